@@ -1,0 +1,180 @@
+//! What a keeper is told, and what it tells.
+//!
+//! Every process that Windlass starts (services, resources, jobs, build steps, cron runs, the host
+//! side and the proxy themselves) has a *keeper*: a tiny process of its own that is its parent,
+//! outlives every control process, restarts it, and leaves nothing of it behind. A keeper lives in
+//! one directory:
+//!
+//! ```text
+//! launch.json   what to run (Launch), written before the keeper starts; holds no secret
+//! lock          held by flock as long as the keeper lives: who can take it knows that none does
+//! status.json   what has become of it (Status), replaced atomically at every change
+//! sock          commands (KeeperAsk) and changes (Status), one JSON value a line
+//! ```
+//!
+//! The environment of the process is the keeper's own, so that secrets stand in no file.
+
+use serde::{Deserialize, Serialize};
+
+use crate::spec::{Limits, Restart, Stop};
+use crate::units::{Bytes, Span};
+
+/// What to run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Launch {
+    /// The version of this format.
+    pub version: u32,
+    /// The label in logs and process lists, such as `web.r12.1`.
+    pub label: String,
+    /// Program and arguments; the program is looked up in the process's own `PATH`.
+    pub argv: Vec<String>,
+    /// The working directory, absolute.
+    pub directory: String,
+    /// The account, where the keeper runs as root.
+    pub user: Option<String>,
+    /// What happens when it ends by itself.
+    pub restart: Restart,
+    /// How it is stopped when nothing else is said.
+    pub stop: Stop,
+    /// What it may use.
+    pub limits: Limits,
+    /// The file that gets its output, absolute.
+    pub log: Log,
+    /// Ends it when it has run this long; zero: never.
+    pub timeout: Span,
+    /// Ends it when the keeper's standard input closes: for builds that must not outlive whoever
+    /// asked for them.
+    pub tied: bool,
+    /// Sets the process's `oom_score_adj`, so that applications go before the proxy does.
+    pub oom_score_adj: i32,
+}
+
+/// Where output goes. The process writes to the file itself, so that no reader's death can hurt it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// The file, absolute.
+    pub path: String,
+    /// The size at which it is rotated.
+    pub rotate_at: Bytes,
+    /// How many rotated files are kept, compressed.
+    pub keep: u32,
+}
+
+/// What has become of the process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Status {
+    /// The keeper's process id.
+    pub keeper: i32,
+    /// Where it stands.
+    pub state: ProcessState,
+    /// How many times it was started again.
+    pub restarts: u32,
+    /// How it ended the last time, where it did.
+    pub last_exit: Option<Exit>,
+    /// When this state began, milliseconds since 1970.
+    pub since: i64,
+}
+
+/// Where a process stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessState {
+    /// It runs.
+    Running {
+        /// Its process id, which is also its group's and session's.
+        pid: i32,
+        /// Its start time in clock ticks since boot: with the pid it names one process for good.
+        start_ticks: u64,
+    },
+    /// It ended and will be started again.
+    Backoff {
+        /// When, milliseconds since 1970.
+        until: i64,
+    },
+    /// It was asked to end.
+    Stopping {
+        /// Its process id.
+        pid: i32,
+    },
+    /// It ended, and will not be started again: it was stopped, its policy says so, or it is in a
+    /// crash loop.
+    Ended(End),
+}
+
+/// Why a process will not be started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// It was asked to stop.
+    Stopped,
+    /// It ended by itself, and its policy is not to start it again.
+    Finished,
+    /// It ended too many times.
+    CrashLoop,
+    /// It ran longer than it may.
+    TimedOut,
+    /// It could not be started.
+    NotStarted,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// With this code.
+    Code(i32),
+    /// By this signal, such as `SIGSEGV`.
+    Signal(String),
+    /// Killed because memory (its limit's, or the machine's) was used up.
+    OutOfMemory,
+    /// It could not be started: the reason.
+    NotStarted(String),
+    /// It ended while it had no keeper; how is not known.
+    Unknown,
+}
+
+/// A command to a keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeeperAsk {
+    /// Send the [`Status`] now and at every change.
+    Watch,
+    /// Ask the process to take no more work.
+    Signal {
+        /// The signal, such as `TSTP`.
+        signal: String,
+    },
+    /// Stop it: the signal, the grace, then kill all that is left of it. The keeper ends with it.
+    Stop {
+        /// The signal.
+        signal: String,
+        /// How long the process has.
+        grace: Span,
+    },
+    /// Start a second process from the same launch, with the stored sockets; when it says that it is
+    /// ready, stop the first. For the proxy's own upgrade.
+    Replace,
+}
+
+impl Exit {
+    /// Whether it ended well.
+    #[must_use]
+    pub const fn is_success(&self) -> bool {
+        matches!(self, Self::Code(0))
+    }
+}
+
+impl std::fmt::Display for Exit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "killed by {signal}"),
+            Self::OutOfMemory => f.write_str("out of memory"),
+            Self::NotStarted(reason) => write!(f, "not started: {reason}"),
+            Self::Unknown => f.write_str("ended unseen"),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Windlass's decisions, and nothing else.
+//!
+//! ```text
+//! windlass.toml -parse-> Manifest -resolve-> Spec -plan(+Observed)-> Plan -decide(+records)-> next step
+//! ```
+//!
+//! Everything here is a pure function of its arguments: no files, clocks, processes, sockets or
+//! random numbers (`clippy.toml` holds the line). The `windlass` crate looks at the world, calls
+//! these functions, and carries out what they answer.
+
+pub mod edge;
+pub mod launch;
+pub mod name;
+pub mod spec;
+pub mod units;

@@ -1,0 +1,133 @@
+//! The specification: what is to run, complete. Past this point no `Option` means "default":
+//! a `None` here means "there is none".
+//!
+//! [`Spec`] is the whole application in one environment. Secrets never stand in it: a
+//! [`Template`] names them, and the host puts their values in when it starts a process.
+
+mod check;
+mod job;
+mod resource;
+mod route;
+mod service;
+mod template;
+
+pub use check::{Check, Checks, Probe};
+pub use job::{Cron, Job, Missed, Overlap, Undo, When};
+pub use resource::{Engine, Resource, Source};
+pub use route::{Access, Destination, Header, Listen, RateLimit, Route, Tls};
+pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
+pub use template::{Part, Reference, Template};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::name::Name;
+use crate::units::Span;
+
+/// The whole application in one environment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The application.
+    pub app: Name,
+    /// The environment, such as `local` or `production`.
+    pub environment: Name,
+    /// How a release is made from the source.
+    pub build: Build,
+    /// What runs all the time, in an order in which it can be started: whatever a service needs
+    /// stands before it.
+    pub services: IndexMap<Name, Service>,
+    /// What runs once.
+    pub jobs: IndexMap<Name, Job>,
+    /// What runs by the clock.
+    pub crons: IndexMap<Name, Cron>,
+    /// Databases, caches and brokers, in an order in which they can be started.
+    pub resources: IndexMap<Name, Resource>,
+    /// Where the proxy listens.
+    pub listen: Listen,
+    /// Which requests go where, the most specific first.
+    pub routes: Vec<Route>,
+    /// How a deploy goes.
+    pub deploy: Deploy,
+    /// Settings that some template refers to, by name: where their values come from is not
+    /// recorded, only whether they are secret and a keyed fingerprint of the value, so that a
+    /// change is seen.
+    pub settings: IndexMap<String, Setting>,
+}
+
+/// What the specification knows of a setting: never its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Setting {
+    /// Whether the value is masked wherever it would be shown.
+    pub secret: bool,
+    /// A keyed hash of the value, 16 hexadecimal digits; the key never leaves the host.
+    pub fingerprint: String,
+}
+
+/// How a release is made from the source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// Ignore patterns (as in `.gitignore`) beside the ignore files of the source itself.
+    pub exclude: Vec<String>,
+    /// Patterns that are part of the release although an ignore file leaves them out.
+    pub include: Vec<String>,
+    /// Commands that run in the new release, one after another.
+    pub steps: Vec<BuildStep>,
+    /// Directories that all releases share, relative to the release, such as `media`.
+    pub shared: Vec<String>,
+    /// Directories that are carried from the last release into the next build so that it is
+    /// incremental, such as `node_modules`; relative to the release.
+    pub cache: Vec<String>,
+    /// Environment of the build steps.
+    pub env: IndexMap<String, Template>,
+}
+
+/// One command of the build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuildStep {
+    /// What to run.
+    pub command: Command,
+    /// How long it may take.
+    pub timeout: Span,
+}
+
+/// How a deploy goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deploy {
+    /// How many releases stay on the host, the active one among them.
+    pub keep: u32,
+    /// How long the new release is watched while the old one is still warm. Zero: not at all.
+    pub bake: Span,
+    /// The share of failed answers (5xx or none), 0 to 1, above which a baking release goes back.
+    pub max_error_rate: f64,
+    /// How many times the old release's p95 the new one's may be, before a baking release goes back.
+    pub max_p95_ratio: f64,
+    /// How many requests must have been answered before either threshold judges.
+    pub min_requests: u64,
+    /// How long requests in flight and open connections get after the switch.
+    pub drain: Span,
+    /// Requests that must be answered as said by the new release, before it gets any other.
+    pub smoke: Vec<SmokeTest>,
+    /// Free disk that must be left before a deploy begins, in bytes.
+    pub min_free_disk: u64,
+}
+
+/// A request that must be answered as said before the switch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SmokeTest {
+    /// The service that is asked, directly.
+    pub service: Name,
+    /// The path, beginning with `/`.
+    pub path: String,
+    /// The status code that is right.
+    pub status: u16,
+    /// Text that the body must contain.
+    pub contains: Option<String>,
+    /// How long the answer may take.
+    pub timeout: Span,
+}

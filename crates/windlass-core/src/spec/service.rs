@@ -1,0 +1,147 @@
+//! What runs all the time.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use super::{Checks, Template};
+use crate::name::Name;
+use crate::units::{Bytes, Span};
+
+/// A web server, a worker, a scheduler.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// What to run.
+    pub command: Command,
+    /// Where, relative to the release; empty for the release itself.
+    pub directory: String,
+    /// The port it listens on, if it listens.
+    pub port: Option<Port>,
+    /// How many copies.
+    pub replicas: u32,
+    /// Whether two copies must never run at the same time, not even during a deploy.
+    pub singleton: bool,
+    /// Its environment, beside `PORT` and the few that every process gets.
+    pub env: IndexMap<String, Template>,
+    /// The account it runs as, where Windlass itself runs as root.
+    pub user: Option<String>,
+    /// How its health is known.
+    pub checks: Checks,
+    /// Without a readiness check: how long it must run without a restart before it counts as ready.
+    pub settle: Span,
+    /// How it is stopped.
+    pub stop: Stop,
+    /// What happens when it ends by itself.
+    pub restart: Restart,
+    /// What it may use.
+    pub limits: Limits,
+    /// Services and resources that must be ready before it starts.
+    pub needs: Vec<Name>,
+    /// In which order copies of the old release give way to those of the new one.
+    pub strategy: Strategy,
+    /// Ignore-style patterns of the files it sees; a release that differs in none of them leaves it
+    /// running. Empty: all files.
+    pub files: Vec<String>,
+}
+
+/// A command: an argument list, or, declared as such, a line for the shell. Nothing is ever
+/// interpolated into a shell line: its data comes by the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// The program and its arguments.
+    Argv(Vec<Template>),
+    /// A line for `/bin/sh -c`.
+    Shell(String),
+}
+
+/// The port a service listens on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Port {
+    /// A free one, chosen for each copy.
+    Automatic,
+    /// Always this one; then old and new cannot run side by side.
+    Fixed(u16),
+}
+
+/// How a process is stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stop {
+    /// The signal that asks it to end, such as `TERM`.
+    pub signal: String,
+    /// How long it has, before it is killed with all its descendants.
+    pub grace: Span,
+    /// The signal that asks it to take no more work, and how long it has to finish what it holds.
+    pub quiet: Option<Quiet>,
+}
+
+/// How a worker is told to take no more work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quiet {
+    /// The signal, such as `TSTP`.
+    pub signal: String,
+    /// How long it keeps running after it.
+    pub wait: Span,
+}
+
+/// What happens when a process ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Restart {
+    /// When it is started again.
+    pub when: RestartWhen,
+    /// How long to wait before the first restart; doubled for each further one.
+    pub backoff: Span,
+    /// The longest wait.
+    pub backoff_max: Span,
+    /// How many restarts within [`window`](Self::window) make a crash loop, which is not restarted.
+    pub limit: u32,
+    /// See [`limit`](Self::limit). A process that ran this long counts as well again.
+    pub window: Span,
+}
+
+/// When a process is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RestartWhen {
+    /// However it ended.
+    Always,
+    /// When it ended with a code other than 0, or by a signal.
+    OnFailure,
+    /// Not at all.
+    Never,
+}
+
+/// What a process may use; `None` is no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Thousandths of a processor.
+    pub cpu_millis: Option<u32>,
+    /// Memory of the process and all its descendants.
+    pub memory: Option<Bytes>,
+    /// Open files.
+    pub files: Option<u64>,
+    /// Processes and threads.
+    pub processes: Option<u64>,
+}
+
+/// In which order copies of the old release give way to those of the new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// All new copies start beside the old ones, then the traffic switches at once.
+    BlueGreen,
+    /// A few at a time.
+    Rolling {
+        /// How many copies there may be beyond the replicas.
+        max_surge: u32,
+        /// How many copies fewer than the replicas may be ready.
+        max_unavailable: u32,
+    },
+    /// The old ones stop, then the new ones start; requests are held meanwhile.
+    Recreate,
+}

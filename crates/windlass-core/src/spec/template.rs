@@ -1,0 +1,272 @@
+//! Text with references: `postgres://{resources.db.host}/shop`.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Text in which `{port}`, `{settings.KEY}` or `{resources.db.url}` stand for values that are
+/// known only when a process starts. `{{port}}` stands for the text `{port}`; a brace that does not
+/// open a reference (such as JSON's) is itself. Serialises as the text it was parsed from.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Template {
+    parts: Vec<Part>,
+}
+
+/// A piece of a [`Template`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Part {
+    /// Itself.
+    Text(String),
+    /// A value to be put in.
+    Reference(Reference),
+}
+
+/// A value that a template asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Reference {
+    /// `{port}`: the port this instance is to listen on.
+    Port,
+    /// `{replica}`: which copy this is, from 1.
+    Replica,
+    /// `{release}`: the release, such as `r12`.
+    Release,
+    /// `{app}`: the application's name.
+    App,
+    /// `{environment}`: the environment's name.
+    Environment,
+    /// `{shared}`: the directory that all releases share.
+    Shared,
+    /// `{settings.KEY}`: a setting's value.
+    Setting(String),
+    /// `{resources.db.url}`: a fact about a resource.
+    Resource {
+        /// The resource.
+        name: String,
+        /// Which fact: `url`, `host`, `port`, `user`, `password`, `name`, ...
+        field: String,
+    },
+}
+
+/// Why a text is not a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownReference {
+    /// What stands between the braces.
+    pub reference: String,
+}
+
+impl Template {
+    /// A template that is `text` itself, whatever braces it has.
+    #[must_use]
+    pub fn literal(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { parts: if text.is_empty() { vec![] } else { vec![Part::Text(text)] } }
+    }
+
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// [`UnknownReference`] when braces hold what looks like a reference (lower-case words joined
+    /// by dots) but is none.
+    pub fn parse(text: &str) -> Result<Self, UnknownReference> {
+        let mut parts = Vec::new();
+        let mut plain = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find('{') {
+            plain.push_str(&rest[..at]);
+            rest = &rest[at..];
+            if let Some((inside, tail)) = escape_at(rest) {
+                plain.push_str(&format!("{{{inside}}}"));
+                rest = tail;
+            } else if let Some((inside, tail)) = reference_at(rest) {
+                let reference = Reference::parse(inside)
+                    .ok_or_else(|| UnknownReference { reference: inside.to_owned() })?;
+                if !plain.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                }
+                parts.push(Part::Reference(reference));
+                rest = tail;
+            } else {
+                plain.push_str(&rest[..1]);
+                rest = &rest[1..];
+            }
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() {
+            parts.push(Part::Text(plain));
+        }
+        Ok(Self { parts })
+    }
+
+    /// Its pieces in order.
+    #[must_use]
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The values it asks for.
+    pub fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Reference(reference) => Some(reference),
+            Part::Text(_) => None,
+        })
+    }
+
+    /// The text with every reference replaced by what `value` answers.
+    ///
+    /// # Errors
+    /// The first error that `value` answers.
+    pub fn fill<E>(&self, mut value: impl FnMut(&Reference) -> Result<String, E>) -> Result<String, E> {
+        let mut text = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(plain) => text.push_str(plain),
+                Part::Reference(reference) => text.push_str(&value(reference)?),
+            }
+        }
+        Ok(text)
+    }
+}
+
+/// The inside of the reference that `text` (beginning with `{`) opens with, and what follows it.
+fn reference_at(text: &str) -> Option<(&str, &str)> {
+    let (inside, tail) = text.strip_prefix('{')?.split_once('}')?;
+    let word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    };
+    (inside.starts_with(|c: char| c.is_ascii_lowercase()) && inside.split('.').all(word))
+        .then_some((inside, tail))
+}
+
+/// The inside of the escaped reference, `{{word}}`, that `text` opens with, and what follows it.
+fn escape_at(text: &str) -> Option<(&str, &str)> {
+    let (inside, tail) = reference_at(text.strip_prefix('{')?)?;
+    Some((inside, tail.strip_prefix('}')?))
+}
+
+/// The template's text for `plain`, which is to stand for itself.
+fn escaped(plain: &str) -> String {
+    let mut text = String::new();
+    let mut rest = plain;
+    while let Some(at) = rest.find('{') {
+        text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some((inside, tail)) = reference_at(rest) {
+            text.push_str(&format!("{{{{{inside}}}}}"));
+            rest = tail;
+        } else {
+            text.push('{');
+            rest = &rest[1..];
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+impl Reference {
+    fn parse(inside: &str) -> Option<Self> {
+        let words: Vec<&str> = inside.split('.').collect();
+        Some(match words.as_slice() {
+            ["port"] => Self::Port,
+            ["replica"] => Self::Replica,
+            ["release"] => Self::Release,
+            ["app"] => Self::App,
+            ["environment"] => Self::Environment,
+            ["shared"] => Self::Shared,
+            ["settings", key] => Self::Setting((*key).to_owned()),
+            ["resources", name, field] => {
+                Self::Resource { name: (*name).to_owned(), field: (*field).to_owned() }
+            }
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port => f.write_str("port"),
+            Self::Replica => f.write_str("replica"),
+            Self::Release => f.write_str("release"),
+            Self::App => f.write_str("app"),
+            Self::Environment => f.write_str("environment"),
+            Self::Shared => f.write_str("shared"),
+            Self::Setting(key) => write!(f, "settings.{key}"),
+            Self::Resource { name, field } => write!(f, "resources.{name}.{field}"),
+        }
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => f.write_str(&escaped(text))?,
+                Part::Reference(reference) => write!(f, "{{{reference}}}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
+}
+
+impl fmt::Display for UnknownReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{{{0}}} stands for nothing: use {{port}}, {{replica}}, {{release}}, {{app}}, {{environment}}, \
+             {{shared}}, {{settings.KEY}} or {{resources.NAME.FIELD}}, or write {{{{{0}}}}} for the text itself",
+            self.reference
+        )
+    }
+}
+
+impl std::error::Error for UnknownReference {}
+
+impl Serialize for Template {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Template {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn references_are_told_from_braces() {
+        let template =
+            Template::parse(r#"--bind=:{port} {"a":{}} {{port}} ${HOME} {settings.API_KEY}"#).unwrap();
+        let references: Vec<String> = template.references().map(ToString::to_string).collect();
+        assert_eq!(references, ["port", "settings.API_KEY"]);
+        let filled = template.fill(|r| Ok::<_, ()>(format!("<{r}>"))).unwrap();
+        assert_eq!(filled, r#"--bind=:<port> {"a":{}} {port} ${HOME} <settings.API_KEY>"#);
+    }
+
+    #[test]
+    fn a_reference_to_nothing_is_an_error_that_says_what_there_is() {
+        let error = Template::parse("x {prot}").unwrap_err();
+        assert!(error.to_string().starts_with("{prot} stands for nothing: use {port}"), "{error}");
+        assert!(error.to_string().ends_with("or write {{prot}} for the text itself"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_survives_as_a_literal(text in "([{}]|port|.){0,12}") {
+            let template = Template::literal(text.clone());
+            let again = Template::parse(&template.to_string()).unwrap();
+            prop_assert_eq!(again.fill(|_| Err(())), Ok(text));
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! The command line: one file for each verb. It loads, asks the host side, and prints.
+
+/// Runs a verb.
+#[must_use]
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -1,0 +1,21 @@
+//! Windlass's effects: everything that looks at the world or changes it. What is to be done is
+//! decided in `windlass-core`.
+//!
+//! One binary plays four parts, each a process of its own (`main.rs` chooses):
+//!
+//! - the command line ([`cli`]), which loads, asks the host side, and prints;
+//! - the host side ([`host`]), which owns an environment: its journal, its lock, its processes;
+//! - the proxy ([`proxy`]), which carries the requests and outlives both;
+//! - a keeper ([`keeper`]) for every process, its parent, so that none is lost or left over.
+
+pub mod cli;
+pub mod engine;
+pub mod host;
+pub mod keeper;
+pub mod observe;
+pub mod project;
+pub mod proxy;
+pub mod resource;
+pub mod runtime;
+pub mod settings;
+pub mod transport;

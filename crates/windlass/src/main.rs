@@ -1,0 +1,15 @@
+//! The `windlass` binary: chooses which of its four parts this process plays.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args: Vec<_> = std::env::args_os().skip(1).collect();
+    // The three long-lived parts are not verbs for people; they are chosen before anything is
+    // parsed, so that a keeper stays as small as it can be.
+    match args.first().and_then(|arg| arg.to_str()) {
+        Some("keeper") => windlass::keeper::main(&args[1..]),
+        Some("proxy") => windlass::proxy::main(&args[1..]),
+        Some("host") => windlass::host::main(&args[1..]),
+        _ => windlass::cli::main(),
+    }
+}

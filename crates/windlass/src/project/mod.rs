@@ -1,0 +1,1 @@
+//! Looking at a project: which framework it is, which files belong to a release.

@@ -1,0 +1,1 @@
+//! Private databases, caches and brokers: initialised and described as processes to keep.

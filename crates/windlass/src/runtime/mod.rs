@@ -1,0 +1,1 @@
+//! Runtimes: start, stop and observe instances. They never know why.

@@ -1,0 +1,1 @@
+//! Where settings come from: the environment and `.env` files.
