@@ -9,7 +9,9 @@
 //! these functions, and carries out what they answer.
 
 pub mod edge;
+pub mod journal;
 pub mod launch;
 pub mod name;
+pub mod plan;
 pub mod spec;
 pub mod units;

@@ -53,6 +53,14 @@ pub enum Source {
     },
 }
 
+impl Resource {
+    /// Whether it is Windlass's own to start and stop.
+    #[must_use]
+    pub const fn is_private(&self) -> bool {
+        matches!(self.source, Source::Private { .. })
+    }
+}
+
 impl Engine {
     /// The facts that a template can ask of such a resource, as `{resources.NAME.FACT}`.
     #[must_use]

@@ -145,3 +145,25 @@ pub enum Strategy {
     /// The old ones stop, then the new ones start; requests are held meanwhile.
     Recreate,
 }
+
+impl std::fmt::Display for Command {
+    /// The command as a person would type it, for display only.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Shell(line) => f.write_str(line),
+            Self::Argv(words) => {
+                for (n, word) in words.iter().enumerate() {
+                    let word = word.to_string();
+                    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,{}".contains(c);
+                    let space = if n == 0 { "" } else { " " };
+                    if !word.is_empty() && word.chars().all(plain) {
+                        write!(f, "{space}{word}")?;
+                    } else {
+                        write!(f, "{space}'{}'", word.replace('\'', r"'\''"))?;
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}

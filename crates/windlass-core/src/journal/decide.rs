@@ -1,0 +1,136 @@
+//! What is next: the heart of the engine, as a pure function.
+
+use super::{Direction, Fault, Record, Standing, StepState, Turn, Verdict};
+use crate::plan::{Action, Compensation, Plan};
+
+/// What is next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// Do these steps, at the same time. Each gets its intent first.
+    Perform(Vec<u32>),
+    /// Undo these steps, at the same time.
+    Compensate(Vec<u32>),
+    /// These have an intent without a result, because whoever wrote it died: look what became of
+    /// them, and write that down.
+    Look(Vec<(u32, Direction)>),
+    /// Write that the run goes back.
+    Turn(Turn),
+    /// Write that the run is over.
+    End(Verdict),
+    /// It is over.
+    Over,
+}
+
+/// Says what a run with this plan and these records does next.
+///
+/// Steps go forward stage by stage. When one fails before the commit the run turns and everything
+/// that may have had an effect is undone, stage by stage in reverse; a step that cannot be undone
+/// does not keep the others from it. After the commit nothing turns: a failure is noted and the
+/// rest goes on.
+#[must_use]
+pub fn decide(plan: &Plan, records: &[Record]) -> Decision {
+    let standing = Standing::of(plan, records);
+    if standing.ended.is_some() {
+        return Decision::Over;
+    }
+    let open = looks(&standing);
+    if !open.is_empty() {
+        return Decision::Look(open);
+    }
+    let committed = standing.is_committed(plan);
+    if standing.turned.is_some() && !committed {
+        return go_back(plan, &standing);
+    }
+    if !committed && let Some(step) = first_failed(&standing) {
+        return Decision::Turn(Turn::StepFailed { step });
+    }
+    go_on(plan, &standing)
+}
+
+fn looks(standing: &Standing) -> Vec<(u32, Direction)> {
+    let begun = standing.steps.iter().enumerate().filter_map(|(id, state)| match state {
+        StepState::Begun(direction) => Some((id as u32, *direction)),
+        _ => None,
+    });
+    begun.collect()
+}
+
+fn first_failed(standing: &Standing) -> Option<u32> {
+    standing.steps.iter().position(|state| matches!(state, StepState::Failed(_))).map(|id| id as u32)
+}
+
+fn go_on(plan: &Plan, standing: &Standing) -> Decision {
+    let waiting =
+        |id: u32| matches!(standing.steps[id as usize], StepState::Untouched | StepState::Unfinished);
+    let Some(stage) = plan.steps.iter().find(|step| waiting(step.id)).map(|step| step.stage) else {
+        return Decision::End(forward_verdict(standing));
+    };
+    let batch = plan.steps.iter().filter(|step| step.stage == stage && waiting(step.id));
+    Decision::Perform(batch.map(|step| step.id).collect())
+}
+
+fn forward_verdict(standing: &Standing) -> Verdict {
+    let faults: Vec<Fault> = standing
+        .steps
+        .iter()
+        .filter_map(|state| match state {
+            StepState::Failed(fault) => Some(fault.clone()),
+            _ => None,
+        })
+        .collect();
+    if faults.is_empty() { Verdict::Done } else { Verdict::DoneWithProblems(faults) }
+}
+
+fn go_back(plan: &Plan, standing: &Standing) -> Decision {
+    let due = |id: u32| undo_of(plan, id, &standing.steps[id as usize]).is_some();
+    let Some(stage) = plan.steps.iter().rev().find(|step| due(step.id)).map(|step| step.stage) else {
+        return Decision::End(backward_verdict(plan, standing));
+    };
+    let batch = plan.steps.iter().filter(|step| step.stage == stage && due(step.id));
+    Decision::Compensate(batch.map(|step| step.id).collect())
+}
+
+/// The action that still has to be done to undo a step in this state.
+pub(crate) fn undo_of<'a>(plan: &'a Plan, step: u32, state: &StepState) -> Option<&'a Action> {
+    match (&plan.step(step)?.compensation, state) {
+        (Compensation::Always(undo), StepState::Done | StepState::Failed(_) | StepState::Unfinished)
+        | (Compensation::WhenDone(undo), StepState::Done) => Some(undo),
+        _ => None,
+    }
+}
+
+fn backward_verdict(plan: &Plan, standing: &Standing) -> Verdict {
+    let cause = cause(plan, standing);
+    let left: Vec<Fault> = standing
+        .steps
+        .iter()
+        .filter_map(|state| match state {
+            StepState::NotUndone(fault) => Some(fault.clone()),
+            _ => None,
+        })
+        .collect();
+    match (left.is_empty(), standing.has_changed_the_world(plan)) {
+        (false, _) => Verdict::Stuck { cause, left },
+        (true, true) => Verdict::RolledBack(cause),
+        (true, false) if cause.refused => Verdict::Refused(cause),
+        (true, false) => Verdict::Failed(cause),
+    }
+}
+
+fn cause(plan: &Plan, standing: &Standing) -> Fault {
+    match &standing.turned {
+        Some(Turn::StepFailed { step }) => {
+            let fault = standing.faults.iter().find(|(failed, _)| failed == step).map(|(_, fault)| fault);
+            fault.cloned().unwrap_or_else(|| {
+                let step = plan.step(*step).map(|step| plan.describe(&step.action)).unwrap_or_default();
+                Fault::new(format!("{step}: failed"), "")
+            })
+        }
+        Some(Turn::Cancelled { by }) => Fault::new(format!("cancelled by {by}"), ""),
+        Some(Turn::Unclaimed) => Fault::new(
+            "the run was interrupted and nobody claimed it in time",
+            "deploy again when you are ready",
+        ),
+        None => Fault::new("the run went back for an unknown reason", ""),
+    }
+}

@@ -1,0 +1,155 @@
+//! What changes, and why: for people, and to leave alone what does not.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Observed, ObservedInstance, Request, Source, service_digest};
+use crate::name::{InstanceId, Name};
+use crate::spec::{Service, Spec};
+
+/// What becomes of one service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// The service.
+    pub service: Name,
+    /// Why it changes, or that it does not.
+    pub reason: Reason,
+    /// How many copies run now.
+    pub from: u32,
+    /// How many will.
+    pub to: u32,
+}
+
+/// Why a service changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It does not.
+    Unchanged,
+    /// It is new.
+    New,
+    /// Its files changed.
+    Files,
+    /// Its definition, or a setting or resource that it sees, changed.
+    Definition,
+    /// It should run and does not.
+    NotRunning,
+    /// A fresh start was asked for.
+    Asked,
+    /// Only the number of copies changes.
+    Scaled,
+    /// It is no longer in the manifest.
+    Removed,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Unchanged => "unchanged",
+            Self::New => "new",
+            Self::Files => "its files changed",
+            Self::Definition => "its definition or a setting it sees changed",
+            Self::NotRunning => "it is not running",
+            Self::Asked => "a restart was asked for",
+            Self::Scaled => "the number of copies changes",
+            Self::Removed => "it is no longer in the manifest",
+        })
+    }
+}
+
+/// What becomes of one service: the copies that stay, those to start, those to stop.
+#[derive(Debug, Clone)]
+pub(super) struct Fate {
+    pub(super) change: Change,
+    pub(super) digest: String,
+    pub(super) stay: Vec<InstanceId>,
+    pub(super) start: Vec<InstanceId>,
+    pub(super) stop: Vec<InstanceId>,
+}
+
+impl Fate {
+    /// The service's instances once the run is over.
+    pub(super) fn instances(&self) -> Vec<InstanceId> {
+        self.stay.iter().chain(&self.start).cloned().collect()
+    }
+}
+
+/// Decides what becomes of `service`.
+pub(super) fn fate(
+    request: &Request,
+    spec: &Spec,
+    source: &Source,
+    observed: &Observed,
+    name: &Name,
+    service: &Service,
+) -> Fate {
+    let digest = service_digest(spec, name, service, source);
+    let running: Vec<_> = observed.running(name).collect();
+    let asked =
+        matches!(request, Request::Restart { services } if services.is_empty() || services.contains(name));
+    let fresh = |count: usize| {
+        let release = crate::name::ReleaseId(observed.next_release);
+        (1..=count).map(move |n| InstanceId { service: name.clone(), release, replica: n as u32 })
+    };
+
+    let (keep, others): (Vec<&ObservedInstance>, Vec<_>) =
+        running.iter().copied().partition(|i| i.digest == digest && !asked);
+    let wanted = service.replicas as usize;
+    let mut stay: Vec<InstanceId> = keep.iter().map(|i| i.id.clone()).collect();
+    stay.sort();
+    let surplus = stay.split_off(stay.len().min(wanted));
+    let start: Vec<InstanceId> = fresh(wanted - stay.len()).collect();
+    let stop: Vec<InstanceId> = others.iter().map(|i| i.id.clone()).chain(surplus).collect();
+
+    let known = observed.active.as_ref().and_then(|a| a.spec.services.get(name));
+    let reason = match (start.is_empty() && stop.is_empty(), known, asked) {
+        (true, _, _) => Reason::Unchanged,
+        (_, None, _) => Reason::New,
+        (_, _, true) => Reason::Asked,
+        (_, Some(_), _) if running.is_empty() => Reason::NotRunning,
+        (_, Some(_), _) if others.is_empty() => {
+            if wanted == known.map_or(0, |k| k.replicas) as usize {
+                Reason::NotRunning
+            } else {
+                Reason::Scaled
+            }
+        }
+        (_, Some(before), _) => {
+            let old_source = observed.active.as_ref().map(|a| &a.tree.source);
+            let was = observed.active.as_ref().map(|a| &a.spec);
+            let only_files = match (was, old_source) {
+                (Some(was), Some(_)) => service_digest(was, name, before, source) == digest,
+                _ => false,
+            };
+            if only_files { Reason::Files } else { Reason::Definition }
+        }
+    };
+    let change = Change { service: name.clone(), reason, from: running.len() as u32, to: service.replicas };
+    Fate { change, digest, stay, start, stop }
+}
+
+/// The fate of services that run although the specification does not name them.
+pub(super) fn removed(spec: &Spec, observed: &Observed) -> Vec<Fate> {
+    let mut fates: Vec<Fate> = Vec::new();
+    for instance in observed.instances.iter().filter(|i| i.running) {
+        let service = &instance.id.service;
+        if spec.services.contains_key(service) {
+            continue;
+        }
+        if let Some(fate) = fates.iter_mut().find(|f| f.change.service == *service) {
+            fate.stop.push(instance.id.clone());
+            fate.change.from += 1;
+        } else {
+            fates.push(Fate {
+                change: Change { service: service.clone(), reason: Reason::Removed, from: 1, to: 0 },
+                digest: String::new(),
+                stay: Vec::new(),
+                start: Vec::new(),
+                stop: vec![instance.id.clone()],
+            });
+        }
+    }
+    fates
+}

@@ -1,0 +1,234 @@
+//! The plan: what a run will do, as a value.
+//!
+//! [`plan`] is a pure function of what is wanted ([`Wanted`]) and what was seen ([`Observed`]).
+//! Printing its answer is a dry run; carrying it out is the engine's work, step by step as
+//! [`decide`](crate::journal::decide) says.
+//!
+//! ```text
+//! preflight  build  lock | resources  migrate  start  gate  switch  bake  COMMIT | retire  clean up
+//!    reads; changes      |        can be compensated, in reverse order           |  only goes on
+//!    nothing that runs   |                                                       |
+//! ```
+
+mod action;
+mod change;
+mod compose;
+mod digest;
+mod halt;
+mod observed;
+mod rollout;
+mod script;
+mod text;
+
+pub use action::{Action, Compensation, Traffic};
+pub use change::{Change, Reason};
+pub use compose::plan;
+pub use digest::{job_digest, resource_digest, service_digest};
+pub use observed::{Activation, Observed, ObservedInstance, ObservedResource, Tree};
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::name::{Name, ReleaseId};
+use crate::spec::Spec;
+
+/// The version of the plan's format. A plan of another version is refused, never guessed at.
+pub const PLAN_VERSION: u32 = 1;
+
+/// What a run will do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// See [`PLAN_VERSION`].
+    pub version: u32,
+    /// What was asked for.
+    pub request: Request,
+    /// The release that will be active when the run has succeeded.
+    pub release: ReleaseId,
+    /// The release that was active when the plan was made.
+    pub previous: Option<ReleaseId>,
+    /// The tree that the release runs from: its own, or that of an earlier one with the same source.
+    pub tree: Tree,
+    /// What is to run.
+    pub spec: Spec,
+    /// Which instances the release consists of, by service.
+    pub instances: IndexMap<Name, Vec<crate::name::InstanceId>>,
+    /// Digests by which a later plan recognises an instance or a resource that need not be touched.
+    pub digests: IndexMap<Name, String>,
+    /// [`Observed::fingerprint`] of the world that the plan was made for.
+    pub base: String,
+    /// What changes, and why, service by service.
+    pub changes: Vec<Change>,
+    /// What is done, in order; steps of one stage at the same time.
+    pub steps: Vec<Step>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Bring the manifest and the source into production.
+    Deploy,
+    /// Bring an earlier release back.
+    Rollback {
+        /// Which.
+        to: ReleaseId,
+    },
+    /// Replace running instances by fresh ones of the same release.
+    Restart {
+        /// Of these services; empty: of all.
+        services: Vec<Name>,
+    },
+    /// Change the number of copies.
+    Scale {
+        /// How many of each.
+        replicas: IndexMap<Name, u32>,
+    },
+    /// Stop services.
+    Stop {
+        /// These; empty: all, and the resources after them.
+        services: Vec<Name>,
+    },
+}
+
+/// What is wanted: the arguments of [`plan`].
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// What was asked for.
+    pub request: Request,
+    /// What is to run.
+    pub spec: Spec,
+    /// The source it is to run from.
+    pub source: Source,
+}
+
+/// The source of a tree.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// Where it lies, absolute; empty when the tree exists already and nothing is built.
+    pub path: String,
+    /// A digest of the selected files, the build's commands and what they see.
+    pub digest: String,
+    /// For services that see only some of the files: the digest of those.
+    pub parts: IndexMap<Name, String>,
+    /// The commit, where the source is under version control.
+    pub commit: Option<String>,
+    /// Whether the files differ from that commit.
+    pub dirty: bool,
+}
+
+/// One thing that is done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// Its place in [`Plan::steps`].
+    pub id: u32,
+    /// The phase it belongs to.
+    pub phase: Phase,
+    /// Steps of the same stage are done at the same time, those of a later one after them.
+    pub stage: u32,
+    /// What is done.
+    pub action: Action,
+    /// How it is undone.
+    pub compensation: Compensation,
+}
+
+/// The phases, in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Looking before anything changes.
+    Preflight,
+    /// Making the release's tree.
+    Build,
+    /// Taking the lock; what was seen is looked at again.
+    Lock,
+    /// Starting databases, caches and brokers.
+    Resources,
+    /// Jobs that come before the new instances.
+    Migrate,
+    /// Starting new instances, and waiting until they are ready.
+    Start,
+    /// Asking the new release what it must know, before it gets requests.
+    Gate,
+    /// Giving it the requests.
+    Switch,
+    /// Watching it while the old one is warm.
+    Bake,
+    /// The one instant after which nothing goes back.
+    Commit,
+    /// Draining and stopping what is no longer needed.
+    Retire,
+    /// Removing what is too old to go back to.
+    CleanUp,
+}
+
+impl Phase {
+    /// Its name for people.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Preflight => "preflight",
+            Self::Build => "build",
+            Self::Lock => "lock",
+            Self::Resources => "resources",
+            Self::Migrate => "migrate",
+            Self::Start => "start",
+            Self::Gate => "gate",
+            Self::Switch => "switch",
+            Self::Bake => "bake",
+            Self::Commit => "commit",
+            Self::Retire => "retire",
+            Self::CleanUp => "clean up",
+        }
+    }
+}
+
+impl Plan {
+    /// Whether there is nothing to do: the world is as wanted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The step with this id.
+    #[must_use]
+    pub fn step(&self, id: u32) -> Option<&Step> {
+        self.steps.get(id as usize)
+    }
+
+    /// A digest that names this plan: 16 hexadecimal digits.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        digest::of(self)
+    }
+}
+
+/// Why there can be no plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlanError {
+    /// There is no such service; what there is.
+    UnknownService(Name, Vec<Name>),
+    /// A singleton cannot have several copies.
+    SingletonReplicas(Name),
+    /// Nothing was ever deployed.
+    NothingDeployed,
+}
+
+impl std::fmt::Display for PlanError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownService(name, known) => {
+                let known: Vec<&str> = known.iter().map(Name::as_str).collect();
+                write!(f, "there is no service {name}; there is {}", known.join(", "))
+            }
+            Self::SingletonReplicas(name) => {
+                write!(f, "{name} is a singleton: it can have 1 copy or 0, never more")
+            }
+            Self::NothingDeployed => f.write_str("nothing is deployed here yet: run windlass deploy first"),
+        }
+    }
+}
+
+impl std::error::Error for PlanError {}

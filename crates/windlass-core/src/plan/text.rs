@@ -1,0 +1,136 @@
+//! The plan for people: `windlass plan`.
+
+use std::fmt::{self, Write as _};
+
+use super::{Action, Compensation, Phase, Plan, Reason, Request, Step};
+use crate::name::InstanceId;
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return writeln!(f, "Nothing to do: {} is as the manifest says.", self.title());
+        }
+        writeln!(f, "{}", self.headline())?;
+        let width = self.changes.iter().map(|c| c.service.as_str().len()).max().unwrap_or(0);
+        for change in &self.changes {
+            let copies = match (change.from, change.to) {
+                (from, to) if from == to => format!("{to} running"),
+                (from, to) => format!("{from} -> {to}"),
+            };
+            let sign = match change.reason {
+                Reason::Unchanged => '=',
+                Reason::New => '+',
+                Reason::Removed => '-',
+                _ => '~',
+            };
+            writeln!(f, "  {sign} {:width$}  {copies:10}  {}", change.service, change.reason)?;
+        }
+        let mut phase = None;
+        for step in &self.steps {
+            if phase != Some(step.phase) {
+                phase = Some(step.phase);
+                writeln!(f, "\n{}", step.phase.title())?;
+            }
+            writeln!(f, "  {}", self.line(step))?;
+        }
+        let stays: Vec<&String> = self.steps.iter().filter_map(stays).collect();
+        if !stays.is_empty() {
+            writeln!(f, "\ncannot be undone")?;
+            for why in stays {
+                writeln!(f, "  {why}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stays(step: &Step) -> Option<&String> {
+    match &step.compensation {
+        Compensation::Impossible(why) => Some(why),
+        _ => None,
+    }
+}
+
+impl Plan {
+    /// `shop (production)`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("{} ({})", self.spec.app, self.spec.environment)
+    }
+
+    /// What the run is, in one line.
+    #[must_use]
+    pub fn headline(&self) -> String {
+        let title = self.title();
+        let previous = self.previous.map(|r| r.to_string());
+        match (&self.request, previous) {
+            (Request::Deploy, None) => format!("Deploy {title}: {}, the first release", self.release),
+            (Request::Deploy, Some(before)) => format!("Deploy {title}: {before} -> {}", self.release),
+            (Request::Rollback { to }, _) => {
+                format!("Roll {title} back to {to}, as {}", self.release)
+            }
+            (Request::Restart { .. }, _) => format!("Restart {title}, as {}", self.release),
+            (Request::Scale { .. }, _) => format!("Scale {title}, as {}", self.release),
+            (Request::Stop { services }, _) if services.is_empty() => format!("Stop {title}"),
+            (Request::Stop { .. }, _) => format!("Stop services of {title}"),
+        }
+    }
+
+    /// A step, in one line.
+    #[must_use]
+    pub fn line(&self, step: &Step) -> String {
+        let action = self.describe(&step.action);
+        match (step.phase >= Phase::Lock && step.phase < Phase::Commit, &step.compensation) {
+            (true, Compensation::WhenDone(undo)) => format!("{action}   (undo: {})", self.describe(undo)),
+            _ => action,
+        }
+    }
+
+    /// An action, in one line.
+    #[must_use]
+    pub fn describe(&self, action: &Action) -> String {
+        match action {
+            Action::Preflight => "check disk, memory, programs, accounts, ports and certificates".to_owned(),
+            Action::FetchSource { tree } => format!("copy the source to releases/{tree}"),
+            Action::Build { index, .. } => match self.spec.build.steps.get(*index) {
+                Some(step) => format!("run {}", step.command),
+                None => format!("run build step {}", index + 1),
+            },
+            Action::SealTree { tree } => format!("seal releases/{tree}"),
+            Action::RemoveTree { tree } => format!("remove releases/{tree}"),
+            Action::TakeLock => "take the lock, and look whether anything has moved".to_owned(),
+            Action::StartResource { resource, .. } => format!("start {resource}"),
+            Action::StopResource { resource } => format!("stop {resource}; its data stays"),
+            Action::RunJob { job, undo: false } => match self.spec.jobs.get(job) {
+                Some(spec) => format!("run job {job}: {}", spec.command),
+                None => format!("run job {job}"),
+            },
+            Action::RunJob { job, undo: true } => format!("undo job {job}"),
+            Action::StartInstance { instance, .. } => format!("start {instance}"),
+            Action::AwaitReady { instance } => format!("wait until {instance} is ready"),
+            Action::StopInstance { instance, drain } if drain.is_zero() => format!("stop {instance}"),
+            Action::StopInstance { instance, drain } => {
+                format!("drain (at most {drain}) and stop {instance}")
+            }
+            Action::SmokeTest { index } => match self.spec.deploy.smoke.get(*index) {
+                Some(test) => format!("ask {} for {}, expecting {}", test.service, test.path, test.status),
+                None => format!("smoke test {}", index + 1),
+            },
+            Action::SwitchTraffic { traffic } => {
+                let mut text = "send requests to ".to_owned();
+                let ids: Vec<&InstanceId> = traffic.pools.values().flatten().collect();
+                if ids.is_empty() {
+                    text.push_str("nobody");
+                }
+                for (n, id) in ids.into_iter().enumerate() {
+                    let _ = write!(text, "{}{id}", if n == 0 { "" } else { ", " });
+                }
+                text
+            }
+            Action::Bake => format!("watch the new release for {}", self.spec.deploy.bake),
+            Action::Commit => {
+                format!("make {} the active release; from here on nothing goes back", self.release)
+            }
+        }
+    }
+}
