@@ -9,9 +9,11 @@
 //! these functions, and carries out what they answer.
 
 pub mod edge;
+pub mod event;
 pub mod journal;
 pub mod launch;
 pub mod name;
 pub mod plan;
+pub mod protocol;
 pub mod spec;
 pub mod units;

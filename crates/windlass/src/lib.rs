@@ -9,9 +9,11 @@
 //! - a keeper ([`keeper`]) for every process, its parent, so that none is lost or left over.
 
 pub mod cli;
+pub mod clock;
 pub mod engine;
 pub mod host;
 pub mod keeper;
+pub mod layout;
 pub mod observe;
 pub mod project;
 pub mod proxy;

@@ -1,1 +1,7 @@
-//! How the command line reaches a host side.
+//! How a controller and a host side exchange frames.
+
+mod frame;
+mod unix;
+
+pub use frame::{FrameError, Frames, receive, send};
+pub use unix::{bind, connect};

@@ -1,0 +1,131 @@
+//! What happens during a run, for whoever watches: terminals, logs, JSON lines. Watchers can
+//! neither fail nor slow a run, and nothing is decided from events.
+
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{Direction, Fault, Turn, Verdict};
+use crate::name::ReleaseId;
+use crate::plan::Phase;
+
+/// Something that happened, and when.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// Milliseconds since 1970.
+    pub at: i64,
+    /// What.
+    #[serde(rename = "event")]
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// A run began, or is being followed from here on.
+    RunBegan {
+        /// Its id.
+        run: String,
+        /// What it is, in one line.
+        headline: String,
+        /// How many steps it has.
+        steps: u32,
+    },
+    /// A step began.
+    StepBegan {
+        /// Which.
+        step: u32,
+        /// Its phase.
+        phase: Phase,
+        /// Doing or undoing.
+        direction: Direction,
+        /// What it does, in one line.
+        line: String,
+    },
+    /// A line of output of a step's command.
+    StepOutput {
+        /// Which step.
+        step: u32,
+        /// The line, with secrets masked.
+        line: String,
+    },
+    /// A step is done.
+    StepDone {
+        /// Which.
+        step: u32,
+        /// Doing or undoing.
+        direction: Direction,
+        /// What people should know of it; empty mostly.
+        note: String,
+        /// How long it took.
+        millis: u64,
+    },
+    /// A step failed.
+    StepFailed {
+        /// Which.
+        step: u32,
+        /// Doing or undoing.
+        direction: Direction,
+        /// Why.
+        fault: Fault,
+        /// How long it took.
+        millis: u64,
+    },
+    /// From here on the run goes back.
+    TurnedBack {
+        /// Why.
+        why: Turn,
+    },
+    /// The run is over.
+    RunEnded {
+        /// How.
+        verdict: Verdict,
+        /// What it did and cost.
+        record: Box<RunRecord>,
+    },
+}
+
+/// What a run did and cost: kept in the ledger for good.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The run.
+    pub run: String,
+    /// What was asked for, in one line.
+    pub headline: String,
+    /// Who asked: account and machine.
+    pub by: String,
+    /// The plan's digest.
+    pub plan: String,
+    /// The release that the run was to activate.
+    pub release: Option<ReleaseId>,
+    /// The release that was active before.
+    pub previous: Option<ReleaseId>,
+    /// The commit it was built from.
+    pub commit: Option<String>,
+    /// Whether the files differed from it.
+    pub dirty: bool,
+    /// When it began and ended, milliseconds since 1970.
+    pub began: i64,
+    /// See [`began`](Self::began).
+    pub ended: i64,
+    /// How long each phase took, in milliseconds, in order.
+    pub phases: Vec<(Phase, u64)>,
+    /// How it ended; `None` while it is under way.
+    pub verdict: Option<Verdict>,
+    /// What the proxy counted meanwhile.
+    pub requests: RequestCost,
+    /// Where the application answers.
+    pub addresses: Vec<String>,
+}
+
+/// What a run cost in requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RequestCost {
+    /// Answered while the run lasted.
+    pub served: u64,
+    /// Not answered, or answered with an error of the proxy's.
+    pub failed: u64,
+    /// Begun by the old release before the switch and finished after it.
+    pub drained: u64,
+    /// The longest time between answers while requests waited, in microseconds, since the switch.
+    pub longest_gap_micros: u64,
+}

@@ -1,0 +1,296 @@
+//! What a controller and a host side say to each other.
+//!
+//! Frames are a length (four bytes, big-endian) and that many bytes of JSON. The controller opens
+//! with [`Hello`], the host side answers with its own; when they have no version in common the host
+//! side says which it speaks and closes. Then the controller asks and the host side answers, one
+//! after another; while a run or a log is followed, several [`Answer`]s come for one [`Ask`].
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, RunRecord};
+use crate::launch::Status;
+use crate::name::{InstanceId, Name, ReleaseId};
+use crate::plan::{Observed, Plan};
+use crate::spec::Command;
+
+/// The version of the protocol. Both sides must have it in common.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The longest frame that is read, in bytes. A peer that announces more is not believed.
+pub const MAX_FRAME: u32 = 16 << 20;
+
+/// The first frame in each direction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// See [`PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// The version of the program.
+    pub program: String,
+}
+
+/// Values of settings on their way to the host side. Never printed.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Values(pub IndexMap<String, String>);
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// What a controller asks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ask {
+    /// What is there, to make a plan from. Changes nothing.
+    Observe,
+    /// Carry out this plan, and let me follow it.
+    Begin {
+        /// The plan.
+        plan: Box<Plan>,
+        /// The settings that its specification refers to; for going back to an earlier release
+        /// the host side uses what it kept.
+        values: Values,
+        /// Who asks.
+        by: String,
+    },
+    /// Follow the run that is under way, taking it over when it was interrupted.
+    Claim {
+        /// Go on with it, or go back.
+        how: Claim,
+        /// Who asks.
+        by: String,
+    },
+    /// Turn the run back that I follow.
+    Cancel {
+        /// The run.
+        run: String,
+        /// Who asks.
+        by: String,
+    },
+    /// How everything is.
+    Status,
+    /// The releases, newest first.
+    Releases,
+    /// The records of the latest runs, newest first.
+    Runs {
+        /// How many.
+        limit: u32,
+    },
+    /// Lines of logs; more come as they are written when asked to follow.
+    Logs {
+        /// Of these services; empty: of all.
+        services: Vec<Name>,
+        /// How many lines of what is there already.
+        lines: u32,
+        /// Only lines written after this time, milliseconds since 1970.
+        since: Option<i64>,
+        /// Whether to go on.
+        follow: bool,
+    },
+    /// Run a job of the manifest, or any command, in the active release with its environment.
+    Run {
+        /// What.
+        what: RunWhat,
+        /// Who asks.
+        by: String,
+    },
+    /// End: the services must have been stopped before.
+    Shutdown {
+        /// Whether the data of the resources and everything else of the environment goes too.
+        delete_data: bool,
+    },
+}
+
+/// What becomes of an interrupted run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Claim {
+    /// It goes on.
+    Resume,
+    /// It goes back, unless it is committed.
+    Abort,
+}
+
+/// What `windlass run` runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunWhat {
+    /// A job of the manifest.
+    Job(Name),
+    /// A command.
+    Command(Command),
+}
+
+/// What a host side answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// To [`Ask::Observe`].
+    Observed(Box<Observed>),
+    /// Something happened in the run that is followed; the last is `RunEnded`.
+    Event(Event),
+    /// To [`Ask::Status`].
+    Status(Box<EnvironmentStatus>),
+    /// To [`Ask::Releases`].
+    Releases(Vec<ReleaseRecord>),
+    /// To [`Ask::Runs`].
+    Runs(Vec<RunRecord>),
+    /// A line of a log, or of a command that was run.
+    Line {
+        /// Whose.
+        source: String,
+        /// The line, with secrets masked.
+        text: String,
+    },
+    /// A command that was run has ended.
+    Exited {
+        /// Its exit code, or 128 and the signal's number.
+        code: i32,
+        /// How it ended, in words.
+        how: String,
+    },
+    /// Done; nothing more to say.
+    Done,
+    /// It cannot be done.
+    Refused {
+        /// What kind of no it is.
+        kind: Refusal,
+        /// What happened.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+}
+
+/// Kinds of no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// Another run is under way.
+    Busy,
+    /// The plan was made for a world that has moved.
+    Stale,
+    /// There is no such thing.
+    NotFound,
+    /// The request makes no sense.
+    Invalid,
+    /// The host side failed.
+    Failed,
+}
+
+/// How everything is.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct EnvironmentStatus {
+    /// The application.
+    pub app: String,
+    /// The environment.
+    pub environment: String,
+    /// The active release.
+    pub release: Option<ReleaseRecord>,
+    /// Where the application answers.
+    pub addresses: Vec<String>,
+    /// The services, in the manifest's order.
+    pub services: Vec<ServiceStatus>,
+    /// The resources.
+    pub resources: Vec<ServiceStatus>,
+    /// Cron jobs: when they run next and how they ended last.
+    pub crons: Vec<CronStatus>,
+    /// The run that is under way, or was interrupted.
+    pub run: Option<OpenRun>,
+    /// Whether the proxy answers.
+    pub proxy: bool,
+    /// What needs a person.
+    pub problems: Vec<String>,
+}
+
+/// A run that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenRun {
+    /// Its id.
+    pub run: String,
+    /// What it is, in one line.
+    pub headline: String,
+    /// Who asked for it.
+    pub by: String,
+    /// When it began, milliseconds since 1970.
+    pub began: i64,
+    /// Whether it is being carried out; otherwise it was interrupted.
+    pub under_way: bool,
+    /// Whether it holds the lock.
+    pub locked: bool,
+    /// When an interrupted run that nobody claims is settled, milliseconds since 1970.
+    pub settles_at: Option<i64>,
+}
+
+/// How a service is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: Name,
+    /// How many copies there should be.
+    pub wanted: u32,
+    /// Its copies.
+    pub instances: Vec<InstanceStatus>,
+}
+
+/// How an instance is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Which.
+    pub id: InstanceId,
+    /// What its keeper says.
+    pub status: Status,
+    /// Whether it is ready.
+    pub ready: bool,
+    /// Why not.
+    pub reason: Option<String>,
+    /// The port it was given.
+    pub port: Option<u16>,
+    /// Memory of the process and its descendants, in bytes.
+    pub memory: u64,
+    /// Processor time of the same since their start, in milliseconds.
+    pub cpu_millis: u64,
+}
+
+/// How a cron job is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CronStatus {
+    /// Its name.
+    pub name: Name,
+    /// When it runs next, milliseconds since 1970.
+    pub next: Option<i64>,
+    /// When it ran last, milliseconds since 1970.
+    pub last: Option<i64>,
+    /// How that ended, in words.
+    pub outcome: Option<String>,
+    /// Whether it runs now.
+    pub running: bool,
+}
+
+/// A release in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseRecord {
+    /// Which.
+    pub release: ReleaseId,
+    /// Whether it is the active one.
+    pub active: bool,
+    /// Whether its tree is still there to go back to.
+    pub available: bool,
+    /// What made it, such as `Deploy shop (production): r3 -> r4`.
+    pub headline: String,
+    /// The tree it runs from.
+    pub tree: ReleaseId,
+    /// The commit it was built from.
+    pub commit: Option<String>,
+    /// Whether the files differed from it.
+    pub dirty: bool,
+    /// Who made it.
+    pub by: String,
+    /// When it became active, milliseconds since 1970.
+    pub activated: i64,
+    /// What its schema jobs said of the database.
+    pub schema: IndexMap<Name, String>,
+}

@@ -1,0 +1,301 @@
+//! The journal's file: runs, their records, and the lock.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use windlass_core::event::RunRecord;
+use windlass_core::journal::Record;
+use windlass_core::plan::Plan;
+
+use super::schema;
+use crate::clock;
+
+/// The state file of an environment. One process at a time owns it (the host side, by its lock
+/// file); others may read it.
+pub struct Journal {
+    pub(super) connection: Connection,
+}
+
+/// A run as it was begun.
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    /// Its id.
+    pub id: String,
+    /// What it does.
+    pub plan: Plan,
+    /// Who asked.
+    pub by: String,
+    /// When, milliseconds since 1970.
+    pub began: i64,
+}
+
+/// Why the journal cannot do what it is asked.
+#[derive(Debug)]
+pub enum JournalError {
+    /// The file is of another version of Windlass.
+    Version {
+        /// The file's.
+        found: i64,
+        /// This program's.
+        known: i64,
+    },
+    /// The lock has passed to another run: this one must write nothing more.
+    Fenced {
+        /// The run that was refused.
+        run: String,
+    },
+    /// A record does not follow from the one before it: the file was damaged or edited.
+    Broken {
+        /// The run.
+        run: String,
+        /// The record's place.
+        seq: i64,
+    },
+    /// What is written in it cannot be read.
+    Unreadable(serde_json::Error),
+    /// SQLite's own: disk full, input/output error, a damaged file.
+    File(rusqlite::Error),
+}
+
+impl Journal {
+    /// Opens the file, making it and its tables where there is none.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be opened, or is of another version.
+    pub fn open(path: &Path) -> Result<Self, JournalError> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        schema::prepare(&connection)?;
+        Ok(Self { connection })
+    }
+
+    /// Opens an existing file to read, changing nothing.
+    ///
+    /// # Errors
+    /// [`JournalError`] when there is none, or it cannot be read.
+    pub fn open_to_read(path: &Path) -> Result<Self, JournalError> {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        schema::prepare(&connection)?;
+        Ok(Self { connection })
+    }
+
+    /// Writes that a run begins, and reserves its release number.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn begin(&mut self, id: &str, plan: &Plan, by: &str) -> Result<(), JournalError> {
+        let release = i64::try_from(plan.release.0).unwrap_or(i64::MAX);
+        let transaction = self.connection.transaction()?;
+        transaction.execute(
+            "INSERT INTO runs (id, release, plan, asked_by, began) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![id, release, serde_json::to_string(plan)?, by, clock::wall_millis()],
+        )?;
+        transaction.execute("UPDATE numbers SET value = max(value, ?1) WHERE name = 'release'", [release])?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Appends records to a run, all or none, and syncs them.
+    ///
+    /// # Errors
+    /// [`JournalError::Fenced`] when the run took the lock and another holds it now;
+    /// [`JournalError::File`] when they cannot be written.
+    pub fn append(&mut self, run: &str, records: &[Record]) -> Result<(), JournalError> {
+        let transaction = self.connection.transaction()?;
+        let fenced: bool = transaction.query_row(
+            "SELECT runs.fence IS NOT NULL AND (lock.run IS NOT ?1 OR lock.fence IS NOT runs.fence)
+             FROM runs, lock WHERE runs.id = ?1",
+            [run],
+            |row| row.get(0),
+        )?;
+        if fenced {
+            return Err(JournalError::Fenced { run: run.to_owned() });
+        }
+        let last: Option<(i64, String)> = transaction
+            .query_row(
+                "SELECT seq, chain FROM records WHERE run = ?1 ORDER BY seq DESC LIMIT 1",
+                [run],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        let (mut seq, mut chain) = last.unwrap_or_else(|| (0, run.to_owned()));
+        for record in records {
+            let body = serde_json::to_string(record)?;
+            seq += 1;
+            chain = link(&chain, &body);
+            transaction.execute(
+                "INSERT INTO records (run, seq, at, body, chain) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![run, seq, clock::wall_millis(), body, chain],
+            )?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Reads a run's records, checking that each follows from the one before.
+    ///
+    /// # Errors
+    /// [`JournalError::Broken`] at the first that does not.
+    pub fn records(&self, run: &str) -> Result<Vec<Record>, JournalError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT seq, body, chain FROM records WHERE run = ?1 ORDER BY seq")?;
+        let mut rows = statement.query([run])?;
+        let mut records = Vec::new();
+        let mut chain = run.to_owned();
+        while let Some(row) = rows.next()? {
+            let (seq, body, stored): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            chain = link(&chain, &body);
+            if chain != stored {
+                return Err(JournalError::Broken { run: run.to_owned(), seq });
+            }
+            records.push(serde_json::from_str(&body)?);
+        }
+        Ok(records)
+    }
+
+    /// The runs that are not over, oldest first.
+    ///
+    /// # Errors
+    /// [`JournalError`] when they cannot be read.
+    pub fn open_runs(&self) -> Result<Vec<RunRow>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, plan, asked_by, began FROM runs WHERE ended IS NULL ORDER BY began, id",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut runs = Vec::new();
+        while let Some(row) = rows.next()? {
+            let plan: String = row.get(1)?;
+            runs.push(RunRow {
+                id: row.get(0)?,
+                plan: serde_json::from_str(&plan)?,
+                by: row.get(2)?,
+                began: row.get(3)?,
+            });
+        }
+        Ok(runs)
+    }
+
+    /// Writes that a run is over, what it did and cost, and frees the lock if it held it.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn end(&mut self, run: &str, record: &RunRecord) -> Result<(), JournalError> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute(
+            "UPDATE runs SET ended = ?2, record = ?3 WHERE id = ?1",
+            params![run, record.ended, serde_json::to_string(record)?],
+        )?;
+        transaction.execute("UPDATE lock SET run = NULL WHERE run = ?1", [run])?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The records of the latest runs that are over, newest first.
+    ///
+    /// # Errors
+    /// [`JournalError`] when they cannot be read.
+    pub fn run_records(&self, limit: u32) -> Result<Vec<RunRecord>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT record FROM runs WHERE ended IS NOT NULL ORDER BY began DESC, id DESC LIMIT ?1",
+        )?;
+        let mut rows = statement.query([limit])?;
+        let mut records = Vec::new();
+        while let Some(row) = rows.next()? {
+            let record: Option<String> = row.get(0)?;
+            records.extend(record.map(|text| serde_json::from_str(&text)).transpose()?);
+        }
+        Ok(records)
+    }
+
+    /// Takes the lock for a run; taking it again is taking it once. Answers the holder when it is
+    /// another.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn take_lock(&mut self, run: &str) -> Result<Option<String>, JournalError> {
+        let transaction = self.connection.transaction()?;
+        let holder: Option<String> = transaction.query_row("SELECT run FROM lock", [], |row| row.get(0))?;
+        if holder.as_deref().is_some_and(|holder| holder != run) {
+            return Ok(holder);
+        }
+        if holder.is_none() {
+            transaction.execute("UPDATE lock SET run = ?1, fence = fence + 1", [run])?;
+            transaction.execute("UPDATE runs SET fence = (SELECT fence FROM lock) WHERE id = ?1", [run])?;
+        }
+        transaction.commit()?;
+        Ok(None)
+    }
+
+    /// Who holds the lock.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be read.
+    pub fn lock_holder(&self) -> Result<Option<String>, JournalError> {
+        Ok(self.connection.query_row("SELECT run FROM lock", [], |row| row.get(0))?)
+    }
+
+    /// The next value of a counter that only grows.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn next_number(&mut self, name: &str) -> Result<u64, JournalError> {
+        let value: i64 = self.connection.query_row(
+            "UPDATE numbers SET value = value + 1 WHERE name = ?1 RETURNING value",
+            [name],
+            |row| row.get(0),
+        )?;
+        Ok(u64::try_from(value).unwrap_or_default())
+    }
+}
+
+fn link(chain: &str, body: &str) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(chain.as_bytes()).update(b"\n").update(body.as_bytes());
+    hasher.finalize().to_hex()[..32].to_owned()
+}
+
+impl std::fmt::Display for JournalError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Version { found, known } if found > known => write!(
+                f,
+                "the state file was written by a newer Windlass (format {found}, this one knows {known}): \
+                 use that version"
+            ),
+            Self::Version { found, known } => {
+                write!(
+                    f,
+                    "the state file has format {found}, which this Windlass (format {known}) cannot read"
+                )
+            }
+            Self::Fenced { run } => write!(f, "run {run} lost the lock to another and must stop"),
+            Self::Broken { run, seq } => write!(
+                f,
+                "record {seq} of run {run} in the state file is damaged: restore state/journal.db from a \
+                 backup, or move it away to begin anew (what runs goes on running)"
+            ),
+            Self::Unreadable(error) => write!(f, "the state file holds what cannot be read: {error}"),
+            Self::File(error) => write!(f, "the state file: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for JournalError {}
+
+impl From<rusqlite::Error> for JournalError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<serde_json::Error> for JournalError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unreadable(error)
+    }
+}

@@ -1,0 +1,212 @@
+//! The ledger: releases, which one is active, which jobs were done. Same file as the journal, so
+//! that the commit of a release is one transaction.
+
+use indexmap::IndexMap;
+use rusqlite::{OptionalExtension, Row, params};
+use windlass_core::name::{InstanceId, Name, ReleaseId};
+use windlass_core::plan::Source;
+use windlass_core::spec::Spec;
+
+use super::{Journal, JournalError};
+use crate::clock;
+
+/// A release in the ledger.
+#[derive(Debug, Clone)]
+pub struct ReleaseRow {
+    /// Which.
+    pub id: ReleaseId,
+    /// The tree it runs from.
+    pub tree: ReleaseId,
+    /// What made it.
+    pub headline: String,
+    /// Who.
+    pub by: String,
+    /// When it became active, milliseconds since 1970.
+    pub activated: i64,
+    /// What runs.
+    pub spec: Spec,
+    /// What its tree was made from.
+    pub source: Source,
+    /// Its instances, by service.
+    pub instances: IndexMap<Name, Vec<InstanceId>>,
+    /// What its schema jobs said.
+    pub schema: IndexMap<Name, String>,
+}
+
+/// The active release.
+#[derive(Debug, Clone)]
+pub struct Active {
+    /// Which.
+    pub release: ReleaseRow,
+    /// Whether everything was stopped by hand.
+    pub stopped: bool,
+}
+
+const COLUMNS: &str = "id, tree, headline, asked_by, activated, spec, source, instances, schema";
+
+impl Journal {
+    /// Makes a release the active one, in one transaction.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn activate(&mut self, release: &ReleaseRow, stopped: bool) -> Result<(), JournalError> {
+        let transaction = self.connection.transaction()?;
+        transaction.execute(
+            &format!(
+                "INSERT OR REPLACE INTO releases ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+            ),
+            params![
+                number(release.id),
+                number(release.tree),
+                release.headline,
+                release.by,
+                release.activated,
+                serde_json::to_string(&release.spec)?,
+                serde_json::to_string(&release.source)?,
+                serde_json::to_string(&release.instances)?,
+                serde_json::to_string(&release.schema)?,
+            ],
+        )?;
+        transaction.execute(
+            "INSERT OR REPLACE INTO active VALUES (1, ?1, ?2)",
+            params![number(release.id), stopped],
+        )?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The active release.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read.
+    pub fn active(&self) -> Result<Option<Active>, JournalError> {
+        let found: Option<(i64, bool)> = self
+            .connection
+            .query_row("SELECT release, stopped FROM active", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((id, stopped)) = found else { return Ok(None) };
+        let release = self.release(ReleaseId(u64::try_from(id).unwrap_or_default()))?;
+        Ok(release.map(|release| Active { release, stopped }))
+    }
+
+    /// One release.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read.
+    pub fn release(&self, id: ReleaseId) -> Result<Option<ReleaseRow>, JournalError> {
+        let mut statement =
+            self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM releases WHERE id = ?1"))?;
+        let mut rows = statement.query([number(id)])?;
+        rows.next()?.map(read).transpose()
+    }
+
+    /// All releases, newest first.
+    ///
+    /// # Errors
+    /// [`JournalError`] when they cannot be read.
+    pub fn releases(&self) -> Result<Vec<ReleaseRow>, JournalError> {
+        let mut statement =
+            self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM releases ORDER BY id DESC"))?;
+        let mut rows = statement.query([])?;
+        let mut releases = Vec::new();
+        while let Some(row) = rows.next()? {
+            releases.push(read(row)?);
+        }
+        Ok(releases)
+    }
+
+    /// The highest release number that any run has reserved.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read.
+    pub fn last_release_number(&self) -> Result<u64, JournalError> {
+        let value: i64 =
+            self.connection
+                .query_row("SELECT value FROM numbers WHERE name = 'release'", [], |row| row.get(0))?;
+        Ok(u64::try_from(value).unwrap_or_default())
+    }
+
+    /// Notes that a job was done.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn job_done(&mut self, job: &Name, digest: &str, release: ReleaseId) -> Result<(), JournalError> {
+        self.connection.execute(
+            "INSERT OR REPLACE INTO jobs VALUES (?1, ?2, ?3, ?4)",
+            params![job.as_str(), digest, number(release), clock::wall_millis()],
+        )?;
+        Ok(())
+    }
+
+    /// Forgets that a job was done: it was undone.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn job_undone(&mut self, job: &Name) -> Result<(), JournalError> {
+        self.connection.execute("DELETE FROM jobs WHERE name = ?1", [job.as_str()])?;
+        Ok(())
+    }
+
+    /// The digests of the jobs that were done.
+    ///
+    /// # Errors
+    /// [`JournalError`] when they cannot be read.
+    pub fn jobs_done(&self) -> Result<IndexMap<Name, String>, JournalError> {
+        let mut statement = self.connection.prepare_cached("SELECT name, digest FROM jobs ORDER BY name")?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+        let mut jobs = IndexMap::new();
+        for row in rows {
+            let (name, digest) = row?;
+            if let Ok(name) = Name::new(name) {
+                jobs.insert(name, digest);
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// When a cron job was last due, and how that run ended.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read.
+    pub fn cron(&self, name: &Name) -> Result<Option<(i64, Option<String>)>, JournalError> {
+        Ok(self
+            .connection
+            .query_row("SELECT last, outcome FROM crons WHERE name = ?1", [name.as_str()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .optional()?)
+    }
+
+    /// Notes when a cron job was due, and how its run ended.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn set_cron(&mut self, name: &Name, last: i64, outcome: Option<&str>) -> Result<(), JournalError> {
+        self.connection.execute(
+            "INSERT OR REPLACE INTO crons VALUES (?1, ?2, ?3)",
+            params![name.as_str(), last, outcome],
+        )?;
+        Ok(())
+    }
+}
+
+fn read(row: &Row<'_>) -> Result<ReleaseRow, JournalError> {
+    let text = |column: usize| row.get::<_, String>(column);
+    let id =
+        |column: usize| row.get::<_, i64>(column).map(|n| ReleaseId(u64::try_from(n).unwrap_or_default()));
+    Ok(ReleaseRow {
+        id: id(0)?,
+        tree: id(1)?,
+        headline: text(2)?,
+        by: text(3)?,
+        activated: row.get(4)?,
+        spec: serde_json::from_str(&text(5)?)?,
+        source: serde_json::from_str(&text(6)?)?,
+        instances: serde_json::from_str(&text(7)?)?,
+        schema: serde_json::from_str(&text(8)?)?,
+    })
+}
+
+fn number(id: ReleaseId) -> i64 {
+    i64::try_from(id.0).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,92 @@
+//! The tables of the state file, and their version.
+
+use rusqlite::Connection;
+
+use super::JournalError;
+
+/// The version of the tables that this program reads and writes.
+pub(super) const SCHEMA_VERSION: i64 = 1;
+
+/// Makes the tables in a new file; refuses a file of another version.
+pub(super) fn prepare(connection: &Connection) -> Result<(), JournalError> {
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match version {
+        0 => {
+            connection.execute_batch(&format!(
+                "BEGIN IMMEDIATE;
+                 {TABLES}
+                 PRAGMA user_version = {SCHEMA_VERSION};
+                 COMMIT;"
+            ))?;
+            Ok(())
+        }
+        SCHEMA_VERSION => Ok(()),
+        found => Err(JournalError::Version { found, known: SCHEMA_VERSION }),
+    }
+}
+
+const TABLES: &str = "
+CREATE TABLE runs (
+    id       TEXT PRIMARY KEY,
+    release  INTEGER NOT NULL,
+    plan     TEXT NOT NULL,              -- JSON: Plan
+    asked_by TEXT NOT NULL,
+    began    INTEGER NOT NULL,           -- ms since 1970
+    ended    INTEGER,
+    fence    INTEGER,                    -- the lock's number once it is taken
+    record   TEXT                        -- JSON: RunRecord, when ended
+) STRICT;
+
+CREATE TABLE records (
+    run   TEXT NOT NULL REFERENCES runs(id),
+    seq   INTEGER NOT NULL,
+    at    INTEGER NOT NULL,
+    body  TEXT NOT NULL,                 -- JSON: Record
+    chain TEXT NOT NULL,                 -- hash over the chain before and this body
+    PRIMARY KEY (run, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE lock (
+    only  INTEGER PRIMARY KEY CHECK (only = 1),
+    run   TEXT,                          -- who holds it; NULL: nobody
+    fence INTEGER NOT NULL               -- grows with every holder
+) STRICT;
+INSERT INTO lock VALUES (1, NULL, 0);
+
+CREATE TABLE releases (
+    id        INTEGER PRIMARY KEY,
+    tree      INTEGER NOT NULL,
+    headline  TEXT NOT NULL,
+    asked_by  TEXT NOT NULL,
+    activated INTEGER NOT NULL,
+    spec      TEXT NOT NULL,             -- JSON: Spec
+    source    TEXT NOT NULL,             -- JSON: Source
+    instances TEXT NOT NULL,             -- JSON: service -> instances
+    schema    TEXT NOT NULL              -- JSON: job -> what it said
+) STRICT;
+
+CREATE TABLE active (
+    only    INTEGER PRIMARY KEY CHECK (only = 1),
+    release INTEGER NOT NULL REFERENCES releases(id),
+    stopped INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE jobs (
+    name    TEXT PRIMARY KEY,
+    digest  TEXT NOT NULL,
+    release INTEGER NOT NULL,
+    at      INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE crons (
+    name    TEXT PRIMARY KEY,
+    last    INTEGER NOT NULL,            -- when it was last due, ms since 1970
+    outcome TEXT
+) STRICT;
+
+CREATE TABLE numbers (
+    name  TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) STRICT;
+INSERT INTO numbers VALUES ('release', 0), ('generation', 0);
+";

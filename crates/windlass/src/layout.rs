@@ -1,0 +1,223 @@
+//! Where everything of an environment lies. See `docs/design/0001-trunk.md`.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use windlass_core::name::{InstanceId, Name, ReleaseId};
+
+/// The directories of one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The environment's directory below Windlass's home: `WINDLASS_HOME`, else `/var/lib/windlass`
+    /// for root and `$XDG_STATE_HOME/windlass` (`~/.local/state/windlass`) for others.
+    ///
+    /// # Errors
+    /// When there is no home directory to put it in.
+    pub fn of(app: &Name, environment: &Name) -> io::Result<Self> {
+        Ok(Self::at(home()?.join(app.as_str()).join(environment.as_str())))
+    }
+
+    /// The environment in this directory.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// The environment's directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The link to the active release's tree.
+    #[must_use]
+    pub fn current(&self) -> PathBuf {
+        self.root.join("current")
+    }
+
+    /// Where trees lie.
+    #[must_use]
+    pub fn releases(&self) -> PathBuf {
+        self.root.join("releases")
+    }
+
+    /// A finished tree.
+    #[must_use]
+    pub fn tree(&self, id: ReleaseId) -> PathBuf {
+        self.releases().join(id.to_string())
+    }
+
+    /// A tree in the making.
+    #[must_use]
+    pub fn unfinished_tree(&self, id: ReleaseId) -> PathBuf {
+        self.releases().join(format!("{id}.partial"))
+    }
+
+    /// What releases share.
+    #[must_use]
+    pub fn shared(&self) -> PathBuf {
+        self.root.join("shared")
+    }
+
+    /// Keeper directories of all instances.
+    #[must_use]
+    pub fn instances(&self) -> PathBuf {
+        self.root.join("instances")
+    }
+
+    /// An instance's keeper directory.
+    #[must_use]
+    pub fn instance(&self, id: &InstanceId) -> PathBuf {
+        self.instances().join(id.to_string())
+    }
+
+    /// Keeper directories of all that runs once.
+    #[must_use]
+    pub fn jobs(&self) -> PathBuf {
+        self.root.join("jobs")
+    }
+
+    /// The keeper directory of something that runs once.
+    #[must_use]
+    pub fn job(&self, label: &str) -> PathBuf {
+        self.jobs().join(label)
+    }
+
+    /// A resource's data and its keeper directory.
+    #[must_use]
+    pub fn resource(&self, name: &Name) -> PathBuf {
+        self.root.join("resources").join(name.as_str())
+    }
+
+    /// The log of something.
+    #[must_use]
+    pub fn log(&self, label: &str) -> PathBuf {
+        self.logs().join(format!("{label}.log"))
+    }
+
+    /// Where logs lie.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.root.join("logs")
+    }
+
+    /// The proxy's directory.
+    #[must_use]
+    pub fn proxy(&self) -> PathBuf {
+        self.root.join("proxy")
+    }
+
+    /// The host side's directory.
+    #[must_use]
+    pub fn host(&self) -> PathBuf {
+        self.root.join("host")
+    }
+
+    /// What the engine writes.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
+    /// The journal's file.
+    #[must_use]
+    pub fn journal(&self) -> PathBuf {
+        self.state().join("journal.db")
+    }
+
+    /// The values of a release's settings.
+    #[must_use]
+    pub fn settings(&self, release: ReleaseId) -> PathBuf {
+        self.state().join("settings").join(format!("{release}.json"))
+    }
+
+    /// Makes the directories. Only the owner can look into those that hold state; releases and what
+    /// they share can be read by the accounts that services run as.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    pub fn make(&self) -> io::Result<()> {
+        for open in [self.root.clone(), self.releases(), self.shared(), self.root.join("resources")] {
+            make_dir(&open, 0o755)?;
+        }
+        for closed in [
+            self.instances(),
+            self.jobs(),
+            self.logs(),
+            self.proxy(),
+            self.host(),
+            self.state(),
+            self.state().join("settings"),
+        ] {
+            make_dir(&closed, 0o700)?;
+        }
+        Ok(())
+    }
+}
+
+/// Windlass's home, where environments lie.
+///
+/// # Errors
+/// When there is no home directory to put it in.
+pub fn home() -> io::Result<PathBuf> {
+    if let Some(home) = std::env::var_os("WINDLASS_HOME").filter(|home| !home.is_empty()) {
+        return std::path::absolute(home);
+    }
+    if rustix::process::geteuid().is_root() {
+        return Ok(PathBuf::from("/var/lib/windlass"));
+    }
+    let state = std::env::var_os("XDG_STATE_HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let home = || std::env::var_os("HOME").filter(|dir| !dir.is_empty()).map(PathBuf::from);
+    let state = state.or_else(|| Some(home()?.join(".local/state"))).ok_or_else(|| {
+        io::Error::new(io::ErrorKind::NotFound, "neither WINDLASS_HOME nor HOME is set: set WINDLASS_HOME")
+    })?;
+    Ok(state.join("windlass"))
+}
+
+/// Makes a directory and those above it with this mode, whatever the umask; one that exists is left
+/// as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+/// Replaces a file by one with these contents: written beside it, synced, renamed, and the directory
+/// synced, so that at any moment either the old or the new one is there, whole.
+///
+/// # Errors
+/// When one of these fails; the old file is still there then.
+pub fn replace_file(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+    use std::io::Write as _;
+
+    let directory = path.parent().unwrap_or(Path::new("/"));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = directory.join(format!(".{name}.{}.new", std::process::id()));
+    let _ = std::fs::remove_file(&beside);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
+    let written = file.write_all(contents).and_then(|()| file.sync_all());
+    let renamed = written.and_then(|()| std::fs::rename(&beside, path));
+    if let Err(error) = renamed {
+        let _ = std::fs::remove_file(&beside);
+        return Err(error);
+    }
+    sync_dir(directory)
+}
+
+/// Makes what was renamed, made or removed in a directory survive a power cut.
+///
+/// # Errors
+/// When the directory cannot be synced.
+pub fn sync_dir(path: &Path) -> io::Result<()> {
+    std::fs::File::open(path)?.sync_all()
+}
