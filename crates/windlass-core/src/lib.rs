@@ -11,5 +11,7 @@
 pub mod edge;
 pub mod launch;
 pub mod name;
+pub mod policy;
+pub mod settings;
 pub mod spec;
 pub mod units;

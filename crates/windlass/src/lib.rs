@@ -10,6 +10,7 @@
 
 pub mod cli;
 pub mod engine;
+pub mod health;
 pub mod host;
 pub mod keeper;
 pub mod observe;
@@ -17,5 +18,6 @@ pub mod project;
 pub mod proxy;
 pub mod resource;
 pub mod runtime;
+pub mod schedule;
 pub mod settings;
 pub mod transport;
