@@ -15,5 +15,7 @@ pub mod launch;
 pub mod name;
 pub mod plan;
 pub mod protocol;
+pub mod policy;
+pub mod settings;
 pub mod spec;
 pub mod units;

@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod clock;
 pub mod engine;
+pub mod health;
 pub mod host;
 pub mod keeper;
 pub mod layout;
@@ -19,5 +20,6 @@ pub mod project;
 pub mod proxy;
 pub mod resource;
 pub mod runtime;
+pub mod schedule;
 pub mod settings;
 pub mod transport;

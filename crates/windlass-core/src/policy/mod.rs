@@ -1,0 +1,4 @@
+//! Decisions that depend on nothing but what was measured.
+
+pub mod cron;
+pub mod health;

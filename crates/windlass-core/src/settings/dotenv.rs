@@ -1,0 +1,269 @@
+//! Reading `.env` files, as docker compose reads them.
+//!
+//! ```text
+//! # a comment
+//! PLAIN=value with ${OTHER:-references}   # a comment after white space
+//! export SINGLE='literally $this, over
+//! several lines'
+//! DOUBLE="\tescapes, \"quotes\" and ${REFERENCES}"
+//! ```
+//!
+//! Where a name stands twice the last one holds, with a warning.
+
+use super::interpolate::Interpolation;
+use super::{Fault, Secret, is_setting_name};
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub struct Parsed {
+    /// The settings, each once, in the order of their first lines.
+    pub entries: Vec<Entry>,
+    /// What is wrong; not empty means that `entries` is not to be used.
+    pub faults: Vec<Fault>,
+    /// What is allowed and yet seldom meant.
+    pub warnings: Vec<Fault>,
+}
+
+/// One setting.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Its value, with all references filled.
+    pub value: Secret,
+    /// The line of its name, from 1.
+    pub line: u32,
+}
+
+/// What a name stands for, if anything.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Reads `text`, the content of the file that messages call `file`. A reference such as `${NAME}`
+/// is answered by `environment`, then by the lines above it, then by `base`: the files that this
+/// one overlays.
+#[must_use]
+pub fn parse(file: &str, text: &str, environment: Lookup<'_>, base: Lookup<'_>) -> Parsed {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Line ends are normalised first, in quoted values too: a file that was edited on Windows is
+    // to give the same values.
+    let text = text.replace("\r\n", "\n");
+    let mut parser =
+        Parser { file, text: &text, at: 0, line: 1, environment, base, parsed: Parsed::default() };
+    while parser.at < text.len() {
+        parser.statement();
+    }
+    parser.parsed
+}
+
+struct Parser<'a> {
+    file: &'a str,
+    text: &'a str,
+    /// The byte that is read next; always the beginning of a line when a statement begins.
+    at: usize,
+    line: u32,
+    environment: Lookup<'a>,
+    base: Lookup<'a>,
+    parsed: Parsed,
+}
+
+/// A value as it stands in the file.
+enum Raw<'a> {
+    Plain(&'a str),
+    Single(String),
+    Double(&'a str),
+}
+
+impl<'a> Parser<'a> {
+    /// Reads one line, or as many as a quoted value takes. Whatever is wrong with it, what follows
+    /// begins on the next line.
+    fn statement(&mut self) {
+        let line = self.rest_of_line();
+        let trimmed = line.trim_start();
+        if trimmed.is_empty() || trimmed.starts_with('#') {
+            self.skip(line.len());
+            return self.end_line();
+        }
+        let start = self.at;
+        self.skip(line.len() - trimmed.len());
+        let without = trimmed.strip_prefix("export").filter(|rest| rest.starts_with([' ', '\t']));
+        if let Some(rest) = without {
+            self.skip(trimmed.len() - rest.trim_start().len());
+        }
+        let column = self.column(start, self.at);
+        let assignment = self.rest_of_line();
+        let Some((name, value)) = assignment.split_once('=') else {
+            self.fault(column, "there is no = in this line", "write NAME=value, or # before a comment");
+            self.skip(assignment.len());
+            return self.end_line();
+        };
+        let name_written = name.trim_end();
+        if !is_setting_name(name_written) {
+            self.fault(
+                column,
+                "the text before = is not a name",
+                "write letters, digits and _, not beginning with a digit, such as DATABASE_URL",
+            );
+            self.skip(assignment.len());
+            return self.end_line();
+        }
+        let first_line = self.line;
+        let padding = value.len() - value.trim_start_matches([' ', '\t']).len();
+        self.skip(name.len() + 1 + padding);
+        let column = self.column(start, self.at);
+        let Some(raw) = self.raw_value(column) else { return self.end_line() };
+        self.entry(name_written, &raw, first_line, column);
+        self.end_line();
+    }
+
+    /// The value as written. `None` when it is faulty; then the rest of the line is skipped.
+    fn raw_value(&mut self, column: u32) -> Option<Raw<'a>> {
+        let rest = &self.text[self.at..];
+        let quote = match rest.as_bytes().first() {
+            Some(&quote @ (b'\'' | b'"')) => quote,
+            _ => {
+                let line = self.rest_of_line();
+                self.skip(line.len());
+                return Some(Raw::Plain(without_comment(line)));
+            }
+        };
+        let Some(length) = quoted_length(&rest[1..], quote) else {
+            let mark = char::from(quote);
+            let help = format!(
+                "close it with {mark}, or put the other kind of quotes around a value with {mark} in it"
+            );
+            self.fault(column, "the quotes are not closed", &help);
+            let line = self.rest_of_line();
+            self.skip(line.len());
+            return None;
+        };
+        let inside = &rest[1..=length];
+        let newlines = inside.bytes().filter(|&b| b == b'\n').count();
+        self.skip(length + 2);
+        self.line += u32::try_from(newlines).unwrap_or(u32::MAX);
+        let tail = self.rest_of_line();
+        let after = tail.trim();
+        if !after.is_empty() && !after.starts_with('#') {
+            let line_start = self.text[..self.at].rfind('\n').map_or(0, |at| at + 1);
+            let column = self.column(line_start, self.at + (tail.len() - tail.trim_start().len()));
+            self.fault(
+                column,
+                "text stands after the closing quote",
+                "put all of the value between the quotes",
+            );
+            self.skip(tail.len());
+            return None;
+        }
+        self.skip(tail.len());
+        let raw = if quote == b'"' { Raw::Double(inside) } else { Raw::Single(inside.replace("\\'", "'")) };
+        Some(raw)
+    }
+
+    fn entry(&mut self, name: &str, raw: &Raw<'_>, line: u32, column: u32) {
+        let (filled, unset) = match raw {
+            Raw::Single(text) => (Ok(text.clone()), vec![]),
+            Raw::Plain(text) => self.interpolate(text, false),
+            Raw::Double(text) => self.interpolate(text, true),
+        };
+        let fault =
+            |message: String, help: String| Fault { file: self.file.to_owned(), line, column, message, help };
+        for unset in unset {
+            self.parsed.warnings.push(fault(
+                format!("{name} refers to {unset}, which is not set, and gets nothing in its place"),
+                format!("set {unset} above, write ${{{unset}:-default}}, or $$ for a dollar sign"),
+            ));
+        }
+        let value = match filled {
+            Ok(value) if value.contains('\0') => {
+                let message = format!("the value of {name} holds a NUL byte");
+                self.parsed.faults.push(fault(message, "remove it: no environment can carry it".into()));
+                return;
+            }
+            Ok(value) => Secret::new(value),
+            Err((message, help)) => {
+                self.parsed.faults.push(fault(message, help));
+                return;
+            }
+        };
+        match self.parsed.entries.iter_mut().find(|entry| entry.name == name) {
+            Some(earlier) => {
+                let message = format!("{name} stands in line {} already; this one holds", earlier.line);
+                earlier.value = value;
+                earlier.line = line;
+                self.parsed.warnings.push(fault(message, "remove one of them".into()));
+            }
+            None => self.parsed.entries.push(Entry { name: name.to_owned(), value, line }),
+        }
+    }
+
+    #[allow(clippy::type_complexity, reason = "taken apart at once by its only caller")]
+    fn interpolate(&self, text: &str, escapes: bool) -> (Result<String, (String, String)>, Vec<String>) {
+        let lookup = |name: &str| {
+            let above = || self.parsed.entries.iter().find(|entry| entry.name == name);
+            (self.environment)(name)
+                .or_else(|| above().map(|entry| entry.value.expose().to_owned()))
+                .or_else(|| (self.base)(name))
+        };
+        let mut interpolation = Interpolation { lookup: &lookup, escapes, unset: vec![] };
+        let filled = interpolation.run(text).map_err(|wrong| (wrong.message, wrong.help));
+        (filled, interpolation.unset)
+    }
+
+    fn rest_of_line(&self) -> &'a str {
+        let rest = &self.text[self.at..];
+        &rest[..rest.find('\n').unwrap_or(rest.len())]
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
+
+    /// Steps over the line end, if there is one.
+    fn end_line(&mut self) {
+        if self.text[self.at..].starts_with('\n') {
+            self.at += 1;
+            self.line += 1;
+        }
+    }
+
+    fn column(&self, line_start: usize, at: usize) -> u32 {
+        u32::try_from(self.text[line_start..at].chars().count() + 1).unwrap_or(u32::MAX)
+    }
+
+    fn fault(&mut self, column: u32, message: &str, help: &str) {
+        self.parsed.faults.push(Fault {
+            file: self.file.to_owned(),
+            line: self.line,
+            column,
+            message: message.to_owned(),
+            help: help.to_owned(),
+        });
+    }
+}
+
+/// The value of an unquoted line: a `#` after white space, or at once, begins a comment.
+fn without_comment(line: &str) -> &str {
+    let bytes = line.as_bytes();
+    let comment = bytes
+        .iter()
+        .enumerate()
+        .find(|&(at, &b)| b == b'#' && (at == 0 || matches!(bytes[at - 1], b' ' | b'\t')));
+    line[..comment.map_or(line.len(), |(at, _)| at)].trim_end()
+}
+
+/// How many bytes stand before the closing quote.
+fn quoted_length(text: &str, quote: u8) -> Option<usize> {
+    let mut escaped = false;
+    for (at, &b) in text.as_bytes().iter().enumerate() {
+        match b {
+            _ if escaped => escaped = false,
+            // Within single quotes a backslash is itself, unless a single quote follows.
+            b'\\' if quote == b'"' || text.as_bytes().get(at + 1) == Some(&quote) => escaped = true,
+            _ if b == quote => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

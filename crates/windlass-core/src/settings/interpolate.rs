@@ -1,0 +1,170 @@
+//! `${VAR:-default}` and its relatives, as docker compose reads them.
+
+/// Nesting deeper than this is a fault, not a stack overflow.
+const DEEPEST: u32 = 16;
+
+/// What interpolation found wrong; the caller knows the place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) message: String,
+    pub(super) help: String,
+}
+
+/// Puts values in: text in, text out, and the names that were asked for in vain.
+pub(super) struct Interpolation<'a> {
+    pub(super) lookup: &'a dyn Fn(&str) -> Option<String>,
+    /// Whether backslashes escape: within double quotes.
+    pub(super) escapes: bool,
+    /// Names that stood for nothing and had no default.
+    pub(super) unset: Vec<String>,
+}
+
+impl Interpolation<'_> {
+    pub(super) fn run(&mut self, text: &str) -> Result<String, Wrong> {
+        self.fill(text, 0)
+    }
+
+    fn fill(&mut self, text: &str, depth: u32) -> Result<String, Wrong> {
+        if depth > DEEPEST {
+            return Err(Wrong {
+                message: "the defaults are nested too deeply".into(),
+                help: format!("nest ${{...}} at most {DEEPEST} times"),
+            });
+        }
+        let mut filled = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['$', '\\']) {
+            filled.push_str(&rest[..at]);
+            let tail = &rest[at + 1..];
+            rest = if rest.as_bytes()[at] == b'\\' {
+                self.escape(tail, &mut filled)
+            } else {
+                self.dollar(tail, &mut filled, depth)?
+            };
+        }
+        filled.push_str(rest);
+        Ok(filled)
+    }
+
+    /// What follows a backslash.
+    fn escape<'t>(&self, tail: &'t str, filled: &mut String) -> &'t str {
+        let next = tail.chars().next();
+        let Some(c) = next.filter(|_| self.escapes) else {
+            filled.push('\\');
+            return tail;
+        };
+        match c {
+            'n' => filled.push('\n'),
+            'r' => filled.push('\r'),
+            't' => filled.push('\t'),
+            '\\' | '"' | '$' => filled.push(c),
+            // Anything else keeps its backslash: "\d+" is a pattern, not a mistake.
+            _ => {
+                filled.push('\\');
+                filled.push(c);
+            }
+        }
+        &tail[c.len_utf8()..]
+    }
+
+    /// What follows a dollar sign.
+    fn dollar<'t>(&mut self, tail: &'t str, filled: &mut String, depth: u32) -> Result<&'t str, Wrong> {
+        if let Some(tail) = tail.strip_prefix('$') {
+            filled.push('$');
+            return Ok(tail);
+        }
+        if let Some(inside) = tail.strip_prefix('{') {
+            let end = closing_brace(inside).ok_or_else(|| Wrong {
+                message: "${ is not closed".into(),
+                help: "close it with }, or write $$ for a dollar sign".into(),
+            })?;
+            let value = self.braced(&inside[..end], depth)?;
+            filled.push_str(&value);
+            return Ok(&inside[end + 1..]);
+        }
+        let length = name_length(tail);
+        if length == 0 {
+            filled.push('$');
+        } else {
+            let value = self.value(&tail[..length]);
+            filled.push_str(&value);
+        }
+        Ok(&tail[length..])
+    }
+
+    /// What stands between braces.
+    fn braced(&mut self, inside: &str, depth: u32) -> Result<String, Wrong> {
+        let (name, operator) = inside.split_at(name_length(inside));
+        if name.is_empty() {
+            return Err(Wrong {
+                message: "${ is not followed by a name".into(),
+                help: "write ${NAME}, or $$ for a dollar sign".into(),
+            });
+        }
+        let set = (self.lookup)(name);
+        let filled = set.clone().filter(|value| !value.is_empty());
+        if operator.is_empty() {
+            return Ok(self.value(name));
+        }
+        if let Some(default) = operator.strip_prefix(":-") {
+            return filled.map_or_else(|| self.fill(default, depth + 1), Ok);
+        }
+        if let Some(default) = operator.strip_prefix('-') {
+            return set.map_or_else(|| self.fill(default, depth + 1), Ok);
+        }
+        if let Some(other) = operator.strip_prefix(":+") {
+            return filled.map_or_else(|| Ok(String::new()), |_| self.fill(other, depth + 1));
+        }
+        if let Some(other) = operator.strip_prefix('+') {
+            return set.map_or_else(|| Ok(String::new()), |_| self.fill(other, depth + 1));
+        }
+        if let Some(reason) = operator.strip_prefix(":?") {
+            return filled.ok_or_else(|| required(name, reason));
+        }
+        if let Some(reason) = operator.strip_prefix('?') {
+            return set.ok_or_else(|| required(name, reason));
+        }
+        Err(Wrong {
+            message: format!("${{{name}...}} is not understood"),
+            help: "write ${NAME}, ${NAME:-default}, ${NAME-default}, ${NAME:?reason} or ${NAME:+other}"
+                .into(),
+        })
+    }
+
+    fn value(&mut self, name: &str) -> String {
+        (self.lookup)(name).unwrap_or_else(|| {
+            self.unset.push(name.to_owned());
+            String::new()
+        })
+    }
+}
+
+fn required(name: &str, reason: &str) -> Wrong {
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    Wrong {
+        message: format!("{name} is required{reason}"),
+        help: format!("set {name} in the environment or above this line"),
+    }
+}
+
+fn name_length(text: &str) -> usize {
+    if !text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
+        return 0;
+    }
+    text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())
+}
+
+/// Where the brace is that closes the one before `text`.
+fn closing_brace(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut open = 0_usize;
+    for (at, &b) in bytes.iter().enumerate() {
+        match b {
+            b'{' if at > 0 && bytes[at - 1] == b'$' => open += 1,
+            b'}' if open == 0 => return Some(at),
+            b'}' => open -= 1,
+            _ => {}
+        }
+    }
+    None
+}

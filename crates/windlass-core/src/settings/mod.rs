@@ -1,0 +1,52 @@
+//! Settings as text and as values: reading and writing `.env` files, and [`Secret`].
+//!
+//! [`dotenv::parse`] reads a file as docker compose does and collects every [`Fault`] with its
+//! place; [`write()`] writes what `parse` reads back. No message ever shows a value.
+
+pub mod dotenv;
+mod interpolate;
+mod secret;
+mod write;
+
+pub use dotenv::{Entry, Parsed};
+pub use secret::Secret;
+pub use write::{NotWritable, write};
+
+use std::fmt;
+
+/// Something wrong, or doubtful, in a settings file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The file, as it was named to the parser.
+    pub file: String,
+    /// The line, from 1; 0 when it is about the whole file.
+    pub line: u32,
+    /// The column in characters, from 1; 0 when it is about the whole line or file.
+    pub column: u32,
+    /// What is wrong; never shows a value.
+    pub message: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        if self.column > 0 {
+            write!(f, ":{}", self.column)?;
+        }
+        write!(f, ": {}; {}", self.message, self.help)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// Whether `text` can be the name of a setting: an environment variable's name.
+#[must_use]
+pub fn is_setting_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}

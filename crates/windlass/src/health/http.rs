@@ -1,0 +1,69 @@
+//! One `GET`.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::Unhealthy;
+
+/// How much of an unhealthy answer's body is shown, in bytes.
+const SHOWN: usize = 300;
+
+pub(super) async fn get(
+    address: SocketAddr,
+    path: &str,
+    wanted: Option<u16>,
+    host: Option<&str>,
+) -> Result<(), Unhealthy> {
+    let asked = format!("GET {} on {address}", path.escape_debug());
+    let failed = |what: &dyn std::fmt::Display| Unhealthy::new(format!("{asked}: {what}"));
+    let request = Request::get(path)
+        .header(header::HOST, host.map_or_else(|| address.to_string(), ToOwned::to_owned))
+        .header(header::USER_AGENT, concat!("windlass/", env!("CARGO_PKG_VERSION")))
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| failed(&error))?;
+    let stream = TcpStream::connect(address).await.map_err(|error| failed(&error))?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
+    // The connection is driven beside the exchange, in this very task: dropping the probe drops both.
+    let exchange = async {
+        let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
+        let status = answer.status();
+        if healthy(status, wanted) {
+            return Ok(());
+        }
+        let body = beginning(answer.into_body()).await;
+        let wanted = wanted.map_or_else(String::new, |wanted| format!(" instead of {wanted}"));
+        Err(failed(&format!("answered {status}{wanted}{body}")))
+    };
+    tokio::pin!(connection, exchange);
+    tokio::select! {
+        biased;
+        answer = &mut exchange => return answer,
+        _ = &mut connection => {}
+    }
+    // The connection is closed; what came before that is still to be read.
+    exchange.await
+}
+
+fn healthy(status: StatusCode, wanted: Option<u16>) -> bool {
+    wanted.map_or_else(|| (200..400).contains(&status.as_u16()), |wanted| status.as_u16() == wanted)
+}
+
+async fn beginning(mut body: hyper::body::Incoming) -> String {
+    let mut shown = Vec::new();
+    while shown.len() < SHOWN {
+        let Some(Ok(frame)) = body.frame().await else { break };
+        if let Some(data) = frame.data_ref() {
+            shown.extend_from_slice(&data[..data.len().min(SHOWN - shown.len())]);
+        }
+    }
+    let text = String::from_utf8_lossy(&shown);
+    let text = text.trim();
+    if text.is_empty() { String::new() } else { format!(": {}", text.escape_debug()) }
+}

@@ -1,0 +1,148 @@
+//! Probes against real listeners and real commands.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use windlass::health::{Target, probe};
+use windlass_core::spec::{Command, Probe, Template};
+
+const LONG: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(300);
+
+fn target(address: Option<SocketAddr>, directory: &Path) -> Target {
+    Target {
+        address,
+        directory: directory.to_owned(),
+        env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("GREETING".into(), "a 'b' $c".into())],
+        user: None,
+        values: Arc::new(|reference| Ok(format!("<{reference}>"))),
+    }
+}
+
+fn ask(question: &Probe, address: Option<SocketAddr>, timeout: Duration) -> Result<(), String> {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime
+        .block_on(async { probe(question, &target(address, dir.path()), timeout).await })
+        .map_err(|unhealthy| unhealthy.reason)
+}
+
+fn shell(line: &str) -> Probe {
+    Probe::Command(Command::Shell(line.to_owned()))
+}
+
+/// Answers one request with `answer`; the request that came.
+fn serve(answer: &'static str) -> (SocketAddr, std::thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(LONG)).unwrap();
+        let mut request = vec![0; 4096];
+        let length = stream.read(&mut request).unwrap();
+        let _ = stream.write_all(answer.as_bytes());
+        String::from_utf8(request[..length].to_vec()).unwrap()
+    });
+    (address, server)
+}
+
+fn http(status: Option<u16>, host: Option<&str>) -> Probe {
+    Probe::Http { path: "/health?x=1".into(), status, host: host.map(Into::into) }
+}
+
+#[test]
+fn an_answer_below_400_is_healthy_and_the_host_can_be_chosen() {
+    let (address, server) = serve("HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(ask(&http(None, Some("shop.example")), Some(address), LONG), Ok(()));
+    let request = server.join().unwrap();
+    assert!(request.starts_with("GET /health?x=1 HTTP/1.1\r\nhost: shop.example\r\n"), "{request}");
+}
+
+#[test]
+fn an_unhealthy_answer_is_shown() {
+    let (address, _server) = serve("HTTP/1.1 503 Busy\r\ncontent-length: 5\r\n\r\nno db");
+    assert_eq!(
+        ask(&http(None, None), Some(address), LONG),
+        Err(format!("GET /health?x=1 on {address}: answered 503 Service Unavailable: no db"))
+    );
+    let (address, _server) = serve("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+    assert_eq!(
+        ask(&http(Some(418), None), Some(address), LONG),
+        Err(format!("GET /health?x=1 on {address}: answered 200 OK instead of 418"))
+    );
+}
+
+#[test]
+fn silence_and_refusal_are_told_apart() {
+    // Accepts (in the kernel's queue) and never answers.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    assert_eq!(
+        ask(&http(None, None), Some(address), SHORT),
+        Err(format!("GET /health?x=1 on {address} was not answered within 300ms"))
+    );
+    assert_eq!(ask(&Probe::Tcp, Some(address), LONG), Ok(()));
+    drop(listener);
+    let refused = ask(&Probe::Tcp, Some(address), LONG).unwrap_err();
+    assert!(refused.starts_with(&format!("cannot connect to {address}: Connection refused")), "{refused}");
+    assert!(ask(&Probe::Tcp, None, LONG).unwrap_err().starts_with("it has no port to ask"));
+}
+
+#[test]
+fn a_command_is_judged_by_its_exit_code_and_its_output_is_shown() {
+    assert_eq!(ask(&shell("test \"$GREETING\" = \"a 'b' \\$c\" && test -z \"$HOME\""), None, LONG), Ok(()));
+    assert_eq!(
+        ask(&shell("echo out; echo err >&2; exit 3"), None, LONG),
+        Err("/bin/sh -c echo out; echo err >&2; exit 3: exit code 3; it said:\nout\nerr".into())
+    );
+    let words = ["test", "<port>", "=", "{port}"].map(|word| Template::parse(word).unwrap());
+    assert_eq!(ask(&Probe::Command(Command::Argv(words.to_vec())), None, LONG), Ok(()));
+    let missing = Probe::Command(Command::Argv(vec![Template::literal("/no/such/program")]));
+    assert!(ask(&missing, None, LONG).unwrap_err().contains("cannot be started: No such file"));
+}
+
+#[test]
+fn a_command_that_floods_is_bounded() {
+    let said = ask(&shell("yes | head -c 5000000; exit 1"), None, LONG).unwrap_err();
+    assert!(said.len() < 5000, "{} bytes", said.len());
+}
+
+#[test]
+fn a_command_that_hangs_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let pids = dir.path().join("pids");
+    // A child in the group, and one that has left both group and session and is nobody's child.
+    let line = format!(
+        "sleep 1000 & echo $! > {0}; (setsid sleep 1001 & echo $! >> {0}); wait; sleep 1000",
+        pids.display()
+    );
+    let began = Instant::now();
+    let reason = ask(&shell(&line), None, SHORT).unwrap_err();
+    assert!(reason.contains("did not end within 300ms and was killed"), "{reason}");
+    assert!(began.elapsed() < LONG);
+    let pids = std::fs::read_to_string(&pids).unwrap();
+    assert_eq!(pids.lines().count(), 2);
+    for pid in pids.lines() {
+        let deadline = Instant::now() + LONG;
+        while lives(pid) {
+            assert!(Instant::now() < deadline, "{pid} lives on");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn a_background_child_does_not_hold_up_the_answer() {
+    let began = Instant::now();
+    assert_eq!(ask(&shell("sleep 1000 & exit 0"), None, LONG), Ok(()));
+    assert!(began.elapsed() < LONG / 2);
+}
+
+/// Whether a process runs: a zombie that nobody has reaped yet does not.
+fn lives(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").trim_start().starts_with('Z'))
+}
