@@ -121,6 +121,7 @@ fn slow(request: &Request) -> Response {
         return Response::text(400, "ms is a number of milliseconds.");
     };
     let time = time.min(SLOWEST);
+    log::event("slow", &[("ms", &time.as_millis().to_string())]);
     thread::sleep(time);
     Response::text(200, &format!("This took {} ms.", time.as_millis()))
 }

@@ -72,7 +72,7 @@ fn after_sigterm_it_is_not_ready_but_finishes_what_it_holds() {
     let mut idle = web.client();
     assert_eq!(idle.get("/version").status, 200);
     slow.send("GET /slow?ms=1000 HTTP/1.1\r\nHost: a\r\n\r\n");
-    web.wait_until_it_holds_a_request();
+    wait_until("the request is in flight", || web.log().contains("\"event\":\"slow\""));
 
     web.signal("TERM");
     wait_until("readiness says 503", || web.client().get("/health").status == 503);

@@ -125,15 +125,6 @@ impl Process {
             thread::sleep(Duration::from_millis(5));
         }
     }
-
-    pub fn wait_until_it_holds_a_request(&self) {
-        let tasks = format!("/proc/{}/task", self.pid());
-        wait_until("a request is in flight", || {
-            fs::read_dir(&tasks).unwrap().flatten().any(|task| {
-                fs::read_to_string(task.path().join("wchan")).is_ok_and(|place| place.contains("nanosleep"))
-            })
-        });
-    }
 }
 
 impl Drop for Process {
