@@ -18,4 +18,5 @@ pub mod proxy;
 pub mod resource;
 pub mod runtime;
 pub mod settings;
+mod sys;
 pub mod transport;
