@@ -86,6 +86,17 @@ pub(crate) fn fork() -> io::Result<Option<Pid>> {
     }
 }
 
+/// Lets all signals through again; a new program inherits which are held back.
+pub(crate) fn unblock_signals() {
+    // SAFETY: as in `Signals::listen`.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
 /// Has `prepare` run in the new process, before it becomes the program.
 pub(crate) fn before_exec<F>(command: &mut Command, prepare: F)
 where

@@ -116,6 +116,7 @@ impl Preparation {
     fn run(&self) -> io::Result<()> {
         let stage = |stage: Stage| rustix::io::write(&self.says, &[stage as u8]).map(drop);
         stage(Stage::Session)?;
+        sys::unblock_signals();
         setsid()?;
         let _may_not_lower_it = fs::write("/proc/self/oom_score_adj", self.oom_score_adj.to_string());
         self.handover.open()?;
