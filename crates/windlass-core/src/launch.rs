@@ -10,9 +10,29 @@
 //! lock          held by flock as long as the keeper lives: who can take it knows that none does
 //! status.json   what has become of it (Status), replaced atomically at every change
 //! sock          commands (KeeperAsk) and changes (Status), one JSON value a line
+//! notify        where the process stores sockets, if the launch says so (see below)
 //! ```
 //!
-//! The environment of the process is the keeper's own, so that secrets stand in no file.
+//! The environment of the process is the keeper's own, so that secrets stand in no file. Beside it
+//! the process gets `WINDLASS_PROCESS=DIR#N` (the N-th start in this directory), by which a keeper
+//! that had to be replaced finds what its predecessor left behind.
+//!
+//! # The socket store
+//! Where [`Launch::sockets`] is set, the process finds in `WINDLASS_KEEPER_SOCK` the path of a unix
+//! `SOCK_SEQPACKET` socket. It is always a path to `connect` to: `DIR/notify`, or, where that is
+//! longer than the 107 bytes such a path may have, `/proc/self/fd/N/notify` with the directory as an
+//! inherited descriptor N. Each packet is one of
+//!
+//! ```text
+//! STORE <name>\n     with one descriptor (SCM_RIGHTS): kept under the name until it is forgotten
+//! FORGET <name>\n
+//! READY\n            a process that replaces another takes over now
+//! ```
+//!
+//! Every start gets the stored sockets as descriptors 3 and up, with `LISTEN_FDS` their number and
+//! `LISTEN_FDNAMES` their names, percent-encoded and separated by `:`. The store is the keeper's
+//! memory: when the keeper itself dies, the connection closes, and the process stores its sockets
+//! again as soon as it can connect again.
 
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +68,18 @@ pub struct Launch {
     pub tied: bool,
     /// Sets the process's `oom_score_adj`, so that applications go before the proxy does.
     pub oom_score_adj: i32,
+    /// Whether the process may leave its sockets with the keeper.
+    #[serde(default)]
+    pub sockets: bool,
+    /// Whether the process starts keepers of its own, as the host side does: then only it and its
+    /// process group end with it, for what it leaves behind is meant to live.
+    #[serde(default)]
+    pub keeps_others: bool,
+}
+
+impl Launch {
+    /// The version of this format.
+    pub const VERSION: u32 = 1;
 }
 
 /// Where output goes. The process writes to the file itself, so that no reader's death can hurt it.
@@ -76,6 +108,9 @@ pub struct Status {
     pub last_exit: Option<Exit>,
     /// When this state began, milliseconds since 1970.
     pub since: i64,
+    /// What was asked and could not be done, or what could not be honoured, and why.
+    #[serde(default)]
+    pub note: Option<String>,
 }
 
 /// Where a process stands.
@@ -136,7 +171,8 @@ pub enum Exit {
     Unknown,
 }
 
-/// A command to a keeper.
+/// A command to a keeper. Each is answered by a line with the [`Status`], its note set if the
+/// command was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeeperAsk {

@@ -22,4 +22,5 @@ pub mod resource;
 pub mod runtime;
 pub mod schedule;
 pub mod settings;
+mod sys;
 pub mod transport;

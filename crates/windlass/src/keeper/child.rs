@@ -1,0 +1,184 @@
+//! Starting the process.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Resource, Rlimit, setrlimit, setsid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use windlass_core::launch::Launch;
+
+use super::account::{self, Account};
+use super::limits::Applied;
+use super::store::Handover;
+use super::tree;
+use crate::sys;
+
+/// The variable by which a start is known: `DIR#N`.
+pub(super) const MARK: &str = "WINDLASS_PROCESS";
+
+/// A process that was started.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) pid: Pid,
+    pub(super) start_ticks: u64,
+}
+
+/// What the new process does before it becomes the program, in this order; the last one it began is
+/// the one that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Session,
+    ControlGroup,
+    Resource,
+    Account,
+    Directory,
+    Exec,
+}
+
+const STAGES: [Stage; 6] =
+    [Stage::Session, Stage::ControlGroup, Stage::Resource, Stage::Account, Stage::Directory, Stage::Exec];
+
+/// Starts the process in a session of its own.
+///
+/// # Errors
+/// Why it could not be started, and what to do.
+pub(super) fn start(launch: &Launch, applied: &Applied, handover: &Handover, mark: &str) -> Result<Started, String> {
+    let account = launch.user.as_deref().map(account::find).transpose()?;
+    if account.is_some() && !rustix::process::geteuid().is_root() {
+        // Already that account: nothing to change. Another one: only root may.
+        let own = rustix::process::geteuid();
+        if account.as_ref().is_some_and(|account| account.uid != own) {
+            return Err(format!(
+                "only root can run it as {:?}: leave out `user`, or run Windlass as root",
+                launch.user.as_deref().unwrap_or_default()
+            ));
+        }
+    }
+    let log = open_log(Path::new(&launch.log.path))?;
+    let (program, arguments) =
+        launch.argv.split_first().ok_or_else(|| "the command is empty: name a program".to_owned())?;
+    let plain = |e: io::Error| format!("cannot prepare a process: {e}");
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone().map_err(plain)?).stderr(log);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("WINDLASS_KEEPER_")) {
+            command.env_remove(name);
+        }
+    }
+    command.env(MARK, mark).envs(handover.environment());
+
+    let (said, says) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|e| plain(e.into()))?;
+    let preparation = Preparation {
+        says,
+        doors: applied.group.doors().map_err(plain)?,
+        resources: applied.resources.clone(),
+        account,
+        directory: launch.directory.clone(),
+        oom_score_adj: launch.oom_score_adj,
+        handover: handover.clone(),
+    };
+    sys::before_exec(&mut command, move || preparation.run());
+    let spawned = command.spawn();
+    // The command holds the pipe's other end; without it the pipe ends with what the child said.
+    drop(command);
+    match spawned {
+        Ok(child) => {
+            let raw = i32::try_from(child.id()).unwrap_or_default();
+            let pid = Pid::from_raw(raw).ok_or_else(|| "the system gave no process id".to_owned())?;
+            // A process that has ended by now is a zombie until we take notice: it can be read.
+            let start_ticks = tree::stat(raw).map_or(0, |stat| stat.start_ticks);
+            Ok(Started { pid, start_ticks })
+        }
+        Err(error) => {
+            let mut stages = Vec::new();
+            let _empty = File::from(said).read_to_end(&mut stages);
+            let stage = stages.last().and_then(|number| STAGES.get(usize::from(*number)));
+            Err(explain(launch, stage.copied(), &error))
+        }
+    }
+}
+
+struct Preparation {
+    says: OwnedFd,
+    doors: Vec<File>,
+    resources: Vec<(Resource, Rlimit)>,
+    account: Option<Account>,
+    directory: String,
+    oom_score_adj: i32,
+    handover: Handover,
+}
+
+impl Preparation {
+    fn run(&self) -> io::Result<()> {
+        let stage = |stage: Stage| rustix::io::write(&self.says, &[stage as u8]).map(drop);
+        stage(Stage::Session)?;
+        sys::unblock_signals();
+        setsid()?;
+        let _may_not_lower_it = fs::write("/proc/self/oom_score_adj", self.oom_score_adj.to_string());
+        self.handover.open()?;
+        stage(Stage::ControlGroup)?;
+        for mut door in &self.doors {
+            door.write_all(b"0")?;
+        }
+        stage(Stage::Resource)?;
+        for (resource, limit) in &self.resources {
+            setrlimit(*resource, limit.clone())?;
+        }
+        stage(Stage::Account)?;
+        if let Some(account) = self.account.as_ref().filter(|_| rustix::process::geteuid().is_root()) {
+            set_thread_groups(&account.groups)?;
+            set_thread_res_gid(account.gid, account.gid, account.gid)?;
+            set_thread_res_uid(account.uid, account.uid, account.uid)?;
+        }
+        stage(Stage::Directory)?;
+        std::env::set_current_dir(&self.directory)?;
+        stage(Stage::Exec)?;
+        Ok(())
+    }
+}
+
+fn open_log(path: &Path) -> Result<File, String> {
+    if let Some(parent) = path.parent() {
+        let _seen_when_opening = fs::create_dir_all(parent);
+    }
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| format!("cannot open the log {}: {e}", path.display()))
+}
+
+fn explain(launch: &Launch, stage: Option<Stage>, error: &io::Error) -> String {
+    let program = launch.argv.first().map_or("", String::as_str);
+    let user = launch.user.as_deref().unwrap_or("this account");
+    match (stage, error.kind()) {
+        (Some(Stage::Exec), io::ErrorKind::NotFound) if !program.contains('/') => format!(
+            "there is no program {program:?} in PATH ({}): install it, or correct the command",
+            std::env::var("PATH").unwrap_or_else(|_| "not set".to_owned())
+        ),
+        (Some(Stage::Exec), io::ErrorKind::NotFound) => format!(
+            "there is no program {program} (seen from {}), or the interpreter that it names is missing: install it, or correct the command",
+            launch.directory
+        ),
+        (Some(Stage::Exec), io::ErrorKind::PermissionDenied) => {
+            format!("{user} may not run {program}: make it executable (chmod +x) and its directories accessible")
+        }
+        (Some(Stage::Exec), _) if error.raw_os_error() == Some(libc::ENOEXEC) => format!(
+            "{program} is no program for this machine: a script must begin with #! and its interpreter, a binary be built for this processor"
+        ),
+        (Some(Stage::Exec), _) => format!("cannot run {program}: {error}"),
+        (Some(Stage::Directory), _) => format!("cannot enter the working directory {}: {error}", launch.directory),
+        (Some(Stage::Account), _) => format!("cannot become {user}: {error}"),
+        (Some(Stage::Resource), _) => format!(
+            "cannot set a limit: {error}; the most open files allowed here are {}",
+            rustix::process::getrlimit(Resource::Nofile).maximum.map_or("not limited".to_owned(), |n| n.to_string())
+        ),
+        (Some(Stage::ControlGroup), _) => format!("cannot join the control group of the limits: {error}"),
+        (Some(Stage::Session) | None, _) => format!("cannot start a process: {error}"),
+    }
+}

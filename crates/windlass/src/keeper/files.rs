@@ -1,0 +1,74 @@
+//! The files of a keeper's directory.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What is to be run.
+pub(crate) const LAUNCH: &str = "launch.json";
+/// Held as long as the keeper lives.
+pub(crate) const LOCK: &str = "lock";
+/// What has become of the process.
+pub(crate) const STATUS: &str = "status.json";
+/// Commands and changes.
+pub(crate) const SOCKET: &str = "sock";
+/// The socket store.
+pub(crate) const NOTIFY: &str = "notify";
+
+/// Whether a write must outlive a power cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// It describes what runs, and nothing runs after a power cut.
+    UntilReboot,
+    /// It is the record of an outcome, which others decide by.
+    Forever,
+}
+
+/// Replaces a file in one step: readers see the old value or the new one.
+///
+/// # Errors
+/// Those of the file system; the old value is then still there.
+pub(crate) fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    let mut text = serde_json::to_vec(value)?;
+    text.push(b'\n');
+    file.write_all(&text)?;
+    if durability == Durability::Forever {
+        file.sync_all()?;
+    }
+    fs::rename(&fresh, path)?;
+    if durability == Durability::Forever {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Reads a value; `None` when the file is missing or torn, which a power cut may leave.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_file_counts_as_missing_at_every_byte() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(STATUS);
+        replace(&path, &["a value", "of some length"], Durability::Forever).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for end in 0..whole.len() - 1 {
+            fs::write(&path, &whole[..end]).unwrap();
+            assert_eq!(read::<Vec<String>>(&path), None, "cut at {end}");
+        }
+        fs::write(&path, &whole).unwrap();
+        assert_eq!(read::<Vec<String>>(&path).unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,115 @@
+//! Limits: by control groups where this machine lets us, by resource limits where that is honest.
+
+use rustix::process::{Resource, Rlimit, getrlimit};
+use windlass_core::spec::Limits;
+
+use super::cgroup::{Controller, Group, Place, Version};
+
+/// By what a limit is honoured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum By {
+    /// A control group: for the process and all its descendants together.
+    ControlGroup {
+        /// The version of the interface, 1 or 2.
+        version: u8,
+    },
+    /// A resource limit that each process has for itself: `what` says what it covers.
+    Each {
+        /// Such as `RLIMIT_DATA`.
+        limit: &'static str,
+    },
+    /// A resource limit that counts all processes of the account, also those of others.
+    Account {
+        /// Such as `RLIMIT_NPROC`.
+        limit: &'static str,
+    },
+    /// Nothing: the reason.
+    Nothing(&'static str),
+}
+
+/// What can be limited here, and by what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Processor time.
+    pub cpu: By,
+    /// Memory.
+    pub memory: By,
+    /// Open files.
+    pub files: By,
+    /// The most open files that may be allowed.
+    pub files_max: Option<u64>,
+    /// Processes and threads.
+    pub processes: By,
+}
+
+/// Looks what can be limited on this machine by this account.
+#[must_use]
+pub fn capabilities() -> Capabilities {
+    let group = |controller: Controller| {
+        controller.place().map(|place| By::ControlGroup {
+            version: match place.version {
+                Version::V1 => 1,
+                Version::V2 => 2,
+            },
+        })
+    };
+    let processes = if rustix::process::geteuid().is_root() {
+        By::Nothing("no control group can be made here, and the kernel does not count root's processes")
+    } else {
+        By::Account { limit: "RLIMIT_NPROC" }
+    };
+    Capabilities {
+        cpu: group(Controller::Cpu).unwrap_or(By::Nothing("no control group can be made here")),
+        memory: group(Controller::Memory).unwrap_or(By::Each { limit: "RLIMIT_DATA" }),
+        files: By::Each { limit: "RLIMIT_NOFILE" },
+        files_max: getrlimit(Resource::Nofile).maximum,
+        processes: group(Controller::Pids).unwrap_or(processes),
+    }
+}
+
+/// The limits of one launch, ready to be applied.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) group: Group,
+    pub(super) resources: Vec<(Resource, Rlimit)>,
+}
+
+/// Prepares the limits. A limit that nothing can honour is refused, never ignored.
+///
+/// # Errors
+/// Which limit, and what to do.
+pub(super) fn prepare(name: &str, limits: &Limits) -> Result<Applied, String> {
+    let wanted = Controller::ALL.into_iter().filter_map(|controller| {
+        let amount = match controller {
+            Controller::Cpu => limits.cpu_millis.map(u64::from),
+            Controller::Memory => limits.memory.map(|bytes| bytes.0),
+            Controller::Pids => limits.processes,
+        };
+        amount.map(|amount| (controller, amount))
+    });
+    let mut groups: Vec<(Controller, Place, u64)> = Vec::new();
+    let mut resources = vec![(Resource::Core, both(0))];
+    for (controller, amount) in wanted {
+        match (controller.place(), controller) {
+            (Some(place), _) => groups.push((controller, place, amount)),
+            (None, Controller::Memory) => resources.push((Resource::Data, both(amount))),
+            (None, Controller::Pids) if !rustix::process::geteuid().is_root() => {
+                resources.push((Resource::Nproc, both(amount)));
+            }
+            (None, Controller::Pids) => return Err(refused("processes")),
+            (None, Controller::Cpu) => return Err(refused("cpu")),
+        }
+    }
+    if let Some(files) = limits.files {
+        resources.push((Resource::Nofile, both(files)));
+    }
+    Ok(Applied { group: Group::create(name, &groups)?, resources })
+}
+
+fn refused(what: &str) -> String {
+    format!("nothing on this machine can limit {what}: no control group can be made here; leave the limit out, or run under a systemd that delegates control groups")
+}
+
+const fn both(amount: u64) -> Rlimit {
+    Rlimit { current: Some(amount), maximum: Some(amount) }
+}

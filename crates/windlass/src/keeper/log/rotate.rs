@@ -1,0 +1,173 @@
+//! One rotation, safe against being killed at any point.
+//!
+//! ```text
+//! compress the lines into NAME.rotating, sync          killed here: begun anew
+//! rename it to NAME.rotated-...: the intent            from here on: finished by the next one
+//! cut the lines from the log's front
+//! rename it to NAME.1.gz
+//! ```
+//!
+//! The name of the intent says where the cut is; whether it was made, the log itself shows.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FlockOperation, flock};
+use windlass_core::launch::Log;
+
+use super::archive::{self, Archive};
+use super::cut::{self, Cut, MARK, Method};
+
+/// Rotates a log for as long as it has to be.
+///
+/// # Errors
+/// Those of the file system; the log is then as it was, or the next rotation finishes this one.
+pub(super) fn rotate(log: &Log) -> io::Result<()> {
+    let path = Path::new(&log.path);
+    let file = File::options().read(true).write(true).open(path)?;
+    // Copies of a service may share a log; one of their keepers is enough.
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(());
+    }
+    let archive = Archive::new(path, log.keep);
+    recover(&archive, &file)?;
+    archive.expire(SystemTime::now())?;
+    let (scratch, probe) = archive.scratch()?;
+    let method = cut::method_of(&probe, file.metadata()?.blksize())?;
+    drop(probe);
+    while step(log, &archive, &file, method)? {}
+    let _published = fs::remove_file(scratch);
+    Ok(())
+}
+
+/// Rotates once; whether there may be more to do.
+fn step(log: &Log, archive: &Archive<'_>, file: &File, method: Method) -> io::Result<bool> {
+    let (start, end) = (cut::start(file)?, file.metadata()?.len());
+    let size = end.saturating_sub(start);
+    let kept = log.rotate_at.0.saturating_mul(u64::from(log.keep));
+    let id = fresh_id();
+    // It grows faster than it can be compressed. What is older than all that is kept would be
+    // removed in a moment anyway: it goes at once, before the disk is full.
+    if size > kept.saturating_add(log.rotate_at.0.saturating_mul(2)) {
+        let text = format!("{MARK}lines were dropped here: the log grew faster than it can be kept ({id:x})");
+        return match Cut::choose(file, method, start, end - kept - log.rotate_at.0, &text)? {
+            Some(cut) => cut.make(file).map(|()| true),
+            None => Ok(false),
+        };
+    }
+    if size == 0 || (size <= log.rotate_at.0 && !archive.is_from_an_earlier_day(file)) {
+        return Ok(false);
+    }
+    let limit = if method == Method::Truncate { end } else { end.min(start + log.rotate_at.0) };
+    let Some(cut) = Cut::choose(file, method, start, limit, &filler(archive, id))? else { return Ok(false) };
+    let (scratch, compressed) = archive.scratch()?;
+    archive::compress(file, start, cut.end, &compressed)?;
+    let intent = archive.beside(&Intent::of(&cut, id, file)?.name());
+    fs::rename(scratch, &intent)?;
+    archive.sync()?;
+    cut.make(file)?;
+    file.sync_all()?;
+    archive.publish(&intent)?;
+    Ok(true)
+}
+
+fn filler(archive: &Archive<'_>, id: u64) -> String {
+    format!("{MARK}earlier lines are in {} ({id:x})", archive.newest_name())
+}
+
+/// No two rotations have the same, so that a filler shows which one wrote it.
+fn fresh_id() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or_default()
+}
+
+/// What the name of a file says that is compressed, but not yet known to be cut from the log.
+#[derive(Debug, PartialEq, Eq)]
+struct Intent {
+    id: u64,
+    inode: u64,
+    end: u64,
+    filler: usize,
+    method: Method,
+}
+
+const PREFIX: &str = ".rotated-";
+
+impl Intent {
+    fn of(cut: &Cut, id: u64, file: &File) -> io::Result<Self> {
+        let inode = archive::identity(file)?;
+        Ok(Self { id, inode, end: cut.end, filler: cut.filler.len(), method: cut.method })
+    }
+
+    fn name(&self) -> String {
+        let method = match self.method {
+            Method::Collapse => 'c',
+            Method::Hole => 'h',
+            Method::Truncate => 't',
+        };
+        format!("{PREFIX}{:x}-{:x}-{:x}-{:x}-{method}", self.id, self.inode, self.end, self.filler)
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let mut fields = name.strip_prefix(PREFIX)?.split('-');
+        let mut number = || u64::from_str_radix(fields.next()?, 16).ok();
+        let (id, inode, end, filler) = (number()?, number()?, number()?, number()?);
+        let method = match fields.next()? {
+            "c" => Method::Collapse,
+            "h" => Method::Hole,
+            "t" => Method::Truncate,
+            _ => return None,
+        };
+        Some(Self { id, inode, end, filler: usize::try_from(filler).ok()?, method })
+    }
+}
+
+/// Finishes a rotation that was interrupted.
+fn recover(archive: &Archive<'_>, file: &File) -> io::Result<()> {
+    for (path, rest) in archive.siblings()? {
+        let Some(intent) = Intent::parse(&rest) else { continue };
+        // Another file by now: what was archived is not in this one.
+        if intent.inode == archive::identity(file)? {
+            let text = filler(archive, intent.id);
+            let width = intent.filler.saturating_sub(1);
+            let filler = if intent.filler == 0 { String::new() } else { format!("{text:width$}\n") };
+            let cut = Cut { method: intent.method, end: intent.end, filler };
+            let made = match cut.is_made(file)? {
+                Some(made) => made,
+                None => !begins_alike(&path, file)?,
+            };
+            if !made && file.metadata()?.len() >= cut.end {
+                cut.make(file)?;
+                file.sync_all()?;
+            }
+        }
+        archive.publish(&path)?;
+    }
+    Ok(())
+}
+
+/// Whether the log still begins with what was archived.
+fn begins_alike(archived: &Path, file: &File) -> io::Result<bool> {
+    use std::io::Read;
+    let mut then = Vec::new();
+    flate2::read::GzDecoder::new(File::open(archived)?).take(64 * 1024).read_to_end(&mut then)?;
+    let mut now = vec![0; then.len()];
+    let read = file.read_at(&mut now, cut::start(file)?)?;
+    Ok(now[..read] == then)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_intent_says_all_that_is_needed_to_finish_it() {
+        let intent = Intent { id: 0x18f, inode: 42, end: 1 << 40, filler: 99, method: Method::Collapse };
+        assert_eq!(Intent::parse(&intent.name()), Some(intent));
+        assert_eq!(Intent::parse(".rotated-1-2-3"), None);
+        assert_eq!(Intent::parse(".1.gz"), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! Processes by kinship, read from `/proc`.
+//!
+//! A keeper is a subreaper: whatever its process leaves behind becomes the keeper's own child, so
+//! that walking down from the keeper finds all of it, whoever forked, however often.
+
+use std::fs;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What `/proc/PID/stat` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) parent: i32,
+    pub(crate) session: i32,
+    /// Its start, in clock ticks since boot.
+    pub(crate) start_ticks: u64,
+    /// It has ended and waits for its parent to take notice.
+    pub(crate) zombie: bool,
+}
+
+/// Looks at a process; `None` when there is none.
+pub(crate) fn stat(pid: i32) -> Option<Stat> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The name in brackets may hold anything, so fields count from the last bracket.
+fn parse(line: &str) -> Option<Stat> {
+    let fields: Vec<&str> = line[line.rfind(')')? + 1..].split_ascii_whitespace().collect();
+    Some(Stat {
+        zombie: matches!(*fields.first()?, "Z" | "X"),
+        parent: fields.get(1)?.parse().ok()?,
+        session: fields.get(3)?.parse().ok()?,
+        start_ticks: fields.get(19)?.parse().ok()?,
+    })
+}
+
+/// Whether this very process (not a later one with its number) still runs.
+pub(crate) fn lives(pid: i32, start_ticks: u64) -> bool {
+    stat(pid).is_some_and(|stat| stat.start_ticks == start_ticks && !stat.zombie)
+}
+
+/// Everything below `root`, parents before children.
+pub(super) fn descendants(root: i32) -> Vec<i32> {
+    let mut found = children(root);
+    let mut at = 0;
+    while at < found.len() {
+        for child in children(found[at]) {
+            if !found.contains(&child) {
+                found.push(child);
+            }
+        }
+        at += 1;
+    }
+    found
+}
+
+fn children(pid: i32) -> Vec<i32> {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    let mut found = Vec::new();
+    for task in tasks.flatten() {
+        match fs::read_to_string(task.path().join("children")) {
+            Ok(text) => found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
+            // A kernel without CONFIG_PROC_CHILDREN, or a thread that just ended.
+            Err(_) => return all().into_iter().filter(|p| stat(*p).is_some_and(|s| s.parent == pid)).collect(),
+        }
+    }
+    found
+}
+
+/// All processes.
+fn all() -> Vec<i32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// The processes of a session: what a process left behind that did not leave its session.
+pub(super) fn session(sid: i32) -> Vec<i32> {
+    all().into_iter().filter(|pid| stat(*pid).is_some_and(|stat| stat.session == sid && !stat.zombie)).collect()
+}
+
+/// The processes whose environment holds an entry that starts with `mark`.
+pub(super) fn marked(mark: &str) -> Vec<i32> {
+    all().into_iter().filter(|pid| is_marked(*pid, mark)).collect()
+}
+
+/// Whether the environment that a process was started with holds an entry that starts with `mark`.
+pub(super) fn is_marked(pid: i32, mark: &str) -> bool {
+    fs::read(format!("/proc/{pid}/environ"))
+        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(mark.as_bytes())))
+}
+
+/// The processes that were started with exactly this entry in their environment.
+pub(super) fn marked_exactly(entry: &str) -> Vec<i32> {
+    let has = |pid: &i32| {
+        std::fs::read(format!("/proc/{pid}/environ"))
+            .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|found| found == entry.as_bytes()))
+    };
+    all().into_iter().filter(has).collect()
+}
+
+/// Sends a signal to each that still lives.
+pub(super) fn signal(pids: &[i32], signal: Signal) {
+    for pid in pids.iter().copied().filter_map(Pid::from_raw) {
+        let _gone_already = kill_process(pid, signal);
+    }
+}
+
+/// Kills all that `list` names. They are stopped first, until no new one turns up, because what
+/// forks faster than it is killed would get away otherwise.
+pub(super) fn kill(list: impl Fn() -> Vec<i32>) {
+    let mut stopped = Vec::new();
+    for _ in 0..64 {
+        let fresh: Vec<i32> = list().into_iter().filter(|pid| !stopped.contains(pid)).collect();
+        if fresh.is_empty() {
+            break;
+        }
+        signal(&fresh, Signal::STOP);
+        stopped.extend(fresh);
+    }
+    signal(&stopped, Signal::KILL);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_full_of_brackets_does_not_shift_the_fields() {
+        let line = "7 (a) b (c) Z 3 7 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
+        assert_eq!(parse(line), Some(Stat { parent: 3, session: 5, start_ticks: 4711, zombie: true }));
+        assert_eq!(parse("7 (cut"), None);
+    }
+
+    #[test]
+    fn this_process_lives_and_a_later_one_of_its_number_is_another() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let ticks = stat(me).unwrap().start_ticks;
+        assert!(lives(me, ticks));
+        assert!(!lives(me, ticks + 1));
+    }
+}

@@ -1,0 +1,109 @@
+//! The command socket: who asks and who watches. A slow or dead one is dropped, never waited for.
+
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use windlass_core::launch::{KeeperAsk, Status};
+
+use super::files::SOCKET;
+
+/// How many connections are served at a time.
+const MOST: usize = 64;
+/// The longest command.
+const LONGEST: usize = 4096;
+
+/// The socket and its connections.
+pub(super) struct Watchers {
+    listener: UnixListener,
+    clients: Vec<Client>,
+}
+
+/// One connection.
+pub(super) struct Client {
+    stream: UnixStream,
+    /// The part of a line that has come in.
+    partial: Vec<u8>,
+    watches: bool,
+}
+
+/// A command, or the reason why it is none, and which client gave it.
+pub(super) type Asked = (usize, Result<KeeperAsk, String>);
+
+impl Watchers {
+    /// Opens the socket in the current directory; it appears under its name when it can be used.
+    pub(super) fn open() -> io::Result<Self> {
+        let fresh = "sock.new";
+        let _of_a_former_keeper = std::fs::remove_file(fresh);
+        let listener = UnixListener::bind(fresh)?;
+        listener.set_nonblocking(true)?;
+        std::fs::set_permissions(fresh, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(fresh, SOCKET)?;
+        Ok(Self { listener, clients: Vec::new() })
+    }
+
+    /// What to poll.
+    pub(super) fn descriptors(&self) -> (&UnixListener, impl Iterator<Item = &UnixStream>) {
+        (&self.listener, self.clients.iter().map(|client| &client.stream))
+    }
+
+    /// Takes in what has come.
+    pub(super) fn serve(&mut self) -> Vec<Asked> {
+        while let Ok((stream, _)) = self.listener.accept() {
+            if self.clients.len() < MOST && stream.set_nonblocking(true).is_ok() {
+                self.clients.push(Client { stream, partial: Vec::new(), watches: false });
+            }
+        }
+        self.clients.retain_mut(Client::receive);
+        let mut asked = Vec::new();
+        for (index, client) in self.clients.iter_mut().enumerate() {
+            while let Some(end) = client.partial.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = client.partial.drain(..=end).collect();
+                let ask = serde_json::from_slice(&line).map_err(|e| format!("this is no command: {e}"));
+                client.watches |= matches!(ask, Ok(KeeperAsk::Watch));
+                asked.push((index, ask));
+            }
+        }
+        asked
+    }
+
+    /// Answers one client.
+    pub(super) fn answer(&mut self, client: usize, status: &Status) {
+        if let Some(client) = self.clients.get_mut(client) {
+            let _dropped_when_read_next = client.send(status);
+        }
+    }
+
+    /// Tells all that watch.
+    pub(super) fn tell(&mut self, status: &Status) {
+        self.clients.retain_mut(|client| !client.watches || client.send(status).is_ok());
+    }
+}
+
+impl Client {
+    /// Whether it is still there.
+    fn receive(&mut self) -> bool {
+        let mut bytes = [0_u8; 512];
+        loop {
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return false,
+                Ok(_) if self.partial.len() > LONGEST => return false,
+                Ok(length) => self.partial.extend_from_slice(&bytes[..length]),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return true,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Sends a whole line or fails: a client whose buffer is full has stopped reading.
+    fn send(&mut self, status: &Status) -> io::Result<()> {
+        let mut line = serde_json::to_vec(status)?;
+        line.push(b'\n');
+        if self.stream.write(&line)? < line.len() {
+            self.stream.shutdown(std::net::Shutdown::Both)?;
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,108 @@
+//! The few system calls that no safe interface covers: the only `unsafe` of this crate.
+//!
+//! All of it serves the keeper, which has one thread; that is what makes `fork` sound there.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use rustix::process::{Pid, Signal};
+
+/// Closes every descriptor from 3 on: a keeper must hold nothing of whoever started it.
+///
+/// Call it first in a process's life, before anything owns a descriptor.
+pub(crate) fn close_inherited() {
+    // SAFETY: no Rust value owns a descriptor yet (the caller's promise), so none is closed twice.
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 0_u32) };
+    if closed != 0 {
+        for descriptor in 3..1024 {
+            // SAFETY: as above; a number that is not open is refused by the kernel.
+            unsafe { libc::close(descriptor) };
+        }
+    }
+}
+
+/// Signals as a descriptor to poll.
+pub(crate) struct Signals(OwnedFd);
+
+impl Signals {
+    /// Undoes what was inherited (ignored signals stay ignored over `exec`, and a child would get
+    /// them so), then directs the signals to the descriptor.
+    ///
+    /// # Errors
+    /// When the kernel refuses; it does not in practice.
+    pub(crate) fn listen(signals: &[Signal]) -> io::Result<Self> {
+        // SAFETY: only kernel calls on a set that lives on this stack; SIG_DFL is no function of
+        // ours. SIGPIPE stays ignored: writing to a watcher that is gone is an error, no death.
+        unsafe {
+            for signal in (1..=64).filter(|signal| *signal != libc::SIGPIPE) {
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            let mut set: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut set);
+            for signal in signals {
+                libc::sigaddset(&raw mut set, signal.as_raw());
+            }
+            if libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            let descriptor = libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK);
+            if descriptor < 0 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(Self(OwnedFd::from_raw_fd(descriptor)))
+        }
+    }
+
+    /// The next signal that has arrived, if one has.
+    pub(crate) fn next(&self) -> Option<i32> {
+        let mut record = [0_u8; 128];
+        let read = rustix::io::read(&self.0, &mut record).ok()?;
+        // The number is the first field of signalfd_siginfo, 32 bits.
+        let number = record.get(..4).filter(|_| read == record.len())?;
+        Some(i32::from_ne_bytes(number.try_into().ok()?))
+    }
+}
+
+impl AsFd for Signals {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Splits the process in two: `Some(child)` in the old one, `None` in the new.
+///
+/// # Errors
+/// When the system has no room for another process.
+pub(crate) fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: a keeper has one thread, so the copy holds no lock of another one and may go on as
+    // any process does.
+    match unsafe { libc::fork() } {
+        0 => Ok(None),
+        pid if pid > 0 => Ok(Pid::from_raw(pid)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Lets all signals through again; a new program inherits which are held back.
+pub(crate) fn unblock_signals() {
+    // SAFETY: as in `Signals::listen`.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}
+
+/// Has `prepare` run in the new process, before it becomes the program.
+pub(crate) fn before_exec<F>(command: &mut Command, prepare: F)
+where
+    F: FnMut() -> io::Result<()> + Send + Sync + 'static,
+{
+    // SAFETY: between fork and exec only async-signal-safe functions are sound in a process with
+    // threads; a keeper has one thread, so no lock can be held by another.
+    unsafe { command.pre_exec(prepare) };
+}
