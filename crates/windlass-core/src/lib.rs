@@ -8,8 +8,11 @@
 //! random numbers (`clippy.toml` holds the line). The `windlass` crate looks at the world, calls
 //! these functions, and carries out what they answer.
 
+pub mod diag;
 pub mod edge;
 pub mod launch;
+pub mod manifest;
 pub mod name;
+pub mod resolve;
 pub mod spec;
 pub mod units;
