@@ -30,7 +30,9 @@ fn files(directory: &str) -> Vec<PathBuf> {
 
 fn faults(text: &str) -> Vec<Diag> {
     let (manifest, mut diags) = manifest::load(text);
-    let Some(line) = text.lines().next().and_then(|line| line.strip_prefix("# resolve ")) else { return diags };
+    let Some(line) = text.lines().next().and_then(|line| line.strip_prefix("# resolve ")) else {
+        return diags;
+    };
     let (Some(manifest), false) = (manifest, diag::any_error(&diags)) else { return diags };
     let mut words = line.split(' ');
     let environment = words.next().unwrap();

@@ -282,9 +282,16 @@ fn network(text: &str) -> Result<(), Misfit> {
 fn schedule(text: &str) -> Result<(), Misfit> {
     use std::str::FromStr;
     croner::Cron::from_str(text).map(drop).map_err(|error| {
-        misfit("bad-schedule", format!("{text:?} is not a cron expression: {error}"))
+        misfit("bad-schedule", format!("{text:?} is not a cron expression: {}", lower(&error.to_string())))
             .help("five fields: minute, hour, day of month, month, day of week; \"0 3 * * *\" is every day at 03:00")
     })
+}
+
+/// The last part of a message of another library, as a part of our own sentence.
+fn lower(message: &str) -> String {
+    let last = message.rsplit(": ").next().unwrap_or(message).trim_end_matches('.');
+    let mut chars = last.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn time_zone(text: &str) -> Result<(), Misfit> {

@@ -59,8 +59,8 @@ pub fn load(text: &str) -> (Option<Manifest>, Vec<Diag>) {
     let (document, faults) = DeTable::parse_recoverable(text);
     let mut diags: Vec<Diag> = faults.iter().map(|fault| syntax(text, fault)).collect();
     let mut root = Node::document(document.get_ref(), 0..text.len());
-    shape::check(text, &mut root, &mut diags);
     let broken = !faults.is_empty();
+    shape::check(text, &mut root, broken, &mut diags);
     let manifest = Manifest { text: text.to_owned(), root };
     // After a fault of the syntax the parser may have lost a key or a table: what seems missing
     // then need not be.

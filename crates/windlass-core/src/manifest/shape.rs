@@ -12,12 +12,15 @@ use super::words::{self, NotWords};
 use crate::diag::Diag;
 
 /// Checks the whole manifest.
-pub(super) fn check(text: &str, root: &mut Node, diags: &mut Vec<Diag>) {
-    Shape { text, diags }.table(&ROOT, root, &mut vec![]);
+///
+/// `broken`: the syntax has faults, after which keys may stand in the wrong table.
+pub(super) fn check(text: &str, root: &mut Node, broken: bool, diags: &mut Vec<Diag>) {
+    Shape { text, broken, diags }.table(&ROOT, root, &mut vec![]);
 }
 
 struct Shape<'a> {
     text: &'a str,
+    broken: bool,
     diags: &'a mut Vec<Diag>,
 }
 
@@ -29,7 +32,9 @@ impl Shape<'_> {
             match table.field(key) {
                 Some(field) => self.value(&field.kind, node, path),
                 None => {
-                    self.unknown_key(table, key, node, path);
+                    if !self.broken {
+                        self.unknown_key(table, key, node, path);
+                    }
                     node.value = Value::Invalid;
                 }
             }
@@ -84,17 +89,7 @@ impl Shape<'_> {
                     self.out_of_range(kind, node, path);
                 }
             }
-            Kind::Choice(choices) => {
-                let typed = node.text().unwrap_or_default().to_owned();
-                if !choices.iter().any(|choice| choice.word == typed) {
-                    let message = format!("{typed:?} is not one of the words that {} takes", place(path));
-                    let mut diag = Diag::error("bad-value", node.span.clone(), message);
-                    if let Some(meant) = nearest(&typed, choices.iter().map(|choice| choice.word)) {
-                        diag = diag.label(format!("did you mean {meant:?}?"));
-                    }
-                    self.refuse(node, diag.help(format!("write {}", kind.describe())));
-                }
-            }
+            Kind::Choice(_) => self.choice(kind, kind, node, path),
             Kind::List(of) => self.items(of, node, path),
             Kind::OneOrMany(of) => match node.value {
                 Value::List(_) => self.items(of, node, path),
@@ -115,19 +110,31 @@ impl Shape<'_> {
             }
             Kind::Table(table) => self.table(table, node, path),
             Kind::Command => self.command(node, path),
-            Kind::AnyOf(kinds) => {
-                // The last, because a command also accepts a table and comes first.
-                if let Some(kind) = kinds.iter().rev().find(|kind| accepts(kind, &node.value)) {
-                    // A wrong word is told of all that may be written, not of the words alone.
-                    let words = matches!(kind, Kind::Choice(choices)
-                        if !choices.iter().any(|choice| Some(choice.word) == node.text()));
-                    if words && node.text().is_some_and(|text| text.parse::<i64>().is_ok()) {
-                        return self.wrong_type(&Kind::AnyOf(kinds), node, path);
-                    }
-                    self.value(kind, node, path);
+            // The last that accepts it, because a command also accepts a table and comes first.
+            Kind::AnyOf(kinds) => match kinds.iter().rev().find(|kind| accepts(kind, &node.value)) {
+                Some(Kind::Choice(_)) if node.text().is_some_and(|text| text.parse::<i64>().is_ok()) => {
+                    self.wrong_type(kind, node, path);
                 }
-            }
+                Some(choices @ Kind::Choice(_)) => self.choice(choices, kind, node, path),
+                Some(kind) => self.value(kind, node, path),
+                None => self.wrong_type(kind, node, path),
+            },
         }
+    }
+
+    /// One of the words of `kind`; `all` is what else could stand there.
+    fn choice(&mut self, kind: &Kind, all: &Kind, node: &mut Node, path: &[String]) {
+        let Kind::Choice(choices) = kind else { return };
+        let typed = node.text().unwrap_or_default().to_owned();
+        if choices.iter().any(|choice| choice.word == typed) {
+            return;
+        }
+        let message = format!("{typed:?} is not one of the words that {} takes", place(path));
+        let mut diag = Diag::error("bad-value", node.span.clone(), message);
+        if let Some(meant) = nearest(&typed, choices.iter().map(|choice| choice.word)) {
+            diag = diag.label(format!("did you mean {meant:?}?"));
+        }
+        self.refuse(node, diag.help(format!("write {}", all.describe())));
     }
 
     fn items(&mut self, of: &Kind, node: &mut Node, path: &mut Vec<String>) {
@@ -210,7 +217,8 @@ impl Shape<'_> {
                     "`{feature}` means something to a shell only, and this command is not given to one"
                 );
                 let help = if feature.contains('=') {
-                    format!("put {} into `env`", feature.split('=').next().unwrap_or_default())
+                    let (name, value) = feature.split_once('=').unwrap_or_default();
+                    format!("write env = {{ {name} = {value:?} }} beside the command")
                 } else {
                     format!(
                         "write {{ shell = {line:?} }}, or put quotes around it if it is meant as it stands"
@@ -234,7 +242,10 @@ impl Shape<'_> {
             node.span.clone(),
             format!("{} is {found}; it should be {}", place(path), kind.describe()),
         );
-        let diag = match retyped(kind, &node.value) {
+        let as_list = matches!((kind, &node.value), (Kind::List(Kind::Table(_)), Value::Table(_)));
+        let better =
+            if as_list { path.last().map(|key| format!("[[{key}]]")) } else { retyped(kind, &node.value) };
+        let diag = match better {
             Some(better) => diag.label(format!("write {better}")),
             None => diag,
         };
@@ -377,7 +388,7 @@ pub(crate) fn require(table: &Table, node: &Node, path: &mut Vec<String>, diags:
                 require_kind(&field.kind, child, path, diags);
                 path.pop();
             }
-            None if field.required => {
+            None if field.required && !misspelt(table, node, field.key) => {
                 let span = if path.is_empty() { 0..0 } else { node.key_span.clone() };
                 let message = format!("{} lacks `{}`", place(path), field.key);
                 let diag = Diag::error("missing-key", span, message);
@@ -395,6 +406,16 @@ pub(crate) fn require(table: &Table, node: &Node, path: &mut Vec<String>, diags:
             None => {}
         }
     }
+}
+
+/// Whether a key of `node` that means nothing was likely meant to be `key`; that is reported.
+fn misspelt(table: &Table, node: &Node, key: &str) -> bool {
+    let unknown = node
+        .table()
+        .into_iter()
+        .flat_map(|entries| entries.keys())
+        .filter(|typed| table.field(typed).is_none());
+    unknown.into_iter().any(|typed| nearest(typed, table.keys()) == Some(key))
 }
 
 fn require_kind(kind: &Kind, node: &Node, path: &mut Vec<String>, diags: &mut Vec<Diag>) {

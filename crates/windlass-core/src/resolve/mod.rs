@@ -41,6 +41,7 @@ pub fn resolve(
     };
     let mut diags = Vec::new();
     let spec = of_environment(manifest, environment, &root, Some(settings), &mut diags);
+    faults::both_kinds(manifest.root(), &mut diags);
     diags.retain(Diag::is_error);
     diag::sort(&mut diags);
     match spec {
@@ -51,6 +52,7 @@ pub fn resolve(
 
 /// Reports what can be found without the values of settings, in every environment.
 pub(crate) fn examine(manifest: &Manifest, diags: &mut Vec<Diag>) {
+    faults::both_kinds(manifest.root(), diags);
     for environment in manifest.environments() {
         let Some(root) = manifest.overlaid(&environment) else { continue };
         let mut found = Vec::new();

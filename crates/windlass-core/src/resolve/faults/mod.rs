@@ -3,9 +3,12 @@
 mod listen;
 mod process;
 mod reference;
+mod resources;
 mod routes;
 mod services;
 mod settings;
+
+pub(super) use resources::both_kinds;
 
 use std::ops::Range;
 
@@ -31,6 +34,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     settings::find(scene, diags);
     process::find(scene, diags);
     services::find(scene, diags);
+    resources::find(scene, diags);
     listen::find(scene, diags);
     routes::find(scene, diags);
     reference::find(scene, diags);
@@ -44,7 +48,7 @@ pub(super) fn cycle(root: &Node, cycle: &[Name]) -> Diag {
         .help("none of them could be the first to start; take one of the needs away")
 }
 
-impl Scene<'_> {
+impl<'a> Scene<'a> {
     fn span(&self, path: &[&str]) -> Range<usize> {
         self.root.span_at(path)
     }
@@ -71,7 +75,9 @@ impl Scene<'_> {
         }
     }
 
-    fn service_names(&self) -> Vec<&str> {
-        self.spec.services.keys().map(Name::as_str).collect()
+    /// The names typed in the table `section`, valid or not.
+    fn names(&self, section: &str) -> Vec<&'a str> {
+        let table = self.root.get(section).and_then(Node::table).into_iter();
+        table.flat_map(|table| table.keys()).map(String::as_str).collect()
     }
 }

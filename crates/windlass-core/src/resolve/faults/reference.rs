@@ -44,7 +44,7 @@ impl Visit<'_, '_> {
         match (kind, &node.value) {
             (_, Value::Invalid) => {}
             (Kind::Text(Format::Template), Value::Text(text)) => {
-                self.template(text, node, Place::Value, path)
+                self.template(text, node, Place::Value, path);
             }
             (Kind::Command, _) if node.value.kind() != "a table" || node.get("shell").is_some() => {
                 self.command(node, path);
@@ -211,8 +211,13 @@ impl Visit<'_, '_> {
             if self.scene.typed(&["resources", name]) {
                 return None;
             }
-            let known: Vec<&str> = spec.resources.keys().map(crate::name::Name::as_str).collect();
-            return Some(self.scene.unknown("unknown-resource", span, "resource", name, &known));
+            return Some(self.scene.unknown(
+                "unknown-resource",
+                span,
+                "resource",
+                name,
+                &self.scene.names("resources"),
+            ));
         };
         let facts = resource.engine.facts();
         if !facts.contains(&field) {

@@ -112,7 +112,7 @@ fn service(scene: &Scene<'_>, at: Option<&Node>, what: &str, diags: &mut Vec<Dia
             at.span.clone(),
             "service",
             name,
-            &scene.service_names(),
+            &scene.names("services"),
         ));
     } else if scene.root.at(&["services", name]).is_some_and(|node| node.table().is_some())
         && !scene.typed(&["services", name, "port"])
@@ -131,7 +131,7 @@ fn service(scene: &Scene<'_>, at: Option<&Node>, what: &str, diags: &mut Vec<Dia
 /// Services that listen, with no route to any.
 fn unreached(scene: &Scene<'_>, no_routes: bool, diags: &mut Vec<Diag>) {
     let listening: Vec<&str> =
-        scene.service_names().into_iter().filter(|name| scene.typed(&["services", name, "port"])).collect();
+        scene.names("services").into_iter().filter(|name| scene.typed(&["services", name, "port"])).collect();
     if let (true, [first, _, ..]) = (no_routes, listening.as_slice()) {
         diags.push(
             Diag::warning(
@@ -152,7 +152,7 @@ fn routed(scene: &Scene<'_>, items: &[Node], diags: &mut Vec<Diag>) {
         if !scene.spec.routes.iter().any(|route| route.to == to) {
             continue;
         }
-        if !scene.typed(&["services", name, "readiness"]) {
+        if scene.typed(&["services", name, "port"]) && !scene.typed(&["services", name, "readiness"]) {
             let message =
                 format!("services.{name} gets requests, but nothing asks whether it is ready for them");
             diags.push(

@@ -131,8 +131,8 @@ fn needs(scene: &Scene<'_>, name: &str, diags: &mut Vec<Diag>) {
     else {
         return;
     };
-    let known: Vec<&str> =
-        scene.service_names().into_iter().chain(scene.spec.resources.keys().map(|n| n.as_str())).collect();
+    let mut known = [scene.names("services"), scene.names("resources")].concat();
+    known.retain(|other| *other != name);
     for item in items {
         let Some(need) = item.text() else { continue };
         if scene.typed(&["jobs", need]) {
