@@ -13,6 +13,8 @@ pub mod fields;
 mod format;
 pub mod kind;
 mod node;
+pub mod reference;
+pub mod schema;
 mod shape;
 mod suggest;
 pub mod words;
