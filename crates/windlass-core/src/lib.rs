@@ -8,14 +8,17 @@
 //! random numbers (`clippy.toml` holds the line). The `windlass` crate looks at the world, calls
 //! these functions, and carries out what they answer.
 
+pub mod diag;
 pub mod edge;
 pub mod event;
 pub mod journal;
 pub mod launch;
+pub mod manifest;
 pub mod name;
 pub mod plan;
-pub mod protocol;
 pub mod policy;
+pub mod protocol;
+pub mod resolve;
 pub mod settings;
 pub mod spec;
 pub mod units;

@@ -80,6 +80,8 @@ pub enum Destination {
     },
     /// To the aggregate health of the application.
     Health,
+    /// To the proxy's metrics, in Prometheus's text format.
+    Metrics,
     /// Elsewhere, by a redirect.
     Redirect {
         /// The target; the rest of the path is appended.

@@ -52,7 +52,8 @@ impl<'a> Archive<'a> {
     /// A file to write to; readable by its owner only, as the log is.
     pub(super) fn scratch(&self) -> io::Result<(PathBuf, File)> {
         let path = self.beside(".rotating");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         Ok((path, file))
     }
 
@@ -87,7 +88,9 @@ impl<'a> Archive<'a> {
     /// Removes what is too many or too old.
     pub(super) fn expire(&self, now: SystemTime) -> io::Result<()> {
         for (path, rest) in self.siblings()? {
-            let Some(number) = rest.strip_suffix(".gz").and_then(|n| n.strip_prefix('.')?.parse::<u32>().ok()) else {
+            let Some(number) =
+                rest.strip_suffix(".gz").and_then(|n| n.strip_prefix('.')?.parse::<u32>().ok())
+            else {
                 continue;
             };
             let modified = fs::metadata(&path).and_then(|seen| seen.modified()).unwrap_or(now);

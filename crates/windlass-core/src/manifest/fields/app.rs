@@ -1,0 +1,186 @@
+//! The manifest itself, the application, its settings and its build.
+
+use super::{CRON, DEPLOY, ENV, JOB, LISTEN, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE};
+use crate::manifest::format::Format;
+use crate::manifest::kind::{Field, Kind, Table};
+
+const MAP_NAME: Format = Format::Name;
+
+// A constant cannot hold a reference to a temporary that refers to a static; these have a name.
+static A_SETTING: Kind = Kind::Table(&SETTING);
+static A_SERVICE: Kind = Kind::Table(&SERVICE);
+static A_JOB: Kind = Kind::Table(&JOB);
+static A_CRON: Kind = Kind::Table(&CRON);
+static A_RESOURCE: Kind = Kind::Table(&RESOURCE);
+static A_ROUTE: Kind = Kind::Table(&ROUTE);
+static A_OVERLAY: Kind = Kind::Table(&OVERLAY);
+
+const APP_FIELD: Field = Field::new("app", Kind::Table(&APP), "The application.").required();
+const ENV_FIELD: Field = Field::new("env", ENV, "Environment of all services, jobs and crons.")
+    .absent("empty")
+    .example(r#"{ LANG = "C.UTF-8" }"#);
+const SETTINGS_FIELD: Field = Field::new(
+    "settings",
+    Kind::Map { key: Format::EnvName, of: &A_SETTING },
+    "Values that differ between environments, and secrets. They are looked up in the environment, `.env.ENVIRONMENT` and `.env`, and passed on as environment variables.",
+)
+.absent("none");
+const BUILD_FIELD: Field = Field::new("build", Kind::Table(&BUILD), "How a release is made from the source.")
+    .absent("nothing is built");
+const SERVICES_FIELD: Field =
+    Field::new("services", Kind::Map { key: MAP_NAME, of: &A_SERVICE }, "What runs all the time.")
+        .absent("none");
+const JOBS_FIELD: Field =
+    Field::new("jobs", Kind::Map { key: MAP_NAME, of: &A_JOB }, "What runs once.").absent("none");
+const CRON_FIELD: Field =
+    Field::new("cron", Kind::Map { key: MAP_NAME, of: &A_CRON }, "What runs by the clock.").absent("none");
+const RESOURCES_FIELD: Field =
+    Field::new("resources", Kind::Map { key: MAP_NAME, of: &A_RESOURCE }, "Databases, caches and brokers.")
+        .absent("none");
+const LISTEN_FIELD: Field = Field::new("listen", Kind::Table(&LISTEN), "Where the proxy listens.")
+    .absent("`127.0.0.1:8080`, where there are routes");
+const ROUTES_FIELD: Field =
+    Field::new("routes", Kind::List(&A_ROUTE), "Which requests go where; the most specific one decides.")
+        .absent("all requests go to the one service that listens, where it is the only one");
+const DEPLOY_FIELD: Field =
+    Field::new("deploy", Kind::Table(&DEPLOY), "How a deploy goes.").absent("as said below");
+const ENVIRONMENTS_FIELD: Field = Field::new(
+    "environments",
+    Kind::Map { key: MAP_NAME, of: &A_OVERLAY },
+    "What is different in an environment. The environment `local` always exists.",
+)
+.absent("only `local`");
+
+/// The whole manifest.
+pub static ROOT: Table = Table {
+    name: "manifest",
+    header: "windlass.toml",
+    help: "A manifest says what an application is made of and how it runs. It is TOML. Keys that are not listed here are errors.",
+    example: "",
+    fields: &[
+        APP_FIELD,
+        ENV_FIELD,
+        SETTINGS_FIELD,
+        BUILD_FIELD,
+        SERVICES_FIELD,
+        JOBS_FIELD,
+        CRON_FIELD,
+        RESOURCES_FIELD,
+        LISTEN_FIELD,
+        ROUTES_FIELD,
+        DEPLOY_FIELD,
+        ENVIRONMENTS_FIELD,
+    ],
+};
+
+/// What is different in an environment.
+pub static OVERLAY: Table = Table {
+    name: "overlay",
+    header: "[environments.NAME]",
+    help: "Any of the manifest's tables but `app`, laid upon it: tables are merged key by key, everything else (lists too) is replaced.",
+    example: "[environments.production]\nservices.web.replicas = 4\nlisten.http = \"0.0.0.0:80\"",
+    fields: &[
+        ENV_FIELD,
+        SETTINGS_FIELD,
+        BUILD_FIELD,
+        SERVICES_FIELD,
+        JOBS_FIELD,
+        CRON_FIELD,
+        RESOURCES_FIELD,
+        LISTEN_FIELD,
+        ROUTES_FIELD,
+        DEPLOY_FIELD,
+    ],
+};
+
+/// The application.
+pub static APP: Table = Table {
+    name: "app",
+    header: "[app]",
+    help: "The application.",
+    example: "[app]\nname = \"shop\"",
+    fields: &[Field::new(
+        "name",
+        Kind::Text(Format::Name),
+        "Its name: 1 to 40 of a-z, 0-9 and -, beginning with a letter.",
+    )
+    .required()
+    .example(r#""shop""#)],
+};
+
+/// A setting.
+pub static SETTING: Table = Table {
+    name: "setting",
+    header: "[settings]",
+    help: "Each key declares a setting. Its value comes from the environment variable of that name, then `.env.ENVIRONMENT`, then `.env`, then the default. A setting that is declared without a default and found nowhere is an error. Every setting, declared or only found in those files, is passed as an environment variable to all services, jobs, crons and build steps, unless `services` restricts it. `{settings.KEY}` stands for its value, in `env` only where it is secret.",
+    example: "[settings]\nSECRET_KEY = { secret = true }\nDEBUG = { default = \"0\" }",
+    fields: &[
+        Field::new(
+            "secret",
+            Kind::Bool,
+            "Whether its value is masked wherever it would be shown, and refused in commands.",
+        )
+        .default("false"),
+        Field::new(
+            "default",
+            Kind::Text(Format::AnyOrEmpty),
+            "The value where none is found. Not for secrets.",
+        )
+        .absent("it must be found")
+        .example(r#""0""#),
+        Field::new(
+            "services",
+            Kind::List(&Kind::Text(Format::Name)),
+            "The services, jobs and crons that get it (`build` for the build steps).",
+        )
+        .absent("all")
+        .example(r#"["web", "build"]"#),
+    ],
+};
+
+/// The build.
+pub static BUILD: Table = Table {
+    name: "build",
+    header: "[build]",
+    help: "How a release is made: the files that no ignore file leaves out are copied, then the steps run in the new release. Steps get the settings as environment variables.",
+    example: "[build]\nsteps = [\"npm ci\", { shell = \"npm run build > build.log\", timeout = \"10m\" }]\nshared = [\"media\"]\ncache = [\"node_modules\"]",
+    fields: &[
+        Field::new(
+            "steps",
+            Kind::List(&Kind::AnyOf(&[Kind::Command, Kind::Table(&STEP)])),
+            "Commands, one after another: as text, a list of words, or a table with `command` or `shell` and a `timeout`.",
+        )
+        .absent("none")
+        .example(r#"["pip install -r requirements.txt"]"#),
+        Field::new("exclude", PATTERNS, "Files left out, beside those that `.gitignore` and `.ignore` leave out.")
+            .absent("none")
+            .example(r#"["docs/"]"#),
+        Field::new("include", PATTERNS, "Files taken although an ignore file leaves them out.").absent("none").example(r#"["dist/"]"#),
+        Field::new("shared", PATHS, "Directories that all releases share: uploads, logs.").absent("none").example(r#"["media"]"#),
+        Field::new(
+            "cache",
+            PATHS,
+            "Directories that the next build gets from the last release, so that it has less to do.",
+        )
+        .absent("none")
+        .example(r#"["node_modules"]"#),
+        Field::new("env", ENV, "Environment of the steps, beside the settings.").absent("empty").example(r#"{ NODE_ENV = "production" }"#),
+    ],
+};
+
+/// A step of the build with a time limit.
+pub static STEP: Table = Table {
+    name: "step",
+    header: "build.steps[]",
+    help: "One command of the build. Written as text or a list, it has the default time limit.",
+    example: "",
+    fields: &[
+        Field::new("command", Kind::Command, "What to run; this or `shell`.")
+            .absent("`shell` must be there")
+            .example(r#"["npm", "ci"]"#),
+        Field::new("shell", Kind::Text(Format::Any), "A line for `/bin/sh`; this or `command`.")
+            .absent("`command` must be there")
+            .example(r#""npm ci && npm run build""#),
+        Field::new("timeout", Kind::Text(Format::PositiveSpan), "How long it may take.").default("15m"),
+    ],
+};

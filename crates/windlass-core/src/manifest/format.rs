@@ -1,0 +1,407 @@
+//! Formats of text: what a duration, a path or a schedule must look like, and what to write instead.
+
+use std::net::IpAddr;
+
+use crate::name::Name;
+use crate::spec::Template;
+use crate::units::{Bytes, Span};
+
+use super::kind::or;
+use super::suggest;
+
+/// What a text must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Anything but nothing.
+    Any,
+    /// Anything, also nothing.
+    AnyOrEmpty,
+    /// Text with `{references}`.
+    Template,
+    /// A length of time.
+    Span,
+    /// A length of time that is not zero.
+    PositiveSpan,
+    /// A number of bytes.
+    Size,
+    /// A [`Name`].
+    Name,
+    /// A name of an environment variable.
+    EnvName,
+    /// A path inside the release.
+    Path,
+    /// A path inside the release, or `shared:` and one inside the shared directory.
+    Root,
+    /// A path from the root of the file system.
+    AbsolutePath,
+    /// A pattern as in `.gitignore`.
+    Pattern,
+    /// The path of a URL.
+    UrlPath,
+    /// A network.
+    Network,
+    /// A cron expression.
+    Schedule,
+    /// An IANA time zone.
+    TimeZone,
+    /// A signal.
+    Signal,
+    /// A host name, or `*.` and one.
+    HostPattern,
+    /// An address and port to listen on.
+    Address,
+    /// Where a redirect leads.
+    Target,
+    /// Name of an HTTP header.
+    HeaderName,
+    /// Value of an HTTP header.
+    HeaderValue,
+    /// An account of the machine.
+    User,
+}
+
+/// Why a text is not of a format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The code of the fault.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: Option<String>,
+    /// The part of the text that is wrong, where it is a part.
+    pub part: Option<String>,
+}
+
+fn misfit(code: &'static str, message: impl Into<String>) -> Misfit {
+    Misfit { code, message: message.into(), help: None, part: None }
+}
+
+impl Misfit {
+    fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// Signals that can be named, without `SIG`.
+pub const SIGNALS: [&str; 15] = [
+    "HUP", "INT", "QUIT", "ABRT", "KILL", "USR1", "USR2", "PIPE", "ALRM", "TERM", "CONT", "TSTP", "TTIN",
+    "TTOU", "WINCH",
+];
+
+impl Format {
+    /// What it is, for messages and the reference.
+    #[must_use]
+    pub const fn describe(self) -> &'static str {
+        match self {
+            Self::Any | Self::AnyOrEmpty => "text",
+            Self::Template => "text, in which {references} stand for values",
+            Self::Span | Self::PositiveSpan => "a length of time such as \"30s\"",
+            Self::Size => "a size such as \"512MiB\"",
+            Self::Name => "a name",
+            Self::EnvName => "a name of an environment variable",
+            Self::Path => "a path inside the release",
+            Self::Root => "a directory inside the release, or \"shared:DIR\"",
+            Self::AbsolutePath => "an absolute path",
+            Self::Pattern => "an ignore pattern",
+            Self::UrlPath => "a path that begins with /",
+            Self::Network => "a network such as \"10.0.0.0/8\"",
+            Self::Schedule => "a cron expression such as \"0 3 * * *\"",
+            Self::TimeZone => "a time zone such as \"Europe/Berlin\"",
+            Self::Signal => "a signal such as \"TERM\"",
+            Self::HostPattern => "a host name, or \"*.\" and one",
+            Self::Address => "an address and port such as \"127.0.0.1:8080\"",
+            Self::Target => "a URL, or a path",
+            Self::HeaderName => "a header's name",
+            Self::HeaderValue => "a header's value",
+            Self::User => "an account",
+        }
+    }
+
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// [`Misfit`], with what to write instead where that is known.
+    pub fn check(self, text: &str) -> Result<(), Misfit> {
+        if text.contains('\0') {
+            return Err(misfit("bad-text", "text with a NUL character cannot be handed to a process"));
+        }
+        match self {
+            Self::AnyOrEmpty => Ok(()),
+            Self::Any | Self::Pattern if text.is_empty() => Err(misfit("empty", "this must not be empty")),
+            Self::Any | Self::Pattern => Ok(()),
+            Self::Template => template(text),
+            Self::Span => text.parse::<Span>().map(drop).map_err(|message| misfit("bad-duration", message)),
+            Self::PositiveSpan => match text.parse::<Span>() {
+                Err(message) => Err(misfit("bad-duration", message)),
+                Ok(Span::ZERO) => Err(misfit("bad-duration", "this length of time must not be zero")),
+                Ok(_) => Ok(()),
+            },
+            Self::Size => text.parse::<Bytes>().map(drop).map_err(|message| misfit("bad-size", message)),
+            Self::Name => name(text),
+            Self::EnvName => env_name(text),
+            Self::Path => path(text),
+            Self::Root => path(text.strip_prefix("shared:").unwrap_or(text)),
+            Self::AbsolutePath if text.starts_with('/') => Ok(()),
+            Self::AbsolutePath => Err(misfit("bad-path", format!("{text:?} is not an absolute path"))
+                .help("write the whole path, beginning with /")),
+            Self::UrlPath => url_path(text),
+            Self::Network => network(text),
+            Self::Schedule => schedule(text),
+            Self::TimeZone => time_zone(text),
+            Self::Signal => signal(text),
+            Self::HostPattern => host(text),
+            Self::Address => address(text),
+            Self::Target => target(text),
+            Self::HeaderName => header_name(text),
+            Self::HeaderValue => header_value(text),
+            Self::User => user(text),
+        }
+    }
+}
+
+fn template(text: &str) -> Result<(), Misfit> {
+    Template::parse(text).map(drop).map_err(|unknown| {
+        let known = ["port", "replica", "release", "app", "environment", "shared"];
+        let meant = suggest::nearest(&unknown.reference, known);
+        Misfit {
+            code: "unknown-reference",
+            message: format!("{{{}}} stands for nothing", unknown.reference),
+            help: Some(match meant {
+                Some(meant) => format!("did you mean {{{meant}}}? {{{{{}}}}} is the text itself", unknown.reference),
+                None => format!(
+                    "use {{port}}, {{replica}}, {{release}}, {{app}}, {{environment}}, {{shared}}, {{settings.KEY}} \
+                     or {{resources.NAME.FACT}}; {{{{{}}}}} is the text itself",
+                    unknown.reference
+                ),
+            }),
+            part: Some(format!("{{{}}}", unknown.reference)),
+        }
+    })
+}
+
+fn name(text: &str) -> Result<(), Misfit> {
+    Name::new(text).map(drop).map_err(|refused| {
+        let fault = misfit("bad-name", refused.to_string());
+        match refused.suggestion {
+            Some(suggestion) => fault.help(format!("such as {suggestion:?}")),
+            None => fault,
+        }
+    })
+}
+
+/// Whether `text` can name an environment variable.
+pub(crate) fn is_env_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn env_name(text: &str) -> Result<(), Misfit> {
+    if is_env_name(text) {
+        return Ok(());
+    }
+    let mut made: String =
+        text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+    if made.starts_with(|c: char| c.is_ascii_digit()) {
+        made.insert(0, '_');
+    }
+    let fault = misfit("bad-name", format!("{text:?} cannot be the name of an environment variable"));
+    Err(if made.is_empty() {
+        fault
+    } else {
+        fault.help(format!("use letters, digits and _, such as {made}"))
+    })
+}
+
+fn path(text: &str) -> Result<(), Misfit> {
+    if text.starts_with('/') {
+        return Err(misfit(
+            "bad-path",
+            format!("{text:?} is an absolute path; it must lie inside the release"),
+        )
+        .help(format!(
+            "write it relative to the folder of windlass.toml, such as {:?}",
+            text.trim_matches('/')
+        )));
+    }
+    if text.split('/').any(|part| part == "..") {
+        return Err(misfit("bad-path", format!("{text:?} leads out of the release"))
+            .help("paths may not contain \"..\""));
+    }
+    if text.is_empty() {
+        return Err(misfit("bad-path", "this path is empty").help("\".\" is the release itself"));
+    }
+    Ok(())
+}
+
+fn url_path(text: &str) -> Result<(), Misfit> {
+    if !text.starts_with('/') {
+        return Err(misfit("bad-path", format!("{text:?} does not begin with /"))
+            .help(format!("write {:?}", format!("/{text}"))));
+    }
+    if let Some(c) = text.chars().find(|c| c.is_whitespace() || c.is_control() || matches!(c, '#' | '*')) {
+        return Err(misfit("bad-path", format!("{text:?} contains {c:?}, which a request's path cannot"))
+            .help("a route's path is a prefix; write it without patterns"));
+    }
+    Ok(())
+}
+
+fn network(text: &str) -> Result<(), Misfit> {
+    let wrong = || {
+        misfit("bad-network", format!("{text:?} is not a network"))
+            .help("write an address and the length of its prefix, such as \"10.0.0.0/8\" or \"::1/128\"")
+    };
+    let (address, length) = match text.split_once('/') {
+        None => (text, None),
+        Some((address, length)) => (address, Some(length.parse::<u32>().map_err(|_| wrong())?)),
+    };
+    let (bits, width) = match address.parse::<IpAddr>().map_err(|_| wrong())? {
+        IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
+    };
+    let length = length.unwrap_or(width);
+    if length > width {
+        return Err(wrong());
+    }
+    let kept = if length == 0 { 0 } else { bits & (u128::MAX << (128 - length)) };
+    if kept == bits {
+        return Ok(());
+    }
+    let base = if width == 32 {
+        // The upper 32 bits were shifted there above, so nothing is lost.
+        #[allow(clippy::cast_possible_truncation)]
+        IpAddr::from(std::net::Ipv4Addr::from_bits((kept >> 96) as u32))
+    } else {
+        IpAddr::from(std::net::Ipv6Addr::from_bits(kept))
+    };
+    Err(misfit("bad-network", format!("{text:?} has bits set beyond its prefix"))
+        .help(format!("write \"{base}/{length}\"")))
+}
+
+fn schedule(text: &str) -> Result<(), Misfit> {
+    use std::str::FromStr;
+    croner::Cron::from_str(text).map(drop).map_err(|error| {
+        misfit("bad-schedule", format!("{text:?} is not a cron expression: {}", lower(&error.to_string())))
+            .help("five fields: minute, hour, day of month, month, day of week; \"0 3 * * *\" is every day at 03:00")
+    })
+}
+
+/// The last part of a message of another library, as a part of our own sentence.
+fn lower(message: &str) -> String {
+    let last = message.rsplit(": ").next().unwrap_or(message).trim_end_matches('.');
+    let mut chars = last.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+fn time_zone(text: &str) -> Result<(), Misfit> {
+    let zones = jiff::tz::TimeZoneDatabase::bundled();
+    if zones.get(text).is_ok() {
+        return Ok(());
+    }
+    let fault = misfit("bad-time-zone", format!("{text:?} is not a time zone"));
+    let names: Vec<String> = zones.available().map(|name| name.to_string()).collect();
+    let meant = suggest::nearest(text, names.iter().map(String::as_str)).or_else(|| {
+        let place = text.rsplit('/').next().unwrap_or_default();
+        names
+            .iter()
+            .map(String::as_str)
+            .find(|name| name.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(place)))
+    });
+    Err(match meant {
+        Some(meant) => fault.help(format!("did you mean {meant:?}?")),
+        None => fault.help("use an IANA name such as \"UTC\" or \"Europe/Berlin\""),
+    })
+}
+
+fn signal(text: &str) -> Result<(), Misfit> {
+    let bare = text.strip_prefix("SIG").unwrap_or(text);
+    if SIGNALS.contains(&bare) {
+        return Ok(());
+    }
+    let fault = misfit("bad-signal", format!("{text:?} is not a signal"));
+    Err(match suggest::nearest(bare.trim_start_matches("sig"), SIGNALS) {
+        Some(meant) => fault.help(format!("did you mean {meant:?}?")),
+        None => fault.help(format!("use {}", or(&SIGNALS.map(str::to_owned)))),
+    })
+}
+
+fn host(text: &str) -> Result<(), Misfit> {
+    let bare = text.strip_prefix("*.").unwrap_or(text);
+    let label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= 63
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+    };
+    if bare.len() <= 253 && bare.split('.').all(label) {
+        return Ok(());
+    }
+    let fault = misfit("bad-host", format!("{text:?} is not a host name"));
+    let stripped = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
+    let stripped = stripped.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase();
+    Err(if stripped != text && !stripped.is_empty() && stripped.split('.').all(label) {
+        fault.help(format!("write {stripped:?}"))
+    } else {
+        fault.help("write it in lower case without scheme, port and path, such as \"example.org\" or \"*.example.org\"")
+    })
+}
+
+fn address(text: &str) -> Result<(), Misfit> {
+    if text.parse::<std::net::SocketAddr>().is_ok_and(|address| address.port() != 0) {
+        return Ok(());
+    }
+    let fault = misfit("bad-address", format!("{text:?} is not an address to listen on"));
+    let port = text.rsplit(':').next().unwrap_or_default();
+    Err(match port.parse::<u16>() {
+        Ok(1..) if text.starts_with("localhost:") => fault.help(format!("write \"127.0.0.1:{port}\"")),
+        Ok(1..) => fault.help(format!(
+            "write \"0.0.0.0:{port}\" for all of this machine's addresses, or \"127.0.0.1:{port}\""
+        )),
+        _ => fault.help("write an address and a port, such as \"0.0.0.0:80\" or \"[::]:80\""),
+    })
+}
+
+fn target(text: &str) -> Result<(), Misfit> {
+    let valid = text.starts_with("https://") || text.starts_with("http://") || text.starts_with('/');
+    if valid && !text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Ok(());
+    }
+    Err(misfit("bad-target", format!("{text:?} is nowhere a redirect can lead"))
+        .help("write a URL such as \"https://example.org\", or a path such as \"/new\""))
+}
+
+fn header_name(text: &str) -> Result<(), Misfit> {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if !text.is_empty() && text.bytes().all(token) {
+        return match text.to_ascii_lowercase().as_str() {
+            "connection" | "content-length" | "transfer-encoding" | "upgrade" | "keep-alive" | "te"
+            | "trailer" => Err(misfit(
+                "bad-header",
+                format!("{text} belongs to the connection; the proxy sets it itself"),
+            )),
+            _ => Ok(()),
+        };
+    }
+    Err(misfit("bad-header", format!("{text:?} is not a header's name")).help("use letters, digits and -"))
+}
+
+fn header_value(text: &str) -> Result<(), Misfit> {
+    if text.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(misfit(
+            "bad-header",
+            "a header's value cannot contain line breaks or control characters",
+        ));
+    }
+    Ok(())
+}
+
+fn user(text: &str) -> Result<(), Misfit> {
+    let valid = text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
+    if valid && text.len() <= 32 {
+        return Ok(());
+    }
+    Err(misfit("bad-user", format!("{text:?} is not the name of an account")))
+}

@@ -1,0 +1,160 @@
+//! The manifest: what was typed, checked, each value with its place in the text.
+//!
+//! ```text
+//! text -toml-> Node -shape(fields)-> Manifest -overlay(environment)-> Node -resolve-> Spec
+//! ```
+//!
+//! `fields/` lists every key once: its type, default, meaning. The parser (`shape`), the defaults
+//! (`resolve`), the JSON Schema (`schema`) and the reference (`reference`) all read that list.
+//! Nothing stops at the first fault: a value that is refused is reported, marked, and left out of
+//! what follows, so that one run shows all faults.
+
+pub mod fields;
+mod format;
+pub mod kind;
+mod node;
+pub mod reference;
+pub mod schema;
+mod shape;
+mod suggest;
+pub mod words;
+
+pub use format::{Format, SIGNALS};
+pub use node::{Node, Value};
+
+use indexmap::IndexMap;
+use toml::de::DeTable;
+
+use crate::diag::{self, Diag};
+use crate::name::Name;
+
+pub(crate) use shape::{narrow, require};
+pub(crate) use suggest::nearest;
+
+/// The environment that needs no declaration.
+pub const LOCAL: &str = "local";
+
+/// A manifest whose every value is of the right form, or marked as not.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    text: String,
+    root: Node,
+}
+
+/// A setting as declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeclaredSetting {
+    /// Whether its value is masked.
+    pub secret: bool,
+    /// The value where none is found.
+    pub default: Option<String>,
+    /// The services, jobs and crons that get it (`build` for the build steps); `None`: all.
+    pub services: Option<Vec<String>>,
+}
+
+/// Reads a manifest, and reports every fault and warning that can be found without the values of
+/// settings, for all its environments. Without an error among them, the manifest can be resolved.
+///
+/// The manifest is there even when there are faults, unless the text is no TOML at all.
+#[must_use]
+pub fn load(text: &str) -> (Option<Manifest>, Vec<Diag>) {
+    let (document, faults) = DeTable::parse_recoverable(text);
+    let mut diags: Vec<Diag> = faults.iter().map(|fault| syntax(text, fault)).collect();
+    let mut root = Node::document(document.get_ref(), 0..text.len());
+    let broken = !faults.is_empty();
+    shape::check(text, &mut root, broken, &mut diags);
+    let manifest = Manifest { text: text.to_owned(), root };
+    // After a fault of the syntax the parser may have lost a key or a table: what seems missing
+    // then need not be.
+    if !broken {
+        crate::resolve::examine(&manifest, &mut diags);
+    }
+    diag::sort(&mut diags);
+    ((!broken).then_some(manifest), diags)
+}
+
+fn syntax(text: &str, fault: &toml::de::Error) -> Diag {
+    let mut span = fault.span().unwrap_or(text.len()..text.len());
+    span.start = span.start.min(text.len());
+    span.end = span.end.clamp(span.start, text.len());
+    let first = fault.message().lines().next().unwrap_or("this is not TOML");
+    let diag = Diag::error("toml-syntax", span, first.to_owned());
+    let rest: Vec<&str> = fault.message().lines().skip(1).collect();
+    if rest.is_empty() { diag } else { diag.help(rest.join("; ")) }
+}
+
+impl Manifest {
+    /// The text it was read from; the spans of faults are bytes of it.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The application's name, where it is valid.
+    #[must_use]
+    pub fn app(&self) -> Option<Name> {
+        Name::new(self.root.at(&["app", "name"])?.text()?).ok()
+    }
+
+    /// The environments there are: `local`, and those that are declared.
+    #[must_use]
+    pub fn environments(&self) -> Vec<String> {
+        let declared = self.root.get("environments").and_then(Node::table).into_iter().flatten();
+        let mut names = vec![LOCAL.to_owned()];
+        names.extend(
+            declared
+                .filter(|(name, node)| *name != LOCAL && node.value != Value::Invalid)
+                .map(|(name, _)| name.clone()),
+        );
+        names
+    }
+
+    /// The manifest with what is different in `environment` laid upon it; `None` when there is no
+    /// such environment.
+    #[must_use]
+    pub fn overlaid(&self, environment: &str) -> Option<Node> {
+        let mut root = self.root.clone();
+        let mut over = None;
+        if let Value::Table(table) = &mut root.value {
+            over = table
+                .shift_remove("environments")
+                .and_then(|node| node.get(environment).cloned())
+                .filter(|node| node.value != Value::Invalid);
+        }
+        match over {
+            Some(over) => Some(root.overlaid(&over)),
+            None => (environment == LOCAL).then_some(root),
+        }
+    }
+
+    /// The settings that are declared for `environment`: for whoever looks up their values, which
+    /// must give those with a default their default.
+    #[must_use]
+    pub fn settings(&self, environment: &str) -> IndexMap<String, DeclaredSetting> {
+        self.overlaid(environment).map(|root| declared_settings(&root)).unwrap_or_default()
+    }
+
+    pub(crate) fn root(&self) -> &Node {
+        &self.root
+    }
+}
+
+pub(crate) fn declared_settings(root: &Node) -> IndexMap<String, DeclaredSetting> {
+    let declared = root.get("settings").and_then(Node::table).into_iter().flatten();
+    declared
+        .map(|(key, node)| {
+            let names = |list: &Node| match &list.value {
+                Value::List(items) => {
+                    Some(items.iter().filter_map(|item| item.text().map(str::to_owned)).collect())
+                }
+                _ => None,
+            };
+            let setting = DeclaredSetting {
+                secret: matches!(node.get("secret").map(|node| &node.value), Some(Value::Bool(true))),
+                default: node.get("default").and_then(Node::text).map(str::to_owned),
+                services: node.get("services").and_then(names),
+            };
+            (key.clone(), setting)
+        })
+        .collect()
+}

@@ -1,0 +1,163 @@
+//! Recognising what has not changed: a digest over all that a process sees.
+
+use serde::Serialize;
+
+use crate::name::Name;
+use crate::spec::{
+    Command, Job, Probe, Reference, Resource, Service, Setting, Source, Spec, Strategy, Template, Undo,
+};
+
+/// All templates of a specification.
+pub(super) fn templates(spec: &Spec) -> impl Iterator<Item = &Template> {
+    let services = spec.services.values().flat_map(of_service);
+    let jobs = spec.jobs.values().flat_map(of_job);
+    let crons = spec.crons.values().flat_map(|cron| cron.env.values().chain(words(&cron.command)));
+    let steps = spec.build.steps.iter().flat_map(|step| words(&step.command));
+    let resources = spec.resources.values().flat_map(of_resource);
+    services.chain(jobs).chain(crons).chain(spec.build.env.values()).chain(steps).chain(resources)
+}
+
+fn words(command: &Command) -> &[Template] {
+    match command {
+        Command::Argv(words) => words,
+        Command::Shell(_) => &[],
+    }
+}
+
+fn of_service(service: &Service) -> impl Iterator<Item = &Template> {
+    let checks = [&service.checks.startup, &service.checks.readiness, &service.checks.liveness];
+    let probes = checks.into_iter().flatten().flat_map(|check| match &check.probe {
+        Probe::Command(command) => words(command),
+        Probe::Http { .. } | Probe::Tcp => &[],
+    });
+    service.env.values().chain(words(&service.command)).chain(probes)
+}
+
+fn of_job(job: &Job) -> impl Iterator<Item = &Template> {
+    let undo = match &job.undo {
+        Undo::Command(command) => words(command),
+        Undo::Compatible | Undo::Irreversible => &[],
+    };
+    let schema = job.schema.as_ref().map_or(&[][..], words);
+    job.env.values().chain(words(&job.command)).chain(undo).chain(schema)
+}
+
+fn of_resource(resource: &Resource) -> impl Iterator<Item = &Template> {
+    match &resource.source {
+        Source::External { url } => Some(url),
+        Source::Private { .. } => None,
+    }
+    .into_iter()
+}
+
+/// What a process sees, in a form whose bytes depend on nothing else.
+#[derive(Serialize)]
+struct Seen<'a, T> {
+    kind: &'static str,
+    app: &'a Name,
+    environment: &'a Name,
+    name: &'a Name,
+    what: &'a T,
+    files: &'a str,
+    settings: Vec<(&'a str, Option<&'a Setting>)>,
+    resources: Vec<(&'a str, Option<&'a Resource>)>,
+}
+
+impl Spec {
+    /// A digest of all that a copy of the service `name` sees: 64 hexadecimal digits, the same for
+    /// releases between which it need not be restarted. `files` is a digest of the files it sees.
+    ///
+    /// How many copies run, in which order they are exchanged, and what is started before them is no
+    /// part of it. `None` when there is no such service.
+    #[must_use]
+    pub fn service_digest(&self, name: &Name, files: &str) -> Option<String> {
+        let service = self.services.get(name)?;
+        let needed = service.needs.iter().map(Name::as_str);
+        let alike = Service {
+            replicas: 0,
+            strategy: Strategy::BlueGreen,
+            needs: vec![],
+            files: vec![],
+            ..service.clone()
+        };
+        Some(self.digest("service", name, &alike, files, of_service(service), needed))
+    }
+
+    /// A digest of all that the job `name` sees; see [`service_digest`](Self::service_digest).
+    #[must_use]
+    pub fn job_digest(&self, name: &Name, files: &str) -> Option<String> {
+        let job = self.jobs.get(name)?;
+        Some(self.digest("job", name, job, files, of_job(job), std::iter::empty()))
+    }
+
+    /// A digest of all that the cron job `name` sees; see [`service_digest`](Self::service_digest).
+    #[must_use]
+    pub fn cron_digest(&self, name: &Name, files: &str) -> Option<String> {
+        let cron = self.crons.get(name)?;
+        let templates = cron.env.values().chain(words(&cron.command));
+        Some(self.digest("cron", name, cron, files, templates, std::iter::empty()))
+    }
+
+    /// A digest of the resource `name`; see [`service_digest`](Self::service_digest).
+    #[must_use]
+    pub fn resource_digest(&self, name: &Name) -> Option<String> {
+        let resource = self.resources.get(name)?;
+        Some(self.digest("resource", name, resource, "", of_resource(resource), std::iter::empty()))
+    }
+
+    /// A digest of how a release is built from files with the digest `files`: equal inputs need no
+    /// second build.
+    #[must_use]
+    pub fn build_digest(&self, files: &str) -> String {
+        let steps = self.build.steps.iter().flat_map(|step| words(&step.command));
+        let templates = self.build.env.values().chain(steps);
+        self.digest("build", &self.app, &self.build, files, templates, std::iter::empty())
+    }
+
+    fn digest<'a, T: Serialize>(
+        &'a self,
+        kind: &'static str,
+        name: &'a Name,
+        what: &'a T,
+        files: &'a str,
+        templates: impl Iterator<Item = &'a Template>,
+        needed: impl Iterator<Item = &'a str>,
+    ) -> String {
+        let mut settings = Vec::new();
+        let mut resources: Vec<&str> = needed.collect();
+        for reference in templates.flat_map(Template::references) {
+            match reference {
+                Reference::Setting(key) => settings.push(key.as_str()),
+                Reference::Resource { name, .. } => resources.push(name),
+                _ => {}
+            }
+        }
+        resources.sort_unstable();
+        resources.dedup();
+        for name in &resources {
+            for reference in
+                self.resources.get(*name).into_iter().flat_map(of_resource).flat_map(Template::references)
+            {
+                if let Reference::Setting(key) = reference {
+                    settings.push(key);
+                }
+            }
+        }
+        settings.sort_unstable();
+        settings.dedup();
+        let seen = Seen {
+            kind,
+            app: &self.app,
+            environment: &self.environment,
+            name,
+            what,
+            files,
+            settings: settings.into_iter().map(|key| (key, self.settings.get(key))).collect(),
+            resources: resources.into_iter().map(|name| (name, self.resources.get(name))).collect(),
+        };
+        // Every part is made of text, numbers and lists, which JSON can always hold; were it not
+        // so, the debug form would still tell two specifications apart.
+        let bytes = serde_json::to_vec(&seen).unwrap_or_else(|_| format!("{:?}", self).into_bytes());
+        blake3::hash(&bytes).to_hex().to_string()
+    }
+}

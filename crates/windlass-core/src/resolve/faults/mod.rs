@@ -1,0 +1,83 @@
+//! Faults that no single value shows: contradictions, names of nothing, conflicts.
+
+mod listen;
+mod process;
+mod reference;
+mod resources;
+mod routes;
+mod services;
+mod settings;
+
+pub(super) use resources::both_kinds;
+
+use std::ops::Range;
+
+use indexmap::IndexMap;
+
+use crate::diag::Diag;
+use crate::manifest::{DeclaredSetting, Node, nearest};
+use crate::name::Name;
+use crate::spec::{Setting, Spec};
+
+/// What is looked at: the specification for what is meant, the tree for where it stands.
+pub(super) struct Scene<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) root: &'a Node,
+    pub(super) text: &'a str,
+    pub(super) declared: &'a IndexMap<String, DeclaredSetting>,
+    /// The settings that were found; `None` before they are looked up.
+    pub(super) settings: Option<&'a IndexMap<String, Setting>>,
+}
+
+/// Reports all faults.
+pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    settings::find(scene, diags);
+    process::find(scene, diags);
+    services::find(scene, diags);
+    resources::find(scene, diags);
+    listen::find(scene, diags);
+    routes::find(scene, diags);
+    reference::find(scene, diags);
+}
+
+/// The fault of services that need each other.
+pub(super) fn cycle(root: &Node, cycle: &[Name]) -> Diag {
+    let names: Vec<&str> = cycle.iter().map(Name::as_str).collect();
+    let span = names.first().map_or(0..0, |first| root.span_at(&["services", first, "needs"]));
+    Diag::error("cycle", span, format!("these services need each other: {}", names.join(" -> ")))
+        .help("none of them could be the first to start; take one of the needs away")
+}
+
+impl<'a> Scene<'a> {
+    fn span(&self, path: &[&str]) -> Range<usize> {
+        self.root.span_at(path)
+    }
+
+    /// Whether something was typed at `path`, valid or not.
+    fn typed(&self, path: &[&str]) -> bool {
+        self.root.at(path).is_some()
+    }
+
+    /// The fault of a name that stands for nothing in the table `section`.
+    fn unknown(
+        &self,
+        code: &'static str,
+        span: Range<usize>,
+        what: &str,
+        name: &str,
+        known: &[&str],
+    ) -> Diag {
+        let diag = Diag::error(code, span, format!("there is no {what} {name:?}"));
+        match (nearest(name, known.iter().copied()), known) {
+            (Some(meant), _) => diag.label(format!("did you mean {meant:?}?")),
+            (None, []) => diag.help(format!("the manifest has no {what}")),
+            (None, known) => diag.help(format!("there is {}", known.join(", "))),
+        }
+    }
+
+    /// The names typed in the table `section`, valid or not.
+    fn names(&self, section: &str) -> Vec<&'a str> {
+        let table = self.root.get(section).and_then(Node::table).into_iter();
+        table.flat_map(|table| table.keys()).map(String::as_str).collect()
+    }
+}

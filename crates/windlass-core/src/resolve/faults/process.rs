@@ -1,0 +1,148 @@
+//! What services, jobs, crons and the build have in common: names, environments, directories.
+
+use super::Scene;
+use crate::diag::Diag;
+use crate::manifest::{Node, Value};
+use crate::spec::{Template, When};
+
+/// Names whose log files or directories would be those of Windlass itself.
+const RESERVED: [&str; 4] = ["access", "build", "host", "proxy"];
+
+pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    names(scene, diags);
+    for section in ["services", "jobs", "cron"] {
+        let table = scene.root.get(section).and_then(Node::table).into_iter().flatten();
+        for (name, node) in table {
+            environment(node, section == "services" && node.get("port").is_some(), diags);
+            undo(scene, section, name, diags);
+        }
+    }
+    environment(scene.root, false, diags);
+    if let Some(build) = scene.root.get("build") {
+        environment(build, false, diags);
+        steps(build, diags);
+    }
+    directories(scene, diags);
+}
+
+fn names(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for section in ["services", "jobs", "cron", "resources"] {
+        for (name, node) in scene.root.get(section).and_then(Node::table).into_iter().flatten() {
+            if RESERVED.contains(&name.as_str()) {
+                let message = format!("{name:?} is a name of Windlass's own");
+                diags.push(
+                    Diag::error("reserved-name", node.key_span.clone(), message)
+                        .help(format!("use another, such as \"{name}-app\"")),
+                );
+            }
+            if let Some((other, _)) = seen.iter().find(|(_, known)| *known == name) {
+                let message = format!("{section}.{name} has the name of {other}.{name}");
+                diags.push(
+                    Diag::error("duplicate-name", node.key_span.clone(), message)
+                        .help("services, jobs, crons and resources share one set of names, which `logs` and `needs` use"),
+                );
+            } else {
+                seen.push((section, name));
+            }
+        }
+    }
+}
+
+fn environment(node: &Node, listens: bool, diags: &mut Vec<Diag>) {
+    for (key, value) in node.get("env").and_then(Node::table).into_iter().flatten() {
+        if key == "PORT" && listens {
+            diags.push(
+                Diag::warning(
+                    "port-overridden",
+                    value.key_span.clone(),
+                    "PORT is set to the copy's own port, and this replaces it",
+                )
+                .help("leave PORT out; $PORT and {port} are the port that the copy is to listen on"),
+            );
+        }
+        let literal =
+            |text: &str| Template::parse(text).is_ok_and(|template| template.references().next().is_none());
+        if sounds_secret(key) && value.text().is_some_and(|text| !text.is_empty() && literal(text)) {
+            diags.push(
+                Diag::warning(
+                    "literal-secret",
+                    value.span.clone(),
+                    format!("{key} looks like a secret, and stands in the manifest for all to read"),
+                )
+                .help(format!(
+                    "declare it as `{key} = {{ secret = true }}` under [settings] and put its value into .env"
+                )),
+            );
+        }
+    }
+}
+
+fn sounds_secret(key: &str) -> bool {
+    let key = key.to_ascii_uppercase();
+    ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|word| key.ends_with(word))
+        || key.ends_with("SECRET_KEY")
+}
+
+fn undo(scene: &Scene<'_>, section: &str, name: &str, diags: &mut Vec<Diag>) {
+    let job = scene.spec.jobs.iter().find(|(job, _)| section == "jobs" && job.as_str() == name);
+    let Some((_, job)) = job else { return };
+    if job.when == When::BeforeStart && !scene.typed(&["jobs", name, "undo"]) {
+        diags.push(
+            Diag::warning("no-undo", scene.span(&["jobs", name]), format!("jobs.{name} does not say how it is undone when the deploy goes back"))
+                .help("write undo = \"compatible\" if the old release works with what it leaves, else \"irreversible\" or { command = ... }"),
+        );
+    }
+    if matches!(job.when, When::AfterSwitch | When::Manual) && scene.typed(&["jobs", name, "undo"]) {
+        let when = if job.when == When::Manual { "manual" } else { "after-switch" };
+        diags.push(
+            Diag::warning(
+                "unused-undo",
+                scene.span(&["jobs", name, "undo"]),
+                format!("a job that runs {when} is never undone by a deploy"),
+            )
+            .help("take `undo` away, or say when = \"before-start\""),
+        );
+    }
+}
+
+fn steps(build: &Node, diags: &mut Vec<Diag>) {
+    let Some(Value::List(steps)) = build.get("steps").map(|node| &node.value) else { return };
+    for step in steps.iter().filter(|step| step.table().is_some()) {
+        match (step.get("command"), step.get("shell")) {
+            (None, None) => diags.push(
+                Diag::error("missing-key", step.span.clone(), "this step lacks `command` or `shell`")
+                    .help("such as { shell = \"npm ci && npm run build\", timeout = \"10m\" }"),
+            ),
+            (Some(_), Some(shell)) => diags.push(
+                Diag::error("conflict", shell.key_span.clone(), "a step has `command` or `shell`, not both")
+                    .help("make two steps of it"),
+            ),
+            _ => {}
+        }
+    }
+}
+
+fn directories(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    let build = &scene.spec.build;
+    for (index, path) in build.cache.iter().enumerate() {
+        if build.shared.contains(path) {
+            let span = scene.span(&["build", "cache", &index.to_string()]);
+            diags.push(
+                Diag::error("conflict", span, format!("{path:?} is both `shared` and `cache`")).help(
+                    "`shared` is one directory for all releases; `cache` is copied from one to the next",
+                ),
+            );
+        }
+    }
+    for (key, paths) in [("shared", &build.shared), ("cache", &build.cache)] {
+        for (index, path) in paths.iter().enumerate().filter(|(_, path)| path.is_empty()) {
+            let span = scene.span(&["build", key, &index.to_string()]);
+            let message =
+                format!("the whole release cannot be {key}{}", if path.is_empty() { "" } else { path });
+            diags.push(
+                Diag::error("bad-path", span, message).help("name a directory inside it, such as \"media\""),
+            );
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! References in commands and environments: whether they stand for something there, and whether a
+//! secret would be shown to everybody who can list processes.
+
+use std::ops::Range;
+
+use super::Scene;
+use crate::diag::Diag;
+use crate::manifest::fields::ROOT;
+use crate::manifest::kind::{Kind, Table};
+use crate::manifest::{Format, Node, Value, narrow, nearest, words};
+use crate::spec::{Engine, Reference, Source, Template};
+
+pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    let mut visit = Visit { scene, diags };
+    visit.table(&ROOT, scene.root, &mut vec![]);
+}
+
+struct Visit<'a, 'b> {
+    scene: &'a Scene<'a>,
+    diags: &'b mut Vec<Diag>,
+}
+
+/// Where a template stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    /// In a list of arguments, which everybody on the machine can read.
+    Argument,
+    /// In an environment, or in the address of a resource.
+    Value,
+}
+
+impl Visit<'_, '_> {
+    fn table(&mut self, table: &Table, node: &Node, path: &mut Vec<String>) {
+        for (key, node) in node.table().into_iter().flatten() {
+            if let Some(field) = table.field(key) {
+                path.push(key.clone());
+                self.value(&field.kind, node, path);
+                path.pop();
+            }
+        }
+    }
+
+    fn value(&mut self, kind: &Kind, node: &Node, path: &mut Vec<String>) {
+        match (kind, &node.value) {
+            (_, Value::Invalid) => {}
+            (Kind::Text(Format::Template), Value::Text(text)) => {
+                self.template(text, node, Place::Value, path);
+            }
+            (Kind::Command, _) if node.value.kind() != "a table" || node.get("shell").is_some() => {
+                self.command(node, path);
+            }
+            (Kind::Table(table), Value::Table(_)) => self.table(table, node, path),
+            (Kind::Map { of, .. }, Value::Table(entries)) => {
+                for (key, node) in entries {
+                    path.push(key.clone());
+                    self.value(of, node, path);
+                    path.pop();
+                }
+            }
+            (Kind::List(of) | Kind::OneOrMany(of), Value::List(items)) => {
+                for item in items {
+                    self.value(of, item, path);
+                }
+            }
+            (Kind::AnyOf(kinds), Value::Table(_)) => {
+                if let Some(Kind::Table(table)) = kinds.iter().find(|kind| matches!(kind, Kind::Table(_))) {
+                    // A step of the build may be a table with `shell`, which is text there.
+                    if let Some(Value::Text(line)) = node.get("shell").map(|node| &node.value) {
+                        self.shell(line, node);
+                    }
+                    self.table(table, node, path);
+                }
+            }
+            (Kind::AnyOf(kinds), _) if kinds.iter().any(|kind| matches!(kind, Kind::Command)) => {
+                self.command(node, path);
+            }
+            _ => {}
+        }
+    }
+
+    fn command(&mut self, node: &Node, path: &[String]) {
+        match &node.value {
+            Value::Text(line) => {
+                for word in words::split(line).unwrap_or_default() {
+                    self.template(&word, node, Place::Argument, path);
+                }
+            }
+            Value::List(items) => {
+                for item in items {
+                    self.template(item.text().unwrap_or_default(), item, Place::Argument, path);
+                }
+            }
+            _ => {
+                if let Some(Value::Text(line)) = node.get("shell").map(|node| &node.value) {
+                    self.shell(line, node);
+                }
+            }
+        }
+    }
+
+    /// Nothing is put into a shell line: a value with a quote in it would be run.
+    fn shell(&mut self, line: &str, node: &Node) {
+        let Ok(template) = Template::parse(&line.replace("${", "$ {").replace("{{", "{ {")) else { return };
+        for reference in template.references() {
+            let written = format!("{{{reference}}}");
+            if !line.contains(&written) || line.contains(&format!("${written}")) {
+                continue;
+            }
+            let (variable, before) = match reference {
+                Reference::Port => ("PORT".to_owned(), String::new()),
+                Reference::Setting(key) => (key.clone(), String::new()),
+                other => {
+                    let name = other.to_string().replace(['.', '-'], "_").to_uppercase();
+                    (name.clone(), format!("put {name} = \"{written}\" into `env` and "))
+                }
+            };
+            let span = narrow(self.scene.text, &node.span, Some(&written));
+            self.diags.push(
+                Diag::error(
+                    "reference-in-shell",
+                    span,
+                    format!("{written} is not replaced in a line for the shell"),
+                )
+                .help(format!("{before}write \"${variable}\" in the line")),
+            );
+        }
+    }
+
+    fn template(&mut self, text: &str, node: &Node, place: Place, path: &[String]) {
+        let Ok(template) = Template::parse(text) else { return };
+        for reference in template.references() {
+            let span = narrow(self.scene.text, &node.span, Some(&format!("{{{reference}}}")));
+            if let Some(diag) = self.fault(reference, span, place, path) {
+                self.diags.push(diag);
+            }
+        }
+    }
+
+    fn fault(
+        &self,
+        reference: &Reference,
+        span: Range<usize>,
+        place: Place,
+        path: &[String],
+    ) -> Option<Diag> {
+        let owner = Owner::of(path);
+        match reference {
+            Reference::Port => match owner {
+                Owner::Service(name) if self.scene.typed(&["services", name, "port"]) => None,
+                Owner::Service(name) => Some(
+                    Diag::error(
+                        "no-port",
+                        span,
+                        format!("services.{name} does not listen, so {{port}} stands for nothing"),
+                    )
+                    .help("give the service port = \"auto\""),
+                ),
+                _ => Some(only_services(span, "port")),
+            },
+            Reference::Replica if !matches!(owner, Owner::Service(_)) => Some(only_services(span, "replica")),
+            Reference::Setting(key) => self.setting(key, span, place),
+            Reference::Resource { name, field } => self.resource(name, field, span, place, owner),
+            Reference::Release | Reference::Shared if owner == Owner::Resource => Some(Diag::error(
+                "bad-reference",
+                span,
+                format!("{{{reference}}} means nothing for a resource, which outlives releases"),
+            )),
+            _ => None,
+        }
+    }
+
+    fn setting(&self, key: &str, span: Range<usize>, place: Place) -> Option<Diag> {
+        let spec = self.scene.spec;
+        if let Some(found) = self.scene.settings
+            && !found.contains_key(key)
+            && !self.scene.declared.contains_key(key)
+        {
+            let known: Vec<&str> =
+                self.scene.declared.keys().chain(found.keys()).map(String::as_str).collect();
+            let diag = Diag::error("unknown-setting", span, format!("there is no setting {key:?}"));
+            let diag = match nearest(key, known) {
+                Some(meant) => diag.label(format!("did you mean {meant:?}?")),
+                None => diag,
+            };
+            return Some(diag.help(format!(
+                "declare it under [settings], or set it in .env.{} or .env",
+                spec.environment
+            )));
+        }
+        let secret = spec.settings.get(key).is_some_and(|setting| setting.secret);
+        (secret && place == Place::Argument).then(|| {
+            Diag::error(
+                "secret-in-command",
+                span,
+                format!("the secret {key} would be shown to everybody who can list processes"),
+            )
+            .help(format!("take it out of the command; the process finds it in its environment, as ${key}"))
+        })
+    }
+
+    fn resource(
+        &self,
+        name: &str,
+        field: &str,
+        span: Range<usize>,
+        place: Place,
+        owner: Owner<'_>,
+    ) -> Option<Diag> {
+        let spec = self.scene.spec;
+        let Some((_, resource)) = spec.resources.iter().find(|(known, _)| known.as_str() == name) else {
+            if self.scene.typed(&["resources", name]) {
+                return None;
+            }
+            return Some(self.scene.unknown(
+                "unknown-resource",
+                span,
+                "resource",
+                name,
+                &self.scene.names("resources"),
+            ));
+        };
+        let facts = resource.engine.facts();
+        if !facts.contains(&field) {
+            let diag = Diag::error("unknown-fact", span, format!("the resource {name:?} has no {field:?}"));
+            let diag = match nearest(field, facts.iter().copied()) {
+                Some(meant) => diag.label(format!("did you mean {{resources.{name}.{meant}}}?")),
+                None => diag,
+            };
+            return Some(diag.help(format!("it has {}", facts.join(", "))));
+        }
+        if field == "socket" && matches!(resource.source, Source::External { .. }) {
+            return Some(
+                Diag::error(
+                    "unknown-fact",
+                    span,
+                    format!("the resource {name:?} is somebody else's and has no socket here"),
+                )
+                .help(format!("use {{resources.{name}.url}}")),
+            );
+        }
+        if owner == Owner::Build {
+            return Some(
+                Diag::error(
+                    "bad-reference",
+                    span,
+                    "a build cannot ask for a resource: it runs before any is started",
+                )
+                .help("do it in a job with when = \"before-start\""),
+            );
+        }
+        if owner == Owner::Resource {
+            return Some(Diag::error(
+                "bad-reference",
+                span,
+                "a resource's address cannot ask for a resource",
+            ));
+        }
+        (place == Place::Argument && Engine::is_secret(field)).then(|| {
+            Diag::error(
+                "secret-in-command",
+                span,
+                format!("the {field} of {name:?} holds a password, and would be shown to everybody who can list processes"),
+            )
+            .help(format!("put it into env, such as DATABASE_URL = \"{{resources.{name}.{field}}}\""))
+        })
+    }
+}
+
+fn only_services(span: Range<usize>, what: &str) -> Diag {
+    Diag::error("bad-reference", span, format!("{{{what}}} stands for something in a service only"))
+        .help("move it to the service's own `command` or `env`")
+}
+
+/// Whose a template is.
+#[derive(Clone, Copy, PartialEq)]
+enum Owner<'a> {
+    Service(&'a str),
+    Build,
+    Resource,
+    Other,
+}
+
+impl<'a> Owner<'a> {
+    fn of(path: &'a [String]) -> Self {
+        match path {
+            [section, name, ..] if section == "services" => Self::Service(name),
+            [section, ..] if section == "build" => Self::Build,
+            [section, ..] if section == "resources" => Self::Resource,
+            _ => Self::Other,
+        }
+    }
+}

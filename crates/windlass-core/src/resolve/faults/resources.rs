@@ -1,0 +1,85 @@
+//! Resources: private or somebody else's, and an address that fits the engine.
+
+use super::Scene;
+use crate::diag::Diag;
+use crate::manifest::{Node, Value};
+use crate::spec::Engine;
+
+/// The keys that mean something for a private resource only.
+const PRIVATE: [&str; 5] = ["version", "database", "port", "options", "memory"];
+
+pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    for (name, resource) in &scene.spec.resources {
+        let Some(node) = scene.root.at(&["resources", name.as_str()]) else { continue };
+        if let Some(url) = node.get("url") {
+            address(resource.engine, url, diags);
+        }
+        if let (Engine::Redis, Some(at)) = (resource.engine, node.get("database"))
+            && at.text().is_some_and(|text| text.parse::<u8>().is_err())
+        {
+            diags.push(
+                Diag::error("bad-value", at.span.clone(), "the databases of redis have numbers, not names")
+                    .help("write a number such as \"0\", or leave it out"),
+            );
+        }
+    }
+}
+
+/// A table with the keys of both kinds. One environment may well have a private resource and
+/// another somebody else's, so this looks at each table as typed, not at what they become together.
+pub(in crate::resolve) fn both_kinds(root: &Node, diags: &mut Vec<Diag>) {
+    let environments =
+        root.get("environments").and_then(Node::table).into_iter().flat_map(|table| table.values());
+    for section in std::iter::once(root).chain(environments).filter_map(|node| node.get("resources")) {
+        for (name, node) in
+            section.table().into_iter().flatten().filter(|(_, node)| node.get("url").is_some())
+        {
+            for at in PRIVATE.iter().filter_map(|key| Some((key, node.get(key)?))) {
+                diags.push(
+                    Diag::error("conflict", at.1.key_span.clone(), format!("resources.{name} has a `url`, so it is somebody else's, and `{}` is for private ones", at.0))
+                        .help("keep one of the two; an environment may differ, as [environments.NAME.resources.NAME]"),
+                );
+            }
+        }
+    }
+}
+
+fn address(engine: Engine, node: &Node, diags: &mut Vec<Diag>) {
+    let Value::Text(url) = &node.value else { return };
+    let Some((scheme, rest)) = url.split_once("://") else {
+        if !url.contains('{') {
+            diags.push(Diag::error("bad-address", node.span.clone(), format!("{url:?} is not a URL")).help(
+                format!("such as \"{}://host/name\", or \"{{settings.DATABASE_URL}}\"", schemes(engine)[0]),
+            ));
+        }
+        return;
+    };
+    let known = schemes(engine);
+    if !scheme.contains('{') && !known.contains(&scheme) {
+        let message = format!("{scheme}:// is not how this engine is addressed");
+        diags.push(
+            Diag::error("bad-address", node.span.clone(), message)
+                .help(format!("write {}://...", known.join(":// or "))),
+        );
+    }
+    let user = rest.split_once('@').map(|(user, _)| user);
+    let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
+    if password.is_some_and(|password| !password.is_empty() && !password.starts_with('{')) {
+        diags.push(
+            Diag::warning(
+                "literal-secret",
+                node.span.clone(),
+                "this address holds a password, for all to read",
+            )
+            .help("put the whole address into .env and write url = \"{settings.DATABASE_URL}\""),
+        );
+    }
+}
+
+const fn schemes(engine: Engine) -> &'static [&'static str] {
+    match engine {
+        Engine::Postgres => &["postgres", "postgresql"],
+        Engine::Redis => &["redis", "rediss", "unix"],
+        Engine::Rabbitmq => &["amqp", "amqps"],
+    }
+}

@@ -1,0 +1,41 @@
+//! Databases, caches and brokers.
+
+use super::read::Reader;
+use crate::manifest::fields::RESOURCE;
+use crate::manifest::{Node, Value};
+use crate::name::Name;
+use crate::spec::{Engine, Resource, Source, Template};
+
+/// A resource of the application `app`; `None` where its engine is missing or refused.
+pub(super) fn resource(node: &Node, app: &Name) -> Option<Resource> {
+    let read = Reader::new(&RESOURCE, Some(node));
+    let engine = match read.text("engine")? {
+        "postgres" => Engine::Postgres,
+        "redis" => Engine::Redis,
+        "rabbitmq" => Engine::Rabbitmq,
+        _ => return None,
+    };
+    if let Some(url) = read.text("url") {
+        return Some(Resource { engine, source: Source::External { url: Template::parse(url).ok()? } });
+    }
+    let port = match read.given("port").map(|node| &node.value) {
+        Some(Value::Integer(port)) => u16::try_from(*port).ok()?,
+        _ => 0,
+    };
+    let options = read
+        .entries("options")
+        .filter_map(|(key, node)| Some((key.clone(), node.text()?.to_owned())))
+        .collect();
+    let database = read.owned("database").unwrap_or_else(|| match engine {
+        Engine::Redis => "0".to_owned(),
+        _ => app.as_str().replace('-', "_"),
+    });
+    let source = Source::Private {
+        version: read.integer("version"),
+        database,
+        port,
+        options,
+        memory: read.size("memory"),
+    };
+    Some(Resource { engine, source })
+}

@@ -1,0 +1,264 @@
+//! From manifests to specifications: what is filled in, implied, ordered; and what a digest sees.
+
+// Tests may look at files, and may fail; the library may not.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic)]
+
+use indexmap::IndexMap;
+use windlass_core::diag;
+use windlass_core::manifest::{self, Manifest};
+use windlass_core::name::Name;
+use windlass_core::resolve::resolve;
+use windlass_core::spec::{
+    Command, Destination, Overlap, Port, Probe, RestartWhen, Setting, Source, Spec, Strategy, Undo, When,
+};
+use windlass_core::units::{Bytes, Span};
+
+fn load(text: &str) -> Manifest {
+    let (manifest, diags) = manifest::load(text);
+    assert!(!diag::any_error(&diags), "{}", diag::render_all(&diags, text, "windlass.toml"));
+    manifest.unwrap()
+}
+
+fn settings(values: &[(&str, &str)]) -> IndexMap<String, Setting> {
+    let setting = |value: &str| Setting { secret: false, fingerprint: value.to_owned() };
+    values.iter().map(|(key, value)| ((*key).to_owned(), setting(value))).collect()
+}
+
+fn spec(text: &str, environment: &str, values: &[(&str, &str)]) -> Spec {
+    resolve(&load(text), environment, &settings(values))
+        .unwrap_or_else(|diags| panic!("{}", diag::render_all(&diags, text, "windlass.toml")))
+}
+
+fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+fn argv(command: &Command) -> Vec<String> {
+    match command {
+        Command::Argv(words) => words.iter().map(ToString::to_string).collect(),
+        Command::Shell(line) => vec!["sh".to_owned(), line.clone()],
+    }
+}
+
+const SHOP: &str = include_str!("good/shop.toml");
+const SHOP_SETTINGS: [(&str, &str); 5] = [
+    ("SECRET_KEY", "1"),
+    ("ADMIN_USERS", "2"),
+    ("BUILD_TOKEN", "3"),
+    ("OUTSIDE_URL", "4"),
+    ("EXTRA_SETTING", "5"),
+];
+
+#[test]
+fn everything_that_was_typed_arrives() {
+    let spec = spec(SHOP, "production", &SHOP_SETTINGS);
+    let web = &spec.services["web"];
+    assert_eq!(argv(&web.command), ["gunicorn", "shop.wsgi:create()", "--bind", "127.0.0.1:{port}"]);
+    assert_eq!(web.port, Some(Port::Automatic));
+    assert_eq!(web.replicas, 4);
+    assert_eq!(web.directory, "backend");
+    assert_eq!(web.user.as_deref(), Some("www-data"));
+    assert_eq!(web.strategy, Strategy::Rolling { max_surge: 1, max_unavailable: 0 });
+    assert_eq!(web.limits.cpu_millis, Some(1500));
+    assert_eq!(web.limits.memory, Some(Bytes(512 << 20)));
+    let readiness = web.checks.readiness.as_ref().unwrap();
+    assert_eq!(
+        readiness.probe,
+        Probe::Http { path: "/health".into(), status: Some(200), host: Some("shop.example.org".into()) }
+    );
+    assert_eq!((readiness.healthy_after, readiness.unhealthy_after), (2, 4));
+    assert_eq!(readiness.start_period, Span::from_secs(90));
+    assert_eq!(web.stop.signal, "TERM");
+    let worker = &spec.services["worker"];
+    assert_eq!(worker.command, Command::Shell("exec celery -A shop worker | tee log".into()));
+    assert_eq!(worker.restart.when, RestartWhen::OnFailure);
+    assert_eq!(worker.stop.quiet.as_ref().unwrap().signal, "TSTP");
+    let migrate = &spec.jobs["migrate"];
+    assert_eq!(migrate.when, When::BeforeStart);
+    assert!(matches!(&migrate.undo, Undo::Command(command) if argv(command).last().unwrap() == "back"));
+    assert_eq!(spec.crons["cleanup"].overlap, Overlap::Queue);
+    assert_eq!(spec.crons["cleanup"].time_zone, "Europe/Berlin");
+    assert_eq!(spec.build.steps.len(), 3);
+    assert_eq!(spec.build.steps[2].timeout, Span::from_secs(600));
+    assert_eq!(spec.deploy.keep, 3);
+    assert!((spec.deploy.max_p95_ratio - 2.0).abs() < f64::EPSILON);
+    assert!(
+        matches!(&spec.resources["cache"].source, Source::Private { port: 7001, database, .. } if database == "0")
+    );
+    assert!(matches!(&spec.resources["outside"].source, Source::External { .. }));
+    assert_eq!(spec.listen.http, ["0.0.0.0:80", "[::]:80"]);
+    assert!(spec.listen.redirect_to_https);
+}
+
+#[test]
+fn an_environment_is_laid_over_the_rest() {
+    let production = spec(SHOP, "production", &SHOP_SETTINGS);
+    let local = spec(SHOP, "local", &SHOP_SETTINGS);
+    assert_eq!(local.services["web"].replicas, 2);
+    assert_eq!(local.services["web"].env["LANG"].to_string(), "C.UTF-8");
+    assert_eq!(production.services["web"].env["LANG"].to_string(), "de_DE.UTF-8");
+    assert_eq!(production.services["web"].env["EXTRA"].to_string(), "{app}-{environment}");
+    assert!(!local.resources.contains_key("outside"));
+    let error = resolve(&load(SHOP), "prod", &settings(&SHOP_SETTINGS)).unwrap_err();
+    assert_eq!(error[0].code, "unknown-environment");
+}
+
+#[test]
+fn settings_are_passed_to_all_that_may_have_them() {
+    let spec = spec(SHOP, "local", &SHOP_SETTINGS);
+    let web: Vec<&str> = spec.services["web"].env.keys().map(String::as_str).collect();
+    assert_eq!(web, ["SECRET_KEY", "DEBUG", "OUTSIDE_URL", "EXTRA_SETTING", "LANG", "DATABASE_URL", "JSON"]);
+    assert_eq!(spec.services["web"].env["SECRET_KEY"].to_string(), "{settings.SECRET_KEY}");
+    assert!(spec.build.env.contains_key("BUILD_TOKEN"));
+    assert!(!spec.services["web"].env.contains_key("BUILD_TOKEN"));
+    assert!(spec.jobs["migrate"].env.contains_key("EXTRA_SETTING"));
+    assert!(spec.settings["SECRET_KEY"].secret);
+    assert!(!spec.settings["EXTRA_SETTING"].secret);
+    // Nobody is passed it, but a route asks for it.
+    assert!(spec.settings.contains_key("ADMIN_USERS"));
+    assert_eq!(spec.settings["DEBUG"].fingerprint.len(), 16);
+}
+
+#[test]
+fn what_is_needed_comes_first_and_references_are_needs() {
+    let spec = spec(SHOP, "local", &SHOP_SETTINGS);
+    let order: Vec<&str> = spec.services.keys().map(Name::as_str).collect();
+    assert_eq!(order, ["worker", "web", "beat"]);
+    assert_eq!(spec.services["web"].needs, [name("worker"), name("db")]);
+    assert_eq!(spec.services["worker"].needs, [name("queue"), name("cache")]);
+}
+
+#[test]
+fn the_most_specific_route_comes_first() {
+    let spec = spec(SHOP, "local", &SHOP_SETTINGS);
+    let order: Vec<String> = spec
+        .routes
+        .iter()
+        .map(|route| format!("{}{}", route.host.as_deref().unwrap_or(""), route.path))
+        .collect();
+    assert_eq!(
+        order,
+        ["shop.example.org/", "*.example.org/", "/metrics", "/static", "/health", "/media", "/"]
+    );
+    assert_eq!(spec.routes[2].to, Destination::Metrics);
+    assert_eq!(spec.routes[4].access.allow, ["10.0.0.0/8", "::1/128"]);
+    assert!(spec.routes[3].strip_prefix, "a prefix is no part of a file's path");
+    assert!(!spec.routes[0].strip_prefix);
+}
+
+#[test]
+fn a_manifest_of_five_lines_is_complete() {
+    let text = "[app]\nname = \"hello\"\n[services.web]\ncommand = \"./hello {port}\"\nport = \"auto\"\n";
+    let spec = spec(text, "local", &[]);
+    assert_eq!(spec.listen.http, ["127.0.0.1:8080"]);
+    assert_eq!(spec.routes.len(), 1);
+    assert_eq!(spec.routes[0].to, Destination::Service(name("web")));
+    let web = &spec.services["web"];
+    assert_eq!((web.replicas, web.strategy), (1, Strategy::BlueGreen));
+    assert_eq!(web.settle, Span::from_secs(2));
+    assert_eq!((web.stop.signal.as_str(), web.stop.grace), ("TERM", Span::from_secs(30)));
+    assert_eq!((web.restart.limit, web.restart.window), (5, Span::from_secs(60)));
+    assert_eq!((spec.deploy.keep, spec.deploy.bake, spec.deploy.min_requests), (5, Span::from_secs(3), 20));
+    assert_eq!(spec.deploy.min_free_disk, 200 << 20);
+}
+
+#[test]
+fn a_singleton_is_recreated_unless_told_otherwise() {
+    assert_eq!(spec(SHOP, "local", &SHOP_SETTINGS).services["beat"].strategy, Strategy::Recreate);
+}
+
+#[test]
+fn hostile_text_arrives_as_the_bytes_that_were_typed() {
+    let hostile = [
+        "; touch /tmp/x",
+        "$(id)",
+        "`id`",
+        "| sh",
+        "&& reboot",
+        "a\nb",
+        "'",
+        "\"",
+        "-oProxyCommand=id",
+        "--upload-pack=id",
+        "../..",
+        "%i",
+        "${HOME}",
+        "*",
+        "{\"a\": {}}",
+        "\u{1b}[31m",
+        "\\",
+    ];
+    for text in hostile {
+        let quoted = toml_string(text);
+        let manifest = format!(
+            "[app]\nname = \"a\"\n[env]\nA = {quoted}\n[services.w]\ncommand = [\"run\", {quoted}]\nenv = {{ B = {quoted} }}\n"
+        );
+        let spec = spec(&manifest, "local", &[]);
+        let Command::Argv(words) = &spec.services["w"].command else { panic!("{text:?}") };
+        for template in [&words[1], &spec.services["w"].env["A"], &spec.services["w"].env["B"]] {
+            assert_eq!(template.fill(|_| Err(())).as_deref(), Ok(text));
+        }
+        assert_eq!(words.len(), 2);
+    }
+}
+
+fn toml_string(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+#[test]
+fn a_digest_sees_what_the_process_sees_and_nothing_else() {
+    let base = spec(SHOP, "local", &SHOP_SETTINGS);
+    let digest = |spec: &Spec, service: &str| spec.service_digest(&name(service), "files").unwrap();
+    assert_eq!(digest(&base, "web").len(), 64);
+    assert_eq!(digest(&base, "web"), digest(&spec(SHOP, "local", &SHOP_SETTINGS), "web"));
+    assert_ne!(digest(&base, "web"), base.service_digest(&name("web"), "other files").unwrap());
+    assert_ne!(digest(&base, "web"), digest(&base, "worker"));
+    assert_eq!(base.service_digest(&name("nothing"), "files"), None);
+
+    let same = [
+        ("replicas = 2", "replicas = 3"),
+        ("files = [\"backend/**\"]", "files = [\"back/**\"]"),
+        ("keep = 3", "keep = 4"),
+        ("strategy = { rolling = { max_surge = 1, max_unavailable = 0 } }", ""),
+    ];
+    for (from, to) in same {
+        assert_eq!(
+            digest(&base, "web"),
+            digest(&spec(&SHOP.replace(from, to), "local", &SHOP_SETTINGS), "web"),
+            "{to}"
+        );
+    }
+    let different = [
+        ("127.0.0.1:{port}", "{port}"),
+        ("LANG = \"C.UTF-8\"", "LANG = \"C\""),
+        ("version = 15", "version = 16"),
+    ];
+    for (from, to) in different {
+        assert_ne!(
+            digest(&base, "web"),
+            digest(&spec(&SHOP.replace(from, to), "local", &SHOP_SETTINGS), "web"),
+            "{to}"
+        );
+    }
+
+    // A setting that only some services see restarts only those.
+    let restricted = SHOP
+        .replace("SECRET_KEY = { secret = true }", "SECRET_KEY = { secret = true, services = [\"web\"] }");
+    let mut values = SHOP_SETTINGS;
+    let before = spec(&restricted, "local", &values);
+    values[0].1 = "another";
+    let after = spec(&restricted, "local", &values);
+    assert_ne!(digest(&before, "web"), digest(&after, "web"));
+    assert_eq!(digest(&before, "worker"), digest(&after, "worker"));
+    assert_eq!(before.job_digest(&name("migrate"), ""), after.job_digest(&name("migrate"), ""));
+    assert_eq!(before.resource_digest(&name("db")), after.resource_digest(&name("db")));
+    assert_eq!(before.build_digest("x"), after.build_digest("x"));
+}
+
+#[test]
+fn a_specification_is_read_back_as_written() {
+    let spec = spec(SHOP, "production", &SHOP_SETTINGS);
+    let text = serde_json::to_string(&spec).unwrap();
+    assert_eq!(serde_json::from_str::<Spec>(&text).unwrap(), spec);
+}
