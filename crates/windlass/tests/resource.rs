@@ -105,7 +105,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        // First the group, as long as its number is known to be its own.
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.child.wait();
         // What has left the server's group (Erlang's port mapper does) is known by the directory
         // in its environment or its working directory.
@@ -214,12 +216,12 @@ fn postgres_is_initialised_once_serves_and_keeps_its_data() {
     assert_eq!(sql(&facts, "SELECT n FROM orders"), Ok("42".into()));
 
     // After a kill the data is there as well.
-    server.signal("KILL");
-    server.child.wait().unwrap();
+    drop(server);
     let mut server = Server::start(prepare(&wanted, &place).unwrap());
     server.await_ready();
     assert_eq!(sql(&facts, "SELECT n FROM orders"), Ok("42".into()));
     assert_eq!(server.stop(), Some(0));
+    assert!(!fs::read_to_string(&server.log).unwrap().contains("could not receive data"));
     let directory = place.directory.clone();
     drop(server);
     resource::remove(&directory).unwrap();

@@ -17,15 +17,15 @@ pub(super) fn ask(wire: &mut Wire, user: &str, database: &str) -> Result<(), Not
     body.push(0);
     let length = u32::try_from(body.len() + 4).map_err(|_| NotReady::new("the user's name is too long"))?;
     wire.send(&[&length.to_be_bytes(), body.as_slice()].concat())?;
-    match wire.array::<1>()? {
-        // It asks for the password: it takes sessions.
-        [b'R'] => Ok(()),
-        [b'E'] => {
-            let length = u32::from_be_bytes(wire.array()?) as usize;
-            refused(&wire.read(length.saturating_sub(4))?)
-        }
-        _ => Err(NotReady::new("what answers there is not PostgreSQL")),
+    let [kind] = wire.array()?;
+    if !matches!(kind, b'R' | b'E') {
+        return Err(NotReady::new("what answers there is not PostgreSQL"));
     }
+    // Read to its end, or the server would log a broken connection.
+    let length = u32::from_be_bytes(wire.array()?) as usize;
+    let message = wire.read(length.saturating_sub(4))?;
+    // When it asks for the password, it takes sessions.
+    if kind == b'R' { Ok(()) } else { refused(&message) }
 }
 
 /// Reads an error. Like pg_isready, takes one that is about the account for an answer of a server

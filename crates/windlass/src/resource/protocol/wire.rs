@@ -46,7 +46,7 @@ impl Wire {
             Stream::Tcp(stream) => stream.set_write_timeout(left).and_then(|()| stream.write_all(bytes)),
             Stream::Unix(stream) => stream.set_write_timeout(left).and_then(|()| stream.write_all(bytes)),
         };
-        sent.map_err(broken)
+        sent.map_err(|error| broken(&error))
     }
 
     /// Reads exactly `length` bytes.
@@ -66,7 +66,7 @@ impl Wire {
                     stream.set_read_timeout(left).and_then(|()| stream.read(&mut bytes[at..]))
                 }
             };
-            match read.map_err(broken)? {
+            match read.map_err(|error| broken(&error))? {
                 0 => return Err(NotReady::new("it closed the connection")),
                 length => at += length,
             }
@@ -86,7 +86,7 @@ fn left(deadline: Instant) -> Result<Duration, NotReady> {
     if left.is_zero() { Err(NotReady::new("it does not answer in time")) } else { Ok(left) }
 }
 
-fn broken(error: std::io::Error) -> NotReady {
+fn broken(error: &std::io::Error) -> NotReady {
     use std::io::ErrorKind::{TimedOut, WouldBlock};
     match error.kind() {
         TimedOut | WouldBlock => NotReady::new("it does not answer in time"),
