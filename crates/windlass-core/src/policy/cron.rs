@@ -1,1 +1,179 @@
 //! When a cron job runs.
+//!
+//! [`due`] is asked whenever time may have passed, with the last tick that was dealt with, and
+//! answers what to do now. A tick is the instant that the schedule names, not the instant at which
+//! the job was started; because ticks are counted from the last one that was dealt with, none is
+//! run twice and none is lost, however the clock is set in between.
+//!
+//! When clocks go forward, a job at a fixed time that is left out runs at the first instant after
+//! the gap. When they go back, it runs once, at the first of the two instants; a job that runs
+//! every few minutes goes on at its pace through both hours.
+
+use std::fmt;
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::spec::{Missed, Overlap};
+
+/// A tick that is no older than this is on time.
+const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
+
+/// When the last tick lies further ahead of the clock than this, the clock was wrong when it was
+/// dealt with, and it tells nothing.
+const BELIEVABLE: SignedDuration = SignedDuration::from_hours(24);
+
+/// Missed ticks are counted up to this number.
+const MOST_COUNTED: u32 = 1000;
+
+/// A schedule in its time zone.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    cron: Cron,
+    zone: TimeZone,
+}
+
+/// Why a text is not a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotASchedule {
+    /// The text.
+    pub text: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl fmt::Display for NotASchedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} is not a schedule ({}): write minute, hour, day, month and weekday, such as \"*/5 * * * *\", \
+             or @hourly, @daily, @weekly, @monthly",
+            self.text, self.reason
+        )
+    }
+}
+
+impl std::error::Error for NotASchedule {}
+
+impl Schedule {
+    /// Reads five fields, six of which the first are seconds, or `@daily` and the like.
+    ///
+    /// # Errors
+    /// [`NotASchedule`] with the reason.
+    pub fn parse(text: &str, zone: TimeZone) -> Result<Self, NotASchedule> {
+        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
+        let wrong = |reason: String| NotASchedule { text: text.to_owned(), reason };
+        let cron = parser.parse(text).map_err(|error| wrong(error.to_string()))?;
+        Ok(Self { cron, zone })
+    }
+
+    /// The first tick after `after`; `None` when there is none, as for the 30th of February.
+    #[must_use]
+    pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        let after = after.to_zoned(self.zone.clone());
+        self.cron.find_next_occurrence(&after, false).ok().map(|tick| tick.timestamp())
+    }
+
+    /// The last tick up to and with `until`.
+    #[must_use]
+    pub fn last(&self, until: Timestamp) -> Option<Timestamp> {
+        let until = until.to_zoned(self.zone.clone());
+        self.cron.find_previous_occurrence(&until, true).ok().map(|tick| tick.timestamp())
+    }
+}
+
+/// What has become of a job so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// When the job came into being: no tick before it was ever due.
+    pub since: Timestamp,
+    /// The last tick that was dealt with, whatever was done about it.
+    pub last: Option<Timestamp>,
+    /// What runs now.
+    pub running: Running,
+}
+
+/// What runs of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Running {
+    /// Nothing.
+    Nothing,
+    /// A run.
+    One,
+    /// A run, and another waits for its end.
+    OneAndOneWaits,
+}
+
+/// What to do about a job now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do.
+    pub action: Action,
+    /// The new [`History::last`], to be recorded before the job starts: the tick that the action is
+    /// about. `None`: it stays as it is.
+    pub last: Option<Timestamp>,
+    /// How many earlier ticks were missed and are made up for by nothing but this; at most 1,000
+    /// are counted.
+    pub missed: u32,
+    /// When to ask again; `None`: there is no further tick.
+    pub next: Option<Timestamp>,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing is due.
+    Wait,
+    /// Start a run.
+    Start,
+    /// Stop the run, then start another.
+    Replace,
+    /// Start a run when the present one has ended.
+    Queue,
+    /// Leave it out: the host was away when it was due.
+    SkipMissed,
+    /// Leave it out: the one before still runs.
+    SkipRunning,
+}
+
+/// Decides about a job at `now`.
+#[must_use]
+pub fn due(
+    schedule: &Schedule,
+    history: &History,
+    now: Timestamp,
+    missed: Missed,
+    overlap: Overlap,
+) -> Decision {
+    let from = history.last.unwrap_or(history.since);
+    if from.duration_since(now) > BELIEVABLE {
+        // Nothing is made up for after such a clock: nobody knows what was due.
+        return Decision { action: Action::Wait, last: Some(now), missed: 0, next: schedule.next(now) };
+    }
+    let Some(tick) = schedule.last(now).filter(|&tick| tick > from) else {
+        return Decision { action: Action::Wait, last: None, missed: 0, next: schedule.next(from.max(now)) };
+    };
+    let on_time = now.duration_since(tick) <= ON_TIME;
+    let action = if !on_time && missed == Missed::Skip {
+        Action::SkipMissed
+    } else {
+        match (history.running, overlap) {
+            (Running::Nothing, _) | (_, Overlap::Allow) => Action::Start,
+            (_, Overlap::Replace) => Action::Replace,
+            (Running::One, Overlap::Queue) => Action::Queue,
+            (_, Overlap::Skip) | (Running::OneAndOneWaits, Overlap::Queue) => Action::SkipRunning,
+        }
+    };
+    let mut earlier = 0;
+    let mut at = schedule.next(from);
+    while let Some(missed) = at.filter(|&at| at < tick && earlier < MOST_COUNTED) {
+        earlier += 1;
+        at = schedule.next(missed);
+    }
+    Decision { action, last: Some(tick), missed: earlier, next: schedule.next(now) }
+}
+
+#[cfg(test)]
+mod tests;

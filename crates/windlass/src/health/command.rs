@@ -9,8 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
-use tokio::io::unix::AsyncFd;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
 use windlass_core::spec::Command as Described;
@@ -33,15 +32,18 @@ pub(super) async fn run(command: &Described, target: &Target, timeout: Duration)
         let mut open = true;
         loop {
             tokio::select! {
-                ended = running.ended.readable() => return ended.map(|_| ()),
+                status = running.child.wait() => return status,
                 more = read(&mut output, &mut tail), if open => open = more,
             }
         }
     };
     let ended = tokio::time::timeout(timeout, ended).await;
-    // First kill, then reap: the group's number cannot be given to others before that.
+    // The group's number belongs to nobody else as long as any of it lives, and the kernel does
+    // not hand out a number again until it has been through all others.
     running.kill(ended.is_err());
-    let status = running.child.wait().await;
+    if ended.is_err() {
+        let _ = running.child.wait().await;
+    }
     // What was written before the end is in the pipe; whatever kept it open is dead.
     let _ = tokio::time::timeout(Duration::from_millis(100), async {
         while read(&mut output, &mut tail).await {}
@@ -51,13 +53,11 @@ pub(super) async fn run(command: &Described, target: &Target, timeout: Duration)
         text if text.is_empty() => text,
         text => format!("; it said:\n{text}"),
     };
-    match (ended, status) {
-        (Err(_), _) => Err(failed(format!("did not end within {timeout:?} and was killed{said}"))),
-        (Ok(Err(error)), _) | (Ok(Ok(())), Err(error)) => {
-            Err(failed(format!("cannot be waited for: {error}")))
-        }
-        (Ok(Ok(())), Ok(status)) if status.success() => Ok(()),
-        (Ok(Ok(())), Ok(status)) => Err(failed(format!("{}{said}", how(status)))),
+    match ended {
+        Err(_) => Err(failed(format!("did not end within {timeout:?} and was killed{said}"))),
+        Ok(Err(error)) => Err(failed(format!("cannot be waited for: {error}"))),
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(failed(format!("{}{said}", how(status)))),
     }
 }
 
@@ -90,10 +90,8 @@ fn argv(command: &Described, target: &Target) -> Result<Vec<String>, Unhealthy> 
 struct Running {
     child: Child,
     group: Pid,
-    /// Readable when the command has ended, which it stays until it is reaped.
-    ended: AsyncFd<OwnedFd>,
     mark: String,
-    /// Whether it was killed already, and thus may have been reaped.
+    /// Whether all of it was killed already.
     killed: bool,
 }
 
@@ -125,9 +123,8 @@ fn start(argv: &[String], target: &Target) -> std::io::Result<(Running, Receiver
         .and_then(|id| i32::try_from(id).ok())
         .and_then(Pid::from_raw)
         .ok_or_else(|| std::io::Error::other("it has no process id"))?;
-    let ended = AsyncFd::register(pidfd_open(group, PidfdFlags::empty())?)?;
     let output = Receiver::from_owned_fd(OwnedFd::from(reader))?;
-    Ok((Running { child, group, ended, mark, killed: false }, output))
+    Ok((Running { child, group, mark, killed: false }, output))
 }
 
 /// Reads once; whether there may be more.

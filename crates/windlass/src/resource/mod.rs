@@ -1,3 +1,124 @@
 //! Private databases, caches and brokers: initialised and described as processes to keep.
+//!
+//! [`locate`](locate()) finds the programs that are installed. [`prepare`] makes the directory of a resource ready
+//! and answers with a [`Prepared`]: the process to keep, and the facts that templates ask for. It
+//! can be called at any time, also while the server runs: what is there is kept, and what a crash
+//! left half done is done again. When the server runs, [`ready`] asks it in its own protocol whether
+//! it serves, and [`after_start`] makes the application's account and database in it.
+//!
+//! ```text
+//! resources/db/            0700, or 0711 where the server runs as an account of its own
+//!   identity.json          what is chosen once and kept: ports, passwords (0600)
+//!   lock                   held while the directory is being made ready
+//!   config/                the server's configuration, written at every start (0700, files 0600)
+//!   data/                  the data; only `remove` deletes it
+//!   run/                   sockets
+//! ```
+//!
+//! All functions here block, for as long as their deadlines say at most: an asynchronous caller
+//! puts them on a thread of their own.
 
 pub mod account;
+mod config;
+mod fault;
+mod files;
+mod identity;
+mod locate;
+mod place;
+mod postgres;
+mod protocol;
+mod rabbitmq;
+mod redis;
+mod run;
+mod url;
+
+use std::path::Path;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use windlass_core::launch::Launch;
+use windlass_core::spec::{Engine, Resource, Source};
+
+pub use fault::Fault;
+pub use locate::{Programs, locate};
+pub use place::Place;
+pub use protocol::NotReady;
+pub use url::facts_of_url;
+
+/// A private resource that can be started.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// Its engine.
+    pub engine: Engine,
+    /// The process to keep.
+    pub launch: Launch,
+    /// The process's whole environment; holds no secret.
+    pub env: Vec<(String, String)>,
+    /// What templates ask for, by [`Engine::facts`]. `url` and `password` are secret.
+    pub facts: IndexMap<String, String>,
+    /// How long its first start may take.
+    pub patience: Duration,
+    /// What is to be made in it when it runs.
+    setup: Option<postgres::Setup>,
+}
+
+/// The private resource's part of its specification.
+struct Private<'r> {
+    version: Option<u32>,
+    database: &'r str,
+    port: u16,
+    options: &'r IndexMap<String, String>,
+    memory: Option<windlass_core::units::Bytes>,
+}
+
+/// Makes the directory of a private resource ready, and describes its process.
+///
+/// # Errors
+/// A [`Fault`]: its programs are not installed, its options are wrong, its directory cannot be
+/// written; or the resource is not private.
+pub fn prepare(resource: &Resource, place: &Place) -> Result<Prepared, Fault> {
+    let Source::Private { version, database, port, options, memory } = &resource.source else {
+        return Err(Fault::new(
+            format!("the resource {} is external: there is nothing to prepare", place.name),
+            "use the facts of its URL",
+        ));
+    };
+    if database.is_empty() || database.len() > 63 || database.chars().any(char::is_control) {
+        return Err(Fault::new(
+            format!("{database:?} cannot be the database of the resource {}", place.name),
+            "use 1 to 63 bytes without control characters",
+        ));
+    }
+    let private = Private { version: *version, database, port: *port, options, memory: *memory };
+    match resource.engine {
+        Engine::Postgres => postgres::prepare(&private, place),
+        Engine::Redis => redis::prepare(&private, place),
+        Engine::Rabbitmq => rabbitmq::prepare(&private, place),
+    }
+}
+
+/// Asks the server at `facts` (a private or an external resource's) in its own protocol whether it
+/// serves.
+///
+/// # Errors
+/// [`NotReady`] with the reason, also when there is no answer within `timeout`.
+pub fn ready(engine: Engine, facts: &IndexMap<String, String>, timeout: Duration) -> Result<(), NotReady> {
+    protocol::ready(engine, facts, timeout)
+}
+
+/// Makes what the application needs in a server that is ready: its account, its database, its
+/// extensions. What is there is left as it is.
+///
+/// # Errors
+/// A [`Fault`] with what the server said.
+pub fn after_start(prepared: &Prepared) -> Result<(), Fault> {
+    prepared.setup.as_ref().map_or(Ok(()), postgres::Setup::perform)
+}
+
+/// Deletes a private resource with all its data, for good. Its server must have ended.
+///
+/// # Errors
+/// A [`Fault`] when something could not be deleted; asking again goes on.
+pub fn remove(directory: &Path) -> Result<(), Fault> {
+    place::remove(directory)
+}

@@ -1,0 +1,59 @@
+//! Directories and files that nobody else may read, written so that a crash leaves the old or the new.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use super::account::Account;
+use super::fault::Fault;
+
+/// Makes `path` a directory of mode 0700 that belongs to `account`, or to us.
+pub(super) fn private_directory(path: &Path, account: Option<&Account>) -> Result<(), Fault> {
+    let made = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+        account.map_or(Ok(()), |account| account.give(path))
+    };
+    made().map_err(Fault::at("make the directory", path))
+}
+
+/// Makes `path` a file of mode 0600 with `content`, that belongs to `account`, or to us. It is
+/// replaced at once, and is on the disk when this returns.
+pub(super) fn private_file(path: &Path, content: &[u8], account: Option<&Account>) -> Result<(), Fault> {
+    if fs::read(path).is_ok_and(|there| there == content) {
+        return owned(path, account).map_err(Fault::at("write", path));
+    }
+    let partial = path.with_added_extension("partial");
+    let written = || {
+        match fs::remove_file(&partial) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
+        file.write_all(content)?;
+        owned(&partial, account)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)?;
+        sync_parent(path)
+    };
+    written().map_err(Fault::at("write", path))
+}
+
+fn owned(path: &Path, account: Option<&Account>) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    account.map_or(Ok(()), |account| account.give(path))
+}
+
+/// Makes the entry of `path` in its directory durable.
+pub(super) fn sync_parent(path: &Path) -> io::Result<()> {
+    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// Removes a directory with all that is in it, if it is there.
+pub(super) fn remove_directory(path: &Path) -> Result<(), Fault> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Fault::at("remove", path)(error)),
+        _ => Ok(()),
+    }
+}

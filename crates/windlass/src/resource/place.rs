@@ -1,0 +1,154 @@
+//! Where a private resource lives.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+use windlass_core::launch::{Launch, Log};
+use windlass_core::name::Name;
+use windlass_core::spec::{Limits, Restart, RestartWhen, Stop};
+use windlass_core::units::Span;
+
+use super::account::{self, Account};
+use super::fault::Fault;
+use super::files;
+
+/// Where a private resource lives, and what it is called.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The application.
+    pub app: Name,
+    /// The environment.
+    pub environment: Name,
+    /// The resource.
+    pub name: Name,
+    /// Its directory, absolute. Where Windlass runs as root the server has an account of its own,
+    /// which must be able to pass (`x`) all directories above this one.
+    pub directory: PathBuf,
+    /// Where its output goes.
+    pub log: Log,
+}
+
+/// How long another process may take to make the directory ready.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+impl Place {
+    /// What the resource is called in configurations.
+    pub(super) fn label(&self) -> String {
+        format!("{}-{}-{}", self.app, self.environment, self.name)
+    }
+
+    /// Makes the directory, and holds its lock: also against what a Windlass that was killed has
+    /// left running, when that was given the file.
+    pub(super) fn lock(&self, account: Option<&Account>) -> Result<File, Fault> {
+        files::private_directory(&self.directory, None)?;
+        if let Some(account) = account {
+            fs::set_permissions(&self.directory, fs::Permissions::from_mode(0o711))
+                .map_err(Fault::at("set the mode of", &self.directory))?;
+            passable(&self.directory, account)?;
+        }
+        let path = self.directory.join("lock");
+        let file = File::options().create(true).truncate(false).write(true).read(true).open(&path);
+        let file = file.map_err(Fault::at("open", &path))?;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(file),
+                Err(rustix::io::Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    let message = format!("another process has held {} for {PATIENCE:?}", path.display());
+                    return Err(Fault::new(message, "see which with fuser, and end it"));
+                }
+                Err(error) => return Err(Fault::at("lock", &path)(error.into())),
+            }
+        }
+    }
+
+    /// The process to keep.
+    pub(super) fn launch(&self, argv: Vec<String>, account: Option<&Account>, signal: &str) -> Launch {
+        Launch {
+            version: 1,
+            label: self.name.to_string(),
+            argv,
+            directory: self.directory.display().to_string(),
+            user: account.map(|account| account.name.clone()),
+            restart: Restart {
+                when: RestartWhen::Always,
+                backoff: Span::from_millis(500),
+                backoff_max: Span::from_secs(30),
+                limit: 10,
+                window: Span::from_secs(300),
+            },
+            stop: Stop { signal: signal.to_owned(), grace: Span::from_secs(60), quiet: None },
+            // The servers are told their memory in their own configuration; a limit from outside
+            // that counts address space instead of memory would end them.
+            limits: Limits::default(),
+            log: self.log.clone(),
+            timeout: Span::ZERO,
+            tied: false,
+            oom_score_adj: 0,
+        }
+    }
+
+    /// A path below the directory, as text for a configuration.
+    pub(super) fn text(&self, below: &str) -> Result<String, Fault> {
+        let path = self.directory.join(below);
+        if !path.is_absolute() {
+            return Err(Fault::new(
+                format!("{} is not absolute", path.display()),
+                "name an absolute directory",
+            ));
+        }
+        path.to_str().map(ToOwned::to_owned).ok_or_else(|| {
+            Fault::new(format!("the path {} is not UTF-8", path.display()), "choose another directory")
+        })
+    }
+}
+
+/// The account that the server runs as: where we are root, the one its package made, if it did.
+pub(super) fn account(name: &str) -> Result<Option<Account>, Fault> {
+    if !account::is_root() {
+        return Ok(None);
+    }
+    Account::named(name).map_err(Fault::at("read", Path::new("/etc/passwd")))
+}
+
+/// That `account` can get to `directory`.
+fn passable(directory: &Path, account: &Account) -> Result<(), Fault> {
+    for above in directory.ancestors().skip(1) {
+        let facts = fs::metadata(above).map_err(Fault::at("look at", above))?;
+        let bit = if facts.uid() == account.uid {
+            0o100
+        } else if facts.gid() == account.gid {
+            0o010
+        } else {
+            0o001
+        };
+        if facts.mode() & bit == 0 {
+            return Err(Fault::new(
+                format!("the account {} cannot pass the directory {}", account.name, above.display()),
+                format!("run: chmod o+x {}", above.display()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a resource's directory; it is out of the way at once, and a crash leaves nothing that
+/// could be taken for data.
+pub(super) fn remove(directory: &Path) -> Result<(), Fault> {
+    let doomed = directory.with_added_extension("removed");
+    files::remove_directory(&doomed)?;
+    match fs::rename(directory, &doomed) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(Fault::at("remove", directory)(error)),
+    }
+    files::sync_parent(directory).map_err(Fault::at("remove", directory))?;
+    files::remove_directory(&doomed)
+}

@@ -1,0 +1,305 @@
+//! A private PostgreSQL.
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use windlass_core::settings::Secret;
+use windlass_core::spec::Engine;
+
+use super::account::{self, Account};
+use super::config::{Config, Syntax};
+use super::fault::Fault;
+use super::files;
+use super::identity::Identity;
+use super::locate::{Programs, locate};
+use super::place::{self, Place};
+use super::run::run;
+use super::url::encoded;
+use super::{Prepared, Private};
+
+/// The superuser; the application's account is another, without its rights.
+const ADMIN: &str = "postgres";
+
+/// The longest path of a unix socket, in bytes, without the zero at its end.
+const LONGEST_SOCKET: usize = 107;
+
+/// The one option that is not the server's: names of extensions, separated by commas.
+const EXTENSIONS: &str = "extensions";
+
+/// Options that a manifest cannot set.
+const OURS: [&str; 9] = [
+    "port",
+    "listen_addresses",
+    "unix_socket_directories",
+    "data_directory",
+    "hba_file",
+    "ident_file",
+    "config_file",
+    "password_encryption",
+    "external_pid_file",
+];
+
+pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
+    let database = private.database;
+    if database == ADMIN
+        || database.starts_with("pg_")
+        || ["template0", "template1", "public"].contains(&database)
+    {
+        return Err(Fault::new(
+            format!(
+                "the database of the resource {} cannot be called {database}: PostgreSQL uses the name itself",
+                place.name
+            ),
+            "choose another name, such as the application's",
+        ));
+    }
+    let account = place::account("postgres")?;
+    if account.is_none() && account::is_root() {
+        return Err(Fault::new(
+            "PostgreSQL does not run as root, and there is no account postgres",
+            "run: adduser --system --group postgres; or run Windlass as an ordinary user",
+        ));
+    }
+    let account = account.as_ref();
+    let lock = place.lock(account)?;
+    let data = place.directory.join("data");
+    let programs = locate(Engine::Postgres, wanted_version(&data, private.version)?)?;
+    let identity = Identity::of(&place.directory, Engine::Postgres, 1)?;
+    if !data.exists() {
+        initialise(&programs, place, &data, &identity.admin, account, lock)?;
+    }
+    let port = if private.port == 0 { identity.ports[0] } else { private.port };
+    let socket = configure(private, place, port, account)?;
+    let facts = facts(private, &identity, port, socket);
+    let argv = vec![programs.server.display().to_string(), "-D".to_owned(), place.text("config")?];
+    Ok(Prepared {
+        engine: Engine::Postgres,
+        launch: place.launch(argv, account, "INT"),
+        env: environment(),
+        setup: Some(Setup::new(&programs, place, private, &identity, port)?),
+        facts,
+        // After a crash the server replays its log before it serves.
+        patience: Duration::from_secs(120),
+    })
+}
+
+fn environment() -> Vec<(String, String)> {
+    [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
+}
+
+/// The version that the data has, which must be the one that is wanted.
+fn wanted_version(data: &Path, version: Option<u32>) -> Result<Option<u32>, Fault> {
+    let path = data.join("PG_VERSION");
+    let Ok(text) = fs::read_to_string(&path) else { return Ok(version) };
+    let made_by: u32 = text.trim().parse().map_err(|_| {
+        Fault::new(format!("{} is damaged", path.display()), "restore the data from a backup")
+    })?;
+    match version {
+        Some(wanted) if wanted != made_by => Err(Fault::new(
+            format!("the data in {} is of PostgreSQL {made_by}, not {wanted}", data.display()),
+            format!(
+                "keep version = {made_by}; or dump it, give the resource another name, and restore it there"
+            ),
+        )),
+        _ => Ok(Some(made_by)),
+    }
+}
+
+/// Runs initdb beside the place of the data, and moves the result there at once. The program is
+/// given the lock, so that one that outlives us keeps the next attempt waiting.
+fn initialise(
+    programs: &Programs,
+    place: &Place,
+    data: &Path,
+    admin: &Secret,
+    account: Option<&Account>,
+    lock: File,
+) -> Result<(), Fault> {
+    let partial = data.with_added_extension("partial");
+    let password = place.directory.join("initdb.password");
+    files::remove_directory(&partial)?;
+    files::private_directory(&partial, account)?;
+    files::private_file(&password, admin.expose().as_bytes(), account)?;
+    let mut command = Command::new(programs.directory.join("initdb"));
+    command
+        .arg("--pgdata")
+        .arg(&partial)
+        .arg("--pwfile")
+        .arg(&password)
+        .args(["--username", ADMIN, "--encoding", "UTF8", "--locale", "C.UTF-8", "--data-checksums"])
+        .args(["--auth-local", "scram-sha-256", "--auth-host", "scram-sha-256"])
+        .current_dir(&place.directory)
+        .env_clear()
+        .envs(environment())
+        .stdin(lock);
+    if let Some(account) = account {
+        command.uid(account.uid).gid(account.gid);
+    }
+    run(&mut command, None, Duration::from_secs(120))?;
+    fs::remove_file(&password).map_err(Fault::at("remove", &password))?;
+    fs::rename(&partial, data).map_err(Fault::at("rename", &partial))?;
+    files::sync_parent(data).map_err(Fault::at("write", data))
+}
+
+/// Writes the server's configuration; the directory of its socket, where there can be one.
+fn configure(
+    private: &Private<'_>,
+    place: &Place,
+    port: u16,
+    account: Option<&Account>,
+) -> Result<Option<String>, Fault> {
+    let directory = place.directory.join("config");
+    files::private_directory(&directory, account)?;
+    let run = place.text("run")?;
+    let socket = (run.len() + format!("/.s.PGSQL.{port}.lock").len() <= LONGEST_SOCKET).then_some(run);
+    if let Some(socket) = &socket {
+        files::private_directory(Path::new(socket), account)?;
+    }
+    let mut config = Config::new(Syntax::Postgres);
+    config.set("data_directory", &place.text("data")?)?;
+    config.set("hba_file", &place.text("config/pg_hba.conf")?)?;
+    config.set("ident_file", &place.text("config/pg_ident.conf")?)?;
+    config.set("listen_addresses", "127.0.0.1")?;
+    config.set("port", &port.to_string())?;
+    config.set("unix_socket_directories", socket.as_deref().unwrap_or_default())?;
+    config.set("unix_socket_permissions", "0700")?;
+    config.set("password_encryption", "scram-sha-256")?;
+    config.set("cluster_name", &place.label())?;
+    config.set("log_destination", "stderr")?;
+    config.set("log_line_prefix", "%m [%p] %q%u@%d ")?;
+    config.set("timezone", "UTC")?;
+    config.set("log_timezone", "UTC")?;
+    config.set("datestyle", "iso, mdy")?;
+    config.set("max_connections", "100")?;
+    if let Some(memory) = private.memory {
+        // The proportions that PostgreSQL's documentation gives as a start.
+        let kilobytes = |bytes: u64| format!("{}kB", (bytes >> 10).max(1024));
+        config.set("shared_buffers", &kilobytes(memory.0 / 4))?;
+        config.set("effective_cache_size", &kilobytes(memory.0 / 4 * 3))?;
+        config.set("maintenance_work_mem", &kilobytes(memory.0 / 16))?;
+    }
+    config.options(private.options.iter().filter(|(name, _)| *name != EXTENSIONS), &OURS)?;
+    files::private_file(&directory.join("postgresql.conf"), config.text().as_bytes(), account)?;
+    let hba = "# Written by Windlass at every start; changes here are lost.\n\
+               local all all scram-sha-256\n\
+               host all all 127.0.0.1/32 scram-sha-256\n";
+    files::private_file(&directory.join("pg_hba.conf"), hba.as_bytes(), account)?;
+    files::private_file(&directory.join("pg_ident.conf"), b"", account)?;
+    Ok(socket)
+}
+
+fn facts(
+    private: &Private<'_>,
+    identity: &Identity,
+    port: u16,
+    socket: Option<String>,
+) -> IndexMap<String, String> {
+    let (database, password) = (private.database, identity.password.expose());
+    let url = format!("postgres://{0}:{1}@127.0.0.1:{port}/{0}", encoded(database), encoded(password));
+    [
+        ("url", url),
+        ("host", "127.0.0.1".to_owned()),
+        ("port", port.to_string()),
+        ("user", database.to_owned()),
+        ("password", password.to_owned()),
+        ("database", database.to_owned()),
+        // libpq takes either a directory or an address as its host.
+        ("socket", socket.unwrap_or_else(|| "127.0.0.1".to_owned())),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+/// What is made in a server that runs.
+#[derive(Debug, Clone)]
+pub(super) struct Setup {
+    psql: PathBuf,
+    directory: PathBuf,
+    port: u16,
+    user: String,
+    password: Secret,
+    extensions: Vec<String>,
+}
+
+impl Setup {
+    fn new(
+        programs: &Programs,
+        place: &Place,
+        private: &Private<'_>,
+        identity: &Identity,
+        port: u16,
+    ) -> Result<Self, Fault> {
+        let passwords = format!("127.0.0.1:{port}:*:{ADMIN}:{}\n", identity.admin.expose());
+        files::private_file(&place.directory.join("admin.pgpass"), passwords.as_bytes(), None)?;
+        let beside = programs.directory.join("psql");
+        let extensions = private.options.get(EXTENSIONS).map_or("", String::as_str).split(',');
+        Ok(Self {
+            psql: if beside.exists() { beside } else { PathBuf::from("psql") },
+            directory: place.directory.clone(),
+            port,
+            user: private.database.to_owned(),
+            password: identity.password.clone(),
+            extensions: extensions
+                .map(str::trim)
+                .filter(|name| !name.is_empty())
+                .map(ToOwned::to_owned)
+                .collect(),
+        })
+    }
+
+    /// Makes the account, the database and the extensions, where they are not there.
+    pub(super) fn perform(&self) -> Result<(), Fault> {
+        let (role, name, password) =
+            (identifier(&self.user), literal(&self.user), literal(self.password.expose()));
+        // A statement that fails is logged with its text, unless it is told not to.
+        let made = format!(
+            "SET log_min_error_statement = panic; SET log_statement = 'none'; SET log_min_duration_statement = -1;\n\
+             SET standard_conforming_strings = on;\n\
+             SELECT format('CREATE ROLE %I LOGIN', {name}) WHERE NOT EXISTS \
+             (SELECT FROM pg_roles WHERE rolname = {name}) \\gexec\n\
+             ALTER ROLE {role} LOGIN PASSWORD {password};\n\
+             SELECT format('CREATE DATABASE %I OWNER %I', {name}, {name}) WHERE NOT EXISTS \
+             (SELECT FROM pg_database WHERE datname = {name}) \\gexec\n"
+        );
+        self.psql("postgres", &made)?;
+        let extensions: String = self
+            .extensions
+            .iter()
+            .map(|extension| format!("CREATE EXTENSION IF NOT EXISTS {};\n", identifier(extension)))
+            .collect();
+        if extensions.is_empty() { Ok(()) } else { self.psql(&self.user, &extensions) }
+    }
+
+    fn psql(&self, database: &str, statements: &str) -> Result<(), Fault> {
+        let mut command = Command::new(&self.psql);
+        command
+            .args(["--no-psqlrc", "--quiet", "--no-password", "--set", "ON_ERROR_STOP=1", "--file", "-"])
+            .current_dir(&self.directory)
+            .env_clear()
+            .envs(environment())
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", self.port.to_string())
+            .env("PGUSER", ADMIN)
+            .env("PGDATABASE", database)
+            .env("PGPASSFILE", self.directory.join("admin.pgpass"))
+            .env("PGCONNECT_TIMEOUT", "10")
+            .env("PGSSLMODE", "disable")
+            .stdin(Stdio::piped());
+        run(&mut command, Some(statements), Duration::from_secs(60)).map(|_| ())
+    }
+}
+
+fn identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}

@@ -1,0 +1,121 @@
+//! A private RabbitMQ.
+//!
+//! It is a world of its own: node name, cookie, home, and three ports, of which one is for Erlang's
+//! port mapper (epmd), so that neither a RabbitMQ of the system nor another environment's is met.
+//! Users come from a definitions file that is read at every start.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use serde_json::json;
+use windlass_core::spec::Engine;
+
+use super::config::{Config, Syntax};
+use super::fault::Fault;
+use super::files;
+use super::identity::Identity;
+use super::locate::locate;
+use super::place::{self, Place};
+use super::url::encoded;
+use super::{Prepared, Private};
+
+/// Options that a manifest cannot set.
+const OURS: [&str; 7] = [
+    "listeners.tcp.default",
+    "listeners.tcp.local",
+    "listeners.tcp",
+    "load_definitions",
+    "definitions.local.path",
+    "definitions.import_backend",
+    "log.console",
+];
+
+pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
+    let account = place::account("rabbitmq")?;
+    let account = account.as_ref();
+    let _lock = place.lock(account)?;
+    let programs = locate(Engine::Rabbitmq, private.version)?;
+    let identity = Identity::of(&place.directory, Engine::Rabbitmq, 3)?;
+    let port = if private.port == 0 { identity.ports[0] } else { private.port };
+    for below in ["config", "data", "run", "home"] {
+        files::private_directory(&place.directory.join(below), account)?;
+    }
+    let password = identity.password.expose();
+    let vhost = private.database;
+
+    let mut config = Config::new(Syntax::Rabbitmq);
+    config.set("listeners.tcp.local", &format!("127.0.0.1:{port}"))?;
+    config.set("load_definitions", &place.text("config/definitions.json")?)?;
+    config.set("log.console", "true")?;
+    config.set("log.console.level", "info")?;
+    config.set("log.file", "false")?;
+    if let Some(memory) = private.memory {
+        // Publishers are held back from here on, long before the memory is used up.
+        config.set("vm_memory_high_watermark.absolute", &(memory.0 / 5 * 3).to_string())?;
+    }
+    config.options(private.options, &OURS)?;
+    let definitions = json!({
+        "users": [{ "name": vhost, "password": password, "tags": [] }],
+        "vhosts": [{ "name": vhost }],
+        "permissions": [{ "user": vhost, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*" }],
+    });
+    let write = |below: &str, content: &str| {
+        files::private_file(&place.directory.join(below), content.as_bytes(), account)
+    };
+    write("config/rabbitmq.conf", config.text())?;
+    write("config/definitions.json", &definitions.to_string())?;
+    write("config/enabled_plugins", "[].\n")?;
+    write("config/rabbitmq-env.conf", "")?;
+    write("config/advanced.config", "[].\n")?;
+    write("home/.erlang.cookie", identity.admin.expose())?;
+    let cookie = place.directory.join("home/.erlang.cookie");
+    std::fs::set_permissions(&cookie, std::fs::Permissions::from_mode(0o400))
+        .map_err(Fault::at("set the mode of", &cookie))?;
+
+    let url = format!("amqp://{0}:{1}@127.0.0.1:{port}/{0}", encoded(vhost), encoded(password));
+    let facts = [
+        ("url", url),
+        ("host", "127.0.0.1".to_owned()),
+        ("port", port.to_string()),
+        ("user", vhost.to_owned()),
+        ("password", password.to_owned()),
+        ("vhost", vhost.to_owned()),
+    ];
+    Ok(Prepared {
+        engine: Engine::Rabbitmq,
+        launch: place.launch(vec![programs.server.display().to_string()], account, "TERM"),
+        env: environment(place, port, &identity)?,
+        facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        patience: Duration::from_secs(180),
+        setup: None,
+    })
+}
+
+fn environment(place: &Place, port: u16, identity: &Identity) -> Result<Vec<(String, String)>, Fault> {
+    let mut env: Vec<(String, String)> = vec![];
+    let mut set = |name: &str, value: String| env.push((name.to_owned(), value));
+    set("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    set("LC_ALL", "C.UTF-8".to_owned());
+    set("HOME", place.text("home")?);
+    // A host name that always resolves, and to this machine only.
+    set("RABBITMQ_NODENAME", format!("{}@localhost", place.label()));
+    set("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1".to_owned());
+    set("RABBITMQ_NODE_PORT", port.to_string());
+    set("RABBITMQ_DIST_PORT", identity.ports[1].to_string());
+    set("ERL_EPMD_PORT", identity.ports[2].to_string());
+    set("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned());
+    set("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}".to_owned());
+    set("RABBITMQ_MNESIA_BASE", place.text("data")?);
+    set("RABBITMQ_MNESIA_DIR", place.text("data/mnesia")?);
+    set("RABBITMQ_LOG_BASE", place.text("run")?);
+    set("RABBITMQ_LOGS", "-".to_owned());
+    set("RABBITMQ_PID_FILE", place.text("run/pid")?);
+    set("RABBITMQ_CONFIG_FILE", place.text("config/rabbitmq.conf")?);
+    set("RABBITMQ_ADVANCED_CONFIG_FILE", place.text("config/advanced.config")?);
+    set("RABBITMQ_CONF_ENV_FILE", place.text("config/rabbitmq-env.conf")?);
+    set("RABBITMQ_ENABLED_PLUGINS_FILE", place.text("config/enabled_plugins")?);
+    set("RABBITMQ_FEATURE_FLAGS_FILE", place.text("data/feature_flags")?);
+    // The script then becomes the server instead of waiting beside it, so that signals reach it.
+    set("RUNNING_UNDER_SYSTEMD", "true".to_owned());
+    Ok(env)
+}

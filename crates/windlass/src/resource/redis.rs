@@ -1,0 +1,98 @@
+//! A private Redis.
+
+use std::time::Duration;
+
+use windlass_core::spec::Engine;
+
+use super::config::{Config, Syntax};
+use super::fault::Fault;
+use super::files;
+use super::identity::Identity;
+use super::locate::locate;
+use super::place::{self, Place};
+use super::{Prepared, Private};
+
+/// Options that a manifest cannot set.
+const OURS: [&str; 15] = [
+    "port",
+    "bind",
+    "protected-mode",
+    "dir",
+    "daemonize",
+    "pidfile",
+    "logfile",
+    "requirepass",
+    "user",
+    "aclfile",
+    "include",
+    "unixsocket",
+    "supervised",
+    "replicaof",
+    "slaveof",
+];
+
+pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
+    let number = private.database.parse::<u32>().ok();
+    let account = place::account("redis")?;
+    let account = account.as_ref();
+    let _lock = place.lock(account)?;
+    let programs = locate(Engine::Redis, private.version)?;
+    let identity = Identity::of(&place.directory, Engine::Redis, 1)?;
+    let port = if private.port == 0 { identity.ports[0] } else { private.port };
+    for below in ["config", "data"] {
+        files::private_directory(&place.directory.join(below), account)?;
+    }
+    let password = identity.password.expose();
+
+    let mut config = Config::new(Syntax::Redis);
+    config.set("bind", "127.0.0.1")?;
+    config.set("protected-mode", "yes")?;
+    config.set("port", &port.to_string())?;
+    config.set("requirepass", password)?;
+    config.set("daemonize", "no")?;
+    config.set("supervised", "no")?;
+    config.set("logfile", "")?;
+    config.set("databases", &number.map_or(16, |number| number.saturating_add(1).max(16)).to_string())?;
+    // Queues are kept in it as often as caches: nothing is dropped unless the manifest says so.
+    config.set("maxmemory-policy", "noeviction")?;
+    if let Some(memory) = private.memory {
+        // The rest is for the copy that is written to the disk, and for buffers of clients.
+        config.set("maxmemory", &(memory.0 / 4 * 3).to_string())?;
+    }
+    config.options(private.options, &OURS)?;
+    let path = place.directory.join("config/redis.conf");
+    let directory = directory_line(&place.text("data")?)?;
+    files::private_file(&path, format!("{}{directory}", config.text()).as_bytes(), account)?;
+
+    let database = number.unwrap_or(0).to_string();
+    let facts = [
+        ("url", format!("redis://:{password}@127.0.0.1:{port}/{database}")),
+        ("host", "127.0.0.1".to_owned()),
+        ("port", port.to_string()),
+        ("password", password.to_owned()),
+        ("database", database),
+    ];
+    let argv = vec![programs.server.display().to_string(), place.text("config/redis.conf")?];
+    Ok(Prepared {
+        engine: Engine::Redis,
+        launch: place.launch(argv, account, "TERM"),
+        env: [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C.UTF-8")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+        facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        // It reads all its data before it serves.
+        patience: Duration::from_secs(60),
+        setup: None,
+    })
+}
+
+/// The line that names the directory: one word, whatever stands in the path.
+fn directory_line(path: &str) -> Result<String, Fault> {
+    if path.chars().any(char::is_control) {
+        return Err(Fault::new(
+            format!("the path {path:?} has control characters"),
+            "choose another directory",
+        ));
+    }
+    Ok(format!("dir \"{}\"\n", path.replace('\\', r"\\").replace('"', "\\\"")))
+}
