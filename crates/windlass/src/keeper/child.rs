@@ -14,11 +14,8 @@ use windlass_core::launch::Launch;
 use super::account::{self, Account};
 use super::limits::Applied;
 use super::store::Handover;
-use super::tree;
+use super::tree::{self, MARK};
 use crate::sys;
-
-/// The variable by which a start is known: `DIR#N`.
-pub(super) const MARK: &str = "WINDLASS_PROCESS";
 
 /// A process that was started.
 #[derive(Debug)]

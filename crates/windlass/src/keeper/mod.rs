@@ -29,7 +29,6 @@ pub(crate) mod tree;
 mod watchers;
 
 pub(crate) use detach::Verdict;
-pub(crate) use store::LONGEST_PATH;
 
 /// Runs a keeper for the directory that `args` name.
 #[must_use]

@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open};
 use windlass_core::launch::{End, Exit, KeeperAsk, Launch, ProcessState, Status};
 
-use super::child::{self, MARK, Started};
+use super::child::{self, Started};
 use super::detach::{Starter, Verdict};
 use super::files::{self, Durability, NOTIFY, SOCKET, STATUS};
 use super::limits::{self, Applied};
@@ -86,6 +86,8 @@ pub(super) struct Keeper {
     /// Predecessors that a successor has replaced and that still end: (process, killed at).
     retiring: Option<(Process, Instant)>,
     starts: u32,
+    /// Whether a process ran in this keeper's time.
+    begun: bool,
     status: Status,
 }
 
@@ -113,6 +115,7 @@ impl Keeper {
             successor: None,
             retiring: None,
             starts: 0,
+            begun: false,
             status: Status {
                 keeper: rustix::process::getpid().as_raw_nonzero().get(),
                 state: ProcessState::Ended(End::NotStarted),
@@ -127,10 +130,7 @@ impl Keeper {
     /// Keeps the process until it is to run no more.
     pub(super) fn run(mut self, mut starter: Starter) {
         self.begin();
-        match (&self.phase, &self.status.last_exit) {
-            (Phase::Done, Some(Exit::NotStarted(reason))) => starter.tell(Verdict::NotStarted, reason),
-            _ => starter.tell(Verdict::Running, ""),
-        }
+        self.answer(&mut starter);
         while !matches!(self.phase, Phase::Done) {
             self.wait();
             self.take_signals();
@@ -141,6 +141,7 @@ impl Keeper {
                 self.stop_as_launched(End::Stopped);
             }
             self.on_time(Instant::now());
+            self.answer(&mut starter);
             self.rotation.look(&mut self.lock);
         }
         if let Some(applied) = &self.applied {
@@ -150,11 +151,20 @@ impl Keeper {
         let _gone = std::fs::remove_file(NOTIFY);
     }
 
+    /// Tells the starter as soon as there is something to tell.
+    fn answer(&self, starter: &mut Starter) {
+        match (&self.phase, &self.status.last_exit) {
+            (Phase::Done, Some(Exit::NotStarted(reason))) => starter.tell(Verdict::NotStarted, reason),
+            (Phase::Clearing { .. } | Phase::Backoff { .. }, _) if !self.begun => {}
+            _ => starter.tell(Verdict::Running, ""),
+        }
+    }
+
     /// Takes over what a former keeper left, or starts afresh.
     fn begin(&mut self) {
         let former: Option<Status> = files::read(Path::new(STATUS));
         let Some(former) = former.filter(|former| !matches!(former.state, ProcessState::Ended(_))) else {
-            return self.start(true);
+            return self.start();
         };
         self.status.restarts = former.restarts;
         self.starts = former.restarts + 1;
@@ -165,10 +175,9 @@ impl Keeper {
             ProcessState::Backoff { .. } | ProcessState::Ended(_) => (0, None, false),
         };
         self.prepare_limits();
-        let mark = format!("{MARK}={}#", self.directory.display());
         let alive = match ticks {
             Some(ticks) => tree::lives(pid, ticks),
-            None => tree::is_marked(pid, &mark),
+            None => tree::is_of(pid, &self.directory),
         };
         let watched = Pid::from_raw(pid).filter(|_| alive).and_then(|pid| {
             Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?, tree::stat(pid.as_raw_nonzero().get())?))
@@ -240,14 +249,14 @@ impl Keeper {
         })
     }
 
-    fn start(&mut self, first: bool) {
+    fn start(&mut self) {
         match self.spawn() {
             Ok(process) => {
                 self.process = Some(process);
                 self.running();
             }
             // What cannot be started at all is not going to be by trying again; what ran once may.
-            Err(reason) if first => {
+            Err(reason) if !self.begun => {
                 self.status.last_exit = Some(Exit::NotStarted(reason));
                 self.finish(End::NotStarted);
             }
@@ -257,6 +266,7 @@ impl Keeper {
 
     fn running(&mut self) {
         self.phase = Phase::Running;
+        self.begun = true;
         if let Some(process) = &self.process {
             let state = ProcessState::Running {
                 pid: process.pid.as_raw_nonzero().get(),
@@ -294,6 +304,7 @@ impl Keeper {
             None => self.history.next(&self.launch.restart, &exit, ran, now),
         };
         self.status.last_exit = Some(exit);
+        self.begun = true;
         // Asked to stop: what it left behind gets the rest of the grace. Otherwise it ended by itself.
         let asked = match &self.phase {
             Phase::Stopping { kill_at, killed: false, .. } => {
@@ -361,7 +372,7 @@ impl Keeper {
         }
         // A former keeper's process was not our child, nor is what it left behind.
         if self.is_second() {
-            found.extend(tree::marked(&format!("{MARK}={}#", self.directory.display())));
+            found.extend(tree::started_in(&self.directory, None));
             if let Some(process) = &self.process {
                 found.extend(tree::session(process.pid.as_raw_nonzero().get()));
             }
@@ -434,7 +445,7 @@ impl Keeper {
         let sleep = due.into_iter().min().map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
         let Ok(timeout) = Timespec::try_from(sleep) else { return };
 
-        let stdin = io::stdin();
+        let stdin = rustix::stdio::stdin();
         let (listener, clients) = self.watchers.descriptors();
         let mut fds = vec![PollFd::new(&self.signals, PollFlags::IN), PollFd::new(listener, PollFlags::IN)];
         fds.extend(clients.map(|client| PollFd::new(client, PollFlags::IN)));
@@ -586,12 +597,11 @@ impl Keeper {
     /// Kills a process and what it left behind, while another of this keeper's lives.
     fn kill_all_of(&self, process: &Process) {
         let pid = process.pid.as_raw_nonzero().get();
-        let mark = format!("{MARK}={}#{}", self.directory.display(), process.number);
         tree::kill(|| {
             let mut found = vec![pid];
             found.extend(tree::descendants(pid));
             found.extend(tree::session(pid));
-            found.extend(tree::marked_exactly(&mark));
+            found.extend(tree::started_in(&self.directory, Some(process.number)));
             found.retain(|pid| tree::stat(*pid).is_some_and(|stat| !stat.zombie));
             found.dedup();
             found
@@ -629,7 +639,7 @@ impl Keeper {
                 }
             }
             Phase::Clearing { .. } => self.look_at_leftovers(now),
-            Phase::Backoff { until } if now >= *until => self.start(false),
+            Phase::Backoff { until } if now >= *until => self.start(),
             Phase::Stopping { .. } | Phase::Backoff { .. } | Phase::Done => {}
         }
     }
@@ -642,13 +652,13 @@ fn is_readable(fd: &OwnedFd) -> bool {
 
 /// Whether whoever held the other end of the standard input is gone. What it writes is ignored.
 fn stdin_closed() -> bool {
-    let stdin = io::stdin();
+    let stdin = rustix::stdio::stdin();
     let mut fds = [PollFd::new(&stdin, PollFlags::IN)];
     if !poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0) {
         return false;
     }
     let mut ignored = [0_u8; 256];
-    matches!(rustix::io::read(&stdin, &mut ignored), Ok(0) | Err(rustix::io::Errno::IO))
+    matches!(rustix::io::read(stdin, &mut ignored), Ok(0) | Err(rustix::io::Errno::IO))
 }
 
 fn now_millis() -> i64 {

@@ -26,7 +26,7 @@ const FIRST: i32 = 3;
 const ASIDE: i32 = 64;
 
 /// The longest path of a unix socket.
-pub(crate) const LONGEST_PATH: usize = 107;
+const LONGEST_PATH: usize = 107;
 
 /// The store of one keeper.
 pub(super) struct Store {

@@ -4,6 +4,7 @@
 //! that walking down from the keeper finds all of it, whoever forked, however often.
 
 use std::fs;
+use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -83,24 +84,30 @@ pub(super) fn session(sid: i32) -> Vec<i32> {
         .collect()
 }
 
-/// The processes whose environment holds an entry that starts with `mark`.
-pub(super) fn marked(mark: &str) -> Vec<i32> {
-    all().into_iter().filter(|pid| is_marked(*pid, mark)).collect()
+/// The variable by which a start in a directory is known: `DIR#N`.
+pub(super) const MARK: &str = "WINDLASS_PROCESS";
+
+/// Which start in this directory a process comes from; `None` when it comes from another.
+pub(super) fn start_number(pid: i32, directory: &Path) -> Option<u32> {
+    let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    environ.split(|byte| *byte == 0).find_map(|entry| {
+        let mark = entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"=")?;
+        let number = mark.strip_prefix(directory.as_os_str().as_encoded_bytes())?.strip_prefix(b"#")?;
+        std::str::from_utf8(number).ok()?.parse().ok()
+    })
 }
 
-/// Whether the environment that a process was started with holds an entry that starts with `mark`.
-pub(super) fn is_marked(pid: i32, mark: &str) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|entry| entry.starts_with(mark.as_bytes())))
+/// Whether a process was started in this directory, or by one that was.
+pub(crate) fn is_of(pid: i32, directory: &Path) -> bool {
+    directory.canonicalize().is_ok_and(|directory| start_number(pid, &directory).is_some())
 }
 
-/// The processes that were started with exactly this entry in their environment.
-pub(super) fn marked_exactly(entry: &str) -> Vec<i32> {
-    let has = |pid: &i32| {
-        std::fs::read(format!("/proc/{pid}/environ"))
-            .is_ok_and(|environ| environ.split(|byte| *byte == 0).any(|found| found == entry.as_bytes()))
+/// The processes that come from a start in this directory: from this one, or from any.
+pub(super) fn started_in(directory: &Path, number: Option<u32>) -> Vec<i32> {
+    let comes_from = |pid: &i32| {
+        start_number(*pid, directory).is_some_and(|found| number.is_none_or(|number| number == found))
     };
-    all().into_iter().filter(has).collect()
+    all().into_iter().filter(comes_from).collect()
 }
 
 /// Sends a signal to each that still lives.

@@ -1,0 +1,175 @@
+//! Asking keepers.
+
+use std::path::Path;
+
+use tokio::sync::mpsc;
+use windlass_core::launch::{End, Exit, KeeperAsk, ProcessState, Status};
+use windlass_core::units::Span;
+
+use super::connection::Connection;
+use super::error::RuntimeError;
+use super::observe::observe;
+use super::start::{bury, readopt};
+use crate::keeper::files::{self, STATUS};
+
+/// How many changes wait for a slow receiver.
+const WAITING: usize = 64;
+
+/// How a process ended for good.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// Why it will not be started again.
+    pub end: End,
+    /// How it ended the last time; `None` when it was stopped before it ever ended.
+    pub exit: Option<Exit>,
+    /// How many times it was started again.
+    pub restarts: u32,
+}
+
+/// The process that took over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// Its process id.
+    pub pid: i32,
+}
+
+/// Follows a process: its status now, then every change. The receiver ends when the keeper does;
+/// unless the last status is [`ProcessState::Ended`], the keeper was killed ([`readopt`]).
+///
+/// # Errors
+/// [`RuntimeError::NoKeeper`] where neither a keeper is nor an outcome of one.
+pub async fn watch(dir: &Path) -> Result<mpsc::Receiver<Status>, RuntimeError> {
+    let (changes, receiver) = mpsc::channel(WAITING);
+    let dir = dir.to_owned();
+    let connection = match Connection::open(&dir).await {
+        Ok(mut connection) => connection.send(&KeeperAsk::Watch).await.is_ok().then_some(connection),
+        Err(RuntimeError::NoKeeper { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    if connection.is_none() && last_word(&dir).is_none() {
+        return Err(RuntimeError::NoKeeper { directory: dir });
+    }
+    tokio::spawn(async move {
+        let mut told = None;
+        if let Some(mut connection) = connection {
+            loop {
+                let next = tokio::select! {
+                    next = connection.next() => next,
+                    () = changes.closed() => return,
+                };
+                let Some(status) = next else { break };
+                if changes.send(status.clone()).await.is_err() {
+                    return;
+                }
+                told = Some(status);
+            }
+        }
+        if let Some(last) = last_word(&dir).filter(|last| told.as_ref() != Some(last)) {
+            let _nobody_listens = changes.send(last).await;
+        }
+    });
+    Ok(receiver)
+}
+
+/// Waits until a process has ended for good.
+///
+/// # Errors
+/// [`RuntimeError::KeeperDied`] when its keeper was killed: [`readopt`] and wait again.
+pub async fn wait_ended(dir: &Path) -> Result<Ended, RuntimeError> {
+    let mut changes = watch(dir).await?;
+    while let Some(status) = changes.recv().await {
+        if let Some(ended) = ended(&status) {
+            return Ok(ended);
+        }
+    }
+    Err(RuntimeError::KeeperDied { directory: dir.to_owned() })
+}
+
+/// Stops a process: the signal, the grace, then all that is left of it is killed. Returns when
+/// nothing is left. What has ended already, or never began, is stopped.
+///
+/// # Errors
+/// When the keeper cannot be asked, or refuses (an unknown signal).
+pub async fn stop(dir: &Path, signal: &str, grace: Span) -> Result<Option<Ended>, RuntimeError> {
+    // A keeper may be killed while it stops its process: another one then finishes the work.
+    for _ in 0..3 {
+        let ask = KeeperAsk::Stop { signal: signal.to_owned(), grace };
+        match stop_once(dir, &ask).await {
+            Err(RuntimeError::KeeperDied { .. } | RuntimeError::NoKeeper { .. }) => {}
+            other => return other,
+        }
+        match observe(dir) {
+            Some(seen) if seen.process_alive && !seen.keeper_alive => readopt(dir).await?,
+            // Its keeper is just starting or ending.
+            Some(seen) if seen.keeper_alive => tokio::task::yield_now().await,
+            _ if bury(dir).await? => {}
+            _ => return Ok(last_word(dir).as_ref().and_then(ended)),
+        }
+    }
+    Err(RuntimeError::KeeperDied { directory: dir.to_owned() })
+}
+
+async fn stop_once(dir: &Path, ask: &KeeperAsk) -> Result<Option<Ended>, RuntimeError> {
+    let mut connection = Connection::open(dir).await?;
+    let died = || RuntimeError::KeeperDied { directory: dir.to_owned() };
+    connection.send(&KeeperAsk::Watch).await.map_err(|_| died())?;
+    connection.next().await;
+    connection.send(ask).await.map_err(|_| died())?;
+    while let Some(status) = connection.next().await {
+        if let Some(ended) = ended(&status) {
+            return Ok(Some(ended));
+        }
+        if let (ProcessState::Running { .. } | ProcessState::Backoff { .. }, Some(reason)) = (&status.state, status.note) {
+            return Err(RuntimeError::Refused { reason });
+        }
+    }
+    last_word(dir).as_ref().and_then(ended).map(Some).ok_or_else(died)
+}
+
+/// Sends a signal to the process, such as the one that tells a worker to take no more work.
+///
+/// # Errors
+/// When nothing runs there, or the signal is unknown.
+pub async fn signal(dir: &Path, signal: &str) -> Result<(), RuntimeError> {
+    let mut connection = Connection::open(dir).await?;
+    let died = || RuntimeError::KeeperDied { directory: dir.to_owned() };
+    let before = files::read::<Status>(&dir.join(STATUS)).and_then(|status| status.note);
+    connection.send(&KeeperAsk::Signal { signal: signal.to_owned() }).await.map_err(|_| died())?;
+    match connection.next().await.ok_or_else(died)?.note {
+        Some(reason) if before.as_ref() != Some(&reason) => Err(RuntimeError::Refused { reason }),
+        _ => Ok(()),
+    }
+}
+
+/// Starts a second process with the stored sockets and, when it is ready, stops the first.
+///
+/// # Errors
+/// [`RuntimeError::Refused`] when it was not ready in time or died; the first then goes on.
+pub async fn replace(dir: &Path) -> Result<Replaced, RuntimeError> {
+    let mut connection = Connection::open(dir).await?;
+    let died = || RuntimeError::KeeperDied { directory: dir.to_owned() };
+    connection.send(&KeeperAsk::Watch).await.map_err(|_| died())?;
+    let first = connection.next().await.ok_or_else(died)?.state;
+    connection.send(&KeeperAsk::Replace).await.map_err(|_| died())?;
+    while let Some(status) = connection.next().await {
+        match status {
+            Status { note: Some(reason), .. } => return Err(RuntimeError::Refused { reason }),
+            Status { state: ProcessState::Running { pid, .. }, .. } if status.state != first => {
+                return Ok(Replaced { pid });
+            }
+            _ => {}
+        }
+    }
+    Err(died())
+}
+
+fn last_word(dir: &Path) -> Option<Status> {
+    files::read(&dir.join(STATUS))
+}
+
+fn ended(status: &Status) -> Option<Ended> {
+    match status.state {
+        ProcessState::Ended(end) => Some(Ended { end, exit: status.last_exit.clone(), restarts: status.restarts }),
+        _ => None,
+    }
+}

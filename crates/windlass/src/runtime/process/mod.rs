@@ -1,0 +1,22 @@
+//! Plain processes, each in the hands of a keeper (`windlass_core::launch`, [`crate::keeper`]).
+//!
+//! A directory names a process. All state is the keeper's and the kernel's: whoever calls these
+//! functions may die at any point, and the next caller sees what is.
+//!
+//! ```text
+//! start     launch.json, then `windlass keeper DIR`, which answers when the process runs
+//! observe   files and /proc; asks nobody
+//! ask       stop, signal, replace, watch: through the keeper's socket
+//! readopt   a keeper was killed, its process lives: another keeper takes over
+//! ```
+
+mod ask;
+mod connection;
+mod error;
+mod observe;
+mod start;
+
+pub use ask::{Ended, Replaced, replace, signal, stop, wait_ended, watch};
+pub use error::{Fault, RuntimeError};
+pub use observe::{Observation, observe};
+pub use start::{Tie, readopt, run_once, start, start_tied, use_program};

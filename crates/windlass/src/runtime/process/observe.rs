@@ -1,0 +1,49 @@
+//! Looking, without touching and without asking anyone.
+
+use std::fs::File;
+use std::path::Path;
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use windlass_core::launch::{Launch, ProcessState, Status};
+
+use crate::keeper::files::{self, LAUNCH, LOCK, STATUS};
+use crate::keeper::tree;
+
+/// What is in a keeper's directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observation {
+    /// What was to run.
+    pub launch: Launch,
+    /// What has become of it, as its keeper wrote last; `None` before the first word.
+    pub status: Option<Status>,
+    /// Whether a keeper lives there.
+    pub keeper_alive: bool,
+    /// Whether the process lives that the status names.
+    pub process_alive: bool,
+}
+
+/// Looks at a keeper's directory. `None` when it holds no launch.
+#[must_use]
+pub fn observe(dir: &Path) -> Option<Observation> {
+    let launch: Launch = files::read(&dir.join(LAUNCH))?;
+    let keeper_alive = is_kept(dir);
+    let status: Option<Status> = files::read(&dir.join(STATUS));
+    let process_alive = status.as_ref().is_some_and(|status| is_alive(dir, &status.state));
+    Some(Observation { launch, status, keeper_alive, process_alive })
+}
+
+/// Whether a keeper holds the lock. The question itself takes a shared lock for an instant, which a
+/// keeper that starts just then waits for.
+pub(super) fn is_kept(dir: &Path) -> bool {
+    let Ok(lock) = File::open(dir.join(LOCK)) else { return false };
+    matches!(flock(&lock, FlockOperation::NonBlockingLockShared), Err(Errno::WOULDBLOCK))
+}
+
+fn is_alive(dir: &Path, state: &ProcessState) -> bool {
+    match state {
+        ProcessState::Running { pid, start_ticks } => tree::lives(*pid, *start_ticks),
+        ProcessState::Stopping { pid } => tree::is_of(*pid, dir),
+        ProcessState::Backoff { .. } | ProcessState::Ended(_) => false,
+    }
+}

@@ -1,0 +1,186 @@
+//! Starting processes.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+use tokio::process::{ChildStdin, Command};
+use windlass_core::launch::{Exit, Launch, ProcessState, Status};
+
+use super::ask::{Ended, wait_ended, watch};
+use super::error::RuntimeError;
+use super::observe::observe;
+use crate::keeper::Verdict;
+use crate::keeper::files::{self, Durability, LAUNCH, STATUS};
+
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Says which program keepers are, for processes that are not Windlass themselves (tests). The first
+/// call counts.
+pub fn use_program(path: PathBuf) {
+    let _first = PROGRAM.set(path);
+}
+
+/// This program; by its path where it has one still, so that process lists show a name.
+fn program() -> PathBuf {
+    let own = || std::env::current_exe().ok().filter(|path| path.exists());
+    PROGRAM.get().cloned().or_else(own).unwrap_or_else(|| "/proc/self/exe".into())
+}
+
+/// Holds a tied process: it is stopped when this is dropped, or its owner dies.
+#[derive(Debug)]
+pub struct Tie(#[expect(dead_code, reason = "closing it is its use")] Option<ChildStdin>);
+
+/// Starts a process and returns when it runs. Where the same launch is kept already, that is a
+/// success; where its process has lost its keeper, it gets another.
+///
+/// The process gets exactly `env`, and `PATH` if that has none.
+///
+/// # Errors
+/// [`RuntimeError::NotStarted`] with the exact reason, [`RuntimeError::Taken`] where another launch
+/// runs, or what is wrong with the directory.
+pub async fn start(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> Result<(), RuntimeError> {
+    if launch.tied {
+        return Err(RuntimeError::Refused {
+            reason: format!("{} is tied to whoever starts it, and nobody would hold it", launch.label),
+        });
+    }
+    start_tied(dir, launch, env).await.map(drop)
+}
+
+/// As [`start`]; a process whose launch says `tied` lives as long as what this returns.
+///
+/// # Errors
+/// Those of [`start`].
+pub async fn start_tied(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> Result<Tie, RuntimeError> {
+    let failed = |tried| move |source| RuntimeError::Io { tried, directory: dir.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("make"))?;
+    if let Some(seen) = observe(dir).filter(|seen| seen.keeper_alive || seen.process_alive) {
+        let over = matches!(seen.status, Some(Status { state: ProcessState::Ended(_), .. }));
+        if !over && seen.launch != *launch {
+            return Err(RuntimeError::Taken { directory: dir.to_owned() });
+        }
+        if !over && seen.keeper_alive {
+            return until_running(dir, launch).await.map(|()| Tie(None));
+        }
+        if over {
+            // Its keeper has said its last word and is about to go; the next one waits for that.
+            forget(dir).map_err(failed("clear"))?;
+        }
+    } else {
+        forget(dir).map_err(failed("clear"))?;
+    }
+    files::replace(&dir.join(LAUNCH), launch, Durability::UntilReboot).map_err(failed("write launch.json in"))?;
+    let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+    spawn(dir, &launch.label, launch.tied, env).await
+}
+
+/// Makes the next keeper begin afresh. Where the last one was killed, the next first clears away what
+/// the process may have left behind: it finds itself in the pause before a restart.
+fn forget(dir: &Path) -> std::io::Result<()> {
+    let path = dir.join(STATUS);
+    match files::read::<Status>(&path) {
+        Some(Status { state: ProcessState::Ended(_), .. }) => std::fs::remove_file(path),
+        Some(status) => lost(dir, status, ProcessState::Backoff { until: 0 }),
+        None => Ok(()),
+    }
+}
+
+fn lost(dir: &Path, status: Status, state: ProcessState) -> std::io::Result<()> {
+    let status = Status { state, restarts: 0, last_exit: None, note: None, ..status };
+    files::replace(&dir.join(STATUS), &status, Durability::UntilReboot)
+}
+
+/// Clears away what a process left behind that died after its keeper was killed. Whether there was
+/// anything to clear.
+pub(super) async fn bury(dir: &Path) -> Result<bool, RuntimeError> {
+    let Some(seen) = observe(dir).filter(|seen| !seen.keeper_alive && !seen.process_alive) else { return Ok(false) };
+    let Some(status) = seen.status.filter(|status| !matches!(status.state, ProcessState::Ended(_))) else {
+        return Ok(false);
+    };
+    lost(dir, status, ProcessState::Stopping { pid: 0 }).map_err(|source| RuntimeError::Io {
+        tried: "clear",
+        directory: dir.to_owned(),
+        source,
+    })?;
+    spawn(dir, &seen.launch.label, false, Vec::new()).await.map(|_| true)
+}
+
+/// Gives a process whose keeper was killed another one, which takes over with the environment that
+/// the process itself was given.
+///
+/// # Errors
+/// [`RuntimeError::NoEnvironment`] when the process is gone too: [`start`] it.
+pub async fn readopt(dir: &Path) -> Result<(), RuntimeError> {
+    let seen = observe(dir).ok_or_else(|| RuntimeError::NoKeeper { directory: dir.to_owned() })?;
+    if seen.keeper_alive {
+        return Ok(());
+    }
+    let no_environment = || RuntimeError::NoEnvironment { directory: dir.to_owned() };
+    let pid = match seen.status.filter(|_| seen.process_alive).map(|status| status.state) {
+        Some(ProcessState::Running { pid, .. } | ProcessState::Stopping { pid }) => pid,
+        _ => return Err(no_environment()),
+    };
+    let environ = std::fs::read(format!("/proc/{pid}/environ")).map_err(|_| no_environment())?;
+    let env = environ
+        .split(|byte| *byte == 0)
+        .filter_map(|entry| {
+            let equals = entry.iter().position(|byte| *byte == b'=')?;
+            let name = OsString::from_vec(entry[..equals].to_vec());
+            Some((name, OsString::from_vec(entry[equals + 1..].to_vec())))
+        })
+        .filter(|(name, _)| !["LISTEN_FDS", "LISTEN_FDNAMES"].iter().any(|ours| name == ours))
+        .collect();
+    spawn(dir, &seen.launch.label, false, env).await.map(drop)
+}
+
+/// Starts a process and waits until it has ended for good: a job, a build step. Whoever drops this
+/// future stops a tied one; another one goes on.
+///
+/// # Errors
+/// Those of [`start`] and [`wait_ended`].
+pub async fn run_once(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> Result<Ended, RuntimeError> {
+    let _tie = start_tied(dir, launch, env).await?;
+    wait_ended(dir).await
+}
+
+async fn spawn(dir: &Path, label: &str, tied: bool, env: Vec<(OsString, OsString)>) -> Result<Tie, RuntimeError> {
+    let unusable = |reason: String| RuntimeError::Unusable { directory: dir.to_owned(), reason };
+    let mut command = Command::new(program());
+    command.arg("keeper").arg(dir).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").envs(env);
+    // `WINDLASS_PROCESS` names the process that this one is; the kept one gets its own.
+    command.env_remove("WINDLASS_PROCESS");
+    command.stdin(if tied { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| unusable(format!("cannot start {}: {e}", program().display())))?;
+    let tie = Tie(child.stdin.take());
+    let output = child.wait_with_output().await.map_err(|e| unusable(e.to_string()))?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    let reason = said.trim().trim_start_matches("windlass keeper: ").to_owned();
+    match output.status.code() {
+        Some(0) => Ok(tie),
+        Some(code) if code == Verdict::NotStarted as i32 => {
+            Err(RuntimeError::NotStarted { label: label.to_owned(), reason })
+        }
+        Some(code) if code == Verdict::Taken as i32 => Err(RuntimeError::Taken { directory: dir.to_owned() }),
+        _ => Err(unusable(reason)),
+    }
+}
+
+/// Waits for a keeper that lives already to have its process running.
+async fn until_running(dir: &Path, launch: &Launch) -> Result<(), RuntimeError> {
+    let mut changes = watch(dir).await?;
+    while let Some(status) = changes.recv().await {
+        match (status.state, status.last_exit) {
+            (ProcessState::Running { .. }, _) => return Ok(()),
+            (ProcessState::Ended(_), Some(Exit::NotStarted(reason))) => {
+                return Err(RuntimeError::NotStarted { label: launch.label.clone(), reason });
+            }
+            (ProcessState::Ended(_), _) => return Ok(()),
+            (ProcessState::Backoff { .. } | ProcessState::Stopping { .. }, _) => {}
+        }
+    }
+    Err(RuntimeError::KeeperDied { directory: dir.to_owned() })
+}

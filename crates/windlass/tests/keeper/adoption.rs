@@ -1,0 +1,98 @@
+//! Keepers that are killed.
+
+use windlass::runtime::process::{self, RuntimeError};
+use windlass_core::launch::{End, Exit, ProcessState};
+use windlass_core::spec::RestartWhen;
+
+use super::kit::{Kept, kill, lives, processes_of, until, within};
+
+async fn kill_keeper(kept: &Kept) {
+    kill(kept.status().keeper, "KILL");
+    until(|| (!process::observe(&kept.dir).unwrap().keeper_alive).then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_process_outlives_its_keeper_and_gets_another() {
+    let kept = Kept::new();
+    let mut launch = kept.sh("echo $GREETING; exec sleep 100");
+    launch.restart.when = RestartWhen::Always;
+    kept.start(&launch).await.unwrap();
+    let pid = kept.pid();
+    kept.file("out.log").await;
+    kill_keeper(&kept).await;
+    let seen = process::observe(&kept.dir).unwrap();
+    assert!(seen.process_alive && !seen.keeper_alive);
+
+    process::readopt(&kept.dir).await.unwrap();
+    process::readopt(&kept.dir).await.unwrap();
+    assert_eq!(kept.pid(), pid, "watched, not started again");
+    let mut changes = process::watch(&kept.dir).await.unwrap();
+    kill(pid, "KILL");
+    let status = loop {
+        let status = within(changes.recv()).await.unwrap();
+        if matches!(status.state, ProcessState::Running { pid: now, .. } if now != pid) {
+            break status;
+        }
+    };
+    assert_eq!((status.last_exit, status.restarts), (Some(Exit::Unknown), 1));
+    until(|| (kept.text("out.log") == "good morning\ngood morning\n").then_some(())).await;
+    assert_eq!(kept.stop().await.end, End::Stopped);
+    assert_eq!(processes_of(&kept.dir), [0; 0]);
+}
+
+#[tokio::test]
+async fn starting_what_has_lost_its_keeper_gives_it_another() {
+    let kept = Kept::new();
+    let launch = kept.sh("exec sleep 100");
+    kept.start(&launch).await.unwrap();
+    let pid = kept.pid();
+    kill_keeper(&kept).await;
+    let error = kept.start(&kept.sh("exec sleep 99")).await.unwrap_err();
+    assert!(matches!(error, RuntimeError::Taken { .. }));
+    kept.start(&launch).await.unwrap();
+    assert_eq!(kept.pid(), pid);
+    kept.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_finishes_without_the_first_keeper() {
+    let kept = Kept::new();
+    kept.start(&kept.hostile(&["daemon", kept.path("pid").to_str().unwrap()])).await.unwrap();
+    let daemon: i32 = kept.file("pid").await.parse().unwrap();
+    kill_keeper(&kept).await;
+    let ended = kept.stop().await;
+    assert_eq!((ended.end, ended.exit), (End::Stopped, Some(Exit::Unknown)));
+    assert!(!lives(daemon), "a daemon that was never this keeper's child");
+    assert_eq!(processes_of(&kept.dir), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_keeper_killed_while_it_stops_its_process_is_replaced() {
+    let kept = Kept::new();
+    kept.start(&kept.hostile(&["stubborn", kept.path("pid").to_str().unwrap()])).await.unwrap();
+    kept.file("pid").await;
+    let stopping = kept.stop();
+    let killing = async {
+        until(|| matches!(kept.status().state, ProcessState::Stopping { .. }).then_some(())).await;
+        kill(kept.status().keeper, "KILL");
+    };
+    let (ended, ()) = tokio::join!(stopping, killing);
+    assert_eq!(ended.end, End::Stopped);
+    assert_eq!(processes_of(&kept.dir), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_fresh_start_clears_what_a_dead_keepers_dead_process_left() {
+    let kept = Kept::new();
+    let launch = kept.hostile(&["daemon", kept.path("pid").to_str().unwrap()]);
+    kept.start(&launch).await.unwrap();
+    let daemon: i32 = kept.file("pid").await.parse().unwrap();
+    let pid = kept.pid();
+    kill_keeper(&kept).await;
+    kill(pid, "KILL");
+    until(|| (!lives(pid)).then_some(())).await;
+    assert!(matches!(process::readopt(&kept.dir).await, Err(RuntimeError::NoEnvironment { .. })));
+    kept.start(&launch).await.unwrap();
+    assert!(!lives(daemon), "before the new one started");
+    kept.stop().await;
+}

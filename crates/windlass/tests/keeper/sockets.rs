@@ -1,0 +1,124 @@
+//! The socket store and the replacement of a process by another.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use windlass::runtime::process::{self, RuntimeError};
+use windlass_core::launch::{Launch, ProcessState};
+use windlass_core::spec::RestartWhen;
+use windlass_core::units::Span;
+
+use super::kit::{Kept, kill, lives, processes_of, until};
+
+/// A server that keeps its listening socket with its keeper, as the proxy does, and answers with its
+/// process id and what it was given.
+const SERVER: &str = r#"
+import array, os, socket, sys
+names = os.environ.get("LISTEN_FDNAMES", "")
+store = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+store.connect(os.environ["WINDLASS_KEEPER_SOCK"])
+if names:
+    listener = socket.socket(fileno=3)
+else:
+    listener = socket.create_server(("127.0.0.1", 0))
+    store.sendmsg([b"STORE web:main\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener.fileno()]))])
+if os.path.exists("broken"):
+    sys.exit(7)
+if not os.path.exists("slow"):
+    store.send(b"READY\n")
+with open("port.new", "w") as f:
+    f.write(str(listener.getsockname()[1]))
+os.rename("port.new", "port")
+while True:
+    connection, _ = listener.accept()
+    connection.send(f"{os.getpid()} {os.environ.get('LISTEN_FDS')} {names}\n".encode())
+    connection.close()
+"#;
+
+fn server(kept: &Kept) -> Launch {
+    let mut launch = kept.launch(&["python3", "-c", SERVER]);
+    launch.sockets = true;
+    launch.restart.when = RestartWhen::Always;
+    launch
+}
+
+/// Connects, which must never be refused, and gives the answer.
+fn ask(port: u16) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("the socket is kept");
+    stream.flush().unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+async fn port(kept: &Kept) -> u16 {
+    kept.file("port").await.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_listening_socket_outlives_the_process() {
+    let kept = Kept::new();
+    kept.start(&server(&kept)).await.unwrap();
+    let port = port(&kept).await;
+    let first = kept.pid();
+    assert_eq!(ask(port), format!("{first} None \n"));
+    kill(first, "KILL");
+    until(|| (!lives(first)).then_some(())).await;
+    // Nobody accepts now; the kernel queues.
+    let answer = ask(port);
+    assert!(answer.ends_with(" 1 web%3Amain\n"), "{answer}");
+    assert_ne!(answer, format!("{first} 1 web%3Amain\n"));
+    kept.stop().await;
+}
+
+#[tokio::test]
+async fn a_process_is_replaced_without_a_refused_connection() {
+    let kept = Kept::new();
+    kept.start(&server(&kept)).await.unwrap();
+    let port = port(&kept).await;
+    let first = kept.pid();
+    let replaced = process::replace(&kept.dir).await.unwrap();
+    assert_ne!(replaced.pid, first);
+    until(|| (!lives(first)).then_some(())).await;
+    assert_eq!(ask(port), format!("{} 1 web%3Amain\n", replaced.pid));
+    assert_eq!((kept.pid(), kept.status().restarts), (replaced.pid, 0));
+    assert_eq!(processes_of(&kept.dir), [replaced.pid]);
+    kept.stop().await;
+}
+
+#[tokio::test]
+async fn the_first_goes_on_when_the_second_fails() {
+    let kept = Kept::new();
+    let mut launch = server(&kept);
+    launch.stop.grace = Span::from_millis(500);
+    kept.start(&launch).await.unwrap();
+    let port = port(&kept).await;
+    let first = kept.pid();
+    for (how, expected) in [
+        ("broken", "not replaced, the old process goes on: the new process ended before it was ready (exit code 7)"),
+        ("slow", "not replaced, the old process goes on: the new process was not ready in time"),
+    ] {
+        std::fs::write(kept.path(how), "").unwrap();
+        let error = process::replace(&kept.dir).await.unwrap_err();
+        assert!(matches!(error, RuntimeError::Refused { .. }));
+        assert_eq!(error.to_string(), expected);
+        std::fs::remove_file(kept.path(how)).unwrap();
+        until(|| (processes_of(&kept.dir) == [first]).then_some(())).await;
+        assert_eq!(ask(port), format!("{first} None \n"));
+    }
+    assert!(matches!(kept.status().state, ProcessState::Running { pid, .. } if pid == first));
+    kept.stop().await;
+}
+
+#[tokio::test]
+async fn the_store_is_reached_from_a_directory_with_a_long_name() {
+    let outer = Kept::new();
+    let long = outer.path(&"directory-".repeat(20));
+    std::fs::create_dir(&long).unwrap();
+    let kept = Kept::in_directory(&long);
+    kept.start(&server(&kept)).await.unwrap();
+    let port = port(&kept).await;
+    kill(kept.pid(), "KILL");
+    assert!(ask(port).ends_with(" web%3Amain\n"));
+    kept.stop().await;
+}
