@@ -56,10 +56,29 @@ pub struct Prepared {
     pub env: Vec<(String, String)>,
     /// What templates ask for, by [`Engine::facts`]. `url` and `password` are secret.
     pub facts: IndexMap<String, String>,
-    /// How long its first start may take.
+    /// Changes when the server has to be started again to do what the manifest says now: 16
+    /// hexadecimal digits of its process and its configuration.
+    pub fingerprint: String,
+    /// How long a start may take.
     pub patience: Duration,
     /// What is to be made in it when it runs.
     setup: Option<postgres::Setup>,
+}
+
+impl Prepared {
+    /// What fills in the fingerprint, last: it is about `configuration` and the process.
+    fn fingerprinted(mut self, configuration: &[&str]) -> Self {
+        let mut hash = blake3::Hasher::new();
+        let env = self.env.iter().flat_map(|(name, value)| [name, value]);
+        let texts =
+            self.launch.argv.iter().chain(env).map(String::as_str).chain(configuration.iter().copied());
+        for text in texts {
+            hash.update(&(text.len() as u64).to_le_bytes());
+            hash.update(text.as_bytes());
+        }
+        self.fingerprint = hash.finalize().to_hex()[..16].to_owned();
+        self
+    }
 }
 
 /// The private resource's part of its specification.

@@ -73,7 +73,7 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         initialise(&programs, place, &data, &identity.admin, account, lock)?;
     }
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
-    let socket = configure(private, place, port, account)?;
+    let (socket, configuration) = configure(private, place, port, account)?;
     let facts = facts(private, &identity, port, socket);
     let argv = vec![programs.server.display().to_string(), "-D".to_owned(), place.text("config")?];
     Ok(Prepared {
@@ -84,7 +84,9 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         facts,
         // After a crash the server replays its log before it serves.
         patience: Duration::from_secs(120),
-    })
+        fingerprint: String::new(),
+    }
+    .fingerprinted(&[&configuration]))
 }
 
 fn environment() -> Vec<(String, String)> {
@@ -147,13 +149,14 @@ fn initialise(
     files::sync_parent(data).map_err(Fault::at("write", data))
 }
 
-/// Writes the server's configuration; the directory of its socket, where there can be one.
+/// Writes the server's configuration; the directory of its socket, where there can be one, and the
+/// main file's text.
 fn configure(
     private: &Private<'_>,
     place: &Place,
     port: u16,
     account: Option<&Account>,
-) -> Result<Option<String>, Fault> {
+) -> Result<(Option<String>, String), Fault> {
     let directory = place.directory.join("config");
     files::private_directory(&directory, account)?;
     let run = place.text("run")?;
@@ -191,7 +194,7 @@ fn configure(
                host all all 127.0.0.1/32 scram-sha-256\n";
     files::private_file(&directory.join("pg_hba.conf"), hba.as_bytes(), account)?;
     files::private_file(&directory.join("pg_ident.conf"), b"", account)?;
-    Ok(socket)
+    Ok((socket, config.text().to_owned()))
 }
 
 fn facts(

@@ -58,12 +58,13 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         "users": [{ "name": vhost, "password": password, "tags": [] }],
         "vhosts": [{ "name": vhost }],
         "permissions": [{ "user": vhost, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*" }],
-    });
+    })
+    .to_string();
     let write = |below: &str, content: &str| {
         files::private_file(&place.directory.join(below), content.as_bytes(), account)
     };
     write("config/rabbitmq.conf", config.text())?;
-    write("config/definitions.json", &definitions.to_string())?;
+    write("config/definitions.json", &definitions)?;
     write("config/enabled_plugins", "[].\n")?;
     write("config/rabbitmq-env.conf", "")?;
     write("config/advanced.config", "[].\n")?;
@@ -87,8 +88,10 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         env: environment(place, port, &identity)?,
         facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         patience: Duration::from_secs(180),
+        fingerprint: String::new(),
         setup: None,
-    })
+    }
+    .fingerprinted(&[config.text(), &definitions]))
 }
 
 fn environment(place: &Place, port: u16, identity: &Identity) -> Result<Vec<(String, String)>, Fault> {

@@ -62,7 +62,8 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     config.options(private.options, &OURS)?;
     let path = place.directory.join("config/redis.conf");
     let directory = directory_line(&place.text("data")?)?;
-    files::private_file(&path, format!("{}{directory}", config.text()).as_bytes(), account)?;
+    let text = format!("{}{directory}", config.text());
+    files::private_file(&path, text.as_bytes(), account)?;
 
     let database = number.unwrap_or(0).to_string();
     let facts = [
@@ -82,8 +83,10 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         // It reads all its data before it serves.
         patience: Duration::from_secs(60),
+        fingerprint: String::new(),
         setup: None,
-    })
+    }
+    .fingerprinted(&[&text]))
 }
 
 /// The line that names the directory: one word, whatever stands in the path.
