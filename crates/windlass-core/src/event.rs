@@ -75,6 +75,11 @@ pub enum What {
         /// Why.
         why: Turn,
     },
+    /// The run stopped where it was, because the host side cannot go on: it can be resumed.
+    Interrupted {
+        /// Why.
+        why: String,
+    },
     /// The run is over.
     RunEnded {
         /// How.

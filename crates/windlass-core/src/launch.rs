@@ -36,7 +36,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Limits, Restart, Stop};
+use crate::spec::{Limits, Restart, RestartWhen, Stop};
 use crate::units::{Bytes, Span};
 
 /// What to run.
@@ -193,6 +193,34 @@ pub enum KeeperAsk {
     /// Start a second process from the same launch, with the stored sockets; when it says that it is
     /// ready, stop the first. For the proxy's own upgrade.
     Replace,
+}
+
+impl Default for Launch {
+    /// A launch of nothing, to be filled in: never started again, stopped by `TERM` within ten seconds.
+    fn default() -> Self {
+        Self {
+            version: Self::VERSION,
+            label: String::new(),
+            argv: Vec::new(),
+            directory: "/".to_owned(),
+            user: None,
+            restart: Restart {
+                when: RestartWhen::Never,
+                backoff: Span::ZERO,
+                backoff_max: Span::ZERO,
+                limit: 0,
+                window: Span::ZERO,
+            },
+            stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(10), quiet: None },
+            limits: Limits::default(),
+            log: Log { path: String::new(), rotate_at: Bytes(64 << 20), keep: 30 },
+            timeout: Span::ZERO,
+            tied: false,
+            oom_score_adj: 0,
+            sockets: false,
+            keeps_others: false,
+        }
+    }
 }
 
 impl Exit {

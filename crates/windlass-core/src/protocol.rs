@@ -40,6 +40,18 @@ impl std::fmt::Debug for Values {
     }
 }
 
+/// The key of an environment's fingerprints: without it a fingerprint tells nothing about a value,
+/// not even whether a guess is right. Never printed.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FingerprintKey(pub [u8; 32]);
+
+impl std::fmt::Debug for FingerprintKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// What a controller asks.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -53,6 +65,8 @@ pub enum Ask {
         /// The settings that its specification refers to; for going back to an earlier release
         /// the host side uses what it kept.
         values: Values,
+        /// The key that the plan's fingerprints were made with; kept from the first deploy on.
+        key: FingerprintKey,
         /// Who asks.
         by: String,
     },
@@ -129,7 +143,12 @@ pub enum RunWhat {
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
     /// To [`Ask::Observe`].
-    Observed(Box<Observed>),
+    Observed {
+        /// What is there.
+        observed: Box<Observed>,
+        /// The key of this environment's fingerprints; `None` before the first deploy.
+        key: Option<FingerprintKey>,
+    },
     /// Something happened in the run that is followed; the last is `RunEnded`.
     Event(Event),
     /// To [`Ask::Status`].

@@ -46,16 +46,23 @@ impl Layout {
         self.root.join("releases")
     }
 
-    /// A finished tree.
+    /// A tree. It is built where it will run, because build tools write absolute paths into what
+    /// they make; it may be run once [`is_sealed`](Self::is_sealed).
     #[must_use]
     pub fn tree(&self, id: ReleaseId) -> PathBuf {
         self.releases().join(id.to_string())
     }
 
-    /// A tree in the making.
+    /// The file whose presence says that a tree is finished.
     #[must_use]
-    pub fn unfinished_tree(&self, id: ReleaseId) -> PathBuf {
-        self.releases().join(format!("{id}.partial"))
+    pub fn seal(&self, id: ReleaseId) -> PathBuf {
+        self.tree(id).join(".windlass-sealed")
+    }
+
+    /// Whether a tree is finished.
+    #[must_use]
+    pub fn is_sealed(&self, id: ReleaseId) -> bool {
+        self.seal(id).is_file()
     }
 
     /// What releases share.

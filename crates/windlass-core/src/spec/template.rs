@@ -62,6 +62,12 @@ impl Template {
         Self { parts: if text.is_empty() { vec![] } else { vec![Part::Text(text)] } }
     }
 
+    /// A template that is one reference.
+    #[must_use]
+    pub fn of(reference: Reference) -> Self {
+        Self { parts: vec![Part::Reference(reference)] }
+    }
+
     /// Reads a template.
     ///
     /// # Errors

@@ -1,7 +1,67 @@
 //! The command line: one file for each verb. It loads, asks the host side, and prints.
+//!
+//! ```text
+//! args -> Context (project, options) -> verb -> Client (host side) -> Outcome -> exit code
+//! ```
+
+mod args;
+mod client;
+mod context;
+mod failure;
+mod follow;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Verb};
+use failure::Failure;
 
 /// Runs a verb.
 #[must_use]
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { failure::USAGE } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::failed(format!("no runtime: {error}"), "").print(false),
+    };
+    let json = arguments.options.json;
+    match runtime.block_on(run(arguments)) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => failure.print(json),
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<u8, Failure> {
+    let context = context::Context::new(arguments.options)?;
+    match arguments.verb {
+        Verb::Init(args) => verbs::init::run(&context, &args),
+        Verb::Import(args) => verbs::import::run(&context, &args),
+        Verb::Check => verbs::check::run(&context),
+        Verb::Plan(args) => verbs::plan::run(&context, &args).await,
+        Verb::Apply(args) => verbs::apply::run(&context, &args).await,
+        Verb::Deploy => verbs::deploy::run(&context).await,
+        Verb::Rollback(args) => verbs::rollback::run(&context, args.release).await,
+        Verb::Restart(args) => verbs::restart::run(&context, args.services).await,
+        Verb::Stop(args) => verbs::stop::run(&context, args.services).await,
+        Verb::Scale(args) => verbs::scale::run(&context, &args.replicas).await,
+        Verb::Resume => verbs::claim::resume(&context).await,
+        Verb::Abort => verbs::claim::abort(&context).await,
+        Verb::Status => verbs::status::run(&context).await,
+        Verb::Releases => verbs::releases::run(&context).await,
+        Verb::Runs(args) => verbs::runs::run(&context, args.limit).await,
+        Verb::Logs(args) => verbs::logs::run(&context, args).await,
+        Verb::Run(args) => verbs::run::run(&context, args).await,
+        Verb::Down(args) => verbs::down::run(&context, args.delete_data).await,
+        Verb::Schema => verbs::schema::run(),
+        Verb::Completion(args) => verbs::completion::run(args.shell),
+    }
 }

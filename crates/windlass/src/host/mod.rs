@@ -1,7 +1,57 @@
-//! The host side: owns an environment on this machine.
+//! The host side: owns one environment on this machine.
+//!
+//! ```text
+//! controller --frames--> session -> Host -> runs -> engine -> world -> keepers, proxy, files
+//!                                    |                          ^
+//!                                    +-> supervise: health, cron, what should run and does not
+//! ```
+//!
+//! It is one thread. Nothing that serves requests depends on it: when it dies its keeper starts it
+//! again, and it takes up what it finds.
+
+mod commands;
+mod crons;
+mod fill;
+mod health_page;
+mod identity;
+mod instances;
+mod logs;
+mod observe;
+mod oneshot;
+mod preflight;
+mod proxy_client;
+mod releases;
+mod resources;
+mod routing;
+mod runs;
+mod serve;
+mod session;
+mod state;
+mod status;
+mod supervise;
+mod usage;
+mod values;
+mod world;
+
+pub use observe::{observe, observe_at_rest};
+pub use state::{Host, program};
+pub use values::key as fingerprint_key;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
 
 /// Runs the host side for the environment in the directory that `args` name.
 #[must_use]
-pub fn main(_args: &[std::ffi::OsString]) -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn main(args: &[OsString]) -> ExitCode {
+    match serve::run(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            // Its standard error is its log, which `windlass` shows when the host side does not answer.
+            #[expect(clippy::print_stderr, reason = "the host side's own log")]
+            {
+                eprintln!("windlass host: {problem}");
+            }
+            ExitCode::FAILURE
+        }
+    }
 }

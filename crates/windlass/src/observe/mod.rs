@@ -1,1 +1,19 @@
 //! Consumers of events: terminal, plain lines, JSON lines. They can neither fail nor slow a deploy.
+
+mod json;
+mod outcome;
+mod plain;
+mod terminal;
+
+pub use json::JsonLines;
+pub use outcome::outcome;
+pub use plain::Plain;
+pub use terminal::Terminal;
+
+use windlass_core::event::Event;
+
+/// Somebody who watches a run.
+pub trait Observer {
+    /// Something happened.
+    fn see(&mut self, event: &Event);
+}

@@ -72,7 +72,6 @@ impl Place {
     /// The process to keep.
     pub(super) fn launch(&self, argv: Vec<String>, account: Option<&Account>, signal: &str) -> Launch {
         Launch {
-            version: 1,
             label: self.name.to_string(),
             argv,
             directory: self.directory.display().to_string(),
@@ -89,9 +88,7 @@ impl Place {
             // that counts address space instead of memory would end them.
             limits: Limits::default(),
             log: self.log.clone(),
-            timeout: Span::ZERO,
-            tied: false,
-            oom_score_adj: 0,
+            ..Launch::default()
         }
     }
 

@@ -56,7 +56,11 @@ impl Kept {
             },
             stop: Stop { signal: "TERM".into(), grace: Span::from_secs(1), quiet: None },
             limits: Limits::default(),
-            log: Log { path: self.path("out.log").to_str().unwrap().into(), rotate_at: Bytes(1 << 20), keep: 3 },
+            log: Log {
+                path: self.path("out.log").to_str().unwrap().into(),
+                rotate_at: Bytes(1 << 20),
+                keep: 3,
+            },
             timeout: Span::ZERO,
             tied: false,
             oom_score_adj: 0,
@@ -109,7 +113,9 @@ impl Drop for Kept {
     fn drop(&mut self) {
         // The keeper first, or it would start the process again.
         for _ in 0..20 {
-            if let Some(status) = process::observe(&self.dir).filter(|seen| seen.keeper_alive).and_then(|s| s.status) {
+            if let Some(status) =
+                process::observe(&self.dir).filter(|seen| seen.keeper_alive).and_then(|s| s.status)
+            {
                 kill(status.keeper, "KILL");
             }
             let left = processes_of(&self.dir);

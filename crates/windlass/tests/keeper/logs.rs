@@ -10,7 +10,10 @@ use super::kit::{Kept, until};
 /// Parents on a file system that can cut a file's front off, where there is one, and one that can
 /// only make holes.
 fn parents() -> Vec<PathBuf> {
-    [std::env::temp_dir(), "/dev/shm".into()].into_iter().filter(|parent| tempfile::tempdir_in(parent).is_ok()).collect()
+    [std::env::temp_dir(), "/dev/shm".into()]
+        .into_iter()
+        .filter(|parent| tempfile::tempdir_in(parent).is_ok())
+        .collect()
 }
 
 /// All that is still there of a log, oldest first, without what stands for rotated lines.
@@ -27,7 +30,10 @@ fn lines(kept: &Kept) -> Vec<String> {
 }
 
 fn number(line: &str) -> u64 {
-    line.split(' ').nth(1).and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("not a whole line: {line:?}"))
+    line.split(' ')
+        .nth(1)
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("not a whole line: {line:?}"))
 }
 
 fn rotated(kept: &Kept) -> usize {
@@ -81,7 +87,12 @@ async fn a_flood_does_not_fill_the_disk() {
             String::from_utf8_lossy(&bytes[..read]).contains(&last).then_some(())
         })
         .await;
-        println!("{}: {} MiB written, at most {} MiB on disk", parent.display(), (LINES * 78) >> 20, most >> 20);
+        println!(
+            "{}: {} MiB written, at most {} MiB on disk",
+            parent.display(),
+            (LINES * 78) >> 20,
+            most >> 20
+        );
         assert!(most < 120 << 20, "{} MiB on disk", most >> 20);
         until(|| (usage(&kept.path("")) < 8 << 20).then_some(())).await;
         kept.stop().await;
@@ -101,7 +112,8 @@ async fn copies_that_share_a_log_rotate_it_together() {
     kept.start(&launch).await.unwrap();
     let other = Kept::new();
     other.start(&launch).await.unwrap();
-    until(|| (lines(&kept).iter().filter(|line| line.starts_with("line 7999 ")).count() == 2).then_some(())).await;
+    until(|| (lines(&kept).iter().filter(|line| line.starts_with("line 7999 ")).count() == 2).then_some(()))
+        .await;
     kept.stop().await;
     other.stop().await;
     until(|| (!kept.path("out.log.rotating").exists()).then_some(())).await;

@@ -119,7 +119,9 @@ async fn stop_once(dir: &Path, ask: &KeeperAsk) -> Result<Option<Ended>, Runtime
         if let Some(ended) = ended(&status) {
             return Ok(Some(ended));
         }
-        if let (ProcessState::Running { .. } | ProcessState::Backoff { .. }, Some(reason)) = (&status.state, status.note) {
+        if let (ProcessState::Running { .. } | ProcessState::Backoff { .. }, Some(reason)) =
+            (&status.state, status.note)
+        {
             return Err(RuntimeError::Refused { reason });
         }
     }
@@ -167,9 +169,11 @@ fn last_word(dir: &Path) -> Option<Status> {
     files::read(&dir.join(STATUS))
 }
 
-fn ended(status: &Status) -> Option<Ended> {
+pub(super) fn ended(status: &Status) -> Option<Ended> {
     match status.state {
-        ProcessState::Ended(end) => Some(Ended { end, exit: status.last_exit.clone(), restarts: status.restarts }),
+        ProcessState::Ended(end) => {
+            Some(Ended { end, exit: status.last_exit.clone(), restarts: status.restarts })
+        }
         _ => None,
     }
 }

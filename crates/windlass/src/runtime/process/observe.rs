@@ -5,8 +5,9 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use windlass_core::launch::{Launch, ProcessState, Status};
+use windlass_core::launch::{End, Launch, ProcessState, Status};
 
+use super::ask::Ended;
 use crate::keeper::files::{self, LAUNCH, LOCK, STATUS};
 use crate::keeper::tree;
 
@@ -21,6 +22,32 @@ pub struct Observation {
     pub keeper_alive: bool,
     /// Whether the process lives that the status names.
     pub process_alive: bool,
+}
+
+impl Observation {
+    /// Whether it ended for good.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended().is_some()
+    }
+
+    /// How it ended for good.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
+        self.status.as_ref().and_then(super::ask::ended)
+    }
+
+    /// Whether its keeper gave it up: it will not run again unless somebody starts it.
+    #[must_use]
+    pub fn gave_up(&self) -> bool {
+        self.ended().is_some_and(|ended| ended.end != End::Stopped)
+    }
+
+    /// How many times it was started again.
+    #[must_use]
+    pub fn restarts(&self) -> u32 {
+        self.status.as_ref().map_or(0, |status| status.restarts)
+    }
 }
 
 /// Looks at a keeper's directory. `None` when it holds no launch.

@@ -1,0 +1,200 @@
+//! The controller's end: reaching the host side, starting it when it is not there.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use windlass_core::launch::{Launch, Log};
+use windlass_core::plan::Observed;
+use windlass_core::protocol::{Answer, Ask, FingerprintKey, Hello, PROTOCOL_VERSION, Refusal};
+use windlass_core::spec::{Restart, RestartWhen, Stop};
+use windlass_core::units::{Bytes, Span};
+
+use super::failure::{FAILED, Failure, REFUSED, USAGE};
+use crate::host;
+use crate::layout::Layout;
+use crate::runtime::process;
+use crate::transport::{self, FrameError, Frames};
+
+/// How long a host side that was just started may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A conversation with a host side.
+pub(super) struct Client {
+    frames: Frames<OwnedReadHalf, OwnedWriteHalf>,
+}
+
+impl Client {
+    /// Reaches the host side that runs; `None` when none does.
+    pub(super) async fn reach(layout: &Layout) -> Result<Option<Self>, Failure> {
+        let Ok(stream) = transport::connect(&layout.host(), "sock").await else { return Ok(None) };
+        let (reader, writer) = stream.into_split();
+        let mut frames = Frames::new(reader, writer);
+        let hello = Hello { protocol: PROTOCOL_VERSION, program: env!("CARGO_PKG_VERSION").to_owned() };
+        let greeted = async {
+            frames.send(&hello).await?;
+            frames.receive::<Hello>().await
+        };
+        match tokio::time::timeout(PATIENCE, greeted).await {
+            Ok(Ok(theirs)) if theirs.protocol == PROTOCOL_VERSION => Ok(Some(Self { frames })),
+            Ok(Ok(theirs)) => Err(Failure::failed(
+                format!(
+                    "the host side is Windlass {} (protocol {}), this is {} (protocol {PROTOCOL_VERSION})",
+                    theirs.program, theirs.protocol, hello.program
+                ),
+                "use the same version on both sides",
+            )),
+            Ok(Err(FrameError::Closed)) => Ok(None),
+            Ok(Err(error)) => Err(broken(&error)),
+            Err(_) => Err(Failure::failed(
+                "the host side does not answer",
+                format!("it may be frozen: see {}", layout.log("host").display()),
+            )),
+        }
+    }
+
+    /// Reaches the host side, starting it when none runs.
+    pub(super) async fn start(layout: &Layout) -> Result<Self, Failure> {
+        if let Some(client) = Self::reach(layout).await? {
+            return Ok(client);
+        }
+        start_host(layout).await?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(2);
+        loop {
+            if let Some(client) = Self::reach(layout).await? {
+                return Ok(client);
+            }
+            if Instant::now() > deadline {
+                let log = layout.log("host");
+                let last = std::fs::read_to_string(&log).unwrap_or_default();
+                let last = last.lines().last().unwrap_or("it said nothing").to_owned();
+                return Err(Failure::failed(
+                    format!("the host side does not start: {last}"),
+                    format!("see {}", log.display()),
+                ));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// Sends a question.
+    pub(super) async fn send(&mut self, ask: &Ask) -> Result<(), Failure> {
+        self.frames.send(ask).await.map_err(|error| broken(&error))
+    }
+
+    /// Waits for an answer; a refusal is a failure.
+    pub(super) async fn receive(&mut self) -> Result<Answer, Failure> {
+        match self.frames.receive().await {
+            Ok(Answer::Refused { kind, message, hint }) => {
+                let code = match kind {
+                    Refusal::Busy | Refusal::Stale => REFUSED,
+                    Refusal::NotFound | Refusal::Invalid => USAGE,
+                    Refusal::Failed => FAILED,
+                };
+                Err(Failure::new(code, message, hint))
+            }
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(broken(&error)),
+        }
+    }
+
+    /// Asks, and waits for the answer.
+    pub(super) async fn ask(&mut self, ask: &Ask) -> Result<Answer, Failure> {
+        self.send(ask).await?;
+        self.receive().await
+    }
+
+    /// The two halves of the conversation, for following a run and speaking at the same time.
+    pub(super) fn into_halves(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        self.frames.into_halves()
+    }
+}
+
+/// What is there, from the host side when it runs and from its files when it does not.
+pub(super) async fn observe(layout: &Layout) -> Result<(Observed, Option<FingerprintKey>), Failure> {
+    if let Some(mut client) = Client::reach(layout).await? {
+        return match client.ask(&Ask::Observe).await? {
+            Answer::Observed { observed, key } => Ok((*observed, key)),
+            _ => Err(unexpected()),
+        };
+    }
+    let observed = host::observe_at_rest(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;
+    Ok((observed, host::fingerprint_key(layout)))
+}
+
+/// A host side that answers what was not asked.
+pub(super) fn unexpected() -> Failure {
+    Failure::failed("the host side answered what was not asked", "please report this")
+}
+
+fn broken(error: &FrameError) -> Failure {
+    Failure::new(
+        super::failure::INTERRUPTED,
+        format!("the host side went away: {error}"),
+        "`windlass status` says how things stand; `windlass resume` goes on",
+    )
+}
+
+async fn start_host(layout: &Layout) -> Result<(), Failure> {
+    let failed = |what: String| Failure::failed(what, "");
+    layout.make().map_err(|error| {
+        Failure::failed(
+            format!("{} cannot be used: {error}", layout.root().display()),
+            "set WINDLASS_HOME to a directory that this account can write",
+        )
+    })?;
+    let program =
+        host::program().map_err(|error| failed(format!("this program cannot be found: {error}")))?;
+    let launch = Launch {
+        label: "host".to_owned(),
+        argv: vec![program.display().to_string(), "host".to_owned(), layout.root().display().to_string()],
+        directory: layout.root().display().to_string(),
+        restart: Restart {
+            when: RestartWhen::OnFailure,
+            backoff: Span::from_millis(10),
+            backoff_max: Span::from_secs(5),
+            limit: 100,
+            window: Span::from_secs(60),
+        },
+        stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(5), quiet: None },
+        log: Log { path: layout.log("host").display().to_string(), rotate_at: Bytes(4 << 20), keep: 5 },
+        oom_score_adj: -300,
+        keeps_others: true,
+        ..Launch::default()
+    };
+    process::start(&layout.host().join("keeper"), &launch, host_environment())
+        .await
+        .map_err(|error| failed(format!("the host side cannot be started: {error}")))
+}
+
+/// What the host side is told of the controller's environment: what processes need of the system,
+/// and nothing that could be a secret.
+fn host_environment() -> Vec<(String, String)> {
+    const KEPT: [&str; 10] = [
+        "PATH",
+        "HOME",
+        "LANG",
+        "TZ",
+        "TMPDIR",
+        "USER",
+        "CARGO_HOME",
+        "RUSTUP_HOME",
+        "WINDLASS_HOME",
+        "WINDLASS_FAILPOINT",
+    ];
+    KEPT.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?))).collect()
+}
+
+/// Waits until the host side and its keeper have ended.
+pub(super) async fn wait_gone(layout: &Layout) {
+    let directory = layout.host().join("keeper");
+    for _ in 0..200 {
+        match process::observe(&directory) {
+            Some(seen) if seen.keeper_alive || seen.process_alive => {
+                tokio::time::sleep(Duration::from_millis(25)).await;
+            }
+            _ => return,
+        }
+    }
+}

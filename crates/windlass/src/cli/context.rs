@@ -1,0 +1,214 @@
+//! What every verb needs: the project, its manifest and settings, and a way to print.
+
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use windlass_core::diag;
+use windlass_core::manifest::{self, Manifest};
+use windlass_core::name::Name;
+use windlass_core::plan::{Request, Source, Wanted};
+use windlass_core::protocol::{FingerprintKey, Values};
+use windlass_core::resolve::resolve;
+use windlass_core::spec::{Setting, Spec};
+
+use super::args::Options;
+use super::failure::{Failure, USAGE};
+use crate::layout::Layout;
+use crate::project::source::{self, Selection};
+use crate::project::version;
+use crate::settings::{self, Declared};
+
+/// The manifest's usual name.
+pub(super) const MANIFEST: &str = "windlass.toml";
+
+/// The options of this call.
+pub(super) struct Context {
+    pub(super) options: Options,
+}
+
+/// A project, as far as it can be known without its environment.
+pub(super) struct Project {
+    pub(super) directory: PathBuf,
+    /// The manifest's path as people should see it.
+    pub(super) file: String,
+    pub(super) manifest: Manifest,
+    pub(super) app: Name,
+    pub(super) environment: Name,
+    pub(super) layout: Layout,
+}
+
+/// What is to be deployed.
+pub(super) struct Target {
+    pub(super) wanted: Wanted,
+    pub(super) values: Values,
+}
+
+impl Context {
+    pub(super) fn new(options: Options) -> Result<Self, Failure> {
+        if options.no_color {
+            console::set_colors_enabled(false);
+            console::set_colors_enabled_stderr(false);
+        }
+        Ok(Self { options })
+    }
+
+    /// Who asks, for the records: account and machine.
+    pub(super) fn who(&self) -> String {
+        let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|key| std::env::var(key).ok());
+        let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        format!("{user}@{machine}")
+    }
+
+    /// Whether progress may move on the terminal.
+    pub(super) fn is_live(&self) -> bool {
+        !self.options.json && !self.options.quiet && io::stderr().is_terminal()
+    }
+
+    /// Prints the document that was asked for: JSON, or text for people.
+    pub(super) fn print(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) {
+        if self.options.json {
+            print_line(&serde_json::to_string(value).unwrap_or_default());
+        } else {
+            print_line(text().trim_end());
+        }
+    }
+
+    /// Says something beside what was asked for.
+    pub(super) fn say(&self, line: &str) {
+        if !self.options.quiet && !self.options.json {
+            complain(line);
+        }
+    }
+
+    /// Finds and reads the manifest, reporting its faults.
+    pub(super) fn project(&self) -> Result<Project, Failure> {
+        let path = self.manifest_path()?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::usage(format!("{} cannot be read: {error}", path.display()), "is it UTF-8 text?")
+        })?;
+        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let file = self.options.file.as_deref().unwrap_or(Path::new(MANIFEST)).display().to_string();
+        let (manifest, diags) = manifest::load(&text);
+        let errors: Vec<_> = diags.into_iter().filter(diag::Diag::is_error).collect();
+        let manifest = manifest.filter(|_| errors.is_empty());
+        let Some(manifest) = manifest else { return Err(self.report(&errors, &text, &file)) };
+        let app = manifest.app().ok_or_else(|| Failure::usage("the manifest has no valid [app] name", ""))?;
+        let environment = Name::new(self.options.environment.clone())
+            .map_err(|error| Failure::usage(format!("--env: {error}"), ""))?;
+        let layout = Layout::of(&app, &environment)
+            .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))?;
+        Ok(Project { directory, file, manifest, app, environment, layout })
+    }
+
+    fn manifest_path(&self) -> Result<PathBuf, Failure> {
+        let here = std::env::current_dir()
+            .map_err(|error| Failure::failed(format!("there is no current directory: {error}"), ""))?;
+        if let Some(file) = &self.options.file {
+            let path = here.join(file);
+            if path.is_file() {
+                return Ok(path);
+            }
+            return Err(Failure::usage(format!("there is no {}", file.display()), "see --file"));
+        }
+        let found = here.ancestors().map(|directory| directory.join(MANIFEST)).find(|path| path.is_file());
+        found.ok_or_else(|| {
+            Failure::usage(
+                format!("there is no {MANIFEST} here or in a directory above"),
+                "run `windlass init` in your project, or name the manifest with --file",
+            )
+        })
+    }
+
+    /// Prints faults of the manifest, and answers the failure that they are.
+    pub(super) fn report(&self, diags: &[diag::Diag], text: &str, file: &str) -> Failure {
+        if self.options.json {
+            let faults: Vec<serde_json::Value> = diags.iter().map(|d| diag_json(d, text, file)).collect();
+            let document = serde_json::json!({ "exit_code": USAGE, "faults": faults });
+            print_line(&document.to_string());
+        } else {
+            complain(diag::render_all(diags, text, file).trim_end());
+        }
+        Failure::told(USAGE)
+    }
+
+    /// The specification and the values of its settings.
+    pub(super) fn specification(
+        &self,
+        project: &Project,
+        key: &FingerprintKey,
+    ) -> Result<(Spec, Values), Failure> {
+        let environment = project.environment.as_str();
+        let declared = project.manifest.settings(environment);
+        let asked: Vec<Declared> = declared
+            .iter()
+            .map(|(name, setting)| Declared { name: name.clone(), default: setting.default.clone() })
+            .collect();
+        let found = settings::load(&project.directory, environment, &asked, &|name| std::env::var(name).ok())
+            .map_err(|faults| {
+                for fault in &faults {
+                    complain(&format!("error: {fault}"));
+                }
+                Failure::told(USAGE)
+            })?;
+        for warning in &found.warnings {
+            self.say(&format!("warning: {warning}"));
+        }
+        let mut values = IndexMap::new();
+        let mut settings = IndexMap::new();
+        for (name, value) in &found.values {
+            let secret = declared.get(name).is_none_or(|setting| setting.secret);
+            let fingerprint = value.secret.fingerprint(&key.0);
+            settings.insert(name.clone(), Setting { secret, fingerprint });
+            values.insert(name.clone(), value.secret.expose().to_owned());
+        }
+        let spec = resolve(&project.manifest, environment, &settings)
+            .map_err(|diags| self.report(&diags, project.manifest.text(), &project.file))?;
+        Ok((spec, Values(values)))
+    }
+
+    /// What a deploy of the project wants.
+    pub(super) fn target(&self, project: &Project, key: &FingerprintKey) -> Result<Target, Failure> {
+        let (spec, values) = self.specification(project, key)?;
+        let selection = Selection {
+            root: project.directory.clone(),
+            exclude: spec.build.exclude.clone(),
+            include: spec.build.include.clone(),
+        };
+        let listing = source::list(&selection)
+            .map_err(|error| Failure::usage(format!("the source cannot be read: {error}"), ""))?;
+        let version = version::of(&project.directory);
+        let source = Source {
+            path: project.directory.display().to_string(),
+            digest: listing.digest(&spec.build),
+            parts: listing.parts(&spec),
+            commit: version.commit,
+            dirty: version.dirty,
+        };
+        Ok(Target { wanted: Wanted { request: Request::Deploy, spec, source }, values })
+    }
+}
+
+fn diag_json(diag: &diag::Diag, text: &str, file: &str) -> serde_json::Value {
+    let (line, column) = diag.position(text);
+    serde_json::json!({
+        "code": diag.code,
+        "severity": diag.severity,
+        "message": diag.message,
+        "help": diag.help,
+        "file": file,
+        "line": line,
+        "column": column,
+    })
+}
+
+/// Prints a line of what was asked for. A reader that has gone is no failure: what was begun goes on.
+pub(super) fn print_line(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Prints a line for the person beside it.
+pub(super) fn complain(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}

@@ -1,0 +1,209 @@
+//! Following a run to its end, whatever happens to either side.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use windlass_core::event::{Event, RunRecord, What};
+use windlass_core::journal::Verdict;
+use windlass_core::protocol::{Answer, Ask, Claim};
+
+use super::client::{Client, unexpected};
+use super::context::{Context, Project, complain, print_line};
+use super::failure::{Failure, INTERRUPTED};
+use crate::observe::{JsonLines, Observer, Plain, Terminal, outcome};
+use crate::transport;
+
+/// How often a host side that went away is looked for again, and how long in all.
+const RETRIES: u32 = 40;
+
+/// What whoever asks to stop gets.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
+}
+
+/// How the conversation about a run ended.
+enum End {
+    Over(Box<RunRecord>, Verdict),
+    /// The host side cannot go on, and says why.
+    Interrupted,
+    /// The host side went away.
+    Lost,
+    /// The person does not want to wait.
+    Left,
+}
+
+/// Asks for a run and follows it; answers the exit code. A host side that dies meanwhile is started
+/// again, and the run goes on.
+pub(super) async fn run(
+    context: &Context,
+    project: &Project,
+    client: Client,
+    ask: Ask,
+) -> Result<u8, Failure> {
+    let mut observer: Box<dyn Observer> = match (context.options.json, context.is_live()) {
+        (true, _) => Box::new(JsonLines),
+        (false, true) => Box::new(Terminal::default()),
+        (false, false) if context.options.quiet => Box::new(Silent),
+        (false, false) => Box::new(Plain::default()),
+    };
+    let mut signals =
+        Signals::new().map_err(|error| Failure::failed(format!("signals cannot be awaited: {error}"), ""))?;
+    let mut state = State { by: context.who(), run: None, seen: 0, cancelled: false };
+    let (mut client, mut ask) = (client, ask);
+    let mut lost = 0;
+    loop {
+        match follow(client, &ask, &mut state, observer.as_mut(), &mut signals).await? {
+            End::Over(record, verdict) => {
+                tell(context, &record, &verdict);
+                return Ok(verdict.exit_code());
+            }
+            End::Interrupted | End::Left => return Ok(INTERRUPTED),
+            End::Lost => {}
+        }
+        // Nothing is assumed of what became of it: the host side is asked, and goes on from its
+        // journal.
+        lost += 1;
+        if lost > RETRIES {
+            return Err(Failure::new(
+                INTERRUPTED,
+                "the host side goes away again and again",
+                format!("see {}; then `windlass resume`", project.layout.log("host").display()),
+            ));
+        }
+        context.say("the host side went away; it is started again and the run goes on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        client = Client::start(&project.layout).await?;
+        ask = match &state.run {
+            Some(run) => {
+                if let Some(record) = ended(&mut client, run).await? {
+                    let verdict = record.verdict.clone().unwrap_or(Verdict::Done);
+                    tell(context, &record, &verdict);
+                    return Ok(verdict.exit_code());
+                }
+                let how = if state.cancelled { Claim::Abort } else { Claim::Resume };
+                Ask::Claim { how, by: state.by.clone() }
+            }
+            None => ask,
+        };
+        state.seen = 0;
+    }
+}
+
+struct State {
+    by: String,
+    run: Option<String>,
+    seen: usize,
+    cancelled: bool,
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn see(&mut self, _: &Event) {}
+}
+
+async fn follow(
+    mut client: Client,
+    ask: &Ask,
+    state: &mut State,
+    observer: &mut dyn Observer,
+    signals: &mut Signals,
+) -> Result<End, Failure> {
+    if client.send(ask).await.is_err() {
+        return Ok(End::Lost);
+    }
+    match client.receive().await {
+        Ok(Answer::Event(event)) => {
+            if let Some(end) = take(state, observer, event) {
+                return Ok(end);
+            }
+        }
+        Ok(_) => return Err(unexpected()),
+        Err(failure) if failure.code == INTERRUPTED => return Ok(End::Lost),
+        Err(failure) => return Err(failure),
+    }
+    let (mut reader, mut writer) = client.into_halves();
+    let (sender, mut answers) = mpsc::channel(64);
+    let reading = tokio::spawn(async move {
+        while let Ok(answer) = transport::receive::<Answer>(&mut reader).await {
+            if sender.send(answer).await.is_err() {
+                return;
+            }
+        }
+    });
+    let end = loop {
+        tokio::select! {
+            answer = answers.recv() => match answer {
+                Some(Answer::Event(event)) => if let Some(end) = take(state, observer, event) { break end },
+                Some(_) => {}
+                None => break End::Lost,
+            },
+            () = signals.any() => {
+                if state.cancelled {
+                    complain("not waiting any more; the run goes on going back: windlass status");
+                    break End::Left;
+                }
+                state.cancelled = true;
+                complain("stopping: the run goes back (once more to leave it alone)");
+                let cancel = Ask::Cancel { run: state.run.clone().unwrap_or_default(), by: state.by.clone() };
+                let _ = transport::send(&mut writer, &cancel).await;
+            }
+        }
+    };
+    reading.abort();
+    Ok(end)
+}
+
+fn take(state: &mut State, observer: &mut dyn Observer, event: Event) -> Option<End> {
+    if let What::RunBegan { run, .. } = &event.what {
+        state.run = Some(run.clone());
+    }
+    state.seen += 1;
+    observer.see(&event);
+    match event.what {
+        What::RunEnded { verdict, record } => Some(End::Over(record, verdict)),
+        What::Interrupted { .. } => Some(End::Interrupted),
+        _ => None,
+    }
+}
+
+/// The record of a run that ended while nobody could follow it.
+async fn ended(client: &mut Client, run: &str) -> Result<Option<RunRecord>, Failure> {
+    match client.ask(&Ask::Runs { limit: 20 }).await? {
+        Answer::Runs(records) => Ok(records.into_iter().find(|record| record.run == run)),
+        _ => Err(unexpected()),
+    }
+}
+
+fn tell(context: &Context, record: &RunRecord, verdict: &Verdict) {
+    if context.options.json {
+        return;
+    }
+    let text = outcome(record, verdict);
+    if verdict.is_committed() {
+        print_line(text.trim_end());
+    } else {
+        complain(text.trim_end());
+    }
+}

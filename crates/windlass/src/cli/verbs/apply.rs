@@ -1,0 +1,40 @@
+//! `windlass apply FILE`
+
+use windlass_core::protocol::{Answer, Ask};
+
+use super::plan_file::PlanFile;
+use super::request;
+use crate::cli::args;
+use crate::cli::client::{Client, unexpected};
+use crate::cli::context::Context;
+use crate::cli::failure::{Failure, REFUSED};
+use crate::cli::follow;
+
+pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result<u8, Failure> {
+    let PlanFile { key, plan, .. } = PlanFile::read(&args.plan)?;
+    let project = context.project()?;
+    if (&plan.spec.app, &plan.spec.environment) != (&project.app, &project.environment) {
+        return Err(Failure::usage(
+            format!("the plan is for {}", plan.title()),
+            format!("add --env {}, or plan again", plan.spec.environment),
+        ));
+    }
+    if plan.is_empty() {
+        return Ok(request::nothing_to_do(context, &plan));
+    }
+    let stale = |what: &str| {
+        Failure::new(REFUSED, format!("the plan is stale: {what}"), "plan again, and apply that")
+    };
+    let (spec, values) = context.specification(&project, &key)?;
+    if spec != plan.spec {
+        return Err(stale("the manifest or a setting has changed since it was made"));
+    }
+    let mut client = Client::start(&project.layout).await?;
+    match client.ask(&Ask::Observe).await? {
+        Answer::Observed { observed, .. } if observed.fingerprint() == plan.base => {}
+        Answer::Observed { .. } => return Err(stale("the environment has changed since it was made")),
+        _ => return Err(unexpected()),
+    }
+    let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
+    follow::run(context, &project, client, begin).await
+}

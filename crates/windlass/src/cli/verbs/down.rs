@@ -1,0 +1,71 @@
+//! `windlass down`
+
+use std::io::{self, BufRead, IsTerminal};
+
+use windlass_core::plan::Request;
+use windlass_core::protocol::{Answer, Ask, Values};
+
+use super::request;
+use crate::cli::client::{Client, unexpected};
+use crate::cli::context::{Context, complain};
+use crate::cli::failure::Failure;
+
+pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<u8, Failure> {
+    let project = context.project()?;
+    if !project.layout.journal().exists() {
+        context.print(&serde_json::json!({ "changed": false }), || "Nothing is deployed here.".to_owned());
+        return Ok(0);
+    }
+    let title = format!("{} ({})", project.app, project.environment);
+    if delete_data {
+        confirm(context, &title)?;
+    }
+    let mut client = Client::start(&project.layout).await?;
+    let deployed = match client.ask(&Ask::Observe).await? {
+        Answer::Observed { observed, .. } => observed.active.is_some_and(|active| !active.stopped),
+        _ => return Err(unexpected()),
+    };
+    if deployed {
+        let code = request::carry_out(context, |observed, _| {
+            let wanted = request::as_active(observed, Request::Stop { services: Vec::new() })?;
+            Ok((wanted, Values::default()))
+        })
+        .await?;
+        if code != 0 {
+            return Ok(code);
+        }
+    }
+    let mut client = Client::start(&project.layout).await?;
+    match client.ask(&Ask::Shutdown { delete_data }).await? {
+        Answer::Done => {}
+        _ => return Err(unexpected()),
+    }
+    if delete_data {
+        // The host side has gone; its keeper and its state are the last things here.
+        crate::cli::client::wait_gone(&project.layout).await;
+        std::fs::remove_dir_all(project.layout.root()).map_err(|error| {
+            Failure::failed(format!("{} cannot be deleted: {error}", project.layout.root().display()), "")
+        })?;
+    }
+    context.print(&serde_json::json!({ "changed": true }), || {
+        let data = if delete_data { "its data is deleted" } else { "its data stays" };
+        format!("{title} is down; {data}.")
+    });
+    Ok(0)
+}
+
+fn confirm(context: &Context, title: &str) -> Result<(), Failure> {
+    if context.options.yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage("deleting data needs a person's yes", "add --yes if that is meant"));
+    }
+    complain(&format!("This deletes every database, upload and release of {title}. Type its name to go on:"));
+    let mut line = String::new();
+    let _ = io::stdin().lock().read_line(&mut line);
+    if line.trim() == title.split(' ').next().unwrap_or_default() {
+        return Ok(());
+    }
+    Err(Failure::failed("nothing was deleted", ""))
+}

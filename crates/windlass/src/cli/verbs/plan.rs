@@ -1,0 +1,24 @@
+//! `windlass plan`
+
+use windlass_core::plan::plan;
+
+use super::plan_file::PlanFile;
+use super::request;
+use crate::cli::args;
+use crate::cli::client;
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+
+pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let (observed, key) = client::observe(&project.layout).await?;
+    let key = key.map_or_else(request::new_key, Ok)?;
+    let target = context.target(&project, &key)?;
+    let plan = plan(&target.wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
+    context.print(&plan, || plan.to_string());
+    if let Some(path) = &args.out {
+        PlanFile::write(path, plan, key)?;
+        context.say(&format!("written to {0}: carry it out with `windlass apply {0}`", path.display()));
+    }
+    Ok(0)
+}

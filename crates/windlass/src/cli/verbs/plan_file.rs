@@ -1,0 +1,43 @@
+//! A plan in a file: `windlass plan --out` writes it, `windlass apply` reads it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use windlass_core::plan::{PLAN_VERSION, Plan};
+use windlass_core::protocol::FingerprintKey;
+
+use crate::cli::failure::Failure;
+use crate::layout;
+
+/// What stands in the file. It holds no secret, but the key of the fingerprints: it is 0600.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::cli) struct PlanFile {
+    pub(in crate::cli) windlass_plan: u32,
+    pub(in crate::cli) key: FingerprintKey,
+    pub(in crate::cli) plan: Plan,
+}
+
+impl PlanFile {
+    pub(in crate::cli) fn write(path: &Path, plan: Plan, key: FingerprintKey) -> Result<(), Failure> {
+        let file = Self { windlass_plan: PLAN_VERSION, key, plan };
+        let text = serde_json::to_vec_pretty(&file)
+            .map_err(|error| Failure::failed(format!("the plan cannot be written: {error}"), ""))?;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        layout::replace_file(&path, &text, 0o600)
+            .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display()), ""))
+    }
+
+    pub(in crate::cli) fn read(path: &Path) -> Result<Self, Failure> {
+        let wrong = |what: String| Failure::usage(what, "make one with windlass plan --out FILE");
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+        let version: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|error| wrong(format!("{} is not a plan: {error}", path.display())))?;
+        let found = version.get("windlass_plan").and_then(serde_json::Value::as_u64);
+        if found != Some(u64::from(PLAN_VERSION)) {
+            return Err(wrong(format!("{} is not a plan of this version of Windlass", path.display())));
+        }
+        serde_json::from_str(&text).map_err(|error| wrong(format!("{} is damaged: {error}", path.display())))
+    }
+}

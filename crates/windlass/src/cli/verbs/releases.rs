@@ -1,0 +1,42 @@
+//! `windlass releases`
+
+use std::fmt::Write as _;
+
+use windlass_core::protocol::{Answer, Ask, ReleaseRecord};
+
+use crate::cli::client::{Client, unexpected};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+
+pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
+    let project = context.project()?;
+    if !project.layout.journal().exists() {
+        return Err(super::request::not_deployed());
+    }
+    let mut client = Client::start(&project.layout).await?;
+    let releases = match client.ask(&Ask::Releases).await? {
+        Answer::Releases(releases) => releases,
+        _ => return Err(unexpected()),
+    };
+    context.print(&releases, || text(&releases));
+    Ok(0)
+}
+
+fn text(releases: &[ReleaseRecord]) -> String {
+    let mut text = String::new();
+    for release in releases {
+        let mark = if release.active { '*' } else { ' ' };
+        let at = jiff::Timestamp::from_millisecond(release.activated)
+            .map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+            .unwrap_or_default();
+        let commit = release.commit.as_deref().map_or("-", |commit| &commit[..commit.len().min(9)]);
+        let dirty = if release.dirty { "+" } else { "" };
+        let gone = if release.available { "" } else { "  (its files are gone)" };
+        let _ = writeln!(
+            text,
+            "{mark} {:5} {at}  {commit}{dirty:1}  {}  {}{gone}",
+            release.release, release.by, release.headline
+        );
+    }
+    text
+}

@@ -1,0 +1,98 @@
+//! From a request to a run: observe, plan, begin, follow.
+
+use windlass_core::name::Name;
+use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
+use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, Values};
+
+use crate::cli::client::{Client, unexpected};
+use crate::cli::context::{Context, Project, Target};
+use crate::cli::failure::{Failure, REFUSED};
+use crate::cli::follow;
+
+/// A new key for fingerprints, for an environment that has none yet.
+pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {
+    let mut key = [0; 32];
+    rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| Failure::failed(format!("the system gives no random numbers: {error}"), ""))?;
+    Ok(FingerprintKey(key))
+}
+
+/// Plans and carries out what `wanted` makes of what was observed. A plan that somebody else's run
+/// has overtaken is made once more.
+pub(in crate::cli) async fn carry_out(
+    context: &Context,
+    wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
+) -> Result<u8, Failure> {
+    let project = context.project()?;
+    for last in [false, true] {
+        let mut client = settled(context, &project).await?;
+        let (observed, key) = match client.ask(&Ask::Observe).await? {
+            Answer::Observed { observed, key } => (observed, key),
+            _ => return Err(unexpected()),
+        };
+        let key = key.map_or_else(new_key, Ok)?;
+        let (wanted, values) = wanted(&observed, &key)?;
+        let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
+        if plan.is_empty() {
+            return Ok(nothing_to_do(context, &plan));
+        }
+        let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
+        match follow::run(context, &project, client, begin).await {
+            Err(failure) if !last && failure.code == REFUSED && failure.hint == "plan again" => {}
+            other => return other,
+        }
+    }
+    Ok(REFUSED)
+}
+
+/// Reaches the host side. A run that was interrupted and that nobody follows is settled first: it
+/// goes on when it is committed, and back when it is not.
+async fn settled(context: &Context, project: &Project) -> Result<Client, Failure> {
+    let mut client = Client::start(&project.layout).await?;
+    let open = match client.ask(&Ask::Status).await? {
+        Answer::Status(status) => status.run,
+        _ => return Err(unexpected()),
+    };
+    if let Some(run) = open.filter(|run| !run.under_way) {
+        context.say(&format!("{} was interrupted; it is settled first", run.headline));
+        let claim = Ask::Claim { how: Claim::Abort, by: context.who() };
+        follow::run(context, project, client, claim).await?;
+        client = Client::start(&project.layout).await?;
+    }
+    Ok(client)
+}
+
+/// Says that the world is as wanted.
+pub(in crate::cli) fn nothing_to_do(context: &Context, plan: &Plan) -> u8 {
+    let release = plan.previous.map(|release| release.to_string());
+    let document = serde_json::json!({ "changed": false, "release": release });
+    context.print(&document, || format!("Nothing to do: {} is as the manifest says.", plan.title()));
+    0
+}
+
+/// What the active release runs, for requests that change only how.
+pub(in crate::cli) fn as_active(observed: &Observed, request: Request) -> Result<Wanted, Failure> {
+    let active = observed.active.as_ref().ok_or_else(not_deployed)?;
+    Ok(Wanted { request, spec: active.spec.clone(), source: active.tree.source.clone() })
+}
+
+/// What a deploy wants.
+pub(in crate::cli) fn as_manifest(
+    context: &Context,
+    project: &Project,
+    key: &FingerprintKey,
+) -> Result<(Wanted, Values), Failure> {
+    let Target { wanted, values } = context.target(project, key)?;
+    Ok((wanted, values))
+}
+
+/// Nothing was ever deployed.
+pub(in crate::cli) fn not_deployed() -> Failure {
+    Failure::usage("nothing is deployed here yet", "run windlass deploy first")
+}
+
+/// Names of services as typed.
+pub(in crate::cli) fn names(typed: Vec<String>) -> Result<Vec<Name>, Failure> {
+    let names = typed.into_iter().map(Name::new);
+    names.collect::<Result<_, _>>().map_err(|error| Failure::usage(error.to_string(), "see windlass status"))
+}

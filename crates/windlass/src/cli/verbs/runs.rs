@@ -1,0 +1,58 @@
+//! `windlass runs`
+
+use std::fmt::Write as _;
+
+use windlass_core::event::RunRecord;
+use windlass_core::journal::Verdict;
+use windlass_core::protocol::{Answer, Ask};
+
+use crate::cli::client::{Client, unexpected};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+
+pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Failure> {
+    let project = context.project()?;
+    if !project.layout.journal().exists() {
+        return Err(super::request::not_deployed());
+    }
+    let mut client = Client::start(&project.layout).await?;
+    let records = match client.ask(&Ask::Runs { limit }).await? {
+        Answer::Runs(records) => records,
+        _ => return Err(unexpected()),
+    };
+    context.print(&records, || records.iter().map(text).collect());
+    Ok(0)
+}
+
+fn text(record: &RunRecord) -> String {
+    let at = jiff::Timestamp::from_millisecond(record.began)
+        .map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+        .unwrap_or_default();
+    let seconds = (record.ended - record.began).max(0) as f64 / 1000.0;
+    let (how, why) = match &record.verdict {
+        Some(Verdict::Done) => ("done", None),
+        Some(Verdict::DoneWithProblems(faults)) => ("done, with problems", faults.first()),
+        Some(Verdict::Failed(fault)) => ("failed, nothing changed", Some(fault)),
+        Some(Verdict::RolledBack(fault)) => ("rolled back", Some(fault)),
+        Some(Verdict::Refused(fault)) => ("refused", Some(fault)),
+        Some(Verdict::Stuck { cause, .. }) => ("needs a person", Some(cause)),
+        None => ("under way", None),
+    };
+    let mut text = format!("{at}  {}  by {}: {how} after {seconds:.1} s\n", record.headline, record.by);
+    if let Some(fault) = why {
+        let _ = writeln!(text, "    {}", fault.message);
+    }
+    let phases: Vec<String> =
+        record.phases.iter().map(|(phase, millis)| format!("{} {millis} ms", phase.title())).collect();
+    let _ = writeln!(text, "    {}", phases.join(", "));
+    let cost = record.requests;
+    let _ = writeln!(
+        text,
+        "    requests: {} served, {} failed, {} drained, longest gap {:.1} ms",
+        cost.served,
+        cost.failed,
+        cost.drained,
+        cost.longest_gap_micros as f64 / 1000.0
+    );
+    text
+}

@@ -1,0 +1,101 @@
+//! `windlass status`
+
+use std::fmt::Write as _;
+
+use windlass_core::launch::ProcessState;
+use windlass_core::protocol::{Answer, Ask, EnvironmentStatus, InstanceStatus, ServiceStatus};
+use windlass_core::units::Span;
+
+use crate::cli::client::{Client, unexpected};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::clock;
+
+pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
+    let project = context.project()?;
+    if !project.layout.journal().exists() {
+        return Err(super::request::not_deployed());
+    }
+    let mut client = Client::start(&project.layout).await?;
+    let status = match client.ask(&Ask::Status).await? {
+        Answer::Status(status) => status,
+        _ => return Err(unexpected()),
+    };
+    context.print(&status, || text(&status, clock::wall_millis()));
+    Ok(0)
+}
+
+/// The status for people, as of `now` (milliseconds since 1970).
+fn text(status: &EnvironmentStatus, now: i64) -> String {
+    let mut text = format!("{} ({})", status.app, status.environment);
+    match &status.release {
+        Some(release) => {
+            let _ = write!(text, "  {}, active for {}", release.release, age(now, release.activated));
+        }
+        None => text.push_str("  nothing is deployed"),
+    }
+    if !status.addresses.is_empty() {
+        let _ = write!(text, "  {}", status.addresses.join(" "));
+    }
+    text.push('\n');
+    if let Some(run) = &status.run {
+        let how = if run.under_way { "under way" } else { "interrupted" };
+        let _ = writeln!(text, "{how}: {} by {}, {}", run.headline, run.by, age(now, run.began));
+    }
+    let parts: Vec<&ServiceStatus> = status.services.iter().chain(&status.resources).collect();
+    if !parts.is_empty() {
+        let _ = writeln!(
+            text,
+            "\n{:20} {:12} {:>8} {:>8} {:>9} {:>8} {:>6}",
+            "INSTANCE", "STATE", "FOR", "RESTARTS", "MEMORY", "CPU", "PORT"
+        );
+    }
+    for service in parts {
+        for instance in &service.instances {
+            let _ = writeln!(text, "{}", row(service, instance, now));
+        }
+        if service.instances.is_empty() {
+            let _ = writeln!(text, "{:20} stopped", service.name);
+        }
+    }
+    for cron in &status.crons {
+        let next = cron.next.map_or_else(|| "never".to_owned(), |at| format!("in {}", age(at, now)));
+        let last = cron.outcome.clone().unwrap_or_else(|| "it has not run yet".to_owned());
+        let running = if cron.running { "running now; " } else { "" };
+        let _ = writeln!(text, "{:20} cron: {running}next {next}; last: {last}", cron.name);
+    }
+    for problem in &status.problems {
+        let _ = writeln!(text, "\n! {problem}");
+    }
+    text
+}
+
+fn row(service: &ServiceStatus, instance: &InstanceStatus, now: i64) -> String {
+    let name = if instance.id.release.0 == 0 { service.name.to_string() } else { instance.id.to_string() };
+    let state = match &instance.status.state {
+        ProcessState::Running { .. } if instance.ready => "ready",
+        ProcessState::Running { .. } => "not ready",
+        ProcessState::Backoff { .. } => "waiting",
+        ProcessState::Stopping { .. } => "stopping",
+        ProcessState::Ended(_) => "ended",
+    };
+    let port = instance.port.map(|port| port.to_string()).unwrap_or_default();
+    format!(
+        "{name:20} {state:12} {:>8} {:>8} {:>6} MB {:>7}s {port:>6}",
+        age(now, instance.status.since),
+        instance.status.restarts,
+        instance.memory / 1_000_000,
+        instance.cpu_millis / 1000
+    )
+}
+
+/// How long ago, to two units.
+fn age(now: i64, then: i64) -> String {
+    let millis = u64::try_from(now - then).unwrap_or(0);
+    let rounded = match millis {
+        0..60_000 => millis / 1000 * 1000,
+        60_000..86_400_000 => millis / 60_000 * 60_000,
+        _ => millis / 3_600_000 * 3_600_000,
+    };
+    Span::from_millis(rounded).to_string()
+}

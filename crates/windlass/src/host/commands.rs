@@ -1,0 +1,126 @@
+//! `windlass run`: a job or any command, now, in the active release with its environment.
+
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use windlass_core::journal::Fault;
+use windlass_core::launch::{End, Exit};
+use windlass_core::plan::{PLAN_VERSION, Plan, Request, Tree};
+use windlass_core::protocol::{Refusal, RunWhat};
+use windlass_core::spec::{Job, Limits, Undo, When};
+use windlass_core::units::Span;
+
+use super::Host;
+use super::oneshot::in_words;
+use super::runs::No;
+
+/// A command that is about to run.
+pub(super) struct Command {
+    /// The name of its keeper and log.
+    pub(super) name: String,
+    plan: Plan,
+    job: Job,
+}
+
+impl Host {
+    /// Looks what is to run, before anything does.
+    pub(super) fn prepare_run(&self, what: RunWhat, _by: &str) -> Result<Command, No> {
+        let active = self.journal.borrow().active().ok().flatten();
+        let active = active.ok_or_else(|| {
+            No::new(Refusal::NotFound, "nothing is deployed here yet", "run windlass deploy first")
+        })?;
+        let spec = active.release.spec;
+        let (title, job) = match what {
+            RunWhat::Job(name) => {
+                let known = || spec.jobs.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                let job = spec.jobs.get(&name).cloned().ok_or_else(|| {
+                    let hint = match known() {
+                        known if known.is_empty() => "the manifest has no jobs; `windlass run -- COMMAND` \
+                                                      runs any command"
+                            .to_owned(),
+                        known => format!("there are {known}; `windlass run -- COMMAND` runs any command"),
+                    };
+                    No::new(Refusal::NotFound, format!("there is no job {name}"), hint)
+                })?;
+                (name.to_string(), job)
+            }
+            RunWhat::Command(command) => {
+                // It sees what the application sees: the environment of the first service.
+                let service = spec.services.values().next();
+                let job = Job {
+                    command,
+                    directory: service.map(|service| service.directory.clone()).unwrap_or_default(),
+                    env: service.map(|service| service.env.clone()).unwrap_or_default(),
+                    user: service.and_then(|service| service.user.clone()),
+                    when: When::Manual,
+                    undo: Undo::Compatible,
+                    timeout: Span::ZERO,
+                    limits: Limits::default(),
+                    schema: None,
+                };
+                ("command".to_owned(), job)
+            }
+        };
+        let name = format!("run.{title}.{}", uuid::Uuid::now_v7().simple());
+        let plan = Plan {
+            version: PLAN_VERSION,
+            request: Request::Deploy,
+            release: active.release.id,
+            previous: Some(active.release.id),
+            tree: Tree { id: active.release.tree, source: active.release.source },
+            spec,
+            instances: active.release.instances,
+            digests: IndexMap::new(),
+            base: String::new(),
+            changes: Vec::new(),
+            steps: Vec::new(),
+        };
+        Ok(Command { name, plan, job })
+    }
+
+    /// Runs it; answers its exit code and how it ended in words.
+    pub(super) async fn run_now(
+        self: &Rc<Self>,
+        command: &Command,
+        line: &dyn Fn(String),
+    ) -> Result<(i32, String), Fault> {
+        let redactor = self.redactor(command.plan.release);
+        let masked = |text: String| line(redactor.redact(&text).into_owned());
+        let ended = self
+            .run_job_command(&command.plan, &command.job, &command.job.command, &command.name, &masked)
+            .await;
+        // Nothing needs its record any more: nobody resumes it.
+        let _ = std::fs::remove_dir_all(self.layout.job(&command.name));
+        let _ = std::fs::remove_file(self.layout.log(&command.name));
+        let ended = ended?;
+        let code = match (&ended.end, &ended.exit) {
+            (_, Some(Exit::Code(code))) => *code,
+            (End::TimedOut, _) => 124,
+            (_, Some(Exit::NotStarted(_))) => 127,
+            (_, Some(Exit::OutOfMemory)) => 137,
+            (_, Some(Exit::Signal(signal))) => 128 + signal_number(signal),
+            _ => 1,
+        };
+        Ok((code, in_words(&ended)))
+    }
+}
+
+fn signal_number(name: &str) -> i32 {
+    match name.trim_start_matches("SIG") {
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "ILL" => 4,
+        "ABRT" => 6,
+        "BUS" => 7,
+        "FPE" => 8,
+        "KILL" => 9,
+        "USR1" => 10,
+        "SEGV" => 11,
+        "USR2" => 12,
+        "PIPE" => 13,
+        "ALRM" => 14,
+        "TERM" => 15,
+        _ => 0,
+    }
+}

@@ -1,0 +1,161 @@
+//! What runs by the clock.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use jiff::Timestamp;
+use windlass_core::launch::Launch;
+use windlass_core::name::Name;
+use windlass_core::policy::cron::{Action, History, Running, due};
+use windlass_core::spec::{Cron, Stop};
+use windlass_core::units::Span;
+
+use super::fill::Fill;
+use super::instances::log;
+use super::releases::once;
+use super::supervise::note;
+use super::{Host, resources, values};
+use crate::engine::Active;
+use crate::runtime::process;
+use crate::schedule;
+
+impl Host {
+    /// Starts cron jobs when they are due, as long as the host side lives. Ticks are recorded before
+    /// their run starts, so that none runs twice whatever dies.
+    pub(super) async fn keep_time(self: &Rc<Self>) {
+        let mut queued: BTreeSet<Name> = BTreeSet::new();
+        loop {
+            let active = self.journal.borrow().active().ok().flatten().filter(|active| !active.stopped);
+            let mut next: Option<Timestamp> = None;
+            for (name, cron) in active.iter().flat_map(|active| &active.release.spec.crons) {
+                let Some(active) = &active else { continue };
+                let tick = self.tick(active, name, cron, &mut queued).await;
+                next = [next, tick].into_iter().flatten().min();
+            }
+            // Also a change of release and the end of a run are looked at soon enough.
+            let soon = Timestamp::now().checked_add(jiff::SignedDuration::from_secs(1)).ok();
+            schedule::sleep_until([next, soon].into_iter().flatten().min()).await;
+        }
+    }
+
+    async fn tick(
+        self: &Rc<Self>,
+        active: &Active,
+        name: &Name,
+        cron: &Cron,
+        queued: &mut BTreeSet<Name>,
+    ) -> Option<Timestamp> {
+        let schedule = schedule::schedule(cron).ok()?;
+        let since = Timestamp::from_millisecond(active.release.activated).ok()?;
+        let recorded = self.journal.borrow().cron(name).ok().flatten();
+        let last = recorded.and_then(|(last, _)| Timestamp::from_millisecond(last).ok());
+        let runs = self.cron_runs(name);
+        let running = match (runs, queued.contains(name)) {
+            (false, _) => Running::Nothing,
+            (true, false) => Running::One,
+            (true, true) => Running::OneAndOneWaits,
+        };
+        if !runs && queued.remove(name) {
+            self.start_cron(active, name, cron);
+            return schedule.next(Timestamp::now());
+        }
+        let history = History { since, last, running };
+        let decision = due(&schedule, &history, Timestamp::now(), cron.missed, cron.overlap);
+        if let Some(last) = decision.last {
+            let said = match decision.action {
+                Action::SkipMissed => Some("left out: it was due while the host was away"),
+                Action::SkipRunning => Some("left out: the run before had not ended"),
+                _ => None,
+            };
+            if let Err(error) = self.journal.borrow_mut().set_cron(name, last.as_millisecond(), said) {
+                // A tick that is not recorded must not run: it might run twice.
+                note(&format!("the cron job {name} is not started: {error}"));
+                return decision.next;
+            }
+        }
+        match decision.action {
+            Action::Start => self.start_cron(active, name, cron),
+            Action::Replace => {
+                let directory = self.layout.job(&label(name));
+                let _ = process::stop(&directory, "TERM", Span::from_secs(10)).await;
+                self.start_cron(active, name, cron);
+            }
+            Action::Queue => {
+                queued.insert(name.clone());
+            }
+            Action::Wait | Action::SkipMissed | Action::SkipRunning => {}
+        }
+        decision.next
+    }
+
+    /// Whether a cron job runs now.
+    pub(super) fn cron_runs(&self, name: &Name) -> bool {
+        let seen = process::observe(&self.layout.job(&label(name)));
+        seen.is_some_and(|seen| seen.keeper_alive && !seen.has_ended())
+    }
+
+    fn start_cron(self: &Rc<Self>, active: &Active, name: &Name, cron: &Cron) {
+        let (host, active, name, cron) = (self.clone(), active.clone(), name.clone(), cron.clone());
+        tokio::task::spawn_local(async move {
+            let outcome = match host.run_cron(&active, &name, &cron).await {
+                Ok(outcome) => outcome,
+                Err(fault) => fault.message,
+            };
+            let last = host.journal.borrow().cron(&name).ok().flatten().map_or(0, |(last, _)| last);
+            let _ = host.journal.borrow_mut().set_cron(&name, last, Some(&outcome));
+        });
+    }
+
+    async fn run_cron(
+        &self,
+        active: &Active,
+        name: &Name,
+        cron: &Cron,
+    ) -> Result<String, windlass_core::journal::Fault> {
+        let release = &active.release;
+        let values = values::read(&self.layout, release.id)
+            .map_err(|error| windlass_core::journal::Fault::new(error.to_string(), ""))?;
+        let facts = if release.spec.resources.is_empty() {
+            IndexMap::new()
+        } else {
+            resources::facts(self, &release.spec.resources, &values).await?
+        };
+        let label = label(name);
+        let fill = Fill {
+            app: &release.spec.app,
+            environment: &release.spec.environment,
+            release: release.id,
+            shared: &self.layout.shared(),
+            values: &values,
+            facts: &facts,
+            port: None,
+            replica: 1,
+            label: &label,
+        };
+        let launch = Launch {
+            label: label.clone(),
+            argv: fill.argv(&cron.command)?,
+            directory: self.layout.tree(release.tree).join(&cron.directory).display().to_string(),
+            user: cron.user.clone(),
+            restart: once(),
+            stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(10), quiet: None },
+            limits: cron.limits.clone(),
+            log: log(self.layout.log(name.as_str())),
+            timeout: cron.timeout,
+            oom_score_adj: 300,
+            ..Launch::default()
+        };
+        let env = fill.environment(&cron.env, cron.user.as_deref())?;
+        let failed = |error: process::RuntimeError| {
+            windlass_core::journal::Fault::new(error.to_string(), error.hint().unwrap_or_default())
+        };
+        let ended = process::run_once(&self.layout.job(&label), &launch, env).await.map_err(failed)?;
+        Ok(super::oneshot::in_words(&ended))
+    }
+}
+
+/// The name of a cron job's keeper.
+pub(super) fn label(name: &Name) -> String {
+    format!("cron.{name}")
+}

@@ -1,0 +1,104 @@
+//! Putting values into templates, as late as possible: when a process is started.
+
+use std::path::Path;
+
+use indexmap::IndexMap;
+use windlass_core::journal::Fault;
+use windlass_core::name::{Name, ReleaseId};
+use windlass_core::protocol::Values;
+use windlass_core::spec::{Command, Reference, Template};
+
+/// Everything that a template can refer to.
+pub(super) struct Fill<'a> {
+    pub(super) app: &'a Name,
+    pub(super) environment: &'a Name,
+    pub(super) release: ReleaseId,
+    pub(super) shared: &'a Path,
+    pub(super) values: &'a Values,
+    /// Facts of the resources, by resource.
+    pub(super) facts: &'a IndexMap<Name, IndexMap<String, String>>,
+    pub(super) port: Option<u16>,
+    pub(super) replica: u32,
+    /// What runs, such as `web.r12.1`.
+    pub(super) label: &'a str,
+}
+
+impl Fill<'_> {
+    /// The text of a template.
+    pub(super) fn text(&self, template: &Template) -> Result<String, Fault> {
+        template.fill(|reference| self.value(reference))
+    }
+
+    /// Program and arguments of a command.
+    pub(super) fn argv(&self, command: &Command) -> Result<Vec<String>, Fault> {
+        match command {
+            Command::Argv(words) => words.iter().map(|word| self.text(word)).collect(),
+            Command::Shell(line) => Ok(vec!["/bin/sh".to_owned(), "-c".to_owned(), line.clone()]),
+        }
+    }
+
+    /// The whole environment of a process: what it is told of itself, a few variables of the system,
+    /// and what the manifest says, which goes before both.
+    pub(super) fn environment(
+        &self,
+        declared: &IndexMap<String, Template>,
+        user: Option<&str>,
+    ) -> Result<Vec<(String, String)>, Fault> {
+        let mut variables: IndexMap<String, String> = IndexMap::new();
+        for kept in ["PATH", "LANG", "TZ", "HOME", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
+            if let Ok(value) = std::env::var(kept) {
+                variables.insert(kept.to_owned(), value);
+            }
+        }
+        if let Some(user) = user {
+            variables.insert("USER".to_owned(), user.to_owned());
+            variables.insert("LOGNAME".to_owned(), user.to_owned());
+        }
+        for (key, value) in [
+            ("WINDLASS_APP", self.app.to_string()),
+            ("WINDLASS_ENVIRONMENT", self.environment.to_string()),
+            ("WINDLASS_RELEASE", self.release.to_string()),
+            ("WINDLASS_INSTANCE", self.label.to_owned()),
+            ("WINDLASS_SHARED", self.shared.display().to_string()),
+        ] {
+            variables.insert(key.to_owned(), value);
+        }
+        if let Some(port) = self.port {
+            variables.insert("PORT".to_owned(), port.to_string());
+        }
+        for (key, template) in declared {
+            variables.insert(key.clone(), self.text(template)?);
+        }
+        Ok(variables.into_iter().collect())
+    }
+
+    fn value(&self, reference: &Reference) -> Result<String, Fault> {
+        let missing = |what: String, hint: &str| Fault::new(what, hint);
+        Ok(match reference {
+            Reference::Port => match self.port {
+                Some(port) => port.to_string(),
+                None => {
+                    let what = format!("{}: {{port}} is used, but no port is declared", self.label);
+                    return Err(missing(what, "add port = \"auto\" to the service"));
+                }
+            },
+            Reference::Replica => self.replica.to_string(),
+            Reference::Release => self.release.to_string(),
+            Reference::App => self.app.to_string(),
+            Reference::Environment => self.environment.to_string(),
+            Reference::Shared => self.shared.display().to_string(),
+            Reference::Setting(key) => self.values.0.get(key).cloned().ok_or_else(|| {
+                missing(
+                    format!("{}: the setting {key} has no value", self.label),
+                    "set it in .env or in the environment, and deploy again",
+                )
+            })?,
+            Reference::Resource { name, field } => {
+                let facts = self.facts.get(name.as_str());
+                facts.and_then(|facts| facts.get(field)).cloned().ok_or_else(|| {
+                    missing(format!("{}: the resource {name} has no {field}", self.label), "")
+                })?
+            }
+        })
+    }
+}

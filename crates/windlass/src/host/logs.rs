@@ -1,0 +1,147 @@
+//! Reading logs: their ends, and what is added to them.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use windlass_core::name::Name;
+use windlass_core::protocol::Refusal;
+
+use super::Host;
+use super::runs::No;
+
+/// How much of a log's end is looked at, at the most.
+const WINDOW: u64 = 1 << 20;
+
+/// The longest line that is shown; the rest is left out.
+const LONGEST: usize = 16 << 10;
+
+/// The last lines of a log; none when there is no such log.
+pub(super) fn tail(path: &Path, lines: usize) -> Vec<String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(WINDOW)))?;
+        let mut bytes = Vec::new();
+        file.take(WINDOW).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let Ok(bytes) = read() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&bytes);
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].iter().map(|line| shown(line)).collect()
+}
+
+/// A line as it may go to a terminal: without control characters, and not endless. Rotation may
+/// leave zero bytes where a line was taken out of the file.
+fn shown(line: &str) -> String {
+    line.chars().filter(|c| *c == '\t' || !c.is_control()).take(LONGEST).collect()
+}
+
+/// Follows one log.
+pub(super) struct Follow {
+    path: PathBuf,
+    at: u64,
+    part: Vec<u8>,
+}
+
+impl Follow {
+    /// From its end as it is now.
+    pub(super) fn from_end(path: &Path) -> Self {
+        let at = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or(0);
+        Self { path: path.to_owned(), at, part: Vec::new() }
+    }
+
+    /// Hands on each whole line that was added.
+    pub(super) fn lines(&mut self, mut line: impl FnMut(String)) {
+        let Ok(mut file) = File::open(&self.path) else { return };
+        let length = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
+        if length < self.at {
+            // It was rotated: what was read is gone from its front.
+            self.at = 0;
+            self.part.clear();
+        }
+        let mut bytes = Vec::new();
+        let read = file
+            .seek(SeekFrom::Start(self.at))
+            .and_then(|_| Read::by_ref(&mut file).take(WINDOW).read_to_end(&mut bytes));
+        let Ok(count) = read else { return };
+        self.at += count as u64;
+        self.part.extend(bytes);
+        while let Some(end) = self.part.iter().position(|byte| *byte == b'\n') {
+            let whole: Vec<u8> = self.part.drain(..=end).collect();
+            line(shown(&String::from_utf8_lossy(&whole[..end])));
+        }
+    }
+}
+
+/// The logs that a person asked for.
+pub(super) struct Logs {
+    past: Vec<(String, String)>,
+    followed: Vec<(String, Follow)>,
+}
+
+impl Logs {
+    /// What was there already.
+    pub(super) fn past(&mut self) -> Vec<(String, String)> {
+        std::mem::take(&mut self.past)
+    }
+
+    /// What was added since the last call.
+    pub(super) fn news(&mut self, host: &Host) -> Vec<(String, String)> {
+        let redactor = host.active_redactor();
+        let mut news = Vec::new();
+        for (source, follow) in &mut self.followed {
+            follow.lines(|line| news.push((source.clone(), redactor.redact(&line).into_owned())));
+        }
+        news
+    }
+}
+
+impl Host {
+    /// Opens the logs of these services, resources, jobs and crons, or of all services.
+    pub(super) fn open_logs(&self, wanted: &[Name], lines: usize, since: Option<i64>) -> Result<Logs, No> {
+        let active = self.journal.borrow().active().ok().flatten();
+        let services: Vec<String> = active
+            .iter()
+            .flat_map(|active| active.release.spec.services.keys())
+            .map(ToString::to_string)
+            .collect();
+        let names: Vec<String> =
+            if wanted.is_empty() { services } else { wanted.iter().map(ToString::to_string).collect() };
+        let redactor = self.active_redactor();
+        let mut logs = Logs { past: Vec::new(), followed: Vec::new() };
+        for name in names {
+            let path = self.layout.log(&name);
+            if !path.exists() && !wanted.is_empty() {
+                return Err(No::new(
+                    Refusal::NotFound,
+                    format!("there is no log of {name}"),
+                    format!("there are {}", self.log_names().join(", ")),
+                ));
+            }
+            let fresh = since.is_none_or(|since| changed(&path) >= since);
+            if fresh {
+                let past = tail(&path, lines);
+                logs.past.extend(past.iter().map(|line| (name.clone(), redactor.redact(line).into_owned())));
+            }
+            logs.followed.push((name, Follow::from_end(&path)));
+        }
+        Ok(logs)
+    }
+
+    fn log_names(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.layout.logs()).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".log").map(str::to_owned))
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn changed(path: &Path) -> i64 {
+    let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    let since = changed.ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    since.and_then(|since| i64::try_from(since.as_millis()).ok()).unwrap_or(0)
+}

@@ -1,0 +1,93 @@
+//! Looking at an environment, to make a plan from. Changes nothing.
+
+use std::io;
+
+use indexmap::IndexMap;
+use windlass_core::name::{Name, ReleaseId};
+use windlass_core::plan::{Activation, Observed, ObservedInstance, ObservedResource, Tree, resource_digest};
+use windlass_core::spec::When;
+
+use super::identity::Identity;
+use crate::engine::{Journal, JournalError, ReleaseRow};
+use crate::layout::Layout;
+use crate::runtime::process;
+
+/// Looks at an environment whose host side may or may not run.
+///
+/// # Errors
+/// When its state cannot be read.
+pub fn observe_at_rest(layout: &Layout) -> Result<Observed, JournalError> {
+    if !layout.journal().exists() {
+        return Ok(Observed { next_release: 1, ..Observed::default() });
+    }
+    let journal = Journal::open_to_read(&layout.journal())?;
+    observe(layout, &journal)
+}
+
+/// Looks at an environment.
+///
+/// # Errors
+/// When its state cannot be read.
+pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalError> {
+    let releases = journal.releases()?;
+    let trees = trees(layout, &releases);
+    let available = |tree: ReleaseId| trees.iter().any(|t| t.id == tree);
+    let active = journal.active()?.map(|active| Activation {
+        tree: Tree { id: active.release.tree, source: active.release.source.clone() },
+        release: active.release.id,
+        instances: active.release.instances.clone(),
+        spec: active.release.spec,
+        stopped: active.stopped,
+    });
+    let jobs_done = journal.jobs_done()?;
+    let once = |name: &&Name| {
+        let spec = active.as_ref().map(|a| &a.spec);
+        spec.and_then(|spec| spec.jobs.get(*name)).is_none_or(|job| job.when == When::Once)
+    };
+    Ok(Observed {
+        next_release: journal.last_release_number()? + 1,
+        instances: instances(layout).unwrap_or_default(),
+        resources: resources(layout, active.as_ref()),
+        once_done: jobs_done.keys().filter(once).cloned().collect(),
+        jobs_done,
+        releases: releases.iter().filter(|r| available(r.tree)).map(|r| (r.id, r.tree)).collect(),
+        trees,
+        active,
+    })
+}
+
+fn trees(layout: &Layout, releases: &[ReleaseRow]) -> Vec<Tree> {
+    let mut trees: IndexMap<ReleaseId, Tree> = IndexMap::new();
+    for release in releases.iter().rev() {
+        if layout.is_sealed(release.tree) {
+            let tree = Tree { id: release.tree, source: release.source.clone() };
+            trees.entry(release.tree).or_insert(tree);
+        }
+    }
+    trees.into_values().collect()
+}
+
+fn instances(layout: &Layout) -> io::Result<Vec<ObservedInstance>> {
+    let all = Identity::all(layout)?.into_iter();
+    Ok(all
+        .map(|identity| {
+            let seen = process::observe(&layout.instance(&identity.id));
+            let running = seen.is_some_and(|seen| seen.keeper_alive && !seen.has_ended());
+            ObservedInstance { id: identity.id, digest: identity.digest, running }
+        })
+        .collect())
+}
+
+fn resources(layout: &Layout, active: Option<&Activation>) -> IndexMap<Name, ObservedResource> {
+    let mut found = IndexMap::new();
+    let Ok(entries) = std::fs::read_dir(layout.root().join("resources")) else { return found };
+    for name in entries.flatten().filter_map(|entry| Name::new(entry.file_name().to_string_lossy()).ok()) {
+        let seen = process::observe(&layout.resource(&name).join("keeper"));
+        let running = seen.is_some_and(|seen| seen.keeper_alive && !seen.has_ended());
+        let known = active.and_then(|active| active.spec.resources.get(&name));
+        let digest = known.map(resource_digest).unwrap_or_default();
+        found.insert(name, ObservedResource { digest, running });
+    }
+    found.sort_keys();
+    found
+}

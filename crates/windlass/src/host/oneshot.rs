@@ -1,0 +1,75 @@
+//! Commands that run to their end: build steps, jobs, cron runs. Each has a keeper, whose directory
+//! is the record of what became of it, so that none runs twice because somebody died meanwhile.
+
+use std::path::Path;
+use std::time::Duration;
+
+use windlass_core::journal::Fault;
+use windlass_core::launch::{End, Exit, Launch};
+use windlass_core::units::Span;
+
+use super::Host;
+use crate::runtime::process;
+
+pub(super) use crate::runtime::process::Ended;
+
+impl Host {
+    /// Runs a command to its end, or waits for the end of the one that runs already in this
+    /// directory, or answers how the one that ran there ended. `line` gets its output meanwhile.
+    pub(super) async fn run_to_end(
+        &self,
+        directory: &Path,
+        launch: &Launch,
+        env: Vec<(String, String)>,
+        line: &dyn Fn(String),
+    ) -> Result<Ended, Fault> {
+        if let Some(ended) = process::observe(directory).and_then(|seen| seen.ended()) {
+            return Ok(ended);
+        }
+        let failed = |error: process::RuntimeError| {
+            Fault::new(format!("{} cannot be run: {error}", launch.label), error.hint().unwrap_or_default())
+        };
+        let mut follow = super::logs::Follow::from_end(Path::new(&launch.log.path));
+        let run = process::run_once(directory, launch, env);
+        tokio::pin!(run);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut run => break ended.map_err(failed)?,
+                () = tokio::time::sleep(Duration::from_millis(100)) => follow.lines(line),
+            }
+        };
+        follow.lines(line);
+        Ok(ended)
+    }
+}
+
+/// What a command's end means to whoever needed it to succeed.
+pub(super) fn success(what: &str, ended: &Ended, timeout: Span, tail: Vec<String>) -> Result<(), Fault> {
+    let message = match (ended.end, &ended.exit) {
+        (End::Finished, Some(Exit::Code(0))) => return Ok(()),
+        (End::TimedOut, _) => format!("{what} did not end within {timeout} and was stopped"),
+        (End::Stopped, _) => format!("{what} was stopped"),
+        (_, Some(Exit::Unknown) | None) => format!("{what} ended while nobody could see how"),
+        (_, Some(exit)) => format!("{what} failed: {exit}"),
+    };
+    let hint = match (ended.end, &ended.exit) {
+        (End::TimedOut, _) => "see where it hangs, or give it longer with timeout",
+        (_, Some(Exit::OutOfMemory)) => "give it more memory, or let it need less",
+        (_, Some(Exit::Unknown) | None) => "look at what it left, and run it again",
+        _ => "the lines above are the end of its output",
+    };
+    let mut fault = Fault::new(message, hint);
+    fault.tail = tail;
+    Err(fault)
+}
+
+/// How a command ended, in words.
+pub(super) fn in_words(ended: &Ended) -> String {
+    match (ended.end, &ended.exit) {
+        (End::Finished, Some(Exit::Code(0))) => "ended well".to_owned(),
+        (End::TimedOut, _) => "ran longer than it may, and was stopped".to_owned(),
+        (End::Stopped, _) => "was stopped".to_owned(),
+        (_, Some(exit)) => format!("failed: {exit}"),
+        (_, None) => "ended unseen".to_owned(),
+    }
+}

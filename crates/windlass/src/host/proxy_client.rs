@@ -1,0 +1,147 @@
+//! Speaking to the proxy.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use windlass_core::edge::{Answer, Ask, Report, Table};
+use windlass_core::journal::Fault;
+use windlass_core::launch::Launch;
+use windlass_core::name::InstanceId;
+use windlass_core::spec::{Restart, RestartWhen, Stop};
+use windlass_core::units::Span;
+
+use super::instances::log;
+use super::state::program;
+use crate::layout::Layout;
+use crate::runtime::process;
+use crate::transport;
+
+/// The proxy of an environment.
+pub(super) struct ProxyClient<'a> {
+    layout: &'a Layout,
+}
+
+/// How long the proxy may take to answer. It answers in well under a millisecond; this is for a
+/// machine that is busy to the brim.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl<'a> ProxyClient<'a> {
+    pub(super) fn new(layout: &'a Layout) -> Self {
+        Self { layout }
+    }
+
+    /// Starts the proxy unless it runs, and waits until it answers.
+    pub(super) async fn start(&self) -> Result<(), Fault> {
+        let directory = self.layout.proxy();
+        let failed = |what: String| Fault::new(what, "see logs/proxy.log in the environment's directory");
+        let program = program().map_err(|error| failed(format!("this program cannot be found: {error}")))?;
+        let launch = Launch {
+            label: "proxy".to_owned(),
+            argv: vec![
+                program.display().to_string(),
+                "proxy".to_owned(),
+                directory.display().to_string(),
+                "--access-log".to_owned(),
+                self.layout.log("access").display().to_string(),
+            ],
+            directory: directory.display().to_string(),
+            restart: Restart {
+                when: RestartWhen::Always,
+                backoff: Span::from_millis(10),
+                backoff_max: Span::from_secs(5),
+                limit: u32::MAX,
+                window: Span::from_secs(60),
+            },
+            stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(35), quiet: None },
+            log: log(self.layout.log("proxy")),
+            sockets: true,
+            oom_score_adj: -500,
+            ..Launch::default()
+        };
+        let path = std::env::var("PATH").unwrap_or_default();
+        process::start(&directory.join("keeper"), &launch, vec![("PATH".to_owned(), path)])
+            .await
+            .map_err(|error| failed(format!("the proxy cannot be started: {error}")))?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(2);
+        loop {
+            match self.ask(&Ask::Report).await {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(failed(format!("the proxy does not answer: {error}")));
+                }
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// Stops the proxy.
+    pub(super) async fn stop(&self) -> Result<(), Fault> {
+        let directory = self.layout.proxy().join("keeper");
+        let stopped = process::stop(&directory, "TERM", Span::from_secs(35)).await;
+        stopped.map(drop).map_err(|error| {
+            Fault::new(format!("the proxy cannot be stopped: {error}"), error.hint().unwrap_or_default())
+        })
+    }
+
+    /// Puts a table in force.
+    pub(super) async fn apply(&self, table: Table) -> Result<u64, Fault> {
+        let failed = |what: String, hint: &str| Fault::new(what, hint);
+        match self.ask(&Ask::Apply(Box::new(table))).await {
+            Ok(Answer::Applied { switch_nanos, .. }) => Ok(switch_nanos),
+            Ok(Answer::Refused { reason }) => {
+                Err(failed(format!("the proxy refused its table: {reason}"), ""))
+            }
+            Ok(_) => Err(failed("the proxy answered what was not asked".to_owned(), "")),
+            Err(error) => Err(failed(
+                format!("the proxy does not answer: {error}"),
+                "its keeper starts it again by itself; see logs/proxy.log",
+            )),
+        }
+    }
+
+    /// What the proxy counts; nothing when it does not answer.
+    pub(super) async fn report(&self) -> Option<Report> {
+        match self.ask(&Ask::Report).await {
+            Ok(Answer::Report(report)) => Some(*report),
+            _ => None,
+        }
+    }
+
+    /// Waits until no request or connection is left on an instance, at the most so long; answers how
+    /// many are left then.
+    pub(super) async fn drained(&self, id: &InstanceId, within: Duration) -> u64 {
+        let deadline = Instant::now() + within;
+        let ask = Ask::Drained { instances: vec![id.to_string()] };
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let left: IndexMap<String, u64> = match self.ask(&ask).await {
+                Ok(Answer::Drained { left }) => left,
+                // A proxy that is away has no connections.
+                _ => return 0,
+            };
+            let left = left.values().sum();
+            if left == 0 || Instant::now() >= deadline {
+                return left;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    pub(super) async fn ask(&self, ask: &Ask) -> io::Result<Answer> {
+        let asked = async {
+            let mut stream = transport::connect(&self.layout.proxy(), "sock").await?;
+            let mut line = serde_json::to_vec(ask)?;
+            line.push(b'\n');
+            stream.write_all(&line).await?;
+            let mut answer = String::new();
+            BufReader::new(stream).read_line(&mut answer).await?;
+            serde_json::from_str(&answer).map_err(io::Error::other)
+        };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}

@@ -1,0 +1,221 @@
+//! Trees: copied from the source, built, sealed, removed.
+
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use windlass_core::journal::Fault;
+use windlass_core::launch::Launch;
+use windlass_core::name::ReleaseId;
+use windlass_core::plan::Plan;
+use windlass_core::spec::{Restart, RestartWhen, Stop};
+use windlass_core::units::Span;
+
+use super::fill::Fill;
+use super::instances::log;
+use super::resources::blocking;
+use super::{Host, oneshot, values};
+use crate::layout;
+use crate::project::source::{self, Selection};
+
+/// Whatever runs to its end is not started again by its keeper.
+pub(super) fn once() -> Restart {
+    Restart {
+        when: RestartWhen::Never,
+        backoff: Span::ZERO,
+        backoff_max: Span::ZERO,
+        limit: 0,
+        window: Span::ZERO,
+    }
+}
+
+impl Host {
+    /// Copies the selected source files into the tree's directory, and carries over what
+    /// the build says from the newest tree.
+    pub(super) async fn fetch_source(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
+        if self.layout.is_sealed(tree) {
+            return Ok("it is there already".to_owned());
+        }
+        let unfinished = self.layout.tree(tree);
+        let selection = Selection {
+            root: PathBuf::from(&plan.tree.source.path),
+            exclude: plan.spec.build.exclude.clone(),
+            include: plan.spec.build.include.clone(),
+        };
+        let previous = self.newest_tree();
+        let cache = plan.spec.build.cache.clone();
+        let wanted = plan.tree.source.digest.clone();
+        let result = blocking(move || {
+            remove_tree(&unfinished)?;
+            let copied = source::copy(&selection, &unfinished)?;
+            for directory in cache {
+                let from = previous.as_ref().map(|tree| tree.join(&directory));
+                if let Some(from) = from.filter(|from| from.is_dir()) {
+                    let to = unfinished.join(&directory);
+                    remove_tree(&to)?;
+                    source::carry(&from, &to)?;
+                }
+            }
+            Ok::<_, io::Error>(copied)
+        })
+        .await?;
+        let copied = result.map_err(|error| {
+            Fault::new(
+                format!("the source cannot be copied: {error}"),
+                "free some disk space, or exclude files",
+            )
+        })?;
+        if copied.digest(&plan.spec.build) != wanted {
+            return Err(Fault::new(
+                "the source changed while the deploy began",
+                "deploy again when your editor or checkout has settled",
+            ));
+        }
+        Ok(format!("{} files, {}", copied.files, human(copied.bytes)))
+    }
+
+    fn newest_tree(&self) -> Option<PathBuf> {
+        let active = self.journal.borrow().active().ok().flatten();
+        active.map(|active| self.layout.tree(active.release.tree))
+    }
+
+    /// Runs one command of the build.
+    pub(super) async fn build(
+        &self,
+        plan: &Plan,
+        tree: ReleaseId,
+        index: usize,
+        line: &dyn Fn(String),
+    ) -> Result<String, Fault> {
+        if self.layout.is_sealed(tree) {
+            return Ok("it is there already".to_owned());
+        }
+        let Some(step) = plan.spec.build.steps.get(index) else { return Ok(String::new()) };
+        let unfinished = self.layout.tree(tree);
+        let label = build_label(plan, index);
+        let (argv, env) = self.build_command(plan, index, &label)?;
+        let launch = Launch {
+            label: label.clone(),
+            argv,
+            directory: unfinished.display().to_string(),
+            restart: once(),
+            stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(5), quiet: None },
+            log: log(self.layout.log(&label)),
+            timeout: step.timeout,
+            oom_score_adj: 500,
+            ..Launch::default()
+        };
+        let ended = self.run_to_end(&self.layout.job(&label), &launch, env, line).await?;
+        let what = format!("the build step `{}`", step.command);
+        let tail = super::logs::tail(Path::new(&launch.log.path), 40);
+        oneshot::success(&what, &ended, step.timeout, self.redacted(plan.release, tail))?;
+        Ok(String::new())
+    }
+
+    fn build_command(
+        &self,
+        plan: &Plan,
+        index: usize,
+        label: &str,
+    ) -> Result<(Vec<String>, Vec<(String, String)>), Fault> {
+        let values = values::read(&self.layout, plan.release)
+            .map_err(|error| Fault::new(format!("the settings cannot be read: {error}"), ""))?;
+        let fill = Fill {
+            app: &plan.spec.app,
+            environment: &plan.spec.environment,
+            release: plan.release,
+            shared: &self.layout.shared(),
+            values: &values,
+            facts: &indexmap::IndexMap::new(),
+            port: None,
+            replica: 1,
+            label,
+        };
+        let argv = plan.spec.build.steps.get(index).map(|step| fill.argv(&step.command)).transpose()?;
+        Ok((argv.unwrap_or_default(), fill.environment(&plan.spec.build.env, None)?))
+    }
+
+    /// Marks the tree as finished, durably, after linking what releases share into it.
+    pub(super) async fn seal_tree(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
+        let unsealed = self.layout.tree(tree);
+        let seal = self.layout.seal(tree);
+        let shared = self.layout.shared();
+        let links = plan.spec.build.shared.clone();
+        let source = serde_json::to_vec(&plan.tree).unwrap_or_default();
+        let result = blocking(move || {
+            if seal.is_file() {
+                return Ok(());
+            }
+            for directory in links {
+                link_shared(&unsealed, &shared, &directory)?;
+            }
+            // One syncfs instead of an fsync for each of thousands of files; then the seal, so that
+            // a sealed tree is a whole one also after a power cut.
+            rustix::fs::syncfs(&std::fs::File::open(&unsealed)?)?;
+            layout::replace_file(&seal, &source, 0o644)
+        })
+        .await?;
+        result.map_err(|error: io::Error| {
+            Fault::new(format!("releases/{tree} cannot be sealed: {error}"), "free some disk space")
+        })?;
+        Ok(String::new())
+    }
+
+    /// Removes a tree, finished or not.
+    pub(super) async fn remove_tree(&self, tree: ReleaseId) -> Result<String, Fault> {
+        let (path, seal) = (self.layout.tree(tree), self.layout.seal(tree));
+        let result = blocking(move || {
+            // A tree that is being removed must never look like one that can be run.
+            match std::fs::remove_file(&seal) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound && path.exists() => return Err(error),
+                _ => {}
+            }
+            remove_tree(&path)
+        })
+        .await?;
+        result.map_err(|error| {
+            Fault::new(format!("releases/{tree} cannot be removed: {error}"), "remove it by hand")
+        })?;
+        Ok(String::new())
+    }
+}
+
+/// The name of a build step's keeper and log.
+pub(super) fn build_label(plan: &Plan, index: usize) -> String {
+    format!("{}.build.{}", plan.release, index + 1)
+}
+
+fn link_shared(tree: &Path, shared: &Path, directory: &str) -> io::Result<()> {
+    let target = shared.join(directory);
+    let link = tree.join(directory);
+    if !target.exists() {
+        layout::make_dir(&target, 0o755)?;
+        // What the source ships there is where the shared directory begins.
+        if link.is_dir() && !link.is_symlink() {
+            source::carry(&link, &target)?;
+        }
+    }
+    if link.is_symlink() {
+        std::fs::remove_file(&link)?;
+    }
+    remove_tree(&link)?;
+    if let Some(parent) = link.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    symlink(&target, &link)
+}
+
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn human(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

@@ -1,0 +1,147 @@
+//! Resources: what is known of them, starting and stopping them.
+
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use windlass_core::journal::Fault;
+use windlass_core::name::Name;
+use windlass_core::protocol::Values;
+use windlass_core::spec::{Resource, Source};
+use windlass_core::units::Span;
+
+use super::Host;
+use super::instances::log;
+use crate::resource::{self, Place, Prepared};
+use crate::runtime::process;
+
+/// Facts of resources, by resource.
+pub(super) type Facts = IndexMap<Name, IndexMap<String, String>>;
+
+/// What templates can ask of these resources.
+pub(super) async fn facts(
+    host: &Host,
+    resources: &IndexMap<Name, Resource>,
+    values: &Values,
+) -> Result<Facts, Fault> {
+    let mut facts = Facts::new();
+    for (name, spec) in resources {
+        let known = match &spec.source {
+            Source::Private { .. } => host.prepared(name, spec).await?.facts,
+            Source::External { url } => {
+                let url = external(name, url, values)?;
+                resource::facts_of_url(spec.engine, &url).map_err(fault)?
+            }
+        };
+        facts.insert(name.clone(), known);
+    }
+    Ok(facts)
+}
+
+fn external(name: &Name, url: &windlass_core::spec::Template, values: &Values) -> Result<String, Fault> {
+    url.fill(|reference| match reference {
+        windlass_core::spec::Reference::Setting(key) => values.0.get(key).cloned().ok_or_else(|| {
+            Fault::new(
+                format!("the address of {name} needs the setting {key}, which has no value"),
+                "set it in .env or in the environment",
+            )
+        }),
+        other => Err(Fault::new(format!("the address of {name} cannot refer to {{{other}}}"), "")),
+    })
+}
+
+impl Host {
+    /// A private resource, made ready to start; what is there is left as it is.
+    pub(super) async fn prepared(&self, name: &Name, spec: &Resource) -> Result<Prepared, Fault> {
+        let key = (name.clone(), windlass_core::plan::resource_digest(spec));
+        if let Some(prepared) = self.prepared.borrow().get(&key) {
+            return Ok(prepared.clone());
+        }
+        let (app, environment) = self.names();
+        let place = Place {
+            app,
+            environment,
+            name: name.clone(),
+            directory: self.layout.resource(name),
+            log: log(self.layout.log(name.as_str())),
+        };
+        let spec = spec.clone();
+        let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
+        self.prepared.borrow_mut().insert(key, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Initialises (the first time) and starts a resource, and waits until it answers.
+    pub(super) async fn start_resource(&self, name: &Name, spec: &Resource) -> Result<String, Fault> {
+        let prepared = self.prepared(name, spec).await?;
+        let directory = self.layout.resource(name).join("keeper");
+        let seen = process::observe(&directory).filter(|seen| seen.keeper_alive && !seen.has_ended());
+        let failed = |error: process::RuntimeError| {
+            Fault::new(format!("{name} cannot be started: {error}"), error.hint().unwrap_or_default())
+        };
+        if seen.is_some_and(|seen| seen.launch != prepared.launch) {
+            let stop = &prepared.launch.stop;
+            process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
+        }
+        let began = Instant::now();
+        process::start(&directory, &prepared.launch, prepared.env.clone()).await.map_err(failed)?;
+        self.await_answer(name, spec, &prepared, began).await?;
+        let ready = prepared.clone();
+        blocking(move || resource::after_start(&ready)).await?.map_err(fault)?;
+        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(format!("answers after {}", Span::from_millis(took)))
+    }
+
+    async fn await_answer(
+        &self,
+        name: &Name,
+        spec: &Resource,
+        prepared: &Prepared,
+        began: Instant,
+    ) -> Result<(), Fault> {
+        let directory = self.layout.resource(name).join("keeper");
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let (engine, facts) = (spec.engine, prepared.facts.clone());
+            let answer = blocking(move || resource::ready(engine, &facts, Duration::from_secs(2))).await?;
+            let Err(why) = answer else { return Ok(()) };
+            let ended = process::observe(&directory).is_none_or(|seen| seen.has_ended());
+            if ended || began.elapsed() > prepared.patience {
+                let mut fault = Fault::new(
+                    format!("{name} does not answer: {why}"),
+                    format!("the lines above are the end of its log; `windlass logs {name}` shows more"),
+                );
+                fault.tail = super::logs::tail(&self.layout.log(name.as_str()), 20);
+                return Err(fault);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(250));
+        }
+    }
+
+    /// Stops a resource; its data stays.
+    pub(super) async fn stop_resource(&self, name: &Name) -> Result<String, Fault> {
+        let directory = self.layout.resource(name).join("keeper");
+        let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive || seen.process_alive)
+        else {
+            return Ok(String::new());
+        };
+        let stop = &seen.launch.stop;
+        process::stop(&directory, &stop.signal, stop.grace).await.map_err(|error| {
+            Fault::new(format!("{name} cannot be stopped: {error}"), error.hint().unwrap_or_default())
+        })?;
+        Ok(String::new())
+    }
+}
+
+/// Runs what blocks on a thread of its own.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Fault> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Fault::new(format!("Windlass failed inside: {error}"), "please report this"))
+}
+
+fn fault(fault: resource::Fault) -> Fault {
+    Fault::new(fault.message, fault.help)
+}

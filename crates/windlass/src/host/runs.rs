@@ -1,0 +1,381 @@
+//! Runs: begun, followed, interrupted, claimed, settled.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use uuid::Uuid;
+use windlass_core::event::{Event, RequestCost, RunRecord, What};
+use windlass_core::journal::{Direction, Turn, Verdict};
+use windlass_core::plan::{Action, Phase, Plan, Request};
+use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
+
+use super::world::Acting;
+use super::{Host, values};
+use crate::clock;
+use crate::engine::{Engine, RunRow};
+
+/// How long an interrupted run waits for somebody to claim it, before the host side settles it
+/// alone.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// A run in memory: its events so far, for whoever comes late, and the way to stop it.
+pub(super) struct RunHandle {
+    pub(super) row: RunRow,
+    events: RefCell<Vec<Event>>,
+    news: watch::Sender<usize>,
+    cancel: watch::Sender<Option<Turn>>,
+    under_way: Cell<bool>,
+    /// Whether it has taken the lock.
+    locked: Cell<bool>,
+    /// When it is settled if nobody claims it, milliseconds since 1970; for people.
+    settles_at: Cell<Option<i64>>,
+    /// What the proxy had counted when the run began.
+    before: Cell<RequestCost>,
+}
+
+/// Why something cannot be begun.
+pub(super) struct No {
+    pub(super) kind: Refusal,
+    pub(super) message: String,
+    pub(super) hint: String,
+}
+
+impl No {
+    pub(super) fn new(kind: Refusal, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: hint.into() }
+    }
+}
+
+impl RunHandle {
+    fn new(row: RunRow) -> Rc<Self> {
+        Rc::new(Self {
+            row,
+            events: RefCell::default(),
+            news: watch::Sender::new(0),
+            cancel: watch::Sender::new(None),
+            under_way: Cell::new(false),
+            locked: Cell::new(false),
+            settles_at: Cell::new(None),
+            before: Cell::new(RequestCost::default()),
+        })
+    }
+
+    /// Asks the run to go back. It does, unless it is committed.
+    pub(super) fn cancel(&self, turn: Turn) {
+        self.cancel.send_if_modified(|now| {
+            let first = now.is_none();
+            now.get_or_insert(turn);
+            first
+        });
+    }
+
+    /// Whoever asked for the run has gone: a run that has changed nothing yet is dropped.
+    pub(super) fn abandon(&self) {
+        if !self.locked.get() {
+            self.cancel(Turn::Cancelled { by: format!("{} going away", self.row.by) });
+        }
+    }
+
+    /// A receiver that is told how many events there are.
+    pub(super) fn news(&self) -> watch::Receiver<usize> {
+        self.news.subscribe()
+    }
+
+    /// The event with this number.
+    pub(super) fn event(&self, number: usize) -> Option<Event> {
+        self.events.borrow().get(number).cloned()
+    }
+
+    fn say(&self, event: Event) {
+        if let What::StepDone { step, direction: Direction::Forward, .. } = &event.what
+            && self.row.plan.step(*step).is_some_and(|step| step.action == Action::TakeLock)
+        {
+            self.locked.set(true);
+        }
+        let mut events = self.events.borrow_mut();
+        events.push(event);
+        self.news.send_replace(events.len());
+    }
+}
+
+impl Host {
+    /// Begins a run, which goes on whether or not anybody follows it.
+    pub(super) fn begin(
+        self: &Rc<Self>,
+        plan: Plan,
+        given: Values,
+        key: &FingerprintKey,
+        by: &str,
+    ) -> Result<Rc<RunHandle>, No> {
+        if let Some(open) = self.holder() {
+            return Err(No::new(
+                Refusal::Busy,
+                format!("the lock is held: {}", self.describe(&open)),
+                "wait until it is over (`windlass status`), or follow it with `windlass resume`",
+            ));
+        }
+        let failed = |error: &dyn std::fmt::Display| {
+            No::new(Refusal::Failed, format!("the run cannot be begun: {error}"), "free some disk space")
+        };
+        let last = self.journal.borrow().last_release_number().map_err(|error| failed(&error))?;
+        let makes_release = !matches!(plan.request, Request::Stop { .. });
+        if makes_release && plan.release.0 <= last {
+            return Err(No::new(
+                Refusal::Stale,
+                format!("{} was begun by somebody else meanwhile", plan.release),
+                "plan again",
+            ));
+        }
+        if values::key(&self.layout).is_none() {
+            values::write_key(&self.layout, key).map_err(|error| failed(&error))?;
+        }
+        let kept = match (&plan.request, plan.previous) {
+            (Request::Deploy, _) => Some(given),
+            (Request::Rollback { to }, _) => values::read(&self.layout, *to).ok(),
+            (Request::Restart { .. } | Request::Scale { .. }, Some(previous)) => {
+                values::read(&self.layout, previous).ok()
+            }
+            _ => None,
+        };
+        if let Some(kept) = kept {
+            values::write(&self.layout, plan.release, &kept).map_err(|error| failed(&error))?;
+        }
+        let id = Uuid::now_v7().to_string();
+        self.journal.borrow_mut().begin(&id, &plan, by).map_err(|error| failed(&error))?;
+        let row = RunRow { id, plan, by: by.to_owned(), began: clock::wall_millis() };
+        let handle = RunHandle::new(row);
+        self.runs.borrow_mut().insert(handle.row.id.clone(), handle.clone());
+        self.carry_out(&handle);
+        Ok(handle)
+    }
+
+    /// Takes up the runs that a former host side left.
+    pub(super) fn take_up(self: &Rc<Self>) {
+        let open = self.journal.borrow().open_runs().unwrap_or_default();
+        for row in open {
+            let handle = RunHandle::new(row);
+            self.runs.borrow_mut().insert(handle.row.id.clone(), handle.clone());
+            if self.holder().is_none_or(|holder| holder.row.id != handle.row.id) {
+                // It had not taken the lock, so nothing of it can be seen: it is dropped.
+                handle.cancel(Turn::Unclaimed);
+                self.carry_out(&handle);
+                continue;
+            }
+            let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+            handle.locked.set(true);
+            handle.settles_at.set(Some(clock::wall_millis() + lease));
+            let host = self.clone();
+            tokio::task::spawn_local(async move {
+                // The timer goes by the monotonic clock, whatever happens to the time of day.
+                tokio::time::sleep(LEASE).await;
+                if !handle.under_way.get() {
+                    handle.cancel(Turn::Unclaimed);
+                    host.carry_out(&handle);
+                }
+            });
+        }
+    }
+
+    /// Takes over the open run: an interrupted one goes on as `how` says; one that is under way is
+    /// followed, or turned back.
+    pub(super) fn claim(self: &Rc<Self>, how: Claim, by: &str) -> Option<Rc<RunHandle>> {
+        let handle = self.holder().or_else(|| self.runs.borrow().values().last().cloned())?;
+        if how == Claim::Abort {
+            handle.cancel(Turn::Cancelled { by: by.to_owned() });
+        }
+        self.carry_out(&handle);
+        Some(handle)
+    }
+
+    /// Goes on with a run, unless it is under way.
+    fn carry_out(self: &Rc<Self>, handle: &Rc<RunHandle>) {
+        if handle.under_way.replace(true) {
+            return;
+        }
+        handle.settles_at.set(None);
+        let (host, handle) = (self.clone(), handle.clone());
+        tokio::task::spawn_local(async move {
+            host.engine(&handle).await;
+        });
+    }
+
+    async fn engine(self: &Rc<Self>, handle: &Rc<RunHandle>) {
+        let row = &handle.row;
+        let began = What::RunBegan {
+            run: row.id.clone(),
+            headline: row.plan.headline(),
+            steps: u32::try_from(row.plan.steps.len()).unwrap_or(u32::MAX),
+        };
+        handle.say(Event { at: clock::wall_millis(), what: began });
+        handle.before.set(self.requests(&row.plan).await);
+        let emitter = handle.clone();
+        let emit: Rc<dyn Fn(Event)> = Rc::new(move |event| emitter.say(event));
+        let world = Acting { host: self.clone(), emit: emit.clone() };
+        let mut engine = Engine {
+            run: &row.id,
+            plan: &row.plan,
+            journal: self.journal.clone(),
+            world: &world,
+            emit: &*emit,
+            cancel: handle.cancel.subscribe(),
+        };
+        match engine.run().await {
+            Ok(verdict) => self.finish(handle, verdict).await,
+            Err(interrupt) => {
+                // Nothing was lost: the journal knows how far it came, and the run can be resumed.
+                handle.under_way.set(false);
+                handle.say(Event {
+                    at: clock::wall_millis(),
+                    what: What::Interrupted { why: interrupt.to_string() },
+                });
+            }
+        }
+    }
+
+    async fn finish(&self, handle: &Rc<RunHandle>, verdict: Verdict) {
+        let record = self.record(handle, verdict.clone()).await;
+        let written = self.journal.borrow_mut().end(&handle.row.id, &record);
+        if let Err(error) = written {
+            handle.under_way.set(false);
+            let why = format!("the run's end cannot be written: {error}");
+            handle.say(Event { at: clock::wall_millis(), what: What::Interrupted { why } });
+            return;
+        }
+        self.runs.borrow_mut().shift_remove(&handle.row.id);
+        if !verdict.is_committed() && handle.row.plan.previous != Some(handle.row.plan.release) {
+            values::forget(&self.layout, handle.row.plan.release);
+        }
+        self.sweep();
+        handle.say(Event {
+            at: clock::wall_millis(),
+            what: What::RunEnded { verdict, record: Box::new(record) },
+        });
+    }
+
+    async fn record(&self, handle: &RunHandle, verdict: Verdict) -> RunRecord {
+        let (row, plan) = (&handle.row, &handle.row.plan);
+        let report = self.proxy().report().await.unwrap_or_default();
+        let before = handle.before.get();
+        let now = self.requests(plan).await;
+        let active = self.journal.borrow().active().ok().flatten();
+        let spec = active.as_ref().map_or(&plan.spec, |active| &active.release.spec);
+        RunRecord {
+            run: row.id.clone(),
+            headline: plan.headline(),
+            by: row.by.clone(),
+            plan: plan.hash(),
+            release: Some(plan.release),
+            previous: plan.previous,
+            commit: plan.tree.source.commit.clone(),
+            dirty: plan.tree.source.dirty,
+            began: row.began,
+            ended: clock::wall_millis(),
+            phases: phases(&handle.events.borrow()),
+            verdict: Some(verdict),
+            requests: RequestCost {
+                served: now.served.saturating_sub(before.served),
+                failed: now.failed.saturating_sub(before.failed),
+                drained: now.drained.saturating_sub(before.drained),
+                longest_gap_micros: now.longest_gap_micros,
+            },
+            addresses: super::routing::addresses(spec, &report.listening),
+        }
+    }
+
+    async fn requests(&self, _plan: &Plan) -> RequestCost {
+        let report = self.proxy().report().await.unwrap_or_default();
+        let sum =
+            |count: fn(&windlass_core::edge::Counters) -> u64| report.releases.values().map(count).sum();
+        RequestCost {
+            served: sum(|c| c.served),
+            failed: sum(|c| c.failed),
+            drained: sum(|c| c.drained),
+            longest_gap_micros: report.longest_gap_micros,
+        }
+    }
+
+    /// The run that holds the lock.
+    pub(super) fn holder(&self) -> Option<Rc<RunHandle>> {
+        let holder = self.journal.borrow().lock_holder().ok().flatten()?;
+        self.runs.borrow().get(&holder).cloned()
+    }
+
+    /// The open run, for people: the one that holds the lock, or the latest.
+    pub(super) fn open_run(&self) -> Option<OpenRun> {
+        let holder = self.holder();
+        let handle = holder.clone().or_else(|| self.runs.borrow().values().last().cloned())?;
+        Some(OpenRun {
+            run: handle.row.id.clone(),
+            headline: handle.row.plan.headline(),
+            by: handle.row.by.clone(),
+            began: handle.row.began,
+            under_way: handle.under_way.get(),
+            locked: holder.is_some(),
+            settles_at: handle.settles_at.get(),
+        })
+    }
+
+    /// Who asked for a run.
+    pub(super) fn asked_by(&self, run: &str) -> String {
+        self.runs.borrow().get(run).map(|handle| handle.row.by.clone()).unwrap_or_default()
+    }
+
+    /// A run in one line, for whoever has to wait for it.
+    pub(super) fn describe_run(&self, run: &str) -> String {
+        let handle = self.runs.borrow().get(run).cloned();
+        handle.map_or_else(|| format!("run {run}"), |handle| self.describe(&handle))
+    }
+
+    fn describe(&self, handle: &RunHandle) -> String {
+        let since = (clock::wall_millis() - handle.row.began).max(0) / 1000;
+        let until = match (handle.under_way.get(), handle.settles_at.get()) {
+            (false, Some(at)) => {
+                let left = (at - clock::wall_millis()).max(0) / 1000;
+                format!("it was interrupted and is settled in {left} s unless it is resumed")
+            }
+            _ => "until it ends".to_owned(),
+        };
+        format!("{} by {}, for {since} s; {until}", handle.row.plan.headline(), handle.row.by)
+    }
+
+    /// Removes the directories of instances that have ended and belong to nothing.
+    fn sweep(&self) {
+        let Ok(Some(active)) = self.journal.borrow().active() else { return };
+        let kept: Vec<_> = active.release.instances.values().flatten().collect();
+        for identity in super::identity::Identity::all(&self.layout).unwrap_or_default() {
+            let directory = self.layout.instance(&identity.id);
+            let seen = crate::runtime::process::observe(&directory);
+            let lives = seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive);
+            if !lives && !kept.contains(&&identity.id) {
+                let _ = std::fs::remove_dir_all(directory);
+            }
+        }
+    }
+}
+
+/// How long each phase took: from its first step's beginning to its last one's end.
+fn phases(events: &[Event]) -> Vec<(Phase, u64)> {
+    let mut spans: Vec<(Phase, i64, i64)> = Vec::new();
+    let mut phase_of: Vec<(u32, Phase)> = Vec::new();
+    for event in events {
+        match &event.what {
+            What::StepBegan { step, phase, direction: Direction::Forward, .. } => {
+                phase_of.push((*step, *phase));
+                if !spans.iter().any(|(known, ..)| known == phase) {
+                    spans.push((*phase, event.at, event.at));
+                }
+            }
+            What::StepDone { step, direction: Direction::Forward, .. }
+            | What::StepFailed { step, direction: Direction::Forward, .. } => {
+                let phase = phase_of.iter().find(|(known, _)| known == step).map(|(_, phase)| *phase);
+                if let Some(span) = spans.iter_mut().find(|(known, ..)| Some(*known) == phase) {
+                    span.2 = event.at;
+                }
+            }
+            _ => {}
+        }
+    }
+    spans.into_iter().map(|(phase, from, to)| (phase, u64::try_from(to - from).unwrap_or(0))).collect()
+}

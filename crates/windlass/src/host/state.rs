@@ -1,0 +1,179 @@
+//! What the host side holds in memory. All of it can be found again on disk.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use tokio::sync::Notify;
+use windlass_core::journal::Fault;
+use windlass_core::name::{InstanceId, Name, ReleaseId};
+use windlass_core::protocol::Refusal;
+
+use super::proxy_client::ProxyClient;
+use super::runs::{No, RunHandle};
+use super::supervise::Health;
+use super::values;
+use crate::engine::{Journal, JournalError};
+use crate::layout::Layout;
+use crate::resource::Prepared;
+use crate::settings::Redactor;
+
+/// One environment.
+pub struct Host {
+    /// Where it lies.
+    pub layout: Layout,
+    /// Journal and ledger.
+    pub journal: Rc<RefCell<Journal>>,
+    /// Runs that are not over, by id.
+    pub(super) runs: RefCell<IndexMap<String, Rc<RunHandle>>>,
+    /// What the health checks say.
+    pub(super) health: RefCell<IndexMap<InstanceId, Health>>,
+    /// Resources as they were made ready, by name and digest.
+    pub(super) prepared: RefCell<HashMap<(Name, String), Prepared>>,
+    /// What masks the secrets of a release.
+    redactors: RefCell<HashMap<ReleaseId, Rc<Redactor>>>,
+    /// Whether the host side is about to end.
+    pub(super) ending: Cell<bool>,
+    ended: Notify,
+}
+
+impl Host {
+    /// Opens the environment.
+    ///
+    /// # Errors
+    /// When its state cannot be read.
+    pub fn open(layout: Layout) -> Result<Rc<Self>, JournalError> {
+        let journal = Journal::open(&layout.journal())?;
+        Ok(Rc::new(Self {
+            layout,
+            journal: Rc::new(RefCell::new(journal)),
+            runs: RefCell::default(),
+            health: RefCell::default(),
+            prepared: RefCell::default(),
+            redactors: RefCell::default(),
+            ending: Cell::new(false),
+            ended: Notify::new(),
+        }))
+    }
+
+    /// The application and the environment, from where they lie: `.../APP/ENVIRONMENT`.
+    pub(super) fn names(&self) -> (Name, Name) {
+        let root = self.layout.root();
+        let part = |path: Option<&Path>| {
+            let text = path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
+            text.and_then(|text| Name::new(text).ok())
+        };
+        let named = || self.journal.borrow().active().ok().flatten().map(|active| active.release.spec);
+        match (part(root.parent()), part(Some(root))) {
+            (Some(app), Some(environment)) => (app, environment),
+            // Only a directory that was made by hand is called otherwise.
+            _ => named().map_or_else(unnamed, |spec| (spec.app, spec.environment)),
+        }
+    }
+
+    /// What masks the values of a release's secret settings.
+    pub(super) fn redactor(&self, release: ReleaseId) -> Rc<Redactor> {
+        if let Some(known) = self.redactors.borrow().get(&release) {
+            return known.clone();
+        }
+        let values = values::read(&self.layout, release).unwrap_or_default();
+        let redactor = Rc::new(Redactor::new(values.0.values().map(String::as_str)));
+        self.redactors.borrow_mut().insert(release, redactor.clone());
+        redactor
+    }
+
+    /// The same for the active release.
+    pub(super) fn active_redactor(&self) -> Rc<Redactor> {
+        let active = self.journal.borrow().active().ok().flatten();
+        self.redactor(active.map_or(ReleaseId(0), |active| active.release.id))
+    }
+
+    /// Lines with the secrets of a release masked.
+    pub(super) fn redacted(&self, release: ReleaseId, lines: Vec<String>) -> Vec<String> {
+        let redactor = self.redactor(release);
+        lines.iter().map(|line| redactor.redact(line).into_owned()).collect()
+    }
+
+    /// Ends the host side, the proxy and the resources. The services must have been stopped.
+    pub(super) async fn shutdown(&self, delete_data: bool) -> Result<(), No> {
+        if let Some(run) = self.open_run() {
+            let message = format!("{} is under way", run.headline);
+            return Err(No::new(Refusal::Busy, message, "wait for it, or abort it"));
+        }
+        let active = self.journal.borrow().active().ok().flatten();
+        if active.is_some_and(|active| !active.stopped) {
+            return Err(No::new(
+                Refusal::Invalid,
+                "the services still run",
+                "stop them first: windlass stop",
+            ));
+        }
+        self.ending.set(true);
+        self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
+        if delete_data {
+            for part in ["resources", "releases", "shared", "instances", "jobs", "proxy", "logs", "current"] {
+                let path = self.layout.root().join(part);
+                let removed = if path.is_symlink() {
+                    std::fs::remove_file(&path)
+                } else {
+                    std::fs::remove_dir_all(&path)
+                };
+                match removed {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                        let message = format!("{} cannot be deleted: {error}", path.display());
+                        return Err(No::new(Refusal::Failed, message, "delete it by hand"));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        self.ended.notify_one();
+        Ok(())
+    }
+
+    /// Returns when the host side is to end.
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
+        // Whoever asked for it still has to read the answer.
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+
+    /// A run that is not over.
+    pub(super) fn run(&self, id: &str) -> Option<Rc<RunHandle>> {
+        self.runs.borrow().get(id).cloned()
+    }
+
+    /// Who holds the lock.
+    pub(super) fn lock_holder(&self) -> Result<Option<String>, Fault> {
+        self.journal.borrow().lock_holder().map_err(|error| Fault::new(error.to_string(), ""))
+    }
+
+    /// A connection to the proxy's admin socket.
+    pub(super) fn proxy(&self) -> ProxyClient<'_> {
+        ProxyClient::new(&self.layout)
+    }
+}
+
+/// This program, also when its file was replaced while it ran.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn program() -> io::Result<PathBuf> {
+    let path = std::env::current_exe()?;
+    // An upgrade replaces the file; the kernel then marks the old name.
+    match path.to_str().and_then(|path| path.strip_suffix(" (deleted)")) {
+        Some(replaced) => Ok(PathBuf::from(replaced)),
+        None => Ok(path),
+    }
+}
+
+fn unnamed() -> (Name, Name) {
+    let name = |text: &str| Name::new(text);
+    match (name("unnamed"), name("local")) {
+        (Ok(app), Ok(environment)) => (app, environment),
+        _ => unreachable!("both are names"),
+    }
+}

@@ -1,0 +1,168 @@
+//! Between runs: what should run runs, what is not alive is restarted, what is due by the clock is
+//! started.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use windlass_core::name::InstanceId;
+use windlass_core::policy::health::{Health as Verdict, Monitor};
+use windlass_core::units::Span;
+
+use super::Host;
+use super::identity::Identity;
+use super::world::Sent;
+use crate::engine::Active;
+use crate::health;
+use crate::runtime::process;
+
+/// How often the host side looks whether what should run does. Keepers restart processes by
+/// themselves; this is for keepers that died, and for the machine's reboot.
+const PACE: Duration = Duration::from_secs(2);
+
+/// What the liveness check of an instance says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Health {
+    /// Why it is not alive; `None` while it is.
+    pub(super) reason: Option<String>,
+}
+
+impl Host {
+    /// Starts the loops that go on as long as the host side lives.
+    pub(super) fn supervise(self: &Rc<Self>) {
+        let host = self.clone();
+        tokio::task::spawn_local(async move {
+            let mut watched = BTreeSet::new();
+            loop {
+                host.keep_running().await;
+                host.watch_liveness(&mut watched);
+                tokio::time::sleep(PACE).await;
+            }
+        });
+        let host = self.clone();
+        tokio::task::spawn_local(async move { host.keep_time().await });
+        let host = self.clone();
+        tokio::task::spawn_local(async move { host.serve_health().await });
+    }
+
+    fn at_rest(&self) -> Option<Active> {
+        if self.holder().is_some() || self.ending.get() {
+            return None;
+        }
+        self.journal.borrow().active().ok().flatten().filter(|active| !active.stopped)
+    }
+
+    /// Brings back what should run and has neither process nor keeper, and gives keepers to
+    /// processes that lost theirs.
+    async fn keep_running(self: &Rc<Self>) {
+        let Some(active) = self.at_rest() else { return };
+        for (name, resource) in active.release.spec.resources.iter().filter(|(_, r)| r.is_private()) {
+            let directory = self.layout.resource(name).join("keeper");
+            let seen = process::observe(&directory);
+            if seen.as_ref().is_some_and(|seen| seen.process_alive && !seen.keeper_alive) {
+                let _ = process::readopt(&directory).await;
+            } else if seen.is_none_or(|seen| !seen.keeper_alive && !seen.gave_up())
+                && let Err(fault) = self.start_resource(name, resource).await
+            {
+                note(&fault.message);
+            }
+        }
+        for id in active.release.instances.values().flatten() {
+            if self.holder().is_some() {
+                return; // A run has begun meanwhile; what runs is its business now.
+            }
+            let directory = self.layout.instance(id);
+            let Some(seen) = process::observe(&directory) else { continue };
+            if seen.process_alive && !seen.keeper_alive {
+                let _ = process::readopt(&directory).await;
+            } else if !seen.keeper_alive && !seen.gave_up() {
+                self.bring_back(id).await;
+            }
+        }
+        if !active.release.spec.routes.is_empty() && self.proxy().report().await.is_none() {
+            self.bring_proxy_back(&active).await;
+        }
+    }
+
+    async fn bring_back(&self, id: &InstanceId) {
+        let Ok(identity) = Identity::read(&self.layout.instance(id)) else { return };
+        if let Err(fault) = self.start_instance(&identity).await {
+            note(&fault.message);
+        }
+    }
+
+    /// A proxy that lost its table as well as its life gets a new one of the active release.
+    async fn bring_proxy_back(&self, _active: &Active) {
+        if let Err(fault) = self.proxy().start().await {
+            note(&fault.message);
+            return;
+        }
+        let Some(report) = self.proxy().report().await else { return };
+        if let Some(sent) = Sent::read(self).filter(|sent| sent.generation > report.generation) {
+            match self.table_again(&sent) {
+                Ok(table) => {
+                    if let Err(fault) = self.proxy().apply(table).await {
+                        note(&fault.message);
+                    }
+                }
+                Err(fault) => note(&fault.message),
+            }
+        }
+    }
+
+    /// Checks the liveness of instances that are not watched yet.
+    fn watch_liveness(self: &Rc<Self>, watched: &mut BTreeSet<InstanceId>) {
+        let Some(active) = self.at_rest() else { return };
+        let current: BTreeSet<InstanceId> = active.release.instances.values().flatten().cloned().collect();
+        watched.retain(|id| current.contains(id));
+        for id in current {
+            let has_check = Identity::read(&self.layout.instance(&id))
+                .is_ok_and(|identity| identity.service.checks.liveness.is_some());
+            if has_check && watched.insert(id.clone()) {
+                let host = self.clone();
+                tokio::task::spawn_local(async move { host.check_liveness(&id).await });
+            }
+        }
+    }
+
+    async fn check_liveness(self: &Rc<Self>, id: &InstanceId) {
+        let Ok(identity) = Identity::read(&self.layout.instance(id)) else { return };
+        let Some(check) = identity.service.checks.liveness.clone() else { return };
+        let Ok(target) = self.target(&identity).await else { return };
+        let began = Instant::now();
+        let age = || Span::from_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let mut monitor = Monitor::new(check.clone(), Span::ZERO);
+        loop {
+            tokio::time::sleep(check.interval.as_duration()).await;
+            let wanted = self.at_rest().is_some_and(|active| {
+                active.release.instances.get(&id.service).is_some_and(|ids| ids.contains(id))
+            });
+            if !wanted {
+                if self.holder().is_some() {
+                    continue;
+                }
+                self.health.borrow_mut().shift_remove(id);
+                return;
+            }
+            let answer = health::probe(&check.probe, &target, check.timeout.as_duration()).await;
+            let reason = answer.err().map(|unhealthy| unhealthy.to_string());
+            let healthy = reason.is_none();
+            self.health.borrow_mut().insert(id.clone(), Health { reason: reason.clone() });
+            if monitor.observe(healthy, age()) == Some(Verdict::Unhealthy) {
+                note(&format!("{id} is not alive: {}; it is restarted", reason.unwrap_or_default()));
+                let stop = &identity.service.stop;
+                let _ = process::stop(&self.layout.instance(id), &stop.signal, stop.grace).await;
+                self.bring_back(id).await;
+                monitor = Monitor::new(check.clone(), age());
+            }
+        }
+    }
+}
+
+/// A line in the host side's own log.
+pub(super) fn note(line: &str) {
+    #[expect(clippy::print_stderr, reason = "the host side's own log")]
+    {
+        eprintln!("{} {line}", jiff::Timestamp::now());
+    }
+}

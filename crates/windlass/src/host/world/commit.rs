@@ -1,0 +1,106 @@
+//! The one instant after which nothing goes back.
+
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use windlass_core::journal::Fault;
+use windlass_core::plan::{Plan, Request};
+
+use super::Acting;
+use crate::clock;
+use crate::engine::ReleaseRow;
+use crate::host::Host;
+use crate::layout;
+
+impl Acting {
+    /// Writes the release into the ledger as the active one, then points `current` at its tree. The
+    /// ledger is the truth; the link follows it, also when a crash comes between the two.
+    pub(super) async fn commit(&self, run: &str, plan: &Plan) -> Result<String, Fault> {
+        let host = &self.host;
+        let failed = |what: String| Fault::new(what, "free some disk space, and resume");
+        let schema = self.schema(plan).await;
+        let before = host.journal.borrow().release(plan.release).ok().flatten();
+        let release = match before {
+            // Stopping leaves the release what it was.
+            Some(row) if plan.previous == Some(plan.release) => {
+                ReleaseRow { instances: plan.instances.clone(), ..row }
+            }
+            _ => ReleaseRow {
+                id: plan.release,
+                tree: plan.tree.id,
+                headline: plan.headline(),
+                by: host.asked_by(run),
+                activated: clock::wall_millis(),
+                spec: plan.spec.clone(),
+                source: plan.tree.source.clone(),
+                instances: plan.instances.clone(),
+                schema,
+            },
+        };
+        host.journal
+            .borrow_mut()
+            .activate(&release, is_stop_of_all(plan))
+            .map_err(|error| failed(format!("the ledger cannot be written: {error}")))?;
+        host.point_current(plan).map_err(|error| failed(format!("`current` cannot be changed: {error}")))?;
+        Ok(String::new())
+    }
+
+    /// What the schema commands of the jobs say of the database now.
+    async fn schema(&self, plan: &Plan) -> indexmap::IndexMap<windlass_core::name::Name, String> {
+        let mut schema = indexmap::IndexMap::new();
+        if plan.request != Request::Deploy {
+            return schema;
+        }
+        for (name, job) in &plan.spec.jobs {
+            let Some(command) = &job.schema else { continue };
+            let label = format!("{}.{name}.schema", plan.release);
+            let said = self.host.run_job_command(plan, job, command, &label, &|_| ()).await;
+            let line = crate::host::logs::tail(&self.host.layout.log(&label), 1).pop();
+            let well = said.is_ok_and(|ended| ended.exit.is_some_and(|exit| exit.is_success()));
+            if let Some(line) = line.filter(|_| well) {
+                schema.insert(name.clone(), line);
+            }
+        }
+        schema
+    }
+}
+
+fn is_stop_of_all(plan: &Plan) -> bool {
+    matches!(&plan.request, Request::Stop { services } if services.is_empty())
+}
+
+impl Host {
+    /// Whether the ledger says what this plan's commit writes, and the link follows it.
+    pub(super) fn is_committed(&self, plan: &Plan) -> Result<bool, Fault> {
+        let active = self
+            .journal
+            .borrow()
+            .active()
+            .map_err(|error| Fault::new(error.to_string(), "see state/journal.db"))?;
+        let in_ledger = active.is_some_and(|active| {
+            active.release.id == plan.release
+                && active.release.instances == plan.instances
+                && active.stopped == is_stop_of_all(plan)
+        });
+        let link = std::fs::read_link(self.layout.current()).ok();
+        Ok(in_ledger && link == Some(relative_tree(plan)))
+    }
+
+    fn point_current(&self, plan: &Plan) -> io::Result<()> {
+        let wanted = relative_tree(plan);
+        let link = self.layout.current();
+        if std::fs::read_link(&link).is_ok_and(|now| now == wanted) {
+            return Ok(());
+        }
+        let beside = self.layout.root().join(".current.new");
+        let _ = std::fs::remove_file(&beside);
+        symlink(&wanted, &beside)?;
+        std::fs::rename(&beside, &link)?;
+        layout::sync_dir(self.layout.root())
+    }
+}
+
+fn relative_tree(plan: &Plan) -> PathBuf {
+    Path::new("releases").join(plan.tree.id.to_string())
+}

@@ -1,0 +1,139 @@
+//! The engine's world on this machine: each action of the vocabulary, performed and looked at.
+
+mod bake;
+mod commit;
+mod jobs;
+mod smoke;
+mod traffic;
+
+pub(super) use traffic::Sent;
+
+use std::rc::Rc;
+
+use windlass_core::event::{Event, What};
+use windlass_core::journal::Fault;
+use windlass_core::name::{Name, ReleaseId};
+use windlass_core::plan::{Action, Plan};
+use windlass_core::spec::Resource;
+
+use super::Host;
+use super::releases::build_label;
+use crate::clock;
+use crate::engine::World;
+use crate::runtime::process;
+
+/// The world as one run sees it.
+pub(super) struct Acting {
+    pub(super) host: Rc<Host>,
+    pub(super) emit: Rc<dyn Fn(Event)>,
+}
+
+impl World for Acting {
+    async fn perform(&self, run: &str, plan: &Plan, step: u32, action: &Action) -> Result<String, Fault> {
+        let host = &self.host;
+        let line = |line: String| self.output(plan, step, line);
+        match action {
+            Action::Preflight => host.preflight(plan).await,
+            Action::FetchSource { tree } => host.fetch_source(plan, *tree).await,
+            Action::Build { tree, index } => host.build(plan, *tree, *index, &line).await,
+            Action::SealTree { tree } => host.seal_tree(plan, *tree).await,
+            Action::RemoveTree { tree } => host.remove_tree(*tree).await,
+            Action::TakeLock => self.take_lock(run, plan),
+            Action::StartResource { resource, of } => {
+                let spec = self.resource(plan, resource, *of)?;
+                host.start_resource(resource, &spec).await
+            }
+            Action::StopResource { resource } => host.stop_resource(resource).await,
+            Action::RunJob { job, undo } => self.run_job(plan, job, *undo, &line).await,
+            Action::StartInstance { instance, ready } => {
+                let identity = host.identify(plan, instance)?;
+                host.start_instance(&identity).await?;
+                if *ready { host.await_ready(instance).await } else { Ok(String::new()) }
+            }
+            Action::AwaitReady { instance } => host.await_ready(instance).await,
+            Action::StopInstance { instance, drain } => host.stop_instance(instance, *drain).await,
+            Action::SmokeTest { index } => self.smoke_test(plan, *index).await,
+            Action::SwitchTraffic { traffic } => self.switch_traffic(run, plan, traffic).await,
+            Action::Bake => self.bake(plan).await,
+            Action::Commit => self.commit(run, plan).await,
+        }
+    }
+
+    async fn look(&self, run: &str, plan: &Plan, action: &Action) -> Result<bool, Fault> {
+        let host = &self.host;
+        let runs = |directory: &std::path::Path| {
+            process::observe(directory).is_some_and(|seen| seen.keeper_alive && !seen.has_ended())
+        };
+        Ok(match action {
+            // Looking costs nothing and leaves nothing; it is done again.
+            Action::Preflight | Action::AwaitReady { .. } | Action::SmokeTest { .. } | Action::Bake => false,
+            Action::FetchSource { tree } | Action::SealTree { tree } => host.layout.is_sealed(*tree),
+            Action::Build { tree, index } => {
+                host.layout.is_sealed(*tree) || host.succeeded(&build_label(plan, *index))
+            }
+            Action::RemoveTree { tree } => !host.layout.tree(*tree).exists(),
+            Action::TakeLock => host.lock_holder()?.as_deref() == Some(run),
+            Action::StartResource { .. } => false,
+            Action::StopResource { resource } => !runs(&host.layout.resource(resource).join("keeper")),
+            Action::RunJob { job, undo } => host.succeeded(&jobs::label(plan, job, *undo)),
+            Action::StartInstance { instance, ready } => !ready && runs(&host.layout.instance(instance)),
+            Action::StopInstance { instance, .. } => {
+                let seen = process::observe(&host.layout.instance(instance));
+                !seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive)
+            }
+            Action::SwitchTraffic { traffic } => host.has_traffic(run, traffic).await,
+            Action::Commit => host.is_committed(plan)?,
+        })
+    }
+
+    async fn interrupt(&self, _run: &str, plan: &Plan, action: &Action) {
+        let label = match action {
+            Action::Build { index, .. } => build_label(plan, *index),
+            Action::RunJob { job, undo } => jobs::label(plan, job, *undo),
+            _ => return,
+        };
+        let directory = self.host.layout.job(&label);
+        if let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) {
+            let _ = process::stop(&directory, "TERM", seen.launch.stop.grace).await;
+        }
+    }
+}
+
+impl Acting {
+    fn output(&self, plan: &Plan, step: u32, line: String) {
+        let line = self.host.redactor(plan.release).redact(&line).into_owned();
+        (self.emit)(Event { at: clock::wall_millis(), what: What::StepOutput { step, line } });
+    }
+
+    fn resource(&self, plan: &Plan, name: &Name, of: ReleaseId) -> Result<Resource, Fault> {
+        let known = if of == plan.release {
+            plan.spec.resources.get(name).cloned()
+        } else {
+            let row = self.host.journal.borrow().release(of).ok().flatten();
+            row.and_then(|row| row.spec.resources.get(name).cloned())
+        };
+        known.ok_or_else(|| Fault::new(format!("{of} has no resource {name}"), ""))
+    }
+
+    /// Takes the lock, and looks whether the world is still the one that the plan was made for.
+    fn take_lock(&self, run: &str, plan: &Plan) -> Result<String, Fault> {
+        let refused = |message: String, hint: &str| Fault { refused: true, ..Fault::new(message, hint) };
+        let unreadable = |error: crate::engine::JournalError| Fault::new(error.to_string(), "");
+        let holder = self.host.journal.borrow_mut().take_lock(run).map_err(unreadable)?;
+        if let Some(holder) = holder {
+            let held = self.host.describe_run(&holder);
+            return Err(refused(
+                format!("the lock is held: {held}"),
+                "wait until it is over (`windlass status`), or follow it with `windlass resume`",
+            ));
+        }
+        let seen = super::observe(&self.host.layout, &self.host.journal.borrow()).map_err(unreadable)?;
+        if seen.fingerprint() != plan.base {
+            return Err(refused(
+                "the environment has changed since the plan was made".to_owned(),
+                "plan again, look at it, and apply that",
+            ));
+        }
+        Ok(String::new())
+    }
+}

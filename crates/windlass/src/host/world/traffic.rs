@@ -1,0 +1,80 @@
+//! Switching requests from one set of instances to another.
+
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use windlass_core::edge::Table;
+use windlass_core::journal::Fault;
+use windlass_core::name::ReleaseId;
+use windlass_core::plan::{Plan, Traffic};
+
+use super::Acting;
+use crate::host::Host;
+use crate::layout;
+
+/// Which table the proxy was last asked to put in force: lets a restarted host side recognise its
+/// own, and make it anew.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::host) struct Sent {
+    pub(in crate::host) generation: u64,
+    pub(in crate::host) run: String,
+    pub(in crate::host) traffic: Traffic,
+}
+
+impl Acting {
+    pub(super) async fn switch_traffic(
+        &self,
+        run: &str,
+        plan: &Plan,
+        traffic: &Traffic,
+    ) -> Result<String, Fault> {
+        let host = &self.host;
+        host.proxy().start().await?;
+        let generation = host
+            .journal
+            .borrow_mut()
+            .next_number("generation")
+            .map_err(|error| Fault::new(error.to_string(), ""))?;
+        let table = host.table(plan, traffic, generation)?;
+        let sent = Sent { generation, run: run.to_owned(), traffic: traffic.clone() };
+        sent.write(host).map_err(|error| {
+            Fault::new(format!("the traffic cannot be noted: {error}"), "free some disk space")
+        })?;
+        let nanos = host.proxy().apply(table).await?;
+        Ok(format!("switched in {} us", nanos.div_ceil(1000)))
+    }
+}
+
+impl Sent {
+    fn write(&self, host: &Host) -> io::Result<()> {
+        layout::replace_file(&host.layout.state().join("traffic.json"), &serde_json::to_vec(self)?, 0o600)
+    }
+
+    pub(in crate::host) fn read(host: &Host) -> Option<Self> {
+        let text = std::fs::read(host.layout.state().join("traffic.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
+impl Host {
+    /// The table that was sent last, made again of what is known now.
+    pub(in crate::host) fn table_again(&self, sent: &Sent) -> Result<Table, Fault> {
+        let unreadable = |error: crate::engine::JournalError| Fault::new(error.to_string(), "");
+        let release = sent.traffic.release.unwrap_or(ReleaseId(0));
+        let row = self.journal.borrow().release(release).map_err(unreadable)?;
+        let (spec, tree) = match row {
+            Some(row) => (row.spec, row.tree),
+            None => return Err(Fault::new(format!("the ledger does not know {release}"), "")),
+        };
+        self.table_of(&spec, tree, &sent.traffic, sent.generation)
+    }
+
+    /// Whether the table in force is the one that this run sent for this traffic.
+    pub(super) async fn has_traffic(&self, run: &str, traffic: &Traffic) -> bool {
+        let Some(sent) = Sent::read(self) else { return false };
+        let report = self.proxy().report().await;
+        sent.run == run
+            && sent.traffic == *traffic
+            && report.is_some_and(|report| report.generation == sent.generation)
+    }
+}

@@ -1,0 +1,80 @@
+//! How a run ended, for people: the address, what it cost, how to go back, what to do.
+
+use std::fmt::Write as _;
+
+use windlass_core::event::RunRecord;
+use windlass_core::journal::{Fault, Verdict};
+
+/// The last lines of a run.
+#[must_use]
+pub fn outcome(record: &RunRecord, verdict: &Verdict) -> String {
+    let release = record.release.map(|release| release.to_string()).unwrap_or_default();
+    let seconds = (record.ended - record.began).max(0) as f64 / 1000.0;
+    let mut text = String::new();
+    match verdict {
+        Verdict::Done => done(&mut text, record, &release, seconds),
+        Verdict::DoneWithProblems(faults) => {
+            done(&mut text, record, &release, seconds);
+            let _ = writeln!(text, "but this needs a person:");
+            faults.iter().for_each(|fault| write_fault(&mut text, fault));
+        }
+        Verdict::Failed(fault) => {
+            let _ = writeln!(text, "Failed after {seconds:.1} s; nothing changed.");
+            write_fault(&mut text, fault);
+        }
+        Verdict::Refused(fault) => {
+            let _ = writeln!(text, "Refused; nothing changed.");
+            write_fault(&mut text, fault);
+        }
+        Verdict::RolledBack(fault) => {
+            let back = record.previous.map_or_else(
+                || "nothing runs, as before".to_owned(),
+                |previous| format!("{previous} is active, as before"),
+            );
+            let _ = writeln!(text, "Failed and rolled back after {seconds:.1} s: {back}.{}", cost(record));
+            write_fault(&mut text, fault);
+        }
+        Verdict::Stuck { cause, left } => {
+            let _ = writeln!(text, "Failed, and going back did not wholly succeed.");
+            write_fault(&mut text, cause);
+            let _ = writeln!(text, "What is left needs a person:");
+            left.iter().for_each(|fault| write_fault(&mut text, fault));
+        }
+    }
+    text
+}
+
+fn done(text: &mut String, record: &RunRecord, release: &str, seconds: f64) {
+    if record.headline.starts_with("Stop") {
+        let _ = writeln!(
+            text,
+            "Stopped in {seconds:.1} s. `windlass deploy` or `windlass restart` starts it again."
+        );
+        return;
+    }
+    let at = match record.addresses.as_slice() {
+        [] => String::new(),
+        addresses => format!(" at {}", addresses.join(" and ")),
+    };
+    let _ = writeln!(text, "{release} is live{at} after {seconds:.1} s.{}", cost(record));
+    if let Some(previous) = record.previous {
+        let _ = writeln!(text, "Back to {previous}: windlass rollback");
+    }
+}
+
+fn cost(record: &RunRecord) -> String {
+    let requests = record.requests;
+    let all = requests.served + requests.failed;
+    if all == 0 {
+        return String::new();
+    }
+    let gap = requests.longest_gap_micros as f64 / 1000.0;
+    format!(" {} of {all} requests lost, longest gap {gap:.0} ms.", requests.failed)
+}
+
+fn write_fault(text: &mut String, fault: &Fault) {
+    let _ = writeln!(text, "  {}", fault.message);
+    if !fault.hint.is_empty() {
+        let _ = writeln!(text, "  hint: {}", fault.hint);
+    }
+}

@@ -1,0 +1,154 @@
+//! For people at a terminal: phases with their time, the steps under way, the end of their output.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use console::style;
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use windlass_core::event::{Event, What};
+use windlass_core::journal::{Direction, Fault};
+use windlass_core::plan::Phase;
+
+use super::Observer;
+use super::plain::turned;
+
+/// How many lines of a command's output stand under it while it runs.
+const TAIL: usize = 4;
+
+/// Draws a run.
+pub struct Terminal {
+    bars: MultiProgress,
+    phase: Option<(Phase, Direction, Instant)>,
+    spinner: Option<ProgressBar>,
+    open: Vec<(u32, String)>,
+    tail: VecDeque<String>,
+    notes: Vec<String>,
+}
+
+impl Default for Terminal {
+    fn default() -> Self {
+        Self {
+            bars: MultiProgress::new(),
+            phase: None,
+            spinner: None,
+            open: Vec::new(),
+            tail: VecDeque::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Observer for Terminal {
+    fn see(&mut self, event: &Event) {
+        match &event.what {
+            What::RunBegan { headline, .. } => self.line(&style(headline).bold().to_string()),
+            What::StepBegan { step, phase, direction, line } => {
+                self.enter(*phase, *direction);
+                self.open.push((*step, line.clone()));
+                self.tail.clear();
+                self.draw();
+            }
+            What::StepOutput { line, .. } => {
+                self.tail.push_back(line.clone());
+                while self.tail.len() > TAIL {
+                    self.tail.pop_front();
+                }
+                self.draw();
+            }
+            What::StepDone { step, note, .. } => {
+                self.close(*step, note);
+                self.draw();
+            }
+            What::StepFailed { step, fault, .. } => {
+                let line = self.open.iter().find(|(id, _)| id == step).map(|(_, line)| line.clone());
+                self.open.retain(|(id, _)| id != step);
+                self.fail(&line.unwrap_or_default(), fault);
+            }
+            What::TurnedBack { why } => {
+                self.finish_phase(false);
+                self.line(&style(turned(why)).yellow().to_string());
+            }
+            What::Interrupted { why } => {
+                self.finish_phase(false);
+                self.line(&style(why).red().to_string());
+            }
+            What::RunEnded { .. } => self.finish_phase(true),
+        }
+    }
+}
+
+impl Terminal {
+    fn enter(&mut self, phase: Phase, direction: Direction) {
+        if self.phase.is_some_and(|(known, way, _)| known == phase && way == direction) {
+            return;
+        }
+        self.finish_phase(true);
+        self.phase = Some((phase, direction, Instant::now()));
+        let spinner = self.bars.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("  {spinner:.cyan} {msg}") {
+            spinner.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
+        }
+        spinner.enable_steady_tick(Duration::from_millis(100));
+        self.spinner = Some(spinner);
+    }
+
+    fn close(&mut self, step: u32, note: &str) {
+        self.open.retain(|(id, _)| *id != step);
+        if !note.is_empty() {
+            self.notes.push(note.to_owned());
+        }
+    }
+
+    fn fail(&mut self, line: &str, fault: &Fault) {
+        self.finish_phase(false);
+        for output in &fault.tail {
+            self.line(&format!("    {} {output}", style("|").dim()));
+        }
+        self.line(&format!("  {} {line}", style("✗").red().bold()));
+        self.line(&format!("    {}", style(&fault.message).red()));
+    }
+
+    fn finish_phase(&mut self, well: bool) {
+        if let Some(spinner) = self.spinner.take() {
+            spinner.finish_and_clear();
+            self.bars.remove(&spinner);
+        }
+        let Some((phase, direction, began)) = self.phase.take() else { return };
+        if well {
+            let took = format!("{:.1}s", began.elapsed().as_secs_f64());
+            let title = match direction {
+                Direction::Forward => phase.title().to_owned(),
+                Direction::Back => format!("{} undone", phase.title()),
+            };
+            let notes = match self.notes.len() {
+                0 => String::new(),
+                1..=3 => self.notes.join("; "),
+                more => format!("{}; and {} more", self.notes[..2].join("; "), more - 2),
+            };
+            let mark = style("✓").green();
+            self.line(&format!("  {mark} {title:16} {took:>7}  {}", style(notes).dim()));
+        }
+        self.notes.clear();
+        self.open.clear();
+        self.tail.clear();
+    }
+
+    fn draw(&self) {
+        let (Some(spinner), Some((phase, _, began))) = (&self.spinner, self.phase) else { return };
+        let took = format!("{:.1}s", began.elapsed().as_secs_f64());
+        let doing = match self.open.as_slice() {
+            [] => String::new(),
+            [(_, line)] => line.clone(),
+            [(_, line), rest @ ..] => format!("{line}, and {} more", rest.len()),
+        };
+        let mut text = format!("{:16} {took:>7}  {doing}", phase.title());
+        for line in &self.tail {
+            text.push_str(&format!("\n      {} {line}", style("|").dim()));
+        }
+        spinner.set_message(text);
+    }
+
+    fn line(&self, text: &str) {
+        let _ = self.bars.println(text);
+    }
+}

@@ -1,0 +1,249 @@
+//! Which files of a project belong to a release, and copying them.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use ignore::WalkBuilder;
+use ignore::overrides::OverrideBuilder;
+use indexmap::IndexMap;
+use windlass_core::name::Name;
+use windlass_core::spec::{Build, Spec};
+
+/// Which files of a project belong to a release: all that no ignore file (`.gitignore`, `.ignore`,
+/// `.windlassignore`) leaves out, less `exclude`, and `include` in any case. Version control's own
+/// directory and settings files (`.env`, `.env.*`) never do.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// The project.
+    pub root: PathBuf,
+    /// Ignore patterns.
+    pub exclude: Vec<String>,
+    /// Patterns of files that an ignore file leaves out and that belong to it all the same.
+    pub include: Vec<String>,
+}
+
+/// What was selected: each file's mode and hash, by path.
+#[derive(Debug, Default)]
+pub struct Listing {
+    entries: BTreeMap<String, String>,
+    /// How many files there are.
+    pub files: u64,
+    /// How large they are together, in bytes.
+    pub bytes: u64,
+}
+
+impl Listing {
+    /// A digest of the files and of what is done to them.
+    #[must_use]
+    pub fn digest(&self, build: &Build) -> String {
+        self.digest_of(build, |_| true)
+    }
+
+    /// Digests of the parts that services with `files` patterns see.
+    #[must_use]
+    pub fn parts(&self, spec: &Spec) -> IndexMap<Name, String> {
+        let partial = spec.services.iter().filter(|(_, service)| !service.files.is_empty());
+        partial
+            .filter_map(|(name, service)| {
+                let mut builder = OverrideBuilder::new("/");
+                for pattern in &service.files {
+                    builder.add(pattern).ok()?;
+                }
+                let seen = builder.build().ok()?;
+                let sees = |path: &str| seen.matched(path, false).is_whitelist();
+                Some((name.clone(), self.digest_of(&spec.build, sees)))
+            })
+            .collect()
+    }
+
+    fn digest_of(&self, build: &Build, sees: impl Fn(&str) -> bool) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for (path, entry) in self.entries.iter().filter(|(path, _)| sees(path)) {
+            hasher.update(path.as_bytes()).update(b"\0").update(entry.as_bytes()).update(b"\n");
+        }
+        hasher.update(format!("{:?}{:?}{:?}", build.steps, build.shared, build.env).as_bytes());
+        hasher.finalize().to_hex()[..32].to_owned()
+    }
+}
+
+/// Lists the selected files, with their hashes.
+///
+/// # Errors
+/// When one cannot be read, or a pattern is wrong.
+pub fn list(selection: &Selection) -> io::Result<Listing> {
+    walk(selection, None)
+}
+
+/// Copies the selected files to a directory that does not exist yet.
+///
+/// # Errors
+/// When one cannot be read or written.
+pub fn copy(selection: &Selection, to: &Path) -> io::Result<Listing> {
+    std::fs::create_dir_all(to)?;
+    walk(selection, Some(to))
+}
+
+/// Copies a directory as it is, with hard links where the file system can: for what a build carries
+/// over from the last one. Builds that write files in place would write into both; the ones that
+/// replace them, as nearly all do, do not. So files are copied whole and only directories that are
+/// huge are worth the time; reflinks make it cheap where they exist.
+///
+/// # Errors
+/// When something cannot be read or written.
+pub fn carry(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (source, target) = (entry.path(), to.join(entry.file_name()));
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            carry(&source, &target)?;
+        } else if kind.is_symlink() {
+            symlink(std::fs::read_link(&source)?, &target)?;
+        } else if kind.is_file() {
+            copy_file(&source, &target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file with its mode and its time of change: build tools compare those.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::copy(from, to)?;
+    let changed = std::fs::metadata(from)?.modified()?;
+    std::fs::File::options().write(true).open(to).and_then(|file| file.set_modified(changed)).or_else(
+        |error| {
+            // A read-only file keeps its content and mode; only its time is new.
+            if error.kind() == io::ErrorKind::PermissionDenied { Ok(()) } else { Err(error) }
+        },
+    )
+}
+
+fn walk(selection: &Selection, to: Option<&Path>) -> io::Result<Listing> {
+    let mut listing = Listing::default();
+    let mut walker = WalkBuilder::new(&selection.root);
+    walker
+        .hidden(false)
+        .git_global(false)
+        .require_git(false)
+        .parents(false)
+        .add_custom_ignore_filename(".windlassignore")
+        .sort_by_file_name(std::cmp::Ord::cmp);
+    let mut exclude = ignore::gitignore::GitignoreBuilder::new(&selection.root);
+    for pattern in [".git", ".hg", ".svn", ".jj", ".env", ".env.*", "!.env.example"] {
+        exclude.add_line(None, pattern).map_err(io::Error::other)?;
+    }
+    for pattern in &selection.exclude {
+        exclude.add_line(None, pattern).map_err(io::Error::other)?;
+    }
+    let exclude = exclude.build().map_err(io::Error::other)?;
+    let admits = move |path: &Path, is_dir: bool| !exclude.matched(path, is_dir).is_ignore();
+    let filter = admits.clone();
+    walker.filter_entry(move |entry| {
+        entry.depth() == 0 || filter(entry.path(), entry.file_type().is_some_and(|kind| kind.is_dir()))
+    });
+    for entry in walker.build() {
+        let entry = entry.map_err(io::Error::other)?;
+        take(&mut listing, &selection.root, entry.path(), to)?;
+    }
+    for path in included(selection)? {
+        take(&mut listing, &selection.root, &path, to)?;
+    }
+    Ok(listing)
+}
+
+/// Files that `include` names although an ignore file leaves them out.
+fn included(selection: &Selection) -> io::Result<Vec<PathBuf>> {
+    if selection.include.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut builder = OverrideBuilder::new(&selection.root);
+    for pattern in &selection.include {
+        builder.add(pattern).map_err(io::Error::other)?;
+    }
+    let overrides = builder.build().map_err(io::Error::other)?;
+    let mut walker = WalkBuilder::new(&selection.root);
+    walker.standard_filters(false).overrides(overrides);
+    let mut paths = Vec::new();
+    for entry in walker.build() {
+        let entry = entry.map_err(io::Error::other)?;
+        if entry.file_type().is_some_and(|kind| !kind.is_dir()) {
+            paths.push(entry.into_path());
+        }
+    }
+    Ok(paths)
+}
+
+fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> io::Result<()> {
+    let Ok(relative) = path.strip_prefix(root) else { return Ok(()) };
+    if relative.as_os_str().is_empty() {
+        return Ok(());
+    }
+    let name = relative.to_str().ok_or_else(|| {
+        io::Error::other(format!("the name of {} is not UTF-8: rename or exclude it", relative.display()))
+    })?;
+    let target = to.map(|to| to.join(relative));
+    let metadata = std::fs::symlink_metadata(path)?;
+    if let Some(parent) = target.as_ref().and_then(|target| target.parent()) {
+        std::fs::create_dir_all(parent)?;
+    }
+    if metadata.is_dir() {
+        if let Some(target) = target {
+            std::fs::create_dir_all(&target)?;
+        }
+        return Ok(());
+    }
+    let entry = if metadata.is_symlink() {
+        let points_to = std::fs::read_link(path)?;
+        refuse_outside(relative, &points_to)?;
+        if let Some(target) = target {
+            symlink(&points_to, target)?;
+        }
+        format!("link {}", points_to.display())
+    } else if metadata.is_file() {
+        let mode = if metadata.mode() & 0o111 == 0 { 0o644 } else { 0o755 };
+        let hash = hash_file(path)?;
+        if let Some(target) = target {
+            copy_file(path, &target)?;
+            std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode))?;
+        }
+        listing.bytes += metadata.len();
+        format!("{mode:o} {hash}")
+    } else {
+        return Ok(()); // Sockets, pipes and devices are no part of a release.
+    };
+    if listing.entries.insert(name.to_owned(), entry).is_none() {
+        listing.files += 1;
+    }
+    Ok(())
+}
+
+/// A release must be whole: a link that leaves the project would point at whatever lies there later.
+fn refuse_outside(link: &Path, target: &Path) -> io::Result<()> {
+    let mut depth = link.components().count() as i64 - 1;
+    let leaves = target.is_absolute()
+        || target.components().any(|part| {
+            depth += match part {
+                std::path::Component::ParentDir => -1,
+                std::path::Component::Normal(_) => 1,
+                _ => 0,
+            };
+            depth < 0
+        });
+    if leaves {
+        return Err(io::Error::other(format!(
+            "{} is a link that leaves the project (to {}): copy what it points to, or exclude it",
+            link.display(),
+            target.display()
+        )));
+    }
+    Ok(())
+}
+
+fn hash_file(path: &Path) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+    Ok(hasher.finalize().to_hex()[..32].to_owned())
+}

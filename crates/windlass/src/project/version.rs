@@ -1,0 +1,32 @@
+//! Which version of its source a project has checked out.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A checkout's version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Version {
+    /// The commit; `None` where there is no version control.
+    pub commit: Option<String>,
+    /// Whether files differ from it.
+    pub dirty: bool,
+}
+
+/// Asks git. Without git, or outside a checkout, nothing is known, which is no fault.
+#[must_use]
+pub fn of(directory: &Path) -> Version {
+    let asked = Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(["status", "--porcelain=v2", "--branch", "--", "."])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let Ok(answer) = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
+        return Version::default();
+    };
+    let commit = answer.lines().find_map(|line| line.strip_prefix("# branch.oid "));
+    let commit = commit.filter(|commit| commit.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned);
+    let dirty = commit.is_some() && answer.lines().any(|line| !line.starts_with('#'));
+    Version { commit, dirty }
+}
