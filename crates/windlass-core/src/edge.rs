@@ -57,7 +57,7 @@ pub struct TableRoute {
     /// Networks in CIDR form that are admitted; empty: all.
     pub allow: Vec<String>,
     /// `user:password-hash` pairs for basic authentication; empty: none is asked for. The hash is
-    /// `blake3-keyed` in hexadecimal: `salt$hash`.
+    /// what [`hash_password`] makes.
     pub basic_auth: Vec<String>,
     /// How many requests wait while no endpoint is ready, and how long.
     pub hold: u32,
@@ -92,6 +92,8 @@ pub enum Target {
         /// A unix socket that answers HTTP.
         socket: String,
     },
+    /// To the proxy's own counters, in Prometheus' text format.
+    Metrics,
 }
 
 /// Endpoints that can answer the same requests.
@@ -153,6 +155,8 @@ pub enum Ask {
         /// The instances that are asked about.
         instances: Vec<String>,
     },
+    /// The counters in Prometheus' text format.
+    Metrics,
 }
 
 /// What the proxy answers.
@@ -172,6 +176,11 @@ pub enum Answer {
     Drained {
         /// How many are left, by instance.
         left: IndexMap<String, u64>,
+    },
+    /// The counters.
+    Metrics {
+        /// In Prometheus' text format.
+        text: String,
     },
     /// It was refused, and nothing changed.
     Refused {
@@ -196,6 +205,9 @@ pub struct Report {
     pub longest_gap_micros: u64,
     /// Requests that are being held because nothing is ready.
     pub held: u64,
+    /// What is wrong although the table is in force, such as a certificate that cannot be used.
+    #[serde(default)]
+    pub problems: Vec<String>,
 }
 
 /// Counts of what a release answered.
@@ -229,4 +241,13 @@ pub struct EndpointReport {
     pub reason: Option<String>,
     /// Requests and upgraded connections in flight.
     pub in_flight: u64,
+}
+
+/// The hash of a password for [`TableRoute::basic_auth`]: `salt$hash`, where the hash is BLAKE3 in
+/// hexadecimal, keyed with a key that is derived from the salt. The salt may be any text without `$`
+/// that differs from user to user.
+#[must_use]
+pub fn hash_password(salt: &str, password: &str) -> String {
+    let key = blake3::derive_key("windlass 2026 proxy basic authentication", salt.as_bytes());
+    format!("{salt}${}", blake3::keyed_hash(&key, password.as_bytes()).to_hex())
 }

@@ -1,0 +1,6 @@
+//! The proxy as a process, with real sockets.
+
+mod forwarding;
+mod framing;
+mod support;
+mod switching;
