@@ -66,10 +66,7 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, secure: 
 async fn speak_http1(worker: &Rc<Worker>, conn: &Rc<Conn>, stream: Stream) {
     let service = service(worker, conn);
     let stream = TokioIo::new(ClientStream::new(stream, Bytes::new(), Rc::clone(conn)));
-    let mut http = http1::Builder::new()
-        .max_header_size(MAX_HEAD)
-        .pipeline_flush(true)
-        .serve_connection(stream, service);
+    let mut http = http1::Builder::new().max_header_size(MAX_HEAD).serve_connection(stream, service);
     let ended = poll_fn(|cx| {
         if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
             return Poll::Ready(Some(result));

@@ -37,29 +37,29 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn deadlines_may_move_either_way() {
         let timer = Timer::default();
         let start = Instant::now();
-        for seconds in [5, 2, 9] {
-            let deadline = Instant::now() + Duration::from_secs(seconds);
+        for millis in [30, 10, 50] {
+            let deadline = Instant::now() + Duration::from_millis(millis);
             std::future::poll_fn(|cx| timer.poll(cx, deadline)).await;
         }
-        assert_eq!(start.elapsed().as_secs(), 16);
+        assert!(start.elapsed() >= Duration::from_millis(90));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_deadline_that_moves_away_does_not_fire_early() {
         let timer = Timer::default();
         let start = Instant::now();
-        let near = start + Duration::from_secs(1);
-        let far = start + Duration::from_secs(3);
+        let near = start + Duration::from_millis(10);
+        let far = start + Duration::from_millis(50);
         std::future::poll_fn(|cx| {
             assert!(timer.poll(cx, near).is_pending());
             Poll::Ready(())
         })
         .await;
         std::future::poll_fn(|cx| timer.poll(cx, far)).await;
-        assert_eq!(start.elapsed().as_secs(), 3);
+        assert!(start.elapsed() >= Duration::from_millis(50));
     }
 }

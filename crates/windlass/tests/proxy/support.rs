@@ -24,27 +24,27 @@ use windlass_core::spec::Listen;
 use windlass_core::units::{Bytes as Size, Span};
 
 /// The longest that anything in these tests may take.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running proxy; it is killed when this is dropped.
-pub struct Proxy {
-    pub directory: TempDir,
+pub(crate) struct Proxy {
+    pub(crate) directory: TempDir,
     child: Child,
 }
 
 impl Proxy {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), &[])
     }
 
     /// With this table in force.
-    pub fn with(table: &Table) -> Self {
+    pub(crate) fn with(table: &Table) -> Self {
         let proxy = Self::start();
         proxy.apply(table);
         proxy
     }
 
-    pub fn start_in(directory: TempDir, args: &[&str]) -> Self {
+    pub(crate) fn start_in(directory: TempDir, args: &[&str]) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_windlass"))
             .arg("proxy")
             .arg(directory.path())
@@ -55,7 +55,7 @@ impl Proxy {
         Self::adopt(directory, child)
     }
 
-    pub fn adopt(directory: TempDir, child: Child) -> Self {
+    pub(crate) fn adopt(directory: TempDir, child: Child) -> Self {
         let proxy = Self { directory, child };
         wait_for("the admin socket", || proxy.connect().is_ok());
         proxy
@@ -65,7 +65,7 @@ impl Proxy {
         UnixStream::connect(self.directory.path().join("sock"))
     }
 
-    pub fn ask(&self, ask: &Ask) -> Answer {
+    pub(crate) fn ask(&self, ask: &Ask) -> Answer {
         let mut stream = self.connect().unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut line = serde_json::to_vec(ask).unwrap();
@@ -77,7 +77,7 @@ impl Proxy {
     }
 
     /// Applies a table; returns how long the switch held the lock, in nanoseconds.
-    pub fn apply(&self, table: &Table) -> u64 {
+    pub(crate) fn apply(&self, table: &Table) -> u64 {
         match self.ask(&Ask::Apply(Box::new(table.clone()))) {
             Answer::Applied { generation, switch_nanos } => {
                 assert_eq!(generation, table.generation);
@@ -87,14 +87,14 @@ impl Proxy {
         }
     }
 
-    pub fn report(&self) -> Report {
+    pub(crate) fn report(&self) -> Report {
         match self.ask(&Ask::Report) {
             Answer::Report(report) => *report,
             other => panic!("{other:?}"),
         }
     }
 
-    pub fn left_on(&self, instance: &str) -> u64 {
+    pub(crate) fn left_on(&self, instance: &str) -> u64 {
         match self.ask(&Ask::Drained { instances: vec![instance.to_owned()] }) {
             Answer::Drained { left } => left[instance],
             other => panic!("{other:?}"),
@@ -102,16 +102,16 @@ impl Proxy {
     }
 
     /// Where it listens first.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.report().listening[0].parse().unwrap()
     }
 
-    pub fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    pub fn kill(mut self) -> TempDir {
+    pub(crate) fn kill(mut self) -> TempDir {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let empty = tempfile::tempdir().unwrap();
@@ -119,7 +119,7 @@ impl Proxy {
     }
 
     /// Whether it has ended by itself.
-    pub fn has_ended(&mut self) -> bool {
+    pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
 }
@@ -132,7 +132,7 @@ impl Drop for Proxy {
 }
 
 /// Waits until something is so.
-pub fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !so() {
         assert!(Instant::now() < end, "{what}: not within {PATIENCE:?}");
@@ -141,7 +141,7 @@ pub fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
 }
 
 /// A table that sends everything to one pool.
-pub fn table(generation: u64, release: &str, endpoints: &[(&str, SocketAddr)]) -> Table {
+pub(crate) fn table(generation: u64, release: &str, endpoints: &[(&str, SocketAddr)]) -> Table {
     let pool = Pool {
         release: release.to_owned(),
         endpoints: endpoints.iter().map(|(name, address)| endpoint(name, *address)).collect(),
@@ -162,11 +162,11 @@ pub fn table(generation: u64, release: &str, endpoints: &[(&str, SocketAddr)]) -
     }
 }
 
-pub fn endpoint(instance: &str, address: SocketAddr) -> Endpoint {
+pub(crate) fn endpoint(instance: &str, address: SocketAddr) -> Endpoint {
     Endpoint { instance: instance.to_owned(), address }
 }
 
-pub fn route(name: &str, path: &str, to: Target) -> TableRoute {
+pub(crate) fn route(name: &str, path: &str, to: Target) -> TableRoute {
     TableRoute {
         name: name.to_owned(),
         host: None,
@@ -188,19 +188,19 @@ pub fn route(name: &str, path: &str, to: Target) -> TableRoute {
 }
 
 /// A web server within the test's process, on a runtime of its own.
-pub struct Backend {
-    pub address: SocketAddr,
-    pub requests: Arc<AtomicU64>,
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    pub(crate) requests: Arc<AtomicU64>,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Backend {
     /// Answers `/` with its name.
-    pub fn start(name: &'static str) -> Self {
+    pub(crate) fn start(name: &'static str) -> Self {
         Self::start_at("127.0.0.1:0".parse().unwrap(), name)
     }
 
-    pub fn start_at(address: SocketAddr, name: &'static str) -> Self {
+    pub(crate) fn start_at(address: SocketAddr, name: &'static str) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = std::net::TcpListener::bind(address).unwrap();
@@ -227,12 +227,12 @@ impl Backend {
         Self { address, requests, runtime: Some(runtime) }
     }
 
-    pub fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.requests.load(Ordering::SeqCst)
     }
 
     /// Ends at once, with all its connections.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -317,19 +317,19 @@ fn full(text: String) -> Reply {
 
 /// An answer as it came.
 #[derive(Debug, Clone)]
-pub struct Got {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Got {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
     /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().skip(1).find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -338,31 +338,31 @@ impl Got {
 }
 
 /// A client's kept connection.
-pub struct Client(BufReader<TcpStream>);
+pub(crate) struct Client(BufReader<TcpStream>);
 
 impl Client {
-    pub fn connect(address: SocketAddr) -> Self {
+    pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
         Self(BufReader::new(stream))
     }
 
-    pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.0.get_mut().write_all(bytes.as_ref())
     }
 
-    pub fn get(&mut self, path: &str) -> std::io::Result<Got> {
+    pub(crate) fn get(&mut self, path: &str) -> std::io::Result<Got> {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: example.org\r\n\r\n"))?;
         self.receive()
     }
 
-    pub fn stream(&mut self) -> &mut BufReader<TcpStream> {
+    pub(crate) fn stream(&mut self) -> &mut BufReader<TcpStream> {
         &mut self.0
     }
 
     /// One answer to a request that is not HEAD.
-    pub fn receive(&mut self) -> std::io::Result<Got> {
+    pub(crate) fn receive(&mut self) -> std::io::Result<Got> {
         let head = self.receive_head()?;
         let mut got = Got { status: head[9..12].parse().unwrap(), head, body: Vec::new() };
         if let Some(length) = got.header("content-length") {
@@ -386,7 +386,7 @@ impl Client {
         Ok(got)
     }
 
-    pub fn receive_head(&mut self) -> std::io::Result<String> {
+    pub(crate) fn receive_head(&mut self) -> std::io::Result<String> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             if self.0.read_line(&mut head)? == 0 {
@@ -397,23 +397,23 @@ impl Client {
     }
 
     /// Whether the other side has closed it.
-    pub fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         matches!(self.0.read(&mut [0]), Ok(0) | Err(_))
     }
 }
 
 /// One request over a connection of its own.
-pub fn send(address: SocketAddr, request: &str) -> Got {
+pub(crate) fn send(address: SocketAddr, request: &str) -> Got {
     let mut client = Client::connect(address);
     client.send(request).unwrap();
     client.receive().unwrap()
 }
 
-pub fn get(address: SocketAddr, path: &str) -> Got {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Got {
     Client::connect(address).get(path).unwrap()
 }
 
 /// What a directory's file holds.
-pub fn read(path: &Path) -> String {
+pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
 }
