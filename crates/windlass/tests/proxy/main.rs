@@ -2,5 +2,8 @@
 
 mod forwarding;
 mod framing;
+mod restarting;
+mod static_files;
 mod support;
 mod switching;
+mod upgrading;
