@@ -24,7 +24,7 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn answer(&self, ask: Ask) -> Answer {
         match ask {
-            Ask::Apply(table) => self.apply(*table).unwrap_or_else(|reason| Answer::Refused { reason }),
+            Ask::Apply(table) => self.apply(&table).unwrap_or_else(|reason| Answer::Refused { reason }),
             Ask::Report => {
                 let mut report = self.edge.report(self.listeners.borrow().addresses());
                 report.problems.extend(self.problem.borrow().clone());
@@ -44,7 +44,7 @@ impl Control {
     }
 
     /// Puts a table in force, and on disk. All that can fail comes before anything is changed.
-    fn apply(&self, table: Table) -> Result<Answer, String> {
+    fn apply(&self, table: &Table) -> Result<Answer, String> {
         let live = self.edge.live();
         let generation = table.generation;
         if generation < live.table.generation || generation == 0 {
@@ -53,7 +53,7 @@ impl Control {
                 live.table.generation
             ));
         }
-        if generation == live.table.generation && table != live.table {
+        if generation == live.table.generation && *table != live.table {
             return Err(format!(
                 "another table of generation {generation} is in force: build the table anew"
             ));
@@ -62,7 +62,7 @@ impl Control {
         let mut listeners = self.listeners.borrow_mut();
         let opened = listeners.open(&table.listen)?;
         if generation > live.table.generation {
-            self.state.borrow_mut().write(&table).map_err(|error| {
+            self.state.borrow_mut().write(table).map_err(|error| {
                 format!("the table cannot be written: {error}: make room or fix the directory")
             })?;
         }

@@ -61,9 +61,8 @@ pub(super) async fn to_pool(
     body: Incoming,
     ticket: &mut Ticket,
 ) -> Response<Body> {
-    let mut outgoing = match Outgoing::new(visit, pool, parts, body, ticket.started()) {
-        Ok(outgoing) => outgoing,
-        Err(refusal) => return refusal,
+    let Some(mut outgoing) = Outgoing::new(visit, pool, parts, body, ticket.started()) else {
+        return too_large();
     };
     let release = Arc::clone(&visit.live.pools[pool].release);
     match outgoing.ask().await {
@@ -99,10 +98,7 @@ pub(super) async fn to_socket(
     parts: Parts,
     body: Incoming,
 ) -> Response<Body> {
-    let mut outgoing = match Outgoing::new(visit, 0, parts, body, Instant::now()) {
-        Ok(outgoing) => outgoing,
-        Err(refusal) => return refusal,
-    };
+    let Some(mut outgoing) = Outgoing::new(visit, 0, parts, body, Instant::now()) else { return too_large() };
     let Some(request) = outgoing.request.take() else { return outgoing.gave_up() };
     let unavailable =
         || answer::unavailable("the host side does not answer: its health page is not available", 5);
@@ -117,16 +113,17 @@ pub(super) async fn to_socket(
 }
 
 impl<'request> Outgoing<'request> {
+    /// `None` when the body is larger than it may be.
     fn new(
         visit: &'request Visit<'request>,
         pool: usize,
         mut parts: Parts,
         body: Incoming,
         started: Instant,
-    ) -> Result<Self, Response<Body>> {
+    ) -> Option<Self> {
         let limit = visit.route.body_limit;
         if http_body::Body::size_hint(&body).lower() > limit {
-            return Err(too_large());
+            return None;
         }
         let upgrade =
             headers::remove_hop_by_hop(&mut parts.headers).filter(|_| parts.version == Version::HTTP_11);
@@ -143,7 +140,7 @@ impl<'request> Outgoing<'request> {
         *request.uri_mut() = parts.uri;
         *request.headers_mut() = parts.headers;
         let copy = (idempotent && progress.is_none() && upgrade.is_none()).then(|| head_of(&request));
-        Ok(Self { visit, pool, request: Some(request), copy, progress, upgrade, started })
+        Some(Self { visit, pool, request: Some(request), copy, progress, upgrade, started })
     }
 
     fn patience<'a>(&'a self, claim: Option<&'a Claim>) -> Patience<'a> {

@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn ambiguous_requests_are_refused() {
-        let cases: [(&[(&str, &str)], Version, u8, bool); 9] = [
+        type Case<'a> = (&'a [(&'a str, &'a str)], Version, u8, bool);
+        let cases: [Case<'_>; 9] = [
             (&[("host", "a")], Version::HTTP_11, 0, true),
             (&[("host", "a"), ("content-length", "3")], Version::HTTP_11, 1, true),
             (&[("host", "a"), ("transfer-encoding", "chunked")], Version::HTTP_11, 0, true),

@@ -37,8 +37,8 @@ impl Tunnel {
     pub(super) async fn run(self, client: Stream, read: Bytes) {
         let Self { upstream, read: from_upstream, claim, timer, idle_timeout, websocket } = self;
         let (mut client, mut upstream) = (client, upstream);
-        let mut up = Pipe::new(read, websocket);
-        let mut down = Pipe::new(from_upstream, websocket);
+        let mut up = Pipe::new(&read, websocket);
+        let mut down = Pipe::new(&from_upstream, websocket);
         let mut silent_since = Instant::now();
         let mut leaving: Option<Instant> = None;
         poll_fn(|cx| {
@@ -109,9 +109,9 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn new(first: Bytes, websocket: bool) -> Self {
+    fn new(first: &[u8], websocket: bool) -> Self {
         let mut buffer = vec![0; BUFFER.max(first.len())].into_boxed_slice();
-        buffer[..first.len()].copy_from_slice(&first);
+        buffer[..first.len()].copy_from_slice(first);
         Self {
             buffer,
             start: 0,

@@ -162,6 +162,7 @@ pub(super) struct Links(RefCell<HashMap<u64, Shelf>>);
 struct Shelf {
     backend: Arc<Backend>,
     /// The one used last is last.
+    #[expect(clippy::vec_box, reason = "a link is large, and moved more often than it is made")]
     idle: Vec<Box<Link>>,
 }
 

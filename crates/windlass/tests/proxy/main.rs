@@ -1,5 +1,8 @@
 //! The proxy as a process, with real sockets.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod encrypted;
 mod forwarding;
 mod framing;
 mod restarting;

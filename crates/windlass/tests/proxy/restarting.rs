@@ -47,7 +47,7 @@ impl FakeKeeper {
                         match (text.split_whitespace().collect::<Vec<_>>().as_slice(), fd) {
                             (["STORE", name], Some(fd)) => all.lock().unwrap().push(((*name).to_owned(), fd)),
                             (["FORGET", name], None) => {
-                                all.lock().unwrap().retain(|(known, _)| known != name)
+                                all.lock().unwrap().retain(|(known, _)| known != name);
                             }
                             (["READY"], None) => drop(send.send(())),
                             other => panic!("{other:?}"),
