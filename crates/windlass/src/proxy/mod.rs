@@ -1,7 +1,63 @@
 //! The proxy: carries requests to instances, and switches between releases at one instant.
+//!
+//! # Theory of operation
+//!
+//! It knows nothing but a [table](windlass_core::edge::Table), which names every route and endpoint
+//! and replaces the one before as a whole. The *control* thread takes tables from the admin socket,
+//! makes them durable and puts them in force; it also runs the health checks. *Workers*, one thread
+//! each, carry the requests: a request stays in the thread that accepted its connection.
+//!
+//! ```text
+//! control:  admin -> control -> state (disk), listen (sockets), edge.switch ; health
+//! worker:   accept -> conn -> serve -> route, limit, auth -> forward | files | redirect
+//!                                                              forward -> hold, upstream, tunnel
+//! ```
+//!
+//! The two meet in [`edge`]: an endpoint is chosen, and counted, under the read lock of the table,
+//! which a switch takes for writing. When a switch is answered, no later request can reach an endpoint
+//! that left. What is still there is drained ([`drain`]).
+//!
+//! What makes it fast: nothing is handed from thread to thread; the connection to the endpoint is
+//! driven by the request that uses it ([`upstream`]) rather than by a task of its own; one timer a
+//! connection is left to fire early rather than moved with each request ([`timer`]).
 
-/// Runs the proxy for the directory that `args` name.
-#[must_use]
-pub fn main(_args: &[std::ffi::OsString]) -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
-}
+mod accept;
+mod access_log;
+mod admin;
+mod answer;
+mod args;
+mod auth;
+mod backend;
+mod body;
+mod claim;
+mod compress;
+mod conn;
+mod control;
+mod drain;
+mod edge;
+mod files;
+mod forward;
+mod headers;
+mod health;
+mod hold;
+mod inherit;
+mod io;
+mod keep;
+mod limit;
+mod listen;
+mod live;
+mod metrics;
+mod request;
+mod route;
+mod run;
+mod serve;
+mod state;
+mod ticket;
+mod timer;
+mod tls;
+mod tunnel;
+mod upstream;
+mod websocket;
+mod worker;
+
+pub use run::main;

@@ -1,0 +1,160 @@
+//! Accepting connections and speaking the protocol that the client chose.
+
+use std::future::{Future, poll_fn};
+use std::net::{SocketAddr, TcpListener};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use super::conn::Conn;
+use super::io::{ClientStream, Stream};
+use super::serve::service;
+use super::worker::Worker;
+
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first bytes of a client that speaks HTTP/2 without having asked.
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_STREAMS: u32 = 200;
+
+/// Accepts connections until the task is aborted.
+pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener, secure: bool) {
+    // The listener was made non-blocking when it was bound; what else could fail here is memory.
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    loop {
+        while worker.conns.borrow().len() >= worker.max_conns {
+            // The kernel's queue holds them back meanwhile.
+            sleep(Duration::from_millis(5)).await;
+        }
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                tokio::task::spawn_local(serve(Rc::clone(&worker), stream, peer, secure));
+            }
+            // Out of descriptors, or a client that has already gone.
+            Err(_) => sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, secure: bool) {
+    let _ = stream.set_nodelay(true);
+    let conn = Rc::new(Conn::new(peer, secure));
+    let _listed = Listed::new(&worker, &conn);
+    if !secure {
+        return speak_http1(&worker, &conn, Stream::Tcp(stream)).await;
+    }
+    let Some(config) = worker.edge.live().certificates.config() else { return };
+    let Ok(Ok(stream)) = timeout(TLS_TIMEOUT, TlsAcceptor::from(config).accept(stream)).await else { return };
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let stream = Stream::Tls(Box::new(stream));
+    if http2 {
+        speak_http2(&worker, &conn, stream, Bytes::new()).await;
+    } else {
+        speak_http1(&worker, &conn, stream).await;
+    }
+}
+
+/// Speaks HTTP/1, and then whatever the client turns it into.
+async fn speak_http1(worker: &Rc<Worker>, conn: &Rc<Conn>, stream: Stream) {
+    let service = service(worker, conn);
+    let stream = TokioIo::new(ClientStream::new(stream, Bytes::new(), Rc::clone(conn)));
+    let mut http = http1::Builder::new().max_header_size(MAX_HEAD).serve_connection(stream, service);
+    let ended = poll_fn(|cx| {
+        if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
+            return Poll::Ready(Some(result));
+        }
+        if conn.poll_expired(cx).is_ready() || has_to_go(worker, conn) {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    })
+    .await;
+    let Some(result) = ended else { return };
+    let parts = http.into_parts();
+    let tunnel = conn.tunnel.borrow_mut().take();
+    match (result, tunnel) {
+        (Ok(()), Some(tunnel)) => tunnel.run(parts.io.into_inner().into_stream(), parts.read_buf).await,
+        (Err(_), _) if parts.read_buf.starts_with(HTTP2_PREFACE) => {
+            let stream = parts.io.into_inner().into_stream();
+            speak_http2(worker, conn, stream, parts.read_buf).await;
+        }
+        _ => {}
+    }
+}
+
+fn has_to_go(worker: &Worker, conn: &Conn) -> bool {
+    worker.closing.get().is_some_and(|closing| {
+        let now = Instant::now();
+        now >= closing.all + Duration::from_millis(50) || (now >= closing.quiet && conn.is_quiet())
+    })
+}
+
+async fn speak_http2(worker: &Rc<Worker>, conn: &Rc<Conn>, stream: Stream, prefix: Bytes) {
+    conn.multiplexed.set(true);
+    let service = service(worker, conn);
+    let stream = TokioIo::new(ClientStream::new(stream, prefix, Rc::clone(conn)));
+    let mut http = pin!(
+        http2::Builder::new(Local)
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_header_list_size(64 * 1024)
+            .keep_alive_interval(Duration::from_secs(30))
+            .keep_alive_timeout(Duration::from_secs(20))
+            .serve_connection(stream, service)
+    );
+    let mut told = false;
+    poll_fn(|cx| {
+        if http.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        conn.remember(cx);
+        if worker.is_closing() && !told {
+            told = true;
+            http.as_mut().graceful_shutdown();
+            if http.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+        }
+        if worker.closing.get().is_some_and(|closing| Instant::now() >= closing.all) {
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Runs the streams of an HTTP/2 connection in its own thread.
+#[derive(Clone, Copy)]
+struct Local;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// Keeps a connection on the worker's list as long as it lives.
+struct Listed<'worker> {
+    worker: &'worker Worker,
+    key: usize,
+}
+
+impl<'worker> Listed<'worker> {
+    fn new(worker: &'worker Worker, conn: &Rc<Conn>) -> Self {
+        Self { worker, key: worker.conns.borrow_mut().insert(Rc::clone(conn)) }
+    }
+}
+
+impl Drop for Listed<'_> {
+    fn drop(&mut self) {
+        self.worker.conns.borrow_mut().remove(self.key);
+    }
+}

@@ -1,0 +1,52 @@
+//! The small answers that the proxy gives itself.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+
+use super::body::{Body, Content};
+
+/// The status and one line of text that says why.
+pub(super) fn plain(status: StatusCode, why: &str) -> Response<Body> {
+    let text = format!("{} {}: {why}\n", status.as_u16(), status.canonical_reason().unwrap_or("Answer"));
+    let mut response = Response::new(Body::new(Content::Full(Bytes::from(text))));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// 503: there is nobody to answer at present.
+pub(super) fn unavailable(why: &str, retry_after_secs: u64) -> Response<Body> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, why);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_secs));
+    response
+}
+
+/// 429: the client makes too many requests.
+pub(super) fn too_many(retry_after_secs: u64) -> Response<Body> {
+    let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "too many requests from this address");
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_secs));
+    response
+}
+
+/// 401: the client has to say who it is.
+pub(super) fn unauthorized() -> Response<Body> {
+    let mut response = plain(StatusCode::UNAUTHORIZED, "a user name and password are needed");
+    response
+        .headers_mut()
+        .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"windlass\", charset=\"UTF-8\""));
+    response
+}
+
+/// A redirect.
+pub(super) fn redirect(status: StatusCode, to: &str) -> Response<Body> {
+    let Ok(location) = HeaderValue::try_from(to) else {
+        return plain(StatusCode::BAD_REQUEST, "the address cannot be redirected");
+    };
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(LOCATION, location);
+    response
+}

@@ -1,0 +1,215 @@
+//! The body of an answer on its way to the client.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::claim::Claim;
+use super::compress::Compressed;
+use super::files::FileBody;
+use super::ticket::Ticket;
+use super::timer::Timer;
+use super::upstream::Link;
+use super::worker::Worker;
+
+/// What goes wrong with a body; the client sees its connection break.
+pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// An answer's body, and the ticket of its request.
+pub(super) struct Body {
+    content: Content,
+    ticket: Option<Ticket>,
+}
+
+/// What is in it.
+pub(super) enum Content {
+    /// Nothing.
+    Empty,
+    /// These bytes.
+    Full(Bytes),
+    /// As it comes.
+    Plain(Source),
+    /// Compressed on its way.
+    Compressed(Box<Compressed>),
+}
+
+/// Where a body comes from.
+pub(super) enum Source {
+    /// An endpoint.
+    Upstream(UpstreamBody),
+    /// A file.
+    File(FileBody),
+}
+
+impl Body {
+    pub(super) const fn new(content: Content) -> Self {
+        Self { content, ticket: None }
+    }
+
+    pub(super) const fn empty() -> Self {
+        Self::new(Content::Empty)
+    }
+
+    pub(super) fn with_ticket(mut self, ticket: Ticket) -> Self {
+        self.ticket = Some(ticket);
+        self
+    }
+
+    pub(super) fn into_content(self) -> Content {
+        self.content
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.content {
+            Content::Empty => Poll::Ready(None),
+            Content::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                this.content = Content::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Content::Plain(source) => Pin::new(source).poll_frame(cx),
+            Content::Compressed(compressed) => Pin::new(&mut **compressed).poll_frame(cx),
+        };
+        if let (Poll::Ready(Some(Ok(frame))), Some(ticket)) = (&frame, &mut this.ticket)
+            && let Some(data) = frame.data_ref()
+        {
+            ticket.sent(data.len() as u64);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Empty => true,
+            Content::Full(bytes) => bytes.is_empty(),
+            Content::Plain(source) => source.is_end_stream(),
+            Content::Compressed(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Empty => SizeHint::with_exact(0),
+            Content::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Plain(source) => source.size_hint(),
+            Content::Compressed(_) => SizeHint::default(),
+        }
+    }
+}
+
+impl HttpBody for Source {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match self.get_mut() {
+            Self::Upstream(body) => body.poll_frame(cx),
+            Self::File(body) => body.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Upstream(body) => body.incoming.is_end_stream(),
+            Self::File(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Upstream(body) => body.incoming.size_hint(),
+            Self::File(body) => SizeHint::with_exact(body.left()),
+        }
+    }
+}
+
+/// The body of an endpoint's answer. It drives its own connection.
+pub(super) struct UpstreamBody {
+    pub(super) incoming: Incoming,
+    pub(super) link: Option<Box<Link>>,
+    /// `None` for the host side's own pages.
+    pub(super) claim: Option<Claim>,
+    pub(super) worker: Rc<Worker>,
+    pub(super) timer: Rc<Timer>,
+    pub(super) idle_timeout: Duration,
+    /// When silence becomes too long, once it is silent.
+    pub(super) deadline: Option<Instant>,
+    /// An event stream: it has no end of its own, and may be ended between any two parts.
+    pub(super) endless: bool,
+}
+
+impl UpstreamBody {
+    /// Gives the connection back when the answer has no body, or has come whole.
+    pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
+        if !self.incoming.is_end_stream() {
+            return;
+        }
+        if let (Some(link), Some(claim)) = (self.link.take(), &self.claim) {
+            self.worker.links.give(&claim.backend, link, cx);
+        }
+        self.claim = None;
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        for driven in [false, true] {
+            match Pin::new(&mut self.incoming).poll_frame(cx) {
+                Poll::Ready(Some(Ok(frame))) => {
+                    self.deadline = None;
+                    self.settle(cx);
+                    return Poll::Ready(Some(Ok(frame)));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+                Poll::Ready(None) => {
+                    self.finish(cx);
+                    return Poll::Ready(None);
+                }
+                Poll::Pending => {}
+            }
+            if !driven && let Some(link) = &mut self.link {
+                link.drive(cx);
+            }
+        }
+        self.poll_silence(cx)
+    }
+
+    /// The end of a body whose length was not known before.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        if let (Some(link), Some(claim)) = (self.link.take(), &self.claim) {
+            self.worker.links.give(&claim.backend, link, cx);
+        }
+        self.claim = None;
+    }
+
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let silent = *self.deadline.get_or_insert_with(|| Instant::now() + self.idle_timeout);
+        let close_at = self.claim.as_ref().and_then(|claim| claim.close_at(cx));
+        let deadline = close_at.map_or(silent, |close_at| close_at.min(silent));
+        if self.timer.poll(cx, deadline).is_pending() {
+            return Poll::Pending;
+        }
+        self.link = None;
+        if self.endless {
+            self.claim = None;
+            // A clean end: the client's event source comes back by itself.
+            return Poll::Ready(None);
+        }
+        if let Some(claim) = &self.claim {
+            claim.was_cut();
+        }
+        let why =
+            if close_at == Some(deadline) { "the drain time is over" } else { "the endpoint fell silent" };
+        Poll::Ready(Some(Err(why.into())))
+    }
+}

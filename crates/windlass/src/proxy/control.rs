@@ -1,0 +1,88 @@
+//! The control thread: applies tables, answers the admin socket, and ends the process in order.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+use windlass_core::edge::{Answer, Ask, Table};
+
+use super::edge::Edge;
+use super::listen::Listeners;
+use super::state::State;
+use super::worker::Order;
+
+/// What the control thread owns.
+pub(super) struct Control {
+    pub(super) edge: Arc<Edge>,
+    pub(super) listeners: RefCell<Listeners>,
+    pub(super) state: RefCell<State>,
+    pub(super) workers: Vec<UnboundedSender<Order>>,
+    /// What was damaged at the start.
+    pub(super) problem: RefCell<Option<String>>,
+}
+
+impl Control {
+    pub(super) fn answer(&self, ask: Ask) -> Answer {
+        match ask {
+            Ask::Apply(table) => self.apply(&table).unwrap_or_else(|reason| Answer::Refused { reason }),
+            Ask::Report => {
+                let mut report = self.edge.report(self.listeners.borrow().addresses());
+                report.problems.extend(self.problem.borrow().clone());
+                Answer::Report(Box::new(report))
+            }
+            Ask::Drained { instances } => Answer::Drained {
+                left: instances
+                    .into_iter()
+                    .map(|instance| {
+                        let left = self.edge.left_on(&instance);
+                        (instance, left)
+                    })
+                    .collect(),
+            },
+            Ask::Metrics => Answer::Metrics { text: self.edge.metrics() },
+        }
+    }
+
+    /// Puts a table in force, and on disk. All that can fail comes before anything is changed.
+    fn apply(&self, table: &Table) -> Result<Answer, String> {
+        let live = self.edge.live();
+        let generation = table.generation;
+        if generation < live.table.generation || generation == 0 {
+            return Err(format!(
+                "generation {generation} is older than the one in force, {}: read the report and build the table anew",
+                live.table.generation
+            ));
+        }
+        if generation == live.table.generation && *table != live.table {
+            return Err(format!(
+                "another table of generation {generation} is in force: build the table anew"
+            ));
+        }
+        let next = self.edge.compile(table.clone()).map_err(|why| format!("the table is wrong: {why}"))?;
+        let mut listeners = self.listeners.borrow_mut();
+        let opened = listeners.open(&table.listen)?;
+        if generation > live.table.generation {
+            self.state.borrow_mut().write(table).map_err(|error| {
+                format!("the table cannot be written: {error}: make room or fix the directory")
+            })?;
+        }
+        let took = self.edge.switch(next);
+        listeners.put_in_force(opened, &table.listen);
+        *self.problem.borrow_mut() = None;
+        Ok(Answer::Applied { generation, switch_nanos: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) })
+    }
+
+    /// Puts the table that was found at the start in force.
+    ///
+    /// # Errors
+    /// Why it cannot be; then there is none.
+    pub(super) fn restore(&self, table: Table) -> Result<(), String> {
+        let listen = table.listen.clone();
+        let next = self.edge.compile(table)?;
+        let mut listeners = self.listeners.borrow_mut();
+        let opened = listeners.open(&listen)?;
+        self.edge.switch(next);
+        listeners.put_in_force(opened, &listen);
+        Ok(())
+    }
+}

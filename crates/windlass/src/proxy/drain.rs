@@ -1,0 +1,104 @@
+//! What happens to requests and connections when their endpoint leaves the table, or the proxy
+//! itself goes.
+//!
+//! A request in flight has the whole drain time. An event stream or an upgraded connection has no
+//! end of its own, so it is closed politely at its turn: the turns are spread evenly over the drain
+//! time, because each client comes back at once.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::claim::{Holder, Note};
+use super::worker::{Closing, Worker};
+
+/// The longest that connections without a request in flight are kept open for a next one, which is
+/// answered with `Connection: close`, while the process ends. Closing one at once would race with a
+/// request that is just being sent.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Follows the table: gives up connections to endpoints that left it, and sets the requests that are
+/// still there a deadline.
+pub(super) async fn follow(worker: Rc<Worker>) {
+    let mut changed = worker.edge.changed.subscribe();
+    loop {
+        worker.links.forget_left();
+        let drain = worker.edge.live().table.drain.as_duration();
+        set_deadlines(&worker, drain, |note| note.backend.has_left());
+        if changed.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn set_deadlines(worker: &Worker, drain: Duration, leaves: impl Fn(&Note) -> bool) {
+    let now = Instant::now();
+    let mut claims = worker.claims.borrow_mut();
+    let new = |note: &Note| note.close_at.is_none() && leaves(note);
+    let streams = claims.iter().filter(|(_, note)| new(note) && note.holder == Holder::Stream).count();
+    let mut turn = 0;
+    for (_, note) in claims.iter_mut() {
+        if !new(note) {
+            continue;
+        }
+        note.close_at = Some(match note.holder {
+            Holder::Request => now + drain,
+            Holder::Stream => {
+                turn += 1;
+                now + share(drain, turn, streams)
+            }
+        });
+        if let Some(waker) = note.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// The moment of the `turn`-th of `count` within the first nine tenths of `drain`: the last ones need
+/// time to say goodbye.
+fn share(drain: Duration, turn: usize, count: usize) -> Duration {
+    let part = u32::try_from(turn).unwrap_or(u32::MAX);
+    let whole = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
+    drain.mul_f64(0.9 * f64::from(part) / f64::from(whole))
+}
+
+/// Ends the worker's connections: each after its request, at the latest after `within`.
+pub(super) async fn close(worker: &Rc<Worker>, within: Duration) {
+    let now = Instant::now();
+    let closing = Closing { quiet: now + within.min(QUIET), all: now + within };
+    worker.closing.set(Some(closing));
+    set_deadlines(worker, within, |_| true);
+    wake_all(worker);
+    for deadline in [closing.quiet, closing.all + Duration::from_millis(100)] {
+        while !worker.conns.borrow().is_empty() && Instant::now() < deadline {
+            sleep(Duration::from_millis(20)).await;
+            // Requests that began meanwhile, on connections that were kept, have the same deadline.
+            set_deadlines(worker, closing.all.saturating_duration_since(Instant::now()), |_| true);
+        }
+        if worker.conns.borrow().is_empty() {
+            return;
+        }
+        sleep_until(deadline).await;
+        wake_all(worker);
+    }
+}
+
+fn wake_all(worker: &Worker) {
+    for (_, conn) in worker.conns.borrow().iter() {
+        conn.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_are_spread_over_the_drain_time() {
+        let drain = Duration::from_secs(10);
+        let turns: Vec<_> = (1..=4).map(|turn| share(drain, turn, 4).as_millis()).collect();
+        assert_eq!(turns, [1800, 3600, 5400, 7200]);
+        assert_eq!(share(drain, 1, 1).as_millis(), 4500);
+    }
+}

@@ -1,0 +1,192 @@
+//! What all threads share: the table in force and the one lock around choosing an endpoint.
+//!
+//! An endpoint is chosen, and its count of requests raised, under the read lock; a new table is put
+//! in force under the write lock. So once a switch is answered no request can reach an endpoint that
+//! left, and its count can only fall.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use tokio::sync::watch;
+use windlass_core::edge::{Report, Table};
+
+use super::backend::Backend;
+use super::live::{Live, LivePool};
+use super::metrics::{Gap, Release, prometheus};
+
+/// The shared state.
+pub(super) struct Edge {
+    live: RwLock<Arc<Live>>,
+    /// Changes with every table and whenever an endpoint becomes ready: wakes the held requests.
+    pub(super) changed: watch::Sender<u64>,
+    /// Endpoints that left with requests in flight.
+    leaving: Mutex<Vec<Arc<Backend>>>,
+    releases: Mutex<IndexMap<String, Arc<Release>>>,
+    pub(super) gap: Gap,
+    pub(super) held: AtomicU64,
+    /// Whether this process accepts no more connections.
+    pub(super) closing: AtomicBool,
+    /// Says that an endpoint was found unhealthy, so that it is looked at soon.
+    pub(super) failed: tokio::sync::Notify,
+}
+
+/// A request's place at an endpoint, not yet bound to its thread.
+pub(super) struct Place {
+    pub(super) backend: Arc<Backend>,
+    pub(super) release: Arc<Release>,
+}
+
+impl Edge {
+    pub(super) fn new() -> Self {
+        Self {
+            live: RwLock::new(Arc::new(Live::empty())),
+            changed: watch::Sender::new(0),
+            leaving: Mutex::default(),
+            releases: Mutex::default(),
+            gap: Gap::new(),
+            held: AtomicU64::new(0),
+            closing: AtomicBool::new(false),
+            failed: tokio::sync::Notify::new(),
+        }
+    }
+
+    /// The table in force.
+    pub(super) fn live(&self) -> Arc<Live> {
+        Arc::clone(&self.live.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes a table ready to be put in force.
+    pub(super) fn compile(&self, table: Table) -> Result<Live, String> {
+        let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+        Live::compile(table, &self.live(), &mut releases)
+    }
+
+    /// Puts a table in force. Returns how long requests were kept from choosing an endpoint.
+    pub(super) fn switch(&self, next: Live) -> Duration {
+        let staying = next.backends();
+        let next = Arc::new(next);
+        let (before, took) = {
+            let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
+            let begin = Instant::now();
+            let before = std::mem::replace(&mut *live, next);
+            (before, begin.elapsed())
+        };
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        leaving.retain(|backend| backend.load() > 0);
+        for backend in before.backends() {
+            if !staying.iter().any(|stays| stays.id == backend.id) {
+                backend.leave();
+                leaving.push(backend);
+            }
+        }
+        drop(leaving);
+        self.gap.reset();
+        self.announce();
+        took
+    }
+
+    /// Has held requests, and whoever follows the table, look again.
+    pub(super) fn announce(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Takes the least loaded healthy endpoint of a pool, in the table that is in force now. `seen`
+    /// is the table by which `pool` is numbered, `turn` breaks ties, `avoid` is an endpoint that has
+    /// just failed. `None`: no endpoint is healthy.
+    pub(super) fn choose(
+        &self,
+        seen: &Arc<Live>,
+        pool: usize,
+        turn: usize,
+        avoid: Option<u64>,
+    ) -> Option<Place> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let pool = Self::current(&live, seen, pool)?;
+        let place = least_loaded(&pool.endpoints, turn, avoid)
+            .or_else(|| avoid.and_then(|_| least_loaded(&pool.endpoints, turn, None)))?;
+        place.in_flight.fetch_add(1, Ordering::AcqRel);
+        Some(Place { backend: Arc::clone(place), release: Arc::clone(&pool.release) })
+    }
+
+    /// The same of the pool's fallback.
+    pub(super) fn choose_fallback(&self, seen: &Arc<Live>, pool: usize, turn: usize) -> Option<Place> {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        let pool = Self::current(&live, seen, pool)?;
+        let place = least_loaded(&pool.fallback, turn, None)?;
+        place.in_flight.fetch_add(1, Ordering::AcqRel);
+        Some(Place { backend: Arc::clone(place), release: Arc::clone(&pool.release) })
+    }
+
+    fn current<'live>(live: &'live Arc<Live>, seen: &Arc<Live>, pool: usize) -> Option<&'live LivePool> {
+        if Arc::ptr_eq(live, seen) {
+            return live.pools.get(pool);
+        }
+        let name = &seen.pools.get(pool)?.name;
+        live.pools.iter().find(|pool| pool.name == *name)
+    }
+
+    /// Keeps requests from an endpoint that cannot be reached.
+    pub(super) fn unreachable(&self, backend: &Backend, why: String) {
+        if backend.fail_to_reach(why) {
+            self.failed.notify_one();
+        }
+    }
+
+    /// Lets an endpoint have requests again.
+    pub(super) fn recovered(&self, backend: &Backend) {
+        if backend.recover() {
+            self.announce();
+        }
+    }
+
+    /// Requests and connections that are left on an instance.
+    pub(super) fn left_on(&self, instance: &str) -> u64 {
+        let leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.live();
+        leaving
+            .iter()
+            .cloned()
+            .chain(live.backends())
+            .filter(|backend| backend.instance == instance)
+            .map(|backend| backend.in_flight.load(Ordering::Acquire))
+            .sum()
+    }
+
+    /// How it goes; `listening` is known elsewhere.
+    pub(super) fn report(&self, listening: Vec<String>) -> Report {
+        let live = self.live();
+        let releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+        Report {
+            generation: live.table.generation,
+            listening,
+            releases: releases.iter().map(|(name, release)| (name.clone(), release.counters())).collect(),
+            endpoints: live
+                .backends()
+                .into_iter()
+                .map(|backend| (backend.instance.clone(), backend.report()))
+                .collect(),
+            longest_gap_micros: self.gap.longest_micros(),
+            held: self.held.load(Ordering::Relaxed),
+            problems: live.problems.clone(),
+        }
+    }
+
+    /// The counters in Prometheus' text format.
+    pub(super) fn metrics(&self) -> String {
+        let live = self.live();
+        prometheus(
+            &self.report(Vec::new()),
+            live.routes.iter().map(|route| (route.name.as_str(), &*route.counters)),
+        )
+    }
+}
+
+fn least_loaded(backends: &[Arc<Backend>], turn: usize, avoid: Option<u64>) -> Option<&Arc<Backend>> {
+    let count = backends.len();
+    (0..count)
+        .map(|offset| &backends[(turn + offset) % count])
+        .filter(|backend| backend.is_healthy() && Some(backend.id) != avoid)
+        .min_by_key(|backend| backend.load())
+}

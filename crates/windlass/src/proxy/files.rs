@@ -1,0 +1,472 @@
+//! Static files.
+//!
+//! A path is resolved by the kernel beneath the root (`openat2` with `RESOLVE_BENEATH`): neither
+//! `..` nor a symbolic link can lead out of it. Links that stay inside are followed. Only regular
+//! files are served; a directory is served by its `index.html`; names that begin with a dot are not
+//! served, save `.well-known`.
+
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED,
+    RANGE, VARY,
+};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use http_body::Frame;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::body::{Body, Content, Error, Source};
+use super::compress::Encoding;
+use super::{answer, route};
+
+const CHUNK: u64 = 128 * 1024;
+
+/// Serves the file that a request means.
+pub(super) async fn serve(
+    root: &str,
+    fallback: Option<&str>,
+    cache_control: Option<&HeaderValue>,
+    parts: &Parts,
+) -> Response<Body> {
+    if !matches!(parts.method, Method::GET | Method::HEAD) {
+        let mut response = answer::plain(StatusCode::METHOD_NOT_ALLOWED, "files can only be read");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    let path = parts.uri.path();
+    let Some(relative) = relative(path) else {
+        return answer::plain(StatusCode::NOT_FOUND, "there is no such file");
+    };
+    let search = Search {
+        root: root.to_owned(),
+        relative,
+        fallback: fallback.map(str::to_owned),
+        encodings: encodings(&parts.headers),
+    };
+    // Opening may have to wait for the disk, which the other requests of this thread shall not.
+    match spawn_blocking(move || search.find()).await {
+        Ok(Ok(Found::File(found))) => respond(found, cache_control, parts),
+        Ok(Ok(Found::Directory)) => {
+            let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            // A path of two slashes would be taken for a host.
+            let path = format!("/{}/", path.trim_matches('/'));
+            answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("{path}{query}"))
+        }
+        Ok(Err(error)) if is_absent(&error) => answer::plain(StatusCode::NOT_FOUND, "there is no such file"),
+        Ok(Err(_)) | Err(_) => {
+            answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "the file exists but cannot be read")
+        }
+    }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    // A link that leads outside the root (EXDEV), or in circles, is as good as none.
+    let refused = [rustix::io::Errno::XDEV, rustix::io::Errno::LOOP, rustix::io::Errno::NAMETOOLONG];
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::PermissionDenied
+    ) || refused.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// The path below the root that a request's path means; `None` when it means none.
+pub(super) fn relative(path: &str) -> Option<String> {
+    let decoded = String::from_utf8(route::decode(path)?).ok()?;
+    if decoded.contains(['\0', '\\']) {
+        return None;
+    }
+    let ends_in_slash = decoded.ends_with('/');
+    let mut relative = String::with_capacity(decoded.len());
+    for segment in decoded.split('/').filter(|segment| !segment.is_empty()) {
+        if segment.starts_with('.') && segment != ".well-known" {
+            return None;
+        }
+        if !relative.is_empty() {
+            relative.push('/');
+        }
+        relative.push_str(segment);
+    }
+    if ends_in_slash {
+        if !relative.is_empty() {
+            relative.push('/');
+        }
+        relative.push_str("index.html");
+    }
+    Some(relative)
+}
+
+/// Encodings of which a sibling file may exist, the best first.
+fn encodings(headers: &HeaderMap) -> Vec<Encoding> {
+    if headers.contains_key(RANGE) {
+        return Vec::new();
+    }
+    let accepts = |encoding: Encoding| {
+        headers.get_all(ACCEPT_ENCODING).iter().any(|value| {
+            let mut one = HeaderMap::new();
+            one.append(ACCEPT_ENCODING, value.clone());
+            value.to_str().is_ok_and(|text| {
+                text.split(',')
+                    .any(|offer| offer.split(';').next().unwrap_or_default().trim() == encoding.token())
+            }) && Encoding::accepted(&one).is_some()
+        })
+    };
+    [Encoding::Brotli, Encoding::Gzip].into_iter().filter(|encoding| accepts(*encoding)).collect()
+}
+
+/// What is to be found.
+struct Search {
+    root: String,
+    relative: String,
+    fallback: Option<String>,
+    encodings: Vec<Encoding>,
+}
+
+enum Found {
+    File(FoundFile),
+    /// It is one, and the request's path lacks the slash.
+    Directory,
+}
+
+struct FoundFile {
+    file: File,
+    length: u64,
+    modified: SystemTime,
+    /// Of what the file is, whatever it is encoded in.
+    media_type: String,
+    encoding: Option<Encoding>,
+}
+
+impl Search {
+    fn find(&self) -> io::Result<Found> {
+        let root = rustix::fs::open(
+            self.root.as_str(),
+            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
+        match self.open(&root, &self.relative) {
+            Err(error) if is_absent(&error) => {
+                let Some(fallback) = &self.fallback else { return Err(error) };
+                self.open(&root, fallback)
+            }
+            found => found,
+        }
+    }
+
+    fn open(&self, root: &OwnedFd, path: &str) -> io::Result<Found> {
+        for encoding in &self.encodings {
+            let suffix = match encoding {
+                Encoding::Brotli => "br",
+                Encoding::Gzip => "gz",
+            };
+            if let Ok(Found::File(mut found)) = open_one(root, &format!("{path}.{suffix}"), path) {
+                found.encoding = Some(*encoding);
+                return Ok(Found::File(found));
+            }
+        }
+        open_one(root, path, path)
+    }
+}
+
+fn open_one(root: &OwnedFd, path: &str, named: &str) -> io::Result<Found> {
+    // NONBLOCK: opening a named pipe must not wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let path = if path.is_empty() { "." } else { path };
+    let file = File::from(rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)?);
+    let metadata = file.metadata()?;
+    if metadata.is_dir() {
+        return Ok(Found::Directory);
+    }
+    if !metadata.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(Found::File(FoundFile {
+        length: metadata.len(),
+        modified: metadata.modified().unwrap_or(UNIX_EPOCH),
+        media_type: media_type(named),
+        encoding: None,
+        file,
+    }))
+}
+
+fn media_type(path: &str) -> String {
+    let guess = mime_guess::from_path(path).first_raw().unwrap_or("application/octet-stream");
+    if guess.starts_with("text/") || guess == "application/javascript" || guess == "application/json" {
+        format!("{guess}; charset=utf-8")
+    } else {
+        guess.to_owned()
+    }
+}
+
+fn respond(found: FoundFile, cache_control: Option<&HeaderValue>, parts: &Parts) -> Response<Body> {
+    let tag = etag(&found);
+    let modified = httpdate::fmt_http_date(found.modified);
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    let mut set = |name, value: &str| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(ETAG, &tag);
+    set(LAST_MODIFIED, &modified);
+    set(VARY, "accept-encoding");
+    if let Some(cache_control) = cache_control {
+        headers.insert(CACHE_CONTROL, cache_control.clone());
+    }
+    if is_unchanged(&parts.headers, &tag, found.modified) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        return response;
+    }
+    let mut set = |name, value: &str| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(CONTENT_TYPE, &found.media_type);
+    if let Some(encoding) = found.encoding {
+        set(CONTENT_ENCODING, encoding.token());
+    } else {
+        set(ACCEPT_RANGES, "bytes");
+    }
+    let range = match wanted_range(&parts.headers, &tag, &modified, &found) {
+        Wanted::All => 0..found.length,
+        Wanted::Part(range) => {
+            set(CONTENT_RANGE, &format!("bytes {}-{}/{}", range.start, range.end - 1, found.length));
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            range
+        }
+        Wanted::Nothing => {
+            let mut response = answer::plain(StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such range");
+            if let Ok(range) = HeaderValue::try_from(format!("bytes */{}", found.length)) {
+                response.headers_mut().insert(CONTENT_RANGE, range);
+            }
+            return response;
+        }
+    };
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+    if parts.method == Method::GET && !range.is_empty() {
+        let body = FileBody { file: Arc::new(found.file), at: range.start, end: range.end, reading: None };
+        *response.body_mut() = Body::new(Content::Plain(Source::File(body)));
+    }
+    response
+}
+
+/// Changes with every change that the file system notices.
+fn etag(found: &FoundFile) -> String {
+    let nanos = found.modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let encoding = found.encoding.map_or("", Encoding::token);
+    format!("\"{nanos:x}-{:x}{encoding}\"", found.length)
+}
+
+fn is_unchanged(headers: &HeaderMap, tag: &str, modified: SystemTime) -> bool {
+    if headers.contains_key(IF_NONE_MATCH) {
+        return headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+            value.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
+        });
+    }
+    date(headers.get(IF_MODIFIED_SINCE)).is_some_and(|since| seconds(modified) <= seconds(since))
+}
+
+fn date(value: Option<&HeaderValue>) -> Option<SystemTime> {
+    httpdate::parse_http_date(value?.to_str().ok()?).ok()
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[derive(Debug, PartialEq)]
+enum Wanted {
+    All,
+    Part(std::ops::Range<u64>),
+    Nothing,
+}
+
+fn wanted_range(headers: &HeaderMap, tag: &str, modified: &str, found: &FoundFile) -> Wanted {
+    if found.encoding.is_some() {
+        return Wanted::All;
+    }
+    if let Some(condition) = headers.get(IF_RANGE)
+        && condition.as_bytes() != tag.as_bytes()
+        && condition.as_bytes() != modified.as_bytes()
+    {
+        return Wanted::All;
+    }
+    match headers.get(RANGE).map(HeaderValue::to_str) {
+        Some(Ok(range)) => parse_range(range, found.length),
+        _ => Wanted::All,
+    }
+}
+
+/// One range. Several at once, or what is no range, is answered with the whole file, as RFC 9110
+/// allows.
+fn parse_range(text: &str, length: u64) -> Wanted {
+    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-'))
+    else {
+        return Wanted::All;
+    };
+    let range = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => first..last.saturating_add(1).min(length),
+        (Ok(first), Err(_)) if last.is_empty() => first..length,
+        (Err(_), Ok(count)) if first.is_empty() => length.saturating_sub(count)..length,
+        _ => return Wanted::All,
+    };
+    if range.is_empty() { Wanted::Nothing } else { Wanted::Part(range) }
+}
+
+/// The bytes of a file, read as the client takes them.
+pub(super) struct FileBody {
+    file: Arc<File>,
+    at: u64,
+    end: u64,
+    reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
+}
+
+impl FileBody {
+    pub(super) const fn left(&self) -> u64 {
+        self.end - self.at
+    }
+
+    pub(super) const fn is_end_stream(&self) -> bool {
+        self.at >= self.end
+    }
+
+    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        if self.is_end_stream() {
+            return Poll::Ready(None);
+        }
+        let (at, length) = (self.at, usize::try_from(self.left().min(CHUNK)).unwrap_or(0));
+        let reading = self.reading.get_or_insert_with(|| {
+            let file = Arc::clone(&self.file);
+            spawn_blocking(move || {
+                let mut chunk = vec![0; length];
+                let count = file.read_at(&mut chunk, at)?;
+                chunk.truncate(count);
+                Ok(chunk)
+            })
+        });
+        let result = ready!(Pin::new(reading).poll(cx));
+        self.reading = None;
+        Poll::Ready(Some(match result {
+            Ok(Ok(chunk)) if chunk.is_empty() => Err("the file became shorter while it was read".into()),
+            Ok(Ok(chunk)) => {
+                self.at += chunk.len() as u64;
+                Ok(Frame::data(chunk.into()))
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(error.into()),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn paths_below_the_root() {
+        for (path, expected) in [
+            ("/", Some("index.html")),
+            ("/a", Some("a")),
+            ("/a/", Some("a/index.html")),
+            ("//a///b", Some("a/b")),
+            ("/a%20b", Some("a b")),
+            ("/.well-known/x", Some(".well-known/x")),
+            ("/../x", None),
+            ("/a/%2e%2e/x", None),
+            ("/a/..%2fx", None),
+            ("/.git/config", None),
+            ("/.env", None),
+            ("/a%00", None),
+            ("/a\\..\\b", None),
+            ("/%ff", None),
+        ] {
+            assert_eq!(relative(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn ranges() {
+        for (text, expected) in [
+            ("bytes=0-4", Wanted::Part(0..5)),
+            ("bytes=5-", Wanted::Part(5..10)),
+            ("bytes=-3", Wanted::Part(7..10)),
+            ("bytes=-30", Wanted::Part(0..10)),
+            ("bytes=8-100", Wanted::Part(8..10)),
+            ("bytes=10-", Wanted::Nothing),
+            ("bytes=-0", Wanted::Nothing),
+            ("bytes=4-2", Wanted::All),
+            ("bytes=0-1,3-4", Wanted::All),
+            ("lines=0-1", Wanted::All),
+            ("bytes=x", Wanted::All),
+        ] {
+            assert_eq!(parse_range(text, 10), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn no_link_and_no_special_file_leads_out() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "s").unwrap();
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("dir")).unwrap();
+        std::fs::write(root.path().join("dir/file"), "f").unwrap();
+        let link = |to: &std::path::Path, name: &str| {
+            std::os::unix::fs::symlink(to, root.path().join(name)).unwrap();
+        };
+        link(&outside.path().join("secret"), "absolute");
+        link(std::path::Path::new("../../../../../../etc/passwd"), "upwards");
+        link(outside.path(), "elsewhere");
+        link(std::path::Path::new("dir/file"), "inside");
+        link(std::path::Path::new("loop"), "loop");
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            root.path().join("pipe"),
+            rustix::fs::FileType::Fifo,
+            Mode::RWXU,
+            0,
+        )
+        .unwrap();
+        let find = |relative: &str| {
+            Search {
+                root: root.path().to_str().unwrap().to_owned(),
+                relative: relative.to_owned(),
+                fallback: None,
+                encodings: Vec::new(),
+            }
+            .find()
+        };
+        for path in ["absolute", "upwards", "elsewhere/secret", "../x", "loop", "pipe", "dir/file/x", "none"]
+        {
+            let error = find(path).err().unwrap_or_else(|| panic!("{path} was served"));
+            assert!(is_absent(&error), "{path}: {error}");
+        }
+        assert!(matches!(find("inside"), Ok(Found::File(_))));
+        assert!(matches!(find("dir/file"), Ok(Found::File(_))));
+        assert!(matches!(find("dir"), Ok(Found::Directory)));
+    }
+
+    proptest! {
+        #[test]
+        fn a_relative_path_never_climbs(path in "(/|%2[fF]|\\.|%2[eE]|a|%5c|%00){0,14}") {
+            if let Some(relative) = relative(&path) {
+                prop_assert!(!relative.starts_with('/'));
+                prop_assert!(relative.split('/').all(|segment| segment != ".." && segment != "."));
+            }
+        }
+    }
+}

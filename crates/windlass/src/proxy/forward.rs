@@ -1,0 +1,361 @@
+//! Forwarding a request to an endpoint of a pool, and what is tried when that fails.
+//!
+//! | what happened | what is done |
+//! |---|---|
+//! | no connection | the endpoint gets no more requests until a probe reaches it; another one is asked |
+//! | no endpoint is healthy | the request is held until one is, or until the hold time is over: 503 |
+//! | a kept connection was dead before anything was sent | a new connection |
+//! | it broke before an answer | a request that may be repeated is asked again: of another endpoint, once |
+//! | still no answer, or a 5xx | an idempotent request without a body is asked of the fallback, once |
+//! | nothing helped | 502, or 504 when it took too long |
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::body::{Body, Content, Source, UpstreamBody};
+use super::claim::Claim;
+use super::hold::{Held, Hold};
+use super::request::{Progress, RequestBody};
+use super::serve::Visit;
+use super::ticket::Ticket;
+use super::tunnel::Tunnel;
+use super::upstream::{Failure, Link, Patience};
+use super::{answer, headers};
+
+/// How often one request is tried, whatever happens.
+const MAX_TRIES: u32 = 8;
+
+/// An answer's head, with the connection that it came by.
+struct Answer {
+    response: Response<Incoming>,
+    link: Box<Link>,
+    claim: Claim,
+}
+
+/// A request as it is sent, and what is needed to send it again.
+struct Outgoing<'request> {
+    visit: &'request Visit<'request>,
+    pool: usize,
+    request: Option<Request<RequestBody>>,
+    /// For requests that may be repeated: their head.
+    copy: Option<Request<()>>,
+    progress: Option<Progress>,
+    upgrade: Option<HeaderValue>,
+    started: Instant,
+}
+
+/// Forwards to a pool.
+pub(super) async fn to_pool(
+    visit: &Visit<'_>,
+    pool: usize,
+    parts: Parts,
+    body: Incoming,
+    ticket: &mut Ticket,
+) -> Response<Body> {
+    let Some(mut outgoing) = Outgoing::new(visit, pool, parts, body, ticket.started()) else {
+        return too_large();
+    };
+    let release = Arc::clone(&visit.live.pools[pool].release);
+    match outgoing.ask().await {
+        Ok(answer) => {
+            let took = ticket.started().elapsed();
+            let release = Arc::clone(&answer.claim.release);
+            release.served.fetch_add(1, Ordering::Relaxed);
+            release.latency.record(took);
+            if answer.response.status().is_server_error() {
+                release.server_errors.fetch_add(1, Ordering::Relaxed);
+                if let Some(rescue) = outgoing.ask_fallback().await {
+                    return outgoing.deliver(rescue, ticket).await;
+                }
+            }
+            outgoing.deliver(answer, ticket).await
+        }
+        Err(refusal) => {
+            if refusal.status().is_server_error() {
+                release.failed.fetch_add(1, Ordering::Relaxed);
+                if let Some(rescue) = outgoing.ask_fallback().await {
+                    return outgoing.deliver(rescue, ticket).await;
+                }
+            }
+            refusal
+        }
+    }
+}
+
+/// Forwards to the host side's own socket: a connection for each request, nothing to choose from.
+pub(super) async fn to_socket(
+    visit: &Visit<'_>,
+    socket: &str,
+    parts: Parts,
+    body: Incoming,
+) -> Response<Body> {
+    let Some(mut outgoing) = Outgoing::new(visit, 0, parts, body, Instant::now()) else { return too_large() };
+    let Some(request) = outgoing.request.take() else { return outgoing.gave_up() };
+    let unavailable =
+        || answer::unavailable("the host side does not answer: its health page is not available", 5);
+    let Ok(mut link) = Link::connect_unix(socket).await else { return unavailable() };
+    match link.exchange(request, &outgoing.patience(None)).await {
+        Ok(response) => {
+            let (head, incoming) = response.into_parts();
+            outgoing.body(head, incoming, link, None).await
+        }
+        Err(_) => unavailable(),
+    }
+}
+
+impl<'request> Outgoing<'request> {
+    /// `None` when the body is larger than it may be.
+    fn new(
+        visit: &'request Visit<'request>,
+        pool: usize,
+        mut parts: Parts,
+        body: Incoming,
+        started: Instant,
+    ) -> Option<Self> {
+        let limit = visit.route.body_limit;
+        if http_body::Body::size_hint(&body).lower() > limit {
+            return None;
+        }
+        let upgrade =
+            headers::remove_hop_by_hop(&mut parts.headers).filter(|_| parts.version == Version::HTTP_11);
+        headers::set_forwarded(&mut parts.headers, visit.conn);
+        if let Some(protocol) = &upgrade {
+            parts.headers.insert(UPGRADE, protocol.clone());
+            parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        }
+        let idempotent = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+            || matches!(parts.method, Method::PUT | Method::DELETE);
+        let (body, progress) = RequestBody::new(body, limit);
+        let mut request = Request::new(body);
+        *request.method_mut() = parts.method;
+        *request.uri_mut() = parts.uri;
+        *request.headers_mut() = parts.headers;
+        let copy = (idempotent && progress.is_none() && upgrade.is_none()).then(|| head_of(&request));
+        Some(Self { visit, pool, request: Some(request), copy, progress, upgrade, started })
+    }
+
+    fn patience<'a>(&'a self, claim: Option<&'a Claim>) -> Patience<'a> {
+        Patience {
+            timer: self.visit.timer,
+            claim,
+            since: self.started,
+            limit: self.visit.route.timeout,
+            progress: self.progress.as_ref(),
+        }
+    }
+
+    /// Asks endpoints of the pool until one answers. `Err` is the answer when none does.
+    async fn ask(&mut self) -> Result<Answer, Response<Body>> {
+        let mut hold = None;
+        let mut avoid = None;
+        let mut repeated = false;
+        for _ in 0..MAX_TRIES {
+            let Some(claim) = self.claim(&mut hold, avoid).await? else { continue };
+            let Some(request) = self.request.take().or_else(|| self.repeat()) else { break };
+            let (mut link, kept) = match self.connect(&claim).await {
+                Ok(link) => link,
+                Err(why) => {
+                    self.visit.worker.edge.unreachable(&claim.backend, why);
+                    avoid = Some(claim.backend.id);
+                    self.request = Some(request);
+                    continue;
+                }
+            };
+            let result = link.exchange(request, &self.patience(Some(&claim))).await;
+            match result {
+                Ok(response) => return Ok(Answer { response, link, claim }),
+                Err(Failure::Unsent(request)) => self.request = Some(*request),
+                Err(Failure::Broken) if self.copy.is_some() && (kept || !repeated) => {
+                    // A kept connection that broke says nothing about the endpoint; a new one does.
+                    avoid = (!kept).then_some(claim.backend.id).or(avoid);
+                    repeated |= !kept;
+                }
+                Err(failure) => {
+                    if matches!(failure, Failure::Cut) {
+                        claim.was_cut();
+                    }
+                    return Err(refusal(&failure, &self.progress));
+                }
+            }
+        }
+        Err(self.gave_up())
+    }
+
+    /// Asks one endpoint of the release before, if there is one and the request may be repeated.
+    async fn ask_fallback(&self) -> Option<Answer> {
+        let request = self.repeat()?;
+        let worker = self.visit.worker;
+        let place = worker.edge.choose_fallback(self.visit.live, self.pool, worker.turn())?;
+        let claim = Claim::new(place, worker);
+        let (mut link, _) = self.connect(&claim).await.ok()?;
+        let mut patience = self.patience(Some(&claim));
+        patience.since = Instant::now();
+        let response = link.exchange(request, &patience).await.ok()?;
+        Some(Answer { response, link, claim })
+    }
+
+    /// A place at an endpoint; `None` when it has waited for one and should look again.
+    async fn claim(
+        &self,
+        hold: &mut Option<Hold<'request>>,
+        avoid: Option<u64>,
+    ) -> Result<Option<Claim>, Response<Body>> {
+        let worker = self.visit.worker;
+        let choose = || worker.edge.choose(self.visit.live, self.pool, worker.turn(), avoid);
+        if let Some(place) = choose() {
+            return Ok(Some(Claim::new(place, worker)));
+        }
+        let hold = hold.get_or_insert_with(|| Hold::new(self.visit, self.started));
+        loop {
+            // Again, now that changes are noticed: one may have come just before.
+            if let Some(place) = choose() {
+                return Ok(Some(Claim::new(place, worker)));
+            }
+            match hold.wait().await {
+                Held::Changed => {}
+                Held::TooLong => return Err(answer::unavailable("no instance is ready", 2)),
+                Held::TooMany => {
+                    return Err(answer::unavailable("no instance is ready, and too many requests wait", 2));
+                }
+            }
+        }
+    }
+
+    /// A connection to the endpoint, and whether it had been used before.
+    async fn connect(&self, claim: &Claim) -> Result<(Box<Link>, bool), String> {
+        // An upgraded connection never comes back, so it is not taken from those that are kept.
+        if self.upgrade.is_none() {
+            let replayable = self.copy.is_some();
+            if let Some(link) = self.visit.worker.links.take(&claim.backend, replayable).await {
+                return Ok((link, true));
+            }
+        }
+        match Link::connect(&claim.backend).await {
+            Ok(link) => Ok((link, false)),
+            Err(error) => Err(format!("no connection to {}: {error}", claim.backend.address)),
+        }
+    }
+
+    fn repeat(&self) -> Option<Request<RequestBody>> {
+        self.copy.as_ref().map(|head| head_of(head).map(|()| RequestBody::Empty))
+    }
+
+    fn gave_up(&self) -> Response<Body> {
+        answer::plain(StatusCode::BAD_GATEWAY, "the application could not be reached")
+    }
+
+    /// Makes an endpoint's answer the client's.
+    async fn deliver(&self, answer: Answer, ticket: &mut Ticket) -> Response<Body> {
+        let Answer { response, link, claim } = answer;
+        let release = &self.visit.live.pools[self.pool].release_name;
+        ticket.answered_by(&claim.backend.instance, release);
+        let (mut head, incoming) = response.into_parts();
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return self.upgraded(head, link, claim, ticket).await;
+        }
+        headers::remove_hop_by_hop(&mut head.headers);
+        if is_event_stream(&head.headers) {
+            ticket.becomes_stream();
+        }
+        self.body(head, incoming, link, Some(claim)).await
+    }
+
+    async fn body(
+        &self,
+        mut head: http::response::Parts,
+        incoming: Incoming,
+        link: Box<Link>,
+        claim: Option<Claim>,
+    ) -> Response<Body> {
+        if claim.is_none() {
+            headers::remove_hop_by_hop(&mut head.headers);
+        }
+        // The version is the connection's matter, not the message's.
+        head.version = Version::HTTP_11;
+        let endless = is_event_stream(&head.headers);
+        if let (true, Some(claim)) = (endless, &claim) {
+            claim.becomes_stream();
+        }
+        let mut body = UpstreamBody {
+            incoming,
+            link: Some(link),
+            claim,
+            worker: Rc::clone(self.visit.worker),
+            timer: Rc::clone(self.visit.timer),
+            idle_timeout: self.visit.route.idle_timeout,
+            deadline: None,
+            endless,
+        };
+        poll_fn(|cx| {
+            body.settle(cx);
+            Poll::Ready(())
+        })
+        .await;
+        Response::from_parts(head, Body::new(Content::Plain(Source::Upstream(body))))
+    }
+
+    /// The endpoint changes the protocol: from here on bytes go both ways.
+    async fn upgraded(
+        &self,
+        mut head: http::response::Parts,
+        link: Box<Link>,
+        claim: Claim,
+        ticket: &mut Ticket,
+    ) -> Response<Body> {
+        let chosen = headers::remove_hop_by_hop(&mut head.headers);
+        let (Some(asked), Some(protocol)) = (&self.upgrade, chosen) else {
+            return answer::plain(StatusCode::BAD_GATEWAY, "the application changed the protocol unasked");
+        };
+        let websocket = protocol.as_bytes().eq_ignore_ascii_case(b"websocket") && asked == protocol;
+        let Some((stream, read)) = link.into_stream().await else { return self.gave_up() };
+        claim.becomes_stream();
+        ticket.becomes_stream();
+        let idle_timeout = self.visit.route.idle_timeout;
+        let timer = Rc::clone(self.visit.timer);
+        let tunnel = Tunnel { upstream: stream, read, claim, timer, idle_timeout, websocket };
+        *self.visit.conn.tunnel.borrow_mut() = Some(Box::new(tunnel));
+        head.headers.insert(UPGRADE, protocol);
+        head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        head.version = Version::HTTP_11;
+        Response::from_parts(head, Body::empty())
+    }
+}
+
+fn head_of<B>(request: &Request<B>) -> Request<()> {
+    let mut head = Request::new(());
+    *head.method_mut() = request.method().clone();
+    *head.uri_mut() = request.uri().clone();
+    *head.headers_mut() = request.headers().clone();
+    head
+}
+
+fn is_event_stream(headers: &http::HeaderMap) -> bool {
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+fn too_large() -> Response<Body> {
+    answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than is accepted here")
+}
+
+fn refusal(failure: &Failure, progress: &Option<Progress>) -> Response<Body> {
+    match failure {
+        _ if progress.as_ref().is_some_and(Progress::too_large) => too_large(),
+        Failure::TooLarge => too_large(),
+        Failure::TimedOut => {
+            answer::plain(StatusCode::GATEWAY_TIMEOUT, "the application took too long to answer")
+        }
+        Failure::Cut => answer::unavailable("the instance that worked on this request had to go", 1),
+        Failure::Unsent(_) | Failure::Broken => {
+            answer::plain(StatusCode::BAD_GATEWAY, "the application broke off before it answered")
+        }
+    }
+}

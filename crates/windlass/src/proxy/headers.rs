@@ -1,0 +1,261 @@
+//! Headers on their way through: what concerns one connection only is taken off, what a client may
+//! not claim is replaced.
+
+use http::Version;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
+};
+
+use super::conn::Conn;
+use super::live::LiveRoute;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+
+/// Why a request is refused before anything is done with it.
+pub(super) type Refused = &'static str;
+
+/// Refuses a request whose end, or whose host, two programs might see differently. `content_lengths`
+/// is how many such lines its head had on the wire.
+pub(super) fn refuse_ambiguous(
+    version: Version,
+    headers: &HeaderMap,
+    content_lengths: u8,
+) -> Result<(), Refused> {
+    if content_lengths > 1 {
+        return Err("the request has more than one Content-Length");
+    }
+    let transfer_encoding = headers.contains_key(TRANSFER_ENCODING);
+    if transfer_encoding && content_lengths > 0 {
+        return Err("the request has both Content-Length and Transfer-Encoding");
+    }
+    if transfer_encoding && version != Version::HTTP_11 {
+        return Err("only HTTP/1.1 knows Transfer-Encoding");
+    }
+    if transfer_encoding {
+        let mut values = headers.get_all(TRANSFER_ENCODING).iter();
+        let only_chunked =
+            values.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if !only_chunked || values.next().is_some() {
+            return Err("the only Transfer-Encoding that is understood is chunked");
+        }
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err("the request has more than one Host");
+    }
+    if host.is_none() && version == Version::HTTP_11 {
+        return Err("the request has no Host");
+    }
+    Ok(())
+}
+
+/// Whether a client may put this name of a header into `Connection`, and have it taken off: not those
+/// that the application's view of the request rests on.
+fn is_removable(name: &HeaderName) -> bool {
+    !matches!(*name, HOST | CONTENT_LENGTH | http::header::AUTHORIZATION | http::header::COOKIE)
+}
+
+/// Takes off what concerns one connection only, and what `Connection` names. Returns the protocol
+/// that the message wants to change to, if any.
+pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
+    let mut upgrade = None;
+    if headers.contains_key(CONNECTION) {
+        let mut named: Vec<HeaderName> = Vec::new();
+        let mut wants_upgrade = false;
+        for value in headers.get_all(CONNECTION) {
+            for token in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                if token.eq_ignore_ascii_case(b"upgrade") {
+                    wants_upgrade = true;
+                } else if !token.eq_ignore_ascii_case(b"close") && !token.eq_ignore_ascii_case(b"keep-alive")
+                {
+                    named.extend(HeaderName::from_bytes(token));
+                }
+            }
+        }
+        if wants_upgrade {
+            upgrade = headers.get(UPGRADE).cloned();
+        }
+        for name in named.iter().filter(|name| is_removable(name)) {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    // One look over the names is cheaper than eight searches for what is rarely there.
+    let present = headers.keys().any(|name| {
+        matches!(*name, TE | TRAILER | TRANSFER_ENCODING | UPGRADE | PROXY_AUTHENTICATE | PROXY_AUTHORIZATION)
+            || name == KEEP_ALIVE
+            || name == PROXY_CONNECTION
+    });
+    if present {
+        for name in [TE, TRAILER, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
+            headers.remove(name);
+        }
+        headers.remove(KEEP_ALIVE);
+        headers.remove(PROXY_CONNECTION);
+    }
+    upgrade
+}
+
+/// Tells the application who asked, how, and for which host. What the client itself said of that is
+/// replaced: the proxy stands at the edge, before it there is nobody to believe.
+pub(super) fn set_forwarded(headers: &mut HeaderMap, conn: &Conn) {
+    if let Some(host) = headers.get(HOST).cloned() {
+        headers.insert(X_FORWARDED_HOST, host);
+    } else {
+        headers.remove(X_FORWARDED_HOST);
+    }
+    headers.insert(X_FORWARDED_FOR, conn.peer_text.clone());
+    headers.insert(X_REAL_IP, conn.peer_text.clone());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if conn.secure { "https" } else { "http" }));
+    headers.remove(FORWARDED);
+    headers.remove(X_FORWARDED_PORT);
+    headers.remove(EXPECT);
+}
+
+/// Sets what the route says, and the usual security headers where the application did not.
+pub(super) fn finish_answer(headers: &mut HeaderMap, route: &LiveRoute, secure: bool) {
+    if route.security_headers {
+        for (name, value) in [
+            (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (X_FRAME_OPTIONS, "DENY"),
+            (REFERRER_POLICY, "strict-origin-when-cross-origin"),
+            // The filter that this header steered was itself a hole; 0 switches what is left of it off.
+            (X_XSS_PROTECTION, "0"),
+        ] {
+            headers.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+        if secure {
+            headers.entry(STRICT_TRANSPORT_SECURITY).or_insert(HeaderValue::from_static("max-age=31536000"));
+        }
+    }
+    for (name, value) in &route.headers {
+        match value {
+            Some(value) => drop(headers.insert(name.clone(), value.clone())),
+            None => drop(headers.remove(name)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn map(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())
+            })
+            .collect()
+    }
+
+    fn text(headers: &HeaderMap) -> Vec<String> {
+        let mut lines: Vec<_> =
+            headers.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn what_concerns_one_connection_only_is_taken_off() {
+        let mut headers = map(&[
+            ("connection", "keep-alive, X-Secret, host, Upgrade, authorization"),
+            ("upgrade", "websocket"),
+            ("x-secret", "1"),
+            ("host", "a"),
+            ("authorization", "b"),
+            ("keep-alive", "timeout=5"),
+            ("te", "trailers"),
+            ("proxy-authorization", "x"),
+            ("proxy-connection", "x"),
+            ("accept", "*/*"),
+        ]);
+        let upgrade = remove_hop_by_hop(&mut headers);
+        assert_eq!(upgrade.unwrap(), "websocket");
+        assert_eq!(text(&headers), ["accept: */*", "authorization: b", "host: a"]);
+    }
+
+    #[test]
+    fn an_upgrade_that_connection_does_not_name_is_none() {
+        let mut headers = map(&[("upgrade", "websocket"), ("host", "a")]);
+        assert_eq!(remove_hop_by_hop(&mut headers), None);
+        assert_eq!(text(&headers), ["host: a"]);
+    }
+
+    #[test]
+    fn what_a_client_claims_of_itself_is_replaced() {
+        let conn = Conn::new("203.0.113.9:1234".parse::<SocketAddr>().unwrap(), true);
+        let mut headers = map(&[
+            ("host", "example.org"),
+            ("x-forwarded-for", "1.2.3.4"),
+            ("x-forwarded-for", "5.6.7.8"),
+            ("x-real-ip", "1.2.3.4"),
+            ("x-forwarded-proto", "http"),
+            ("x-forwarded-host", "bank.example"),
+            ("x-forwarded-port", "1"),
+            ("forwarded", "for=1.2.3.4"),
+        ]);
+        set_forwarded(&mut headers, &conn);
+        assert_eq!(
+            text(&headers),
+            [
+                "host: example.org",
+                "x-forwarded-for: 203.0.113.9",
+                "x-forwarded-host: example.org",
+                "x-forwarded-proto: https",
+                "x-real-ip: 203.0.113.9",
+            ]
+        );
+    }
+
+    #[test]
+    fn ambiguous_requests_are_refused() {
+        type Case<'a> = (&'a [(&'a str, &'a str)], Version, u8, bool);
+        let cases: [Case<'_>; 9] = [
+            (&[("host", "a")], Version::HTTP_11, 0, true),
+            (&[("host", "a"), ("content-length", "3")], Version::HTTP_11, 1, true),
+            (&[("host", "a"), ("transfer-encoding", "chunked")], Version::HTTP_11, 0, true),
+            (&[("host", "a"), ("transfer-encoding", "chunked")], Version::HTTP_11, 1, false),
+            (&[("host", "a"), ("content-length", "3")], Version::HTTP_11, 2, false),
+            (&[("host", "a"), ("transfer-encoding", "gzip, chunked")], Version::HTTP_11, 0, false),
+            (&[("host", "a"), ("transfer-encoding", "chunked")], Version::HTTP_10, 0, false),
+            (&[("host", "a"), ("host", "b")], Version::HTTP_11, 0, false),
+            (&[], Version::HTTP_11, 0, false),
+        ];
+        for (lines, version, content_lengths, accepted) in cases {
+            let result = refuse_ambiguous(version, &map(lines), content_lengths);
+            assert_eq!(result.is_ok(), accepted, "{lines:?} {content_lengths}: {result:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_named_by_connection_gets_through(
+            names in proptest::collection::vec("x-[a-z]{1,5}", 1..5),
+            spaces in " {0,2}",
+        ) {
+            let mut headers = map(&[("host", "a"), ("accept", "*/*")]);
+            for name in &names {
+                headers.append(HeaderName::try_from(name.as_str()).unwrap(), HeaderValue::from_static("1"));
+            }
+            let connection = names.join(&format!("{spaces},{spaces}"));
+            headers.append(CONNECTION, HeaderValue::try_from(connection).unwrap());
+            remove_hop_by_hop(&mut headers);
+            prop_assert_eq!(text(&headers), ["accept: */*", "host: a"]);
+        }
+    }
+}

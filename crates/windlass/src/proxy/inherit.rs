@@ -1,0 +1,59 @@
+//! Taking over the sockets that the keeper hands on: the one place that needs `unsafe`, because the
+//! standard library cannot know who owns a number.
+
+use std::os::fd::{FromRawFd, OwnedFd};
+
+/// The first descriptor that is handed on.
+const FIRST: i32 = 3;
+
+/// Takes descriptors 3 and following, with the names that came with them. Call it once, before
+/// anything else opens files.
+#[allow(unsafe_code)]
+pub(super) fn take(count: &str, names: &str) -> Vec<(String, OwnedFd)> {
+    let count: i32 = count.parse().unwrap_or(0);
+    let mut names = names.split(':').map(decode);
+    let mut sockets = Vec::new();
+    for number in FIRST..FIRST.saturating_add(count) {
+        if !std::path::Path::new(&format!("/proc/self/fd/{number}")).exists() {
+            break;
+        }
+        // SAFETY: the number is open, and by the protocol of LISTEN_FDS it belongs to this process
+        // and to nobody else within it; `take` is called once.
+        let socket = unsafe { OwnedFd::from_raw_fd(number) };
+        let _ = rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC);
+        sockets.push((names.next().unwrap_or_default(), socket));
+    }
+    sockets
+}
+
+/// A name as it travels: percent-encoded, because `:` parts the names.
+pub(super) fn encode(name: &str) -> String {
+    name.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_') {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(&format!("%{byte:02X}"));
+        }
+        text
+    })
+}
+
+fn decode(name: &str) -> String {
+    super::route::decode(name)
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .unwrap_or_else(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_travel_unchanged() {
+        for name in ["127.0.0.1:8080", "[::]:443", "a b%c\n"] {
+            let encoded = encode(name);
+            assert!(!encoded.contains([':', ' ', '\n']), "{encoded}");
+            assert_eq!(decode(&encoded), name);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The body of a request on its way to an endpoint.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+/// How a body gets on; shared between the body and the exchange that waits for the answer.
+#[derive(Clone, Default)]
+pub(super) struct Progress(Rc<State>);
+
+#[derive(Default)]
+struct State {
+    last: Cell<Option<Instant>>,
+    too_large: Cell<bool>,
+}
+
+impl Progress {
+    /// When a part of it last went by.
+    pub(super) fn last(&self) -> Option<Instant> {
+        self.0.last.get()
+    }
+
+    pub(super) fn too_large(&self) -> bool {
+        self.0.too_large.get()
+    }
+}
+
+/// The body of a request.
+pub(super) enum RequestBody {
+    /// There is none.
+    Empty,
+    /// The client's, with the bytes that may still come.
+    Client { incoming: Incoming, left: u64, progress: Progress },
+}
+
+impl RequestBody {
+    /// The body of a request that may have this many bytes, and how to follow it. `None` for the
+    /// progress of a body that is empty.
+    pub(super) fn new(incoming: Incoming, limit: u64) -> (Self, Option<Progress>) {
+        if incoming.is_end_stream() {
+            return (Self::Empty, None);
+        }
+        let progress = Progress::default();
+        (Self::Client { incoming, left: limit, progress: progress.clone() }, Some(progress))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Self::Client { incoming, left, progress } = self.get_mut() else { return Poll::Ready(None) };
+        let frame = match Pin::new(incoming).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => frame,
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(None) => return Poll::Ready(None),
+            Poll::Pending => return Poll::Pending,
+        };
+        progress.0.last.set(Some(Instant::now()));
+        let Some(data) = frame.data_ref() else { return Poll::Ready(Some(Ok(frame))) };
+        match left.checked_sub(data.len() as u64) {
+            Some(rest) => *left = rest,
+            None => {
+                progress.0.too_large.set(true);
+                return Poll::Ready(Some(Err("the body is larger than it may be".into())));
+            }
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Client { incoming, .. } => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Client { incoming, .. } => incoming.size_hint(),
+        }
+    }
+}

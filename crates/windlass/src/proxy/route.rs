@@ -1,0 +1,191 @@
+//! Which route a request takes.
+
+use std::borrow::Cow;
+
+/// The part of a route that a request is compared with.
+#[derive(Debug, Clone)]
+pub(super) struct Pattern {
+    host: Host,
+    /// Without a trailing `/`; empty for all paths.
+    prefix: String,
+}
+
+#[derive(Debug, Clone)]
+enum Host {
+    Any,
+    Exactly(String),
+    /// `.example.org`.
+    Below(String),
+}
+
+impl Pattern {
+    pub(super) fn new(host: Option<&str>, path: &str) -> Self {
+        let host = match host.map(str::to_ascii_lowercase) {
+            None => Host::Any,
+            Some(name) => match name.strip_prefix('*') {
+                Some(below) => Host::Below(below.to_owned()),
+                None => Host::Exactly(name),
+            },
+        };
+        Self { host, prefix: path.trim_end_matches('/').to_owned() }
+    }
+
+    /// Whether a request for this host (without port) and [`comparable`] path is meant.
+    pub(super) fn matches(&self, host: &str, path: &str) -> bool {
+        let host_matches = match &self.host {
+            Host::Any => true,
+            Host::Exactly(name) => name.eq_ignore_ascii_case(host),
+            Host::Below(below) => host.len() > below.len() && ends_with_ignore_case(host, below),
+        };
+        host_matches && below_prefix(path, &self.prefix).is_some()
+    }
+
+    /// What is left of a path, as it was sent, when the prefix is taken off: begins with `/`.
+    pub(super) fn strip<'path>(&self, path: &'path str) -> &'path str {
+        match below_prefix(path, &self.prefix) {
+            Some("") | None => "/",
+            Some(rest) => rest,
+        }
+    }
+}
+
+fn ends_with_ignore_case(text: &str, end: &str) -> bool {
+    let (text, end) = (text.as_bytes(), end.as_bytes());
+    text.len() >= end.len() && text[text.len() - end.len()..].eq_ignore_ascii_case(end)
+}
+
+fn below_prefix<'path>(path: &'path str, prefix: &str) -> Option<&'path str> {
+    path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The host name without its port, and without the dot of a fully qualified one.
+pub(super) fn host_name(authority: &str) -> &str {
+    let name = match authority.rfind(':') {
+        // The colons of an IPv6 address stand within brackets.
+        Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
+        _ => authority,
+    };
+    name.strip_suffix('.').unwrap_or(name)
+}
+
+/// The path as an application would understand it: decoded, without repeated slashes. A rule for
+/// `/admin` must not be passed by with `/%61dmin` or `//admin`. `None` for a path with dot segments
+/// (browsers never send them), NUL bytes, or escapes that are none: such a path is refused.
+pub(super) fn comparable(path: &str) -> Option<Cow<'_, str>> {
+    let plain = !path.bytes().any(|byte| byte == b'%' || byte == b'\\') && !path.contains("//");
+    let decoded = if plain {
+        Cow::Borrowed(path)
+    } else {
+        let bytes = decode(path)?;
+        Cow::Owned(merge_slashes(&String::from_utf8_lossy(&bytes)))
+    };
+    let dots =
+        decoded.contains("/.") && decoded.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."));
+    (!dots && !decoded.contains('\0')).then_some(decoded)
+}
+
+/// Percent-decodes.
+pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        if byte == b'%' {
+            let high = (bytes.next()? as char).to_digit(16)?;
+            let low = (bytes.next()? as char).to_digit(16)?;
+            decoded.push(u8::try_from(high * 16 + low).ok()?);
+        } else {
+            decoded.push(byte);
+        }
+    }
+    Some(decoded)
+}
+
+fn merge_slashes(path: &str) -> String {
+    let mut merged = String::with_capacity(path.len());
+    for character in path.chars() {
+        // Some applications take a backslash for a slash.
+        let character = if character == '\\' { '/' } else { character };
+        if !(character == '/' && merged.ends_with('/')) {
+            merged.push(character);
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn find(host: &str, path: &str) -> &'static str {
+        let routes = [
+            ("admin", Pattern::new(Some("example.org"), "/admin")),
+            ("api", Pattern::new(Some("example.org"), "/api/v1/")),
+            ("site", Pattern::new(Some("Example.org"), "/")),
+            ("tenants", Pattern::new(Some("*.example.org"), "/")),
+            ("health", Pattern::new(None, "/health")),
+        ];
+        let Some(path) = comparable(path) else { return "refused" };
+        routes.into_iter().find(|(_, pattern)| pattern.matches(host_name(host), &path)).map_or("-", |r| r.0)
+    }
+
+    #[test]
+    fn the_table_of_routes() {
+        let table = [
+            ("example.org", "/", "site"),
+            ("EXAMPLE.org:8080", "/x", "site"),
+            ("example.org.", "/x", "site"),
+            ("example.org", "/admin", "admin"),
+            ("example.org", "/admin/", "admin"),
+            ("example.org", "/admin/users", "admin"),
+            ("example.org", "/administrator", "site"),
+            ("example.org", "/%61dmin", "admin"),
+            ("example.org", "//admin", "admin"),
+            ("example.org", "/%2Fadmin", "admin"),
+            ("example.org", "/\\admin", "admin"),
+            ("example.org", "/x/../admin", "refused"),
+            ("example.org", "/x/%2e%2e/admin", "refused"),
+            ("example.org", "/x/.%2E/admin", "refused"),
+            ("example.org", "/./admin", "refused"),
+            ("example.org", "/a%5c..%5cadmin", "refused"),
+            ("example.org", "/%00", "refused"),
+            ("example.org", "/%zz", "refused"),
+            ("example.org", "/.well-known/x", "site"),
+            ("example.org", "/a..b", "site"),
+            ("example.org", "/api/v1", "api"),
+            ("example.org", "/api/v10", "site"),
+            ("a.example.org", "/", "tenants"),
+            ("b.a.EXAMPLE.org", "/", "tenants"),
+            (".example.org", "/", "-"),
+            ("badexample.org", "/", "-"),
+            ("elsewhere", "/health", "health"),
+            ("[::1]:80", "/health", "health"),
+            ("elsewhere", "/", "-"),
+        ];
+        for (host, path, expected) in table {
+            assert_eq!(find(host, path), expected, "{host}{path}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_taken_off_at_a_slash() {
+        let api = Pattern::new(None, "/api");
+        assert_eq!(api.strip("/api"), "/");
+        assert_eq!(api.strip("/api/"), "/");
+        assert_eq!(api.strip("/api/users"), "/users");
+        assert_eq!(Pattern::new(None, "/").strip("/users"), "/users");
+    }
+
+    proptest! {
+        #[test]
+        fn no_spelling_of_a_path_hides_a_dot_segment(path in "(/|%2[fF]|%5[cC]|\\\\|\\.|%2[eE]|a){1,12}") {
+            let path = format!("/{path}");
+            if let Some(comparable) = comparable(&path) {
+                for segment in comparable.split(['/', '\\']) {
+                    prop_assert!(segment != "." && segment != "..", "{path} gave {comparable}");
+                }
+            }
+        }
+    }
+}

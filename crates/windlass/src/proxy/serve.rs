@@ -1,0 +1,213 @@
+//! The way of a request: vetted, routed, admitted, answered by whatever the route leads to.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::header::{CONNECTION, HOST, HeaderValue};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+
+use super::body::{Body, Content};
+use super::compress;
+use super::conn::Conn;
+use super::live::{Live, LiveRoute, LiveTarget};
+use super::ticket::Ticket;
+use super::timer::Timer;
+use super::worker::Worker;
+use super::{answer, files, forward, headers, route};
+
+/// Answers the requests of one connection.
+pub(super) fn service(
+    worker: &Rc<Worker>,
+    conn: &Rc<Conn>,
+) -> impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: 'static> + use<> {
+    let (worker, conn) = (Rc::clone(worker), Rc::clone(conn));
+    service_fn(move |request| serve(Rc::clone(&worker), Rc::clone(&conn), request))
+}
+
+/// What is known of a request that has found its route.
+pub(super) struct Visit<'request> {
+    pub(super) worker: &'request Rc<Worker>,
+    pub(super) conn: &'request Rc<Conn>,
+    pub(super) live: &'request Arc<Live>,
+    pub(super) route: &'request LiveRoute,
+    /// The timer of the task that carries the request.
+    pub(super) timer: &'request Rc<Timer>,
+}
+
+async fn serve(
+    worker: Rc<Worker>,
+    conn: Rc<Conn>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let content_lengths = conn.request_begins();
+    let live = worker.edge.live();
+    let mut ticket = Ticket::new(&worker, &conn, &live);
+    let (mut parts, body) = request.into_parts();
+    let version = parts.version;
+    let mut response = match vet(&mut parts, content_lengths) {
+        Err(why) => refused(why),
+        Ok(()) => {
+            // The requests of an HTTP/2 connection are tasks of their own, each with its timer.
+            let own_timer;
+            let timer = if conn.multiplexed.get() {
+                own_timer = Rc::default();
+                &own_timer
+            } else {
+                &conn.timer
+            };
+            answer(&worker, &conn, &live, timer, parts, body, &mut ticket).await
+        }
+    };
+    ticket.answer(response.status().as_u16());
+    if version == Version::HTTP_11
+        && worker.is_closing()
+        && response.status() != StatusCode::SWITCHING_PROTOCOLS
+    {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response.map(|body| body.with_ticket(ticket)))
+}
+
+/// The connection ends with such a request: where the next one begins is not certain.
+fn refused(why: &str) -> Response<Body> {
+    let mut response = answer::plain(StatusCode::BAD_REQUEST, why);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Refuses what cannot be understood in one way only, and brings the rest into one form: the target
+/// as path and query, the host in `Host`.
+fn vet(parts: &mut Parts, content_lengths: u8) -> Result<(), headers::Refused> {
+    if parts.method == Method::CONNECT {
+        return Err("this is no forward proxy");
+    }
+    if let Some(authority) = parts.uri.authority() {
+        // HTTP/2, or the absolute form of HTTP/1: what it says of the host counts (RFC 9112, 3.2.2).
+        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+        let host = HeaderValue::try_from(host).map_err(|_| "the host cannot be understood")?;
+        parts.headers.insert(HOST, host);
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        parts.uri = Uri::try_from(path).map_err(|_| "the target cannot be understood")?;
+    }
+    headers::refuse_ambiguous(parts.version, &parts.headers, content_lengths)?;
+    if !parts.uri.path().starts_with('/') {
+        return Err("the target is no path");
+    }
+    Ok(())
+}
+
+async fn answer(
+    worker: &Rc<Worker>,
+    conn: &Rc<Conn>,
+    live: &Arc<Live>,
+    timer: &Rc<Timer>,
+    mut parts: Parts,
+    body: Incoming,
+    ticket: &mut Ticket,
+) -> Response<Body> {
+    let Some(path) = route::comparable(parts.uri.path()) else {
+        return answer::plain(StatusCode::BAD_REQUEST, "the path cannot be understood in one way only");
+    };
+    let host = match parts.headers.get(HOST).map(HeaderValue::to_str) {
+        None => "",
+        Some(Ok(host)) => host,
+        Some(Err(_)) => return answer::plain(StatusCode::BAD_REQUEST, "the host cannot be understood"),
+    };
+    ticket.describe(&parts, host);
+    if live.table.listen.redirect_to_https && !conn.secure {
+        return to_https(live, &parts, host);
+    }
+    let Some(index) = live.find(host, &path) else {
+        return if live.table.generation == 0 {
+            answer::unavailable("nothing has been deployed yet", 5)
+        } else {
+            answer::plain(StatusCode::NOT_FOUND, "nothing is served here")
+        };
+    };
+    ticket.route = Some(index);
+    let route = &live.routes[index];
+    let visit = Visit { worker, conn, live, route, timer };
+    if let Some(refusal) = admit(&visit, &parts) {
+        return finish(&visit, &parts.method, None, refusal);
+    }
+    let encoding = if route.compress { compress::Encoding::accepted(&parts.headers) } else { None };
+    let method = parts.method.clone();
+    if route.strip_prefix {
+        strip_prefix(&mut parts, route);
+    }
+    let response = match &route.target {
+        LiveTarget::Pool(pool) => forward::to_pool(&visit, *pool, parts, body, ticket).await,
+        LiveTarget::Health { socket } => forward::to_socket(&visit, socket, parts, body).await,
+        LiveTarget::Files { root, fallback, cache_control } => {
+            files::serve(root, fallback.as_deref(), cache_control.as_ref(), &parts).await
+        }
+        LiveTarget::Redirect { to, status } => {
+            let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+            answer::redirect(*status, &format!("{}{rest}", to.trim_end_matches('/')))
+        }
+        LiveTarget::Metrics => metrics(worker),
+    };
+    finish(&visit, &method, encoding, response)
+}
+
+fn to_https(live: &Live, parts: &Parts, host: &str) -> Response<Body> {
+    let name = route::host_name(host);
+    let port = live.https_port.map(|port| format!(":{port}")).unwrap_or_default();
+    let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("https://{name}{port}{rest}"))
+}
+
+/// Whether the client may ask at all; if not, the answer.
+fn admit(visit: &Visit<'_>, parts: &Parts) -> Option<Response<Body>> {
+    let route = visit.route;
+    if !route.networks.admit(visit.conn.peer) {
+        return Some(answer::plain(StatusCode::FORBIDDEN, "this address is not admitted"));
+    }
+    if let Some(limiter) = &route.limiter
+        && let Err(wait) = limiter.take(visit.conn.peer, std::time::Instant::now())
+    {
+        return Some(answer::too_many(wait.as_secs().max(1)));
+    }
+    if !route.credentials.admit(&parts.headers) {
+        return Some(answer::unauthorized());
+    }
+    None
+}
+
+fn strip_prefix(parts: &mut Parts, route: &LiveRoute) {
+    let rest = route.pattern.strip(parts.uri.path());
+    let stripped = match parts.uri.query() {
+        Some(query) => format!("{rest}?{query}"),
+        None => rest.to_owned(),
+    };
+    // A part of a valid target is one.
+    if let Ok(uri) = Uri::try_from(stripped) {
+        parts.uri = uri;
+    }
+}
+
+fn metrics(worker: &Worker) -> Response<Body> {
+    let mut response = Response::new(Body::new(Content::Full(worker.edge.metrics().into())));
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+    );
+    response
+}
+
+fn finish(
+    visit: &Visit<'_>,
+    method: &Method,
+    encoding: Option<compress::Encoding>,
+    mut response: Response<Body>,
+) -> Response<Body> {
+    headers::finish_answer(response.headers_mut(), visit.route, visit.conn.secure);
+    if visit.route.compress {
+        response = compress::compress(response, encoding, method);
+    }
+    response
+}

@@ -1,0 +1,226 @@
+//! The table on disk: written so that a crash or a power cut at any moment leaves a whole one.
+//!
+//! `table.json` is one line of JSON with a checksum. A new one is written aside, synced, and renamed
+//! over it, after the one in force has become `table.last-good.json`. A reserve file is given up when
+//! the disk is full, so that a switch back is possible even then.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use windlass_core::edge::Table;
+
+const HEAD: &str = "{\"version\":1,\"blake3\":\"";
+const MIDDLE: &str = "\",\"table\":";
+const TABLE: &str = "table.json";
+const LAST_GOOD: &str = "table.last-good.json";
+const NEXT: &str = "table.json.next";
+const RESERVE: &str = "table.reserve";
+const RESERVE_BYTES: u64 = 256 * 1024;
+/// No table is larger.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The directory with the table.
+pub(super) struct State {
+    directory: PathBuf,
+    /// Whether `table.json` is known to be whole, so that it may become the last good one.
+    whole: bool,
+}
+
+/// What was found at the start.
+pub(super) struct Loaded {
+    /// The table, where there is one.
+    pub(super) table: Option<Table>,
+    /// What was damaged.
+    pub(super) problem: Option<String>,
+}
+
+impl State {
+    /// Reads the table, or the last good one when it is damaged.
+    pub(super) fn open(directory: &Path) -> (Self, Loaded) {
+        let mut state = Self { directory: directory.to_owned(), whole: false };
+        let loaded = match read(&directory.join(TABLE)) {
+            Ok(table) => {
+                state.whole = true;
+                Loaded { table: Some(table), problem: None }
+            }
+            Err(problem) => match read(&directory.join(LAST_GOOD)) {
+                Ok(table) => {
+                    let problem = format!("{TABLE} {problem}: the last good table serves instead");
+                    Loaded { table: Some(table), problem: Some(problem) }
+                }
+                Err(Problem::Absent) if matches!(problem, Problem::Absent) => {
+                    Loaded { table: None, problem: None }
+                }
+                Err(other) => Loaded {
+                    table: None,
+                    problem: Some(format!(
+                        "{TABLE} {problem} and {LAST_GOOD} {other}: deploy again to set a table"
+                    )),
+                },
+            },
+        };
+        (state, loaded)
+    }
+
+    /// Writes a table. When it returns well, the table is what the next start will find.
+    pub(super) fn write(&mut self, table: &Table) -> io::Result<()> {
+        let text = encode(table)?;
+        if let Err(error) = self.write_aside(&text) {
+            let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+            if !full || std::fs::remove_file(self.directory.join(RESERVE)).is_err() {
+                return Err(error);
+            }
+            self.write_aside(&text)?;
+        }
+        if self.whole {
+            std::fs::rename(self.directory.join(TABLE), self.directory.join(LAST_GOOD))?;
+        }
+        std::fs::rename(self.directory.join(NEXT), self.directory.join(TABLE))?;
+        File::open(&self.directory)?.sync_all()?;
+        self.whole = true;
+        // Without a reserve the next full disk may stop a switch; nothing worse.
+        let _ = self.keep_reserve();
+        Ok(())
+    }
+
+    fn write_aside(&self, text: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(self.directory.join(NEXT))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    }
+
+    fn keep_reserve(&self) -> io::Result<()> {
+        let path = self.directory.join(RESERVE);
+        if path.exists() {
+            return Ok(());
+        }
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, RESERVE_BYTES)?;
+        Ok(())
+    }
+}
+
+fn encode(table: &Table) -> io::Result<String> {
+    let table = serde_json::to_string(table)?;
+    let hash = blake3::hash(table.as_bytes()).to_hex();
+    Ok(format!("{HEAD}{hash}{MIDDLE}{table}}}\n"))
+}
+
+/// Why a file gives no table.
+#[derive(Debug)]
+enum Problem {
+    Absent,
+    Damaged,
+    Unreadable(io::Error),
+    Newer(serde_json::Error),
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Absent => f.write_str("is missing"),
+            Self::Damaged => f.write_str("is damaged"),
+            Self::Unreadable(error) => write!(f, "cannot be read ({error})"),
+            Self::Newer(error) => write!(f, "is of another version ({error})"),
+        }
+    }
+}
+
+fn read(path: &Path) -> Result<Table, Problem> {
+    let mut text = String::new();
+    match File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text)) {
+        Ok(_) => decode(&text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Problem::Absent),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Problem::Damaged),
+        Err(error) => Err(Problem::Unreadable(error)),
+    }
+}
+
+fn decode(text: &str) -> Result<Table, Problem> {
+    let (hash, table) = text
+        .strip_prefix(HEAD)
+        .and_then(|rest| rest.split_once(MIDDLE))
+        .and_then(|(hash, rest)| Some((hash, rest.strip_suffix("}\n")?)))
+        .ok_or(Problem::Damaged)?;
+    if blake3::hash(table.as_bytes()).to_hex().as_str() != hash {
+        return Err(Problem::Damaged);
+    }
+    serde_json::from_str(table).map_err(Problem::Newer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(generation: u64) -> Table {
+        let mut table = super::super::live::Live::empty().table;
+        table.generation = generation;
+        table
+    }
+
+    fn generation(directory: &Path) -> Option<u64> {
+        State::open(directory).1.table.map(|table| table.generation)
+    }
+
+    #[test]
+    fn what_was_written_is_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut state, loaded) = State::open(directory.path());
+        assert!(loaded.table.is_none() && loaded.problem.is_none());
+        state.write(&table(1)).unwrap();
+        assert_eq!(generation(directory.path()), Some(1));
+        state.write(&table(2)).unwrap();
+        assert_eq!(generation(directory.path()), Some(2));
+        let json: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(directory.path().join(TABLE)).unwrap()).unwrap();
+        assert_eq!(json["table"]["generation"], 2);
+    }
+
+    #[test]
+    fn a_table_cut_off_at_any_byte_is_noticed_and_the_last_good_one_serves() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut state, _) = State::open(directory.path());
+        state.write(&table(1)).unwrap();
+        state.write(&table(2)).unwrap();
+        let whole = std::fs::read(directory.path().join(TABLE)).unwrap();
+        for length in 0..whole.len() {
+            std::fs::write(directory.path().join(TABLE), &whole[..length]).unwrap();
+            let (_, loaded) = State::open(directory.path());
+            assert_eq!(loaded.table.unwrap().generation, 1, "cut at {length}");
+            assert!(loaded.problem.unwrap().contains("damaged"));
+        }
+    }
+
+    #[test]
+    fn any_flipped_byte_is_noticed() {
+        let whole = encode(&table(7)).unwrap().into_bytes();
+        for index in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[index] ^= 1;
+            let result =
+                String::from_utf8(damaged).map_err(|_| Problem::Damaged).and_then(|text| decode(&text));
+            assert!(result.is_err(), "byte {index}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_table_never_becomes_the_last_good_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut state, _) = State::open(directory.path());
+        state.write(&table(1)).unwrap();
+        state.write(&table(2)).unwrap();
+        std::fs::write(directory.path().join(TABLE), "x").unwrap();
+        let (mut state, loaded) = State::open(directory.path());
+        assert_eq!(loaded.table.unwrap().generation, 1);
+        state.write(&table(3)).unwrap();
+        std::fs::write(directory.path().join(TABLE), "x").unwrap();
+        assert_eq!(generation(directory.path()), Some(1));
+    }
+}

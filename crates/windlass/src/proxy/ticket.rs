@@ -1,0 +1,137 @@
+//! What is to be counted and logged of one request once it is over.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::Method;
+use tokio::time::Instant;
+
+use super::conn::Conn;
+use super::live::Live;
+use super::worker::Worker;
+
+/// A request under way. Dropping it ends the request, however it went.
+pub(super) struct Ticket {
+    worker: Rc<Worker>,
+    conn: Rc<Conn>,
+    live: Arc<Live>,
+    /// The route, where one was found.
+    pub(super) route: Option<usize>,
+    /// What the access log tells; made only when there is one.
+    line: Option<Box<Line>>,
+    started: Instant,
+    answered: Option<Instant>,
+    status: u16,
+    bytes: u64,
+    /// Nobody waits for the end of a stream: it stands in no gap.
+    awaited: bool,
+}
+
+/// What the access log tells of a request beside what is counted.
+pub(super) struct Line {
+    pub(super) method: Method,
+    pub(super) host: String,
+    /// Without the query, which may hold what must not be written down.
+    pub(super) path: String,
+    pub(super) version: http::Version,
+    pub(super) agent: String,
+    pub(super) instance: Option<String>,
+    pub(super) release: Option<String>,
+}
+
+impl Ticket {
+    pub(super) fn new(worker: &Rc<Worker>, conn: &Rc<Conn>, live: &Arc<Live>) -> Self {
+        let started = Instant::now();
+        worker.edge.gap.request_begins(started.into_std());
+        Self {
+            worker: Rc::clone(worker),
+            conn: Rc::clone(conn),
+            live: Arc::clone(live),
+            route: None,
+            line: None,
+            started,
+            answered: None,
+            status: 0,
+            bytes: 0,
+            awaited: true,
+        }
+    }
+
+    pub(super) const fn started(&self) -> Instant {
+        self.started
+    }
+
+    pub(super) fn describe(&mut self, request: &http::request::Parts, host: &str) {
+        if !self.worker.log.is_on() {
+            return;
+        }
+        let agent = request.headers.get(http::header::USER_AGENT).map_or(&b""[..], |agent| agent.as_bytes());
+        self.line = Some(Box::new(Line {
+            method: request.method.clone(),
+            host: host.to_owned(),
+            path: request.uri.path().to_owned(),
+            version: request.version,
+            agent: String::from_utf8_lossy(agent).into_owned(),
+            instance: None,
+            release: None,
+        }));
+    }
+
+    /// Who answers.
+    pub(super) fn answered_by(&mut self, instance: &str, release: &str) {
+        if let Some(line) = &mut self.line {
+            line.instance = Some(instance.to_owned());
+            line.release = Some(release.to_owned());
+        }
+    }
+
+    /// The answer begins. Returns how long that took.
+    pub(super) fn answer(&mut self, status: u16) -> std::time::Duration {
+        let now = Instant::now();
+        self.answered = Some(now);
+        self.status = status;
+        let took = now - self.started;
+        if let Some(route) = self.route {
+            self.live.routes[route].counters.record(status, took);
+        }
+        took
+    }
+
+    /// The answer turned into a stream: from now on nobody waits.
+    pub(super) fn becomes_stream(&mut self) {
+        if std::mem::take(&mut self.awaited) {
+            self.worker.edge.gap.answer_ends(std::time::Instant::now());
+        }
+    }
+
+    pub(super) fn sent(&mut self, bytes: u64) {
+        self.bytes += bytes;
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        if self.awaited {
+            self.worker.edge.gap.answer_ends(now.into_std());
+        }
+        if let Some(route) = self.route {
+            self.live.routes[route].counters.sent(self.bytes);
+        }
+        if let Some(line) = &self.line {
+            let answered = self.answered.unwrap_or(now);
+            self.worker.log.write(&super::access_log::Entry {
+                line,
+                peer: self.conn.peer,
+                secure: self.conn.secure,
+                route: self.route.map(|route| self.live.routes[route].name.as_str()),
+                // As nginx writes it: the client went before there was an answer.
+                status: if self.status == 0 { 499 } else { self.status },
+                bytes: self.bytes,
+                first_byte: answered - self.started,
+                total: now - self.started,
+            });
+        }
+        self.conn.request_ends(now);
+    }
+}

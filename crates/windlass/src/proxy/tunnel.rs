@@ -1,0 +1,172 @@
+//! An upgraded connection: bytes both ways, until one side or the drain ends it.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::{Instant, timeout};
+
+use super::claim::Claim;
+use super::io::Stream;
+use super::timer::Timer;
+use super::websocket::{CLOSE_TO_CLIENT, CLOSE_TO_SERVER, Frames};
+
+const BUFFER: usize = 16 * 1024;
+/// How long both sides have to part, once the tunnel has to end.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// The endpoint's end of an upgraded connection, while the client's is still being upgraded.
+pub(super) struct Tunnel {
+    pub(super) upstream: Stream,
+    /// What the endpoint sent already.
+    pub(super) read: Bytes,
+    pub(super) claim: Claim,
+    pub(super) timer: Rc<Timer>,
+    pub(super) idle_timeout: Duration,
+    /// Whether the two speak WebSocket, in which one can say goodbye.
+    pub(super) websocket: bool,
+}
+
+impl Tunnel {
+    /// Carries bytes until both sides have ended, both are silent for too long, or the endpoint has to go.
+    pub(super) async fn run(self, client: Stream, read: Bytes) {
+        let Self { upstream, read: from_upstream, claim, timer, idle_timeout, websocket } = self;
+        let (mut client, mut upstream) = (client, upstream);
+        let mut up = Pipe::new(&read, websocket);
+        let mut down = Pipe::new(&from_upstream, websocket);
+        let mut silent_since = Instant::now();
+        let mut leaving: Option<Instant> = None;
+        poll_fn(|cx| {
+            let moved = up.carry(cx, &mut client, &mut upstream) | down.carry(cx, &mut upstream, &mut client);
+            if moved {
+                silent_since = Instant::now();
+            }
+            if up.ended && down.ended || up.failed || down.failed {
+                return Poll::Ready(());
+            }
+            // In between two frames a goodbye can be said; while one is under way its end is awaited.
+            if let Some(since) = leaving
+                && (down.is_between_frames() || !websocket)
+            {
+                let _ = since;
+                return Poll::Ready(());
+            }
+            let mut deadline = silent_since + idle_timeout;
+            if let Some(close_at) = claim.close_at(cx) {
+                deadline = deadline.min(close_at);
+            }
+            if let Some(since) = leaving {
+                deadline = since + GOODBYE;
+            }
+            if timer.poll(cx, deadline).is_pending() {
+                return Poll::Pending;
+            }
+            if leaving.is_some() || !websocket || down.is_between_frames() {
+                leaving = Some(Instant::now());
+                return Poll::Ready(());
+            }
+            leaving = Some(Instant::now());
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        if leaving.is_some() && websocket {
+            let goodbye = part(&mut client, &mut upstream, &up, &down);
+            let _ = timeout(GOODBYE, goodbye).await;
+        }
+        let _ = client.shutdown().await;
+    }
+}
+
+/// Says goodbye to both sides, and waits for the client's own.
+async fn part(client: &mut Stream, upstream: &mut Stream, up: &Pipe, down: &Pipe) -> io::Result<()> {
+    if up.is_between_frames() {
+        upstream.write_all(&CLOSE_TO_SERVER).await?;
+    }
+    if down.is_between_frames() {
+        client.write_all(&CLOSE_TO_CLIENT).await?;
+        client.flush().await?;
+        let mut sink = [0; 512];
+        while tokio::io::AsyncReadExt::read(client, &mut sink).await? > 0 {}
+    }
+    Ok(())
+}
+
+/// One direction.
+struct Pipe {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    frames: Option<Frames>,
+    source_ended: bool,
+    ended: bool,
+    failed: bool,
+}
+
+impl Pipe {
+    fn new(first: &[u8], websocket: bool) -> Self {
+        let mut buffer = vec![0; BUFFER.max(first.len())].into_boxed_slice();
+        buffer[..first.len()].copy_from_slice(first);
+        Self {
+            buffer,
+            start: 0,
+            end: first.len(),
+            frames: websocket.then(Frames::default),
+            source_ended: false,
+            ended: false,
+            failed: false,
+        }
+    }
+
+    /// Whether all that was carried so far ends with the end of a frame.
+    fn is_between_frames(&self) -> bool {
+        self.start == self.end && self.frames.as_ref().is_some_and(Frames::is_between)
+    }
+
+    /// Carries what can be carried now. Returns whether anything was.
+    fn carry(&mut self, cx: &mut Context<'_>, source: &mut Stream, sink: &mut Stream) -> bool {
+        let mut moved = false;
+        while !self.ended && !self.failed {
+            match self.step(cx, source, sink) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(())) => moved = true,
+                Poll::Ready(Err(_)) => self.failed = true,
+            }
+        }
+        moved
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>, source: &mut Stream, sink: &mut Stream) -> Poll<io::Result<()>> {
+        if self.start < self.end {
+            let written =
+                std::task::ready!(Pin::new(&mut *sink).poll_write(cx, &self.buffer[self.start..self.end]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            if let Some(frames) = &mut self.frames {
+                frames.pass(&self.buffer[self.start..self.start + written]);
+            }
+            self.start += written;
+            return Poll::Ready(Ok(()));
+        }
+        if self.source_ended {
+            std::task::ready!(Pin::new(sink).poll_shutdown(cx))?;
+            self.ended = true;
+            return Poll::Ready(Ok(()));
+        }
+        let mut buf = ReadBuf::new(&mut self.buffer);
+        if Pin::new(source).poll_read(cx, &mut buf)?.is_pending() {
+            // Bytes that TLS holds back would wait for the next ones.
+            std::task::ready!(Pin::new(sink).poll_flush(cx))?;
+            return Poll::Pending;
+        }
+        (self.start, self.end) = (0, buf.filled().len());
+        self.source_ended = self.end == 0;
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,221 @@
+//! Connections to endpoints, and one exchange over one of them.
+//!
+//! A connection is not a task of its own: whoever uses it drives it, in the very poll that waits for
+//! its answer. That spares two task switches a request.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, timeout};
+
+use super::backend::Backend;
+use super::claim::Claim;
+use super::io::Stream;
+use super::request::{Progress, RequestBody};
+use super::timer::Timer;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Idle connections for each endpoint and worker.
+const MAX_IDLE: usize = 256;
+/// How long an idle connection is kept; shorter than applications usually do.
+const MAX_AGE: Duration = Duration::from_secs(60);
+/// A request that must not be sent twice only goes over a connection that was used within this time,
+/// because the endpoint may be closing an older one at this very moment.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A connection to an endpoint.
+pub(super) struct Link {
+    sender: http1::SendRequest<RequestBody>,
+    driver: http1::Connection<TokioIo<Stream>, RequestBody>,
+    /// Whether the driver has ended and must not be polled again.
+    done: bool,
+    used: Instant,
+}
+
+impl Link {
+    pub(super) async fn connect(backend: &Backend) -> io::Result<Box<Self>> {
+        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(backend.address))
+            .await
+            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no connection within 3 s"))??;
+        let _ = stream.set_nodelay(true);
+        Self::over(Stream::Tcp(stream)).await
+    }
+
+    pub(super) async fn connect_unix(path: &str) -> io::Result<Box<Self>> {
+        Self::over(Stream::Unix(UnixStream::connect(path).await?)).await
+    }
+
+    async fn over(stream: Stream) -> io::Result<Box<Self>> {
+        let (sender, driver) =
+            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        Ok(Box::new(Self { sender, driver, done: false, used: Instant::now() }))
+    }
+
+    /// Moves bytes.
+    pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.done {
+            self.done = Pin::new(&mut self.driver).poll(cx).is_ready();
+        }
+    }
+
+    /// Whether it can carry a request.
+    fn is_idle(&self) -> bool {
+        !self.done && self.sender.is_ready()
+    }
+
+    /// The bare stream, after the endpoint has answered 101, and what was read of it already.
+    pub(super) async fn into_stream(mut self: Box<Self>) -> Option<(Stream, Bytes)> {
+        poll_fn(|cx| {
+            self.drive(cx);
+            if self.done { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let parts = self.driver.into_parts();
+        Some((parts.io.into_inner(), parts.read_buf))
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Request<RequestBody>,
+        patience: &Patience<'_>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let (driver, done) = (&mut self.driver, &mut self.done);
+        poll_fn(|cx| {
+            if !*done {
+                *done = Pin::new(&mut *driver).poll(cx).is_ready();
+            }
+            match answer.as_mut().poll(cx) {
+                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
+                Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
+                    Some(request) => Failure::Unsent(Box::new(request)),
+                    None => Failure::Broken,
+                })),
+                Poll::Pending => patience.poll(cx).map(Err),
+            }
+        })
+        .await
+    }
+}
+
+/// How long an exchange may take.
+pub(super) struct Patience<'request> {
+    pub(super) timer: &'request Timer,
+    pub(super) claim: Option<&'request Claim>,
+    /// Since when the endpoint has been silent.
+    pub(super) since: Instant,
+    pub(super) limit: Duration,
+    /// The request body's progress, which counts as the endpoint's.
+    pub(super) progress: Option<&'request Progress>,
+}
+
+impl Patience<'_> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Failure> {
+        if let Some(progress) = self.progress
+            && progress.too_large()
+        {
+            return Poll::Ready(Failure::TooLarge);
+        }
+        let since = self.progress.and_then(Progress::last).map_or(self.since, |last| last.max(self.since));
+        let mut deadline = since + self.limit;
+        let mut failure = Failure::TimedOut;
+        if let Some(close_at) = self.claim.and_then(|claim| claim.close_at(cx))
+            && close_at < deadline
+        {
+            (deadline, failure) = (close_at, Failure::Cut);
+        }
+        self.timer.poll(cx, deadline).map(|()| failure)
+    }
+}
+
+/// Why there is no answer.
+pub(super) enum Failure {
+    /// The connection was dead before anything of the request was sent.
+    Unsent(Box<Request<RequestBody>>),
+    /// The connection broke, or what came was no HTTP.
+    Broken,
+    /// The answer did not begin in time.
+    TimedOut,
+    /// The endpoint left the table and the drain time is over.
+    Cut,
+    /// The body was larger than it may be.
+    TooLarge,
+}
+
+/// A worker's idle connections, by endpoint.
+#[derive(Default)]
+pub(super) struct Links(RefCell<HashMap<u64, Shelf>>);
+
+struct Shelf {
+    backend: Arc<Backend>,
+    /// The one used last is last.
+    #[expect(clippy::vec_box, reason = "a link is large, and moved more often than it is made")]
+    idle: Vec<Box<Link>>,
+}
+
+impl Links {
+    /// An idle connection that still looks alive.
+    pub(super) async fn take(&self, backend: &Backend, replayable: bool) -> Option<Box<Link>> {
+        loop {
+            let mut link = self.0.borrow_mut().get_mut(&backend.id)?.idle.pop()?;
+            let age = link.used.elapsed();
+            if age > MAX_AGE || (!replayable && age > FRESH) {
+                // All others are older still.
+                if age > MAX_AGE {
+                    self.0.borrow_mut().remove(&backend.id);
+                } else {
+                    self.put_back(backend.id, link);
+                }
+                return None;
+            }
+            poll_fn(|cx| {
+                link.drive(cx);
+                Poll::Ready(())
+            })
+            .await;
+            if link.is_idle() {
+                return Some(link);
+            }
+        }
+    }
+
+    fn put_back(&self, id: u64, link: Box<Link>) {
+        if let Some(shelf) = self.0.borrow_mut().get_mut(&id) {
+            shelf.idle.push(link);
+        }
+    }
+
+    /// Keeps a connection whose answer is complete for the next request, if it can carry one.
+    pub(super) fn give(&self, backend: &Arc<Backend>, mut link: Box<Link>, cx: &mut Context<'_>) {
+        link.drive(cx);
+        if !link.is_idle() || backend.has_left() {
+            return;
+        }
+        link.used = Instant::now();
+        let mut shelves = self.0.borrow_mut();
+        let shelf = shelves
+            .entry(backend.id)
+            .or_insert_with(|| Shelf { backend: Arc::clone(backend), idle: Vec::new() });
+        if shelf.idle.len() < MAX_IDLE {
+            shelf.idle.push(link);
+        }
+    }
+
+    /// Closes idle connections to endpoints that left the table.
+    pub(super) fn forget_left(&self) {
+        self.0.borrow_mut().retain(|_, shelf| !shelf.backend.has_left());
+    }
+}

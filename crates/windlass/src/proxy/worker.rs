@@ -1,0 +1,124 @@
+//! One thread that carries requests: a single-threaded runtime with its own connections to clients
+//! and endpoints, so that a request never changes threads.
+
+use std::cell::{Cell, RefCell};
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use slab::Slab;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::access_log::Log;
+use super::claim::Note;
+use super::conn::Conn;
+use super::edge::Edge;
+use super::upstream::Links;
+use super::{accept, drain};
+
+/// What the control thread tells a worker.
+pub(super) enum Order {
+    /// Accept connections.
+    Listen { name: String, listener: TcpListener, secure: bool },
+    /// Accept no more of them.
+    Unlisten { name: String },
+    /// Finish what is in flight within this time, then end.
+    Close { within: Duration },
+}
+
+/// A worker's state; never leaves its thread.
+pub(super) struct Worker {
+    pub(super) edge: Arc<Edge>,
+    /// Idle connections to endpoints.
+    pub(super) links: Links,
+    /// The places that this worker's requests hold.
+    pub(super) claims: RefCell<Slab<Note>>,
+    /// The clients' connections.
+    pub(super) conns: RefCell<Slab<Rc<Conn>>>,
+    /// The most connections it takes.
+    pub(super) max_conns: usize,
+    pub(super) log: Log,
+    /// When the last connection has to be gone, once the process is ending.
+    pub(super) closing: Cell<Option<Closing>>,
+    turn: Cell<usize>,
+}
+
+/// How this process ends.
+#[derive(Clone, Copy)]
+pub(super) struct Closing {
+    /// When connections that wait for a next request are closed.
+    pub(super) quiet: Instant,
+    /// When all others are.
+    pub(super) all: Instant,
+}
+
+impl Worker {
+    pub(super) fn new(edge: Arc<Edge>, max_conns: usize, log: Log) -> Self {
+        Self {
+            edge,
+            links: Links::default(),
+            claims: RefCell::default(),
+            conns: RefCell::default(),
+            max_conns,
+            log,
+            closing: Cell::new(None),
+            turn: Cell::new(0),
+        }
+    }
+
+    /// A number that is different each time, to break ties.
+    pub(super) fn turn(&self) -> usize {
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        turn
+    }
+
+    /// Carries requests until it is told to close, or the control thread is gone.
+    pub(super) async fn run(self: Rc<Self>, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let follower = tokio::task::spawn_local(drain::follow(Rc::clone(&self)));
+        let flusher = tokio::task::spawn_local(Rc::clone(&self).flush_log());
+        let mut accepting: IndexMap<String, AbortHandle> = IndexMap::new();
+        while let Some(order) = orders.recv().await {
+            match order {
+                Order::Listen { name, listener, secure } => {
+                    let task = tokio::task::spawn_local(accept::accept(Rc::clone(&self), listener, secure));
+                    if let Some(old) = accepting.insert(name, task.abort_handle()) {
+                        old.abort();
+                    }
+                }
+                Order::Unlisten { name } => {
+                    if let Some(task) = accepting.shift_remove(&name) {
+                        task.abort();
+                    }
+                }
+                Order::Close { within } => {
+                    for task in accepting.values() {
+                        task.abort();
+                    }
+                    drain::close(&self, within).await;
+                    break;
+                }
+            }
+        }
+        follower.abort();
+        flusher.abort();
+        self.log.flush();
+    }
+
+    async fn flush_log(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(Duration::from_millis(250)).await;
+            self.log.flush();
+        }
+    }
+
+    /// Whether the process takes no more requests on kept connections.
+    pub(super) fn is_closing(&self) -> bool {
+        self.edge.closing.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,145 @@
+//! TLS, HTTP/2, and HTTP/2 in clear text.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use windlass_core::edge::Table;
+use windlass_core::spec::Tls;
+
+use crate::support::{Backend, Proxy, send, table};
+
+/// A certificate for this name, which is its own authority.
+fn certificate(directory: &Path, name: &str) -> Tls {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let path = |end: &str| directory.join(format!("{name}.{end}")).to_str().unwrap().to_owned();
+    let tls = Tls { certificate: path("crt"), key: path("key") };
+    std::fs::write(&tls.certificate, made.cert.pem()).unwrap();
+    std::fs::write(&tls.key, made.signing_key.serialize_pem()).unwrap();
+    tls
+}
+
+fn secure(mut table: Table, certificates: &[&Tls]) -> Table {
+    table.listen.https = vec!["127.0.0.2:0".to_owned()];
+    table.listen.tls = certificates.iter().map(|tls| (*tls).clone()).collect();
+    table
+}
+
+/// The first listener speaks clear text, the second TLS.
+fn addresses(proxy: &Proxy) -> (SocketAddr, SocketAddr) {
+    let listening = proxy.report().listening;
+    (listening[0].parse().unwrap(), listening[1].parse().unwrap())
+}
+
+/// A client that asks for `name`, and believes only the certificates it is given.
+async fn connect(
+    address: SocketAddr,
+    name: &str,
+    trusted: &[&Tls],
+    protocol: &[u8],
+) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    for tls in trusted {
+        roots.add(CertificateDer::from_pem_file(&tls.certificate).unwrap()).unwrap();
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    let stream = TcpStream::connect(address).await?;
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
+}
+
+async fn ask_http2<S>(stream: S, uri: &str, body: &str) -> (StatusCode, http::HeaderMap, String)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::post(uri).body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+    let many = (0..20).map(|_| sender.send_request(request.clone())).collect::<Vec<_>>();
+    let mut last = None;
+    for answer in many {
+        let (head, body) = answer.await.unwrap().into_parts();
+        last = Some((head, body.collect().await.unwrap().to_bytes()));
+    }
+    let (head, body) = last.unwrap();
+    (head.status, head.headers, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn http2_in_clear_text_is_understood_without_asking() {
+    let backend = Backend::start("one");
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", backend.address)]));
+    let stream = TcpStream::connect(proxy.address()).await.unwrap();
+    let (status, _, body) = ask_http2(stream, "http://example.org/echo", "hello").await;
+    assert_eq!((status, body.as_str()), (StatusCode::OK, "hello"));
+    let stream = TcpStream::connect(proxy.address()).await.unwrap();
+    let (_, _, body) = ask_http2(stream, "http://example.org/headers", "").await;
+    for line in ["host: example.org", "x-forwarded-host: example.org", "x-forwarded-for: 127.0.0.1"] {
+        assert!(body.lines().any(|found| found == line), "no {line} in\n{body}");
+    }
+}
+
+#[tokio::test]
+async fn the_certificate_is_chosen_by_name_and_a_bad_one_harms_no_other() {
+    let backend = Backend::start("one");
+    let files = tempfile::tempdir().unwrap();
+    let (a, b) = (certificate(files.path(), "a.example"), certificate(files.path(), "b.example"));
+    let bad = certificate(files.path(), "bad.example");
+    std::fs::write(&bad.certificate, "no certificate").unwrap();
+    let mut table = secure(table(1, "r1", &[("web.r1.1", backend.address)]), &[&bad, &a, &b]);
+    table.routes[0].security_headers = true;
+    let proxy = Proxy::with(&table);
+    let problems = proxy.report().problems;
+    assert_eq!(problems.len(), 1);
+    assert!(problems[0].contains("bad.example.crt"), "{problems:?}");
+    let (_, address) = addresses(&proxy);
+    for (name, own, other) in [("a.example", &a, &b), ("b.example", &b, &a)] {
+        let stream = connect(address, name, &[own], b"h2").await.unwrap();
+        let uri = format!("https://{name}/headers");
+        let (status, headers, body) = ask_http2(stream, &uri, "").await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(body.contains("x-forwarded-proto: https"), "{body}");
+        assert!(headers.contains_key("strict-transport-security"));
+        assert!(connect(address, name, &[other], b"h2").await.is_err(), "{name} got another's certificate");
+    }
+}
+
+#[tokio::test]
+async fn http1_over_tls_and_the_redirect_to_it() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let backend = Backend::start("one");
+    let files = tempfile::tempdir().unwrap();
+    let a = certificate(files.path(), "a.example");
+    let mut table = secure(table(1, "r1", &[("web.r1.1", backend.address)]), &[&a]);
+    table.listen.redirect_to_https = true;
+    let proxy = Proxy::with(&table);
+    let (clear, address) = addresses(&proxy);
+    let mut stream = connect(address, "a.example", &[&a], b"http/1.1").await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text).await;
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\none"), "{text}");
+    let got =
+        tokio::task::spawn_blocking(move || send(clear, "GET /x?y HTTP/1.1\r\nHost: a.example:80\r\n\r\n"))
+            .await
+            .unwrap();
+    assert_eq!(got.status, 308);
+    // The table says port 0, which stands for whichever was free.
+    assert_eq!(got.header("location"), Some("https://a.example:0/x?y"));
+}

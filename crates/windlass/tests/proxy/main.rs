@@ -1,0 +1,12 @@
+//! The proxy as a process, with real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod encrypted;
+mod forwarding;
+mod framing;
+mod restarting;
+mod static_files;
+mod support;
+mod switching;
+mod upgrading;

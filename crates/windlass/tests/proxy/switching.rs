@@ -1,0 +1,204 @@
+//! From one table to the next: nothing is lost, and what left is left alone.
+
+use std::io::BufRead;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use windlass_core::edge::{Answer, Ask};
+use windlass_core::units::Span;
+
+use crate::support::{Backend, Client, Proxy, endpoint, get, table, wait_for};
+
+#[test]
+fn no_request_after_the_answer_reaches_what_left() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", old.address)]));
+    let address = proxy.address();
+    let stop = Arc::new(AtomicBool::new(false));
+    let switches = Arc::new(AtomicU64::new(0));
+    let clients: Vec<_> = (0..8)
+        .map(|number| {
+            let (stop, switches) = (Arc::clone(&stop), Arc::clone(&switches));
+            std::thread::spawn(move || {
+                let mut client = Client::connect(address);
+                let mut count = 0_u64;
+                while !stop.load(Ordering::SeqCst) {
+                    if number % 2 == 1 && count.is_multiple_of(5) {
+                        client = Client::connect(address);
+                    }
+                    // Odd numbers of switches: the new one answers. What was answered before the
+                    // request began must not be undone.
+                    let before = switches.load(Ordering::SeqCst);
+                    let got = client.get("/").unwrap();
+                    let after = switches.load(Ordering::SeqCst);
+                    assert_eq!(got.status, 200);
+                    if before == after && before.is_multiple_of(2) {
+                        let expected = if before.is_multiple_of(4) { "old" } else { "new" };
+                        assert_eq!(got.text(), expected);
+                    }
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    for generation in 2..42 {
+        std::thread::sleep(Duration::from_millis(10));
+        let (name, backend) = if generation % 2 == 0 { ("web.r2.1", &new) } else { ("web.r1.1", &old) };
+        // Odd while a switch is under way.
+        switches.fetch_add(1, Ordering::SeqCst);
+        let nanos = proxy.apply(&table(generation, "r", &[(name, backend.address)]));
+        switches.fetch_add(1, Ordering::SeqCst);
+        assert!(nanos < 1_000_000, "the switch held the lock for {nanos} ns");
+    }
+    stop.store(true, Ordering::SeqCst);
+    let total: u64 = clients.into_iter().map(|client| client.join().unwrap()).sum();
+    let report = proxy.report();
+    assert!(total > 100);
+    assert_eq!(report.releases["r"].served + report.releases["r1"].served, total);
+    assert_eq!(report.releases["r"].failed, 0);
+}
+
+#[test]
+fn a_request_in_flight_is_finished_by_the_one_that_began_it() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", old.address)]));
+    let address = proxy.address();
+    let slow = std::thread::spawn(move || get(address, "/slow/400"));
+    wait_for("the request in flight", || proxy.left_on("web.r1.1") == 1);
+    proxy.apply(&table(2, "r2", &[("web.r2.1", new.address)]));
+    assert_eq!(proxy.left_on("web.r1.1"), 1);
+    assert_eq!(get(address, "/").text(), "new");
+    assert_eq!(slow.join().unwrap().text(), "old");
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
+    assert_eq!(proxy.report().releases["r1"].drained, 1);
+}
+
+#[test]
+fn after_the_drain_time_what_remains_is_closed() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let mut first = table(1, "r1", &[("web.r1.1", old.address)]);
+    first.drain = Span::from_millis(200);
+    let proxy = Proxy::with(&first);
+    let address = proxy.address();
+    let slow = std::thread::spawn(move || get(address, "/slow/9000"));
+    let mut events = Client::connect(address);
+    events.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert!(events.receive_head().unwrap().contains("200"));
+    wait_for("the request in flight", || proxy.left_on("web.r1.1") == 2);
+    let mut second = table(2, "r2", &[("web.r2.1", new.address)]);
+    second.drain = Span::from_millis(200);
+    proxy.apply(&second);
+    let begin = Instant::now();
+    assert_eq!(slow.join().unwrap().status, 503);
+    // The event stream has a clean end: the last, empty chunk.
+    let mut line = String::new();
+    while line != "0\r\n" {
+        line.clear();
+        assert!(events.stream().read_line(&mut line).unwrap() > 0, "the stream broke");
+    }
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn requests_wait_while_nothing_is_ready() {
+    let backend = Backend::start("late");
+    let mut empty = table(1, "r1", &[]);
+    empty.routes[0].hold = 2;
+    let proxy = Proxy::with(&empty);
+    let address = proxy.address();
+    let waiting: Vec<_> = (0..2).map(|_| std::thread::spawn(move || get(address, "/"))).collect();
+    wait_for("the held requests", || proxy.report().held == 2);
+    let refused = get(address, "/");
+    assert_eq!(refused.status, 503);
+    assert!(refused.header("retry-after").is_some());
+    proxy.apply(&table(2, "r1", &[("web.r1.1", backend.address)]));
+    for request in waiting {
+        assert_eq!(request.join().unwrap().text(), "late");
+    }
+    assert_eq!(proxy.report().held, 0);
+}
+
+#[test]
+fn a_wait_ends() {
+    let mut empty = table(1, "r1", &[]);
+    empty.routes[0].hold_timeout = Span::from_millis(50);
+    let proxy = Proxy::with(&empty);
+    assert_eq!(get(proxy.address(), "/").status, 503);
+}
+
+#[test]
+fn an_endpoint_that_dies_costs_nothing_while_another_lives() {
+    let (one, two) = (Backend::start("one"), Backend::start("two"));
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", one.address), ("web.r1.2", two.address)]));
+    let mut client = Client::connect(proxy.address());
+    for count in 0..200 {
+        if count == 100 {
+            // Its kept connections break, new ones are refused.
+            proxy.report();
+        }
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+    assert!(one.count() > 50 && two.count() > 50, "both get their share");
+    let dead = one.address;
+    one.stop();
+    for _ in 0..200 {
+        assert_eq!(client.get("/").unwrap().text(), "two");
+    }
+    assert!(!proxy.report().endpoints["web.r1.1"].healthy);
+    let _again = Backend::start_at(dead, "one");
+    wait_for("its return", || proxy.report().endpoints["web.r1.1"].healthy);
+}
+
+#[test]
+fn an_endpoint_that_restarts_costs_nothing_even_alone() {
+    let backend = Backend::start("before");
+    let address = backend.address;
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", address)]));
+    let at = proxy.address();
+    assert_eq!(get(at, "/").text(), "before");
+    backend.stop();
+    let waiting = std::thread::spawn(move || get(at, "/"));
+    wait_for("the held request", || proxy.report().held == 1);
+    let _again = Backend::start_at(address, "after");
+    assert_eq!(waiting.join().unwrap().text(), "after");
+}
+
+#[test]
+fn while_the_new_release_bakes_the_old_one_saves_what_can_be_asked_twice() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let mut baking = table(1, "r2", &[("web.r2.1", new.address)]);
+    baking.pools["web"].fallback = vec![endpoint("web.r1.1", old.address)];
+    let proxy = Proxy::with(&baking);
+    let address = proxy.address();
+    assert_eq!(get(address, "/").text(), "new");
+    let got = get(address, "/status/500");
+    assert_eq!((got.status, old.count()), (500, 1), "the old one was asked, and agreed");
+    let mut client = Client::connect(address);
+    client.send("POST /status/500 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").unwrap();
+    assert_eq!((client.receive().unwrap().status, old.count()), (500, 1), "a POST is not asked twice");
+    assert_eq!(proxy.report().releases["r2"].server_errors, 2);
+}
+
+#[test]
+fn an_older_or_wrong_table_is_refused_and_changes_nothing() {
+    let backend = Backend::start("one");
+    let proxy = Proxy::with(&table(5, "r1", &[("web.r1.1", backend.address)]));
+    let mut wrong = Vec::new();
+    wrong.push(table(4, "r0", &[]));
+    wrong.push(table(5, "r0", &[]));
+    let mut no_pool = table(6, "r2", &[]);
+    no_pool.pools.clear();
+    wrong.push(no_pool);
+    let mut taken = table(6, "r2", &[]);
+    taken.listen.http = vec![backend.address.to_string()];
+    wrong.push(taken);
+    for table in wrong {
+        let answer = proxy.ask(&Ask::Apply(Box::new(table)));
+        assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    }
+    assert_eq!(get(proxy.address(), "/").text(), "one");
+    proxy.apply(&table(5, "r1", &[("web.r1.1", backend.address)]));
+}

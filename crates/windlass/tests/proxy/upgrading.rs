@@ -1,0 +1,97 @@
+//! WebSockets through the proxy, and how they end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::time::{Duration, Instant};
+
+use tokio_tungstenite::tungstenite::handshake::client::Request;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
+use windlass_core::units::Span;
+
+use crate::support::{PATIENCE, Proxy, table, wait_for};
+
+/// Says back what it is told, until it is left.
+fn echo_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut socket = tungstenite::accept(stream).unwrap();
+                while let Ok(message) = socket.read() {
+                    if message.is_close() || socket.send(message).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn connect(address: SocketAddr) -> WebSocket<MaybeTlsStream<std::net::TcpStream>> {
+    let stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = Request::builder()
+        .uri(format!("ws://{address}/socket"))
+        .header("host", "example.org")
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13")
+        .header("sec-websocket-key", tungstenite::handshake::client::generate_key())
+        .body(())
+        .unwrap();
+    let (socket, response) = tungstenite::client(request, MaybeTlsStream::Plain(stream)).unwrap();
+    assert_eq!(response.status().as_u16(), 101);
+    socket
+}
+
+#[test]
+fn messages_go_both_ways() {
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", echo_server())]));
+    let mut socket = connect(proxy.address());
+    for length in [0, 1, 200, 70_000, 300_000] {
+        let text = "w".repeat(length);
+        socket.send(Message::text(text.clone())).unwrap();
+        assert_eq!(socket.read().unwrap().into_text().unwrap().as_str(), text);
+    }
+    assert_eq!(proxy.left_on("web.r1.1"), 1);
+    socket.close(None).unwrap();
+    while socket.read().is_ok() {}
+    wait_for("the end", || proxy.left_on("web.r1.1") == 0);
+}
+
+#[test]
+fn when_the_endpoint_leaves_they_are_closed_politely_one_after_another() {
+    let mut first = table(1, "r1", &[("web.r1.1", echo_server())]);
+    first.drain = Span::from_millis(1000);
+    let proxy = Proxy::with(&first);
+    let address = proxy.address();
+    let mut sockets: Vec<_> = (0..4).map(|_| connect(address)).collect();
+    let mut second = table(2, "r2", &[("web.r2.1", echo_server())]);
+    second.drain = Span::from_millis(1000);
+    proxy.apply(&second);
+    let begin = Instant::now();
+    // They work on until it is their turn.
+    sockets[0].send(Message::text("still here")).unwrap();
+    assert_eq!(sockets[0].read().unwrap().into_text().unwrap().as_str(), "still here");
+    let ends: Vec<_> = sockets
+        .into_iter()
+        .map(|mut socket| {
+            std::thread::spawn(move || {
+                let message = socket.read().unwrap();
+                let Message::Close(Some(frame)) = message else { panic!("{message:?}") };
+                assert_eq!(frame.code, CloseCode::Away);
+                let _ = socket.flush();
+                begin.elapsed()
+            })
+        })
+        .map(|thread| thread.join().unwrap())
+        .collect();
+    let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
+    assert!(*last - *first > Duration::from_millis(200), "all at once: {ends:?}");
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
