@@ -37,7 +37,7 @@ pub(super) struct Rotation {
 impl Rotation {
     pub(super) fn new(log: &Log) -> Self {
         let now = Instant::now();
-        Self { log: log.clone(), due: now + LEISURELY, looked: now, size: 0, day: 0, helper: None }
+        Self { log: log.clone(), due: now + HASTY, looked: now, size: 0, day: 0, helper: None }
     }
 
     /// When it wants to look next.
