@@ -41,7 +41,13 @@ impl Signals {
                 // Not `sigaction`: the library keeps 32 and 33 for itself and refuses them. All
                 // zeros is the default disposition in the kernel's layout of any architecture.
                 let default = [0_u64; 8];
-                libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u8>(), 8);
+                libc::syscall(
+                    libc::SYS_rt_sigaction,
+                    signal,
+                    default.as_ptr(),
+                    std::ptr::null_mut::<u8>(),
+                    8,
+                );
             }
             let mut set: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&raw mut set);

@@ -87,7 +87,8 @@ impl Controller {
 }
 
 fn writable(directory: &Path) -> bool {
-    access(directory, Access::WRITE_OK).is_ok() && access(directory.join("cgroup.procs"), Access::WRITE_OK).is_ok()
+    access(directory, Access::WRITE_OK).is_ok()
+        && access(directory.join("cgroup.procs"), Access::WRITE_OK).is_ok()
 }
 
 struct Mount {
@@ -143,7 +144,10 @@ impl Group {
 
     /// Open files: a process that writes `0` to each has joined the group.
     pub(super) fn doors(&self) -> io::Result<Vec<File>> {
-        self.parts.iter().map(|part| OpenOptions::new().write(true).open(part.directory.join("cgroup.procs"))).collect()
+        self.parts
+            .iter()
+            .map(|part| OpenOptions::new().write(true).open(part.directory.join("cgroup.procs")))
+            .collect()
     }
 
     /// How often the kernel killed one of the group's processes because its memory was used up.
@@ -210,7 +214,10 @@ mod tests {
     fn a_mount_shows_its_part_of_the_tree_only() {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("app")).unwrap();
-        let line = format!("30 23 0:26 /docker/x {} rw,relatime shared:4 - cgroup2 cgroup2 rw", dir.path().display());
+        let line = format!(
+            "30 23 0:26 /docker/x {} rw,relatime shared:4 - cgroup2 cgroup2 rw",
+            dir.path().display()
+        );
         let mount = Mount::find(&line, "cgroup2", |_| true).unwrap();
         assert_eq!(mount.resolve("/docker/x/app"), Some(dir.path().join("app")));
         assert_eq!(mount.resolve("/docker/y"), None, "outside what is mounted");

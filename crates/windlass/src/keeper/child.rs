@@ -43,7 +43,12 @@ const STAGES: [Stage; 6] =
 ///
 /// # Errors
 /// Why it could not be started, and what to do.
-pub(super) fn start(launch: &Launch, applied: &Applied, handover: &Handover, mark: &str) -> Result<Started, String> {
+pub(super) fn start(
+    launch: &Launch,
+    applied: &Applied,
+    handover: &Handover,
+    mark: &str,
+) -> Result<Started, String> {
     let account = launch.user.as_deref().map(account::find).transpose()?;
     if account.is_some() && !rustix::process::geteuid().is_root() {
         // Already that account: nothing to change. Another one: only root may.
@@ -68,7 +73,8 @@ pub(super) fn start(launch: &Launch, applied: &Applied, handover: &Handover, mar
     }
     command.env(MARK, mark).envs(handover.environment());
 
-    let (said, says) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|e| plain(e.into()))?;
+    let (said, says) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|e| plain(e.into()))?;
     let preparation = Preparation {
         says,
         doors: applied.group.doors().map_err(plain)?,
@@ -163,17 +169,23 @@ fn explain(launch: &Launch, stage: Option<Stage>, error: &io::Error) -> String {
             launch.directory
         ),
         (Some(Stage::Exec), io::ErrorKind::PermissionDenied) => {
-            format!("{user} may not run {program}: make it executable (chmod +x) and its directories accessible")
+            format!(
+                "{user} may not run {program}: make it executable (chmod +x) and its directories accessible"
+            )
         }
         (Some(Stage::Exec), _) if error.raw_os_error() == Some(libc::ENOEXEC) => format!(
             "{program} is no program for this machine: a script must begin with #! and its interpreter, a binary be built for this processor"
         ),
         (Some(Stage::Exec), _) => format!("cannot run {program}: {error}"),
-        (Some(Stage::Directory), _) => format!("cannot enter the working directory {}: {error}", launch.directory),
+        (Some(Stage::Directory), _) => {
+            format!("cannot enter the working directory {}: {error}", launch.directory)
+        }
         (Some(Stage::Account), _) => format!("cannot become {user}: {error}"),
         (Some(Stage::Resource), _) => format!(
             "cannot set a limit: {error}; the most open files allowed here are {}",
-            rustix::process::getrlimit(Resource::Nofile).maximum.map_or("not limited".to_owned(), |n| n.to_string())
+            rustix::process::getrlimit(Resource::Nofile)
+                .maximum
+                .map_or("not limited".to_owned(), |n| n.to_string())
         ),
         (Some(Stage::ControlGroup), _) => format!("cannot join the control group of the limits: {error}"),
         (Some(Stage::Session) | None, _) => format!("cannot start a process: {error}"),

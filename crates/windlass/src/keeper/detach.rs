@@ -55,7 +55,8 @@ pub(super) fn enter(directory: &Path) -> ExitCode {
         Err((verdict, text)) => return complain(verdict, &text),
     };
     let slots = if launch.sockets { store::reserve() } else { Ok(Vec::new()) };
-    let ready = slots.and_then(|slots| Ok((slots, take_lock()?, pipe_with(PipeFlags::CLOEXEC)?, sys::fork()?)));
+    let ready =
+        slots.and_then(|slots| Ok((slots, take_lock()?, pipe_with(PipeFlags::CLOEXEC)?, sys::fork()?)));
     let (slots, lock, (answer, starter), child) = match ready {
         Ok(ready) => ready,
         Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
@@ -84,7 +85,8 @@ fn prepare(directory: &Path) -> Result<(Launch, PathBuf), (Verdict, String)> {
     let directory = directory.canonicalize().map_err(|e| unusable("find", &e))?;
     std::env::set_current_dir(&directory).map_err(|e| unusable("enter", &e))?;
     let text = std::fs::read(LAUNCH).map_err(|e| unusable("read launch.json in", &e))?;
-    let launch: Launch = serde_json::from_slice(&text).map_err(|e| unusable("understand launch.json in", &e))?;
+    let launch: Launch =
+        serde_json::from_slice(&text).map_err(|e| unusable("understand launch.json in", &e))?;
     if launch.version != Launch::VERSION {
         let wrong = format!("its version is {}, this keeper's {}", launch.version, Launch::VERSION);
         return Err(unusable("understand launch.json in", &wrong));

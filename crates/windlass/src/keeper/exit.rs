@@ -26,14 +26,19 @@ pub(super) fn classify(status: WaitStatus, group_ran_out: bool, machine_ran_out:
 /// Whether the kernel's log says that it killed this process for want of memory. Where the log may
 /// not be read the answer is no: a guess would be worse than the plain signal.
 pub(super) fn killed_for_memory(pid: i32, start_ticks: u64) -> bool {
-    let open = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open("/dev/kmsg");
+    let open = std::fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+        .open("/dev/kmsg");
     let Ok(mut log) = open else { return false };
     let mark = format!("Killed process {pid} (");
     let mut record = [0_u8; 2048];
     loop {
         match log.read(&mut record) {
             Ok(0) => return false,
-            Ok(length) if is_later(&record[..length], start_ticks) && contains(&record[..length], &mark) => return true,
+            Ok(length) if is_later(&record[..length], start_ticks) && contains(&record[..length], &mark) => {
+                return true;
+            }
             Ok(_) => {}
             // Records were overwritten while we read: the next read goes on with the oldest.
             Err(e) if e.raw_os_error() == Some(libc::EPIPE) => {}

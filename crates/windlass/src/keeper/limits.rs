@@ -107,7 +107,9 @@ pub(super) fn prepare(name: &str, limits: &Limits) -> Result<Applied, String> {
 }
 
 fn refused(what: &str) -> String {
-    format!("nothing on this machine can limit {what}: no control group can be made here; leave the limit out, or run under a systemd that delegates control groups")
+    format!(
+        "nothing on this machine can limit {what}: no control group can be made here; leave the limit out, or run under a systemd that delegates control groups"
+    )
 }
 
 const fn both(amount: u64) -> Rlimit {

@@ -47,10 +47,19 @@ struct Process {
 enum Phase {
     Running,
     /// Asked to end; killed at the time, if it still lives then.
-    Stopping { kill_at: Instant, killed: bool, end: End },
+    Stopping {
+        kill_at: Instant,
+        killed: bool,
+        end: End,
+    },
     /// The process is gone, what it left behind may not be; killed at the time.
-    Clearing { kill_at: Instant, then: Next },
-    Backoff { until: Instant },
+    Clearing {
+        kill_at: Instant,
+        then: Next,
+    },
+    Backoff {
+        until: Instant,
+    },
     Done,
 }
 
@@ -83,8 +92,14 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(launch: Launch, directory: PathBuf, lock: File, slots: Vec<OwnedFd>) -> io::Result<Self> {
-        let signals = Signals::listen(&[Signal::CHILD, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT])?;
+    pub(super) fn new(
+        launch: Launch,
+        directory: PathBuf,
+        lock: File,
+        slots: Vec<OwnedFd>,
+    ) -> io::Result<Self> {
+        let signals =
+            Signals::listen(&[Signal::CHILD, Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT])?;
         Ok(Self {
             signals,
             watchers: Watchers::open()?,
@@ -134,6 +149,9 @@ impl Keeper {
         }
         let _gone = std::fs::remove_file(SOCKET);
         let _gone = std::fs::remove_file(NOTIFY);
+        // The next keeper may come; only a rotation is still to be waited for.
+        self.lock = None;
+        self.rotation.finish();
     }
 
     /// Tells the starter as soon as there is something to tell.
@@ -224,7 +242,14 @@ impl Keeper {
             store.take_back();
         }
         let Started { pid, start_ticks } = started?;
-        Ok(Process { pid, start_ticks, started: Instant::now(), number: self.starts, adopted: None, oom_kills })
+        Ok(Process {
+            pid,
+            start_ticks,
+            started: Instant::now(),
+            number: self.starts,
+            adopted: None,
+            oom_kills,
+        })
     }
 
     fn start(&mut self) {
@@ -320,7 +345,8 @@ impl Keeper {
         if left.is_empty() || stuck {
             let then = std::mem::replace(then, Next::End(End::Stopped));
             if stuck {
-                self.status.note = Some(format!("{} processes hang in the kernel and cannot be killed", left.len()));
+                self.status.note =
+                    Some(format!("{} processes hang in the kernel and cannot be killed", left.len()));
             }
             self.process = None;
             match then {
@@ -597,7 +623,10 @@ impl Keeper {
         match &mut self.phase {
             Phase::Running => {
                 let timeout = self.launch.timeout;
-                let over = self.process.as_ref().is_some_and(|process| process.started.elapsed() >= timeout.as_duration());
+                let over = self
+                    .process
+                    .as_ref()
+                    .is_some_and(|process| process.started.elapsed() >= timeout.as_duration());
                 if over && !timeout.is_zero() {
                     self.stop_as_launched(End::TimedOut);
                 }

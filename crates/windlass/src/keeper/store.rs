@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use rustix::io::{DupFlags, Errno, FdFlags, dup3, fcntl_dupfd_cloexec, fcntl_setfd};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketAddrUnix, SocketFlags, SocketType,
-    accept_with, bind, listen, recvmsg, socket_with, sockopt::socket_peercred,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketAddrUnix, SocketFlags,
+    SocketType, accept_with, bind, listen, recvmsg, socket_with, sockopt::socket_peercred,
 };
 
 use super::files::NOTIFY;
@@ -189,7 +189,8 @@ fn receive(socket: &OwnedFd) -> Result<Option<(String, Option<OwnedFd>)>, Errno>
     let mut text = [0_u8; 512];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let length = recvmsg(socket, &mut [IoSliceMut::new(&mut text)], &mut control, RecvFlags::CMSG_CLOEXEC)?.bytes;
+    let length =
+        recvmsg(socket, &mut [IoSliceMut::new(&mut text)], &mut control, RecvFlags::CMSG_CLOEXEC)?.bytes;
     if length == 0 {
         return Ok(None);
     }

@@ -62,7 +62,9 @@ fn children(pid: i32) -> Vec<i32> {
         match fs::read_to_string(task.path().join("children")) {
             Ok(text) => found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
             // A kernel without CONFIG_PROC_CHILDREN, or a thread that just ended.
-            Err(_) => return all().into_iter().filter(|p| stat(*p).is_some_and(|s| s.parent == pid)).collect(),
+            Err(_) => {
+                return all().into_iter().filter(|p| stat(*p).is_some_and(|s| s.parent == pid)).collect();
+            }
         }
     }
     found
@@ -76,7 +78,10 @@ fn all() -> Vec<i32> {
 
 /// The processes of a session: what a process left behind that did not leave its session.
 pub(super) fn session(sid: i32) -> Vec<i32> {
-    all().into_iter().filter(|pid| stat(*pid).is_some_and(|stat| stat.session == sid && !stat.zombie)).collect()
+    all()
+        .into_iter()
+        .filter(|pid| stat(*pid).is_some_and(|stat| stat.session == sid && !stat.zombie))
+        .collect()
 }
 
 /// The variable by which a start in a directory is known: `DIR#N`.

@@ -16,7 +16,8 @@ async fn codes_and_signals_are_told_exactly() {
         let ended = kept.run(&kept.hostile(&["exit", "0", &code.to_string()])).await;
         assert_eq!((ended.end, ended.exit), (End::Finished, Some(Exit::Code(code))));
     }
-    for (number, name) in [(6, "SIGABRT"), (9, "SIGKILL"), (11, "SIGSEGV"), (15, "SIGTERM"), (10, "SIGUSR1")] {
+    for (number, name) in [(6, "SIGABRT"), (9, "SIGKILL"), (11, "SIGSEGV"), (15, "SIGTERM"), (10, "SIGUSR1")]
+    {
         let ended = kept.run(&kept.hostile(&["die", &number.to_string()])).await;
         assert_eq!(ended.exit, Some(Exit::Signal(name.into())));
     }
@@ -84,7 +85,8 @@ async fn a_crowd_that_forks_on_is_gone() {
 #[tokio::test]
 async fn a_shell_line_passes_the_stop_on_and_gives_its_commands_their_grace() {
     let kept = Kept::new();
-    let line = "sh -c 'trap \"sleep 0.1; echo put away; exit\" TERM; echo up; while :; do sleep 0.01; done'; true";
+    let line =
+        "sh -c 'trap \"sleep 0.1; echo put away; exit\" TERM; echo up; while :; do sleep 0.01; done'; true";
     kept.start(&kept.sh(line)).await.unwrap();
     kept.file("out.log").await;
     within(process::stop(&kept.dir, "TERM", Span::from_secs(10))).await.unwrap();

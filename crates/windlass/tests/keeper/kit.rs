@@ -56,7 +56,11 @@ impl Kept {
             },
             stop: Stop { signal: "TERM".into(), grace: Span::from_secs(1), quiet: None },
             limits: Limits::default(),
-            log: Log { path: self.path("out.log").to_str().unwrap().into(), rotate_at: Bytes(1 << 20), keep: 3 },
+            log: Log {
+                path: self.path("out.log").to_str().unwrap().into(),
+                rotate_at: Bytes(1 << 20),
+                keep: 3,
+            },
             timeout: Span::ZERO,
             tied: false,
             oom_score_adj: 0,
@@ -87,6 +91,12 @@ impl Kept {
         within(process::stop(&self.dir, "TERM", Span::from_millis(300))).await.unwrap().unwrap()
     }
 
+    /// Waits until the keeper is gone too, which may end a rotation first.
+    pub(crate) async fn gone(&self) {
+        let keeper = self.status().keeper;
+        until(|| (!lives(keeper)).then_some(())).await;
+    }
+
     pub(crate) fn status(&self) -> Status {
         process::observe(&self.dir).unwrap().status.unwrap()
     }
@@ -109,7 +119,9 @@ impl Drop for Kept {
     fn drop(&mut self) {
         // The keeper first, or it would start the process again.
         for _ in 0..20 {
-            if let Some(status) = process::observe(&self.dir).filter(|seen| seen.keeper_alive).and_then(|s| s.status) {
+            if let Some(status) =
+                process::observe(&self.dir).filter(|seen| seen.keeper_alive).and_then(|s| s.status)
+            {
                 kill(status.keeper, "KILL");
             }
             let left = processes_of(&self.dir);

@@ -95,7 +95,10 @@ async fn the_first_goes_on_when_the_second_fails() {
     let port = port(&kept).await;
     let first = kept.pid();
     for (how, expected) in [
-        ("broken", "not replaced, the old process goes on: the new process ended before it was ready (exit code 7)"),
+        (
+            "broken",
+            "not replaced, the old process goes on: the new process ended before it was ready (exit code 7)",
+        ),
         ("slow", "not replaced, the old process goes on: the new process was not ready in time"),
     ] {
         std::fs::write(kept.path(how), "").unwrap();

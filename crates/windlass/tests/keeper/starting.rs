@@ -36,12 +36,15 @@ async fn what_cannot_be_started_says_exactly_why() {
     launch.argv = vec!["bin/web".into()];
     assert_eq!(
         refused(&kept, &launch).await,
-        format!("there is no program bin/web (seen from {root}), or the interpreter that it names is missing: install it, or correct the command")
+        format!(
+            "there is no program bin/web (seen from {root}), or the interpreter that it names is missing: install it, or correct the command"
+        )
     );
 
     std::fs::create_dir(kept.path("bin")).unwrap();
     std::fs::write(kept.path("bin/web"), "#!/bin/sh\n").unwrap();
-    let expected = "this account may not run bin/web: make it executable (chmod +x) and its directories accessible";
+    let expected =
+        "this account may not run bin/web: make it executable (chmod +x) and its directories accessible";
     assert_eq!(refused(&kept, &launch).await, expected);
 
     launch.directory = format!("{root}/gone");
@@ -59,7 +62,10 @@ async fn what_cannot_be_started_says_exactly_why() {
 
     launch = kept.sh("true");
     launch.log.path = "/proc/no/log".into();
-    assert_eq!(refused(&kept, &launch).await, "cannot open the log /proc/no/log: No such file or directory (os error 2)");
+    assert_eq!(
+        refused(&kept, &launch).await,
+        "cannot open the log /proc/no/log: No such file or directory (os error 2)"
+    );
 }
 
 #[tokio::test]
@@ -112,10 +118,17 @@ async fn starting_twice_is_one_start_and_another_launch_is_refused() {
     let error = kept.start(&kept.sh("exec sleep 99")).await.unwrap_err();
     assert!(matches!(error, RuntimeError::Taken { .. }));
     assert_eq!(error.hint().as_deref(), Some("stop what runs there first"));
-    let second = std::process::Command::new(env!("CARGO_BIN_EXE_windlass")).arg("keeper").arg(&kept.dir).output().unwrap();
+    let second = std::process::Command::new(env!("CARGO_BIN_EXE_windlass"))
+        .arg("keeper")
+        .arg(&kept.dir)
+        .output()
+        .unwrap();
     assert_eq!(second.status.code(), Some(6));
     let said = String::from_utf8(second.stderr).unwrap();
-    assert_eq!(said, format!("windlass keeper: a keeper lives in {} already: stop it first\n", kept.dir.display()));
+    assert_eq!(
+        said,
+        format!("windlass keeper: a keeper lives in {} already: stop it first\n", kept.dir.display())
+    );
     assert_eq!(kept.pid(), pid);
     kept.stop().await;
     // What has ended can be started again, as often as wanted, at once.

@@ -52,7 +52,8 @@ impl<'a> Archive<'a> {
     /// A file to write to; readable by its owner only, as the log is.
     pub(super) fn scratch(&self) -> io::Result<(PathBuf, File)> {
         let path = self.beside(".rotating");
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         Ok((path, file))
     }
 
@@ -87,7 +88,9 @@ impl<'a> Archive<'a> {
     /// Removes what is too many or too old.
     pub(super) fn expire(&self, now: SystemTime) -> io::Result<()> {
         for (path, rest) in self.siblings()? {
-            let Some(number) = rest.strip_suffix(".gz").and_then(|n| n.strip_prefix('.')?.parse::<u32>().ok()) else {
+            let Some(number) =
+                rest.strip_suffix(".gz").and_then(|n| n.strip_prefix('.')?.parse::<u32>().ok())
+            else {
                 continue;
             };
             let modified = fs::metadata(&path).and_then(|seen| seen.modified()).unwrap_or(now);
@@ -112,8 +115,14 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Compresses a part of a file; what was written is on the disk when this returns.
-pub(super) fn compress(from: &File, mut at: u64, end: u64, to: &File) -> io::Result<()> {
+/// Compresses a part of a file; what was written is on the disk when this returns `true`. Gives up,
+/// and returns `false`, as soon as `hopeless` says so.
+pub(super) fn compress(
+    from: &File,
+    (mut at, end): (u64, u64),
+    to: &File,
+    hopeless: impl Fn() -> io::Result<bool>,
+) -> io::Result<bool> {
     use std::io::Write;
     let mut encoder = GzEncoder::new(BufWriter::new(to), Compression::fast());
     let mut bytes = vec![0; 64 * 1024];
@@ -125,9 +134,12 @@ pub(super) fn compress(from: &File, mut at: u64, end: u64, to: &File) -> io::Res
         }
         encoder.write_all(&bytes[..read])?;
         at += read as u64;
+        if hopeless()? {
+            return Ok(false);
+        }
     }
     encoder.finish()?.flush()?;
-    to.sync_all()
+    to.sync_all().map(|()| true)
 }
 
 /// The number that names a file in its file system.

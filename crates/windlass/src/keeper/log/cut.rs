@@ -100,7 +100,13 @@ impl Cut {
     /// Chooses where to cut: at the last line end before `limit` that leaves room for the filler.
     /// Without one (a line as long as [`BACK`]) the line is split at a block boundary, both halves
     /// kept. `None` when that would archive nothing.
-    pub(super) fn choose(file: &File, method: Method, start: u64, limit: u64, text: &str) -> io::Result<Option<Self>> {
+    pub(super) fn choose(
+        file: &File,
+        method: Method,
+        start: u64,
+        limit: u64,
+        text: &str,
+    ) -> io::Result<Option<Self>> {
         let block = file.metadata()?.blksize();
         if method == Method::Truncate {
             return Ok((start < limit).then(|| Self { method, end: limit, filler: String::new() }));
@@ -182,7 +188,8 @@ mod tests {
     /// Cuts a file of numbered lines at `limit`; gives the archived part and what readers then see.
     fn cut(dir: &std::path::Path, lines: usize, limit: u64) -> (String, String) {
         let path = dir.join("log");
-        let mut file = File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+        let mut file =
+            File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
         let all: String = (0..lines).map(|n| format!("line {n}\n")).collect();
         file.write_all(all.as_bytes()).unwrap();
         let scratch = tempfile::tempfile_in(dir).unwrap();

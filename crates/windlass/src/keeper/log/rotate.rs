@@ -45,13 +45,15 @@ pub(super) fn rotate(log: &Log) -> io::Result<()> {
 
 /// Rotates once; whether there may be more to do.
 fn step(log: &Log, archive: &Archive<'_>, file: &File, method: Method) -> io::Result<bool> {
-    let (start, end) = (cut::start(file)?, file.metadata()?.len());
+    let start = cut::start(file)?;
+    let end = file.metadata()?.len();
     let size = end.saturating_sub(start);
     let kept = log.rotate_at.0.saturating_mul(u64::from(log.keep));
+    let too_much = kept.saturating_add(log.rotate_at.0.saturating_mul(2));
     let id = fresh_id();
     // It grows faster than it can be compressed. What is older than all that is kept would be
     // removed in a moment anyway: it goes at once, before the disk is full.
-    if size > kept.saturating_add(log.rotate_at.0.saturating_mul(2)) {
+    if size > too_much {
         let text = format!("{MARK}lines were dropped here: the log grew faster than it can be kept ({id:x})");
         return match Cut::choose(file, method, start, end - kept - log.rotate_at.0, &text)? {
             Some(cut) => cut.make(file).map(|()| true),
@@ -64,7 +66,10 @@ fn step(log: &Log, archive: &Archive<'_>, file: &File, method: Method) -> io::Re
     let limit = if method == Method::Truncate { end } else { end.min(start + log.rotate_at.0) };
     let Some(cut) = Cut::choose(file, method, start, limit, &filler(archive, id))? else { return Ok(false) };
     let (scratch, compressed) = archive.scratch()?;
-    archive::compress(file, start, cut.end, &compressed)?;
+    let hopeless = || Ok(file.metadata()?.len().saturating_sub(start) > too_much);
+    if !archive::compress(file, (start, cut.end), &compressed, hopeless)? {
+        return Ok(true);
+    }
     let intent = archive.beside(&Intent::of(&cut, id, file)?.name());
     fs::rename(scratch, &intent)?;
     archive.sync()?;

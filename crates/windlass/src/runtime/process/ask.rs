@@ -119,7 +119,9 @@ async fn stop_once(dir: &Path, ask: &KeeperAsk) -> Result<Option<Ended>, Runtime
         if let Some(ended) = ended(&status) {
             return Ok(Some(ended));
         }
-        if let (ProcessState::Running { .. } | ProcessState::Backoff { .. }, Some(reason)) = (&status.state, status.note) {
+        if let (ProcessState::Running { .. } | ProcessState::Backoff { .. }, Some(reason)) =
+            (&status.state, status.note)
+        {
             return Err(RuntimeError::Refused { reason });
         }
     }
@@ -169,7 +171,9 @@ fn last_word(dir: &Path) -> Option<Status> {
 
 fn ended(status: &Status) -> Option<Ended> {
     match status.state {
-        ProcessState::Ended(end) => Some(Ended { end, exit: status.last_exit.clone(), restarts: status.restarts }),
+        ProcessState::Ended(end) => {
+            Some(Ended { end, exit: status.last_exit.clone(), restarts: status.restarts })
+        }
         _ => None,
     }
 }

@@ -33,8 +33,12 @@ impl Connection {
                 let (read, write) = stream.into_split();
                 Ok(Self { lines: BufReader::with_capacity(1024, read).lines(), write })
             }
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Err(no_keeper()),
-            Err(source) => Err(RuntimeError::Io { tried: "talk to the keeper of", directory: dir.to_owned(), source }),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+                Err(no_keeper())
+            }
+            Err(source) => {
+                Err(RuntimeError::Io { tried: "talk to the keeper of", directory: dir.to_owned(), source })
+            }
         }
     }
 

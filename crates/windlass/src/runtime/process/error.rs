@@ -75,9 +75,10 @@ impl RuntimeError {
         match self {
             Self::NotStarted { .. } => Fault::Application,
             Self::KeeperDied { .. } | Self::Io { .. } | Self::Unusable { .. } => Fault::Machine,
-            Self::Taken { .. } | Self::NoKeeper { .. } | Self::NoEnvironment { .. } | Self::Refused { .. } => {
-                Fault::Caller
-            }
+            Self::Taken { .. }
+            | Self::NoKeeper { .. }
+            | Self::NoEnvironment { .. }
+            | Self::Refused { .. } => Fault::Caller,
         }
     }
 
@@ -95,7 +96,9 @@ impl RuntimeError {
             Self::NotStarted { .. } | Self::Refused { .. } => None,
             Self::Taken { .. } => Some("stop what runs there first".to_owned()),
             Self::NoKeeper { .. } | Self::NoEnvironment { .. } => Some("start it".to_owned()),
-            Self::KeeperDied { directory } => Some(format!("see what killed the keeper of {}", directory.display())),
+            Self::KeeperDied { directory } => {
+                Some(format!("see what killed the keeper of {}", directory.display()))
+            }
             Self::Io { directory, .. } | Self::Unusable { directory, .. } => Some(format!(
                 "see that {} is on a disk that has room, and belongs to this account",
                 directory.display()
@@ -115,8 +118,12 @@ impl std::fmt::Display for RuntimeError {
                 write!(f, "the environment of the process of {} is not known", directory.display())
             }
             Self::Refused { reason } => f.write_str(reason),
-            Self::Io { tried, directory, source } => write!(f, "cannot {tried} {}: {source}", directory.display()),
-            Self::Unusable { directory, reason } => write!(f, "cannot keep {}: {reason}", directory.display()),
+            Self::Io { tried, directory, source } => {
+                write!(f, "cannot {tried} {}: {source}", directory.display())
+            }
+            Self::Unusable { directory, reason } => {
+                write!(f, "cannot keep {}: {reason}", directory.display())
+            }
         }
     }
 }

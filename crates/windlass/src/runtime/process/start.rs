@@ -55,7 +55,11 @@ pub async fn start(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> R
 ///
 /// # Errors
 /// Those of [`start`].
-pub async fn start_tied(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> Result<Tie, RuntimeError> {
+pub async fn start_tied(
+    dir: &Path,
+    launch: &Launch,
+    env: Vec<(String, String)>,
+) -> Result<Tie, RuntimeError> {
     let failed = |tried| move |source| RuntimeError::Io { tried, directory: dir.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("make"))?;
     if let Some(seen) = observe(dir).filter(|seen| seen.keeper_alive || seen.process_alive) {
@@ -73,7 +77,8 @@ pub async fn start_tied(dir: &Path, launch: &Launch, env: Vec<(String, String)>)
     } else {
         forget(dir).map_err(failed("clear"))?;
     }
-    files::replace(&dir.join(LAUNCH), launch, Durability::UntilReboot).map_err(failed("write launch.json in"))?;
+    files::replace(&dir.join(LAUNCH), launch, Durability::UntilReboot)
+        .map_err(failed("write launch.json in"))?;
     let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     spawn(dir, &launch.label, launch.tied, env).await
 }
@@ -97,7 +102,9 @@ fn lost(dir: &Path, status: Status, state: ProcessState) -> std::io::Result<()> 
 /// Clears away what a process left behind that died after its keeper was killed. Whether there was
 /// anything to clear.
 pub(super) async fn bury(dir: &Path) -> Result<bool, RuntimeError> {
-    let Some(seen) = observe(dir).filter(|seen| !seen.keeper_alive && !seen.process_alive) else { return Ok(false) };
+    let Some(seen) = observe(dir).filter(|seen| !seen.keeper_alive && !seen.process_alive) else {
+        return Ok(false);
+    };
     let Some(status) = seen.status.filter(|status| !matches!(status.state, ProcessState::Ended(_))) else {
         return Ok(false);
     };
@@ -142,19 +149,32 @@ pub async fn readopt(dir: &Path) -> Result<(), RuntimeError> {
 ///
 /// # Errors
 /// Those of [`start`] and [`wait_ended`].
-pub async fn run_once(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> Result<Ended, RuntimeError> {
+pub async fn run_once(
+    dir: &Path,
+    launch: &Launch,
+    env: Vec<(String, String)>,
+) -> Result<Ended, RuntimeError> {
     let _tie = start_tied(dir, launch, env).await?;
     wait_ended(dir).await
 }
 
-async fn spawn(dir: &Path, label: &str, tied: bool, env: Vec<(OsString, OsString)>) -> Result<Tie, RuntimeError> {
+async fn spawn(
+    dir: &Path,
+    label: &str,
+    tied: bool,
+    env: Vec<(OsString, OsString)>,
+) -> Result<Tie, RuntimeError> {
     let unusable = |reason: String| RuntimeError::Unusable { directory: dir.to_owned(), reason };
     let mut command = Command::new(program());
     command.arg("keeper").arg(dir).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").envs(env);
     // `WINDLASS_PROCESS` names the process that this one is; the kept one gets its own.
     command.env_remove("WINDLASS_PROCESS");
-    command.stdin(if tied { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|e| unusable(format!("cannot start {}: {e}", program().display())))?;
+    command
+        .stdin(if tied { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child =
+        command.spawn().map_err(|e| unusable(format!("cannot start {}: {e}", program().display())))?;
     let tie = Tie(child.stdin.take());
     let output = child.wait_with_output().await.map_err(|e| unusable(e.to_string()))?;
     let said = String::from_utf8_lossy(&output.stderr);
