@@ -38,7 +38,16 @@ impl Signals {
         // ours. SIGPIPE stays ignored: writing to a watcher that is gone is an error, no death.
         unsafe {
             for signal in (1..=64).filter(|signal| *signal != libc::SIGPIPE) {
-                libc::signal(signal, libc::SIG_DFL);
+                // Not `sigaction`: the library keeps 32 and 33 for itself and refuses them. All
+                // zeros is the default disposition in the kernel's layout of any architecture.
+                let default = [0_u64; 8];
+                libc::syscall(
+                    libc::SYS_rt_sigaction,
+                    signal,
+                    default.as_ptr(),
+                    std::ptr::null_mut::<u8>(),
+                    8,
+                );
             }
             let mut set: libc::sigset_t = std::mem::zeroed();
             libc::sigemptyset(&raw mut set);

@@ -18,6 +18,8 @@ pub(super) fn exit(millis: u64, code: u64) -> ExitCode {
 pub(super) fn die(number: u64) -> io::Result<()> {
     let number = i32::try_from(number).unwrap_or_default();
     let signal = Signal::from_named_raw(number).ok_or_else(|| io::Error::other("no such signal"))?;
+    // Rust's own handler of SIGSEGV takes the first for a fault that will come again, and steps aside.
+    kill_process(getpid(), signal)?;
     kill_process(getpid(), signal)?;
     std::thread::sleep(LONG);
     Ok(())

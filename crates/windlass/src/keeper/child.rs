@@ -129,7 +129,7 @@ impl Preparation {
         }
         stage(Stage::Resource)?;
         for (resource, limit) in &self.resources {
-            setrlimit(*resource, limit.clone())?;
+            setrlimit(*resource, *limit)?;
         }
         stage(Stage::Account)?;
         if let Some(account) = self.account.as_ref().filter(|_| rustix::process::geteuid().is_root()) {

@@ -49,6 +49,20 @@ pub(crate) fn replace<T: Serialize>(path: &Path, value: &T, durability: Durabili
     Ok(())
 }
 
+/// Writes a value over the old one, for a disk that has no room for a second file: the old one's block
+/// is there already. A power cut in between may tear it, which readers take for missing.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn overwrite<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut text = serde_json::to_vec(value)?;
+    text.push(b'\n');
+    file.write_all(&text)?;
+    file.set_len(text.len() as u64)?;
+    file.sync_all()
+}
+
 /// Reads a value; `None` when the file is missing or torn, which a power cut may leave.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
@@ -70,5 +84,7 @@ mod tests {
         }
         fs::write(&path, &whole).unwrap();
         assert_eq!(read::<Vec<String>>(&path).unwrap().len(), 2);
+        overwrite(&path, &["short"]).unwrap();
+        assert_eq!(read::<Vec<String>>(&path).unwrap(), ["short"]);
     }
 }

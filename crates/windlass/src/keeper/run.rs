@@ -149,6 +149,9 @@ impl Keeper {
         }
         let _gone = std::fs::remove_file(SOCKET);
         let _gone = std::fs::remove_file(NOTIFY);
+        // The next keeper may come; only a rotation is still to be waited for.
+        self.lock = None;
+        self.rotation.finish();
     }
 
     /// Tells the starter as soon as there is something to tell.
@@ -287,6 +290,7 @@ impl Keeper {
         self.status.since = now_millis();
         if let Err(e) = files::replace(Path::new(STATUS), &self.status, durability) {
             self.status.note = Some(format!("cannot write {STATUS}: {e}"));
+            let _told_by_the_note = files::overwrite(Path::new(STATUS), &self.status);
         }
         self.watchers.tell(&self.status);
     }
@@ -494,6 +498,10 @@ impl Keeper {
 
     /// `status` is missing for an adopted process: only a parent is told.
     fn process_ended(&mut self, status: Option<WaitStatus>) {
+        // Its number may be another's by the time that what it left behind is cleared away.
+        if !matches!(self.phase, Phase::Running | Phase::Stopping { .. }) {
+            return;
+        }
         let Some(process) = &self.process else { return };
         let pid = process.pid.as_raw_nonzero().get();
         let ours = matches!(self.phase, Phase::Stopping { killed: true, .. });

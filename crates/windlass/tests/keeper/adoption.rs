@@ -41,6 +41,29 @@ async fn a_process_outlives_its_keeper_and_gets_another() {
 }
 
 #[tokio::test]
+async fn what_starts_keepers_of_its_own_ends_without_them() {
+    let kept = Kept::new();
+    let service = Kept::new();
+    // Written as the host side would, and started by a process that is kept itself.
+    std::fs::create_dir(&service.dir).unwrap();
+    let launch = serde_json::to_vec(&service.sh("exec sleep 100")).unwrap();
+    std::fs::write(service.dir.join("launch.json"), launch).unwrap();
+    let mut host = kept.sh("env -u WINDLASS_PROCESS \"$0\" keeper \"$1\" && exec sleep 100");
+    host.argv.push(env!("CARGO_BIN_EXE_windlass").into());
+    host.argv.push(service.dir.to_str().unwrap().into());
+    host.keeps_others = true;
+    host.restart.when = RestartWhen::Always;
+    kept.start(&host).await.unwrap();
+    until(|| process::observe(&service.dir)?.process_alive.then_some(())).await;
+    let pid = service.pid();
+    assert_eq!(kept.stop().await.end, End::Stopped);
+    kept.gone().await;
+    let seen = process::observe(&service.dir).unwrap();
+    assert!(seen.keeper_alive && seen.process_alive && service.pid() == pid);
+    assert_eq!(service.stop().await.end, End::Stopped);
+}
+
+#[tokio::test]
 async fn starting_what_has_lost_its_keeper_gives_it_another() {
     let kept = Kept::new();
     let launch = kept.sh("exec sleep 100");

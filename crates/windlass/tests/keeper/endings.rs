@@ -90,7 +90,8 @@ async fn a_shell_line_passes_the_stop_on_and_gives_its_commands_their_grace() {
     kept.start(&kept.sh(line)).await.unwrap();
     kept.file("out.log").await;
     within(process::stop(&kept.dir, "TERM", Span::from_secs(10))).await.unwrap();
-    assert_eq!(kept.text("out.log"), "up\nput away\n");
+    // The outer shell says that it was terminated; the inner one had the time to put its work away.
+    assert!(kept.text("out.log").ends_with("put away\n"), "{}", kept.text("out.log"));
 }
 
 #[tokio::test]

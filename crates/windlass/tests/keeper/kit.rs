@@ -91,6 +91,12 @@ impl Kept {
         within(process::stop(&self.dir, "TERM", Span::from_millis(300))).await.unwrap().unwrap()
     }
 
+    /// Waits until the keeper is gone too, which may end a rotation first.
+    pub(crate) async fn gone(&self) {
+        let keeper = self.status().keeper;
+        until(|| (!lives(keeper)).then_some(())).await;
+    }
+
     pub(crate) fn status(&self) -> Status {
         process::observe(&self.dir).unwrap().status.unwrap()
     }

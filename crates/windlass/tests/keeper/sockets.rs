@@ -121,7 +121,9 @@ async fn the_store_is_reached_from_a_directory_with_a_long_name() {
     let kept = Kept::in_directory(&long);
     kept.start(&server(&kept)).await.unwrap();
     let port = port(&kept).await;
-    kill(kept.pid(), "KILL");
+    let first = kept.pid();
+    kill(first, "KILL");
+    until(|| (!lives(first)).then_some(())).await;
     assert!(ask(port).ends_with(" web%3Amain\n"));
     kept.stop().await;
 }

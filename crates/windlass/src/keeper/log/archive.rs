@@ -115,8 +115,14 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Compresses a part of a file; what was written is on the disk when this returns.
-pub(super) fn compress(from: &File, mut at: u64, end: u64, to: &File) -> io::Result<()> {
+/// Compresses a part of a file; what was written is on the disk when this returns `true`. Gives up,
+/// and returns `false`, as soon as `hopeless` says so.
+pub(super) fn compress(
+    from: &File,
+    (mut at, end): (u64, u64),
+    to: &File,
+    hopeless: impl Fn() -> io::Result<bool>,
+) -> io::Result<bool> {
     use std::io::Write;
     let mut encoder = GzEncoder::new(BufWriter::new(to), Compression::fast());
     let mut bytes = vec![0; 64 * 1024];
@@ -128,9 +134,12 @@ pub(super) fn compress(from: &File, mut at: u64, end: u64, to: &File) -> io::Res
         }
         encoder.write_all(&bytes[..read])?;
         at += read as u64;
+        if hopeless()? {
+            return Ok(false);
+        }
     }
     encoder.finish()?.flush()?;
-    to.sync_all()
+    to.sync_all().map(|()| true)
 }
 
 /// The number that names a file in its file system.

@@ -220,7 +220,7 @@ mod tests {
             for limit in [4096, 4097, 5000, 8191, 8192, 40_000, 50_000] {
                 let (archived, rest) = cut(dir, 5000, limit);
                 assert!(archived.ends_with('\n') && archived.len() as u64 <= limit);
-                assert!(rest.starts_with("line "), "{:?}", &rest[..rest.len().min(40)]);
+                assert!(rest.is_empty() || rest.starts_with("line "), "{:?}", &rest[..rest.len().min(40)]);
             }
         });
     }

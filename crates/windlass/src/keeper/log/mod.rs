@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitOptions};
 use windlass_core::launch::Log;
 
 mod archive;
@@ -37,7 +37,7 @@ pub(super) struct Rotation {
 impl Rotation {
     pub(super) fn new(log: &Log) -> Self {
         let now = Instant::now();
-        Self { log: log.clone(), due: now + LEISURELY, looked: now, size: 0, day: 0, helper: None }
+        Self { log: log.clone(), due: now + HASTY, looked: now, size: 0, day: 0, helper: None }
     }
 
     /// When it wants to look next.
@@ -58,6 +58,16 @@ impl Rotation {
             self.due = Instant::now() + HASTY;
         }
         over
+    }
+
+    /// Waits for the helper, so that nothing of a keeper outlives it.
+    pub(super) fn finish(&mut self) {
+        while let Some(helper) = self.helper.take() {
+            if let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(Some(helper), WaitOptions::empty())
+            {
+                self.helper = Some(helper);
+            }
+        }
     }
 
     /// Looks, if it is time, and has the log rotated, if it is due. The helper gives up `lock`: it

@@ -45,13 +45,15 @@ pub(super) fn rotate(log: &Log) -> io::Result<()> {
 
 /// Rotates once; whether there may be more to do.
 fn step(log: &Log, archive: &Archive<'_>, file: &File, method: Method) -> io::Result<bool> {
-    let (start, end) = (cut::start(file)?, file.metadata()?.len());
+    let start = cut::start(file)?;
+    let end = file.metadata()?.len();
     let size = end.saturating_sub(start);
     let kept = log.rotate_at.0.saturating_mul(u64::from(log.keep));
+    let too_much = kept.saturating_add(log.rotate_at.0.saturating_mul(2));
     let id = fresh_id();
     // It grows faster than it can be compressed. What is older than all that is kept would be
     // removed in a moment anyway: it goes at once, before the disk is full.
-    if size > kept.saturating_add(log.rotate_at.0.saturating_mul(2)) {
+    if size > too_much {
         let text = format!("{MARK}lines were dropped here: the log grew faster than it can be kept ({id:x})");
         return match Cut::choose(file, method, start, end - kept - log.rotate_at.0, &text)? {
             Some(cut) => cut.make(file).map(|()| true),
@@ -64,7 +66,10 @@ fn step(log: &Log, archive: &Archive<'_>, file: &File, method: Method) -> io::Re
     let limit = if method == Method::Truncate { end } else { end.min(start + log.rotate_at.0) };
     let Some(cut) = Cut::choose(file, method, start, limit, &filler(archive, id))? else { return Ok(false) };
     let (scratch, compressed) = archive.scratch()?;
-    archive::compress(file, start, cut.end, &compressed)?;
+    let hopeless = || Ok(file.metadata()?.len().saturating_sub(start) > too_much);
+    if !archive::compress(file, (start, cut.end), &compressed, hopeless)? {
+        return Ok(true);
+    }
     let intent = archive.beside(&Intent::of(&cut, id, file)?.name());
     fs::rename(scratch, &intent)?;
     archive.sync()?;
@@ -162,6 +167,108 @@ fn begins_alike(archived: &Path, file: &File) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+    use std::time::Duration;
+
+    use windlass_core::units::Bytes;
+
+    struct Sample {
+        _dir: tempfile::TempDir,
+        log: Log,
+        all: String,
+    }
+
+    impl Sample {
+        fn in_directory(parent: &Path, lines: usize) -> Self {
+            let dir = tempfile::tempdir_in(parent).unwrap();
+            let path = dir.path().join("web.log");
+            let all: String = (0..lines).map(|n| format!("line {n}\n")).collect();
+            fs::write(&path, &all).unwrap();
+            let log = Log { path: path.to_str().unwrap().into(), rotate_at: Bytes(20_000), keep: 9 };
+            Self { _dir: dir, log, all }
+        }
+
+        fn file(&self) -> File {
+            File::options().read(true).write(true).open(&self.log.path).unwrap()
+        }
+
+        /// All lines that are still there.
+        fn text(&self) -> String {
+            let mut text = String::new();
+            for number in (1..=9).rev() {
+                if let Ok(file) = File::open(format!("{}.{number}.gz", self.log.path)) {
+                    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+                }
+            }
+            let live = fs::read(&self.log.path).unwrap();
+            text + std::str::from_utf8(&live[usize::try_from(cut::start(&self.file()).unwrap()).unwrap()..])
+                .unwrap()
+        }
+
+        /// Rotates up to the intent; makes the cut or not; dies.
+        fn interrupted(&self, with_cut: bool) {
+            let file = self.file();
+            let archive = Archive::new(Path::new(&self.log.path), self.log.keep);
+            let (_, probe) = archive.scratch().unwrap();
+            let method = cut::method_of(&probe, file.metadata().unwrap().blksize()).unwrap();
+            let (id, start) = (fresh_id(), cut::start(&file).unwrap());
+            let cut =
+                Cut::choose(&file, method, start, start + 20_000, &filler(&archive, id)).unwrap().unwrap();
+            let (scratch, compressed) = archive.scratch().unwrap();
+            assert!(archive::compress(&file, (start, cut.end), &compressed, || Ok(false)).unwrap());
+            fs::rename(scratch, archive.beside(&Intent::of(&cut, id, &file).unwrap().name())).unwrap();
+            if with_cut {
+                cut.make(&file).unwrap();
+            }
+        }
+    }
+
+    fn in_each_file_system(check: impl Fn(&Path)) {
+        check(&std::env::temp_dir());
+        if Path::new("/dev/shm").is_dir() {
+            check(Path::new("/dev/shm"));
+        }
+    }
+
+    #[test]
+    fn a_rotation_that_was_killed_is_finished_without_loss_or_repetition() {
+        in_each_file_system(|parent| {
+            for with_cut in [false, true] {
+                let sample = Sample::in_directory(parent, 4_000);
+                sample.interrupted(with_cut);
+                rotate(&sample.log).unwrap();
+                assert_eq!(sample.text(), sample.all, "cut made: {with_cut}");
+                // And again, on a log that has been rotated before.
+                File::options()
+                    .append(true)
+                    .open(&sample.log.path)
+                    .unwrap()
+                    .write_all(sample.all.as_bytes())
+                    .unwrap();
+                sample.interrupted(with_cut);
+                rotate(&sample.log).unwrap();
+                assert_eq!(sample.text(), sample.all.repeat(2), "cut made: {with_cut}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_small_log_is_rotated_on_the_next_day() {
+        in_each_file_system(|parent| {
+            let sample = Sample::in_directory(parent, 1_000);
+            let newest = format!("{}.1.gz", sample.log.path);
+            rotate(&sample.log).unwrap();
+            assert!(!Path::new(&newest).exists(), "the day has not passed");
+            flate2::write::GzEncoder::new(File::create(&newest).unwrap(), flate2::Compression::fast())
+                .finish()
+                .unwrap();
+            let yesterday = SystemTime::now() - Duration::from_secs(25 * 3600);
+            File::options().write(true).open(&newest).unwrap().set_modified(yesterday).unwrap();
+            rotate(&sample.log).unwrap();
+            assert!(fs::metadata(&newest).unwrap().len() > 100, "the whole log is in it");
+            assert_eq!(sample.text(), sample.all);
+        });
+    }
 
     #[test]
     fn an_intent_says_all_that_is_needed_to_finish_it() {

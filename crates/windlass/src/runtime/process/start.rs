@@ -89,13 +89,20 @@ fn forget(dir: &Path) -> std::io::Result<()> {
     let path = dir.join(STATUS);
     match files::read::<Status>(&path) {
         Some(Status { state: ProcessState::Ended(_), .. }) => std::fs::remove_file(path),
-        Some(status) => lost(dir, status, ProcessState::Backoff { until: 0 }),
+        Some(status) => lost(dir, &status, ProcessState::Backoff { until: 0 }),
         None => Ok(()),
     }
 }
 
-fn lost(dir: &Path, status: Status, state: ProcessState) -> std::io::Result<()> {
-    let status = Status { state, restarts: 0, last_exit: None, note: None, ..status };
+fn lost(dir: &Path, status: &Status, state: ProcessState) -> std::io::Result<()> {
+    let status = Status {
+        keeper: status.keeper,
+        state,
+        restarts: 0,
+        last_exit: None,
+        since: status.since,
+        note: None,
+    };
     files::replace(&dir.join(STATUS), &status, Durability::UntilReboot)
 }
 
@@ -108,7 +115,7 @@ pub(super) async fn bury(dir: &Path) -> Result<bool, RuntimeError> {
     let Some(status) = seen.status.filter(|status| !matches!(status.state, ProcessState::Ended(_))) else {
         return Ok(false);
     };
-    lost(dir, status, ProcessState::Stopping { pid: 0 }).map_err(|source| RuntimeError::Io {
+    lost(dir, &status, ProcessState::Stopping { pid: 0 }).map_err(|source| RuntimeError::Io {
         tried: "clear",
         directory: dir.to_owned(),
         source,
