@@ -10,7 +10,7 @@
 //! resources/db/            0700, or 0711 where the server runs as an account of its own
 //!   identity.json          what is chosen once and kept: ports, passwords (0600)
 //!   lock                   held while the directory is being made ready
-//!   config/                the server's configuration, written at every start (0700, files 0600)
+//!   config/                the server's configuration, written at every start (files 0600)
 //!   data/                  the data; only `remove` deletes it
 //!   run/                   sockets
 //! ```

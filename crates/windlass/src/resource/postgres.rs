@@ -158,7 +158,7 @@ fn configure(
     account: Option<&Account>,
 ) -> Result<(Option<String>, String), Fault> {
     let directory = place.directory.join("config");
-    files::private_directory(&directory, account)?;
+    files::passable_directory(&directory, account)?;
     let run = place.text("run")?;
     let socket = (run.len() + format!("/.s.PGSQL.{port}.lock").len() <= LONGEST_SOCKET).then_some(run);
     if let Some(socket) = &socket {

@@ -37,7 +37,10 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let programs = locate(Engine::Rabbitmq, private.version)?;
     let identity = Identity::of(&place.directory, Engine::Rabbitmq, 3)?;
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
-    for below in ["config", "data", "run", "home"] {
+    for below in ["config", "home"] {
+        files::passable_directory(&place.directory.join(below), account)?;
+    }
+    for below in ["data", "run"] {
         files::private_directory(&place.directory.join(below), account)?;
     }
     let password = identity.password.expose();

@@ -39,9 +39,8 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let programs = locate(Engine::Redis, private.version)?;
     let identity = Identity::of(&place.directory, Engine::Redis, 1)?;
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
-    for below in ["config", "data"] {
-        files::private_directory(&place.directory.join(below), account)?;
-    }
+    files::passable_directory(&place.directory.join("config"), account)?;
+    files::private_directory(&place.directory.join("data"), account)?;
     let password = identity.password.expose();
 
     let mut config = Config::new(Syntax::Redis);
