@@ -30,6 +30,10 @@ const OURS: [&str; 7] = [
     "log.console",
 ];
 
+pub(super) fn check(private: &Private<'_>) -> Result<(), Fault> {
+    Config::new(Syntax::Rabbitmq).options(private.options, &OURS)
+}
+
 pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
     let account = place::account("rabbitmq")?;
     let account = account.as_ref();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use windlass::resource::{self, after_start, facts_of_url, prepare};
+use windlass::resource::{self, after_start, check, facts_of_url, prepare};
 use windlass_core::spec::{Engine, Source};
 
 use crate::server::{Server, assert_private, client, directory, place, resource, sql};
@@ -102,10 +102,16 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
     };
     assert!(fault(Engine::Postgres, "postgres", &[]).contains("PostgreSQL uses the name itself"));
     assert!(fault(Engine::Postgres, "a\nb", &[]).contains("cannot be the database"));
-    assert!(!place.directory.exists());
     assert!(fault(Engine::Redis, "0", &[("requirepass", "x")]).contains("Windlass's own to decide"));
     let injected = fault(Engine::Redis, "0", &[("maxclients", "1\nrename-command PING \"\"")]);
     assert!(injected.contains("leave out line ends"), "{injected}");
+    assert!(fault(Engine::Redis, "4096", &[]).contains("use 0 to 1023"));
+    assert!(
+        fault(Engine::Rabbitmq, "shop", &[("load_definitions", "x")]).contains("Windlass's own to decide")
+    );
+    assert!(!place.directory.exists());
+    assert!(check(&resource(Engine::Postgres, "a\nb", &[])).is_err());
+    assert_eq!(check(&resource(Engine::Postgres, "shop", &[("work_mem", "8MB")])), Ok(()));
 }
 
 #[test]
@@ -119,4 +125,15 @@ fn data_of_another_version_is_not_touched() {
     *version = Some(15);
     let fault = prepare(&wanted, &place).unwrap_err().to_string();
     assert!(fault.contains("is of PostgreSQL 9, not 15; keep version = 9"), "{fault}");
+}
+
+#[test]
+fn data_without_its_password_is_not_touched() {
+    let dir = directory();
+    let place = place(dir.path(), "db");
+    let wanted = resource(Engine::Postgres, "shop", &[]);
+    prepare(&wanted, &place).unwrap();
+    fs::remove_file(place.directory.join("identity.json")).unwrap();
+    let fault = prepare(&wanted, &place).unwrap_err().to_string();
+    assert!(fault.contains("has data, but its identity.json is missing"), "{fault}");
 }
