@@ -48,24 +48,25 @@ fn kill_at_every(engine: Engine, calls: &str) -> usize {
 }
 
 /// strace counts each kind of call by itself.
-fn kill_everywhere(engine: Engine, at_least: usize) {
-    let killed: usize = ["fsync", "rename", "mkdir"].iter().map(|call| kill_at_every(engine, call)).sum();
+fn kill_everywhere(engine: Engine, calls: &[&str], at_least: usize) {
+    let killed: usize = calls.iter().map(|call| kill_at_every(engine, call)).sum();
     assert!(killed >= at_least, "it was killed {killed} times only");
 }
 
 #[test]
 fn a_kill_at_any_write_of_redis_is_made_good() {
-    kill_everywhere(Engine::Redis, 6);
+    kill_everywhere(Engine::Redis, &["fsync", "rename", "mkdir"], 6);
 }
 
 #[test]
 fn a_kill_at_any_write_of_rabbitmq_is_made_good() {
-    kill_everywhere(Engine::Rabbitmq, 20);
+    kill_everywhere(Engine::Rabbitmq, &["fsync", "rename", "mkdir"], 20);
 }
 
 #[test]
 fn a_kill_at_any_write_of_postgres_is_made_good() {
-    kill_everywhere(Engine::Postgres, 15);
+    // Each round initialises a database; before a rename is all that differs for the next one.
+    kill_everywhere(Engine::Postgres, &["rename"], 6);
 }
 
 #[test]
