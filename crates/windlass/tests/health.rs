@@ -112,20 +112,17 @@ fn a_command_that_floods_is_bounded() {
     assert!(said.len() < 5000, "{} bytes", said.len());
 }
 
-#[test]
-fn a_command_that_hangs_leaves_nothing_behind() {
-    let dir = tempfile::tempdir().unwrap();
-    let pids = dir.path().join("pids");
-    // A child in the group, and one that has left both group and session and is nobody's child.
-    let line = format!(
-        "sleep 1000 & echo $! > {0}; (setsid sleep 1001 & echo $! >> {0}); wait; sleep 1000",
-        pids.display()
-    );
-    let began = Instant::now();
-    let reason = ask(&shell(&line), None, SHORT).unwrap_err();
-    assert!(reason.contains("did not end within 300ms and was killed"), "{reason}");
-    assert!(began.elapsed() < LONG);
-    let pids = std::fs::read_to_string(&pids).unwrap();
+/// A command that hangs: with a child in its group, and one that has left both group and session
+/// and is nobody's child. It writes down both.
+fn hanging(pids: &Path) -> Probe {
+    let pids = pids.display();
+    shell(&format!(
+        "sleep 1000 & echo $! > {pids}; (setsid sleep 1001 & echo $! >> {pids}); wait; sleep 1000"
+    ))
+}
+
+fn assert_gone(pids: &Path) {
+    let pids = std::fs::read_to_string(pids).unwrap();
     assert_eq!(pids.lines().count(), 2);
     for pid in pids.lines() {
         let deadline = Instant::now() + LONG;
@@ -134,6 +131,51 @@ fn a_command_that_hangs_leaves_nothing_behind() {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
+}
+
+#[test]
+fn a_command_that_hangs_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let pids = dir.path().join("pids");
+    let began = Instant::now();
+    let reason = ask(&hanging(&pids), None, SHORT).unwrap_err();
+    assert!(reason.contains("did not end within 300ms and was killed"), "{reason}");
+    assert!(began.elapsed() < LONG);
+    assert_gone(&pids);
+}
+
+#[test]
+fn a_command_that_nobody_waits_for_any_more_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let pids = dir.path().join("pids");
+    let (question, target) = (hanging(&pids), target(None, dir.path()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let written = async {
+            while std::fs::read_to_string(&pids).map_or(0, |pids| pids.lines().count()) < 2 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            answer = probe(&question, &target, LONG) => panic!("{answer:?}"),
+            () = written => {}
+        }
+    });
+    assert_gone(&pids);
+}
+
+#[test]
+fn a_command_runs_as_its_account() {
+    if !rustix::process::geteuid().is_root() {
+        return; // Only root can become another.
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ask = |user: &str, line: &str| {
+        let target = Target { user: Some(user.into()), ..target(None, Path::new("/")) };
+        runtime.block_on(async { probe(&shell(line), &target, LONG).await }).map_err(|why| why.reason)
+    };
+    assert_eq!(ask("nobody", "test \"$(id -un) $(id -G)\" = \"nobody $(id -g)\""), Ok(()));
+    assert!(ask("no-such-account", "true").unwrap_err().ends_with("there is no account \"no-such-account\""));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Private databases, caches and brokers: initialised and described as processes to keep.
 //!
-//! [`locate`](locate()) finds the programs that are installed. [`prepare`] makes the directory of a resource ready
+//! [`check`] says whether the programs are installed and the options make sense. [`prepare`] makes the directory of a resource ready
 //! and answers with a [`Prepared`]: the process to keep, and the facts that templates ask for. It
 //! can be called at any time, also while the server runs: what is there is kept, and what a crash
 //! left half done is done again. When the server runs, [`ready`] asks it in its own protocol whether
@@ -10,7 +10,7 @@
 //! resources/db/            0700, or 0711 where the server runs as an account of its own
 //!   identity.json          what is chosen once and kept: ports, passwords (0600)
 //!   lock                   held while the directory is being made ready
-//!   config/                the server's configuration, written at every start (0700, files 0600)
+//!   config/                the server's configuration, written at every start (files 0600)
 //!   data/                  the data; only `remove` deletes it
 //!   run/                   sockets
 //! ```
@@ -90,25 +90,58 @@ struct Private<'r> {
     memory: Option<windlass_core::units::Bytes>,
 }
 
+impl<'r> Private<'r> {
+    /// `None` when the resource is external.
+    fn of(resource: &'r Resource) -> Option<Self> {
+        match &resource.source {
+            Source::Private { version, database, port, options, memory } => {
+                Some(Self { version: *version, database, port: *port, options, memory: *memory })
+            }
+            Source::External { .. } => None,
+        }
+    }
+
+    /// That there can be such a resource. Nothing is looked at.
+    fn check(&self, engine: Engine) -> Result<(), Fault> {
+        let database = self.database;
+        if database.is_empty() || database.len() > 63 || database.chars().any(char::is_control) {
+            return Err(Fault::new(
+                format!("{database:?} cannot be the database of a resource"),
+                "use 1 to 63 bytes without control characters",
+            ));
+        }
+        match engine {
+            Engine::Postgres => postgres::check(self),
+            Engine::Redis => redis::check(self),
+            Engine::Rabbitmq => rabbitmq::check(self),
+        }
+    }
+}
+
+/// Whether a resource can be prepared on this machine, as far as that can be told without changing
+/// anything: its options, and its programs. There is nothing to check about an external one.
+///
+/// # Errors
+/// A [`Fault`] that says what to change or to install.
+pub fn check(resource: &Resource) -> Result<(), Fault> {
+    let Some(private) = Private::of(resource) else { return Ok(()) };
+    private.check(resource.engine)?;
+    locate(resource.engine, private.version).map(|_| ())
+}
+
 /// Makes the directory of a private resource ready, and describes its process.
 ///
 /// # Errors
 /// A [`Fault`]: its programs are not installed, its options are wrong, its directory cannot be
 /// written; or the resource is not private.
 pub fn prepare(resource: &Resource, place: &Place) -> Result<Prepared, Fault> {
-    let Source::Private { version, database, port, options, memory } = &resource.source else {
+    let Some(private) = Private::of(resource) else {
         return Err(Fault::new(
             format!("the resource {} is external: there is nothing to prepare", place.name),
             "use the facts of its URL",
         ));
     };
-    if database.is_empty() || database.len() > 63 || database.chars().any(char::is_control) {
-        return Err(Fault::new(
-            format!("{database:?} cannot be the database of the resource {}", place.name),
-            "use 1 to 63 bytes without control characters",
-        ));
-    }
-    let private = Private { version: *version, database, port: *port, options, memory: *memory };
+    private.check(resource.engine)?;
     match resource.engine {
         Engine::Postgres => postgres::prepare(&private, place),
         Engine::Redis => redis::prepare(&private, place),

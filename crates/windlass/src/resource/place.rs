@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -44,10 +44,8 @@ impl Place {
     /// Makes the directory, and holds its lock: also against what a Windlass that was killed has
     /// left running, when that was given the file.
     pub(super) fn lock(&self, account: Option<&Account>) -> Result<File, Fault> {
-        files::private_directory(&self.directory, None)?;
+        files::passable_directory(&self.directory, account)?;
         if let Some(account) = account {
-            fs::set_permissions(&self.directory, fs::Permissions::from_mode(0o711))
-                .map_err(Fault::at("set the mode of", &self.directory))?;
             passable(&self.directory, account)?;
         }
         let path = self.directory.join("lock");

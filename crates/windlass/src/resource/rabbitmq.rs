@@ -30,6 +30,10 @@ const OURS: [&str; 7] = [
     "log.console",
 ];
 
+pub(super) fn check(private: &Private<'_>) -> Result<(), Fault> {
+    Config::new(Syntax::Rabbitmq).options(private.options, &OURS)
+}
+
 pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
     let account = place::account("rabbitmq")?;
     let account = account.as_ref();
@@ -37,7 +41,10 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let programs = locate(Engine::Rabbitmq, private.version)?;
     let identity = Identity::of(&place.directory, Engine::Rabbitmq, 3)?;
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
-    for below in ["config", "data", "run", "home"] {
+    for below in ["config", "home"] {
+        files::passable_directory(&place.directory.join(below), account)?;
+    }
+    for below in ["data", "run"] {
         files::private_directory(&place.directory.join(below), account)?;
     }
     let password = identity.password.expose();

@@ -31,17 +31,30 @@ const OURS: [&str; 15] = [
     "slaveof",
 ];
 
+/// The most databases that a server is given: each costs memory, used or not.
+const MOST_DATABASES: u32 = 1024;
+
+pub(super) fn check(private: &Private<'_>) -> Result<(), Fault> {
+    if private.database.parse().is_ok_and(|number: u64| number >= MOST_DATABASES.into()) {
+        return Err(Fault::new(
+            format!("the Redis database {} is too high a number", private.database),
+            format!("use 0 to {}", MOST_DATABASES - 1),
+        ));
+    }
+    Config::new(Syntax::Redis).options(private.options, &OURS)
+}
+
 pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
-    let number = private.database.parse::<u32>().ok();
+    // Redis's databases have no names: a resource that is given one uses the first.
+    let number: Option<u32> = private.database.parse().ok();
     let account = place::account("redis")?;
     let account = account.as_ref();
     let _lock = place.lock(account)?;
     let programs = locate(Engine::Redis, private.version)?;
     let identity = Identity::of(&place.directory, Engine::Redis, 1)?;
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
-    for below in ["config", "data"] {
-        files::private_directory(&place.directory.join(below), account)?;
-    }
+    files::passable_directory(&place.directory.join("config"), account)?;
+    files::private_directory(&place.directory.join("data"), account)?;
     let password = identity.password.expose();
 
     let mut config = Config::new(Syntax::Redis);

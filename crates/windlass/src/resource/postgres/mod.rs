@@ -1,9 +1,11 @@
 //! A private PostgreSQL.
 
+mod setup;
+
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -20,6 +22,7 @@ use super::place::{self, Place};
 use super::run::run;
 use super::url::encoded;
 use super::{Prepared, Private};
+pub(super) use setup::Setup;
 
 /// The superuser; the application's account is another, without its rights.
 const ADMIN: &str = "postgres";
@@ -43,20 +46,26 @@ const OURS: [&str; 9] = [
     "external_pid_file",
 ];
 
-pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
+pub(super) fn check(private: &Private<'_>) -> Result<(), Fault> {
     let database = private.database;
     if database == ADMIN
         || database.starts_with("pg_")
         || ["template0", "template1", "public"].contains(&database)
     {
         return Err(Fault::new(
-            format!(
-                "the database of the resource {} cannot be called {database}: PostgreSQL uses the name itself",
-                place.name
-            ),
+            format!("a database cannot be called {database}: PostgreSQL uses the name itself"),
             "choose another name, such as the application's",
         ));
     }
+    Config::new(Syntax::Postgres).options(server_options(private), &OURS)
+}
+
+/// The options that go to the server's configuration.
+fn server_options<'p>(private: &Private<'p>) -> impl Iterator<Item = (&'p String, &'p String)> + use<'p> {
+    private.options.iter().filter(|(name, _)| *name != EXTENSIONS)
+}
+
+pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
     let account = place::account("postgres")?;
     if account.is_none() && account::is_root() {
         return Err(Fault::new(
@@ -68,6 +77,13 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let lock = place.lock(account)?;
     let data = place.directory.join("data");
     let programs = locate(Engine::Postgres, wanted_version(&data, private.version)?)?;
+    if data.exists() && !place.directory.join("identity.json").exists() {
+        // A new password would not open this data.
+        return Err(Fault::new(
+            format!("{} has data, but its identity.json is missing", place.directory.display()),
+            "restore it from a backup; or, to begin with an empty resource, move its directory away",
+        ));
+    }
     let identity = Identity::of(&place.directory, Engine::Postgres, 1)?;
     if !data.exists() {
         initialise(&programs, place, &data, &identity.admin, account, lock)?;
@@ -158,7 +174,7 @@ fn configure(
     account: Option<&Account>,
 ) -> Result<(Option<String>, String), Fault> {
     let directory = place.directory.join("config");
-    files::private_directory(&directory, account)?;
+    files::passable_directory(&directory, account)?;
     let run = place.text("run")?;
     let socket = (run.len() + format!("/.s.PGSQL.{port}.lock").len() <= LONGEST_SOCKET).then_some(run);
     if let Some(socket) = &socket {
@@ -187,7 +203,7 @@ fn configure(
         config.set("effective_cache_size", &kilobytes(memory.0 / 4 * 3))?;
         config.set("maintenance_work_mem", &kilobytes(memory.0 / 16))?;
     }
-    config.options(private.options.iter().filter(|(name, _)| *name != EXTENSIONS), &OURS)?;
+    config.options(server_options(private), &OURS)?;
     files::private_file(&directory.join("postgresql.conf"), config.text().as_bytes(), account)?;
     let hba = "# Written by Windlass at every start; changes here are lost.\n\
                local all all scram-sha-256\n\
@@ -218,91 +234,4 @@ fn facts(
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
     .collect()
-}
-
-/// What is made in a server that runs.
-#[derive(Debug, Clone)]
-pub(super) struct Setup {
-    psql: PathBuf,
-    directory: PathBuf,
-    port: u16,
-    user: String,
-    password: Secret,
-    extensions: Vec<String>,
-}
-
-impl Setup {
-    fn new(
-        programs: &Programs,
-        place: &Place,
-        private: &Private<'_>,
-        identity: &Identity,
-        port: u16,
-    ) -> Result<Self, Fault> {
-        let passwords = format!("127.0.0.1:{port}:*:{ADMIN}:{}\n", identity.admin.expose());
-        files::private_file(&place.directory.join("admin.pgpass"), passwords.as_bytes(), None)?;
-        let beside = programs.directory.join("psql");
-        let extensions = private.options.get(EXTENSIONS).map_or("", String::as_str).split(',');
-        Ok(Self {
-            psql: if beside.exists() { beside } else { PathBuf::from("psql") },
-            directory: place.directory.clone(),
-            port,
-            user: private.database.to_owned(),
-            password: identity.password.clone(),
-            extensions: extensions
-                .map(str::trim)
-                .filter(|name| !name.is_empty())
-                .map(ToOwned::to_owned)
-                .collect(),
-        })
-    }
-
-    /// Makes the account, the database and the extensions, where they are not there.
-    pub(super) fn perform(&self) -> Result<(), Fault> {
-        let (role, name, password) =
-            (identifier(&self.user), literal(&self.user), literal(self.password.expose()));
-        // A statement that fails is logged with its text, unless it is told not to.
-        let made = format!(
-            "SET log_min_error_statement = panic; SET log_statement = 'none'; SET log_min_duration_statement = -1;\n\
-             SET standard_conforming_strings = on;\n\
-             SELECT format('CREATE ROLE %I LOGIN', {name}) WHERE NOT EXISTS \
-             (SELECT FROM pg_roles WHERE rolname = {name}) \\gexec\n\
-             ALTER ROLE {role} LOGIN PASSWORD {password};\n\
-             SELECT format('CREATE DATABASE %I OWNER %I', {name}, {name}) WHERE NOT EXISTS \
-             (SELECT FROM pg_database WHERE datname = {name}) \\gexec\n"
-        );
-        self.psql("postgres", &made)?;
-        let extensions: String = self
-            .extensions
-            .iter()
-            .map(|extension| format!("CREATE EXTENSION IF NOT EXISTS {};\n", identifier(extension)))
-            .collect();
-        if extensions.is_empty() { Ok(()) } else { self.psql(&self.user, &extensions) }
-    }
-
-    fn psql(&self, database: &str, statements: &str) -> Result<(), Fault> {
-        let mut command = Command::new(&self.psql);
-        command
-            .args(["--no-psqlrc", "--quiet", "--no-password", "--set", "ON_ERROR_STOP=1", "--file", "-"])
-            .current_dir(&self.directory)
-            .env_clear()
-            .envs(environment())
-            .env("PGHOST", "127.0.0.1")
-            .env("PGPORT", self.port.to_string())
-            .env("PGUSER", ADMIN)
-            .env("PGDATABASE", database)
-            .env("PGPASSFILE", self.directory.join("admin.pgpass"))
-            .env("PGCONNECT_TIMEOUT", "10")
-            .env("PGSSLMODE", "disable")
-            .stdin(Stdio::piped());
-        run(&mut command, Some(statements), Duration::from_secs(60)).map(|_| ())
-    }
-}
-
-fn identifier(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }

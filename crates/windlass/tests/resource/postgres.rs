@@ -1,0 +1,139 @@
+//! PostgreSQL, and what all engines have in common.
+
+use std::fs;
+
+use windlass::resource::{self, after_start, check, facts_of_url, prepare};
+use windlass_core::spec::{Engine, Source};
+
+use crate::server::{Server, assert_private, client, directory, place, resource, sql};
+
+#[test]
+fn postgres_is_initialised_once_serves_and_keeps_its_data() {
+    let dir = directory();
+    let place = place(dir.path(), "db");
+    let wanted = resource(
+        Engine::Postgres,
+        "shop",
+        &[
+            ("extensions", "pg_trgm, citext"),
+            ("application_name", "it's \\n \"x\""),
+            ("max_connections", "20"),
+        ],
+    );
+    // What a crash in the middle of initdb leaves is done again.
+    fs::create_dir_all(place.directory.join("data.partial/base")).unwrap();
+    let mut server = Server::start(prepare(&wanted, &place).unwrap());
+    server.await_ready();
+    after_start(&server.prepared).unwrap();
+    after_start(&server.prepared).unwrap();
+
+    let facts = server.prepared.facts.clone();
+    assert!(Engine::Postgres.facts().iter().all(|fact| facts.contains_key(*fact)));
+    assert_eq!(facts_of_url(Engine::Postgres, &facts["url"]).unwrap()["password"], facts["password"]);
+    sql(&facts, "CREATE TABLE orders AS SELECT 42 AS n").unwrap();
+    assert_eq!(sql(&facts, "SHOW max_connections"), Ok("20".into()));
+    assert_eq!(sql(&facts, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"), Ok("f".into()));
+    assert_eq!(sql(&facts, "SELECT similarity('word', 'word'), 'A'::citext = 'a'"), Ok("1|t".into()));
+    let by_socket = client(
+        "psql",
+        &["-XAtqc", "SELECT 1"],
+        &[
+            ("PGHOST", facts["socket"].as_str()),
+            ("PGPORT", &facts["port"]),
+            ("PGUSER", "shop"),
+            ("PGDATABASE", "shop"),
+            ("PGPASSWORD", &facts["password"]),
+        ],
+    );
+    if facts["socket"].starts_with('/') && server.prepared.launch.user.is_none() {
+        assert_eq!(by_socket, Ok("1".into()));
+    }
+    let mut wrong = facts.clone();
+    wrong.insert("url".into(), facts["url"].replace(&facts["password"], "wrong"));
+    assert!(sql(&wrong, "SELECT 1").unwrap_err().contains("password authentication failed"));
+    assert_private(&place.directory, &facts["password"]);
+    assert!(!fs::read_to_string(&server.log).unwrap().contains(&facts["password"]));
+
+    // Preparing again, also while it runs, changes nothing.
+    let again = prepare(&wanted, &place).unwrap();
+    assert_eq!((&again.launch, &again.facts), (&server.prepared.launch, &facts));
+    assert_eq!(again.fingerprint, server.prepared.fingerprint);
+    let other = prepare(&resource(Engine::Postgres, "shop", &[("max_connections", "30")]), &place).unwrap();
+    assert_eq!(other.launch, again.launch);
+    assert_ne!(other.fingerprint, again.fingerprint);
+    assert_eq!(server.stop(), Some(0));
+    let mut server = Server::start(prepare(&wanted, &place).unwrap());
+    server.await_ready();
+    after_start(&server.prepared).unwrap();
+    assert_eq!(sql(&facts, "SELECT n FROM orders"), Ok("42".into()));
+
+    // After a kill the data is there as well.
+    drop(server);
+    let mut server = Server::start(prepare(&wanted, &place).unwrap());
+    server.await_ready();
+    assert_eq!(sql(&facts, "SELECT n FROM orders"), Ok("42".into()));
+    assert_eq!(server.stop(), Some(0));
+    assert!(!fs::read_to_string(&server.log).unwrap().contains("could not receive data"));
+    let directory = place.directory.clone();
+    drop(server);
+    resource::remove(&directory).unwrap();
+    assert!(!directory.exists());
+    resource::remove(&directory).unwrap();
+}
+
+#[test]
+fn hostile_names_of_databases_are_only_names() {
+    let dir = directory();
+    let name = "a\"b'c;\\! touch /tmp/x $(id) :name";
+    let mut server =
+        Server::start(prepare(&resource(Engine::Postgres, name, &[]), &place(dir.path(), "db")).unwrap());
+    server.await_ready();
+    after_start(&server.prepared).unwrap();
+    assert_eq!(sql(&server.prepared.facts, "SELECT current_database() = current_user"), Ok("t".into()));
+    assert_eq!(sql(&server.prepared.facts, "SELECT current_user"), Ok(name.into()));
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_anything_is_made() {
+    let dir = directory();
+    let place = place(dir.path(), "db");
+    let fault = |engine, database: &str, options: &[(&str, &str)]| {
+        prepare(&resource(engine, database, options), &place).unwrap_err().to_string()
+    };
+    assert!(fault(Engine::Postgres, "postgres", &[]).contains("PostgreSQL uses the name itself"));
+    assert!(fault(Engine::Postgres, "a\nb", &[]).contains("cannot be the database"));
+    assert!(fault(Engine::Redis, "0", &[("requirepass", "x")]).contains("Windlass's own to decide"));
+    let injected = fault(Engine::Redis, "0", &[("maxclients", "1\nrename-command PING \"\"")]);
+    assert!(injected.contains("leave out line ends"), "{injected}");
+    assert!(fault(Engine::Redis, "4096", &[]).contains("use 0 to 1023"));
+    assert!(
+        fault(Engine::Rabbitmq, "shop", &[("load_definitions", "x")]).contains("Windlass's own to decide")
+    );
+    assert!(!place.directory.exists());
+    assert!(check(&resource(Engine::Postgres, "a\nb", &[])).is_err());
+    assert_eq!(check(&resource(Engine::Postgres, "shop", &[("work_mem", "8MB")])), Ok(()));
+}
+
+#[test]
+fn data_of_another_version_is_not_touched() {
+    let dir = directory();
+    let place = place(dir.path(), "db");
+    fs::create_dir_all(place.directory.join("data")).unwrap();
+    fs::write(place.directory.join("data/PG_VERSION"), "9\n").unwrap();
+    let mut wanted = resource(Engine::Postgres, "shop", &[]);
+    let Source::Private { version, .. } = &mut wanted.source else { unreachable!() };
+    *version = Some(15);
+    let fault = prepare(&wanted, &place).unwrap_err().to_string();
+    assert!(fault.contains("is of PostgreSQL 9, not 15; keep version = 9"), "{fault}");
+}
+
+#[test]
+fn data_without_its_password_is_not_touched() {
+    let dir = directory();
+    let place = place(dir.path(), "db");
+    let wanted = resource(Engine::Postgres, "shop", &[]);
+    prepare(&wanted, &place).unwrap();
+    fs::remove_file(place.directory.join("identity.json")).unwrap();
+    let fault = prepare(&wanted, &place).unwrap_err().to_string();
+    assert!(fault.contains("has data, but its identity.json is missing"), "{fault}");
+}

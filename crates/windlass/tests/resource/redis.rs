@@ -1,0 +1,40 @@
+//! Redis.
+
+use windlass::resource::{after_start, prepare, ready};
+use windlass_core::spec::Engine;
+
+use crate::SHORT;
+use crate::server::{Server, assert_private, client, directory, place, resource};
+
+#[test]
+fn redis_serves_and_keeps_its_data() {
+    let dir = directory();
+    let place = place(dir.path(), "cache");
+    let wanted = resource(Engine::Redis, "2", &[("appendonly", "yes"), ("save", "900 1")]);
+    let mut server = Server::start(prepare(&wanted, &place).unwrap());
+    server.await_ready();
+    after_start(&server.prepared).unwrap();
+    let facts = server.prepared.facts.clone();
+    assert!(Engine::Redis.facts().iter().all(|fact| facts.contains_key(*fact)));
+    let cli = |words: &[&str]| {
+        let args = [&["-p", &facts["port"], "-n", "2", "--no-auth-warning"], words].concat();
+        client("redis-cli", &args, &[("REDISCLI_AUTH", &facts["password"])])
+    };
+    assert_eq!(cli(&["SET", "k", "v"]), Ok("OK".into()));
+    assert_eq!(cli(&["CONFIG", "GET", "maxmemory"]), Ok(format!("maxmemory\n{}", 192 << 20)));
+    assert_eq!(cli(&["CONFIG", "GET", "save"]), Ok("save\n900 1".into()));
+    let mut wrong = facts.clone();
+    wrong.insert("password".into(), "wrong".into());
+    let refused = ready(Engine::Redis, &wrong, SHORT).unwrap_err().reason;
+    assert!(refused.contains("it answers WRONGPASS") && !refused.contains("wrong\""), "{refused}");
+    assert_private(&place.directory, &facts["password"]);
+
+    let again = prepare(&wanted, &place).unwrap();
+    assert_eq!((&again.launch, &again.facts), (&server.prepared.launch, &facts));
+    assert_eq!(server.stop(), Some(0));
+    assert!(ready(Engine::Redis, &facts, SHORT).unwrap_err().reason.contains("cannot connect"));
+    let mut server = Server::start(again);
+    server.await_ready();
+    assert_eq!(cli(&["GET", "k"]), Ok("v".into()));
+    assert_eq!(server.stop(), Some(0));
+}
