@@ -17,6 +17,23 @@ pub enum NotWords {
 /// # Errors
 /// [`NotWords`]
 pub fn split(line: &str) -> Result<Vec<String>, NotWords> {
+    let words = lex(line, true)?;
+    match words.first() {
+        Some(first) if is_assignment(first) => Err(NotWords::Shell(first.clone())),
+        _ => Ok(words),
+    }
+}
+
+/// Splits `line` like [`split`], and takes what a shell would carry out for itself: the way compose
+/// and Procfile runners without a shell do.
+///
+/// # Errors
+/// [`NotWords`], never [`NotWords::Shell`].
+pub fn split_verbatim(line: &str) -> Result<Vec<String>, NotWords> {
+    lex(line, false)
+}
+
+fn lex(line: &str, strict: bool) -> Result<Vec<String>, NotWords> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut chars = line.chars().peekable();
@@ -33,32 +50,31 @@ pub fn split(line: &str) -> Result<Vec<String>, NotWords> {
                     }
                 }
             }
-            '"' => double_quoted(&mut chars, word.get_or_insert_default())?,
+            '"' => double_quoted(&mut chars, word.get_or_insert_default(), strict)?,
             '\\' => match chars.next() {
                 Some('\n') => {}
                 Some(c) => word.get_or_insert_default().push(c),
-                None => return Err(NotWords::Shell("\\".to_owned())),
+                None => return Err(NotWords::OpenQuote('\\')),
             },
-            '|' | '&' if chars.peek() == Some(&c) => return Err(NotWords::Shell(format!("{c}{c}"))),
-            '|' | '&' | ';' | '<' | '>' | '*' | '(' | ')' | '`' => {
+            '|' | '&' if strict && chars.peek() == Some(&c) => {
+                return Err(NotWords::Shell(format!("{c}{c}")));
+            }
+            '|' | '&' | ';' | '<' | '>' | '*' | '(' | ')' | '`' if strict => {
                 return Err(NotWords::Shell(c.to_string()));
             }
-            '$' => return Err(NotWords::Shell(variable(&mut chars))),
-            '~' | '#' if word.is_none() => return Err(NotWords::Shell(c.to_string())),
+            '$' if strict => return Err(NotWords::Shell(variable(&mut chars))),
+            '~' | '#' if strict && word.is_none() => return Err(NotWords::Shell(c.to_string())),
             _ => word.get_or_insert_default().push(c),
         }
     }
     words.extend(word);
-    match words.first() {
-        None => Err(NotWords::Empty),
-        Some(first) if is_assignment(first) => Err(NotWords::Shell(first.clone())),
-        Some(_) => Ok(words),
-    }
+    if words.is_empty() { Err(NotWords::Empty) } else { Ok(words) }
 }
 
 fn double_quoted(
     chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
     word: &mut String,
+    strict: bool,
 ) -> Result<(), NotWords> {
     loop {
         match chars.next() {
@@ -69,9 +85,12 @@ fn double_quoted(
                 Some(c) => word.extend(['\\', c]),
                 None => return Err(NotWords::OpenQuote('"')),
             },
-            Some('`') => return Err(NotWords::Shell("`".to_owned())),
+            Some('`') if strict => return Err(NotWords::Shell("`".to_owned())),
             Some('$')
-                if chars.peek().is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(')) =>
+                if strict
+                    && chars
+                        .peek()
+                        .is_some_and(|c| c.is_ascii_alphabetic() || matches!(c, '_' | '{' | '(')) =>
             {
                 return Err(NotWords::Shell(variable(chars)));
             }

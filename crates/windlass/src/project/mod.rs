@@ -1,1 +1,5 @@
-//! Looking at a project: which framework it is, which files belong to a release.
+//! Looking at a project: loading its manifest, and proposing one where there is none.
+
+pub mod diag;
+pub mod init;
+pub mod load;
