@@ -1,6 +1,8 @@
 //! Writing a manifest: sections of keys with comments. What is put into it is escaped here, so that
 //! no value of a project or of another format can end its string.
 
+use super::words;
+
 /// A manifest that is being written.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
@@ -141,6 +143,23 @@ pub fn text(value: &str) -> String {
     }
     out.push('"');
     out
+}
+
+/// A command, as a line where that reads well and means the same words, else as a list. The words
+/// are templates.
+#[must_use]
+pub fn command<T: AsRef<str>>(words: &[T]) -> String {
+    let line: Vec<String> = words.iter().map(|word| words::quote(word.as_ref())).collect();
+    let line = line.join(" ");
+    let same = words::split(&line)
+        .is_ok_and(|split| split.iter().map(String::as_str).eq(words.iter().map(AsRef::as_ref)));
+    if same && !line.contains(['\'', '\\']) { text(&line) } else { texts(words) }
+}
+
+/// A line for the shell.
+#[must_use]
+pub fn shell(line: &str) -> String {
+    inline(&[("shell".to_owned(), text(&words::escape_shell_line(line)))])
 }
 
 /// A list of text.

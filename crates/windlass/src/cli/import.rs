@@ -43,7 +43,8 @@ impl std::error::Error for NotImported {}
 /// [`NotImported`]; without `force` also when there is a manifest.
 pub fn import(from: &Path, force: bool) -> Result<Written, NotImported> {
     let text = std::fs::read_to_string(from).map_err(NotImported::Io)?;
-    let directory = from.canonicalize().map_err(NotImported::Io)?.parent().map(Path::to_owned).unwrap_or_default();
+    let directory =
+        from.canonicalize().map_err(NotImported::Io)?.parent().map(Path::to_owned).unwrap_or_default();
     let app = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let imported = import_compose(&text, &app).map_err(NotImported::Fault)?;
     let path = directory.join(FILE);

@@ -29,9 +29,9 @@ impl Import {
             let line = shell(line, &mut self.variables);
             if program == "bash" {
                 let line = crate::spec::Template::literal(line).to_string();
-                return Some(draft::texts(&[argv[0].as_str(), option, &line]));
+                return Some(draft::command(&[argv[0].as_str(), option, &line]));
             }
-            return Some(draft::inline(&[("shell".to_owned(), draft::text(&line))]));
+            return Some(draft::shell(&line));
         }
         let mut shown = super::Variables::new();
         let words: Vec<String> = argv.iter().map(|word| template(word, &mut shown)).collect();
@@ -40,7 +40,7 @@ impl Import {
             let known = self.variables.entry(name).or_default();
             *known = known.take().or(default);
         }
-        Some(draft::texts(&words))
+        Some(draft::command(&words))
     }
 
     fn words(&mut self, place: &str, node: &Yaml) -> Vec<String> {

@@ -70,7 +70,7 @@ impl Import {
                 format!("the command is the image's own and not known: replace \"./{name}\" by what it runs"),
             );
         }
-        let command = command.unwrap_or_else(|| draft::texts(&[format!("./{name}")]));
+        let command = command.unwrap_or_else(|| draft::command(&[format!("./{name}")]));
         let named = port.and_then(|port| with_port(&command, port));
         section.set("command", named.clone().unwrap_or(command));
         let env = service.get("environment");
@@ -353,11 +353,10 @@ fn with_port(command: &str, port: u16) -> Option<String> {
     while let Some(at) = rest.find(&digits) {
         let (before, tail) = rest.split_at(at);
         let tail = &tail[digits.len()..];
-        let opens = before.ends_with([':', '=', '"']);
-        let closes = tail.starts_with('"');
+        let whole = before.ends_with([':', '=', '"', ' ']) && tail.starts_with(['"', ' ']);
         out.push_str(before);
-        out.push_str(if opens && closes { "{port}" } else { &digits });
-        found |= opens && closes;
+        out.push_str(if whole { "{port}" } else { &digits });
+        found |= whole;
         rest = tail;
     }
     out.push_str(rest);

@@ -30,7 +30,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     }
     let job = sketch.job("migrate");
     job.comment("Before any new copy starts.");
-    job.set("command", draft::texts(&[PYTHON, "manage.py", "migrate", "--noinput"]));
+    job.set("command", draft::command(&[PYTHON, "manage.py", "migrate", "--noinput"]));
     job.set("when", "\"before-start\"");
     job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
     if !env.is_empty() {
@@ -80,7 +80,7 @@ fn web(sketch: &mut Sketch, module: &str, asgi: bool, dependencies: &str, env: &
         command.extend(["--worker-class", "uvicorn.workers.UvicornWorker"]);
     }
     let service = sketch.service("web");
-    service.set("command", draft::texts(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
+    service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
     service
         .set("readiness", "{ tcp = true }")
         .because("better: { http = \"/health\", host = \"a host of ALLOWED_HOSTS\" }");
@@ -94,9 +94,14 @@ fn web(sketch: &mut Sketch, module: &str, asgi: bool, dependencies: &str, env: &
 fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) -> Vec<(String, String)> {
     let mut env = Vec::new();
     let mut refer = |key: &str, reference: &str| env.push((key.to_owned(), draft::text(reference)));
-    let reads = |key: &str| settings.contains(&format!("\"{key}\"")) || settings.contains(&format!("'{key}'"));
-    let postgres = settings.contains("postgresql") || depends_on(dependencies, "psycopg2") || dependencies.contains("psycopg");
-    if postgres && (reads("DATABASE_URL") || settings.contains("dj_database_url") || settings.contains("env.db(")) {
+    let reads =
+        |key: &str| settings.contains(&format!("\"{key}\"")) || settings.contains(&format!("'{key}'"));
+    let postgres = settings.contains("postgresql")
+        || depends_on(dependencies, "psycopg2")
+        || dependencies.contains("psycopg");
+    if postgres
+        && (reads("DATABASE_URL") || settings.contains("dj_database_url") || settings.contains("env.db("))
+    {
         refer("DATABASE_URL", "{resources.db.url}");
         sketch.resource("db", "postgres");
     } else if postgres {
@@ -140,20 +145,31 @@ fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) -> Vec<(St
 
 fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>, env: &[(String, String)]) {
     let module = files.ending("celery.py").next().and_then(|path| path.strip_suffix("/celery.py"));
-    let Some(module) = module.map(|path| path.replace('/', ".")).or_else(|| package.map(str::to_owned)) else { return };
+    let Some(module) = module.map(|path| path.replace('/', ".")).or_else(|| package.map(str::to_owned))
+    else {
+        return;
+    };
     let worker = sketch.service("worker");
-    worker.set("command", draft::texts(&[PYTHON, "-m", "celery", "-A", &module, "worker", "--loglevel", "info"]));
+    worker.set(
+        "command",
+        draft::command(&[PYTHON, "-m", "celery", "-A", &module, "worker", "--loglevel", "info"]),
+    );
     worker.set("stop", "{ grace = \"60s\" }").because("tasks that run longer are started again elsewhere");
     if !env.is_empty() {
         worker.set("env", draft::inline(env));
     }
     let scheduled = files.sources(".py").any(|(_, source)| {
-        source.contains("beat_schedule") || source.contains("CELERY_BEAT_SCHEDULE") || source.contains("django_celery_beat")
+        source.contains("beat_schedule")
+            || source.contains("CELERY_BEAT_SCHEDULE")
+            || source.contains("django_celery_beat")
     });
     if scheduled {
         let beat = sketch.service("beat");
         beat.comment("The clock of Celery: never two of it, or tasks would run twice.");
-        beat.set("command", draft::texts(&[PYTHON, "-m", "celery", "-A", &module, "beat", "--loglevel", "info"]));
+        beat.set(
+            "command",
+            draft::command(&[PYTHON, "-m", "celery", "-A", &module, "beat", "--loglevel", "info"]),
+        );
         beat.set("singleton", "true");
         if !env.is_empty() {
             beat.set("env", draft::inline(env));
@@ -165,12 +181,18 @@ fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>, env: &[(Str
 fn files_of(sketch: &mut Sketch, settings: &str) {
     let value = |key: &str| {
         let line = settings.lines().find(|line| line.split('=').next().unwrap_or_default().trim() == key)?;
-        let text = line.split_once('=')?.1;
+        let text = line.split_once('=').map(|(_, text)| text).filter(|text| !text.contains("env"))?;
         // The last text in quotes: BASE_DIR / "static", or os.path.join(BASE_DIR, "static").
         let quote = if text.contains('"') { '"' } else { '\'' };
-        text.split(quote).filter(|part| !part.is_empty()).nth_back(usize::from(!text.trim_end().ends_with(quote)))
+        text.split(quote)
+            .filter(|part| !part.is_empty())
+            .nth_back(usize::from(!text.trim_end().ends_with(quote)))
             .map(|part| part.trim_matches('/').to_owned())
-            .filter(|part| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c)) && !part.contains(".."))
+            .filter(|part| {
+                !part.is_empty()
+                    && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+                    && !part.contains("..")
+            })
     };
     let mut routed = false;
     if let Some(root) = value("STATIC_ROOT") {
@@ -186,7 +208,10 @@ fn files_of(sketch: &mut Sketch, settings: &str) {
     if let Some(root) = value("MEDIA_ROOT") {
         sketch.share(&root);
         let url = value("MEDIA_URL").unwrap_or_else(|| "media".to_owned());
-        sketch.route().set("path", draft::text(&format!("/{url}"))).set("files", draft::text(&format!("shared:{root}")));
+        sketch
+            .route()
+            .set("path", draft::text(&format!("/{url}")))
+            .set("files", draft::text(&format!("shared:{root}")));
         routed = true;
     }
     if routed {

@@ -17,7 +17,10 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
             "FROM" => (entry, command, port) = (None, None, None),
             "ENTRYPOINT" => entry = Some(rest.to_owned()),
             "CMD" => command = Some(rest.to_owned()),
-            "EXPOSE" => port = rest.split(['/', ' ']).next().and_then(|port| port.parse::<u16>().ok()).filter(|p| *p > 0),
+            "EXPOSE" => {
+                port =
+                    rest.split(['/', ' ']).next().and_then(|port| port.parse::<u16>().ok()).filter(|p| *p > 0)
+            }
             "RUN" => runs += 1,
             "HEALTHCHECK" if !rest.eq_ignore_ascii_case("none") => {
                 sketch.note("the HEALTHCHECK was not carried over: say it as `readiness`");
@@ -28,7 +31,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let service = sketch.service("web");
     let started = started(entry.as_deref(), command.as_deref());
     let known = started.is_some();
-    service.set("command", started.unwrap_or_else(|| draft::texts(&["./run"])));
+    service.set("command", started.unwrap_or_else(|| draft::command(&["./run"])));
     match port.filter(|port| *port != 8080) {
         Some(port) => {
             service.set("port", port.to_string()).because("\"auto\" once it listens on $PORT");
@@ -43,7 +46,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         sketch.note("the Dockerfile has no CMD: replace the command of services.web");
     }
     if runs > 0 {
-        sketch.note(format!("its {runs} RUN lines were not carried over: write what they do as [build] steps"));
+        sketch
+            .note(format!("its {runs} RUN lines were not carried over: write what they do as [build] steps"));
     }
     Some(sketch)
 }
@@ -69,11 +73,12 @@ fn started(entry: Option<&str>, command: Option<&str>) -> Option<String> {
     let parts: Vec<&str> = [entry, command].into_iter().flatten().collect();
     if parts.iter().all(|part| list(part).is_some()) {
         let words: Vec<String> = parts.iter().filter_map(|part| list(part)).flatten().collect();
-        let usable = words.first().is_some_and(|word| !word.is_empty()) && !words.iter().any(|word| word.contains('\0'));
-        return usable.then(|| draft::texts(&words.iter().map(|word| safe(word)).collect::<Vec<_>>()));
+        let usable = words.first().is_some_and(|word| !word.is_empty())
+            && !words.iter().any(|word| word.contains('\0'));
+        return usable.then(|| draft::command(&words.iter().map(|word| safe(word)).collect::<Vec<_>>()));
     }
     // The shell form: an ENTRYPOINT takes no CMD then.
     let line = parts.iter().find(|part| list(part).is_none())?;
     let line: String = line.chars().filter(|c| !c.is_control()).collect();
-    Some(draft::inline(&[("shell".to_owned(), draft::text(&format!("exec {line}")))]))
+    Some(draft::shell(&line))
 }

@@ -47,7 +47,9 @@ pub fn propose(directory: &Path) -> io::Result<Proposal> {
         [procfile::sketch, django::sketch, python::sketch, node::sketch, rust::sketch, website::sketch];
     if let Some(mut sketch) = detectors.iter().find_map(|detect| detect(&files)) {
         if files.has("Dockerfile") || COMPOSE.iter().any(|name| files.has(name)) {
-            sketch.note("the Dockerfile or compose file was not used; `windlass import compose FILE` takes one over");
+            sketch.note(
+                "the Dockerfile or compose file was not used; `windlass import compose FILE` takes one over",
+            );
         }
         return Ok(sketch.finish(&files));
     }
@@ -69,7 +71,7 @@ fn empty(files: &Files) -> Sketch {
     let mut sketch = Sketch::new("unknown");
     let service = sketch.service("web");
     service.comment("What runs all the time. Replace the command by yours; it listens on $PORT.");
-    service.set("command", windlass_core::manifest::draft::texts(&["./run"]));
+    service.set("command", windlass_core::manifest::draft::command(&["./run"]));
     service.set("port", "\"auto\"").set("readiness", "{ tcp = true }");
     sketch.note(format!("nothing in {} is known to init: replace the command of services.web", files.name()));
     sketch

@@ -10,21 +10,30 @@ use super::sketch::Sketch;
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let package: Value = serde_json::from_str(&files.read("package.json")?).ok()?;
     let script = |name: &str| package["scripts"][name].as_str();
-    let uses = |name: &str| ["dependencies", "devDependencies"].iter().any(|kind| !package[*kind][name].is_null());
+    let uses =
+        |name: &str| ["dependencies", "devDependencies"].iter().any(|kind| !package[*kind][name].is_null());
     if uses("next") {
         return Some(next(files));
     }
     if let Some(start) = script("start").filter(|_| !uses("react-scripts")) {
         return Some(server(files, start, script("build").is_some()));
     }
-    let built = [("react-scripts", "build"), ("vite", "dist"), ("@angular/core", "dist"), ("astro", "dist"), ("parcel", "dist")];
+    let built = [
+        ("react-scripts", "build"),
+        ("vite", "dist"),
+        ("@angular/core", "dist"),
+        ("astro", "dist"),
+        ("parcel", "dist"),
+    ];
     if let Some((tool, output)) = built.into_iter().find(|(tool, _)| uses(tool))
         && script("build").is_some()
     {
         return Some(site(files, tool, output));
     }
     let main = package["main"].as_str().unwrap_or("index.js");
-    let main = [main, "server.js", "app.js", "src/index.js", "src/server.js"].into_iter().find(|path| files.has(path))?;
+    let main = [main, "server.js", "app.js", "src/index.js", "src/server.js"]
+        .into_iter()
+        .find(|path| files.has(path))?;
     Some(server(files, &format!("node {main}"), script("build").is_some()))
 }
 
@@ -54,8 +63,22 @@ fn next(files: &Files) -> Sketch {
     sketch.step(&[tool, "run", "build"]);
     sketch.cache(".next/cache");
     let service = sketch.service("web");
-    service.set("command", draft::texts(&["node", "node_modules/next/dist/bin/next", "start", "-H", "127.0.0.1", "-p", "{port}"]));
-    service.set("port", "\"auto\"").set("readiness", "{ tcp = true }").because("better: a path that answers 200");
+    service.set(
+        "command",
+        draft::command(&[
+            "node",
+            "node_modules/next/dist/bin/next",
+            "start",
+            "-H",
+            "127.0.0.1",
+            "-p",
+            "{port}",
+        ]),
+    );
+    service
+        .set("port", "\"auto\"")
+        .set("readiness", "{ tcp = true }")
+        .because("better: a path that answers 200");
     service.set("env", "{ NODE_ENV = \"production\" }");
     sketch
 }
@@ -67,12 +90,14 @@ fn server(files: &Files, start: &str, builds: bool) -> Sketch {
         sketch.step(&[tool, "run", "build"]);
     }
     // `node server.js` gets signals itself; npm may keep them.
-    let direct = words::split(start).ok().filter(|words| words.first().is_some_and(|program| program == "node"));
+    let direct =
+        words::split(start).ok().filter(|words| words.first().is_some_and(|program| program == "node"));
     let command = match direct {
-        Some(words) => draft::texts(&words),
-        None => draft::texts(&[tool, "start"]),
+        Some(words) => draft::command(&words),
+        None => draft::command(&[tool, "start"]),
     };
-    let source: String = files.sources(".js").chain(files.sources(".ts")).take(40).map(|(_, source)| source).collect();
+    let source: String =
+        files.sources(".js").chain(files.sources(".ts")).take(40).map(|(_, source)| source).collect();
     let service = sketch.service("web");
     service.set("command", command);
     match fixed_port(&source).filter(|_| !source.contains("env.PORT")) {
@@ -105,6 +130,8 @@ fn site(files: &Files, tool: &str, output: &str) -> Sketch {
     let route = sketch.route();
     route.comment("The files that the build makes, answered by the proxy.");
     route.set("files", draft::text(output));
-    route.set("fallback", "\"index.html\"").because("pages of the program itself; take it away for a site of many files");
+    route
+        .set("fallback", "\"index.html\"")
+        .because("pages of the program itself; take it away for a site of many files");
     sketch
 }

@@ -3,6 +3,7 @@
 use windlass_core::manifest::draft;
 use windlass_core::manifest::words;
 use windlass_core::name::Name;
+use windlass_core::spec::Template;
 
 use super::files::Files;
 use super::python::PYTHON;
@@ -29,7 +30,9 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let is_python = ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file));
     if is_python {
         python::environment(files, &mut sketch, &[]);
-        if files.has("manage.py") && files.sources("settings.py").any(|(_, text)| text.contains("STATIC_ROOT")) {
+        if files.has("manage.py")
+            && files.sources("settings.py").any(|(_, text)| text.contains("STATIC_ROOT"))
+        {
             sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
         }
     }
@@ -39,7 +42,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let mut names: Vec<Name> = Vec::new();
     for (typed, command) in entries {
         let made = Name::new(typed).or_else(|refused| Name::new(refused.suggestion.unwrap_or_default()));
-        let Some(name) = made.ok().filter(|name| !names.contains(name) && !RESERVED.contains(&name.as_str())) else {
+        let Some(name) = made.ok().filter(|name| !names.contains(name) && !RESERVED.contains(&name.as_str()))
+        else {
             sketch.note(format!("the entry {typed:?} of the Procfile was left out: its name cannot be used"));
             continue;
         };
@@ -70,16 +74,16 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
 /// Names that Windlass keeps for itself.
 const RESERVED: [&str; 4] = ["access", "build", "host", "proxy"];
 
+/// A character for private use.
+const MARK: &str = "\u{e000}";
+
 /// A line of a Procfile, which a shell would run; without one where it does not need it.
 fn of_line(line: &str, is_python: bool) -> String {
-    let named = line.replace("${PORT}", "{port}").replace("$PORT", "{port}");
-    let plain = words::split(&named).ok().filter(|words| {
-        words.iter().all(|word| windlass_core::manifest::Format::Template.check(word).is_ok())
-            && (!named.contains("{port}") || line.contains("PORT"))
-    });
-    let Some(mut words) = plain else {
-        return draft::inline(&[("shell".to_owned(), draft::text(line))]);
-    };
+    // A character that no line has stands for the port until what is text is escaped.
+    let marked = line.replace("${PORT}", MARK).replace("$PORT", MARK);
+    let Ok(words) = words::split(&marked) else { return draft::shell(line) };
+    let template = |word: &String| Template::literal(word.as_str()).to_string().replace(MARK, "{port}");
+    let mut words: Vec<String> = words.iter().map(template).collect();
     if is_python {
         let program = words.remove(0);
         let front: Vec<String> = match program.as_str() {
@@ -89,5 +93,5 @@ fn of_line(line: &str, is_python: bool) -> String {
         };
         words.splice(0..0, front);
     }
-    draft::texts(&words)
+    draft::command(&words)
 }

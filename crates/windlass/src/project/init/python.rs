@@ -101,7 +101,9 @@ fn is_identifier(text: &str) -> bool {
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let dependencies = dependencies(files);
-    let (kind, application, server) = if depends_on(&dependencies, "fastapi") || depends_on(&dependencies, "starlette") {
+    let (kind, application, server) = if depends_on(&dependencies, "fastapi")
+        || depends_on(&dependencies, "starlette")
+    {
         let found = application(files, "FastAPI", None).or_else(|| application(files, "Starlette", None))?;
         ("FastAPI", found, "uvicorn")
     } else if depends_on(&dependencies, "flask") {
@@ -122,7 +124,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         command.extend([option.to_owned(), directory.clone()]);
     }
     let service = sketch.service("web");
-    service.set("command", draft::texts(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
+    service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
     readiness(service, &application.source);
     service.suggest("replicas", "2");
     Some(sketch)

@@ -23,7 +23,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         command.extend(["--port".to_owned(), "{port}".to_owned()]);
     }
     let service = sketch.service("web");
-    service.set("command", draft::texts(&command));
+    service.set("command", draft::command(&command));
     match fixed_port(&source).filter(|_| !reads_port && !takes_port) {
         Some(port) => {
             service.set("port", port.to_string()).because("\"auto\" once it listens on $PORT");

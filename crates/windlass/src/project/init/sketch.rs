@@ -40,7 +40,7 @@ impl Sketch {
 
     /// A build step: words.
     pub(super) fn step<T: AsRef<str>>(&mut self, words: &[T]) {
-        self.steps.push(draft::texts(words));
+        self.steps.push(draft::command(words));
     }
 
     pub(super) fn cache(&mut self, directory: &str) {
@@ -75,10 +75,15 @@ impl Sketch {
     pub(super) fn finish(self, files: &Files) -> Proposal {
         let mut out = Draft::default();
         out.preface = vec![
-            format!("What is deployed, and how. Proposed by `windlass init` for a project of the kind: {}.", self.kind),
-            "`windlass check` tells what is wrong with it, `windlass plan` what a deploy would do.".to_owned(),
+            format!(
+                "What is deployed, and how. Proposed by `windlass init` for a project of the kind: {}.",
+                self.kind
+            ),
+            "`windlass check` tells what is wrong with it, `windlass plan` what a deploy would do."
+                .to_owned(),
         ];
-        let name = Name::new(files.name()).map_or_else(|refused| refused.suggestion, |name| Some(name.to_string()));
+        let name =
+            Name::new(files.name()).map_or_else(|refused| refused.suggestion, |name| Some(name.to_string()));
         out.section("[app]").set("name", draft::text(&name.unwrap_or_else(|| "app".to_owned())));
         if !(self.steps.is_empty() && self.shared.is_empty() && self.exclude.is_empty()) {
             let section = out.section("[build]");

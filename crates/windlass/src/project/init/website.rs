@@ -7,7 +7,8 @@ use super::sketch::Sketch;
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let root = ["", "public", "site", "html", "www", "docs"].into_iter().find(|directory| {
-        let page = if directory.is_empty() { "index.html".to_owned() } else { format!("{directory}/index.html") };
+        let page =
+            if directory.is_empty() { "index.html".to_owned() } else { format!("{directory}/index.html") };
         files.has(&page)
     })?;
     let mut sketch = Sketch::new("static site");
