@@ -9,6 +9,8 @@
 //! Nothing stops at the first fault: a value that is refused is reported, marked, and left out of
 //! what follows, so that one run shows all faults.
 
+pub mod compose;
+pub mod draft;
 pub mod fields;
 mod format;
 pub mod kind;
@@ -19,6 +21,7 @@ mod shape;
 mod suggest;
 pub mod words;
 
+pub use compose::import_compose;
 pub use format::{Format, SIGNALS};
 pub use node::{Node, Value};
 
@@ -28,6 +31,7 @@ use toml::de::DeTable;
 use crate::diag::{self, Diag};
 use crate::name::Name;
 
+pub(crate) use format::sounds_secret;
 pub(crate) use shape::{narrow, require};
 pub(crate) use suggest::nearest;
 

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use super::read::{Reader, command};
 use super::service::{directory, limits};
 use crate::manifest::fields::{BUILD, CRON, JOB, LIMITS, STEP, UNDO};
-use crate::manifest::{Node, Value};
+use crate::manifest::{Node, Value, words};
 use crate::spec::{Build, BuildStep, Command, Cron, Job, Missed, Overlap, Template, Undo, When};
 
 /// A job; `common` is the environment it shares with others.
@@ -83,7 +83,7 @@ fn step(node: &Node) -> Option<BuildStep> {
     let read = Reader::new(&STEP, matches!(node.value, Value::Table(_)).then_some(node));
     let command = match &node.value {
         Value::Table(_) => match read.owned("shell") {
-            Some(line) => Some(Command::Shell(line)),
+            Some(line) => Some(Command::Shell(words::shell_line(&line))),
             None => read.given("command").and_then(command),
         },
         _ => command(node),

@@ -132,7 +132,7 @@ pub(super) fn command(node: &Node) -> Option<Command> {
     let words = match &node.value {
         Value::Text(line) => words::split(line).ok()?,
         Value::List(items) => items.iter().filter_map(|item| item.text().map(str::to_owned)).collect(),
-        _ => return Some(Command::Shell(node.get("shell")?.text()?.to_owned())),
+        _ => return Some(Command::Shell(words::shell_line(node.get("shell")?.text()?))),
     };
     words.iter().map(|word| Template::parse(word).ok()).collect::<Option<_>>().map(Command::Argv)
 }

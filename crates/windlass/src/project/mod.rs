@@ -1,4 +1,7 @@
-//! Looking at a project: which framework it is, which files belong to a release.
+//! Looking at a project: its manifest, which framework it is, which files belong to a release.
 
+pub mod diag;
+pub mod init;
+pub mod load;
 pub mod source;
 pub mod version;

@@ -2,7 +2,7 @@
 
 use super::Scene;
 use crate::diag::Diag;
-use crate::manifest::{Node, Value};
+use crate::manifest::{Node, Value, sounds_secret};
 use crate::spec::{Template, When};
 
 /// Names whose log files or directories would be those of Windlass itself.
@@ -76,12 +76,6 @@ fn environment(node: &Node, listens: bool, diags: &mut Vec<Diag>) {
             );
         }
     }
-}
-
-fn sounds_secret(key: &str) -> bool {
-    let key = key.to_ascii_uppercase();
-    ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|word| key.ends_with(word))
-        || key.ends_with("SECRET_KEY")
 }
 
 fn undo(scene: &Scene<'_>, section: &str, name: &str, diags: &mut Vec<Diag>) {

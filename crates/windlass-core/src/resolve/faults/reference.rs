@@ -100,12 +100,9 @@ impl Visit<'_, '_> {
 
     /// Nothing is put into a shell line: a value with a quote in it would be run.
     fn shell(&mut self, line: &str, node: &Node) {
-        let Ok(template) = Template::parse(&line.replace("${", "$ {").replace("{{", "{ {")) else { return };
-        for reference in template.references() {
-            let written = format!("{{{reference}}}");
-            if !line.contains(&written) || line.contains(&format!("${written}")) {
-                continue;
-            }
+        for (_, written) in words::references_in_shell(line) {
+            let Ok(template) = Template::parse(written) else { continue };
+            let Some(reference) = template.references().next() else { continue };
             let (variable, before) = match reference {
                 Reference::Port => ("PORT".to_owned(), String::new()),
                 Reference::Setting(key) => (key.clone(), String::new()),
@@ -114,7 +111,7 @@ impl Visit<'_, '_> {
                     (name.clone(), format!("put {name} = \"{written}\" into `env` and "))
                 }
             };
-            let span = narrow(self.scene.text, &node.span, Some(&written));
+            let span = narrow(self.scene.text, &node.span, Some(written));
             self.diags.push(
                 Diag::error(
                     "reference-in-shell",

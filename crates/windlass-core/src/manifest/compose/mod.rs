@@ -1,0 +1,187 @@
+//! From a compose file to a manifest, with a list of what could not be carried over.
+//!
+//! A container becomes a process: its image is not used, so what the image brought must be made by
+//! build steps or be installed. Images of postgres, redis and rabbitmq become resources, and values
+//! that lead to them become references. A service that others wait for to be *completed* becomes a
+//! job. `${VARIABLE}` becomes a setting.
+
+mod command;
+mod env;
+mod health;
+mod interpolate;
+mod ports;
+mod quantity;
+mod resource;
+mod service;
+mod yaml;
+
+use crate::name::Name;
+
+use super::draft::{self, Draft};
+use super::format::sounds_secret;
+use interpolate::Variables;
+use resource::Resources;
+use yaml::Yaml;
+
+/// A manifest made from a compose file.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The manifest.
+    pub text: String,
+    /// What could not be carried over, by line.
+    pub notes: Vec<Note>,
+}
+
+/// Something that was not carried over, or not as it was.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Note {
+    /// The line of the compose file, from 1.
+    pub line: u64,
+    /// Where in its tree, such as `services.web.volumes`.
+    pub place: String,
+    /// What has become of it, and what to do.
+    pub message: String,
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "line {}: {}: {}", self.line, self.place, self.message)
+    }
+}
+
+/// What is known while importing.
+struct Import {
+    notes: Vec<Note>,
+    variables: Variables,
+    resources: Resources,
+    /// The names of all services of the compose file, and theirs in the manifest.
+    names: Vec<(String, Name)>,
+    /// The services that others wait for to be completed.
+    jobs: Vec<String>,
+    /// The port of the proxy and the service behind it.
+    front: Option<ports::Front>,
+    shared: Vec<String>,
+    /// Ports that services insist on.
+    fixed: Vec<u16>,
+    /// Variables that stand in argument lists, which everybody can read.
+    shown: Vec<String>,
+}
+
+/// Makes a manifest of the compose file `yaml`. `app` is the application's name where the file does
+/// not say one, usually that of its folder.
+///
+/// # Errors
+/// The line and the reason, where it is no YAML or has no services.
+pub fn import_compose(yaml: &str, app: &str) -> Result<Imported, Note> {
+    let fault = |(line, message): (u64, String)| Note { line, place: "the file".to_owned(), message };
+    let document = Yaml::parse(yaml).map_err(fault)?;
+    let services = document.get("services").map(Yaml::map).unwrap_or_default();
+    if services.is_empty() {
+        return Err(fault((1, "there are no services in it".to_owned())));
+    }
+    let mut import = Import::new(services);
+    let name = document.get("name").and_then(Yaml::text).unwrap_or(app);
+    let mut draft = Draft::default();
+    draft.preface.push("Made by `windlass import compose`; see what it could not carry over.".to_owned());
+    draft.section("[app]").set("name", draft::text(name_of(name).as_str()));
+    import.top_level(&document);
+    let mut body = Draft::default();
+    for (key, service) in services {
+        import.service(key, service, &mut body);
+    }
+    import.settings(&mut draft);
+    if !import.shared.is_empty() {
+        draft.section("[build]").set("shared", draft::texts(&import.shared));
+    }
+    import.resources.write(&mut draft);
+    draft.append(body);
+    import.routes(&mut draft);
+    import.notes.sort_by(|a, b| (a.line, &a.place).cmp(&(b.line, &b.place)));
+    Ok(Imported { text: draft.render(), notes: import.notes })
+}
+
+/// The name that `text` can have.
+fn name_of(text: &str) -> Name {
+    let made =
+        Name::new(text).or_else(|refused| Name::new(refused.suggestion.unwrap_or_else(|| "app".to_owned())));
+    // "app" is a name, and a suggestion always is one.
+    made.unwrap_or_else(|_| unreachable!("a suggested name is a name"))
+}
+
+impl Import {
+    fn new(services: &[(String, Yaml)]) -> Self {
+        let mut names: Vec<(String, Name)> = Vec::new();
+        for (key, _) in services {
+            let mut name = name_of(key);
+            let mut number = 2;
+            while names.iter().any(|(_, other)| *other == name) || RESERVED.contains(&name.as_str()) {
+                name = name_of(&format!("{key}-{number}"));
+                number += 1;
+            }
+            names.push((key.clone(), name));
+        }
+        let mut jobs = Vec::new();
+        for (_, service) in services {
+            for (other, condition) in service.get("depends_on").map(Yaml::map).unwrap_or_default() {
+                if condition.get("condition").and_then(Yaml::text) == Some("service_completed_successfully") {
+                    jobs.push(other.clone());
+                }
+            }
+        }
+        Self {
+            notes: vec![],
+            variables: Variables::new(),
+            resources: Resources::find(services, &names),
+            names,
+            jobs,
+            front: None,
+            shared: vec![],
+            fixed: vec![],
+            shown: vec![],
+        }
+    }
+
+    fn note(&mut self, line: u64, place: impl Into<String>, message: impl Into<String>) {
+        self.notes.push(Note { line, place: place.into(), message: message.into() });
+    }
+
+    fn name(&self, key: &str) -> Option<&Name> {
+        self.names.iter().find(|(other, _)| other == key).map(|(_, name)| name)
+    }
+
+    fn top_level(&mut self, document: &Yaml) {
+        for (key, value) in document.map() {
+            let message = match key.as_str() {
+                "services" | "name" | "version" => continue,
+                key if key.starts_with("x-") => continue,
+                "volumes" => "processes use directories; name those that releases share in build.shared",
+                "networks" => "there are no networks: all processes of an environment see the same machine",
+                "secrets" | "configs" => "declare them as settings, with their values in .env",
+                "include" => "included files are not read; import them one by one",
+                _ => "has no counterpart",
+            };
+            self.note(value.line, key, message);
+        }
+    }
+
+    fn settings(&self, draft: &mut Draft) {
+        if self.variables.is_empty() {
+            return;
+        }
+        let section = draft.section("[settings]");
+        section.comment("Their values come from the environment, .env.ENVIRONMENT and .env.");
+        for (name, default) in &self.variables {
+            let value = match default {
+                Some(default) => vec![("default".to_owned(), draft::text(default))],
+                None if sounds_secret(name) && !self.shown.contains(name) => {
+                    vec![("secret".to_owned(), "true".to_owned())]
+                }
+                None => vec![],
+            };
+            section.set(name, draft::inline(&value));
+        }
+    }
+}
+
+/// Names that Windlass keeps for itself.
+const RESERVED: [&str; 4] = ["access", "build", "host", "proxy"];

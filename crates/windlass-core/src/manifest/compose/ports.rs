@@ -1,0 +1,144 @@
+//! Ports: the first that is published becomes the proxy's.
+
+use super::Import;
+use super::yaml::Yaml;
+use crate::manifest::draft::{self, Draft};
+use crate::name::Name;
+
+/// The service that the outside sees.
+pub(super) struct Front {
+    line: u64,
+    key: String,
+    published: u16,
+    address: String,
+    service: Name,
+}
+
+/// A port of a container.
+struct Mapping {
+    line: u64,
+    published: Option<u16>,
+    address: Option<String>,
+    target: u16,
+}
+
+impl Import {
+    /// The port a service listens on.
+    pub(super) fn port(&mut self, place: &str, name: &Name, service: &Yaml) -> Option<u16> {
+        let mut mappings = Vec::new();
+        for (key, nodes) in ["ports", "expose"].into_iter().filter_map(|key| Some((key, service.get(key)?))) {
+            for node in nodes.items() {
+                match mapping(node, key == "ports") {
+                    Some(mapping) => mappings.push(mapping),
+                    None => self.note(node.line, format!("{place}.{key}"), "is no single TCP port"),
+                }
+            }
+        }
+        let target = mappings.first()?.target;
+        for mapping in mappings {
+            if mapping.target != target {
+                let message = format!(
+                    "a service listens on one port, here {target}; make another service of {}",
+                    mapping.target
+                );
+                self.note(mapping.line, format!("{place}.ports"), message);
+                continue;
+            }
+            let Some(published) = mapping.published else { continue };
+            if self.front.is_none() {
+                let address = mapping.address.unwrap_or_else(|| "0.0.0.0".to_owned());
+                self.front = Some(Front {
+                    line: mapping.line,
+                    key: place.to_owned(),
+                    published,
+                    address,
+                    service: name.clone(),
+                });
+            } else {
+                let message = format!(
+                    "the proxy listens for all services; give {name} a [[routes]] with a host or a path of its own instead of port {published}"
+                );
+                self.note(mapping.line, format!("{place}.ports"), message);
+            }
+        }
+        Some(target)
+    }
+
+    /// Where the proxy listens, and its route.
+    pub(super) fn routes(&mut self, draft: &mut Draft) {
+        let Some(front) = self.front.take() else { return };
+        let mut port = front.published;
+        if self.fixed.contains(&port) {
+            // One of a thousand is free of the few that services have.
+            port = (8080..9080).find(|port| !self.fixed.contains(port)).unwrap_or(port);
+            let message = format!(
+                "a service insists on port {0}, so the proxy listens on {port}; where the program can listen on $PORT, \
+                 write port = \"auto\" for it and {0} under [listen]",
+                front.published
+            );
+            self.note(front.line, format!("{}.ports", front.key), message);
+        }
+        let address = match front.address.contains(':') {
+            true => format!("[{}]:{port}", front.address),
+            false => format!("{}:{port}", front.address),
+        };
+        draft.section("[listen]").set("http", draft::text(&address));
+        draft.section("[[routes]]").set("service", draft::text(front.service.as_str()));
+    }
+}
+
+fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
+    let line = node.line;
+    if !node.map().is_empty() {
+        if node.get("protocol").and_then(Yaml::text).is_some_and(|protocol| protocol != "tcp") {
+            return None;
+        }
+        let port = |key| node.get(key).and_then(Yaml::text).and_then(|text: &str| text.parse::<u16>().ok());
+        let address = node.get("host_ip").and_then(Yaml::text).map(str::to_owned);
+        return Some(Mapping {
+            line,
+            published: port("published"),
+            address,
+            target: port("target").filter(|p| *p > 0)?,
+        });
+    }
+    let text = node.text()?;
+    let text = text.strip_suffix("/tcp").unwrap_or(text);
+    // `${PORT:-8000}` stands for 8000 here: a port of the proxy cannot be a setting.
+    let text = defaults(text)?;
+    let (rest, target) = match text.rsplit_once(':') {
+        Some((rest, target)) => (Some(rest), target),
+        None => (None, text.as_str()),
+    };
+    let target = target.parse().ok().filter(|port| *port > 0)?;
+    let (address, published) = match rest.map(|rest| rest.rsplit_once(':').unwrap_or(("", rest))) {
+        Some((address, published)) => {
+            let address = address.trim_matches(['[', ']']);
+            (
+                Some(address).filter(|a| a.parse::<std::net::IpAddr>().is_ok()),
+                Some(published.parse().ok().filter(|p| *p > 0)?),
+            )
+        }
+        None => (None, None),
+    };
+    Some(Mapping {
+        line,
+        published: published.filter(|_| publishes),
+        address: address.map(str::to_owned),
+        target,
+    })
+}
+
+/// The text with the defaults of its variables; `None` where one has none.
+fn defaults(text: &str) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, tail)) = rest.split_once("${") {
+        let (variable, tail) = tail.split_once('}')?;
+        out.push_str(before);
+        out.push_str(variable.split_once('-')?.1);
+        rest = tail;
+    }
+    out.push_str(rest);
+    (!out.contains('$')).then_some(out)
+}

@@ -1,0 +1,364 @@
+//! A service of the compose file: a service, a job or a resource of the manifest.
+
+use super::Import;
+use super::env::lookup;
+use super::quantity::{bytes, duration};
+use super::yaml::{Value, Yaml};
+use crate::manifest::Format;
+use crate::manifest::draft::{self, Draft, Section};
+use crate::name::Name;
+
+/// Keys of a resource's container that mean nothing here.
+const OF_CONTAINER: [&str; 8] =
+    ["image", "environment", "restart", "healthcheck", "container_name", "hostname", "env_file", "expose"];
+
+impl Import {
+    pub(super) fn service(&mut self, key: &str, service: &Yaml, draft: &mut Draft) {
+        let place = format!("services.{key}");
+        let Some(name) = self.name(key).cloned() else { return };
+        if name.as_str() != key {
+            self.note(service.line, &place, format!("is called {name} here"));
+        }
+        if self.resources.contains(key) {
+            self.of_resource(&place, service);
+            return;
+        }
+        let job = self.jobs.iter().any(|job| job == key);
+        let section_name = if job { format!("[jobs.{name}]") } else { format!("[services.{name}]") };
+        let mut own = Draft::default();
+        let section = own.section(section_name);
+        let port = if job { None } else { self.port(&place, &name, service) };
+        self.run(&place, &name, service, port, section);
+        if job {
+            section.set("when", draft::text("before-start")).set("undo", draft::text("compatible"));
+        } else {
+            self.copies(&place, service, section);
+            self.needs(service, section);
+            match service.get("healthcheck").and_then(|node| self.health(&place, node, port)) {
+                Some(check) => drop(section.set("readiness", check)),
+                None if port.is_some() => drop(section.set("readiness", "{ tcp = true }")),
+                None => {}
+            }
+            self.ending(&place, service, section);
+        }
+        self.limits(&place, service, section);
+        self.rest(&place, service, job);
+        draft.append(own);
+    }
+
+    fn of_resource(&mut self, place: &str, service: &Yaml) {
+        for (key, value) in service.map().iter().filter(|(key, _)| !OF_CONTAINER.contains(&key.as_str())) {
+            let message = match key.as_str() {
+                "ports" => "the resource is on the loopback address, at a port of its own; `port` fixes it",
+                "volumes" => "the data lies in Windlass's own directory; the volume's data is not copied",
+                "command" => "the server is started with Windlass's options; write others into `options`",
+                _ => "has no counterpart for a resource",
+            };
+            self.note(value.line, format!("{place}.{key}"), message);
+        }
+    }
+
+    /// The command, the port and the environment.
+    fn run(&mut self, place: &str, name: &Name, service: &Yaml, port: Option<u16>, section: &mut Section) {
+        let command = self.command(place, service);
+        if command.is_none() {
+            let line =
+                service.get("image").or_else(|| service.get("build")).map_or(service.line, |node| node.line);
+            self.note(
+                line,
+                place,
+                format!("the command is the image's own and not known: replace \"./{name}\" by what it runs"),
+            );
+        }
+        let command = command.unwrap_or_else(|| draft::command(&[format!("./{name}")]));
+        let named = port.and_then(|port| with_port(&command, port));
+        section.set("command", named.clone().unwrap_or(command));
+        let env = service.get("environment");
+        // A program that is told PORT reads it.
+        let told = port.is_some_and(|port| env.and_then(|env| lookup(env, "PORT")) == Some(port.to_string()));
+        match (port, named) {
+            (Some(_), Some(_)) => drop(section.set("port", draft::text("auto"))),
+            (Some(_), None) if told => drop(section.set("port", draft::text("auto"))),
+            (Some(port), None) if self.fixed.contains(&port) => {
+                self.note(
+                    service.line,
+                    place,
+                    format!("another service has port {port}: this one must listen on $PORT"),
+                );
+                section.set("port", draft::text("auto"));
+            }
+            (Some(port), None) => {
+                self.fixed.push(port);
+                section
+                    .set("port", port.to_string())
+                    .because("if it can listen on $PORT, \"auto\" lets old and new run side by side");
+                section.set("strategy", draft::text("recreate"));
+            }
+            (None, _) => {}
+        }
+        let mut env = env.map(|node| self.environment(place, node)).unwrap_or_default();
+        env.retain(|(key, _)| key != "PORT" || port.is_none());
+        if !env.is_empty() {
+            section.set("env", draft::inline(&env));
+        }
+        if let Some(user) = service.get("user") {
+            match user.text().filter(|user| Format::User.check(user).is_ok()) {
+                Some(user) => drop(section.set("user", draft::text(user))),
+                None => self.note(user.line, format!("{place}.user"), "is no name of an account"),
+            }
+        }
+        if let Some(directory) = service.get("working_dir") {
+            self.note(
+                directory.line,
+                format!("{place}.working_dir"),
+                "is a path of the container; `directory` is relative to the release",
+            );
+        }
+    }
+
+    fn copies(&mut self, place: &str, service: &Yaml, section: &mut Section) {
+        let deploy = service.get("deploy");
+        let replicas = deploy.and_then(|deploy| deploy.get("replicas")).or_else(|| service.get("scale"));
+        let Some(replicas) = replicas else { return };
+        match replicas.text().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number <= 1000) {
+            Some(0..=1) if section.has("strategy") => {}
+            Some(number) if !section.has("strategy") => drop(section.set("replicas", number.to_string())),
+            Some(_) => self.note(
+                replicas.line,
+                format!("{place}.deploy.replicas"),
+                "copies cannot share a fixed port; write port = \"auto\" first",
+            ),
+            None => {
+                self.note(replicas.line, format!("{place}.deploy.replicas"), "is no number that is known");
+            }
+        }
+    }
+
+    fn needs(&mut self, service: &Yaml, section: &mut Section) {
+        let Some(node) = service.get("depends_on") else { return };
+        let names = match &node.value {
+            Value::Map(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
+            _ => node.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect::<Vec<_>>(),
+        };
+        // Jobs have ended before any service starts.
+        let needs: Vec<&str> = names
+            .iter()
+            .filter(|key| !self.jobs.contains(key))
+            .filter_map(|key| self.name(key).map(Name::as_str))
+            .collect();
+        if !needs.is_empty() {
+            section.set("needs", draft::texts(&needs));
+        }
+    }
+
+    /// How it is stopped and started again.
+    fn ending(&mut self, place: &str, service: &Yaml, section: &mut Section) {
+        let mut stop = Vec::new();
+        if let Some(signal) = service.get("stop_signal") {
+            match signal.text().filter(|text| Format::Signal.check(text).is_ok()) {
+                Some(text) => stop.push(("signal".to_owned(), draft::text(text))),
+                None => self.note(signal.line, format!("{place}.stop_signal"), "is no signal that is known"),
+            }
+        }
+        if let Some(grace) = service.get("stop_grace_period") {
+            match grace.text().and_then(duration) {
+                Some(span) => stop.push(("grace".to_owned(), draft::text(&span.to_string()))),
+                None => self.note(
+                    grace.line,
+                    format!("{place}.stop_grace_period"),
+                    "is no length of time that is known",
+                ),
+            }
+        }
+        if !stop.is_empty() {
+            section.set("stop", draft::inline(&stop));
+        }
+        let Some(restart) = service.get("restart") else { return };
+        let text = restart.text().unwrap_or_default();
+        let when = match text.split(':').next().unwrap_or_default() {
+            "no" | "false" => "never",
+            "on-failure" => "on-failure",
+            "always" | "unless-stopped" => return,
+            _ => return self.note(restart.line, format!("{place}.restart"), "is no policy that is known"),
+        };
+        let mut entries = vec![("when".to_owned(), draft::text(when))];
+        if let Some(limit) = text.split_once(':').and_then(|(_, limit)| limit.parse::<u16>().ok())
+            && (1..=1000).contains(&limit)
+        {
+            entries.push(("limit".to_owned(), limit.to_string()));
+        }
+        section.set("restart", draft::inline(&entries));
+    }
+
+    fn limits(&mut self, place: &str, service: &Yaml, section: &mut Section) {
+        let limits = service.get("deploy").and_then(|deploy| deploy.get("resources")?.get("limits"));
+        let limit =
+            |key: &str, old: &str| limits.and_then(|limits| limits.get(key)).or_else(|| service.get(old));
+        let mut entries = Vec::new();
+        let mut unknown = Vec::new();
+        if let Some(node) = limit("cpus", "cpus") {
+            match node
+                .text()
+                .and_then(|text| text.parse::<f64>().ok())
+                .filter(|cpu| (0.01..=1024.0).contains(cpu))
+            {
+                Some(cpu) => entries.push(("cpu".to_owned(), cpu.to_string())),
+                None => unknown.push((node.line, "cpus")),
+            }
+        }
+        if let Some(node) = limit("memory", "mem_limit") {
+            match node.text().and_then(bytes) {
+                Some(bytes) => entries.push(("memory".to_owned(), draft::text(&bytes.to_string()))),
+                None => unknown.push((node.line, "memory")),
+            }
+        }
+        if let Some(node) = limit("pids", "pids_limit") {
+            match node
+                .text()
+                .and_then(|text| text.parse::<u32>().ok())
+                .filter(|n| (1..=1_000_000).contains(n))
+            {
+                Some(number) => entries.push(("processes".to_owned(), number.to_string())),
+                None => unknown.push((node.line, "pids")),
+            }
+        }
+        if !entries.is_empty() {
+            section.set("limits", draft::inline(&entries));
+        }
+        for (line, key) in unknown {
+            self.note(line, format!("{place}.{key}"), "is no limit that is known");
+        }
+    }
+
+    /// Everything that was not looked at above.
+    fn rest(&mut self, place: &str, service: &Yaml, job: bool) {
+        for (key, value) in service.map() {
+            let message = match key.as_str() {
+                "command" | "entrypoint" | "environment" | "user" | "working_dir" | "container_name" => {
+                    continue;
+                }
+                "ports" | "expose" | "depends_on" | "healthcheck" | "stop_signal" | "stop_grace_period"
+                | "restart" | "scale"
+                    if !job =>
+                {
+                    continue;
+                }
+                "cpus" | "mem_limit" | "pids_limit" => continue,
+                "deploy" => {
+                    self.deploy(place, value);
+                    continue;
+                }
+                "volumes" => {
+                    self.volumes(place, value);
+                    continue;
+                }
+                "env_file" => {
+                    self.env_file(place, value);
+                    continue;
+                }
+                "depends_on" | "restart" if job => continue,
+                "image" => {
+                    "the image is not used: what it brings must be installed, or made by [build] steps"
+                }
+                "build" => "the image is not built: write what its Dockerfile does as [build] steps",
+                "networks" | "network_mode" | "links" | "extra_hosts" | "dns" => {
+                    "there are no networks: all processes see the same machine"
+                }
+                "labels" => "labels are not read; routes say what a proxy finds in them",
+                "logging" => "output goes to rotated files; see `windlass logs`",
+                "secrets" | "configs" => "declare them as settings, with their values in .env",
+                "profiles" => "put services of some environments only below [environments.NAME]",
+                "init" | "tty" | "stdin_open" | "platform" | "pull_policy" | "hostname" => {
+                    "means nothing without containers"
+                }
+                "cap_add" | "cap_drop" | "privileged" | "security_opt" | "read_only" | "devices"
+                | "sysctls" => "processes run with the rights of their account",
+                key if key.starts_with("x-") => continue,
+                _ => "has no counterpart",
+            };
+            self.note(value.line, format!("{place}.{key}"), message);
+        }
+    }
+
+    fn deploy(&mut self, place: &str, deploy: &Yaml) {
+        for (key, value) in deploy.map() {
+            match key.as_str() {
+                "replicas" => {}
+                "resources" => {
+                    if let Some(reservations) = value.get("reservations") {
+                        self.note(
+                            reservations.line,
+                            format!("{place}.deploy.resources.reservations"),
+                            "nothing is reserved; `limits` are kept",
+                        );
+                    }
+                }
+                _ => self.note(
+                    value.line,
+                    format!("{place}.deploy.{key}"),
+                    "has no counterpart; see `strategy`, `restart` and [deploy]",
+                ),
+            }
+        }
+    }
+
+    fn env_file(&mut self, place: &str, node: &Yaml) {
+        for item in node.items() {
+            let Some(path) = item.text().or_else(|| item.get("path").and_then(Yaml::text)) else { continue };
+            if path.trim_start_matches("./") != ".env" {
+                self.note(
+                    item.line,
+                    format!("{place}.env_file"),
+                    format!("{path} is not read; move its lines to .env or .env.ENVIRONMENT"),
+                );
+            }
+        }
+    }
+
+    fn volumes(&mut self, place: &str, node: &Yaml) {
+        for item in node.items() {
+            let source = match item.text() {
+                Some(text) => text.split(':').next().map(str::to_owned),
+                None => item.get("source").and_then(Yaml::text).map(str::to_owned),
+            };
+            let source = source.unwrap_or_default();
+            let inside = source.strip_prefix("./").map(|path| path.trim_end_matches('/').to_owned());
+            let place = format!("{place}.volumes");
+            match inside.filter(|path| Format::Path.check(path).is_ok() && path != ".") {
+                Some(path) if !item.text().is_some_and(|text| text.ends_with(":ro")) => {
+                    self.note(item.line, place, format!("{path:?} is shared between releases; it lies at the same place in each"));
+                    if !self.shared.contains(&path) {
+                        self.shared.push(path);
+                    }
+                }
+                Some(path) => self.note(item.line, place, format!("{path:?} is a part of the release, at the same place")),
+                None if matches!(source.as_str(), "." | "./") => {
+                    self.note(item.line, place, "the source itself is the release");
+                }
+                None => self.note(item.line, place, format!("{source:?} has no counterpart; if releases share its data, let the program keep it in a directory of build.shared")),
+            }
+        }
+    }
+}
+
+/// The command with `{port}` for its port, where it names it as a word or behind `:` or `=`.
+fn with_port(command: &str, port: u16) -> Option<String> {
+    if command.starts_with('{') {
+        return None;
+    }
+    let digits = port.to_string();
+    let mut out = String::new();
+    let mut rest = command;
+    let mut found = false;
+    while let Some(at) = rest.find(&digits) {
+        let (before, tail) = rest.split_at(at);
+        let tail = &tail[digits.len()..];
+        let whole = before.ends_with([':', '=', '"', ' ']) && tail.starts_with(['"', ' ']);
+        out.push_str(before);
+        out.push_str(if whole { "{port}" } else { &digits });
+        found |= whole;
+        rest = tail;
+    }
+    out.push_str(rest);
+    found.then_some(out)
+}

@@ -1,0 +1,141 @@
+//! Importing compose files: the manifest and the notes, written down literally beside each file.
+//! `BLESS=1 cargo test -p windlass-core --test compose_import` writes what is printed now.
+
+// Tests may look at files, and may fail; the library may not.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic)]
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use windlass_core::diag;
+use windlass_core::manifest::{self, import_compose};
+
+fn errors(text: &str) -> String {
+    let (_, diags) = manifest::load(text);
+    let errors: Vec<_> = diags.into_iter().filter(diag::Diag::is_error).collect();
+    if errors.is_empty() { String::new() } else { diag::render_all(&errors, text, "windlass.toml") }
+}
+
+#[test]
+fn compose_files_become_manifests_and_notes() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compose");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(&directory).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let printed = match import_compose(&std::fs::read_to_string(&file).unwrap(), "My Folder") {
+            Ok(imported) => {
+                assert_eq!(errors(&imported.text), "", "{}", imported.text);
+                let notes: String = imported.notes.iter().map(|note| format!("{note}\n")).collect();
+                format!("{}\n=== notes\n{notes}", imported.text)
+            }
+            Err(note) => format!("{note}\n"),
+        };
+        let expected = file.with_extension("expected");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&expected, &printed).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(&expected).unwrap_or_default(), printed, "{}", file.display());
+        checked += 1;
+    }
+    assert!(checked >= 4);
+}
+
+/// A value that a compose file may have at any place, or must not have.
+fn value() -> impl Strategy<Value = String> {
+    let values = [
+        "",
+        "web",
+        "8000",
+        "\"80:8000\"",
+        "[web, db]",
+        "{db: {condition: service_completed_successfully}}",
+        "[\"CMD\", \"curl\", \"http://localhost:8000/\"]",
+        "run --port 8000 ${X:-1}",
+        "sh -c \"a && b\"",
+        "true",
+        "null",
+        "1e9",
+        "-1",
+        "99999999999999999999",
+        "postgres://a:b@db:5432/c",
+        "{A: b, B: 1, C: }",
+        "[A=1, B]",
+        "no",
+        "on-failure:3",
+        "./media:/m",
+        "../x:/y",
+        "512M",
+        "0.5",
+        "{limits: {cpus: 2, memory: lots}}",
+        "30s",
+        "\"\\0\"",
+        "\"{port} {settings.A} ${B} $$\"",
+        "'; $(id)'",
+        "\"\\e[31m\"",
+        "postgres:15",
+        "redis",
+        "{}",
+        "[]",
+        "[[1]]",
+    ];
+    prop_oneof![6 => proptest::sample::select(values.map(str::to_owned).to_vec()), 1 => "[^\\n]{0,20}"]
+}
+
+fn key() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "image",
+        "command",
+        "entrypoint",
+        "environment",
+        "ports",
+        "expose",
+        "depends_on",
+        "healthcheck",
+        "restart",
+        "deploy",
+        "volumes",
+        "user",
+        "env_file",
+        "stop_signal",
+        "stop_grace_period",
+        "scale",
+        "cpus",
+        "mem_limit",
+        "working_dir",
+        "build",
+        "labels",
+        "profiles",
+        "nonsense",
+    ])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_is_imported_passes_the_check(
+        services in proptest::collection::vec(
+            (proptest::sample::select(vec!["web", "db", "a_b", "A", "proxy", "\"\"", "1x"]),
+             proptest::collection::vec((key(), value()), 0..8)),
+            0..4),
+    ) {
+        let mut text = String::from("services:\n");
+        for (name, entries) in &services {
+            text.push_str(&format!("  {name}:\n"));
+            for (key, value) in entries {
+                text.push_str(&format!("    {key}: {value}\n"));
+            }
+        }
+        if let Ok(imported) = import_compose(&text, "app") {
+            prop_assert_eq!(errors(&imported.text), "", "{}\n{}", text, imported.text);
+        }
+    }
+
+    #[test]
+    fn any_text_is_imported_or_refused(text in any::<String>()) {
+        let _ = import_compose(&text, "app");
+    }
+}

@@ -1,0 +1,220 @@
+//! Django, with Celery where it is used.
+
+use windlass_core::manifest::draft;
+
+use super::files::{Files, quoted};
+use super::python::{PYTHON, dependencies, depends_on, environment};
+use super::sketch::Sketch;
+
+pub(super) fn sketch(files: &Files) -> Option<Sketch> {
+    let manage = files.read("manage.py").filter(|text| text.contains("django"))?;
+    let dependencies = dependencies(files);
+    let settings_module = settings_module(&manage);
+    let settings = settings(files, settings_module.as_deref());
+    let package = settings_module.as_deref().and_then(|module| module.split('.').next()).map(str::to_owned);
+    let mut sketch = Sketch::new("Django");
+    environment(files, &mut sketch, &["gunicorn"]);
+
+    let asgi = depends_on(&dependencies, "channels") || depends_on(&dependencies, "uvicorn");
+    let entry = if asgi { "asgi" } else { "wsgi" };
+    let file = files
+        .ending(&format!("{entry}.py"))
+        .find(|path| package.as_ref().is_none_or(|package| path.starts_with(&format!("{package}/"))))
+        .map(|path| path.trim_end_matches(".py").replace('/', "."));
+    let module = file.or_else(|| package.as_ref().map(|package| format!("{package}.{entry}")))?;
+
+    let env = resources(&mut sketch, &settings, &dependencies);
+    web(&mut sketch, &module, asgi, &dependencies, &env);
+    if depends_on(&dependencies, "celery") {
+        celery(files, &mut sketch, package.as_deref(), &env);
+    }
+    let job = sketch.job("migrate");
+    job.comment("Before any new copy starts.");
+    job.set("command", draft::command(&[PYTHON, "manage.py", "migrate", "--noinput"]));
+    job.set("when", "\"before-start\"");
+    job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
+    if !env.is_empty() {
+        job.set("env", draft::inline(&env));
+    }
+    files_of(&mut sketch, &settings);
+    if settings.contains("sqlite3") && env.is_empty() {
+        sketch.note(
+            "the database is SQLite inside the release: every release begins with an empty one. \
+             Put the file into a directory of build.shared, or use PostgreSQL ([resources.db])",
+        );
+    }
+    Some(sketch)
+}
+
+/// The settings module that manage.py names.
+fn settings_module(manage: &str) -> Option<String> {
+    let rest = manage.split_once("DJANGO_SETTINGS_MODULE")?.1;
+    // What follows is `", "shop.settings"`.
+    let rest = rest.split_once(',')?.1;
+    quoted(rest).map(str::to_owned)
+}
+
+/// The text of the settings, of all files where they are a package.
+fn settings(files: &Files, module: Option<&str>) -> String {
+    let Some(module) = module else { return String::new() };
+    let path = module.replace('.', "/");
+    let package = path.rsplit_once('/').map_or(path.clone(), |(package, _)| package.to_owned());
+    [format!("{path}.py"), format!("{path}/__init__.py"), format!("{package}/base.py")]
+        .iter()
+        .filter_map(|path| files.read(path))
+        .collect()
+}
+
+fn web(sketch: &mut Sketch, module: &str, asgi: bool, dependencies: &str, env: &[(String, String)]) {
+    let bind = "127.0.0.1:{port}";
+    let worker = asgi && depends_on(dependencies, "uvicorn");
+    let mut command = vec![PYTHON, "-m", "gunicorn", module, "--bind", bind, "--workers", "2"];
+    if asgi && !worker {
+        command = vec![PYTHON, "-m", "daphne", "-b", "127.0.0.1", "-p", "{port}"];
+    }
+    let application = format!("{module}:application");
+    if asgi && !worker {
+        command.push(&application);
+    }
+    if worker {
+        command.extend(["--worker-class", "uvicorn.workers.UvicornWorker"]);
+    }
+    let service = sketch.service("web");
+    service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
+    service
+        .set("readiness", "{ tcp = true }")
+        .because("better: { http = \"/health\", host = \"a host of ALLOWED_HOSTS\" }");
+    if !env.is_empty() {
+        service.set("env", draft::inline(env));
+    }
+    service.suggest("replicas", "2");
+}
+
+/// The resources that the settings read the addresses of, and the environment that gives them.
+fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) -> Vec<(String, String)> {
+    let mut env = Vec::new();
+    let mut refer = |key: &str, reference: &str| env.push((key.to_owned(), draft::text(reference)));
+    let reads =
+        |key: &str| settings.contains(&format!("\"{key}\"")) || settings.contains(&format!("'{key}'"));
+    let postgres = settings.contains("postgresql")
+        || depends_on(dependencies, "psycopg2")
+        || dependencies.contains("psycopg");
+    if postgres
+        && (reads("DATABASE_URL") || settings.contains("dj_database_url") || settings.contains("env.db("))
+    {
+        refer("DATABASE_URL", "{resources.db.url}");
+        sketch.resource("db", "postgres");
+    } else if postgres {
+        let known = [
+            ("host", ["POSTGRES_HOST", "DB_HOST", "PGHOST", "DATABASE_HOST"]),
+            ("port", ["POSTGRES_PORT", "DB_PORT", "PGPORT", "DATABASE_PORT"]),
+            ("user", ["POSTGRES_USER", "DB_USER", "PGUSER", "DATABASE_USER"]),
+            ("password", ["POSTGRES_PASSWORD", "DB_PASSWORD", "PGPASSWORD", "DATABASE_PASSWORD"]),
+            ("database", ["POSTGRES_DB", "DB_NAME", "PGDATABASE", "DATABASE_NAME"]),
+        ];
+        let mut found = false;
+        for (fact, names) in known {
+            for name in names.into_iter().filter(|name| reads(name)) {
+                refer(name, &format!("{{resources.db.{fact}}}"));
+                found = true;
+            }
+        }
+        if found {
+            sketch.resource("db", "postgres");
+        } else {
+            sketch.note("the settings name PostgreSQL, but read no variable that is known; add [resources.db] and hand its facts over in env");
+        }
+    }
+    let redis = ["REDIS_URL", "CACHE_URL"].into_iter().filter(|key| reads(key)).collect::<Vec<_>>();
+    for key in &redis {
+        refer(key, "{resources.redis.url}");
+    }
+    let broker = ["CELERY_BROKER_URL", "BROKER_URL"].into_iter().find(|key| reads(key));
+    let by_redis = depends_on(dependencies, "redis") || dependencies.contains("celery[redis]");
+    if let Some(key) = broker {
+        refer(key, if by_redis { "{resources.redis.url}" } else { "{resources.broker.url}" });
+    }
+    if !redis.is_empty() || (broker.is_some() && by_redis) {
+        sketch.resource("redis", "redis");
+    }
+    if broker.is_some() && !by_redis {
+        sketch.resource("broker", "rabbitmq");
+    }
+    env
+}
+
+fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>, env: &[(String, String)]) {
+    let module = files.ending("celery.py").next().and_then(|path| path.strip_suffix("/celery.py"));
+    let Some(module) = module.map(|path| path.replace('/', ".")).or_else(|| package.map(str::to_owned))
+    else {
+        return;
+    };
+    let worker = sketch.service("worker");
+    worker.set(
+        "command",
+        draft::command(&[PYTHON, "-m", "celery", "-A", &module, "worker", "--loglevel", "info"]),
+    );
+    worker.set("stop", "{ grace = \"60s\" }").because("tasks that run longer are started again elsewhere");
+    if !env.is_empty() {
+        worker.set("env", draft::inline(env));
+    }
+    let scheduled = files.sources(".py").any(|(_, source)| {
+        source.contains("beat_schedule")
+            || source.contains("CELERY_BEAT_SCHEDULE")
+            || source.contains("django_celery_beat")
+    });
+    if scheduled {
+        let beat = sketch.service("beat");
+        beat.comment("The clock of Celery: never two of it, or tasks would run twice.");
+        beat.set(
+            "command",
+            draft::command(&[PYTHON, "-m", "celery", "-A", &module, "beat", "--loglevel", "info"]),
+        );
+        beat.set("singleton", "true");
+        if !env.is_empty() {
+            beat.set("env", draft::inline(env));
+        }
+    }
+}
+
+/// Static files and uploads.
+fn files_of(sketch: &mut Sketch, settings: &str) {
+    let value = |key: &str| {
+        let line = settings.lines().find(|line| line.split('=').next().unwrap_or_default().trim() == key)?;
+        let text = line.split_once('=').map(|(_, text)| text).filter(|text| !text.contains("env"))?;
+        // The last text in quotes: BASE_DIR / "static", or os.path.join(BASE_DIR, "static").
+        let quote = if text.contains('"') { '"' } else { '\'' };
+        text.split(quote)
+            .filter(|part| !part.is_empty())
+            .nth_back(usize::from(!text.trim_end().ends_with(quote)))
+            .map(|part| part.trim_matches('/').to_owned())
+            .filter(|part| {
+                !part.is_empty()
+                    && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+                    && !part.contains("..")
+            })
+    };
+    let mut routed = false;
+    if let Some(root) = value("STATIC_ROOT") {
+        sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
+        let url = value("STATIC_URL").unwrap_or_else(|| "static".to_owned());
+        let route = sketch.route();
+        route.comment("Static files are answered by the proxy.");
+        route.set("path", draft::text(&format!("/{url}"))).set("files", draft::text(&root));
+        routed = true;
+    } else if settings.contains("staticfiles") {
+        sketch.note("STATIC_ROOT is not set, so static files are not collected and not served");
+    }
+    if let Some(root) = value("MEDIA_ROOT") {
+        sketch.share(&root);
+        let url = value("MEDIA_URL").unwrap_or_else(|| "media".to_owned());
+        sketch
+            .route()
+            .set("path", draft::text(&format!("/{url}")))
+            .set("files", draft::text(&format!("shared:{root}")));
+        routed = true;
+    }
+    if routed {
+        sketch.route().set("service", "\"web\"");
+    }
+}

@@ -1,0 +1,104 @@
+//! The files of a project, as far as a detector wants to see them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Sources larger than this are not written by hand.
+const LARGEST: u64 = 512 << 10;
+/// How deep sources are searched, and how many of them.
+const DEEPEST: usize = 4;
+const MOST: usize = 2000;
+
+/// Directories that hold no sources of the project itself.
+const SKIPPED: [&str; 10] = [
+    "node_modules",
+    "target",
+    "venv",
+    "env",
+    "dist",
+    "build",
+    "__pycache__",
+    "site-packages",
+    "migrations",
+    "tests",
+];
+
+/// A project's directory.
+pub(super) struct Files {
+    root: PathBuf,
+    /// Paths relative to the root, sorted, the shallow ones first.
+    paths: Vec<String>,
+}
+
+impl Files {
+    pub(super) fn of(directory: &Path) -> io::Result<Self> {
+        let root = directory.canonicalize()?;
+        let mut paths = Vec::new();
+        let mut queue = vec![(root.clone(), String::new(), 0)];
+        while let Some((directory, prefix, depth)) = queue.pop() {
+            let entries = match std::fs::read_dir(&directory) {
+                Ok(entries) => entries,
+                Err(error) if depth == 0 => return Err(error),
+                Err(_) => continue,
+            };
+            for entry in entries.flatten().take(MOST) {
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                let Ok(kind) = entry.file_type() else { continue };
+                let path = format!("{prefix}{name}");
+                let skipped = name.starts_with('.') || SKIPPED.contains(&name.as_str());
+                if kind.is_dir() && depth < DEEPEST && !skipped {
+                    queue.push((entry.path(), format!("{path}/"), depth + 1));
+                } else if kind.is_file() && paths.len() < MOST {
+                    paths.push(path);
+                }
+            }
+        }
+        paths.sort_by_key(|path| (path.matches('/').count(), path.clone()));
+        Ok(Self { root, paths })
+    }
+
+    /// The name of the directory.
+    pub(super) fn name(&self) -> String {
+        self.root.file_name().map_or_else(|| "app".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// Whether there is such a file.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.paths.iter().any(|other| other == path)
+    }
+
+    /// The text of a file, where there is such a file of text.
+    pub(super) fn read(&self, path: &str) -> Option<String> {
+        let path = self.root.join(path);
+        let metadata = std::fs::metadata(&path).ok()?;
+        if !metadata.is_file() || metadata.len() > LARGEST {
+            return None;
+        }
+        String::from_utf8(std::fs::read(path).ok()?).ok()
+    }
+
+    /// The files whose names end so.
+    pub(super) fn ending(&self, ending: &str) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(String::as_str).filter(move |path| path.ends_with(ending))
+    }
+
+    /// The sources whose names end so, with their texts.
+    pub(super) fn sources<'a>(&'a self, ending: &'a str) -> impl Iterator<Item = (&'a str, String)> {
+        self.ending(ending).filter_map(|path| Some((path, self.read(path)?)))
+    }
+}
+
+/// A path at which programs are often asked for their health, where `source` has one in quotes.
+pub(super) fn health_path(source: &str) -> Option<&'static str> {
+    ["/health", "/healthz", "/health/", "/healthz/", "/up", "/ping", "/status"]
+        .into_iter()
+        .find(|path| source.contains(&format!("\"{path}\"")) || source.contains(&format!("'{path}'")))
+}
+
+/// The first text in quotes within `line`.
+pub(super) fn quoted(line: &str) -> Option<&str> {
+    let at = line.find(['"', '\''])?;
+    let quote = line[at..].chars().next()?;
+    let rest = &line[at + 1..];
+    Some(&rest[..rest.find(quote)?])
+}

@@ -1,0 +1,78 @@
+//! Proposing a manifest for a project that has none.
+//!
+//! Each file of this folder knows one kind of project. The first that recognises it writes a
+//! [`Sketch`]: build steps, services, jobs, resources, routes, and notes on what a person should
+//! look at. A Procfile says more about what runs than a framework does, and a framework more than
+//! a Dockerfile or a compose file, which describe containers.
+
+mod django;
+mod docker;
+mod files;
+mod node;
+mod procfile;
+mod python;
+mod rust;
+mod sketch;
+mod website;
+
+use std::io;
+use std::path::Path;
+
+use windlass_core::manifest::import_compose;
+
+use files::Files;
+use sketch::Sketch;
+
+/// A manifest that was proposed.
+#[derive(Debug, Clone)]
+pub struct Proposal {
+    /// What the project was taken for, such as `Django`.
+    pub kind: String,
+    /// The manifest.
+    pub text: String,
+    /// What a person should look at.
+    pub notes: Vec<String>,
+}
+
+/// The names of compose files, the preferred one first.
+const COMPOSE: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+
+/// Looks at the project in `directory` and proposes a manifest. Nothing is written, nothing is run.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn propose(directory: &Path) -> io::Result<Proposal> {
+    let files = Files::of(directory)?;
+    let detectors: [fn(&Files) -> Option<Sketch>; 6] =
+        [procfile::sketch, django::sketch, python::sketch, node::sketch, rust::sketch, website::sketch];
+    if let Some(mut sketch) = detectors.iter().find_map(|detect| detect(&files)) {
+        if files.has("Dockerfile") || COMPOSE.iter().any(|name| files.has(name)) {
+            sketch.note(
+                "the Dockerfile or compose file was not used; `windlass import compose FILE` takes one over",
+            );
+        }
+        return Ok(sketch.finish(&files));
+    }
+    if let Some(proposal) = of_compose(&files) {
+        return Ok(proposal);
+    }
+    Ok(docker::sketch(&files).unwrap_or_else(|| empty(&files)).finish(&files))
+}
+
+fn of_compose(files: &Files) -> Option<Proposal> {
+    let (name, text) = COMPOSE.iter().find_map(|name| Some((name, files.read(name)?)))?;
+    let imported = import_compose(&text, &files.name()).ok()?;
+    let notes = imported.notes.iter().map(|note| format!("{name}, {note}")).collect();
+    Some(Proposal { kind: "compose file".to_owned(), text: imported.text, notes })
+}
+
+/// For a project of no kind that is known.
+fn empty(files: &Files) -> Sketch {
+    let mut sketch = Sketch::new("unknown");
+    let service = sketch.service("web");
+    service.comment("What runs all the time. Replace the command by yours; it listens on $PORT.");
+    service.set("command", windlass_core::manifest::draft::command(&["./run"]));
+    service.set("port", "\"auto\"").set("readiness", "{ tcp = true }");
+    sketch.note(format!("nothing in {} is known to init: replace the command of services.web", files.name()));
+    sketch
+}

@@ -1,0 +1,137 @@
+//! Node: servers, Next.js, and sites that are built into static files.
+
+use serde_json::Value;
+use windlass_core::manifest::draft;
+use windlass_core::manifest::words;
+
+use super::files::{Files, health_path};
+use super::sketch::Sketch;
+
+pub(super) fn sketch(files: &Files) -> Option<Sketch> {
+    let package: Value = serde_json::from_str(&files.read("package.json")?).ok()?;
+    let script = |name: &str| package["scripts"][name].as_str();
+    let uses =
+        |name: &str| ["dependencies", "devDependencies"].iter().any(|kind| !package[*kind][name].is_null());
+    if uses("next") {
+        return Some(next(files));
+    }
+    if let Some(start) = script("start").filter(|_| !uses("react-scripts")) {
+        return Some(server(files, start, script("build").is_some()));
+    }
+    let built = [
+        ("react-scripts", "build"),
+        ("vite", "dist"),
+        ("@angular/core", "dist"),
+        ("astro", "dist"),
+        ("parcel", "dist"),
+    ];
+    if let Some((tool, output)) = built.into_iter().find(|(tool, _)| uses(tool))
+        && script("build").is_some()
+    {
+        return Some(site(files, tool, output));
+    }
+    let main = package["main"].as_str().unwrap_or("index.js");
+    let main = [main, "server.js", "app.js", "src/index.js", "src/server.js"]
+        .into_iter()
+        .find(|path| files.has(path))?;
+    Some(server(files, &format!("node {main}"), script("build").is_some()))
+}
+
+/// Installs what the project depends on, by the tool whose lock file is there.
+pub(super) fn install(files: &Files, sketch: &mut Sketch) -> &'static str {
+    let (tool, words): (_, &[&str]) = if files.has("pnpm-lock.yaml") {
+        ("pnpm", &["pnpm", "install", "--frozen-lockfile"])
+    } else if files.has("yarn.lock") {
+        ("yarn", &["yarn", "install", "--frozen-lockfile"])
+    } else if files.has("package-lock.json") {
+        ("npm", &["npm", "ci", "--no-audit", "--no-fund"])
+    } else {
+        sketch.note("there is no lock file: two builds of the same source can differ");
+        ("npm", &["npm", "install", "--no-audit", "--no-fund"])
+    };
+    sketch.step(words);
+    if tool != "npm" || !files.has("package-lock.json") {
+        // `npm ci` begins by removing what it finds.
+        sketch.cache("node_modules");
+    }
+    tool
+}
+
+fn next(files: &Files) -> Sketch {
+    let mut sketch = Sketch::new("Next.js");
+    let tool = install(files, &mut sketch);
+    sketch.step(&[tool, "run", "build"]);
+    sketch.cache(".next/cache");
+    let service = sketch.service("web");
+    service.set(
+        "command",
+        draft::command(&[
+            "node",
+            "node_modules/next/dist/bin/next",
+            "start",
+            "-H",
+            "127.0.0.1",
+            "-p",
+            "{port}",
+        ]),
+    );
+    service
+        .set("port", "\"auto\"")
+        .set("readiness", "{ tcp = true }")
+        .because("better: a path that answers 200");
+    service.set("env", "{ NODE_ENV = \"production\" }");
+    sketch
+}
+
+fn server(files: &Files, start: &str, builds: bool) -> Sketch {
+    let mut sketch = Sketch::new("Node");
+    let tool = install(files, &mut sketch);
+    if builds {
+        sketch.step(&[tool, "run", "build"]);
+    }
+    // `node server.js` gets signals itself; npm may keep them.
+    let direct =
+        words::split(start).ok().filter(|words| words.first().is_some_and(|program| program == "node"));
+    let command = match direct {
+        Some(words) => draft::command(&words),
+        None => draft::command(&[tool, "start"]),
+    };
+    let source: String =
+        files.sources(".js").chain(files.sources(".ts")).take(40).map(|(_, source)| source).collect();
+    let service = sketch.service("web");
+    service.set("command", command);
+    match fixed_port(&source).filter(|_| !source.contains("env.PORT")) {
+        Some(port) => {
+            service.set("port", port.to_string()).because("\"auto\" once it listens on process.env.PORT");
+            service.set("strategy", "\"recreate\"").because("old and new cannot share the port");
+        }
+        None => {
+            service.set("port", "\"auto\"").because("told by $PORT");
+        }
+    }
+    super::python::readiness(service, health_path(&source).map_or("", |_| source.as_str()));
+    service.set("env", "{ NODE_ENV = \"production\" }");
+    if !source.contains("env.PORT") {
+        sketch.note("the sources do not read process.env.PORT: let the server listen on it, so that old and new can run side by side");
+    }
+    sketch
+}
+
+/// The port in `listen(3000`.
+fn fixed_port(source: &str) -> Option<u16> {
+    let digits: String = source.split_once("listen(")?.1.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok().filter(|port| *port > 0 && *port != 8080)
+}
+
+fn site(files: &Files, tool: &str, output: &str) -> Sketch {
+    let mut sketch = Sketch::new(if tool == "vite" { "Vite site" } else { "static site built by Node" });
+    let npm = install(files, &mut sketch);
+    sketch.step(&[npm, "run", "build"]);
+    let route = sketch.route();
+    route.comment("The files that the build makes, answered by the proxy.");
+    route.set("files", draft::text(output));
+    route
+        .set("fallback", "\"index.html\"")
+        .because("pages of the program itself; take it away for a site of many files");
+    sketch
+}

@@ -1,0 +1,97 @@
+//! Procfiles: what runs is said already; how it is built depends on the language.
+
+use windlass_core::manifest::draft;
+use windlass_core::manifest::words;
+use windlass_core::name::Name;
+use windlass_core::spec::Template;
+
+use super::files::Files;
+use super::python::PYTHON;
+use super::sketch::Sketch;
+use super::{node, python};
+
+/// Programs that are modules of Python.
+const MODULES: [&str; 7] = ["gunicorn", "uvicorn", "celery", "flask", "daphne", "hypercorn", "waitress"];
+
+pub(super) fn sketch(files: &Files) -> Option<Sketch> {
+    let text = files.read("Procfile")?;
+    let entries: Vec<(&str, &str)> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, command)| (name.trim(), command.trim()))
+        .filter(|(_, command)| !command.is_empty() && !command.chars().any(char::is_control))
+        .collect();
+    if entries.is_empty() {
+        return None;
+    }
+    let mut sketch = Sketch::new("Procfile");
+    let is_python = ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file));
+    if is_python {
+        python::environment(files, &mut sketch, &[]);
+        if files.has("manage.py")
+            && files.sources("settings.py").any(|(_, text)| text.contains("STATIC_ROOT"))
+        {
+            sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
+        }
+    }
+    if files.has("package.json") {
+        node::install(files, &mut sketch);
+    }
+    let mut names: Vec<Name> = Vec::new();
+    for (typed, command) in entries {
+        let made = Name::new(typed).or_else(|refused| Name::new(refused.suggestion.unwrap_or_default()));
+        let Some(name) = made.ok().filter(|name| !names.contains(name) && !RESERVED.contains(&name.as_str()))
+        else {
+            sketch.note(format!("the entry {typed:?} of the Procfile was left out: its name cannot be used"));
+            continue;
+        };
+        names.push(name.clone());
+        let command = of_line(command, is_python);
+        if name.as_str() == "release" {
+            let job = sketch.job("release");
+            job.comment("Before any new copy starts.");
+            job.set("command", command).set("when", "\"before-start\"").set("undo", "\"compatible\"");
+            continue;
+        }
+        let service = sketch.service(name.as_str());
+        service.set("command", command);
+        match name.as_str() {
+            "web" => {
+                service.set("port", "\"auto\"").because("told by $PORT");
+                service.set("readiness", "{ tcp = true }").because("better: a path that answers 200");
+            }
+            "clock" | "beat" | "scheduler" | "cron" => {
+                service.set("singleton", "true").because("never two of it");
+            }
+            _ => {}
+        }
+    }
+    Some(sketch)
+}
+
+/// Names that Windlass keeps for itself.
+const RESERVED: [&str; 4] = ["access", "build", "host", "proxy"];
+
+/// A character for private use.
+const MARK: &str = "\u{e000}";
+
+/// A line of a Procfile, which a shell would run; without one where it does not need it.
+fn of_line(line: &str, is_python: bool) -> String {
+    // A character that no line has stands for the port until what is text is escaped.
+    let marked = line.replace("${PORT}", MARK).replace("$PORT", MARK);
+    let Ok(words) = words::split(&marked) else { return draft::shell(line) };
+    let template = |word: &String| Template::literal(word.as_str()).to_string().replace(MARK, "{port}");
+    let mut words: Vec<String> = words.iter().map(template).collect();
+    if is_python {
+        let program = words.remove(0);
+        let front: Vec<String> = match program.as_str() {
+            "python" | "python3" => vec![PYTHON.to_owned()],
+            module if MODULES.contains(&module) => vec![PYTHON.to_owned(), "-m".to_owned(), program],
+            _ => vec![program],
+        };
+        words.splice(0..0, front);
+    }
+    draft::command(&words)
+}

@@ -1,0 +1,141 @@
+//! Python: FastAPI, Flask and the like; and what all Python projects have in common.
+
+use windlass_core::manifest::draft;
+
+use super::files::{Files, health_path};
+use super::sketch::Sketch;
+
+/// The interpreter of the release's own environment. Programs are run as its modules: their scripts
+/// name the directory they were installed in, which is another one after the build.
+pub(super) const PYTHON: &str = ".venv/bin/python";
+
+/// The lower-case names of what a project depends on, in one text.
+pub(super) fn dependencies(files: &Files) -> String {
+    let mut all = String::new();
+    for file in files.ending(".txt").filter(|path| path.contains("requirements")) {
+        all.push_str(&files.read(file).unwrap_or_default());
+        all.push('\n');
+    }
+    for file in ["pyproject.toml", "Pipfile", "setup.cfg", "setup.py"] {
+        all.push_str(&files.read(file).unwrap_or_default());
+        all.push('\n');
+    }
+    all.to_lowercase()
+}
+
+/// Whether `dependencies` name the package.
+pub(super) fn depends_on(dependencies: &str, package: &str) -> bool {
+    dependencies
+        .split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
+        .any(|word| word.replace('_', "-") == package)
+}
+
+/// The steps that make the environment, with `extra` packages that the project does not ask for itself.
+pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
+    sketch.step(&["python3", "-m", "venv", ".venv"]);
+    let mut install = vec![PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
+    if files.has("requirements.txt") {
+        install.extend(["-r", "requirements.txt"]);
+    } else if files.has("pyproject.toml") || files.has("setup.py") {
+        install.push(".");
+    }
+    let wanted: Vec<&str> = {
+        let dependencies = dependencies(files);
+        extra.iter().copied().filter(|package| !depends_on(&dependencies, package)).collect()
+    };
+    install.extend(&wanted);
+    if install.len() > 6 {
+        sketch.step(&install);
+    }
+    for package in wanted {
+        sketch.note(format!("{package} is installed by the build; add it to what the project depends on"));
+    }
+    sketch.cache(".venv");
+    sketch.exclude(".venv/");
+    sketch.note("the build needs python3 with its venv module (on Debian: python3-venv)");
+}
+
+/// An application object, as `module:name`, and the directory that its module is found from.
+pub(super) struct Application {
+    pub(super) module: String,
+    pub(super) directory: Option<String>,
+    source: String,
+}
+
+/// The first `NAME = constructor(` in the sources; else, for `factory`, a function of that name.
+fn application(files: &Files, constructor: &str, factory: Option<&str>) -> Option<Application> {
+    let mut made_by_factory = None;
+    for (path, source) in files.sources(".py") {
+        for line in source.lines() {
+            if let Some((name, value)) = line.split_once('=')
+                && value.trim_start().starts_with(&format!("{constructor}("))
+                && is_identifier(name.split(':').next().unwrap_or_default().trim())
+                && !line.starts_with([' ', '\t'])
+            {
+                let name = name.split(':').next().unwrap_or_default().trim().to_owned();
+                return Some(located(path, &name, source.clone()));
+            }
+            if let Some(factory) = factory
+                && line.starts_with(&format!("def {factory}("))
+                && source.contains(&format!("{constructor}("))
+            {
+                made_by_factory.get_or_insert_with(|| located(path, &format!("{factory}()"), source.clone()));
+            }
+        }
+    }
+    made_by_factory
+}
+
+fn located(path: &str, name: &str, source: String) -> Application {
+    let (directory, rest) = match path.strip_prefix("src/") {
+        Some(rest) => (Some("src".to_owned()), rest),
+        None => (None, path),
+    };
+    let module = rest.trim_end_matches(".py").trim_end_matches("/__init__").replace('/', ".");
+    Application { module: format!("{module}:{name}"), directory, source }
+}
+
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+pub(super) fn sketch(files: &Files) -> Option<Sketch> {
+    let dependencies = dependencies(files);
+    let (kind, application, server) = if depends_on(&dependencies, "fastapi")
+        || depends_on(&dependencies, "starlette")
+    {
+        let found = application(files, "FastAPI", None).or_else(|| application(files, "Starlette", None))?;
+        ("FastAPI", found, "uvicorn")
+    } else if depends_on(&dependencies, "flask") {
+        ("Flask", application(files, "Flask", Some("create_app"))?, "gunicorn")
+    } else {
+        return None;
+    };
+    let mut sketch = Sketch::new(kind);
+    environment(files, &mut sketch, &[server]);
+    let mut command = vec![PYTHON.to_owned(), "-m".to_owned(), server.to_owned(), application.module.clone()];
+    let words: &[&str] = match server {
+        "uvicorn" => &["--host", "127.0.0.1", "--port", "{port}", "--proxy-headers"],
+        _ => &["--bind", "127.0.0.1:{port}", "--workers", "2"],
+    };
+    command.extend(words.iter().map(|word| (*word).to_owned()));
+    if let Some(directory) = &application.directory {
+        let option = if server == "uvicorn" { "--app-dir" } else { "--chdir" };
+        command.extend([option.to_owned(), directory.clone()]);
+    }
+    let service = sketch.service("web");
+    service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
+    readiness(service, &application.source);
+    service.suggest("replicas", "2");
+    Some(sketch)
+}
+
+/// The readiness check for a program with this source.
+pub(super) fn readiness(service: &mut draft::Section, source: &str) {
+    match health_path(source) {
+        Some(path) => service.set("readiness", draft::text(path)),
+        None => service
+            .set("readiness", "{ tcp = true }")
+            .because("better: a path that answers 200 when the program can work, such as \"/health\""),
+    };
+}

@@ -1,0 +1,109 @@
+//! A manifest in the making, from which a commented text is written.
+
+use windlass_core::manifest::draft::{self, Draft, Section};
+use windlass_core::name::Name;
+
+use super::Proposal;
+use super::files::Files;
+
+/// What a detector found out.
+pub(super) struct Sketch {
+    kind: &'static str,
+    notes: Vec<String>,
+    steps: Vec<String>,
+    cache: Vec<String>,
+    shared: Vec<String>,
+    exclude: Vec<String>,
+    body: Draft,
+    resources: Draft,
+    routes: Draft,
+}
+
+impl Sketch {
+    pub(super) fn new(kind: &'static str) -> Self {
+        Self {
+            kind,
+            notes: vec![],
+            steps: vec![],
+            cache: vec![],
+            shared: vec![],
+            exclude: vec![],
+            body: Draft::default(),
+            resources: Draft::default(),
+            routes: Draft::default(),
+        }
+    }
+
+    pub(super) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// A build step: words.
+    pub(super) fn step<T: AsRef<str>>(&mut self, words: &[T]) {
+        self.steps.push(draft::command(words));
+    }
+
+    pub(super) fn cache(&mut self, directory: &str) {
+        self.cache.push(directory.to_owned());
+    }
+
+    pub(super) fn share(&mut self, directory: &str) {
+        self.shared.push(directory.to_owned());
+    }
+
+    pub(super) fn exclude(&mut self, pattern: &str) {
+        self.exclude.push(pattern.to_owned());
+    }
+
+    pub(super) fn service(&mut self, name: &str) -> &mut Section {
+        self.body.section(format!("[services.{name}]"))
+    }
+
+    pub(super) fn job(&mut self, name: &str) -> &mut Section {
+        self.body.section(format!("[jobs.{name}]"))
+    }
+
+    pub(super) fn resource(&mut self, name: &str, engine: &str) -> &mut Section {
+        let section = self.resources.section(format!("[resources.{name}]"));
+        section.set("engine", draft::text(engine))
+    }
+
+    pub(super) fn route(&mut self) -> &mut Section {
+        self.routes.section("[[routes]]")
+    }
+
+    pub(super) fn finish(self, files: &Files) -> Proposal {
+        let mut out = Draft::default();
+        out.preface = vec![
+            format!(
+                "What is deployed, and how. Proposed by `windlass init` for a project of the kind: {}.",
+                self.kind
+            ),
+            "`windlass check` tells what is wrong with it, `windlass plan` what a deploy would do."
+                .to_owned(),
+        ];
+        let name =
+            Name::new(files.name()).map_or_else(|refused| refused.suggestion, |name| Some(name.to_string()));
+        out.section("[app]").set("name", draft::text(&name.unwrap_or_else(|| "app".to_owned())));
+        if !(self.steps.is_empty() && self.shared.is_empty() && self.exclude.is_empty()) {
+            let section = out.section("[build]");
+            section.comment("How a release is made: the files that git does not ignore, then these steps.");
+            if !self.steps.is_empty() {
+                section.set("steps", draft::list(&self.steps));
+            }
+            for (key, values, why) in [
+                ("cache", &self.cache, "kept from one build to the next"),
+                ("shared", &self.shared, "one directory for all releases"),
+                ("exclude", &self.exclude, "never a part of a release"),
+            ] {
+                if !values.is_empty() {
+                    section.set(key, draft::texts(values)).because(why);
+                }
+            }
+        }
+        out.append(self.body);
+        out.append(self.resources);
+        out.append(self.routes);
+        Proposal { kind: self.kind.to_owned(), text: out.render(), notes: self.notes }
+    }
+}

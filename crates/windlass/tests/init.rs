@@ -1,0 +1,94 @@
+//! Proposing manifests: for each project of `fixtures/`, the proposal is written down literally in
+//! `fixtures/NAME.expected`, and passes the check. `BLESS=1 cargo test -p windlass --test init`
+//! writes what is proposed now.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+
+use windlass::cli::check::Checked;
+use windlass::cli::{import, init};
+use windlass::project::diag::Style;
+use windlass::project::init::propose;
+use windlass_core::diag::Severity;
+
+const PLAIN: Style = Style { color: false, width: 80 };
+
+fn fixtures() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut projects: Vec<PathBuf> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
+    projects.sort();
+    projects
+}
+
+#[test]
+fn every_project_gets_a_manifest_that_passes_the_check() {
+    let mut differences = String::new();
+    for project in fixtures() {
+        let proposal = propose(&project).unwrap();
+        let notes: String = proposal.notes.iter().map(|note| format!("{note}\n")).collect();
+        let printed = format!("{}\n=== notes\n{notes}", proposal.text);
+        let (_, diags) = windlass_core::manifest::load(&proposal.text);
+        let errors: Vec<_> = diags.iter().filter(|diag| diag.severity == Severity::Error).collect();
+        assert!(errors.is_empty(), "{}\n{}\n{errors:#?}", project.display(), proposal.text);
+        assert!(diags.is_empty(), "{}\n{}\n{diags:#?}", project.display(), proposal.text);
+        let expected = project.with_extension("expected");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&expected, &printed).unwrap();
+        }
+        let written = std::fs::read_to_string(&expected).unwrap_or_default();
+        if written != printed {
+            differences.push_str(&format!(
+                "=== {}\n--- written down\n{written}\n+++ proposed\n{printed}",
+                project.display()
+            ));
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn a_manifest_that_is_there_is_kept_unless_forced() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("index.html"), "hello").unwrap();
+    let first = init::init(directory.path(), false).unwrap();
+    std::fs::write(&first.path, "mine").unwrap();
+    let refused = init::init(directory.path(), false).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
+    assert!(refused.to_string().contains("--force"), "{refused}");
+    assert_eq!(std::fs::read_to_string(&first.path).unwrap(), "mine");
+    init::init(directory.path(), true).unwrap();
+    let checked = Checked::of_file(&first.path).unwrap();
+    assert!(checked.is_good(), "{}", checked.render(PLAIN));
+}
+
+#[test]
+fn a_compose_file_is_imported_beside_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("compose.yaml");
+    std::fs::write(&file, "services:\n  web:\n    command: ./serve\n    labels: [a]\n").unwrap();
+    let written = import::import(&file, false).unwrap();
+    assert_eq!(written.imported.notes.iter().map(|note| note.line).collect::<Vec<_>>(), [4]);
+    assert!(Checked::of_file(&written.path).unwrap().is_good());
+    assert!(matches!(import::import(&file, false), Err(import::NotImported::Io(_))));
+    std::fs::write(&file, "services: [").unwrap();
+    assert!(matches!(import::import(&file, true), Err(import::NotImported::Fault(_))));
+}
+
+#[test]
+fn hostile_files_make_no_hostile_manifest() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "Procfile",
+        "web: run \"\n]; $(touch /tmp/x) {settings.A} {prot}\nwork: '''\nx: \\\n\": \"\n[a]: b\n",
+    );
+    write("package.json", "{\"scripts\": 3}");
+    let proposal = propose(directory.path()).unwrap();
+    let (_, diags) = windlass_core::manifest::load(&proposal.text);
+    assert!(!windlass_core::diag::any_error(&diags), "{}\n{diags:#?}", proposal.text);
+}
