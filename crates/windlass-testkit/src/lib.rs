@@ -1,3 +1,10 @@
-//! Test kit.
+//! For Windlass's own tests only.
+//!
+//! [`sample`] makes specifications, [`world`] is a host that exists in memory only, [`simulator`]
+//! drives the engine's loop over it with every kind of crash, and [`hostile`] are processes that
+//! behave badly.
 
 pub mod hostile;
+pub mod sample;
+pub mod simulator;
+pub mod world;

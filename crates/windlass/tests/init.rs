@@ -6,8 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
-use windlass::cli::check::Checked;
-use windlass::cli::{import, init};
+use windlass::project::adopt;
+use windlass::project::check::Checked;
 use windlass::project::diag::Style;
 use windlass::project::init::propose;
 use windlass_core::diag::Severity;
@@ -55,13 +55,13 @@ fn every_project_gets_a_manifest_that_passes_the_check() {
 fn a_manifest_that_is_there_is_kept_unless_forced() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("index.html"), "hello").unwrap();
-    let first = init::init(directory.path(), false).unwrap();
+    let first = adopt::init(directory.path(), false).unwrap();
     std::fs::write(&first.path, "mine").unwrap();
-    let refused = init::init(directory.path(), false).unwrap_err();
+    let refused = adopt::init(directory.path(), false).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::AlreadyExists);
     assert!(refused.to_string().contains("--force"), "{refused}");
     assert_eq!(std::fs::read_to_string(&first.path).unwrap(), "mine");
-    init::init(directory.path(), true).unwrap();
+    adopt::init(directory.path(), true).unwrap();
     let checked = Checked::of_file(&first.path).unwrap();
     assert!(checked.is_good(), "{}", checked.render(PLAIN));
 }
@@ -71,12 +71,12 @@ fn a_compose_file_is_imported_beside_itself() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("compose.yaml");
     std::fs::write(&file, "services:\n  web:\n    command: ./serve\n    labels: [a]\n").unwrap();
-    let written = import::import(&file, false).unwrap();
+    let written = adopt::import(&file, false).unwrap();
     assert_eq!(written.imported.notes.iter().map(|note| note.line).collect::<Vec<_>>(), [4]);
     assert!(Checked::of_file(&written.path).unwrap().is_good());
-    assert!(matches!(import::import(&file, false), Err(import::NotImported::Io(_))));
+    assert!(matches!(adopt::import(&file, false), Err(import::NotImported::Io(_))));
     std::fs::write(&file, "services: [").unwrap();
-    assert!(matches!(import::import(&file, true), Err(import::NotImported::Fault(_))));
+    assert!(matches!(adopt::import(&file, true), Err(import::NotImported::Fault(_))));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What is next: the heart of the engine, as a pure function.
 
 use super::{Direction, Fault, Record, Standing, StepState, Turn, Verdict};
-use crate::plan::{Action, Compensation, Plan};
+use crate::name::Name;
+use crate::plan::{Action, Compensation, Phase, Plan, Step};
 
 /// What is next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,9 @@ pub fn decide(plan: &Plan, records: &[Record]) -> Decision {
     if !open.is_empty() {
         return Decision::Look(open);
     }
+    if let Some(commit) = doubtful_commit(plan, &standing) {
+        return Decision::Look(vec![(commit, Direction::Forward)]);
+    }
     let committed = standing.is_committed(plan);
     if standing.turned.is_some() && !committed {
         return go_back(plan, &standing);
@@ -55,8 +59,21 @@ fn looks(standing: &Standing) -> Vec<(u32, Direction)> {
     begun.collect()
 }
 
+/// The commit, when it is said to have failed: a write that reported an error may be on the disk
+/// all the same, and to go back from a commit that happened would be the worst of all ends.
+fn doubtful_commit(plan: &Plan, standing: &Standing) -> Option<u32> {
+    let failed = |step: &&Step| matches!(standing.steps[step.id as usize], StepState::Failed(_));
+    plan.steps.iter().filter(|step| matches!(step.action, Action::Commit)).find(failed).map(|step| step.id)
+}
+
 fn first_failed(standing: &Standing) -> Option<u32> {
-    standing.steps.iter().position(|state| matches!(state, StepState::Failed(_))).map(|id| id as u32)
+    let failed = |(id, state): &(usize, &StepState)| match state {
+        StepState::Failed(_) => true,
+        // A commit that failed and, when it was looked at, had not happened.
+        StepState::Unfinished => standing.faults.iter().any(|(step, _)| *step as usize == *id),
+        _ => false,
+    };
+    standing.steps.iter().enumerate().find(failed).map(|(id, _)| id as u32)
 }
 
 fn go_on(plan: &Plan, standing: &Standing) -> Decision {
@@ -82,7 +99,9 @@ fn forward_verdict(standing: &Standing) -> Verdict {
 }
 
 fn go_back(plan: &Plan, standing: &Standing) -> Decision {
-    let due = |id: u32| undo_of(plan, id, &standing.steps[id as usize]).is_some();
+    let due = |id: u32| {
+        undo_of(plan, id, &standing.steps[id as usize]).is_some() && held(plan, standing, id).is_none()
+    };
     let Some(stage) = plan.steps.iter().rev().find(|step| due(step.id)).map(|step| step.stage) else {
         return Decision::End(backward_verdict(plan, standing));
     };
@@ -99,14 +118,49 @@ pub(crate) fn undo_of<'a>(plan: &'a Plan, step: u32, state: &StepState) -> Optio
     }
 }
 
+/// The step that could not be undone and without whose undoing it would do harm to undo `id`.
+///
+/// Requests that could not be sent back still go to the new release: whatever it stands on stays.
+/// And where copies must not run side by side, the old one is not started while the new one, which
+/// could not be stopped, may run.
+fn held(plan: &Plan, standing: &Standing, id: u32) -> Option<u32> {
+    let step = plan.step(id)?;
+    let stuck = |later: &&Step| {
+        later.stage > step.stage && matches!(standing.steps[later.id as usize], StepState::NotUndone(_))
+    };
+    let blocks = |later: &&Step| match (&step.action, &later.action) {
+        (_, Action::SwitchTraffic { .. }) => true,
+        (Action::StopInstance { instance: old, .. }, Action::StartInstance { instance: new, .. }) => {
+            old.service == new.service && hands_over(plan, &old.service)
+        }
+        _ => false,
+    };
+    plan.steps.iter().filter(stuck).find(blocks).map(|later| later.id)
+}
+
+/// Whether all old copies of a service stop before the first new one starts.
+fn hands_over(plan: &Plan, service: &Name) -> bool {
+    let of = |step: &&Step| step.phase < Phase::Commit;
+    let stops = plan.steps.iter().filter(of).filter_map(|step| match &step.action {
+        Action::StopInstance { instance, .. } if instance.service == *service => Some(step.stage),
+        _ => None,
+    });
+    let starts = plan.steps.iter().filter(of).filter_map(|step| match &step.action {
+        Action::StartInstance { instance, .. } if instance.service == *service => Some(step.stage),
+        _ => None,
+    });
+    stops.max() < starts.min()
+}
+
 fn backward_verdict(plan: &Plan, standing: &Standing) -> Verdict {
     let cause = cause(plan, standing);
     let left: Vec<Fault> = standing
         .steps
         .iter()
-        .filter_map(|state| match state {
+        .zip(&plan.steps)
+        .filter_map(|(state, step)| match state {
             StepState::NotUndone(fault) => Some(fault.clone()),
-            _ => None,
+            state => left_alone(plan, standing, step, state),
         })
         .collect();
     match (left.is_empty(), standing.has_changed_the_world(plan)) {
@@ -115,6 +169,20 @@ fn backward_verdict(plan: &Plan, standing: &Standing) -> Verdict {
         (true, false) if cause.refused => Verdict::Refused(cause),
         (true, false) => Verdict::Failed(cause),
     }
+}
+
+/// What is said of an undoing that was held back.
+fn left_alone(plan: &Plan, standing: &Standing, step: &Step, state: &StepState) -> Option<Fault> {
+    let undo = undo_of(plan, step.id, state)?;
+    let blocker = plan.step(held(plan, standing, step.id)?)?;
+    Some(Fault::new(
+        format!("{}: not undone", plan.describe(&step.action)),
+        format!(
+            "when \"{}\" is put right, what is left to do is: {}",
+            plan.describe(&blocker.action),
+            plan.describe(undo)
+        ),
+    ))
 }
 
 fn cause(plan: &Plan, standing: &Standing) -> Fault {

@@ -64,7 +64,10 @@ impl Standing {
             }
             Record::NotDone { step, direction: Direction::Forward } => self.set(*step, StepState::Unfinished),
             Record::NotDone { step, direction: Direction::Back } => self.set(*step, StepState::Done),
-            Record::Turned(turn) => self.turned = Some(turn.clone()),
+            // Why it turned first is why it goes back: a later cancel does not change that.
+            Record::Turned(turn) => {
+                self.turned.get_or_insert_with(|| turn.clone());
+            }
             Record::Ended(verdict) => self.ended = Some(verdict.clone()),
         }
     }

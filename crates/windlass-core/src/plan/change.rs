@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Observed, ObservedInstance, Request, Source, service_digest};
 use crate::name::{InstanceId, Name};
-use crate::spec::{Service, Spec};
+use crate::spec::{Port, Service, Spec};
 
 /// What becomes of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,8 @@ pub enum Reason {
     Scaled,
     /// It is no longer in the manifest.
     Removed,
+    /// It does not, but copies that an interrupted run left behind are stopped.
+    Leftovers,
 }
 
 impl fmt::Display for Reason {
@@ -55,6 +57,7 @@ impl fmt::Display for Reason {
             Self::Asked => "a restart was asked for",
             Self::Scaled => "the number of copies changes",
             Self::Removed => "it is no longer in the manifest",
+            Self::Leftovers => "copies that an interrupted run left are stopped",
         })
     }
 }
@@ -67,6 +70,11 @@ pub(super) struct Fate {
     pub(super) stay: Vec<InstanceId>,
     pub(super) start: Vec<InstanceId>,
     pub(super) stop: Vec<InstanceId>,
+    /// Copies that run although the active release does not count them among its own: an unfinished
+    /// run left them. None of them was ever found fit for requests, so none stays.
+    pub(super) leftovers: Vec<InstanceId>,
+    /// Whether old and new copies must never run at the same time.
+    pub(super) alone: bool,
 }
 
 impl Fate {
@@ -87,28 +95,40 @@ pub(super) fn fate(
 ) -> Fate {
     let digest = service_digest(spec, name, service, source);
     let running: Vec<_> = observed.running(name).collect();
+    let known = observed.active.as_ref().and_then(|a| a.spec.services.get(name));
+    let own = observed.active.as_ref().and_then(|a| a.instances.get(name)).map_or(&[][..], Vec::as_slice);
     let asked =
         matches!(request, Request::Restart { services } if services.is_empty() || services.contains(name));
+    let named = match request {
+        Request::Restart { .. } => asked,
+        Request::Scale { replicas } => replicas.contains_key(name),
+        _ => true,
+    };
+    // What was stopped by hand stays so while other services are scaled or restarted.
+    let stopped_by_hand = !named && own.is_empty() && known.is_some_and(|k| k.replicas > 0);
     let fresh = |count: usize| {
-        let release = crate::name::ReleaseId(observed.next_release);
+        let release = crate::name::ReleaseId(observed.next_release.max(1));
         (1..=count).map(move |n| InstanceId { service: name.clone(), release, replica: n as u32 })
     };
 
+    let (counted, leftovers): (Vec<&ObservedInstance>, Vec<_>) =
+        running.iter().copied().partition(|i| own.contains(&i.id));
     let (keep, others): (Vec<&ObservedInstance>, Vec<_>) =
-        running.iter().copied().partition(|i| i.digest == digest && !asked);
-    let wanted = service.replicas as usize;
+        counted.iter().copied().partition(|i| i.digest == digest && !asked);
+    let wanted = if stopped_by_hand { 0 } else { service.replicas as usize };
     let mut stay: Vec<InstanceId> = keep.iter().map(|i| i.id.clone()).collect();
     stay.sort();
     let surplus = stay.split_off(stay.len().min(wanted));
     let start: Vec<InstanceId> = fresh(wanted - stay.len()).collect();
     let stop: Vec<InstanceId> = others.iter().map(|i| i.id.clone()).chain(surplus).collect();
+    let leftovers: Vec<InstanceId> = leftovers.iter().map(|i| i.id.clone()).collect();
 
-    let known = observed.active.as_ref().and_then(|a| a.spec.services.get(name));
     let reason = match (start.is_empty() && stop.is_empty(), known, asked) {
-        (true, _, _) => Reason::Unchanged,
+        (true, _, _) if leftovers.is_empty() => Reason::Unchanged,
+        (true, _, _) => Reason::Leftovers,
         (_, None, _) => Reason::New,
         (_, _, true) => Reason::Asked,
-        (_, Some(_), _) if running.is_empty() => Reason::NotRunning,
+        (_, Some(_), _) if counted.is_empty() => Reason::NotRunning,
         (_, Some(_), _) if others.is_empty() => {
             if wanted == known.map_or(0, |k| k.replicas) as usize {
                 Reason::NotRunning
@@ -126,8 +146,11 @@ pub(super) fn fate(
             if only_files { Reason::Files } else { Reason::Definition }
         }
     };
-    let change = Change { service: name.clone(), reason, from: running.len() as u32, to: service.replicas };
-    Fate { change, digest, stay, start, stop }
+    let change = Change { service: name.clone(), reason, from: running.len() as u32, to: wanted as u32 };
+    let alone = service.singleton
+        || known.is_some_and(|k| k.singleton)
+        || matches!(service.port, Some(Port::Fixed(_)));
+    Fate { change, digest, stay, start, stop, leftovers, alone }
 }
 
 /// The fate of services that run although the specification does not name them.
@@ -148,6 +171,8 @@ pub(super) fn removed(spec: &Spec, observed: &Observed) -> Vec<Fate> {
                 stay: Vec::new(),
                 start: Vec::new(),
                 stop: vec![instance.id.clone()],
+                leftovers: Vec::new(),
+                alone: false,
             });
         }
     }

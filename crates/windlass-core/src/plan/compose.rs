@@ -36,8 +36,11 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
     }
 
     let release = ReleaseId(observed.next_release.max(1));
-    let existing = observed.trees.iter().rev().find(|tree| tree.source.digest == wanted.source.digest);
-    let tree = existing.cloned().unwrap_or_else(|| Tree { id: release, source: wanted.source.clone() });
+    let existing = reusable(wanted, observed);
+    if existing.is_none() && wanted.source.path.is_empty() {
+        return Err(PlanError::TreeMissing);
+    }
+    let tree = Tree { id: existing.unwrap_or(release), source: wanted.source.clone() };
     let mut fates: IndexMap<Name, Fate> = spec
         .services
         .iter()
@@ -79,7 +82,11 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         script.then_step(Phase::Lock, Action::TakeLock, Compensation::Unneeded);
         start_resources(&mut script, &plan, &resources, observed);
         run_jobs(&mut script, &plan.spec, &jobs);
-        let old = observed.active.as_ref().map(|a| traffic_of(&a.spec, a.release, &a.instances));
+        let old = observed
+            .active
+            .as_ref()
+            .filter(|a| !a.stopped)
+            .map(|a| traffic_of(&a.spec, a.release, &a.instances));
         let rollout = Rollout { plan: &plan, fates: &fates, old: old.unwrap_or_default() };
         rollout.write(&mut script);
         retire(&mut script, &plan, &fates, &gone, observed);
@@ -89,6 +96,16 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
     fates.extend(gone.into_iter().map(|fate| (fate.change.service.clone(), fate)));
     plan.changes = fates.into_values().map(|fate| fate.change).collect();
     Ok(plan)
+}
+
+/// A finished tree of the same source. Only those of releases that were committed: the tree of
+/// another run that is still under way is removed when that run goes back.
+fn reusable(wanted: &Wanted, observed: &Observed) -> Option<ReleaseId> {
+    let active = observed.active.as_ref().map(|a| a.tree.id);
+    let committed =
+        |id: ReleaseId| Some(id) == active || observed.releases.iter().any(|(_, tree)| *tree == id);
+    let same = |tree: &&Tree| tree.source.digest == wanted.source.digest && committed(tree.id);
+    observed.trees.iter().rev().find(same).map(|tree| tree.id)
 }
 
 fn known<'a>(spec: &Spec, names: impl Iterator<Item = &'a Name>) -> Result<(), PlanError> {
@@ -215,10 +232,12 @@ fn retire(
     let stopped_already = script_stops(script);
     script.then();
     for fate in fates.values().chain(gone) {
-        let spec = plan.spec.services.get(&fate.change.service);
-        let listens = spec.is_none_or(|service| service.port.is_some());
+        let name = &fate.change.service;
+        let before = observed.active.as_ref().and_then(|a| a.spec.services.get(name));
+        let listens =
+            plan.spec.services.get(name).into_iter().chain(before).any(|service| service.port.is_some());
         let drain = if listens { plan.spec.deploy.drain } else { Span::ZERO };
-        for instance in fate.stop.iter().filter(|id| !stopped_already.contains(id)) {
+        for instance in fate.stop.iter().chain(&fate.leftovers).filter(|id| !stopped_already.contains(id)) {
             let stop = Action::StopInstance { instance: instance.clone(), drain };
             script.step(Phase::Retire, stop, Compensation::Unneeded);
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Source;
 use crate::name::Name;
-use crate::spec::{Command, Job, Reference, Resource, Service, Setting, Spec, Template};
+use crate::spec::{self, Command, Job, Probe, Reference, Resource, Service, Setting, Spec, Template};
 
 /// 16 hexadecimal digits that change when `value` does.
 pub(crate) fn of(value: &impl Serialize) -> String {
@@ -23,7 +23,13 @@ pub(crate) fn of(value: &impl Serialize) -> String {
 /// nor in which order they give way), the files it sees, and the settings and resources it refers to.
 #[must_use]
 pub fn service_digest(spec: &Spec, name: &Name, service: &Service, source: &Source) -> String {
-    let seen = Seen::by(spec, service.env.values().chain(arguments(&service.command)));
+    let checks = [&service.checks.startup, &service.checks.readiness, &service.checks.liveness];
+    let probes = checks.into_iter().flatten().filter_map(|check| match &check.probe {
+        Probe::Command(command) => Some(arguments(command)),
+        Probe::Http { .. } | Probe::Tcp => None,
+    });
+    let templates = service.env.values().chain(arguments(&service.command));
+    let seen = Seen::by(spec, templates.chain(probes.flatten()));
     let files = source.parts.get(name).unwrap_or(&source.digest);
     let lasting = Service {
         replicas: 0,
@@ -38,7 +44,8 @@ pub fn service_digest(spec: &Spec, name: &Name, service: &Service, source: &Sour
 /// The digest of what a job does: when it is unchanged and so is the tree, it need not run again.
 #[must_use]
 pub fn job_digest(spec: &Spec, job: &Job, source: &Source) -> String {
-    let seen = Seen::by(spec, job.env.values().chain(arguments(&job.command)));
+    let schema = job.schema.iter().flat_map(arguments);
+    let seen = Seen::by(spec, job.env.values().chain(arguments(&job.command)).chain(schema));
     of(&(job, seen, &source.digest))
 }
 
@@ -58,18 +65,31 @@ struct Seen<'a> {
 impl<'a> Seen<'a> {
     fn by(spec: &'a Spec, templates: impl Iterator<Item = &'a Template>) -> Self {
         let mut seen = Self { settings: BTreeMap::new(), resources: BTreeMap::new() };
-        for reference in templates.flat_map(Template::references) {
+        for template in templates {
+            seen.template(spec, template);
+        }
+        seen
+    }
+
+    fn template(&mut self, spec: &'a Spec, template: &'a Template) {
+        for reference in template.references() {
             match reference {
                 Reference::Setting(key) => {
-                    seen.settings.insert(key, spec.settings.get(key));
+                    self.settings.insert(key, spec.settings.get(key));
                 }
                 Reference::Resource { name, .. } => {
-                    seen.resources.insert(name, spec.resources.get(name.as_str()));
+                    let resource = spec.resources.get(name.as_str());
+                    let known = self.resources.insert(name, resource).is_some();
+                    // An external resource's facts come from its URL, which is usually a setting.
+                    if let (false, Some(spec::Source::External { url })) =
+                        (known, resource.map(|r| &r.source))
+                    {
+                        self.template(spec, url);
+                    }
                 }
                 _ => {}
             }
         }
-        seen
     }
 }
 

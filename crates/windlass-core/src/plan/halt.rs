@@ -1,11 +1,20 @@
 //! Stopping what runs.
 
+use indexmap::IndexMap;
+
+use super::compose::traffic_of;
 use super::script::Script;
-use super::{Action, Change, Compensation, Observed, PLAN_VERSION, Phase, Plan, PlanError, Reason, Request};
-use crate::name::Name;
+use super::{
+    Action, Activation, Change, Compensation, Observed, PLAN_VERSION, Phase, Plan, PlanError, Reason,
+    Request, Traffic, resource_digest, service_digest,
+};
+use crate::name::{InstanceId, Name};
 use crate::units::Span;
 
 /// Plans to stop these services, or, when none are named, all of them and then the resources.
+///
+/// Requests are turned away first; then it is committed, so that whoever looks later knows that
+/// nothing here should run; then everything stops, what needs others before them.
 pub(super) fn plan(services: &[Name], observed: &Observed) -> Result<Plan, PlanError> {
     let active = observed.active.as_ref().ok_or(PlanError::NothingDeployed)?;
     if let Some(unknown) = services.iter().find(|name| !active.spec.services.contains_key(*name)) {
@@ -14,34 +23,49 @@ pub(super) fn plan(services: &[Name], observed: &Observed) -> Result<Plan, PlanE
             active.spec.services.keys().cloned().collect(),
         ));
     }
-    let chosen = |name: &Name| services.is_empty() || services.contains(name);
+    let all = services.is_empty();
+    let chosen = |name: &Name| all || services.contains(name);
+    let resources: Vec<Name> = observed
+        .resources
+        .iter()
+        .filter(|(_, seen)| seen.running && all)
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut instances = active.instances.clone();
+    for (_, ids) in instances.iter_mut().filter(|(name, _)| chosen(name)) {
+        ids.clear();
+    }
+    let changes: Vec<Change> = active
+        .spec
+        .services
+        .keys()
+        .rev()
+        .filter_map(|name| {
+            let from = observed.running(name).count() as u32;
+            let change = Change { service: name.clone(), reason: Reason::Asked, from, to: 0 };
+            (chosen(name) && from > 0).then_some(change)
+        })
+        .collect();
+    let nothing_to_do = changes.is_empty()
+        && resources.is_empty()
+        && instances == active.instances
+        && (!all || active.stopped);
 
     let mut script = Script::default();
-    script.then_step(Phase::Lock, Action::TakeLock, Compensation::Unneeded);
-    let mut changes: Vec<Change> = Vec::new();
-    // What needs others stops before them.
-    for (name, service) in active.spec.services.iter().rev().filter(|(name, _)| chosen(name)) {
-        script.then();
-        let drain = if service.port.is_some() { active.spec.deploy.drain } else { Span::ZERO };
-        let mut from = 0;
-        for instance in observed.running(name) {
-            let back = Action::StartInstance { instance: instance.id.clone(), ready: true };
-            let stop = Action::StopInstance { instance: instance.id.clone(), drain };
-            script.step(Phase::Retire, stop, Compensation::Always(back));
-            from += 1;
-        }
-        if from > 0 {
-            changes.push(Change { service: name.clone(), reason: Reason::Asked, from, to: 0 });
-        }
-    }
-    let resources = observed.resources.iter().filter(|(_, seen)| seen.running && services.is_empty());
-    let resources: Vec<Name> = resources.map(|(name, _)| name.clone()).collect();
-    let mut instances = active.instances.clone();
-    instances.retain(|name, _| !chosen(name));
-
-    let nothing_runs = changes.is_empty() && resources.is_empty();
-    if !nothing_runs {
+    if !nothing_to_do {
+        script.then_step(Phase::Lock, Action::TakeLock, Compensation::Unneeded);
+        turn_away(&mut script, active, &instances, all);
         script.then_step(Phase::Commit, Action::Commit, Compensation::Unneeded);
+        for change in &changes {
+            script.then();
+            let listens = active.spec.services.get(&change.service).is_some_and(|s| s.port.is_some());
+            let drain = if listens { active.spec.deploy.drain } else { Span::ZERO };
+            for instance in observed.running(&change.service) {
+                let stop = Action::StopInstance { instance: instance.id.clone(), drain };
+                script.step(Phase::Retire, stop, Compensation::Unneeded);
+            }
+        }
+        script.then();
         for resource in resources {
             script.step(Phase::Retire, Action::StopResource { resource }, Compensation::Unneeded);
         }
@@ -55,9 +79,38 @@ pub(super) fn plan(services: &[Name], observed: &Observed) -> Result<Plan, PlanE
         tree: active.tree.clone(),
         spec: active.spec.clone(),
         instances,
-        digests: indexmap::IndexMap::new(),
+        digests: digests(active, observed),
         base: observed.fingerprint(),
         changes,
-        steps: if nothing_runs { Vec::new() } else { script.finish() },
+        steps: script.finish(),
     })
+}
+
+fn turn_away(script: &mut Script, active: &Activation, left: &IndexMap<Name, Vec<InstanceId>>, all: bool) {
+    let before = if active.stopped {
+        Traffic::default()
+    } else {
+        traffic_of(&active.spec, active.release, &active.instances)
+    };
+    let after = if all || active.stopped {
+        Traffic::default()
+    } else {
+        traffic_of(&active.spec, active.release, left)
+    };
+    if before != after {
+        let back = Compensation::Always(Action::SwitchTraffic { traffic: before });
+        script.then_step(Phase::Switch, Action::SwitchTraffic { traffic: after }, back);
+    }
+}
+
+/// What runs keeps the digest it was seen with.
+fn digests(active: &Activation, observed: &Observed) -> IndexMap<Name, String> {
+    let services = active.spec.services.iter().map(|(name, service)| {
+        let seen = observed.running(name).next().map(|i| i.digest.clone());
+        let digest = seen.unwrap_or_else(|| service_digest(&active.spec, name, service, &active.tree.source));
+        (name.clone(), digest)
+    });
+    let resources =
+        active.spec.resources.iter().map(|(name, resource)| (name.clone(), resource_digest(resource)));
+    services.chain(resources).collect()
 }

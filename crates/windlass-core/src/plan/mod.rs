@@ -214,6 +214,8 @@ pub enum PlanError {
     SingletonReplicas(Name),
     /// Nothing was ever deployed.
     NothingDeployed,
+    /// The tree that the release is to run from is gone, and there is no source to build it from.
+    TreeMissing,
 }
 
 impl std::fmt::Display for PlanError {
@@ -226,6 +228,9 @@ impl std::fmt::Display for PlanError {
             Self::SingletonReplicas(name) => {
                 write!(f, "{name} is a singleton: it can have 1 copy or 0, never more")
             }
+            Self::TreeMissing => f.write_str(
+                "the release's files are gone from this host: deploy its commit again instead of going back",
+            ),
             Self::NothingDeployed => f.write_str("nothing is deployed here yet: run windlass deploy first"),
         }
     }

@@ -80,7 +80,7 @@ impl Observed {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         let active = self.active.as_ref().map(|a| (a.release, a.stopped));
-        digest::of(&(active, &self.instances, &self.resources, &self.once_done))
+        digest::of(&(active, &self.instances, &self.resources, &self.once_done, &self.jobs_done))
     }
 
     /// The running instances of a service.

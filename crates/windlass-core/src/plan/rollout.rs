@@ -39,13 +39,13 @@ impl Rollout<'_> {
         }
         let mut traffic = self.old.clone();
         for (name, service, fate) in self.services() {
-            if let Way::InTurn { max_surge, max_unavailable } = way(service, fate) {
+            if let Way::InTurn { max_surge, max_unavailable } = self.way(name, service, fate) {
                 self.in_turn(script, name, service, fate, (max_surge, max_unavailable), &mut traffic);
             }
         }
-        for (_, service, fate) in self.services() {
-            if matches!(way(service, fate), Way::HandOver) {
-                self.hand_over(script, service, fate);
+        for (name, service, fate) in self.services() {
+            if matches!(self.way(name, service, fate), Way::HandOver) {
+                self.hand_over(script, name, service, fate, &mut traffic);
             }
         }
         self.gate(script);
@@ -60,10 +60,12 @@ impl Rollout<'_> {
     fn start_beside(&self, script: &mut Script, rank: &[Name]) {
         let chosen: Vec<&Fate> = self
             .services()
-            .filter(|(name, service, fate)| rank.contains(name) && matches!(way(service, fate), Way::Beside))
+            .filter(|(name, service, fate)| {
+                rank.contains(name) && matches!(self.way(name, service, fate), Way::Beside)
+            })
             .map(|(_, _, fate)| fate)
             .collect();
-        start(script, chosen.iter().flat_map(|fate| &fate.start));
+        self.start(script, chosen.iter().flat_map(|fate| &fate.start));
     }
 
     fn in_turn(
@@ -83,20 +85,20 @@ impl Rollout<'_> {
         while !pending.is_empty() || !old.is_empty() {
             let room = (wanted + max_surge as usize).saturating_sub(live.len() + old.len());
             let surge: Vec<InstanceId> = pending.drain(..room.min(pending.len())).collect();
-            start(script, surge.iter());
+            self.start(script, surge.iter());
             live.extend(surge.iter().cloned());
 
             let spare =
                 (live.len() + old.len()).saturating_sub(if pending.is_empty() { wanted } else { least });
             let leaving: Vec<InstanceId> = old.drain(..spare.min(old.len())).collect();
             if surge.is_empty() && leaving.is_empty() {
-                break; // Neither surge nor unavailable: the manifest's check refuses that.
+                break; // Cannot be: one of the two is never 0.
             }
             let ids: Vec<InstanceId> = live.iter().chain(&old).cloned().collect();
             if service.port.is_some() {
                 self.move_traffic(script, name, ids, traffic);
             }
-            self.stop(script, service, &leaving);
+            self.stop(script, service, &leaving, &[]);
         }
     }
 
@@ -110,14 +112,36 @@ impl Rollout<'_> {
         }
     }
 
-    fn hand_over(&self, script: &mut Script, service: &Service, fate: &Fate) {
-        self.stop(script, service, &fate.stop);
-        start(script, fate.start.iter());
+    fn hand_over(
+        &self,
+        script: &mut Script,
+        name: &Name,
+        service: &Service,
+        fate: &Fate,
+        traffic: &mut Traffic,
+    ) {
+        // The proxy holds requests for an empty pool; it would send them to copies that are stopping.
+        if traffic.pools.get(name).is_some_and(|pool| !pool.is_empty()) {
+            self.move_traffic(script, name, Vec::new(), traffic);
+        }
+        self.stop(script, service, &fate.stop, &fate.leftovers);
+        self.start(script, fate.start.iter());
     }
 
-    fn stop(&self, script: &mut Script, service: &Service, instances: &[InstanceId]) {
+    fn stop(
+        &self,
+        script: &mut Script,
+        service: &Service,
+        instances: &[InstanceId],
+        leftovers: &[InstanceId],
+    ) {
         script.then();
-        let drain = if service.port.is_some() { self.plan.spec.deploy.drain } else { Span::ZERO };
+        let drain = self.drain(service);
+        // Leftovers belong to no release: nothing is gone back to by starting them again.
+        for instance in leftovers {
+            let stop = Action::StopInstance { instance: instance.clone(), drain };
+            script.step(Phase::Start, stop, Compensation::Unneeded);
+        }
         for instance in instances {
             let back = Action::StartInstance { instance: instance.clone(), ready: true };
             let stop = Action::StopInstance { instance: instance.clone(), drain };
@@ -140,9 +164,9 @@ impl Rollout<'_> {
         let bake = self.plan.spec.deploy.bake;
         let target = traffic_of(&self.plan.spec, self.plan.release, &self.plan.instances);
         let bakes = !bake.is_zero()
-            && self
-                .services()
-                .any(|(_, _, f)| !matches!(f.change.reason, Reason::Unchanged | Reason::Scaled))
+            && self.services().any(|(_, _, f)| {
+                !matches!(f.change.reason, Reason::Unchanged | Reason::Scaled | Reason::Leftovers)
+            })
             && self.plan.previous.is_some();
         let fallback = if bakes { self.warm(&target) } else { IndexMap::new() };
         let back = match before.release {
@@ -166,40 +190,55 @@ impl Rollout<'_> {
     fn warm(&self, target: &Traffic) -> IndexMap<Name, Vec<InstanceId>> {
         let beside = self.services().filter(|(name, service, fate)| {
             target.pools.contains_key(*name)
-                && matches!(way(service, fate), Way::Beside)
+                && matches!(self.way(name, service, fate), Way::Beside)
                 && !fate.start.is_empty()
                 && !fate.stop.is_empty()
         });
         beside.map(|(name, _, fate)| (name.clone(), fate.stop.clone())).collect()
     }
-}
 
-fn way(service: &Service, fate: &Fate) -> Way {
-    if fate.stop.is_empty() {
-        return Way::Beside;
+    fn way(&self, name: &Name, service: &Service, fate: &Fate) -> Way {
+        let gives_way = !fate.stop.is_empty() || !fate.leftovers.is_empty();
+        if fate.start.is_empty() || !gives_way {
+            return Way::Beside; // Only fewer copies: they stop after the commit.
+        }
+        match service.strategy {
+            _ if fate.alone => Way::HandOver,
+            Strategy::Recreate => Way::HandOver,
+            Strategy::BlueGreen => Way::Beside,
+            // A pool that comes or goes with this release cannot be shared by copies of both.
+            Strategy::Rolling { .. } if self.old.pools.contains_key(name) != service.port.is_some() => {
+                Way::Beside
+            }
+            Strategy::Rolling { max_surge: 0, max_unavailable: 0 } => {
+                Way::InTurn { max_surge: 1, max_unavailable: 0 }
+            }
+            Strategy::Rolling { max_surge, max_unavailable } => Way::InTurn { max_surge, max_unavailable },
+        }
     }
-    match service.strategy {
-        _ if fate.start.is_empty() => Way::Beside, // Only fewer copies: they stop after the commit.
-        _ if service.singleton => Way::HandOver,
-        Strategy::BlueGreen => Way::Beside,
-        Strategy::Rolling { max_surge, max_unavailable } => Way::InTurn { max_surge, max_unavailable },
-        Strategy::Recreate => Way::HandOver,
-    }
-}
 
-fn start<'a>(script: &mut Script, instances: impl Iterator<Item = &'a InstanceId> + Clone) {
-    script.then();
-    for instance in instances.clone() {
-        let stop = Action::StopInstance { instance: instance.clone(), drain: Span::ZERO };
-        let start = Action::StartInstance { instance: instance.clone(), ready: false };
-        script.step(Phase::Start, start, Compensation::Always(stop));
+    /// How long requests in flight get before a copy stops. On the way back too: a release that
+    /// turns bad after the switch has requests in flight.
+    fn drain(&self, service: &Service) -> Span {
+        if service.port.is_some() { self.plan.spec.deploy.drain } else { Span::ZERO }
     }
-    script.then();
-    for instance in instances {
-        let ready = Action::AwaitReady { instance: instance.clone() };
-        script.step(Phase::Start, ready, Compensation::Unneeded);
+
+    fn start<'a>(&self, script: &mut Script, instances: impl Iterator<Item = &'a InstanceId> + Clone) {
+        script.then();
+        for instance in instances.clone() {
+            let service = self.plan.spec.services.get(&instance.service);
+            let drain = service.map_or(Span::ZERO, |service| self.drain(service));
+            let stop = Action::StopInstance { instance: instance.clone(), drain };
+            let start = Action::StartInstance { instance: instance.clone(), ready: false };
+            script.step(Phase::Start, start, Compensation::Always(stop));
+        }
+        script.then();
+        for instance in instances {
+            let ready = Action::AwaitReady { instance: instance.clone() };
+            script.step(Phase::Start, ready, Compensation::Unneeded);
+        }
+        script.then();
     }
-    script.then();
 }
 
 /// Services in the order in which they can start: those of one rank need only those of earlier ones.

@@ -18,10 +18,6 @@ use clap::Parser;
 use args::{Arguments, Verb};
 use failure::Failure;
 
-pub mod check;
-pub mod import;
-pub mod init;
-
 /// Runs a verb.
 #[must_use]
 pub fn main() -> ExitCode {

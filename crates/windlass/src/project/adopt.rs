@@ -1,0 +1,98 @@
+//! Writing a manifest for a project that has none: proposed, or made of a compose file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use windlass_core::manifest::compose::{Imported, Note};
+use windlass_core::manifest::import_compose;
+
+use crate::project::init::{Proposal, propose};
+use crate::project::load::FILE;
+
+/// What was written.
+#[derive(Debug)]
+pub struct Written {
+    /// The manifest.
+    pub path: PathBuf,
+    /// What it was made from.
+    pub proposal: Proposal,
+}
+
+/// Proposes a manifest for `directory` and writes it there.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] when there is one and `force` is not set, or any other error of
+/// looking at the project or writing the file.
+pub fn init(directory: &Path, force: bool) -> io::Result<Written> {
+    let path = directory.join(FILE);
+    let proposal = propose(directory)?;
+    write(&path, &proposal.text, force)?;
+    Ok(Written { path, proposal })
+}
+
+/// Writes a manifest; without `force` only where there is none, decided by the file system itself.
+///
+/// # Errors
+/// See [`init`].
+fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
+    use io::Write as _;
+    let taken = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{} exists; --force writes over it", path.display()),
+        ),
+        _ => error,
+    };
+    if force {
+        // Beside it first, so that a full disk does not cost the one that is there.
+        let beside = path.with_extension("toml.new");
+        std::fs::write(&beside, text)?;
+        return std::fs::rename(&beside, path);
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(taken)?;
+    file.write_all(text.as_bytes())
+}
+
+/// What was imported.
+#[derive(Debug)]
+pub struct Imports {
+    /// The manifest.
+    pub path: PathBuf,
+    /// What it was made from, with what could not be carried over, line by line.
+    pub imported: Imported,
+}
+
+/// Why nothing was written.
+#[derive(Debug)]
+pub enum NotImported {
+    /// A file could not be read or written, or there is a manifest already.
+    Io(io::Error),
+    /// The compose file has a fault.
+    Fault(Note),
+}
+
+impl std::fmt::Display for NotImported {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Fault(note) => note.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for NotImported {}
+
+/// Makes a manifest of the compose file `from`, beside it.
+///
+/// # Errors
+/// [`NotImported`]; without `force` also when there is a manifest.
+pub fn import(from: &Path, force: bool) -> Result<Imports, NotImported> {
+    let text = std::fs::read_to_string(from).map_err(NotImported::Io)?;
+    let directory =
+        from.canonicalize().map_err(NotImported::Io)?.parent().map(Path::to_owned).unwrap_or_default();
+    let app = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let imported = import_compose(&text, &app).map_err(NotImported::Fault)?;
+    let path = directory.join(FILE);
+    write(&path, &imported.text, force).map_err(NotImported::Io)?;
+    Ok(Imports { path, imported })
+}
