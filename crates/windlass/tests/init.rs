@@ -74,9 +74,9 @@ fn a_compose_file_is_imported_beside_itself() {
     let written = adopt::import(&file, false).unwrap();
     assert_eq!(written.imported.notes.iter().map(|note| note.line).collect::<Vec<_>>(), [4]);
     assert!(Checked::of_file(&written.path).unwrap().is_good());
-    assert!(matches!(adopt::import(&file, false), Err(import::NotImported::Io(_))));
+    assert!(matches!(adopt::import(&file, false), Err(adopt::NotImported::Io(_))));
     std::fs::write(&file, "services: [").unwrap();
-    assert!(matches!(adopt::import(&file, true), Err(import::NotImported::Fault(_))));
+    assert!(matches!(adopt::import(&file, true), Err(adopt::NotImported::Fault(_))));
 }
 
 #[test]
