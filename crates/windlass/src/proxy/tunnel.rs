@@ -40,44 +40,37 @@ impl Tunnel {
         let mut up = Pipe::new(&read, websocket);
         let mut down = Pipe::new(&from_upstream, websocket);
         let mut silent_since = Instant::now();
-        let mut leaving: Option<Instant> = None;
-        poll_fn(|cx| {
-            let moved = up.carry(cx, &mut client, &mut upstream) | down.carry(cx, &mut upstream, &mut client);
-            if moved {
-                silent_since = Instant::now();
+        let both_ended = poll_fn(|cx| {
+            loop {
+                if up.carry(cx, &mut client, &mut upstream) | down.carry(cx, &mut upstream, &mut client) {
+                    silent_since = Instant::now();
+                }
+                if up.failed || down.failed || (up.ended && down.ended) {
+                    return Poll::Ready(true);
+                }
+                let patience = if up.ended || down.ended { GOODBYE } else { idle_timeout };
+                let too_silent = silent_since + patience;
+                let close_at = claim.close_at(cx);
+                let deadline = match close_at {
+                    // A frame that is under way may be finished first.
+                    Some(at) if at <= Instant::now() && down.is_within_frame() => {
+                        too_silent.min(at + GOODBYE)
+                    }
+                    Some(at) => too_silent.min(at),
+                    None => too_silent,
+                };
+                if timer.poll(cx, deadline).is_pending() {
+                    return Poll::Pending;
+                }
+                let at_its_turn = close_at.is_some_and(|at| deadline == at);
+                if !(at_its_turn && down.is_within_frame()) {
+                    return Poll::Ready(false);
+                }
             }
-            if up.ended && down.ended || up.failed || down.failed {
-                return Poll::Ready(());
-            }
-            // In between two frames a goodbye can be said; while one is under way its end is awaited.
-            if let Some(since) = leaving
-                && (down.is_between_frames() || !websocket)
-            {
-                let _ = since;
-                return Poll::Ready(());
-            }
-            let mut deadline = silent_since + idle_timeout;
-            if let Some(close_at) = claim.close_at(cx) {
-                deadline = deadline.min(close_at);
-            }
-            if let Some(since) = leaving {
-                deadline = since + GOODBYE;
-            }
-            if timer.poll(cx, deadline).is_pending() {
-                return Poll::Pending;
-            }
-            if leaving.is_some() || !websocket || down.is_between_frames() {
-                leaving = Some(Instant::now());
-                return Poll::Ready(());
-            }
-            leaving = Some(Instant::now());
-            cx.waker().wake_by_ref();
-            Poll::Pending
         })
         .await;
-        if leaving.is_some() && websocket {
-            let goodbye = part(&mut client, &mut upstream, &up, &down);
-            let _ = timeout(GOODBYE, goodbye).await;
+        if websocket && !both_ended {
+            let _ = timeout(GOODBYE, part(&mut client, &mut upstream, &up, &down)).await;
         }
         let _ = client.shutdown().await;
     }
@@ -85,10 +78,10 @@ impl Tunnel {
 
 /// Says goodbye to both sides, and waits for the client's own.
 async fn part(client: &mut Stream, upstream: &mut Stream, up: &Pipe, down: &Pipe) -> io::Result<()> {
-    if up.is_between_frames() {
+    if !up.is_within_frame() {
         upstream.write_all(&CLOSE_TO_SERVER).await?;
     }
-    if down.is_between_frames() {
+    if !down.is_within_frame() {
         client.write_all(&CLOSE_TO_CLIENT).await?;
         client.flush().await?;
         let mut sink = [0; 512];
@@ -123,9 +116,9 @@ impl Pipe {
         }
     }
 
-    /// Whether all that was carried so far ends with the end of a frame.
-    fn is_between_frames(&self) -> bool {
-        self.start == self.end && self.frames.as_ref().is_some_and(Frames::is_between)
+    /// Whether what was carried so far ends in the middle of a WebSocket frame.
+    fn is_within_frame(&self) -> bool {
+        self.frames.as_ref().is_some_and(|frames| self.start < self.end || !frames.is_between())
     }
 
     /// Carries what can be carried now. Returns whether anything was.
