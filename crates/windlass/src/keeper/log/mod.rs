@@ -17,7 +17,7 @@ mod archive;
 mod cut;
 mod rotate;
 
-pub(crate) use cut::{MARK, start};
+pub(crate) use cut::{MARK, gone, start};
 
 use crate::sys;
 
