@@ -208,6 +208,11 @@ impl Keeper {
     }
 
     fn start(&mut self) {
+        if !self.begun {
+            // Should this keeper be killed before it can say which process it started, the next one
+            // must know that there may be one.
+            self.enter(ProcessState::Backoff { until: now_millis() });
+        }
         match self.spawn() {
             Ok(process) => {
                 self.process = Some(process);
