@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Signal, WaitOptions};
 use windlass_core::launch::End;
 
 use super::{Keeper, Phase, Process};
@@ -33,9 +33,11 @@ impl Keeper {
 
     pub(super) fn look_at_leftovers(&mut self, now: Instant) {
         let left = self.leftovers();
+        let childless = !left.is_empty() || self.is_childless();
         let Phase::Clearing { kill_at, then } = &mut self.phase else { return };
         let stuck = now >= *kill_at + UNKILLABLE;
-        if left.is_empty() || stuck {
+        let clear = left.is_empty() && childless;
+        if clear || stuck {
             let then = std::mem::replace(then, Next::End(End::Stopped));
             if stuck {
                 self.status.note =
@@ -48,6 +50,25 @@ impl Keeper {
             }
         } else if now >= *kill_at {
             tree::kill(|| self.leftovers());
+        }
+    }
+
+    /// Whether really nothing is left. Walking `/proc` can miss a process that just then changes its
+    /// parent; but it ends up as ours, and the kernel knows whether we have children.
+    fn is_childless(&mut self) -> bool {
+        loop {
+            match rustix::process::wait(WaitOptions::NOHANG) {
+                Ok(Some((pid, _))) => drop(self.rotation.is_over(pid)),
+                Ok(None) if self.launch.keeps_others => return true,
+                // The helper is a child too, and no reason to wait.
+                Ok(None) => {
+                    let helper = self.rotation.helper().map(|pid| pid.as_raw_nonzero().get());
+                    let own = rustix::process::getpid().as_raw_nonzero().get();
+                    return helper.is_some()
+                        && tree::children_by_scan(own).into_iter().all(|pid| Some(pid) == helper);
+                }
+                Err(_) => return true,
+            }
         }
     }
 
