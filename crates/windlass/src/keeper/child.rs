@@ -156,14 +156,25 @@ fn open_log(path: &Path) -> Result<File, String> {
         .map_err(|e| format!("cannot open the log {}: {e}", path.display()))
 }
 
+/// Whether a program that is named without a directory can be seen in one of `PATH`.
+fn is_found(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    program.contains('/') || std::env::split_paths(&path).any(|directory| directory.join(program).exists())
+}
+
 fn explain(launch: &Launch, stage: Option<Stage>, error: &io::Error) -> String {
     let program = launch.argv.first().map_or("", String::as_str);
     let user = launch.user.as_deref().unwrap_or("this account");
     match (stage, error.kind()) {
-        (Some(Stage::Exec), io::ErrorKind::NotFound) if !program.contains('/') => format!(
-            "there is no program {program:?} in PATH ({}): install it, or correct the command",
-            std::env::var("PATH").unwrap_or_else(|_| "not set".to_owned())
-        ),
+        // A directory of PATH that may not be searched is reported as if the program were in it.
+        (Some(Stage::Exec), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied)
+            if !is_found(program) =>
+        {
+            format!(
+                "there is no program {program:?} in PATH ({}): install it, or correct the command",
+                std::env::var("PATH").unwrap_or_else(|_| "not set".to_owned())
+            )
+        }
         (Some(Stage::Exec), io::ErrorKind::NotFound) => format!(
             "there is no program {program} (seen from {}), or the interpreter that it names is missing: install it, or correct the command",
             launch.directory

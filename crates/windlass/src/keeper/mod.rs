@@ -20,7 +20,7 @@ mod detach;
 mod exit;
 pub(crate) mod files;
 pub mod limits;
-mod log;
+pub(crate) mod log;
 mod policy;
 mod run;
 pub(crate) mod signal;

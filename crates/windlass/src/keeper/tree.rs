@@ -62,12 +62,15 @@ fn children(pid: i32) -> Vec<i32> {
         match fs::read_to_string(task.path().join("children")) {
             Ok(text) => found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<i32>().ok())),
             // A kernel without CONFIG_PROC_CHILDREN, or a thread that just ended.
-            Err(_) => {
-                return all().into_iter().filter(|p| stat(*p).is_some_and(|s| s.parent == pid)).collect();
-            }
+            Err(_) => return children_by_scan(pid),
         }
     }
     found
+}
+
+/// The children of a process, by asking every process for its parent.
+pub(super) fn children_by_scan(pid: i32) -> Vec<i32> {
+    all().into_iter().filter(|found| stat(*found).is_some_and(|stat| stat.parent == pid)).collect()
 }
 
 /// All processes.

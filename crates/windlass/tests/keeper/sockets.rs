@@ -90,7 +90,7 @@ async fn a_process_is_replaced_without_a_refused_connection() {
 async fn the_first_goes_on_when_the_second_fails() {
     let kept = Kept::new();
     let mut launch = server(&kept);
-    launch.stop.grace = Span::from_millis(500);
+    launch.stop.grace = Span::from_secs(3);
     kept.start(&launch).await.unwrap();
     let port = port(&kept).await;
     let first = kept.pid();

@@ -41,8 +41,10 @@ pub(super) enum Method {
 pub(super) struct Cut {
     pub(super) method: Method,
     pub(super) end: u64,
-    /// What is written over the archived bytes that stay; empty when the end is a block boundary.
-    pub(super) filler: String,
+    /// How many archived bytes stay in front, overwritten; none when the end is a block boundary.
+    pub(super) stays: u64,
+    /// How what they are overwritten with begins. No two cuts have the same.
+    pub(super) text: String,
 }
 
 /// Finds out what the file system of this (empty, disposable) file can do.
@@ -109,28 +111,22 @@ impl Cut {
     ) -> io::Result<Option<Self>> {
         let block = file.metadata()?.blksize();
         if method == Method::Truncate {
-            return Ok((start < limit).then(|| Self { method, end: limit, filler: String::new() }));
+            return Ok((start < limit).then(|| Self { method, end: limit, stays: 0, text: String::new() }));
         }
         let from = limit.saturating_sub(BACK).max(start);
         let mut tail = vec![0; usize::try_from(limit - from).unwrap_or_default()];
         let read = file.read_at(&mut tail, from)?;
-        let needs = match method {
-            Method::Collapse => text.len() as u64 + 1,
-            _ => 0,
-        };
+        let needs = (text.len() + COUNT + 2) as u64;
         for position in (0..read).rev().filter(|position| tail[*position] == b'\n') {
             let end = from + position as u64 + 1;
             let stays = end % block;
             if stays >= needs || method == Method::Hole {
-                let filler = match method {
-                    Method::Collapse => fill(text, stays),
-                    _ => String::new(),
-                };
-                return Ok(Some(Self { method, end, filler }));
+                let stays = if method == Method::Hole { 0 } else { stays };
+                return Ok(Some(Self { method, end, stays, text: text.to_owned() }));
             }
         }
         let end = limit - limit % block;
-        Ok((end > start).then(|| Self { method, end, filler: String::new() }))
+        Ok((end > start).then(|| Self { method, end, stays: 0, text: String::new() }))
     }
 
     /// Whether it has been made, seen from the file alone: so that one that was interrupted is
@@ -143,10 +139,10 @@ impl Cut {
                 let mut last = [0_u8];
                 Some(file.read_at(&mut last, self.end - 1)? == 1 && last == [0])
             }
-            Method::Collapse if self.filler.is_empty() => None,
+            Method::Collapse if self.stays == 0 => None,
             Method::Collapse => {
-                let mut head = vec![0; self.filler.len()];
-                Some(file.read_at(&mut head, 0)? == head.len() && head == self.filler.as_bytes())
+                let mut head = vec![0; self.text.len()];
+                Some(file.read_at(&mut head, 0)? == head.len() && head == self.text.as_bytes())
             }
         })
     }
@@ -157,9 +153,11 @@ impl Cut {
             Method::Truncate => file.set_len(0),
             Method::Hole => Ok(punch(file, self.end)?),
             Method::Collapse => {
-                let stays = self.filler.len() as u64;
-                file.write_all_at(self.filler.as_bytes(), self.end - stays)?;
-                let front = self.end - stays;
+                let front = self.end - self.stays;
+                if self.stays > 0 {
+                    let filler = fill(&self.text, gone(file)? + front, self.stays);
+                    file.write_all_at(filler.as_bytes(), front)?;
+                }
                 if front == 0 {
                     return Ok(());
                 }
@@ -173,9 +171,27 @@ impl Cut {
     }
 }
 
-fn fill(text: &str, length: u64) -> String {
-    let width = usize::try_from(length).unwrap_or_default() - 1;
-    format!("{text:width$}\n")
+/// The digits of the count in a filler.
+const COUNT: usize = 16;
+
+/// The line that stands for `gone` bytes.
+fn fill(text: &str, gone: u64, length: u64) -> String {
+    let width = usize::try_from(length).unwrap_or_default().saturating_sub(COUNT + 2);
+    format!("{text:width$} {gone:0COUNT$x}\n")
+}
+
+/// How many bytes have been cut from the front of this file in its life, so that a place in it can be
+/// found again: what was at `place` is now at `place` less what has been cut since. Holes move nothing.
+///
+/// # Errors
+/// Those of reading the file.
+pub(crate) fn gone(file: &File) -> io::Result<u64> {
+    let mut line = [0_u8; 8192];
+    let read = file.read_at(&mut line, 0)?;
+    let text =
+        line[..read].split(|byte| *byte == b'\n').next().and_then(|line| std::str::from_utf8(line).ok());
+    let count = text.filter(|text| text.starts_with(MARK)).and_then(|text| text.rsplit(' ').next());
+    Ok(count.and_then(|count| u64::from_str_radix(count, 16).ok()).unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ mod archive;
 mod cut;
 mod rotate;
 
+pub(crate) use cut::{MARK, gone, start};
+
 use crate::sys;
 
 /// How often the size is looked at when nothing suggests haste.

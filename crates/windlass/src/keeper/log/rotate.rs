@@ -95,7 +95,7 @@ struct Intent {
     id: u64,
     inode: u64,
     end: u64,
-    filler: usize,
+    stays: u64,
     method: Method,
 }
 
@@ -104,7 +104,7 @@ const PREFIX: &str = ".rotated-";
 impl Intent {
     fn of(cut: &Cut, id: u64, file: &File) -> io::Result<Self> {
         let inode = archive::identity(file)?;
-        Ok(Self { id, inode, end: cut.end, filler: cut.filler.len(), method: cut.method })
+        Ok(Self { id, inode, end: cut.end, stays: cut.stays, method: cut.method })
     }
 
     fn name(&self) -> String {
@@ -113,20 +113,20 @@ impl Intent {
             Method::Hole => 'h',
             Method::Truncate => 't',
         };
-        format!("{PREFIX}{:x}-{:x}-{:x}-{:x}-{method}", self.id, self.inode, self.end, self.filler)
+        format!("{PREFIX}{:x}-{:x}-{:x}-{:x}-{method}", self.id, self.inode, self.end, self.stays)
     }
 
     fn parse(name: &str) -> Option<Self> {
         let mut fields = name.strip_prefix(PREFIX)?.split('-');
         let mut number = || u64::from_str_radix(fields.next()?, 16).ok();
-        let (id, inode, end, filler) = (number()?, number()?, number()?, number()?);
+        let (id, inode, end, stays) = (number()?, number()?, number()?, number()?);
         let method = match fields.next()? {
             "c" => Method::Collapse,
             "h" => Method::Hole,
             "t" => Method::Truncate,
             _ => return None,
         };
-        Some(Self { id, inode, end, filler: usize::try_from(filler).ok()?, method })
+        Some(Self { id, inode, end, stays, method })
     }
 }
 
@@ -137,9 +137,7 @@ fn recover(archive: &Archive<'_>, file: &File) -> io::Result<()> {
         // Another file by now: what was archived is not in this one.
         if intent.inode == archive::identity(file)? {
             let text = filler(archive, intent.id);
-            let width = intent.filler.saturating_sub(1);
-            let filler = if intent.filler == 0 { String::new() } else { format!("{text:width$}\n") };
-            let cut = Cut { method: intent.method, end: intent.end, filler };
+            let cut = Cut { method: intent.method, end: intent.end, stays: intent.stays, text };
             let made = match cut.is_made(file)? {
                 Some(made) => made,
                 None => !begins_alike(&path, file)?,
@@ -253,6 +251,28 @@ mod tests {
     }
 
     #[test]
+    fn a_place_in_a_log_is_found_again_after_rotations() {
+        in_each_file_system(|parent| {
+            let sample = Sample::in_directory(parent, 4_000);
+            let mut written = sample.all.len() as u64;
+            for round in 0..5 {
+                rotate(&sample.log).unwrap();
+                // A place is an offset and all that was cut before it: the end is where it was.
+                let file = sample.file();
+                assert_eq!(cut::gone(&file).unwrap() + file.metadata().unwrap().len(), written, "{round}");
+                let more = "more\n".repeat(3_000);
+                File::options()
+                    .append(true)
+                    .open(&sample.log.path)
+                    .unwrap()
+                    .write_all(more.as_bytes())
+                    .unwrap();
+                written += more.len() as u64;
+            }
+        });
+    }
+
+    #[test]
     fn a_small_log_is_rotated_on_the_next_day() {
         in_each_file_system(|parent| {
             let sample = Sample::in_directory(parent, 1_000);
@@ -272,7 +292,7 @@ mod tests {
 
     #[test]
     fn an_intent_says_all_that_is_needed_to_finish_it() {
-        let intent = Intent { id: 0x18f, inode: 42, end: 1 << 40, filler: 99, method: Method::Collapse };
+        let intent = Intent { id: 0x18f, inode: 42, end: 1 << 40, stays: 99, method: Method::Collapse };
         assert_eq!(Intent::parse(&intent.name()), Some(intent));
         assert_eq!(Intent::parse(".rotated-1-2-3"), None);
         assert_eq!(Intent::parse(".1.gz"), None);

@@ -1,6 +1,7 @@
 //! Asking keepers.
 
 use std::path::Path;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use windlass_core::launch::{End, Exit, KeeperAsk, ProcessState, Status};
@@ -14,6 +15,11 @@ use crate::keeper::files::{self, STATUS};
 
 /// How many changes wait for a slow receiver.
 const WAITING: usize = 64;
+
+/// How often, and after which pause, a keeper is asked that holds its lock, but not yet its socket.
+pub(super) const TRIES: u32 = 200;
+/// See [`TRIES`].
+pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
 /// How a process ended for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +98,7 @@ pub async fn wait_ended(dir: &Path) -> Result<Ended, RuntimeError> {
 /// When the keeper cannot be asked, or refuses (an unknown signal).
 pub async fn stop(dir: &Path, signal: &str, grace: Span) -> Result<Option<Ended>, RuntimeError> {
     // A keeper may be killed while it stops its process: another one then finishes the work.
-    for _ in 0..3 {
+    for _ in 0..TRIES {
         let ask = KeeperAsk::Stop { signal: signal.to_owned(), grace };
         match stop_once(dir, &ask).await {
             Err(RuntimeError::KeeperDied { .. } | RuntimeError::NoKeeper { .. }) => {}
@@ -101,7 +107,7 @@ pub async fn stop(dir: &Path, signal: &str, grace: Span) -> Result<Option<Ended>
         match observe(dir) {
             Some(seen) if seen.process_alive && !seen.keeper_alive => readopt(dir).await?,
             // Its keeper is just starting or ending.
-            Some(seen) if seen.keeper_alive => tokio::task::yield_now().await,
+            Some(seen) if seen.keeper_alive => tokio::time::sleep(PAUSE).await,
             _ if bury(dir).await? => {}
             _ => return Ok(last_word(dir).as_ref().and_then(ended)),
         }

@@ -7,12 +7,14 @@
 //! start     launch.json, then `windlass keeper DIR`, which answers when the process runs
 //! observe   files and /proc; asks nobody
 //! ask       stop, signal, replace, watch: through the keeper's socket
+//! log       where the lines are when a log has been rotated
 //! readopt   a keeper was killed, its process lives: another keeper takes over
 //! ```
 
 mod ask;
 mod connection;
 mod error;
+pub mod log;
 mod observe;
 mod start;
 

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use tokio::process::{ChildStdin, Command};
 use windlass_core::launch::{Exit, Launch, ProcessState, Status};
 
-use super::ask::{Ended, wait_ended, watch};
+use super::ask::{Ended, PAUSE, TRIES, wait_ended, watch};
 use super::error::RuntimeError;
 use super::observe::observe;
 use crate::keeper::Verdict;
@@ -198,7 +198,14 @@ async fn spawn(
 
 /// Waits for a keeper that lives already to have its process running.
 async fn until_running(dir: &Path, launch: &Launch) -> Result<(), RuntimeError> {
-    let mut changes = watch(dir).await?;
+    let mut tries = 0;
+    let mut changes = loop {
+        match watch(dir).await {
+            Err(RuntimeError::NoKeeper { .. }) if tries < TRIES => tries += 1,
+            other => break other?,
+        }
+        tokio::time::sleep(PAUSE).await;
+    };
     while let Some(status) = changes.recv().await {
         match (status.state, status.last_exit) {
             (ProcessState::Running { .. }, _) => return Ok(()),

@@ -1,4 +1,9 @@
-//! The loop of a keeper, and what it decides on.
+//! The loop of a keeper: what it waits for, and what follows.
+
+mod adopt;
+mod command;
+mod leftovers;
+mod replace;
 
 use std::fs::File;
 use std::io;
@@ -7,29 +12,23 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, pidfd_open};
-use windlass_core::launch::{End, Exit, KeeperAsk, Launch, ProcessState, Status};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
 
-use super::child::{self, Started};
-use super::detach::{Starter, Verdict};
-use super::files::{self, Durability, NOTIFY, SOCKET, STATUS};
-use super::limits::{self, Applied};
-use super::log::Rotation;
-use super::policy::{History, Next};
-use super::store::{Handover, Store};
-use super::watchers::Watchers;
-use super::{exit, signal, tree};
+use crate::keeper::child::{self, Started};
+use crate::keeper::detach::{Starter, Verdict};
+use crate::keeper::files::{self, Durability, NOTIFY, SOCKET, STATUS};
+use crate::keeper::limits::{self, Applied};
+use crate::keeper::log::Rotation;
+use crate::keeper::policy::{History, Next};
+use crate::keeper::store::{Handover, Store};
+use crate::keeper::watchers::Watchers;
+use crate::keeper::{exit, signal, tree};
 use crate::sys::Signals;
 
-/// What a process leaves behind when it ends by itself has this long to end too: workers that notice
-/// that their master is gone may put their work away.
-const LEFTOVER_GRACE: Duration = Duration::from_millis(100);
 /// How often it looks whether what was left behind is gone. Children's ends are signalled, but not
 /// those of processes that are no children (adopted ones).
 const LEFTOVER_LOOK: Duration = Duration::from_millis(10);
-/// What is not gone this long after it was killed hangs in the kernel: it is reported and left.
-const UNKILLABLE: Duration = Duration::from_secs(10);
-
 /// The process that is kept.
 struct Process {
     pid: Pid,
@@ -163,50 +162,6 @@ impl Keeper {
         }
     }
 
-    /// Takes over what a former keeper left, or starts afresh.
-    fn begin(&mut self) {
-        let former: Option<Status> = files::read(Path::new(STATUS));
-        let Some(former) = former.filter(|former| !matches!(former.state, ProcessState::Ended(_))) else {
-            return self.start();
-        };
-        self.status.restarts = former.restarts;
-        self.starts = former.restarts + 1;
-        self.status.last_exit = former.last_exit;
-        let (pid, ticks, stopping) = match former.state {
-            ProcessState::Running { pid, start_ticks } => (pid, Some(start_ticks), false),
-            ProcessState::Stopping { pid } => (pid, None, true),
-            ProcessState::Backoff { .. } | ProcessState::Ended(_) => (0, None, false),
-        };
-        self.prepare_limits();
-        let alive = match ticks {
-            Some(ticks) => tree::lives(pid, ticks),
-            None => tree::is_of(pid, &self.directory),
-        };
-        let watched = Pid::from_raw(pid).filter(|_| alive).and_then(|pid| {
-            Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?, tree::stat(pid.as_raw_nonzero().get())?))
-        });
-        match watched {
-            Some((pid, pidfd, stat)) => {
-                let process = Process {
-                    pid,
-                    start_ticks: stat.start_ticks,
-                    started: Instant::now(),
-                    number: self.starts,
-                    adopted: Some(pidfd),
-                    oom_kills: self.oom_kills(),
-                };
-                self.process = Some(process);
-                self.running();
-                if stopping {
-                    self.stop_as_launched(End::Stopped);
-                }
-            }
-            None if stopping => self.ended(Exit::Unknown, Duration::ZERO, Some(End::Stopped)),
-            None if pid == 0 => self.clear(None, Next::Restart(Instant::now())),
-            None => self.ended(Exit::Unknown, Duration::ZERO, None),
-        }
-    }
-
     fn prepare_limits(&mut self) -> bool {
         if self.applied.is_some() {
             return true;
@@ -253,6 +208,11 @@ impl Keeper {
     }
 
     fn start(&mut self) {
+        if !self.begun {
+            // Should this keeper be killed before it can say which process it started, the next one
+            // must know that there may be one.
+            self.enter(ProcessState::Backoff { until: now_millis() });
+        }
         match self.spawn() {
             Ok(process) => {
                 self.process = Some(process);
@@ -322,109 +282,6 @@ impl Keeper {
             self.enter(ProcessState::Backoff { until: now_millis().saturating_add(wait) });
         }
         self.clear(asked, next);
-    }
-
-    fn clear(&mut self, asked: Option<(Instant, Signal)>, then: Next) {
-        let left = self.leftovers();
-        if let (Some((_, signal)), false) = (asked, left.is_empty()) {
-            tree::signal(&left, signal);
-        }
-        let kill_at = match (&self.phase, asked) {
-            (_, Some((kill_at, _))) => kill_at,
-            // Its grace is over.
-            (Phase::Stopping { .. }, None) => Instant::now(),
-            _ => Instant::now() + LEFTOVER_GRACE,
-        };
-        self.phase = Phase::Clearing { kill_at, then };
-        self.look_at_leftovers(Instant::now());
-    }
-
-    fn look_at_leftovers(&mut self, now: Instant) {
-        let left = self.leftovers();
-        let Phase::Clearing { kill_at, then } = &mut self.phase else { return };
-        let stuck = now >= *kill_at + UNKILLABLE;
-        if left.is_empty() || stuck {
-            let then = std::mem::replace(then, Next::End(End::Stopped));
-            if stuck {
-                self.status.note =
-                    Some(format!("{} processes hang in the kernel and cannot be killed", left.len()));
-            }
-            self.process = None;
-            match then {
-                Next::Restart(until) => self.phase = Phase::Backoff { until },
-                Next::End(end) => self.finish(end),
-            }
-        } else if now >= *kill_at {
-            tree::kill(|| self.leftovers());
-        }
-    }
-
-    /// All that lives and is not the keeper's own helper: with the process gone, what it left behind.
-    fn leftovers(&self) -> Vec<i32> {
-        let helper = self.rotation.helper().map(|pid| pid.as_raw_nonzero().get());
-        let mut found = Vec::new();
-        if self.launch.keeps_others {
-            if let Some(process) = &self.process {
-                found = tree::session(process.pid.as_raw_nonzero().get());
-            }
-            return found;
-        }
-        let own = rustix::process::getpid().as_raw_nonzero().get();
-        found.extend(tree::descendants(own).into_iter().filter(|pid| Some(*pid) != helper));
-        if let Some(applied) = &self.applied {
-            found.extend(applied.group.members());
-        }
-        // A former keeper's process was not our child, nor is what it left behind.
-        if self.is_second() {
-            found.extend(tree::started_in(&self.directory, None));
-            if let Some(process) = &self.process {
-                found.extend(tree::session(process.pid.as_raw_nonzero().get()));
-            }
-        }
-        found.sort_unstable();
-        found.dedup();
-        found.retain(|pid| *pid != own && tree::stat(*pid).is_some_and(|stat| !stat.zombie));
-        found
-    }
-
-    /// Whether another keeper was here before, whose process may have left something behind.
-    fn is_second(&self) -> bool {
-        self.process.as_ref().is_none_or(|process| process.adopted.is_some())
-    }
-
-    fn stop_as_launched(&mut self, end: End) {
-        let signal = signal::by_name(&self.launch.stop.signal).unwrap_or(Signal::TERM);
-        self.stop(signal, self.launch.stop.grace.as_duration(), end);
-    }
-
-    fn stop(&mut self, signal: Signal, grace: Duration, end: End) {
-        let deadline = Instant::now() + grace;
-        if let Some(successor) = self.successor.take() {
-            self.kill_all_of(&successor.process);
-        }
-        match &mut self.phase {
-            Phase::Running => {
-                let Some(process) = &self.process else { return self.finish(end) };
-                let pid = process.pid.as_raw_nonzero().get();
-                self.phase = Phase::Stopping { kill_at: deadline, killed: false, end };
-                tree::signal(&[pid], signal);
-                self.enter(ProcessState::Stopping { pid });
-            }
-            Phase::Stopping { kill_at, .. } => {
-                *kill_at = deadline.min(*kill_at);
-                if let Some(process) = &self.process {
-                    tree::signal(&[process.pid.as_raw_nonzero().get()], signal);
-                }
-            }
-            Phase::Clearing { kill_at, then, .. } => {
-                *kill_at = deadline.min(*kill_at);
-                if matches!(then, Next::Restart(_)) {
-                    *then = Next::End(end);
-                }
-            }
-            Phase::Backoff { .. } => self.finish(end),
-            Phase::Done => {}
-        }
     }
 
     /// Sleeps until something happens or is due.
@@ -520,100 +377,6 @@ impl Keeper {
             return self.succeed();
         }
         self.ended(exit, ran, end);
-    }
-
-    fn obey(&mut self) {
-        for (client, ask) in self.watchers.serve() {
-            let refusal = match ask {
-                Ok(ask) => self.perform(ask).err(),
-                Err(reason) => Some(reason),
-            };
-            let mut answer = self.status.clone();
-            if refusal.is_some() {
-                answer.note = refusal;
-            }
-            self.watchers.answer(client, &answer);
-        }
-    }
-
-    fn perform(&mut self, ask: KeeperAsk) -> Result<(), String> {
-        let known = |name: &str| signal::by_name(name).ok_or_else(|| format!("there is no signal {name:?}"));
-        match ask {
-            KeeperAsk::Watch => Ok(()),
-            KeeperAsk::Signal { signal } => {
-                let signal = known(&signal)?;
-                match (&self.phase, &self.process) {
-                    (Phase::Running | Phase::Stopping { .. }, Some(process)) => {
-                        tree::signal(&[process.pid.as_raw_nonzero().get()], signal);
-                        Ok(())
-                    }
-                    _ => Err("nothing runs that a signal could be sent to".to_owned()),
-                }
-            }
-            KeeperAsk::Stop { signal, grace } => {
-                let signal = known(&signal)?;
-                self.stop(signal, grace.as_duration(), End::Stopped);
-                Ok(())
-            }
-            KeeperAsk::Replace => self.replace(),
-        }
-    }
-
-    fn replace(&mut self) -> Result<(), String> {
-        if self.store.is_none() {
-            return Err("it cannot be replaced: its launch has no sockets to hand over".to_owned());
-        }
-        if !matches!(self.phase, Phase::Running) || self.successor.is_some() || self.retiring.is_some() {
-            return Err("it cannot be replaced now: it does not run, or is being replaced already".to_owned());
-        }
-        let process = self.spawn().map_err(|reason| format!("the new process was not started: {reason}"))?;
-        self.status.note = None;
-        let deadline = Instant::now() + self.launch.stop.grace.as_duration();
-        self.successor = Some(Successor { process, deadline });
-        Ok(())
-    }
-
-    fn serve_store(&mut self) {
-        let Some(store) = &mut self.store else { return };
-        let ready = store.serve();
-        if self.successor.as_ref().is_some_and(|s| ready.contains(&s.process.pid.as_raw_nonzero().get())) {
-            let old = self.process.take();
-            self.succeed();
-            if let Some(old) = old {
-                let signal = signal::by_name(&self.launch.stop.signal).unwrap_or(Signal::TERM);
-                tree::signal(&[old.pid.as_raw_nonzero().get()], signal);
-                self.retiring = Some((old, Instant::now() + self.launch.stop.grace.as_duration()));
-            }
-        }
-    }
-
-    fn succeed(&mut self) {
-        if let Some(successor) = self.successor.take() {
-            self.process = Some(successor.process);
-            self.running();
-        }
-    }
-
-    fn successor_failed(&mut self, reason: &str) {
-        if let Some(successor) = self.successor.take() {
-            self.kill_all_of(&successor.process);
-        }
-        self.status.note = Some(format!("not replaced, the old process goes on: {reason}"));
-        self.watchers.tell(&self.status);
-    }
-
-    /// Kills a process and what it left behind, while another of this keeper's lives.
-    fn kill_all_of(&self, process: &Process) {
-        let pid = process.pid.as_raw_nonzero().get();
-        tree::kill(|| {
-            let mut found = vec![pid];
-            found.extend(tree::descendants(pid));
-            found.extend(tree::session(pid));
-            found.extend(tree::started_in(&self.directory, Some(process.number)));
-            found.retain(|pid| tree::stat(*pid).is_some_and(|stat| !stat.zombie));
-            found.dedup();
-            found
-        });
     }
 
     fn on_time(&mut self, now: Instant) {

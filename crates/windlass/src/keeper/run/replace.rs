@@ -1,0 +1,53 @@
+//! A second process that takes the first one's place, with its sockets.
+
+use std::time::Instant;
+
+use rustix::process::Signal;
+
+use super::{Keeper, Phase, Successor};
+use crate::keeper::{signal, tree};
+
+impl Keeper {
+    pub(super) fn replace(&mut self) -> Result<(), String> {
+        if self.store.is_none() {
+            return Err("it cannot be replaced: its launch has no sockets to hand over".to_owned());
+        }
+        if !matches!(self.phase, Phase::Running) || self.successor.is_some() || self.retiring.is_some() {
+            return Err("it cannot be replaced now: it does not run, or is being replaced already".to_owned());
+        }
+        let process = self.spawn().map_err(|reason| format!("the new process was not started: {reason}"))?;
+        self.status.note = None;
+        let deadline = Instant::now() + self.launch.stop.grace.as_duration();
+        self.successor = Some(Successor { process, deadline });
+        Ok(())
+    }
+
+    pub(super) fn serve_store(&mut self) {
+        let Some(store) = &mut self.store else { return };
+        let ready = store.serve();
+        if self.successor.as_ref().is_some_and(|s| ready.contains(&s.process.pid.as_raw_nonzero().get())) {
+            let old = self.process.take();
+            self.succeed();
+            if let Some(old) = old {
+                let signal = signal::by_name(&self.launch.stop.signal).unwrap_or(Signal::TERM);
+                tree::signal(&[old.pid.as_raw_nonzero().get()], signal);
+                self.retiring = Some((old, Instant::now() + self.launch.stop.grace.as_duration()));
+            }
+        }
+    }
+
+    pub(super) fn succeed(&mut self) {
+        if let Some(successor) = self.successor.take() {
+            self.process = Some(successor.process);
+            self.running();
+        }
+    }
+
+    pub(super) fn successor_failed(&mut self, reason: &str) {
+        if let Some(successor) = self.successor.take() {
+            self.kill_all_of(&successor.process);
+        }
+        self.status.note = Some(format!("not replaced, the old process goes on: {reason}"));
+        self.watchers.tell(&self.status);
+    }
+}

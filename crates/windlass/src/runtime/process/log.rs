@@ -1,0 +1,31 @@
+//! Reading the logs that keepers rotate: `NAME` is the live one, `NAME.1.gz` the newest rotated one.
+
+use std::fs::File;
+use std::io;
+
+use crate::keeper::log;
+
+/// Where the first line of a live log begins. Before it may be a hole, which reads as zeros, or a
+/// line that stands for rotated ones.
+///
+/// # Errors
+/// Those of reading the file.
+pub fn first_line(log: &File) -> io::Result<u64> {
+    log::start(log)
+}
+
+/// How many bytes have been cut from the front of a live log in its life. A follower counts its place
+/// from the log's birth: it adds this to an offset to get a place, and takes it from a place to get
+/// the offset. It asks before and after it reads, and reads again when the answers differ.
+///
+/// # Errors
+/// Those of reading the file.
+pub fn gone(log: &File) -> io::Result<u64> {
+    log::gone(log)
+}
+
+/// Whether a keeper wrote this line, not the process: it says where lines went that were here.
+#[must_use]
+pub fn is_note(line: &str) -> bool {
+    line.starts_with(log::MARK)
+}
