@@ -168,6 +168,14 @@ fn a_singleton_is_recreated_unless_told_otherwise() {
 }
 
 #[test]
+fn a_refused_value_is_not_taken_for_one_that_was_left_out() {
+    let text = "[app]\nname = \"a\"\n[services.w]\ncommand = \"run\"\nreplicas = \"two\"\nlimits = { memory = \"much\" }\n";
+    let (manifest, _) = manifest::load(text);
+    let faults = resolve(&manifest.unwrap(), "local", &IndexMap::new()).unwrap_err();
+    assert_eq!(faults.iter().map(|diag| diag.code).collect::<Vec<_>>(), ["wrong-type", "bad-size"]);
+}
+
+#[test]
 fn hostile_text_arrives_as_the_bytes_that_were_typed() {
     let hostile = [
         "; touch /tmp/x",

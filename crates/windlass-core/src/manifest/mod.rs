@@ -43,6 +43,8 @@ pub const LOCAL: &str = "local";
 pub struct Manifest {
     text: String,
     root: Node,
+    /// The values that were refused. None of them may be taken for left out.
+    faults: Vec<Diag>,
 }
 
 /// A setting as declared.
@@ -67,7 +69,7 @@ pub fn load(text: &str) -> (Option<Manifest>, Vec<Diag>) {
     let mut root = Node::document(document.get_ref(), 0..text.len());
     let broken = !faults.is_empty();
     shape::check(text, &mut root, broken, &mut diags);
-    let manifest = Manifest { text: text.to_owned(), root };
+    let manifest = Manifest { text: text.to_owned(), root, faults: diags.clone() };
     // After a fault of the syntax the parser may have lost a key or a table: what seems missing
     // then need not be.
     if !broken {
@@ -136,6 +138,10 @@ impl Manifest {
     #[must_use]
     pub fn settings(&self, environment: &str) -> IndexMap<String, DeclaredSetting> {
         self.overlaid(environment).map(|root| declared_settings(&root)).unwrap_or_default()
+    }
+
+    pub(crate) fn faults(&self) -> &[Diag] {
+        &self.faults
     }
 
     pub(crate) fn root(&self) -> &Node {

@@ -39,7 +39,7 @@ pub fn resolve(
     let Some(root) = manifest.overlaid(environment) else {
         return Err(vec![no_environment(manifest, environment)]);
     };
-    let mut diags = Vec::new();
+    let mut diags = manifest.faults().to_vec();
     let spec = of_environment(manifest, environment, &root, Some(settings), &mut diags);
     faults::both_kinds(manifest.root(), &mut diags);
     diags.retain(Diag::is_error);

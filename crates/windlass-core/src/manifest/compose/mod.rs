@@ -61,6 +61,8 @@ struct Import {
     /// The port of the proxy and the service behind it.
     front: Option<ports::Front>,
     shared: Vec<String>,
+    /// Which service needs which, as far as it was written.
+    needs: Vec<(String, String)>,
     /// Ports that services insist on.
     fixed: Vec<u16>,
     /// Variables that stand in argument lists, which everybody can read.
@@ -136,6 +138,7 @@ impl Import {
             jobs,
             front: None,
             shared: vec![],
+            needs: vec![],
             fixed: vec![],
             shown: vec![],
         }

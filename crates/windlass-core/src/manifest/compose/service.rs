@@ -33,7 +33,7 @@ impl Import {
             section.set("when", draft::text("before-start")).set("undo", draft::text("compatible"));
         } else {
             self.copies(&place, service, section);
-            self.needs(service, section);
+            self.needs(key, service, section);
             match service.get("healthcheck").and_then(|node| self.health(&place, node, port)) {
                 Some(check) => drop(section.set("readiness", check)),
                 None if port.is_some() => drop(section.set("readiness", "{ tcp = true }")),
@@ -134,21 +134,44 @@ impl Import {
         }
     }
 
-    fn needs(&mut self, service: &Yaml, section: &mut Section) {
+    fn needs(&mut self, key: &str, service: &Yaml, section: &mut Section) {
         let Some(node) = service.get("depends_on") else { return };
-        let names = match &node.value {
+        let keys = match &node.value {
             Value::Map(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
             _ => node.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect::<Vec<_>>(),
         };
-        // Jobs have ended before any service starts.
-        let needs: Vec<&str> = names
-            .iter()
-            .filter(|key| !self.jobs.contains(key))
-            .filter_map(|key| self.name(key).map(Name::as_str))
-            .collect();
+        let mut needs: Vec<String> = Vec::new();
+        for other in keys {
+            // Jobs have ended before any service starts.
+            let Some(name) = self.name(&other).filter(|_| !self.jobs.contains(&other)).cloned() else {
+                continue;
+            };
+            if self.leads_to(&other, key) {
+                let message = format!("{other} needs {key} itself: neither could be the first to start");
+                self.note(node.line, format!("services.{key}.depends_on"), message);
+            } else if !needs.iter().any(|need| need == name.as_str()) {
+                self.needs.push((key.to_owned(), other));
+                needs.push(name.to_string());
+            }
+        }
         if !needs.is_empty() {
             section.set("needs", draft::texts(&needs));
         }
+    }
+
+    /// Whether `from` is `to`, or needs it, or needs one that does.
+    fn leads_to(&self, from: &str, to: &str) -> bool {
+        let mut reached = vec![from];
+        let mut next = 0;
+        while let Some(key) = reached.get(next).copied() {
+            for (_, other) in self.needs.iter().filter(|(needing, _)| needing == key) {
+                if !reached.contains(&other.as_str()) {
+                    reached.push(other);
+                }
+            }
+            next += 1;
+        }
+        reached.contains(&to)
     }
 
     /// How it is stopped and started again.

@@ -23,21 +23,18 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         .map(|path| path.trim_end_matches(".py").replace('/', "."));
     let module = file.or_else(|| package.as_ref().map(|package| format!("{package}.{entry}")))?;
 
-    let env = resources(&mut sketch, &settings, &dependencies);
-    web(&mut sketch, &module, asgi, &dependencies, &env);
+    resources(&mut sketch, &settings, &dependencies);
+    web(&mut sketch, &module, asgi, &dependencies);
     if depends_on(&dependencies, "celery") {
-        celery(files, &mut sketch, package.as_deref(), &env);
+        celery(files, &mut sketch, package.as_deref());
     }
     let job = sketch.job("migrate");
     job.comment("Before any new copy starts.");
     job.set("command", draft::command(&[PYTHON, "manage.py", "migrate", "--noinput"]));
     job.set("when", "\"before-start\"");
     job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
-    if !env.is_empty() {
-        job.set("env", draft::inline(&env));
-    }
     files_of(&mut sketch, &settings);
-    if settings.contains("sqlite3") && env.is_empty() {
+    if settings.contains("sqlite3") && !sketch.has_env() {
         sketch.note(
             "the database is SQLite inside the release: every release begins with an empty one. \
              Put the file into a directory of build.shared, or use PostgreSQL ([resources.db])",
@@ -65,7 +62,7 @@ fn settings(files: &Files, module: Option<&str>) -> String {
         .collect()
 }
 
-fn web(sketch: &mut Sketch, module: &str, asgi: bool, dependencies: &str, env: &[(String, String)]) {
+fn web(sketch: &mut Sketch, module: &str, asgi: bool, dependencies: &str) {
     let bind = "127.0.0.1:{port}";
     let worker = asgi && depends_on(dependencies, "uvicorn");
     let mut command = vec![PYTHON, "-m", "gunicorn", module, "--bind", bind, "--workers", "2"];
@@ -84,16 +81,12 @@ fn web(sketch: &mut Sketch, module: &str, asgi: bool, dependencies: &str, env: &
     service
         .set("readiness", "{ tcp = true }")
         .because("better: { http = \"/health\", host = \"a host of ALLOWED_HOSTS\" }");
-    if !env.is_empty() {
-        service.set("env", draft::inline(env));
-    }
     service.suggest("replicas", "2");
 }
 
-/// The resources that the settings read the addresses of, and the environment that gives them.
-fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) -> Vec<(String, String)> {
-    let mut env = Vec::new();
-    let mut refer = |key: &str, reference: &str| env.push((key.to_owned(), draft::text(reference)));
+/// The resources whose addresses the settings read, and the environment that gives them.
+fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) {
+    let refer = |sketch: &mut Sketch, key: &str, reference: &str| sketch.env(key, draft::text(reference));
     let reads =
         |key: &str| settings.contains(&format!("\"{key}\"")) || settings.contains(&format!("'{key}'"));
     let postgres = settings.contains("postgresql")
@@ -102,7 +95,7 @@ fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) -> Vec<(St
     if postgres
         && (reads("DATABASE_URL") || settings.contains("dj_database_url") || settings.contains("env.db("))
     {
-        refer("DATABASE_URL", "{resources.db.url}");
+        refer(sketch, "DATABASE_URL", "{resources.db.url}");
         sketch.resource("db", "postgres");
     } else if postgres {
         let known = [
@@ -115,7 +108,7 @@ fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) -> Vec<(St
         let mut found = false;
         for (fact, names) in known {
             for name in names.into_iter().filter(|name| reads(name)) {
-                refer(name, &format!("{{resources.db.{fact}}}"));
+                refer(sketch, name, &format!("{{resources.db.{fact}}}"));
                 found = true;
             }
         }
@@ -127,12 +120,12 @@ fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) -> Vec<(St
     }
     let redis = ["REDIS_URL", "CACHE_URL"].into_iter().filter(|key| reads(key)).collect::<Vec<_>>();
     for key in &redis {
-        refer(key, "{resources.redis.url}");
+        refer(sketch, key, "{resources.redis.url}");
     }
     let broker = ["CELERY_BROKER_URL", "BROKER_URL"].into_iter().find(|key| reads(key));
     let by_redis = depends_on(dependencies, "redis") || dependencies.contains("celery[redis]");
     if let Some(key) = broker {
-        refer(key, if by_redis { "{resources.redis.url}" } else { "{resources.broker.url}" });
+        refer(sketch, key, if by_redis { "{resources.redis.url}" } else { "{resources.broker.url}" });
     }
     if !redis.is_empty() || (broker.is_some() && by_redis) {
         sketch.resource("redis", "redis");
@@ -140,10 +133,9 @@ fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) -> Vec<(St
     if broker.is_some() && !by_redis {
         sketch.resource("broker", "rabbitmq");
     }
-    env
 }
 
-fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>, env: &[(String, String)]) {
+fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>) {
     let module = files.ending("celery.py").next().and_then(|path| path.strip_suffix("/celery.py"));
     let Some(module) = module.map(|path| path.replace('/', ".")).or_else(|| package.map(str::to_owned))
     else {
@@ -155,9 +147,6 @@ fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>, env: &[(Str
         draft::command(&[PYTHON, "-m", "celery", "-A", &module, "worker", "--loglevel", "info"]),
     );
     worker.set("stop", "{ grace = \"60s\" }").because("tasks that run longer are started again elsewhere");
-    if !env.is_empty() {
-        worker.set("env", draft::inline(env));
-    }
     let scheduled = files.sources(".py").any(|(_, source)| {
         source.contains("beat_schedule")
             || source.contains("CELERY_BEAT_SCHEDULE")
@@ -171,9 +160,6 @@ fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>, env: &[(Str
             draft::command(&[PYTHON, "-m", "celery", "-A", &module, "beat", "--loglevel", "info"]),
         );
         beat.set("singleton", "true");
-        if !env.is_empty() {
-            beat.set("env", draft::inline(env));
-        }
     }
 }
 

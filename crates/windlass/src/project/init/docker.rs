@@ -18,8 +18,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
             "ENTRYPOINT" => entry = Some(rest.to_owned()),
             "CMD" => command = Some(rest.to_owned()),
             "EXPOSE" => {
-                port =
-                    rest.split(['/', ' ']).next().and_then(|port| port.parse::<u16>().ok()).filter(|p| *p > 0)
+                let typed = rest.split(['/', ' ']).next().unwrap_or_default();
+                port = typed.parse::<u16>().ok().filter(|port| *port > 0);
             }
             "RUN" => runs += 1,
             "HEALTHCHECK" if !rest.eq_ignore_ascii_case("none") => {

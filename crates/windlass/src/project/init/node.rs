@@ -50,6 +50,7 @@ pub(super) fn install(files: &Files, sketch: &mut Sketch) -> &'static str {
         ("npm", &["npm", "install", "--no-audit", "--no-fund"])
     };
     sketch.step(words);
+    sketch.exclude("node_modules/");
     if tool != "npm" || !files.has("package-lock.json") {
         // `npm ci` begins by removing what it finds.
         sketch.cache("node_modules");

@@ -49,6 +49,9 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         };
         names.push(name.clone());
         let command = of_line(command, is_python);
+        if is_python && command.starts_with('{') {
+            sketch.note(format!("{name} needs a shell: call its programs as `{PYTHON} -m PROGRAM` in it"));
+        }
         if name.as_str() == "release" {
             let job = sketch.job("release");
             job.comment("Before any new copy starts.");

@@ -51,7 +51,6 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
         sketch.note(format!("{package} is installed by the build; add it to what the project depends on"));
     }
     sketch.cache(".venv");
-    sketch.exclude(".venv/");
     sketch.note("the build needs python3 with its venv module (on Debian: python3-venv)");
 }
 

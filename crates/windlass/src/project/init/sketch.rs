@@ -14,6 +14,7 @@ pub(super) struct Sketch {
     cache: Vec<String>,
     shared: Vec<String>,
     exclude: Vec<String>,
+    env: Vec<(String, String)>,
     body: Draft,
     resources: Draft,
     routes: Draft,
@@ -28,6 +29,7 @@ impl Sketch {
             cache: vec![],
             shared: vec![],
             exclude: vec![],
+            env: vec![],
             body: Draft::default(),
             resources: Draft::default(),
             routes: Draft::default(),
@@ -43,8 +45,19 @@ impl Sketch {
         self.steps.push(draft::command(words));
     }
 
+    /// A directory that the build makes, and that the next one begins with.
     pub(super) fn cache(&mut self, directory: &str) {
         self.cache.push(directory.to_owned());
+        self.exclude(&format!("{directory}/"));
+    }
+
+    /// Environment of all that runs; the value is TOML.
+    pub(super) fn env(&mut self, key: &str, value: String) {
+        self.env.push((key.to_owned(), value));
+    }
+
+    pub(super) fn has_env(&self) -> bool {
+        !self.env.is_empty()
     }
 
     pub(super) fn share(&mut self, directory: &str) {
@@ -52,7 +65,9 @@ impl Sketch {
     }
 
     pub(super) fn exclude(&mut self, pattern: &str) {
-        self.exclude.push(pattern.to_owned());
+        if !self.exclude.iter().any(|other| other == pattern) {
+            self.exclude.push(pattern.to_owned());
+        }
     }
 
     pub(super) fn service(&mut self, name: &str) -> &mut Section {
@@ -94,11 +109,18 @@ impl Sketch {
             for (key, values, why) in [
                 ("cache", &self.cache, "kept from one build to the next"),
                 ("shared", &self.shared, "one directory for all releases"),
-                ("exclude", &self.exclude, "never a part of a release"),
+                ("exclude", &self.exclude, "not taken from the source"),
             ] {
                 if !values.is_empty() {
                     section.set(key, draft::texts(values)).because(why);
                 }
+            }
+        }
+        if !self.env.is_empty() {
+            let section = out.section("[env]");
+            section.comment("For all that runs. What refers to a resource is started after it.");
+            for (key, value) in self.env {
+                section.set(&key, value);
             }
         }
         out.append(self.body);
