@@ -70,6 +70,11 @@ impl Deployer {
         Self { run, session, asleep_until: 0, flaw, queue: VecDeque::new(), tasks: Vec::new() }
     }
 
+    /// Carries the run out without a fault.
+    pub fn finish(&mut self, world: &mut World, random: &mut Random) {
+        while self.advance(world, random, 0) == Progress::Working {}
+    }
+
     /// The next thing it writes is this.
     pub(super) fn write_first(&mut self, record: Record) {
         self.queue.push_front(Event::Append(record));
