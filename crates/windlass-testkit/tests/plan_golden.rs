@@ -148,7 +148,7 @@ cannot be undone
 15 start 10 start front.r1.2 -> drain (at most 30s) and stop front.r1.2
 16 start 11 wait until front.r1.1 is ready
 17 start 11 wait until front.r1.2 is ready
-18 switch 12 send requests to web.r1.1, web.r1.2, front.r1.1, front.r1.2 -> send requests to nobody
+18 switch 12 send requests to web.r1.1, web.r1.2, front.r1.1, front.r1.2 -> answer no requests
 19 commit 13 make r1 the active release; from here on nothing goes back
 20 retire 14 run job warm: manage warm
 "#);
@@ -379,7 +379,7 @@ lock
   take the lock, and look whether anything has moved
 
 start
-  send requests to nobody
+  hold requests for web
   drain (at most 30s) and stop web.r1.1
   drain (at most 30s) and stop web.r1.2
   start web.r2.1
@@ -398,14 +398,14 @@ commit
 2 build 2 run make all
 3 build 3 seal releases/r2
 4 lock 4 take the lock, and look whether anything has moved
-5 start 5 send requests to nobody -> send requests to web.r1.1, web.r1.2
+5 start 5 hold requests for web -> send requests to web.r1.1, web.r1.2
 6 start 6 drain (at most 30s) and stop web.r1.1 -> start web.r1.1
 7 start 6 drain (at most 30s) and stop web.r1.2 -> start web.r1.2
 8 start 7 start web.r2.1 -> drain (at most 30s) and stop web.r2.1
 9 start 7 start web.r2.2 -> drain (at most 30s) and stop web.r2.2
 10 start 8 wait until web.r2.1 is ready
 11 start 8 wait until web.r2.2 is ready
-12 switch 9 send requests to web.r2.1, web.r2.2 -> send requests to nobody
+12 switch 9 send requests to web.r2.1, web.r2.2 -> hold requests for web
 13 commit 10 make r2 the active release; from here on nothing goes back
 "#);
 }
@@ -611,7 +611,7 @@ resources
   start db
 
 switch
-  send requests to nobody
+  route requests as r2 says
 
 commit
   make r2 the active release; from here on nothing goes back
@@ -621,9 +621,9 @@ retire
 
 0 preflight 0 check disk, memory, programs, accounts, ports and certificates
 1 lock 1 take the lock, and look whether anything has moved
-2 resources 2 start cache -> start cache
+2 resources 2 start cache -> start cache as r1 had it
 3 resources 2 start db -> stop db; its data stays
-4 switch 3 send requests to nobody -> send requests to nobody
+4 switch 3 route requests as r2 says -> route requests as r1 says
 5 commit 4 make r2 the active release; from here on nothing goes back
 6 retire 5 stop queue; its data stays
 "#);
@@ -653,7 +653,7 @@ lock
   take the lock, and look whether anything has moved
 
 migrate
-  run job migrate: manage migrate   (undo: undo job migrate)
+  run job migrate: manage migrate   (undo job migrate: manage migrate --back)
   run job rewrite: manage rewrite
 
 start
@@ -661,7 +661,7 @@ start
   wait until worker.r2.1 is ready
 
 switch
-  send requests to nobody
+  route requests as r2 says
 
 commit
   make r2 the active release; from here on nothing goes back
@@ -677,11 +677,11 @@ cannot be undone
 2 build 2 run make all
 3 build 3 seal releases/r2
 4 lock 4 take the lock, and look whether anything has moved
-5 migrate 5 run job migrate: manage migrate -> if done: undo job migrate
+5 migrate 5 run job migrate: manage migrate -> if done: undo job migrate: manage migrate --back
 6 migrate 6 run job rewrite: manage rewrite -> impossible
 7 start 7 start worker.r2.1 -> stop worker.r2.1
 8 start 8 wait until worker.r2.1 is ready
-9 switch 9 send requests to nobody -> send requests to nobody
+9 switch 9 route requests as r2 says -> route requests as r1 says
 10 commit 10 make r2 the active release; from here on nothing goes back
 11 retire 11 stop worker.r1.1
 "#);
@@ -766,9 +766,9 @@ fn restarts_and_stops() {
     let restart = |services: Vec<Name>| plan(&asked(Request::Restart { services }, &seen), &seen).unwrap();
     insta::assert_snapshot!(shown(&restart(vec![])), @r#"
 Restart shop (production), as r2
-  ~ web     2 running   a restart was asked for
-  ~ worker  1 running   a restart was asked for
-  ~ beat    1 running   a restart was asked for
+  ~ web     2 running   it was asked for
+  ~ worker  1 running   it was asked for
+  ~ beat    1 running   it was asked for
 
 preflight
   check disk, memory, programs, accounts, ports and certificates
@@ -818,7 +818,7 @@ retire
     insta::assert_snapshot!(shown(&restart(vec![name("worker")])), @r#"
 Restart shop (production), as r2
   = web     2 running   unchanged
-  ~ worker  1 running   a restart was asked for
+  ~ worker  1 running   it was asked for
   = beat    1 running   unchanged
 
 preflight
@@ -851,18 +851,18 @@ retire
     let stop = |services: Vec<Name>| plan(&asked(Request::Stop { services }, &seen), &seen).unwrap();
     insta::assert_snapshot!(shown(&stop(vec![])), @r#"
 Stop shop (production)
-  ~ beat    1 -> 0      a restart was asked for
-  ~ worker  1 -> 0      a restart was asked for
-  ~ web     2 -> 0      a restart was asked for
+  ~ beat    1 -> 0      it was asked for
+  ~ worker  1 -> 0      it was asked for
+  ~ web     2 -> 0      it was asked for
 
 lock
   take the lock, and look whether anything has moved
 
 switch
-  send requests to nobody
+  answer no requests
 
 commit
-  make r1 the active release; from here on nothing goes back
+  record that it is stopped; from here on nothing goes back
 
 retire
   stop beat.r1.1
@@ -871,8 +871,8 @@ retire
   drain (at most 30s) and stop web.r1.2
 
 0 lock 0 take the lock, and look whether anything has moved
-1 switch 1 send requests to nobody -> send requests to web.r1.1, web.r1.2
-2 commit 2 make r1 the active release; from here on nothing goes back
+1 switch 1 answer no requests -> send requests to web.r1.1, web.r1.2
+2 commit 2 record that it is stopped; from here on nothing goes back
 3 retire 3 stop beat.r1.1
 4 retire 4 stop worker.r1.1
 5 retire 5 drain (at most 30s) and stop web.r1.1
@@ -880,24 +880,24 @@ retire
 "#);
     insta::assert_snapshot!(shown(&stop(vec![name("web")])), @r#"
 Stop services of shop (production)
-  ~ web  2 -> 0      a restart was asked for
+  ~ web  2 -> 0      it was asked for
 
 lock
   take the lock, and look whether anything has moved
 
 switch
-  send requests to nobody
+  hold requests for web
 
 commit
-  make r1 the active release; from here on nothing goes back
+  record that it is stopped; from here on nothing goes back
 
 retire
   drain (at most 30s) and stop web.r1.1
   drain (at most 30s) and stop web.r1.2
 
 0 lock 0 take the lock, and look whether anything has moved
-1 switch 1 send requests to nobody -> send requests to web.r1.1, web.r1.2
-2 commit 2 make r1 the active release; from here on nothing goes back
+1 switch 1 hold requests for web -> send requests to web.r1.1, web.r1.2
+2 commit 2 record that it is stopped; from here on nothing goes back
 3 retire 3 drain (at most 30s) and stop web.r1.1
 4 retire 3 drain (at most 30s) and stop web.r1.2
 "#);
