@@ -1,5 +1,7 @@
 //! What is next, in every state a run can be in.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use Direction::{Back, Forward};
 use windlass_core::journal::{Decision, Direction, Fault, Record, Turn, Verdict, decide};
 use windlass_core::plan::{Action, Observed, Plan, Request, Wanted, plan};

@@ -1,5 +1,7 @@
 //! What plans look like, literally: the text a person reads, and the steps an engine follows.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use indexmap::IndexMap;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::{Compensation, Observed, Plan, Request, Wanted, plan};

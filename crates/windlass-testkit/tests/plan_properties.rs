@@ -1,5 +1,7 @@
 //! What holds of every plan, whatever is wanted and whatever was seen.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 use proptest::prelude::*;
 use windlass_core::plan::{Action, Compensation, Phase, Plan, Request, Wanted, plan};
 use windlass_testkit::simulator::{Deployer, Flaw, Random, Scenario};

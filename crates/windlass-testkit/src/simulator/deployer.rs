@@ -114,7 +114,10 @@ impl Deployer {
                     Look::Done => Record::Done { step, direction, note: String::new() },
                     Look::NotDone => Record::NotDone { step, direction },
                     Look::Failed(fault) => Record::Failed { step, direction, fault },
-                    Look::Wait => return Ok(self.queue.push_back(Event::Look(step, direction))),
+                    Look::Wait => {
+                        self.queue.push_back(Event::Look(step, direction));
+                        return Ok(());
+                    }
                 };
                 world.append(self.run, self.session, record)?;
                 if matches!(world.action(self.run, step, direction), Some(Action::Commit)) {
