@@ -41,7 +41,8 @@ pub enum Action {
         tree: ReleaseId,
     },
     /// Take the environment's lock and look whether the world is still what the plan was made for.
-    /// Done when: the lock names this run.
+    /// Done when: the lock names this run and the world is still what the plan was made for. (A run
+    /// that died between the two has to look again before it changes anything.)
     TakeLock,
     /// Initialise (the first time) and start a resource, and wait until it answers.
     /// Done when: its keeper runs this very launch and it answers.
@@ -101,7 +102,7 @@ pub enum Action {
     /// Watch the new release while the old one is warm.
     Bake,
     /// Make the release the active one, durably: the ledger, then the `current` link.
-    /// Done when: the ledger says so.
+    /// Done when: the ledger says so; the link alone never decides, and is mended from the ledger.
     Commit,
 }
 

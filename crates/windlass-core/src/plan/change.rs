@@ -54,7 +54,7 @@ impl fmt::Display for Reason {
             Self::Files => "its files changed",
             Self::Definition => "its definition or a setting it sees changed",
             Self::NotRunning => "it is not running",
-            Self::Asked => "a restart was asked for",
+            Self::Asked => "it was asked for",
             Self::Scaled => "the number of copies changes",
             Self::Removed => "it is no longer in the manifest",
             Self::Leftovers => "copies that an interrupted run left are stopped",

@@ -10,13 +10,10 @@ use crate::spec::{self, Command, Job, Probe, Reference, Resource, Service, Setti
 
 /// 16 hexadecimal digits that change when `value` does.
 pub(crate) fn of(value: &impl Serialize) -> String {
-    let mut hasher = blake3::Hasher::new();
-    // Writing into a hasher cannot fail, and what the specification is made of always serialises;
-    // should it ever not, an empty digest differs from every other and only costs a restart.
-    if serde_json::to_writer(&mut hasher, value).is_err() {
-        return String::new();
-    }
-    hasher.finalize().to_hex()[..16].to_owned()
+    // What the specification is made of always serialises; should it ever not, an empty digest
+    // differs from every other and only costs a restart.
+    serde_json::to_vec(value)
+        .map_or_else(|_| String::new(), |bytes| blake3::hash(&bytes).to_hex()[..16].to_owned())
 }
 
 /// The digest of what an instance of `service` runs: its definition (not how many copies there are,

@@ -54,7 +54,7 @@ pub(super) fn plan(services: &[Name], observed: &Observed) -> Result<Plan, PlanE
     let mut script = Script::default();
     if !nothing_to_do {
         script.then_step(Phase::Lock, Action::TakeLock, Compensation::Unneeded);
-        turn_away(&mut script, active, &instances, all);
+        turn_away(&mut script, active, &instances, all, left_over(active, observed));
         script.then_step(Phase::Commit, Action::Commit, Compensation::Unneeded);
         for change in &changes {
             script.then();
@@ -86,7 +86,13 @@ pub(super) fn plan(services: &[Name], observed: &Observed) -> Result<Plan, PlanE
     })
 }
 
-fn turn_away(script: &mut Script, active: &Activation, left: &IndexMap<Name, Vec<InstanceId>>, all: bool) {
+fn turn_away(
+    script: &mut Script,
+    active: &Activation,
+    left: &IndexMap<Name, Vec<InstanceId>>,
+    all: bool,
+    left_over: bool,
+) {
     let before = if active.stopped {
         Traffic::default()
     } else {
@@ -97,10 +103,16 @@ fn turn_away(script: &mut Script, active: &Activation, left: &IndexMap<Name, Vec
     } else {
         traffic_of(&active.spec, active.release, left)
     };
-    if before != after {
+    if before != after || left_over {
         let back = Compensation::Always(Action::SwitchTraffic { traffic: before });
         script.then_step(Phase::Switch, Action::SwitchTraffic { traffic: after }, back);
     }
+}
+
+/// Whether copies run that the release does not count: requests may still go to them.
+fn left_over(active: &Activation, observed: &Observed) -> bool {
+    let own = |id: &InstanceId| active.instances.get(&id.service).is_some_and(|ids| ids.contains(id));
+    observed.instances.iter().any(|i| i.running && !own(&i.id))
 }
 
 /// What runs keeps the digest it was seen with.

@@ -123,6 +123,10 @@ impl Rollout<'_> {
         // The proxy holds requests for an empty pool; it would send them to copies that are stopping.
         if traffic.pools.get(name).is_some_and(|pool| !pool.is_empty()) {
             self.move_traffic(script, name, Vec::new(), traffic);
+        } else if service.port.is_some() && !fate.leftovers.is_empty() {
+            // A run that could not switch back may have left the requests with its own copies.
+            let same = Action::SwitchTraffic { traffic: traffic.clone() };
+            script.then_step(Phase::Start, same.clone(), Compensation::Always(same));
         }
         self.stop(script, service, &fate.stop, &fate.leftovers);
         self.start(script, fate.start.iter());

@@ -2,8 +2,9 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Action, Compensation, Phase, Plan, Reason, Request, Step};
-use crate::name::InstanceId;
+use super::{Action, Compensation, Phase, Plan, Reason, Request, Step, Traffic};
+use crate::name::{InstanceId, Name};
+use crate::spec::Undo;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,7 +82,7 @@ impl Plan {
     pub fn line(&self, step: &Step) -> String {
         let action = self.describe(&step.action);
         match (step.phase >= Phase::Lock && step.phase < Phase::Commit, &step.compensation) {
-            (true, Compensation::WhenDone(undo)) => format!("{action}   (undo: {})", self.describe(undo)),
+            (true, Compensation::WhenDone(undo)) => format!("{action}   ({})", self.describe(undo)),
             _ => action,
         }
     }
@@ -99,13 +100,17 @@ impl Plan {
             Action::SealTree { tree } => format!("seal releases/{tree}"),
             Action::RemoveTree { tree } => format!("remove releases/{tree}"),
             Action::TakeLock => "take the lock, and look whether anything has moved".to_owned(),
-            Action::StartResource { resource, .. } => format!("start {resource}"),
+            Action::StartResource { resource, of } if *of == self.release => format!("start {resource}"),
+            Action::StartResource { resource, of } => format!("start {resource} as {of} had it"),
             Action::StopResource { resource } => format!("stop {resource}; its data stays"),
             Action::RunJob { job, undo: false } => match self.spec.jobs.get(job) {
                 Some(spec) => format!("run job {job}: {}", spec.command),
                 None => format!("run job {job}"),
             },
-            Action::RunJob { job, undo: true } => format!("undo job {job}"),
+            Action::RunJob { job, undo: true } => match self.spec.jobs.get(job).map(|spec| &spec.undo) {
+                Some(Undo::Command(command)) => format!("undo job {job}: {command}"),
+                _ => format!("undo job {job}"),
+            },
             Action::StartInstance { instance, .. } => format!("start {instance}"),
             Action::AwaitReady { instance } => format!("wait until {instance} is ready"),
             Action::StopInstance { instance, drain } if drain.is_zero() => format!("stop {instance}"),
@@ -116,21 +121,34 @@ impl Plan {
                 Some(test) => format!("ask {} for {}, expecting {}", test.service, test.path, test.status),
                 None => format!("smoke test {}", index + 1),
             },
-            Action::SwitchTraffic { traffic } => {
-                let mut text = "send requests to ".to_owned();
-                let ids: Vec<&InstanceId> = traffic.pools.values().flatten().collect();
-                if ids.is_empty() {
-                    text.push_str("nobody");
-                }
-                for (n, id) in ids.into_iter().enumerate() {
-                    let _ = write!(text, "{}{id}", if n == 0 { "" } else { ", " });
-                }
-                text
-            }
+            Action::SwitchTraffic { traffic } => switch(traffic),
             Action::Bake => format!("watch the new release for {}", self.spec.deploy.bake),
+            Action::Commit if matches!(self.request, Request::Stop { .. }) => {
+                "record that it is stopped; from here on nothing goes back".to_owned()
+            }
             Action::Commit => {
                 format!("make {} the active release; from here on nothing goes back", self.release)
             }
         }
     }
+}
+
+fn switch(traffic: &Traffic) -> String {
+    let Some(release) = traffic.release else { return "answer no requests".to_owned() };
+    let ids: Vec<&InstanceId> = traffic.pools.values().flatten().collect();
+    let empty: Vec<&Name> =
+        traffic.pools.iter().filter(|(_, ids)| ids.is_empty()).map(|(name, _)| name).collect();
+    let mut text = match (ids.is_empty(), empty.is_empty()) {
+        (true, true) => format!("route requests as {release} says"),
+        (true, false) => String::new(),
+        (false, _) => "send requests to ".to_owned(),
+    };
+    for (n, id) in ids.iter().enumerate() {
+        let _ = write!(text, "{}{id}", if n == 0 { "" } else { ", " });
+    }
+    for (n, name) in empty.iter().enumerate() {
+        let hold = if ids.is_empty() { "hold requests for " } else { "; hold those for " };
+        let _ = write!(text, "{}{name}", if n == 0 { hold } else { ", " });
+    }
+    text
 }

@@ -70,6 +70,11 @@ impl Deployer {
         Self { run, session, asleep_until: 0, flaw, queue: VecDeque::new(), tasks: Vec::new() }
     }
 
+    /// Carries the run out without a fault.
+    pub fn finish(&mut self, world: &mut World, random: &mut Random) {
+        while self.advance(world, random, 0) == Progress::Working {}
+    }
+
     /// The next thing it writes is this.
     pub(super) fn write_first(&mut self, record: Record) {
         self.queue.push_front(Event::Append(record));
@@ -109,7 +114,10 @@ impl Deployer {
                     Look::Done => Record::Done { step, direction, note: String::new() },
                     Look::NotDone => Record::NotDone { step, direction },
                     Look::Failed(fault) => Record::Failed { step, direction, fault },
-                    Look::Wait => return Ok(self.queue.push_back(Event::Look(step, direction))),
+                    Look::Wait => {
+                        self.queue.push_back(Event::Look(step, direction));
+                        return Ok(());
+                    }
                 };
                 world.append(self.run, self.session, record)?;
                 if matches!(world.action(self.run, step, direction), Some(Action::Commit)) {

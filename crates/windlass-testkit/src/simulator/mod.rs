@@ -15,4 +15,5 @@ mod story;
 
 pub use deployer::{Deployer, Flaw};
 pub use random::Random;
+pub use scenario::Scenario;
 pub use story::{Broken, Tally, run};

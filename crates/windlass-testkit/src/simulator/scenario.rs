@@ -12,6 +12,27 @@ use crate::world::World;
 
 const SERVICES: [&str; 6] = ["api", "web", "worker", "beat", "mail", "feed"];
 
+/// An application that its developers keep changing.
+#[derive(Debug)]
+pub struct Scenario {
+    random: Random,
+    spec: Spec,
+}
+
+impl Scenario {
+    /// One made from these numbers.
+    #[must_use]
+    pub fn new(mut random: Random) -> Self {
+        let spec = spec(&mut random);
+        Self { random, spec }
+    }
+
+    /// What somebody wants next.
+    pub fn wish(&mut self, world: &World) -> Wanted {
+        wish(&mut self.random, &mut self.spec, world)
+    }
+}
+
 /// An application of 1 to 5 services.
 pub(super) fn spec(random: &mut Random) -> Spec {
     let mut spec = sample::shop();

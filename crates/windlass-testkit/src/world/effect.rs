@@ -169,7 +169,7 @@ impl World {
                     resource.running = false;
                 }
             }
-            Effect::SpawnJob(job, undo) => self.spawn_job(run, job, undo),
+            Effect::SpawnJob(job, undo) => self.spawn_job(run, &job, undo),
             Effect::FinishJob(job, undo) => {
                 let key = (plan.release, job.clone(), undo);
                 if self.jobs.get(&key).is_some_and(|job| job.failed) {
@@ -245,7 +245,7 @@ impl World {
         Ok(())
     }
 
-    fn spawn_job(&mut self, run: usize, job: Name, undo: bool) {
+    fn spawn_job(&mut self, run: usize, job: &Name, undo: bool) {
         let release = self.runs[run].plan.release;
         let state = JobState { running: false, successes: 0, failed: false };
         let state = self.jobs.entry((release, job.clone(), undo)).or_insert(state);
