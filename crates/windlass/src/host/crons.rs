@@ -141,7 +141,7 @@ impl Host {
             restart: once(),
             stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(10), quiet: None },
             limits: cron.limits.clone(),
-            log: log(self.layout.log(name.as_str())),
+            log: log(&self.layout.log(name.as_str())),
             timeout: cron.timeout,
             oom_score_adj: 300,
             ..Launch::default()

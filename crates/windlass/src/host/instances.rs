@@ -20,7 +20,7 @@ use crate::health::{self, Target};
 use crate::runtime::process;
 
 /// How often a log is rotated, and how many old ones stay (HS-20: thirty days).
-pub(super) fn log(path: PathBuf) -> Log {
+pub(super) fn log(path: &std::path::Path) -> Log {
     Log { path: path.display().to_string(), rotate_at: Bytes(64 << 20), keep: 30 }
 }
 
@@ -95,7 +95,7 @@ impl Host {
             restart: service.restart.clone(),
             stop: service.stop.clone(),
             limits: service.limits.clone(),
-            log: log(self.layout.log(identity.id.service.as_str())),
+            log: log(&self.layout.log(identity.id.service.as_str())),
             oom_score_adj: 200,
             ..Launch::default()
         };

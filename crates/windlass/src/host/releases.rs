@@ -100,7 +100,7 @@ impl Host {
             directory: unfinished.display().to_string(),
             restart: once(),
             stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(5), quiet: None },
-            log: log(self.layout.log(&label)),
+            log: log(&self.layout.log(&label)),
             timeout: step.timeout,
             oom_score_adj: 500,
             ..Launch::default()
@@ -108,16 +108,11 @@ impl Host {
         let ended = self.run_to_end(&self.layout.job(&label), &launch, env, line).await?;
         let what = format!("the build step `{}`", step.command);
         let tail = super::logs::tail(Path::new(&launch.log.path), 40);
-        oneshot::success(&what, &ended, step.timeout, self.redacted(plan.release, tail))?;
+        oneshot::success(&what, &ended, step.timeout, self.redacted(plan.release, &tail))?;
         Ok(String::new())
     }
 
-    fn build_command(
-        &self,
-        plan: &Plan,
-        index: usize,
-        label: &str,
-    ) -> Result<(Vec<String>, Vec<(String, String)>), Fault> {
+    fn build_command(&self, plan: &Plan, index: usize, label: &str) -> Result<Filled, Fault> {
         let values = values::read(&self.layout, plan.release)
             .map_err(|error| Fault::new(format!("the settings cannot be read: {error}"), ""))?;
         let fill = Fill {
@@ -179,6 +174,9 @@ impl Host {
         Ok(String::new())
     }
 }
+
+/// Program and arguments, and the environment, with all values filled in.
+type Filled = (Vec<String>, Vec<(String, String)>);
 
 /// The name of a build step's keeper and log.
 pub(super) fn build_label(plan: &Plan, index: usize) -> String {

@@ -62,7 +62,7 @@ impl Host {
             environment,
             name: name.clone(),
             directory: self.layout.resource(name),
-            log: log(self.layout.log(name.as_str())),
+            log: log(&self.layout.log(name.as_str())),
         };
         let spec = spec.clone();
         let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;

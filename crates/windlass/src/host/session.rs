@@ -62,7 +62,7 @@ impl Session {
                 let seen = super::observe(&host.layout, &host.journal.borrow());
                 let key = super::values::key(&host.layout);
                 let answer = seen.map(|seen| Answer::Observed { observed: Box::new(seen), key });
-                self.say(answer.unwrap_or_else(failed)).await
+                self.say(answer.unwrap_or_else(|error| failed(&error))).await
             }
             Ask::Begin { plan, values, key, by } => match host.begin(*plan, values, &key, &by) {
                 Ok(run) => self.follow(&run).await,
@@ -87,11 +87,11 @@ impl Session {
             }
             Ask::Releases => {
                 let releases = host.release_records();
-                self.say(releases.map(Answer::Releases).unwrap_or_else(failed)).await
+                self.say(releases.map(Answer::Releases).unwrap_or_else(|error| failed(&error))).await
             }
             Ask::Runs { limit } => {
                 let runs = host.journal.borrow().run_records(limit);
-                self.say(runs.map(Answer::Runs).unwrap_or_else(failed)).await
+                self.say(runs.map(Answer::Runs).unwrap_or_else(|error| failed(&error))).await
             }
             Ask::Logs { services, lines, since, follow } => {
                 self.logs(host, &services, lines, since, follow).await
@@ -150,7 +150,10 @@ impl Session {
         for (source, text) in logs.past() {
             self.say(Answer::Line { source, text }).await?;
         }
-        while follow {
+        if !follow {
+            return self.say(Answer::Done).await;
+        }
+        loop {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(100)) => {
                     for (source, text) in logs.news(host) {
@@ -160,7 +163,6 @@ impl Session {
                 ask = self.asks.recv() => if ask.is_none() { return Err(FrameError::Closed) },
             }
         }
-        self.say(Answer::Done).await
     }
 
     async fn run(
@@ -221,6 +223,6 @@ async fn stop(directory: &Path) {
     }
 }
 
-fn failed(error: crate::engine::JournalError) -> Answer {
+fn failed(error: &crate::engine::JournalError) -> Answer {
     Answer::Refused { kind: Refusal::Failed, message: error.to_string(), hint: String::new() }
 }

@@ -92,7 +92,7 @@ impl Host {
     }
 
     /// Lines with the secrets of a release masked.
-    pub(super) fn redacted(&self, release: ReleaseId, lines: Vec<String>) -> Vec<String> {
+    pub(super) fn redacted(&self, release: ReleaseId, lines: &[String]) -> Vec<String> {
         let redactor = self.redactor(release);
         lines.iter().map(|line| redactor.redact(line).into_owned()).collect()
     }

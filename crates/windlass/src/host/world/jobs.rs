@@ -45,7 +45,7 @@ impl Acting {
         let ended = host.run_job_command(plan, job, command, &label, line).await?;
         let tail = logs::tail(&host.layout.log(&label), 40);
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
-        oneshot::success(&what, &ended, job.timeout, host.redacted(plan.release, tail))?;
+        oneshot::success(&what, &ended, job.timeout, host.redacted(plan.release, &tail))?;
         let mut journal = host.journal.borrow_mut();
         let noted = if undo {
             journal.job_undone(name)
@@ -89,7 +89,7 @@ impl Host {
             restart: once(),
             stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(10), quiet: None },
             limits: Limits::clone(&job.limits),
-            log: log(self.layout.log(label)),
+            log: log(&self.layout.log(label)),
             timeout: job.timeout,
             oom_score_adj: 300,
             ..Launch::default()
