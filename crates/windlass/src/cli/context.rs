@@ -181,7 +181,7 @@ impl Context {
         let version = version::of(&project.directory);
         let source = Source {
             path: project.directory.display().to_string(),
-            digest: listing.digest(&spec.build),
+            digest: listing.digest(&spec),
             parts: listing.parts(&spec),
             commit: version.commit,
             dirty: version.dirty,

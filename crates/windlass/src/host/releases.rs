@@ -65,7 +65,7 @@ impl Host {
                 "free some disk space, or exclude files",
             )
         })?;
-        if copied.digest(&plan.spec.build) != wanted {
+        if copied.digest(&plan.spec) != wanted {
             return Err(Fault::new(
                 "the source changed while the deploy began",
                 "deploy again when your editor or checkout has settled",

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 use windlass_core::event::{Event, RequestCost, RunRecord, What};
 use windlass_core::journal::{Direction, Turn, Verdict};
+use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Action, Phase, Plan, Request};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
@@ -350,6 +351,30 @@ impl Host {
             let lives = seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive);
             if !lives && !kept.contains(&&identity.id) {
                 let _ = std::fs::remove_dir_all(directory);
+            }
+        }
+        self.forget_old_releases();
+    }
+
+    /// Removes what is left of releases that nobody can go back to: the records and logs of their
+    /// jobs and builds, and the values of their settings.
+    fn forget_old_releases(&self) {
+        let releases = self.journal.borrow().releases().unwrap_or_default();
+        let open: Vec<ReleaseId> = self.runs.borrow().values().map(|run| run.row.plan.release).collect();
+        let gone = |release: ReleaseId| {
+            let available = releases.iter().any(|r| r.id == release && self.layout.is_sealed(r.tree));
+            !available && !open.contains(&release)
+        };
+        for directory in [self.layout.jobs(), self.layout.logs(), self.layout.state().join("settings")] {
+            for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let release = name.split_once('.').and_then(|(first, _)| first.parse::<ReleaseId>().ok());
+                if !name.starts_with('r') || !release.is_some_and(gone) {
+                    continue;
+                }
+                let path = entry.path();
+                let _ =
+                    if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
             }
         }
     }
