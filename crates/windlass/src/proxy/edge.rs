@@ -16,6 +16,9 @@ use super::backend::Backend;
 use super::live::{Live, LivePool};
 use super::metrics::{Gap, Release, prometheus};
 
+/// Counters are kept for this many releases before the one in force.
+const MAX_RELEASES: usize = 20;
+
 /// The shared state.
 pub(super) struct Edge {
     live: RwLock<Arc<Live>>,
@@ -60,6 +63,8 @@ impl Edge {
     /// Makes a table ready to be put in force.
     pub(super) fn compile(&self, table: Table) -> Result<Live, String> {
         let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+        let excess = releases.len().saturating_sub(MAX_RELEASES);
+        releases.drain(..excess);
         Live::compile(table, &self.live(), &mut releases)
     }
 

@@ -51,6 +51,9 @@ struct Outgoing<'request> {
     progress: Option<Progress>,
     upgrade: Option<HeaderValue>,
     started: Instant,
+    tries: u32,
+    /// A kept connection turned out dead: the others may be as well.
+    distrusts_kept: bool,
 }
 
 /// Forwards to a pool.
@@ -67,10 +70,9 @@ pub(super) async fn to_pool(
     let release = Arc::clone(&visit.live.pools[pool].release);
     match outgoing.ask().await {
         Ok(answer) => {
-            let took = ticket.started().elapsed();
             let release = Arc::clone(&answer.claim.release);
             release.served.fetch_add(1, Ordering::Relaxed);
-            release.latency.record(took);
+            release.latency.record(ticket.answered());
             if answer.response.status().is_server_error() {
                 release.server_errors.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
@@ -140,7 +142,17 @@ impl<'request> Outgoing<'request> {
         *request.uri_mut() = parts.uri;
         *request.headers_mut() = parts.headers;
         let copy = (idempotent && progress.is_none() && upgrade.is_none()).then(|| head_of(&request));
-        Some(Self { visit, pool, request: Some(request), copy, progress, upgrade, started })
+        Some(Self {
+            visit,
+            pool,
+            request: Some(request),
+            copy,
+            progress,
+            upgrade,
+            started,
+            tries: 0,
+            distrusts_kept: false,
+        })
     }
 
     fn patience<'a>(&'a self, claim: Option<&'a Claim>) -> Patience<'a> {
@@ -158,7 +170,8 @@ impl<'request> Outgoing<'request> {
         let mut hold = None;
         let mut avoid = None;
         let mut repeated = false;
-        for _ in 0..MAX_TRIES {
+        while self.tries < MAX_TRIES {
+            self.tries += 1;
             let Some(claim) = self.claim(&mut hold, avoid).await? else { continue };
             let Some(request) = self.request.take().or_else(|| self.repeat()) else { break };
             let (mut link, kept) = match self.connect(&claim).await {
@@ -171,6 +184,7 @@ impl<'request> Outgoing<'request> {
                 }
             };
             let result = link.exchange(request, &self.patience(Some(&claim))).await;
+            self.distrusts_kept |= kept && result.is_err();
             match result {
                 Ok(response) => return Ok(Answer { response, link, claim }),
                 Err(Failure::Unsent(request)) => self.request = Some(*request),
@@ -233,9 +247,11 @@ impl<'request> Outgoing<'request> {
     /// A connection to the endpoint, and whether it had been used before.
     async fn connect(&self, claim: &Claim) -> Result<(Box<Link>, bool), String> {
         // An upgraded connection never comes back, so it is not taken from those that are kept.
-        if self.upgrade.is_none() {
+        if self.upgrade.is_none() && !self.distrusts_kept {
             let replayable = self.copy.is_some();
-            if let Some(link) = self.visit.worker.links.take(&claim.backend, replayable).await {
+            // Held requests may have waited long; the first try comes at once.
+            let now = if self.tries == 1 { self.started } else { Instant::now() };
+            if let Some(link) = self.visit.worker.links.take(&claim.backend, replayable, now).await {
                 return Ok((link, true));
             }
         }

@@ -31,6 +31,7 @@ mod backend;
 mod body;
 mod claim;
 mod compress;
+mod conditions;
 mod conn;
 mod control;
 mod drain;

@@ -168,10 +168,10 @@ struct Shelf {
 
 impl Links {
     /// An idle connection that still looks alive.
-    pub(super) async fn take(&self, backend: &Backend, replayable: bool) -> Option<Box<Link>> {
+    pub(super) async fn take(&self, backend: &Backend, replayable: bool, now: Instant) -> Option<Box<Link>> {
         loop {
             let mut link = self.0.borrow_mut().get_mut(&backend.id)?.idle.pop()?;
-            let age = link.used.elapsed();
+            let age = now.saturating_duration_since(link.used);
             if age > MAX_AGE || (!replayable && age > FRESH) {
                 // All others are older still.
                 if age > MAX_AGE {

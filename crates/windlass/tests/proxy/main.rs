@@ -5,6 +5,7 @@
 mod encrypted;
 mod forwarding;
 mod framing;
+mod health;
 mod restarting;
 mod static_files;
 mod support;
