@@ -124,6 +124,13 @@ impl Edge {
         Some(Place { backend: Arc::clone(place), release: Arc::clone(&pool.release) })
     }
 
+    /// Whether someone of the pool's fallback could answer.
+    pub(super) fn has_fallback(&self, seen: &Arc<Live>, pool: usize) -> bool {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        Self::current(&live, seen, pool)
+            .is_some_and(|pool| pool.fallback.iter().any(|backend| backend.is_healthy()))
+    }
+
     fn current<'live>(live: &'live Arc<Live>, seen: &Arc<Live>, pool: usize) -> Option<&'live LivePool> {
         if Arc::ptr_eq(live, seen) {
             return live.pools.get(pool);

@@ -209,7 +209,7 @@ impl<'request> Outgoing<'request> {
         let request = self.repeat()?;
         let worker = self.visit.worker;
         let place = worker.edge.choose_fallback(self.visit.live, self.pool, worker.turn())?;
-        let claim = Claim::new(place, worker);
+        let claim = Claim::new(place, worker, self.visit.conn);
         let (mut link, _) = self.connect(&claim).await.ok()?;
         let mut patience = self.patience(Some(&claim));
         patience.since = Instant::now();
@@ -226,13 +226,16 @@ impl<'request> Outgoing<'request> {
         let worker = self.visit.worker;
         let choose = || worker.edge.choose(self.visit.live, self.pool, worker.turn(), avoid);
         if let Some(place) = choose() {
-            return Ok(Some(Claim::new(place, worker)));
+            return Ok(Some(Claim::new(place, worker, self.visit.conn)));
+        }
+        if self.copy.is_some() && worker.edge.has_fallback(self.visit.live, self.pool) {
+            return Err(answer::unavailable("no instance of the new release is ready", 2));
         }
         let hold = hold.get_or_insert_with(|| Hold::new(self.visit, self.started));
         loop {
             // Again, now that changes are noticed: one may have come just before.
             if let Some(place) = choose() {
-                return Ok(Some(Claim::new(place, worker)));
+                return Ok(Some(Claim::new(place, worker, self.visit.conn)));
             }
             match hold.wait().await {
                 Held::Changed => {}

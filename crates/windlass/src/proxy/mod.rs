@@ -52,6 +52,7 @@ mod request;
 mod route;
 mod run;
 mod serve;
+mod socket_path;
 mod state;
 mod ticket;
 mod timer;
