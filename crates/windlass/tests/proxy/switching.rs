@@ -195,6 +195,9 @@ fn an_older_or_wrong_table_is_refused_and_changes_nothing() {
     let mut taken = table(6, "r2", &[]);
     taken.listen.http = vec![backend.address.to_string()];
     wrong.push(taken);
+    let mut twice = table(6, "r2", &[]);
+    twice.listen.https = twice.listen.http.clone();
+    wrong.push(twice);
     for table in wrong {
         let answer = proxy.ask(&Ask::Apply(Box::new(table)));
         assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
