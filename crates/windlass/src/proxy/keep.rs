@@ -11,6 +11,7 @@ use rustix::net::{
 };
 
 use super::inherit::encode;
+use super::socket_path::SocketPath;
 
 /// The keeper's end, if there is a keeper.
 pub(super) struct Keep(Option<OwnedFd>);
@@ -25,7 +26,8 @@ impl Keep {
     pub(super) fn connect(path: &Path) -> io::Result<Self> {
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        let path = SocketPath::new(path)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(path.as_path())?)?;
         Ok(Self(Some(socket)))
     }
 
