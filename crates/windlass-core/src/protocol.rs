@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Event, RunRecord};
 use crate::launch::Status;
 use crate::name::{InstanceId, Name, ReleaseId};
-use crate::plan::{Observed, Plan};
-use crate::spec::Command;
+use crate::plan::{Observed, Plan, Source};
+use crate::spec::{Command, Spec};
 
 /// The version of the protocol. Both sides must have it in common.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -88,6 +88,11 @@ pub enum Ask {
     Status,
     /// The releases, newest first.
     Releases,
+    /// What an earlier release ran, to go back to it.
+    Recall {
+        /// Which.
+        release: ReleaseId,
+    },
     /// The records of the latest runs, newest first.
     Runs {
         /// How many.
@@ -155,6 +160,13 @@ pub enum Answer {
     Status(Box<EnvironmentStatus>),
     /// To [`Ask::Releases`].
     Releases(Vec<ReleaseRecord>),
+    /// To [`Ask::Recall`].
+    Recalled {
+        /// What ran.
+        spec: Box<Spec>,
+        /// What it was built from.
+        source: Source,
+    },
     /// To [`Ask::Runs`].
     Runs(Vec<RunRecord>),
     /// A line of a log, or of a command that was run.

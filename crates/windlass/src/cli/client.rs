@@ -35,14 +35,13 @@ impl Client {
             frames.receive::<Hello>().await
         };
         match tokio::time::timeout(PATIENCE, greeted).await {
-            Ok(Ok(theirs)) if theirs.protocol == PROTOCOL_VERSION => Ok(Some(Self { frames })),
-            Ok(Ok(theirs)) => Err(Failure::failed(
-                format!(
-                    "the host side is Windlass {} (protocol {}), this is {} (protocol {PROTOCOL_VERSION})",
-                    theirs.program, theirs.protocol, hello.program
-                ),
-                "use the same version on both sides",
-            )),
+            Ok(Ok(theirs)) if theirs == hello => Ok(Some(Self { frames })),
+            // The host side of another version gives way to this one. Whatever it was doing goes on
+            // from its journal, which says so itself where the versions do not agree.
+            Ok(Ok(_)) => {
+                stop_host(layout).await?;
+                Ok(None)
+            }
             Ok(Err(FrameError::Closed)) => Ok(None),
             Ok(Err(error)) => Err(broken(&error)),
             Err(_) => Err(Failure::failed(
@@ -134,6 +133,16 @@ fn broken(error: &FrameError) -> Failure {
         format!("the host side went away: {error}"),
         "`windlass status` says how things stand; `windlass resume` goes on",
     )
+}
+
+async fn stop_host(layout: &Layout) -> Result<(), Failure> {
+    let stopped = process::stop(&layout.host().join("keeper"), "TERM", Span::from_secs(5)).await;
+    stopped.map(drop).map_err(|error| {
+        Failure::failed(
+            format!("the host side of another version cannot be stopped: {error}"),
+            "use the same version on both sides",
+        )
+    })
 }
 
 async fn start_host(layout: &Layout) -> Result<(), Failure> {

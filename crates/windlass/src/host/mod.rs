@@ -21,6 +21,7 @@ mod oneshot;
 mod preflight;
 mod proxy_client;
 mod releases;
+mod reserve;
 mod resources;
 mod routing;
 mod runs;

@@ -13,7 +13,7 @@ use windlass_core::plan::{Action, Phase, Plan, Request};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
 use super::world::Acting;
-use super::{Host, values};
+use super::{Host, reserve, values};
 use crate::clock;
 use crate::engine::{Engine, RunRow};
 
@@ -164,18 +164,8 @@ impl Host {
                 self.carry_out(&handle);
                 continue;
             }
-            let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
             handle.locked.set(true);
-            handle.settles_at.set(Some(clock::wall_millis() + lease));
-            let host = self.clone();
-            tokio::task::spawn_local(async move {
-                // The timer goes by the monotonic clock, whatever happens to the time of day.
-                tokio::time::sleep(LEASE).await;
-                if !handle.under_way.get() {
-                    handle.cancel(Turn::Unclaimed);
-                    host.carry_out(&handle);
-                }
-            });
+            self.lease(&handle);
         }
     }
 
@@ -222,27 +212,49 @@ impl Host {
             emit: &*emit,
             cancel: handle.cancel.subscribe(),
         };
-        match engine.run().await {
-            Ok(verdict) => self.finish(handle, verdict).await,
-            Err(interrupt) => {
-                // Nothing was lost: the journal knows how far it came, and the run can be resumed.
-                handle.under_way.set(false);
-                handle.say(Event {
-                    at: clock::wall_millis(),
-                    what: What::Interrupted { why: interrupt.to_string() },
-                });
+        let verdict = loop {
+            match engine.run().await {
+                Ok(verdict) => break verdict,
+                // A full disk is what the reserve was kept back for: with it there is room to go back.
+                Err(interrupt) if interrupt.is_full_disk() && reserve::give_up(&self.layout) => {
+                    handle
+                        .cancel(Turn::Cancelled { by: "the host side, because its disk is full".to_owned() });
+                }
+                Err(interrupt) => return self.interrupted(handle, &interrupt.to_string()),
             }
-        }
+        };
+        self.finish(handle, verdict).await;
+        let _ = reserve::keep(&self.layout);
     }
 
-    async fn finish(&self, handle: &Rc<RunHandle>, verdict: Verdict) {
+    /// Nothing was lost: the journal knows how far the run came, and it can be resumed; unless
+    /// somebody does, it is settled when the lease is over.
+    fn interrupted(self: &Rc<Self>, handle: &Rc<RunHandle>, why: &str) {
+        handle.under_way.set(false);
+        handle.say(Event { at: clock::wall_millis(), what: What::Interrupted { why: why.to_owned() } });
+        self.lease(handle);
+    }
+
+    /// Settles the run when nobody claims it in time.
+    fn lease(self: &Rc<Self>, handle: &Rc<RunHandle>) {
+        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+        handle.settles_at.set(Some(clock::wall_millis() + lease));
+        let (host, handle) = (self.clone(), handle.clone());
+        tokio::task::spawn_local(async move {
+            // The timer goes by the monotonic clock, whatever happens to the time of day.
+            tokio::time::sleep(LEASE).await;
+            if !handle.under_way.get() {
+                handle.cancel(Turn::Unclaimed);
+                host.carry_out(&handle);
+            }
+        });
+    }
+
+    async fn finish(self: &Rc<Self>, handle: &Rc<RunHandle>, verdict: Verdict) {
         let record = self.record(handle, verdict.clone()).await;
         let written = self.journal.borrow_mut().end(&handle.row.id, &record);
         if let Err(error) = written {
-            handle.under_way.set(false);
-            let why = format!("the run's end cannot be written: {error}");
-            handle.say(Event { at: clock::wall_millis(), what: What::Interrupted { why } });
-            return;
+            return self.interrupted(handle, &format!("the run's end cannot be written: {error}"));
         }
         self.runs.borrow_mut().shift_remove(&handle.row.id);
         if !verdict.is_committed() && handle.row.plan.previous != Some(handle.row.plan.release) {

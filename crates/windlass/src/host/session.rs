@@ -89,6 +89,19 @@ impl Session {
                 let releases = host.release_records();
                 self.say(releases.map(Answer::Releases).unwrap_or_else(|error| failed(&error))).await
             }
+            Ask::Recall { release } => {
+                let row = host.journal.borrow().release(release);
+                let answer = match row {
+                    Ok(Some(row)) => Answer::Recalled { spec: Box::new(row.spec), source: row.source },
+                    Ok(None) => Answer::Refused {
+                        kind: Refusal::NotFound,
+                        message: format!("the ledger does not know {release}"),
+                        hint: "see windlass releases".to_owned(),
+                    },
+                    Err(error) => failed(&error),
+                };
+                self.say(answer).await
+            }
             Ask::Runs { limit } => {
                 let runs = host.journal.borrow().run_records(limit);
                 self.say(runs.map(Answer::Runs).unwrap_or_else(|error| failed(&error))).await
