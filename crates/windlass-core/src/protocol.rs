@@ -113,6 +113,8 @@ pub enum Ask {
     Run {
         /// What.
         what: RunWhat,
+        /// Whether the controller runs it itself, on its own terminal.
+        attached: bool,
         /// Who asks.
         by: String,
     },
@@ -175,6 +177,17 @@ pub enum Answer {
         source: String,
         /// The line, with secrets masked.
         text: String,
+    },
+    /// How to run a command on the controller's own terminal.
+    Attach {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// The working directory.
+        directory: String,
+        /// The account.
+        user: Option<String>,
+        /// The whole environment.
+        env: Values,
     },
     /// A command that was run has ended.
     Exited {

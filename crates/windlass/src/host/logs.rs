@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use windlass_core::logline::written_at;
 use windlass_core::name::Name;
 use windlass_core::protocol::Refusal;
 
@@ -131,7 +132,7 @@ impl Host {
             }
             let fresh = since.is_none_or(|since| changed(&path) >= since);
             if fresh {
-                let past = tail(&path, lines);
+                let past = recent(tail(&path, lines), since);
                 logs.past.extend(past.iter().map(|line| (name.clone(), redactor.redact(line).into_owned())));
             }
             logs.followed.push((name, Follow::from_end(&path)));
@@ -147,6 +148,19 @@ impl Host {
         names.sort();
         names
     }
+}
+
+/// Lines from the first on that says it was written after `since`; all when none says when it was.
+fn recent(lines: Vec<String>, since: Option<i64>) -> Vec<String> {
+    let Some(since) = since else { return lines };
+    let zone = jiff::tz::TimeZone::system();
+    let times: Vec<Option<i64>> = lines.iter().map(|line| written_at(line, &zone)).collect();
+    let first = match times.iter().position(|time| time.is_some_and(|time| time >= since)) {
+        Some(first) => first,
+        None if times.iter().any(Option::is_some) => lines.len(),
+        None => 0,
+    };
+    lines.into_iter().skip(first).collect()
 }
 
 fn changed(path: &Path) -> i64 {

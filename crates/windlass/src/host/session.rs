@@ -109,7 +109,11 @@ impl Session {
             Ask::Logs { services, lines, since, follow } => {
                 self.logs(host, &services, lines, since, follow).await
             }
-            Ask::Run { what, by } => self.run(host, what, &by).await,
+            Ask::Run { what, attached: false, by } => self.run(host, what, &by).await,
+            Ask::Run { what, attached: true, by } => match host.attach(what, &by).await {
+                Ok(answer) => self.say(answer).await,
+                Err(no) => self.refuse(no).await,
+            },
             Ask::Shutdown { delete_data } => {
                 let answer = match host.shutdown(delete_data).await {
                     Ok(()) => Answer::Done,

@@ -67,6 +67,18 @@ impl Host {
         label: &str,
         line: &dyn Fn(String),
     ) -> Result<Ended, Fault> {
+        let (launch, env) = self.job_launch(plan, job, command, label).await?;
+        self.run_to_end(&self.layout.job(label), &launch, env, line).await
+    }
+
+    /// Describes a command with a job's environment in the plan's release.
+    pub(in crate::host) async fn job_launch(
+        &self,
+        plan: &Plan,
+        job: &Job,
+        command: &Command,
+        label: &str,
+    ) -> Result<(Launch, Vec<(String, String)>), Fault> {
         let values = values::read(&self.layout, plan.release)
             .map_err(|error| Fault::new(format!("the settings cannot be read: {error}"), ""))?;
         let facts = resources::facts(self, &plan.spec.resources, &values).await?;
@@ -95,7 +107,7 @@ impl Host {
             ..Launch::default()
         };
         let env = fill.environment(&job.env, job.user.as_deref())?;
-        self.run_to_end(&self.layout.job(label), &launch, env, line).await
+        Ok((launch, env))
     }
 
     /// Whether a command that runs once ended well.
