@@ -29,7 +29,7 @@ impl Client {
         let Ok(stream) = transport::connect(&layout.host(), "sock").await else { return Ok(None) };
         let (reader, writer) = stream.into_split();
         let mut frames = Frames::new(reader, writer);
-        let hello = Hello { protocol: PROTOCOL_VERSION, program: env!("CARGO_PKG_VERSION").to_owned() };
+        let hello = Hello { protocol: PROTOCOL_VERSION, program: host::build() };
         let greeted = async {
             frames.send(&hello).await?;
             frames.receive::<Hello>().await

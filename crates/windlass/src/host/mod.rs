@@ -35,7 +35,7 @@ mod values;
 mod world;
 
 pub use observe::{observe, observe_at_rest};
-pub use state::{Host, program};
+pub use state::{Host, build, program};
 pub use values::key as fingerprint_key;
 
 use std::ffi::OsString;

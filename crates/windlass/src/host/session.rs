@@ -32,7 +32,7 @@ pub(super) async fn converse(host: &Rc<Host>, stream: UnixStream) {
     }
     let (mut reader, mut writer) = stream.into_split();
     let Ok(hello) = receive::<Hello>(&mut reader).await else { return };
-    let ours = Hello { protocol: PROTOCOL_VERSION, program: env!("CARGO_PKG_VERSION").to_owned() };
+    let ours = Hello { protocol: PROTOCOL_VERSION, program: super::build() };
     if send(&mut writer, &ours).await.is_err() || hello.protocol != PROTOCOL_VERSION {
         return;
     }

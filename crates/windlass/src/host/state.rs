@@ -157,6 +157,19 @@ impl Host {
     }
 }
 
+/// Which build of Windlass this process is: the version, and what tells one file of it from another.
+/// A host side of another build gives way to the controller's.
+#[must_use]
+pub fn build() -> String {
+    use std::os::unix::fs::MetadataExt;
+
+    let version = env!("CARGO_PKG_VERSION");
+    match std::fs::metadata("/proc/self/exe") {
+        Ok(file) => format!("{version} {:x}-{:x}.{:x}", file.size(), file.mtime(), file.mtime_nsec()),
+        Err(_) => version.to_owned(),
+    }
+}
+
 /// This program, also when its file was replaced while it ran.
 ///
 /// # Errors

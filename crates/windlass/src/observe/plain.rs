@@ -53,8 +53,8 @@ impl Plain {
 /// Why a run goes back, in a line.
 pub(super) fn turned(why: &Turn) -> String {
     match why {
-        Turn::StepFailed { .. } => "going back to the release before".to_owned(),
-        Turn::Cancelled { by } => format!("cancelled by {by}: going back to the release before"),
+        Turn::StepFailed { .. } => "going back".to_owned(),
+        Turn::Cancelled { by } => format!("cancelled by {by}: going back"),
         Turn::Unclaimed => "nobody claimed the interrupted run: going back".to_owned(),
     }
 }
