@@ -56,10 +56,11 @@ impl Client {
         if let Some(client) = Self::reach(layout).await? {
             return Ok(client);
         }
-        start_host(layout).await?;
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(2);
         loop {
+            // Asked each time: the one that was there may just have been ending.
+            start_host(layout).await?;
             if let Some(client) = Self::reach(layout).await? {
                 return Ok(client);
             }
