@@ -1,6 +1,5 @@
 //! `windlass check`
 
-use windlass_core::diag;
 use windlass_core::spec::Spec;
 
 use super::request;
@@ -14,7 +13,7 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let (spec, _) = context.specification(&project, &request::new_key()?)?;
     let (_, diags) = windlass_core::manifest::load(project.manifest.text());
     if !context.options.json && !diags.is_empty() {
-        context.say(diag::render_all(&diags, project.manifest.text(), &project.file).trim_end());
+        context.draw(&diags, project.manifest.text(), &project.file);
     }
     for wrong in limits_beyond(&spec, &limits::capabilities()) {
         context.say(&format!("warning: {wrong}"));
