@@ -127,6 +127,18 @@ impl Session {
     /// Sends the run's events until it is over. A controller that goes away before the run has taken
     /// the lock takes it along; later the run finishes by itself.
     async fn follow(&mut self, run: &Rc<RunHandle>) -> Result<(), FrameError> {
+        let followed = self.tell(run).await;
+        if followed.is_err() {
+            // It went while it was being told something; what it asked before it went still holds.
+            while let Some(ask) = self.asks.recv().await {
+                heed(run, ask);
+            }
+            run.abandon();
+        }
+        followed
+    }
+
+    async fn tell(&mut self, run: &Rc<RunHandle>) -> Result<(), FrameError> {
         let mut news = run.news();
         let mut sent = 0;
         loop {
@@ -141,12 +153,8 @@ impl Session {
             tokio::select! {
                 changed = news.changed() => if changed.is_err() { return Ok(()) },
                 ask = self.asks.recv() => match ask {
-                    Some(Ask::Cancel { by, .. }) => run.cancel(Turn::Cancelled { by }),
-                    Some(_) => {}
-                    None => {
-                        run.abandon();
-                        return Err(FrameError::Closed);
-                    }
+                    Some(ask) => heed(run, ask),
+                    None => return Err(FrameError::Closed),
                 },
             }
         }
@@ -230,6 +238,12 @@ impl Session {
 
     async fn say(&mut self, answer: Answer) -> Result<(), FrameError> {
         send(&mut self.writer, &answer).await
+    }
+}
+
+fn heed(run: &RunHandle, ask: Ask) {
+    if let Ask::Cancel { by, .. } = ask {
+        run.cancel(Turn::Cancelled { by });
     }
 }
 
