@@ -13,6 +13,7 @@ pub mod edge;
 pub mod event;
 pub mod journal;
 pub mod launch;
+pub mod logline;
 pub mod manifest;
 pub mod name;
 pub mod plan;

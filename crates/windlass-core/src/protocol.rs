@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Event, RunRecord};
 use crate::launch::Status;
 use crate::name::{InstanceId, Name, ReleaseId};
-use crate::plan::{Observed, Plan};
-use crate::spec::Command;
+use crate::plan::{Observed, Plan, Source};
+use crate::spec::{Command, Spec};
 
 /// The version of the protocol. Both sides must have it in common.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -88,6 +88,11 @@ pub enum Ask {
     Status,
     /// The releases, newest first.
     Releases,
+    /// What an earlier release ran, to go back to it.
+    Recall {
+        /// Which.
+        release: ReleaseId,
+    },
     /// The records of the latest runs, newest first.
     Runs {
         /// How many.
@@ -108,6 +113,8 @@ pub enum Ask {
     Run {
         /// What.
         what: RunWhat,
+        /// Whether the controller runs it itself, on its own terminal.
+        attached: bool,
         /// Who asks.
         by: String,
     },
@@ -155,6 +162,13 @@ pub enum Answer {
     Status(Box<EnvironmentStatus>),
     /// To [`Ask::Releases`].
     Releases(Vec<ReleaseRecord>),
+    /// To [`Ask::Recall`].
+    Recalled {
+        /// What ran.
+        spec: Box<Spec>,
+        /// What it was built from.
+        source: Source,
+    },
     /// To [`Ask::Runs`].
     Runs(Vec<RunRecord>),
     /// A line of a log, or of a command that was run.
@@ -163,6 +177,17 @@ pub enum Answer {
         source: String,
         /// The line, with secrets masked.
         text: String,
+    },
+    /// How to run a command on the controller's own terminal.
+    Attach {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// The working directory.
+        directory: String,
+        /// The account.
+        user: Option<String>,
+        /// The whole environment.
+        env: Values,
     },
     /// A command that was run has ended.
     Exited {

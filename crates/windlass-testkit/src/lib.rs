@@ -2,9 +2,10 @@
 //!
 //! [`sample`] makes specifications, [`world`] is a host that exists in memory only, [`simulator`]
 //! drives the engine's loop over it with every kind of crash, and [`hostile`] are processes that
-//! behave badly.
+//! behave badly. [`sandbox`] runs the real program.
 
 pub mod hostile;
 pub mod sample;
+pub mod sandbox;
 pub mod simulator;
 pub mod world;

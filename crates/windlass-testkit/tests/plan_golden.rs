@@ -1002,12 +1002,7 @@ fn leftovers_of_an_unfinished_run_get_no_requests_and_go() {
     let left = unfinished.instances[&name("web")][0].clone();
     world.begin(unfinished).unwrap();
     let mut seen = world.observe();
-    let digest = windlass_core::plan::service_digest(
-        &other,
-        &name("web"),
-        service(&mut other.clone(), "web"),
-        &source("one"),
-    );
+    let digest = windlass_core::plan::service_digest(&other, &name("web"), &source("one"));
     seen.instances.push(windlass_core::plan::ObservedInstance { id: left, digest, running: true });
     insta::assert_snapshot!(shown(&plan(&deploy(&other, "one"), &seen).unwrap()), @r#"
 Deploy shop (production): r1 -> r3

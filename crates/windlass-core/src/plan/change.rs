@@ -93,7 +93,7 @@ pub(super) fn fate(
     name: &Name,
     service: &Service,
 ) -> Fate {
-    let digest = service_digest(spec, name, service, source);
+    let digest = service_digest(spec, name, source);
     let running: Vec<_> = observed.running(name).collect();
     let known = observed.active.as_ref().and_then(|a| a.spec.services.get(name));
     let own = observed.active.as_ref().and_then(|a| a.instances.get(name)).map_or(&[][..], Vec::as_slice);
@@ -136,11 +136,11 @@ pub(super) fn fate(
                 Reason::Scaled
             }
         }
-        (_, Some(before), _) => {
+        (_, Some(_), _) => {
             let old_source = observed.active.as_ref().map(|a| &a.tree.source);
             let was = observed.active.as_ref().map(|a| &a.spec);
             let only_files = match (was, old_source) {
-                (Some(was), Some(_)) => service_digest(was, name, before, source) == digest,
+                (Some(was), Some(_)) => service_digest(was, name, source) == digest,
                 _ => false,
             };
             if only_files { Reason::Files } else { Reason::Definition }

@@ -131,7 +131,7 @@ fn scale(spec: &mut Spec, replicas: &IndexMap<Name, u32>) -> Result<(), PlanErro
 
 fn digests(spec: &Spec, fates: &IndexMap<Name, Fate>) -> IndexMap<Name, String> {
     let services = fates.iter().map(|(name, fate)| (name.clone(), fate.digest.clone()));
-    let resources = spec.resources.iter().map(|(name, resource)| (name.clone(), resource_digest(resource)));
+    let resources = spec.resources.keys().map(|name| (name.clone(), resource_digest(spec, name)));
     services.chain(resources).collect()
 }
 
@@ -145,7 +145,7 @@ fn due_jobs(wanted: &Wanted, spec: &Spec, observed: &Observed) -> Vec<Name> {
     let due = |name: &Name, job: &Job| match job.when {
         When::Once => !observed.once_done.contains(name),
         When::BeforeStart | When::AfterSwitch => {
-            observed.jobs_done.get(name) != Some(&job_digest(spec, job, &wanted.source))
+            observed.jobs_done.get(name) != Some(&job_digest(spec, name, &wanted.source))
         }
         When::Manual => false,
     };
@@ -154,8 +154,8 @@ fn due_jobs(wanted: &Wanted, spec: &Spec, observed: &Observed) -> Vec<Name> {
 
 fn due_resources(spec: &Spec, observed: &Observed) -> Vec<Name> {
     let due = |name: &Name| {
-        let digest = spec.resources.get(name).map(resource_digest);
-        observed.resources.get(name).is_none_or(|seen| !seen.running || Some(&seen.digest) != digest.as_ref())
+        let digest = resource_digest(spec, name);
+        observed.resources.get(name).is_none_or(|seen| !seen.running || seen.digest != digest)
     };
     let private = spec.resources.iter().filter(|(_, resource)| resource.is_private());
     private.map(|(name, _)| name).filter(|name| due(name)).cloned().collect()
@@ -252,7 +252,7 @@ fn retire(
     }
     if plan.request == Request::Deploy {
         for (name, job) in plan.spec.jobs.iter().filter(|(_, job)| job.when == When::AfterSwitch) {
-            if observed.jobs_done.get(name) != Some(&job_digest(&plan.spec, job, &plan.tree.source)) {
+            if observed.jobs_done.get(name) != Some(&job_digest(&plan.spec, name, &plan.tree.source)) {
                 run_job(script, Phase::Retire, name, job);
             }
         }

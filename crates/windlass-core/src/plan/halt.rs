@@ -117,12 +117,12 @@ fn left_over(active: &Activation, observed: &Observed) -> bool {
 
 /// What runs keeps the digest it was seen with.
 fn digests(active: &Activation, observed: &Observed) -> IndexMap<Name, String> {
-    let services = active.spec.services.iter().map(|(name, service)| {
+    let services = active.spec.services.iter().map(|(name, _)| {
         let seen = observed.running(name).next().map(|i| i.digest.clone());
-        let digest = seen.unwrap_or_else(|| service_digest(&active.spec, name, service, &active.tree.source));
+        let digest = seen.unwrap_or_else(|| service_digest(&active.spec, name, &active.tree.source));
         (name.clone(), digest)
     });
     let resources =
-        active.spec.resources.iter().map(|(name, resource)| (name.clone(), resource_digest(resource)));
+        active.spec.resources.keys().map(|name| (name.clone(), resource_digest(&active.spec, name)));
     services.chain(resources).collect()
 }

@@ -64,7 +64,7 @@ struct Seen<'a, T> {
 }
 
 impl Spec {
-    /// A digest of all that a copy of the service `name` sees: 64 hexadecimal digits, the same for
+    /// A digest of all that a copy of the service `name` sees: 16 hexadecimal digits, the same for
     /// releases between which it need not be restarted. `files` is a digest of the files it sees.
     ///
     /// How many copies run, in which order they are exchanged, and what is started before them is no
@@ -158,6 +158,6 @@ impl Spec {
         // Every part is made of text, numbers and lists, which JSON can always hold; were it not
         // so, the debug form would still tell two specifications apart.
         let bytes = serde_json::to_vec(&seen).unwrap_or_else(|_| format!("{:?}", self).into_bytes());
-        blake3::hash(&bytes).to_hex().to_string()
+        blake3::hash(&bytes).to_hex()[..16].to_owned()
     }
 }

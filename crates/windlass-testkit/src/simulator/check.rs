@@ -117,8 +117,8 @@ fn resources_as_said(world: &World, run: &Run) -> Result<(), String> {
         _ => false,
     };
     for (name, seen) in &world.resources {
-        let wanted =
-            run.plan.spec.resources.get(name).filter(|r| r.is_private() && !stops).map(resource_digest);
+        let wanted = run.plan.spec.resources.get(name).filter(|r| r.is_private() && !stops);
+        let wanted = wanted.map(|_| resource_digest(&run.plan.spec, name));
         if seen.running != wanted.is_some() || wanted.is_some_and(|digest| digest != seen.digest) {
             return Err(format!("new: the resource {name} is not as the release says"));
         }

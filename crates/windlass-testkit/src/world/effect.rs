@@ -160,8 +160,9 @@ impl World {
                 }
             }
             Effect::StartResource(name, of) => {
-                let found = self.blueprints.get(&of).and_then(|b| b.spec.resources.get(&name));
-                let digest = found.map(resource_digest).ok_or_else(|| failed("no such resource"))?;
+                let found = self.blueprints.get(&of).filter(|b| b.spec.resources.contains_key(&name));
+                let digest = found.map(|b| resource_digest(&b.spec, &name));
+                let digest = digest.ok_or_else(|| failed("no such resource"))?;
                 self.resources.insert(name, ObservedResource { digest, running: true });
             }
             Effect::StopResource(name) => {
@@ -269,7 +270,7 @@ impl World {
         match (success, undo) {
             (false, _) => {}
             (true, false) => {
-                self.jobs_done.insert(job.clone(), job_digest(&plan.spec, spec, &plan.tree.source));
+                self.jobs_done.insert(job.clone(), job_digest(&plan.spec, job, &plan.tree.source));
                 if spec.when == When::Once {
                     self.once_done.insert(job.clone());
                 }

@@ -44,9 +44,9 @@ impl World {
             Action::RemoveTree { tree } => !self.trees.contains_key(tree),
             Action::TakeLock => self.holds_lock(run) && self.fits(run),
             Action::StartResource { resource, of } => {
-                let wanted = self.blueprints.get(of).and_then(|b| b.spec.resources.get(resource));
+                let wanted = self.blueprints.get(of).map(|b| resource_digest(&b.spec, resource));
                 let seen = self.resources.get(resource).filter(|seen| seen.running);
-                seen.is_some_and(|seen| Some(&seen.digest) == wanted.map(resource_digest).as_ref())
+                seen.is_some_and(|seen| Some(&seen.digest) == wanted.as_ref())
             }
             Action::StopResource { resource } => {
                 !self.resources.get(resource).is_some_and(|seen| seen.running)

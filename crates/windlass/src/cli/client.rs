@@ -29,20 +29,19 @@ impl Client {
         let Ok(stream) = transport::connect(&layout.host(), "sock").await else { return Ok(None) };
         let (reader, writer) = stream.into_split();
         let mut frames = Frames::new(reader, writer);
-        let hello = Hello { protocol: PROTOCOL_VERSION, program: env!("CARGO_PKG_VERSION").to_owned() };
+        let hello = Hello { protocol: PROTOCOL_VERSION, program: host::build() };
         let greeted = async {
             frames.send(&hello).await?;
             frames.receive::<Hello>().await
         };
         match tokio::time::timeout(PATIENCE, greeted).await {
-            Ok(Ok(theirs)) if theirs.protocol == PROTOCOL_VERSION => Ok(Some(Self { frames })),
-            Ok(Ok(theirs)) => Err(Failure::failed(
-                format!(
-                    "the host side is Windlass {} (protocol {}), this is {} (protocol {PROTOCOL_VERSION})",
-                    theirs.program, theirs.protocol, hello.program
-                ),
-                "use the same version on both sides",
-            )),
+            Ok(Ok(theirs)) if theirs == hello => Ok(Some(Self { frames })),
+            // The host side of another version gives way to this one. Whatever it was doing goes on
+            // from its journal, which says so itself where the versions do not agree.
+            Ok(Ok(_)) => {
+                stop_host(layout).await?;
+                Ok(None)
+            }
             Ok(Err(FrameError::Closed)) => Ok(None),
             Ok(Err(error)) => Err(broken(&error)),
             Err(_) => Err(Failure::failed(
@@ -57,10 +56,11 @@ impl Client {
         if let Some(client) = Self::reach(layout).await? {
             return Ok(client);
         }
-        start_host(layout).await?;
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(2);
         loop {
+            // Asked each time: the one that was there may just have been ending.
+            start_host(layout).await?;
             if let Some(client) = Self::reach(layout).await? {
                 return Ok(client);
             }
@@ -134,6 +134,16 @@ fn broken(error: &FrameError) -> Failure {
         format!("the host side went away: {error}"),
         "`windlass status` says how things stand; `windlass resume` goes on",
     )
+}
+
+async fn stop_host(layout: &Layout) -> Result<(), Failure> {
+    let stopped = process::stop(&layout.host().join("keeper"), "TERM", Span::from_secs(5)).await;
+    stopped.map(drop).map_err(|error| {
+        Failure::failed(
+            format!("the host side of another version cannot be stopped: {error}"),
+            "use the same version on both sides",
+        )
+    })
 }
 
 async fn start_host(layout: &Layout) -> Result<(), Failure> {

@@ -15,6 +15,8 @@ use windlass_core::spec::{Setting, Spec};
 use super::args::Options;
 use super::failure::{Failure, USAGE};
 use crate::layout::Layout;
+use crate::observe::visible;
+use crate::project::diag as project_diag;
 use crate::project::source::{self, Selection};
 use crate::project::version;
 use crate::settings::{self, Declared};
@@ -124,13 +126,21 @@ impl Context {
     /// Prints faults of the manifest, and answers the failure that they are.
     pub(super) fn report(&self, diags: &[diag::Diag], text: &str, file: &str) -> Failure {
         if self.options.json {
-            let faults: Vec<serde_json::Value> = diags.iter().map(|d| diag_json(d, text, file)).collect();
-            let document = serde_json::json!({ "exit_code": USAGE, "faults": faults });
-            print_line(&document.to_string());
+            let faults = project_diag::to_json(diags, text, file);
+            print_line(&serde_json::json!({ "exit_code": USAGE, "faults": faults }).to_string());
         } else {
-            complain(diag::render_all(diags, text, file).trim_end());
+            self.draw(diags, text, file);
         }
         Failure::told(USAGE)
+    }
+
+    /// Draws faults and warnings, each at its line.
+    pub(super) fn draw(&self, diags: &[diag::Diag], text: &str, file: &str) {
+        let terminal = console::Term::stderr();
+        let color = terminal.is_term() && console::colors_enabled_stderr();
+        let style = project_diag::Style { color, width: usize::from(terminal.size().1) };
+        // Drawn by our own hand: what it quotes of the manifest is made visible there.
+        let _ = write!(io::stderr(), "{}", project_diag::render(diags, text, file, style));
     }
 
     /// The specification and the values of its settings.
@@ -181,7 +191,7 @@ impl Context {
         let version = version::of(&project.directory);
         let source = Source {
             path: project.directory.display().to_string(),
-            digest: listing.digest(&spec.build),
+            digest: listing.digest(&spec),
             parts: listing.parts(&spec),
             commit: version.commit,
             dirty: version.dirty,
@@ -190,25 +200,12 @@ impl Context {
     }
 }
 
-fn diag_json(diag: &diag::Diag, text: &str, file: &str) -> serde_json::Value {
-    let (line, column) = diag.position(text);
-    serde_json::json!({
-        "code": diag.code,
-        "severity": diag.severity,
-        "message": diag.message,
-        "help": diag.help,
-        "file": file,
-        "line": line,
-        "column": column,
-    })
-}
-
 /// Prints a line of what was asked for. A reader that has gone is no failure: what was begun goes on.
 pub(super) fn print_line(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = writeln!(io::stdout(), "{}", visible(line));
 }
 
 /// Prints a line for the person beside it.
 pub(super) fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", visible(line));
 }

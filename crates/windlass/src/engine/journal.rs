@@ -254,6 +254,17 @@ impl Journal {
     }
 }
 
+impl JournalError {
+    /// Whether there was no room on the disk.
+    #[must_use]
+    pub fn is_full_disk(&self) -> bool {
+        match self {
+            Self::File(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
+            _ => false,
+        }
+    }
+}
+
 fn link(chain: &str, body: &str) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(chain.as_bytes()).update(b"\n").update(body.as_bytes());

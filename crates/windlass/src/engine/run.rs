@@ -209,6 +209,14 @@ fn action(plan: &Plan, step: u32, direction: Direction) -> Option<&Action> {
     }
 }
 
+impl Interrupt {
+    /// Whether there was no room on the disk.
+    #[must_use]
+    pub fn is_full_disk(&self) -> bool {
+        matches!(self, Self::Journal(error) if error.is_full_disk())
+    }
+}
+
 impl From<JournalError> for Interrupt {
     fn from(error: JournalError) -> Self {
         Self::Journal(error)

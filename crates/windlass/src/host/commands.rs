@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::launch::{End, Exit};
 use windlass_core::plan::{PLAN_VERSION, Plan, Request, Tree};
-use windlass_core::protocol::{Refusal, RunWhat};
+use windlass_core::protocol::{Answer, Refusal, RunWhat, Values};
 use windlass_core::spec::{Job, Limits, Undo, When};
 use windlass_core::units::Span;
 
@@ -76,6 +76,19 @@ impl Host {
             steps: Vec::new(),
         };
         Ok(Command { name, plan, job })
+    }
+
+    /// How the controller runs it itself.
+    pub(super) async fn attach(&self, what: RunWhat, by: &str) -> Result<Answer, No> {
+        let Command { name, plan, job } = self.prepare_run(what, by)?;
+        let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
+        let (launch, env) = self.job_launch(&plan, &job, &job.command, &name).await.map_err(failed)?;
+        Ok(Answer::Attach {
+            argv: launch.argv,
+            directory: launch.directory,
+            user: launch.user,
+            env: Values(env.into_iter().collect()),
+        })
     }
 
     /// Runs it; answers its exit code and how it ended in words.

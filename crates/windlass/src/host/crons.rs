@@ -3,19 +3,16 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use indexmap::IndexMap;
 use jiff::Timestamp;
-use windlass_core::launch::Launch;
+use windlass_core::journal::Fault;
 use windlass_core::name::Name;
 use windlass_core::policy::cron::{Action, History, Running, due};
-use windlass_core::spec::{Cron, Stop};
+use windlass_core::spec::Cron;
 use windlass_core::units::Span;
 
-use super::fill::Fill;
-use super::instances::log;
-use super::releases::once;
+use super::Host;
+use super::errand::Errand;
 use super::supervise::note;
-use super::{Host, resources, values};
 use crate::engine::Active;
 use crate::runtime::process;
 use crate::schedule;
@@ -107,49 +104,24 @@ impl Host {
         });
     }
 
-    async fn run_cron(
-        &self,
-        active: &Active,
-        name: &Name,
-        cron: &Cron,
-    ) -> Result<String, windlass_core::journal::Fault> {
+    async fn run_cron(&self, active: &Active, name: &Name, cron: &Cron) -> Result<String, Fault> {
         let release = &active.release;
-        let values = values::read(&self.layout, release.id)
-            .map_err(|error| windlass_core::journal::Fault::new(error.to_string(), ""))?;
-        let facts = if release.spec.resources.is_empty() {
-            IndexMap::new()
-        } else {
-            resources::facts(self, &release.spec.resources, &values).await?
-        };
         let label = label(name);
-        let fill = Fill {
-            app: &release.spec.app,
-            environment: &release.spec.environment,
-            release: release.id,
-            shared: &self.layout.shared(),
-            values: &values,
-            facts: &facts,
-            port: None,
-            replica: 1,
+        let errand = Errand {
             label: &label,
-        };
-        let launch = Launch {
-            label: label.clone(),
-            argv: fill.argv(&cron.command)?,
-            directory: self.layout.tree(release.tree).join(&cron.directory).display().to_string(),
-            user: cron.user.clone(),
-            restart: once(),
-            stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(10), quiet: None },
+            log: name.as_str(),
+            command: &cron.command,
+            directory: self.layout.tree(release.tree).join(&cron.directory),
+            env: &cron.env,
+            user: cron.user.as_ref(),
+            release: release.id,
+            resources: &release.spec.resources,
             limits: cron.limits.clone(),
-            log: log(self.layout.log(name.as_str())),
             timeout: cron.timeout,
-            oom_score_adj: 300,
-            ..Launch::default()
         };
-        let env = fill.environment(&cron.env, cron.user.as_deref())?;
-        let failed = |error: process::RuntimeError| {
-            windlass_core::journal::Fault::new(error.to_string(), error.hint().unwrap_or_default())
-        };
+        let (launch, env) = self.errand(&errand).await?;
+        let failed =
+            |error: process::RuntimeError| Fault::new(error.to_string(), error.hint().unwrap_or_default());
         let ended = process::run_once(&self.layout.job(&label), &launch, env).await.map_err(failed)?;
         Ok(super::oneshot::in_words(&ended))
     }

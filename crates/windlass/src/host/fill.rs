@@ -6,21 +6,54 @@ use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::name::{Name, ReleaseId};
 use windlass_core::protocol::Values;
-use windlass_core::spec::{Command, Reference, Template};
+use windlass_core::spec::{Command, Reference, Resource, Template};
 
-/// Everything that a template can refer to.
-pub(super) struct Fill<'a> {
-    pub(super) app: &'a Name,
-    pub(super) environment: &'a Name,
+use super::resources::{self, Facts};
+use super::{Host, values};
+
+/// Whose templates are filled.
+pub(super) struct Subject<'a> {
+    /// The release whose settings it sees.
     pub(super) release: ReleaseId,
-    pub(super) shared: &'a Path,
-    pub(super) values: &'a Values,
-    /// Facts of the resources, by resource.
-    pub(super) facts: &'a IndexMap<Name, IndexMap<String, String>>,
+    /// The resources it may refer to.
+    pub(super) resources: &'a IndexMap<Name, Resource>,
     pub(super) port: Option<u16>,
     pub(super) replica: u32,
     /// What runs, such as `web.r12.1`.
     pub(super) label: &'a str,
+}
+
+impl Host {
+    /// Looks up everything that templates of `subject` can refer to, and fills them.
+    pub(super) async fn fill<T>(
+        &self,
+        subject: Subject<'_>,
+        with: impl FnOnce(&Fill<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let release = subject.release;
+        let values = values::read(&self.layout, release)
+            .map_err(|error| Fault::new(format!("the settings of {release} cannot be read: {error}"), ""))?;
+        let facts = resources::facts(self, subject.resources, &values).await?;
+        let (app, environment) = self.names();
+        with(&Fill {
+            app: &app,
+            environment: &environment,
+            shared: &self.layout.shared(),
+            values: &values,
+            facts: &facts,
+            subject,
+        })
+    }
+}
+
+/// Everything that a template can refer to.
+pub(super) struct Fill<'a> {
+    app: &'a Name,
+    environment: &'a Name,
+    shared: &'a Path,
+    values: &'a Values,
+    facts: &'a Facts,
+    subject: Subject<'a>,
 }
 
 impl Fill<'_> {
@@ -57,13 +90,13 @@ impl Fill<'_> {
         for (key, value) in [
             ("WINDLASS_APP", self.app.to_string()),
             ("WINDLASS_ENVIRONMENT", self.environment.to_string()),
-            ("WINDLASS_RELEASE", self.release.to_string()),
-            ("WINDLASS_INSTANCE", self.label.to_owned()),
+            ("WINDLASS_RELEASE", self.subject.release.to_string()),
+            ("WINDLASS_INSTANCE", self.subject.label.to_owned()),
             ("WINDLASS_SHARED", self.shared.display().to_string()),
         ] {
             variables.insert(key.to_owned(), value);
         }
-        if let Some(port) = self.port {
+        if let Some(port) = self.subject.port {
             variables.insert("PORT".to_owned(), port.to_string());
         }
         for (key, template) in declared {
@@ -75,28 +108,28 @@ impl Fill<'_> {
     fn value(&self, reference: &Reference) -> Result<String, Fault> {
         let missing = |what: String, hint: &str| Fault::new(what, hint);
         Ok(match reference {
-            Reference::Port => match self.port {
+            Reference::Port => match self.subject.port {
                 Some(port) => port.to_string(),
                 None => {
-                    let what = format!("{}: {{port}} is used, but no port is declared", self.label);
+                    let what = format!("{}: {{port}} is used, but no port is declared", self.subject.label);
                     return Err(missing(what, "add port = \"auto\" to the service"));
                 }
             },
-            Reference::Replica => self.replica.to_string(),
-            Reference::Release => self.release.to_string(),
+            Reference::Replica => self.subject.replica.to_string(),
+            Reference::Release => self.subject.release.to_string(),
             Reference::App => self.app.to_string(),
             Reference::Environment => self.environment.to_string(),
             Reference::Shared => self.shared.display().to_string(),
             Reference::Setting(key) => self.values.0.get(key).cloned().ok_or_else(|| {
                 missing(
-                    format!("{}: the setting {key} has no value", self.label),
+                    format!("{}: the setting {key} has no value", self.subject.label),
                     "set it in .env or in the environment, and deploy again",
                 )
             })?,
             Reference::Resource { name, field } => {
                 let facts = self.facts.get(name.as_str());
                 facts.and_then(|facts| facts.get(field)).cloned().ok_or_else(|| {
-                    missing(format!("{}: the resource {name} has no {field}", self.label), "")
+                    missing(format!("{}: the resource {name} has no {field}", self.subject.label), "")
                 })?
             }
         })

@@ -13,7 +13,7 @@ use crate::layout::{self, Layout};
 /// An instance as it was first started. Holds references to secrets, never their values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Identity {
+pub(super) struct Identity {
     /// Which.
     pub id: InstanceId,
     /// The digest of what it runs.
@@ -35,7 +35,7 @@ impl Identity {
     ///
     /// # Errors
     /// When there is nothing, or it cannot be understood.
-    pub fn read(directory: &Path) -> io::Result<Self> {
+    pub(super) fn read(directory: &Path) -> io::Result<Self> {
         let text = std::fs::read(directory.join(FILE))?;
         serde_json::from_slice(&text).map_err(io::Error::other)
     }
@@ -44,7 +44,7 @@ impl Identity {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn write(&self, layout: &Layout) -> io::Result<()> {
+    pub(super) fn write(&self, layout: &Layout) -> io::Result<()> {
         let directory = layout.instance(&self.id);
         layout::make_dir(&directory, 0o700)?;
         layout::replace_file(&directory.join(FILE), &serde_json::to_vec(self)?, 0o600)
@@ -55,7 +55,7 @@ impl Identity {
     ///
     /// # Errors
     /// When the directory cannot be listed.
-    pub fn all(layout: &Layout) -> io::Result<Vec<Self>> {
+    pub(super) fn all(layout: &Layout) -> io::Result<Vec<Self>> {
         let entries = match std::fs::read_dir(layout.instances()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,

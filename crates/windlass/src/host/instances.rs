@@ -10,17 +10,17 @@ use windlass_core::launch::{Launch, Log, ProcessState};
 use windlass_core::name::InstanceId;
 use windlass_core::plan::Plan;
 use windlass_core::policy::health::{Gate, GateVerdict};
-use windlass_core::spec::{Check, Port, Service};
+use windlass_core::spec::{Check, Command, Port, Probe, Reference, Service, Template};
 use windlass_core::units::{Bytes, Span};
 
-use super::fill::Fill;
+use super::Host;
+use super::fill::{Fill, Subject};
 use super::identity::Identity;
-use super::{Host, resources, values};
 use crate::health::{self, Target};
 use crate::runtime::process;
 
 /// How often a log is rotated, and how many old ones stay (HS-20: thirty days).
-pub(super) fn log(path: PathBuf) -> Log {
+pub(super) fn log(path: &std::path::Path) -> Log {
     Log { path: path.display().to_string(), rotate_at: Bytes(64 << 20), keep: 30 }
 }
 
@@ -95,7 +95,7 @@ impl Host {
             restart: service.restart.clone(),
             stop: service.stop.clone(),
             limits: service.limits.clone(),
-            log: log(self.layout.log(identity.id.service.as_str())),
+            log: log(&self.layout.log(identity.id.service.as_str())),
             oom_score_adj: 200,
             ..Launch::default()
         };
@@ -111,24 +111,14 @@ impl Host {
         identity: &Identity,
         with: impl FnOnce(&Fill<'_>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let release = identity.id.release;
-        let values = values::read(&self.layout, release)
-            .map_err(|error| Fault::new(format!("the settings of {release} cannot be read: {error}"), ""))?;
-        let facts = resources::facts(self, &identity.resources, &values).await?;
-        let (app, environment) = self.names();
-        let shared = self.layout.shared();
-        let label = identity.id.to_string();
-        with(&Fill {
-            app: &app,
-            environment: &environment,
-            release,
-            shared: &shared,
-            values: &values,
-            facts: &facts,
+        let subject = Subject {
+            release: identity.id.release,
+            resources: &identity.resources,
             port: identity.port,
             replica: identity.id.replica,
-            label: &label,
-        })
+            label: &identity.id.to_string(),
+        };
+        self.fill(subject, with).await
     }
 
     /// Whom the health checks of an instance ask.
@@ -138,18 +128,18 @@ impl Host {
             .into_iter()
             .flatten()
             .filter_map(|check| match &check.probe {
-                windlass_core::spec::Probe::Command(command) => Some(command),
+                Probe::Command(command) => Some(command),
                 _ => None,
             })
             .collect();
         // References are looked up once, now: a probe runs often, and its values do not change.
         let (env, known) = self
             .filled(identity, |fill| {
-                let mut known: Vec<(windlass_core::spec::Reference, String)> = Vec::new();
+                let mut known: Vec<(Reference, String)> = Vec::new();
                 for command in commands {
-                    if let windlass_core::spec::Command::Argv(words) = command {
-                        for reference in words.iter().flat_map(windlass_core::spec::Template::references) {
-                            let template = windlass_core::spec::Template::of(reference.clone());
+                    if let Command::Argv(words) = command {
+                        for reference in words.iter().flat_map(Template::references) {
+                            let template = Template::of(reference.clone());
                             known.push((reference.clone(), fill.text(&template)?));
                         }
                     }

@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use windlass_core::logline::written_at;
 use windlass_core::name::Name;
 use windlass_core::protocol::Refusal;
 
 use super::Host;
 use super::runs::No;
+use crate::runtime::process::log;
 
 /// How much of a log's end is looked at, at the most.
 const WINDOW: u64 = 1 << 20;
@@ -21,7 +23,7 @@ pub(super) fn tail(path: &Path, lines: usize) -> Vec<String> {
     let read = || -> io::Result<Vec<u8>> {
         let mut file = File::open(path)?;
         let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(WINDOW)))?;
+        file.seek(SeekFrom::Start(length.saturating_sub(WINDOW).max(log::first_line(&file)?)))?;
         let mut bytes = Vec::new();
         file.take(WINDOW).read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -48,29 +50,37 @@ pub(super) struct Follow {
 impl Follow {
     /// From its end as it is now.
     pub(super) fn from_end(path: &Path) -> Self {
-        let at = std::fs::metadata(path).map(|metadata| metadata.len()).unwrap_or(0);
+        let at =
+            File::open(path).and_then(|file| Ok(file.metadata()?.len() + log::gone(&file)?)).unwrap_or(0);
         Self { path: path.to_owned(), at, part: Vec::new() }
     }
 
     /// Hands on each whole line that was added.
     pub(super) fn lines(&mut self, mut line: impl FnMut(String)) {
-        let Ok(mut file) = File::open(&self.path) else { return };
-        let length = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
-        if length < self.at {
-            // It was rotated: what was read is gone from its front.
-            self.at = 0;
-            self.part.clear();
-        }
-        let mut bytes = Vec::new();
-        let read = file
-            .seek(SeekFrom::Start(self.at))
-            .and_then(|_| Read::by_ref(&mut file).take(WINDOW).read_to_end(&mut bytes));
-        let Ok(count) = read else { return };
-        self.at += count as u64;
+        let Ok(bytes) = self.read() else { return };
+        self.at += bytes.len() as u64;
         self.part.extend(bytes);
         while let Some(end) = self.part.iter().position(|byte| *byte == b'\n') {
             let whole: Vec<u8> = self.part.drain(..=end).collect();
-            line(shown(&String::from_utf8_lossy(&whole[..end])));
+            let text = String::from_utf8_lossy(&whole[..end]);
+            if !log::is_note(&text) {
+                line(shown(&text));
+            }
+        }
+    }
+
+    /// What was added. The keeper cuts old lines from the file's front, so a place is counted from
+    /// the log's birth; when a cut comes while it is read, it is read again.
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut file = File::open(&self.path)?;
+        loop {
+            let gone = log::gone(&file)?;
+            file.seek(SeekFrom::Start(self.at.saturating_sub(gone)))?;
+            let mut bytes = Vec::new();
+            Read::by_ref(&mut file).take(WINDOW).read_to_end(&mut bytes)?;
+            if log::gone(&file)? == gone {
+                return Ok(bytes);
+            }
         }
     }
 }
@@ -122,7 +132,7 @@ impl Host {
             }
             let fresh = since.is_none_or(|since| changed(&path) >= since);
             if fresh {
-                let past = tail(&path, lines);
+                let past = recent(tail(&path, lines), since);
                 logs.past.extend(past.iter().map(|line| (name.clone(), redactor.redact(line).into_owned())));
             }
             logs.followed.push((name, Follow::from_end(&path)));
@@ -138,6 +148,19 @@ impl Host {
         names.sort();
         names
     }
+}
+
+/// Lines from the first on that says it was written after `since`; all when none says when it was.
+fn recent(lines: Vec<String>, since: Option<i64>) -> Vec<String> {
+    let Some(since) = since else { return lines };
+    let zone = jiff::tz::TimeZone::system();
+    let times: Vec<Option<i64>> = lines.iter().map(|line| written_at(line, &zone)).collect();
+    let first = match times.iter().position(|time| time.is_some_and(|time| time >= since)) {
+        Some(first) => first,
+        None if times.iter().any(Option::is_some) => lines.len(),
+        None => 0,
+    };
+    lines.into_iter().skip(first).collect()
 }
 
 fn changed(path: &Path) -> i64 {

@@ -11,6 +11,7 @@
 
 mod commands;
 mod crons;
+mod errand;
 mod fill;
 mod health_page;
 mod identity;
@@ -21,6 +22,7 @@ mod oneshot;
 mod preflight;
 mod proxy_client;
 mod releases;
+mod reserve;
 mod resources;
 mod routing;
 mod runs;
@@ -34,7 +36,7 @@ mod values;
 mod world;
 
 pub use observe::{observe, observe_at_rest};
-pub use state::{Host, program};
+pub use state::{Host, build, program};
 pub use values::key as fingerprint_key;
 
 use std::ffi::OsString;

@@ -84,8 +84,7 @@ fn resources(layout: &Layout, active: Option<&Activation>) -> IndexMap<Name, Obs
     for name in entries.flatten().filter_map(|entry| Name::new(entry.file_name().to_string_lossy()).ok()) {
         let seen = process::observe(&layout.resource(&name).join("keeper"));
         let running = seen.is_some_and(|seen| seen.keeper_alive && !seen.has_ended());
-        let known = active.and_then(|active| active.spec.resources.get(&name));
-        let digest = known.map(resource_digest).unwrap_or_default();
+        let digest = active.map(|active| resource_digest(&active.spec, &name)).unwrap_or_default();
         found.insert(name, ObservedResource { digest, running });
     }
     found.sort_keys();

@@ -55,7 +55,7 @@ impl<'a> ProxyClient<'a> {
                 window: Span::from_secs(60),
             },
             stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(35), quiet: None },
-            log: log(self.layout.log("proxy")),
+            log: log(&self.layout.log("proxy")),
             sockets: true,
             oom_score_adj: -500,
             ..Launch::default()

@@ -4,30 +4,17 @@ use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
 use windlass_core::journal::Fault;
-use windlass_core::launch::Launch;
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::Plan;
-use windlass_core::spec::{Restart, RestartWhen, Stop};
-use windlass_core::units::Span;
+use windlass_core::spec::Limits;
 
-use super::fill::Fill;
-use super::instances::log;
+use super::errand::Errand;
 use super::resources::blocking;
-use super::{Host, oneshot, values};
+use super::{Host, oneshot};
 use crate::layout;
 use crate::project::source::{self, Selection};
-
-/// Whatever runs to its end is not started again by its keeper.
-pub(super) fn once() -> Restart {
-    Restart {
-        when: RestartWhen::Never,
-        backoff: Span::ZERO,
-        backoff_max: Span::ZERO,
-        limit: 0,
-        window: Span::ZERO,
-    }
-}
 
 impl Host {
     /// Copies the selected source files into the tree's directory, and carries over what
@@ -65,7 +52,7 @@ impl Host {
                 "free some disk space, or exclude files",
             )
         })?;
-        if copied.digest(&plan.spec.build) != wanted {
+        if copied.digest(&plan.spec) != wanted {
             return Err(Fault::new(
                 "the source changed while the deploy began",
                 "deploy again when your editor or checkout has settled",
@@ -91,48 +78,26 @@ impl Host {
             return Ok("it is there already".to_owned());
         }
         let Some(step) = plan.spec.build.steps.get(index) else { return Ok(String::new()) };
-        let unfinished = self.layout.tree(tree);
         let label = build_label(plan, index);
-        let (argv, env) = self.build_command(plan, index, &label)?;
-        let launch = Launch {
-            label: label.clone(),
-            argv,
-            directory: unfinished.display().to_string(),
-            restart: once(),
-            stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(5), quiet: None },
-            log: log(self.layout.log(&label)),
+        let errand = Errand {
+            label: &label,
+            log: &label,
+            command: &step.command,
+            directory: self.layout.tree(tree),
+            env: &plan.spec.build.env,
+            user: None,
+            release: plan.release,
+            // Nothing has been started yet, and a build must not depend on what is.
+            resources: &IndexMap::new(),
+            limits: Limits::default(),
             timeout: step.timeout,
-            oom_score_adj: 500,
-            ..Launch::default()
         };
+        let (launch, env) = self.errand(&errand).await?;
         let ended = self.run_to_end(&self.layout.job(&label), &launch, env, line).await?;
         let what = format!("the build step `{}`", step.command);
         let tail = super::logs::tail(Path::new(&launch.log.path), 40);
-        oneshot::success(&what, &ended, step.timeout, self.redacted(plan.release, tail))?;
+        oneshot::success(&what, &ended, step.timeout, self.redacted(plan.release, &tail))?;
         Ok(String::new())
-    }
-
-    fn build_command(
-        &self,
-        plan: &Plan,
-        index: usize,
-        label: &str,
-    ) -> Result<(Vec<String>, Vec<(String, String)>), Fault> {
-        let values = values::read(&self.layout, plan.release)
-            .map_err(|error| Fault::new(format!("the settings cannot be read: {error}"), ""))?;
-        let fill = Fill {
-            app: &plan.spec.app,
-            environment: &plan.spec.environment,
-            release: plan.release,
-            shared: &self.layout.shared(),
-            values: &values,
-            facts: &indexmap::IndexMap::new(),
-            port: None,
-            replica: 1,
-            label,
-        };
-        let argv = plan.spec.build.steps.get(index).map(|step| fill.argv(&step.command)).transpose()?;
-        Ok((argv.unwrap_or_default(), fill.environment(&plan.spec.build.env, None)?))
     }
 
     /// Marks the tree as finished, durably, after linking what releases share into it.

@@ -52,7 +52,7 @@ fn external(name: &Name, url: &windlass_core::spec::Template, values: &Values) -
 impl Host {
     /// A private resource, made ready to start; what is there is left as it is.
     pub(super) async fn prepared(&self, name: &Name, spec: &Resource) -> Result<Prepared, Fault> {
-        let key = (name.clone(), windlass_core::plan::resource_digest(spec));
+        let key = (name.clone(), format!("{spec:?}"));
         if let Some(prepared) = self.prepared.borrow().get(&key) {
             return Ok(prepared.clone());
         }
@@ -62,7 +62,7 @@ impl Host {
             environment,
             name: name.clone(),
             directory: self.layout.resource(name),
-            log: log(self.layout.log(name.as_str())),
+            log: log(&self.layout.log(name.as_str())),
         };
         let spec = spec.clone();
         let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
@@ -78,11 +78,18 @@ impl Host {
         let failed = |error: process::RuntimeError| {
             Fault::new(format!("{name} cannot be started: {error}"), error.hint().unwrap_or_default())
         };
-        if seen.is_some_and(|seen| seen.launch != prepared.launch) {
+        let mark = directory.join("fingerprint");
+        let as_started = std::fs::read_to_string(&mark).unwrap_or_default();
+        if seen.is_some_and(|seen| seen.launch != prepared.launch || as_started != prepared.fingerprint) {
             let stop = &prepared.launch.stop;
             process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
         }
         let began = Instant::now();
+        crate::layout::make_dir(&directory, 0o700)
+            .and_then(|()| crate::layout::replace_file(&mark, prepared.fingerprint.as_bytes(), 0o600))
+            .map_err(|error| {
+                Fault::new(format!("{name} cannot be started: {error}"), "free some disk space")
+            })?;
         process::start(&directory, &prepared.launch, prepared.env.clone()).await.map_err(failed)?;
         self.await_answer(name, spec, &prepared, began).await?;
         let ready = prepared.clone();

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use indexmap::IndexMap;
-use windlass_core::edge::{Endpoint, EndpointCheck, Pool, Table, TableRoute, Target};
+use windlass_core::edge::{Endpoint, EndpointCheck, Pool, Table, TableRoute, Target, hash_password};
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::plan::{Plan, Traffic};
@@ -69,7 +69,8 @@ impl Host {
             pools.insert(name.to_string(), pool);
         }
         let routes = spec.routes.iter().enumerate();
-        let routes = routes.map(|(n, route)| self.route(n, route, tree, &values.0)).collect();
+        let routes =
+            routes.map(|(n, route)| self.route(n, route, tree, &values.0)).collect::<Result<_, _>>()?;
         Ok(Table { generation, listen: spec.listen.clone(), routes, pools, drain: spec.deploy.drain })
     }
 
@@ -100,7 +101,7 @@ impl Host {
         route: &Route,
         tree: ReleaseId,
         values: &IndexMap<String, String>,
-    ) -> TableRoute {
+    ) -> Result<TableRoute, Fault> {
         let to = match &route.to {
             Destination::Service(name) => Target::Pool(name.to_string()),
             Destination::Files { root, fallback, cache_control } => Target::Files {
@@ -112,8 +113,9 @@ impl Host {
             Destination::Metrics => Target::Metrics,
             Destination::Redirect { to, status } => Target::Redirect { to: to.clone(), status: *status },
         };
-        let users = route.access.basic_auth.as_ref().and_then(|key| values.get(key));
-        TableRoute {
+        let users = route.access.basic_auth.as_ref();
+        let users = users.map(|key| hashed(key, values.get(key).map_or("", String::as_str))).transpose()?;
+        Ok(TableRoute {
             name: label(number, route),
             host: route.host.clone(),
             path: route.path.clone(),
@@ -127,10 +129,10 @@ impl Host {
             compress: route.compress,
             rate_limit: route.rate_limit,
             allow: route.access.allow.clone(),
-            basic_auth: users.map(|users| hashed(users)).unwrap_or_default(),
+            basic_auth: users.unwrap_or_default(),
             hold: route.hold,
             hold_timeout: route.hold_timeout,
-        }
+        })
     }
 
     fn files_root(&self, root: &str, tree: ReleaseId) -> String {
@@ -151,16 +153,22 @@ fn label(number: usize, route: &Route) -> String {
     format!("{}:{host}{}", number + 1, route.path)
 }
 
-/// `user:password` lines as `user:salt$hash` pairs, so that the proxy's state holds no password.
-fn hashed(lines: &str) -> Vec<String> {
+/// `user:password` lines as `user:salt$hash` pairs, so that the proxy's state holds no password. A
+/// setting without any would leave the route open to everybody, so it is refused.
+fn hashed(key: &str, lines: &str) -> Result<Vec<String>, Fault> {
     let pairs = lines.lines().filter_map(|line| line.trim().split_once(':'));
-    pairs
+    let users: Vec<String> = pairs
+        .filter(|(user, password)| !user.is_empty() && !password.is_empty())
         .map(|(user, password)| {
-            let salt = blake3::hash(uuid::Uuid::now_v7().as_bytes());
-            let hash = blake3::keyed_hash(salt.as_bytes(), password.as_bytes());
-            format!("{user}:{}${}", salt.to_hex(), hash.to_hex())
+            let salt = uuid::Uuid::now_v7().simple().to_string();
+            format!("{user}:{}", hash_password(&salt, password))
         })
-        .collect()
+        .collect();
+    if users.is_empty() {
+        let what = format!("the setting {key}, which says who may pass, names nobody");
+        return Err(Fault::new(what, "write a line user:password for each who may"));
+    }
+    Ok(users)
 }
 
 /// Where the application answers, for people.

@@ -8,11 +8,12 @@ use tokio::sync::watch;
 use uuid::Uuid;
 use windlass_core::event::{Event, RequestCost, RunRecord, What};
 use windlass_core::journal::{Direction, Turn, Verdict};
+use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Action, Phase, Plan, Request};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
 use super::world::Acting;
-use super::{Host, values};
+use super::{Host, reserve, values};
 use crate::clock;
 use crate::engine::{Engine, RunRow};
 
@@ -163,18 +164,8 @@ impl Host {
                 self.carry_out(&handle);
                 continue;
             }
-            let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
             handle.locked.set(true);
-            handle.settles_at.set(Some(clock::wall_millis() + lease));
-            let host = self.clone();
-            tokio::task::spawn_local(async move {
-                // The timer goes by the monotonic clock, whatever happens to the time of day.
-                tokio::time::sleep(LEASE).await;
-                if !handle.under_way.get() {
-                    handle.cancel(Turn::Unclaimed);
-                    host.carry_out(&handle);
-                }
-            });
+            self.lease(&handle);
         }
     }
 
@@ -221,27 +212,49 @@ impl Host {
             emit: &*emit,
             cancel: handle.cancel.subscribe(),
         };
-        match engine.run().await {
-            Ok(verdict) => self.finish(handle, verdict).await,
-            Err(interrupt) => {
-                // Nothing was lost: the journal knows how far it came, and the run can be resumed.
-                handle.under_way.set(false);
-                handle.say(Event {
-                    at: clock::wall_millis(),
-                    what: What::Interrupted { why: interrupt.to_string() },
-                });
+        let verdict = loop {
+            match engine.run().await {
+                Ok(verdict) => break verdict,
+                // A full disk is what the reserve was kept back for: with it there is room to go back.
+                Err(interrupt) if interrupt.is_full_disk() && reserve::give_up(&self.layout) => {
+                    handle
+                        .cancel(Turn::Cancelled { by: "the host side, because its disk is full".to_owned() });
+                }
+                Err(interrupt) => return self.interrupted(handle, &interrupt.to_string()),
             }
-        }
+        };
+        self.finish(handle, verdict).await;
+        let _ = reserve::keep(&self.layout);
     }
 
-    async fn finish(&self, handle: &Rc<RunHandle>, verdict: Verdict) {
+    /// Nothing was lost: the journal knows how far the run came, and it can be resumed; unless
+    /// somebody does, it is settled when the lease is over.
+    fn interrupted(self: &Rc<Self>, handle: &Rc<RunHandle>, why: &str) {
+        handle.under_way.set(false);
+        handle.say(Event { at: clock::wall_millis(), what: What::Interrupted { why: why.to_owned() } });
+        self.lease(handle);
+    }
+
+    /// Settles the run when nobody claims it in time.
+    fn lease(self: &Rc<Self>, handle: &Rc<RunHandle>) {
+        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
+        handle.settles_at.set(Some(clock::wall_millis() + lease));
+        let (host, handle) = (self.clone(), handle.clone());
+        tokio::task::spawn_local(async move {
+            // The timer goes by the monotonic clock, whatever happens to the time of day.
+            tokio::time::sleep(LEASE).await;
+            if !handle.under_way.get() {
+                handle.cancel(Turn::Unclaimed);
+                host.carry_out(&handle);
+            }
+        });
+    }
+
+    async fn finish(self: &Rc<Self>, handle: &Rc<RunHandle>, verdict: Verdict) {
         let record = self.record(handle, verdict.clone()).await;
         let written = self.journal.borrow_mut().end(&handle.row.id, &record);
         if let Err(error) = written {
-            handle.under_way.set(false);
-            let why = format!("the run's end cannot be written: {error}");
-            handle.say(Event { at: clock::wall_millis(), what: What::Interrupted { why } });
-            return;
+            return self.interrupted(handle, &format!("the run's end cannot be written: {error}"));
         }
         self.runs.borrow_mut().shift_remove(&handle.row.id);
         if !verdict.is_committed() && handle.row.plan.previous != Some(handle.row.plan.release) {
@@ -350,6 +363,30 @@ impl Host {
             let lives = seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive);
             if !lives && !kept.contains(&&identity.id) {
                 let _ = std::fs::remove_dir_all(directory);
+            }
+        }
+        self.forget_old_releases();
+    }
+
+    /// Removes what is left of releases that nobody can go back to: the records and logs of their
+    /// jobs and builds, and the values of their settings.
+    fn forget_old_releases(&self) {
+        let releases = self.journal.borrow().releases().unwrap_or_default();
+        let open: Vec<ReleaseId> = self.runs.borrow().values().map(|run| run.row.plan.release).collect();
+        let gone = |release: ReleaseId| {
+            let available = releases.iter().any(|r| r.id == release && self.layout.is_sealed(r.tree));
+            !available && !open.contains(&release)
+        };
+        for directory in [self.layout.jobs(), self.layout.logs(), self.layout.state().join("settings")] {
+            for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let release = name.split_once('.').and_then(|(first, _)| first.parse::<ReleaseId>().ok());
+                if !name.starts_with('r') || !release.is_some_and(gone) {
+                    continue;
+                }
+                let path = entry.path();
+                let _ =
+                    if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
             }
         }
     }

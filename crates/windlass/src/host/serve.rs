@@ -18,6 +18,8 @@ pub(super) fn run(args: &[OsString]) -> Result<(), String> {
     let layout = Layout::at(PathBuf::from(root));
     layout.make().map_err(|error| format!("{} cannot be used: {error}", layout.root().display()))?;
     let _lock = alone(&layout)?;
+    // Without room for it a run can still go forward; preflight says what is missing.
+    let _ = super::reserve::keep(&layout);
     let host = Host::open(layout).map_err(|error| error.to_string())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

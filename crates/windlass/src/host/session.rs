@@ -32,7 +32,7 @@ pub(super) async fn converse(host: &Rc<Host>, stream: UnixStream) {
     }
     let (mut reader, mut writer) = stream.into_split();
     let Ok(hello) = receive::<Hello>(&mut reader).await else { return };
-    let ours = Hello { protocol: PROTOCOL_VERSION, program: env!("CARGO_PKG_VERSION").to_owned() };
+    let ours = Hello { protocol: PROTOCOL_VERSION, program: super::build() };
     if send(&mut writer, &ours).await.is_err() || hello.protocol != PROTOCOL_VERSION {
         return;
     }
@@ -62,7 +62,7 @@ impl Session {
                 let seen = super::observe(&host.layout, &host.journal.borrow());
                 let key = super::values::key(&host.layout);
                 let answer = seen.map(|seen| Answer::Observed { observed: Box::new(seen), key });
-                self.say(answer.unwrap_or_else(failed)).await
+                self.say(answer.unwrap_or_else(|error| failed(&error))).await
             }
             Ask::Begin { plan, values, key, by } => match host.begin(*plan, values, &key, &by) {
                 Ok(run) => self.follow(&run).await,
@@ -87,16 +87,33 @@ impl Session {
             }
             Ask::Releases => {
                 let releases = host.release_records();
-                self.say(releases.map(Answer::Releases).unwrap_or_else(failed)).await
+                self.say(releases.map(Answer::Releases).unwrap_or_else(|error| failed(&error))).await
+            }
+            Ask::Recall { release } => {
+                let row = host.journal.borrow().release(release);
+                let answer = match row {
+                    Ok(Some(row)) => Answer::Recalled { spec: Box::new(row.spec), source: row.source },
+                    Ok(None) => Answer::Refused {
+                        kind: Refusal::NotFound,
+                        message: format!("the ledger does not know {release}"),
+                        hint: "see windlass releases".to_owned(),
+                    },
+                    Err(error) => failed(&error),
+                };
+                self.say(answer).await
             }
             Ask::Runs { limit } => {
                 let runs = host.journal.borrow().run_records(limit);
-                self.say(runs.map(Answer::Runs).unwrap_or_else(failed)).await
+                self.say(runs.map(Answer::Runs).unwrap_or_else(|error| failed(&error))).await
             }
             Ask::Logs { services, lines, since, follow } => {
                 self.logs(host, &services, lines, since, follow).await
             }
-            Ask::Run { what, by } => self.run(host, what, &by).await,
+            Ask::Run { what, attached: false, by } => self.run(host, what, &by).await,
+            Ask::Run { what, attached: true, by } => match host.attach(what, &by).await {
+                Ok(answer) => self.say(answer).await,
+                Err(no) => self.refuse(no).await,
+            },
             Ask::Shutdown { delete_data } => {
                 let answer = match host.shutdown(delete_data).await {
                     Ok(()) => Answer::Done,
@@ -110,6 +127,18 @@ impl Session {
     /// Sends the run's events until it is over. A controller that goes away before the run has taken
     /// the lock takes it along; later the run finishes by itself.
     async fn follow(&mut self, run: &Rc<RunHandle>) -> Result<(), FrameError> {
+        let followed = self.tell(run).await;
+        if followed.is_err() {
+            // It went while it was being told something; what it asked before it went still holds.
+            while let Some(ask) = self.asks.recv().await {
+                heed(run, ask);
+            }
+            run.abandon();
+        }
+        followed
+    }
+
+    async fn tell(&mut self, run: &Rc<RunHandle>) -> Result<(), FrameError> {
         let mut news = run.news();
         let mut sent = 0;
         loop {
@@ -124,12 +153,8 @@ impl Session {
             tokio::select! {
                 changed = news.changed() => if changed.is_err() { return Ok(()) },
                 ask = self.asks.recv() => match ask {
-                    Some(Ask::Cancel { by, .. }) => run.cancel(Turn::Cancelled { by }),
-                    Some(_) => {}
-                    None => {
-                        run.abandon();
-                        return Err(FrameError::Closed);
-                    }
+                    Some(ask) => heed(run, ask),
+                    None => return Err(FrameError::Closed),
                 },
             }
         }
@@ -150,7 +175,10 @@ impl Session {
         for (source, text) in logs.past() {
             self.say(Answer::Line { source, text }).await?;
         }
-        while follow {
+        if !follow {
+            return self.say(Answer::Done).await;
+        }
+        loop {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(100)) => {
                     for (source, text) in logs.news(host) {
@@ -160,7 +188,6 @@ impl Session {
                 ask = self.asks.recv() => if ask.is_none() { return Err(FrameError::Closed) },
             }
         }
-        self.say(Answer::Done).await
     }
 
     async fn run(
@@ -214,6 +241,12 @@ impl Session {
     }
 }
 
+fn heed(run: &RunHandle, ask: Ask) {
+    if let Ask::Cancel { by, .. } = ask {
+        run.cancel(Turn::Cancelled { by });
+    }
+}
+
 async fn stop(directory: &Path) {
     if let Some(seen) = crate::runtime::process::observe(directory).filter(|seen| seen.keeper_alive) {
         let stop = &seen.launch.stop;
@@ -221,6 +254,6 @@ async fn stop(directory: &Path) {
     }
 }
 
-fn failed(error: crate::engine::JournalError) -> Answer {
+fn failed(error: &crate::engine::JournalError) -> Answer {
     Answer::Refused { kind: Refusal::Failed, message: error.to_string(), hint: String::new() }
 }

@@ -92,7 +92,7 @@ impl Host {
     }
 
     /// Lines with the secrets of a release masked.
-    pub(super) fn redacted(&self, release: ReleaseId, lines: Vec<String>) -> Vec<String> {
+    pub(super) fn redacted(&self, release: ReleaseId, lines: &[String]) -> Vec<String> {
         let redactor = self.redactor(release);
         lines.iter().map(|line| redactor.redact(line).into_owned()).collect()
     }
@@ -154,6 +154,19 @@ impl Host {
     /// A connection to the proxy's admin socket.
     pub(super) fn proxy(&self) -> ProxyClient<'_> {
         ProxyClient::new(&self.layout)
+    }
+}
+
+/// Which build of Windlass this process is: the version, and what tells one file of it from another.
+/// A host side of another build gives way to the controller's.
+#[must_use]
+pub fn build() -> String {
+    use std::os::unix::fs::MetadataExt;
+
+    let version = env!("CARGO_PKG_VERSION");
+    match std::fs::metadata("/proc/self/exe") {
+        Ok(file) => format!("{version} {:x}-{:x}.{:x}", file.size(), file.mtime(), file.mtime_nsec()),
+        Err(_) => version.to_owned(),
     }
 }
 

@@ -4,6 +4,7 @@
 use std::fs;
 
 use rustix::process::{Gid, Uid};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 /// Who a process runs as.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,6 +24,22 @@ pub(super) fn find(user: &str) -> Result<Account, String> {
     let group = fs::read_to_string("/etc/group").unwrap_or_default();
     parse(user, &passwd, &group)
         .ok_or_else(|| format!("there is no account {user:?} on this machine: create it, or correct `user`"))
+}
+
+/// Makes the calling thread (and what it executes) run as this account, where it is another.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub(crate) fn assume(user: &str) -> Result<(), String> {
+    let account = find(user)?;
+    if !rustix::process::geteuid().is_root() {
+        let same = account.uid == rustix::process::geteuid();
+        return if same { Ok(()) } else { Err(format!("only root can run a command as {user}")) };
+    }
+    set_thread_groups(&account.groups)
+        .and_then(|()| set_thread_res_gid(account.gid, account.gid, account.gid))
+        .and_then(|()| set_thread_res_uid(account.uid, account.uid, account.uid))
+        .map_err(|error| format!("cannot become {user}: {error}"))
 }
 
 fn parse(user: &str, passwd: &str, group: &str) -> Option<Account> {

@@ -28,6 +28,8 @@ mod store;
 pub(crate) mod tree;
 mod watchers;
 
+pub(crate) use account::assume as assume_account;
+
 pub(crate) use detach::Verdict;
 
 /// Runs a keeper for the directory that `args` name.

@@ -4,11 +4,13 @@ mod json;
 mod outcome;
 mod plain;
 mod terminal;
+mod visible;
 
 pub use json::JsonLines;
 pub use outcome::outcome;
 pub use plain::Plain;
 pub use terminal::Terminal;
+pub use visible::visible;
 
 use windlass_core::event::Event;
 

@@ -6,7 +6,7 @@ use windlass_core::event::{Event, What};
 use windlass_core::journal::{Direction, Turn};
 use windlass_core::plan::Phase;
 
-use super::Observer;
+use super::{Observer, visible};
 
 /// Prints a line for each thing that is done.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Observer for Plain {
         let began = *self.began.get_or_insert(event.at);
         let seconds = (event.at - began).max(0) as f64 / 1000.0;
         for line in self.lines(&event.what) {
-            let _ = writeln!(io::stderr(), "[{seconds:6.1}s] {line}");
+            let _ = writeln!(io::stderr(), "[{seconds:6.1}s] {}", visible(&line));
         }
     }
 }
@@ -53,8 +53,8 @@ impl Plain {
 /// Why a run goes back, in a line.
 pub(super) fn turned(why: &Turn) -> String {
     match why {
-        Turn::StepFailed { .. } => "going back to the release before".to_owned(),
-        Turn::Cancelled { by } => format!("cancelled by {by}: going back to the release before"),
+        Turn::StepFailed { .. } => "going back".to_owned(),
+        Turn::Cancelled { by } => format!("cancelled by {by}: going back"),
         Turn::Unclaimed => "nobody claimed the interrupted run: going back".to_owned(),
     }
 }

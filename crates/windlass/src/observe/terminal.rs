@@ -9,8 +9,8 @@ use windlass_core::event::{Event, What};
 use windlass_core::journal::{Direction, Fault};
 use windlass_core::plan::Phase;
 
-use super::Observer;
 use super::plain::turned;
+use super::{Observer, visible};
 
 /// How many lines of a command's output stand under it while it runs.
 const TAIL: usize = 4;
@@ -41,15 +41,15 @@ impl Default for Terminal {
 impl Observer for Terminal {
     fn see(&mut self, event: &Event) {
         match &event.what {
-            What::RunBegan { headline, .. } => self.line(&style(headline).bold().to_string()),
+            What::RunBegan { headline, .. } => self.line(&style(visible(headline)).bold().to_string()),
             What::StepBegan { step, phase, direction, line } => {
                 self.enter(*phase, *direction);
-                self.open.push((*step, line.clone()));
+                self.open.push((*step, visible(line).into_owned()));
                 self.tail.clear();
                 self.draw();
             }
             What::StepOutput { line, .. } => {
-                self.tail.push_back(line.clone());
+                self.tail.push_back(visible(line).into_owned());
                 while self.tail.len() > TAIL {
                     self.tail.pop_front();
                 }
@@ -66,11 +66,11 @@ impl Observer for Terminal {
             }
             What::TurnedBack { why } => {
                 self.finish_phase(false);
-                self.line(&style(turned(why)).yellow().to_string());
+                self.line(&style(visible(&turned(why))).yellow().to_string());
             }
             What::Interrupted { why } => {
                 self.finish_phase(false);
-                self.line(&style(why).red().to_string());
+                self.line(&style(visible(why)).red().to_string());
             }
             What::RunEnded { .. } => self.finish_phase(true),
         }
@@ -95,17 +95,17 @@ impl Terminal {
     fn close(&mut self, step: u32, note: &str) {
         self.open.retain(|(id, _)| *id != step);
         if !note.is_empty() {
-            self.notes.push(note.to_owned());
+            self.notes.push(visible(note).into_owned());
         }
     }
 
     fn fail(&mut self, line: &str, fault: &Fault) {
         self.finish_phase(false);
         for output in &fault.tail {
-            self.line(&format!("    {} {output}", style("|").dim()));
+            self.line(&format!("    {} {}", style("|").dim(), visible(output)));
         }
         self.line(&format!("  {} {line}", style("✗").red().bold()));
-        self.line(&format!("    {}", style(&fault.message).red()));
+        self.line(&format!("    {}", style(visible(&fault.message)).red()));
     }
 
     fn finish_phase(&mut self, well: bool) {

@@ -9,7 +9,7 @@ use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
 use indexmap::IndexMap;
 use windlass_core::name::Name;
-use windlass_core::spec::{Build, Spec};
+use windlass_core::spec::Spec;
 
 /// Which files of a project belong to a release: all that no ignore file (`.gitignore`, `.ignore`,
 /// `.windlassignore`) leaves out, less `exclude`, and `include` in any case. Version control's own
@@ -37,8 +37,8 @@ pub struct Listing {
 impl Listing {
     /// A digest of the files and of what is done to them.
     #[must_use]
-    pub fn digest(&self, build: &Build) -> String {
-        self.digest_of(build, |_| true)
+    pub fn digest(&self, spec: &Spec) -> String {
+        spec.build_digest(&self.digest_of(|_| true))
     }
 
     /// Digests of the parts that services with `files` patterns see.
@@ -53,17 +53,16 @@ impl Listing {
                 }
                 let seen = builder.build().ok()?;
                 let sees = |path: &str| seen.matched(path, false).is_whitelist();
-                Some((name.clone(), self.digest_of(&spec.build, sees)))
+                Some((name.clone(), spec.build_digest(&self.digest_of(sees))))
             })
             .collect()
     }
 
-    fn digest_of(&self, build: &Build, sees: impl Fn(&str) -> bool) -> String {
+    fn digest_of(&self, sees: impl Fn(&str) -> bool) -> String {
         let mut hasher = blake3::Hasher::new();
         for (path, entry) in self.entries.iter().filter(|(path, _)| sees(path)) {
             hasher.update(path.as_bytes()).update(b"\0").update(entry.as_bytes()).update(b"\n");
         }
-        hasher.update(format!("{:?}{:?}{:?}", build.steps, build.shared, build.env).as_bytes());
         hasher.finalize().to_hex()[..32].to_owned()
     }
 }

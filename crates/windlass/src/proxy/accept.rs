@@ -71,7 +71,7 @@ async fn speak_http1(worker: &Rc<Worker>, conn: &Rc<Conn>, stream: Stream) {
         if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
             return Poll::Ready(Some(result));
         }
-        if conn.poll_expired(cx).is_ready() || has_to_go(worker, conn) {
+        if conn.poll_expired(cx).is_ready() || conn.is_given_up() || has_to_go(worker, conn) {
             return Poll::Ready(None);
         }
         Poll::Pending
@@ -123,7 +123,7 @@ async fn speak_http2(worker: &Rc<Worker>, conn: &Rc<Conn>, stream: Stream, prefi
                 return Poll::Ready(());
             }
         }
-        if worker.closing.get().is_some_and(|closing| Instant::now() >= closing.all) {
+        if conn.is_given_up() || worker.closing.get().is_some_and(|closing| Instant::now() >= closing.all) {
             return Poll::Ready(());
         }
         Poll::Pending

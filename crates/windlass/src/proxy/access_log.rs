@@ -142,6 +142,9 @@ pub(super) fn start(
     keep: u32,
 ) -> io::Result<(Writer, std::thread::JoinHandle<()>)> {
     let mut file = LogFile { path: path.to_owned(), rotate_at, keep, file: None, size: 0 };
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
     file.open()?;
     let (chunks, received) = sync_channel(QUEUE);
     let dropped = Arc::new(AtomicU64::new(0));

@@ -1,7 +1,6 @@
 //! The admin socket: one JSON value a line, answered by one.
 
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
@@ -11,6 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use windlass_core::edge::{Answer, Ask};
 
 use super::control::Control;
+use super::socket_path::SocketPath;
 
 /// No table is larger.
 const MAX_LINE: u64 = 64 * 1024 * 1024;
@@ -18,14 +18,11 @@ const MAX_LINE: u64 = 64 * 1024 * 1024;
 /// Opens `DIR/sock`, for this user only. It takes the place of an older one at once, so that a new
 /// proxy can be asked while the old one is still finishing.
 pub(super) fn open(directory: &Path) -> io::Result<UnixListener> {
-    // The path of a socket may have 107 bytes; the way through an open directory is always short.
-    let opened = std::fs::File::open(directory)?;
-    let through = format!("/proc/self/fd/{}", opened.as_raw_fd());
-    let aside = format!("{through}/sock.{}", std::process::id());
+    let aside = directory.join(format!("sock.{}", std::process::id()));
     let _ = std::fs::remove_file(&aside);
-    let listener = std::os::unix::net::UnixListener::bind(&aside)?;
+    let listener = std::os::unix::net::UnixListener::bind(SocketPath::new(&aside)?.as_path())?;
     std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o600))?;
-    std::fs::rename(&aside, format!("{through}/sock"))?;
+    std::fs::rename(&aside, directory.join("sock"))?;
     listener.set_nonblocking(true)?;
     UnixListener::from_std(listener)
 }

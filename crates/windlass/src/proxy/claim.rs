@@ -9,6 +9,7 @@ use std::task::{Context, Waker};
 use tokio::time::Instant;
 
 use super::backend::Backend;
+use super::conn::Conn;
 use super::edge::Place;
 use super::metrics::Release;
 use super::worker::Worker;
@@ -30,6 +31,8 @@ pub(super) struct Note {
     /// When it has to end, once its endpoint has left.
     pub(super) close_at: Option<Instant>,
     pub(super) waker: Option<Waker>,
+    /// The client's connection, which is given up when it will not even take what it is sent.
+    pub(super) conn: Rc<Conn>,
 }
 
 /// A place at an endpoint. Dropping it gives the place back.
@@ -42,13 +45,14 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    pub(super) fn new(place: Place, worker: &Rc<Worker>) -> Self {
+    pub(super) fn new(place: Place, worker: &Rc<Worker>, conn: &Rc<Conn>) -> Self {
         let Place { backend, release } = place;
         let key = worker.claims.borrow_mut().insert(Note {
             backend: Arc::clone(&backend),
             holder: Holder::Request,
             close_at: None,
             waker: None,
+            conn: Rc::clone(conn),
         });
         Self { backend, release, worker: Rc::clone(worker), key, cut: Cell::new(false) }
     }

@@ -49,6 +49,7 @@ pub(super) struct Conn {
     line: RefCell<LineStart>,
     blocked_since: Cell<Option<Instant>>,
     waker: RefCell<Option<Waker>>,
+    given_up: Cell<bool>,
 }
 
 impl Conn {
@@ -67,6 +68,7 @@ impl Conn {
             line: RefCell::default(),
             blocked_since: Cell::new(None),
             waker: RefCell::new(None),
+            given_up: Cell::new(false),
         }
     }
 
@@ -125,6 +127,16 @@ impl Conn {
                 self.timer.poll(cx, deadline)
             }
         }
+    }
+
+    /// Has the connection's task end it, whatever it is doing.
+    pub(super) fn give_up(&self) {
+        self.given_up.set(true);
+        self.wake();
+    }
+
+    pub(super) fn is_given_up(&self) -> bool {
+        self.given_up.get()
     }
 
     /// Notes the connection's task, so that it can be woken.

@@ -18,6 +18,9 @@ use super::worker::{Closing, Worker};
 /// request that is just being sent.
 const QUIET: Duration = Duration::from_secs(5);
 
+/// How long a request that was told to end has to do so.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// Follows the table: gives up connections to endpoints that left it, and sets the requests that are
 /// still there a deadline.
 pub(super) async fn follow(worker: Rc<Worker>) {
@@ -25,19 +28,33 @@ pub(super) async fn follow(worker: Rc<Worker>) {
     loop {
         worker.links.forget_left();
         let drain = worker.edge.live().table.drain.as_duration();
-        set_deadlines(&worker, drain, |note| note.backend.has_left());
+        if set_deadlines(&worker, drain, |note| note.backend.has_left()) {
+            tokio::task::spawn_local(give_up(Rc::clone(&worker), drain + GRACE));
+        }
         if changed.changed().await.is_err() {
             return;
         }
     }
 }
 
-fn set_deadlines(worker: &Worker, drain: Duration, leaves: impl Fn(&Note) -> bool) {
+/// A client that takes nothing of what it is sent does not even notice that its request is over.
+async fn give_up(worker: Rc<Worker>, after: Duration) {
+    sleep(after).await;
+    let now = Instant::now();
+    for (_, note) in worker.claims.borrow().iter() {
+        if note.close_at.is_some_and(|close_at| close_at + GRACE <= now) {
+            note.conn.give_up();
+        }
+    }
+}
+
+/// Sets deadlines for claims that leave and have none yet. Returns whether there were any.
+fn set_deadlines(worker: &Worker, drain: Duration, leaves: impl Fn(&Note) -> bool) -> bool {
     let now = Instant::now();
     let mut claims = worker.claims.borrow_mut();
     let new = |note: &Note| note.close_at.is_none() && leaves(note);
     let streams = claims.iter().filter(|(_, note)| new(note) && note.holder == Holder::Stream).count();
-    let mut turn = 0;
+    let (mut turn, mut any) = (0, false);
     for (_, note) in claims.iter_mut() {
         if !new(note) {
             continue;
@@ -52,7 +69,9 @@ fn set_deadlines(worker: &Worker, drain: Duration, leaves: impl Fn(&Note) -> boo
         if let Some(waker) = note.waker.take() {
             waker.wake();
         }
+        any = true;
     }
+    any
 }
 
 /// The moment of the `turn`-th of `count` within the first nine tenths of `drain`: the last ones need

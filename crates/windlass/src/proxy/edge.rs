@@ -16,6 +16,9 @@ use super::backend::Backend;
 use super::live::{Live, LivePool};
 use super::metrics::{Gap, Release, prometheus};
 
+/// Counters are kept for this many releases before the one in force.
+const MAX_RELEASES: usize = 20;
+
 /// The shared state.
 pub(super) struct Edge {
     live: RwLock<Arc<Live>>,
@@ -60,6 +63,8 @@ impl Edge {
     /// Makes a table ready to be put in force.
     pub(super) fn compile(&self, table: Table) -> Result<Live, String> {
         let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
+        let excess = releases.len().saturating_sub(MAX_RELEASES);
+        releases.drain(..excess);
         Live::compile(table, &self.live(), &mut releases)
     }
 
@@ -117,6 +122,13 @@ impl Edge {
         let place = least_loaded(&pool.fallback, turn, None)?;
         place.in_flight.fetch_add(1, Ordering::AcqRel);
         Some(Place { backend: Arc::clone(place), release: Arc::clone(&pool.release) })
+    }
+
+    /// Whether someone of the pool's fallback could answer.
+    pub(super) fn has_fallback(&self, seen: &Arc<Live>, pool: usize) -> bool {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        Self::current(&live, seen, pool)
+            .is_some_and(|pool| pool.fallback.iter().any(|backend| backend.is_healthy()))
     }
 
     fn current<'live>(live: &'live Arc<Live>, seen: &Arc<Live>, pool: usize) -> Option<&'live LivePool> {

@@ -18,8 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED,
-    RANGE, VARY,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED, RANGE, VARY,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -29,7 +28,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::body::{Body, Content, Error, Source};
 use super::compress::Encoding;
-use super::{answer, route};
+use super::conditions::Wanted;
+use super::{answer, conditions, route};
 
 const CHUNK: u64 = 128 * 1024;
 
@@ -210,7 +210,7 @@ fn media_type(path: &str) -> String {
 }
 
 fn respond(found: FoundFile, cache_control: Option<&HeaderValue>, parts: &Parts) -> Response<Body> {
-    let tag = etag(&found);
+    let tag = conditions::etag(found.length, found.modified, found.encoding);
     let modified = httpdate::fmt_http_date(found.modified);
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
@@ -225,7 +225,7 @@ fn respond(found: FoundFile, cache_control: Option<&HeaderValue>, parts: &Parts)
     if let Some(cache_control) = cache_control {
         headers.insert(CACHE_CONTROL, cache_control.clone());
     }
-    if is_unchanged(&parts.headers, &tag, found.modified) {
+    if conditions::is_unchanged(&parts.headers, &tag, found.modified) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
@@ -240,7 +240,12 @@ fn respond(found: FoundFile, cache_control: Option<&HeaderValue>, parts: &Parts)
     } else {
         set(ACCEPT_RANGES, "bytes");
     }
-    let range = match wanted_range(&parts.headers, &tag, &modified, &found) {
+    let wanted = match found.encoding {
+        // A range of what is compressed is a range of other bytes.
+        Some(_) => Wanted::All,
+        None => conditions::wanted(&parts.headers, &tag, &modified, found.length),
+    };
+    let range = match wanted {
         Wanted::All => 0..found.length,
         Wanted::Part(range) => {
             set(CONTENT_RANGE, &format!("bytes {}-{}/{}", range.start, range.end - 1, found.length));
@@ -261,69 +266,6 @@ fn respond(found: FoundFile, cache_control: Option<&HeaderValue>, parts: &Parts)
         *response.body_mut() = Body::new(Content::Plain(Source::File(body)));
     }
     response
-}
-
-/// Changes with every change that the file system notices.
-fn etag(found: &FoundFile) -> String {
-    let nanos = found.modified.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let encoding = found.encoding.map_or("", Encoding::token);
-    format!("\"{nanos:x}-{:x}{encoding}\"", found.length)
-}
-
-fn is_unchanged(headers: &HeaderMap, tag: &str, modified: SystemTime) -> bool {
-    if headers.contains_key(IF_NONE_MATCH) {
-        return headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
-        });
-    }
-    date(headers.get(IF_MODIFIED_SINCE)).is_some_and(|since| seconds(modified) <= seconds(since))
-}
-
-fn date(value: Option<&HeaderValue>) -> Option<SystemTime> {
-    httpdate::parse_http_date(value?.to_str().ok()?).ok()
-}
-
-fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}
-
-#[derive(Debug, PartialEq)]
-enum Wanted {
-    All,
-    Part(std::ops::Range<u64>),
-    Nothing,
-}
-
-fn wanted_range(headers: &HeaderMap, tag: &str, modified: &str, found: &FoundFile) -> Wanted {
-    if found.encoding.is_some() {
-        return Wanted::All;
-    }
-    if let Some(condition) = headers.get(IF_RANGE)
-        && condition.as_bytes() != tag.as_bytes()
-        && condition.as_bytes() != modified.as_bytes()
-    {
-        return Wanted::All;
-    }
-    match headers.get(RANGE).map(HeaderValue::to_str) {
-        Some(Ok(range)) => parse_range(range, found.length),
-        _ => Wanted::All,
-    }
-}
-
-/// One range. Several at once, or what is no range, is answered with the whole file, as RFC 9110
-/// allows.
-fn parse_range(text: &str, length: u64) -> Wanted {
-    let Some((first, last)) = text.strip_prefix("bytes=").and_then(|range| range.trim().split_once('-'))
-    else {
-        return Wanted::All;
-    };
-    let range = match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(first), Ok(last)) if first <= last => first..last.saturating_add(1).min(length),
-        (Ok(first), Err(_)) if last.is_empty() => first..length,
-        (Err(_), Ok(count)) if first.is_empty() => length.saturating_sub(count)..length,
-        _ => return Wanted::All,
-    };
-    if range.is_empty() { Wanted::Nothing } else { Wanted::Part(range) }
 }
 
 /// The bytes of a file, read as the client takes them.
@@ -396,25 +338,6 @@ mod tests {
             ("/%ff", None),
         ] {
             assert_eq!(relative(path).as_deref(), expected, "{path}");
-        }
-    }
-
-    #[test]
-    fn ranges() {
-        for (text, expected) in [
-            ("bytes=0-4", Wanted::Part(0..5)),
-            ("bytes=5-", Wanted::Part(5..10)),
-            ("bytes=-3", Wanted::Part(7..10)),
-            ("bytes=-30", Wanted::Part(0..10)),
-            ("bytes=8-100", Wanted::Part(8..10)),
-            ("bytes=10-", Wanted::Nothing),
-            ("bytes=-0", Wanted::Nothing),
-            ("bytes=4-2", Wanted::All),
-            ("bytes=0-1,3-4", Wanted::All),
-            ("lines=0-1", Wanted::All),
-            ("bytes=x", Wanted::All),
-        ] {
-            assert_eq!(parse_range(text, 10), expected, "{text}");
         }
     }
 

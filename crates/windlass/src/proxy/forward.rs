@@ -17,7 +17,7 @@ use std::task::Poll;
 
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -51,6 +51,9 @@ struct Outgoing<'request> {
     progress: Option<Progress>,
     upgrade: Option<HeaderValue>,
     started: Instant,
+    tries: u32,
+    /// A kept connection turned out dead: the others may be as well.
+    distrusts_kept: bool,
 }
 
 /// Forwards to a pool.
@@ -67,10 +70,9 @@ pub(super) async fn to_pool(
     let release = Arc::clone(&visit.live.pools[pool].release);
     match outgoing.ask().await {
         Ok(answer) => {
-            let took = ticket.started().elapsed();
             let release = Arc::clone(&answer.claim.release);
             release.served.fetch_add(1, Ordering::Relaxed);
-            release.latency.record(took);
+            release.latency.record(ticket.answered());
             if answer.response.status().is_server_error() {
                 release.server_errors.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
@@ -98,12 +100,13 @@ pub(super) async fn to_socket(
     parts: Parts,
     body: Incoming,
 ) -> Response<Body> {
-    let Some(mut outgoing) = Outgoing::new(visit, 0, parts, body, Instant::now()) else { return too_large() };
+    let now = Instant::now();
+    let Some(mut outgoing) = Outgoing::new(visit, 0, parts, body, now) else { return too_large() };
     let Some(request) = outgoing.request.take() else { return outgoing.gave_up() };
     let unavailable =
         || answer::unavailable("the host side does not answer: its health page is not available", 5);
     let Ok(mut link) = Link::connect_unix(socket).await else { return unavailable() };
-    match link.exchange(request, &outgoing.patience(None)).await {
+    match link.exchange(request, &outgoing.patience(None, now)).await {
         Ok(response) => {
             let (head, incoming) = response.into_parts();
             outgoing.body(head, incoming, link, None).await
@@ -132,22 +135,31 @@ impl<'request> Outgoing<'request> {
             parts.headers.insert(UPGRADE, protocol.clone());
             parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        let idempotent = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
-            || matches!(parts.method, Method::PUT | Method::DELETE);
         let (body, progress) = RequestBody::new(body, limit);
         let mut request = Request::new(body);
         *request.method_mut() = parts.method;
         *request.uri_mut() = parts.uri;
         *request.headers_mut() = parts.headers;
-        let copy = (idempotent && progress.is_none() && upgrade.is_none()).then(|| head_of(&request));
-        Some(Self { visit, pool, request: Some(request), copy, progress, upgrade, started })
+        let copy = (request.method().is_idempotent() && progress.is_none() && upgrade.is_none())
+            .then(|| head_of(&request));
+        Some(Self {
+            visit,
+            pool,
+            request: Some(request),
+            copy,
+            progress,
+            upgrade,
+            started,
+            tries: 0,
+            distrusts_kept: false,
+        })
     }
 
-    fn patience<'a>(&'a self, claim: Option<&'a Claim>) -> Patience<'a> {
+    fn patience<'a>(&'a self, claim: Option<&'a Claim>, since: Instant) -> Patience<'a> {
         Patience {
             timer: self.visit.timer,
             claim,
-            since: self.started,
+            since,
             limit: self.visit.route.timeout,
             progress: self.progress.as_ref(),
         }
@@ -158,10 +170,13 @@ impl<'request> Outgoing<'request> {
         let mut hold = None;
         let mut avoid = None;
         let mut repeated = false;
-        for _ in 0..MAX_TRIES {
-            let Some(claim) = self.claim(&mut hold, avoid).await? else { continue };
+        while self.tries < MAX_TRIES {
+            self.tries += 1;
+            let claim = self.claim(&mut hold, avoid).await?;
+            // The first try comes at once, and need not look at the clock.
+            let now = if self.tries == 1 && hold.is_none() { self.started } else { Instant::now() };
             let Some(request) = self.request.take().or_else(|| self.repeat()) else { break };
-            let (mut link, kept) = match self.connect(&claim).await {
+            let (mut link, kept) = match self.connect(&claim, now).await {
                 Ok(link) => link,
                 Err(why) => {
                     self.visit.worker.edge.unreachable(&claim.backend, why);
@@ -170,7 +185,8 @@ impl<'request> Outgoing<'request> {
                     continue;
                 }
             };
-            let result = link.exchange(request, &self.patience(Some(&claim))).await;
+            let result = link.exchange(request, &self.patience(Some(&claim), now)).await;
+            self.distrusts_kept |= kept && result.is_err();
             match result {
                 Ok(response) => return Ok(Answer { response, link, claim }),
                 Err(Failure::Unsent(request)) => self.request = Some(*request),
@@ -195,30 +211,32 @@ impl<'request> Outgoing<'request> {
         let request = self.repeat()?;
         let worker = self.visit.worker;
         let place = worker.edge.choose_fallback(self.visit.live, self.pool, worker.turn())?;
-        let claim = Claim::new(place, worker);
-        let (mut link, _) = self.connect(&claim).await.ok()?;
-        let mut patience = self.patience(Some(&claim));
-        patience.since = Instant::now();
-        let response = link.exchange(request, &patience).await.ok()?;
+        let claim = Claim::new(place, worker, self.visit.conn);
+        let now = Instant::now();
+        let (mut link, _) = self.connect(&claim, now).await.ok()?;
+        let response = link.exchange(request, &self.patience(Some(&claim), now)).await.ok()?;
         Some(Answer { response, link, claim })
     }
 
-    /// A place at an endpoint; `None` when it has waited for one and should look again.
+    /// A place at an endpoint, waited for if there is none.
     async fn claim(
         &self,
         hold: &mut Option<Hold<'request>>,
         avoid: Option<u64>,
-    ) -> Result<Option<Claim>, Response<Body>> {
+    ) -> Result<Claim, Response<Body>> {
         let worker = self.visit.worker;
         let choose = || worker.edge.choose(self.visit.live, self.pool, worker.turn(), avoid);
         if let Some(place) = choose() {
-            return Ok(Some(Claim::new(place, worker)));
+            return Ok(Claim::new(place, worker, self.visit.conn));
+        }
+        if self.copy.is_some() && worker.edge.has_fallback(self.visit.live, self.pool) {
+            return Err(answer::unavailable("no instance of the new release is ready", 2));
         }
         let hold = hold.get_or_insert_with(|| Hold::new(self.visit, self.started));
         loop {
             // Again, now that changes are noticed: one may have come just before.
             if let Some(place) = choose() {
-                return Ok(Some(Claim::new(place, worker)));
+                return Ok(Claim::new(place, worker, self.visit.conn));
             }
             match hold.wait().await {
                 Held::Changed => {}
@@ -231,11 +249,11 @@ impl<'request> Outgoing<'request> {
     }
 
     /// A connection to the endpoint, and whether it had been used before.
-    async fn connect(&self, claim: &Claim) -> Result<(Box<Link>, bool), String> {
+    async fn connect(&self, claim: &Claim, now: Instant) -> Result<(Box<Link>, bool), String> {
         // An upgraded connection never comes back, so it is not taken from those that are kept.
-        if self.upgrade.is_none() {
+        if self.upgrade.is_none() && !self.distrusts_kept {
             let replayable = self.copy.is_some();
-            if let Some(link) = self.visit.worker.links.take(&claim.backend, replayable).await {
+            if let Some(link) = self.visit.worker.links.take(&claim.backend, replayable, now).await {
                 return Ok((link, true));
             }
         }

@@ -36,7 +36,7 @@ pub(super) async fn watch(edge: Arc<Edge>) {
         follow_table(&edge, &mut checks);
         tokio::select! {
             result = changed.changed() => if result.is_err() { return },
-            () = edge.failed.notified() => retry_unreachable(&edge).await,
+            () = edge.failed.notified() => retry_unreachable(&edge),
         }
     }
 }
@@ -66,18 +66,26 @@ fn follow_table(edge: &Arc<Edge>, checks: &mut HashMap<u64, (Option<EndpointChec
 }
 
 /// An endpoint was found unreachable: its own task is asleep, so it is helped here.
-async fn retry_unreachable(edge: &Arc<Edge>) {
-    for backend in edge.live().backends() {
-        if !backend.is_healthy() && backend.take_unreachable() {
-            tokio::task::spawn_local(reach(Arc::clone(edge), backend));
+fn retry_unreachable(edge: &Arc<Edge>) {
+    for pool in &edge.live().pools {
+        for backend in pool.endpoints.iter().chain(&pool.fallback) {
+            if backend.take_unreachable() {
+                tokio::task::spawn_local(reach(Arc::clone(edge), Arc::clone(backend), pool.check.clone()));
+            }
         }
     }
 }
 
-/// Tries to connect until it works; then the endpoint may have requests again.
-async fn reach(edge: Arc<Edge>, backend: Arc<Backend>) {
+/// Tries an endpoint until it answers; then it may have requests again.
+async fn reach(edge: Arc<Edge>, backend: Arc<Backend>, check: Option<EndpointCheck>) {
     while !backend.has_left() && !backend.is_healthy() {
-        if connects(&backend).await.is_ok() {
+        let answers = match &check {
+            Some(check) => {
+                timeout(check.timeout.as_duration(), ask(&backend, check)).await.is_ok_and(|ok| ok.is_ok())
+            }
+            None => connects(&backend).await.is_ok(),
+        };
+        if answers {
             edge.recovered(&backend);
             return;
         }

@@ -48,6 +48,10 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let mut small = [0; SMALL];
+        if let Some(length) = gather(bufs, &mut small) {
+            return self.poll_write(cx, &small[..length]);
+        }
         each!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
 
@@ -62,6 +66,20 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         each!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
+}
+
+/// Up to here copying is cheaper than having the kernel look at each part.
+const SMALL: usize = 2048;
+
+/// Puts the parts one after another, if they fit.
+fn gather(parts: &[IoSlice<'_>], out: &mut [u8; SMALL]) -> Option<usize> {
+    let mut length = 0;
+    for part in parts {
+        let end = length + part.len();
+        out.get_mut(length..end)?.copy_from_slice(part);
+        length = end;
+    }
+    Some(length)
 }
 
 /// A client's stream: tells its [`Conn`] what goes by, so that silence and ambiguity are noticed.

@@ -10,7 +10,7 @@ use rustix::net::{
     SocketType,
 };
 
-use super::inherit::encode;
+use super::socket_path::SocketPath;
 
 /// The keeper's end, if there is a keeper.
 pub(super) struct Keep(Option<OwnedFd>);
@@ -25,18 +25,20 @@ impl Keep {
     pub(super) fn connect(path: &Path) -> io::Result<Self> {
         let socket =
             rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        let path = SocketPath::new(path)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(path.as_path())?)?;
         Ok(Self(Some(socket)))
     }
 
-    /// Hands the keeper a copy of a socket.
+    /// Hands the keeper a copy of a socket. The name travels as it is; only the list in `LISTEN_FDNAMES`
+    /// needs it encoded, and the keeper writes that.
     pub(super) fn store(&self, name: &str, socket: BorrowedFd<'_>) -> io::Result<()> {
-        self.send(&format!("STORE {}\n", encode(name)), Some(socket))
+        self.send(&format!("STORE {name}\n"), Some(socket))
     }
 
     /// Tells it to close its copy.
     pub(super) fn forget(&self, name: &str) -> io::Result<()> {
-        self.send(&format!("FORGET {}\n", encode(name)), None)
+        self.send(&format!("FORGET {name}\n"), None)
     }
 
     /// This process serves: one that it replaces may go.

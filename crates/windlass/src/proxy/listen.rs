@@ -42,8 +42,11 @@ impl Listeners {
     /// # Errors
     /// Which address cannot be had.
     pub(super) fn open(&mut self, listen: &Listen) -> Result<Opened, String> {
-        let mut opened = Vec::new();
-        for (address, secure) in wanted(listen) {
+        let mut opened: Vec<(String, Open)> = Vec::new();
+        for (index, (address, secure)) in wanted(listen).enumerate() {
+            if wanted(listen).take(index).any(|(earlier, _)| earlier == address) {
+                return Err(format!("{address} is named twice: one address speaks either clear text or TLS"));
+            }
             if self.open.get(address).is_some_and(|open| open.secure == secure) {
                 continue;
             }

@@ -85,16 +85,18 @@ impl Ticket {
         }
     }
 
-    /// The answer begins. Returns how long that took.
-    pub(super) fn answer(&mut self, status: u16) -> std::time::Duration {
-        let now = Instant::now();
-        self.answered = Some(now);
+    /// There is an answer. Returns how long that took.
+    pub(super) fn answered(&mut self) -> std::time::Duration {
+        *self.answered.get_or_insert_with(Instant::now) - self.started
+    }
+
+    /// The answer begins.
+    pub(super) fn answer(&mut self, status: u16) {
+        let took = self.answered();
         self.status = status;
-        let took = now - self.started;
         if let Some(route) = self.route {
             self.live.routes[route].counters.record(status, took);
         }
-        took
     }
 
     /// The answer turned into a stream: from now on nobody waits.

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,6 +25,7 @@ use super::backend::Backend;
 use super::claim::Claim;
 use super::io::Stream;
 use super::request::{Progress, RequestBody};
+use super::socket_path::SocketPath;
 use super::timer::Timer;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -54,7 +56,8 @@ impl Link {
     }
 
     pub(super) async fn connect_unix(path: &str) -> io::Result<Box<Self>> {
-        Self::over(Stream::Unix(UnixStream::connect(path).await?)).await
+        let path = SocketPath::new(Path::new(path))?;
+        Self::over(Stream::Unix(UnixStream::connect(path.as_path()).await?)).await
     }
 
     async fn over(stream: Stream) -> io::Result<Box<Self>> {
@@ -168,10 +171,10 @@ struct Shelf {
 
 impl Links {
     /// An idle connection that still looks alive.
-    pub(super) async fn take(&self, backend: &Backend, replayable: bool) -> Option<Box<Link>> {
+    pub(super) async fn take(&self, backend: &Backend, replayable: bool, now: Instant) -> Option<Box<Link>> {
         loop {
             let mut link = self.0.borrow_mut().get_mut(&backend.id)?.idle.pop()?;
-            let age = link.used.elapsed();
+            let age = now.saturating_duration_since(link.used);
             if age > MAX_AGE || (!replayable && age > FRESH) {
                 // All others are older still.
                 if age > MAX_AGE {

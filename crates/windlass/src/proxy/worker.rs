@@ -111,7 +111,7 @@ impl Worker {
     }
 
     async fn flush_log(self: Rc<Self>) {
-        loop {
+        while self.log.is_on() {
             tokio::time::sleep(Duration::from_millis(250)).await;
             self.log.flush();
         }

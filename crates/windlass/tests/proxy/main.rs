@@ -5,6 +5,8 @@
 mod encrypted;
 mod forwarding;
 mod framing;
+mod health;
+mod limits;
 mod restarting;
 mod static_files;
 mod support;

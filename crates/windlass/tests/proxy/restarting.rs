@@ -62,7 +62,7 @@ impl FakeKeeper {
     /// Starts a proxy with the stored sockets from descriptor 3 on, as a keeper does.
     fn proxy(&self, directory: &Path) -> std::process::Child {
         let stored = self.stored.lock().unwrap();
-        let names: Vec<_> = stored.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = stored.iter().map(|(name, _)| name.replace(':', "%3A")).collect();
         let mut script = String::from("exec \"$@\"");
         let copies: Vec<OwnedFd> =
             stored.iter().map(|(_, fd)| rustix::io::fcntl_dupfd_cloexec(fd, 50).unwrap()).collect();

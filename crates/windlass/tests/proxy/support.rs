@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -203,7 +203,7 @@ impl Backend {
     pub(crate) fn start_at(address: SocketAddr, name: &'static str) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = std::net::TcpListener::bind(address).unwrap();
+        let listener = bind(address);
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(AtomicU64::new(0));
@@ -245,6 +245,16 @@ impl Drop for Backend {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Binds, once whoever had the address has let it go.
+pub(crate) fn bind(address: SocketAddr) -> TcpListener {
+    let mut bound = None;
+    wait_for("the address", || {
+        bound = TcpListener::bind(address).ok();
+        bound.is_some()
+    });
+    bound.unwrap()
 }
 
 type Reply = Response<BoxBody<Bytes, Infallible>>;

@@ -198,10 +198,45 @@ fn an_older_or_wrong_table_is_refused_and_changes_nothing() {
     let mut taken = table(6, "r2", &[]);
     taken.listen.http = vec![backend.address.to_string()];
     wrong.push(taken);
+    let mut twice = table(6, "r2", &[]);
+    twice.listen.https = twice.listen.http.clone();
+    wrong.push(twice);
     for table in wrong {
         let answer = proxy.ask(&Ask::Apply(Box::new(table)));
         assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
     }
     assert_eq!(get(proxy.address(), "/").text(), "one");
     proxy.apply(&table(5, "r1", &[("web.r1.1", backend.address)]));
+}
+
+#[test]
+fn a_client_that_takes_nothing_does_not_hold_up_the_drain() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", old.address)]));
+    let mut deaf = Client::connect(proxy.address());
+    deaf.send("GET /text/3000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    wait_for("the request in flight", || proxy.left_on("web.r1.1") == 1);
+    let mut second = table(2, "r2", &[("web.r2.1", new.address)]);
+    second.drain = Span::from_millis(100);
+    proxy.apply(&second);
+    let begin = Instant::now();
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
+    assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn the_admin_socket_refuses_what_it_does_not_understand() {
+    use std::io::Write;
+    let proxy = Proxy::start();
+    let mut stream = std::os::unix::net::UnixStream::connect(proxy.directory.path().join("sock")).unwrap();
+    stream.write_all(b"{\"apply\": 1}\nnonsense\n\"report\"\n").unwrap();
+    let mut lines = std::io::BufReader::new(stream).lines();
+    for expected in ["refused", "refused", "report"] {
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.starts_with(&format!("{{\"{expected}\"")), "{line}");
+    }
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(proxy.directory.path().join("sock")).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
 }

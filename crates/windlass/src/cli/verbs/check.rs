@@ -1,20 +1,28 @@
 //! `windlass check`
 
-use windlass_core::diag;
+use windlass_core::spec::Spec;
 
 use super::request;
 use crate::cli::context::{Context, MANIFEST};
 use crate::cli::failure::Failure;
-use crate::keeper::limits;
+use crate::keeper::limits::{self, By, Capabilities};
+use crate::resource;
 
 pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     let (spec, _) = context.specification(&project, &request::new_key()?)?;
     let (_, diags) = windlass_core::manifest::load(project.manifest.text());
     if !context.options.json && !diags.is_empty() {
-        context.say(diag::render_all(&diags, project.manifest.text(), &project.file).trim_end());
+        context.draw(&diags, project.manifest.text(), &project.file);
     }
-    let _ = limits::capabilities();
+    for wrong in limits_beyond(&spec, &limits::capabilities()) {
+        context.say(&format!("warning: {wrong}"));
+    }
+    for (name, resource) in &spec.resources {
+        if let Err(fault) = resource::check(resource) {
+            context.say(&format!("warning: on this machine {name} cannot run: {}", fault.message));
+        }
+    }
     let document = serde_json::json!({
         "app": spec.app, "environment": spec.environment, "warnings": diags,
     });
@@ -31,4 +39,31 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
         )
     });
     Ok(0)
+}
+
+/// Limits of the manifest that this machine cannot honour, or only in another way than one would
+/// think.
+fn limits_beyond(spec: &Spec, here: &Capabilities) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, service) in &spec.services {
+        let limits = &service.limits;
+        let asked = [
+            ("cpu", limits.cpu_millis.is_some(), &here.cpu),
+            ("memory", limits.memory.is_some(), &here.memory),
+            ("processes", limits.processes.is_some(), &here.processes),
+        ];
+        for (what, _, by) in asked.into_iter().filter(|(_, asked, _)| *asked) {
+            match by {
+                By::Nothing(why) => found.push(format!("the {what} limit of {name} cannot be held here: {why}")),
+                By::Each { limit } => found.push(format!(
+                    "the {what} limit of {name} holds for each of its processes, not for all together ({limit})"
+                )),
+                By::Account { limit } => found.push(format!(
+                    "the {what} limit of {name} counts all processes of this account ({limit})"
+                )),
+                By::ControlGroup { .. } => {}
+            }
+        }
+    }
+    found
 }

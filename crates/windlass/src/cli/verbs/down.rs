@@ -40,9 +40,9 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         Answer::Done => {}
         _ => return Err(unexpected()),
     }
+    crate::cli::client::wait_gone(&project.layout).await;
     if delete_data {
-        // The host side has gone; its keeper and its state are the last things here.
-        crate::cli::client::wait_gone(&project.layout).await;
+        // The host side has gone; its state is the last thing here.
         std::fs::remove_dir_all(project.layout.root()).map_err(|error| {
             Failure::failed(format!("{} cannot be deleted: {error}", project.layout.root().display()), "")
         })?;

@@ -1,7 +1,10 @@
 //! `windlass run JOB` and `windlass run -- COMMAND`
 
+use std::io::IsTerminal;
+use std::os::unix::process::CommandExt;
+
 use windlass_core::name::Name;
-use windlass_core::protocol::{Answer, Ask, RunWhat};
+use windlass_core::protocol::{Answer, Ask, RunWhat, Values};
 use windlass_core::spec::{Command, Template};
 
 use crate::cli::args;
@@ -21,7 +24,10 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
         None => RunWhat::Command(Command::Argv(args.command.into_iter().map(Template::literal).collect())),
     };
     let mut client = Client::start(&project.layout).await?;
-    client.send(&Ask::Run { what, by: context.who() }).await?;
+    // A person at a terminal gets the terminal: a shell or a prompt for a password must work there.
+    // Everybody else gets lines, with secrets masked, from a command that Windlass keeps.
+    let attached = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    client.send(&Ask::Run { what, attached: attached && !context.options.json, by: context.who() }).await?;
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let answer = tokio::select! {
@@ -34,6 +40,9 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
                 print_line(&serde_json::json!({ "line": text }).to_string());
             }
             Answer::Line { text, .. } => print_line(&text),
+            Answer::Attach { argv, directory, user, env } => {
+                return Err(execute(&argv, &directory, user.as_deref(), &env));
+            }
             Answer::Exited { code, how } => {
                 if context.options.json {
                     print_line(&serde_json::json!({ "exit_code": code, "how": how }).to_string());
@@ -45,4 +54,24 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
             _ => return Err(unexpected()),
         }
     }
+}
+
+/// Becomes the command: this process ends here, unless it cannot.
+fn execute(argv: &[String], directory: &str, user: Option<&str>, env: &Values) -> Failure {
+    let Some((program, arguments)) = argv.split_first() else {
+        return Failure::usage("there is no command", "write it after --");
+    };
+    if let Err(why) = std::env::set_current_dir(directory) {
+        return Failure::failed(format!("{directory} cannot be entered: {why}"), "");
+    }
+    if let Err(why) = user.map_or(Ok(()), crate::keeper::assume_account) {
+        return Failure::failed(why, "");
+    }
+    let error = std::process::Command::new(program)
+        .args(arguments)
+        .env_clear()
+        .envs(&env.0)
+        .env("TERM", std::env::var_os("TERM").unwrap_or_default())
+        .exec();
+    Failure::new(127, format!("{program} cannot be run: {error}"), "")
 }

@@ -43,11 +43,12 @@ impl Acting {
 
     /// An instance of the new release that ended or had to be started again.
     fn fallen(&self, plan: &Plan) -> Option<windlass_core::name::InstanceId> {
-        let new = plan.instances.values().flatten().filter(|id| id.release == plan.release);
-        new.cloned().find(|id| {
+        let mut new = plan.instances.values().flatten().filter(|id| id.release == plan.release);
+        new.find(|id| {
             let seen = process::observe(&self.host.layout.instance(id));
             seen.is_none_or(|seen| !seen.keeper_alive || seen.has_ended() || seen.restarts() > 0)
         })
+        .cloned()
     }
 }
 

@@ -71,7 +71,8 @@ fn is_stop_of_all(plan: &Plan) -> bool {
 }
 
 impl Host {
-    /// Whether the ledger says what this plan's commit writes, and the link follows it.
+    /// Whether the ledger says what this plan's commit writes. If so the link follows it: a crash may
+    /// have come between the two.
     pub(super) fn is_committed(&self, plan: &Plan) -> Result<bool, Fault> {
         let active = self
             .journal
@@ -83,8 +84,12 @@ impl Host {
                 && active.release.instances == plan.instances
                 && active.stopped == is_stop_of_all(plan)
         });
-        let link = std::fs::read_link(self.layout.current()).ok();
-        Ok(in_ledger && link == Some(relative_tree(plan)))
+        if in_ledger {
+            self.point_current(plan).map_err(|error| {
+                Fault::new(format!("`current` cannot be changed: {error}"), "free some disk space")
+            })?;
+        }
+        Ok(in_ledger)
     }
 
     fn point_current(&self, plan: &Plan) -> io::Result<()> {

@@ -6,15 +6,12 @@ use windlass_core::journal::Fault;
 use windlass_core::launch::{End, Exit, Launch};
 use windlass_core::name::Name;
 use windlass_core::plan::{Plan, job_digest};
-use windlass_core::spec::{Command, Job, Limits, Stop, Undo};
-use windlass_core::units::Span;
+use windlass_core::spec::{Command, Job, Undo};
 
 use super::Acting;
-use crate::host::fill::Fill;
-use crate::host::instances::log;
+use crate::host::errand::Errand;
 use crate::host::oneshot::{self, Ended};
-use crate::host::releases::once;
-use crate::host::{Host, logs, resources, values};
+use crate::host::{Host, logs};
 use crate::runtime::process;
 
 /// The name of a job's keeper and log: one for each release, so that what one run did is never taken
@@ -45,12 +42,12 @@ impl Acting {
         let ended = host.run_job_command(plan, job, command, &label, line).await?;
         let tail = logs::tail(&host.layout.log(&label), 40);
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
-        oneshot::success(&what, &ended, job.timeout, host.redacted(plan.release, tail))?;
+        oneshot::success(&what, &ended, job.timeout, host.redacted(plan.release, &tail))?;
         let mut journal = host.journal.borrow_mut();
         let noted = if undo {
             journal.job_undone(name)
         } else {
-            journal.job_done(name, &job_digest(&plan.spec, job, &plan.tree.source), plan.release)
+            journal.job_done(name, &job_digest(&plan.spec, name, &plan.tree.source), plan.release)
         };
         noted.map_err(|error| Fault::new(error.to_string(), ""))?;
         Ok(String::new())
@@ -67,35 +64,31 @@ impl Host {
         label: &str,
         line: &dyn Fn(String),
     ) -> Result<Ended, Fault> {
-        let values = values::read(&self.layout, plan.release)
-            .map_err(|error| Fault::new(format!("the settings cannot be read: {error}"), ""))?;
-        let facts = resources::facts(self, &plan.spec.resources, &values).await?;
-        let fill = Fill {
-            app: &plan.spec.app,
-            environment: &plan.spec.environment,
-            release: plan.release,
-            shared: &self.layout.shared(),
-            values: &values,
-            facts: &facts,
-            port: None,
-            replica: 1,
-            label,
-        };
-        let launch = Launch {
-            label: label.to_owned(),
-            argv: fill.argv(command)?,
-            directory: self.layout.tree(plan.tree.id).join(&job.directory).display().to_string(),
-            user: job.user.clone(),
-            restart: once(),
-            stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(10), quiet: None },
-            limits: Limits::clone(&job.limits),
-            log: log(self.layout.log(label)),
-            timeout: job.timeout,
-            oom_score_adj: 300,
-            ..Launch::default()
-        };
-        let env = fill.environment(&job.env, job.user.as_deref())?;
+        let (launch, env) = self.job_launch(plan, job, command, label).await?;
         self.run_to_end(&self.layout.job(label), &launch, env, line).await
+    }
+
+    /// Describes a command with a job's environment in the plan's release.
+    pub(in crate::host) async fn job_launch(
+        &self,
+        plan: &Plan,
+        job: &Job,
+        command: &Command,
+        label: &str,
+    ) -> Result<(Launch, Vec<(String, String)>), Fault> {
+        let errand = Errand {
+            label,
+            log: label,
+            command,
+            directory: self.layout.tree(plan.tree.id).join(&job.directory),
+            env: &job.env,
+            user: job.user.as_ref(),
+            release: plan.release,
+            resources: &plan.spec.resources,
+            limits: job.limits.clone(),
+            timeout: job.timeout,
+        };
+        self.errand(&errand).await
     }
 
     /// Whether a command that runs once ended well.

@@ -31,7 +31,7 @@ pub(super) struct Acting {
 impl World for Acting {
     async fn perform(&self, run: &str, plan: &Plan, step: u32, action: &Action) -> Result<String, Fault> {
         let host = &self.host;
-        let line = |line: String| self.output(plan, step, line);
+        let line = |line: String| self.output(plan, step, &line);
         match action {
             Action::Preflight => host.preflight(plan).await,
             Action::FetchSource { tree } => host.fetch_source(plan, *tree).await,
@@ -72,7 +72,7 @@ impl World for Acting {
                 host.layout.is_sealed(*tree) || host.succeeded(&build_label(plan, *index))
             }
             Action::RemoveTree { tree } => !host.layout.tree(*tree).exists(),
-            Action::TakeLock => host.lock_holder()?.as_deref() == Some(run),
+            Action::TakeLock => host.lock_holder()?.as_deref() == Some(run) && self.is_as_planned(plan)?,
             Action::StartResource { .. } => false,
             Action::StopResource { resource } => !runs(&host.layout.resource(resource).join("keeper")),
             Action::RunJob { job, undo } => host.succeeded(&jobs::label(plan, job, *undo)),
@@ -100,8 +100,8 @@ impl World for Acting {
 }
 
 impl Acting {
-    fn output(&self, plan: &Plan, step: u32, line: String) {
-        let line = self.host.redactor(plan.release).redact(&line).into_owned();
+    fn output(&self, plan: &Plan, step: u32, line: &str) {
+        let line = self.host.redactor(plan.release).redact(line).into_owned();
         (self.emit)(Event { at: clock::wall_millis(), what: What::StepOutput { step, line } });
     }
 
@@ -113,6 +113,13 @@ impl Acting {
             row.and_then(|row| row.spec.resources.get(name).cloned())
         };
         known.ok_or_else(|| Fault::new(format!("{of} has no resource {name}"), ""))
+    }
+
+    /// Whether the world is still the one that the plan was made for, and its tree is there.
+    fn is_as_planned(&self, plan: &Plan) -> Result<bool, Fault> {
+        let seen = super::observe(&self.host.layout, &self.host.journal.borrow());
+        let seen = seen.map_err(|error| Fault::new(error.to_string(), ""))?;
+        Ok(seen.fingerprint() == plan.base && self.host.layout.is_sealed(plan.tree.id))
     }
 
     /// Takes the lock, and looks whether the world is still the one that the plan was made for.
@@ -127,8 +134,7 @@ impl Acting {
                 "wait until it is over (`windlass status`), or follow it with `windlass resume`",
             ));
         }
-        let seen = super::observe(&self.host.layout, &self.host.journal.borrow()).map_err(unreadable)?;
-        if seen.fingerprint() != plan.base {
+        if !self.is_as_planned(plan)? {
             return Err(refused(
                 "the environment has changed since the plan was made".to_owned(),
                 "plan again, look at it, and apply that",

@@ -3,7 +3,7 @@
 use http_body_util::{BodyExt, Limited};
 use windlass_core::journal::Fault;
 use windlass_core::plan::Plan;
-use windlass_core::spec::SmokeTest;
+use windlass_core::spec::{Probe, SmokeTest};
 
 use super::Acting;
 use crate::host::identity::Identity;
@@ -18,7 +18,8 @@ impl Acting {
         for id in plan.instances.get(&test.service).into_iter().flatten() {
             let identity = Identity::read(&self.host.layout.instance(id)).ok();
             let Some(port) = identity.as_ref().and_then(|identity| identity.port) else { continue };
-            let answer = tokio::time::timeout(test.timeout.as_duration(), ask(port, test)).await;
+            let host = host_header(plan, test, port);
+            let answer = tokio::time::timeout(test.timeout.as_duration(), ask(port, &host, test)).await;
             let wrong = match answer {
                 Err(_) => format!("it did not answer within {}", test.timeout),
                 Ok(Err(why)) => why,
@@ -35,7 +36,17 @@ impl Acting {
     }
 }
 
-async fn ask(port: u16, test: &SmokeTest) -> Result<(), String> {
+/// The name the service is asked by: the one that its readiness check uses, because some
+/// applications answer to their own names only.
+fn host_header(plan: &Plan, test: &SmokeTest, port: u16) -> String {
+    let service = plan.spec.services.get(&test.service);
+    match service.and_then(|service| service.checks.readiness.as_ref()).map(|check| &check.probe) {
+        Some(Probe::Http { host: Some(host), .. }) => host.clone(),
+        _ => format!("127.0.0.1:{port}"),
+    }
+}
+
+async fn ask(port: u16, host: &str, test: &SmokeTest) -> Result<(), String> {
     let stream =
         tokio::net::TcpStream::connect(("127.0.0.1", port)).await.map_err(|error| error.to_string())?;
     let io = hyper_util::rt::TokioIo::new(stream);
@@ -43,7 +54,7 @@ async fn ask(port: u16, test: &SmokeTest) -> Result<(), String> {
         hyper::client::conn::http1::handshake(io).await.map_err(|error| error.to_string())?;
     let connection = tokio::task::spawn_local(connection);
     let request = http::Request::get(test.path.as_str())
-        .header("host", format!("127.0.0.1:{port}"))
+        .header("host", host)
         .header("user-agent", "windlass-smoke-test")
         .body(http_body_util::Empty::<bytes::Bytes>::new())
         .map_err(|error| error.to_string())?;

@@ -1,0 +1,50 @@
+//! The parts that answer nobody.
+
+use std::fs::File;
+use std::io;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::{Behaviour, append, crash_after, release, shared};
+
+/// `crash:MS` ends it badly.
+pub(super) fn work(behaviour: &Behaviour) -> io::Result<()> {
+    behaviour.time("crash").into_iter().for_each(crash_after);
+    loop {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// Writes `pid release milliseconds` to the file `ticks` a hundred times a second, and `overlap`
+/// to it if another scheduler runs.
+pub(super) fn schedule(behaviour: &Behaviour) -> io::Result<()> {
+    behaviour.time("crash").into_iter().for_each(crash_after);
+    let only = File::create(shared("scheduler.lock"))?;
+    if flock(&only, FlockOperation::NonBlockingLockExclusive).is_err() {
+        append("ticks", "overlap")?;
+    }
+    loop {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        append("ticks", &format!("{} {} {now}", std::process::id(), release()))?;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// `exit:CODE` fails it, `hang` has it never end; `begun` is written in any case.
+pub(super) fn job(name: &str, behaviour: &Behaviour) -> ExitCode {
+    let line = format!("{name} {}", release());
+    let only = File::create(shared(&format!("{name}.lock"))).ok();
+    let alone = only.as_ref().is_none_or(|only| flock(only, FlockOperation::NonBlockingLockExclusive).is_ok());
+    let line = if alone { line } else { format!("{line} overlap") };
+    if append(name, &line).is_err() {
+        return ExitCode::FAILURE;
+    }
+    if behaviour.has("hang") {
+        std::thread::sleep(Duration::from_secs(120));
+    }
+    behaviour.time("slow").into_iter().for_each(std::thread::sleep);
+    let code = behaviour.number("exit").unwrap_or_default();
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}

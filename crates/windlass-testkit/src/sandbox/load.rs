@@ -1,0 +1,137 @@
+//! Clients that keep asking, and what they noticed.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufReader};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::request::{connect, get, send};
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// When it was asked, since the load began.
+    pub at: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// The status and the release that answered, or what a client would have noticed.
+    pub outcome: Result<(u16, String), String>,
+}
+
+/// All requests of a load.
+#[derive(Debug, Clone, Default)]
+pub struct Seen(pub Vec<Answered>);
+
+impl Seen {
+    /// Those that a client would complain about.
+    #[must_use]
+    pub fn failed(&self) -> Vec<&Answered> {
+        self.0.iter().filter(|answered| !matches!(answered.outcome, Ok((200, _)))).collect()
+    }
+
+    /// The releases that answered.
+    #[must_use]
+    pub fn releases(&self) -> BTreeSet<String> {
+        self.0.iter().filter_map(|answered| Some(answered.outcome.as_ref().ok()?.1.clone())).collect()
+    }
+
+    /// The longest that any request took.
+    #[must_use]
+    pub fn slowest(&self) -> Duration {
+        self.0.iter().map(|answered| answered.took).max().unwrap_or_default()
+    }
+
+    /// Fails the test if any request failed, or if there were fewer than `least`.
+    pub fn assert_none_failed(&self, least: usize) {
+        let failed = self.failed();
+        assert!(
+            failed.is_empty(),
+            "{} of {} requests failed; the first: {:?}",
+            failed.len(),
+            self.0.len(),
+            &failed[..failed.len().min(5)]
+        );
+        assert!(self.0.len() >= least, "only {} requests were made", self.0.len());
+    }
+}
+
+/// Two clients: one opens a connection for each request, one keeps its connection. Neither tries
+/// anything again. Together they ask about 200 times a second.
+pub struct Load {
+    enough: Arc<AtomicBool>,
+    clients: Vec<JoinHandle<Vec<Answered>>>,
+}
+
+impl Load {
+    /// Begins.
+    #[must_use]
+    pub fn begin(port: u16) -> Self {
+        Self::at_pace(port, Duration::from_millis(10))
+    }
+
+    /// Begins, each client asking once in this time.
+    #[must_use]
+    pub fn at_pace(port: u16, pace: Duration) -> Self {
+        let enough = Arc::new(AtomicBool::new(false));
+        let clients = [false, true]
+            .into_iter()
+            .map(|kept| {
+                let enough = enough.clone();
+                std::thread::spawn(move || client(port, pace, kept, &enough))
+            })
+            .collect();
+        Self { enough, clients }
+    }
+
+    /// Ends, and answers what was seen.
+    #[must_use]
+    pub fn end(mut self) -> Seen {
+        self.enough.store(true, Ordering::Relaxed);
+        let mut seen: Vec<Answered> =
+            self.clients.drain(..).flat_map(|client| client.join().expect("a client failed")).collect();
+        seen.sort_by_key(|answered| answered.at);
+        Seen(seen)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.enough.store(true, Ordering::Relaxed);
+    }
+}
+
+fn client(port: u16, pace: Duration, kept: bool, enough: &AtomicBool) -> Vec<Answered> {
+    let began = Instant::now();
+    let mut connection = None;
+    let mut answers = Vec::new();
+    while !enough.load(Ordering::Relaxed) {
+        let at = began.elapsed();
+        let outcome = if kept { ask_again(port, &mut connection) } else { ask(port) };
+        let took = began.elapsed() - at;
+        answers.push(Answered { at, took, outcome: outcome.map_err(|error| error.to_string()) });
+        std::thread::sleep(pace.saturating_sub(took));
+    }
+    answers
+}
+
+fn ask(port: u16) -> io::Result<(u16, String)> {
+    get(port, "/version").map(|reply| (reply.status, reply.body))
+}
+
+/// Over the kept connection. One that said `Connection: close` is opened anew, as any client does.
+fn ask_again(
+    port: u16,
+    connection: &mut Option<BufReader<std::net::TcpStream>>,
+) -> io::Result<(u16, String)> {
+    let mut open = match connection.take() {
+        Some(open) => open,
+        None => BufReader::new(connect(port)?),
+    };
+    let reply = send(&mut open, "/version", false)?;
+    if !reply.headers.iter().any(|header| header == "connection: close") {
+        *connection = Some(open);
+    }
+    Ok((reply.status, reply.body))
+}

@@ -1,0 +1,31 @@
+//! The real program in a place of its own.
+//!
+//! A [`Sandbox`] has its own `WINDLASS_HOME`, its own copy of a small application
+//! ([`application`], built as the program `fixture`) and its own port. [`Load`] keeps asking while
+//! things happen to it, and counts what a client would have noticed. When a sandbox is dropped,
+//! every process of it is killed; when the test did not fail and took it down, none may be left.
+//!
+//! [`score`] is where the tests that injure Windlass write down how that went.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "only tests use this: what goes wrong here is the test's failure"
+)]
+
+pub mod application;
+mod load;
+mod manifest;
+mod place;
+mod processes;
+mod request;
+pub mod score;
+mod wait;
+
+pub use load::{Answered, Load, Seen};
+pub use manifest::Manifest;
+pub use place::{Output, Sandbox, Started};
+pub use processes::{Process, kill, lives, processes};
+pub use request::{Reply, get, send};
+pub use wait::{until, until_within};

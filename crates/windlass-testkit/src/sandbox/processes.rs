@@ -1,0 +1,59 @@
+//! The processes of one sandbox, found by what the kernel knows of them.
+
+use std::path::Path;
+
+use rustix::process::{Pid, Signal, getpid, kill_process};
+
+/// A process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its id.
+    pub pid: i32,
+    /// Its arguments.
+    pub argv: Vec<String>,
+    /// Its environment.
+    pub env: Vec<String>,
+}
+
+impl Process {
+    /// Whether it is the program called so, run with this first argument.
+    #[must_use]
+    pub fn is(&self, program: &str, verb: &str) -> bool {
+        let name = self.argv.first().and_then(|path| path.rsplit('/').next());
+        name == Some(program) && self.argv.get(1).is_some_and(|word| word == verb)
+    }
+}
+
+/// All processes whose arguments or environment name something below this directory.
+#[must_use]
+pub fn processes(below: &Path) -> Vec<Process> {
+    let below = below.to_str().unwrap();
+    let own = getpid().as_raw_nonzero().get();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let words = |file: &str| -> Vec<String> {
+            let bytes = std::fs::read(entry.path().join(file)).unwrap_or_default();
+            let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+            words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+        };
+        let process = Process { pid, argv: words("cmdline"), env: words("environ") };
+        let names = process.argv.iter().chain(&process.env).any(|word| word.contains(below));
+        if pid != own && names && lives(pid) {
+            found.push(process);
+        }
+    }
+    found
+}
+
+/// Whether a process runs; one that has ended and was not yet taken notice of does not.
+#[must_use]
+pub fn lives(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat[stat.rfind(')').unwrap_or(0)..].starts_with(") Z"))
+}
+
+/// Sends a signal; a process that has gone already is no failure.
+pub fn kill(pid: i32, signal: Signal) {
+    let _gone = kill_process(Pid::from_raw(pid).expect("no process id"), signal);
+}

@@ -1,0 +1,20 @@
+//! Waiting for what nothing announces, never for ever.
+
+use std::time::{Duration, Instant};
+
+/// Looks until there is something; fails after 30 seconds, naming what was waited for.
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    until_within(Duration::from_secs(30), what, look)
+}
+
+/// The same with a time limit of its own.
+pub fn until_within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited {limit:?} for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,81 @@
+//! Describing what runs once, in a release and with its environment: build steps, jobs, cron runs.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use windlass_core::journal::Fault;
+use windlass_core::launch::Launch;
+use windlass_core::name::{Name, ReleaseId};
+use windlass_core::spec::{Command, Limits, Resource, Restart, RestartWhen, Stop, Template};
+use windlass_core::units::Span;
+
+use super::Host;
+use super::fill::Subject;
+use super::instances::log;
+
+/// Something that runs once.
+pub(super) struct Errand<'a> {
+    /// The name of its keeper.
+    pub(super) label: &'a str,
+    /// The name of its log.
+    pub(super) log: &'a str,
+    pub(super) command: &'a Command,
+    /// Where it runs, absolute.
+    pub(super) directory: PathBuf,
+    pub(super) env: &'a IndexMap<String, Template>,
+    pub(super) user: Option<&'a String>,
+    /// The release whose settings it gets.
+    pub(super) release: ReleaseId,
+    /// The resources it may refer to.
+    pub(super) resources: &'a IndexMap<Name, Resource>,
+    pub(super) limits: Limits,
+    pub(super) timeout: Span,
+}
+
+/// How long what runs once has, when it is asked to end.
+const GRACE: Span = Span::from_secs(10);
+
+/// When memory is short, what runs once goes before what serves.
+const FIRST_TO_GO: i32 = 400;
+
+impl Host {
+    /// The process to keep, and its whole environment.
+    pub(super) async fn errand(&self, errand: &Errand<'_>) -> Result<(Launch, Vec<(String, String)>), Fault> {
+        let subject = Subject {
+            release: errand.release,
+            resources: errand.resources,
+            port: None,
+            replica: 1,
+            label: errand.label,
+        };
+        let user = errand.user.map(String::as_str);
+        let (argv, env) = self
+            .fill(subject, |fill| Ok((fill.argv(errand.command)?, fill.environment(errand.env, user)?)))
+            .await?;
+        let launch = Launch {
+            label: errand.label.to_owned(),
+            argv,
+            directory: errand.directory.display().to_string(),
+            user: errand.user.cloned(),
+            restart: once(),
+            stop: Stop { signal: "TERM".to_owned(), grace: GRACE, quiet: None },
+            limits: errand.limits.clone(),
+            log: log(&self.layout.log(errand.log)),
+            timeout: errand.timeout,
+            oom_score_adj: FIRST_TO_GO,
+            ..Launch::default()
+        };
+        Ok((launch, env))
+    }
+}
+
+/// What runs to its end is not started again by its keeper.
+fn once() -> Restart {
+    Restart {
+        when: RestartWhen::Never,
+        backoff: Span::ZERO,
+        backoff_max: Span::ZERO,
+        limit: 0,
+        window: Span::ZERO,
+    }
+}

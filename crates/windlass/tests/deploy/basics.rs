@@ -1,0 +1,123 @@
+//! What a person does on an ordinary day.
+
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, until};
+
+use super::{WINDLASS, deployed};
+
+#[test]
+fn the_first_deploy_answers_with_the_address() {
+    let sandbox = Sandbox::new(WINDLASS);
+    let output = sandbox.succeed(&["deploy"]);
+    assert!(output.stdout.contains(&format!("http://127.0.0.1:{}", sandbox.port)), "{output:?}");
+    assert_eq!(sandbox.answering(), "r1");
+    assert_eq!(sandbox.running("web").len(), 2);
+    assert_eq!(sandbox.running("worker").len(), 1);
+    assert_eq!(sandbox.running("scheduler").len(), 1);
+    assert_eq!(sandbox.shared("migrate"), "migrate r1\n");
+    sandbox.down();
+}
+
+#[test]
+fn a_deploy_of_the_same_does_nothing() {
+    let sandbox = deployed(&Manifest::default());
+    let before = sandbox.processes();
+    let output = sandbox.succeed(&["deploy", "--json"]);
+    assert_eq!(output.json()["changed"], false, "{output:?}");
+    assert_eq!(sandbox.processes(), before);
+    assert_eq!(sandbox.release(), "r1");
+    sandbox.down();
+}
+
+#[test]
+fn deploys_and_going_back_under_load_lose_nothing() {
+    let sandbox = deployed(&Manifest::default());
+    let load = Load::begin(sandbox.port);
+    for release in ["r2", "r3"] {
+        sandbox.change();
+        sandbox.succeed(&["deploy"]);
+        assert_eq!(sandbox.answering(), release);
+    }
+    sandbox.succeed(&["rollback"]);
+    assert_eq!(sandbox.release(), "r4");
+    let seen = load.end();
+    seen.assert_none_failed(100);
+    assert_eq!(seen.releases().into_iter().collect::<Vec<_>>(), ["r1", "r2", "r3", "r4"]);
+    sandbox.down();
+}
+
+#[test]
+fn only_what_changed_is_started_again() {
+    let manifest = Manifest { worker: Some("files = [\"worker/**\"]".into()), ..Manifest::default() };
+    let sandbox = deployed(&manifest);
+    let pids = |kind: &str| sandbox.running(kind).iter().map(|process| process.pid).collect::<Vec<_>>();
+    let (web, worker) = (pids("web"), pids("worker"));
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    assert_ne!(pids("web"), web);
+    assert_eq!(pids("worker"), worker);
+    sandbox.down();
+}
+
+#[test]
+fn services_are_scaled_restarted_stopped_and_started_without_a_gap() {
+    let sandbox = deployed(&Manifest::default());
+    let load = Load::begin(sandbox.port);
+    sandbox.succeed(&["scale", "web=3"]);
+    assert_eq!(sandbox.running("web").len(), 3);
+    sandbox.succeed(&["restart", "web"]);
+    assert_eq!(sandbox.running("web").len(), 3);
+    sandbox.succeed(&["stop", "worker"]);
+    assert_eq!(sandbox.running("worker").len(), 0);
+    sandbox.succeed(&["restart", "worker"]);
+    assert_eq!(sandbox.running("worker").len(), 1);
+    load.end().assert_none_failed(50);
+
+    sandbox.succeed(&["stop"]);
+    assert_eq!(sandbox.running("web").len() + sandbox.running("scheduler").len(), 0);
+    assert!(get(sandbox.port, "/version").is_err(), "nobody listens any more");
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.get("/version").status, 200);
+    sandbox.down();
+}
+
+#[test]
+fn what_the_application_writes_can_be_read_in_the_log() {
+    let sandbox = deployed(&Manifest::small());
+    sandbox.behave("web.crash:50");
+    sandbox.fail(&["deploy"], 3);
+    let output = sandbox.succeed(&["logs", "web"]);
+    assert!(output.stdout.contains("crashing, as told"), "{output:?}");
+    let runs = sandbox.succeed(&["runs", "--json"]).json();
+    assert_eq!(runs.as_array().unwrap().len(), 2, "{runs}");
+    sandbox.down();
+}
+
+#[test]
+fn going_down_leaves_the_data_unless_told_otherwise() {
+    let sandbox = deployed(&Manifest::default());
+    sandbox.succeed(&["down"]);
+    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    assert!(sandbox.shared("migrate").contains("r1"));
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.get("/version").status, 200);
+    sandbox.fail(&["down", "--delete-data"], 2);
+    sandbox.down();
+}
+
+#[test]
+fn two_environments_live_side_by_side() {
+    let mut sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let other = Sandbox::with(WINDLASS, &Manifest::small()).port;
+    sandbox.set("STAGE_ADDRESS", "unused");
+    let more = format!("[environments.staging]\nlisten.http = \"127.0.0.1:{other}\"\n");
+    sandbox.manifest(&Manifest { more, ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    sandbox.succeed(&["deploy", "--env", "staging"]);
+    sandbox.change();
+    sandbox.succeed(&["deploy", "--env", "staging"]);
+    assert_eq!(sandbox.answering(), "r1");
+    assert_eq!(windlass_testkit::sandbox::get(other, "/version").unwrap().body, "r2");
+    sandbox.succeed(&["down", "--delete-data", "--yes", "--env", "staging"]);
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.down();
+}

@@ -1,0 +1,20 @@
+//! The real program deploys a real application, and the application is asked all the while.
+
+mod basics;
+mod jobs;
+mod refusals;
+mod signals;
+mod strategies;
+mod trouble;
+
+use windlass_testkit::sandbox::{Manifest, Sandbox};
+
+/// The program under test.
+const WINDLASS: &str = env!("CARGO_BIN_EXE_windlass");
+
+/// A sandbox in which the application runs.
+fn deployed(manifest: &Manifest) -> Sandbox {
+    let sandbox = Sandbox::with(WINDLASS, manifest);
+    sandbox.succeed(&["deploy"]);
+    sandbox
+}

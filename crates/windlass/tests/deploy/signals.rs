@@ -1,0 +1,128 @@
+//! Whoever asked changes their mind, or goes away.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, until};
+
+use super::deployed;
+
+/// A sandbox whose next deploy waits in its bake, and how the run is begun.
+fn baking() -> Sandbox {
+    let sandbox = deployed(&Manifest { deploy: "bake = \"20s\"".into(), ..Manifest::default() });
+    sandbox.change();
+    sandbox
+}
+
+fn wait_for_the_bake(sandbox: &Sandbox) {
+    until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
+}
+
+fn is_back(sandbox: Sandbox, load: Load) {
+    until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
+    load.end().assert_none_failed(20);
+    assert_eq!(sandbox.answering(), "r1", "{}\n{}", sandbox.run(&["status"]).all(), sandbox.run(&["runs"]).all());
+    assert_eq!(sandbox.running("web").len(), 2);
+    sandbox.down();
+}
+
+#[test]
+fn a_signal_turns_the_run_back() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        let sandbox = baking();
+        let load = Load::begin(sandbox.port);
+        let deploy = sandbox.start(&["deploy"]);
+        wait_for_the_bake(&sandbox);
+        deploy.signal(signal);
+        let output = deploy.finish_within(Duration::from_secs(15));
+        assert_eq!(output.code, 3, "{signal:?}: {output:?}");
+        is_back(sandbox, load);
+    }
+}
+
+#[test]
+fn a_second_signal_leaves_the_run_alone_and_it_still_goes_back() {
+    // The controller goes at once; what it asked for is heeded, whatever it was told meanwhile.
+    for pause in [0, 2, 5] {
+        let sandbox = baking();
+        let load = Load::begin(sandbox.port);
+        let deploy = sandbox.start(&["deploy"]);
+        wait_for_the_bake(&sandbox);
+        deploy.signal(Signal::INT);
+        std::thread::sleep(Duration::from_millis(pause));
+        deploy.signal(Signal::INT);
+        let output = deploy.finish_within(Duration::from_secs(15));
+        assert!(matches!(output.code, 3 | 4), "{output:?}");
+        is_back(sandbox, load);
+    }
+}
+
+#[test]
+fn abort_from_elsewhere_turns_the_run_back() {
+    let sandbox = baking();
+    let load = Load::begin(sandbox.port);
+    let deploy = sandbox.start(&["deploy"]);
+    wait_for_the_bake(&sandbox);
+    let abort = sandbox.fail(&["abort"], 3);
+    assert!(abort.stderr.contains("abort") || abort.stderr.contains("back"), "{abort:?}");
+    assert_eq!(deploy.finish().code, 3);
+    is_back(sandbox, load);
+}
+
+#[test]
+fn a_signal_during_the_build_leaves_nothing_behind() {
+    let manifest = Manifest {
+        more: "[build]\nsteps = [{ shell = \"test $(cat version) = 0 || sleep 60\" }]\n".into(),
+        ..Manifest::default()
+    };
+    let sandbox = deployed(&manifest);
+    sandbox.change();
+    let load = Load::begin(sandbox.port);
+    let deploy = sandbox.start(&["deploy"]);
+    let sleeps = || sandbox.processes().iter().any(|process| process.argv.first().is_some_and(|a| a == "sleep"));
+    until("the build to sleep", || sleeps().then_some(()));
+    deploy.signal(Signal::INT);
+    let output = deploy.finish_within(Duration::from_secs(15));
+    assert!(matches!(output.code, 1 | 3), "{output:?}");
+    assert!(!sleeps(), "the build goes on");
+    assert!(!sandbox.environment().join("releases/r2").exists());
+    is_back(sandbox, load);
+}
+
+#[test]
+fn a_killed_controller_does_not_stop_its_run() {
+    let sandbox = deployed(&Manifest { deploy: "bake = \"1s\"".into(), ..Manifest::default() });
+    sandbox.change();
+    let load = Load::begin(sandbox.port);
+    let deploy = sandbox.start(&["deploy"]);
+    wait_for_the_bake(&sandbox);
+    deploy.signal(Signal::KILL);
+    let _killed = deploy.finish();
+    until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
+    load.end().assert_none_failed(20);
+    assert_eq!(sandbox.release(), "r2");
+    sandbox.down();
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let sandbox = deployed(&Manifest::default());
+    sandbox.change();
+    for args in [["deploy", "--json"], ["status", "--json"], ["logs", "--quiet"]] {
+        let mut child = sandbox.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // As `| head -1`.
+        let mut first = String::new();
+        if args[0] != "logs" {
+            BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        }
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
+        assert!(!said.contains("panic"), "{args:?}: {said}");
+    }
+    assert_eq!(sandbox.answering(), "r2");
+    sandbox.down();
+}

@@ -1,0 +1,124 @@
+//! The ways in which new copies take the place of old ones, each under load.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get};
+
+use super::deployed;
+
+fn loses_nothing(manifest: &Manifest) {
+    let sandbox = deployed(manifest);
+    let load = Load::begin(sandbox.port);
+    for release in ["r2", "r3"] {
+        sandbox.change();
+        sandbox.succeed(&["deploy"]);
+        assert_eq!(sandbox.answering(), release);
+    }
+    load.end().assert_none_failed(50);
+    sandbox.down();
+}
+
+#[test]
+fn a_few_at_a_time() {
+    loses_nothing(&Manifest {
+        replicas: 3,
+        web: "strategy = { rolling = { max_surge = 1 } }".into(),
+        ..Manifest::small()
+    });
+}
+
+#[test]
+fn the_old_one_first_while_requests_wait() {
+    loses_nothing(&Manifest { web: "strategy = \"recreate\"".into(), ..Manifest::small() });
+}
+
+#[test]
+fn a_port_that_is_given() {
+    let port = Sandbox::with(super::WINDLASS, &Manifest::small()).port;
+    loses_nothing(&Manifest {
+        web: format!("port = {port}\nstrategy = \"recreate\""),
+        ..Manifest::small()
+    });
+}
+
+#[test]
+fn a_singleton_never_overlaps() {
+    let manifest = Manifest { worker: None, migrate: None, deploy: "bake = \"0s\"".into(), ..Manifest::default() };
+    let sandbox = deployed(&manifest);
+    for _ in 0..10 {
+        sandbox.change();
+        sandbox.succeed(&["deploy"]);
+    }
+    let ticks = sandbox.shared("ticks");
+    assert!(!ticks.contains("overlap"));
+    let mut lives: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+    for tick in ticks.lines() {
+        let words: Vec<&str> = tick.split(' ').collect();
+        let at = words[2].parse().unwrap();
+        lives.entry(words[..2].join(" ")).or_insert((at, at)).1 = at;
+    }
+    assert_eq!(lives.len(), 11, "{lives:?}");
+    let mut spans: Vec<_> = lives.values().collect();
+    spans.sort();
+    assert!(spans.windows(2).all(|pair| pair[0].1 < pair[1].0), "{lives:?}");
+    sandbox.down();
+}
+
+#[test]
+fn a_slow_request_is_finished_by_the_old_release() {
+    let sandbox = deployed(&Manifest::small());
+    let port = sandbox.port;
+    let slow = std::thread::spawn(move || get(port, "/slow?1500").unwrap());
+    std::thread::sleep(Duration::from_millis(100));
+    sandbox.change();
+    let began = Instant::now();
+    sandbox.succeed(&["deploy"]);
+    let reply = slow.join().unwrap();
+    assert_eq!((reply.status, reply.body.as_str()), (200, "r1"));
+    assert!(began.elapsed() >= Duration::from_millis(1200), "it did not wait: {:?}", began.elapsed());
+    assert_eq!(sandbox.answering(), "r2");
+    sandbox.down();
+}
+
+#[test]
+fn a_websocket_is_told_to_go_and_a_new_one_reaches_the_new_release() {
+    let manifest = Manifest { deploy: "drain = \"1s\"".into(), ..Manifest::small() };
+    let sandbox = deployed(&manifest);
+    let mut open = websocket(sandbox.port);
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    let mut rest = Vec::new();
+    open.read_to_end(&mut rest).unwrap();
+    assert_eq!(rest, [0x88, 0x02, 0x03, 0xE9], "a close frame with 1001, going away");
+    websocket(sandbox.port);
+    assert_eq!(sandbox.answering(), "r2");
+    sandbox.down();
+}
+
+fn websocket(port: u16) -> TcpStream {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream
+        .write_all(
+            b"GET /socket HTTP/1.1\r\nHost: fixture.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+        )
+        .unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+    assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+    // A masked text frame with "hi" under the key 0; it comes back as it is.
+    let frame = [0x81, 0x82, 0, 0, 0, 0, b'h', b'i'];
+    stream.write_all(&frame).unwrap();
+    let mut back = [0; 8];
+    stream.read_exact(&mut back).unwrap();
+    assert_eq!(back, frame);
+    stream
+}

@@ -1,0 +1,103 @@
+//! Endpoints that are well, and those that are not.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+
+use windlass_core::edge::EndpointCheck;
+use windlass_core::units::Span;
+
+use crate::support::{Backend, Client, Proxy, bind, get, table, wait_for};
+
+fn check(path: &str) -> EndpointCheck {
+    EndpointCheck {
+        path: Some(path.to_owned()),
+        host: None,
+        status: Some(200),
+        interval: Span::from_millis(20),
+        timeout: Span::from_millis(500),
+        healthy_after: 2,
+        unhealthy_after: 2,
+    }
+}
+
+#[test]
+fn a_check_goes_on_after_the_switch_and_its_verdict_changes_where_requests_go() {
+    let (well, ill) = (Backend::start("well"), Backend::start("ill"));
+    let mut table = table(1, "r1", &[("web.r1.1", well.address), ("web.r1.2", ill.address)]);
+    table.pools["web"].check = Some(check("/status/200"));
+    let proxy = Proxy::with(&table);
+    let before = well.count();
+    wait_for("a few checks", || well.count() > before + 3);
+    assert!(proxy.report().endpoints["web.r1.2"].healthy);
+    // The same endpoints, with a check that one of them does not pass.
+    let address = ill.address;
+    ill.stop();
+    let ill = unhealthy_server(address);
+    wait_for("the verdict", || !proxy.report().endpoints["web.r1.2"].healthy);
+    let reason = proxy.report().endpoints["web.r1.2"].reason.clone().unwrap();
+    assert!(reason.contains("503") || reason.contains("connection"), "{reason}");
+    for _ in 0..20 {
+        assert_eq!(get(proxy.address(), "/").text(), "well");
+    }
+    drop(ill);
+}
+
+/// Answers everything with 503, until it is dropped.
+fn unhealthy_server(address: std::net::SocketAddr) -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let listener = bind(address);
+    listener.set_nonblocking(true).unwrap();
+    runtime.spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 503 Unwell\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                .await;
+        }
+    });
+    runtime
+}
+
+#[test]
+fn an_endpoint_that_closes_after_each_answer_without_saying_so_costs_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut reader = BufReader::new(stream);
+                let mut line = String::new();
+                while line != "\r\n" {
+                    line.clear();
+                    if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                        return;
+                    }
+                }
+                let _ = reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            });
+        }
+    });
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", address)]));
+    let mut client = Client::connect(proxy.address());
+    for _ in 0..200 {
+        assert_eq!(client.get("/").unwrap().status, 200);
+    }
+    assert_eq!(proxy.report().releases["r1"].failed, 0);
+}
+
+#[test]
+fn an_endpoint_that_hangs_up_before_its_answer_is_a_502() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            drop(BufReader::new(stream.unwrap()).read_line(&mut String::new()));
+        }
+    });
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", address)]));
+    assert_eq!(get(proxy.address(), "/").status, 502);
+    assert_eq!(proxy.report().releases["r1"].failed, 1);
+}
