@@ -80,7 +80,11 @@ fn every_page_with_commands_is_run() {
     for page in crate::files(&repository("docs/guide"), ".md") {
         let name = page.file_stem().unwrap().to_string_lossy().into_owned();
         let runs = blocks(&fs::read_to_string(&page).unwrap()).iter().any(|block| block.is_run());
-        assert_eq!(runs, PAGES.contains(&name.as_str()), "{name}: name it in PAGES, with a test, if it has blocks to run");
+        assert_eq!(
+            runs,
+            PAGES.contains(&name.as_str()),
+            "{name}: name it in PAGES, with a test, if it has blocks to run"
+        );
     }
 }
 
@@ -149,8 +153,9 @@ fn run(name: &str) {
             let (code, output) = sandbox.run(&act.command);
             let shown = format!("{name}: $ {}\n{output}", act.command);
             assert_eq!(code, act.code, "{shown}");
-            missing(&act.expected, &output, |text| sandbox.localise(text))
-                .map_or((), |line| panic!("{shown}\nnot found, or not in this place: {line}"));
+            if let Some(line) = missing(&act.expected, &output, |text| sandbox.localise(text)) {
+                panic!("{shown}\nnot found, or not in this place: {line}");
+            }
         }
     }
 }

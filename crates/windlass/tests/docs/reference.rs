@@ -21,7 +21,10 @@ fn printed(arguments: &[&str]) -> String {
 fn verbs(help: &str) -> Vec<(String, String)> {
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let verbs = list.lines().filter_map(|line| line.trim().split_once("  "));
-    verbs.map(|(verb, about)| (verb.to_owned(), about.trim().to_owned())).filter(|(verb, _)| verb != "help").collect()
+    verbs
+        .map(|(verb, about)| (verb.to_owned(), about.trim().to_owned()))
+        .filter(|(verb, _)| verb != "help")
+        .collect()
 }
 
 /// The lines below `Options:`.

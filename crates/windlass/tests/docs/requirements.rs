@@ -38,8 +38,12 @@ fn proofs() -> BTreeMap<String, Vec<String>> {
 
 /// A row of the list: id, requirement, tests, state.
 fn cells(line: &str) -> Option<[String; 4]> {
-    let cells: Vec<String> =
-        line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").map(|cell| cell.trim().to_owned()).collect();
+    let cells: Vec<String> = line
+        .strip_prefix("| ")?
+        .strip_suffix(" |")?
+        .split(" | ")
+        .map(|cell| cell.trim().to_owned())
+        .collect();
     let row: [String; 4] = cells.try_into().ok()?;
     SYSTEMS.iter().any(|(system, _)| row[0].starts_with(&format!("{system}-"))).then_some(row)
 }

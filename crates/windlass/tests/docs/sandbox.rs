@@ -42,10 +42,11 @@ impl Sandbox {
 
     /// Runs a line as a person would; answers the exit code, and what it printed to both outputs in one.
     pub(crate) fn run(&self, line: &str) -> (i32, String) {
+        self.settle_port();
         let binary = Path::new(env!("CARGO_BIN_EXE_windlass")).parent().unwrap();
         let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
         let output = Command::new("timeout")
-            .args(["240", "bash", "-c", &format!("exec 2>&1; {}", self.localise(line))])
+            .args(["120", "bash", "-c", &format!("exec 2>&1; {}", self.localise(line))])
             .current_dir(self.root.path().join("project"))
             .env("PATH", path)
             .env("WINDLASS_HOME", self.root.path().join("state"))
@@ -54,6 +55,17 @@ impl Sandbox {
             .output()
             .unwrap();
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// A manifest that a command of the page wrote listens on the port that everybody gets: that is 8080.
+    fn settle_port(&self) {
+        let path = self.root.path().join("project/windlass.toml");
+        let Ok(text) = fs::read_to_string(&path) else { return };
+        let listen = if text.contains("\n[listen]") { "" } else { "\n[listen]\nhttp = \"127.0.0.1:8080\"\n" };
+        let settled = self.localise(&format!("{text}{listen}"));
+        if settled != text {
+            fs::write(path, settled).unwrap();
+        }
     }
 
     fn copy(&self, from: &Path, to: &Path) {
