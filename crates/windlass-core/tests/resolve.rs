@@ -90,6 +90,7 @@ fn everything_that_was_typed_arrives() {
     assert!(spec.listen.redirect_to_https);
 }
 
+// proves: CM-10
 #[test]
 fn an_environment_is_laid_over_the_rest() {
     let production = spec(SHOP, "production", &SHOP_SETTINGS);
@@ -103,6 +104,7 @@ fn an_environment_is_laid_over_the_rest() {
     assert_eq!(error[0].code, "unknown-environment");
 }
 
+// proves: DC-9, MDC-6
 #[test]
 fn settings_are_passed_to_all_that_may_have_them() {
     let spec = spec(SHOP, "local", &SHOP_SETTINGS);
@@ -119,6 +121,7 @@ fn settings_are_passed_to_all_that_may_have_them() {
     assert_eq!(spec.settings["DEBUG"].fingerprint.len(), 16);
 }
 
+// proves: APE-14
 #[test]
 fn what_is_needed_comes_first_and_references_are_needs() {
     let spec = spec(SHOP, "local", &SHOP_SETTINGS);

@@ -71,6 +71,7 @@ fn only_web(strategy: Strategy, replicas: u32) -> (Spec, World, Observed) {
     deployed(spec)
 }
 
+// proves: CM-8, APE-14
 #[test]
 fn the_first_deploy() {
     let mut spec = shop();
@@ -209,6 +210,7 @@ retire
 "#);
 }
 
+// proves: HS-18
 #[test]
 fn a_setting_changes_that_one_service_sees() {
     let mut spec = shop();
@@ -325,6 +327,7 @@ retire
     );
 }
 
+// proves: HS-17
 #[test]
 fn a_singleton_hands_over() {
     let (mut spec, _, seen) = running();
@@ -689,6 +692,7 @@ cannot be undone
 "#);
 }
 
+// proves: HS-8
 #[test]
 fn a_rollback_uses_the_tree_that_is_there_and_bakes() {
     let (mut spec, mut world, _) = running();
@@ -918,6 +922,7 @@ fn what_was_stopped_by_hand_stays_so_while_another_is_scaled() {
     assert_eq!(deployed.instances[&name("worker")].len(), 1);
 }
 
+// proves: HS-7
 #[test]
 fn a_removed_service_and_old_trees() {
     let (mut spec, mut world, _) = running();

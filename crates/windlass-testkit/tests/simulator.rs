@@ -7,6 +7,7 @@ use windlass_testkit::simulator::{Flaw, Tally, run};
 /// How many seeds every test run plays, beside the regressions.
 const SEEDS: u64 = 4_000;
 
+// proves: HS-17
 #[test]
 fn every_story_stays_safe_and_comes_to_an_end() {
     // Two halves on two threads: a story shares nothing with another.
@@ -59,6 +60,7 @@ fn an_engine_that_skips_compensation_is_caught() {
     caught(Flaw::SkipsCompensation, 50, "old:");
 }
 
+// proves: HS-17
 #[test]
 fn an_engine_that_starts_a_singleton_before_the_old_one_stopped_is_caught() {
     caught(Flaw::StartsBeforeStop, 100, "singleton:");

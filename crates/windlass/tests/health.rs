@@ -55,6 +55,7 @@ fn http(status: Option<u16>, host: Option<&str>) -> Probe {
     Probe::Http { path: "/health?x=1".into(), status, host: host.map(Into::into) }
 }
 
+// proves: HS-21, APE-12
 #[test]
 fn an_answer_below_400_is_healthy_and_the_host_can_be_chosen() {
     let (address, server) = serve("HTTP/1.1 204 No Content\r\n\r\n");
@@ -77,6 +78,7 @@ fn an_unhealthy_answer_is_shown() {
     );
 }
 
+// proves: APE-12
 #[test]
 fn silence_and_refusal_are_told_apart() {
     // Accepts (in the kernel's queue) and never answers.
@@ -93,6 +95,7 @@ fn silence_and_refusal_are_told_apart() {
     assert!(ask(&Probe::Tcp, None, LONG).unwrap_err().starts_with("it has no port to ask"));
 }
 
+// proves: DC-3
 #[test]
 fn a_command_is_judged_by_its_exit_code_and_its_output_is_shown() {
     assert_eq!(ask(&shell("test \"$GREETING\" = \"a 'b' \\$c\" && test -z \"$HOME\""), None, LONG), Ok(()));

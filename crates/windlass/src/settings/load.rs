@@ -197,6 +197,7 @@ mod tests {
             .collect()
     }
 
+    // proves: DC-10, DC-11
     #[test]
     fn the_first_layer_that_has_a_value_gives_it() {
         let dir = project(&[
@@ -233,6 +234,7 @@ mod tests {
         assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
     }
 
+    // proves: HS-18
     #[test]
     fn a_file_that_others_may_read_is_warned_of() {
         let dir = project(&[(".env", "A=1\n")]);

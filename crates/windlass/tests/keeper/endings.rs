@@ -9,6 +9,7 @@ use windlass_core::units::Span;
 
 use super::kit::{Kept, env, kill, lives, processes_of, until, within};
 
+// proves: DC-6
 #[tokio::test]
 async fn codes_and_signals_are_told_exactly() {
     let kept = Kept::new();
@@ -23,6 +24,7 @@ async fn codes_and_signals_are_told_exactly() {
     }
 }
 
+// proves: HS-11
 #[tokio::test]
 async fn what_ignores_sigterm_is_killed_after_its_grace() {
     let kept = Kept::new();
@@ -94,6 +96,7 @@ async fn a_shell_line_passes_the_stop_on_and_gives_its_commands_their_grace() {
     assert!(kept.text("out.log").ends_with("put away\n"), "{}", kept.text("out.log"));
 }
 
+// proves: DC-6
 #[tokio::test]
 async fn a_crash_is_seen_at_once_and_the_process_started_again() {
     let kept = Kept::new();
@@ -123,6 +126,7 @@ async fn a_crash_is_seen_at_once_and_the_process_started_again() {
     kept.stop().await;
 }
 
+// proves: DC-3, DC-6
 #[tokio::test]
 async fn a_crash_loop_ends() {
     let kept = Kept::new();
@@ -188,6 +192,7 @@ async fn a_process_that_waits_for_its_restart_can_be_stopped() {
     assert_eq!((ended.end, ended.exit), (End::Stopped, Some(Exit::Code(1))));
 }
 
+// proves: HS-11
 #[tokio::test]
 async fn signals_reach_the_process_and_unknown_ones_are_refused() {
     let kept = Kept::new();

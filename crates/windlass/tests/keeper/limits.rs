@@ -6,6 +6,7 @@ use windlass_core::units::Bytes;
 
 use super::kit::{Kept, until};
 
+// proves: CM-5
 #[tokio::test]
 async fn more_memory_than_allowed_is_out_of_memory() {
     let kept = Kept::new();
@@ -29,6 +30,7 @@ async fn a_shell_line_out_of_memory_says_so_too() {
     assert_eq!(kept.run(&launch).await.exit, Some(Exit::OutOfMemory));
 }
 
+// proves: CM-5
 #[tokio::test]
 async fn open_files_and_processes_are_limited() {
     let kept = Kept::new();
@@ -47,6 +49,7 @@ async fn open_files_and_processes_are_limited() {
     assert_eq!(super::kit::processes_of(&kept.dir), [0; 0]);
 }
 
+// proves: CM-5
 #[tokio::test]
 async fn processor_time_is_limited() {
     let By::ControlGroup { .. } = capabilities().cpu else { return };

@@ -47,6 +47,7 @@ fn usage(dir: &Path) -> u64 {
     entries.filter_map(|entry| Some(entry.metadata().ok()?.blocks() * 512)).sum()
 }
 
+// proves: HS-20
 #[tokio::test]
 async fn every_line_is_kept_once_and_whole() {
     const LINES: u64 = 30_000;
@@ -66,6 +67,7 @@ async fn every_line_is_kept_once_and_whole() {
     }
 }
 
+// proves: HS-20
 #[tokio::test]
 async fn a_flood_does_not_fill_the_disk() {
     const LINES: u64 = 3_000_000;

@@ -95,6 +95,7 @@ async fn http2_in_clear_text_is_understood_without_asking() {
     }
 }
 
+// proves: HS-12, MDC-7
 #[tokio::test]
 async fn the_certificate_is_chosen_by_name_and_a_bad_one_harms_no_other() {
     let backend = Backend::start("one");
@@ -120,6 +121,7 @@ async fn the_certificate_is_chosen_by_name_and_a_bad_one_harms_no_other() {
     }
 }
 
+// proves: HS-12, MDC-7, MDC-14
 #[tokio::test]
 async fn http1_over_tls_and_the_redirect_to_it() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

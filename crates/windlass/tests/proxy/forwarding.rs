@@ -28,6 +28,7 @@ fn before_the_first_table_there_is_an_honest_answer() {
     assert!(proxy.report().listening.is_empty());
 }
 
+// proves: HS-12, MDC-7
 #[test]
 fn the_application_sees_who_asked_and_nothing_that_was_made_up() {
     let backend = Backend::start("one");
@@ -124,6 +125,7 @@ fn routes_are_told_apart_by_host_and_path() {
     assert_eq!(get(address, "/a/%2e%2e/b").status, 400);
 }
 
+// proves: DC-15, MDC-14
 #[test]
 fn only_those_who_may_get_in() {
     let backend = Backend::start("one");
@@ -148,6 +150,7 @@ fn only_those_who_may_get_in() {
     assert_eq!(statuses, [200, 200, 429]);
 }
 
+// proves: HS-12, MDC-7, MDC-14
 #[test]
 fn headers_are_set_where_the_route_says_so() {
     let backend = Backend::start("one");
@@ -190,6 +193,7 @@ fn text_is_compressed_for_those_who_ask() {
     assert!(text == plain.body);
 }
 
+// proves: APE-8
 #[test]
 fn counters_are_told_to_prometheus() {
     let backend = Backend::start("one");
@@ -207,6 +211,7 @@ fn counters_are_told_to_prometheus() {
     }
 }
 
+// proves: HS-20
 #[test]
 fn the_access_log_has_a_line_for_each_request_and_no_query() {
     let backend = Backend::start("one");

@@ -31,6 +31,7 @@ fn site() -> (TempDir, Table) {
     (root, table)
 }
 
+// proves: HS-12, CM-1, MDC-7
 #[test]
 fn files_have_types_tags_and_ranges() {
     let (_root, table) = site();
@@ -88,6 +89,7 @@ fn nothing_outside_the_root_is_served() {
     }
 }
 
+// proves: MDC-7, MDC-2
 #[test]
 fn a_single_page_application_answers_every_path() {
     let (_root, mut table) = site();

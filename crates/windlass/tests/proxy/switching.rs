@@ -10,6 +10,7 @@ use windlass_core::units::Span;
 
 use crate::support::{Backend, Client, Proxy, endpoint, get, table, wait_for};
 
+// proves: CM-10, APE-15
 #[test]
 fn no_request_after_the_answer_reaches_what_left() {
     let (old, new) = (Backend::start("old"), Backend::start("new"));
@@ -60,6 +61,7 @@ fn no_request_after_the_answer_reaches_what_left() {
     assert_eq!(report.releases["r"].failed, 0);
 }
 
+// proves: HS-11
 #[test]
 fn a_request_in_flight_is_finished_by_the_one_that_began_it() {
     let (old, new) = (Backend::start("old"), Backend::start("new"));
@@ -75,6 +77,7 @@ fn a_request_in_flight_is_finished_by_the_one_that_began_it() {
     assert_eq!(proxy.report().releases["r1"].drained, 1);
 }
 
+// proves: HS-11
 #[test]
 fn after_the_drain_time_what_remains_is_closed() {
     let (old, new) = (Backend::start("old"), Backend::start("new"));

@@ -48,6 +48,7 @@ fn connect(address: SocketAddr) -> WebSocket<MaybeTlsStream<std::net::TcpStream>
     socket
 }
 
+// proves: HS-12
 #[test]
 fn messages_go_both_ways() {
     let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", echo_server())]));

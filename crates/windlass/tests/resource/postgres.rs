@@ -7,6 +7,7 @@ use windlass_core::spec::{Engine, Source};
 
 use crate::server::{Server, assert_private, client, directory, place, resource, sql};
 
+// proves: DC-2, DC-12, HS-14, CM-7, MDC-2, APE-2, APE-12
 #[test]
 fn postgres_is_initialised_once_serves_and_keeps_its_data() {
     let dir = directory();
@@ -114,6 +115,7 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
     assert_eq!(check(&resource(Engine::Postgres, "shop", &[("work_mem", "8MB")])), Ok(()));
 }
 
+// proves: DC-18
 #[test]
 fn data_of_another_version_is_not_touched() {
     let dir = directory();

@@ -8,6 +8,7 @@ use windlass_core::spec::Engine;
 use crate::SHORT;
 use crate::server::{Server, assert_private, directory, place, resource};
 
+// proves: DC-2, DC-15
 #[test]
 fn rabbitmq_serves_apart_from_any_other() {
     let dir = directory();

@@ -6,6 +6,7 @@ use windlass_core::spec::Engine;
 use crate::SHORT;
 use crate::server::{Server, assert_private, client, directory, place, resource};
 
+// proves: HS-16, MDC-2, APE-2, APE-12
 #[test]
 fn redis_serves_and_keeps_its_data() {
     let dir = directory();

@@ -1,0 +1,109 @@
+//! A directory, a port and a state directory of their own for the commands of one page.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::repository;
+
+/// Where the commands of a page run. What they left running is taken down with it.
+pub(crate) struct Sandbox {
+    root: TempDir,
+    port: u16,
+}
+
+impl Sandbox {
+    /// A sandbox that holds a copy of an example, or nothing.
+    pub(crate) fn new(example: Option<&str>) -> Self {
+        let root = tempfile::Builder::new().prefix("windlass-docs-").tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let sandbox = Self { root, port };
+        fs::create_dir(sandbox.root.path().join("project")).unwrap();
+        if let Some(example) = example {
+            sandbox.copy(&repository("examples").join(example), Path::new(""));
+        }
+        sandbox
+    }
+
+    /// The text with this sandbox's port for 8080, which the documentation uses.
+    pub(crate) fn localise(&self, text: &str) -> String {
+        text.replace("8080", &self.port.to_string())
+    }
+
+    /// Writes a file of the project.
+    pub(crate) fn write(&self, path: &str, text: &str) {
+        let path = self.root.path().join("project").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, self.localise(text)).unwrap();
+    }
+
+    /// Runs a line as a person would; answers the exit code, and what it printed to both outputs in one.
+    pub(crate) fn run(&self, line: &str) -> (i32, String) {
+        self.settle_port();
+        let binary = Path::new(env!("CARGO_BIN_EXE_windlass")).parent().unwrap();
+        let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+        let output = Command::new("timeout")
+            .args(["120", "bash", "-c", &format!("exec 2>&1; {}", self.localise(line))])
+            .current_dir(self.root.path().join("project"))
+            .env("PATH", path)
+            .env("WINDLASS_HOME", self.root.path().join("state"))
+            .env_remove("CARGO_TARGET_DIR")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// A manifest that a command of the page wrote listens on the port that everybody gets: that is 8080.
+    fn settle_port(&self) {
+        let path = self.root.path().join("project/windlass.toml");
+        let Ok(text) = fs::read_to_string(&path) else { return };
+        let listen = if text.contains("\n[listen]") { "" } else { "\n[listen]\nhttp = \"127.0.0.1:8080\"\n" };
+        let settled = self.localise(&format!("{text}{listen}"));
+        if settled != text {
+            fs::write(path, settled).unwrap();
+        }
+    }
+
+    fn copy(&self, from: &Path, to: &Path) {
+        for entry in fs::read_dir(from).unwrap().flatten() {
+            let to = to.join(entry.file_name());
+            match entry.path() {
+                path if entry.file_name() == "target" || entry.file_name() == "data" => drop(path),
+                path if path.is_dir() => self.copy(&path, &to),
+                path if path.ends_with("windlass.toml") => {
+                    self.write(&to.to_string_lossy(), &fs::read_to_string(path).unwrap());
+                }
+                path => {
+                    let to = self.root.path().join("project").join(to);
+                    fs::create_dir_all(to.parent().unwrap()).unwrap();
+                    fs::copy(path, to).unwrap();
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if self.root.path().join("state").exists() {
+            let _ = self.run("windlass down --yes --delete-data");
+        }
+        end_what_is_left(self.root.path());
+    }
+}
+
+/// Ends whatever still speaks of this directory on its command line: nothing, when `down` is right.
+fn end_what_is_left(root: &Path) {
+    let root = root.to_string_lossy().into_owned();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let pid = entry.file_name().to_string_lossy().parse::<i32>().ok();
+        if let Some(pid) = pid.filter(|_| String::from_utf8_lossy(&line).contains(&root)) {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+        }
+    }
+}
