@@ -2,7 +2,14 @@
 //!
 //! Each test is a line of `docs/reference/reliability.md`.
 
+mod controllers;
 mod crashes;
+mod damage;
+mod disk;
+mod hostile;
+mod mount;
+mod processes;
+mod secrets;
 mod table;
 
 use windlass_testkit::sandbox::{Manifest, Sandbox, score};
