@@ -13,7 +13,7 @@ use windlass_core::spec::{Restart, RestartWhen, Stop};
 use windlass_core::units::Span;
 
 use super::instances::log;
-use super::state::program;
+use super::state::{build, program};
 use crate::layout::Layout;
 use crate::runtime::process;
 use crate::transport;
@@ -22,6 +22,9 @@ use crate::transport;
 pub(super) struct ProxyClient<'a> {
     layout: &'a Layout,
 }
+
+/// The file that says which build the proxy is.
+const BUILD: &str = "build";
 
 /// How long the proxy may take to answer. It answers in well under a millisecond; this is for a
 /// machine that is busy to the brim.
@@ -61,6 +64,10 @@ impl<'a> ProxyClient<'a> {
             ..Launch::default()
         };
         let path = std::env::var("PATH").unwrap_or_default();
+        let runs = process::observe(&directory.join("keeper")).is_some_and(|seen| seen.keeper_alive);
+        if !runs {
+            self.note_build()?;
+        }
         process::start(&directory.join("keeper"), &launch, vec![("PATH".to_owned(), path)])
             .await
             .map_err(|error| failed(format!("the proxy cannot be started: {error}")))?;
@@ -76,6 +83,27 @@ impl<'a> ProxyClient<'a> {
             }
             pause = (pause * 2).min(Duration::from_millis(50));
         }
+    }
+
+    /// Lets a proxy of another build of Windlass give way to one of this: the new one takes the
+    /// listening sockets over before the old one lets go of them, and the old one finishes what it
+    /// has. When the new one does not come up, the old one stays.
+    pub(super) async fn renew(&self) -> Result<(), Fault> {
+        let directory = self.layout.proxy();
+        let known = std::fs::read_to_string(directory.join(BUILD)).unwrap_or_default();
+        let runs = process::observe(&directory.join("keeper")).is_some_and(|seen| seen.keeper_alive);
+        if !runs || known == build() {
+            return Ok(());
+        }
+        process::replace(&directory.join("keeper")).await.map_err(|error| {
+            Fault::new(format!("the proxy cannot be renewed: {error}"), error.hint().unwrap_or_default())
+        })?;
+        self.note_build()
+    }
+
+    fn note_build(&self) -> Result<(), Fault> {
+        crate::layout::replace_file(&self.layout.proxy().join(BUILD), build().as_bytes(), 0o600)
+            .map_err(|error| Fault::new(format!("the proxy's build cannot be noted: {error}"), ""))
     }
 
     /// Stops the proxy.

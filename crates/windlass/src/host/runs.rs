@@ -155,16 +155,19 @@ impl Host {
     /// Takes up the runs that a former host side left.
     pub(super) fn take_up(self: &Rc<Self>) {
         let open = self.journal.borrow().open_runs().unwrap_or_default();
+        let only = open.len() == 1;
         for row in open {
             let handle = RunHandle::new(row);
             self.runs.borrow_mut().insert(handle.row.id.clone(), handle.clone());
-            if self.holder().is_none_or(|holder| holder.row.id != handle.row.id) {
-                // It had not taken the lock, so nothing of it can be seen: it is dropped.
+            let locked = self.holder().is_some_and(|holder| holder.row.id == handle.row.id);
+            if !locked && !only {
+                // It had not taken the lock, so nothing of it can be seen; and whoever claims a run
+                // now would not know which. It is dropped.
                 handle.cancel(Turn::Unclaimed);
                 self.carry_out(&handle);
                 continue;
             }
-            handle.locked.set(true);
+            handle.locked.set(locked);
             self.lease(&handle);
         }
     }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::protocol::Refusal;
+use windlass_core::spec::Setting;
 
 use super::proxy_client::ProxyClient;
 use super::runs::{No, RunHandle};
@@ -80,9 +81,24 @@ impl Host {
             return known.clone();
         }
         let values = values::read(&self.layout, release).unwrap_or_default();
-        let redactor = Rc::new(Redactor::new(values.0.values().map(String::as_str)));
+        let settings = self.settings(release);
+        // What nobody declared to be harmless is masked.
+        let is_secret = |name: &String| settings.get(name).is_none_or(|setting| setting.secret);
+        let secrets = values.0.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.as_str());
+        let redactor = Rc::new(Redactor::new(secrets));
         self.redactors.borrow_mut().insert(release, redactor.clone());
         redactor
+    }
+
+    /// What is known of a release's settings, be it active, kept, or in the making.
+    fn settings(&self, release: ReleaseId) -> IndexMap<String, Setting> {
+        let made = self.journal.borrow().release(release).ok().flatten().map(|row| row.spec.settings);
+        let in_the_making = || {
+            let runs = self.runs.borrow();
+            let run = runs.values().find(|run| run.row.plan.release == release);
+            run.map(|run| run.row.plan.spec.settings.clone())
+        };
+        made.or_else(in_the_making).unwrap_or_default()
     }
 
     /// The same for the active release.

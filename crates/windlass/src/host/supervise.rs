@@ -32,6 +32,9 @@ impl Host {
     pub(super) fn supervise(self: &Rc<Self>) {
         let host = self.clone();
         tokio::task::spawn_local(async move {
+            if let Err(fault) = host.proxy().renew().await {
+                note(&fault.message);
+            }
             let mut watched = BTreeSet::new();
             loop {
                 host.keep_running().await;

@@ -3,7 +3,7 @@
 use windlass_core::spec::Spec;
 
 use super::request;
-use crate::cli::context::{Context, MANIFEST};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::keeper::limits::{self, By, Capabilities};
 use crate::resource;
@@ -27,16 +27,19 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
         "app": spec.app, "environment": spec.environment, "warnings": diags,
     });
     context.print(&document, || {
-        format!(
-            "{MANIFEST} is right: {} ({}) has {} services, {} jobs, {} cron jobs, {} resources, {} routes.",
-            spec.app,
-            spec.environment,
-            spec.services.len(),
-            spec.jobs.len(),
-            spec.crons.len(),
-            spec.resources.len(),
-            spec.routes.len()
-        )
+        let counts = [
+            (spec.services.len(), "service"),
+            (spec.jobs.len(), "job"),
+            (spec.crons.len(), "cron job"),
+            (spec.resources.len(), "resource"),
+            (spec.routes.len(), "route"),
+        ];
+        let counts: Vec<String> = counts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, noun)| counted(*count, noun))
+            .collect();
+        format!("{} is right: {} ({}) has {}.", project.file, spec.app, spec.environment, counts.join(", "))
     });
     Ok(0)
 }
@@ -66,4 +69,8 @@ fn limits_beyond(spec: &Spec, here: &Capabilities) -> Vec<String> {
         }
     }
     found
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

@@ -8,5 +8,15 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     // Faults of the manifest are told before anything is started.
     context.specification(&project, &request::new_key()?)?;
-    request::carry_out(context, |_, key| request::as_manifest(context, &project, key)).await
+    request::carry_out(context, |observed, key| {
+        let (wanted, values) = request::as_manifest(context, &project, key)?;
+        if let Some(before) = observed.active.as_ref().map(|active| &active.tree.source.path)
+            && *before != wanted.source.path
+        {
+            // Two projects of one name would otherwise replace each other without a word.
+            context.say(&format!("note: the last deploy of {} came from {before}", project.app));
+        }
+        Ok((wanted, values))
+    })
+    .await
 }

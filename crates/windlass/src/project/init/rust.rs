@@ -22,6 +22,12 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     if takes_port && !reads_port {
         command.extend(["--port".to_owned(), "{port}".to_owned()]);
     }
+    if let Some(word) = serving_word(&source) {
+        command.push(word.to_owned());
+        sketch.note(format!(
+            "{binary} has several commands; `{word}` was taken for the one that serves. Add services and jobs for others"
+        ));
+    }
     let service = sketch.service("web");
     service.set("command", draft::command(&command));
     match fixed_port(&source).filter(|_| !reads_port && !takes_port) {
@@ -38,6 +44,14 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         sketch.note("the sources do not read the variable PORT: let the program listen on it, so that old and new can run side by side");
     }
     Some(sketch)
+}
+
+/// The command that serves, of a program that tells its commands apart by their first word.
+fn serving_word(source: &str) -> Option<&'static str> {
+    let words = ["serve", "server", "web"];
+    words
+        .into_iter()
+        .find(|word| source.contains("env::args()") && source.contains(&format!("\"{word}\" =>")))
 }
 
 /// The name of the program.

@@ -1,0 +1,62 @@
+//! The real program is injured in every way that one machine allows, and must keep what it promises.
+//!
+//! Each test is a line of `docs/reference/reliability.md`.
+
+mod crashes;
+mod table;
+
+use windlass_testkit::sandbox::{Manifest, Sandbox, score};
+
+/// The program under test.
+const WINDLASS: &str = env!("CARGO_BIN_EXE_windlass");
+
+/// A sandbox in which the application runs.
+fn deployed(manifest: &Manifest) -> Sandbox {
+    let sandbox = Sandbox::with(WINDLASS, manifest);
+    sandbox.succeed(&["deploy"]);
+    sandbox
+}
+
+/// Begins the line of this test in the table.
+fn line(test: &str) -> score::Running {
+    score::begin(WINDLASS, test)
+}
+
+/// Whether every place of a crash is to be tried in every way.
+fn exhaustive() -> bool {
+    std::env::var_os("WINDLASS_TEST_EXHAUSTIVE").is_some_and(|value| value == "1")
+}
+
+/// What must be so between runs, whatever happened: one release, which the ledger, the proxy and
+/// the processes agree on; nothing of any other; no lock.
+fn is_sound(sandbox: &Sandbox, context: &str) {
+    let status = sandbox.status();
+    let release = status["release"]["release"].as_str().unwrap_or_default().to_owned();
+    assert!(status["run"].is_null(), "{context}: a run is left: {status}");
+    let answering = sandbox.answering();
+    assert_eq!(answering, release, "{context}: {status}\n{}", sandbox.logs());
+    for service in status["services"].as_array().unwrap() {
+        let name = service["name"].as_str().unwrap();
+        let wanted = usize::try_from(service["wanted"].as_u64().unwrap()).unwrap();
+        let running = sandbox.running(name);
+        assert_eq!(running.len(), wanted, "{context}: {name}: {running:#?}\n{}", sandbox.logs());
+        let mine = format!("WINDLASS_RELEASE={release}");
+        let of_release = running.iter().filter(|process| process.env.contains(&mine)).count();
+        assert_eq!(of_release, wanted, "{context}: {name}: {running:#?}");
+    }
+    assert_eq!(sandbox.running("job").len(), 0, "{context}: a job is left");
+    let tree = status["release"]["tree"].as_str().unwrap();
+    let current = std::fs::read_link(sandbox.environment().join("current")).unwrap();
+    assert_eq!(current.to_str().unwrap(), format!("releases/{tree}"), "{context}");
+    assert!(
+        sandbox.environment().join("current/.windlass-sealed").is_file(),
+        "{context}: current is no release"
+    );
+    let migrations = sandbox.shared("migrate");
+    let mut lines: Vec<&str> = migrations.lines().collect();
+    let all = lines.len();
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), all, "{context}: a migration ran twice: {migrations}");
+    assert!(!migrations.contains("overlap") && !sandbox.shared("ticks").contains("overlap"), "{context}");
+}

@@ -1,0 +1,125 @@
+//! What `windlass init` proposes is deployed as it stands, for each kind of project that it knows.
+
+use std::process::{Command, Stdio};
+
+use crate::http::get;
+use crate::needs::{Need, are_met};
+use crate::place::Place;
+
+/// Has a manifest proposed, checks and deploys it, and takes it down again after `/` was asked.
+/// Nothing is changed in the proposal but the port of the proxy.
+#[track_caller]
+fn adopt(place: &Place, page: &str) {
+    place.windlass(&["init"]).exits(0);
+    place.listen_here();
+    place.windlass(&["check"]).exits(0);
+    place.windlass(&["deploy"]).exits(0);
+    let answer = get(place.port, "/");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.contains(page), "{}", answer.body);
+    assert!(place.windlass(&["plan"]).exits(0).out.contains("Nothing to do"));
+    place.down();
+}
+
+#[test]
+fn flask() {
+    if !are_met("flask", &[Need::Python, Need::PyPi("flask")]) {
+        return;
+    }
+    let place = Place::new("greeter");
+    place.write("requirements.txt", "flask\n");
+    place.write(
+        "app.py",
+        "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get(\"/\")\ndef hello():\n    return \"hello from flask\"\n",
+    );
+    adopt(&place, "hello from flask");
+}
+
+#[test]
+fn fastapi() {
+    if !are_met("fastapi", &[Need::Python, Need::PyPi("fastapi")]) {
+        return;
+    }
+    let place = Place::new("api");
+    place.write("requirements.txt", "fastapi\n");
+    place.write(
+        "main.py",
+        "from fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get(\"/\")\ndef hello():\n    return {\"hello\": \"fastapi\"}\n\n\n\
+         @app.get(\"/health\")\ndef health():\n    return {}\n",
+    );
+    adopt(&place, "{\"hello\":\"fastapi\"}");
+}
+
+#[test]
+fn django() {
+    if !are_met("django", &[Need::Python, Need::PyPi("django==5.2.8")]) {
+        return;
+    }
+    let place = Place::new("shop");
+    place.write("requirements.txt", "django==5.2.8\n");
+    // As a newcomer does: django-admin makes the project.
+    let tools = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| {
+        let mut python = Command::new("python3");
+        python
+            .args(arguments)
+            .env("PYTHONPATH", tools.path())
+            .current_dir(place.project())
+            .stdin(Stdio::null());
+        let output = python.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    let to = tools.path().to_str().unwrap();
+    run(&["-m", "pip", "install", "--quiet", "--target", to, "-r", "requirements.txt"]);
+    run(&["-m", "django", "startproject", "shop", "."]);
+    adopt(&place, "The install worked successfully! Congratulations!");
+}
+
+#[test]
+fn node() {
+    if !are_met("node", &[Need::Program("node"), Need::Program("npm")]) {
+        return;
+    }
+    let place = Place::new("pages");
+    place.write(
+        "package.json",
+        r#"{ "name": "pages", "version": "1.0.0", "private": true, "scripts": { "start": "node server.js" } }"#,
+    );
+    place.write(
+        "server.js",
+        "const http = require('node:http');\n\
+         const server = http.createServer((request, response) => response.end('hello from node'));\n\
+         server.listen(process.env.PORT || 3000, '127.0.0.1');\n\
+         process.on('SIGTERM', () => server.close(() => process.exit(0)));\n",
+    );
+    adopt(&place, "hello from node");
+}
+
+#[test]
+fn a_static_site() {
+    let place = Place::new("site");
+    place.write("index.html", "<!doctype html><title>site</title><link rel=stylesheet href=/style.css>hello");
+    place.write("style.css", "body { color: navy }");
+    place.write(".env", "SECRET_KEY=nobody's business\n");
+    place.windlass(&["init"]).exits(0);
+    place.listen_here();
+    place.windlass(&["check"]).exits(0);
+    place.windlass(&["deploy"]).exits(0);
+    let sheet = get(place.port, "/style.css");
+    assert_eq!((sheet.status, sheet.header("content-type")), (200, Some("text/css; charset=utf-8")));
+    assert_eq!(get(place.port, "/").status, 200);
+    for private in ["/windlass.toml", "/.env", "/.windlass-sealed"] {
+        assert_eq!(get(place.port, private).status, 404, "{private}");
+    }
+    place.down();
+}
+
+#[test]
+fn rust() {
+    if !are_met("rust", &[Need::Program("cargo")]) {
+        return;
+    }
+    let place = Place::of_example("guestbook");
+    std::fs::remove_file(place.project().join("windlass.toml")).unwrap();
+    adopt(&place, "guestbook");
+}

@@ -1,0 +1,60 @@
+//! What a test needs of the machine. What is missing is said, and the test is left out.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Something of the machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Need {
+    /// A program on the path.
+    Program(&'static str),
+    /// PostgreSQL's server, which Debian keeps away from the path.
+    Postgres,
+    /// Python 3.11 or later with its module venv.
+    Python,
+    /// A package that pip can get.
+    PyPi(&'static str),
+}
+
+/// Whether all is there; says what is not.
+pub(crate) fn are_met(test: &str, needs: &[Need]) -> bool {
+    let missing: Vec<String> = needs.iter().filter_map(missing).collect();
+    if !missing.is_empty() {
+        eprintln!("SKIPPED {test}: {}", missing.join("; "));
+    }
+    missing.is_empty()
+}
+
+fn missing(need: &Need) -> Option<String> {
+    match need {
+        Need::Program(name) => (!is_on_path(name)).then(|| format!("{name} is not installed")),
+        Need::Postgres => {
+            let debian =
+                std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut versions| versions.next().is_some());
+            (!debian && !is_on_path("postgres")).then(|| "PostgreSQL is not installed".to_owned())
+        }
+        Need::Python => {
+            let check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
+            (!succeeds("python3", &["-c", check]))
+                .then(|| "python3 (3.11 or later) with venv is not installed".to_owned())
+        }
+        Need::PyPi(package) => {
+            let arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest"];
+            let directory = tempfile::tempdir().unwrap();
+            let mut arguments = arguments.to_vec();
+            arguments.extend([directory.path().to_str().unwrap(), package]);
+            (!succeeds("python3", &arguments)).then(|| format!("pip cannot download {package}"))
+        }
+    }
+}
+
+fn is_on_path(name: &str) -> bool {
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':').any(|directory| Path::new(directory).join(name).is_file())
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}

@@ -1,0 +1,50 @@
+//! Finding the processes that belong to a directory, whoever their parent is.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// The processes whose arguments, environment, program or working directory name `directory`.
+pub(crate) fn of(directory: &Path) -> Vec<(i32, String)> {
+    let mark = directory.to_str().unwrap();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
+            continue;
+        };
+        let text = |name: &str| {
+            let bytes = fs::read(entry.path().join(name)).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).replace('\0', " ")
+        };
+        let link = |name: &str| {
+            fs::read_link(entry.path().join(name)).map(|path| path.display().to_string()).unwrap_or_default()
+        };
+        let arguments = text("cmdline");
+        if [arguments.clone(), text("environ"), link("cwd"), link("exe")]
+            .iter()
+            .any(|fact| fact.contains(mark))
+        {
+            found.push((pid, arguments));
+        }
+    }
+    found
+}
+
+/// Kills them. What is their parent may start them again until it is killed too.
+pub(crate) fn kill(directory: &Path) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while Instant::now() < deadline {
+        let left = of(directory);
+        if left.is_empty() {
+            return;
+        }
+        for (pid, _) in left {
+            if let Some(pid) = Pid::from_raw(pid) {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
