@@ -246,8 +246,21 @@ pub struct EnvironmentStatus {
     pub run: Option<OpenRun>,
     /// Whether the proxy answers.
     pub proxy: bool,
+    /// The disk that everything lies on.
+    pub storage: Storage,
     /// What needs a person.
     pub problems: Vec<String>,
+}
+
+/// The disk that an environment lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Storage {
+    /// Bytes that are free.
+    pub free: u64,
+    /// Bytes that the manifest wants free (`[deploy] min_free_disk`).
+    pub wanted: u64,
+    /// Whether a file can be written, and there is as much free as is wanted.
+    pub ok: bool,
 }
 
 /// A run that is not over.

@@ -72,8 +72,12 @@ async fn answer(host: Rc<Host>, request: Request<Incoming>) -> Result<Response<F
 
 fn page(status: &EnvironmentStatus) -> Page {
     let parts = status.services.iter().chain(&status.resources);
-    let checks: indexmap::IndexMap<String, Entry> =
+    let mut checks: indexmap::IndexMap<String, Entry> =
         parts.map(|service| (service.name.to_string(), entry(service))).collect();
+    if status.release.is_some() {
+        // Its name cannot be a service's: those have no dots.
+        checks.insert("windlass.storage".to_owned(), storage(status.storage.ok));
+    }
     let well = status.release.is_some() && checks.values().all(|entry| entry.status == "ok");
     Page {
         status: if well { "ok" } else { "unhealthy" },
@@ -95,6 +99,11 @@ fn entry(service: &ServiceStatus) -> Entry {
         (false, _) => Some("not ready"),
     };
     Entry { status: if well { "ok" } else { "unhealthy" }, ready, wanted: service.wanted, reason }
+}
+
+fn storage(ok: bool) -> Entry {
+    let reason = (!ok).then_some("full or read-only");
+    Entry { status: if ok { "ok" } else { "unhealthy" }, ready: usize::from(ok), wanted: 1, reason }
 }
 
 fn html(page: &Page) -> String {

@@ -2,7 +2,9 @@
 
 use windlass_core::launch::{ProcessState, Status};
 use windlass_core::name::{InstanceId, Name, ReleaseId};
-use windlass_core::protocol::{CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus};
+use windlass_core::protocol::{
+    CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus, Storage,
+};
 
 use super::Host;
 use super::identity::Identity;
@@ -50,9 +52,20 @@ impl Host {
             let wanted = u32::from(!active.stopped);
             status.resources.push(ServiceStatus { name: name.clone(), wanted, instances: vec![instance] });
         }
+        status.storage = self.storage(spec.deploy.min_free_disk);
         status.crons = self.cron_status(&active);
         status.problems = problems(&status);
         status
+    }
+
+    /// Looks at the disk: how much is free, and whether it can be written to.
+    fn storage(&self, wanted: u64) -> Storage {
+        let disk = rustix::fs::statvfs(self.layout.root());
+        let free = disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        let probe = self.layout.state().join(".writable");
+        let writable = std::fs::write(&probe, b"?").is_ok();
+        let _ = std::fs::remove_file(probe);
+        Storage { free, wanted, ok: writable && free >= wanted }
     }
 
     fn instance_status(&self, id: &InstanceId, processes: &Processes) -> InstanceStatus {
@@ -151,6 +164,12 @@ fn problems(status: &EnvironmentStatus) -> Vec<String> {
                 problems.push(format!("{} is not ready: {reason}", shown(&service.name, instance)));
             }
         }
+    }
+    if !status.storage.ok {
+        let (free, wanted) = (status.storage.free / 1_000_000, status.storage.wanted / 1_000_000);
+        problems.push(format!(
+            "the disk is full or cannot be written: {free} MB are free, {wanted} MB are wanted"
+        ));
     }
     if !status.proxy && !status.addresses.is_empty() {
         problems.push("the proxy does not answer; its keeper starts it again".to_owned());
