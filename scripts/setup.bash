@@ -16,7 +16,8 @@ export PATH
 is_there() {
     case $1 in
         initdb) have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
-        venv) python3 -c 'import ensurepip' >/dev/null 2>&1 ;;
+        venv) python3 -c 'import venv, ensurepip' >/dev/null 2>&1 ;;
+        pip) python3 -m pip --version >/dev/null 2>&1 ;;
         *) have "$1" ;;
     esac
 }
@@ -101,8 +102,8 @@ need_build_tools() {
 # What the tests run for real.
 need_test_tools() {
     need initdb=postgresql redis-server=redis-server rabbitmq-server=rabbitmq-server \
-        python3=python3 venv=python3-venv git=git curl=curl \
-        strace=strace mkfs.ext4=e2fsprogs xfs_io=xfsprogs
+        python3=python3 venv=python3-venv pip=python3-pip node=nodejs npm=npm \
+        git=git curl=curl pgrep=procps strace=strace mkfs.ext4=e2fsprogs xfs_io=xfsprogs
 }
 
 # What the benchmarks compare with; a peer that is missing is left out of the comparison.

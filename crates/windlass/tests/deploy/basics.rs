@@ -4,6 +4,7 @@ use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, until};
 
 use super::{WINDLASS, deployed};
 
+// proves: HS-7
 #[test]
 fn the_first_deploy_answers_with_the_address() {
     let sandbox = Sandbox::new(WINDLASS);
@@ -28,6 +29,7 @@ fn a_deploy_of_the_same_does_nothing() {
     sandbox.down();
 }
 
+// proves: HS-7, HS-8, CM-10, APE-15
 #[test]
 fn deploys_and_going_back_under_load_lose_nothing() {
     let sandbox = deployed(&Manifest::default());
@@ -45,6 +47,7 @@ fn deploys_and_going_back_under_load_lose_nothing() {
     sandbox.down();
 }
 
+// proves: HS-18
 #[test]
 fn only_what_changed_is_started_again() {
     let manifest = Manifest { worker: Some("files = [\"worker/**\"]".into()), ..Manifest::default() };
@@ -58,6 +61,7 @@ fn only_what_changed_is_started_again() {
     sandbox.down();
 }
 
+// proves: DC-6
 #[test]
 fn services_are_scaled_restarted_stopped_and_started_without_a_gap() {
     let sandbox = deployed(&Manifest::default());
@@ -92,6 +96,7 @@ fn what_the_application_writes_can_be_read_in_the_log() {
     sandbox.down();
 }
 
+// proves: CM-6
 #[test]
 fn going_down_leaves_the_data_unless_told_otherwise() {
     let sandbox = deployed(&Manifest::default());
@@ -104,6 +109,7 @@ fn going_down_leaves_the_data_unless_told_otherwise() {
     sandbox.down();
 }
 
+// proves: CM-10
 #[test]
 fn two_environments_live_side_by_side() {
     let mut sandbox = Sandbox::with(WINDLASS, &Manifest::small());

@@ -41,6 +41,7 @@ fn a_port_that_is_given() {
     loses_nothing(&Manifest { web: format!("port = {port}\nstrategy = \"recreate\""), ..Manifest::small() });
 }
 
+// proves: HS-17
 #[test]
 fn a_singleton_never_overlaps() {
     let manifest =
@@ -65,6 +66,7 @@ fn a_singleton_never_overlaps() {
     sandbox.down();
 }
 
+// proves: HS-11
 #[test]
 fn a_slow_request_is_finished_by_the_old_release() {
     let sandbox = deployed(&Manifest::small());

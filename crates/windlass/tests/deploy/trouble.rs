@@ -34,6 +34,7 @@ fn goes_back(manifest: &Manifest, behaviour: &str, code: i32, may_answer: bool) 
     output
 }
 
+// proves: APE-5, APE-15
 #[test]
 fn a_release_that_is_never_ready() {
     let manifest = Manifest {
@@ -76,6 +77,7 @@ fn a_worker_that_crashes_while_the_release_is_watched() {
     goes_back(&manifest, "worker.crash:800", 3, true);
 }
 
+// proves: APE-15
 #[test]
 fn a_release_that_turns_bad_while_it_is_watched() {
     let manifest = Manifest { deploy: "bake = \"5s\"\nmin_requests = 10".into(), ..Manifest::default() };
@@ -83,6 +85,7 @@ fn a_release_that_turns_bad_while_it_is_watched() {
     assert!(output.stderr.contains("requests to r2 failed"), "{output:?}");
 }
 
+// proves: HS-25, MDC-15
 #[test]
 fn a_smoke_test_that_fails() {
     let manifest = Manifest {
@@ -92,6 +95,7 @@ fn a_smoke_test_that_fails() {
     goes_back(&manifest, "web.wrong", 3, false);
 }
 
+// proves: CM-8
 #[test]
 fn a_migration_that_fails() {
     let output = goes_back(&Manifest::default(), "migrate.exit:4", 3, false);
@@ -124,6 +128,7 @@ fn a_build_that_hangs() {
     goes_back(&manifest, "build.hang", 1, false);
 }
 
+// proves: HS-11
 #[test]
 fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
     let manifest = Manifest { web: "stop = { grace = \"300ms\" }".into(), ..Manifest::small() };

@@ -48,6 +48,23 @@ fn cells(line: &str) -> Option<[String; 4]> {
     SYSTEMS.iter().any(|(system, _)| row[0].starts_with(&format!("{system}-"))).then_some(row)
 }
 
+/// The README says how many are done.
+#[test]
+fn the_readme_counts_right() {
+    let list = fs::read_to_string(repository(LIST)).unwrap();
+    let states: Vec<String> = list.lines().filter_map(cells).map(|[_, _, _, state]| state).collect();
+    let count = |word: &str| states.iter().filter(|state| state.starts_with(word)).count();
+    let said = format!(
+        "Of {}, {} are done, {} partly, {} not yet",
+        states.len(),
+        count("done"),
+        count("partly"),
+        count("not yet")
+    );
+    let readme = fs::read_to_string(repository("README.md")).unwrap();
+    assert!(readme.contains(&said), "README.md should say: {said}");
+}
+
 #[test]
 fn the_list_of_requirements_is_true() {
     let proofs = proofs();

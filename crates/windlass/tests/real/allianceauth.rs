@@ -121,6 +121,7 @@ fn versions(place: &Place) -> (String, String) {
     (release, said.out.trim().to_owned())
 }
 
+// proves: HS-5, HS-7, HS-8, HS-17, CM-1, CM-8, MDC-2, APE-14
 #[test]
 fn a_django_application_is_updated_and_taken_back_without_losing_a_request() {
     const NAME: &str = "allianceauth";

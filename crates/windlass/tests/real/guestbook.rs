@@ -31,6 +31,7 @@ fn assert_old_serves(seen: &Seen) {
     assert_eq!(seen.bodies.keys().map(|body| body.trim()).collect::<Vec<_>>(), ["r1"]);
 }
 
+// proves: HS-7, APE-15
 #[test]
 fn every_way_to_break_it_ends_as_its_readme_says() {
     let mut place = deployed();
