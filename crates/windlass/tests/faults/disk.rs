@@ -55,7 +55,8 @@ fn the_disk_fills_up_in_a_deploy() {
             Err(why) => return line.skipped(&why),
         };
         let filler = mount.path().join("filler");
-        let shell = format!("if grep -q {part}.fill behaviour; then cat /dev/zero > {}; fi; true", filler.display());
+        let shell =
+            format!("if grep -q {part}.fill behaviour; then cat /dev/zero > {}; fi; true", filler.display());
         let more = match part {
             "build" => format!("[build]\nsteps = [{{ shell = {shell:?} }}]\n"),
             _ => format!("[jobs.fill]\ncommand = {{ shell = {shell:?} }}\nwhen = \"before-start\"\n"),
@@ -74,7 +75,9 @@ fn the_disk_fills_up_in_a_deploy() {
         is_sound(&sandbox, "there is room again");
         sandbox.down();
     }
-    line.held("in the build and in a migration: the old release goes on, 0 failed requests, the next deploy works");
+    line.held(
+        "in the build and in a migration: the old release goes on, 0 failed requests, the next deploy works",
+    );
 }
 
 #[test]
@@ -208,7 +211,8 @@ fn the_host_side_dies_or_fails_at_a_write_to_disk() {
     }
     let mut tried = 0;
     for chunk in cases.iter().step_by(every).collect::<Vec<_>>().chunks(6) {
-        let sandbox = Sandbox::with(WINDLASS, &Manifest { deploy: "bake = \"50ms\"".into(), ..Manifest::default() });
+        let sandbox =
+            Sandbox::with(WINDLASS, &Manifest { deploy: "bake = \"50ms\"".into(), ..Manifest::default() });
         sandbox.succeed(&["deploy"]);
         let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
         for inject in chunk {

@@ -18,7 +18,8 @@ fn a_hostile_host_side_answers() {
     std::fs::write(sandbox.environment().join("state/journal.db"), "").unwrap();
     let frame = |body: &[u8]| [&u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat();
     let hello = frame(br#"{"protocol":1,"program":"0.1.0"}"#);
-    let refused = br#"{"refused":{"kind":"failed","message":"\u001b]0;evil\u0007\u001b[2Jx\r\ny","hint":"\u009b31m"}}"#;
+    let refused =
+        br#"{"refused":{"kind":"failed","message":"\u001b]0;evil\u0007\u001b[2Jx\r\ny","hint":"\u009b31m"}}"#;
     let answers: [(&str, Vec<u8>); 6] = [
         ("a frame of 4 GB", [hello.clone(), vec![0xFF; 4], vec![b'x'; 1 << 20]].concat()),
         ("a frame of 10 GB in pieces", [vec![0xFF, 0xFF, 0xFF, 0xFF], vec![b'{'; 4 << 20]].concat()),
