@@ -43,7 +43,7 @@ fn places(back: bool) -> Vec<String> {
     let commit = steps.iter().position(|step| step["phase"] == "commit").unwrap();
     let mut places = Vec::new();
     for (number, step) in steps.iter().enumerate() {
-        if back && (number >= commit || step["compensation"] == Value::from("unneeded")) {
+        if back && (number >= commit || step["compensation"] == "unneeded") {
             continue;
         }
         for place in ["after-intent", "after-act", "after-result"] {
