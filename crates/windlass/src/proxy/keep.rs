@@ -10,8 +10,6 @@ use rustix::net::{
     SocketType,
 };
 
-use super::inherit::encode;
-
 /// The keeper's end, if there is a keeper.
 pub(super) struct Keep(Option<OwnedFd>);
 
@@ -31,12 +29,12 @@ impl Keep {
 
     /// Hands the keeper a copy of a socket.
     pub(super) fn store(&self, name: &str, socket: BorrowedFd<'_>) -> io::Result<()> {
-        self.send(&format!("STORE {}\n", encode(name)), Some(socket))
+        self.send(&format!("STORE {name}\n"), Some(socket))
     }
 
     /// Tells it to close its copy.
     pub(super) fn forget(&self, name: &str) -> io::Result<()> {
-        self.send(&format!("FORGET {}\n", encode(name)), None)
+        self.send(&format!("FORGET {name}\n"), None)
     }
 
     /// This process serves: one that it replaces may go.
