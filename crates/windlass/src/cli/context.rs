@@ -15,6 +15,7 @@ use windlass_core::spec::{Setting, Spec};
 use super::args::Options;
 use super::failure::{Failure, USAGE};
 use crate::layout::Layout;
+use crate::observe::printable;
 use crate::project::source::{self, Selection};
 use crate::project::version;
 use crate::settings::{self, Declared};
@@ -205,10 +206,10 @@ fn diag_json(diag: &diag::Diag, text: &str, file: &str) -> serde_json::Value {
 
 /// Prints a line of what was asked for. A reader that has gone is no failure: what was begun goes on.
 pub(super) fn print_line(line: &str) {
-    let _ = writeln!(io::stdout(), "{line}");
+    let _ = writeln!(io::stdout(), "{}", printable(line));
 }
 
 /// Prints a line for the person beside it.
 pub(super) fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let _ = writeln!(io::stderr(), "{}", printable(line));
 }

@@ -3,11 +3,13 @@
 mod json;
 mod outcome;
 mod plain;
+mod printable;
 mod terminal;
 
 pub use json::JsonLines;
 pub use outcome::outcome;
 pub use plain::Plain;
+pub use printable::printable;
 pub use terminal::Terminal;
 
 use windlass_core::event::Event;
