@@ -58,7 +58,8 @@ pub fn send(connection: &mut BufReader<TcpStream>, path: &str, close: bool) -> i
         }
         headers.push(header);
     }
-    let length = headers.iter().find_map(|header| header.strip_prefix("content-length:")?.trim().parse().ok());
+    let length =
+        headers.iter().find_map(|header| header.strip_prefix("content-length:")?.trim().parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     connection.read_exact(&mut body)?;
     Ok(Reply { status, headers, body: String::from_utf8_lossy(&body).into_owned() })

@@ -212,8 +212,7 @@ impl Host {
     /// Drains an instance, asks it to take no more work, and stops it with all that is left of it.
     pub(super) async fn stop_instance(&self, id: &InstanceId, drain: Span) -> Result<String, Fault> {
         let directory = self.layout.instance(id);
-        let alive = process::is_kept(&directory)
-            || process::observe(&directory).is_some_and(|seen| seen.process_alive);
+        let alive = self.lives(id);
         // Where its description is damaged, it is stopped all the same, as most are.
         let stop = match Identity::read(&directory) {
             Ok(identity) => identity.service.stop,
@@ -236,6 +235,12 @@ impl Host {
         }
         self.health.borrow_mut().shift_remove(id);
         Ok(if left == 0 { String::new() } else { format!("{left} connections were closed at the deadline") })
+    }
+
+    /// Whether anything of an instance lives, also where what is written of it is damaged.
+    pub(super) fn lives(&self, id: &InstanceId) -> bool {
+        let directory = self.layout.instance(id);
+        process::is_kept(&directory) || process::observe(&directory).is_some_and(|seen| seen.process_alive)
     }
 
     /// The end of an instance's log.

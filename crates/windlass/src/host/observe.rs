@@ -75,7 +75,11 @@ fn instances(layout: &Layout) -> io::Result<Vec<ObservedInstance>> {
         .into_iter()
         .map(|identity| {
             let seen = process::observe(&layout.instance(&identity.id));
-            let running = seen.is_some_and(|seen| seen.keeper_alive && !seen.has_ended());
+            // Where the launch is damaged, a keeper that lives is all that can be known.
+            let running = match seen {
+                Some(seen) => seen.keeper_alive && !seen.has_ended(),
+                None => process::is_kept(&layout.instance(&identity.id)),
+            };
             ObservedInstance { id: identity.id, digest: identity.digest, running }
         })
         .collect();

@@ -72,11 +72,15 @@ impl Host {
                 return; // A run has begun meanwhile; what runs is its business now.
             }
             let directory = self.layout.instance(id);
-            let Some(seen) = process::observe(&directory) else { continue };
-            if seen.process_alive && !seen.keeper_alive {
-                let _ = process::readopt(&directory).await;
-            } else if !seen.keeper_alive && !seen.gave_up() {
-                self.bring_back(id).await;
+            match process::observe(&directory) {
+                Some(seen) if seen.process_alive && !seen.keeper_alive => {
+                    let _ = process::readopt(&directory).await;
+                }
+                Some(seen) if seen.keeper_alive || seen.gave_up() => {}
+                // A launch is not written for good: a power cut may have taken it. What the instance
+                // is stands in its description.
+                None if process::is_kept(&directory) => {}
+                _ => self.bring_back(id).await,
             }
         }
         if !active.release.spec.routes.is_empty() {

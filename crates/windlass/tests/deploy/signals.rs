@@ -23,7 +23,13 @@ fn wait_for_the_bake(sandbox: &Sandbox) {
 fn is_back(sandbox: Sandbox, load: Load) {
     until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
     load.end().assert_none_failed(20);
-    assert_eq!(sandbox.answering(), "r1", "{}\n{}", sandbox.run(&["status"]).all(), sandbox.run(&["runs"]).all());
+    assert_eq!(
+        sandbox.answering(),
+        "r1",
+        "{}\n{}",
+        sandbox.run(&["status"]).all(),
+        sandbox.run(&["runs"]).all()
+    );
     assert_eq!(sandbox.running("web").len(), 2);
     sandbox.down();
 }
@@ -81,7 +87,8 @@ fn a_signal_during_the_build_leaves_nothing_behind() {
     sandbox.change();
     let load = Load::begin(sandbox.port);
     let deploy = sandbox.start(&["deploy"]);
-    let sleeps = || sandbox.processes().iter().any(|process| process.argv.first().is_some_and(|a| a == "sleep"));
+    let sleeps =
+        || sandbox.processes().iter().any(|process| process.argv.first().is_some_and(|a| a == "sleep"));
     until("the build to sleep", || sleeps().then_some(()));
     deploy.signal(Signal::INT);
     let output = deploy.finish_within(Duration::from_secs(15));

@@ -38,15 +38,13 @@ fn the_old_one_first_while_requests_wait() {
 #[test]
 fn a_port_that_is_given() {
     let port = Sandbox::with(super::WINDLASS, &Manifest::small()).port;
-    loses_nothing(&Manifest {
-        web: format!("port = {port}\nstrategy = \"recreate\""),
-        ..Manifest::small()
-    });
+    loses_nothing(&Manifest { web: format!("port = {port}\nstrategy = \"recreate\""), ..Manifest::small() });
 }
 
 #[test]
 fn a_singleton_never_overlaps() {
-    let manifest = Manifest { worker: None, migrate: None, deploy: "bake = \"0s\"".into(), ..Manifest::default() };
+    let manifest =
+        Manifest { worker: None, migrate: None, deploy: "bake = \"0s\"".into(), ..Manifest::default() };
     let sandbox = deployed(&manifest);
     for _ in 0..10 {
         sandbox.change();

@@ -85,8 +85,10 @@ fn a_release_that_turns_bad_while_it_is_watched() {
 
 #[test]
 fn a_smoke_test_that_fails() {
-    let manifest =
-        Manifest { deploy: "smoke = [{ service = \"web\", path = \"/version\" }]".into(), ..Manifest::default() };
+    let manifest = Manifest {
+        deploy: "smoke = [{ service = \"web\", path = \"/version\" }]".into(),
+        ..Manifest::default()
+    };
     goes_back(&manifest, "web.wrong", 3, false);
 }
 
@@ -139,9 +141,10 @@ fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
 #[test]
 fn a_copy_that_is_not_alive_is_started_again() {
     let manifest = Manifest {
-        web: "liveness = { http = \"/alive\", interval = \"100ms\", timeout = \"1s\", start_period = \"0s\", \
+        web:
+            "liveness = { http = \"/alive\", interval = \"100ms\", timeout = \"1s\", start_period = \"0s\", \
               unhealthy_after = 2 }"
-            .into(),
+                .into(),
         ..Manifest::small()
     };
     let sandbox = deployed(&manifest);

@@ -104,7 +104,9 @@ fn the_journal_is_damaged() {
     load.end().assert_none_failed(50);
     assert!(refused > 0);
     sandbox.down();
-    line.held(&format!("{tried} damages and a missing file: refused, or nothing essential lost; never begun anew"));
+    line.held(&format!(
+        "{tried} damages and a missing file: refused, or nothing essential lost; never begun anew"
+    ));
 }
 
 #[test]
@@ -148,7 +150,10 @@ fn a_record_of_the_journal_is_altered() {
     rest(&sandbox);
     let journal = rusqlite::Connection::open(sandbox.environment().join("state/journal.db")).unwrap();
     let altered = journal
-        .execute("UPDATE records SET at = at, body = replace(body, '\"step\":2', '\"step\":3') WHERE seq = 3", [])
+        .execute(
+            "UPDATE records SET at = at, body = replace(body, '\"step\":2', '\"step\":3') WHERE seq = 3",
+            [],
+        )
         .unwrap()
         + journal.execute("UPDATE records SET body = body || ' ' WHERE seq = 4", []).unwrap();
     assert!(altered >= 1);
@@ -215,7 +220,9 @@ fn an_instances_files_are_damaged() {
         }
     }
     sandbox.down();
-    line.held(&format!("{tried} damages of what stands beside the keepers, then a deploy: 0 failed requests"));
+    line.held(&format!(
+        "{tried} damages of what stands beside the keepers, then a deploy: 0 failed requests"
+    ));
 }
 
 #[test]

@@ -55,7 +55,8 @@ fn the_disk_fills_up_in_a_deploy() {
             Err(why) => return line.skipped(&why),
         };
         let filler = mount.path().join("filler");
-        let shell = format!("if grep -q {part}.fill behaviour; then cat /dev/zero > {}; fi; true", filler.display());
+        let shell =
+            format!("if grep -q {part}.fill behaviour; then cat /dev/zero > {}; fi; true", filler.display());
         let more = match part {
             "build" => format!("[build]\nsteps = [{{ shell = {shell:?} }}]\n"),
             _ => format!("[jobs.fill]\ncommand = {{ shell = {shell:?} }}\nwhen = \"before-start\"\n"),
@@ -74,7 +75,9 @@ fn the_disk_fills_up_in_a_deploy() {
         is_sound(&sandbox, "there is room again");
         sandbox.down();
     }
-    line.held("in the build and in a migration: the old release goes on, 0 failed requests, the next deploy works");
+    line.held(
+        "in the build and in a migration: the old release goes on, 0 failed requests, the next deploy works",
+    );
 }
 
 #[test]
@@ -144,9 +147,10 @@ fn the_power_goes() {
         let _was = sandbox.died();
         // What the person finds who comes in the morning.
         let output = sandbox.run(&["resume"]);
-        assert!(matches!(output.code, 0..=3), "{place}: {output:#?}\n{}", sandbox.logs());
+        // 6: nothing was done yet, and with the services still away the plan's world has changed.
+        assert!(matches!(output.code, 0..=3 | 6), "{place}: {output:#?}\n{}", sandbox.logs());
         let after = sandbox.release();
-        until("an answer", || {
+        until(&format!("an answer after {place}: {output:?}"), || {
             let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;
             (reply.status == 200).then_some(())
         });
@@ -208,7 +212,8 @@ fn the_host_side_dies_or_fails_at_a_write_to_disk() {
     }
     let mut tried = 0;
     for chunk in cases.iter().step_by(every).collect::<Vec<_>>().chunks(6) {
-        let sandbox = Sandbox::with(WINDLASS, &Manifest { deploy: "bake = \"50ms\"".into(), ..Manifest::default() });
+        let sandbox =
+            Sandbox::with(WINDLASS, &Manifest { deploy: "bake = \"50ms\"".into(), ..Manifest::default() });
         sandbox.succeed(&["deploy"]);
         let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
         for inject in chunk {

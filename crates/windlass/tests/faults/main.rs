@@ -55,7 +55,10 @@ fn is_sound(sandbox: &Sandbox, context: &str) {
     let tree = status["release"]["tree"].as_str().unwrap();
     let current = std::fs::read_link(sandbox.environment().join("current")).unwrap();
     assert_eq!(current.to_str().unwrap(), format!("releases/{tree}"), "{context}");
-    assert!(sandbox.environment().join("current/.windlass-sealed").is_file(), "{context}: current is no release");
+    assert!(
+        sandbox.environment().join("current/.windlass-sealed").is_file(),
+        "{context}: current is no release"
+    );
     let migrations = sandbox.shared("migrate");
     let mut lines: Vec<&str> = migrations.lines().collect();
     let all = lines.len();

@@ -55,7 +55,9 @@ fn keepers_are_killed() {
     is_sound(&sandbox, "keepers killed");
     assert!(web.iter().all(|pid| !lives(*pid)));
     sandbox.down();
-    line.held("all at once: 0 failed requests, each process has a keeper again, the next deploy stops the old");
+    line.held(
+        "all at once: 0 failed requests, each process has a keeper again, the next deploy stops the old",
+    );
 }
 
 #[test]

@@ -36,7 +36,8 @@ pub(super) fn schedule(behaviour: &Behaviour) -> io::Result<()> {
 pub(super) fn job(name: &str, behaviour: &Behaviour) -> ExitCode {
     let line = format!("{name} {}", release());
     let only = File::create(shared(&format!("{name}.lock"))).ok();
-    let alone = only.as_ref().is_none_or(|only| flock(only, FlockOperation::NonBlockingLockExclusive).is_ok());
+    let alone =
+        only.as_ref().is_none_or(|only| flock(only, FlockOperation::NonBlockingLockExclusive).is_ok());
     let line = if alone { line } else { format!("{line} overlap") };
     if append(name, &line).is_err() {
         return ExitCode::FAILURE;

@@ -4,8 +4,8 @@
 //! `web.unready` or `worker.crash:200`, see [`Behaviour`]. So a release carries its own faults, and
 //! an earlier one has none of them.
 
-mod behaviour;
 mod background;
+mod behaviour;
 mod web;
 
 use std::io::Write as _;
