@@ -195,16 +195,3 @@ fn host_environment() -> Vec<(String, String)> {
     ];
     KEPT.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?))).collect()
 }
-
-/// Waits until the host side and its keeper have ended.
-pub(super) async fn wait_gone(layout: &Layout) {
-    let directory = layout.host().join("keeper");
-    for _ in 0..200 {
-        match process::observe(&directory) {
-            Some(seen) if seen.keeper_alive || seen.process_alive => {
-                tokio::time::sleep(Duration::from_millis(25)).await;
-            }
-            _ => return,
-        }
-    }
-}

@@ -15,7 +15,7 @@ use windlass_core::spec::{Setting, Spec};
 use super::args::Options;
 use super::failure::{Failure, USAGE};
 use crate::layout::Layout;
-use crate::observe::visible;
+use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::project::source::{self, Selection};
 use crate::project::version;
@@ -202,10 +202,10 @@ impl Context {
 
 /// Prints a line of what was asked for. A reader that has gone is no failure: what was begun goes on.
 pub(super) fn print_line(line: &str) {
-    let _ = writeln!(io::stdout(), "{}", visible(line));
+    let _ = writeln!(io::stdout(), "{}", printable(line));
 }
 
 /// Prints a line for the person beside it.
 pub(super) fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", visible(line));
+    let _ = writeln!(io::stderr(), "{}", printable(line));
 }

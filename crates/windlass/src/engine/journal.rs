@@ -1,5 +1,6 @@
 //! The journal's file: runs, their records, and the lock.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
@@ -51,6 +52,8 @@ pub enum JournalError {
         /// The record's place.
         seq: i64,
     },
+    /// It is gone or empty, although something was deployed.
+    Missing,
     /// What is written in it cannot be read.
     Unreadable(serde_json::Error),
     /// SQLite's own: disk full, input/output error, a damaged file.
@@ -63,6 +66,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when it cannot be opened, or is of another version.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
+        // SQLite gives its other files the mode of this one.
+        let _there_already = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         let connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -290,6 +295,11 @@ impl std::fmt::Display for JournalError {
                 f,
                 "record {seq} of run {run} in the state file is damaged: restore state/journal.db from a \
                  backup, or move it away to begin anew (what runs goes on running)"
+            ),
+            Self::Missing => f.write_str(
+                "the state file state/journal.db is gone or empty, but something was deployed here: restore it \
+                 from a backup, or move the environment's directory away to begin anew (what runs goes on \
+                 running)",
             ),
             Self::Unreadable(error) => write!(f, "the state file holds what cannot be read: {error}"),
             Self::File(error) => write!(f, "the state file: {error}"),

@@ -10,7 +10,7 @@ use windlass_core::launch::{Launch, Log, ProcessState};
 use windlass_core::name::InstanceId;
 use windlass_core::plan::Plan;
 use windlass_core::policy::health::{Gate, GateVerdict};
-use windlass_core::spec::{Check, Command, Port, Probe, Reference, Service, Template};
+use windlass_core::spec::{Check, Command, Port, Probe, Reference, Service, Stop, Template};
 use windlass_core::units::{Bytes, Span};
 
 use super::Host;
@@ -202,14 +202,17 @@ impl Host {
     /// Drains an instance, asks it to take no more work, and stops it with all that is left of it.
     pub(super) async fn stop_instance(&self, id: &InstanceId, drain: Span) -> Result<String, Fault> {
         let directory = self.layout.instance(id);
-        let Ok(identity) = Identity::read(&directory) else { return Ok(String::new()) };
-        let alive = process::observe(&directory).is_some_and(|seen| seen.keeper_alive || seen.process_alive);
+        let alive = self.lives(id);
+        // Where its description is damaged, it is stopped all the same, as most are.
+        let stop = match Identity::read(&directory) {
+            Ok(identity) => identity.service.stop,
+            Err(_) => Stop { signal: "TERM".to_owned(), grace: Span::from_secs(30), quiet: None },
+        };
         let mut left = 0;
         if alive {
             if !drain.is_zero() {
                 left = self.proxy().drained(id, drain.as_duration()).await;
             }
-            let stop = &identity.service.stop;
             let failed = |error: process::RuntimeError| {
                 Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
             };
@@ -222,6 +225,12 @@ impl Host {
         }
         self.health.borrow_mut().shift_remove(id);
         Ok(if left == 0 { String::new() } else { format!("{left} connections were closed at the deadline") })
+    }
+
+    /// Whether anything of an instance lives, also where what is written of it is damaged.
+    pub(super) fn lives(&self, id: &InstanceId) -> bool {
+        let directory = self.layout.instance(id);
+        process::is_kept(&directory) || process::observe(&directory).is_some_and(|seen| seen.process_alive)
     }
 
     /// The end of an instance's log.

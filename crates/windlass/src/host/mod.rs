@@ -45,6 +45,9 @@ use std::process::ExitCode;
 /// Runs the host side for the environment in the directory that `args` name.
 #[must_use]
 pub fn main(args: &[OsString]) -> ExitCode {
+    // Whatever whoever started it had: what is made from here on, services among it, is not for
+    // everybody to write.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     match serve::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

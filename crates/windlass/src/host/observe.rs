@@ -3,7 +3,7 @@
 use std::io;
 
 use indexmap::IndexMap;
-use windlass_core::name::{Name, ReleaseId};
+use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::{Activation, Observed, ObservedInstance, ObservedResource, Tree, resource_digest};
 use windlass_core::spec::When;
 
@@ -18,6 +18,9 @@ use crate::runtime::process;
 /// When its state cannot be read.
 pub fn observe_at_rest(layout: &Layout) -> Result<Observed, JournalError> {
     if !layout.journal().exists() {
+        if layout.current().is_symlink() {
+            return Err(JournalError::Missing);
+        }
         return Ok(Observed { next_release: 1, ..Observed::default() });
     }
     let journal = Journal::open_to_read(&layout.journal())?;
@@ -68,14 +71,30 @@ fn trees(layout: &Layout, releases: &[ReleaseRow]) -> Vec<Tree> {
 }
 
 fn instances(layout: &Layout) -> io::Result<Vec<ObservedInstance>> {
-    let all = Identity::all(layout)?.into_iter();
-    Ok(all
+    let mut all: Vec<ObservedInstance> = Identity::all(layout)?
+        .into_iter()
         .map(|identity| {
             let seen = process::observe(&layout.instance(&identity.id));
-            let running = seen.is_some_and(|seen| seen.keeper_alive && !seen.has_ended());
+            // Where the launch is damaged, a keeper that lives is all that can be known.
+            let running = match seen {
+                Some(seen) => seen.keeper_alive && !seen.has_ended(),
+                None => process::is_kept(&layout.instance(&identity.id)),
+            };
             ObservedInstance { id: identity.id, digest: identity.digest, running }
         })
-        .collect())
+        .collect();
+    // What runs although nobody can say any more what it is: it is like nothing that is wanted, so
+    // that the next run replaces it.
+    for entry in std::fs::read_dir(layout.instances()).into_iter().flatten().flatten() {
+        let Some(id) = entry.file_name().to_str().and_then(|name| name.parse::<InstanceId>().ok()) else {
+            continue;
+        };
+        if !all.iter().any(|known| known.id == id) && process::is_kept(&entry.path()) {
+            all.push(ObservedInstance { id, digest: String::new(), running: true });
+        }
+    }
+    all.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(all)
 }
 
 fn resources(layout: &Layout, active: Option<&Activation>) -> IndexMap<Name, ObservedResource> {

@@ -189,6 +189,9 @@ impl Host {
             return;
         }
         handle.settles_at.set(None);
+        // It begins anew for whoever follows it; that it was interrupted before is history.
+        handle.events.borrow_mut().clear();
+        handle.news.send_replace(0);
         let (host, handle) = (self.clone(), handle.clone());
         tokio::task::spawn_local(async move {
             host.engine(&handle).await;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -36,6 +37,7 @@ fn alone(layout: &Layout) -> Result<File, String> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .map_err(|error| format!("{}: {error}", path.display()))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)

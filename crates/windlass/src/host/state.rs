@@ -48,6 +48,10 @@ impl Host {
     /// When its state cannot be read.
     pub fn open(layout: Layout) -> Result<Rc<Self>, JournalError> {
         let journal = Journal::open(&layout.journal())?;
+        // `current` is made by the first commit and never removed.
+        if layout.current().is_symlink() && journal.releases()?.is_empty() {
+            return Err(JournalError::Missing);
+        }
         Ok(Rc::new(Self {
             layout,
             journal: Rc::new(RefCell::new(journal)),

@@ -75,15 +75,25 @@ impl Host {
                 return; // A run has begun meanwhile; what runs is its business now.
             }
             let directory = self.layout.instance(id);
-            let Some(seen) = process::observe(&directory) else { continue };
-            if seen.process_alive && !seen.keeper_alive {
-                let _ = process::readopt(&directory).await;
-            } else if !seen.keeper_alive && !seen.gave_up() {
-                self.bring_back(id).await;
+            match process::observe(&directory) {
+                Some(seen) if seen.process_alive && !seen.keeper_alive => {
+                    let _ = process::readopt(&directory).await;
+                }
+                Some(seen) if seen.keeper_alive || seen.gave_up() => {}
+                // A launch is not written for good: a power cut may have taken it. What the instance
+                // is stands in its description.
+                None if process::is_kept(&directory) => {}
+                _ => self.bring_back(id).await,
             }
         }
-        if !active.release.spec.routes.is_empty() && self.proxy().report().await.is_none() {
-            self.bring_proxy_back(&active).await;
+        if !active.release.spec.routes.is_empty() {
+            self.keep_proxy().await;
+        }
+        for directory in [self.layout.proxy().join("keeper"), self.layout.host().join("keeper")] {
+            let seen = process::observe(&directory);
+            if seen.is_some_and(|seen| seen.process_alive && !seen.keeper_alive) {
+                let _ = process::readopt(&directory).await;
+            }
         }
     }
 
@@ -94,9 +104,12 @@ impl Host {
         }
     }
 
-    /// A proxy that lost its table as well as its life gets a new one of the active release.
-    async fn bring_proxy_back(&self, _active: &Active) {
-        if let Err(fault) = self.proxy().start().await {
+    /// A proxy that is away comes back; one that lost its table, or came back with an older one, gets
+    /// the one that was sent last.
+    async fn keep_proxy(&self) {
+        if self.proxy().report().await.is_none()
+            && let Err(fault) = self.proxy().start().await
+        {
             note(&fault.message);
             return;
         }

@@ -3,14 +3,14 @@
 mod json;
 mod outcome;
 mod plain;
+mod printable;
 mod terminal;
-mod visible;
 
 pub use json::JsonLines;
 pub use outcome::outcome;
 pub use plain::Plain;
+pub use printable::printable;
 pub use terminal::Terminal;
-pub use visible::visible;
 
 use windlass_core::event::Event;
 

@@ -26,7 +26,7 @@ pub(super) fn take(count: &str, names: &str) -> Vec<(String, OwnedFd)> {
     sockets
 }
 
-/// A name in the list: percent-encoded, because `:` parts the names.
+/// Names come percent-encoded, because `:` parts them.
 fn decode(name: &str) -> String {
     super::route::decode(name)
         .and_then(|bytes| String::from_utf8(bytes).ok())
@@ -38,8 +38,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_as_the_keeper_writes_them() {
+    fn names_come_as_the_keeper_encodes_them() {
         assert_eq!(decode("127.0.0.1%3A8080"), "127.0.0.1:8080");
         assert_eq!(decode("%5B%3A%3A%5D%3A443"), "[::]:443");
+        assert_eq!(decode("plain"), "plain");
     }
 }

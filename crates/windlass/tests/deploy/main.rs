@@ -14,7 +14,7 @@ mod signals;
 mod strategies;
 mod trouble;
 
-use windlass_testkit::sandbox::{Manifest, Sandbox};
+use windlass_testkit::sandbox::{Manifest, Sandbox, score};
 
 /// The program under test.
 const WINDLASS: &str = env!("CARGO_BIN_EXE_windlass");
@@ -24,4 +24,9 @@ fn deployed(manifest: &Manifest) -> Sandbox {
     let sandbox = Sandbox::with(WINDLASS, manifest);
     sandbox.succeed(&["deploy"]);
     sandbox
+}
+
+/// Begins the line of this test in the table of `docs/reference/reliability.md`.
+fn line(test: &str) -> score::Running {
+    score::begin(WINDLASS, test)
 }

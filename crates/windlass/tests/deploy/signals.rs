@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use windlass_testkit::sandbox::{Load, Manifest, Sandbox, until};
 
-use super::deployed;
+use super::{deployed, line};
 
 /// A sandbox whose next deploy waits in its bake, and how the run is begun.
 fn baking() -> Sandbox {
@@ -36,6 +36,7 @@ fn is_back(sandbox: Sandbox, load: Load) {
 
 #[test]
 fn a_signal_turns_the_run_back() {
+    let line = line("a_signal_turns_the_run_back");
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let sandbox = baking();
         let load = Load::begin(sandbox.port);
@@ -46,10 +47,12 @@ fn a_signal_turns_the_run_back() {
         assert_eq!(output.code, 3, "{signal:?}: {output:?}");
         is_back(sandbox, load);
     }
+    line.held("");
 }
 
 #[test]
 fn a_second_signal_leaves_the_run_alone_and_it_still_goes_back() {
+    let line = line("a_second_signal_leaves_the_run_alone_and_it_still_goes_back");
     // The controller goes at once; what it asked for is heeded, whatever it was told meanwhile.
     for pause in [0, 2, 5] {
         let sandbox = baking();
@@ -63,10 +66,12 @@ fn a_second_signal_leaves_the_run_alone_and_it_still_goes_back() {
         assert!(matches!(output.code, 3 | 4), "{output:?}");
         is_back(sandbox, load);
     }
+    line.held("");
 }
 
 #[test]
 fn abort_from_elsewhere_turns_the_run_back() {
+    let line = line("abort_from_elsewhere_turns_the_run_back");
     let sandbox = baking();
     let load = Load::begin(sandbox.port);
     let deploy = sandbox.start(&["deploy"]);
@@ -75,10 +80,12 @@ fn abort_from_elsewhere_turns_the_run_back() {
     assert!(abort.stderr.contains("abort") || abort.stderr.contains("back"), "{abort:?}");
     assert_eq!(deploy.finish().code, 3);
     is_back(sandbox, load);
+    line.held("");
 }
 
 #[test]
 fn a_signal_during_the_build_leaves_nothing_behind() {
+    let line = line("a_signal_during_the_build_leaves_nothing_behind");
     let manifest = Manifest {
         more: "[build]\nsteps = [{ shell = \"test $(cat version) = 0 || sleep 60\" }]\n".into(),
         ..Manifest::default()
@@ -96,10 +103,12 @@ fn a_signal_during_the_build_leaves_nothing_behind() {
     assert!(!sleeps(), "the build goes on");
     assert!(!sandbox.environment().join("releases/r2").exists());
     is_back(sandbox, load);
+    line.held("");
 }
 
 #[test]
 fn a_killed_controller_does_not_stop_its_run() {
+    let line = line("a_killed_controller_does_not_stop_its_run");
     let sandbox = deployed(&Manifest { deploy: "bake = \"1s\"".into(), ..Manifest::default() });
     sandbox.change();
     let load = Load::begin(sandbox.port);
@@ -111,10 +120,12 @@ fn a_killed_controller_does_not_stop_its_run() {
     load.end().assert_none_failed(20);
     assert_eq!(sandbox.release(), "r2");
     sandbox.down();
+    line.held("");
 }
 
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
+    let line = line("a_reader_that_goes_away_is_no_failure");
     let sandbox = deployed(&Manifest::default());
     sandbox.change();
     for args in [["deploy", "--json"], ["status", "--json"], ["logs", "--quiet"]] {
@@ -132,4 +143,5 @@ fn a_reader_that_goes_away_is_no_failure() {
     }
     assert_eq!(sandbox.answering(), "r2");
     sandbox.down();
+    line.held("");
 }

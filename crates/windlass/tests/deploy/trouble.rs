@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use windlass_testkit::sandbox::{Load, Manifest, Output, Sandbox, until};
 
-use super::deployed;
+use super::{deployed, line};
 
 /// A deploy of a release that behaves so ends with this code, loses no request, leaves nothing of
 /// itself, and none of the releases in `never` answers.
@@ -34,103 +34,146 @@ fn goes_back(manifest: &Manifest, behaviour: &str, code: i32, may_answer: bool) 
     output
 }
 
-// proves: APE-5, APE-15
 #[test]
 fn a_release_that_is_never_ready() {
+    let line = line("a_release_that_is_never_ready");
     let manifest = Manifest {
         web: "readiness = { http = \"/health\", interval = \"100ms\", timeout = \"1s\", start_period = \"1s\" }"
             .into(),
         ..Manifest::default()
     };
     goes_back(&manifest, "web.unready", 3, false);
+    line.held("");
 }
 
 #[test]
 fn a_release_that_accepts_and_never_answers() {
+    let line = line("a_release_that_accepts_and_never_answers");
     let manifest = Manifest {
         web: "readiness = { http = \"/health\", interval = \"100ms\", timeout = \"300ms\", start_period = \"1s\" }"
             .into(),
         ..Manifest::small()
     };
     goes_back(&manifest, "web.silent", 3, false);
+    line.held("");
 }
 
 #[test]
 fn a_web_service_that_crashes_at_once() {
+    let line = line("a_web_service_that_crashes_at_once");
     let output = goes_back(&Manifest::default(), "web.crash:20 web.slow-bind:500", 3, false);
     assert!(output.stderr.contains("crashing, as told"), "its last words are shown: {output:?}");
+    line.held("");
 }
 
 #[test]
 fn a_worker_that_crashes_beside_a_healthy_web_service() {
+    let line = line("a_worker_that_crashes_beside_a_healthy_web_service");
     goes_back(&Manifest::default(), "worker.crash:50", 3, false);
+    line.held("");
 }
 
 #[test]
 fn a_singleton_that_crashes() {
+    let line = line("a_singleton_that_crashes");
     goes_back(&Manifest::default(), "scheduler.crash:50", 3, false);
+    line.held("");
 }
 
 #[test]
 fn a_worker_that_crashes_while_the_release_is_watched() {
+    let line = line("a_worker_that_crashes_while_the_release_is_watched");
     let manifest = Manifest { deploy: "bake = \"3s\"".into(), ..Manifest::default() };
     goes_back(&manifest, "worker.crash:800", 3, true);
+    line.held("");
 }
 
-// proves: APE-15
 #[test]
 fn a_release_that_turns_bad_while_it_is_watched() {
+    let line = line("a_release_that_turns_bad_while_it_is_watched");
     let manifest = Manifest { deploy: "bake = \"5s\"\nmin_requests = 10".into(), ..Manifest::default() };
     let output = goes_back(&manifest, "web.bad-after:700", 3, true);
     assert!(output.stderr.contains("requests to r2 failed"), "{output:?}");
+    line.held("");
 }
 
-// proves: HS-25, MDC-15
+#[test]
+fn a_release_whose_health_flaps() {
+    let line = line("a_release_whose_health_flaps");
+    let manifest = Manifest {
+        web:
+            "readiness = { http = \"/health\", interval = \"50ms\", timeout = \"1s\", start_period = \"1s\", \
+              healthy_after = 3 }"
+                .into(),
+        ..Manifest::default()
+    };
+    goes_back(&manifest, "web.flap", 3, false);
+    line.held("");
+}
+
+#[test]
+fn a_release_that_uses_up_its_memory() {
+    let line = line("a_release_that_uses_up_its_memory");
+    let manifest = Manifest { web: "limits = { memory = \"32MiB\" }".into(), ..Manifest::small() };
+    let output = goes_back(&manifest, "web.memory:200", 3, true);
+    assert!(output.stderr.contains("memory"), "it says why: {output:?}");
+    line.held("");
+}
+
 #[test]
 fn a_smoke_test_that_fails() {
+    let line = line("a_smoke_test_that_fails");
     let manifest = Manifest {
         deploy: "smoke = [{ service = \"web\", path = \"/version\" }]".into(),
         ..Manifest::default()
     };
     goes_back(&manifest, "web.wrong", 3, false);
+    line.held("");
 }
 
-// proves: CM-8
 #[test]
 fn a_migration_that_fails() {
+    let line = line("a_migration_that_fails");
     let output = goes_back(&Manifest::default(), "migrate.exit:4", 3, false);
     assert!(output.stderr.contains("exit code 4"), "{output:?}");
+    line.held("");
 }
 
 #[test]
 fn a_migration_that_hangs() {
+    let line = line("a_migration_that_hangs");
     let manifest = Manifest { migrate: Some("timeout = \"500ms\"".into()), ..Manifest::default() };
     goes_back(&manifest, "migrate.hang", 3, false);
+    line.held("");
 }
 
 #[test]
 fn a_build_that_fails() {
+    let line = line("a_build_that_fails");
     let manifest = Manifest {
         more: "[build]\nsteps = [{ shell = \"! grep -q build.exit behaviour\" }]\n".into(),
         ..Manifest::default()
     };
     let output = goes_back(&manifest, "build.exit", 1, false);
     assert!(output.stderr.contains("nothing changed") || output.stderr.contains("exit code 1"), "{output:?}");
+    line.held("");
 }
 
 #[test]
 fn a_build_that_hangs() {
+    let line = line("a_build_that_hangs");
     let manifest = Manifest {
         more: "[build]\nsteps = [{ shell = \"if grep -q build.hang behaviour; then sleep 100; fi\", timeout = \"500ms\" }]\n"
             .into(),
         ..Manifest::default()
     };
     goes_back(&manifest, "build.hang", 1, false);
+    line.held("");
 }
 
-// proves: HS-11
 #[test]
 fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
+    let line = line("a_process_that_ignores_sigterm_is_killed_after_its_grace");
     let manifest = Manifest { web: "stop = { grace = \"300ms\" }".into(), ..Manifest::small() };
     let sandbox = deployed(&manifest);
     sandbox.behave("web.stubborn");
@@ -141,10 +184,12 @@ fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
     load.end().assert_none_failed(10);
     assert_eq!(sandbox.running("web").len(), 1);
     sandbox.down();
+    line.held("");
 }
 
 #[test]
 fn a_copy_that_is_not_alive_is_started_again() {
+    let line = line("a_copy_that_is_not_alive_is_started_again");
     let manifest = Manifest {
         web:
             "liveness = { http = \"/alive\", interval = \"100ms\", timeout = \"1s\", start_period = \"0s\", \
@@ -161,10 +206,12 @@ fn a_copy_that_is_not_alive_is_started_again() {
         (pids.len() == 1 && pids[0].to_string() != before).then_some(())
     });
     sandbox.down();
+    line.held("");
 }
 
 #[test]
 fn a_start_that_is_slow_but_in_time() {
+    let line = line("a_start_that_is_slow_but_in_time");
     let sandbox = deployed(&Manifest::small());
     sandbox.behave("web.slow-bind:1500");
     let load = Load::begin(sandbox.port);
@@ -173,4 +220,5 @@ fn a_start_that_is_slow_but_in_time() {
     assert!(output.took >= Duration::from_millis(1500));
     assert_eq!(sandbox.answering(), "r2");
     sandbox.down();
+    line.held("");
 }

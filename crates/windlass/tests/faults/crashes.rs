@@ -4,7 +4,6 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use serde_json::Value;
 use windlass_testkit::sandbox::{Load, Manifest, Sandbox, until_within};
 
 use super::{deployed, exhaustive, is_sound, line};

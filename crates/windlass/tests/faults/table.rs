@@ -9,18 +9,18 @@ use windlass_testkit::sandbox::score;
 fn the_table_lists_every_test_and_no_other() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut there_are = BTreeSet::new();
-    for entry in std::fs::read_dir(here.join("tests/faults")).unwrap().flatten() {
-        let text = std::fs::read_to_string(entry.path()).unwrap();
-        let mut lines = text.lines().peekable();
-        while let Some(line) = lines.next() {
-            if line.trim() != "#[test]" {
-                continue;
+    for directory in ["tests/faults", "tests/deploy"] {
+        for entry in std::fs::read_dir(here.join(directory)).unwrap().flatten() {
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            let begun = text.lines().filter_map(|line| line.trim().strip_prefix("let line = line(\""));
+            there_are.extend(begun.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())));
+            let tests = text.lines().filter(|line| line.trim() == "#[test]").count();
+            let lines = text.matches("let line = line(\"").count();
+            if directory == "tests/faults" && !entry.path().ends_with("table.rs") {
+                assert_eq!(lines, tests, "{} has tests that are not in the table", entry.path().display());
             }
-            let name = lines.peek().and_then(|line| line.trim().strip_prefix("fn ")?.split('(').next());
-            there_are.extend(name.map(str::to_owned));
         }
     }
-    there_are.remove("the_table_lists_every_test_and_no_other");
     let listed: BTreeSet<String> = score::TESTS.iter().map(|line| line.test.to_owned()).collect();
     assert_eq!(listed, there_are, "sandbox/score/tests.rs lists other tests than there are");
     let page = std::fs::read_to_string(here.join("../../docs/reference/reliability.md")).unwrap();

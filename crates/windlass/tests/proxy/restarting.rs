@@ -62,7 +62,9 @@ impl FakeKeeper {
     /// Starts a proxy with the stored sockets from descriptor 3 on, as a keeper does.
     fn proxy(&self, directory: &Path) -> std::process::Child {
         let stored = self.stored.lock().unwrap();
-        let names: Vec<_> = stored.iter().map(|(name, _)| name.replace(':', "%3A")).collect();
+        // As the protocol says: stored as they are, handed on percent-encoded.
+        let encode = |name: &str| name.replace('[', "%5B").replace(']', "%5D").replace(':', "%3A");
+        let names: Vec<_> = stored.iter().map(|(name, _)| encode(name)).collect();
         let mut script = String::from("exec \"$@\"");
         let copies: Vec<OwnedFd> =
             stored.iter().map(|(_, fd)| rustix::io::fcntl_dupfd_cloexec(fd, 50).unwrap()).collect();

@@ -1,4 +1,5 @@
-//! The lines of the table: one for each test in `crates/windlass/tests/faults`.
+//! The lines of the table: one for each test in `crates/windlass/tests/faults`, and for those in
+//! `tests/deploy` that deploy what is no good or change their mind.
 
 /// A line of the table.
 #[derive(Debug)]
@@ -136,7 +137,122 @@ pub const TESTS: &[Line] = &[
         "",
         "an application that prints escape sequences",
     ),
+    line("17", "a_release_that_is_never_ready", "I2 I3 I8 I10", "a release that is never ready"),
+    line(
+        "17",
+        "a_release_that_accepts_and_never_answers",
+        "I2 I3 I8 I10",
+        "a release that accepts connections and never answers",
+    ),
+    line("19", "a_web_service_that_crashes_at_once", "I2 I3 I10", "the web service crashes at its start"),
+    line(
+        "19",
+        "a_worker_that_crashes_beside_a_healthy_web_service",
+        "I2 I3 I10",
+        "a worker crashes while the web service is well",
+    ),
+    line(
+        "19",
+        "a_singleton_that_crashes",
+        "I2 I3 I10",
+        "a singleton crashes; the old one was stopped before",
+    ),
+    line("19", "a_worker_that_crashes_while_the_release_is_watched", "I10", "a worker crashes in the bake"),
+    line(
+        "16",
+        "a_release_that_turns_bad_while_it_is_watched",
+        "I10",
+        "every answer is 500 soon after the switch (requests answered 500 meanwhile are the release's own)",
+    ),
+    line("16", "a_release_whose_health_flaps", "I2 I3 I10", "the health check fails every other time"),
+    line("18", "a_release_that_uses_up_its_memory", "I10", "a process grows beyond its memory limit"),
+    line("16", "a_smoke_test_that_fails", "I2 I3 I10", "the release answers a smoke test wrongly"),
+    line("14", "a_migration_that_fails", "I3 I6 I10", "a migration exits with 4"),
+    line("14", "a_migration_that_hangs", "I3 I6 I8 I10", "a migration never ends"),
+    line("14", "a_build_that_fails", "I3 I10", "a build step fails"),
+    line("14", "a_build_that_hangs", "I3 I8 I10", "a build step never ends"),
+    line(
+        "20",
+        "a_process_that_ignores_sigterm_is_killed_after_its_grace",
+        "I3 I8",
+        "an old copy ignores SIGTERM",
+    ),
+    line(
+        "16",
+        "a_copy_that_is_not_alive_is_started_again",
+        "I8",
+        "a copy answers requests and fails its liveness check",
+    ),
+    line("17", "a_start_that_is_slow_but_in_time", "I3", "a release that needs 1.5 s to listen"),
+    line("29", "a_signal_turns_the_run_back", "I3 I4 I10", "SIGINT, SIGTERM or SIGHUP in the bake"),
+    line(
+        "29",
+        "a_second_signal_leaves_the_run_alone_and_it_still_goes_back",
+        "I3 I4",
+        "two signals, after which the controller leaves at once",
+    ),
+    line("29", "abort_from_elsewhere_turns_the_run_back", "I3 I4", "`abort` from another terminal"),
+    line("29", "a_signal_during_the_build_leaves_nothing_behind", "I3 I4 I10", "SIGINT in the build"),
+    line("1", "a_killed_controller_does_not_stop_its_run", "I3 I4", "kill -9 of the controller in the bake"),
+    line(
+        "29",
+        "a_reader_that_goes_away_is_no_failure",
+        "I4",
+        "the pipe that is printed to is closed, as by `head -1`",
+    ),
 ];
 
 /// Rows of the matrix that no test covers, and why.
-pub const UNCOVERED: &[(&str, &str, &str)] = &[];
+pub const UNCOVERED: &[(&str, &str, &str)] = &[
+    (
+        "2, 4, 5, 6",
+        "the connection to a remote host is cut or blackholed",
+        "Windlass deploys to the machine it runs on; there is no remote transport yet",
+    ),
+    (
+        "8",
+        "a file system is remounted read-only",
+        "the kernel refuses that while files are open; EIO and ENOSPC stand for it",
+    ),
+    (
+        "9",
+        "a reboot of the machine",
+        "killing every process and cutting the power of a file system stand for it",
+    ),
+    ("12", "the clock jumps", "no test changes the clock; waits and leases go by the monotonic one"),
+    (
+        "13",
+        "a corrupted artifact",
+        "releases are built where they run; a damaged tree of an earlier release is found only when its seal is gone",
+    ),
+    (
+        "15",
+        "the database goes away before, during or after a migration",
+        "not covered here; the tests of resources kill database servers",
+    ),
+    (
+        "20",
+        "a request of 29 s, a WebSocket over a switch",
+        "the tests in tests/deploy/strategies.rs cover shorter ones; they are not in this table",
+    ),
+    ("21, 22", "several hosts", "one host only"),
+    (
+        "26",
+        "a journal written by an older version is resumed",
+        "there is only one version yet; newer ones are refused",
+    ),
+    ("27", "a backup step fails", "there are no backups yet"),
+    ("28", "a notifier hangs", "there are no notifiers yet"),
+    ("30", "a host key changes", "there is no remote transport yet"),
+    (
+        "T3, T7, T12 to T17",
+        "generated files, artifacts, unit files, database roles, backups, supply chain",
+        "not covered by these tests",
+    ),
+    (
+        "T4",
+        "secrets that the application itself prints",
+        "they stand in its own log file (0600) as it wrote them, and are masked when the log is shown",
+    ),
+    ("T6, T8 to T10", "archives, host keys, SSH restrictions, network API", "there are none"),
+];

@@ -4,11 +4,13 @@ use std::io::{self, BufRead, IsTerminal};
 
 use windlass_core::plan::Request;
 use windlass_core::protocol::{Answer, Ask, Values};
+use windlass_core::units::Span;
 
 use super::request;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::Failure;
+use crate::runtime::process;
 
 pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<u8, Failure> {
     let project = context.project()?;
@@ -40,7 +42,10 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         Answer::Done => {}
         _ => return Err(unexpected()),
     }
-    crate::cli::client::wait_gone(&project.layout).await;
+    // A keeper that took over from one that was killed cannot see how the host side ended, and would
+    // start it again.
+    let keeper = project.layout.host().join("keeper");
+    let _gone_already = process::stop(&keeper, "TERM", Span::from_secs(5)).await;
     if delete_data {
         // The host side has gone; its state is the last thing here.
         std::fs::remove_dir_all(project.layout.root()).map_err(|error| {

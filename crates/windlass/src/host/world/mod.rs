@@ -77,10 +77,7 @@ impl World for Acting {
             Action::StopResource { resource } => !runs(&host.layout.resource(resource).join("keeper")),
             Action::RunJob { job, undo } => host.succeeded(&jobs::label(plan, job, *undo)),
             Action::StartInstance { instance, ready } => !ready && runs(&host.layout.instance(instance)),
-            Action::StopInstance { instance, .. } => {
-                let seen = process::observe(&host.layout.instance(instance));
-                !seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive)
-            }
+            Action::StopInstance { instance, .. } => !host.lives(instance),
             Action::SwitchTraffic { traffic } => host.has_traffic(run, traffic).await,
             Action::Commit => host.is_committed(plan)?,
         })

@@ -62,7 +62,8 @@ pub fn observe(dir: &Path) -> Option<Observation> {
 
 /// Whether a keeper holds the lock. The question itself takes a shared lock for an instant, which a
 /// keeper that starts just then waits for.
-pub(super) fn is_kept(dir: &Path) -> bool {
+#[must_use]
+pub fn is_kept(dir: &Path) -> bool {
     let Ok(lock) = File::open(dir.join(LOCK)) else { return false };
     matches!(flock(&lock, FlockOperation::NonBlockingLockShared), Err(Errno::WOULDBLOCK))
 }
