@@ -248,7 +248,7 @@ impl Sandbox {
     /// All keepers.
     #[must_use]
     pub fn keepers(&self) -> Vec<Process> {
-        self.processes().into_iter().filter(|process| process.is("windlass", "keep")).collect()
+        self.processes().into_iter().filter(|process| process.is("windlass", "keeper")).collect()
     }
 
     /// The application's processes of this kind: web, worker, scheduler, job.
@@ -287,7 +287,7 @@ impl Drop for Sandbox {
             if left.is_empty() {
                 return;
             }
-            left.sort_by_key(|process| !process.is("windlass", "keep"));
+            left.sort_by_key(|process| !process.is("windlass", "keeper"));
             for process in left {
                 kill(process.pid, Signal::KILL);
             }

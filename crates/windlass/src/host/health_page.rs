@@ -3,18 +3,27 @@
 
 use std::convert::Infallible;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
+use indexmap::IndexMap;
 use serde::Serialize;
+use windlass_core::name::Name;
 use windlass_core::protocol::{EnvironmentStatus, ServiceStatus};
 
 use super::Host;
 use super::supervise::note;
 use crate::transport;
+
+/// How long a resource may take to answer before it counts as ill.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long an answer of a resource is taken for the present.
+const FRESH: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct Page {
@@ -23,7 +32,7 @@ struct Page {
     environment: String,
     release: Option<String>,
     at: String,
-    checks: indexmap::IndexMap<String, Entry>,
+    checks: IndexMap<String, Entry>,
 }
 
 #[derive(Serialize)]
@@ -38,15 +47,17 @@ struct Entry {
 impl Host {
     /// Answers on the socket `host/health`, as long as the host side lives.
     pub(super) async fn serve_health(self: &Rc<Self>) {
+        let answers = Rc::new(Answers::default());
         let listener = match transport::bind(&self.layout.host(), "health") {
             Ok(listener) => listener,
             Err(error) => return note(&format!("the health page is off: {error}")),
         };
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let host = self.clone();
+            let (host, answers) = (self.clone(), answers.clone());
             tokio::task::spawn_local(async move {
-                let service = hyper::service::service_fn(|request| answer(host.clone(), request));
+                let service =
+                    hyper::service::service_fn(|request| answer(host.clone(), answers.clone(), request));
                 let io = hyper_util::rt::TokioIo::new(stream);
                 let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
             });
@@ -54,8 +65,13 @@ impl Host {
     }
 }
 
-async fn answer(host: Rc<Host>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let page = page(&host.status().await);
+async fn answer(
+    host: Rc<Host>,
+    answers: Rc<Answers>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let asked = answers.of(&host).await;
+    let page = page(&host.status().await, &asked);
     let code = if page.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let (kind, body) = if accept.contains("text/html") {
@@ -70,10 +86,32 @@ async fn answer(host: Rc<Host>, request: Request<Incoming>) -> Result<Response<F
     Ok(response)
 }
 
-fn page(status: &EnvironmentStatus) -> Page {
-    let parts = status.services.iter().chain(&status.resources);
-    let mut checks: indexmap::IndexMap<String, Entry> =
-        parts.map(|service| (service.name.to_string(), entry(service))).collect();
+/// What the resources answered last. However many ask for the page, they are asked once a second.
+#[derive(Default)]
+struct Answers(tokio::sync::Mutex<Option<(Instant, IndexMap<Name, bool>)>>);
+
+impl Answers {
+    async fn of(&self, host: &Host) -> IndexMap<Name, bool> {
+        let mut last = self.0.lock().await;
+        if let Some((_, known)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            return known.clone();
+        }
+        let asked = host.ask_resources(PATIENCE).await;
+        *last = Some((Instant::now(), asked.clone()));
+        asked
+    }
+}
+
+fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>) -> Page {
+    let services = status.services.iter().map(|service| (service.name.to_string(), entry(service)));
+    let private = |name: &Name| status.resources.iter().find(|resource| resource.name == *name);
+    let resources = asked.iter().map(|(name, answers)| {
+        let well = *answers && private(name).is_none_or(|resource| entry(resource).status == "ok");
+        let status = if well { "ok" } else { "unhealthy" };
+        let reason = (!well).then_some("does not answer");
+        (name.to_string(), Entry { status, ready: usize::from(well), wanted: 1, reason })
+    });
+    let mut checks: IndexMap<String, Entry> = services.chain(resources).collect();
     if status.release.is_some() {
         // Its name cannot be a service's: those have no dots.
         checks.insert("windlass.storage".to_owned(), storage(status.storage.ok));

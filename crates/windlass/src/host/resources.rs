@@ -11,6 +11,7 @@ use windlass_core::units::Span;
 
 use super::Host;
 use super::instances::log;
+use super::values;
 use crate::resource::{self, Place, Prepared};
 use crate::runtime::process;
 
@@ -123,6 +124,23 @@ impl Host {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(250));
         }
+    }
+
+    /// Asks each resource of the active release, private or external, in its own protocol: whether
+    /// it answered within `patience`. None is asked while everything is stopped.
+    pub(super) async fn ask_resources(&self, patience: Duration) -> IndexMap<Name, bool> {
+        let active = self.journal.borrow().active().ok().flatten();
+        let Some(active) = active.filter(|active| !active.stopped) else { return IndexMap::new() };
+        let values = values::read(&self.layout, active.release.id).unwrap_or_default();
+        let asked = active.release.spec.resources.iter().map(|(name, spec)| async {
+            let only = IndexMap::from([(name.clone(), spec.clone())]);
+            let known = facts(self, &only, &values).await.ok().and_then(|mut facts| facts.shift_remove(name));
+            let Some(facts) = known else { return (name.clone(), false) };
+            let engine = spec.engine;
+            let answer = blocking(move || resource::ready(engine, &facts, patience)).await;
+            (name.clone(), matches!(answer, Ok(Ok(()))))
+        });
+        futures_util::future::join_all(asked).await.into_iter().collect()
     }
 
     /// Stops a resource; its data stays.

@@ -1,5 +1,12 @@
 //! The real program deploys a real application, and the application is asked all the while.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what stands around a test may end it as the test itself may"
+)]
+
 mod basics;
 mod jobs;
 mod refusals;

@@ -163,13 +163,8 @@ fn run(name: &str) {
 /// The first expected line that the output does not have in its place.
 fn missing(expected: &[String], output: &str, localise: impl Fn(&str) -> String) -> Option<String> {
     let mut printed = output.lines();
-    let wanted = expected.iter().filter(|line| *line != "...").map(|line| localise(line));
-    for line in wanted {
-        if !printed.any(|candidate| is_like(candidate.trim_end(), &line)) {
-            return Some(line);
-        }
-    }
-    None
+    let mut wanted = expected.iter().filter(|line| *line != "...").map(|line| localise(line));
+    wanted.find(|line| !printed.any(|candidate| is_like(candidate.trim_end(), line)))
 }
 
 /// Whether a line is like the pattern, in which `...` stands for any text. Runs of spaces count as one: columns move.

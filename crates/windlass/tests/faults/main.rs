@@ -2,7 +2,21 @@
 //!
 //! Each test is a line of `docs/reference/reliability.md`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what stands around a test may end it as the test itself may"
+)]
+
+mod controllers;
 mod crashes;
+mod damage;
+mod disk;
+mod hostile;
+mod mount;
+mod processes;
+mod secrets;
 mod table;
 
 use windlass_testkit::sandbox::{Manifest, Sandbox, score};

@@ -40,6 +40,14 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         }
     }
     super::python::readiness(service, health_path(&source).map_or("", |_| source.as_str()));
+    if has_word(&source, "migrate") {
+        let job = sketch.job("migrate");
+        job.comment("Before any new copy starts.");
+        job.set("command", draft::command(&[command[0].as_str(), "migrate"]));
+        job.set("when", "\"before-start\"");
+        job.set("undo", "\"compatible\"")
+            .because("the old release must work with the new schema while both run");
+    }
     if !reads_port && !takes_port {
         sketch.note("the sources do not read the variable PORT: let the program listen on it, so that old and new can run side by side");
     }
@@ -48,10 +56,12 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
 
 /// The command that serves, of a program that tells its commands apart by their first word.
 fn serving_word(source: &str) -> Option<&'static str> {
-    let words = ["serve", "server", "web"];
-    words
-        .into_iter()
-        .find(|word| source.contains("env::args()") && source.contains(&format!("\"{word}\" =>")))
+    ["serve", "server", "web"].into_iter().find(|word| has_word(source, word))
+}
+
+/// Whether the program's first argument may be this word.
+fn has_word(source: &str, word: &str) -> bool {
+    source.contains("env::args()") && source.contains(&format!("\"{word}\" =>"))
 }
 
 /// The name of the program.

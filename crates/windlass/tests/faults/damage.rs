@@ -1,0 +1,260 @@
+//! Files that are damaged, from another version, or gone.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, kill, until};
+
+use super::{deployed, exhaustive, is_sound, line};
+
+/// A copy of files, to put back.
+struct Copies(Vec<(PathBuf, Option<Vec<u8>>)>);
+
+impl Copies {
+    fn of(paths: &[PathBuf]) -> Self {
+        Self(paths.iter().map(|path| (path.clone(), std::fs::read(path).ok())).collect())
+    }
+
+    fn put_back(&self) {
+        for (path, bytes) in &self.0 {
+            match bytes {
+                Some(bytes) => std::fs::write(path, bytes).unwrap(),
+                None => drop(std::fs::remove_file(path)),
+            }
+        }
+    }
+}
+
+fn injure(path: &Path, how: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    if bytes.is_empty() {
+        return;
+    }
+    let length = bytes.len();
+    match how {
+        0 => bytes.clear(),
+        1 => bytes.truncate(length / 2),
+        2 => bytes.truncate(length - 1),
+        _ => bytes[(how - 3) * 7919 % length] ^= 1 << (how % 8),
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn ways() -> usize {
+    if exhaustive() { 40 } else { 8 }
+}
+
+/// Ends the host side so that nothing of it writes any more, and keeps it from coming back.
+fn rest(sandbox: &Sandbox) {
+    let host = |process: &windlass_testkit::sandbox::Process| {
+        process.argv.iter().any(|word| word.contains("/host/keeper"))
+    };
+    for keeper in sandbox.keepers().iter().filter(|process| host(process)) {
+        kill(keeper.pid, Signal::KILL);
+    }
+    if let Some(host) = sandbox.host() {
+        kill(host, Signal::KILL);
+    }
+    until("the host side to be gone", || sandbox.host().is_none().then_some(()));
+}
+
+#[test]
+fn the_journal_is_damaged() {
+    let line = line("the_journal_is_damaged");
+    let sandbox = deployed(&Manifest::default());
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    rest(&sandbox);
+    let state = sandbox.environment().join("state");
+    let paths = ["journal.db", "journal.db-wal", "journal.db-shm"].map(|name| state.join(name));
+    let copies = Copies::of(&paths);
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let (mut tried, mut refused) = (0, 0);
+    for path in &paths[..2] {
+        for how in 0..ways() {
+            if std::fs::metadata(path).map_or(0, |file| file.len()) == 0 {
+                continue;
+            }
+            injure(path, how);
+            let output = sandbox.run(&["status", "--json"]);
+            let context = format!("{} {how}: {output:#?}", path.display());
+            assert!(!output.all().contains("panicked"), "{context}");
+            if output.code == 0 {
+                // It may have been no more than the last word that was lost; never all of it.
+                assert!(!output.json()["release"].is_null(), "it began anew: {context}");
+            } else {
+                refused += 1;
+                assert!(output.all().contains("state file") || output.all().contains("journal"), "{context}");
+            }
+            tried += 1;
+            rest(&sandbox);
+            copies.put_back();
+        }
+    }
+    // Gone altogether.
+    for path in &paths {
+        let _gone = std::fs::remove_file(path);
+    }
+    let output = sandbox.run(&["deploy"]);
+    assert_ne!(output.code, 0, "it began anew: {output:#?}");
+    rest(&sandbox);
+    copies.put_back();
+    is_sound(&sandbox, "put back");
+    load.end().assert_none_failed(50);
+    assert!(refused > 0);
+    sandbox.down();
+    line.held(&format!(
+        "{tried} damages and a missing file: refused, or nothing essential lost; never begun anew"
+    ));
+}
+
+#[test]
+fn the_journal_is_of_a_newer_version() {
+    let line = line("the_journal_is_of_a_newer_version");
+    let sandbox = deployed(&Manifest::small());
+    rest(&sandbox);
+    let journal = sandbox.environment().join("state/journal.db");
+    let set = |version: i64| {
+        let connection = rusqlite::Connection::open(&journal).unwrap();
+        connection.pragma_update(None, "user_version", version).unwrap();
+    };
+    set(99);
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    sandbox.change();
+    for verb in ["deploy", "status", "plan"] {
+        let output = sandbox.run(&[verb]);
+        assert_ne!(output.code, 0, "{verb}: {output:?}");
+        assert!(output.stderr.contains("newer Windlass"), "{verb}: {output:?}");
+    }
+    rest(&sandbox);
+    set(1);
+    load.end().assert_none_failed(10);
+    sandbox.succeed(&["deploy"]);
+    is_sound(&sandbox, "the version is right again");
+    sandbox.down();
+    line.held("refused with the reason, 0 failed requests");
+}
+
+#[test]
+fn a_record_of_the_journal_is_altered() {
+    let line = line("a_record_of_the_journal_is_altered");
+    let sandbox = deployed(&Manifest::default());
+    sandbox.change();
+    sandbox.die_at("after-result:6");
+    let deploy = sandbox.start(&["deploy"]);
+    let failpoint = sandbox.root().join("failpoint");
+    until("the crash", || (!failpoint.exists()).then_some(()));
+    deploy.signal(Signal::KILL);
+    let _killed = deploy.finish();
+    rest(&sandbox);
+    let journal = rusqlite::Connection::open(sandbox.environment().join("state/journal.db")).unwrap();
+    let altered = journal
+        .execute(
+            "UPDATE records SET at = at, body = replace(body, '\"step\":2', '\"step\":3') WHERE seq = 3",
+            [],
+        )
+        .unwrap()
+        + journal.execute("UPDATE records SET body = body || ' ' WHERE seq = 4", []).unwrap();
+    assert!(altered >= 1);
+    drop(journal);
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let output = sandbox.run(&["resume"]);
+    assert_ne!(output.code, 0, "{output:?}");
+    assert!(output.all().contains("damaged"), "{output:?}");
+    load.end().assert_none_failed(1);
+    line.held("the chain of hashes is broken, and resume says so");
+}
+
+#[test]
+fn the_proxys_table_is_damaged() {
+    let line = line("the_proxys_table_is_damaged");
+    let sandbox = deployed(&Manifest::default());
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    let proxy = sandbox.environment().join("proxy");
+    let paths = [proxy.join("table.json"), proxy.join("table.last-good.json")];
+    for both in [false, true] {
+        for how in 0..4 {
+            injure(&paths[0], how);
+            if both {
+                injure(&paths[1], how);
+            }
+            let before = sandbox.proxy().unwrap();
+            kill(before, Signal::KILL);
+            until("the release to answer", || {
+                let reply = get(sandbox.port, "/version").ok()?;
+                (reply.status == 200 && reply.body == "r2").then_some(())
+            });
+        }
+    }
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    is_sound(&sandbox, "after the damage");
+    sandbox.down();
+    line.held("one or both files, 8 damages: the active release answers again by itself");
+}
+
+#[test]
+fn an_instances_files_are_damaged() {
+    let line = line("an_instances_files_are_damaged");
+    let sandbox = deployed(&Manifest::default());
+    let mut tried = 0;
+    for name in ["instance.json", "status.json", "launch.json"] {
+        for how in 0..5 {
+            let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+            let active = format!("web.{}.", sandbox.release());
+            for entry in std::fs::read_dir(sandbox.environment().join("instances")).unwrap().flatten() {
+                if entry.file_name().to_string_lossy().starts_with(&active) {
+                    injure(&entry.path().join(name), how);
+                }
+            }
+            kill(sandbox.host().unwrap(), Signal::KILL);
+            sandbox.change();
+            let output = sandbox.run(&["deploy"]);
+            let seen = load.end();
+            assert_eq!(output.code, 0, "{name} {how}: {output:#?}\n{}", sandbox.logs());
+            seen.assert_none_failed(1);
+            is_sound(&sandbox, &format!("{name} {how}"));
+            tried += 1;
+        }
+    }
+    sandbox.down();
+    line.held(&format!(
+        "{tried} damages of what stands beside the keepers, then a deploy: 0 failed requests"
+    ));
+}
+
+#[test]
+fn the_note_of_the_traffic_is_damaged() {
+    let line = line("the_note_of_the_traffic_is_damaged");
+    let sandbox = deployed(&Manifest::default());
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    for how in 0..5 {
+        injure(&sandbox.environment().join("state/traffic.json"), how);
+        kill(sandbox.host().unwrap(), Signal::KILL);
+        sandbox.change();
+        sandbox.succeed(&["deploy"]);
+        is_sound(&sandbox, &format!("traffic.json {how}"));
+    }
+    load.end().assert_none_failed(20);
+    sandbox.down();
+    line.held("5 damages, each followed by a deploy: 0 failed requests");
+}
+
+#[test]
+fn the_release_to_go_back_to_is_gone() {
+    let line = line("the_release_to_go_back_to_is_gone");
+    let sandbox = deployed(&Manifest::small());
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    std::fs::remove_dir_all(sandbox.environment().join("releases/r1")).unwrap();
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let output = sandbox.run(&["rollback"]);
+    assert!(matches!(output.code, 1 | 2), "{output:?}");
+    load.end().assert_none_failed(1);
+    is_sound(&sandbox, "nothing to go back to");
+    assert_eq!(sandbox.answering(), "r2");
+    sandbox.down();
+    line.held("refused before anything changed");
+}

@@ -1,0 +1,239 @@
+//! Disks that are full, fail, or lose their power.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, kill, until};
+
+use super::mount::Mount;
+use super::{WINDLASS, exhaustive, is_sound, line};
+
+fn fill(path: &Path) {
+    let mut file = File::create(path).unwrap();
+    for size in [1 << 16, 4096, 1] {
+        let chunk = vec![1_u8; size];
+        while file.write_all(&chunk).is_ok() {}
+    }
+}
+
+#[test]
+fn the_disk_is_full_before_a_deploy() {
+    let line = line("the_disk_is_full_before_a_deploy");
+    let mount = match Mount::memory("size=32m") {
+        Ok(mount) => mount,
+        Err(why) => return line.skipped(&why),
+    };
+    let sandbox = Sandbox::below(WINDLASS, mount.path(), &Manifest::default());
+    sandbox.succeed(&["deploy"]);
+    sandbox.change();
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let filler = mount.path().join("filler");
+    fill(&filler);
+    let output = sandbox.run(&["deploy"]);
+    assert_ne!(output.code, 0, "{output:?}");
+    assert!(output.stderr.contains("free") || output.stderr.contains("full"), "{output:?}");
+    assert_eq!(sandbox.answering(), "r1");
+    std::fs::remove_file(&filler).unwrap();
+    sandbox.succeed(&["deploy"]);
+    load.end().assert_none_failed(10);
+    is_sound(&sandbox, "there is room again");
+    sandbox.down();
+    line.held("refused before anything changed, 0 failed requests, the next deploy works");
+}
+
+#[test]
+fn the_disk_fills_up_in_a_deploy() {
+    let line = line("the_disk_fills_up_in_a_deploy");
+    // In the build, in the migration.
+    for part in ["build", "migrate"] {
+        let mount = match Mount::memory("size=32m") {
+            Ok(mount) => mount,
+            Err(why) => return line.skipped(&why),
+        };
+        let filler = mount.path().join("filler");
+        let shell =
+            format!("if grep -q {part}.fill behaviour; then cat /dev/zero > {}; fi; true", filler.display());
+        let more = match part {
+            "build" => format!("[build]\nsteps = [{{ shell = {shell:?} }}]\n"),
+            _ => format!("[jobs.fill]\ncommand = {{ shell = {shell:?} }}\nwhen = \"before-start\"\n"),
+        };
+        let sandbox = Sandbox::below(WINDLASS, mount.path(), &Manifest { more, ..Manifest::default() });
+        sandbox.succeed(&["deploy"]);
+        let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+        sandbox.behave(&format!("{part}.fill"));
+        let output = sandbox.run(&["deploy"]);
+        assert_ne!(output.code, 0, "{part}: {output:?}");
+        assert_eq!(sandbox.answering(), "r1");
+        std::fs::remove_file(&filler).unwrap();
+        sandbox.behave("");
+        sandbox.succeed(&["deploy"]);
+        load.end().assert_none_failed(10);
+        is_sound(&sandbox, "there is room again");
+        sandbox.down();
+    }
+    line.held(
+        "in the build and in a migration: the old release goes on, 0 failed requests, the next deploy works",
+    );
+}
+
+#[test]
+fn the_inodes_are_used_up() {
+    let line = line("the_inodes_are_used_up");
+    let mount = match Mount::memory("size=64m,nr_inodes=11000") {
+        Ok(mount) => mount,
+        Err(why) => return line.skipped(&why),
+    };
+    let sandbox = Sandbox::below(WINDLASS, mount.path(), &Manifest::default());
+    sandbox.succeed(&["deploy"]);
+    sandbox.change();
+    let many = mount.path().join("many");
+    std::fs::create_dir(&many).unwrap();
+    let mut number = 0;
+    while File::create(many.join(number.to_string())).is_ok() {
+        number += 1;
+    }
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let output = sandbox.run(&["deploy"]);
+    assert_ne!(output.code, 0, "{output:?}");
+    assert_eq!(sandbox.answering(), "r1");
+    std::fs::remove_dir_all(&many).unwrap();
+    sandbox.succeed(&["deploy"]);
+    load.end().assert_none_failed(10);
+    is_sound(&sandbox, "there are inodes again");
+    sandbox.down();
+    line.held("refused, 0 failed requests, the next deploy works");
+}
+
+#[test]
+fn the_power_goes() {
+    let line = line("the_power_goes");
+    let mount = match Mount::ext4(96) {
+        Ok(mount) => mount,
+        Err(why) => return line.skipped(&why),
+    };
+    let manifest = Manifest { deploy: "bake = \"50ms\"".into(), ..Manifest::default() };
+    let sandbox = Sandbox::below(WINDLASS, mount.path(), &manifest);
+    sandbox.succeed(&["deploy"]);
+    sandbox.change();
+    let steps = sandbox.succeed(&["plan", "--json"]).json()["steps"].as_array().unwrap().len();
+    let mut places: Vec<String> = Vec::new();
+    for step in 0..steps {
+        places.extend(["after-intent", "after-act", "after-result"].map(|place| format!("{place}:{step}")));
+    }
+    let stride = if exhaustive() { 1 } else { 5 };
+    let mut cuts = 0;
+    for place in places.iter().step_by(stride) {
+        sandbox.change();
+        let before = sandbox.release();
+        rustix::fs::sync();
+        sandbox.die_at(place);
+        let deploy = sandbox.start(&["deploy"]);
+        let failpoint = sandbox.root().join("failpoint");
+        until("the crash or the end", || (!failpoint.exists() || !deploy.runs()).then_some(()));
+        mount.cut_power();
+        drop(deploy);
+        until("silence", || {
+            let mut all = sandbox.processes();
+            all.sort_by_key(|process| !process.is("windlass", "keeper"));
+            all.iter().for_each(|process| kill(process.pid, Signal::KILL));
+            all.is_empty().then_some(())
+        });
+        mount.power_on();
+        cuts += 1;
+        let _was = sandbox.died();
+        // What the person finds who comes in the morning.
+        let output = sandbox.run(&["resume"]);
+        assert!(matches!(output.code, 0..=3), "{place}: {output:#?}\n{}", sandbox.logs());
+        let after = sandbox.release();
+        until("an answer", || {
+            let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;
+            (reply.status == 200).then_some(())
+        });
+        until("all services", || {
+            let whole = sandbox.running("web").len() == 2 && sandbox.running("scheduler").len() == 1;
+            (whole && sandbox.running("worker").len() == 1).then_some(())
+        });
+        let number = |release: &str| release[1..].parse::<u64>().unwrap();
+        assert!(number(&after) >= number(&before), "{place}: {before} became {after}");
+        is_sound(&sandbox, &format!("the power went at {place}"));
+    }
+    sandbox.down();
+    line.held(&format!("{cuts} cuts on ext4: each ended in the old or the new release"));
+}
+
+/// Watches the host side's calls, and injures them.
+struct Strace(Child);
+
+impl Strace {
+    fn attach(pid: i32, inject: &str) -> Option<Self> {
+        let calls = inject.split(':').next().unwrap_or_default();
+        let mut child = Command::new("strace")
+            .args(["-f", "-p", &pid.to_string(), "-o", "/dev/null", "-e", &format!("trace={calls}")])
+            .args(["-e", &format!("inject={inject}")])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .ok()?;
+        // It says when it is there.
+        let mut said = std::io::BufReader::new(child.stderr.take()?);
+        let mut text = String::new();
+        std::io::BufRead::read_line(&mut said, &mut text).ok()?;
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        let strace = Self(child);
+        text.contains("attached").then_some(strace)
+    }
+}
+
+impl Drop for Strace {
+    fn drop(&mut self) {
+        // SIGTERM has it let go of what it watches.
+        kill(i32::try_from(self.0.id()).unwrap(), Signal::TERM);
+        let _ended = self.0.wait();
+    }
+}
+
+#[test]
+fn the_host_side_dies_or_fails_at_a_write_to_disk() {
+    let line = line("the_host_side_dies_or_fails_at_a_write_to_disk");
+    let every = if exhaustive() { 1 } else { 6 };
+    let mut cases = Vec::new();
+    for calls in ["fsync,fdatasync", "rename,renameat,renameat2"] {
+        for how in ["signal=KILL", "error=EIO", "error=ENOSPC"] {
+            for when in 1..=24 {
+                cases.push(format!("{calls}:{how}:when={when}"));
+            }
+        }
+    }
+    let mut tried = 0;
+    for chunk in cases.iter().step_by(every).collect::<Vec<_>>().chunks(6) {
+        let sandbox =
+            Sandbox::with(WINDLASS, &Manifest { deploy: "bake = \"50ms\"".into(), ..Manifest::default() });
+        sandbox.succeed(&["deploy"]);
+        let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+        for inject in chunk {
+            sandbox.change();
+            let Some(strace) = Strace::attach(sandbox.host().unwrap(), inject) else {
+                return line.skipped("strace cannot attach here");
+            };
+            let output = sandbox.start(&["deploy"]).finish();
+            drop(strace);
+            if inject.contains("KILL") {
+                assert_eq!(output.code, 0, "{inject}: {output:#?}\n{}", sandbox.logs());
+            }
+            if output.code == 4 {
+                let output = sandbox.run(&["resume"]);
+                assert!(matches!(output.code, 0..=3), "{inject}: {output:#?}");
+            }
+            is_sound(&sandbox, inject);
+            tried += 1;
+        }
+        load.end().assert_none_failed(10);
+        sandbox.down();
+    }
+    line.held(&format!("{tried} injections (kill, EIO, ENOSPC) at fsync and rename, 0 failed requests"));
+}

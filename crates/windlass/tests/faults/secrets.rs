@@ -1,0 +1,276 @@
+//! What must not be run, and what must not be seen.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use windlass_testkit::sandbox::{Manifest, Sandbox};
+
+use super::{WINDLASS, deployed, line};
+
+/// What a shell, a format or a parser might take for more than text; MARK is a file that it would
+/// make.
+fn poisons(marker: &Path) -> Vec<String> {
+    let touch = format!("touch {}", marker.display());
+    [
+        format!("; {touch} ;"),
+        format!("$({touch})"),
+        format!("`{touch}`"),
+        format!("| {touch}"),
+        format!("& {touch} &"),
+        format!("\n{touch}\n"),
+        format!("' ; {touch} ; '"),
+        format!("\" ; {touch} ; \""),
+        format!("x' || {touch} #"),
+        "-oProxyCommand=x".to_owned(),
+        "--upload-pack=x".to_owned(),
+        "../../../etc/passwd".to_owned(),
+        "%i %n %s".to_owned(),
+        "${PATH} *".to_owned(),
+        "{{x}}".to_owned(),
+        "\u{202e}\u{7f}é".to_owned(),
+    ]
+    .into()
+}
+
+#[test]
+fn text_in_the_manifest_is_never_run() {
+    let line = line("text_in_the_manifest_is_never_run");
+    let mut sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let marker = sandbox.root().join("marker");
+    let poisons = poisons(&marker);
+    sandbox.set("UNUSED", "x");
+    // Where text is free, it comes through as it is.
+    let mut top = String::from("[env]\n");
+    for (number, poison) in poisons.iter().enumerate() {
+        top += &format!("P{number} = {}\n", toml(poison));
+        sandbox.write(&format!("file {number} {}", poison.replace(['/', '\n'], "_")), poison);
+    }
+    let words: Vec<String> = poisons.iter().map(|poison| toml(poison)).collect();
+    let more = format!(
+        "[jobs.words]\ncommand = [\"printf\", \"%s\\\\n\", {}]\n[jobs.migrate]\ncommand = [\"true\", {}]\nwhen = \"before-start\"\n\
+         [build]\nsteps = [[\"true\", {}]]\n",
+        words.join(", "),
+        words.join(", "),
+        words.join(", ")
+    );
+    sandbox.manifest(&Manifest { top, more, ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    for (number, poison) in poisons.iter().enumerate() {
+        let expected = if poison == "{{x}}" { "{{x}}" } else { poison.as_str() };
+        assert_eq!(sandbox.get(&format!("/env?P{number}")).body, expected);
+    }
+    let printed = sandbox.succeed(&["run", "words"]).stdout;
+    assert!(printed.contains("$(touch") && printed.contains("%i %n %s"), "{printed}");
+    assert!(!marker.exists());
+    // Everywhere else, it is refused or harmless.
+    let places = [
+        "[app]\nname = P\n[services.web]\ncommand = [\"true\"]",
+        "[app]\nname = \"fixture\"\n[services.P]\ncommand = [\"true\"]",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\ndirectory = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\nuser = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\nstop = { signal = P }",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\nfiles = [P]",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\nport = \"auto\"\nreadiness = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[env]\nP = \"x\"",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[build]\nshared = [P]\ncache = [P]",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[build]\nexclude = [P]\ninclude = [P]",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[jobs.P]\ncommand = [\"true\"]",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[cron.x]\ncommand = [\"true\"]\nschedule = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[cron.x]\ncommand = [\"true\"]\nschedule = \"@daily\"\ntime_zone = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[resources.db]\nengine = \"postgres\"\ndatabase = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[resources.P]\nengine = \"redis\"",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[resources.db]\nengine = \"redis\"\noptions = { P = P }",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\nport = \"auto\"\n[[routes]]\nhost = P\nservice = \"web\"",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\nport = \"auto\"\n[[routes]]\npath = P\nservice = \"web\"",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\nport = \"auto\"\n[[routes]]\nfiles = P\nfallback = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\nport = \"auto\"\n[[routes]]\nredirect = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\nport = \"auto\"\n[[routes]]\nservice = \"web\"\nheaders = { X-A = P }",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[listen]\nhttp = P",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[settings]\nP = { default = P }",
+        "[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"true\"]\n[environments.P]\nenv = {}",
+    ];
+    let mut tried = poisons.len();
+    for place in places {
+        for poison in &poisons {
+            sandbox.write("windlass.toml", &place.replace('P', "\u{1}").replace('\u{1}', &toml(poison)));
+            for verb in ["check", "plan"] {
+                let output = sandbox.run(&[verb]);
+                assert!(matches!(output.code, 0..=2), "{place} {poison:?}: {output:?}");
+                assert!(!output.all().contains("panicked"), "{place} {poison:?}: {output:?}");
+            }
+            tried += 1;
+        }
+        assert!(!marker.exists(), "{place}");
+    }
+    sandbox.manifest(&Manifest::small());
+    sandbox.down();
+    line.held(&format!(
+        "{} kinds of text in {} places: none was run, all came through whole or were refused",
+        poisons.len(),
+        tried / poisons.len()
+    ));
+}
+
+fn toml(text: &str) -> String {
+    serde_json::to_string(text).unwrap().replace('\u{7f}', "\\u007f")
+}
+
+/// All files below a directory.
+fn files(below: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(below).into_iter().flatten().flatten() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(files(&entry.path()));
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+#[test]
+fn secrets_stay_where_they_belong() {
+    let line = line("secrets_stay_where_they_belong");
+    const CANARY: &str = "canary-5f2b7e91-and-some-more";
+    static ENOUGH: AtomicBool = AtomicBool::new(false);
+    let watcher = std::thread::spawn(|| {
+        let mut seen = BTreeSet::new();
+        while !ENOUGH.load(Ordering::Relaxed) {
+            for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+                let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line).into_owned();
+                if line.contains(CANARY) {
+                    seen.insert(line);
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        seen
+    });
+    let top = "[settings]\nTOKEN = { secret = true }\n[env]\nURL = \"http://user:{settings.TOKEN}@x/\"\n";
+    let more = "[jobs.tell]\ncommand = [\"sh\", \"-c\", \"echo token=$TOKEN; echo $TOKEN | base64\"]\n\
+                [jobs.fail]\ncommand = [\"sh\", \"-c\", \"echo $TOKEN >&2; exit 1\"]\n\
+                [build]\nsteps = [{ shell = \"echo building with $TOKEN\" }]\n";
+    let sandbox =
+        Sandbox::with(WINDLASS, &Manifest { top: top.into(), more: more.into(), ..Manifest::default() });
+    sandbox.write(".env", &format!("TOKEN={CANARY}\n"));
+    let mut said = String::new();
+    let mut keep = |sandbox: &Sandbox, args: &[&str]| said += &sandbox.run(args).all();
+    keep(&sandbox, &["check"]);
+    keep(&sandbox, &["plan"]);
+    keep(&sandbox, &["deploy"]);
+    assert_eq!(sandbox.get("/env?TOKEN").body, CANARY);
+    sandbox.change();
+    keep(&sandbox, &["plan", "--json", "--out", "../plan.json"]);
+    keep(&sandbox, &["deploy", "--json"]);
+    sandbox.behave("web.crash:20");
+    keep(&sandbox, &["deploy"]);
+    sandbox.behave("migrate.exit:3");
+    keep(&sandbox, &["deploy", "--json"]);
+    sandbox.behave("");
+    for args in [
+        ["rollback", "--yes"],
+        ["run", "tell"],
+        ["run", "fail"],
+        ["status", "--json"],
+        ["status", "--no-color"],
+        ["releases", "--json"],
+        ["runs", "--json"],
+        ["logs", "--json"],
+        ["restart", "web"],
+        ["scale", "web=1"],
+        ["stop", "worker"],
+        ["run", "--json"],
+    ] {
+        keep(&sandbox, &args);
+    }
+    assert!(!said.contains(CANARY), "printed: {}", said.lines().find(|line| line.contains(CANARY)).unwrap());
+    let mut allowed = 0;
+    let mut below = files(&sandbox.home());
+    below.push(sandbox.root().join("plan.json"));
+    for file in below {
+        let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap_or_default()).into_owned();
+        if !text.contains(CANARY) {
+            continue;
+        }
+        let kept = file.parent().unwrap().ends_with("state/settings");
+        assert!(kept, "{} holds it", file.display());
+        assert_eq!(
+            std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600,
+            "{}",
+            file.display()
+        );
+        allowed += 1;
+    }
+    assert!(allowed > 0);
+    sandbox.down();
+    ENOUGH.store(true, Ordering::Relaxed);
+    let seen = watcher.join().unwrap();
+    assert!(seen.is_empty(), "in arguments: {seen:?}");
+    line.held(
+        "18 verbs, failing ones among them: in no output, no arguments, no file but 0600 in state/settings",
+    );
+}
+
+#[test]
+fn files_are_closed_whatever_the_umask() {
+    let line = line("files_are_closed_whatever_the_umask");
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::default());
+    for _ in 0..2 {
+        let mut shell =
+            sandbox.command_of(Path::new("/bin/sh"), &["-c", "umask 000; exec \"$0\" deploy", WINDLASS]);
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        sandbox.change();
+    }
+    let root = sandbox.environment();
+    let mut looked = 0;
+    let mut directories = vec![root.clone()];
+    while let Some(directory) = directories.pop() {
+        let open = directory == root;
+        for entry in std::fs::read_dir(&directory).unwrap().flatten() {
+            let (kind, name) = (entry.file_type().unwrap(), entry.file_name());
+            if kind.is_symlink() || (open && ["shared"].iter().any(|known| name == *known)) {
+                continue;
+            }
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            let path = entry.path();
+            let is_release = path.starts_with(root.join("releases")) || path == root.join("resources");
+            let wrong = if is_release { mode & 0o022 } else { mode & 0o077 };
+            // Sockets are guarded by their directory.
+            assert!(wrong == 0 || kind.is_socket(), "{} is {mode:o}", path.display());
+            looked += 1;
+            if kind.is_dir() {
+                directories.push(path);
+            }
+        }
+    }
+    assert!(looked > 20);
+    sandbox.down();
+    line.held("umask 000: state is 0600 in 0700, releases cannot be written by others");
+}
+
+#[test]
+fn only_what_is_declared_a_shell_line_is_one() {
+    let line = line("only_what_is_declared_a_shell_line_is_one");
+    let manifest = Manifest {
+        top: "[env]\nHOSTILE = \"$(touch marker); `touch marker`\"\n".into(),
+        more: "[jobs.line]\ncommand = { shell = \"echo \\\"$HOSTILE\\\" {port}\" }\n".into(),
+        ..Manifest::small()
+    };
+    let sandbox = deployed(&manifest);
+    let output = sandbox.succeed(&["run", "line"]);
+    assert_eq!(output.stdout.trim(), "$(touch marker); `touch marker` {port}");
+    assert!(!sandbox.environment().join("current/marker").exists());
+    sandbox.write("windlass.toml", "[app]\nname = \"fixture\"\n[services.web]\ncommand = \"a | b\"\n");
+    sandbox.fail(&["check"], 2);
+    sandbox.manifest(&manifest);
+    sandbox.down();
+    line.held("values reach a shell line in its environment only; pipes in plain commands are errors");
+}
