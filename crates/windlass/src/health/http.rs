@@ -8,6 +8,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::observe::visible;
+
 use super::Unhealthy;
 
 /// How much of an unhealthy answer's body is shown, in bytes.
@@ -64,6 +66,7 @@ async fn beginning(mut body: hyper::body::Incoming) -> String {
         }
     }
     let text = String::from_utf8_lossy(&shown);
-    let text = text.trim();
-    if text.is_empty() { String::new() } else { format!(": {}", text.escape_debug()) }
+    // It becomes part of a line for people: no quotes escaped, no line breaks, no tricks.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() { String::new() } else { format!(": {}", visible(&text)) }
 }
