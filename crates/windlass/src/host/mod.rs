@@ -11,6 +11,7 @@
 
 mod commands;
 mod crons;
+mod durable;
 mod fill;
 mod health_page;
 mod identity;
