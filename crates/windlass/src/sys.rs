@@ -1,10 +1,11 @@
 //! The few system calls that no safe interface covers: the only `unsafe` of this crate.
 //!
-//! All of it serves the keeper, which has one thread; that is what makes `fork` sound there.
+//! All of it but a hint to the file system serves the keeper, which has one thread; that is what makes
+//! `fork` sound there.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -22,6 +23,13 @@ pub(crate) fn close_inherited() {
             unsafe { libc::close(descriptor) };
         }
     }
+}
+
+/// Has the kernel begin to write a file's data to the disk, and does not wait. A hint only: whoever
+/// needs to know that it is there syncs the file.
+pub(crate) fn begin_writeback(file: &std::fs::File) {
+    // SAFETY: a kernel call on a descriptor that lives as long as the borrow, with no memory of ours.
+    let _a_hint = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// Signals as a descriptor to poll.

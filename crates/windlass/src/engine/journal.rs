@@ -105,12 +105,27 @@ impl Journal {
         Ok(())
     }
 
-    /// Appends records to a run, all or none, and syncs them.
+    /// Appends records to a run, all or none. They are synced, and with them all that stands before
+    /// them; only results wait for the next record. Those survive a crash of this process at once, and
+    /// a power cut as soon as anything else is about to be done. A result that a power cut takes is
+    /// that of a step cut short, which is looked at.
     ///
     /// # Errors
     /// [`JournalError::Fenced`] when the run took the lock and another holds it now;
     /// [`JournalError::File`] when they cannot be written.
     pub fn append(&mut self, run: &str, records: &[Record]) -> Result<(), JournalError> {
+        // The verdict follows from the records before it, and `end` syncs it.
+        let can_wait = |record: &Record| matches!(record, Record::Done { .. } | Record::Ended(_));
+        if !records.iter().all(can_wait) {
+            return self.append_all(run, records);
+        }
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let appended = self.append_all(run, records);
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        appended
+    }
+
+    fn append_all(&mut self, run: &str, records: &[Record]) -> Result<(), JournalError> {
         let transaction = self.connection.transaction()?;
         let fenced: bool = transaction.query_row(
             "SELECT runs.fence IS NOT NULL AND (lock.run IS NOT ?1 OR lock.fence IS NOT runs.fence)

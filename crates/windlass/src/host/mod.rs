@@ -11,6 +11,7 @@
 
 mod commands;
 mod crons;
+mod durable;
 mod errand;
 mod fill;
 mod health_page;

@@ -10,6 +10,7 @@ use windlass_core::name::ReleaseId;
 use windlass_core::plan::Plan;
 use windlass_core::spec::Limits;
 
+use super::durable;
 use super::errand::Errand;
 use super::resources::blocking;
 use super::{Host, oneshot};
@@ -111,12 +112,12 @@ impl Host {
             if seal.is_file() {
                 return Ok(());
             }
+            let mut shares_more = false;
             for directory in links {
-                link_shared(&unsealed, &shared, &directory)?;
+                shares_more |= link_shared(&unsealed, &shared, &directory)?;
             }
-            // One syncfs instead of an fsync for each of thousands of files; then the seal, so that
-            // a sealed tree is a whole one also after a power cut.
-            rustix::fs::syncfs(&std::fs::File::open(&unsealed)?)?;
+            // Then the seal, so that a sealed tree is a whole one also after a power cut.
+            if shares_more { durable::sync_all(&unsealed) } else { durable::sync_tree(&unsealed) }?;
             layout::replace_file(&seal, &source, 0o644)
         })
         .await?;
@@ -150,10 +151,12 @@ pub(super) fn build_label(plan: &Plan, index: usize) -> String {
     format!("{}.build.{}", plan.release, index + 1)
 }
 
-fn link_shared(tree: &Path, shared: &Path, directory: &str) -> io::Result<()> {
+/// Links a shared directory into a tree. Whether it had to be made first.
+fn link_shared(tree: &Path, shared: &Path, directory: &str) -> io::Result<bool> {
     let target = shared.join(directory);
     let link = tree.join(directory);
-    if !target.exists() {
+    let missing = !target.exists();
+    if missing {
         layout::make_dir(&target, 0o755)?;
         // What the source ships there is where the shared directory begins.
         if link.is_dir() && !link.is_symlink() {
@@ -167,7 +170,8 @@ fn link_shared(tree: &Path, shared: &Path, directory: &str) -> io::Result<()> {
     if let Some(parent) = link.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    symlink(&target, &link)
+    symlink(&target, &link)?;
+    Ok(missing)
 }
 
 fn remove_tree(path: &Path) -> io::Result<()> {
