@@ -30,3 +30,21 @@ pub fn of(directory: &Path) -> Version {
     let dirty = commit.is_some() && answer.lines().any(|line| !line.starts_with('#'));
     Version { commit, dirty }
 }
+
+/// The files of settings that git keeps, where they do not belong: whoever gets the source gets
+/// their secrets.
+#[must_use]
+pub fn kept_settings(directory: &Path) -> Vec<String> {
+    let asked = Command::new("git")
+        .arg("-C")
+        .arg(directory)
+        .args(["ls-files", "-z", "--", ".env", ".env.*"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let answer = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    // What only shows which settings there are is meant to be kept.
+    let is_pattern =
+        |name: &str| [".example", ".sample", ".template", ".dist"].iter().any(|end| name.ends_with(end));
+    answer.split('\0').filter(|name| !name.is_empty() && !is_pattern(name)).map(str::to_owned).collect()
+}

@@ -7,11 +7,18 @@ use super::request;
 use crate::cli::context::{Context, MANIFEST};
 use crate::cli::failure::Failure;
 use crate::keeper::limits::{self, By, Capabilities};
+use crate::project::version;
 use crate::resource;
 
 pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     let (spec, _) = context.specification(&project, &request::new_key()?)?;
+    for name in version::kept_settings(&project.directory) {
+        context.say(&format!(
+            "warning: {name}: git keeps it, so everybody who has the source has its secrets; \
+             run: git rm --cached {name}, add it to .gitignore, and change the secrets"
+        ));
+    }
     let (_, diags) = windlass_core::manifest::load(project.manifest.text());
     if !context.options.json && !diags.is_empty() {
         context.say(diag::render_all(&diags, project.manifest.text(), &project.file).trim_end());
