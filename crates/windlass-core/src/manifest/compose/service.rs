@@ -71,7 +71,7 @@ impl Import {
             );
         }
         let command = command.unwrap_or_else(|| draft::command(&[format!("./{name}")]));
-        let named = port.and_then(|port| with_port(&command, port));
+        let named = port.and_then(|port| with_port(&command, port)).map(|command| inward(&command));
         section.set("command", named.clone().unwrap_or(command));
         let env = service.get("environment");
         // A program that is told PORT reads it.
@@ -384,4 +384,10 @@ fn with_port(command: &str, port: u16) -> Option<String> {
     }
     out.push_str(rest);
     found.then_some(out)
+}
+
+/// The command, listening for the proxy alone. All addresses of a container are behind its network;
+/// those of a process are the machine's, and whoever reaches them goes past the proxy.
+fn inward(command: &str) -> String {
+    command.replace("0.0.0.0", "127.0.0.1")
 }
