@@ -18,5 +18,8 @@ mod place;
 mod processes;
 
 mod allianceauth;
+mod compose;
 mod frameworks;
 mod guestbook;
+mod health_page;
+mod settings;
