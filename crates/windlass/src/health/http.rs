@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::observe::visible;
+use crate::observe::printable;
 
 use super::Unhealthy;
 
@@ -68,5 +68,5 @@ async fn beginning(mut body: hyper::body::Incoming) -> String {
     let text = String::from_utf8_lossy(&shown);
     // It becomes part of a line for people: no quotes escaped, no line breaks, no tricks.
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if text.is_empty() { String::new() } else { format!(": {}", visible(&text)) }
+    if text.is_empty() { String::new() } else { format!(": {}", printable(&text)) }
 }

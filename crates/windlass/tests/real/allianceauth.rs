@@ -50,8 +50,7 @@ impl Drop for BeatWatch {
 }
 
 fn beats(home: &std::path::Path) -> usize {
-    let celery = " -m celery -A portal beat ";
-    processes::of(home).iter().filter(|(_, arguments)| arguments.contains(celery)).count()
+    processes::count(home, " -m celery -A portal beat ")
 }
 
 #[track_caller]

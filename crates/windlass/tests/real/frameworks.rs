@@ -6,8 +6,8 @@ use crate::http::get;
 use crate::needs::{Need, are_met};
 use crate::place::Place;
 
-/// Has a manifest proposed, checks and deploys it, and takes it down again after `/` was asked.
-/// Nothing is changed in the proposal but the port of the proxy.
+/// Has a manifest proposed, checks and deploys it, deploys a change, and takes it down again. Nothing
+/// is changed in the proposal but the port of the proxy.
 #[track_caller]
 fn adopt(place: &Place, page: &str) {
     place.windlass(&["init"]).exits(0);
@@ -18,6 +18,12 @@ fn adopt(place: &Place, page: &str) {
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert!(answer.body.contains(page), "{}", answer.body);
     assert!(place.windlass(&["plan"]).exits(0).out.contains("Nothing to do"));
+
+    // The second build begins with what the first one left in the cache.
+    place.write("CHANGES", "something changed\n");
+    place.windlass(&["deploy"]).exits(0);
+    assert_eq!(get(place.port, "/").status, 200);
+    assert_eq!(place.status()["release"]["release"], "r2");
     place.down();
 }
 

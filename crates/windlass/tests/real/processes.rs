@@ -32,6 +32,18 @@ pub(crate) fn of(directory: &Path) -> Vec<(i32, String)> {
     found
 }
 
+/// How many processes that work below `directory` have these words among their arguments. Cheap
+/// enough to be asked all the time.
+pub(crate) fn count(directory: &Path, words: &str) -> usize {
+    let entries = fs::read_dir("/proc").unwrap().flatten();
+    let found = entries.filter(|entry| {
+        let arguments = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&arguments).replace('\0', " ").contains(words)
+            && fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(directory))
+    });
+    found.count()
+}
+
 /// Kills them. What is their parent may start them again until it is killed too.
 pub(crate) fn kill(directory: &Path) {
     let deadline = Instant::now() + Duration::from_secs(10);

@@ -6,7 +6,8 @@ use super::files::{Files, health_path};
 use super::sketch::Sketch;
 
 /// The interpreter of the release's own environment. Programs are run as its modules: their scripts
-/// name the directory they were installed in, which is another one after the build.
+/// name the directory they were installed in, which is another release's when the environment came
+/// from the cache.
 pub(super) const PYTHON: &str = ".venv/bin/python";
 
 /// The lower-case names of what a project depends on, in one text.
