@@ -49,7 +49,7 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Plan(args) => verbs::plan::run(&context, &args).await,
         Verb::Apply(args) => verbs::apply::run(&context, &args).await,
         Verb::Deploy => verbs::deploy::run(&context).await,
-        Verb::Rollback(args) => verbs::rollback::run(&context, args.release).await,
+        Verb::Rollback(args) => verbs::rollback::run(&context, args.release, args.anyway).await,
         Verb::Restart(args) => verbs::restart::run(&context, args.services).await,
         Verb::Stop(args) => verbs::stop::run(&context, args.services).await,
         Verb::Scale(args) => verbs::scale::run(&context, &args.replicas).await,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windlass_testkit::sandbox::{Manifest, until_within};
+use windlass_testkit::sandbox::{Manifest, Sandbox, until_within};
 
 use super::deployed;
 
@@ -38,5 +38,32 @@ fn a_cron_job_runs_when_it_is_due() {
     });
     let crons = sandbox.status()["crons"].clone();
     assert_eq!(crons[0]["name"], "second", "{crons}");
+    sandbox.down();
+}
+
+// proves: HS-8
+#[test]
+fn a_schema_that_cannot_go_back_keeps_the_code_from_going_back_unasked() {
+    let manifest = Manifest {
+        more: "[jobs.irreversible]\ncommand = { shell = \"cp version $WINDLASS_SHARED/version\" }\nwhen = \"before-start\"\nundo = \"irreversible\"\n\
+               schema = { shell = \"cat $WINDLASS_SHARED/version\" }\n"
+            .into(),
+        ..Manifest::small()
+    };
+    let sandbox = Sandbox::with(env!("CARGO_BIN_EXE_windlass"), &manifest);
+    sandbox.write("version", "1\n");
+    sandbox.succeed(&["deploy"]);
+    sandbox.write("version", "2\n");
+    sandbox.succeed(&["deploy"]);
+    let output = sandbox.fail(&["rollback"], 6);
+    assert!(
+        output.stderr.contains("the job irreversible, which is irreversible, has brought it from 1 to 2"),
+        "{output:?}"
+    );
+    assert_eq!(sandbox.release(), "r2");
+    sandbox.succeed(&["rollback", "--anyway"]);
+    // The code went back and the schema did not: that is what the record says.
+    let releases = sandbox.succeed(&["releases", "--json"]).json();
+    assert_eq!(releases[0]["schema"]["irreversible"], "2", "{releases}");
     sandbox.down();
 }

@@ -21,7 +21,7 @@ fn the_controller_is_killed_at_any_moment() {
         until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
         is_sound(&sandbox, &format!("killed after {millis} ms"));
     }
-    load.end().assert_none_failed(50);
+    load.end().assert_none_failed(5);
     sandbox.down();
     line.held("9 moments, 0 failed requests");
 }
@@ -42,7 +42,7 @@ fn many_deployers_at_once() {
             assert_eq!(output.code, 6, "{outputs:#?}");
             assert!(output.stderr.contains("Deploy fixture (local)"), "it names the holder: {output:#?}");
         }
-        load.end().assert_none_failed(50);
+        load.end().assert_none_failed(5);
         is_sound(&sandbox, &format!("{count} deployers"));
         sandbox.down();
     }
@@ -68,7 +68,7 @@ fn the_host_side_freezes_and_wakes() {
     // A second host side does not come between: the lock is the kernel's.
     kill(host, Signal::CONT);
     assert_eq!(deploy.finish().code, 0);
-    load.end().assert_none_failed(100);
+    load.end().assert_none_failed(5);
     is_sound(&sandbox, "woken");
     assert_eq!(sandbox.host(), Some(host));
     sandbox.down();

@@ -101,7 +101,7 @@ fn the_journal_is_damaged() {
     rest(&sandbox);
     copies.put_back();
     is_sound(&sandbox, "put back");
-    load.end().assert_none_failed(50);
+    load.end().assert_none_failed(5);
     assert!(refused > 0);
     sandbox.down();
     line.held(&format!(
@@ -129,7 +129,7 @@ fn the_journal_is_of_a_newer_version() {
     }
     rest(&sandbox);
     set(1);
-    load.end().assert_none_failed(10);
+    load.end().assert_none_failed(5);
     sandbox.succeed(&["deploy"]);
     is_sound(&sandbox, "the version is right again");
     sandbox.down();
@@ -237,7 +237,7 @@ fn the_note_of_the_traffic_is_damaged() {
         sandbox.succeed(&["deploy"]);
         is_sound(&sandbox, &format!("traffic.json {how}"));
     }
-    load.end().assert_none_failed(20);
+    load.end().assert_none_failed(5);
     sandbox.down();
     line.held("5 damages, each followed by a deploy: 0 failed requests");
 }

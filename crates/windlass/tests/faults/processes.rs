@@ -46,12 +46,12 @@ fn keepers_are_killed() {
         kill(keeper.pid, Signal::KILL);
     }
     until("keepers for all", || (sandbox.keepers().len() == keepers.len()).then_some(()));
-    load.end().assert_none_failed(10);
+    load.end().assert_none_failed(5);
     assert!(web.iter().all(|pid| lives(*pid)), "the application was ended");
     let load = Load::begin(sandbox.port);
     sandbox.change();
     sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed(10);
+    load.end().assert_none_failed(5);
     is_sound(&sandbox, "keepers killed");
     assert!(web.iter().all(|pid| !lives(*pid)));
     sandbox.down();

@@ -2,14 +2,19 @@
 
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Observed, Request, Wanted};
-use windlass_core::protocol::{Answer, Ask, Values};
+use windlass_core::protocol::{Answer, Ask, ReleaseRecord, Values};
+use windlass_core::spec::Undo;
 
 use super::request;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::Context;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, REFUSED};
 
-pub(in crate::cli) async fn run(context: &Context, to: Option<ReleaseId>) -> Result<u8, Failure> {
+pub(in crate::cli) async fn run(
+    context: &Context,
+    to: Option<ReleaseId>,
+    anyway: bool,
+) -> Result<u8, Failure> {
     let project = context.project()?;
     let mut client = Client::start(&project.layout).await?;
     let observed = match client.ask(&Ask::Observe).await? {
@@ -17,6 +22,18 @@ pub(in crate::cli) async fn run(context: &Context, to: Option<ReleaseId>) -> Res
         _ => return Err(unexpected()),
     };
     let to = target(&observed, to)?;
+    let releases = match client.ask(&Ask::Releases).await? {
+        Answer::Releases(releases) => releases,
+        _ => return Err(unexpected()),
+    };
+    if let Some(what) = moved_on(&observed, &releases, to).filter(|_| !anyway) {
+        return Err(Failure::new(
+            REFUSED,
+            format!("{to} does not know the schema of today: {what}"),
+            "take the schema back first (restore a backup, or a migration of your own); \
+             --anyway goes back in code alone",
+        ));
+    }
     let (spec, source) = match client.ask(&Ask::Recall { release: to }).await? {
         Answer::Recalled { spec, source } => (*spec, source),
         _ => return Err(unexpected()),
@@ -26,6 +43,20 @@ pub(in crate::cli) async fn run(context: &Context, to: Option<ReleaseId>) -> Res
         Ok((wanted, Values::default()))
     })
     .await
+}
+
+/// Which irreversible job has changed the schema since a release was active, as far as the jobs' own
+/// schema commands tell.
+fn moved_on(observed: &Observed, releases: &[ReleaseRecord], to: ReleaseId) -> Option<String> {
+    let active = observed.active.as_ref()?;
+    let schema = |release: ReleaseId| releases.iter().find(|r| r.release == release).map(|r| &r.schema);
+    let (now, then) = (schema(active.release)?, schema(to)?);
+    now.iter().find_map(|(job, now)| {
+        let irreversible = active.spec.jobs.get(job).is_some_and(|job| job.undo == Undo::Irreversible);
+        let then = then.get(job).filter(|then| *then != now)?;
+        irreversible
+            .then(|| format!("the job {job}, which is irreversible, has brought it from {then} to {now}"))
+    })
 }
 
 /// The release that was asked for, or the one before the active one.

@@ -50,7 +50,9 @@ impl Acting {
     async fn schema(&self, plan: &Plan) -> indexmap::IndexMap<windlass_core::name::Name, String> {
         let mut schema = indexmap::IndexMap::new();
         if plan.request != Request::Deploy {
-            return schema;
+            // Only jobs change the schema, and only a deploy runs them: it is what it was.
+            let active = self.host.journal.borrow().active().ok().flatten();
+            return active.map(|active| active.release.schema).unwrap_or_default();
         }
         for (name, job) in &plan.spec.jobs {
             let Some(command) = &job.schema else { continue };
