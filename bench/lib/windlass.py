@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 
 from machine import free_port, instrument, until, windlass_program
@@ -84,7 +85,14 @@ class Environment:
         return found
 
     def down(self):
-        self.run("down", "--delete-data", "--yes", check=False)
+        """Ends everything, also where a benchmark was cut short in the middle of a deploy."""
+        self.run("abort", check=False)
+        if self.run("down", "--delete-data", "--yes", check=False).returncode == 0:
+            return
+        for found in sorted(self.root.rglob("status.json")):
+            for pid in (keeper(found.parent), process(found.parent)):
+                if pid and pathlib.Path(f"/proc/{pid}").exists():
+                    os.kill(pid, signal.SIGKILL)
 
 
 def status(directory):
