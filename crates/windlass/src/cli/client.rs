@@ -18,6 +18,9 @@ use crate::transport::{self, FrameError, Frames};
 /// How long a host side that was just started may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The code of a start that may succeed when it is tried again; never an exit code.
+const AGAIN: u8 = 255;
+
 /// A conversation with a host side.
 pub(super) struct Client {
     frames: Frames<OwnedReadHalf, OwnedWriteHalf>,
@@ -60,7 +63,11 @@ impl Client {
         let mut pause = Duration::from_millis(2);
         loop {
             // Asked each time: the one that was there may just have been ending.
-            start_host(layout).await?;
+            match start_host(layout).await {
+                Err(failure) if failure.code != AGAIN => return Err(failure),
+                Err(failure) if Instant::now() > deadline => return Err(Failure { code: FAILED, ..failure }),
+                _ => {}
+            }
             if let Some(client) = Self::reach(layout).await? {
                 return Ok(client);
             }
@@ -173,9 +180,14 @@ async fn start_host(layout: &Layout) -> Result<(), Failure> {
         keeps_others: true,
         ..Launch::default()
     };
-    process::start(&layout.host().join("keeper"), &launch, host_environment())
-        .await
-        .map_err(|error| failed(format!("the host side cannot be started: {error}")))
+    process::start(&layout.host().join("keeper"), &launch, host_environment()).await.map_err(|error| {
+        let code = if error.is_retryable() { AGAIN } else { FAILED };
+        Failure::new(
+            code,
+            format!("the host side cannot be started: {error}"),
+            error.hint().unwrap_or_default(),
+        )
+    })
 }
 
 /// What the host side is told of the controller's environment: what processes need of the system,

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use crate::layout::Layout;
@@ -18,7 +19,7 @@ fn path(layout: &Layout) -> PathBuf {
 /// # Errors
 /// When there is none.
 pub(super) fn keep(layout: &Layout) -> io::Result<()> {
-    let file = File::options().create(true).truncate(false).write(true).open(path(layout))?;
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path(layout))?;
     if file.metadata()?.len() < SIZE {
         rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, SIZE)?;
     }

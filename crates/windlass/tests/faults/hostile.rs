@@ -8,6 +8,14 @@ use windlass_testkit::sandbox::{Manifest, Sandbox};
 
 use super::{WINDLASS, deployed, line};
 
+/// What the program says of itself: a host side of another build would be replaced, not believed.
+fn build() -> String {
+    use std::os::unix::fs::MetadataExt;
+
+    let file = std::fs::metadata(WINDLASS).unwrap();
+    format!("{} {:x}-{:x}.{:x}", env!("CARGO_PKG_VERSION"), file.size(), file.mtime(), file.mtime_nsec())
+}
+
 #[test]
 fn a_hostile_host_side_answers() {
     let line = line("a_hostile_host_side_answers");
@@ -17,7 +25,7 @@ fn a_hostile_host_side_answers() {
     std::fs::create_dir_all(sandbox.environment().join("state")).unwrap();
     std::fs::write(sandbox.environment().join("state/journal.db"), "").unwrap();
     let frame = |body: &[u8]| [&u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat();
-    let hello = frame(br#"{"protocol":1,"program":"0.1.0"}"#);
+    let hello = frame(format!(r#"{{"protocol":1,"program":"{}"}}"#, build()).as_bytes());
     let refused =
         br#"{"refused":{"kind":"failed","message":"\u001b]0;evil\u0007\u001b[2Jx\r\ny","hint":"\u009b31m"}}"#;
     let answers: [(&str, Vec<u8>); 6] = [
