@@ -26,6 +26,8 @@ impl Control {
         match ask {
             Ask::Apply(table) => self.apply(&table).unwrap_or_else(|reason| Answer::Refused { reason }),
             Ask::Report => {
+                // The host side asks every few seconds: often enough to notice.
+                self.listeners.borrow_mut().mind_the_keeper();
                 let mut report = self.edge.report(self.listeners.borrow().addresses());
                 report.problems.extend(self.problem.borrow().clone());
                 Answer::Report(Box::new(report))

@@ -3,17 +3,23 @@
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags,
-    SocketType,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix,
+    SocketFlags, SocketType,
 };
 
 use super::socket_path::SocketPath;
 
 /// The keeper's end, if there is a keeper.
-pub(super) struct Keep(Option<OwnedFd>);
+pub(super) struct Keep(Option<Connection>);
+
+struct Connection {
+    socket: OwnedFd,
+    path: PathBuf,
+}
 
 impl Keep {
     /// Without a keeper everything works, but nothing outlives this process.
@@ -23,11 +29,26 @@ impl Keep {
 
     /// Connects to the keeper's socket.
     pub(super) fn connect(path: &Path) -> io::Result<Self> {
-        let socket =
-            rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        let path = SocketPath::new(path)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path.as_path())?)?;
-        Ok(Self(Some(socket)))
+        Ok(Self(Some(Connection { socket: connected(path)?, path: path.to_owned() })))
+    }
+
+    /// Whether another keeper has taken over from one that died: it is connected to then, and holds
+    /// nothing yet.
+    pub(super) fn renewed(&mut self) -> bool {
+        let Some(connection) = &mut self.0 else { return false };
+        let mut byte = [0];
+        let looked = rustix::net::recv(&connection.socket, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        // A keeper says nothing on its own, so nothing to read means that it is there.
+        if looked.is_err_and(|error| error == Errno::AGAIN) {
+            return false;
+        }
+        match connected(&connection.path) {
+            Ok(socket) => {
+                connection.socket = socket;
+                true
+            }
+            Err(_) => false,
+        }
     }
 
     /// Hands the keeper a copy of a socket. The name travels as it is; only the list in `LISTEN_FDNAMES`
@@ -47,7 +68,7 @@ impl Keep {
     }
 
     fn send(&self, text: &str, socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        let Some(keeper) = &self.0 else { return Ok(()) };
+        let Some(Connection { socket: keeper, .. }) = &self.0 else { return Ok(()) };
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
         let sockets: Vec<_> = socket.into_iter().collect();
@@ -58,4 +79,12 @@ impl Keep {
         rustix::net::sendmsg(keeper.as_fd(), &data, &mut ancillary, SendFlags::NOSIGNAL)?;
         Ok(())
     }
+}
+
+fn connected(path: &Path) -> io::Result<OwnedFd> {
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let path = SocketPath::new(path)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path.as_path())?)?;
+    Ok(socket)
 }

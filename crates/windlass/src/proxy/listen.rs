@@ -94,6 +94,17 @@ impl Listeners {
         }
     }
 
+    /// Stores everything again where another keeper has taken over: what the one before held went
+    /// with it.
+    pub(super) fn mind_the_keeper(&mut self) {
+        if self.keep.renewed() {
+            for (address, open) in &self.open {
+                let _ = self.keep.store(address, open.listener.as_fd());
+            }
+            let _ = self.keep.ready();
+        }
+    }
+
     /// Tells the keeper that this process serves.
     pub(super) fn ready(&self) {
         let _ = self.keep.ready();

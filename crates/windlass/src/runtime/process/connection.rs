@@ -1,7 +1,10 @@
 //! Talking to a keeper: one JSON value a line, both ways.
 
 use std::fs::File;
-use std::io;
+use std::io::{
+    self,
+    ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, NotFound},
+};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -33,7 +36,8 @@ impl Connection {
                 let (read, write) = stream.into_split();
                 Ok(Self { lines: BufReader::with_capacity(1024, read).lines(), write })
             }
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            // A keeper that ends just now resets who was about to be heard.
+            Err(e) if matches!(e.kind(), NotFound | ConnectionRefused | ConnectionReset | BrokenPipe) => {
                 Err(no_keeper())
             }
             Err(source) => {
