@@ -206,7 +206,7 @@ impl Host {
             steps: u32::try_from(row.plan.steps.len()).unwrap_or(u32::MAX),
         };
         handle.say(Event { at: clock::wall_millis(), what: began });
-        handle.before.set(self.requests(&row.plan).await);
+        handle.before.set(self.requests().await);
         let emitter = handle.clone();
         let emit: Rc<dyn Fn(Event)> = Rc::new(move |event| emitter.say(event));
         let world = Acting { host: self.clone(), emit: emit.clone() };
@@ -277,7 +277,7 @@ impl Host {
         let (row, plan) = (&handle.row, &handle.row.plan);
         let report = self.proxy().report().await.unwrap_or_default();
         let before = handle.before.get();
-        let now = self.requests(plan).await;
+        let now = self.requests().await;
         let active = self.journal.borrow().active().ok().flatten();
         let spec = active.as_ref().map_or(&plan.spec, |active| &active.release.spec);
         RunRecord {
@@ -303,7 +303,7 @@ impl Host {
         }
     }
 
-    async fn requests(&self, _plan: &Plan) -> RequestCost {
+    async fn requests(&self) -> RequestCost {
         let report = self.proxy().report().await.unwrap_or_default();
         let sum =
             |count: fn(&windlass_core::edge::Counters) -> u64| report.releases.values().map(count).sum();
