@@ -88,6 +88,8 @@ pub(super) enum Verb {
     Logs(Logs),
     /// Run a job of the manifest, or any command with the application's environment
     Run(Run),
+    /// What the application keeps secret
+    Secrets(Secrets),
     /// Stop everything, Windlass's own processes among it
     Down(Down),
     /// Print the JSON Schema of the manifest
@@ -183,6 +185,24 @@ pub(super) struct Run {
     /// Any command
     #[arg(last = true)]
     pub(super) command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Secrets {
+    #[command(subcommand)]
+    pub(super) verb: SecretsVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SecretsVerb {
+    /// Exchange a credential for a new one, without a gap; any failure goes back to the old one
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Rotate {
+    /// A private resource of the manifest
+    pub(super) name: String,
 }
 
 #[derive(Debug, Args)]

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Verb};
+use args::{Arguments, SecretsVerb, Verb};
 use failure::Failure;
 
 /// Runs a verb.
@@ -60,6 +60,9 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Runs(args) => verbs::runs::run(&context, args.limit).await,
         Verb::Logs(args) => verbs::logs::run(&context, args).await,
         Verb::Run(args) => verbs::run::run(&context, args).await,
+        Verb::Secrets(args) => match args.verb {
+            SecretsVerb::Rotate(args) => verbs::rotate::run(&context, &args).await,
+        },
         Verb::Down(args) => verbs::down::run(&context, args.delete_data).await,
         Verb::Schema => verbs::schema::run(),
         Verb::Completion(args) => verbs::completion::run(args.shell),

@@ -57,18 +57,27 @@ impl Host {
         if let Some(prepared) = self.prepared.borrow().get(&key) {
             return Ok(prepared.clone());
         }
+        let place = self.place(name);
+        let spec = spec.clone();
+        let is_new = resource::credentials(&place.directory).is_empty();
+        let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
+        if is_new {
+            self.secrets_changed(name);
+        }
+        self.prepared.borrow_mut().insert(key, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// Where a private resource lives.
+    pub(super) fn place(&self, name: &Name) -> Place {
         let (app, environment) = self.names();
-        let place = Place {
+        Place {
             app,
             environment,
             name: name.clone(),
             directory: self.layout.resource(name),
             log: log(&self.layout.log(name.as_str())),
-        };
-        let spec = spec.clone();
-        let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
-        self.prepared.borrow_mut().insert(key, prepared.clone());
-        Ok(prepared)
+        }
     }
 
     /// Initialises (the first time) and starts a resource, and waits until it answers.
@@ -99,7 +108,7 @@ impl Host {
         Ok(format!("answers after {}", Span::from_millis(took)))
     }
 
-    async fn await_answer(
+    pub(super) async fn await_answer(
         &self,
         name: &Name,
         spec: &Resource,
@@ -167,6 +176,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         .map_err(|error| Fault::new(format!("Windlass failed inside: {error}"), "please report this"))
 }
 
-fn fault(fault: resource::Fault) -> Fault {
+pub(super) fn fault(fault: resource::Fault) -> Fault {
     Fault::new(fault.message, fault.help)
 }

@@ -15,6 +15,7 @@ pub(super) mod releases;
 pub(super) mod request;
 pub(super) mod restart;
 pub(super) mod rollback;
+pub(super) mod rotate;
 pub(super) mod run;
 pub(super) mod runs;
 pub(super) mod scale;
