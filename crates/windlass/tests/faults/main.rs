@@ -16,6 +16,7 @@ mod disk;
 mod hostile;
 mod mount;
 mod processes;
+mod rotation;
 mod secrets;
 mod table;
 
