@@ -1,45 +1,87 @@
-//! Accounts, from `/etc/passwd` and `/etc/group`: a static binary has no name service switch, and a
-//! service's account is a local one.
+//! Accounts of this machine, from `/etc/passwd` and `/etc/group`: a static binary has no name service
+//! switch, and a service's account is a local one.
 
-use std::fs;
+use std::io;
+use std::os::unix::fs::chown;
+use std::path::Path;
 
 use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-/// Who a process runs as.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Account {
-    pub(super) uid: Uid,
-    pub(super) gid: Gid,
-    /// All groups it belongs to, its own among them.
-    pub(super) groups: Vec<Gid>,
+/// An account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub uid: u32,
+    /// Its group's number.
+    pub gid: u32,
+    /// The numbers of all groups it belongs to, its own among them.
+    pub groups: Vec<u32>,
 }
 
-/// Looks up an account by name or number.
-///
-/// # Errors
-/// What is wrong and what to do, when there is no such account.
-pub(super) fn find(user: &str) -> Result<Account, String> {
-    let passwd = fs::read_to_string("/etc/passwd").map_err(|e| format!("cannot read /etc/passwd: {e}"))?;
-    let group = fs::read_to_string("/etc/group").unwrap_or_default();
-    parse(user, &passwd, &group)
-        .ok_or_else(|| format!("there is no account {user:?} on this machine: create it, or correct `user`"))
-}
-
-/// Makes the calling thread (and what it executes) run as this account, where it is another.
-///
-/// # Errors
-/// What is wrong and what to do.
-pub(crate) fn assume(user: &str) -> Result<(), String> {
-    let account = find(user)?;
-    if !rustix::process::geteuid().is_root() {
-        let same = account.uid == rustix::process::geteuid();
-        return if same { Ok(()) } else { Err(format!("only root can run a command as {user}")) };
+impl Account {
+    /// The account with this name or number, if there is one.
+    ///
+    /// # Errors
+    /// When the list of accounts cannot be read.
+    pub fn named(user: &str) -> io::Result<Option<Self>> {
+        let passwd = std::fs::read_to_string("/etc/passwd")?;
+        let group = std::fs::read_to_string("/etc/group").unwrap_or_default();
+        Ok(parse(user, &passwd, &group))
     }
-    set_thread_groups(&account.groups)
-        .and_then(|()| set_thread_res_gid(account.gid, account.gid, account.gid))
-        .and_then(|()| set_thread_res_uid(account.uid, account.uid, account.uid))
-        .map_err(|error| format!("cannot become {user}: {error}"))
+
+    /// The account with this name or number, if a process has to change to it: `None` when it is our
+    /// own.
+    ///
+    /// # Errors
+    /// When there is no such account, or we are not root and it is not our own.
+    pub fn to_become(user: &str) -> io::Result<Option<Self>> {
+        let account = Self::named(user)?.ok_or_else(|| {
+            io::Error::new(io::ErrorKind::NotFound, format!("there is no account {user:?}"))
+        })?;
+        if account.uid == rustix::process::geteuid().as_raw() {
+            Ok(None)
+        } else if is_root() {
+            Ok(Some(account))
+        } else {
+            let reason = format!("only root can run a process as {user:?}");
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
+        }
+    }
+
+    /// Makes the calling thread, and what it executes, this account's. Allocates nothing, so that it
+    /// may be called between fork and exec.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn assume(&self, groups: &[Gid]) -> io::Result<()> {
+        let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
+        set_thread_groups(groups)?;
+        set_thread_res_gid(gid, gid, gid)?;
+        set_thread_res_uid(uid, uid, uid)?;
+        Ok(())
+    }
+
+    /// Its groups, as [`assume`](Self::assume) wants them.
+    pub(crate) fn group_ids(&self) -> Vec<Gid> {
+        self.groups.iter().map(|gid| Gid::from_raw(*gid)).collect()
+    }
+
+    /// Gives it a file or directory; nothing is followed or descended into.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn give(&self, path: &Path) -> io::Result<()> {
+        chown(path, Some(self.uid), Some(self.gid))
+    }
+}
+
+/// Whether we are root.
+#[must_use]
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
 }
 
 fn parse(user: &str, passwd: &str, group: &str) -> Option<Account> {
@@ -48,7 +90,7 @@ fn parse(user: &str, passwd: &str, group: &str) -> Option<Account> {
         .map(|line| line.split(':').collect::<Vec<_>>())
         .find(|fields| fields.len() >= 4 && (fields[0] == user || fields[2] == user))?;
     let gid: u32 = fields[3].parse().ok()?;
-    let mut groups = vec![Gid::from_raw(gid)];
+    let mut groups = vec![gid];
     for line in group.lines() {
         let parts: Vec<&str> = line.split(':').collect();
         let (Some(number), Some(members)) = (parts.get(2), parts.get(3)) else { continue };
@@ -56,24 +98,30 @@ fn parse(user: &str, passwd: &str, group: &str) -> Option<Account> {
             && let Ok(number) = number.parse::<u32>()
             && number != gid
         {
-            groups.push(Gid::from_raw(number));
+            groups.push(number);
         }
     }
-    Some(Account { uid: Uid::from_raw(fields[2].parse().ok()?), gid: Gid::from_raw(gid), groups })
+    Some(Account { name: fields[0].to_owned(), uid: fields[2].parse().ok()?, gid, groups })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\nweb:x:998:997::/srv:/bin/false\n";
+
     #[test]
     fn an_account_has_its_own_group_and_those_it_is_a_member_of() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nweb:x:998:997::/srv:/bin/false\n";
         let group = "root:x:0:\nweb:x:997:web\nssl:x:110:postgres,web\nbroken\n";
-        let account = parse("web", passwd, group).unwrap();
-        assert_eq!(account.uid, Uid::from_raw(998));
-        assert_eq!(account.groups, [Gid::from_raw(997), Gid::from_raw(110)]);
-        assert_eq!(parse("998", passwd, group).unwrap(), account);
-        assert_eq!(parse("nobody", passwd, group), None);
+        let web = Account { name: "web".to_owned(), uid: 998, gid: 997, groups: vec![997, 110] };
+        assert_eq!(parse("web", PASSWD, group), Some(web.clone()));
+        assert_eq!(parse("998", PASSWD, group), Some(web), "by its number");
+    }
+
+    #[test]
+    fn there_is_no_account_of_half_a_name() {
+        assert_eq!(parse("we", PASSWD, ""), None);
+        assert_eq!(parse("nobody", PASSWD, ""), None);
+        assert_eq!(parse("web", "web:x:998\n", ""), None, "a broken line");
     }
 }

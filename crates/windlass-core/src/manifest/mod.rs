@@ -33,7 +33,7 @@ use crate::name::Name;
 
 pub(crate) use format::sounds_secret;
 pub(crate) use shape::{narrow, require};
-pub(crate) use suggest::nearest;
+pub use suggest::nearest;
 
 /// The environment that needs no declaration.
 pub const LOCAL: &str = "local";

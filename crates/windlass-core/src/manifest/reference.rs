@@ -1,13 +1,13 @@
 //! The reference of the manifest, for people. Printed from `fields/`.
 
 use super::fields::{
-    APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, OVERLAY, QUIET, RATE_LIMIT, RESOURCE, RESTART,
-    ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STRATEGY, TLS, UNDO,
+    APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, NOTIFY, OVERLAY, QUIET, RATE_LIMIT, RESOURCE,
+    RESTART, ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STRATEGY, TLS, UNDO,
 };
 use super::kind::{Field, Kind, Table};
 
 /// The tables in the order in which they are explained.
-static TABLES: [&Table; 24] = [
+static TABLES: [&Table; 25] = [
     &ROOT,
     &APP,
     &SETTING,
@@ -31,6 +31,7 @@ static TABLES: [&Table; 24] = [
     &RATE_LIMIT,
     &DEPLOY,
     &SMOKE,
+    &NOTIFY,
     &OVERLAY,
 ];
 

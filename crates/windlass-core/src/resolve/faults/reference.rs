@@ -216,6 +216,12 @@ impl Visit<'_, '_> {
                 &self.scene.names("resources"),
             ));
         };
+        if owner == Owner::Notify {
+            return Some(
+                Diag::error("bad-reference", span, "an address that is told cannot ask for a resource")
+                    .help("write the address, or \"{settings.NAME}\""),
+            );
+        }
         let facts = resource.engine.facts();
         if !facts.contains(&field) {
             let diag = Diag::error("unknown-fact", span, format!("the resource {name:?} has no {field:?}"));
@@ -274,6 +280,7 @@ enum Owner<'a> {
     Service(&'a str),
     Build,
     Resource,
+    Notify,
     Other,
 }
 
@@ -283,6 +290,7 @@ impl<'a> Owner<'a> {
             [section, name, ..] if section == "services" => Self::Service(name),
             [section, ..] if section == "build" => Self::Build,
             [section, ..] if section == "resources" => Self::Resource,
+            [section, ..] if section == "notify" => Self::Notify,
             _ => Self::Other,
         }
     }
