@@ -1,7 +1,9 @@
 //! Recognising what has not changed: a digest over all that a process sees.
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::composed;
 use crate::name::Name;
 use crate::spec::{
     Command, Credential, Engine, Job, Probe, Reference, Resource, Service, Setting, Source, Spec, Strategy,
@@ -15,7 +17,8 @@ pub(super) fn templates(spec: &Spec) -> impl Iterator<Item = &Template> {
     let crons = spec.crons.values().flat_map(|cron| cron.env.values().chain(words(&cron.command)));
     let steps = spec.build.steps.iter().flat_map(|step| words(&step.command));
     let resources = spec.resources.values().flat_map(of_resource);
-    services.chain(jobs).chain(crons).chain(spec.build.env.values()).chain(steps).chain(resources)
+    let told = spec.notify.values().map(|notify| &notify.url);
+    services.chain(jobs).chain(crons).chain(spec.build.env.values()).chain(steps).chain(resources).chain(told)
 }
 
 fn words(command: &Command) -> &[Template] {
@@ -31,7 +34,9 @@ fn of_service(service: &Service) -> impl Iterator<Item = &Template> {
         Probe::Command(command) => words(command),
         Probe::Http { .. } | Probe::Tcp => &[],
     });
-    service.env.values().chain(words(&service.command)).chain(probes)
+    let idle = service.stop.quiet.as_ref().and_then(|quiet| quiet.idle.as_ref());
+    let idle = idle.map_or(&[][..], words);
+    service.env.values().chain(words(&service.command)).chain(probes).chain(idle)
 }
 
 fn of_job(job: &Job) -> impl Iterator<Item = &Template> {
@@ -77,12 +82,12 @@ struct Seen<'a, T> {
 }
 
 impl Service {
-    /// Whether it signs in to the private resource `resource`: to do so with another credential it
-    /// has to be started anew.
+    /// Whether it signs in to the private resource `resource`, be it through `settings` that are put
+    /// together: to do so with another credential it has to be started anew.
     #[must_use]
-    pub fn signs_in(&self, resource: &Name) -> bool {
-        let references = of_service(self).flat_map(Template::references);
-        references.filter_map(signs_in).any(|name| name == resource.as_str())
+    pub fn signs_in(&self, resource: &Name, settings: &IndexMap<String, Setting>) -> bool {
+        let references = composed::references(of_service(self), settings);
+        references.into_iter().filter_map(signs_in).any(|name| name == resource.as_str())
     }
 }
 
@@ -152,10 +157,10 @@ impl Spec {
         let mut settings = Vec::new();
         let mut resources: Vec<&str> = needed.collect();
         let mut credentials = Vec::new();
-        for reference in templates.flat_map(Template::references) {
+        for reference in composed::references(templates, &self.settings) {
             credentials.extend(signs_in(reference).filter(|_| kind != "job"));
             match reference {
-                Reference::Setting(key) => settings.push(key.as_str()),
+                Reference::Setting(key) | Reference::SettingFile(key) => settings.push(key.as_str()),
                 Reference::Resource { name, .. } => resources.push(name),
                 _ => {}
             }
@@ -163,13 +168,9 @@ impl Spec {
         resources.sort_unstable();
         resources.dedup();
         for name in &resources {
-            for reference in
-                self.resources.get(*name).into_iter().flat_map(of_resource).flat_map(Template::references)
-            {
-                if let Reference::Setting(key) = reference {
-                    settings.push(key);
-                }
-            }
+            let address = self.resources.get(*name).into_iter().flat_map(of_resource);
+            let seen = composed::references(address, &self.settings);
+            settings.extend(seen.into_iter().filter_map(composed::setting_of));
         }
         settings.sort_unstable();
         settings.dedup();

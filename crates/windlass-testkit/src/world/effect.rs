@@ -273,7 +273,7 @@ impl World {
     pub(crate) fn signs_in(&self, id: &InstanceId, name: &Name) -> Option<Credential> {
         let spec = &self.blueprints.get(&id.release)?.spec;
         let service = spec.services.get(&id.service)?;
-        spec.resources.get(name)?.credential().filter(|_| service.signs_in(name))
+        spec.resources.get(name)?.credential().filter(|_| service.signs_in(name, &spec.settings))
     }
 
     fn spawn(&mut self, id: InstanceId) -> Result<(), Refusal> {

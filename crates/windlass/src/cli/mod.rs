@@ -63,6 +63,7 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Secrets(args) => match args.verb {
             SecretsVerb::Rotate(args) => verbs::rotate::run(&context, &args).await,
         },
+        Verb::Host(args) => verbs::host::run(&context, args).await,
         Verb::Down(args) => verbs::down::run(&context, args.delete_data).await,
         Verb::Schema => verbs::schema::run(),
         Verb::Completion(args) => verbs::completion::run(args.shell),

@@ -87,7 +87,7 @@ impl Host {
     fn users(&self, name: &Name, credential: Credential) -> Vec<String> {
         let given = |identity: &Identity| {
             let known = identity.resources.get(name).and_then(Resource::credential);
-            known == Some(credential) && identity.service.signs_in(name)
+            known == Some(credential) && identity.service.signs_in(name, &self.settings(identity.id.release))
         };
         let instances = Identity::all(&self.layout).unwrap_or_default();
         let mut users: Vec<String> = instances

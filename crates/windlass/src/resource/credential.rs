@@ -19,6 +19,12 @@ pub fn credentials(directory: &Path) -> Vec<Credential> {
     identity::credentials(directory)
 }
 
+/// The credentials that the resource in `directory` lets sign in, the oldest first.
+#[must_use]
+pub fn in_force(directory: &Path) -> Vec<Credential> {
+    identity::in_force(directory)
+}
+
 /// The password of a credential that the resource in `directory` knows.
 #[must_use]
 pub fn secret_of(directory: &Path, credential: Credential) -> Option<Secret> {

@@ -124,6 +124,13 @@ pub(super) fn credentials(directory: &Path) -> Vec<Credential> {
     kept.map(|kept| kept.accounts.iter().map(|account| account.credential).collect()).unwrap_or_default()
 }
 
+/// The credentials that may sign in, the oldest first.
+pub(super) fn in_force(directory: &Path) -> Vec<Credential> {
+    let text = std::fs::read(directory.join("identity.json")).unwrap_or_default();
+    let accounts = parse(&text).map(|kept| kept.accounts).unwrap_or_default();
+    accounts.iter().filter(|account| !account.revoked).map(|account| account.credential).collect()
+}
+
 /// The password of a credential that is kept, also of one that is about to be revoked.
 pub(super) fn password_of(directory: &Path, credential: Credential) -> Option<Secret> {
     let text = std::fs::read(directory.join("identity.json")).ok()?;

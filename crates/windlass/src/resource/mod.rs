@@ -18,7 +18,6 @@
 //! All functions here block, for as long as their deadlines say at most: an asynchronous caller
 //! puts them on a thread of their own.
 
-pub mod account;
 mod config;
 mod credential;
 mod fault;
@@ -40,7 +39,7 @@ use indexmap::IndexMap;
 use windlass_core::launch::Launch;
 use windlass_core::spec::{Credential, Engine, Resource, Source};
 
-pub use credential::{add_credential, credentials, revoke_credential, secret_of, secrets};
+pub use credential::{add_credential, credentials, in_force, revoke_credential, secret_of, secrets};
 pub use fault::Fault;
 pub use locate::{Programs, locate};
 pub use place::Place;
