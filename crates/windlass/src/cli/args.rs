@@ -108,6 +108,7 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  windlass run seed\n  windlass run -- python manage.py shell")]
     Run(Run),
     /// What the application keeps secret
+    #[command(after_help = "Example:\n  windlass secrets rotate db")]
     Secrets(Secrets),
     /// Have everything started again with the machine
     #[command(after_help = "Examples:\n  windlass host enable\n  windlass host status")]
@@ -227,6 +228,9 @@ pub(super) struct Secrets {
 #[derive(Debug, Subcommand)]
 pub(super) enum SecretsVerb {
     /// Exchange a credential for a new one, without a gap; any failure goes back to the old one
+    #[command(
+        after_help = "Examples:\n  windlass secrets rotate db\n  windlass secrets rotate cache --env production"
+    )]
     Rotate(Rotate),
 }
 

@@ -14,6 +14,7 @@ mod crashes;
 mod damage;
 mod disk;
 mod hostile;
+mod leaks;
 mod mount;
 mod processes;
 mod rotation;
