@@ -62,6 +62,7 @@ pub fn shop() -> Spec {
             min_free_disk: 0,
         },
         settings: IndexMap::new(),
+        sealed: None,
     }
 }
 

@@ -189,6 +189,7 @@ fn complete(
         routes,
         deploy: route::deploy(read.given("deploy")),
         settings,
+        sealed: None,
         app,
         environment,
     }

@@ -1,10 +1,13 @@
 //! Settings as text and as values: reading and writing `.env` files, and [`Secret`].
 //!
 //! [`dotenv::parse`] reads a file as docker compose does and collects every [`Fault`] with its
-//! place; [`write()`] writes what `parse` reads back. No message ever shows a value.
+//! place; [`write()`] writes what `parse` reads back; [`sealed`] is the encrypted file. No message
+//! ever shows a value.
 
 pub mod dotenv;
+pub mod foreign;
 mod interpolate;
+pub mod sealed;
 mod secret;
 mod write;
 

@@ -1,5 +1,7 @@
 //! The arguments, as typed. They are converted at once; no other file knows clap.
 
+pub(super) mod secrets;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -65,7 +67,7 @@ pub(super) enum Verb {
     /// Carry out a plan that was written by `plan --out`
     Apply(Apply),
     /// Bring the project into production
-    Deploy,
+    Deploy(Deploy),
     /// Go back to an earlier release
     Rollback(Rollback),
     /// Replace running copies by fresh ones, without a gap
@@ -88,6 +90,8 @@ pub(super) enum Verb {
     Logs(Logs),
     /// Run a job of the manifest, or any command with the application's environment
     Run(Run),
+    /// The encrypted file of settings: values, who can read them
+    Secrets(secrets::Secrets),
     /// Stop everything, Windlass's own processes among it
     Down(Down),
     /// Print the JSON Schema of the manifest
@@ -126,9 +130,19 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Deploy {
+    /// Deploy although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Apply {
     /// The plan's file
     pub(super) plan: PathBuf,
+    /// Carry it out although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
 }
 
 #[derive(Debug, Args)]

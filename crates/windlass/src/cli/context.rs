@@ -1,5 +1,6 @@
 //! What every verb needs: the project, its manifest and settings, and a way to print.
 
+use std::cell::OnceCell;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::project::source::{self, Selection};
 use crate::project::version;
+use crate::settings::sealed::Keyring;
 use crate::settings::{self, Declared};
 
 /// The manifest's usual name.
@@ -27,6 +29,8 @@ pub(super) const MANIFEST: &str = "windlass.toml";
 /// The options of this call.
 pub(super) struct Context {
     pub(super) options: Options,
+    /// Found when they are first needed, and once: a person is not asked twice.
+    keyring: OnceCell<Keyring>,
 }
 
 /// A project, as far as it can be known without its environment.
@@ -52,7 +56,7 @@ impl Context {
             console::set_colors_enabled(false);
             console::set_colors_enabled_stderr(false);
         }
-        Ok(Self { options })
+        Ok(Self { options, keyring: OnceCell::new() })
     }
 
     /// Who asks, for the records: account and machine.
@@ -102,6 +106,21 @@ impl Context {
         let layout = Layout::of(&app, &environment)
             .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))?;
         Ok(Project { directory, file, manifest, app, environment, layout })
+    }
+
+    /// The keys of whoever runs this.
+    pub(super) fn keyring(&self) -> Result<&Keyring, Failure> {
+        if let Some(keyring) = self.keyring.get() {
+            return Ok(keyring);
+        }
+        let keyring = Keyring::find(&|name| std::env::var(name).ok())
+            .map_err(|fault| super::verbs::secrets::told(self, &[fault]))?;
+        Ok(self.keyring.get_or_init(|| keyring))
+    }
+
+    /// The directory of the manifest, whatever stands in that.
+    pub(super) fn project_directory(&self) -> Result<PathBuf, Failure> {
+        Ok(self.manifest_path()?.parent().map(Path::to_path_buf).unwrap_or_default())
     }
 
     fn manifest_path(&self) -> Result<PathBuf, Failure> {

@@ -9,6 +9,8 @@
 mod encodings;
 mod load;
 mod redact;
+pub mod scratch;
+pub mod sealed;
 
 pub use load::{Declared, Provenance, Settings, Value, load};
 pub use redact::Redactor;
