@@ -82,8 +82,13 @@ impl Person {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_in("production", arguments)
+    }
+
+    /// `windlass secrets` in an environment.
+    pub(crate) fn command_in(&self, environment: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
-        command.arg("secrets").args(arguments).args(["--env", "production"]).current_dir(&self.project);
+        command.arg("secrets").args(arguments).args(["--env", environment]).current_dir(&self.project);
         command.env_clear().env("PATH", path()).env("HOME", &self.home).env("USER", &self.name);
         command.env("WINDLASS_HOME", self.home.join("state")).envs(self.env.iter().cloned());
         command

@@ -131,11 +131,12 @@ fn two_writers_do_not_lose_each_others_values() {
 #[test]
 fn the_file_of_another_environment_is_not_taken_for_this_one() {
     let (_project, ada) = Project::begun(&[("A", "1")]);
-    let other = ada.project.join("secrets.staging.enc");
-    fs::copy(ada.project.join(FILE), &other).unwrap();
-    let mut command = ada.command(&["get", "A"]);
-    let output = command.args(["--env", "staging"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "the last --env is not taken twice: {output:?}");
+    fs::copy(ada.project.join(FILE), ada.project.join("secrets.staging.enc")).unwrap();
+    let mut command = ada.command_in("staging", &["get", "A"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("secrets.staging.enc:3: this is the file of production, not of staging"), "{said}");
 }
 
 #[test]

@@ -19,37 +19,30 @@ pub use prompt::{is_possible as can_prompt, secret as prompt_secret};
 
 use std::path::Path;
 
-use indexmap::IndexMap;
 use windlass_core::settings::sealed::Version;
-use windlass_core::settings::{Fault, Secret};
+use windlass_core::settings::{Fault, Sealed};
 
-/// What an encrypted file gives to a deploy.
-pub struct Sealed {
-    /// The file's name.
-    pub file: String,
-    /// Which file, as of which write.
-    pub version: Version,
-    /// The values in force, each with its line.
-    pub entries: IndexMap<String, (Secret, u32)>,
-    /// What is allowed and yet seldom meant.
-    pub warnings: Vec<Fault>,
-}
-
-/// The encrypted file of `environment` for the project in `project`, whole; `None` where there is
-/// none.
+/// The encrypted file of `environment` for the project in `project`, whole, and which version of it;
+/// `None` where there is none.
 ///
 /// # Errors
 /// When it cannot be opened, and when anything in it is damaged: a deploy with what is left of it
 /// would bring an application into production without what it needs, or with what somebody else put
 /// in.
-pub fn layer(project: &Path, environment: &str, keyring: &Keyring) -> Result<Option<Sealed>, Vec<Fault>> {
+pub fn layer<'a>(
+    project: &Path,
+    environment: &str,
+    keyring: impl FnOnce() -> Result<&'a Keyring, Fault>,
+) -> Result<Option<(Sealed, Version)>, Vec<Fault>> {
     let place = Place::new(project, environment);
-    let Some(opened) = place.read(keyring)? else { return Ok(None) };
+    // Whoever has no such file needs no key, and is not told about a faulty one.
+    let Some(parsed) = place.parsed()? else { return Ok(None) };
+    let opened = place.open(parsed, keyring().map_err(|fault| vec![fault])?)?;
     if !opened.is_sound() {
         return Err(opened.damaged.into_iter().map(|damaged| damaged.fault).collect());
     }
     let entries =
         opened.in_force().map(|(name, value)| (name.to_owned(), (value.secret.clone(), value.line)));
-    let entries = entries.collect();
-    Ok(Some(Sealed { file: place.file(), version: opened.version(), entries, warnings: vec![] }))
+    let sealed = Sealed { file: place.file(), entries: entries.collect(), warnings: vec![] };
+    Ok(Some((sealed, opened.version())))
 }

@@ -122,8 +122,13 @@ impl Place {
     pub fn read(&self, keyring: &Keyring) -> Result<Option<Opened>, Vec<Fault>> {
         match self.parsed()? {
             None => Ok(None),
-            Some(parsed) => open(&self.file(), parsed, keyring).map(Some),
+            Some(parsed) => self.open(parsed, keyring).map(Some),
         }
+    }
+
+    /// Opens what was read of it.
+    pub(super) fn open(&self, parsed: Parsed, keyring: &Keyring) -> Result<Opened, Vec<Fault>> {
+        open(&self.file(), parsed, keyring)
     }
 
     /// Changes the file, while nobody else does. Nothing is written when nothing has changed.

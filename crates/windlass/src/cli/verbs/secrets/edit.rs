@@ -10,7 +10,7 @@ use windlass_core::settings::{self, Fault, Secret, dotenv};
 use zeroize::Zeroizing;
 
 use super::repair::ask;
-use super::{commit_hint, listed, place, sound, trouble};
+use super::{commit_hint, keyring, listed, place, sound, trouble};
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::Failure;
 use crate::settings::scratch::Scratch;
@@ -41,7 +41,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let after = edited(&scratch, &text(context, &before)?)?;
     drop(scratch);
     let Difference { set, unset } = difference(&before, &after);
-    let changed = place.change(context.keyring()?, |editing, random| {
+    let changed = place.change(keyring(context)?, |editing, random| {
         // Nobody is kept out while a person types; whoever has written meanwhile is not overwritten.
         for name in set.keys().chain(&unset) {
             let now = editing.values().iter().find(|(label, _)| label.name == *name && !label.pending);

@@ -7,7 +7,7 @@ use windlass_core::settings::foreign::{self, Foreign};
 use windlass_core::settings::sealed::LARGEST_FILE;
 use zeroize::Zeroizing;
 
-use super::{commit_hint, edit, listed, place, told, trouble};
+use super::{commit_hint, edit, keyring, listed, place, told, trouble};
 use crate::cli::args::secrets::Import;
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::Failure;
@@ -17,7 +17,7 @@ pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
     let place = place(context)?;
     let Foreign { values, not_read } = read(context, args)?;
     let changed = place
-        .change(context.keyring()?, |editing, random| {
+        .change(keyring(context)?, |editing, random| {
             let (mut new, mut changed, mut same) = (vec![], vec![], vec![]);
             for (name, secret) in &values {
                 let known = editing.values().keys().any(|label| label.name == *name);

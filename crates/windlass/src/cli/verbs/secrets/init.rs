@@ -2,7 +2,7 @@
 
 use windlass_core::settings::sealed::Identity;
 
-use super::{git, keygen, place, trouble};
+use super::{git, keygen, keyring, place, trouble};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::settings::sealed::today;
@@ -10,13 +10,13 @@ use crate::settings::sealed::today;
 pub(super) fn run(context: &Context, name: Option<String>) -> Result<u8, Failure> {
     let place = place(context)?;
     let name = name.unwrap_or_else(account);
-    let made = match context.keyring()?.keys().is_empty() {
+    let made = match keyring(context)?.keys().is_empty() {
         true => Some(keygen::of_the_account()?),
         false => None,
     };
     let keys: Vec<Identity> = match &made {
         Some((identity, _)) => vec![identity.clone()],
-        None => context.keyring()?.keys(),
+        None => keyring(context)?.keys(),
     };
     let public = keys.first().map(Identity::public).ok_or_else(|| Failure::failed("there is no key", ""))?;
     let created = !place.path().exists();

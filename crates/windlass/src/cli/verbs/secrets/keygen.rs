@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use windlass_core::settings::sealed::Identity;
 use zeroize::Zeroizing;
 
+use super::keyring;
 use crate::cli::args::secrets::Keygen;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -28,7 +29,7 @@ pub(super) fn run(context: &Context, args: &Keygen) -> Result<u8, Failure> {
 }
 
 fn show(context: &Context) -> Result<u8, Failure> {
-    let keyring = context.keyring()?;
+    let keyring = keyring(context)?;
     let publics: Vec<String> = keyring.keys().iter().map(|key| key.public().to_string()).collect();
     if publics.is_empty() {
         return Err(Failure::usage(

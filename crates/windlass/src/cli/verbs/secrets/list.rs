@@ -5,9 +5,10 @@ use windlass_core::settings::sealed::{Document, Label, Opened};
 
 use super::recipients;
 use super::table::table;
-use super::{fault_json, missing, place, told};
+use super::{keyring, missing, place, told};
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::{FAILED, Failure};
+use crate::settings::fault_to_json;
 
 /// What stands in the file can be listed by everybody; whether it is as it was written, only by whom
 /// it is for.
@@ -16,7 +17,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let parsed = place.parsed().map_err(|faults| told(context, &faults))?;
     let parsed = parsed.ok_or_else(|| missing(context, &place))?;
     let Some(document) = parsed.document else { return Err(told(context, &parsed.faults)) };
-    let (opened, closed) = match place.read(context.keyring()?) {
+    let (opened, closed) = match place.read(keyring(context)?) {
         Ok(opened) => (opened, vec![]),
         Err(faults) => (None, faults),
     };
@@ -31,7 +32,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
         "values": values(&document, opened.as_ref()),
         "recipients": recipients::json(&document),
         "opened": opened.is_some(),
-        "damaged": faults.iter().map(fault_json).collect::<Vec<_>>(),
+        "damaged": faults.iter().map(fault_to_json).collect::<Vec<_>>(),
     });
     context.print(&json, || text(&document, opened.as_ref()));
     if !context.options.json {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use windlass_core::settings::sealed::{Conflict, Opened, merge};
 
-use super::{listed, told};
+use super::{keyring, listed, told};
 use crate::cli::args::secrets::Merge;
 use crate::cli::context::Context;
 use crate::cli::failure::{FAILED, Failure};
@@ -17,7 +17,7 @@ pub(super) fn run(context: &Context, args: &Merge) -> Result<u8, Failure> {
     let failed = |message: String, hint: &str| Failure::failed(message, hint.to_owned());
     let open = |path: &Path, side: &str| -> Result<Option<Opened>, Failure> {
         // Git's names for the three are of no use to a person.
-        open_path(path, side, context.keyring()?).map_err(|faults| {
+        open_path(path, side, keyring(context)?).map_err(|faults| {
             let failure = told(context, &faults);
             Failure { code: FAILED, ..failure }
         })

@@ -24,7 +24,8 @@ use windlass_core::settings::sealed::Opened;
 use crate::cli::args::secrets::{RecipientsVerb, Secrets, Verb};
 use crate::cli::context::{Context, complain, print_line};
 use crate::cli::failure::{Failure, REFUSED, USAGE};
-use crate::settings::sealed::{Place, Trouble};
+use crate::settings::fault_to_json;
+use crate::settings::sealed::{Keyring, Place, Trouble};
 
 pub(in crate::cli) fn run(context: &Context, args: Secrets) -> Result<u8, Failure> {
     match args.verb {
@@ -56,9 +57,13 @@ fn place(context: &Context) -> Result<Place, Failure> {
     Ok(Place::new(&context.project_directory()?, environment.as_str()))
 }
 
+fn keyring(context: &Context) -> Result<&Keyring, Failure> {
+    context.keyring().map_err(|fault| told(context, &[fault]))
+}
+
 /// The file, opened; what is damaged in it is told, and the rest can be used.
 fn opened(context: &Context, place: &Place) -> Result<Opened, Failure> {
-    let opened = place.read(context.keyring()?).map_err(|faults| told(context, &faults))?;
+    let opened = place.read(keyring(context)?).map_err(|faults| told(context, &faults))?;
     opened.ok_or_else(|| missing(context, place))
 }
 
@@ -80,20 +85,14 @@ fn missing(context: &Context, place: &Place) -> Failure {
 }
 
 /// Tells faults, and answers the failure that they are.
-pub(in crate::cli) fn told(context: &Context, faults: &[Fault]) -> Failure {
+fn told(context: &Context, faults: &[Fault]) -> Failure {
     if context.options.json {
-        let faults: Vec<_> = faults.iter().map(fault_json).collect();
+        let faults: Vec<_> = faults.iter().map(fault_to_json).collect();
         print_line(&serde_json::json!({ "exit_code": USAGE, "faults": faults }).to_string());
     } else {
         faults.iter().for_each(|fault| complain(&format!("error: {fault}")));
     }
     Failure::told(USAGE)
-}
-
-fn fault_json(fault: &Fault) -> serde_json::Value {
-    serde_json::json!({
-        "file": fault.file, "line": fault.line, "message": fault.message, "help": fault.help,
-    })
 }
 
 fn trouble(context: &Context, place: &Place, trouble: Trouble) -> Failure {

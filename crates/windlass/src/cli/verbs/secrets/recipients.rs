@@ -7,7 +7,7 @@ use windlass_core::settings::Secret;
 use windlass_core::settings::sealed::{Document, PublicKey, Stretch};
 
 use super::table::table;
-use super::{commit_hint, listed, missing, place, told, trouble};
+use super::{commit_hint, keyring, listed, missing, place, told, trouble};
 use crate::cli::args::secrets::AddRecipient;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -64,7 +64,7 @@ pub(super) fn add(context: &Context, args: &AddRecipient) -> Result<u8, Failure>
         }
     };
     let changed = place
-        .change(context.keyring()?, |editing, random| {
+        .change(keyring(context)?, |editing, random| {
             editing.add(&args.name, public, stretch, today(), random)
         })
         .map_err(|why| trouble(context, &place, why))?;
@@ -131,7 +131,7 @@ fn typed_passphrase() -> Result<Secret, Failure> {
 pub(super) fn remove(context: &Context, name: &str) -> Result<u8, Failure> {
     let place = place(context)?;
     let changed = place
-        .change(context.keyring()?, |editing, random| {
+        .change(keyring(context)?, |editing, random| {
             editing.remove(name, random)?;
             Ok(editing.values().keys().map(ToString::to_string).collect::<Vec<_>>())
         })

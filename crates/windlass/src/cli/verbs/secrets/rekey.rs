@@ -1,12 +1,12 @@
 //! `windlass secrets rekey`
 
-use super::{commit_hint, place, trouble};
+use super::{commit_hint, keyring, place, trouble};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let place = place(context)?;
-    let changed = place.change(context.keyring()?, |editing, random| {
+    let changed = place.change(keyring(context)?, |editing, random| {
         editing.rekey(random)?;
         Ok((editing.values().len(), editing.document().recipients.len()))
     });

@@ -4,9 +4,10 @@ use std::io::{self, BufRead, IsTerminal};
 
 use windlass_core::settings::sealed::Opened;
 
-use super::{commit_hint, fault_json, place, trouble};
+use super::{commit_hint, keyring, place, trouble};
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::Failure;
+use crate::settings::fault_to_json;
 use crate::settings::sealed::Trouble;
 
 /// What came before the question.
@@ -19,7 +20,7 @@ enum Agreed {
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let place = place(context)?;
     let mut refused = None;
-    let repaired = place.repair(context.keyring()?, |opened| match agree(context, opened) {
+    let repaired = place.repair(keyring(context)?, |opened| match agree(context, opened) {
         Agreed::No => {
             refused = Some(Failure::usage(
                 "nothing was changed",
@@ -67,7 +68,7 @@ fn agree(context: &Context, opened: &Opened) -> Agreed {
     if !agreed {
         return Agreed::No;
     }
-    let faults = opened.damaged.iter().map(|damaged| fault_json(&damaged.fault)).collect();
+    let faults = opened.damaged.iter().map(|damaged| fault_to_json(&damaged.fault)).collect();
     Agreed::Yes(faults, opened.values.keys().map(ToString::to_string).collect())
 }
 

@@ -6,7 +6,7 @@ use windlass_core::settings::Secret;
 use windlass_core::settings::sealed::LARGEST_VALUE;
 use zeroize::Zeroizing;
 
-use super::{commit_hint, place, trouble};
+use super::{commit_hint, keyring, place, trouble};
 use crate::cli::args::secrets::Set;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -19,7 +19,7 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
         true => None,
         false => Some(value(args)?),
     };
-    let changed = place.change(context.keyring()?, |editing, random| {
+    let changed = place.change(keyring(context)?, |editing, random| {
         let secret = given.unwrap_or_else(|| random.text(usize::from(args.length)));
         let is_new = !editing.values().keys().any(|label| label.name == args.name);
         editing.set(&args.name, &secret, today(), random).map(|changed| (changed, is_new))
