@@ -63,6 +63,7 @@ pub fn shop() -> Spec {
         },
         notify: IndexMap::new(),
         settings: IndexMap::new(),
+        sealed: None,
     }
 }
 

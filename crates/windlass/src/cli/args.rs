@@ -1,5 +1,7 @@
 //! The arguments, as typed. They are converted at once; no other file knows clap.
 
+pub(super) mod secrets;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -71,7 +73,7 @@ pub(super) enum Verb {
     Apply(Apply),
     /// Bring the project into production
     #[command(after_help = "Examples:\n  windlass deploy\n  windlass deploy --env production --json")]
-    Deploy,
+    Deploy(Deploy),
     /// Go back to an earlier release
     #[command(after_help = "Examples:\n  windlass rollback\n  windlass rollback r12")]
     Rollback(Rollback),
@@ -107,12 +109,11 @@ pub(super) enum Verb {
     /// Run a job of the manifest, or any command with the application's environment
     #[command(after_help = "Examples:\n  windlass run seed\n  windlass run -- python manage.py shell")]
     Run(Run),
-    /// What the application keeps secret
-    #[command(after_help = "Example:\n  windlass secrets rotate db")]
-    Secrets(Secrets),
     /// Have everything started again with the machine
     #[command(after_help = "Examples:\n  windlass host enable\n  windlass host status")]
     Host(Host),
+    /// The encrypted file of settings: values, who can read them; passwords of resources
+    Secrets(secrets::Secrets),
     /// Stop everything, Windlass's own processes among it
     #[command(after_help = "Examples:\n  windlass down\n  windlass down --delete-data --yes")]
     Down(Down),
@@ -156,9 +157,19 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Deploy {
+    /// Deploy although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Apply {
     /// The plan's file
     pub(super) plan: PathBuf,
+    /// Carry it out although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
 }
 
 #[derive(Debug, Args)]
@@ -217,27 +228,6 @@ pub(super) struct Run {
     /// Any command
     #[arg(last = true)]
     pub(super) command: Vec<String>,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Secrets {
-    #[command(subcommand)]
-    pub(super) verb: SecretsVerb,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum SecretsVerb {
-    /// Exchange a credential for a new one, without a gap; any failure goes back to the old one
-    #[command(
-        after_help = "Examples:\n  windlass secrets rotate db\n  windlass secrets rotate cache --env production"
-    )]
-    Rotate(Rotate),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct Rotate {
-    /// A private resource of the manifest
-    pub(super) name: String,
 }
 
 #[derive(Debug, Args)]

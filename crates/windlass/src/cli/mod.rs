@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, SecretsVerb, Verb};
+use args::{Arguments, Verb};
 use failure::Failure;
 
 /// Runs a verb.
@@ -48,7 +48,7 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Check => verbs::check::run(&context),
         Verb::Plan(args) => verbs::plan::run(&context, &args).await,
         Verb::Apply(args) => verbs::apply::run(&context, &args).await,
-        Verb::Deploy => verbs::deploy::run(&context).await,
+        Verb::Deploy(args) => verbs::deploy::run(&context, args.allow_older_secrets).await,
         Verb::Rollback(args) => verbs::rollback::run(&context, args.release, args.anyway).await,
         Verb::Restart(args) => verbs::restart::run(&context, args.services).await,
         Verb::Stop(args) => verbs::stop::run(&context, args.services).await,
@@ -60,10 +60,8 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Runs(args) => verbs::runs::run(&context, args.limit).await,
         Verb::Logs(args) => verbs::logs::run(&context, args).await,
         Verb::Run(args) => verbs::run::run(&context, args).await,
-        Verb::Secrets(args) => match args.verb {
-            SecretsVerb::Rotate(args) => verbs::rotate::run(&context, &args).await,
-        },
         Verb::Host(args) => verbs::host::run(&context, args).await,
+        Verb::Secrets(args) => verbs::secrets::run(&context, args).await,
         Verb::Down(args) => verbs::down::run(&context, args.delete_data).await,
         Verb::Schema => verbs::schema::run(),
         Verb::Completion(args) => verbs::completion::run(args.shell),

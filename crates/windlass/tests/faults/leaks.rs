@@ -1,8 +1,10 @@
 //! Secrets of every source, every verb, and a search through all that is left of it.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,10 +16,11 @@ use super::{WINDLASS, line};
 /// What is planted: each with what shells, JSON and URLs write otherwise.
 const FROM_ENVIRONMENT: &str = "canary-env 4f\"1b$7e'&+/=91\\x";
 const FROM_DOTENV: &str = "canary-dot 8c\"2d$5a'&+/=37\\y";
+const SEALED: &str = "canary-seal 2a\"7f$4c'&+/=68\\w";
 const IN_A_FILE: &str = "canary-file 6b\"9e$3c'&+/=52\\z";
 
 /// Every verb, as it is called here, and how it may end. What has verbs below it lists those.
-const CALLS: [(&str, &[&str]); 42] = [
+const CALLS: &[(&str, &[&str])] = &[
     ("init", &["init", "../elsewhere"]),
     ("import", &["import", "compose", "no-such-file.yaml"]),
     ("check", &["check"]),
@@ -47,6 +50,25 @@ const CALLS: [(&str, &[&str]); 42] = [
     ("run", &["run", "fail"]),
     ("run", &["run", "--", "sh", "-c", "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$PGPASSWORD\" >&2; exit 3"]),
     ("run", &["run", "--json", "nothing"]),
+    ("secrets init", &["secrets", "init"]),
+    ("secrets set", &["secrets", "set", "OTHER", "--generate"]),
+    ("secrets list", &["secrets", "list"]),
+    ("secrets list", &["secrets", "list", "--json"]),
+    ("secrets get", &["secrets", "get", "SEALED"]),
+    ("secrets get", &["secrets", "get", "NOTHING"]),
+    ("secrets edit", &["secrets", "edit"]),
+    ("secrets unset", &["secrets", "unset", "OTHER"]),
+    ("secrets rekey", &["secrets", "rekey"]),
+    ("secrets recipients list", &["secrets", "recipients", "list"]),
+    ("secrets recipients add", &["secrets", "recipients", "add", "bob", "no-key"]),
+    ("secrets recipients remove", &["secrets", "recipients", "remove", "nobody"]),
+    ("secrets import", &["secrets", "import", ".env"]),
+    ("secrets import", &["secrets", "import", "--from", "json", ".env"]),
+    ("secrets export", &["secrets", "export", "--yes"]),
+    ("secrets repair", &["secrets", "repair"]),
+    ("secrets merge", &["secrets", "merge", "no", "such", "files"]),
+    ("secrets keygen", &["secrets", "keygen", "../other.key"]),
+    ("secrets audit", &["secrets", "audit"]),
     ("secrets rotate", &["secrets", "rotate", "db"]),
     ("secrets rotate", &["secrets", "rotate", "cache", "--json"]),
     ("secrets rotate", &["secrets", "rotate", "TOKEN"]),
@@ -65,15 +87,15 @@ const CALLS: [(&str, &[&str]); 42] = [
 
 fn manifest() -> Manifest {
     // It prints what it knows, as applications do.
-    let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$PGPASSWORD\"; printf %s \"$DOT\" | base64";
+    let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$SEALED\" \"$PGPASSWORD\"; printf %s \"$DOT\" | base64";
     let quoted = |line: &str| serde_json::to_string(line).unwrap();
     let talk = quoted(&format!("cat \"$KEPT_FILE\"; while :; do {print}; sleep 1; done"));
     let fail = quoted(&format!("{print} >&2; exit 1"));
     let print = quoted(print);
     let settings = "[settings]\nTOKEN = { secret = true }\nDOT = { secret = true }\n\
-                    KEPT = { secret = true, file = true }\n\
+                    SEALED = { secret = true }\nKEPT = { secret = true, file = true }\n\
                     ADDRESS = { secret = true, value = \"x://u:{settings.DOT|url}@h/{resources.db.password}\" }\n";
-    let seen = "[env]\nTOKEN = \"{settings.TOKEN}\"\nDOT = \"{settings.DOT}\"\nADDRESS = \"{settings.ADDRESS}\"\n\
+    let seen = "[env]\nTOKEN = \"{settings.TOKEN}\"\nDOT = \"{settings.DOT}\"\nSEALED = \"{settings.SEALED}\"\nADDRESS = \"{settings.ADDRESS}\"\n\
                 PGPASSWORD = \"{resources.db.password}\"\nPGHOST = \"{resources.db.host}\"\n\
                 PGPORT = \"{resources.db.port}\"\nPGUSER = \"{resources.db.user}\"\n\
                 PGDATABASE = \"{resources.db.database}\"\nREDIS_PORT = \"{resources.cache.port}\"\n\
@@ -164,6 +186,7 @@ impl Watch {
         let secrets = Arc::new(Mutex::new(vec![
             named("of the environment", FROM_ENVIRONMENT),
             named("of .env", FROM_DOTENV),
+            named("of the encrypted file", SEALED),
             named("of a file", IN_A_FILE),
         ]));
         let (until, known) = (enough.clone(), secrets.clone());
@@ -278,6 +301,20 @@ fn no_verb_leaks_a_secret_of_any_source() {
     sandbox.write(".env", &format!("DOT=\"{}\"\nKEPT=\"{}\"\n", quoted(FROM_DOTENV), quoted(IN_A_FILE)));
     std::fs::set_permissions(sandbox.source().join(".env"), std::fs::Permissions::from_mode(0o600)).unwrap();
 
+    // A person with a key, who seals one more.
+    let home = sandbox.root().join("person");
+    std::fs::create_dir(&home).unwrap();
+    sandbox.set("HOME", home.to_str().unwrap());
+    sandbox.set("EDITOR", "true");
+    sandbox.succeed(&["secrets", "init"]);
+    let mut set = sandbox.command(&["secrets", "set", "SEALED"]).stdin(Stdio::piped()).spawn().unwrap();
+    set.stdin.take().unwrap().write_all(SEALED.as_bytes()).unwrap();
+    assert!(set.wait().unwrap().success());
+    let key = std::fs::read_to_string(home.join(".config/windlass/key")).unwrap();
+    let key = key.lines().rfind(|line| !line.starts_with('#')).unwrap().to_owned();
+    assert!(key.len() > 40);
+    watch.secrets.lock().unwrap().push(named("that is the key", &key));
+
     let called: BTreeSet<&str> = CALLS.iter().map(|(verb, _)| *verb).collect();
     let missing: Vec<String> =
         listed(&sandbox, &[]).into_iter().filter(|verb| !called.contains(verb.as_str())).collect();
@@ -288,6 +325,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
     said.push(("deploy".to_owned(), first.all()));
     assert_eq!(sandbox.get("/env?TOKEN").body, FROM_ENVIRONMENT);
     assert_eq!(sandbox.get("/env?DOT").body, FROM_DOTENV);
+    assert_eq!(sandbox.get("/env?SEALED").body, SEALED);
     let kept = PathBuf::from(sandbox.get("/env?KEPT_FILE").body);
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), IN_A_FILE);
     let mut made: BTreeSet<String> = passwords(&sandbox).into_iter().collect();
@@ -305,7 +343,10 @@ fn no_verb_leaks_a_secret_of_any_source() {
         let output = sandbox.run(args);
         assert!(!output.all().contains("panicked"), "{verb}: {output:?}");
         codes.insert(output.code);
-        said.push((format!("{number}: {}", args.join(" ")), output.all()));
+        // These are asked for a value, and answer with it.
+        if !matches!(*verb, "secrets get" | "secrets export") {
+            said.push((format!("{number}: {}", args.join(" ")), output.all()));
+        }
         made.extend(passwords(&sandbox));
     }
     // Failures, before and after anything has changed; and a host side that dies in the middle.
@@ -338,7 +379,9 @@ fn no_verb_leaks_a_secret_of_any_source() {
         let Ok(bytes) = std::fs::read(&path) else { continue };
         looked += 1;
         // It is where the values came from.
-        let source = path == sandbox.source().join(".env");
+        let source = path == sandbox.source().join(".env")
+            || path.starts_with(&home)
+            || path == sandbox.root().join("other.key");
         let Some(name) = found(&secrets, &bytes).filter(|_| !source) else { continue };
         assert!(may_hold(&environment, &path) || path == kept, "the secret {name} is in {}", path.display());
         let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
