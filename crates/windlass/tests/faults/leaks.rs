@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aho_corasick::AhoCorasick;
 use windlass_testkit::sandbox::{Manifest, Sandbox};
 
 use super::{WINDLASS, line};
@@ -162,34 +163,55 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// The first secret, of those named, whose form stands in `bytes`.
-fn found<'s>(secrets: &'s [(String, Vec<Vec<u8>>)], bytes: &[u8]) -> Option<&'s str> {
-    let there = |form: &Vec<u8>| bytes.windows(form.len()).any(|window| window == form.as_slice());
-    secrets.iter().find(|(_, forms)| forms.iter().any(there)).map(|(name, _)| name.as_str())
+/// Secrets to look for, each with what it is called.
+#[derive(Clone)]
+struct Wanted {
+    names: Vec<String>,
+    forms: Vec<Vec<u8>>,
+    search: AhoCorasick,
 }
 
-fn named(name: &str, secret: &str) -> (String, Vec<Vec<u8>>) {
-    (name.to_owned(), forms(secret))
+impl Wanted {
+    fn new(secrets: &[(&str, &str)]) -> Self {
+        let none = AhoCorasick::new::<[&str; 0], &str>([]).unwrap();
+        let mut wanted = Self { names: vec![], forms: vec![], search: none };
+        secrets.iter().for_each(|(name, secret)| wanted.add(name, secret));
+        wanted
+    }
+
+    fn add(&mut self, name: &str, secret: &str) {
+        for form in forms(secret) {
+            self.names.push(name.to_owned());
+            self.forms.push(form);
+        }
+        self.search = AhoCorasick::new(&self.forms).unwrap();
+    }
+
+    /// What the first secret is called that stands in `bytes` in any form.
+    fn found(&self, bytes: &[u8]) -> Option<&str> {
+        let found = self.search.find(bytes)?;
+        Some(&self.names[found.pattern().as_usize()])
+    }
 }
 
 /// Looks at every process while the verbs run: no secret may be an argument of any, nor stand in the
 /// environment of Windlass's own, but for a keeper's, which hands over what its process is given.
 struct Watch {
     enough: Arc<AtomicBool>,
-    secrets: Arc<Mutex<Vec<(String, Vec<Vec<u8>>)>>>,
+    wanted: Arc<Mutex<Wanted>>,
     thread: std::thread::JoinHandle<(u64, BTreeSet<String>)>,
 }
 
 impl Watch {
     fn begin() -> Self {
         let enough = Arc::new(AtomicBool::new(false));
-        let secrets = Arc::new(Mutex::new(vec![
-            named("of the environment", FROM_ENVIRONMENT),
-            named("of .env", FROM_DOTENV),
-            named("of the encrypted file", SEALED),
-            named("of a file", IN_A_FILE),
-        ]));
-        let (until, known) = (enough.clone(), secrets.clone());
+        let wanted = Arc::new(Mutex::new(Wanted::new(&[
+            ("of the environment", FROM_ENVIRONMENT),
+            ("of .env", FROM_DOTENV),
+            ("of the encrypted file", SEALED),
+            ("of a file", IN_A_FILE),
+        ])));
+        let (until, known) = (enough.clone(), wanted.clone());
         let thread = std::thread::spawn(move || {
             let (mut looked, mut seen) = (0, BTreeSet::new());
             while !until.load(Ordering::Relaxed) {
@@ -201,22 +223,22 @@ impl Watch {
                     }
                     looked += 1;
                     let words = String::from_utf8_lossy(&line).replace('\0', " ");
-                    if let Some(name) = found(&known, &line) {
+                    if let Some(name) = known.found(&line) {
                         seen.insert(format!("the secret {name} is an argument: {words}"));
                     }
                     let program = words.split(' ').next().unwrap_or_default();
                     let own = program.ends_with("/windlass")
                         && [" host ", " proxy "].iter().any(|part| words.contains(part));
-                    let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-                    if own && let Some(name) = found(&known, &environment) {
+                    let environ = || std::fs::read(entry.path().join("environ")).unwrap_or_default();
+                    if own && let Some(name) = known.found(&environ()) {
                         seen.insert(format!("the secret {name} is in the environment of: {words}"));
                     }
                 }
-                std::thread::sleep(Duration::from_millis(2));
+                std::thread::sleep(Duration::from_millis(1));
             }
             (looked, seen)
         });
-        Self { enough, secrets, thread }
+        Self { enough, wanted, thread }
     }
 
     fn end(self) -> (u64, BTreeSet<String>) {
@@ -289,8 +311,8 @@ fn files(below: &Path) -> Vec<PathBuf> {
 #[test]
 fn no_verb_leaks_a_secret_of_any_source() {
     let line = line("no_verb_leaks_a_secret_of_any_source");
-    let watch = Watch::begin();
     let mut sandbox = Sandbox::with(WINDLASS, &manifest());
+    let watch = Watch::begin();
     std::fs::set_permissions(sandbox.root(), std::fs::Permissions::from_mode(0o711)).unwrap();
     for name in ["RUST_LOG", "WINDLASS_LOG"] {
         sandbox.set(name, "trace");
@@ -313,7 +335,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
     let key = std::fs::read_to_string(home.join(".config/windlass/key")).unwrap();
     let key = key.lines().rfind(|line| !line.starts_with('#')).unwrap().to_owned();
     assert!(key.len() > 40);
-    watch.secrets.lock().unwrap().push(named("that is the key", &key));
+    watch.wanted.lock().unwrap().add("that is the key", &key);
 
     let called: BTreeSet<&str> = CALLS.iter().map(|(verb, _)| *verb).collect();
     let missing: Vec<String> =
@@ -330,8 +352,8 @@ fn no_verb_leaks_a_secret_of_any_source() {
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), IN_A_FILE);
     let mut made: BTreeSet<String> = passwords(&sandbox).into_iter().collect();
     let look_for = |made: &BTreeSet<String>| {
-        let secrets: Vec<_> = made.iter().map(|password| named("of a resource", password)).collect();
-        watch.secrets.lock().unwrap().extend(secrets);
+        let mut wanted = watch.wanted.lock().unwrap();
+        made.iter().for_each(|password| wanted.add("of a resource", password));
     };
     look_for(&made);
 
@@ -363,9 +385,9 @@ fn no_verb_leaks_a_secret_of_any_source() {
     look_for(&made);
     assert!(codes.contains(&0) && codes.contains(&2), "{codes:?}");
 
-    let secrets = watch.secrets.lock().unwrap().clone();
+    let wanted = watch.wanted.lock().unwrap().clone();
     for (call, text) in &said {
-        if let Some(name) = found(&secrets, text.as_bytes()) {
+        if let Some(name) = wanted.found(text.as_bytes()) {
             panic!("the secret {name} was printed by {call}:\n{text}");
         }
     }
@@ -382,7 +404,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
         let source = path == sandbox.source().join(".env")
             || path.starts_with(&home)
             || path == sandbox.root().join("other.key");
-        let Some(name) = found(&secrets, &bytes).filter(|_| !source) else { continue };
+        let Some(name) = wanted.found(&bytes).filter(|_| !source) else { continue };
         assert!(may_hold(&environment, &path) || path == kept, "the secret {name} is in {}", path.display());
         let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode & 0o077, 0, "{} is {mode:o}", path.display());
