@@ -30,6 +30,7 @@ use toml::de::DeTable;
 
 use crate::diag::{self, Diag};
 use crate::name::Name;
+use crate::store::{Place, Store};
 
 pub(crate) use format::sounds_secret;
 pub(crate) use shape::{narrow, require};
@@ -54,6 +55,8 @@ pub struct DeclaredSetting {
     pub secret: bool,
     /// The value where none is found.
     pub default: Option<String>,
+    /// Where in which store its value is, where one is asked.
+    pub from: Option<Place>,
     /// The services, jobs and crons that get it (`build` for the build steps); `None`: all.
     pub services: Option<Vec<String>>,
 }
@@ -140,6 +143,12 @@ impl Manifest {
         self.overlaid(environment).map(|root| declared_settings(&root)).unwrap_or_default()
     }
 
+    /// The stores that `environment` can ask.
+    #[must_use]
+    pub fn stores(&self, environment: &str) -> IndexMap<String, Store> {
+        self.overlaid(environment).map(|root| crate::resolve::stores(&root)).unwrap_or_default()
+    }
+
     pub(crate) fn faults(&self) -> &[Diag] {
         &self.faults
     }
@@ -159,8 +168,15 @@ pub(crate) fn declared_settings(root: &Node) -> IndexMap<String, DeclaredSetting
                 }
                 _ => None,
             };
+            let from = node.get("from").and_then(Node::text).and_then(|text| Place::parse(text).ok());
+            let secret = match node.get("secret").map(|node| &node.value) {
+                Some(Value::Bool(secret)) => *secret,
+                // What somebody keeps in a store of secrets is one, unless they say otherwise.
+                _ => from.is_some(),
+            };
             let setting = DeclaredSetting {
-                secret: matches!(node.get("secret").map(|node| &node.value), Some(Value::Bool(true))),
+                secret,
+                from,
                 default: node.get("default").and_then(Node::text).map(str::to_owned),
                 services: node.get("services").and_then(names),
             };

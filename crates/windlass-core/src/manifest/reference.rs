@@ -2,15 +2,16 @@
 
 use super::fields::{
     APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, OVERLAY, QUIET, RATE_LIMIT, RESOURCE, RESTART,
-    ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STRATEGY, TLS, UNDO,
+    ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STORE, STRATEGY, TLS, UNDO,
 };
 use super::kind::{Field, Kind, Table};
 
 /// The tables in the order in which they are explained.
-static TABLES: [&Table; 24] = [
+static TABLES: [&Table; 25] = [
     &ROOT,
     &APP,
     &SETTING,
+    &STORE,
     &BUILD,
     &STEP,
     &SERVICE,

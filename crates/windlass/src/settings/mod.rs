@@ -9,6 +9,7 @@
 mod encodings;
 mod load;
 mod redact;
+pub mod store;
 
 pub use load::{Declared, Provenance, Settings, Value, load};
 pub use redact::Redactor;

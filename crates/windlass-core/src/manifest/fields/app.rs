@@ -1,6 +1,6 @@
 //! The manifest itself, the application, its settings and its build.
 
-use super::{CRON, DEPLOY, ENV, JOB, LISTEN, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE};
+use super::{CRON, DEPLOY, ENV, JOB, LISTEN, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE, STORE};
 use crate::manifest::format::Format;
 use crate::manifest::kind::{Field, Kind, Table};
 
@@ -8,6 +8,7 @@ const MAP_NAME: Format = Format::Name;
 
 // A constant cannot hold a reference to a temporary that refers to a static; these have a name.
 static A_SETTING: Kind = Kind::Table(&SETTING);
+static A_STORE: Kind = Kind::Table(&STORE);
 static A_SERVICE: Kind = Kind::Table(&SERVICE);
 static A_JOB: Kind = Kind::Table(&JOB);
 static A_CRON: Kind = Kind::Table(&CRON);
@@ -23,6 +24,12 @@ const SETTINGS_FIELD: Field = Field::new(
     "settings",
     Kind::Map { key: Format::EnvName, of: &A_SETTING },
     "Values that differ between environments, and secrets. They are looked up in the environment, `.env.ENVIRONMENT` and `.env`, and passed on as environment variables.",
+)
+.absent("none");
+const STORES_FIELD: Field = Field::new(
+    "stores",
+    Kind::Map { key: MAP_NAME, of: &A_STORE },
+    "Stores outside of the project that settings can take their values from.",
 )
 .absent("none");
 const BUILD_FIELD: Field = Field::new("build", Kind::Table(&BUILD), "How a release is made from the source.")
@@ -61,6 +68,7 @@ pub static ROOT: Table = Table {
         APP_FIELD,
         ENV_FIELD,
         SETTINGS_FIELD,
+        STORES_FIELD,
         BUILD_FIELD,
         SERVICES_FIELD,
         JOBS_FIELD,
@@ -82,6 +90,7 @@ pub static OVERLAY: Table = Table {
     fields: &[
         ENV_FIELD,
         SETTINGS_FIELD,
+        STORES_FIELD,
         BUILD_FIELD,
         SERVICES_FIELD,
         JOBS_FIELD,
@@ -108,6 +117,14 @@ pub static APP: Table = Table {
     .example(r#""shop""#)],
 };
 
+const FROM_FIELD: Field = Field::new(
+    "from",
+    Kind::Text(Format::Place),
+    "Where in which of the `[stores]` its value is, as `NAME:PATH` or `NAME:PATH#FIELD`; `?version=` or `?stage=` before the `#` asks for another than the newest. The store is asked only where no higher layer has a value. Such a setting is secret, unless it says `secret = false`.",
+)
+.absent("no store is asked")
+.example(r#""vault:shop/db#password""#);
+
 /// A setting.
 pub static SETTING: Table = Table {
     name: "setting",
@@ -128,6 +145,7 @@ pub static SETTING: Table = Table {
         )
         .absent("it must be found")
         .example(r#""0""#),
+        FROM_FIELD,
         Field::new(
             "services",
             Kind::List(&Kind::Text(Format::Name)),

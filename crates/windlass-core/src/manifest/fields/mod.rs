@@ -6,6 +6,7 @@ mod job;
 mod resource;
 mod route;
 mod service;
+mod store;
 
 pub use app::{APP, BUILD, OVERLAY, ROOT, SETTING, STEP};
 pub use deploy::{DEPLOY, SMOKE};
@@ -13,6 +14,7 @@ pub use job::{CRON, JOB, UNDO};
 pub use resource::RESOURCE;
 pub use route::{LISTEN, RATE_LIMIT, ROUTE, TLS};
 pub use service::{CHECK, LIMITS, QUIET, RESTART, ROLLING, SERVICE, STOP, STRATEGY};
+pub use store::STORE;
 
 use super::format::Format;
 use super::kind::{Field, Kind};
