@@ -63,6 +63,8 @@ pub enum Format {
     StoreAddress,
     /// A place in a store.
     Place,
+    /// What stands before a URL's colon.
+    Scheme,
 }
 
 /// Why a text is not of a format.
@@ -123,6 +125,7 @@ impl Format {
             Self::User => "an account",
             Self::StoreAddress => "an address such as \"https://vault.example.org:8200\"",
             Self::Place => "a place in a store such as \"vault:shop/db#password\"",
+            Self::Scheme => "a scheme such as \"https\"",
         }
     }
 
@@ -166,6 +169,7 @@ impl Format {
             Self::User => user(text),
             Self::StoreAddress => store_address(text),
             Self::Place => place(text),
+            Self::Scheme => scheme(text),
         }
     }
 }
@@ -189,6 +193,9 @@ fn template(text: &str) -> Result<(), Misfit> {
             code: "unknown-reference",
             message: format!("{{{}}} stands for nothing", unknown.reference),
             help: Some(match meant {
+                _ if unknown.reference.contains('|') => {
+                    "|url, |json and |host may stand behind a reference".to_owned()
+                }
                 Some(meant) => format!("did you mean {{{meant}}}? {{{{{}}}}} is the text itself", unknown.reference),
                 None => format!(
                     "use {{port}}, {{replica}}, {{release}}, {{app}}, {{environment}}, {{shared}}, {{settings.KEY}} \
@@ -422,6 +429,19 @@ fn header_value(text: &str) -> Result<(), Misfit> {
         ));
     }
     Ok(())
+}
+
+fn scheme(text: &str) -> Result<(), Misfit> {
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.');
+    if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(letter) {
+        return Ok(());
+    }
+    let fault = misfit("bad-scheme", format!("{text:?} is not a scheme of URLs"));
+    let bare = text.split(':').next().unwrap_or_default().to_lowercase();
+    Err(match !bare.is_empty() && bare != text && scheme(&bare).is_ok() {
+        true => fault.help(format!("write {bare:?}")),
+        false => fault.help("write what stands before the colon, such as \"https\""),
+    })
 }
 
 fn user(text: &str) -> Result<(), Misfit> {

@@ -83,9 +83,7 @@ impl Host {
     async fn launch(&self, identity: &Identity) -> Result<(Launch, Vec<(String, String)>), Fault> {
         let service = &identity.service;
         let (argv, env) = self
-            .filled(identity, |fill| {
-                Ok((fill.argv(&service.command)?, fill.environment(&service.env, service.user.as_deref())?))
-            })
+            .filled(identity, |fill| Ok((fill.argv(&service.command)?, fill.environment(&service.env)?)))
             .await?;
         let launch = Launch {
             label: identity.id.to_string(),
@@ -116,9 +114,26 @@ impl Host {
             resources: &identity.resources,
             port: identity.port,
             replica: identity.id.replica,
+            user: identity.service.user.as_deref(),
             label: &identity.id.to_string(),
         };
         self.fill(subject, with).await
+    }
+
+    /// Makes the files of settings again that something took from a running instance.
+    pub(super) async fn keep_files(&self, service: &Service, id: &InstanceId) -> Result<(), Fault> {
+        let is_file = |reference: &Reference| matches!(reference, Reference::SettingFile(_));
+        let words = match &service.command {
+            Command::Argv(words) => words.as_slice(),
+            Command::Shell(_) => &[],
+        };
+        if !service.env.values().chain(words).flat_map(Template::references).any(is_file) {
+            return Ok(());
+        }
+        // What was launched earlier has its files from then.
+        let identity = Identity::read(&self.layout.instance(id))
+            .map_err(|error| Fault::new(format!("{id} cannot be described: {error}"), ""))?;
+        self.launch(&identity).await.map(drop)
     }
 
     /// Whom the health checks of an instance ask.
@@ -144,7 +159,7 @@ impl Host {
                         }
                     }
                 }
-                Ok((fill.environment(&service.env, service.user.as_deref())?, known))
+                Ok((fill.environment(&service.env)?, known))
             })
             .await?;
         Ok(Target {

@@ -6,14 +6,16 @@ mod job;
 mod resource;
 mod route;
 mod service;
+mod setting;
 mod store;
 
-pub use app::{APP, BUILD, OVERLAY, ROOT, SETTING, STEP};
+pub use app::{APP, BUILD, OVERLAY, ROOT, STEP};
 pub use deploy::{DEPLOY, SMOKE};
 pub use job::{CRON, JOB, UNDO};
 pub use resource::RESOURCE;
 pub use route::{LISTEN, RATE_LIMIT, ROUTE, TLS};
 pub use service::{CHECK, LIMITS, QUIET, RESTART, ROLLING, SERVICE, STOP, STRATEGY};
+pub use setting::{SETTING, URL};
 pub use store::STORE;
 
 use super::format::Format;
