@@ -38,6 +38,9 @@ pub(super) struct Options {
     /// The manifest [default: windlass.toml here or in a directory above]
     #[arg(long, value_name = "PATH", global = true)]
     pub(super) file: Option<PathBuf>,
+    /// Do not ask external stores; what only they have counts as there
+    #[arg(long, global = true)]
+    pub(super) offline: bool,
     /// Print JSON: one document, or one line for each event
     #[arg(long, global = true)]
     pub(super) json: bool,

@@ -11,6 +11,6 @@ mod load;
 mod redact;
 pub mod store;
 
-pub use found::{Found, fault_to_json};
-pub use load::{Below, load};
+pub use found::{Found, Unstored, fault_to_json};
+pub use load::{Ask, Below, load};
 pub use redact::Redactor;

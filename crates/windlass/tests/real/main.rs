@@ -23,3 +23,4 @@ mod frameworks;
 mod guestbook;
 mod health_page;
 mod settings;
+mod stores;

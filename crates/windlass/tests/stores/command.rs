@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::kit::{ask_in, told, values};
+use crate::kit::{ask_in, fault, values};
 
 const PATH: (&str, &str) = ("PATH", "/usr/bin:/bin");
 
@@ -67,6 +67,12 @@ fn what_goes_wrong_is_told_with_what_to_do() {
              see what it lacks",
         ),
         (
+            &["sh", "-c", "head -c 20000 /dev/zero; echo hunter2-value >&2; exit 3", "{path}"],
+            "",
+            "op:shop",
+            "the store op did not get shop: sh ended with exit code 3; run it by hand to see what it lacks",
+        ),
+        (
             &["sh", "-c", "kill -9 $$", "{path}"],
             "",
             "op:shop",
@@ -107,7 +113,8 @@ fn what_goes_wrong_is_told_with_what_to_do() {
         ),
     ] {
         let env = [PATH, ("OP_TOKEN", "tok-8b1f3c9d")];
-        assert_eq!(told(&ask_in(project.path(), &store(words, more), &[place], &env), 0), expected);
+        let fetched = ask_in(project.path(), &store(words, more), &[place], &env);
+        assert_eq!(fault(&fetched).to_string(), expected);
     }
 }
 
@@ -117,7 +124,7 @@ fn a_program_that_is_given_up_leaves_nothing_behind() {
     let project = project();
     let script = "sleep 1000 & echo $! > child; echo value; wait";
     let stores = store(&["sh", "-c", script, "{path}"], "timeout = \"500ms\"\n");
-    let said = told(&ask_in(project.path(), &stores, &["op:shop"], &[PATH]), 0);
+    let said = fault(&ask_in(project.path(), &stores, &["op:shop"], &[PATH])).to_string();
     assert!(said.contains("did not end within 500ms and was killed"), "{said}");
     let child: i32 = fs::read_to_string(project.path().join("child")).unwrap().trim().parse().unwrap();
     let gone = (0..400).any(|_| {

@@ -22,6 +22,8 @@ use crate::settings::Redactor;
 
 /// The most that a program may print: a secret is a short text.
 const LARGEST: usize = 1 << 20;
+/// The most that a program may print before nothing of its complaint is shown.
+const MASKED: usize = 16 << 10;
 /// How much of its complaint is shown.
 const SHOWN: usize = 500;
 
@@ -67,8 +69,8 @@ impl Program {
                 "does it wait for somebody to unlock it? Run it by hand once; timeout = \"1m\" waits longer";
             Err(Trouble::new(Whose::Deployer, what, hint).passing())
         })?;
-        let said = self.complaint(&ended);
         if !ended.status.success() {
+            let said = self.complaint(&ended);
             let what = format!("did not get {path}: {program} {}{said}", how(ended.status));
             return Err(Trouble::new(Whose::Deployer, what, "run it by hand to see what it lacks"));
         }
@@ -114,6 +116,10 @@ impl Program {
 
     /// What it said beside the value, with all that may be secret masked, on one line.
     fn complaint(&self, ended: &Ended) -> String {
+        // So much can hold more than could be masked.
+        if ended.out.len() > MASKED {
+            return String::new();
+        }
         let text = String::from_utf8_lossy(&ended.err);
         let out = Zeroizing::new(String::from_utf8_lossy(&ended.out).into_owned());
         let held = self.env.iter().filter(|(name, _)| may_be_secret(name)).map(|(_, value)| value.as_str());

@@ -132,9 +132,10 @@ impl Client {
     }
 
     /// That there was none in time.
-    fn too_late(&self, what: &str) -> Trouble {
+    fn too_late(&self, request: &Request<'_>, what: &str) -> Trouble {
+        let within = self.timeout.min(request.patience.answer);
         let hint = "is it overloaded? timeout = \"1m\" in its table of the manifest waits longer";
-        Trouble::new(Whose::Store, format!("{what} within {:?}", self.timeout), hint).passing()
+        Trouble::new(Whose::Store, format!("{what} within {within:?}"), hint).passing()
     }
 
     /// Asks until there is an answer that `passing` does not expect to change.
@@ -162,7 +163,7 @@ impl Client {
             pause *= 2;
         }
         // The attempts end above.
-        Err(self.too_late("was not asked"))
+        Err(self.too_late(request, "was not asked"))
     }
 
     /// Follows what leads elsewhere on the same host: a path that is written differently.
@@ -206,7 +207,7 @@ impl Client {
             // The connection is closed; what came before that is still to be read.
             exchange.await
         };
-        timeout_at(limit, asked).await.unwrap_or_else(|_| Err(self.too_late("did not answer")))
+        timeout_at(limit, asked).await.unwrap_or_else(|_| Err(self.too_late(request, "did not answer")))
     }
 
     async fn connect(
