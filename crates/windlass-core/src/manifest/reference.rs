@@ -1,8 +1,8 @@
 //! The reference of the manifest, for people. Printed from `fields/`.
 
 use super::fields::{
-    APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, OVERLAY, QUIET, RATE_LIMIT, RESOURCE, RESTART,
-    ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STORE, STRATEGY, TLS, UNDO, URL,
+    APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, NOTIFY, OVERLAY, QUIET, RATE_LIMIT, RESOURCE,
+    RESTART, ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STORE, STRATEGY, TLS, UNDO, URL,
 };
 use super::kind::{Field, Kind, Table};
 
@@ -33,6 +33,7 @@ static TABLES: [&Table; 26] = [
     &RATE_LIMIT,
     &DEPLOY,
     &SMOKE,
+    &NOTIFY,
     &OVERLAY,
 ];
 

@@ -7,6 +7,7 @@
 mod check;
 mod encoding;
 mod job;
+mod notify;
 mod resource;
 mod route;
 mod service;
@@ -15,7 +16,8 @@ mod template;
 pub use check::{Check, Checks, Probe};
 pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
-pub use resource::{Engine, Resource, Source};
+pub use notify::{MessageFormat, Notify, Occasion};
+pub use resource::{Credential, Engine, Resource, Source};
 pub use route::{Access, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
 pub use template::{Part, Reference, Template};
@@ -24,6 +26,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
+pub use crate::settings::sealed::Version as SealedVersion;
 use crate::units::Span;
 
 /// The whole application in one environment.
@@ -51,10 +54,17 @@ pub struct Spec {
     pub routes: Vec<Route>,
     /// How a deploy goes.
     pub deploy: Deploy,
+    /// Who is told when something happens.
+    #[serde(default)]
+    pub notify: IndexMap<Name, Notify>,
     /// Settings that some template refers to, by name: where their values come from is not
     /// recorded, only whether they are secret and a keyed fingerprint of the value, so that a
     /// change is seen.
     pub settings: IndexMap<String, Setting>,
+    /// The encrypted file that settings came from; `None` when there was none. The ledger remembers
+    /// it with the release, so that an older file does not come back unnoticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedVersion>,
 }
 
 /// What the specification knows of a setting: never its value.

@@ -1,6 +1,6 @@
 //! What every verb needs: the project, its manifest and settings, and a way to print.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,7 @@ use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::project::source::{self, Selection};
 use crate::project::version;
+use crate::settings::sealed::{self, Keyring};
 use crate::settings::{self, Below, Found, Unstored};
 
 /// The manifest's usual name.
@@ -30,6 +31,8 @@ pub(super) const MANIFEST: &str = "windlass.toml";
 /// The options of this call.
 pub(super) struct Context {
     pub(super) options: Options,
+    /// Found when they are first needed, and once: a person is not asked twice.
+    keyring: OnceCell<Keyring>,
     /// What external stores answered.
     stored: Stored,
 }
@@ -58,7 +61,7 @@ impl Context {
             console::set_colors_enabled_stderr(false);
         }
         let stored = Stored::new(options.offline);
-        Ok(Self { options, stored })
+        Ok(Self { options, keyring: OnceCell::new(), stored })
     }
 
     /// Who asks, for the records: account and machine.
@@ -108,6 +111,20 @@ impl Context {
         let layout = Layout::of(&app, &environment)
             .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))?;
         Ok(Project { directory, file, manifest, app, environment, layout })
+    }
+
+    /// The keys of whoever runs this.
+    pub(super) fn keyring(&self) -> Result<&Keyring, Fault> {
+        if let Some(keyring) = self.keyring.get() {
+            return Ok(keyring);
+        }
+        let keyring = Keyring::find(&|name| std::env::var(name).ok())?;
+        Ok(self.keyring.get_or_init(|| keyring))
+    }
+
+    /// The directory of the manifest, whatever stands in that.
+    pub(super) fn project_directory(&self) -> Result<PathBuf, Failure> {
+        Ok(self.manifest_path()?.parent().map(Path::to_path_buf).unwrap_or_default())
     }
 
     fn manifest_path(&self) -> Result<PathBuf, Failure> {
@@ -178,7 +195,10 @@ impl Context {
         let faults = found.errors(environment, &project.file);
         let (known, values) = found.split(key);
         match resolve(&project.manifest, environment, &known) {
-            Ok(spec) if faults.is_empty() => Ok((spec, Values(values), found.unstored.left_out)),
+            Ok(spec) if faults.is_empty() => {
+                let spec = Spec { sealed: found.sealed, ..spec };
+                Ok((spec, Values(values), found.unstored.left_out))
+            }
             // The manifest is right, and may go as it is another time.
             Ok(_) if found.unstored.are_all(&faults) => {
                 Err(Failure { code: FAILED, ..self.refuse(project, &faults, &[]) })
@@ -197,13 +217,14 @@ impl Context {
     pub(super) fn settings_of(&self, project: &Project, environment: &str) -> Result<Found, Vec<Fault>> {
         let declared = project.manifest.settings(environment);
         let env = |name: &str| std::env::var(name).ok();
+        let (sealed, version) = sealed::layer(&project.directory, environment, || self.keyring())?.unzip();
         let unstored = RefCell::new(Unstored::default());
         let stores = |wanted: &[(&str, &Place)]| {
             self.stored.values(project, environment, &declared, wanted, &unstored)
         };
-        let below = Below { stores: Some(&stores), ..Below::default() };
+        let below = Below { sealed, stores: Some(&stores) };
         let assembled = settings::load(&project.directory, environment, &declared, &env, below)?;
-        Ok(Found { unstored: unstored.into_inner(), assembled, declared })
+        Ok(Found { unstored: unstored.into_inner(), assembled, declared, sealed: version })
     }
 
     /// Prints faults of settings, and those of the manifest, and answers the failure that they are.

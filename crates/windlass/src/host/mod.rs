@@ -10,6 +10,7 @@
 //! again, and it takes up what it finds.
 
 mod commands;
+mod credentials;
 mod crons;
 mod durable;
 mod errand;
@@ -18,10 +19,12 @@ mod health_page;
 mod identity;
 mod instances;
 mod logs;
+mod notify;
 mod observe;
 mod oneshot;
 mod preflight;
 mod proxy_client;
+mod quiet;
 mod releases;
 mod reserve;
 mod resources;
@@ -33,6 +36,7 @@ mod session;
 mod settings;
 mod state;
 mod status;
+mod storage;
 mod supervise;
 mod usage;
 mod values;

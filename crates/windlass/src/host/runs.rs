@@ -135,7 +135,7 @@ impl Host {
         let kept = match (&plan.request, plan.previous) {
             (Request::Deploy, _) => Some(given),
             (Request::Rollback { to }, _) => values::read(&self.layout, *to).ok(),
-            (Request::Restart { .. } | Request::Scale { .. }, Some(previous)) => {
+            (Request::Restart { .. } | Request::Scale { .. } | Request::Rotate { .. }, Some(previous)) => {
                 values::read(&self.layout, previous).ok()
             }
             _ => None,
@@ -263,6 +263,8 @@ impl Host {
             return self.interrupted(handle, &format!("the run's end cannot be written: {error}"));
         }
         self.runs.borrow_mut().shift_remove(&handle.row.id);
+        // The values of a release that failed are forgotten below; a message may need one.
+        self.tell_of_run(&handle.row.plan, &record, &verdict);
         if !verdict.is_committed() && handle.row.plan.previous != Some(handle.row.plan.release) {
             values::forget(&self.layout, handle.row.plan.release);
         }

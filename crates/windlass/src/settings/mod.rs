@@ -9,6 +9,8 @@ mod encodings;
 mod found;
 mod load;
 mod redact;
+pub mod scratch;
+pub mod sealed;
 pub mod store;
 
 pub use found::{Found, Unstored, fault_to_json};

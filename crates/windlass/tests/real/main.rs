@@ -22,5 +22,6 @@ mod compose;
 mod frameworks;
 mod guestbook;
 mod health_page;
+mod sealed;
 mod settings;
 mod stores;

@@ -1,7 +1,7 @@
 //! The manifest itself, the application and its build.
 
 use super::setting::A_SETTING;
-use super::{CRON, DEPLOY, ENV, JOB, LISTEN, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE, STORE};
+use super::{CRON, DEPLOY, ENV, JOB, LISTEN, NOTIFY, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE, STORE};
 use crate::manifest::format::Format;
 use crate::manifest::kind::{Field, Kind, Table};
 
@@ -14,6 +14,7 @@ static A_JOB: Kind = Kind::Table(&JOB);
 static A_CRON: Kind = Kind::Table(&CRON);
 static A_RESOURCE: Kind = Kind::Table(&RESOURCE);
 static A_ROUTE: Kind = Kind::Table(&ROUTE);
+static A_NOTIFY: Kind = Kind::Table(&NOTIFY);
 static A_OVERLAY: Kind = Kind::Table(&OVERLAY);
 
 const APP_FIELD: Field = Field::new("app", Kind::Table(&APP), "The application.").required();
@@ -51,6 +52,9 @@ const ROUTES_FIELD: Field =
         .absent("all requests go to the one service that listens, where it is the only one");
 const DEPLOY_FIELD: Field =
     Field::new("deploy", Kind::Table(&DEPLOY), "How a deploy goes.").absent("as said below");
+const NOTIFY_FIELD: Field =
+    Field::new("notify", Kind::Map { key: MAP_NAME, of: &A_NOTIFY }, "Who is told when something happens.")
+        .absent("nobody");
 const ENVIRONMENTS_FIELD: Field = Field::new(
     "environments",
     Kind::Map { key: MAP_NAME, of: &A_OVERLAY },
@@ -77,6 +81,7 @@ pub static ROOT: Table = Table {
         LISTEN_FIELD,
         ROUTES_FIELD,
         DEPLOY_FIELD,
+        NOTIFY_FIELD,
         ENVIRONMENTS_FIELD,
     ],
 };
@@ -99,6 +104,7 @@ pub static OVERLAY: Table = Table {
         LISTEN_FIELD,
         ROUTES_FIELD,
         DEPLOY_FIELD,
+        NOTIFY_FIELD,
     ],
 };
 
