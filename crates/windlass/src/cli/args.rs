@@ -1,5 +1,7 @@
 //! The arguments, as typed. They are converted at once; no other file knows clap.
 
+pub(super) mod config;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -8,6 +10,7 @@ const EXAMPLES: &str = "\
 Examples:
   windlass init                      write a windlass.toml for the project in this directory
   windlass check                     find every fault in it
+  windlass config                    see every setting, and where its value came from
   windlass plan                      see what a deploy would do
   windlass deploy                    deploy; answers with the address
   windlass status                    how everything is
@@ -88,6 +91,8 @@ pub(super) enum Verb {
     Logs(Logs),
     /// Run a job of the manifest, or any command with the application's environment
     Run(Run),
+    /// The settings: values and sources, a template, differences, and what is wrong with them
+    Config(config::Config),
     /// Stop everything, Windlass's own processes among it
     Down(Down),
     /// Print the JSON Schema of the manifest
