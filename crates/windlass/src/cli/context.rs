@@ -227,6 +227,21 @@ impl Context {
         Ok(Found { unstored: unstored.into_inner(), assembled, declared, sealed: version })
     }
 
+    /// Says which settings have no value because of a store, where that stops nothing.
+    pub(super) fn tell_unstored(&self, found: &Found) {
+        for fault in &found.unstored.faults {
+            self.say(&format!("warning: {fault}"));
+        }
+        self.tell_left_out(&found.unstored.left_out);
+    }
+
+    /// Says which settings were not looked up.
+    pub(super) fn tell_left_out(&self, names: &[String]) {
+        if !names.is_empty() {
+            self.say(&format!("note: not looked up, because only a store has them: {}", names.join(", ")));
+        }
+    }
+
     /// Prints faults of settings, and those of the manifest, and answers the failure that they are.
     pub(super) fn refuse(&self, project: &Project, faults: &[Fault], diags: &[diag::Diag]) -> Failure {
         let (text, file) = (project.manifest.text(), project.file.as_str());

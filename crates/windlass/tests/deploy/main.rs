@@ -10,6 +10,7 @@
 mod basics;
 mod jobs;
 mod refusals;
+mod settings;
 mod signals;
 mod strategies;
 mod trouble;

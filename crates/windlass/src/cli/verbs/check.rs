@@ -12,9 +12,7 @@ use crate::resource;
 pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     let (spec, _, left_out) = context.known(&project, &request::new_key()?)?;
-    if !left_out.is_empty() {
-        context.say(&format!("note: not looked up, because only a store has them: {}", left_out.join(", ")));
-    }
+    context.tell_left_out(&left_out);
     for name in version::kept_settings(&project.directory) {
         context.say(&format!(
             "warning: {name}: git keeps it, so everybody who has the source has its secrets; \
