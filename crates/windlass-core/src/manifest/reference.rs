@@ -7,7 +7,7 @@ use super::fields::{
 use super::kind::{Field, Kind, Table};
 
 /// The tables in the order in which they are explained.
-static TABLES: [&Table; 26] = [
+static TABLES: [&Table; 27] = [
     &ROOT,
     &APP,
     &SETTING,
