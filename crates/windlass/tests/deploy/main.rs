@@ -8,11 +8,15 @@
 )]
 
 mod basics;
+mod boot;
 mod jobs;
+mod logs;
 mod refusals;
 mod signals;
 mod strategies;
+mod telling;
 mod trouble;
+mod workers;
 
 use windlass_testkit::sandbox::{Manifest, Sandbox, score};
 
