@@ -2,7 +2,7 @@
 
 use windlass_core::plan::plan;
 use windlass_core::spec::{Engine, Undo, When};
-use windlass_testkit::sample::{command, job, name, resource, shop};
+use windlass_testkit::sample::{command, job, name, resource, shop, worker};
 
 use crate::kit::{deploy, deployed, shown};
 

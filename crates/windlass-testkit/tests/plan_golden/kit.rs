@@ -2,7 +2,7 @@
 
 use windlass_core::plan::{Compensation, Observed, Plan, Request, Wanted, plan};
 use windlass_core::spec::{Spec, Strategy};
-use windlass_testkit::sample::{name, scheduler, shop, source, web};
+use windlass_testkit::sample::{name, scheduler, shop, source, web, worker};
 use windlass_testkit::simulator::{Deployer, Flaw, Random};
 use windlass_testkit::world::World;
 

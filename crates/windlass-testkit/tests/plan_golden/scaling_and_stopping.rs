@@ -1,10 +1,10 @@
 //! Other numbers of copies, fresh copies, none.
 
-use windlass_core::name::Name;
+use windlass_core::name::{InstanceId, Name};
 use windlass_core::plan::{Request, plan};
 use windlass_testkit::sample::name;
 
-use crate::kit::{asked, running, shown};
+use crate::kit::{after, asked, running, shown};
 
 #[test]
 fn scaling() {

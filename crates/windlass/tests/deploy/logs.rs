@@ -48,7 +48,7 @@ fn a_failing_start_shows_its_own_lines_only() {
 #[test]
 fn what_the_proxy_was_asked_is_a_log_of_its_own_and_has_times() {
     let sandbox = deployed(&Manifest::small());
-    sandbox.get("/version?first");
+    assert_eq!(sandbox.get("/version?first").status, 200);
     let since = |time: &str| sandbox.run(&["logs", "access", "--since", time]);
     windlass_testkit::sandbox::until("the line", || since("10m").stdout.contains("/version").then_some(()));
     assert_eq!(since("2999-01-01T00:00:00Z").stdout, "");
