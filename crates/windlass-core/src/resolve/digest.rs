@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::composed;
 use crate::name::Name;
 use crate::spec::{
     Command, Job, Probe, Reference, Resource, Service, Setting, Source, Spec, Strategy, Template, Undo,
@@ -128,9 +129,9 @@ impl Spec {
     ) -> String {
         let mut settings = Vec::new();
         let mut resources: Vec<&str> = needed.collect();
-        for reference in templates.flat_map(Template::references) {
+        for reference in composed::references(templates, &self.settings) {
             match reference {
-                Reference::Setting(key) => settings.push(key.as_str()),
+                Reference::Setting(key) | Reference::SettingFile(key) => settings.push(key.as_str()),
                 Reference::Resource { name, .. } => resources.push(name),
                 _ => {}
             }
@@ -138,13 +139,9 @@ impl Spec {
         resources.sort_unstable();
         resources.dedup();
         for name in &resources {
-            for reference in
-                self.resources.get(*name).into_iter().flat_map(of_resource).flat_map(Template::references)
-            {
-                if let Reference::Setting(key) = reference {
-                    settings.push(key);
-                }
-            }
+            let address = self.resources.get(*name).into_iter().flat_map(of_resource);
+            let seen = composed::references(address, &self.settings);
+            settings.extend(seen.into_iter().filter_map(composed::setting_of));
         }
         settings.sort_unstable();
         settings.dedup();

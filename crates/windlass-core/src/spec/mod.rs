@@ -5,6 +5,7 @@
 //! [`Template`] names them, and the host puts their values in when it starts a process.
 
 mod check;
+mod encoding;
 mod job;
 mod notify;
 mod resource;
@@ -13,6 +14,7 @@ mod service;
 mod template;
 
 pub use check::{Check, Checks, Probe};
+pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
 pub use notify::{MessageFormat, Notify, Occasion};
 pub use resource::{Engine, Resource, Source};
@@ -61,13 +63,25 @@ pub struct Spec {
 }
 
 /// What the specification knows of a setting: never its value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Whether the value is masked wherever it would be shown.
     pub secret: bool,
-    /// A keyed hash of the value, 16 hexadecimal digits; the key never leaves the host.
+    /// A keyed hash of the value, 16 hexadecimal digits; the key never leaves the host. Of what is
+    /// put together, a hash of the template.
     pub fingerprint: String,
+    /// What it is put together from where a process starts, where no layer had a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composed: Option<Template>,
+    /// Whether processes find it in a file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub file: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// How a release is made from the source.

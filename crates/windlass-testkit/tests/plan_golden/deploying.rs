@@ -151,7 +151,7 @@ retire
 #[test]
 fn a_setting_changes_that_one_service_sees() {
     let mut spec = shop();
-    let setting = |print: &str| Setting { secret: true, fingerprint: print.into() };
+    let setting = |print: &str| Setting { secret: true, fingerprint: print.into(), ..Setting::default() };
     spec.settings.insert("DATABASE_URL".into(), setting("1111"));
     let external =
         windlass_core::spec::Source::External { url: Template::parse("{settings.DATABASE_URL}").unwrap() };

@@ -16,6 +16,7 @@ use windlass_core::units::{Bytes, Span};
 use super::Host;
 use super::fill::{Fill, Subject};
 use super::identity::Identity;
+use super::quiet::running;
 use crate::health::{self, Target};
 use crate::runtime::process;
 
@@ -87,9 +88,7 @@ impl Host {
     async fn launch(&self, identity: &Identity) -> Result<(Launch, Vec<(String, String)>), Fault> {
         let service = &identity.service;
         let (argv, env) = self
-            .filled(identity, |fill| {
-                Ok((fill.argv(&service.command)?, fill.environment(&service.env, service.user.as_deref())?))
-            })
+            .filled(identity, |fill| Ok((fill.argv(&service.command)?, fill.environment(&service.env)?)))
             .await?;
         let launch = Launch {
             label: identity.id.to_string(),
@@ -120,9 +119,26 @@ impl Host {
             resources: &identity.resources,
             port: identity.port,
             replica: identity.id.replica,
+            user: identity.service.user.as_deref(),
             label: &identity.id.to_string(),
         };
         self.fill(subject, with).await
+    }
+
+    /// Makes the files of settings again that something took from a running instance.
+    pub(super) async fn keep_files(&self, service: &Service, id: &InstanceId) -> Result<(), Fault> {
+        let is_file = |reference: &Reference| matches!(reference, Reference::SettingFile(_));
+        let words = match &service.command {
+            Command::Argv(words) => words.as_slice(),
+            Command::Shell(_) => &[],
+        };
+        if !service.env.values().chain(words).flat_map(Template::references).any(is_file) {
+            return Ok(());
+        }
+        // What was launched earlier has its files from then.
+        let identity = Identity::read(&self.layout.instance(id))
+            .map_err(|error| Fault::new(format!("{id} cannot be described: {error}"), ""))?;
+        self.launch(&identity).await.map(drop)
     }
 
     /// Whom the health checks of an instance ask.
@@ -149,7 +165,7 @@ impl Host {
                         }
                     }
                 }
-                Ok((fill.environment(&service.env, service.user.as_deref())?, known))
+                Ok((fill.environment(&service.env)?, known))
             })
             .await?;
         Ok(Target {
@@ -222,8 +238,9 @@ impl Host {
                 Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
             };
             if let Some(quiet) = &stop.quiet {
+                let pid = running(&directory);
                 process::signal(&directory, &quiet.signal).await.map_err(failed)?;
-                self.await_idle(id, quiet).await;
+                self.await_idle(id, quiet, pid).await;
             }
             process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
         }

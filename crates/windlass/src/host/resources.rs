@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::name::Name;
-use windlass_core::protocol::Values;
-use windlass_core::spec::{Resource, Source};
+use windlass_core::spec::{Reference, Resource, Source, Template};
 use windlass_core::units::Span;
 
 use super::Host;
 use super::instances::log;
+use super::settings::Settings;
 use super::values;
 use crate::resource::{self, Place, Prepared};
 use crate::runtime::process;
@@ -22,14 +22,14 @@ pub(super) type Facts = IndexMap<Name, IndexMap<String, String>>;
 pub(super) async fn facts(
     host: &Host,
     resources: &IndexMap<Name, Resource>,
-    values: &Values,
+    settings: Settings<'_>,
 ) -> Result<Facts, Fault> {
     let mut facts = Facts::new();
     for (name, spec) in resources {
         let known = match &spec.source {
             Source::Private { .. } => host.prepared(name, spec).await?.facts,
             Source::External { url } => {
-                let url = external(name, url, values)?;
+                let url = external(name, url, settings)?;
                 resource::facts_of_url(spec.engine, &url).map_err(fault)?
             }
         };
@@ -38,15 +38,15 @@ pub(super) async fn facts(
     Ok(facts)
 }
 
-fn external(name: &Name, url: &windlass_core::spec::Template, values: &Values) -> Result<String, Fault> {
+fn external(name: &Name, url: &Template, settings: Settings<'_>) -> Result<String, Fault> {
+    let other = |reference: &Reference| {
+        Err(Fault::new(format!("the address of {name} cannot refer to {{{reference}}}"), ""))
+    };
     url.fill(|reference| match reference {
-        windlass_core::spec::Reference::Setting(key) => values.0.get(key).cloned().ok_or_else(|| {
-            Fault::new(
-                format!("the address of {name} needs the setting {key}, which has no value"),
-                "set it in .env or in the environment",
-            )
-        }),
-        other => Err(Fault::new(format!("the address of {name} cannot refer to {{{other}}}"), "")),
+        Reference::Setting(key) => settings
+            .text(key, &other)
+            .map_err(|fault| Fault { message: format!("the address of {name}: {}", fault.message), ..fault }),
+        reference => other(reference),
     })
 }
 
@@ -134,7 +134,9 @@ impl Host {
         let values = values::read(&self.layout, active.release.id).unwrap_or_default();
         let asked = active.release.spec.resources.iter().map(|(name, spec)| async {
             let only = IndexMap::from([(name.clone(), spec.clone())]);
-            let known = facts(self, &only, &values).await.ok().and_then(|mut facts| facts.shift_remove(name));
+            let settings = Settings { values: &values, known: &active.release.spec.settings };
+            let known =
+                facts(self, &only, settings).await.ok().and_then(|mut facts| facts.shift_remove(name));
             let Some(facts) = known else { return (name.clone(), false) };
             let engine = spec.engine;
             let answer = blocking(move || resource::ready(engine, &facts, patience)).await;

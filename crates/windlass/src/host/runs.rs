@@ -13,7 +13,7 @@ use windlass_core::plan::{Action, Phase, Plan, Request};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
 use super::world::Acting;
-use super::{Host, reserve, values};
+use super::{Host, reserve, secret_files, values};
 use crate::clock;
 use crate::engine::{Engine, RunRow};
 
@@ -396,6 +396,9 @@ impl Host {
                 let _ =
                     if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
             }
+        }
+        for release in secret_files::releases(&self.layout).into_iter().filter(|release| gone(*release)) {
+            secret_files::forget(&self.layout, release);
         }
     }
 }

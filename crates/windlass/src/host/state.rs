@@ -104,7 +104,7 @@ impl Host {
     }
 
     /// What is known of a release's settings, be it active, kept, or in the making.
-    fn settings(&self, release: ReleaseId) -> IndexMap<String, Setting> {
+    pub(super) fn settings(&self, release: ReleaseId) -> IndexMap<String, Setting> {
         let made = self.journal.borrow().release(release).ok().flatten().map(|row| row.spec.settings);
         let in_the_making = || {
             let runs = self.runs.borrow();
@@ -136,6 +136,7 @@ impl Host {
         }
         self.ending.set(true);
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
+        super::secret_files::forget_all(&self.layout);
         if delete_data {
             for part in ["resources", "releases", "shared", "instances", "jobs", "proxy", "logs", "current"] {
                 let path = self.layout.root().join(part);

@@ -85,7 +85,14 @@ impl Host {
                 Some(seen) if seen.process_alive && !seen.keeper_alive => {
                     let _ = process::readopt(&directory).await;
                 }
-                Some(seen) if seen.keeper_alive || seen.gave_up() => {}
+                Some(seen) if seen.keeper_alive || seen.gave_up() => {
+                    let service = active.release.spec.services.get(&id.service);
+                    if let Some(service) = service
+                        && let Err(fault) = self.keep_files(service, id).await
+                    {
+                        note(&fault.message);
+                    }
+                }
                 // A launch is not written for good: a power cut may have taken it. What the instance
                 // is stands in its description.
                 None if process::is_kept(&directory) => {}

@@ -1,5 +1,6 @@
-//! The manifest itself, the application, its settings and its build.
+//! The manifest itself, the application and its build.
 
+use super::setting::A_SETTING;
 use super::{CRON, DEPLOY, ENV, JOB, LISTEN, NOTIFY, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE};
 use crate::manifest::format::Format;
 use crate::manifest::kind::{Field, Kind, Table};
@@ -7,7 +8,6 @@ use crate::manifest::kind::{Field, Kind, Table};
 const MAP_NAME: Format = Format::Name;
 
 // A constant cannot hold a reference to a temporary that refers to a static; these have a name.
-static A_SETTING: Kind = Kind::Table(&SETTING);
 static A_SERVICE: Kind = Kind::Table(&SERVICE);
 static A_JOB: Kind = Kind::Table(&JOB);
 static A_CRON: Kind = Kind::Table(&CRON);
@@ -23,7 +23,7 @@ const ENV_FIELD: Field = Field::new("env", ENV, "Environment of all services, jo
 const SETTINGS_FIELD: Field = Field::new(
     "settings",
     Kind::Map { key: Format::EnvName, of: &A_SETTING },
-    "Values that differ between environments, and secrets. They are looked up in the environment, `.env.ENVIRONMENT` and `.env`, and passed on as environment variables.",
+    "Values that differ between environments, and secrets. They are looked up in the environment, `.env.ENVIRONMENT` and `.env`, checked, and passed on as environment variables.",
 )
 .absent("none");
 const BUILD_FIELD: Field = Field::new("build", Kind::Table(&BUILD), "How a release is made from the source.")
@@ -112,36 +112,6 @@ pub static APP: Table = Table {
     )
     .required()
     .example(r#""shop""#)],
-};
-
-/// A setting.
-pub static SETTING: Table = Table {
-    name: "setting",
-    header: "[settings]",
-    help: "Each key declares a setting. Its value comes from the environment variable of that name, then `.env.ENVIRONMENT`, then `.env`, then the default. A setting that is declared without a default and found nowhere is an error. Every setting, declared or only found in those files, is passed as an environment variable to all services, jobs, crons and build steps, unless `services` restricts it. `{settings.KEY}` stands for its value, in `env` only where it is secret.",
-    example: "[settings]\nSECRET_KEY = { secret = true }\nDEBUG = { default = \"0\" }",
-    fields: &[
-        Field::new(
-            "secret",
-            Kind::Bool,
-            "Whether its value is masked wherever it would be shown, and refused in commands.",
-        )
-        .default("false"),
-        Field::new(
-            "default",
-            Kind::Text(Format::AnyOrEmpty),
-            "The value where none is found. Not for secrets.",
-        )
-        .absent("it must be found")
-        .example(r#""0""#),
-        Field::new(
-            "services",
-            Kind::List(&Kind::Text(Format::Name)),
-            "The services, jobs and crons that get it (`build` for the build steps).",
-        )
-        .absent("all")
-        .example(r#"["web", "build"]"#),
-    ],
 };
 
 /// The build.

@@ -16,8 +16,9 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use crate::diag::Diag;
-use crate::manifest::{DeclaredSetting, Node, nearest};
+use crate::manifest::{Node, nearest};
 use crate::name::Name;
+use crate::settings::Declared;
 use crate::spec::{Setting, Spec};
 
 /// What is looked at: the specification for what is meant, the tree for where it stands.
@@ -25,7 +26,7 @@ pub(super) struct Scene<'a> {
     pub(super) spec: &'a Spec,
     pub(super) root: &'a Node,
     pub(super) text: &'a str,
-    pub(super) declared: &'a IndexMap<String, DeclaredSetting>,
+    pub(super) declared: &'a IndexMap<String, Declared>,
     /// The settings that were found; `None` before they are looked up.
     pub(super) settings: Option<&'a IndexMap<String, Setting>>,
 }
