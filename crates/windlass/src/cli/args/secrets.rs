@@ -16,6 +16,7 @@ Examples:
   windlass secrets edit                             all of them, in your editor
   windlass secrets recipients add bob wlpub1_...    let Bob read them
   windlass secrets recipients remove bob            make a new key without him
+  windlass secrets rotate db                        another password for the database
 
 Keys come from the first of WINDLASS_KEY, WINDLASS_KEY_FILE, WINDLASS_KEY_COMMAND and ~/.config/windlass/key;
 a passphrase from WINDLASS_PASSPHRASE or the terminal.";
@@ -51,10 +52,10 @@ pub(in crate::cli) enum Verb {
     Export,
     /// Remove what is damaged, and seal the rest
     Repair,
-    /// Exchange the password of a private resource, without a gap; any failure goes back to the old one
-    Rotate(Rotate),
     /// Merge two versions of the file: git's merge driver calls this
     Merge(Merge),
+    /// Exchange a credential for a new one, without a gap; any failure goes back to the old one
+    Rotate(Rotate),
     /// Make a key
     Keygen(Keygen),
     /// Which values are old, and who can read the file

@@ -1,4 +1,4 @@
-//! `windlass secrets`: the encrypted file of an environment, and passwords of resources.
+//! `windlass secrets`: the encrypted file of an environment.
 
 mod audit;
 mod edit;
@@ -45,8 +45,8 @@ pub(in crate::cli) async fn run(context: &Context, args: Secrets) -> Result<u8, 
         Verb::Import(args) => import::run(context, &args),
         Verb::Export => export::run(context),
         Verb::Repair => repair::run(context),
-        Verb::Rotate(args) => rotate::run(context, &args.name).await,
         Verb::Merge(args) => merge::run(context, &args),
+        Verb::Rotate(args) => rotate::run(context, &args).await,
         Verb::Keygen(args) => keygen::run(context, &args),
         Verb::Audit(args) => audit::run(context, args.older_than),
     }
