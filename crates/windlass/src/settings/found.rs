@@ -25,7 +25,11 @@ impl Found {
         let weak = Audited { environment, declared, assembled, manifest }.weak();
         let weak = weak.into_iter().filter(|finding| finding.severity == Severity::Error);
         let mut faults = self.mistyped();
-        faults.extend(weak.map(|finding| finding.fault));
+        let mistyped: Vec<_> = faults.iter().map(|fault| (fault.file.clone(), fault.line)).collect();
+        // What is not even of the right form need not be told twice.
+        let weak = weak.map(|finding| finding.fault);
+        faults.extend(weak.filter(|fault| !mistyped.contains(&(fault.file.clone(), fault.line))));
+        faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         faults
     }
 

@@ -7,6 +7,7 @@ pub(super) mod completion;
 pub(super) mod config;
 pub(super) mod deploy;
 pub(super) mod down;
+pub(super) mod host;
 pub(super) mod import;
 pub(super) mod init;
 pub(super) mod logs;
