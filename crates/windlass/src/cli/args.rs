@@ -1,6 +1,7 @@
 //! The arguments, as typed. They are converted at once; no other file knows clap.
 
 pub(super) mod config;
+pub(super) mod secrets;
 
 use std::path::PathBuf;
 
@@ -74,7 +75,7 @@ pub(super) enum Verb {
     Apply(Apply),
     /// Bring the project into production
     #[command(after_help = "Examples:\n  windlass deploy\n  windlass deploy --env production --json")]
-    Deploy,
+    Deploy(Deploy),
     /// Go back to an earlier release
     #[command(after_help = "Examples:\n  windlass rollback\n  windlass rollback r12")]
     Rollback(Rollback),
@@ -115,6 +116,8 @@ pub(super) enum Verb {
     /// Have everything started again with the machine
     #[command(after_help = "Examples:\n  windlass host enable\n  windlass host status")]
     Host(Host),
+    /// The encrypted file of settings: values, who can read them
+    Secrets(secrets::Secrets),
     /// Stop everything, Windlass's own processes among it
     #[command(after_help = "Examples:\n  windlass down\n  windlass down --delete-data --yes")]
     Down(Down),
@@ -158,9 +161,19 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Deploy {
+    /// Deploy although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Apply {
     /// The plan's file
     pub(super) plan: PathBuf,
+    /// Carry it out although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
 }
 
 #[derive(Debug, Args)]
