@@ -61,6 +61,7 @@ pub fn shop() -> Spec {
             smoke: vec![],
             min_free_disk: 0,
         },
+        notify: IndexMap::new(),
         settings: IndexMap::new(),
         sealed: None,
     }

@@ -8,11 +8,14 @@
 //! - the proxy ([`proxy`]), which carries the requests and outlives both;
 //! - a keeper ([`keeper`]) for every process, its parent, so that none is lost or left over.
 
+pub mod account;
+pub mod boot;
 pub mod cli;
 pub mod clock;
 pub mod engine;
 pub mod health;
 pub mod host;
+mod http_client;
 pub mod keeper;
 pub mod layout;
 pub mod observe;

@@ -1,5 +1,6 @@
 //! The `windlass` binary: chooses which of its four parts this process plays.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -9,7 +10,10 @@ fn main() -> ExitCode {
     match args.first().and_then(|arg| arg.to_str()) {
         Some("keeper") => windlass::keeper::main(&args[1..]),
         Some("proxy") => windlass::proxy::main(&args[1..]),
-        Some("host") => windlass::host::main(&args[1..]),
+        // With a directory it is the host side itself; otherwise people mean the verb.
+        Some("host") if args.get(1).is_some_and(|arg| Path::new(arg).is_absolute()) => {
+            windlass::host::main(&args[1..])
+        }
         _ => windlass::cli::main(),
     }
 }

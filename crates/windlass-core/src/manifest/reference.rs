@@ -1,13 +1,13 @@
 //! The reference of the manifest, for people. Printed from `fields/`.
 
 use super::fields::{
-    APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, OVERLAY, QUIET, RATE_LIMIT, RESOURCE, RESTART,
-    ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STRATEGY, TLS, UNDO, URL,
+    APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, NOTIFY, OVERLAY, QUIET, RATE_LIMIT, RESOURCE,
+    RESTART, ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STRATEGY, TLS, UNDO, URL,
 };
 use super::kind::{Field, Kind, Table};
 
 /// The tables in the order in which they are explained.
-static TABLES: [&Table; 25] = [
+static TABLES: [&Table; 26] = [
     &ROOT,
     &APP,
     &SETTING,
@@ -32,6 +32,7 @@ static TABLES: [&Table; 25] = [
     &RATE_LIMIT,
     &DEPLOY,
     &SMOKE,
+    &NOTIFY,
     &OVERLAY,
 ];
 

@@ -29,6 +29,7 @@ pub use observed::{Activation, Observed, ObservedInstance, ObservedResource, Tre
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::nearest;
 use crate::name::{Name, ReleaseId};
 use crate::spec::Spec;
 
@@ -223,7 +224,10 @@ impl std::fmt::Display for PlanError {
         match self {
             Self::UnknownService(name, known) => {
                 let known: Vec<&str> = known.iter().map(Name::as_str).collect();
-                write!(f, "there is no service {name}; there is {}", known.join(", "))
+                match nearest(name.as_str(), known.iter().copied()) {
+                    Some(meant) => write!(f, "there is no service {name}: did you mean {meant}?"),
+                    None => write!(f, "there is no service {name}; there is {}", known.join(", ")),
+                }
             }
             Self::SingletonReplicas(name) => {
                 write!(f, "{name} is a singleton: it can have 1 copy or 0, never more")

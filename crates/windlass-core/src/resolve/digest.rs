@@ -15,7 +15,8 @@ pub(super) fn templates(spec: &Spec) -> impl Iterator<Item = &Template> {
     let crons = spec.crons.values().flat_map(|cron| cron.env.values().chain(words(&cron.command)));
     let steps = spec.build.steps.iter().flat_map(|step| words(&step.command));
     let resources = spec.resources.values().flat_map(of_resource);
-    services.chain(jobs).chain(crons).chain(spec.build.env.values()).chain(steps).chain(resources)
+    let told = spec.notify.values().map(|notify| &notify.url);
+    services.chain(jobs).chain(crons).chain(spec.build.env.values()).chain(steps).chain(resources).chain(told)
 }
 
 fn words(command: &Command) -> &[Template] {
@@ -31,7 +32,9 @@ fn of_service(service: &Service) -> impl Iterator<Item = &Template> {
         Probe::Command(command) => words(command),
         Probe::Http { .. } | Probe::Tcp => &[],
     });
-    service.env.values().chain(words(&service.command)).chain(probes)
+    let idle = service.stop.quiet.as_ref().and_then(|quiet| quiet.idle.as_ref());
+    let idle = idle.map_or(&[][..], words);
+    service.env.values().chain(words(&service.command)).chain(probes).chain(idle)
 }
 
 fn of_job(job: &Job) -> impl Iterator<Item = &Template> {

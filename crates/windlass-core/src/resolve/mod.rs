@@ -10,6 +10,7 @@ mod composed;
 mod digest;
 mod faults;
 mod job;
+mod notify;
 mod order;
 mod read;
 mod resource;
@@ -210,6 +211,7 @@ fn complete(
         listen: route::listen(read.given("listen"), !routes.is_empty()),
         routes,
         deploy: route::deploy(read.given("deploy")),
+        notify: read.named("notify").filter_map(|(name, node)| Some((name, notify::notify(node)?))).collect(),
         settings,
         sealed: None,
         app,

@@ -124,7 +124,7 @@ fn signal(read: Reader<'_>) -> String {
 fn stop(read: Reader<'_>) -> Stop {
     let quiet = read.given("quiet").map(|node| {
         let read = Reader::new(&QUIET, Some(node));
-        Quiet { signal: signal(read), wait: read.span("wait") }
+        Quiet { signal: signal(read), wait: read.span("wait"), idle: read.given("idle").and_then(command) }
     });
     Stop { signal: signal(read), grace: read.span("grace"), quiet }
 }

@@ -7,6 +7,7 @@
 mod check;
 mod encoding;
 mod job;
+mod notify;
 mod resource;
 mod route;
 mod service;
@@ -15,6 +16,7 @@ mod template;
 pub use check::{Check, Checks, Probe};
 pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
+pub use notify::{MessageFormat, Notify, Occasion};
 pub use resource::{Engine, Resource, Source};
 pub use route::{Access, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
@@ -52,6 +54,9 @@ pub struct Spec {
     pub routes: Vec<Route>,
     /// How a deploy goes.
     pub deploy: Deploy,
+    /// Who is told when something happens.
+    #[serde(default)]
+    pub notify: IndexMap<Name, Notify>,
     /// Settings that some template refers to, by name: where their values come from is not
     /// recorded, only whether they are secret and a keyed fingerprint of the value, so that a
     /// change is seen.

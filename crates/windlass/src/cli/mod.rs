@@ -61,6 +61,7 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Logs(args) => verbs::logs::run(&context, args).await,
         Verb::Run(args) => verbs::run::run(&context, args).await,
         Verb::Secrets(args) => verbs::secrets::run(&context, args),
+        Verb::Host(args) => verbs::host::run(&context, args).await,
         Verb::Down(args) => verbs::down::run(&context, args.delete_data).await,
         Verb::Schema => verbs::schema::run(),
         Verb::Completion(args) => verbs::completion::run(args.shell),

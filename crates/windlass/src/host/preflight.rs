@@ -9,7 +9,8 @@ use windlass_core::spec::{Source, Spec};
 
 use super::Host;
 use super::resources::blocking;
-use crate::resource::{self, account::Account};
+use crate::account::{self, Account};
+use crate::resource;
 
 impl Host {
     /// Looks at everything at once and answers all that is wrong in one fault.
@@ -112,7 +113,7 @@ fn look_at_accounts(spec: &Spec, wrong: &mut Vec<(String, String)>) {
     users.sort();
     users.dedup();
     for user in users {
-        if !resource::account::is_root() {
+        if !account::is_root() {
             let hint = "remove it, or run Windlass as root".to_owned();
             wrong.push((format!("user = {user:?} needs root to change to it"), hint));
         } else if !matches!(Account::named(user), Ok(Some(_))) {

@@ -263,6 +263,8 @@ impl Host {
             return self.interrupted(handle, &format!("the run's end cannot be written: {error}"));
         }
         self.runs.borrow_mut().shift_remove(&handle.row.id);
+        // The values of a release that failed are forgotten below; a message may need one.
+        self.tell_of_run(&handle.row.plan, &record, &verdict);
         if !verdict.is_committed() && handle.row.plan.previous != Some(handle.row.plan.release) {
             values::forget(&self.layout, handle.row.plan.release);
         }

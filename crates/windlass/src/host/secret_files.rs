@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::statfs;
 use windlass_core::name::ReleaseId;
 
+use crate::account::Account;
 use crate::layout::{self, Layout};
-use crate::resource::account::Account;
 
 /// What the kernel calls tmpfs and ramfs.
 const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];

@@ -13,6 +13,7 @@ use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::protocol::Refusal;
 use windlass_core::spec::Setting;
 
+use super::notify::Post;
 use super::proxy_client::ProxyClient;
 use super::runs::{No, RunHandle};
 use super::supervise::Health;
@@ -34,6 +35,12 @@ pub struct Host {
     pub(super) health: RefCell<IndexMap<InstanceId, Health>>,
     /// Resources as they were made ready, by name and digest.
     pub(super) prepared: RefCell<HashMap<(Name, String), Prepared>>,
+    /// Messages on their way (`[notify]`).
+    pub(super) post: Post,
+    /// Whether files can be written, as of the last look.
+    pub(super) writable: Cell<bool>,
+    app: Name,
+    environment: Name,
     /// What masks the secrets of a release.
     redactors: RefCell<HashMap<ReleaseId, Rc<Redactor>>>,
     /// Whether the host side is about to end.
@@ -52,8 +59,20 @@ impl Host {
         if layout.current().is_symlink() && journal.releases()?.is_empty() {
             return Err(JournalError::Missing);
         }
+        let (app, environment) = match names(&layout) {
+            Some(names) => names,
+            // Only a directory that was made by hand is called otherwise.
+            None => {
+                let active = journal.active()?.ok_or(JournalError::Nameless)?;
+                (active.release.spec.app, active.release.spec.environment)
+            }
+        };
         Ok(Rc::new(Self {
             layout,
+            app,
+            environment,
+            post: Post::default(),
+            writable: Cell::new(true),
             journal: Rc::new(RefCell::new(journal)),
             runs: RefCell::default(),
             health: RefCell::default(),
@@ -64,19 +83,9 @@ impl Host {
         }))
     }
 
-    /// The application and the environment, from where they lie: `.../APP/ENVIRONMENT`.
+    /// The application and the environment.
     pub(super) fn names(&self) -> (Name, Name) {
-        let root = self.layout.root();
-        let part = |path: Option<&Path>| {
-            let text = path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-            text.and_then(|text| Name::new(text).ok())
-        };
-        let named = || self.journal.borrow().active().ok().flatten().map(|active| active.release.spec);
-        match (part(root.parent()), part(Some(root))) {
-            (Some(app), Some(environment)) => (app, environment),
-            // Only a directory that was made by hand is called otherwise.
-            _ => named().map_or_else(unnamed, |spec| (spec.app, spec.environment)),
-        }
+        (self.app.clone(), self.environment.clone())
     }
 
     /// What masks the values of a release's secret settings.
@@ -103,12 +112,6 @@ impl Host {
             run.map(|run| run.row.plan.spec.settings.clone())
         };
         made.or_else(in_the_making).unwrap_or_default()
-    }
-
-    /// The same for the active release.
-    pub(super) fn active_redactor(&self) -> Rc<Redactor> {
-        let active = self.journal.borrow().active().ok().flatten();
-        self.redactor(active.map_or(ReleaseId(0), |active| active.release.id))
     }
 
     /// Lines with the secrets of a release masked.
@@ -204,10 +207,8 @@ pub fn program() -> io::Result<PathBuf> {
     }
 }
 
-fn unnamed() -> (Name, Name) {
-    let name = |text: &str| Name::new(text);
-    match (name("unnamed"), name("local")) {
-        (Ok(app), Ok(environment)) => (app, environment),
-        _ => unreachable!("both are names"),
-    }
+/// The application and the environment, from where they lie: `.../APP/ENVIRONMENT`.
+fn names(layout: &Layout) -> Option<(Name, Name)> {
+    let part = |path: Option<&Path>| Name::new(path?.file_name()?.to_str()?).ok();
+    Some((part(layout.root().parent())?, part(Some(layout.root()))?))
 }

@@ -18,7 +18,6 @@
 //! All functions here block, for as long as their deadlines say at most: an asynchronous caller
 //! puts them on a thread of their own.
 
-pub mod account;
 mod config;
 mod fault;
 mod files;

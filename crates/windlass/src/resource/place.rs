@@ -12,9 +12,9 @@ use windlass_core::name::Name;
 use windlass_core::spec::{Limits, Restart, RestartWhen, Stop};
 use windlass_core::units::Span;
 
-use super::account::{self, Account};
 use super::fault::Fault;
 use super::files;
+use crate::account::{self, Account};
 
 /// Where a private resource lives, and what it is called.
 #[derive(Debug, Clone)]

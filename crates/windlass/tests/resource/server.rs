@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use windlass::resource::account::Account;
+use windlass::account::Account;
 use windlass::resource::{Place, Prepared, ready};
 use windlass_core::launch::Log;
 use windlass_core::name::Name;

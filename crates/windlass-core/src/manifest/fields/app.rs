@@ -1,7 +1,7 @@
 //! The manifest itself, the application and its build.
 
 use super::setting::A_SETTING;
-use super::{CRON, DEPLOY, ENV, JOB, LISTEN, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE};
+use super::{CRON, DEPLOY, ENV, JOB, LISTEN, NOTIFY, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE};
 use crate::manifest::format::Format;
 use crate::manifest::kind::{Field, Kind, Table};
 
@@ -13,6 +13,7 @@ static A_JOB: Kind = Kind::Table(&JOB);
 static A_CRON: Kind = Kind::Table(&CRON);
 static A_RESOURCE: Kind = Kind::Table(&RESOURCE);
 static A_ROUTE: Kind = Kind::Table(&ROUTE);
+static A_NOTIFY: Kind = Kind::Table(&NOTIFY);
 static A_OVERLAY: Kind = Kind::Table(&OVERLAY);
 
 const APP_FIELD: Field = Field::new("app", Kind::Table(&APP), "The application.").required();
@@ -44,6 +45,9 @@ const ROUTES_FIELD: Field =
         .absent("all requests go to the one service that listens, where it is the only one");
 const DEPLOY_FIELD: Field =
     Field::new("deploy", Kind::Table(&DEPLOY), "How a deploy goes.").absent("as said below");
+const NOTIFY_FIELD: Field =
+    Field::new("notify", Kind::Map { key: MAP_NAME, of: &A_NOTIFY }, "Who is told when something happens.")
+        .absent("nobody");
 const ENVIRONMENTS_FIELD: Field = Field::new(
     "environments",
     Kind::Map { key: MAP_NAME, of: &A_OVERLAY },
@@ -69,6 +73,7 @@ pub static ROOT: Table = Table {
         LISTEN_FIELD,
         ROUTES_FIELD,
         DEPLOY_FIELD,
+        NOTIFY_FIELD,
         ENVIRONMENTS_FIELD,
     ],
 };
@@ -90,6 +95,7 @@ pub static OVERLAY: Table = Table {
         LISTEN_FIELD,
         ROUTES_FIELD,
         DEPLOY_FIELD,
+        NOTIFY_FIELD,
     ],
 };
 

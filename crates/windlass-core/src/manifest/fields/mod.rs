@@ -3,6 +3,7 @@
 mod app;
 mod deploy;
 mod job;
+mod notify;
 mod resource;
 mod route;
 mod service;
@@ -11,6 +12,7 @@ mod setting;
 pub use app::{APP, BUILD, OVERLAY, ROOT, STEP};
 pub use deploy::{DEPLOY, SMOKE};
 pub use job::{CRON, JOB, UNDO};
+pub use notify::NOTIFY;
 pub use resource::RESOURCE;
 pub use route::{LISTEN, RATE_LIMIT, ROUTE, TLS};
 pub use service::{CHECK, LIMITS, QUIET, RESTART, ROLLING, SERVICE, STOP, STRATEGY};

@@ -1,6 +1,7 @@
 //! Faults that no single value shows: contradictions, names of nothing, conflicts.
 
 mod listen;
+mod notify;
 mod process;
 mod reference;
 mod resources;
@@ -38,6 +39,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     resources::find(scene, diags);
     listen::find(scene, diags);
     routes::find(scene, diags);
+    notify::find(scene, diags);
     reference::find(scene, diags);
 }
 

@@ -273,6 +273,12 @@ impl Visit<'_, '_> {
                 &self.scene.names("resources"),
             ));
         };
+        if owner == Owner::Notify {
+            return Some(
+                Diag::error("bad-reference", span, "an address that is told cannot ask for a resource")
+                    .help("write the address, or \"{settings.NAME}\""),
+            );
+        }
         let facts = resource.engine.facts();
         if !facts.contains(&field) {
             let diag = Diag::error("unknown-fact", span, format!("the resource {name:?} has no {field:?}"));
@@ -332,6 +338,7 @@ enum Owner<'a> {
     Build,
     Resource,
     Setting(&'a str),
+    Notify,
     Other,
 }
 
@@ -342,6 +349,7 @@ impl<'a> Owner<'a> {
             [section, ..] if section == "build" => Self::Build,
             [section, ..] if section == "resources" => Self::Resource,
             [section, name, ..] if section == "settings" => Self::Setting(name),
+            [section, ..] if section == "notify" => Self::Notify,
             _ => Self::Other,
         }
     }

@@ -6,6 +6,7 @@ pub(super) mod claim;
 pub(super) mod completion;
 pub(super) mod deploy;
 pub(super) mod down;
+pub(super) mod host;
 pub(super) mod import;
 pub(super) mod init;
 pub(super) mod logs;

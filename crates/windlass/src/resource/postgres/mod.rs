@@ -12,7 +12,6 @@ use indexmap::IndexMap;
 use windlass_core::settings::Secret;
 use windlass_core::spec::Engine;
 
-use super::account::{self, Account};
 use super::config::{Config, Syntax};
 use super::fault::Fault;
 use super::files;
@@ -22,6 +21,7 @@ use super::place::{self, Place};
 use super::run::run;
 use super::url::encoded;
 use super::{Prepared, Private};
+use crate::account::{self, Account};
 pub(super) use setup::Setup;
 
 /// The superuser; the application's account is another, without its rights.
