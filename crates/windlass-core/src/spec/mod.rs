@@ -17,7 +17,7 @@ pub use check::{Check, Checks, Probe};
 pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
 pub use notify::{MessageFormat, Notify, Occasion};
-pub use resource::{Engine, Resource, Source};
+pub use resource::{Credential, Engine, Resource, Source};
 pub use route::{Access, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
 pub use template::{Part, Reference, Template};

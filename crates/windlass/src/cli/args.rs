@@ -109,11 +109,11 @@ pub(super) enum Verb {
     /// Run a job of the manifest, or any command with the application's environment
     #[command(after_help = "Examples:\n  windlass run seed\n  windlass run -- python manage.py shell")]
     Run(Run),
-    /// The encrypted file of settings: values, who can read them
-    Secrets(secrets::Secrets),
     /// Have everything started again with the machine
     #[command(after_help = "Examples:\n  windlass host enable\n  windlass host status")]
     Host(Host),
+    /// The encrypted file of settings: values, who can read them
+    Secrets(secrets::Secrets),
     /// Stop everything, Windlass's own processes among it
     #[command(after_help = "Examples:\n  windlass down\n  windlass down --delete-data --yes")]
     Down(Down),

@@ -16,6 +16,7 @@ Examples:
   windlass secrets edit                             all of them, in your editor
   windlass secrets recipients add bob wlpub1_...    let Bob read them
   windlass secrets recipients remove bob            make a new key without him
+  windlass secrets rotate db                        another password for the database
 
 Keys come from the first of WINDLASS_KEY, WINDLASS_KEY_FILE, WINDLASS_KEY_COMMAND and ~/.config/windlass/key;
 a passphrase from WINDLASS_PASSPHRASE or the terminal.";
@@ -68,6 +69,8 @@ pub(in crate::cli) enum Verb {
         after_help = "Example:\n  git config merge.windlass-secrets.driver 'windlass secrets merge %O %A %B'"
     )]
     Merge(Merge),
+    /// Exchange a credential for a new one, without a gap; any failure goes back to the old one
+    Rotate(Rotate),
     /// Make a key
     Keygen(Keygen),
     /// Which values are old, and who can read the file
@@ -215,4 +218,14 @@ pub(in crate::cli) struct Audit {
     /// Tell values that were not changed for so many days
     #[arg(long, value_name = "DAYS", default_value_t = 90)]
     pub(in crate::cli) older_than: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  windlass secrets rotate db
+  windlass secrets rotate cache --env production")]
+pub(in crate::cli) struct Rotate {
+    /// A private resource of the manifest
+    pub(in crate::cli) name: String,
 }

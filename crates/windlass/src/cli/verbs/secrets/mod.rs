@@ -13,6 +13,7 @@ mod merge;
 mod recipients;
 mod rekey;
 mod repair;
+mod rotate;
 mod set;
 mod table;
 mod unset;
@@ -27,7 +28,7 @@ use crate::cli::failure::{Failure, REFUSED, USAGE};
 use crate::settings::fault_to_json;
 use crate::settings::sealed::{Keyring, Place, Trouble};
 
-pub(in crate::cli) fn run(context: &Context, args: Secrets) -> Result<u8, Failure> {
+pub(in crate::cli) async fn run(context: &Context, args: Secrets) -> Result<u8, Failure> {
     match args.verb {
         Verb::Init(args) => init::run(context, args.name),
         Verb::Set(args) => set::run(context, &args),
@@ -45,6 +46,7 @@ pub(in crate::cli) fn run(context: &Context, args: Secrets) -> Result<u8, Failur
         Verb::Export => export::run(context),
         Verb::Repair => repair::run(context),
         Verb::Merge(args) => merge::run(context, &args),
+        Verb::Rotate(args) => rotate::run(context, &args).await,
         Verb::Keygen(args) => keygen::run(context, &args),
         Verb::Audit(args) => audit::run(context, args.older_than),
     }
