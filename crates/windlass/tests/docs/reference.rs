@@ -64,7 +64,7 @@ fn markdown() -> String {
 fn describe(text: &mut String, level: usize, verb: &[&str], about: &str, known: &[String]) {
     let help = printed(&[verb, &["--help"]].concat());
     let own: Vec<&str> = help.lines().filter(|line| !known.contains(&squeezed(line))).collect();
-    let own = own.join("\n");
+    let own = own.join("\n").replace("Options:\n\nExample", "Example");
     let own = own.strip_prefix(about).unwrap_or(&own).trim().trim_end_matches("Options:").trim();
     let (marks, name) = ("#".repeat(level), verb.join(" "));
     write!(text, "\n{marks} windlass {name}\n\n{about}.\n\n```text\n{own}\n```\n").unwrap();
