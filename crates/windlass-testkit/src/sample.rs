@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use windlass_core::name::Name;
 use windlass_core::plan::Source;
 use windlass_core::spec::{
-    self, Build, BuildStep, Checks, ClientPatience, Command, Deploy, Engine, Job, Limits, Listen, Port,
-    Resource, Restart, RestartWhen, Service, Spec, Stop, Strategy, Template, Undo, When,
+    self, Build, BuildStep, Checks, ClientPatience, Command, Credential, Deploy, Engine, Job, Limits, Listen,
+    Port, Resource, Restart, RestartWhen, Service, Spec, Stop, Strategy, Template, Undo, When,
 };
 use windlass_core::units::Span;
 
@@ -64,6 +64,7 @@ pub fn shop() -> Spec {
         },
         notify: IndexMap::new(),
         settings: IndexMap::new(),
+        sealed: None,
     }
 }
 
@@ -134,6 +135,7 @@ pub fn resource(engine: Engine) -> Resource {
             port: 0,
             options: IndexMap::new(),
             memory: None,
+            credential: Credential::FIRST,
         },
     }
 }

@@ -27,3 +27,12 @@ pub mod schedule;
 pub mod settings;
 mod sys;
 pub mod transport;
+
+/// Sees to it that this process leaves no core dump, whatever becomes of it.
+pub fn leave_no_core() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
+    // Lowering one's own limit cannot fail.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+}

@@ -1,11 +1,13 @@
 //! Recognising what has not changed: a digest over all that a process sees.
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
 use super::composed;
 use crate::name::Name;
 use crate::spec::{
-    Command, Job, Probe, Reference, Resource, Service, Setting, Source, Spec, Strategy, Template, Undo,
+    Command, Credential, Engine, Job, Probe, Reference, Resource, Service, Setting, Source, Spec, Strategy,
+    Template, Undo,
 };
 
 /// All templates of a specification.
@@ -54,6 +56,14 @@ fn of_resource(resource: &Resource) -> impl Iterator<Item = &Template> {
     .into_iter()
 }
 
+/// The resource that whoever is told this can sign in to.
+fn signs_in(reference: &Reference) -> Option<&str> {
+    match reference {
+        Reference::Resource { name, field } if Engine::is_of_credential(field) => Some(name),
+        _ => None,
+    }
+}
+
 /// What a process sees, in a form whose bytes depend on nothing else.
 #[derive(Serialize)]
 struct Seen<'a, T> {
@@ -64,7 +74,21 @@ struct Seen<'a, T> {
     what: &'a T,
     files: &'a str,
     settings: Vec<(&'a str, Option<&'a Setting>)>,
-    resources: Vec<(&'a str, Option<&'a Resource>)>,
+    /// Without their credentials.
+    resources: Vec<(&'a str, Option<Resource>)>,
+    /// What it signs in with, where that is no longer what the resource was made with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    credentials: Vec<(&'a str, Credential)>,
+}
+
+impl Service {
+    /// Whether it signs in to the private resource `resource`, be it through `settings` that are put
+    /// together: to do so with another credential it has to be started anew.
+    #[must_use]
+    pub fn signs_in(&self, resource: &Name, settings: &IndexMap<String, Setting>) -> bool {
+        let references = composed::references(of_service(self), settings);
+        references.into_iter().filter_map(signs_in).any(|name| name == resource.as_str())
+    }
 }
 
 impl Spec {
@@ -87,7 +111,8 @@ impl Spec {
         Some(self.digest("service", name, &alike, files, of_service(service), needed))
     }
 
-    /// A digest of all that the job `name` sees; see [`service_digest`](Self::service_digest).
+    /// A digest of all that the job `name` sees, but for what it signs in with: another password is
+    /// no reason to migrate again. See [`service_digest`](Self::service_digest).
     #[must_use]
     pub fn job_digest(&self, name: &Name, files: &str) -> Option<String> {
         let job = self.jobs.get(name)?;
@@ -102,11 +127,13 @@ impl Spec {
         Some(self.digest("cron", name, cron, files, templates, std::iter::empty()))
     }
 
-    /// A digest of the resource `name`; see [`service_digest`](Self::service_digest).
+    /// A digest of the resource `name`, but for its credential, which a server takes while it runs;
+    /// see [`service_digest`](Self::service_digest).
     #[must_use]
     pub fn resource_digest(&self, name: &Name) -> Option<String> {
         let resource = self.resources.get(name)?;
-        Some(self.digest("resource", name, resource, "", of_resource(resource), std::iter::empty()))
+        let alike = resource.clone().with_credential(Credential::FIRST);
+        Some(self.digest("resource", name, &alike, "", of_resource(resource), std::iter::empty()))
     }
 
     /// A digest of how a release is built from files with the digest `files`: equal inputs need no
@@ -129,7 +156,9 @@ impl Spec {
     ) -> String {
         let mut settings = Vec::new();
         let mut resources: Vec<&str> = needed.collect();
+        let mut credentials = Vec::new();
         for reference in composed::references(templates, &self.settings) {
+            credentials.extend(signs_in(reference).filter(|_| kind != "job"));
             match reference {
                 Reference::Setting(key) | Reference::SettingFile(key) => settings.push(key.as_str()),
                 Reference::Resource { name, .. } => resources.push(name),
@@ -145,6 +174,10 @@ impl Spec {
         }
         settings.sort_unstable();
         settings.dedup();
+        credentials.sort_unstable();
+        credentials.dedup();
+        let alike = |name: &str| Some(self.resources.get(name)?.clone().with_credential(Credential::FIRST));
+        let credential = |name: &str| self.resources.get(name)?.credential().filter(|c| !c.is_first());
         let seen = Seen {
             kind,
             app: &self.app,
@@ -153,7 +186,8 @@ impl Spec {
             what,
             files,
             settings: settings.into_iter().map(|key| (key, self.settings.get(key))).collect(),
-            resources: resources.into_iter().map(|name| (name, self.resources.get(name))).collect(),
+            resources: resources.into_iter().map(|name| (name, alike(name))).collect(),
+            credentials: credentials.into_iter().filter_map(|name| Some((name, credential(name)?))).collect(),
         };
         // Every part is made of text, numbers and lists, which JSON can always hold; were it not
         // so, the debug form would still tell two specifications apart.

@@ -213,6 +213,7 @@ fn complete(
         deploy: route::deploy(read.given("deploy")),
         notify: read.named("notify").filter_map(|(name, node)| Some((name, notify::notify(node)?))).collect(),
         settings,
+        sealed: None,
         app,
         environment,
     }

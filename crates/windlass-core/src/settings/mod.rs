@@ -6,16 +6,19 @@
 //! ```
 //!
 //! [`dotenv::parse`] reads a file as docker compose does and collects every [`Fault`] with its
-//! place; [`write()`] writes what `parse` reads back. No message ever shows a secret value.
+//! place; [`write()`] writes what `parse` reads back; [`sealed`] is the encrypted file. No message
+//! ever shows a secret value.
 
 mod assemble;
 pub mod audit;
 mod check;
 mod declared;
 pub mod dotenv;
+pub mod foreign;
 mod interpolate;
 mod kind;
 mod layers;
+pub mod sealed;
 mod secret;
 mod template;
 mod write;

@@ -17,7 +17,7 @@ pub use check::{Check, Checks, Probe};
 pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
 pub use notify::{MessageFormat, Notify, Occasion};
-pub use resource::{Engine, Resource, Source};
+pub use resource::{Credential, Engine, Resource, Source};
 pub use route::{Access, ClientPatience, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
 pub use template::{Part, Reference, Template};
@@ -26,6 +26,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
+pub use crate::settings::sealed::Version as SealedVersion;
 use crate::units::Span;
 
 /// The whole application in one environment.
@@ -60,6 +61,10 @@ pub struct Spec {
     /// recorded, only whether they are secret and a keyed fingerprint of the value, so that a
     /// change is seen.
     pub settings: IndexMap<String, Setting>,
+    /// The encrypted file that settings came from; `None` when there was none. The ledger remembers
+    /// it with the release, so that an older file does not come back unnoticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedVersion>,
 }
 
 /// What the specification knows of a setting: never its value.

@@ -7,5 +7,6 @@ mod going_back;
 mod jobs_and_resources;
 mod kit;
 mod leftovers;
+mod rotating;
 mod scaling_and_stopping;
 mod strategies;

@@ -1,5 +1,7 @@
 //! The arguments, as typed. They are converted at once; no other file knows clap.
 
+pub(super) mod secrets;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -71,7 +73,7 @@ pub(super) enum Verb {
     Apply(Apply),
     /// Bring the project into production
     #[command(after_help = "Examples:\n  windlass deploy\n  windlass deploy --env production --json")]
-    Deploy,
+    Deploy(Deploy),
     /// Go back to an earlier release
     #[command(after_help = "Examples:\n  windlass rollback\n  windlass rollback r12")]
     Rollback(Rollback),
@@ -110,6 +112,8 @@ pub(super) enum Verb {
     /// Have everything started again with the machine
     #[command(after_help = "Examples:\n  windlass host enable\n  windlass host status")]
     Host(Host),
+    /// The encrypted file of settings: values, who can read them
+    Secrets(secrets::Secrets),
     /// Stop everything, Windlass's own processes among it
     #[command(after_help = "Examples:\n  windlass down\n  windlass down --delete-data --yes")]
     Down(Down),
@@ -153,9 +157,19 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Deploy {
+    /// Deploy although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Apply {
     /// The plan's file
     pub(super) plan: PathBuf,
+    /// Carry it out although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
 }
 
 #[derive(Debug, Args)]
@@ -282,9 +296,10 @@ mod tests {
     fn examples(help: &str) -> Vec<Vec<String>> {
         let lines = help.lines().filter_map(|line| line.strip_prefix("  windlass "));
         lines
+            .filter(|line| !line.contains("..."))
             .map(|line| {
                 // What follows in a wide column explains it; a redirection is the shell's.
-                let line = line.split("   ").next().unwrap_or(line).split(" > ").next().unwrap_or(line);
+                let line = line.split("   ").next().unwrap_or(line).split(['<', '>']).next().unwrap_or(line);
                 std::iter::once("windlass").chain(line.split_whitespace()).map(str::to_owned).collect()
             })
             .collect()

@@ -1,5 +1,6 @@
 //! What every verb needs: the project, its manifest and settings, and a way to print.
 
+use std::cell::OnceCell;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::project::source::{self, Selection};
 use crate::project::version;
+use crate::settings::sealed::{self, Keyring};
 use crate::settings::{self, Below, Found};
 
 /// The manifest's usual name.
@@ -27,6 +29,8 @@ pub(super) const MANIFEST: &str = "windlass.toml";
 /// The options of this call.
 pub(super) struct Context {
     pub(super) options: Options,
+    /// Found when they are first needed, and once: a person is not asked twice.
+    keyring: OnceCell<Keyring>,
 }
 
 /// A project, as far as it can be known without its environment.
@@ -52,7 +56,7 @@ impl Context {
             console::set_colors_enabled(false);
             console::set_colors_enabled_stderr(false);
         }
-        Ok(Self { options })
+        Ok(Self { options, keyring: OnceCell::new() })
     }
 
     /// Who asks, for the records: account and machine.
@@ -102,6 +106,20 @@ impl Context {
         let layout = Layout::of(&app, &environment)
             .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))?;
         Ok(Project { directory, file, manifest, app, environment, layout })
+    }
+
+    /// The keys of whoever runs this.
+    pub(super) fn keyring(&self) -> Result<&Keyring, Fault> {
+        if let Some(keyring) = self.keyring.get() {
+            return Ok(keyring);
+        }
+        let keyring = Keyring::find(&|name| std::env::var(name).ok())?;
+        Ok(self.keyring.get_or_init(|| keyring))
+    }
+
+    /// The directory of the manifest, whatever stands in that.
+    pub(super) fn project_directory(&self) -> Result<PathBuf, Failure> {
+        Ok(self.manifest_path()?.parent().map(Path::to_path_buf).unwrap_or_default())
     }
 
     fn manifest_path(&self) -> Result<PathBuf, Failure> {
@@ -158,7 +176,7 @@ impl Context {
         let faults = found.errors(environment, &project.file);
         let (known, values) = found.split(key);
         match resolve(&project.manifest, environment, &known) {
-            Ok(spec) if faults.is_empty() => Ok((spec, Values(values))),
+            Ok(spec) if faults.is_empty() => Ok((Spec { sealed: found.sealed, ..spec }, Values(values))),
             Ok(_) => Err(self.refuse(project, &faults, &[])),
             Err(diags) => Err(self.refuse(project, &faults, &diags)),
         }
@@ -173,8 +191,10 @@ impl Context {
     pub(super) fn settings_of(&self, project: &Project, environment: &str) -> Result<Found, Vec<Fault>> {
         let declared = project.manifest.settings(environment);
         let env = |name: &str| std::env::var(name).ok();
-        let assembled = settings::load(&project.directory, environment, &declared, &env, Below::default())?;
-        Ok(Found { declared, assembled })
+        let (sealed, version) = sealed::layer(&project.directory, environment, || self.keyring())?.unzip();
+        let below = Below { sealed, ..Below::default() };
+        let assembled = settings::load(&project.directory, environment, &declared, &env, below)?;
+        Ok(Found { declared, assembled, sealed: version })
     }
 
     /// Prints faults of settings, and those of the manifest, and answers the failure that they are.

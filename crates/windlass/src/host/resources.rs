@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::name::Name;
-use windlass_core::spec::{Reference, Resource, Source, Template};
+use windlass_core::spec::{Engine, Reference, Resource, Source, Template};
 use windlass_core::units::Span;
 
 use super::Host;
@@ -27,7 +27,7 @@ pub(super) async fn facts(
     let mut facts = Facts::new();
     for (name, spec) in resources {
         let known = match &spec.source {
-            Source::Private { .. } => host.prepared(name, spec).await?.facts,
+            Source::Private { .. } => host.private_facts(name, spec).await?,
             Source::External { url } => {
                 let url = external(name, url, settings)?;
                 resource::facts_of_url(spec.engine, &url).map_err(fault)?
@@ -57,18 +57,42 @@ impl Host {
         if let Some(prepared) = self.prepared.borrow().get(&key) {
             return Ok(prepared.clone());
         }
+        let place = self.place(name);
+        let spec = spec.clone();
+        let is_new = resource::credentials(&place.directory).is_empty();
+        let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
+        if is_new {
+            self.secrets_changed(name);
+        }
+        self.prepared.borrow_mut().insert(key, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// What is known of a private resource. One that was started before a credential was exchanged,
+    /// because it does not sign in, is told all but who does.
+    async fn private_facts(&self, name: &Name, spec: &Resource) -> Result<IndexMap<String, String>, Fault> {
+        let in_force = resource::in_force(&self.layout.resource(name));
+        match (spec.credential(), in_force.last()) {
+            (Some(own), Some(other)) if !in_force.contains(&own) => {
+                let spec = spec.clone().with_credential(*other);
+                let mut facts = self.prepared(name, &spec).await?.facts;
+                facts.retain(|fact, _| !Engine::is_of_credential(fact));
+                Ok(facts)
+            }
+            _ => Ok(self.prepared(name, spec).await?.facts),
+        }
+    }
+
+    /// Where a private resource lives.
+    pub(super) fn place(&self, name: &Name) -> Place {
         let (app, environment) = self.names();
-        let place = Place {
+        Place {
             app,
             environment,
             name: name.clone(),
             directory: self.layout.resource(name),
             log: log(&self.layout.log(name.as_str())),
-        };
-        let spec = spec.clone();
-        let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
-        self.prepared.borrow_mut().insert(key, prepared.clone());
-        Ok(prepared)
+        }
     }
 
     /// Initialises (the first time) and starts a resource, and waits until it answers.
@@ -99,7 +123,7 @@ impl Host {
         Ok(format!("answers after {}", Span::from_millis(took)))
     }
 
-    async fn await_answer(
+    pub(super) async fn await_answer(
         &self,
         name: &Name,
         spec: &Resource,
@@ -169,6 +193,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         .map_err(|error| Fault::new(format!("Windlass failed inside: {error}"), "please report this"))
 }
 
-fn fault(fault: resource::Fault) -> Fault {
+pub(super) fn fault(fault: resource::Fault) -> Fault {
     Fault::new(fault.message, fault.help)
 }

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::protocol::Refusal;
+use windlass_core::settings::Secret;
 use windlass_core::spec::Setting;
 
 use super::notify::Post;
@@ -20,7 +21,7 @@ use super::supervise::Health;
 use super::values;
 use crate::engine::{Journal, JournalError};
 use crate::layout::Layout;
-use crate::resource::Prepared;
+use crate::resource::{self, Prepared};
 use crate::settings::Redactor;
 
 /// One environment.
@@ -88,7 +89,7 @@ impl Host {
         (self.app.clone(), self.environment.clone())
     }
 
-    /// What masks the values of a release's secret settings.
+    /// What masks the values of a release's secret settings, and the passwords of all resources.
     pub(super) fn redactor(&self, release: ReleaseId) -> Rc<Redactor> {
         if let Some(known) = self.redactors.borrow().get(&release) {
             return known.clone();
@@ -98,9 +99,23 @@ impl Host {
         // What nobody declared to be harmless is masked.
         let is_secret = |name: &String| settings.get(name).is_none_or(|setting| setting.secret);
         let secrets = values.0.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.as_str());
-        let redactor = Rc::new(Redactor::new(secrets));
+        let resources = self.resource_secrets();
+        let redactor = Rc::new(Redactor::new(secrets.chain(resources.iter().map(Secret::expose))));
         self.redactors.borrow_mut().insert(release, redactor.clone());
         redactor
+    }
+
+    /// The passwords of all private resources that were ever made here.
+    fn resource_secrets(&self) -> Vec<Secret> {
+        let entries = std::fs::read_dir(self.layout.root().join("resources"));
+        let directories = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        directories.flat_map(|directory| resource::secrets(&directory)).collect()
+    }
+
+    /// A resource has a password that it did not have: what knows of none but the old ones is made anew.
+    pub(super) fn secrets_changed(&self, resource: &Name) {
+        self.prepared.borrow_mut().retain(|(name, _), _| name != resource);
+        self.redactors.borrow_mut().clear();
     }
 
     /// What is known of a release's settings, be it active, kept, or in the making.

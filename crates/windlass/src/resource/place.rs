@@ -48,6 +48,11 @@ impl Place {
         if let Some(account) = account {
             passable(&self.directory, account)?;
         }
+        self.hold()
+    }
+
+    /// Holds the lock of a directory that is there already.
+    pub(super) fn hold(&self) -> Result<File, Fault> {
         let path = self.directory.join("lock");
         let file = File::options().create(true).truncate(false).write(true).read(true).open(&path);
         let file = file.map_err(Fault::at("open", &path))?;

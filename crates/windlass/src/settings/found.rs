@@ -5,7 +5,7 @@ use windlass_core::diag::Severity;
 use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::audit::Audited;
 use windlass_core::settings::{Assembled, Declared, Fault, check};
-use windlass_core::spec::Setting;
+use windlass_core::spec::{SealedVersion, Setting};
 
 /// What is declared, and what was found.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Found {
     pub declared: IndexMap<String, Declared>,
     /// The values and where they came from.
     pub assembled: Assembled,
+    /// The encrypted file that was read, and as of which write.
+    pub sealed: Option<SealedVersion>,
 }
 
 impl Found {

@@ -9,6 +9,8 @@ mod encodings;
 mod found;
 mod load;
 mod redact;
+pub mod scratch;
+pub mod sealed;
 
 pub use found::{Found, fault_to_json};
 pub use load::{Below, load};

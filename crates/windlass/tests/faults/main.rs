@@ -14,8 +14,10 @@ mod crashes;
 mod damage;
 mod disk;
 mod hostile;
+mod leaks;
 mod mount;
 mod processes;
+mod rotation;
 mod secrets;
 mod table;
 

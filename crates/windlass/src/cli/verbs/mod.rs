@@ -20,5 +20,6 @@ pub(super) mod run;
 pub(super) mod runs;
 pub(super) mod scale;
 pub(super) mod schema;
+pub(super) mod secrets;
 pub(super) mod status;
 pub(super) mod stop;

@@ -3,6 +3,7 @@
 use windlass_core::name::Name;
 use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
 use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, Values};
+use windlass_core::spec::Spec;
 
 use crate::cli::client::{Client, not_deployed, unexpected};
 use crate::cli::context::{Context, Project, Target};
@@ -92,6 +93,29 @@ pub(in crate::cli) fn as_manifest(
 ) -> Result<(Wanted, Values), Failure> {
     let Target { wanted, values } = context.target(project, key)?;
     Ok((wanted, values))
+}
+
+/// Refuses an encrypted file of settings that the active release has left behind, or that is another
+/// one altogether: somebody may have put an old password back.
+pub(in crate::cli) fn refuse_older_secrets(
+    observed: &Observed,
+    spec: &Spec,
+    allowed: bool,
+) -> Result<(), Failure> {
+    match older_secrets(observed, spec) {
+        Some(why) if !allowed => Err(Failure::new(
+            REFUSED,
+            why,
+            "bring the newer file back (git log), or deploy with --allow-older-secrets",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Why the encrypted file must not follow the active release's, if it must not.
+pub(in crate::cli) fn older_secrets(observed: &Observed, spec: &Spec) -> Option<String> {
+    let before = observed.active.as_ref()?.spec.sealed.as_ref()?;
+    spec.sealed.as_ref()?.behind(before)
 }
 
 /// Names of services as typed.
