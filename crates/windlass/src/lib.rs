@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod clock;
 pub mod engine;
+mod failpoint;
 pub mod health;
 pub mod host;
 pub mod keeper;

@@ -52,6 +52,8 @@ impl Host {
         if layout.current().is_symlink() && journal.releases()?.is_empty() {
             return Err(JournalError::Missing);
         }
+        // Who cannot read them could not settle them, and must not act beside them.
+        let _readable = journal.open_runs()?;
         Ok(Rc::new(Self {
             layout,
             journal: Rc::new(RefCell::new(journal)),

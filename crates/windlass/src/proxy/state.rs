@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 
 use windlass_core::edge::Table;
 
+use crate::failpoint;
+
 const HEAD: &str = "{\"version\":1,\"blake3\":\"";
 const MIDDLE: &str = "\",\"table\":";
 const TABLE: &str = "table.json";
@@ -66,6 +68,10 @@ impl State {
 
     /// Writes a table. When it returns well, the table is what the next start will find.
     pub(super) fn write(&mut self, table: &Table) -> io::Result<()> {
+        failpoint::around(|| self.replace(table))
+    }
+
+    fn replace(&mut self, table: &Table) -> io::Result<()> {
         let text = encode(table)?;
         if let Err(error) = self.write_aside(&text) {
             let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
@@ -75,7 +81,9 @@ impl State {
             self.write_aside(&text)?;
         }
         if self.whole {
-            std::fs::rename(self.directory.join(TABLE), self.directory.join(LAST_GOOD))?;
+            failpoint::around(|| {
+                std::fs::rename(self.directory.join(TABLE), self.directory.join(LAST_GOOD))
+            })?;
         }
         std::fs::rename(self.directory.join(NEXT), self.directory.join(TABLE))?;
         File::open(&self.directory)?.sync_all()?;
