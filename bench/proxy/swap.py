@@ -45,10 +45,15 @@ def ask(directory, question):
 
 
 def apply(directory, new):
+    """Prepares and applies a table, as the host side does. How many nanoseconds the lock was held, and how many seconds
+    asking for the switch took."""
+    prepared = ask(directory, {"prepare": new})
+    before = time.monotonic()
     answer = ask(directory, {"apply": new})
-    if "applied" not in answer:
-        raise SystemExit(f"the table was refused: {answer}")
-    return answer["applied"]["switch_nanos"]
+    took = time.monotonic() - before
+    if "prepared" not in prepared or "applied" not in answer:
+        raise SystemExit(f"the table was refused: {prepared}, {answer}")
+    return answer["applied"]["switch_nanos"], took
 
 
 class Tally:
@@ -131,11 +136,11 @@ async def swaps(group, directory, port, count, first):
     old, switch, command, late = first, [], [], []
     for number in range(2, count + 2):
         name, (process, at) = f"b{number}", await backend(group, f"b{number}")
-        before = time.monotonic()
         new = table(number, port, f"r{number}", [(f"web.r{number}.1", at)])
-        switch.append(await asyncio.to_thread(apply, directory, new))
+        held, took = await asyncio.to_thread(apply, directory, new)
         switched = time.monotonic()
-        command.append(switched - before)
+        switch.append(held)
+        command.append(took)
         await asyncio.sleep(0.8)
         wrong = [sent for sent, _, body in tally.answers if body.decode() != name and sent > switched]
         late.append(max((sent - switched for sent in wrong), default=0))
@@ -180,7 +185,7 @@ def run(group, directory, binary, count):
     print(f"\n{count} swaps under load, {tally.requests} requests: {tally.failed} failed, {tally.races} races, "
           f"{tally.reconnects} reconnects" + (f" (first failure: {tally.first_error})" if tally.first_error else ""))
     print(f"switch: lock held {median / 1000:.1f} us (max {max(switch) / 1000:.1f} us), command "
-          f"{sorted(command)[len(command) // 2] * 1000:.1f} ms; last request to the old backend "
+          f"{sorted(command)[len(command) // 2] * 1000:.2f} ms; last request to the old backend "
           f"{max(late) * 1000:.1f} ms after the switch")
     return {"requests": tally.requests, "failed": tally.failed, "races": tally.races,
             "reconnects": tally.reconnects, "switch_nanos": max(switch), "late_seconds": max(late)}

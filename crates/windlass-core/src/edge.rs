@@ -146,7 +146,10 @@ pub struct EndpointCheck {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ask {
-    /// Switch to this table. Answered when it is in force and durable.
+    /// Write this table to the disk, so that switching to it need not wait for that. Changes nothing.
+    Prepare(Box<Table>),
+    /// Switch to this table, prepared or not. Answered when it is in force and the next start will
+    /// find it; a power cut within the next milliseconds may bring the one before back.
     Apply(Box<Table>),
     /// What is in force and how it goes.
     Report,
@@ -163,6 +166,11 @@ pub enum Ask {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
+    /// The table lies ready.
+    Prepared {
+        /// Its generation.
+        generation: u64,
+    },
     /// The table is in force; the nanoseconds that requests were kept from choosing an endpoint.
     Applied {
         /// The generation in force.

@@ -16,6 +16,7 @@ pub mod launch;
 pub mod logline;
 pub mod manifest;
 pub mod name;
+pub mod notice;
 pub mod plan;
 pub mod policy;
 pub mod protocol;

@@ -100,10 +100,13 @@ pub enum Ask {
     },
     /// Lines of logs; more come as they are written when asked to follow.
     Logs {
-        /// Of these services; empty: of all.
-        services: Vec<Name>,
-        /// How many lines of what is there already.
-        lines: u32,
+        /// Of these services, resources, jobs, cron jobs, or logs by their own name; empty: of all
+        /// services.
+        of: Vec<String>,
+        /// Only what was written while this release was the newest one; of jobs and builds: its own.
+        release: Option<ReleaseId>,
+        /// How many lines of what is there already, of each; `None`: all that `since` lets through.
+        lines: Option<u32>,
         /// Only lines written after this time, milliseconds since 1970.
         since: Option<i64>,
         /// Whether to go on.
@@ -248,6 +251,9 @@ pub struct EnvironmentStatus {
     pub proxy: bool,
     /// The disk that everything lies on.
     pub storage: Storage,
+    /// What starts the host side after a reboot; `None`: nothing does.
+    #[serde(default)]
+    pub boot: Option<String>,
     /// What needs a person.
     pub problems: Vec<String>,
 }

@@ -40,7 +40,8 @@ fn faults(text: &str) -> Vec<Diag> {
         .map(|word| {
             let (key, value) = word.split_once('=').unwrap();
             let secret = key.ends_with('!');
-            (key.trim_end_matches('!').to_owned(), Setting { secret, fingerprint: value.to_owned() })
+            let setting = Setting { secret, fingerprint: value.to_owned(), ..Setting::default() };
+            (key.trim_end_matches('!').to_owned(), setting)
         })
         .collect();
     diags.extend(resolve(&manifest, environment, &settings).err().unwrap_or_default());

@@ -20,7 +20,8 @@ fn load(text: &str) -> Manifest {
 }
 
 fn settings(values: &[(&str, &str)]) -> IndexMap<String, Setting> {
-    let setting = |value: &str| Setting { secret: false, fingerprint: value.to_owned() };
+    let setting =
+        |value: &str| Setting { secret: false, fingerprint: value.to_owned(), ..Setting::default() };
     values.iter().map(|(key, value)| ((*key).to_owned(), setting(value))).collect()
 }
 

@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use windlass_core::name::Name;
 use windlass_core::plan::Source;
 use windlass_core::spec::{
-    self, Build, BuildStep, Checks, Command, Deploy, Engine, Job, Limits, Listen, Port, Resource, Restart,
-    RestartWhen, Service, Spec, Stop, Strategy, Template, Undo, When,
+    self, Build, BuildStep, Checks, Command, Credential, Deploy, Engine, Job, Limits, Listen, Port, Resource,
+    Restart, RestartWhen, Service, Spec, Stop, Strategy, Template, Undo, When,
 };
 use windlass_core::units::Span;
 
@@ -61,7 +61,9 @@ pub fn shop() -> Spec {
             smoke: vec![],
             min_free_disk: 0,
         },
+        notify: IndexMap::new(),
         settings: IndexMap::new(),
+        sealed: None,
     }
 }
 
@@ -132,6 +134,7 @@ pub fn resource(engine: Engine) -> Resource {
             port: 0,
             options: IndexMap::new(),
             memory: None,
+            credential: Credential::FIRST,
         },
     }
 }

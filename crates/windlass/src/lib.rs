@@ -8,12 +8,15 @@
 //! - the proxy ([`proxy`]), which carries the requests and outlives both;
 //! - a keeper ([`keeper`]) for every process, its parent, so that none is lost or left over.
 
+pub mod account;
+pub mod boot;
 pub mod cli;
 pub mod clock;
 pub mod engine;
 mod failpoint;
 pub mod health;
 pub mod host;
+mod http_client;
 pub mod keeper;
 pub mod layout;
 pub mod observe;
@@ -25,3 +28,12 @@ pub mod schedule;
 pub mod settings;
 mod sys;
 pub mod transport;
+
+/// Sees to it that this process leaves no core dump, whatever becomes of it.
+pub fn leave_no_core() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
+    // Lowering one's own limit cannot fail.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+}

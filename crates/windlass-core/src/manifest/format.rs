@@ -58,6 +58,8 @@ pub enum Format {
     HeaderValue,
     /// An account of the machine.
     User,
+    /// What stands before a URL's colon.
+    Scheme,
 }
 
 /// Why a text is not of a format.
@@ -116,6 +118,7 @@ impl Format {
             Self::HeaderName => "a header's name",
             Self::HeaderValue => "a header's value",
             Self::User => "an account",
+            Self::Scheme => "a scheme such as \"https\"",
         }
     }
 
@@ -157,6 +160,7 @@ impl Format {
             Self::HeaderName => header_name(text),
             Self::HeaderValue => header_value(text),
             Self::User => user(text),
+            Self::Scheme => scheme(text),
         }
     }
 }
@@ -169,6 +173,9 @@ fn template(text: &str) -> Result<(), Misfit> {
             code: "unknown-reference",
             message: format!("{{{}}} stands for nothing", unknown.reference),
             help: Some(match meant {
+                _ if unknown.reference.contains('|') => {
+                    "|url, |json and |host may stand behind a reference".to_owned()
+                }
                 Some(meant) => format!("did you mean {{{meant}}}? {{{{{}}}}} is the text itself", unknown.reference),
                 None => format!(
                     "use {{port}}, {{replica}}, {{release}}, {{app}}, {{environment}}, {{shared}}, {{settings.KEY}} \
@@ -402,6 +409,19 @@ fn header_value(text: &str) -> Result<(), Misfit> {
         ));
     }
     Ok(())
+}
+
+fn scheme(text: &str) -> Result<(), Misfit> {
+    let letter = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.');
+    if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.bytes().all(letter) {
+        return Ok(());
+    }
+    let fault = misfit("bad-scheme", format!("{text:?} is not a scheme of URLs"));
+    let bare = text.split(':').next().unwrap_or_default().to_lowercase();
+    Err(match !bare.is_empty() && bare != text && scheme(&bare).is_ok() {
+        true => fault.help(format!("write {bare:?}")),
+        false => fault.help("write what stands before the colon, such as \"https\""),
+    })
 }
 
 fn user(text: &str) -> Result<(), Misfit> {

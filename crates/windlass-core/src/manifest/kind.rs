@@ -149,6 +149,7 @@ impl Kind {
             Self::True => "true".to_owned(),
             Self::Integer { min, max } if *max == i64::MAX => format!("a whole number from {min} up"),
             Self::Integer { min, max } => format!("a whole number from {min} to {max}"),
+            Self::Number { min, .. } if *min == f64::MIN => "a number".to_owned(),
             Self::Number { min, max } if *max == f64::MAX => format!("a number from {min} up"),
             Self::Number { min, max } => format!("a number from {min} to {max}"),
             Self::Choice(choices) => {

@@ -17,6 +17,7 @@ pub mod kind;
 mod node;
 pub mod reference;
 pub mod schema;
+pub(crate) mod settings;
 mod shape;
 mod suggest;
 pub mod words;
@@ -30,10 +31,11 @@ use toml::de::DeTable;
 
 use crate::diag::{self, Diag};
 use crate::name::Name;
+use crate::settings::Declared;
 
 pub(crate) use format::sounds_secret;
 pub(crate) use shape::{narrow, require};
-pub(crate) use suggest::nearest;
+pub use suggest::nearest;
 
 /// The environment that needs no declaration.
 pub const LOCAL: &str = "local";
@@ -47,17 +49,6 @@ pub struct Manifest {
     faults: Vec<Diag>,
 }
 
-/// A setting as declared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeclaredSetting {
-    /// Whether its value is masked.
-    pub secret: bool,
-    /// The value where none is found.
-    pub default: Option<String>,
-    /// The services, jobs and crons that get it (`build` for the build steps); `None`: all.
-    pub services: Option<Vec<String>>,
-}
-
 /// Reads a manifest, and reports every fault and warning that can be found without the values of
 /// settings, for all its environments. Without an error among them, the manifest can be resolved.
 ///
@@ -69,6 +60,7 @@ pub fn load(text: &str) -> (Option<Manifest>, Vec<Diag>) {
     let mut root = Node::document(document.get_ref(), 0..text.len());
     let broken = !faults.is_empty();
     shape::check(text, &mut root, broken, &mut diags);
+    settings::normalise(&mut root);
     let manifest = Manifest { text: text.to_owned(), root, faults: diags.clone() };
     // After a fault of the syntax the parser may have lost a key or a table: what seems missing
     // then need not be.
@@ -128,7 +120,14 @@ impl Manifest {
                 .filter(|node| node.value != Value::Invalid);
         }
         match over {
-            Some(over) => Some(root.overlaid(&over)),
+            Some(over) => {
+                if let (Value::Table(below), Some(over)) = (&mut root.value, over.get("settings"))
+                    && let Some(below) = below.get_mut("settings")
+                {
+                    settings::replace_sources(below, over);
+                }
+                Some(root.overlaid(&over))
+            }
             None => (environment == LOCAL).then_some(root),
         }
     }
@@ -136,8 +135,18 @@ impl Manifest {
     /// The settings that are declared for `environment`: for whoever looks up their values, which
     /// must give those with a default their default.
     #[must_use]
-    pub fn settings(&self, environment: &str) -> IndexMap<String, DeclaredSetting> {
-        self.overlaid(environment).map(|root| declared_settings(&root)).unwrap_or_default()
+    pub fn settings(&self, environment: &str) -> IndexMap<String, Declared> {
+        self.overlaid(environment).map(|root| settings::declared(&root, &self.text)).unwrap_or_default()
+    }
+
+    /// Whether something in `environment` refers to the setting `name`, which need not be declared.
+    #[must_use]
+    pub fn refers_to_setting(&self, environment: &str, name: &str) -> bool {
+        let written = [format!("{{settings.{name}}}"), format!("{{settings.{name}|")];
+        let refers = |text: &str| written.iter().any(|written| text.contains(written.as_str()));
+        self.overlaid(environment).is_some_and(|root| {
+            root.any_text(&|key, text| refers(text) || (key == "basic_auth" && text == name))
+        })
     }
 
     pub(crate) fn faults(&self) -> &[Diag] {
@@ -147,24 +156,4 @@ impl Manifest {
     pub(crate) fn root(&self) -> &Node {
         &self.root
     }
-}
-
-pub(crate) fn declared_settings(root: &Node) -> IndexMap<String, DeclaredSetting> {
-    let declared = root.get("settings").and_then(Node::table).into_iter().flatten();
-    declared
-        .map(|(key, node)| {
-            let names = |list: &Node| match &list.value {
-                Value::List(items) => {
-                    Some(items.iter().filter_map(|item| item.text().map(str::to_owned)).collect())
-                }
-                _ => None,
-            };
-            let setting = DeclaredSetting {
-                secret: matches!(node.get("secret").map(|node| &node.value), Some(Value::Bool(true))),
-                default: node.get("default").and_then(Node::text).map(str::to_owned),
-                services: node.get("services").and_then(names),
-            };
-            (key.clone(), setting)
-        })
-        .collect()
 }

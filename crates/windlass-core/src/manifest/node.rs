@@ -117,6 +117,20 @@ impl Node {
         }
     }
 
+    /// Whether any text in this tree, with the key that it stands under, is what `is` says.
+    pub(crate) fn any_text(&self, is: &dyn Fn(&str, &str) -> bool) -> bool {
+        self.any_text_under("", is)
+    }
+
+    fn any_text_under(&self, key: &str, is: &dyn Fn(&str, &str) -> bool) -> bool {
+        match &self.value {
+            Value::Text(text) => is(key, text),
+            Value::List(items) => items.iter().any(|item| item.any_text_under(key, is)),
+            Value::Table(entries) => entries.iter().any(|(key, node)| node.any_text_under(key, is)),
+            _ => false,
+        }
+    }
+
     /// This tree with `over` laid upon it: tables are merged key by key, all else is replaced.
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {

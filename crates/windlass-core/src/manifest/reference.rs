@@ -1,16 +1,17 @@
 //! The reference of the manifest, for people. Printed from `fields/`.
 
 use super::fields::{
-    APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, OVERLAY, QUIET, RATE_LIMIT, RESOURCE, RESTART,
-    ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STRATEGY, TLS, UNDO,
+    APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, NOTIFY, OVERLAY, QUIET, RATE_LIMIT, RESOURCE,
+    RESTART, ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STRATEGY, TLS, UNDO, URL,
 };
 use super::kind::{Field, Kind, Table};
 
 /// The tables in the order in which they are explained.
-static TABLES: [&Table; 24] = [
+static TABLES: [&Table; 26] = [
     &ROOT,
     &APP,
     &SETTING,
+    &URL,
     &BUILD,
     &STEP,
     &SERVICE,
@@ -31,6 +32,7 @@ static TABLES: [&Table; 24] = [
     &RATE_LIMIT,
     &DEPLOY,
     &SMOKE,
+    &NOTIFY,
     &OVERLAY,
 ];
 
@@ -62,7 +64,11 @@ In commands that are no shell lines and in `env`, these stand for values:
 | `{app}`, `{environment}` | their names |
 | `{shared}` | the directory that all releases share |
 | `{settings.KEY}` | a setting; a secret in `env` only, because everybody can read a process's arguments |
+| `{settings.KEY.file}` | the path of the file that holds a setting with `file = true` |
 | `{resources.NAME.FACT}` | a fact about a resource; `url` and `password` in `env` only |
+
+`|url` behind a reference percent-encodes what is put in, `|json` writes it as the inside of a JSON string, `|host` puts an IPv6
+address in brackets: `{settings.KEY|url}`.
 
 `{{port}}` is the text `{port}`. Braces that hold no such word, as JSON's, are themselves.
 

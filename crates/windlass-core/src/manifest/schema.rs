@@ -81,6 +81,7 @@ fn of_kind(kind: &Kind, partial: bool, definitions: &mut Map<String, Json>) -> J
         Kind::True => json!({ "const": true }),
         Kind::Integer { min, max } if *max == i64::MAX => json!({ "type": "integer", "minimum": min }),
         Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Number { min, .. } if *min == f64::MIN => json!({ "type": "number" }),
         Kind::Number { min, max } if *max == f64::MAX => json!({ "type": "number", "minimum": min }),
         Kind::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
         Kind::Choice(choices) => {
@@ -135,6 +136,7 @@ fn of_format(format: Format) -> Json {
         Format::Span | Format::PositiveSpan => pattern("^([0-9]+(ms|s|m|h|d))+$"),
         Format::Size => pattern("^[0-9]+ *([kKmMgGtT][iI]?)?[bB]?$"),
         Format::Name => pattern(&format!("^(?=.{{1,{}}}$)[a-z]([a-z0-9-]*[a-z0-9])?$", Name::MAX)),
+        Format::Scheme => pattern("^[a-z][a-z0-9+.-]*$"),
         Format::EnvName => pattern("^[A-Za-z_][A-Za-z0-9_]*$"),
         Format::Path => pattern("^(?!/)(?!.*(^|/)\\.\\.(/|$)).+$"),
         Format::Root => pattern("^(?!/)(?!.*(^|/|:)\\.\\.(/|$)).+$"),

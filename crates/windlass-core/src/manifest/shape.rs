@@ -369,9 +369,9 @@ pub(crate) fn place(path: &[String]) -> String {
 
 /// Another table that has such a key: it was typed at the wrong place.
 fn elsewhere(table: &Table, key: &str) -> Option<(&'static Table, &'static str)> {
-    use super::fields::{BUILD, CRON, DEPLOY, JOB, LISTEN, RESOURCE, ROUTE, SERVICE};
-    let tables: [&'static Table; 9] =
-        [&SERVICE, &JOB, &CRON, &RESOURCE, &ROUTE, &LISTEN, &DEPLOY, &BUILD, &ROOT];
+    use super::fields::{BUILD, CRON, DEPLOY, JOB, LISTEN, NOTIFY, RESOURCE, ROUTE, SERVICE};
+    let tables: [&'static Table; 10] =
+        [&SERVICE, &JOB, &CRON, &RESOURCE, &ROUTE, &LISTEN, &DEPLOY, &NOTIFY, &BUILD, &ROOT];
     tables
         .into_iter()
         .filter(|other| other.name != table.name)

@@ -1,7 +1,8 @@
 //! "Did you mean": the nearest of the names that exist.
 
 /// The one of `names` that `typed` most likely meant, if any is near.
-pub(crate) fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(typed);
     let limit = (typed.chars().count() / 3).clamp(1, 3);
     names

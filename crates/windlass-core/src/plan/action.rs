@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::name::{InstanceId, Name, ReleaseId};
+use crate::spec::Credential;
 use crate::units::Span;
 
 /// What a step does. Every action is idempotent: doing it twice is doing it once.
@@ -57,6 +58,23 @@ pub enum Action {
     StopResource {
         /// The resource.
         resource: Name,
+    },
+    /// Let a private resource that runs know one more account or password, beside those it knows.
+    /// Done when: never by looking; it is done again.
+    AddCredential {
+        /// The resource.
+        resource: Name,
+        /// Which.
+        credential: Credential,
+    },
+    /// Make a private resource forget an account or password, once nothing that runs was given it.
+    /// The one that the active release signs in with is refused.
+    /// Done when: the resource's identity does not know it.
+    RevokeCredential {
+        /// The resource.
+        resource: Name,
+        /// Which.
+        credential: Credential,
     },
     /// Run a job to its end.
     /// Done when: its keeper recorded success for this release.

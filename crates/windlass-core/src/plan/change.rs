@@ -36,6 +36,8 @@ pub enum Reason {
     Definition,
     /// It should run and does not.
     NotRunning,
+    /// What it signs in with is exchanged.
+    Credential,
     /// A fresh start was asked for.
     Asked,
     /// Only the number of copies changes.
@@ -54,6 +56,7 @@ impl fmt::Display for Reason {
             Self::Files => "its files changed",
             Self::Definition => "its definition or a setting it sees changed",
             Self::NotRunning => "it is not running",
+            Self::Credential => "what it signs in with is exchanged",
             Self::Asked => "it was asked for",
             Self::Scaled => "the number of copies changes",
             Self::Removed => "it is no longer in the manifest",
@@ -102,7 +105,8 @@ pub(super) fn fate(
     let named = match request {
         Request::Restart { .. } => asked,
         Request::Scale { replicas } => replicas.contains_key(name),
-        _ => true,
+        Request::Rotate { .. } => false,
+        Request::Deploy | Request::Rollback { .. } | Request::Stop { .. } => true,
     };
     // What was stopped by hand stays so while other services are scaled or restarted.
     let stopped_by_hand = !named && own.is_empty() && known.is_some_and(|k| k.replicas > 0);
@@ -143,7 +147,11 @@ pub(super) fn fate(
                 (Some(was), Some(_)) => service_digest(was, name, source) == digest,
                 _ => false,
             };
-            if only_files { Reason::Files } else { Reason::Definition }
+            match (only_files, request) {
+                (true, _) => Reason::Files,
+                (false, Request::Rotate { .. }) => Reason::Credential,
+                (false, _) => Reason::Definition,
+            }
         }
     };
     let change = Change { service: name.clone(), reason, from: running.len() as u32, to: wanted as u32 };

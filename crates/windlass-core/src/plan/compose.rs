@@ -8,8 +8,8 @@ use super::change::{Fate, fate, removed};
 use super::rollout::Rollout;
 use super::script::Script;
 use super::{
-    Action, Compensation, Observed, PLAN_VERSION, Phase, Plan, PlanError, Reason, Request, Traffic, Tree,
-    Wanted, halt, job_digest, resource_digest,
+    Action, Compensation, Observed, PLAN_VERSION, Phase, Plan, PlanError, Reason, Request, Rotated, Traffic,
+    Tree, Wanted, credential, halt, job_digest, resource_digest,
 };
 use crate::name::{InstanceId, Name, ReleaseId};
 use crate::spec::{Job, Spec, Undo, When};
@@ -29,13 +29,17 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
             known(&spec, replicas.keys())?;
             scale(&mut spec, replicas)?;
         }
-        Request::Deploy | Request::Rollback { .. } => {}
+        Request::Deploy | Request::Rollback { .. } | Request::Rotate { .. } => {}
     }
     if wanted.request != Request::Deploy && observed.active.is_none() {
         return Err(PlanError::NothingDeployed);
     }
 
     let release = ReleaseId(observed.next_release.max(1));
+    credential::carry(&mut spec, observed);
+    if let Request::Rotate { what: Rotated::Resource(name) } = &wanted.request {
+        credential::renew(&mut spec, name, release, observed)?;
+    }
     let existing = reusable(wanted, observed);
     if existing.is_none() && wanted.source.path.is_empty() {
         return Err(PlanError::TreeMissing);
@@ -58,7 +62,8 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         && fates.values().all(|f| f.change.reason == Reason::Unchanged)
         && gone.is_empty()
         && jobs.is_empty()
-        && resources.is_empty();
+        && resources.is_empty()
+        && credential::left(&spec, observed).next().is_none();
 
     let mut plan = Plan {
         version: PLAN_VERSION,
@@ -81,6 +86,7 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         }
         script.then_step(Phase::Lock, Action::TakeLock, Compensation::Unneeded);
         start_resources(&mut script, &plan, &resources, observed);
+        credential::add(&mut script, &plan);
         run_jobs(&mut script, &plan.spec, &jobs);
         let old = observed
             .active
@@ -108,7 +114,9 @@ fn reusable(wanted: &Wanted, observed: &Observed) -> Option<ReleaseId> {
         Request::Rollback { to, .. } => {
             observed.releases.iter().find(|(release, _)| release == to).map(|(_, tree)| *tree)
         }
-        Request::Restart { .. } | Request::Scale { .. } | Request::Stop { .. } => active,
+        Request::Restart { .. } | Request::Scale { .. } | Request::Stop { .. } | Request::Rotate { .. } => {
+            active
+        }
     };
     if let Some(own) = own.filter(|own| observed.trees.iter().any(|tree| tree.id == *own)) {
         return Some(own);
@@ -191,7 +199,10 @@ fn start_resources(script: &mut Script, plan: &Plan, due: &[Name], observed: &Ob
             Some(active) if running => Action::StartResource { resource: name.clone(), of: active.release },
             _ => Action::StopResource { resource: name.clone() },
         };
-        let start = Action::StartResource { resource: name.clone(), of: plan.release };
+        // One whose credential is exchanged starts with the one it knows.
+        let renews = matches!(&plan.request, Request::Rotate { what: Rotated::Resource(new) } if new == name);
+        let of = before.filter(|_| renews).map_or(plan.release, |active| active.release);
+        let start = Action::StartResource { resource: name.clone(), of };
         script.step(Phase::Resources, start, Compensation::Always(undo));
     }
     script.then();
@@ -253,6 +264,8 @@ fn retire(
             script.step(Phase::Retire, stop, Compensation::Unneeded);
         }
     }
+    script.then();
+    credential::revoke(script, &plan.spec, observed);
     script.then();
     let wanted = |name: &Name| plan.spec.resources.get(name).is_some_and(crate::spec::Resource::is_private);
     for (name, seen) in &observed.resources {

@@ -13,6 +13,7 @@
 mod action;
 mod change;
 mod compose;
+mod credential;
 mod digest;
 mod halt;
 mod observed;
@@ -29,6 +30,7 @@ pub use observed::{Activation, Observed, ObservedInstance, ObservedResource, Tre
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::manifest::nearest;
 use crate::name::{Name, ReleaseId};
 use crate::spec::Spec;
 
@@ -92,6 +94,27 @@ pub enum Request {
         /// These; empty: all, and the resources after them.
         services: Vec<Name>,
     },
+    /// Exchange what the services sign in with for something new.
+    Rotate {
+        /// What.
+        what: Rotated,
+    },
+}
+
+/// What a rotation exchanges.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rotated {
+    /// The credential of this private resource.
+    Resource(Name),
+}
+
+impl std::fmt::Display for Rotated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Resource(name) => write!(f, "the credential of {name}"),
+        }
+    }
 }
 
 /// What is wanted: the arguments of [`plan`].
@@ -219,6 +242,10 @@ pub enum PlanError {
     NothingDeployed,
     /// The tree that the release is to run from is gone, and there is no source to build it from.
     TreeMissing,
+    /// There is no such private resource; what there is.
+    UnknownResource(Name, Vec<Name>),
+    /// Everything was stopped, so that nothing can show whether the new credential works.
+    Stopped,
 }
 
 impl std::fmt::Display for PlanError {
@@ -226,13 +253,27 @@ impl std::fmt::Display for PlanError {
         match self {
             Self::UnknownService(name, known) => {
                 let known: Vec<&str> = known.iter().map(Name::as_str).collect();
-                write!(f, "there is no service {name}; there is {}", known.join(", "))
+                match nearest(name.as_str(), known.iter().copied()) {
+                    Some(meant) => write!(f, "there is no service {name}: did you mean {meant}?"),
+                    None => write!(f, "there is no service {name}; there is {}", known.join(", ")),
+                }
             }
             Self::SingletonReplicas(name) => {
                 write!(f, "{name} is a singleton: it can have 1 copy or 0, never more")
             }
             Self::TreeMissing => f.write_str(
                 "the release's files are gone from this host: deploy its commit again instead of going back",
+            ),
+            Self::UnknownResource(name, known) if known.is_empty() => {
+                write!(f, "there is no private resource {name}; Windlass runs none for this application")
+            }
+            Self::UnknownResource(name, known) => {
+                let known: Vec<&str> = known.iter().map(Name::as_str).collect();
+                write!(f, "there is no private resource {name}; there is {}", known.join(", "))
+            }
+            Self::Stopped => f.write_str(
+                "everything is stopped, so nothing could show that what is new works: start it first, with \
+                 windlass restart",
             ),
             Self::NothingDeployed => f.write_str("nothing is deployed here yet: run windlass deploy first"),
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest;
 use crate::name::{InstanceId, Name, ReleaseId};
-use crate::spec::Spec;
+use crate::spec::{Credential, Spec};
 
 /// What was seen of an environment, before a plan is made. An environment that was never deployed
 /// to is the default.
@@ -72,6 +72,9 @@ pub struct ObservedResource {
     pub digest: String,
     /// Whether it runs.
     pub running: bool,
+    /// What it lets sign in, the oldest first; also what is about to be revoked.
+    #[serde(default)]
+    pub credentials: Vec<Credential>,
 }
 
 impl Observed {

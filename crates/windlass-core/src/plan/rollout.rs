@@ -156,7 +156,7 @@ impl Rollout<'_> {
 
     fn gate(&self, script: &mut Script) {
         script.then();
-        if matches!(self.plan.request, Request::Deploy | Request::Rollback { .. }) {
+        if matches!(self.plan.request, Request::Deploy | Request::Rollback { .. } | Request::Rotate { .. }) {
             for index in 0..self.plan.spec.deploy.smoke.len() {
                 script.step(Phase::Gate, Action::SmokeTest { index }, Compensation::Unneeded);
             }

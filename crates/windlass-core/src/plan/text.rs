@@ -71,6 +71,7 @@ impl Plan {
                 format!("Roll {title} back to {to}, as {}", self.release)
             }
             (Request::Restart { .. }, _) => format!("Restart {title}, as {}", self.release),
+            (Request::Rotate { what }, _) => format!("Rotate {what} in {title}, as {}", self.release),
             (Request::Scale { .. }, _) => format!("Scale {title}, as {}", self.release),
             (Request::Stop { services }, _) if services.is_empty() => format!("Stop {title}"),
             (Request::Stop { .. }, _) => format!("Stop services of {title}"),
@@ -103,6 +104,10 @@ impl Plan {
             Action::StartResource { resource, of } if *of == self.release => format!("start {resource}"),
             Action::StartResource { resource, of } => format!("start {resource} as {of} had it"),
             Action::StopResource { resource } => format!("stop {resource}; its data stays"),
+            Action::AddCredential { resource, credential } => {
+                format!("let {credential} sign in to {resource}, beside those that do")
+            }
+            Action::RevokeCredential { resource, credential } => format!("revoke {credential} in {resource}"),
             Action::RunJob { job, undo: false } => match self.spec.jobs.get(job) {
                 Some(spec) => format!("run job {job}: {}", spec.command),
                 None => format!("run job {job}"),

@@ -1,4 +1,5 @@
 //! Decisions that depend on nothing but what was measured.
 
+pub mod bake;
 pub mod cron;
 pub mod health;

@@ -1,10 +1,13 @@
 //! Recognising what has not changed: a digest over all that a process sees.
 
+use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::composed;
 use crate::name::Name;
 use crate::spec::{
-    Command, Job, Probe, Reference, Resource, Service, Setting, Source, Spec, Strategy, Template, Undo,
+    Command, Credential, Engine, Job, Probe, Reference, Resource, Service, Setting, Source, Spec, Strategy,
+    Template, Undo,
 };
 
 /// All templates of a specification.
@@ -14,7 +17,8 @@ pub(super) fn templates(spec: &Spec) -> impl Iterator<Item = &Template> {
     let crons = spec.crons.values().flat_map(|cron| cron.env.values().chain(words(&cron.command)));
     let steps = spec.build.steps.iter().flat_map(|step| words(&step.command));
     let resources = spec.resources.values().flat_map(of_resource);
-    services.chain(jobs).chain(crons).chain(spec.build.env.values()).chain(steps).chain(resources)
+    let told = spec.notify.values().map(|notify| &notify.url);
+    services.chain(jobs).chain(crons).chain(spec.build.env.values()).chain(steps).chain(resources).chain(told)
 }
 
 fn words(command: &Command) -> &[Template] {
@@ -30,7 +34,9 @@ fn of_service(service: &Service) -> impl Iterator<Item = &Template> {
         Probe::Command(command) => words(command),
         Probe::Http { .. } | Probe::Tcp => &[],
     });
-    service.env.values().chain(words(&service.command)).chain(probes)
+    let idle = service.stop.quiet.as_ref().and_then(|quiet| quiet.idle.as_ref());
+    let idle = idle.map_or(&[][..], words);
+    service.env.values().chain(words(&service.command)).chain(probes).chain(idle)
 }
 
 fn of_job(job: &Job) -> impl Iterator<Item = &Template> {
@@ -50,6 +56,14 @@ fn of_resource(resource: &Resource) -> impl Iterator<Item = &Template> {
     .into_iter()
 }
 
+/// The resource that whoever is told this can sign in to.
+fn signs_in(reference: &Reference) -> Option<&str> {
+    match reference {
+        Reference::Resource { name, field } if Engine::is_of_credential(field) => Some(name),
+        _ => None,
+    }
+}
+
 /// What a process sees, in a form whose bytes depend on nothing else.
 #[derive(Serialize)]
 struct Seen<'a, T> {
@@ -60,7 +74,21 @@ struct Seen<'a, T> {
     what: &'a T,
     files: &'a str,
     settings: Vec<(&'a str, Option<&'a Setting>)>,
-    resources: Vec<(&'a str, Option<&'a Resource>)>,
+    /// Without their credentials.
+    resources: Vec<(&'a str, Option<Resource>)>,
+    /// What it signs in with, where that is no longer what the resource was made with.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    credentials: Vec<(&'a str, Credential)>,
+}
+
+impl Service {
+    /// Whether it signs in to the private resource `resource`, be it through `settings` that are put
+    /// together: to do so with another credential it has to be started anew.
+    #[must_use]
+    pub fn signs_in(&self, resource: &Name, settings: &IndexMap<String, Setting>) -> bool {
+        let references = composed::references(of_service(self), settings);
+        references.into_iter().filter_map(signs_in).any(|name| name == resource.as_str())
+    }
 }
 
 impl Spec {
@@ -83,7 +111,8 @@ impl Spec {
         Some(self.digest("service", name, &alike, files, of_service(service), needed))
     }
 
-    /// A digest of all that the job `name` sees; see [`service_digest`](Self::service_digest).
+    /// A digest of all that the job `name` sees, but for what it signs in with: another password is
+    /// no reason to migrate again. See [`service_digest`](Self::service_digest).
     #[must_use]
     pub fn job_digest(&self, name: &Name, files: &str) -> Option<String> {
         let job = self.jobs.get(name)?;
@@ -98,11 +127,13 @@ impl Spec {
         Some(self.digest("cron", name, cron, files, templates, std::iter::empty()))
     }
 
-    /// A digest of the resource `name`; see [`service_digest`](Self::service_digest).
+    /// A digest of the resource `name`, but for its credential, which a server takes while it runs;
+    /// see [`service_digest`](Self::service_digest).
     #[must_use]
     pub fn resource_digest(&self, name: &Name) -> Option<String> {
         let resource = self.resources.get(name)?;
-        Some(self.digest("resource", name, resource, "", of_resource(resource), std::iter::empty()))
+        let alike = resource.clone().with_credential(Credential::FIRST);
+        Some(self.digest("resource", name, &alike, "", of_resource(resource), std::iter::empty()))
     }
 
     /// A digest of how a release is built from files with the digest `files`: equal inputs need no
@@ -125,9 +156,11 @@ impl Spec {
     ) -> String {
         let mut settings = Vec::new();
         let mut resources: Vec<&str> = needed.collect();
-        for reference in templates.flat_map(Template::references) {
+        let mut credentials = Vec::new();
+        for reference in composed::references(templates, &self.settings) {
+            credentials.extend(signs_in(reference).filter(|_| kind != "job"));
             match reference {
-                Reference::Setting(key) => settings.push(key.as_str()),
+                Reference::Setting(key) | Reference::SettingFile(key) => settings.push(key.as_str()),
                 Reference::Resource { name, .. } => resources.push(name),
                 _ => {}
             }
@@ -135,16 +168,16 @@ impl Spec {
         resources.sort_unstable();
         resources.dedup();
         for name in &resources {
-            for reference in
-                self.resources.get(*name).into_iter().flat_map(of_resource).flat_map(Template::references)
-            {
-                if let Reference::Setting(key) = reference {
-                    settings.push(key);
-                }
-            }
+            let address = self.resources.get(*name).into_iter().flat_map(of_resource);
+            let seen = composed::references(address, &self.settings);
+            settings.extend(seen.into_iter().filter_map(composed::setting_of));
         }
         settings.sort_unstable();
         settings.dedup();
+        credentials.sort_unstable();
+        credentials.dedup();
+        let alike = |name: &str| Some(self.resources.get(name)?.clone().with_credential(Credential::FIRST));
+        let credential = |name: &str| self.resources.get(name)?.credential().filter(|c| !c.is_first());
         let seen = Seen {
             kind,
             app: &self.app,
@@ -153,7 +186,8 @@ impl Spec {
             what,
             files,
             settings: settings.into_iter().map(|key| (key, self.settings.get(key))).collect(),
-            resources: resources.into_iter().map(|name| (name, self.resources.get(name))).collect(),
+            resources: resources.into_iter().map(|name| (name, alike(name))).collect(),
+            credentials: credentials.into_iter().filter_map(|name| Some((name, credential(name)?))).collect(),
         };
         // Every part is made of text, numbers and lists, which JSON can always hold; were it not
         // so, the debug form would still tell two specifications apart.

@@ -3,24 +3,27 @@
 //!
 //! What is implied: services are put in an order in which they can start; a service needs the
 //! resources that its environment or command refers to; every setting is passed on as an environment
-//! variable, with `[env]` and a service's own `env` laid over it; a singleton is recreated; the one
+//! variable or as the path of a file, with `[env]` and a service's own `env` laid over it; a singleton is recreated; the one
 //! service that listens gets all requests where there are no routes.
 
+mod composed;
 mod digest;
 mod faults;
 mod job;
+mod notify;
 mod order;
 mod read;
 mod resource;
 mod route;
 mod service;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::diag::{self, Diag};
 use crate::manifest::fields::ROOT;
-use crate::manifest::{DeclaredSetting, LOCAL, Manifest, Node, declared_settings, nearest, require};
+use crate::manifest::{LOCAL, Manifest, Node, nearest, require};
 use crate::name::Name;
+use crate::settings::Declared;
 use crate::spec::{Port, Reference, Setting, Spec, Template};
 
 use read::Reader;
@@ -94,7 +97,7 @@ fn of_environment(
     diags: &mut Vec<Diag>,
 ) -> Option<Spec> {
     require(&ROOT, root, &mut vec![], diags);
-    let declared = declared_settings(root);
+    let declared = crate::manifest::settings::declared(root, manifest.text());
     let found = known_settings(&declared, settings);
     // Where the name is refused, another stands in, so that all other faults are still found.
     let app = manifest.app().or_else(|| Name::new("app").ok())?;
@@ -115,22 +118,33 @@ fn of_environment(
 
 /// The settings there will be. Before their values are known, all that are declared.
 fn known_settings(
-    declared: &IndexMap<String, DeclaredSetting>,
+    declared: &IndexMap<String, Declared>,
     found: Option<&IndexMap<String, Setting>>,
 ) -> IndexMap<String, Setting> {
+    let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex()[..16].to_owned();
     let mut known = IndexMap::new();
     for (key, setting) in declared {
-        let fingerprint = match (found.and_then(|found| found.get(key)), &setting.default) {
-            (Some(found), _) => found.fingerprint.clone(),
-            // The default stands in the manifest for all to read; its hash needs no key.
-            (None, Some(default)) => blake3::hash(default.as_bytes()).to_hex()[..16].to_owned(),
-            (None, None) => String::new(),
+        let given = found.and_then(|found| found.get(key));
+        let (fingerprint, composed) = match (given, &setting.composed, &setting.default) {
+            (Some(given), ..) => (given.fingerprint.clone(), given.composed.clone()),
+            // What stands in the manifest is there for all to read; its hash needs no key.
+            (None, Some(template), _) => (hash(&template.to_string()), Some(template.clone())),
+            (None, None, Some(default)) => (hash(default), None),
+            // It need not be there, and is not.
+            (None, None, None) if found.is_some() && !setting.required => continue,
+            (None, None, None) => (String::new(), None),
         };
-        known.insert(key.clone(), Setting { secret: setting.secret, fingerprint });
+        let file = setting.file;
+        known.insert(key.clone(), Setting { secret: setting.secret, fingerprint, composed, file });
     }
     for (key, setting) in found.into_iter().flatten() {
-        let secret = known.get(key).is_some_and(|known| known.secret) || setting.secret;
-        known.insert(key.clone(), Setting { secret, ..setting.clone() });
+        if !declared.contains_key(key) {
+            known.insert(key.clone(), setting.clone());
+        }
+    }
+    if found.is_some() {
+        let is_required = |key: &str| declared.get(key).is_none_or(|setting| setting.required);
+        composed::leave_out_incomplete(&mut known, is_required);
     }
     known
 }
@@ -139,7 +153,7 @@ fn complete(
     root: &Node,
     app: Name,
     environment: Name,
-    declared: &IndexMap<String, DeclaredSetting>,
+    declared: &IndexMap<String, Declared>,
     settings: IndexMap<String, Setting>,
 ) -> Spec {
     let read = Reader::new(&ROOT, Some(root));
@@ -148,9 +162,18 @@ fn complete(
             let only = declared.get(*key).and_then(|setting| setting.services.as_ref());
             only.is_none_or(|names| names.iter().any(|name| name == receiver))
         };
-        let template =
-            |key: &String| Some((key.clone(), Template::parse(&format!("{{settings.{key}}}")).ok()?));
-        settings.keys().filter(passed).filter_map(template).collect()
+        // A build runs before any resource does.
+        let early = |key: &str| {
+            receiver == "build"
+                && settings.get(key).is_some_and(|own| composed::needs_resource(own, &settings))
+        };
+        let passed_on = |key: &String| match settings.get(key) {
+            Some(Setting { file: true, .. }) => {
+                (format!("{key}_FILE"), Template::of(Reference::SettingFile(key.clone())))
+            }
+            _ => (key.clone(), Template::of(Reference::Setting(key.clone()))),
+        };
+        settings.keys().filter(passed).filter(|key| !early(key)).map(passed_on).collect()
     };
     let common = read.templates("env");
     let env_of = |receiver: &Name| {
@@ -166,7 +189,7 @@ fn complete(
     let services: IndexMap<_, _> = read
         .named("services")
         .map(|(name, node)| {
-            let service = service::service(node, env_of(&name), &resource_names);
+            let service = service::service(node, env_of(&name), &resource_names, &settings);
             (name, service)
         })
         .collect();
@@ -188,7 +211,9 @@ fn complete(
         listen: route::listen(read.given("listen"), !routes.is_empty()),
         routes,
         deploy: route::deploy(read.given("deploy")),
+        notify: read.named("notify").filter_map(|(name, node)| Some((name, notify::notify(node)?))).collect(),
         settings,
+        sealed: None,
         app,
         environment,
     }
@@ -196,12 +221,12 @@ fn complete(
 
 /// Leaves out the settings that nothing refers to.
 fn keep_used(spec: &mut Spec) {
-    let mut used: Vec<String> =
+    let mut used: IndexSet<String> =
         spec.routes.iter().filter_map(|route| route.access.basic_auth.clone()).collect();
-    for reference in digest::templates(spec).flat_map(Template::references) {
-        if let Reference::Setting(key) = reference {
-            used.push(key.clone());
-        }
-    }
+    used.extend(
+        composed::references(digest::templates(spec), &spec.settings)
+            .into_iter()
+            .filter_map(|reference| composed::setting_of(reference).map(str::to_owned)),
+    );
     spec.settings.retain(|key, _| used.contains(key));
 }

@@ -4,7 +4,7 @@ use super::read::Reader;
 use crate::manifest::fields::RESOURCE;
 use crate::manifest::{Node, Value};
 use crate::name::Name;
-use crate::spec::{Engine, Resource, Source, Template};
+use crate::spec::{Credential, Engine, Resource, Source, Template};
 
 /// A resource of the application `app`; `None` where its engine is missing or refused.
 pub(super) fn resource(node: &Node, app: &Name) -> Option<Resource> {
@@ -36,6 +36,7 @@ pub(super) fn resource(node: &Node, app: &Name) -> Option<Resource> {
         port,
         options,
         memory: read.size("memory"),
+        credential: Credential::FIRST,
     };
     Some(Resource { engine, source })
 }

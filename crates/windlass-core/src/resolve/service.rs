@@ -2,23 +2,29 @@
 
 use indexmap::IndexMap;
 
+use super::composed;
 use super::read::{Reader, command};
 use crate::manifest::fields::{CHECK, LIMITS, QUIET, RESTART, ROLLING, SERVICE, STOP, STRATEGY};
 use crate::manifest::{Node, Value};
 use crate::name::Name;
 use crate::spec::{
-    Check, Checks, Command, Limits, Port, Probe, Quiet, Reference, Restart, RestartWhen, Service, Stop,
-    Strategy, Template,
+    Check, Checks, Command, Limits, Port, Probe, Quiet, Reference, Restart, RestartWhen, Service, Setting,
+    Stop, Strategy, Template,
 };
 
 /// A service; `common` is the environment it shares with others.
-pub(super) fn service(node: &Node, common: IndexMap<String, Template>, resources: &[Name]) -> Service {
+pub(super) fn service(
+    node: &Node,
+    common: IndexMap<String, Template>,
+    resources: &[Name],
+    settings: &IndexMap<String, Setting>,
+) -> Service {
     let read = Reader::new(&SERVICE, Some(node));
     let singleton = read.bool("singleton");
     let mut env = common;
     env.extend(read.templates("env"));
     let command = read.command("command");
-    let needs = with_resources(read.names("needs"), &command, &env, resources);
+    let needs = with_resources(read.names("needs"), &command, &env, resources, settings);
     Service {
         command,
         directory: directory(read),
@@ -48,12 +54,13 @@ fn with_resources(
     command: &Command,
     env: &IndexMap<String, Template>,
     resources: &[Name],
+    settings: &IndexMap<String, Setting>,
 ) -> Vec<Name> {
     let words = match command {
         Command::Argv(words) => words.as_slice(),
         Command::Shell(_) => &[],
     };
-    for reference in words.iter().chain(env.values()).flat_map(Template::references) {
+    for reference in composed::references(words.iter().chain(env.values()), settings) {
         if let Reference::Resource { name, .. } = reference
             && let Some(resource) = resources.iter().find(|resource| resource.as_str() == name)
             && !needs.contains(resource)
@@ -117,7 +124,7 @@ fn signal(read: Reader<'_>) -> String {
 fn stop(read: Reader<'_>) -> Stop {
     let quiet = read.given("quiet").map(|node| {
         let read = Reader::new(&QUIET, Some(node));
-        Quiet { signal: signal(read), wait: read.span("wait") }
+        Quiet { signal: signal(read), wait: read.span("wait"), idle: read.given("idle").and_then(command) }
     });
     Stop { signal: signal(read), grace: read.span("grace"), quiet }
 }

@@ -1,15 +1,37 @@
-//! Settings as text and as values: reading and writing `.env` files, and [`Secret`].
+//! Settings: what is declared of them, where their values come from, and which one holds.
+//!
+//! ```text
+//! manifest -> Declared --+
+//! Layers ----------------+-- assemble --> Assembled --check--> Faults
+//! ```
 //!
 //! [`dotenv::parse`] reads a file as docker compose does and collects every [`Fault`] with its
-//! place; [`write()`] writes what `parse` reads back. No message ever shows a value.
+//! place; [`write()`] writes what `parse` reads back; [`sealed`] is the encrypted file. No message
+//! ever shows a secret value.
 
+mod assemble;
+pub mod audit;
+mod check;
+mod declared;
 pub mod dotenv;
+pub mod foreign;
 mod interpolate;
+mod kind;
+mod layers;
+pub mod sealed;
 mod secret;
+mod template;
 mod write;
 
+pub use assemble::{Assembled, Resolved, Text, Value, assemble};
+pub(crate) use check::whole;
+pub use check::{Misfit, check};
+pub use declared::{Bounds, Declared};
 pub use dotenv::{Entry, Parsed};
+pub use kind::Kind;
+pub use layers::{File, Layers, Provenance, Sealed};
 pub use secret::Secret;
+pub use template::template;
 pub use write::{NotWritable, write};
 
 use std::fmt;

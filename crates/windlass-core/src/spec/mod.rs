@@ -5,15 +5,19 @@
 //! [`Template`] names them, and the host puts their values in when it starts a process.
 
 mod check;
+mod encoding;
 mod job;
+mod notify;
 mod resource;
 mod route;
 mod service;
 mod template;
 
 pub use check::{Check, Checks, Probe};
+pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
-pub use resource::{Engine, Resource, Source};
+pub use notify::{MessageFormat, Notify, Occasion};
+pub use resource::{Credential, Engine, Resource, Source};
 pub use route::{Access, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
 pub use template::{Part, Reference, Template};
@@ -22,6 +26,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
+pub use crate::settings::sealed::Version as SealedVersion;
 use crate::units::Span;
 
 /// The whole application in one environment.
@@ -49,20 +54,39 @@ pub struct Spec {
     pub routes: Vec<Route>,
     /// How a deploy goes.
     pub deploy: Deploy,
+    /// Who is told when something happens.
+    #[serde(default)]
+    pub notify: IndexMap<Name, Notify>,
     /// Settings that some template refers to, by name: where their values come from is not
     /// recorded, only whether they are secret and a keyed fingerprint of the value, so that a
     /// change is seen.
     pub settings: IndexMap<String, Setting>,
+    /// The encrypted file that settings came from; `None` when there was none. The ledger remembers
+    /// it with the release, so that an older file does not come back unnoticed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<SealedVersion>,
 }
 
 /// What the specification knows of a setting: never its value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Setting {
     /// Whether the value is masked wherever it would be shown.
     pub secret: bool,
-    /// A keyed hash of the value, 16 hexadecimal digits; the key never leaves the host.
+    /// A keyed hash of the value, 16 hexadecimal digits; the key never leaves the host. Of what is
+    /// put together, a hash of the template.
     pub fingerprint: String,
+    /// What it is put together from where a process starts, where no layer had a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub composed: Option<Template>,
+    /// Whether processes find it in a file.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub file: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// How a release is made from the source.

@@ -83,8 +83,11 @@ pub struct Stop {
 pub struct Quiet {
     /// The signal, such as `TSTP`.
     pub signal: String,
-    /// How long it keeps running after it.
+    /// How long it keeps running after it, at the most.
     pub wait: Span,
+    /// A command that ends with exit code 0 when the worker holds no work any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<Command>,
 }
 
 /// What happens when a process ends by itself.

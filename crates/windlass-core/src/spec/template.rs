@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Encoding;
+
 /// Text in which `{port}`, `{settings.KEY}` or `{resources.db.url}` stand for values that are
-/// known only when a process starts. `{{port}}` stands for the text `{port}`; a brace that does not
+/// known only when a process starts. What is put in can be encoded: `{settings.KEY|url}`. `{{port}}` stands for the text `{port}`; a brace that does not
 /// open a reference (such as JSON's) is itself. Serialises as the text it was parsed from.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Template {
@@ -18,7 +20,7 @@ pub enum Part {
     /// Itself.
     Text(String),
     /// A value to be put in.
-    Reference(Reference),
+    Reference(Reference, Encoding),
 }
 
 /// A value that a template asks for.
@@ -38,6 +40,8 @@ pub enum Reference {
     Shared,
     /// `{settings.KEY}`: a setting's value.
     Setting(String),
+    /// `{settings.KEY.file}`: the path of the file that holds a setting's value.
+    SettingFile(String),
     /// `{resources.db.url}`: a fact about a resource.
     Resource {
         /// The resource.
@@ -65,7 +69,22 @@ impl Template {
     /// A template that is one reference.
     #[must_use]
     pub fn of(reference: Reference) -> Self {
-        Self { parts: vec![Part::Reference(reference)] }
+        Self { parts: vec![Part::Reference(reference, Encoding::Plain)] }
+    }
+
+    /// A template of these pieces.
+    #[must_use]
+    pub fn of_parts(parts: Vec<Part>) -> Self {
+        let mut template = Self::default();
+        for part in parts {
+            match (template.parts.last_mut(), part) {
+                (_, Part::Text(text)) if text.is_empty() => {}
+                // Neighbours become one: it is compared and written as if it had been read.
+                (Some(Part::Text(before)), Part::Text(text)) => before.push_str(&text),
+                (_, part) => template.parts.push(part),
+            }
+        }
+        template
     }
 
     /// Reads a template.
@@ -84,12 +103,12 @@ impl Template {
                 plain.push_str(&format!("{{{inside}}}"));
                 rest = tail;
             } else if let Some((inside, tail)) = reference_at(rest) {
-                let reference = Reference::parse(inside)
-                    .ok_or_else(|| UnknownReference { reference: inside.to_owned() })?;
+                let (reference, encoding) =
+                    part_of(inside).ok_or_else(|| UnknownReference { reference: inside.to_owned() })?;
                 if !plain.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut plain)));
                 }
-                parts.push(Part::Reference(reference));
+                parts.push(Part::Reference(reference, encoding));
                 rest = tail;
             } else {
                 plain.push_str(&rest[..1]);
@@ -112,7 +131,7 @@ impl Template {
     /// The values it asks for.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Reference(reference) => Some(reference),
+            Part::Reference(reference, _) => Some(reference),
             Part::Text(_) => None,
         })
     }
@@ -126,7 +145,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(plain) => text.push_str(plain),
-                Part::Reference(reference) => text.push_str(&value(reference)?),
+                Part::Reference(reference, encoding) => text.push_str(&encoding.encode(&value(reference)?)),
             }
         }
         Ok(text)
@@ -139,8 +158,27 @@ fn reference_at(text: &str) -> Option<(&str, &str)> {
     let word = |word: &str| {
         !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
     };
-    (inside.starts_with(|c: char| c.is_ascii_lowercase()) && inside.split('.').all(word))
-        .then_some((inside, tail))
+    let is_reference =
+        |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('.').all(word);
+    let reads = match inside.split_once('|') {
+        None => is_reference(inside),
+        // `{a|b}` in a pattern is itself.
+        Some((reference, encoding)) => {
+            is_reference(reference) && Reference::parse(reference).is_some() && word(encoding)
+        }
+    };
+    reads.then_some((inside, tail))
+}
+
+/// What stands between the braces of a reference.
+fn part_of(inside: &str) -> Option<(Reference, Encoding)> {
+    match inside.split_once('|') {
+        None => Some((Reference::parse(inside)?, Encoding::Plain)),
+        Some((reference, word)) => {
+            let (_, encoding) = Encoding::WORDS.into_iter().find(|(known, _)| *known == word)?;
+            Some((Reference::parse(reference)?, encoding))
+        }
+    }
 }
 
 /// The inside of the escaped reference, `{{word}}`, that `text` opens with, and what follows it.
@@ -179,6 +217,7 @@ impl Reference {
             ["environment"] => Self::Environment,
             ["shared"] => Self::Shared,
             ["settings", key] => Self::Setting((*key).to_owned()),
+            ["settings", key, "file"] => Self::SettingFile((*key).to_owned()),
             ["resources", name, field] => {
                 Self::Resource { name: (*name).to_owned(), field: (*field).to_owned() }
             }
@@ -197,6 +236,7 @@ impl fmt::Display for Reference {
             Self::Environment => f.write_str("environment"),
             Self::Shared => f.write_str("shared"),
             Self::Setting(key) => write!(f, "settings.{key}"),
+            Self::SettingFile(key) => write!(f, "settings.{key}.file"),
             Self::Resource { name, field } => write!(f, "resources.{name}.{field}"),
         }
     }
@@ -207,7 +247,8 @@ impl fmt::Display for Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => f.write_str(&escaped(text))?,
-                Part::Reference(reference) => write!(f, "{{{reference}}}")?,
+                Part::Reference(reference, Encoding::Plain) => write!(f, "{{{reference}}}")?,
+                Part::Reference(reference, encoding) => write!(f, "{{{reference}|{}}}", encoding.word())?,
             }
         }
         Ok(())
@@ -225,7 +266,8 @@ impl fmt::Display for UnknownReference {
         write!(
             f,
             "{{{0}}} stands for nothing: use {{port}}, {{replica}}, {{release}}, {{app}}, {{environment}}, \
-             {{shared}}, {{settings.KEY}} or {{resources.NAME.FIELD}}, or write {{{{{0}}}}} for the text itself",
+             {{shared}}, {{settings.KEY}} or {{resources.NAME.FIELD}}, with |url, |json or |host behind it where it \
+             is to be encoded, or write {{{{{0}}}}} for the text itself",
             self.reference
         )
     }
@@ -265,6 +307,24 @@ mod tests {
         let error = Template::parse("x {prot}").unwrap_err();
         assert!(error.to_string().starts_with("{prot} stands for nothing: use {port}"), "{error}");
         assert!(error.to_string().ends_with("or write {{prot}} for the text itself"), "{error}");
+    }
+
+    #[test]
+    fn what_is_put_in_is_encoded_as_it_says() {
+        let text = r#"http://{settings.A|url}@{settings.B|host}/{"k":"{settings.C|json}"} {a|b} {x|url}"#;
+        let template = Template::parse(text).unwrap();
+        assert_eq!(template.to_string(), text);
+        let filled = template.fill(|reference| {
+            Ok::<_, ()>(match reference.to_string().as_str() {
+                "settings.A" => "a/b".to_owned(),
+                "settings.B" => "fe80::1".to_owned(),
+                _ => "\"".to_owned(),
+            })
+        });
+        assert_eq!(filled.unwrap(), r#"http://a%2Fb@[fe80::1]/{"k":"\""} {a|b} {x|url}"#);
+        assert_eq!(Template::parse("{settings.A|rot13}").unwrap_err().reference, "settings.A|rot13");
+        let file = Template::parse("{settings.A.file}").unwrap();
+        assert_eq!(file.references().next(), Some(&Reference::SettingFile("A".to_owned())));
     }
 
     proptest! {

@@ -14,6 +14,7 @@ pub(super) fn safety(world: &World) -> Result<(), String> {
         return Err(outrage.clone());
     }
     one_of_each_singleton(world)?;
+    what_runs_can_sign_in(world)?;
     requests_reach_ready_copies(world)?;
     current_is_complete(world)
 }
@@ -28,6 +29,18 @@ fn one_of_each_singleton(world: &World) -> Result<(), String> {
             return Err(format!("singleton: {other} and {id} run at the same time"));
         }
         seen.push((id, single));
+    }
+    Ok(())
+}
+
+fn what_runs_can_sign_in(world: &World) -> Result<(), String> {
+    for id in world.running() {
+        for (name, seen) in &world.resources {
+            let lost = world.signs_in(&id, name).filter(|credential| !seen.credentials.contains(credential));
+            if let Some(credential) = lost {
+                return Err(format!("credential: {id} runs, and {name} does not know {credential}"));
+            }
+        }
     }
     Ok(())
 }
@@ -121,6 +134,12 @@ fn resources_as_said(world: &World, run: &Run) -> Result<(), String> {
         let wanted = wanted.map(|_| resource_digest(&run.plan.spec, name));
         if seen.running != wanted.is_some() || wanted.is_some_and(|digest| digest != seen.digest) {
             return Err(format!("new: the resource {name} is not as the release says"));
+        }
+        let credential = run.plan.spec.resources.get(name).and_then(|resource| resource.credential());
+        if let Some(credential) = credential.filter(|_| !stops)
+            && seen.credentials != [credential]
+        {
+            return Err(format!("new: {name} knows {:?}, not {credential} alone", seen.credentials));
         }
     }
     Ok(())

@@ -2,8 +2,8 @@
 
 use indexmap::IndexMap;
 use windlass_core::name::Name;
-use windlass_core::plan::{Request, Source, Wanted};
-use windlass_core::spec::{Engine, Port, Service, SmokeTest, Spec, Strategy, Undo, When};
+use windlass_core::plan::{Request, Rotated, Source, Wanted};
+use windlass_core::spec::{Engine, Port, Service, SmokeTest, Spec, Strategy, Template, Undo, When};
 use windlass_core::units::Span;
 
 use super::Random;
@@ -83,6 +83,15 @@ fn service(random: &mut Random, before: &IndexMap<Name, Service>) -> Service {
         service.singleton = random.chance(700);
         service.replicas = 1;
     }
+    for (resource, fact) in [("db", "url"), ("cache", "password"), ("db", "host")] {
+        // Where the application has no such resource the reference is to nothing, which a manifest
+        // cannot say; here it only leaves the service as it is.
+        if random.chance(300) {
+            let text = format!("{{resources.{resource}.{fact}}}");
+            let template = Template::parse(&text).unwrap_or_default();
+            service.env.insert(format!("{resource}-{fact}"), template);
+        }
+    }
     if let Some(other) = before.keys().nth(random.below(before.len() + 1)) {
         service.needs.push(other.clone());
     }
@@ -142,7 +151,7 @@ pub(super) fn wish(random: &mut Random, spec: &mut Spec, world: &World) -> Wante
         let some = |random: &mut Random| if random.chance(400) { Vec::new() } else { one(random) };
         let of_active =
             |request| Wanted { request, spec: active.spec.clone(), source: from_tree(&active.tree.source) };
-        match random.below(12) {
+        match random.below(14) {
             0 => return of_active(Request::Restart { services: some(random) }),
             1 => return of_active(Request::Stop { services: some(random) }),
             2 => {
@@ -157,6 +166,12 @@ pub(super) fn wish(random: &mut Random, spec: &mut Spec, world: &World) -> Wante
                 };
                 let replicas = chosen.iter().map(|name| (name.clone(), copies(name, random))).collect();
                 return of_active(Request::Scale { replicas });
+            }
+            12 | 13 => {
+                let resources: Vec<Name> = active.spec.resources.keys().cloned().collect();
+                if let Some(name) = random.pick(&resources) {
+                    return of_active(Request::Rotate { what: Rotated::Resource(name.clone()) });
+                }
             }
             3 | 4 => {
                 let back = random

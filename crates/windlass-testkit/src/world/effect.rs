@@ -5,7 +5,7 @@ use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::{
     Action, Activation, ObservedResource, Plan, Request, Traffic, Tree, job_digest, resource_digest,
 };
-use windlass_core::spec::When;
+use windlass_core::spec::{Credential, When};
 
 use super::{Fenced, Instance, JobState, Lock, TreeState, World};
 
@@ -34,6 +34,10 @@ pub enum Effect {
     StartResource(Name, ReleaseId),
     /// The resource does not run.
     StopResource(Name),
+    /// The resource knows this credential.
+    Add(Name, Credential),
+    /// The resource does not know it any more.
+    Revoke(Name, Credential),
     /// The job runs.
     SpawnJob(Name, bool),
     /// The job has succeeded.
@@ -65,6 +69,13 @@ impl Effect {
             Action::TakeLock => vec![Self::Lock, Self::Verify],
             Action::StartResource { resource, of } => vec![Self::StartResource(resource, of), Self::Watch],
             Action::StopResource { resource } => vec![Self::StopResource(resource)],
+            // What is new is kept before the server hears of it; what goes is forgotten last.
+            Action::AddCredential { resource, credential } => {
+                vec![Self::Add(resource, credential), Self::Watch]
+            }
+            Action::RevokeCredential { resource, credential } => {
+                vec![Self::Watch, Self::Revoke(resource, credential)]
+            }
             Action::RunJob { job, undo } => {
                 vec![Self::SpawnJob(job.clone(), undo), Self::FinishJob(job, undo)]
             }
@@ -163,13 +174,28 @@ impl World {
                 let found = self.blueprints.get(&of).filter(|b| b.spec.resources.contains_key(&name));
                 let digest = found.map(|b| resource_digest(&b.spec, &name));
                 let digest = digest.ok_or_else(|| failed("no such resource"))?;
-                self.resources.insert(name, ObservedResource { digest, running: true });
+                let credential = found.and_then(|b| b.spec.resources.get(&name)?.credential());
+                let made = ObservedResource { digest: String::new(), running: false, credentials: vec![] };
+                let resource = self.resources.entry(name).or_insert(made);
+                if resource.credentials.is_empty() {
+                    resource.credentials.extend(credential);
+                }
+                resource.digest = digest;
+                resource.running = true;
             }
             Effect::StopResource(name) => {
                 if let Some(resource) = self.resources.get_mut(&name) {
                     resource.running = false;
                 }
             }
+            Effect::Add(name, credential) => {
+                let resource = self.resources.get_mut(&name).filter(|resource| resource.running);
+                let resource = resource.ok_or_else(|| failed(format!("{name} does not run")))?;
+                if !resource.credentials.contains(&credential) {
+                    resource.credentials.push(credential);
+                }
+            }
+            Effect::Revoke(name, credential) => self.revoke(&name, credential)?,
             Effect::SpawnJob(job, undo) => self.spawn_job(run, &job, undo),
             Effect::FinishJob(job, undo) => {
                 let key = (plan.release, job.clone(), undo);
@@ -226,6 +252,28 @@ impl World {
         let plan = &self.runs[run].plan;
         plan.base == self.observe().fingerprint()
             && self.trees.get(&plan.tree.id).is_some_and(|tree| tree.sealed)
+    }
+
+    /// A host refuses to take away what the active release, or anything that runs, signs in with.
+    fn revoke(&mut self, name: &Name, credential: Credential) -> Result<(), Refusal> {
+        let active = self.active.as_ref().and_then(|active| active.spec.resources.get(name));
+        if active.and_then(|resource| resource.credential()) == Some(credential) {
+            return Err(failed(format!("{credential} of {name} is in force")));
+        }
+        if let Some(id) = self.running().iter().find(|id| self.signs_in(id, name) == Some(credential)) {
+            return Err(failed(format!("{id} signs in to {name} with {credential}")));
+        }
+        if let Some(resource) = self.resources.get_mut(name) {
+            resource.credentials.retain(|known| *known != credential);
+        }
+        Ok(())
+    }
+
+    /// What an instance was given to sign in to a resource with.
+    pub(crate) fn signs_in(&self, id: &InstanceId, name: &Name) -> Option<Credential> {
+        let spec = &self.blueprints.get(&id.release)?.spec;
+        let service = spec.services.get(&id.service)?;
+        spec.resources.get(name)?.credential().filter(|_| service.signs_in(name, &spec.settings))
     }
 
     fn spawn(&mut self, id: InstanceId) -> Result<(), Refusal> {

@@ -63,6 +63,10 @@ impl World {
                 let named = |a: &Activation| a.release == plan.release && a.instances == plan.instances;
                 self.active.as_ref().is_some_and(|a| named(a) && (a.stopped || !all))
             }
+            Action::RevokeCredential { resource, credential } => {
+                !self.resources.get(resource).is_some_and(|seen| seen.credentials.contains(credential))
+            }
+            Action::AddCredential { .. } => false,
             Action::Preflight | Action::SmokeTest { .. } | Action::Bake | Action::RunJob { .. } => false,
         }
     }

@@ -1,5 +1,7 @@
 //! The arguments, as typed. They are converted at once; no other file knows clap.
 
+pub(super) mod secrets;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -55,44 +57,73 @@ pub(super) struct Options {
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Look at the project and write a manifest for it
+    #[command(after_help = "Examples:\n  windlass init\n  windlass init ../shop --force")]
     Init(Init),
     /// Make a manifest of another tool's file
+    #[command(after_help = "Example:\n  windlass import compose compose.yaml")]
     Import(Import),
     /// Find every fault in the manifest and the settings
+    #[command(after_help = "Examples:\n  windlass check\n  windlass check --env production --json")]
     Check,
     /// Show what a deploy would do; changes nothing
+    #[command(after_help = "Examples:\n  windlass plan\n  windlass plan --env production --out deploy.plan")]
     Plan(Plan),
     /// Carry out a plan that was written by `plan --out`
+    #[command(after_help = "Example:\n  windlass apply deploy.plan --env production")]
     Apply(Apply),
     /// Bring the project into production
-    Deploy,
+    #[command(after_help = "Examples:\n  windlass deploy\n  windlass deploy --env production --json")]
+    Deploy(Deploy),
     /// Go back to an earlier release
+    #[command(after_help = "Examples:\n  windlass rollback\n  windlass rollback r12")]
     Rollback(Rollback),
     /// Replace running copies by fresh ones, without a gap
+    #[command(after_help = "Examples:\n  windlass restart\n  windlass restart web worker")]
     Restart(Services),
     /// Stop services, or everything; `deploy` or `restart` starts them again
+    #[command(after_help = "Examples:\n  windlass stop worker\n  windlass stop")]
     Stop(Services),
     /// Change the number of copies: web=4
+    #[command(after_help = "Example:\n  windlass scale web=4 worker=2")]
     Scale(Scale),
     /// Go on with an interrupted run, or follow the one under way
+    #[command(after_help = "Example:\n  windlass resume")]
     Resume,
     /// Turn the run under way (or an interrupted one) back
+    #[command(after_help = "Example:\n  windlass abort")]
     Abort,
     /// How everything is
+    #[command(after_help = "Examples:\n  windlass status\n  windlass status --json")]
     Status,
     /// The releases, and which can be gone back to
+    #[command(after_help = "Example:\n  windlass releases")]
     Releases,
     /// What the latest runs did and cost
+    #[command(after_help = "Example:\n  windlass runs --limit 3")]
     Runs(Runs),
     /// The logs of the services
+    #[command(
+        after_help = "Examples:\n  windlass logs -f web\n  windlass logs --since 10m\n  windlass logs migrate\n  windlass logs --release r12 web\n  windlass logs access"
+    )]
     Logs(Logs),
     /// Run a job of the manifest, or any command with the application's environment
+    #[command(after_help = "Examples:\n  windlass run seed\n  windlass run -- python manage.py shell")]
     Run(Run),
+    /// Have everything started again with the machine
+    #[command(after_help = "Examples:\n  windlass host enable\n  windlass host status")]
+    Host(Host),
+    /// The encrypted file of settings: values, who can read them
+    Secrets(secrets::Secrets),
     /// Stop everything, Windlass's own processes among it
+    #[command(after_help = "Examples:\n  windlass down\n  windlass down --delete-data --yes")]
     Down(Down),
     /// Print the JSON Schema of the manifest
+    #[command(after_help = "Example:\n  windlass schema > windlass.schema.json")]
     Schema,
     /// Print completions for a shell
+    #[command(
+        after_help = "Example:\n  windlass completion bash > ~/.local/share/bash-completion/completions/windlass"
+    )]
     Completion(Completion),
 }
 
@@ -126,9 +157,19 @@ pub(super) struct Plan {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Deploy {
+    /// Deploy although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Apply {
     /// The plan's file
     pub(super) plan: PathBuf,
+    /// Carry it out although the encrypted file of settings is older than the one of the active release
+    #[arg(long)]
+    pub(super) allow_older_secrets: bool,
 }
 
 #[derive(Debug, Args)]
@@ -163,17 +204,21 @@ pub(super) struct Runs {
 
 #[derive(Debug, Args)]
 pub(super) struct Logs {
-    /// Of which services, resources, jobs or cron jobs [default: all services]
-    pub(super) services: Vec<String>,
+    /// Of which services, resources, jobs, cron jobs; build, access, proxy, host [default: all services]
+    #[arg(value_name = "NAME")]
+    pub(super) of: Vec<String>,
+    /// Of this release: what its copies of a service wrote, its own jobs and build
+    #[arg(long, value_name = "RELEASE")]
+    pub(super) release: Option<windlass_core::name::ReleaseId>,
     /// Go on as lines are written
     #[arg(long, short)]
     pub(super) follow: bool,
-    /// How many lines of each to begin with
-    #[arg(long, short = 'n', default_value_t = 100)]
-    pub(super) lines: u32,
-    /// Only logs written to within this time, such as 10m
-    #[arg(long, value_name = "TIME")]
-    pub(super) since: Option<windlass_core::units::Span>,
+    /// How many lines of each to begin with [default: 100, or all since the time that is named]
+    #[arg(long, short = 'n')]
+    pub(super) lines: Option<u32>,
+    /// Only lines written within this time, such as 10m, or after this moment, such as 2026-11-21T09:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub(super) since: Option<Since>,
 }
 
 #[derive(Debug, Args)]
@@ -194,7 +239,50 @@ pub(super) struct Down {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct Host {
+    #[command(subcommand)]
+    pub(super) what: HostVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HostVerb {
+    /// Start this environment with the machine: by systemd where it runs, else by cron
+    Enable,
+    /// Do not start it with the machine any more; what runs goes on
+    Disable,
+    /// Whether the host side runs, and what starts it with the machine
+    Status,
+    /// What the machine's start runs
+    #[command(hide = true)]
+    Start {
+        /// The environment's directory
+        directory: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Completion {
     /// The shell
     pub(super) shell: clap_complete::Shell,
+}
+
+/// From when on.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Since {
+    /// So long ago.
+    Ago(windlass_core::units::Span),
+    /// From this moment on, milliseconds since 1970.
+    At(i64),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+        return Ok(Since::At(moment.as_millisecond()));
+    }
+    if let Ok(local) = text.parse::<jiff::civil::DateTime>()
+        && let Ok(moment) = local.to_zoned(jiff::tz::TimeZone::system())
+    {
+        return Ok(Since::At(moment.timestamp().as_millisecond()));
+    }
+    text.parse().map(Since::Ago).map_err(|_| "write it like 10m, 2h, or 2026-11-21T09:00:00Z".to_owned())
 }

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use windlass_core::launch::{Launch, Log};
 use windlass_core::plan::Observed;
 use windlass_core::protocol::{Answer, Ask, FingerprintKey, Hello, PROTOCOL_VERSION, Refusal};
-use windlass_core::spec::{Restart, RestartWhen, Stop};
-use windlass_core::units::{Bytes, Span};
+use windlass_core::units::Span;
 
+use super::context::{Context, Project};
 use super::failure::{FAILED, Failure, REFUSED, USAGE};
+use crate::boot;
 use crate::host;
 use crate::layout::Layout;
 use crate::runtime::process;
@@ -82,6 +82,17 @@ impl Client {
         }
     }
 
+    /// The project of this directory and a conversation with its host side, where there has been a
+    /// deploy.
+    pub(super) async fn of_deployed(context: &Context) -> Result<(Project, Self), Failure> {
+        let project = context.project()?;
+        if !project.layout.journal().exists() {
+            return Err(not_deployed());
+        }
+        let client = Self::start(&project.layout).await?;
+        Ok((project, client))
+    }
+
     /// Sends a question.
     pub(super) async fn send(&mut self, ask: &Ask) -> Result<(), Failure> {
         self.frames.send(ask).await.map_err(|error| broken(&error))
@@ -125,6 +136,11 @@ pub(super) async fn observe(layout: &Layout) -> Result<(Observed, Option<Fingerp
     }
     let observed = host::observe_at_rest(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;
     Ok((observed, host::fingerprint_key(layout)))
+}
+
+/// Nothing was ever deployed here.
+pub(super) fn not_deployed() -> Failure {
+    Failure::usage("nothing is deployed here yet", "run windlass deploy first")
 }
 
 /// A host side that answers what was not asked.
@@ -177,56 +193,18 @@ async fn stop_host(layout: &Layout) -> Result<(), Failure> {
 }
 
 async fn start_host(layout: &Layout) -> Result<(), Failure> {
-    let failed = |what: String| Failure::failed(what, "");
-    layout.make().map_err(|error| {
-        Failure::failed(
+    boot::start(layout, boot::Environment::own()).await.map_err(|error| match error {
+        boot::NotStarted::Home(error) => Failure::failed(
             format!("{} cannot be used: {error}", layout.root().display()),
             "set WINDLASS_HOME to a directory that this account can write",
-        )
-    })?;
-    let program =
-        host::program().map_err(|error| failed(format!("this program cannot be found: {error}")))?;
-    let launch = Launch {
-        label: "host".to_owned(),
-        argv: vec![program.display().to_string(), "host".to_owned(), layout.root().display().to_string()],
-        directory: layout.root().display().to_string(),
-        restart: Restart {
-            when: RestartWhen::OnFailure,
-            backoff: Span::from_millis(10),
-            backoff_max: Span::from_secs(5),
-            limit: 100,
-            window: Span::from_secs(60),
-        },
-        stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(5), quiet: None },
-        log: Log { path: layout.log("host").display().to_string(), rotate_at: Bytes(4 << 20), keep: 5 },
-        oom_score_adj: -300,
-        keeps_others: true,
-        ..Launch::default()
-    };
-    process::start(&layout.host().join("keeper"), &launch, host_environment()).await.map_err(|error| {
-        let code = if error.is_retryable() { AGAIN } else { FAILED };
-        Failure::new(
-            code,
-            format!("the host side cannot be started: {error}"),
-            error.hint().unwrap_or_default(),
-        )
+        ),
+        boot::NotStarted::Program(error) => {
+            Failure::failed(format!("this program cannot be found: {error}"), "")
+        }
+        boot::NotStarted::Keeper(error) => {
+            let code = if error.is_retryable() { AGAIN } else { FAILED };
+            let message = format!("the host side cannot be started: {error}");
+            Failure::new(code, message, error.hint().unwrap_or_default())
+        }
     })
-}
-
-/// What the host side is told of the controller's environment: what processes need of the system,
-/// and nothing that could be a secret.
-fn host_environment() -> Vec<(String, String)> {
-    const KEPT: [&str; 10] = [
-        "PATH",
-        "HOME",
-        "LANG",
-        "TZ",
-        "TMPDIR",
-        "USER",
-        "CARGO_HOME",
-        "RUSTUP_HOME",
-        "WINDLASS_HOME",
-        "WINDLASS_FAILPOINT",
-    ];
-    KEPT.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?))).collect()
 }

@@ -1,16 +1,17 @@
 //! What every verb needs: the project, its manifest and settings, and a way to print.
 
+use std::cell::OnceCell;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use indexmap::IndexMap;
 use windlass_core::diag;
 use windlass_core::manifest::{self, Manifest};
 use windlass_core::name::Name;
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
 use windlass_core::resolve::resolve;
-use windlass_core::spec::{Setting, Spec};
+use windlass_core::settings::Fault;
+use windlass_core::spec::Spec;
 
 use super::args::Options;
 use super::failure::{Failure, USAGE};
@@ -19,7 +20,8 @@ use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::project::source::{self, Selection};
 use crate::project::version;
-use crate::settings::{self, Declared};
+use crate::settings::sealed::{self, Keyring};
+use crate::settings::{self, Below, Found};
 
 /// The manifest's usual name.
 pub(super) const MANIFEST: &str = "windlass.toml";
@@ -27,6 +29,8 @@ pub(super) const MANIFEST: &str = "windlass.toml";
 /// The options of this call.
 pub(super) struct Context {
     pub(super) options: Options,
+    /// Found when they are first needed, and once: a person is not asked twice.
+    keyring: OnceCell<Keyring>,
 }
 
 /// A project, as far as it can be known without its environment.
@@ -52,7 +56,7 @@ impl Context {
             console::set_colors_enabled(false);
             console::set_colors_enabled_stderr(false);
         }
-        Ok(Self { options })
+        Ok(Self { options, keyring: OnceCell::new() })
     }
 
     /// Who asks, for the records: account and machine.
@@ -104,6 +108,20 @@ impl Context {
         Ok(Project { directory, file, manifest, app, environment, layout })
     }
 
+    /// The keys of whoever runs this.
+    pub(super) fn keyring(&self) -> Result<&Keyring, Fault> {
+        if let Some(keyring) = self.keyring.get() {
+            return Ok(keyring);
+        }
+        let keyring = Keyring::find(&|name| std::env::var(name).ok())?;
+        Ok(self.keyring.get_or_init(|| keyring))
+    }
+
+    /// The directory of the manifest, whatever stands in that.
+    pub(super) fn project_directory(&self) -> Result<PathBuf, Failure> {
+        Ok(self.manifest_path()?.parent().map(Path::to_path_buf).unwrap_or_default())
+    }
+
     fn manifest_path(&self) -> Result<PathBuf, Failure> {
         let here = std::env::current_dir()
             .map_err(|error| Failure::failed(format!("there is no current directory: {error}"), ""))?;
@@ -143,39 +161,63 @@ impl Context {
         let _ = write!(io::stderr(), "{}", project_diag::render(diags, text, file, style));
     }
 
-    /// The specification and the values of its settings.
+    /// The specification and the values of its settings. All that is wrong with either is told at
+    /// once.
     pub(super) fn specification(
         &self,
         project: &Project,
         key: &FingerprintKey,
     ) -> Result<(Spec, Values), Failure> {
         let environment = project.environment.as_str();
-        let declared = project.manifest.settings(environment);
-        let asked: Vec<Declared> = declared
-            .iter()
-            .map(|(name, setting)| Declared { name: name.clone(), default: setting.default.clone() })
-            .collect();
-        let found = settings::load(&project.directory, environment, &asked, &|name| std::env::var(name).ok())
-            .map_err(|faults| {
-                for fault in &faults {
-                    complain(&format!("error: {fault}"));
-                }
-                Failure::told(USAGE)
-            })?;
-        for warning in &found.warnings {
+        let found = self.settings(project).map_err(|faults| self.refuse(project, &faults, &[]))?;
+        for warning in &found.assembled.warnings {
             self.say(&format!("warning: {warning}"));
         }
-        let mut values = IndexMap::new();
-        let mut settings = IndexMap::new();
-        for (name, value) in &found.values {
-            let secret = declared.get(name).is_none_or(|setting| setting.secret);
-            let fingerprint = value.secret.fingerprint(&key.0);
-            settings.insert(name.clone(), Setting { secret, fingerprint });
-            values.insert(name.clone(), value.secret.expose().to_owned());
+        let faults = found.errors(environment, &project.file);
+        let (known, values) = found.split(key);
+        match resolve(&project.manifest, environment, &known) {
+            Ok(spec) if faults.is_empty() => Ok((Spec { sealed: found.sealed, ..spec }, Values(values))),
+            Ok(_) => Err(self.refuse(project, &faults, &[])),
+            Err(diags) => Err(self.refuse(project, &faults, &diags)),
         }
-        let spec = resolve(&project.manifest, environment, &settings)
-            .map_err(|diags| self.report(&diags, project.manifest.text(), &project.file))?;
-        Ok((spec, Values(values)))
+    }
+
+    /// The settings of the environment, from all their layers.
+    pub(super) fn settings(&self, project: &Project) -> Result<Found, Vec<Fault>> {
+        self.settings_of(project, project.environment.as_str())
+    }
+
+    /// The same, of another environment.
+    pub(super) fn settings_of(&self, project: &Project, environment: &str) -> Result<Found, Vec<Fault>> {
+        let declared = project.manifest.settings(environment);
+        let env = |name: &str| std::env::var(name).ok();
+        let (sealed, version) = sealed::layer(&project.directory, environment, || self.keyring())?.unzip();
+        let below = Below { sealed, ..Below::default() };
+        let assembled = settings::load(&project.directory, environment, &declared, &env, below)?;
+        Ok(Found { declared, assembled, sealed: version })
+    }
+
+    /// Prints faults of settings, and those of the manifest, and answers the failure that they are.
+    pub(super) fn refuse(&self, project: &Project, faults: &[Fault], diags: &[diag::Diag]) -> Failure {
+        let (text, file) = (project.manifest.text(), project.file.as_str());
+        if faults.is_empty() {
+            return self.report(diags, text, file);
+        }
+        if self.options.json {
+            let mut all: Vec<_> = faults.iter().map(settings::fault_to_json).collect();
+            if let serde_json::Value::Array(more) = project_diag::to_json(diags, text, file) {
+                all.extend(more);
+            }
+            print_line(&serde_json::json!({ "exit_code": USAGE, "faults": all }).to_string());
+        } else {
+            for fault in faults {
+                complain(&format!("error: {fault}"));
+            }
+            if !diags.is_empty() {
+                self.draw(diags, text, file);
+            }
+        }
+        Failure::told(USAGE)
     }
 
     /// What a deploy of the project wants.

@@ -61,6 +61,8 @@ pub enum JournalError {
     },
     /// It is gone or empty, although something was deployed.
     Missing,
+    /// Nothing says of which application and environment it is.
+    Nameless,
     /// What is written in it cannot be read.
     Unreadable(serde_json::Error),
     /// SQLite's own: disk full, input/output error, a damaged file.
@@ -335,6 +337,9 @@ impl std::fmt::Display for JournalError {
                 "the state file state/journal.db is gone or empty, but something was deployed here: restore it \
                  from a backup, or move the environment's directory away to begin anew (what runs goes on \
                  running)",
+            ),
+            Self::Nameless => f.write_str(
+                "this directory does not say of which application and environment it is: name it .../APP/ENVIRONMENT",
             ),
             Self::Unreadable(error) => write!(f, "the state file holds what cannot be read: {error}"),
             Self::File(error) => {

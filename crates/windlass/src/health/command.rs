@@ -16,7 +16,7 @@ use windlass_core::spec::Command as Described;
 
 use super::tail::Tail;
 use super::{Target, Unhealthy};
-use crate::resource::account::Account;
+use crate::account::Account;
 
 /// The environment variable that marks a probe's processes.
 const MARK: &str = "WINDLASS_PROBE";

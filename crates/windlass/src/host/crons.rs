@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 use windlass_core::journal::Fault;
+use windlass_core::launch::Exit;
 use windlass_core::name::Name;
 use windlass_core::policy::cron::{Action, History, Running, due};
 use windlass_core::spec::Cron;
@@ -12,6 +13,7 @@ use windlass_core::units::Span;
 
 use super::Host;
 use super::errand::Errand;
+use super::oneshot::{Ended, in_words};
 use super::supervise::note;
 use crate::engine::Active;
 use crate::runtime::process;
@@ -95,16 +97,18 @@ impl Host {
     fn start_cron(self: &Rc<Self>, active: &Active, name: &Name, cron: &Cron) {
         let (host, active, name, cron) = (self.clone(), active.clone(), name.clone(), cron.clone());
         tokio::task::spawn_local(async move {
-            let outcome = match host.run_cron(&active, &name, &cron).await {
-                Ok(outcome) => outcome,
-                Err(fault) => fault.message,
-            };
+            let ran = host.run_cron(&active, &name, &cron).await;
+            let well = matches!(&ran, Ok(ended) if ended.exit == Some(Exit::Code(0)));
+            let outcome = ran.map_or_else(|fault| fault.message, |ended| in_words(&ended));
+            if !well {
+                host.tell_of_cron(&active, &name, outcome.clone());
+            }
             let last = host.journal.borrow().cron(&name).ok().flatten().map_or(0, |(last, _)| last);
             let _ = host.journal.borrow_mut().set_cron(&name, last, Some(&outcome));
         });
     }
 
-    async fn run_cron(&self, active: &Active, name: &Name, cron: &Cron) -> Result<String, Fault> {
+    async fn run_cron(&self, active: &Active, name: &Name, cron: &Cron) -> Result<Ended, Fault> {
         let release = &active.release;
         let label = label(name);
         let errand = Errand {
@@ -122,8 +126,7 @@ impl Host {
         let (launch, env) = self.errand(&errand).await?;
         let failed =
             |error: process::RuntimeError| Fault::new(error.to_string(), error.hint().unwrap_or_default());
-        let ended = process::run_once(&self.layout.job(&label), &launch, env).await.map_err(failed)?;
-        Ok(super::oneshot::in_words(&ended))
+        process::run_once(&self.layout.job(&label), &launch, env).await.map_err(failed)
     }
 }
 

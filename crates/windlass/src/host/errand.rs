@@ -46,11 +46,11 @@ impl Host {
             resources: errand.resources,
             port: None,
             replica: 1,
+            user: errand.user.map(String::as_str),
             label: errand.label,
         };
-        let user = errand.user.map(String::as_str);
         let (argv, env) = self
-            .fill(subject, |fill| Ok((fill.argv(errand.command)?, fill.environment(errand.env, user)?)))
+            .fill(subject, |fill| Ok((fill.argv(errand.command)?, fill.environment(errand.env)?)))
             .await?;
         let launch = Launch {
             label: errand.label.to_owned(),

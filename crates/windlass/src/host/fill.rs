@@ -5,11 +5,12 @@ use std::path::Path;
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::name::{Name, ReleaseId};
-use windlass_core::protocol::Values;
 use windlass_core::spec::{Command, Reference, Resource, Template};
 
 use super::resources::{self, Facts};
-use super::{Host, values};
+use super::settings::Settings;
+use super::{Host, secret_files, values};
+use crate::layout::Layout;
 
 /// Whose templates are filled.
 pub(super) struct Subject<'a> {
@@ -19,6 +20,8 @@ pub(super) struct Subject<'a> {
     pub(super) resources: &'a IndexMap<Name, Resource>,
     pub(super) port: Option<u16>,
     pub(super) replica: u32,
+    /// The account that it runs as, where that is another.
+    pub(super) user: Option<&'a str>,
     /// What runs, such as `web.r12.1`.
     pub(super) label: &'a str,
 }
@@ -33,14 +36,17 @@ impl Host {
         let release = subject.release;
         let values = values::read(&self.layout, release)
             .map_err(|error| Fault::new(format!("the settings of {release} cannot be read: {error}"), ""))?;
-        let facts = resources::facts(self, subject.resources, &values).await?;
+        let known = self.settings(release);
+        let settings = Settings { values: &values, known: &known };
+        let facts = resources::facts(self, subject.resources, settings).await?;
         let (app, environment) = self.names();
         with(&Fill {
             app: &app,
             environment: &environment,
             shared: &self.layout.shared(),
-            values: &values,
+            settings,
             facts: &facts,
+            layout: &self.layout,
             subject,
         })
     }
@@ -51,8 +57,9 @@ pub(super) struct Fill<'a> {
     app: &'a Name,
     environment: &'a Name,
     shared: &'a Path,
-    values: &'a Values,
+    settings: Settings<'a>,
     facts: &'a Facts,
+    layout: &'a Layout,
     subject: Subject<'a>,
 }
 
@@ -75,7 +82,6 @@ impl Fill<'_> {
     pub(super) fn environment(
         &self,
         declared: &IndexMap<String, Template>,
-        user: Option<&str>,
     ) -> Result<Vec<(String, String)>, Fault> {
         let mut variables: IndexMap<String, String> = IndexMap::new();
         for kept in ["PATH", "LANG", "TZ", "HOME", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
@@ -83,7 +89,7 @@ impl Fill<'_> {
                 variables.insert(kept.to_owned(), value);
             }
         }
-        if let Some(user) = user {
+        if let Some(user) = self.subject.user {
             variables.insert("USER".to_owned(), user.to_owned());
             variables.insert("LOGNAME".to_owned(), user.to_owned());
         }
@@ -105,6 +111,12 @@ impl Fill<'_> {
         Ok(variables.into_iter().collect())
     }
 
+    fn setting(&self, key: &str) -> Result<String, Fault> {
+        self.settings
+            .text(key, &|reference| self.value(reference))
+            .map_err(|fault| Fault { message: format!("{}: {}", self.subject.label, fault.message), ..fault })
+    }
+
     fn value(&self, reference: &Reference) -> Result<String, Fault> {
         let missing = |what: String, hint: &str| Fault::new(what, hint);
         Ok(match reference {
@@ -120,12 +132,17 @@ impl Fill<'_> {
             Reference::App => self.app.to_string(),
             Reference::Environment => self.environment.to_string(),
             Reference::Shared => self.shared.display().to_string(),
-            Reference::Setting(key) => self.values.0.get(key).cloned().ok_or_else(|| {
-                missing(
-                    format!("{}: the setting {key} has no value", self.subject.label),
-                    "set it in .env or in the environment, and deploy again",
-                )
-            })?,
+            Reference::Setting(key) => self.setting(key)?,
+            Reference::SettingFile(key) => {
+                let (release, user) = (self.subject.release, self.subject.user);
+                let path = secret_files::write(self.layout, release, user, key, &self.setting(key)?);
+                let path = path.map_err(|error| {
+                    let what =
+                        format!("{}: the file of {key} cannot be written: {error}", self.subject.label);
+                    missing(what, "")
+                })?;
+                path.display().to_string()
+            }
             Reference::Resource { name, field } => {
                 let facts = self.facts.get(name.as_str());
                 facts.and_then(|facts| facts.get(field)).cloned().ok_or_else(|| {

@@ -70,6 +70,10 @@ impl Host {
     /// Starts an instance, unless it runs.
     pub(super) async fn start_instance(&self, identity: &Identity) -> Result<(), Fault> {
         let (launch, env) = self.launch(identity).await?;
+        if !self.lives(&identity.id) {
+            // Only messages need it: a copy must come up also where it cannot be noted.
+            let _ = super::logs::begin(&self.layout, &identity.id);
+        }
         process::start(&self.layout.instance(&identity.id), &launch, env).await.map_err(|error| {
             let mut fault = Fault::new(
                 format!("{} cannot be started: {error}", identity.id),
@@ -83,9 +87,7 @@ impl Host {
     async fn launch(&self, identity: &Identity) -> Result<(Launch, Vec<(String, String)>), Fault> {
         let service = &identity.service;
         let (argv, env) = self
-            .filled(identity, |fill| {
-                Ok((fill.argv(&service.command)?, fill.environment(&service.env, service.user.as_deref())?))
-            })
+            .filled(identity, |fill| Ok((fill.argv(&service.command)?, fill.environment(&service.env)?)))
             .await?;
         let launch = Launch {
             label: identity.id.to_string(),
@@ -116,22 +118,40 @@ impl Host {
             resources: &identity.resources,
             port: identity.port,
             replica: identity.id.replica,
+            user: identity.service.user.as_deref(),
             label: &identity.id.to_string(),
         };
         self.fill(subject, with).await
     }
 
+    /// Makes the files of settings again that something took from a running instance.
+    pub(super) async fn keep_files(&self, service: &Service, id: &InstanceId) -> Result<(), Fault> {
+        let is_file = |reference: &Reference| matches!(reference, Reference::SettingFile(_));
+        let words = match &service.command {
+            Command::Argv(words) => words.as_slice(),
+            Command::Shell(_) => &[],
+        };
+        if !service.env.values().chain(words).flat_map(Template::references).any(is_file) {
+            return Ok(());
+        }
+        // What was launched earlier has its files from then.
+        let identity = Identity::read(&self.layout.instance(id))
+            .map_err(|error| Fault::new(format!("{id} cannot be described: {error}"), ""))?;
+        self.launch(&identity).await.map(drop)
+    }
+
     /// Whom the health checks of an instance ask.
     pub(super) async fn target(&self, identity: &Identity) -> Result<Target, Fault> {
         let service = &identity.service;
-        let commands: Vec<_> = [&service.checks.startup, &service.checks.readiness, &service.checks.liveness]
+        let probes = [&service.checks.startup, &service.checks.readiness, &service.checks.liveness]
             .into_iter()
             .flatten()
             .filter_map(|check| match &check.probe {
                 Probe::Command(command) => Some(command),
                 _ => None,
-            })
-            .collect();
+            });
+        let idle = service.stop.quiet.as_ref().and_then(|quiet| quiet.idle.as_ref());
+        let commands: Vec<_> = probes.chain(idle).collect();
         // References are looked up once, now: a probe runs often, and its values do not change.
         let (env, known) = self
             .filled(identity, |fill| {
@@ -144,7 +164,7 @@ impl Host {
                         }
                     }
                 }
-                Ok((fill.environment(&service.env, service.user.as_deref())?, known))
+                Ok((fill.environment(&service.env)?, known))
             })
             .await?;
         Ok(Target {
@@ -218,8 +238,7 @@ impl Host {
             };
             if let Some(quiet) = &stop.quiet {
                 process::signal(&directory, &quiet.signal).await.map_err(failed)?;
-                let ended = process::wait_ended(&directory);
-                let _ = tokio::time::timeout(quiet.wait.as_duration(), ended).await;
+                self.await_idle(id, quiet).await;
             }
             process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
         }
@@ -233,11 +252,15 @@ impl Host {
         process::is_kept(&directory) || process::observe(&directory).is_some_and(|seen| seen.process_alive)
     }
 
-    /// The end of an instance's log.
+    /// The end of an instance's log: what was written since it was started.
     pub(super) fn tail(&self, identity: &Identity) -> Vec<String> {
         let path = self.layout.log(identity.id.service.as_str());
+        let began = super::logs::of_instance(&self.layout, &identity.id);
         let redactor = self.redactor(identity.id.release);
-        super::logs::tail(&path, TAIL).iter().map(|line| redactor.redact(line).into_owned()).collect()
+        super::logs::tail_since(&path, began, TAIL)
+            .iter()
+            .map(|line| redactor.redact(line).into_owned())
+            .collect()
     }
 }
 

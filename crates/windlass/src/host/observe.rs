@@ -109,7 +109,8 @@ fn resources(layout: &Layout, active: Option<&Activation>) -> IndexMap<Name, Obs
         let seen = process::observe(&layout.resource(&name).join("keeper"));
         let running = seen.is_some_and(|seen| seen.keeper_alive && !seen.has_ended());
         let digest = active.map(|active| resource_digest(&active.spec, &name)).unwrap_or_default();
-        found.insert(name, ObservedResource { digest, running });
+        let credentials = crate::resource::credentials(&layout.resource(&name));
+        found.insert(name, ObservedResource { digest, running, credentials });
     }
     found.sort_keys();
     found

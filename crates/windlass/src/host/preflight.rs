@@ -11,8 +11,10 @@ use windlass_core::plan::{Action, Plan, Request};
 use windlass_core::spec::{Engine, Source, Spec};
 
 use super::resources::{blocking, facts};
+use super::settings::Settings;
 use super::{Host, contents};
-use crate::resource::{self, account::Account};
+use crate::account::{self, Account};
+use crate::resource;
 
 impl Host {
     /// Looks at everything at once and answers all that is wrong in one fault.
@@ -102,6 +104,7 @@ impl Host {
             )
         };
         let values = super::values::read(&self.layout, plan.release).unwrap_or_default();
+        let settings = Settings { values: &values, known: &plan.spec.settings };
         for (name, spec) in plan.spec.resources.iter().filter(|(name, _)| !started(name)) {
             let only = IndexMap::from([(name.clone(), spec.clone())]);
             let hint = if spec.is_private() {
@@ -109,7 +112,7 @@ impl Host {
             } else {
                 "bring it back, or correct its address, and deploy again".to_owned()
             };
-            let facts = match facts(self, &only, &values).await {
+            let facts = match facts(self, &only, settings).await {
                 Ok(facts) => facts.get(name).cloned().unwrap_or_default(),
                 Err(fault) => {
                     wrong.push((fault.message, fault.hint));
@@ -196,7 +199,7 @@ fn look_at_accounts(spec: &Spec, wrong: &mut Vec<(String, String)>) {
     users.sort();
     users.dedup();
     for user in users {
-        if !resource::account::is_root() {
+        if !account::is_root() {
             let hint = "remove it, or run Windlass as root".to_owned();
             wrong.push((format!("user = {user:?} needs root to change to it"), hint));
         } else if !matches!(Account::named(user), Ok(Some(_))) {

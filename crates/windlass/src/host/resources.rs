@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::name::Name;
-use windlass_core::protocol::Values;
-use windlass_core::spec::{Resource, Source};
+use windlass_core::spec::{Engine, Reference, Resource, Source, Template};
 use windlass_core::units::Span;
 
 use super::Host;
 use super::instances::log;
+use super::settings::Settings;
 use super::values;
 use crate::resource::{self, Place, Prepared};
 use crate::runtime::process;
@@ -22,14 +22,14 @@ pub(super) type Facts = IndexMap<Name, IndexMap<String, String>>;
 pub(super) async fn facts(
     host: &Host,
     resources: &IndexMap<Name, Resource>,
-    values: &Values,
+    settings: Settings<'_>,
 ) -> Result<Facts, Fault> {
     let mut facts = Facts::new();
     for (name, spec) in resources {
         let known = match &spec.source {
-            Source::Private { .. } => host.prepared(name, spec).await?.facts,
+            Source::Private { .. } => host.private_facts(name, spec).await?,
             Source::External { url } => {
-                let url = external(name, url, values)?;
+                let url = external(name, url, settings)?;
                 resource::facts_of_url(spec.engine, &url).map_err(fault)?
             }
         };
@@ -38,15 +38,15 @@ pub(super) async fn facts(
     Ok(facts)
 }
 
-fn external(name: &Name, url: &windlass_core::spec::Template, values: &Values) -> Result<String, Fault> {
+fn external(name: &Name, url: &Template, settings: Settings<'_>) -> Result<String, Fault> {
+    let other = |reference: &Reference| {
+        Err(Fault::new(format!("the address of {name} cannot refer to {{{reference}}}"), ""))
+    };
     url.fill(|reference| match reference {
-        windlass_core::spec::Reference::Setting(key) => values.0.get(key).cloned().ok_or_else(|| {
-            Fault::new(
-                format!("the address of {name} needs the setting {key}, which has no value"),
-                "set it in .env or in the environment",
-            )
-        }),
-        other => Err(Fault::new(format!("the address of {name} cannot refer to {{{other}}}"), "")),
+        Reference::Setting(key) => settings
+            .text(key, &other)
+            .map_err(|fault| Fault { message: format!("the address of {name}: {}", fault.message), ..fault }),
+        reference => other(reference),
     })
 }
 
@@ -57,18 +57,42 @@ impl Host {
         if let Some(prepared) = self.prepared.borrow().get(&key) {
             return Ok(prepared.clone());
         }
+        let place = self.place(name);
+        let spec = spec.clone();
+        let is_new = resource::credentials(&place.directory).is_empty();
+        let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
+        if is_new {
+            self.secrets_changed(name);
+        }
+        self.prepared.borrow_mut().insert(key, prepared.clone());
+        Ok(prepared)
+    }
+
+    /// What is known of a private resource. One that was started before a credential was exchanged,
+    /// because it does not sign in, is told all but who does.
+    async fn private_facts(&self, name: &Name, spec: &Resource) -> Result<IndexMap<String, String>, Fault> {
+        let in_force = resource::in_force(&self.layout.resource(name));
+        match (spec.credential(), in_force.last()) {
+            (Some(own), Some(other)) if !in_force.contains(&own) => {
+                let spec = spec.clone().with_credential(*other);
+                let mut facts = self.prepared(name, &spec).await?.facts;
+                facts.retain(|fact, _| !Engine::is_of_credential(fact));
+                Ok(facts)
+            }
+            _ => Ok(self.prepared(name, spec).await?.facts),
+        }
+    }
+
+    /// Where a private resource lives.
+    pub(super) fn place(&self, name: &Name) -> Place {
         let (app, environment) = self.names();
-        let place = Place {
+        Place {
             app,
             environment,
             name: name.clone(),
             directory: self.layout.resource(name),
             log: log(&self.layout.log(name.as_str())),
-        };
-        let spec = spec.clone();
-        let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
-        self.prepared.borrow_mut().insert(key, prepared.clone());
-        Ok(prepared)
+        }
     }
 
     /// Initialises (the first time) and starts a resource, and waits until it answers.
@@ -99,7 +123,7 @@ impl Host {
         Ok(format!("answers after {}", Span::from_millis(took)))
     }
 
-    async fn await_answer(
+    pub(super) async fn await_answer(
         &self,
         name: &Name,
         spec: &Resource,
@@ -134,7 +158,9 @@ impl Host {
         let values = values::read(&self.layout, active.release.id).unwrap_or_default();
         let asked = active.release.spec.resources.iter().map(|(name, spec)| async {
             let only = IndexMap::from([(name.clone(), spec.clone())]);
-            let known = facts(self, &only, &values).await.ok().and_then(|mut facts| facts.shift_remove(name));
+            let settings = Settings { values: &values, known: &active.release.spec.settings };
+            let known =
+                facts(self, &only, settings).await.ok().and_then(|mut facts| facts.shift_remove(name));
             let Some(facts) = known else { return (name.clone(), false) };
             let engine = spec.engine;
             let answer = blocking(move || resource::ready(engine, &facts, patience)).await;
@@ -167,6 +193,6 @@ pub(super) async fn blocking<T: Send + 'static>(
         .map_err(|error| Fault::new(format!("Windlass failed inside: {error}"), "please report this"))
 }
 
-fn fault(fault: resource::Fault) -> Fault {
+pub(super) fn fault(fault: resource::Fault) -> Fault {
     Fault::new(fault.message, fault.help)
 }

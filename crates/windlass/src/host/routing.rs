@@ -7,9 +7,10 @@ use windlass_core::edge::{Endpoint, EndpointCheck, Pool, Table, TableRoute, Targ
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::plan::{Plan, Traffic};
-use windlass_core::spec::{Destination, Listen, Probe, Route, Spec};
+use windlass_core::spec::{Destination, Listen, Probe, Reference, Route, Spec};
 
 use super::identity::Identity;
+use super::settings::Settings;
 use super::{Host, values};
 
 impl Host {
@@ -69,8 +70,9 @@ impl Host {
             pools.insert(name.to_string(), pool);
         }
         let routes = spec.routes.iter().enumerate();
+        let settings = Settings { values: &values, known: &spec.settings };
         let routes =
-            routes.map(|(n, route)| self.route(n, route, tree, &values.0)).collect::<Result<_, _>>()?;
+            routes.map(|(n, route)| self.route(n, route, tree, settings)).collect::<Result<_, _>>()?;
         Ok(Table { generation, listen: spec.listen.clone(), routes, pools, drain: spec.deploy.drain })
     }
 
@@ -100,7 +102,7 @@ impl Host {
         number: usize,
         route: &Route,
         tree: ReleaseId,
-        values: &IndexMap<String, String>,
+        settings: Settings<'_>,
     ) -> Result<TableRoute, Fault> {
         let to = match &route.to {
             Destination::Service(name) => Target::Pool(name.to_string()),
@@ -114,7 +116,7 @@ impl Host {
             Destination::Redirect { to, status } => Target::Redirect { to: to.clone(), status: *status },
         };
         let users = route.access.basic_auth.as_ref();
-        let users = users.map(|key| hashed(key, values.get(key).map_or("", String::as_str))).transpose()?;
+        let users = users.map(|key| hashed(key, &settings.text(key, &early)?)).transpose()?;
         Ok(TableRoute {
             name: label(number, route),
             host: route.host.clone(),
@@ -151,6 +153,11 @@ fn nowhere() -> Listen {
 fn label(number: usize, route: &Route) -> String {
     let host = route.host.as_deref().unwrap_or("");
     format!("{}:{host}{}", number + 1, route.path)
+}
+
+/// Who may pass is known before any process starts.
+fn early(reference: &Reference) -> Result<String, Fault> {
+    Err(Fault::new(format!("{{{reference}}} is not known to basic_auth"), ""))
 }
 
 /// `user:password` lines as `user:salt$hash` pairs, so that the proxy's state holds no password. A

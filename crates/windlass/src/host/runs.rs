@@ -13,7 +13,7 @@ use windlass_core::plan::{Action, Phase, Plan, Request};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
 use super::world::Acting;
-use super::{Host, reserve, values};
+use super::{Host, reserve, secret_files, values};
 use crate::clock;
 use crate::engine::{Engine, RunRow};
 
@@ -135,7 +135,7 @@ impl Host {
         let kept = match (&plan.request, plan.previous) {
             (Request::Deploy, _) => Some(given),
             (Request::Rollback { to, .. }, _) => values::read(&self.layout, *to).ok(),
-            (Request::Restart { .. } | Request::Scale { .. }, Some(previous)) => {
+            (Request::Restart { .. } | Request::Scale { .. } | Request::Rotate { .. }, Some(previous)) => {
                 values::read(&self.layout, previous).ok()
             }
             _ => None,
@@ -263,6 +263,8 @@ impl Host {
             return self.interrupted(handle, &format!("the run's end cannot be written: {error}"));
         }
         self.runs.borrow_mut().shift_remove(&handle.row.id);
+        // The values of a release that failed are forgotten below; a message may need one.
+        self.tell_of_run(&handle.row.plan, &record, &verdict);
         if !verdict.is_committed() && handle.row.plan.previous != Some(handle.row.plan.release) {
             values::forget(&self.layout, handle.row.plan.release);
         }
@@ -394,6 +396,9 @@ impl Host {
                 let _ =
                     if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
             }
+        }
+        for release in secret_files::releases(&self.layout).into_iter().filter(|release| gone(*release)) {
+            secret_files::forget(&self.layout, release);
         }
     }
 }

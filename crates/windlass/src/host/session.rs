@@ -12,6 +12,7 @@ use windlass_core::journal::Turn;
 use windlass_core::protocol::{Answer, Ask, Hello, PROTOCOL_VERSION, Refusal};
 
 use super::Host;
+use super::logs::Wanted;
 use super::runs::{No, RunHandle};
 use crate::transport::{FrameError, receive, send};
 
@@ -106,8 +107,8 @@ impl Session {
                 let runs = host.journal.borrow().run_records(limit);
                 self.say(runs.map(Answer::Runs).unwrap_or_else(|error| failed(&error))).await
             }
-            Ask::Logs { services, lines, since, follow } => {
-                self.logs(host, &services, lines, since, follow).await
+            Ask::Logs { of, release, lines, since, follow } => {
+                self.logs(host, &Wanted { of, release, lines, since }, follow).await
             }
             Ask::Run { what, attached: false, by } => self.run(host, what, &by).await,
             Ask::Run { what, attached: true, by } => match host.attach(what, &by).await {
@@ -160,15 +161,8 @@ impl Session {
         }
     }
 
-    async fn logs(
-        &mut self,
-        host: &Host,
-        services: &[windlass_core::name::Name],
-        lines: u32,
-        since: Option<i64>,
-        follow: bool,
-    ) -> Result<(), FrameError> {
-        let mut logs = match host.open_logs(services, lines as usize, since) {
+    async fn logs(&mut self, host: &Host, wanted: &Wanted, follow: bool) -> Result<(), FrameError> {
+        let mut logs = match host.open_logs(wanted) {
             Ok(logs) => logs,
             Err(no) => return self.refuse(no).await,
         };

@@ -11,15 +11,17 @@ use tokio::sync::Notify;
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::protocol::Refusal;
+use windlass_core::settings::Secret;
 use windlass_core::spec::Setting;
 
+use super::notify::Post;
 use super::proxy_client::ProxyClient;
 use super::runs::{No, RunHandle};
 use super::supervise::Health;
 use super::values;
 use crate::engine::{Journal, JournalError};
 use crate::layout::Layout;
-use crate::resource::Prepared;
+use crate::resource::{self, Prepared};
 use crate::settings::Redactor;
 
 /// One environment.
@@ -34,6 +36,12 @@ pub struct Host {
     pub(super) health: RefCell<IndexMap<InstanceId, Health>>,
     /// Resources as they were made ready, by name and digest.
     pub(super) prepared: RefCell<HashMap<(Name, String), Prepared>>,
+    /// Messages on their way (`[notify]`).
+    pub(super) post: Post,
+    /// Whether files can be written, as of the last look.
+    pub(super) writable: Cell<bool>,
+    app: Name,
+    environment: Name,
     /// What masks the secrets of a release.
     redactors: RefCell<HashMap<ReleaseId, Rc<Redactor>>>,
     /// Whether the host side is about to end.
@@ -54,8 +62,20 @@ impl Host {
         }
         // Who cannot read them could not settle them, and must not act beside them.
         let _readable = journal.open_runs()?;
+        let (app, environment) = match names(&layout) {
+            Some(names) => names,
+            // Only a directory that was made by hand is called otherwise.
+            None => {
+                let active = journal.active()?.ok_or(JournalError::Nameless)?;
+                (active.release.spec.app, active.release.spec.environment)
+            }
+        };
         Ok(Rc::new(Self {
             layout,
+            app,
+            environment,
+            post: Post::default(),
+            writable: Cell::new(true),
             journal: Rc::new(RefCell::new(journal)),
             runs: RefCell::default(),
             health: RefCell::default(),
@@ -66,22 +86,12 @@ impl Host {
         }))
     }
 
-    /// The application and the environment, from where they lie: `.../APP/ENVIRONMENT`.
+    /// The application and the environment.
     pub(super) fn names(&self) -> (Name, Name) {
-        let root = self.layout.root();
-        let part = |path: Option<&Path>| {
-            let text = path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
-            text.and_then(|text| Name::new(text).ok())
-        };
-        let named = || self.journal.borrow().active().ok().flatten().map(|active| active.release.spec);
-        match (part(root.parent()), part(Some(root))) {
-            (Some(app), Some(environment)) => (app, environment),
-            // Only a directory that was made by hand is called otherwise.
-            _ => named().map_or_else(unnamed, |spec| (spec.app, spec.environment)),
-        }
+        (self.app.clone(), self.environment.clone())
     }
 
-    /// What masks the values of a release's secret settings.
+    /// What masks the values of a release's secret settings, and the passwords of all resources.
     pub(super) fn redactor(&self, release: ReleaseId) -> Rc<Redactor> {
         if let Some(known) = self.redactors.borrow().get(&release) {
             return known.clone();
@@ -91,13 +101,27 @@ impl Host {
         // What nobody declared to be harmless is masked.
         let is_secret = |name: &String| settings.get(name).is_none_or(|setting| setting.secret);
         let secrets = values.0.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.as_str());
-        let redactor = Rc::new(Redactor::new(secrets));
+        let resources = self.resource_secrets();
+        let redactor = Rc::new(Redactor::new(secrets.chain(resources.iter().map(Secret::expose))));
         self.redactors.borrow_mut().insert(release, redactor.clone());
         redactor
     }
 
+    /// The passwords of all private resources that were ever made here.
+    fn resource_secrets(&self) -> Vec<Secret> {
+        let entries = std::fs::read_dir(self.layout.root().join("resources"));
+        let directories = entries.into_iter().flatten().flatten().map(|entry| entry.path());
+        directories.flat_map(|directory| resource::secrets(&directory)).collect()
+    }
+
+    /// A resource has a password that it did not have: what knows of none but the old ones is made anew.
+    pub(super) fn secrets_changed(&self, resource: &Name) {
+        self.prepared.borrow_mut().retain(|(name, _), _| name != resource);
+        self.redactors.borrow_mut().clear();
+    }
+
     /// What is known of a release's settings, be it active, kept, or in the making.
-    fn settings(&self, release: ReleaseId) -> IndexMap<String, Setting> {
+    pub(super) fn settings(&self, release: ReleaseId) -> IndexMap<String, Setting> {
         let made = self.journal.borrow().release(release).ok().flatten().map(|row| row.spec.settings);
         let in_the_making = || {
             let runs = self.runs.borrow();
@@ -105,12 +129,6 @@ impl Host {
             run.map(|run| run.row.plan.spec.settings.clone())
         };
         made.or_else(in_the_making).unwrap_or_default()
-    }
-
-    /// The same for the active release.
-    pub(super) fn active_redactor(&self) -> Rc<Redactor> {
-        let active = self.journal.borrow().active().ok().flatten();
-        self.redactor(active.map_or(ReleaseId(0), |active| active.release.id))
     }
 
     /// Lines with the secrets of a release masked.
@@ -135,6 +153,7 @@ impl Host {
         }
         self.ending.set(true);
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
+        super::secret_files::forget_all(&self.layout);
         if delete_data {
             for part in ["resources", "releases", "shared", "instances", "jobs", "proxy", "logs", "current"] {
                 let path = self.layout.root().join(part);
@@ -205,10 +224,8 @@ pub fn program() -> io::Result<PathBuf> {
     }
 }
 
-fn unnamed() -> (Name, Name) {
-    let name = |text: &str| Name::new(text);
-    match (name("unnamed"), name("local")) {
-        (Ok(app), Ok(environment)) => (app, environment),
-        _ => unreachable!("both are names"),
-    }
+/// The application and the environment, from where they lie: `.../APP/ENVIRONMENT`.
+fn names(layout: &Layout) -> Option<(Name, Name)> {
+    let part = |path: Option<&Path>| Name::new(path?.file_name()?.to_str()?).ok();
+    Some((part(layout.root().parent())?, part(Some(layout.root()))?))
 }

@@ -2,13 +2,12 @@
 
 use windlass_core::launch::{ProcessState, Status};
 use windlass_core::name::{InstanceId, Name, ReleaseId};
-use windlass_core::protocol::{
-    CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus, Storage,
-};
+use windlass_core::protocol::{CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus};
 
 use super::Host;
 use super::identity::Identity;
 use super::usage::Processes;
+use crate::boot;
 use crate::engine::{Active, JournalError, ReleaseRow};
 use crate::runtime::process;
 use crate::schedule;
@@ -54,18 +53,10 @@ impl Host {
         }
         status.storage = self.storage(spec.deploy.min_free_disk);
         status.crons = self.cron_status(&active);
+        status.boot = boot::recorded(&self.layout).map(|entry| entry.to_string());
         status.problems = problems(&status);
+        status.problems.extend(self.undelivered());
         status
-    }
-
-    /// Looks at the disk: how much is free, and whether it can be written to.
-    fn storage(&self, wanted: u64) -> Storage {
-        let disk = rustix::fs::statvfs(self.layout.root());
-        let free = disk.map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize));
-        let probe = self.layout.state().join(".writable");
-        let writable = std::fs::write(&probe, b"?").is_ok();
-        let _ = std::fs::remove_file(probe);
-        Storage { free, wanted, ok: writable && free >= wanted }
     }
 
     fn instance_status(&self, id: &InstanceId, processes: &Processes) -> InstanceStatus {

@@ -45,6 +45,8 @@ impl Host {
         let host = self.clone();
         tokio::task::spawn_local(async move { host.keep_time().await });
         let host = self.clone();
+        tokio::task::spawn_local(async move { host.watch_storage().await });
+        let host = self.clone();
         tokio::task::spawn_local(async move { host.serve_health().await });
     }
 
@@ -75,11 +77,22 @@ impl Host {
                 return; // A run has begun meanwhile; what runs is its business now.
             }
             let directory = self.layout.instance(id);
-            match process::observe(&directory) {
+            let seen = process::observe(&directory);
+            if let Some(seen) = &seen {
+                self.tell_of_crash_loop(&active, id, seen);
+            }
+            match seen {
                 Some(seen) if seen.process_alive && !seen.keeper_alive => {
                     let _ = process::readopt(&directory).await;
                 }
-                Some(seen) if seen.keeper_alive || seen.gave_up() => {}
+                Some(seen) if seen.keeper_alive || seen.gave_up() => {
+                    let service = active.release.spec.services.get(&id.service);
+                    if let Some(service) = service
+                        && let Err(fault) = self.keep_files(service, id).await
+                    {
+                        note(&fault.message);
+                    }
+                }
                 // A launch is not written for good: a power cut may have taken it. What the instance
                 // is stands in its description.
                 None if process::is_kept(&directory) => {}
@@ -165,7 +178,11 @@ impl Host {
             let healthy = reason.is_none();
             self.health.borrow_mut().insert(id.clone(), Health { reason: reason.clone() });
             if monitor.observe(healthy, age()) == Some(Verdict::Unhealthy) {
-                note(&format!("{id} is not alive: {}; it is restarted", reason.unwrap_or_default()));
+                let reason = reason.unwrap_or_default();
+                note(&format!("{id} is not alive: {reason}; it is restarted"));
+                if let Some(active) = self.at_rest() {
+                    self.tell_of_unhealthy(&active, id, reason);
+                }
                 let stop = &identity.service.stop;
                 let _ = process::stop(&self.layout.instance(id), &stop.signal, stop.grace).await;
                 self.bring_back(id).await;

@@ -40,6 +40,7 @@ pub(super) fn read(layout: &Layout, release: ReleaseId) -> io::Result<Values> {
 /// Removes the values of releases that are gone.
 pub(super) fn forget(layout: &Layout, release: ReleaseId) {
     let _ = std::fs::remove_file(layout.settings(release));
+    super::secret_files::forget(layout, release);
 }
 
 /// The key of the environment's fingerprints, if it has one yet.

@@ -7,14 +7,13 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Resource, Rlimit, setrlimit, setsid};
-use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+use rustix::process::{Gid, Pid, Resource, Rlimit, setrlimit, setsid};
 use windlass_core::launch::Launch;
 
-use super::account::{self, Account};
 use super::limits::Applied;
 use super::store::Handover;
 use super::tree::{self, MARK};
+use crate::account::{Account, is_root};
 use crate::sys;
 
 /// A process that was started.
@@ -49,10 +48,10 @@ pub(super) fn start(
     handover: &Handover,
     mark: &str,
 ) -> Result<Started, String> {
-    let account = launch.user.as_deref().map(account::find).transpose()?;
-    if account.is_some() && !rustix::process::geteuid().is_root() {
+    let account = launch.user.as_deref().map(account_of).transpose()?;
+    if account.is_some() && !is_root() {
         // Already that account: nothing to change. Another one: only root may.
-        let own = rustix::process::geteuid();
+        let own = rustix::process::geteuid().as_raw();
         if account.as_ref().is_some_and(|account| account.uid != own) {
             return Err(format!(
                 "only root can run it as {:?}: leave out `user`, or run Windlass as root",
@@ -79,6 +78,7 @@ pub(super) fn start(
         says,
         doors: applied.group.doors().map_err(plain)?,
         resources: applied.resources.clone(),
+        groups: account.as_ref().map(Account::group_ids).unwrap_or_default(),
         account,
         directory: launch.directory.clone(),
         oom_score_adj: launch.oom_score_adj,
@@ -105,11 +105,18 @@ pub(super) fn start(
     }
 }
 
+/// The account that a launch names.
+fn account_of(user: &str) -> Result<Account, String> {
+    let found = Account::named(user).map_err(|e| format!("cannot read /etc/passwd: {e}"))?;
+    found.ok_or_else(|| format!("there is no account {user:?} on this machine: create it, or correct `user`"))
+}
+
 struct Preparation {
     says: OwnedFd,
     doors: Vec<File>,
     resources: Vec<(Resource, Rlimit)>,
     account: Option<Account>,
+    groups: Vec<Gid>,
     directory: String,
     oom_score_adj: i32,
     handover: Handover,
@@ -132,10 +139,8 @@ impl Preparation {
             setrlimit(*resource, *limit)?;
         }
         stage(Stage::Account)?;
-        if let Some(account) = self.account.as_ref().filter(|_| rustix::process::geteuid().is_root()) {
-            set_thread_groups(&account.groups)?;
-            set_thread_res_gid(account.gid, account.gid, account.gid)?;
-            set_thread_res_uid(account.uid, account.uid, account.uid)?;
+        if let Some(account) = self.account.as_ref().filter(|_| is_root()) {
+            account.assume(&self.groups)?;
         }
         stage(Stage::Directory)?;
         std::env::set_current_dir(&self.directory)?;

@@ -13,7 +13,6 @@
 //!     log       rotation, in a process of its own for as long as it takes
 //! ```
 
-mod account;
 mod cgroup;
 mod child;
 mod detach;
@@ -27,8 +26,6 @@ pub(crate) mod signal;
 mod store;
 pub(crate) mod tree;
 mod watchers;
-
-pub(crate) use account::assume as assume_account;
 
 pub(crate) use detach::Verdict;
 

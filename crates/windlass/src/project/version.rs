@@ -35,10 +35,33 @@ pub fn of(directory: &Path) -> Version {
 /// their secrets.
 #[must_use]
 pub fn kept_settings(directory: &Path) -> Vec<String> {
+    named(directory, &["ls-files", "-z", "--", ".env", ".env.*"])
+}
+
+/// The files of settings that git has kept at any time, on any branch: their secrets stay in the
+/// history.
+#[must_use]
+pub fn once_kept_settings(directory: &Path) -> Vec<String> {
+    let history = ["log", "--all", "--relative", "--diff-filter=A", "--name-only", "--format=", "-z"];
+    let mut names = named(directory, &[&history[..], &["--", ".env", ".env.*"]].concat());
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// The files of settings that are there and that git does not ignore.
+#[must_use]
+pub fn unignored_settings(directory: &Path) -> Vec<String> {
+    let others = ["ls-files", "-z", "--others", "--exclude-standard", "--", ".env", ".env.*"];
+    named(directory, &others)
+}
+
+/// The settings files that git names in its answer; none where there is no git, or no checkout.
+fn named(directory: &Path, arguments: &[&str]) -> Vec<String> {
     let asked = Command::new("git")
         .arg("-C")
         .arg(directory)
-        .args(["ls-files", "-z", "--", ".env", ".env.*"])
+        .args(arguments)
         .stdin(Stdio::null())
         .stderr(Stdio::null())
         .output();
@@ -46,5 +69,6 @@ pub fn kept_settings(directory: &Path) -> Vec<String> {
     // What only shows which settings there are is meant to be kept.
     let is_pattern =
         |name: &str| [".example", ".sample", ".template", ".dist"].iter().any(|end| name.ends_with(end));
-    answer.split('\0').filter(|name| !name.is_empty() && !is_pattern(name)).map(str::to_owned).collect()
+    let names = answer.split(['\0', '\n']).filter(|name| !name.is_empty() && !name.contains('/'));
+    names.filter(|name| !is_pattern(name)).map(str::to_owned).collect()
 }

@@ -59,5 +59,6 @@ async fn converse(stream: UnixStream, control: Rc<Control>) -> io::Result<()> {
         let mut text = serde_json::to_vec(&answer)?;
         text.push(b'\n');
         write.write_all(&text).await?;
+        control.settle();
     }
 }

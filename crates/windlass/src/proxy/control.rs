@@ -24,6 +24,7 @@ pub(super) struct Control {
 impl Control {
     pub(super) fn answer(&self, ask: Ask) -> Answer {
         match ask {
+            Ask::Prepare(table) => self.prepare(&table).unwrap_or_else(|reason| Answer::Refused { reason }),
             Ask::Apply(table) => self.apply(&table).unwrap_or_else(|reason| Answer::Refused { reason }),
             Ask::Report => {
                 // The host side asks every few seconds: often enough to notice.
@@ -42,6 +43,20 @@ impl Control {
                     .collect(),
             },
             Ask::Metrics => Answer::Metrics { text: self.edge.metrics() },
+        }
+    }
+
+    /// Does what takes time of putting a table in force, and changes nothing that is in force.
+    fn prepare(&self, table: &Table) -> Result<Answer, String> {
+        self.edge.compile(table.clone()).map_err(|why| format!("the table is wrong: {why}"))?;
+        self.state.borrow_mut().prepare(table).map_err(unwritable)?;
+        Ok(Answer::Prepared { generation: table.generation })
+    }
+
+    /// Makes what was answered last, once the answer is on its way: nobody has to wait for the disk.
+    pub(super) fn settle(&self) {
+        if let Err(error) = self.state.borrow_mut().settle() {
+            *self.problem.borrow_mut() = Some(format!("the table may not outlast a power cut: {error}"));
         }
     }
 
@@ -64,9 +79,7 @@ impl Control {
         let mut listeners = self.listeners.borrow_mut();
         let opened = listeners.open(&table.listen)?;
         if generation > live.table.generation {
-            self.state.borrow_mut().write(table).map_err(|error| {
-                format!("the table cannot be written: {error}: make room or fix the directory")
-            })?;
+            self.state.borrow_mut().put(table).map_err(unwritable)?;
         }
         let took = self.edge.switch(next);
         listeners.put_in_force(opened, &table.listen);
@@ -87,4 +100,9 @@ impl Control {
         listeners.put_in_force(opened, &listen);
         Ok(())
     }
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "handed to `map_err`")]
+fn unwritable(error: std::io::Error) -> String {
+    format!("the table cannot be written: {error}: make room or fix the directory")
 }

@@ -1,8 +1,11 @@
 //! The table on disk: written so that a crash or a power cut at any moment leaves a whole one.
 //!
-//! `table.json` is one line of JSON with a checksum. A new one is written aside, synced, and renamed
-//! over it, after the one in force has become `table.last-good.json`. A reserve file is given up when
-//! the disk is full, so that a switch back is possible even then.
+//! `table.json` is one line of JSON with a checksum. A new one is written aside and synced
+//! ([`prepare`](State::prepare)), which takes milliseconds and may fail; then it is renamed over the
+//! one in force ([`put`](State::put)), which takes microseconds, after that one has become
+//! `table.last-good.json`; the directory is synced when whoever asked has their answer
+//! ([`settle`](State::settle)). A reserve file is given up when the disk is full, so that a switch
+//! back is possible even then.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -28,6 +31,10 @@ pub(super) struct State {
     directory: PathBuf,
     /// Whether `table.json` is known to be whole, so that it may become the last good one.
     whole: bool,
+    /// The text that lies aside, synced.
+    prepared: Option<String>,
+    /// Whether names changed that the directory has not been synced for.
+    unsettled: bool,
 }
 
 /// What was found at the start.
@@ -41,7 +48,8 @@ pub(super) struct Loaded {
 impl State {
     /// Reads the table, or the last good one when it is damaged.
     pub(super) fn open(directory: &Path) -> (Self, Loaded) {
-        let mut state = Self { directory: directory.to_owned(), whole: false };
+        let mut state =
+            Self { directory: directory.to_owned(), whole: false, prepared: None, unsettled: false };
         let loaded = match read(&directory.join(TABLE)) {
             Ok(table) => {
                 state.whole = true;
@@ -66,28 +74,47 @@ impl State {
         (state, loaded)
     }
 
-    /// Writes a table. When it returns well, the table is what the next start will find.
-    pub(super) fn write(&mut self, table: &Table) -> io::Result<()> {
-        failpoint::around(|| self.replace(table))
-    }
-
-    fn replace(&mut self, table: &Table) -> io::Result<()> {
+    /// Writes a table aside, so that no power cut can leave half of it once it is [`put`](Self::put).
+    pub(super) fn prepare(&mut self, table: &Table) -> io::Result<()> {
         let text = encode(table)?;
-        if let Err(error) = self.write_aside(&text) {
+        if self.prepared.as_ref() == Some(&text) {
+            return Ok(());
+        }
+        self.prepared = None;
+        if let Err(error) = failpoint::around(|| self.write_aside(&text)) {
             let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
             if !full || std::fs::remove_file(self.directory.join(RESERVE)).is_err() {
                 return Err(error);
             }
             self.write_aside(&text)?;
         }
+        self.prepared = Some(text);
+        Ok(())
+    }
+
+    /// Makes a table the one that the next start will find, preparing it where that was not done. A
+    /// power cut before [`settle`](Self::settle) may bring the one before back, whole.
+    pub(super) fn put(&mut self, table: &Table) -> io::Result<()> {
+        self.prepare(table)?;
+        self.prepared = None;
         if self.whole {
             failpoint::around(|| {
                 std::fs::rename(self.directory.join(TABLE), self.directory.join(LAST_GOOD))
             })?;
         }
         std::fs::rename(self.directory.join(NEXT), self.directory.join(TABLE))?;
-        File::open(&self.directory)?.sync_all()?;
         self.whole = true;
+        self.unsettled = true;
+        Ok(())
+    }
+
+    /// Makes what was put last, whatever happens to the machine.
+    pub(super) fn settle(&mut self) -> io::Result<()> {
+        if !self.unsettled {
+            return Ok(());
+        }
+        failpoint::around(|| File::open(&self.directory)?.sync_all())?;
+        self.unsettled = false;
         // Without a reserve the next full disk may stop a switch; nothing worse.
         let _ = self.keep_reserve();
         Ok(())
@@ -182,9 +209,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (mut state, loaded) = State::open(directory.path());
         assert!(loaded.table.is_none() && loaded.problem.is_none());
-        state.write(&table(1)).unwrap();
+        state.put(&table(1)).unwrap();
         assert_eq!(generation(directory.path()), Some(1));
-        state.write(&table(2)).unwrap();
+        state.put(&table(2)).unwrap();
         assert_eq!(generation(directory.path()), Some(2));
         let json: serde_json::Value =
             serde_json::from_slice(&std::fs::read(directory.path().join(TABLE)).unwrap()).unwrap();
@@ -195,8 +222,8 @@ mod tests {
     fn a_table_cut_off_at_any_byte_is_noticed_and_the_last_good_one_serves() {
         let directory = tempfile::tempdir().unwrap();
         let (mut state, _) = State::open(directory.path());
-        state.write(&table(1)).unwrap();
-        state.write(&table(2)).unwrap();
+        state.put(&table(1)).unwrap();
+        state.put(&table(2)).unwrap();
         let whole = std::fs::read(directory.path().join(TABLE)).unwrap();
         for length in 0..whole.len() {
             std::fs::write(directory.path().join(TABLE), &whole[..length]).unwrap();
@@ -204,6 +231,19 @@ mod tests {
             assert_eq!(loaded.table.unwrap().generation, 1, "cut at {length}");
             assert!(loaded.problem.unwrap().contains("damaged"));
         }
+    }
+
+    #[test]
+    fn a_table_that_is_only_prepared_is_not_found() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut state, _) = State::open(directory.path());
+        state.put(&table(1)).unwrap();
+        state.prepare(&table(2)).unwrap();
+        assert_eq!(generation(directory.path()), Some(1));
+        // Another one than was prepared is put: it is that one which is found.
+        state.put(&table(3)).unwrap();
+        state.settle().unwrap();
+        assert_eq!(generation(directory.path()), Some(3));
     }
 
     #[test]
@@ -222,12 +262,12 @@ mod tests {
     fn a_damaged_table_never_becomes_the_last_good_one() {
         let directory = tempfile::tempdir().unwrap();
         let (mut state, _) = State::open(directory.path());
-        state.write(&table(1)).unwrap();
-        state.write(&table(2)).unwrap();
+        state.put(&table(1)).unwrap();
+        state.put(&table(2)).unwrap();
         std::fs::write(directory.path().join(TABLE), "x").unwrap();
         let (mut state, loaded) = State::open(directory.path());
         assert_eq!(loaded.table.unwrap().generation, 1);
-        state.write(&table(3)).unwrap();
+        state.put(&table(3)).unwrap();
         std::fs::write(directory.path().join(TABLE), "x").unwrap();
         assert_eq!(generation(directory.path()), Some(1));
     }

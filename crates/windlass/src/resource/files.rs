@@ -7,8 +7,8 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-use super::account::Account;
 use super::fault::Fault;
+use crate::account::Account;
 
 /// Makes `path` a directory of mode 0700 that belongs to `account`, or to us. Its parent must be
 /// ours: else who owns that could put a link in its place.

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! resources/db/            0700, or 0711 where the server runs as an account of its own
-//!   identity.json          what is chosen once and kept: ports, passwords (0600)
+//!   identity.json          what is chosen and kept: ports, passwords (0600)
 //!   lock                   held while the directory is being made ready
 //!   config/                the server's configuration, written at every start (files 0600)
 //!   data/                  the data; only `remove` deletes it
@@ -18,8 +18,8 @@
 //! All functions here block, for as long as their deadlines say at most: an asynchronous caller
 //! puts them on a thread of their own.
 
-pub mod account;
 mod config;
+mod credential;
 mod fault;
 mod files;
 mod identity;
@@ -37,8 +37,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use windlass_core::launch::Launch;
-use windlass_core::spec::{Engine, Resource, Source};
+use windlass_core::spec::{Credential, Engine, Resource, Source};
 
+pub use credential::{add_credential, credentials, in_force, revoke_credential, secret_of, secrets};
 pub use fault::Fault;
 pub use locate::{Programs, locate};
 pub use place::Place;
@@ -88,17 +89,34 @@ struct Private<'r> {
     port: u16,
     options: &'r IndexMap<String, String>,
     memory: Option<windlass_core::units::Bytes>,
+    credential: Credential,
 }
 
 impl<'r> Private<'r> {
     /// `None` when the resource is external.
     fn of(resource: &'r Resource) -> Option<Self> {
         match &resource.source {
-            Source::Private { version, database, port, options, memory } => {
-                Some(Self { version: *version, database, port: *port, options, memory: *memory })
-            }
+            Source::Private { version, database, port, options, memory, credential } => Some(Self {
+                version: *version,
+                database,
+                port: *port,
+                options,
+                memory: *memory,
+                credential: *credential,
+            }),
             Source::External { .. } => None,
         }
+    }
+
+    /// The name of the account of this credential, where the engine has accounts. It is at most 63
+    /// bytes, which PostgreSQL would cut it to.
+    fn user(&self, credential: Credential) -> String {
+        let suffix = credential.suffix();
+        let mut end = self.database.len().min(63 - suffix.len());
+        while !self.database.is_char_boundary(end) {
+            end -= 1;
+        }
+        format!("{}{suffix}", &self.database[..end])
     }
 
     /// That there can be such a resource. Nothing is looked at.
@@ -158,7 +176,7 @@ pub fn ready(engine: Engine, facts: &IndexMap<String, String>, timeout: Duration
     protocol::ready(engine, facts, timeout)
 }
 
-/// Makes what the application needs in a server that is ready: its account, its database, its
+/// Makes what the application needs in a server that is ready: its accounts, its database, its
 /// extensions. What is there is left as it is.
 ///
 /// # Errors

@@ -12,9 +12,9 @@ use windlass_core::name::Name;
 use windlass_core::spec::{Limits, Restart, RestartWhen, Stop};
 use windlass_core::units::Span;
 
-use super::account::{self, Account};
 use super::fault::Fault;
 use super::files;
+use crate::account::{self, Account};
 
 /// Where a private resource lives, and what it is called.
 #[derive(Debug, Clone)]
@@ -48,6 +48,11 @@ impl Place {
         if let Some(account) = account {
             passable(&self.directory, account)?;
         }
+        self.hold()
+    }
+
+    /// Holds the lock of a directory that is there already.
+    pub(super) fn hold(&self) -> Result<File, Fault> {
         let path = self.directory.join("lock");
         let file = File::options().create(true).truncate(false).write(true).read(true).open(&path);
         let file = file.map_err(Fault::at("open", &path))?;

@@ -5,6 +5,8 @@
 //! Users come from a definitions file that is read at every start.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
@@ -16,6 +18,7 @@ use super::files;
 use super::identity::Identity;
 use super::locate::locate;
 use super::place::{self, Place};
+use super::run::run;
 use super::url::encoded;
 use super::{Prepared, Private};
 
@@ -39,7 +42,7 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let account = account.as_ref();
     let _lock = place.lock(account)?;
     let programs = locate(Engine::Rabbitmq, private.version)?;
-    let identity = Identity::of(&place.directory, Engine::Rabbitmq, 3)?;
+    let identity = Identity::of(&place.directory, Engine::Rabbitmq, 3, private.credential)?;
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
     for below in ["config", "home"] {
         files::passable_directory(&place.directory.join(below), account)?;
@@ -47,8 +50,9 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     for below in ["data", "run"] {
         files::private_directory(&place.directory.join(below), account)?;
     }
-    let password = identity.password.expose();
+    let password = identity.password(private.credential)?.expose();
     let vhost = private.database;
+    let user = private.user(private.credential);
 
     let mut config = Config::new(Syntax::Rabbitmq);
     config.set("listeners.tcp.local", &format!("127.0.0.1:{port}"))?;
@@ -61,12 +65,8 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         config.set("vm_memory_high_watermark.absolute", &(memory.0 / 5 * 3).to_string())?;
     }
     config.options(private.options, &OURS)?;
-    let definitions = json!({
-        "users": [{ "name": vhost, "password": password, "tags": [] }],
-        "vhosts": [{ "name": vhost }],
-        "permissions": [{ "user": vhost, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*" }],
-    })
-    .to_string();
+    // Accounts come and go while it runs: they are no reason to start it again.
+    let definitions = definitions(private, &identity);
     let write = |below: &str, content: &str| {
         files::private_file(&place.directory.join(below), content.as_bytes(), account)
     };
@@ -80,12 +80,12 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     std::fs::set_permissions(&cookie, std::fs::Permissions::from_mode(0o400))
         .map_err(Fault::at("set the mode of", &cookie))?;
 
-    let url = format!("amqp://{0}:{1}@127.0.0.1:{port}/{0}", encoded(vhost), encoded(password));
+    let url = format!("amqp://{}:{}@127.0.0.1:{port}/{}", encoded(&user), encoded(password), encoded(vhost));
     let facts = [
         ("url", url),
         ("host", "127.0.0.1".to_owned()),
         ("port", port.to_string()),
-        ("user", vhost.to_owned()),
+        ("user", user),
         ("password", password.to_owned()),
         ("vhost", vhost.to_owned()),
     ];
@@ -98,7 +98,61 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         fingerprint: String::new(),
         setup: None,
     }
-    .fingerprinted(&[config.text(), &definitions]))
+    .fingerprinted(&[config.text(), vhost]))
+}
+
+fn definitions(private: &Private<'_>, identity: &Identity) -> String {
+    let vhost = private.database;
+    let users = identity.accounts.iter().map(|(credential, password)| {
+        json!({ "name": private.user(*credential), "password": password.expose(), "tags": [] })
+    });
+    let permissions = identity.accounts.iter().map(|(credential, _)| {
+        let user = private.user(*credential);
+        json!({ "user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*" })
+    });
+    json!({
+        "users": users.collect::<Vec<_>>(),
+        "vhosts": [{ "name": vhost }],
+        "permissions": permissions.collect::<Vec<_>>(),
+    })
+    .to_string()
+}
+
+/// Makes the accounts that the identity says in a server that runs, and removes those that it says
+/// are revoked, which closes what is signed in with them.
+pub(super) fn settle(private: &Private<'_>, place: &Place) -> Result<(), Fault> {
+    let account = place::account("rabbitmq")?;
+    let programs = locate(Engine::Rabbitmq, private.version)?;
+    let identity = Identity::of(&place.directory, Engine::Rabbitmq, 3, private.credential)?;
+    let port = if private.port == 0 { identity.ports[0] } else { private.port };
+    let environment = environment(place, port, &identity)?;
+    let control = |words: &[&str]| {
+        let mut command = Command::new(programs.directory.join("rabbitmqctl"));
+        command
+            .args(["--quiet", "--timeout", "30"])
+            .args(words)
+            .current_dir(&place.directory)
+            .env_clear()
+            .envs(environment.iter().cloned())
+            .stdin(Stdio::null());
+        if let Some(account) = &account {
+            command.uid(account.uid).gid(account.gid);
+        }
+        run(&mut command, None, Duration::from_secs(60))
+    };
+    control(&["import_definitions", &place.text("config/definitions.json")?])?;
+    if identity.revoked.is_empty() {
+        return Ok(());
+    }
+    let there = control(&["list_users", "--no-table-headers"])?;
+    for (credential, _) in &identity.revoked {
+        let user = private.user(*credential);
+        // A name stands at the beginning of its line, and a tab after it.
+        if there.lines().any(|line| line.split('\t').next() == Some(user.as_str())) {
+            control(&["delete_user", "--", &user])?;
+        }
+    }
+    Ok(())
 }
 
 fn environment(place: &Place, port: u16, identity: &Identity) -> Result<Vec<(String, String)>, Fault> {

@@ -10,7 +10,7 @@ use super::files;
 use super::identity::Identity;
 use super::locate::locate;
 use super::place::{self, Place};
-use super::{Prepared, Private};
+use super::{Prepared, Private, protocol};
 
 /// Options that a manifest cannot set.
 const OURS: [&str; 15] = [
@@ -30,6 +30,9 @@ const OURS: [&str; 15] = [
     "replicaof",
     "slaveof",
 ];
+
+/// How long a server may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The most databases that a server is given: each costs memory, used or not.
 const MOST_DATABASES: u32 = 1024;
@@ -51,17 +54,16 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let account = account.as_ref();
     let _lock = place.lock(account)?;
     let programs = locate(Engine::Redis, private.version)?;
-    let identity = Identity::of(&place.directory, Engine::Redis, 1)?;
+    let identity = Identity::of(&place.directory, Engine::Redis, 1, private.credential)?;
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
     files::passable_directory(&place.directory.join("config"), account)?;
     files::private_directory(&place.directory.join("data"), account)?;
-    let password = identity.password.expose();
+    let password = identity.password(private.credential)?.expose();
 
     let mut config = Config::new(Syntax::Redis);
     config.set("bind", "127.0.0.1")?;
     config.set("protected-mode", "yes")?;
     config.set("port", &port.to_string())?;
-    config.set("requirepass", password)?;
     config.set("daemonize", "no")?;
     config.set("supervised", "no")?;
     config.set("logfile", "")?;
@@ -76,7 +78,10 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let path = place.directory.join("config/redis.conf");
     let directory = directory_line(&place.text("data")?)?;
     let text = format!("{}{directory}", config.text());
-    files::private_file(&path, text.as_bytes(), account)?;
+    // What is asked of a server that runs when a password comes or goes stands here for its next
+    // start; it is no reason for one, so it is no part of the fingerprint.
+    let user = format!("user default {}\n", rights(&identity).join(" "));
+    files::private_file(&path, format!("{text}{user}").as_bytes(), account)?;
 
     let database = number.unwrap_or(0).to_string();
     let facts = [
@@ -100,6 +105,40 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         setup: None,
     }
     .fingerprinted(&[&text]))
+}
+
+/// What the one user may do, and the passwords that let it in: Redis knows several for an account,
+/// so the application needs no other name for the new one.
+fn rights(identity: &Identity) -> Vec<String> {
+    let passwords = identity.accounts.iter().map(|(_, password)| format!(">{}", password.expose()));
+    ["reset", "on"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(passwords)
+        .chain(["~*", "&*", "+@all"].map(str::to_owned))
+        .collect()
+}
+
+/// Lets those passwords in, and no others, that the identity says. The server takes them at once,
+/// all or none; whoever is signed in stays so.
+pub(super) fn settle(private: &Private<'_>, place: &Place) -> Result<(), Fault> {
+    let identity = Identity::of(&place.directory, Engine::Redis, 1, private.credential)?;
+    let port = if private.port == 0 { identity.ports[0] } else { private.port };
+    let rights = rights(&identity);
+    let words: Vec<&str> =
+        ["ACL", "SETUSER", "default"].into_iter().chain(rights.iter().map(String::as_str)).collect();
+    let mut why = String::new();
+    // Which of them the server knows depends on where a former attempt ended.
+    for (_, password) in identity.accounts.iter().chain(&identity.revoked) {
+        match protocol::redis_command(port, password.expose(), &words, PATIENCE) {
+            Ok(()) => return Ok(()),
+            Err(refused) => why = refused.reason,
+        }
+    }
+    Err(Fault::new(
+        format!("{} does not take its passwords: {why}", place.name),
+        "see its log; it must be one that Windlass started",
+    ))
 }
 
 /// The line that names the directory: one word, whatever stands in the path.

@@ -5,76 +5,18 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use indexmap::IndexMap;
-use windlass_core::settings::{Entry, Fault, Secret, dotenv};
+use windlass_core::settings::{Assembled, Declared, Fault, File, Layers, Sealed, Secret, assemble, dotenv};
 
 /// The largest settings file that is read: more is a mistake.
 const LARGEST: u64 = 1 << 20;
 
-/// A setting that the manifest declares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Declared {
-    /// Its name.
-    pub name: String,
-    /// Its value where no layer has one.
-    pub default: Option<String>,
-}
-
-/// All settings of an environment.
+/// What lies below the settings files, read already by whoever can.
 #[derive(Debug, Default)]
-pub struct Settings {
-    /// The values by name: the declared ones first, then what else stands in the files.
-    pub values: IndexMap<String, Value>,
-    /// What is allowed and yet seldom meant.
-    pub warnings: Vec<Fault>,
-}
-
-/// One setting.
-#[derive(Debug, Clone)]
-pub struct Value {
-    /// The value.
-    pub secret: Secret,
-    /// Where it came from.
-    pub provenance: Provenance,
-}
-
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Provenance {
-    /// The process's environment.
-    Environment,
-    /// A settings file.
-    File {
-        /// Its name, relative to the project.
-        name: String,
-        /// The line, from 1.
-        line: u32,
-    },
-    /// The manifest's default.
-    Default,
-}
-
-impl std::fmt::Display for Provenance {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Environment => f.write_str("environment"),
-            Self::File { name, line } => write!(f, "{name}:{line}"),
-            Self::Default => f.write_str("default"),
-        }
-    }
-}
-
-impl Settings {
-    /// The value of `name`.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Secret> {
-        self.values.get(name).map(|value| &value.secret)
-    }
-
-    /// Those of `names` that have no value, or an empty one.
-    #[must_use]
-    pub fn missing<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
-        names.into_iter().filter(|name| self.get(name).is_none_or(Secret::is_empty)).collect()
-    }
+pub struct Below {
+    /// The encrypted file, opened.
+    pub sealed: Option<Sealed>,
+    /// What was asked of external stores, by setting, each with its place.
+    pub stores: IndexMap<String, (Secret, String)>,
 }
 
 /// Reads the settings of `environment` for the project in `project`; `env` looks a name up in the
@@ -85,14 +27,29 @@ impl Settings {
 pub fn load(
     project: &Path,
     environment: &str,
-    declared: &[Declared],
+    declared: &IndexMap<String, Declared>,
     env: &dyn Fn(&str) -> Option<String>,
-) -> Result<Settings, Vec<Fault>> {
-    let mut settings = Settings::default();
+    below: Below,
+) -> Result<Assembled, Vec<Fault>> {
+    let mut warnings = vec![];
+    let files = files(project, environment, env, &mut warnings)?;
+    let layers = Layers { environment: Some(env), files, sealed: below.sealed, stores: below.stores };
+    let mut assembled = assemble(declared, layers);
+    warnings.append(&mut assembled.warnings);
+    Ok(Assembled { warnings, ..assembled })
+}
+
+/// The settings files of `environment`, those that others overlay last.
+fn files(
+    project: &Path,
+    environment: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+    warnings: &mut Vec<Fault>,
+) -> Result<Vec<File>, Vec<Fault>> {
     let mut faults = vec![];
-    let mut entries: IndexMap<String, (String, Entry)> = IndexMap::new();
-    for file in [".env".to_owned(), format!(".env.{environment}")] {
-        let text = match read(&project.join(&file), &file, &mut settings.warnings) {
+    let mut files: Vec<File> = vec![];
+    for name in [".env".to_owned(), format!(".env.{environment}")] {
+        let text = match read(&project.join(&name), &name, warnings) {
             Ok(Some(text)) => text,
             Ok(None) => continue,
             Err(fault) => {
@@ -100,40 +57,16 @@ pub fn load(
                 continue;
             }
         };
-        let below = |name: &str| entries.get(name).map(|(_, entry)| entry.value.expose().to_owned());
-        let own = dotenv::parse(&file, &text, env, &below);
-        settings.warnings.extend(own.warnings);
-        faults.extend(own.faults);
-        for entry in own.entries {
-            entries.insert(entry.name.clone(), (file.clone(), entry));
-        }
-    }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    for Declared { name, default } in declared {
-        let file = entries.shift_remove(name);
-        let value = if let Some(text) = env(name) {
-            Some(Value { secret: Secret::new(text), provenance: Provenance::Environment })
-        } else if let Some((file, entry)) = file {
-            Some(from_file(file, entry))
-        } else {
-            default
-                .as_ref()
-                .map(|text| Value { secret: Secret::new(text.clone()), provenance: Provenance::Default })
+        let below = |name: &str| {
+            let entry = files.iter().find_map(|file| file.entries.iter().find(|entry| entry.name == name));
+            entry.map(|entry| entry.value.expose().to_owned())
         };
-        if let Some(value) = value {
-            settings.values.insert(name.clone(), value);
-        }
+        let own = dotenv::parse(&name, &text, env, &below);
+        warnings.extend(own.warnings);
+        faults.extend(own.faults);
+        files.insert(0, File { name, entries: own.entries });
     }
-    for (name, (file, entry)) in entries {
-        settings.values.insert(name, from_file(file, entry));
-    }
-    Ok(settings)
-}
-
-fn from_file(name: String, entry: Entry) -> Value {
-    Value { secret: entry.value, provenance: Provenance::File { name, line: entry.line } }
+    if faults.is_empty() { Ok(files) } else { Err(faults) }
 }
 
 /// The text of a settings file, or `None` where there is none.
@@ -190,11 +123,10 @@ mod tests {
         dir
     }
 
-    fn declared(names: &[(&str, Option<&str>)]) -> Vec<Declared> {
-        names
-            .iter()
-            .map(|(name, default)| Declared { name: (*name).into(), default: default.map(Into::into) })
-            .collect()
+    fn declared(names: &[(&str, Option<&str>)]) -> IndexMap<String, Declared> {
+        let setting =
+            |default: &Option<&str>| Declared { default: default.map(str::to_owned), ..Declared::default() };
+        names.iter().map(|(name, default)| ((*name).to_owned(), setting(default))).collect()
     }
 
     // proves: DC-10, DC-11
@@ -205,18 +137,38 @@ mod tests {
             (".env.production", "\nB=overlay\nSUM=${A}+${B}\n"),
             (".env.staging", "B=wrong\n"),
         ]);
-        let names =
-            declared(&[("A", None), ("B", None), ("C", Some("d")), ("D", Some("default")), ("E", None)]);
+        let names = declared(&[
+            ("A", None),
+            ("B", None),
+            ("C", Some("d")),
+            ("D", Some("default")),
+            ("E", None),
+            ("F", None),
+        ]);
         let env = |name: &str| match name {
             "A" => Some("environment".to_owned()),
             "HOME" => Some("/home/ada".to_owned()),
             _ => None,
         };
-        let settings = load(dir.path(), "production", &names, &env).unwrap();
+        let below = Below {
+            sealed: Some(Sealed {
+                file: "secrets.production.enc".to_owned(),
+                entries: [("C", 4), ("SEALED", 5)]
+                    .into_iter()
+                    .map(|(name, line)| (name.to_owned(), (Secret::new("sealed"), line)))
+                    .collect(),
+                warnings: vec![],
+            }),
+            stores: IndexMap::from([("F".to_owned(), (Secret::new("store"), "vault shop#f".to_owned()))]),
+        };
+        let settings = load(dir.path(), "production", &names, &env, below).unwrap();
         let seen: Vec<String> = settings
-            .values
+            .settings
             .iter()
-            .map(|(n, v)| format!("{n}={} {}", v.secret.expose(), v.provenance))
+            .map(|(n, v)| {
+                let text = v.value.text.known().unwrap().expose();
+                format!("{n}={text} {}", v.value.provenance)
+            })
             .collect();
         assert_eq!(
             seen,
@@ -225,12 +177,14 @@ mod tests {
                 "B=overlay .env.production:2",
                 "C=file .env:3",
                 "D=default default",
+                "F=store vault shop#f",
+                "SUM=environment+overlay .env.production:3",
                 "EXTRA=none-x .env:4",
                 "HOME=/from/file .env:5",
-                "SUM=environment+overlay .env.production:3",
+                "SEALED=sealed secrets.production.enc:5",
             ]
         );
-        assert_eq!(settings.missing(["A", "E"]), ["E"]);
+        assert!(!settings.has("E"));
         assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
     }
 
@@ -239,7 +193,7 @@ mod tests {
     fn a_file_that_others_may_read_is_warned_of() {
         let dir = project(&[(".env", "A=1\n")]);
         fs::set_permissions(dir.path().join(".env"), fs::Permissions::from_mode(0o644)).unwrap();
-        let settings = load(dir.path(), "local", &[], &|_| None).unwrap();
+        let settings = load(dir.path(), "local", &IndexMap::new(), &|_| None, Below::default()).unwrap();
         assert_eq!(
             settings.warnings[0].to_string(),
             ".env: other accounts may read it (mode 0644); run: chmod 600 .env"
@@ -250,7 +204,7 @@ mod tests {
     fn the_faults_of_all_files_come_at_once() {
         let dir = project(&[(".env", "oops\n"), (".env.local", "")]);
         fs::write(dir.path().join(".env.local"), b"A=1\nB=\xff\n").unwrap();
-        let faults = load(dir.path(), "local", &[], &|_| None).unwrap_err();
+        let faults = load(dir.path(), "local", &IndexMap::new(), &|_| None, Below::default()).unwrap_err();
         assert_eq!(faults.len(), 2);
         assert_eq!(faults[1].to_string(), ".env.local:2: it is not UTF-8 text; save it as UTF-8");
     }

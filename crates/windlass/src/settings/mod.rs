@@ -1,14 +1,17 @@
 //! Where settings come from, and how their values are kept out of what people read.
 //!
-//! A value comes from the first of these that has one: the process's environment (for names that
-//! the manifest declares, no others), `.env.ENVIRONMENT`, `.env`, the declared default. Each value
-//! remembers where it came from ([`Provenance`]); the values themselves are
+//! [`load()`] reads the layers and lets
+//! [`assemble`](windlass_core::settings::assemble) say which value holds. The values themselves are
 //! [`Secret`](windlass_core::settings::Secret)s, and a [`Redactor`] masks them in text that comes
 //! from elsewhere, such as a program's output.
 
 mod encodings;
+mod found;
 mod load;
 mod redact;
+pub mod scratch;
+pub mod sealed;
 
-pub use load::{Declared, Provenance, Settings, Value, load};
+pub use found::{Found, fault_to_json};
+pub use load::{Below, load};
 pub use redact::Redactor;

@@ -17,11 +17,13 @@ mod database;
 mod disk;
 mod hostile;
 mod journal;
+mod leaks;
 mod mount;
 mod places;
 mod power;
 mod processes;
 mod requests;
+mod rotation;
 mod secrets;
 mod table;
 

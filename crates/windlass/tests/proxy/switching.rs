@@ -210,6 +210,22 @@ fn an_older_or_wrong_table_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn a_prepared_table_waits_on_the_disk_for_its_switch() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", old.address)]));
+    let next = table(2, "r2", &[("web.r2.1", new.address)]);
+    let answer = proxy.ask(&Ask::Prepare(Box::new(next.clone())));
+    assert_eq!(answer, Answer::Prepared { generation: 2 });
+    assert_eq!((proxy.report().generation, get(proxy.address(), "/").text()), (1, "old".to_owned()));
+    let mut wrong = next.clone();
+    wrong.pools.clear();
+    let answer = proxy.ask(&Ask::Prepare(Box::new(wrong)));
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    proxy.apply(&next);
+    assert_eq!((proxy.report().generation, get(proxy.address(), "/").text()), (2, "new".to_owned()));
+}
+
+#[test]
 fn a_client_that_takes_nothing_does_not_hold_up_the_drain() {
     let (old, new) = (Backend::start("old"), Backend::start("new"));
     let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", old.address)]));

@@ -22,4 +22,5 @@ mod compose;
 mod frameworks;
 mod guestbook;
 mod health_page;
+mod sealed;
 mod settings;

@@ -8,11 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
-use windlass::resource::account::Account;
+use windlass::account::Account;
 use windlass::resource::{Place, Prepared, ready};
 use windlass_core::launch::Log;
 use windlass_core::name::Name;
-use windlass_core::spec::{Engine, Resource, Source};
+use windlass_core::spec::{Credential, Engine, Resource, Source};
 use windlass_core::units::Bytes;
 
 use crate::SHORT;
@@ -41,7 +41,14 @@ pub(crate) fn resource(engine: Engine, database: &str, options: &[(&str, &str)])
     let memory = Some(Bytes(256 << 20));
     Resource {
         engine,
-        source: Source::Private { version: None, database: database.into(), port: 0, options, memory },
+        source: Source::Private {
+            version: None,
+            database: database.into(),
+            port: 0,
+            options,
+            memory,
+            credential: Credential::FIRST,
+        },
     }
 }
 

@@ -1,18 +1,19 @@
-//! The manifest itself, the application, its settings and its build.
+//! The manifest itself, the application and its build.
 
-use super::{CRON, DEPLOY, ENV, JOB, LISTEN, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE};
+use super::setting::A_SETTING;
+use super::{CRON, DEPLOY, ENV, JOB, LISTEN, NOTIFY, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE};
 use crate::manifest::format::Format;
 use crate::manifest::kind::{Field, Kind, Table};
 
 const MAP_NAME: Format = Format::Name;
 
 // A constant cannot hold a reference to a temporary that refers to a static; these have a name.
-static A_SETTING: Kind = Kind::Table(&SETTING);
 static A_SERVICE: Kind = Kind::Table(&SERVICE);
 static A_JOB: Kind = Kind::Table(&JOB);
 static A_CRON: Kind = Kind::Table(&CRON);
 static A_RESOURCE: Kind = Kind::Table(&RESOURCE);
 static A_ROUTE: Kind = Kind::Table(&ROUTE);
+static A_NOTIFY: Kind = Kind::Table(&NOTIFY);
 static A_OVERLAY: Kind = Kind::Table(&OVERLAY);
 
 const APP_FIELD: Field = Field::new("app", Kind::Table(&APP), "The application.").required();
@@ -22,7 +23,7 @@ const ENV_FIELD: Field = Field::new("env", ENV, "Environment of all services, jo
 const SETTINGS_FIELD: Field = Field::new(
     "settings",
     Kind::Map { key: Format::EnvName, of: &A_SETTING },
-    "Values that differ between environments, and secrets. They are looked up in the environment, `.env.ENVIRONMENT` and `.env`, and passed on as environment variables.",
+    "Values that differ between environments, and secrets. They are looked up in the environment, `.env.ENVIRONMENT` and `.env`, checked, and passed on as environment variables.",
 )
 .absent("none");
 const BUILD_FIELD: Field = Field::new("build", Kind::Table(&BUILD), "How a release is made from the source.")
@@ -44,6 +45,9 @@ const ROUTES_FIELD: Field =
         .absent("all requests go to the one service that listens, where it is the only one");
 const DEPLOY_FIELD: Field =
     Field::new("deploy", Kind::Table(&DEPLOY), "How a deploy goes.").absent("as said below");
+const NOTIFY_FIELD: Field =
+    Field::new("notify", Kind::Map { key: MAP_NAME, of: &A_NOTIFY }, "Who is told when something happens.")
+        .absent("nobody");
 const ENVIRONMENTS_FIELD: Field = Field::new(
     "environments",
     Kind::Map { key: MAP_NAME, of: &A_OVERLAY },
@@ -69,6 +73,7 @@ pub static ROOT: Table = Table {
         LISTEN_FIELD,
         ROUTES_FIELD,
         DEPLOY_FIELD,
+        NOTIFY_FIELD,
         ENVIRONMENTS_FIELD,
     ],
 };
@@ -90,6 +95,7 @@ pub static OVERLAY: Table = Table {
         LISTEN_FIELD,
         ROUTES_FIELD,
         DEPLOY_FIELD,
+        NOTIFY_FIELD,
     ],
 };
 
@@ -106,36 +112,6 @@ pub static APP: Table = Table {
     )
     .required()
     .example(r#""shop""#)],
-};
-
-/// A setting.
-pub static SETTING: Table = Table {
-    name: "setting",
-    header: "[settings]",
-    help: "Each key declares a setting. Its value comes from the environment variable of that name, then `.env.ENVIRONMENT`, then `.env`, then the default. A setting that is declared without a default and found nowhere is an error. Every setting, declared or only found in those files, is passed as an environment variable to all services, jobs, crons and build steps, unless `services` restricts it. `{settings.KEY}` stands for its value, in `env` only where it is secret.",
-    example: "[settings]\nSECRET_KEY = { secret = true }\nDEBUG = { default = \"0\" }",
-    fields: &[
-        Field::new(
-            "secret",
-            Kind::Bool,
-            "Whether its value is masked wherever it would be shown, and refused in commands.",
-        )
-        .default("false"),
-        Field::new(
-            "default",
-            Kind::Text(Format::AnyOrEmpty),
-            "The value where none is found. Not for secrets.",
-        )
-        .absent("it must be found")
-        .example(r#""0""#),
-        Field::new(
-            "services",
-            Kind::List(&Kind::Text(Format::Name)),
-            "The services, jobs and crons that get it (`build` for the build steps).",
-        )
-        .absent("all")
-        .example(r#"["web", "build"]"#),
-    ],
 };
 
 /// The build.

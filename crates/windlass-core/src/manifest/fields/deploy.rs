@@ -31,8 +31,8 @@ pub static DEPLOY: Table = Table {
         Field::new(
             "max_p95_ratio",
             Kind::Number { min: 1.0, max: f64::MAX },
-            "How many times the old release's p95 the new one's may be, in the second half of the bake, before it \
-             goes back; less than 100 ms more never counts.",
+            "How many times the old release's p95 the new one's may be, throughout the second half of the bake, before \
+             it goes back; less than 100 ms more never counts, and a machine too busy for the old one as well excuses it.",
         )
         .default("3.0"),
         Field::new(

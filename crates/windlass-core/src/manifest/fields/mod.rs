@@ -3,16 +3,20 @@
 mod app;
 mod deploy;
 mod job;
+mod notify;
 mod resource;
 mod route;
 mod service;
+mod setting;
 
-pub use app::{APP, BUILD, OVERLAY, ROOT, SETTING, STEP};
+pub use app::{APP, BUILD, OVERLAY, ROOT, STEP};
 pub use deploy::{DEPLOY, SMOKE};
 pub use job::{CRON, JOB, UNDO};
+pub use notify::NOTIFY;
 pub use resource::RESOURCE;
 pub use route::{LISTEN, RATE_LIMIT, ROUTE, TLS};
 pub use service::{CHECK, LIMITS, QUIET, RESTART, ROLLING, SERVICE, STOP, STRATEGY};
+pub use setting::{SETTING, URL};
 
 use super::format::Format;
 use super::kind::{Field, Kind};

@@ -108,7 +108,19 @@ pub static QUIET: Table = Table {
     example: "",
     fields: &[
         Field::new("signal", Kind::Text(Format::Signal), "The signal.").required().example(r#""TSTP""#),
-        Field::new("wait", Kind::Text(Format::Span), "How long it keeps running after it.").default("10s"),
+        Field::new(
+            "wait",
+            Kind::Text(Format::Span),
+            "How long it may go on with what it holds; it is stopped earlier when it ends by itself or is `idle`.",
+        )
+        .default("10s"),
+        Field::new(
+            "idle",
+            Kind::Command,
+            "Asked every second meanwhile: exit code 0 says that it holds no work. It has the service's environment, and the worker's process id as `$WINDLASS_PID`.",
+        )
+        .absent("the whole wait, unless it ends")
+        .example(r#"{ shell = "ps -o args= -p $WINDLASS_PID | grep -q '0 of .* busy'" }"#),
     ],
 };
 

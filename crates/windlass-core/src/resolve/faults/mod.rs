@@ -1,6 +1,7 @@
 //! Faults that no single value shows: contradictions, names of nothing, conflicts.
 
 mod listen;
+mod notify;
 mod process;
 mod reference;
 mod resources;
@@ -15,8 +16,9 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use crate::diag::Diag;
-use crate::manifest::{DeclaredSetting, Node, nearest};
+use crate::manifest::{Node, nearest};
 use crate::name::Name;
+use crate::settings::Declared;
 use crate::spec::{Setting, Spec};
 
 /// What is looked at: the specification for what is meant, the tree for where it stands.
@@ -24,7 +26,7 @@ pub(super) struct Scene<'a> {
     pub(super) spec: &'a Spec,
     pub(super) root: &'a Node,
     pub(super) text: &'a str,
-    pub(super) declared: &'a IndexMap<String, DeclaredSetting>,
+    pub(super) declared: &'a IndexMap<String, Declared>,
     /// The settings that were found; `None` before they are looked up.
     pub(super) settings: Option<&'a IndexMap<String, Setting>>,
 }
@@ -37,6 +39,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     resources::find(scene, diags);
     listen::find(scene, diags);
     routes::find(scene, diags);
+    notify::find(scene, diags);
     reference::find(scene, diags);
 }
 

@@ -74,6 +74,11 @@ impl Visit<'_, '_> {
             (Kind::AnyOf(kinds), _) if kinds.iter().any(|kind| matches!(kind, Kind::Command)) => {
                 self.command(node, path);
             }
+            (Kind::AnyOf(kinds), Value::Text(text))
+                if kinds.iter().any(|kind| matches!(kind, Kind::Text(Format::Template))) =>
+            {
+                self.template(text, node, Place::Value, path);
+            }
             _ => {}
         }
     }
@@ -106,6 +111,7 @@ impl Visit<'_, '_> {
             let (variable, before) = match reference {
                 Reference::Port => ("PORT".to_owned(), String::new()),
                 Reference::Setting(key) => (key.clone(), String::new()),
+                Reference::SettingFile(key) => (format!("{key}_FILE"), String::new()),
                 other => {
                     let name = other.to_string().replace(['.', '-'], "_").to_uppercase();
                     (name.clone(), format!("put {name} = \"{written}\" into `env` and "))
@@ -126,7 +132,13 @@ impl Visit<'_, '_> {
     fn template(&mut self, text: &str, node: &Node, place: Place, path: &[String]) {
         let Ok(template) = Template::parse(text) else { return };
         for reference in template.references() {
-            let span = narrow(self.scene.text, &node.span, Some(&format!("{{{reference}}}")));
+            // An encoding may stand behind it.
+            let written = [format!("{{{reference}}}"), format!("{{{reference}|")];
+            let span = written
+                .iter()
+                .map(|written| narrow(self.scene.text, &node.span, Some(written)))
+                .min_by_key(ExactSizeIterator::len)
+                .unwrap_or_else(|| node.span.clone());
             if let Some(diag) = self.fault(reference, span, place, path) {
                 self.diags.push(diag);
             }
@@ -155,7 +167,8 @@ impl Visit<'_, '_> {
                 _ => Some(only_services(span, "port")),
             },
             Reference::Replica if !matches!(owner, Owner::Service(_)) => Some(only_services(span, "replica")),
-            Reference::Setting(key) => self.setting(key, span, place),
+            Reference::Setting(key) => self.setting(key, span, place, owner),
+            Reference::SettingFile(key) => self.setting_file(key, span, owner),
             Reference::Resource { name, field } => self.resource(name, field, span, place, owner),
             Reference::Release | Reference::Shared if owner == Owner::Resource => Some(Diag::error(
                 "bad-reference",
@@ -166,23 +179,16 @@ impl Visit<'_, '_> {
         }
     }
 
-    fn setting(&self, key: &str, span: Range<usize>, place: Place) -> Option<Diag> {
+    fn setting(&self, key: &str, span: Range<usize>, place: Place, owner: Owner<'_>) -> Option<Diag> {
+        if let Some(diag) = self.no_value(key, &span, owner) {
+            return Some(diag);
+        }
         let spec = self.scene.spec;
-        if let Some(found) = self.scene.settings
-            && !found.contains_key(key)
-            && !self.scene.declared.contains_key(key)
-        {
-            let known: Vec<&str> =
-                self.scene.declared.keys().chain(found.keys()).map(String::as_str).collect();
-            let diag = Diag::error("unknown-setting", span, format!("there is no setting {key:?}"));
-            let diag = match nearest(key, known) {
-                Some(meant) => diag.label(format!("did you mean {meant:?}?")),
-                None => diag,
-            };
-            return Some(diag.help(format!(
-                "declare it under [settings], or set it in .env.{} or .env",
-                spec.environment
-            )));
+        if owner == Owner::Resource || owner == Owner::Build {
+            let whose = if owner == Owner::Build { "a build" } else { "a resource's address" };
+            if let Some(diag) = super::settings::too_late(self.scene, &span, key, whose) {
+                return Some(diag);
+            }
         }
         let secret = spec.settings.get(key).is_some_and(|setting| setting.secret);
         (secret && place == Place::Argument).then(|| {
@@ -192,6 +198,57 @@ impl Visit<'_, '_> {
                 format!("the secret {key} would be shown to everybody who can list processes"),
             )
             .help(format!("take it out of the command; the process finds it in its environment, as ${key}"))
+        })
+    }
+
+    /// The path of its file is no secret.
+    fn setting_file(&self, key: &str, span: Range<usize>, owner: Owner<'_>) -> Option<Diag> {
+        if let Some(diag) = self.no_value(key, &span, owner) {
+            return Some(diag);
+        }
+        if matches!(owner, Owner::Resource | Owner::Setting(_)) {
+            let message = format!("{{settings.{key}.file}} stands for something in commands and `env` only");
+            return Some(Diag::error("bad-reference", span, message));
+        }
+        let file = self.scene.declared.get(key).is_some_and(|setting| setting.file);
+        (!file).then(|| {
+            Diag::error("bad-reference", span, format!("the setting {key} is not handed over as a file"))
+                .help(format!("declare it with file = true, or write {{settings.{key}}}"))
+        })
+    }
+
+    /// The fault of a setting that does not exist, or that need not have a value and has none.
+    fn no_value(&self, key: &str, span: &Range<usize>, owner: Owner<'_>) -> Option<Diag> {
+        let (spec, declared) = (self.scene.spec, self.scene.declared);
+        let found = self.scene.settings?;
+        if let Owner::Setting(composed) = owner {
+            let in_force = spec.settings.get(composed).is_some_and(|setting| setting.composed.is_some());
+            if !in_force {
+                return None;
+            }
+        }
+        let Some(setting) = declared.get(key) else {
+            if found.contains_key(key) {
+                return None;
+            }
+            let known: Vec<&str> = declared.keys().chain(found.keys()).map(String::as_str).collect();
+            let diag = Diag::error("unknown-setting", span.clone(), format!("there is no setting {key:?}"));
+            let diag = match nearest(key, known) {
+                Some(meant) => diag.label(format!("did you mean {meant:?}?")),
+                None => diag,
+            };
+            return Some(diag.help(format!(
+                "declare it under [settings], or set it in .env.{} or .env",
+                spec.environment
+            )));
+        };
+        // What must be there and is not is told at its declaration.
+        let absent = !setting.required && !spec.settings.contains_key(key);
+        absent.then(|| {
+            let message = format!("the setting {key} need not have a value, and has none to put in here");
+            Diag::error("missing-setting", span.clone(), message).help(format!(
+                "give {key} a value or a default, or put what needs it into a setting with required = false"
+            ))
         })
     }
 
@@ -216,6 +273,12 @@ impl Visit<'_, '_> {
                 &self.scene.names("resources"),
             ));
         };
+        if owner == Owner::Notify {
+            return Some(
+                Diag::error("bad-reference", span, "an address that is told cannot ask for a resource")
+                    .help("write the address, or \"{settings.NAME}\""),
+            );
+        }
         let facts = resource.engine.facts();
         if !facts.contains(&field) {
             let diag = Diag::error("unknown-fact", span, format!("the resource {name:?} has no {field:?}"));
@@ -274,6 +337,8 @@ enum Owner<'a> {
     Service(&'a str),
     Build,
     Resource,
+    Setting(&'a str),
+    Notify,
     Other,
 }
 
@@ -283,6 +348,8 @@ impl<'a> Owner<'a> {
             [section, name, ..] if section == "services" => Self::Service(name),
             [section, ..] if section == "build" => Self::Build,
             [section, ..] if section == "resources" => Self::Resource,
+            [section, name, ..] if section == "settings" => Self::Setting(name),
+            [section, ..] if section == "notify" => Self::Notify,
             _ => Self::Other,
         }
     }

@@ -93,6 +93,11 @@ fn destination(scene: &Scene<'_>, node: &Node, diags: &mut Vec<Diag>) {
         });
     }
     if let Some(at) = node.get("basic_auth")
+        && let Some(key) = at.text()
+    {
+        diags.extend(super::settings::too_late(scene, &at.span, key, "basic_auth"));
+    }
+    if let Some(at) = node.get("basic_auth")
         && let (Some(key), Some(found)) = (at.text(), scene.settings)
         && !found.contains_key(key)
         && !scene.declared.contains_key(key)

@@ -1,38 +1,143 @@
-//! Settings: missing ones, secrets with a default, receivers that do not exist.
+//! Settings: missing ones, secrets with a default, receivers that do not exist, values of several
+//! sources, compositions that go in circles.
+
+mod declaration;
+
+use std::ops::Range;
 
 use super::Scene;
 use crate::diag::Diag;
+use crate::manifest::settings::SOURCES;
+use crate::resolve::composed;
+use crate::settings::Declared;
+use crate::spec::{Reference, Template};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     for (key, setting) in scene.declared {
+        let of = Of { scene, key, setting };
+        declaration::find(&of, diags);
+        diags.extend(
+            [of.missing(), of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten(),
+        );
+        diags.extend(of.in_circles());
+        of.receivers(diags);
+    }
+}
+
+/// A setting, its declaration, and where it stands.
+struct Of<'a> {
+    scene: &'a Scene<'a>,
+    key: &'a str,
+    setting: &'a Declared,
+}
+
+impl Of<'_> {
+    fn span(&self, part: &str) -> Range<usize> {
+        self.scene.span(&["settings", self.key, part])
+    }
+
+    fn typed(&self, part: &str) -> bool {
+        self.scene.typed(&["settings", self.key, part])
+    }
+
+    fn missing(&self) -> Option<Diag> {
+        let (Self { scene, key, setting }, environment) = (self, &self.scene.spec.environment);
+        let found = scene.settings.is_none_or(|found| found.contains_key(*key));
+        // A source that was refused is reported already.
+        let has_source = SOURCES.iter().any(|source| self.typed(source));
+        if found || has_source || !setting.required {
+            return None;
+        }
+        let own = if setting.secret { "" } else { "; or give it a default here" };
         let span = scene.span(&["settings", key]);
-        if setting.secret && setting.default.is_some() {
-            let span = scene.span(&["settings", key, "default"]);
-            diags.push(
-                Diag::error(
-                    "secret-default",
-                    span,
-                    format!("the secret {key} has a default, for all to read"),
-                )
-                .help(format!("take the default away and put {key}=... into .env, which is not committed")),
-            );
+        let diag = Diag::error("missing-setting", span, format!("the setting {key} has no value"));
+        Some(
+            diag.help(format!(
+                "set it in the environment, in .env.{environment} or in .env, as {key}=...{own}"
+            )),
+        )
+    }
+
+    fn two_sources(&self) -> Option<Diag> {
+        let typed: Vec<&str> = SOURCES.into_iter().filter(|source| self.typed(source)).collect();
+        let [first, second, ..] = typed.as_slice() else { return None };
+        let message = format!("{} has both `{first}` and `{second}`", self.key);
+        let diag = Diag::error("two-sources", self.span(second), message);
+        Some(diag.help("only one of default, value and url can say what it is"))
+    }
+
+    fn secret_default(&self) -> Option<Diag> {
+        let Self { key, setting, .. } = self;
+        if !setting.secret || setting.default.is_none() {
+            return None;
         }
-        let found = scene.settings.is_none_or(|found| found.contains_key(key));
-        if !found && setting.default.is_none() {
-            let environment = &scene.spec.environment;
-            diags.push(Diag::error("missing-setting", span, format!("the setting {key} has no value")).help(
-                format!(
-                    "set it in the environment, in .env.{environment} or in .env, as {key}=...{}",
-                    if setting.secret { "" } else { "; or give it a default here" }
-                ),
-            ));
+        let message = format!("the secret {key} has a default, for all to read");
+        let help = format!("take the default away and put {key}=... into .env, which is not committed");
+        Some(Diag::error("secret-default", self.span("default"), message).help(help))
+    }
+
+    /// The variable that says where its file is must not be another setting.
+    fn file_name(&self) -> Option<Diag> {
+        let variable = format!("{}_FILE", self.key);
+        if !self.setting.file || !self.scene.declared.contains_key(&variable) {
+            return None;
         }
-        let receivers = receivers(scene);
+        let message =
+            format!("{variable} says where the file of {} is, and is a setting of its own", self.key);
+        Some(Diag::error("taken-name", self.span("file"), message).help("rename one of the two"))
+    }
+
+    fn in_circles(&self) -> Option<Diag> {
+        let declared = self.scene.declared;
+        let names = |key: &str| {
+            let template = declared.get(key).and_then(|setting| setting.composed.as_ref());
+            template.into_iter().flat_map(Template::references).filter_map(composed::setting_of)
+        };
+        // The shortest way back to it.
+        let mut ways: Vec<Vec<&str>> = vec![vec![self.key]];
+        let mut at = 0;
+        while let Some(way) = ways.get(at).cloned() {
+            at += 1;
+            for next in names(way.last().copied().unwrap_or_default()) {
+                if next == self.key {
+                    return self.circle(&way);
+                }
+                if !ways.iter().any(|way| way.contains(&next)) {
+                    ways.push([way.as_slice(), &[next]].concat());
+                }
+            }
+        }
+        None
+    }
+
+    fn circle(&self, way: &[&str]) -> Option<Diag> {
+        // Each circle is told once, at the first of it.
+        let place = |key: &str| self.scene.declared.get_index_of(key);
+        if way.iter().any(|key| place(key) < place(self.key)) {
+            return None;
+        }
+        let mut names = way.to_vec();
+        names.push(self.key);
+        let message = format!("these settings are put together from each other: {}", names.join(" -> "));
+        let source = if self.typed("value") { "value" } else { "url" };
+        Some(Diag::error("cycle", self.span(source), message).help("give one of them a value of its own"))
+    }
+
+    fn receivers(&self, diags: &mut Vec<Diag>) {
+        let Self { scene, key, setting } = self;
+        let known = receivers(scene);
         for (index, name) in setting.services.iter().flatten().enumerate() {
+            let span = || scene.span(&["settings", key, "services", &index.to_string()]);
             let typed = ["services", "jobs", "cron"].into_iter().any(|section| scene.typed(&[section, name]));
             if name != "build" && !typed {
-                let span = scene.span(&["settings", key, "services", &index.to_string()]);
-                diags.push(scene.unknown("unknown-service", span, "service, job or cron", name, &receivers));
+                diags.push(scene.unknown("unknown-service", span(), "service, job or cron", name, &known));
+            }
+            let spec = scene.spec;
+            let own = spec.settings.get(*key).filter(|_| name == "build");
+            if own.is_some_and(|own| composed::needs_resource(own, &spec.settings)) {
+                let message = format!("a build cannot get {key}: it runs before any resource is started");
+                let diag = Diag::error("bad-reference", span(), message);
+                diags.push(diag.help("do it in a job with when = \"before-start\""));
             }
         }
     }
@@ -42,4 +147,15 @@ fn receivers<'a>(scene: &Scene<'a>) -> Vec<&'a str> {
     let spec = scene.spec;
     let names = spec.services.keys().chain(spec.jobs.keys()).chain(spec.crons.keys());
     names.map(crate::name::Name::as_str).chain(["build"]).collect()
+}
+
+/// The fault of a setting that is to be known before any resource is, and cannot.
+pub(super) fn too_late(scene: &Scene<'_>, span: &Range<usize>, key: &str, whose: &str) -> Option<Diag> {
+    let settings = &scene.spec.settings;
+    let setting = settings.get(key)?;
+    let reference = composed::references(&setting.composed, settings)
+        .into_iter()
+        .find(|reference| matches!(reference, Reference::Resource { .. }))?;
+    let message = format!("{key} is put together from {{{reference}}}, which {whose} cannot wait for");
+    Some(Diag::error("bad-reference", span.clone(), message).help("give the setting a value of its own"))
 }

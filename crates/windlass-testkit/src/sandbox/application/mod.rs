@@ -6,6 +6,7 @@
 
 mod background;
 mod behaviour;
+mod sign_in;
 mod web;
 
 use std::io::Write as _;

@@ -202,6 +202,31 @@ pub const TESTS: &[Line] = &[
         "I9",
         "a secret that is looked for in everything written, printed or run",
     ),
+    line(
+        "T4",
+        "no_verb_leaks_a_secret_of_any_source",
+        "I9",
+        "secrets of every source, in every form, looked for after every verb, with an application, a build \
+         and a migration that print them",
+    ),
+    line(
+        "T4",
+        "credentials_are_exchanged_without_losing_a_request",
+        "I3 I9",
+        "`secrets rotate` of PostgreSQL and Redis, with an application that signs in for every request",
+    ),
+    line(
+        "T4",
+        "a_rotation_that_fails_leaves_the_old_credential",
+        "I2 I3 I4",
+        "copies that are never ready, crash or answer wrongly with the new credential",
+    ),
+    line(
+        "1, 2",
+        "the_host_side_dies_at_every_step_of_a_rotation",
+        "I1 I3 I4 I10",
+        "kill -9 of the host side before, in and after each step of `secrets rotate`",
+    ),
     line("T5", "files_are_closed_whatever_the_umask", "I9", "deploys with umask 000"),
     line(
         "T11",

@@ -31,7 +31,9 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     }
     let mut client = Client::start(&project.layout).await?;
     match client.ask(&Ask::Observe).await? {
-        Answer::Observed { observed, .. } if observed.fingerprint() == plan.base => {}
+        Answer::Observed { observed, .. } if observed.fingerprint() == plan.base => {
+            request::refuse_older_secrets(&observed, &plan.spec, args.allow_older_secrets)?;
+        }
         Answer::Observed { .. } => return Err(stale("the environment has changed since it was made")),
         _ => return Err(unexpected()),
     }

@@ -16,10 +16,6 @@ pub(in crate::cli) async fn abort(context: &Context) -> Result<u8, Failure> {
 }
 
 async fn claim(context: &Context, how: Claim) -> Result<u8, Failure> {
-    let project = context.project()?;
-    if !project.layout.journal().exists() {
-        return Err(super::request::not_deployed());
-    }
-    let client = Client::start(&project.layout).await?;
+    let (project, client) = Client::of_deployed(context).await?;
     follow::run(context, &project, client, Ask::Claim { how, by: context.who() }).await
 }

@@ -3,10 +3,11 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use windlass_core::plan::Request;
-use windlass_core::protocol::{Answer, Ask, Values};
+use windlass_core::protocol::{Answer, Ask};
 use windlass_core::units::Span;
 
 use super::request;
+use crate::boot;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::Failure;
@@ -28,11 +29,7 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         _ => return Err(unexpected()),
     };
     if deployed {
-        let code = request::carry_out(context, |observed, _| {
-            let wanted = request::as_active(observed, Request::Stop { services: Vec::new() })?;
-            Ok((wanted, Values::default()))
-        })
-        .await?;
+        let code = request::change_active(context, Request::Stop { services: Vec::new() }).await?;
         if code != 0 {
             return Ok(code);
         }
@@ -47,6 +44,9 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
     let keeper = project.layout.host().join("keeper");
     let _gone_already = process::stop(&keeper, "TERM", Span::from_secs(5)).await;
     if delete_data {
+        // Nothing is left that could be started with the machine.
+        boot::disable(&project.layout, &project.app, &project.environment)
+            .map_err(|error| Failure::failed(error, "take it out by hand"))?;
         // The host side has gone; its state is the last thing here.
         std::fs::remove_dir_all(project.layout.root()).map_err(|error| {
             Failure::failed(format!("{} cannot be deleted: {error}", project.layout.root().display()), "")

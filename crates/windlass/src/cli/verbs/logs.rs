@@ -2,24 +2,27 @@
 
 use windlass_core::protocol::{Answer, Ask};
 
-use super::request;
-use crate::cli::args;
+use crate::cli::args::{self, Since};
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::{Context, print_line};
 use crate::cli::failure::Failure;
 use crate::clock;
 
+/// How many lines are shown where neither a number nor a time is named.
+const USUAL: u32 = 100;
+
 pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u8, Failure> {
-    let project = context.project()?;
-    if !project.layout.journal().exists() {
-        return Err(request::not_deployed());
-    }
-    let services = request::names(args.services)?;
-    let one = services.len() == 1;
-    let since =
-        args.since.map(|span| clock::wall_millis() - i64::try_from(span.as_millis()).unwrap_or(i64::MAX));
-    let mut client = Client::start(&project.layout).await?;
-    client.send(&Ask::Logs { services, lines: args.lines, since, follow: args.follow }).await?;
+    let (_, mut client) = Client::of_deployed(context).await?;
+    let one = args.of.len() == 1;
+    let since = args.since.map(|since| match since {
+        Since::Ago(span) => clock::wall_millis() - i64::try_from(span.as_millis()).unwrap_or(i64::MAX),
+        Since::At(moment) => moment,
+    });
+    let whole = since.is_some() || args.release.is_some();
+    let lines = args.lines.or((!whole).then_some(USUAL));
+    let ask = Ask::Logs { of: args.of, release: args.release, lines, since, follow: args.follow };
+    client.send(&ask).await?;
+    let mut sources = Vec::new();
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let answer = tokio::select! {
@@ -30,8 +33,17 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
             Answer::Line { source, text } if context.options.json => {
                 print_line(&serde_json::json!({ "source": source, "line": text }).to_string());
             }
-            Answer::Line { text, .. } if one => print_line(&text),
-            Answer::Line { source, text } => print_line(&format!("{source:12} | {text}")),
+            Answer::Line { source, text } => {
+                // One name may stand for several logs: the steps of a build.
+                if !sources.contains(&source) {
+                    sources.push(source.clone());
+                }
+                if one && sources.len() == 1 {
+                    print_line(&text);
+                } else {
+                    print_line(&format!("{source:12} | {text}"));
+                }
+            }
             Answer::Done => return Ok(0),
             _ => return Err(unexpected()),
         }

@@ -9,11 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
-    let project = context.project()?;
-    if !project.layout.journal().exists() {
-        return Err(super::request::not_deployed());
-    }
-    let mut client = Client::start(&project.layout).await?;
+    let (_, mut client) = Client::of_deployed(context).await?;
     let releases = match client.ask(&Ask::Releases).await? {
         Answer::Releases(releases) => releases,
         _ => return Err(unexpected()),

@@ -3,8 +3,9 @@
 use windlass_core::name::Name;
 use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
 use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, Values};
+use windlass_core::spec::Spec;
 
-use crate::cli::client::{Client, unexpected};
+use crate::cli::client::{Client, not_deployed, unexpected};
 use crate::cli::context::{Context, Project, Target};
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow;
@@ -70,8 +71,16 @@ pub(in crate::cli) fn nothing_to_do(context: &Context, plan: &Plan) -> u8 {
     0
 }
 
-/// What the active release runs, for requests that change only how.
-pub(in crate::cli) fn as_active(observed: &Observed, request: Request) -> Result<Wanted, Failure> {
+/// Carries out a request that changes only how the active release runs.
+pub(in crate::cli) async fn change_active(context: &Context, request: Request) -> Result<u8, Failure> {
+    if !context.project()?.layout.journal().exists() {
+        return Err(not_deployed());
+    }
+    carry_out(context, |observed, _| Ok((as_active(observed, request.clone())?, Values::default()))).await
+}
+
+/// What the active release runs.
+fn as_active(observed: &Observed, request: Request) -> Result<Wanted, Failure> {
     let active = observed.active.as_ref().ok_or_else(not_deployed)?;
     Ok(Wanted { request, spec: active.spec.clone(), source: active.tree.source.clone() })
 }
@@ -86,9 +95,27 @@ pub(in crate::cli) fn as_manifest(
     Ok((wanted, values))
 }
 
-/// Nothing was ever deployed.
-pub(in crate::cli) fn not_deployed() -> Failure {
-    Failure::usage("nothing is deployed here yet", "run windlass deploy first")
+/// Refuses an encrypted file of settings that the active release has left behind, or that is another
+/// one altogether: somebody may have put an old password back.
+pub(in crate::cli) fn refuse_older_secrets(
+    observed: &Observed,
+    spec: &Spec,
+    allowed: bool,
+) -> Result<(), Failure> {
+    match older_secrets(observed, spec) {
+        Some(why) if !allowed => Err(Failure::new(
+            REFUSED,
+            why,
+            "bring the newer file back (git log), or deploy with --allow-older-secrets",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Why the encrypted file must not follow the active release's, if it must not.
+pub(in crate::cli) fn older_secrets(observed: &Observed, spec: &Spec) -> Option<String> {
+    let before = observed.active.as_ref()?.spec.sealed.as_ref()?;
+    spec.sealed.as_ref()?.behind(before)
 }
 
 /// Names of services as typed.

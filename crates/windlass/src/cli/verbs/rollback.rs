@@ -6,7 +6,7 @@ use windlass_core::protocol::{Answer, Ask, ReleaseRecord, Values};
 use windlass_core::spec::Undo;
 
 use super::request;
-use crate::cli::client::{Client, unexpected};
+use crate::cli::client::{Client, not_deployed, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 
@@ -15,8 +15,7 @@ pub(in crate::cli) async fn run(
     to: Option<ReleaseId>,
     anyway: bool,
 ) -> Result<u8, Failure> {
-    let project = context.project()?;
-    let mut client = Client::start(&project.layout).await?;
+    let (_, mut client) = Client::of_deployed(context).await?;
     let observed = match client.ask(&Ask::Observe).await? {
         Answer::Observed { observed, .. } => observed,
         _ => return Err(unexpected()),
@@ -62,7 +61,7 @@ fn moved_on(observed: &Observed, releases: &[ReleaseRecord], to: ReleaseId) -> O
 
 /// The release that was asked for, or the one before the active one.
 fn target(observed: &Observed, asked: Option<ReleaseId>) -> Result<ReleaseId, Failure> {
-    let active = observed.active.as_ref().ok_or_else(request::not_deployed)?;
+    let active = observed.active.as_ref().ok_or_else(not_deployed)?;
     let available = || observed.releases.iter().map(|(release, _)| *release);
     let before = || available().find(|release| *release < active.release);
     let to = asked

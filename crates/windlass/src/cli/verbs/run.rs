@@ -7,23 +7,20 @@ use windlass_core::name::Name;
 use windlass_core::protocol::{Answer, Ask, RunWhat, Values};
 use windlass_core::spec::{Command, Template};
 
+use crate::account::Account;
 use crate::cli::args;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::{Context, complain, print_line};
 use crate::cli::failure::Failure;
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8, Failure> {
-    let project = context.project()?;
-    if !project.layout.journal().exists() {
-        return Err(super::request::not_deployed());
-    }
     let what = match args.job {
         Some(job) => RunWhat::Job(
             Name::new(job).map_err(|error| Failure::usage(error.to_string(), "commands come after --"))?,
         ),
         None => RunWhat::Command(Command::Argv(args.command.into_iter().map(Template::literal).collect())),
     };
-    let mut client = Client::start(&project.layout).await?;
+    let (_, mut client) = Client::of_deployed(context).await?;
     // A person at a terminal gets the terminal: a shell or a prompt for a password must work there.
     // Everybody else gets lines, with secrets masked, from a command that Windlass keeps.
     let attached = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
@@ -64,8 +61,8 @@ fn execute(argv: &[String], directory: &str, user: Option<&str>, env: &Values) -
     if let Err(why) = std::env::set_current_dir(directory) {
         return Failure::failed(format!("{directory} cannot be entered: {why}"), "");
     }
-    if let Err(why) = user.map_or(Ok(()), crate::keeper::assume_account) {
-        return Failure::failed(why, "");
+    if let Err(why) = user.map_or(Ok(()), become_account) {
+        return Failure::failed(why.to_string(), "");
     }
     let error = std::process::Command::new(program)
         .args(arguments)
@@ -74,4 +71,11 @@ fn execute(argv: &[String], directory: &str, user: Option<&str>, env: &Values) -
         .env("TERM", std::env::var_os("TERM").unwrap_or_default())
         .exec();
     Failure::new(127, format!("{program} cannot be run: {error}"), "")
+}
+
+fn become_account(user: &str) -> std::io::Result<()> {
+    match Account::to_become(user)? {
+        Some(account) => account.assume(&account.group_ids()),
+        None => Ok(()),
+    }
 }

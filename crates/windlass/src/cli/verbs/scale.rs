@@ -3,7 +3,6 @@
 use indexmap::IndexMap;
 use windlass_core::name::Name;
 use windlass_core::plan::Request;
-use windlass_core::protocol::Values;
 
 use super::request;
 use crate::cli::context::Context;
@@ -11,11 +10,7 @@ use crate::cli::failure::Failure;
 
 pub(in crate::cli) async fn run(context: &Context, typed: &[String]) -> Result<u8, Failure> {
     let replicas: IndexMap<Name, u32> = typed.iter().map(|pair| read(pair)).collect::<Result<_, _>>()?;
-    request::carry_out(context, |observed, _| {
-        let wanted = request::as_active(observed, Request::Scale { replicas: replicas.clone() })?;
-        Ok((wanted, Values::default()))
-    })
-    .await
+    request::change_active(context, Request::Scale { replicas }).await
 }
 
 fn read(pair: &str) -> Result<(Name, u32), Failure> {

@@ -12,11 +12,7 @@ use crate::cli::failure::Failure;
 use crate::clock;
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
-    let project = context.project()?;
-    if !project.layout.journal().exists() {
-        return Err(super::request::not_deployed());
-    }
-    let mut client = Client::start(&project.layout).await?;
+    let (_, mut client) = Client::of_deployed(context).await?;
     let status = match client.ask(&Ask::Status).await? {
         Answer::Status(status) => status,
         _ => return Err(unexpected()),
@@ -63,6 +59,9 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
         let last = cron.outcome.clone().unwrap_or_else(|| "it has not run yet".to_owned());
         let running = if cron.running { "running now; " } else { "" };
         let _ = writeln!(text, "{:20} cron: {running}next {next}; last: {last}", cron.name);
+    }
+    if status.boot.is_none() && status.release.is_some() {
+        text.push_str("\nAfter a reboot nothing starts this by itself: windlass host enable\n");
     }
     for problem in &status.problems {
         let _ = writeln!(text, "\n! {problem}");

@@ -1,12 +1,17 @@
-//! Watching the new release while the old one is warm.
+//! Watching the new release while the old one is warm. What is too bad is decided by
+//! `windlass_core::policy::bake`.
 
 use std::time::{Duration, Instant};
 
-use windlass_core::edge::{Counters, LATENCY_BOUNDS_MICROS, Report};
+use windlass_core::edge::Counters;
 use windlass_core::journal::Fault;
+use windlass_core::name::InstanceId;
 use windlass_core::plan::Plan;
+use windlass_core::policy::bake::{self, Errors, Latencies, Slow};
+use windlass_core::spec::Probe;
 
 use super::Acting;
+use crate::health::{self, Target};
 use crate::host::identity::Identity;
 use crate::runtime::process;
 
@@ -14,48 +19,87 @@ use crate::runtime::process;
 const BACK: &str = "the old release has the requests again; see its log with `windlass logs`";
 
 /// How often the counters are looked at.
-const PACE: Duration = Duration::from_millis(200);
+const PACE: Duration = Duration::from_millis(100);
 
-/// A slowdown of less than this says nothing: the first requests to fresh processes on a busy machine easily take
-/// a few milliseconds instead of one, whatever the release.
-const NOTICEABLE_MICROS: u64 = 100_000;
+/// How long an answer of the old release is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Acting {
     /// Watches until the bake is over; fails as soon as the release proves bad.
     pub(super) async fn bake(&self, plan: &Plan) -> Result<String, Fault> {
         let began = Instant::now();
         let whole = plan.spec.deploy.bake.as_duration();
+        let rules = &plan.spec.deploy;
         let release = plan.release.to_string();
-        let previous = self.host.proxy().report().await.unwrap_or_default();
-        let mut warm: Option<Counters> = None;
+        let before = self.host.proxy().report().await.unwrap_or_default();
+        let before = plan.previous.and_then(|previous| before.releases.get(&previous.to_string()).cloned());
+        let control = self.control(plan).await;
+        let mut answers = Vec::new();
+        let mut marks: Vec<Counters> = Vec::new();
         loop {
             if let Some(id) = self.fallen(plan) {
-                let mut fault = Fault::new(
-                    format!("{id} ended while the release was watched"),
-                    "the old release has the requests again; the lines above are the end of its log",
-                );
-                if let Ok(identity) = Identity::read(&self.host.layout.instance(&id)) {
-                    fault.tail = self.host.tail(&identity);
-                }
-                return Err(fault);
+                return Err(self.fell(&id));
             }
             let report = self.host.proxy().report().await.unwrap_or_default();
             let new = report.releases.get(&release).cloned().unwrap_or_default();
-            judge_errors(plan, &new)?;
-            if warm.is_none() && began.elapsed() >= whole / 2 {
-                warm = Some(new.clone());
+            if let Some(errors) = bake::errors(rules, &new) {
+                return Err(too_many_errors(plan, errors));
+            }
+            // At the half and at three quarters of the bake.
+            let due = whole / 4 * (2 + u32::try_from(marks.len()).unwrap_or(2));
+            if marks.len() < 2 && began.elapsed() >= due {
+                marks.push(new.clone());
             }
             let left = whole.saturating_sub(began.elapsed());
             if left.is_zero() {
-                judge_latency(plan, &previous, &since(&new, &warm.unwrap_or_default()))?;
-                return Ok(summary(report.releases.get(&release)));
+                let quarters = match marks.as_slice() {
+                    [half, third] => [bake::since(third, half), bake::since(&new, third)],
+                    // The machine was away for most of the bake; there is nothing to compare.
+                    _ => [Counters::default(), Counters::default()],
+                };
+                let seen = Latencies { before: before.unwrap_or_default(), control: answers, quarters };
+                return match bake::latency(rules, &seen) {
+                    Some(slow) => Err(too_slow(plan, slow)),
+                    None => Ok(summary(report.releases.get(&release))),
+                };
+            }
+            if let Some(target) = control.as_ref().filter(|_| began.elapsed() >= whole / 2) {
+                answers.extend(target.ask(left.min(PATIENCE)).await);
             }
             tokio::time::sleep(left.min(PACE)).await;
         }
     }
 
+    /// The copy of the old release that is asked during the bake: its answers say how busy the machine
+    /// is, because it is warm and has nothing else to do.
+    async fn control(&self, plan: &Plan) -> Option<Control> {
+        let active = self.host.journal.borrow().active().ok().flatten()?;
+        let old = active.release.instances.values().flatten();
+        for id in old.filter(|id| plan.instances.get(&id.service).is_none_or(|new| !new.contains(id))) {
+            let Ok(identity) = Identity::read(&self.host.layout.instance(id)) else { continue };
+            let probe = identity.service.checks.readiness.as_ref().map(|check| check.probe.clone());
+            if let Some(probe @ Probe::Http { .. }) = probe
+                && let Ok(target) = self.host.target(&identity).await
+            {
+                return Some(Control { probe, target });
+            }
+        }
+        None
+    }
+
+    fn fell(&self, id: &InstanceId) -> Fault {
+        let mut fault = Fault::new(
+            format!("{id} ended while the release was watched"),
+            "the old release has the requests again; the lines above are the end of its log",
+        );
+        if let Ok(identity) = Identity::read(&self.host.layout.instance(id)) {
+            fault.tail = self.host.tail(&identity);
+        }
+        fault
+    }
+
     /// An instance of the new release that ended or had to be started again.
-    fn fallen(&self, plan: &Plan) -> Option<windlass_core::name::InstanceId> {
+    fn fallen(&self, plan: &Plan) -> Option<InstanceId> {
         let mut new = plan.instances.values().flatten().filter(|id| id.release == plan.release);
         new.find(|id| {
             let seen = process::observe(&self.host.layout.instance(id));
@@ -65,74 +109,47 @@ impl Acting {
     }
 }
 
-fn judge_errors(plan: &Plan, new: &Counters) -> Result<(), Fault> {
-    let rules = &plan.spec.deploy;
-    let asked = new.served + new.failed;
-    if asked < rules.min_requests {
-        return Ok(());
-    }
-    let bad = new.server_errors + new.failed;
-    let rate = bad as f64 / asked as f64;
-    if rate > rules.max_error_rate {
-        let message = format!(
-            "{bad} of {asked} requests to {} failed ({:.1} %, and {:.1} % are allowed)",
-            plan.release,
-            rate * 100.0,
-            rules.max_error_rate * 100.0
-        );
-        return Err(Fault::new(message, BACK));
-    }
-    Ok(())
+/// A copy of the old release that is asked.
+struct Control {
+    probe: Probe,
+    target: Target,
 }
 
-/// Whether a p95 (both in microseconds) is worse than the ratio allows, and by so much that somebody would notice.
-fn is_slower(new: u64, old: u64, ratio: f64) -> bool {
-    new as f64 > old as f64 * ratio && new.saturating_sub(old) >= NOTICEABLE_MICROS
-}
-
-/// Judges the second half of the bake: the first requests of every release are slow, because it
-/// loads, compiles and connects only then, and that says nothing about the release.
-fn judge_latency(plan: &Plan, before: &Report, warm: &Counters) -> Result<(), Fault> {
-    let rules = &plan.spec.deploy;
-    let old = plan.previous.and_then(|previous| before.releases.get(&previous.to_string()));
-    let (Some((slow, _)), Some((_, usual))) = (p95(warm), old.and_then(p95)) else { return Ok(()) };
-    if warm.served + warm.failed >= rules.min_requests && is_slower(slow, usual, rules.max_p95_ratio) {
-        let message = format!(
-            "{} takes {slow} us or more (p95), {usual} us at the most before: more than {} times as slow",
-            plan.release, rules.max_p95_ratio
-        );
-        return Err(Fault::new(message, BACK));
-    }
-    Ok(())
-}
-
-/// What was counted since `then`.
-fn since(now: &Counters, then: &Counters) -> Counters {
-    let latency = now.latency.iter().enumerate();
-    Counters {
-        served: now.served.saturating_sub(then.served),
-        failed: now.failed.saturating_sub(then.failed),
-        latency: latency
-            .map(|(at, count)| count.saturating_sub(then.latency.get(at).copied().unwrap_or(0)))
-            .collect(),
-        ..Counters::default()
-    }
-}
-
-/// Between which bounds the 95th percentile lies, in microseconds. Two releases are told apart by
-/// the near ends of their bounds: they may lie in neighbouring buckets and be equally fast.
-fn p95(counters: &Counters) -> Option<(u64, u64)> {
-    let total: u64 = counters.latency.iter().sum();
-    let mut seen = 0;
-    let mut below = 0;
-    for (count, bound) in counters.latency.iter().zip(LATENCY_BOUNDS_MICROS.iter().chain([&u64::MAX])) {
-        seen += count;
-        if total > 0 && seen * 100 >= total * 95 {
-            return Some((below, *bound));
+impl Control {
+    /// How long it took to answer, in microseconds; a late answer counts as long as it was waited for.
+    async fn ask(&self, patience: Duration) -> Option<u64> {
+        let began = Instant::now();
+        match health::probe(&self.probe, &self.target, patience).await {
+            // It is being stopped or refuses: that says nothing of the machine.
+            Err(_) if began.elapsed() < patience => None,
+            _ => u64::try_from(began.elapsed().as_micros()).ok(),
         }
-        below = *bound;
     }
-    None
+}
+
+fn too_many_errors(plan: &Plan, errors: Errors) -> Fault {
+    let message = format!(
+        "{} of {} requests to {} failed ({:.1} %, and {:.1} % are allowed)",
+        errors.bad,
+        errors.asked,
+        plan.release,
+        errors.rate * 100.0,
+        plan.spec.deploy.max_error_rate * 100.0
+    );
+    Fault::new(message, BACK)
+}
+
+fn too_slow(plan: &Plan, slow: Slow) -> Fault {
+    let millis = |micros: u64| micros as f64 / 1000.0;
+    let message = format!(
+        "{} of {} requests to {} took more than {:.0} ms; the old release answers 95 % within {:.0} ms",
+        slow.over,
+        slow.asked,
+        plan.release,
+        millis(slow.limit),
+        millis(slow.usual)
+    );
+    Fault::new(message, BACK)
 }
 
 fn summary(counters: Option<&Counters>) -> String {
@@ -143,41 +160,5 @@ fn summary(counters: Option<&Counters>) -> String {
             counters.server_errors + counters.failed
         ),
         None => "no requests came".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn counted(counts: &[(usize, u64)]) -> Counters {
-        let mut latency = vec![0; LATENCY_BOUNDS_MICROS.len() + 1];
-        counts.iter().for_each(|(at, count)| latency[*at] = *count);
-        Counters { served: latency.iter().sum(), latency, ..Counters::default() }
-    }
-
-    #[test]
-    fn the_95th_percentile_lies_between_the_bounds_of_its_bucket() {
-        assert_eq!(p95(&counted(&[])), None);
-        assert_eq!(p95(&counted(&[(0, 1)])), Some((0, 100)));
-        assert_eq!(p95(&counted(&[(3, 95), (11, 5)])), Some((500, 1_000)));
-        assert_eq!(p95(&counted(&[(3, 94), (11, 6)])), Some((25_000, 50_000)));
-        assert_eq!(p95(&counted(&[(20, 1)])), Some((10_000_000, u64::MAX)));
-    }
-
-    #[test]
-    fn what_a_cold_release_took_does_not_count() {
-        let cold = counted(&[(14, 20)]);
-        let all = counted(&[(11, 40), (14, 20)]);
-        let warm = since(&all, &cold);
-        assert_eq!((warm.served, p95(&warm)), (40, Some((25_000, 50_000))));
-        assert_eq!(since(&all, &Counters::default()).served, 60);
-    }
-
-    #[test]
-    fn only_a_slowdown_that_somebody_would_notice_counts() {
-        assert!(!is_slower(7_500, 2_000, 3.0), "cold caches on a busy machine");
-        assert!(!is_slower(900_000, 400_000, 3.0), "slower, but within the ratio");
-        assert!(is_slower(250_000, 50_000, 3.0));
     }
 }

@@ -44,6 +44,12 @@ impl World for Acting {
                 host.start_resource(resource, &spec).await
             }
             Action::StopResource { resource } => host.stop_resource(resource).await,
+            Action::AddCredential { resource, credential } => {
+                host.add_credential(resource, *credential).await
+            }
+            Action::RevokeCredential { resource, credential } => {
+                host.revoke_credential(resource, *credential).await
+            }
             Action::RunJob { job, undo } => self.run_job(plan, job, *undo, &line).await,
             Action::StartInstance { instance, ready } => {
                 let identity = host.identify(plan, instance)?;
@@ -73,7 +79,10 @@ impl World for Acting {
             }
             Action::RemoveTree { tree } => !host.layout.tree(*tree).exists(),
             Action::TakeLock => host.lock_holder()?.as_deref() == Some(run) && self.is_as_planned(plan)?,
-            Action::StartResource { .. } => false,
+            Action::StartResource { .. } | Action::AddCredential { .. } => false,
+            Action::RevokeCredential { resource, credential } => {
+                !crate::resource::credentials(&host.layout.resource(resource)).contains(credential)
+            }
             Action::StopResource { resource } => !runs(&host.layout.resource(resource).join("keeper")),
             Action::RunJob { job, undo } => host.succeeded(&jobs::label(plan, job, *undo)),
             Action::StartInstance { instance, ready } => !ready && runs(&host.layout.instance(instance)),

@@ -12,7 +12,6 @@ use indexmap::IndexMap;
 use windlass_core::settings::Secret;
 use windlass_core::spec::Engine;
 
-use super::account::{self, Account};
 use super::config::{Config, Syntax};
 use super::fault::Fault;
 use super::files;
@@ -22,6 +21,7 @@ use super::place::{self, Place};
 use super::run::run;
 use super::url::encoded;
 use super::{Prepared, Private};
+use crate::account::{self, Account};
 pub(super) use setup::Setup;
 
 /// The superuser; the application's account is another, without its rights.
@@ -84,13 +84,13 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
             "restore it from a backup; or, to begin with an empty resource, move its directory away",
         ));
     }
-    let identity = Identity::of(&place.directory, Engine::Postgres, 1)?;
+    let identity = Identity::of(&place.directory, Engine::Postgres, 1, private.credential)?;
     if !data.exists() {
         initialise(&programs, place, &data, &identity.admin, account, lock)?;
     }
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
     let (socket, configuration) = configure(private, place, port, programs.major, account)?;
-    let facts = facts(private, &identity, port, socket);
+    let facts = facts(private, &identity, port, socket)?;
     let argv = vec![programs.server.display().to_string(), "-D".to_owned(), place.text("config")?];
     Ok(Prepared {
         engine: Engine::Postgres,
@@ -224,20 +224,20 @@ fn facts(
     identity: &Identity,
     port: u16,
     socket: Option<String>,
-) -> IndexMap<String, String> {
-    let (database, password) = (private.database, identity.password.expose());
-    let url = format!("postgres://{0}:{1}@127.0.0.1:{port}/{0}", encoded(database), encoded(password));
-    [
+) -> Result<IndexMap<String, String>, Fault> {
+    let (user, database) = (private.user(private.credential), private.database);
+    let password = identity.password(private.credential)?.expose();
+    let url =
+        format!("postgres://{}:{}@127.0.0.1:{port}/{}", encoded(&user), encoded(password), encoded(database));
+    let facts = [
         ("url", url),
         ("host", "127.0.0.1".to_owned()),
         ("port", port.to_string()),
-        ("user", database.to_owned()),
+        ("user", user),
         ("password", password.to_owned()),
         ("database", database.to_owned()),
         // libpq takes either a directory or an address as its host.
         ("socket", socket.unwrap_or_else(|| "127.0.0.1".to_owned())),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
+    ];
+    Ok(facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }

@@ -1,4 +1,8 @@
-//! What the application needs in a server that runs: its account, its database, its extensions.
+//! What the application needs in a server that runs: its accounts, its database, its extensions.
+//!
+//! The role that is called as the database owns it and all that is in it, whoever signs in. The first
+//! credential is that role itself. Every other is a role of its own that is a member of it and acts
+//! as it from the first statement on, so that what one made another can change.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -20,8 +24,12 @@ pub(in crate::resource) struct Setup {
     psql: PathBuf,
     directory: PathBuf,
     port: u16,
-    user: String,
-    password: Secret,
+    /// The database, and the role that owns it.
+    owner: String,
+    /// Roles that may sign in, with their passwords.
+    roles: Vec<(String, Secret)>,
+    /// Roles that may not any more.
+    revoked: Vec<String>,
     extensions: Vec<String>,
 }
 
@@ -41,8 +49,13 @@ impl Setup {
             psql: if beside.exists() { beside } else { PathBuf::from("psql") },
             directory: place.directory.clone(),
             port,
-            user: private.database.to_owned(),
-            password: identity.password.clone(),
+            owner: private.database.to_owned(),
+            roles: identity
+                .accounts
+                .iter()
+                .map(|(credential, password)| (private.user(*credential), password.clone()))
+                .collect(),
+            revoked: identity.revoked.iter().map(|(credential, _)| private.user(*credential)).collect(),
             extensions: extensions
                 .map(str::trim)
                 .filter(|name| !name.is_empty())
@@ -51,27 +64,56 @@ impl Setup {
         })
     }
 
-    /// Makes the account, the database and the extensions, where they are not there.
+    /// Makes the accounts, the database and the extensions, where they are not there, and takes away
+    /// the accounts that are revoked.
     pub(in crate::resource) fn perform(&self) -> Result<(), Fault> {
-        let (role, name, password) =
-            (identifier(&self.user), literal(&self.user), literal(self.password.expose()));
-        // A statement that fails is logged with its text, unless it is told not to.
-        let made = format!(
-            "SET log_min_error_statement = panic; SET log_statement = 'none'; SET log_min_duration_statement = -1;\n\
-             SET standard_conforming_strings = on;\n\
-             SELECT format('CREATE ROLE %I LOGIN', {name}) WHERE NOT EXISTS \
-             (SELECT FROM pg_roles WHERE rolname = {name}) \\gexec\n\
-             ALTER ROLE {role} LOGIN PASSWORD {password};\n\
-             SELECT format('CREATE DATABASE %I OWNER %I', {name}, {name}) WHERE NOT EXISTS \
+        let (owner, name) = (identifier(&self.owner), literal(&self.owner));
+        let mut made = format!("{QUIET}{}", create_role(&self.owner));
+        if !self.roles.iter().any(|(role, _)| *role == self.owner) {
+            made += &format!("ALTER ROLE {owner} NOLOGIN PASSWORD NULL;\n");
+        }
+        for (role, password) in &self.roles {
+            let (role, password) = (role.as_str(), literal(password.expose()));
+            if role != self.owner {
+                made += &create_role(role);
+                made += &format!(
+                    "GRANT {owner} TO {0};\nALTER ROLE {0} INHERIT;\nALTER ROLE {0} SET role = {name};\n",
+                    identifier(role)
+                );
+            }
+            made += &format!("ALTER ROLE {} LOGIN PASSWORD {password};\n", identifier(role));
+        }
+        made += &format!(
+            "SELECT format('CREATE DATABASE %I OWNER %I', {name}, {name}) WHERE NOT EXISTS \
              (SELECT FROM pg_database WHERE datname = {name}) \\gexec\n"
         );
         self.psql("postgres", &made)?;
-        let extensions: String = self
+        let mut inside: String = self
             .extensions
             .iter()
             .map(|extension| format!("CREATE EXTENSION IF NOT EXISTS {};\n", identifier(extension)))
             .collect();
-        if extensions.is_empty() { Ok(()) } else { self.psql(&self.user, &extensions) }
+        inside.extend(self.revoked.iter().map(|role| self.revocation(role)));
+        if inside.is_empty() { Ok(()) } else { self.psql(&self.owner, &format!("{QUIET}{inside}")) }
+    }
+
+    /// Ends what is signed in as `role`, which nothing can do again; and removes it, with all that it
+    /// owns given to the owner of the database, unless it is the owner itself.
+    fn revocation(&self, role: &str) -> String {
+        let (quoted, name, owner) = (identifier(role), literal(role), literal(&self.owner));
+        let when_there = format!("WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) \\gexec\n");
+        let mut text = format!(
+            "SELECT format('ALTER ROLE %I NOLOGIN PASSWORD NULL', {name}) {when_there}\
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = {name} \\g /dev/null\n"
+        );
+        if role != self.owner {
+            text += &format!(
+                "SELECT format('REASSIGN OWNED BY %I TO %I', {name}, {owner}) {when_there}\
+                 SELECT format('DROP OWNED BY %I', {name}) {when_there}\
+                 DROP ROLE IF EXISTS {quoted};\n"
+            );
+        }
+        text
     }
 
     fn psql(&self, database: &str, statements: &str) -> Result<(), Fault> {
@@ -91,6 +133,19 @@ impl Setup {
             .stdin(Stdio::piped());
         run(&mut command, Some(statements), Duration::from_secs(60)).map(|_| ())
     }
+}
+
+/// What is said first: a statement that fails is logged with its text, unless it is told not to.
+const QUIET: &str = "SET log_min_error_statement = panic; SET log_statement = 'none'; \
+                     SET log_min_duration_statement = -1;\nSET standard_conforming_strings = on;\n\
+                     SET client_min_messages = warning;\n";
+
+fn create_role(role: &str) -> String {
+    let name = literal(role);
+    format!(
+        "SELECT format('CREATE ROLE %I', {name}) WHERE NOT EXISTS \
+         (SELECT FROM pg_roles WHERE rolname = {name}) \\gexec\n"
+    )
 }
 
 fn identifier(name: &str) -> String {

@@ -54,3 +54,14 @@ pub(super) fn ready(
     };
     asked().map_err(|why: NotReady| NotReady::new(format!("{}: {}", place, why.reason)))
 }
+
+/// Asks a private Redis something that it answers with OK.
+pub(super) fn redis_command(
+    port: u16,
+    password: &str,
+    words: &[&str],
+    timeout: Duration,
+) -> Result<(), NotReady> {
+    let mut wire = Wire::connect("127.0.0.1", &port.to_string(), timeout)?;
+    redis::command(&mut wire, password, words)
+}

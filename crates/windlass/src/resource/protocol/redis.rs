@@ -11,6 +11,12 @@ pub(super) fn ask(wire: &mut Wire, user: &str, password: &str) -> Result<(), Not
     expect(wire, &["PING"], "+PONG")
 }
 
+/// Signs in with `password` and asks this.
+pub(super) fn command(wire: &mut Wire, password: &str, words: &[&str]) -> Result<(), NotReady> {
+    expect(wire, &["AUTH", password], "+OK")?;
+    expect(wire, words, "+OK")
+}
+
 fn expect(wire: &mut Wire, words: &[&str], wanted: &str) -> Result<(), NotReady> {
     let mut request = format!("*{}\r\n", words.len());
     for word in words {

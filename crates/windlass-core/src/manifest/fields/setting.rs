@@ -1,0 +1,128 @@
+//! What is declared of a setting.
+
+use super::TEMPLATE;
+use crate::manifest::format::Format;
+use crate::manifest::kind::{Choice, Field, Kind, Table};
+use crate::settings;
+
+static TEXT: Kind = Kind::Text(Format::Any);
+static NAME: Kind = Kind::Text(Format::Name);
+static OF_QUERY: Kind = TEMPLATE;
+static SCHEME: Kind = Kind::Text(Format::Scheme);
+
+const ANY_NUMBER: Kind = Kind::Number { min: f64::MIN, max: f64::MAX };
+const PLAIN: Kind = Kind::AnyOf(&[Kind::Text(Format::AnyOrEmpty), Kind::Bool, ANY_NUMBER]);
+const LENGTH: Kind = Kind::Integer { min: 0, max: i64::MAX };
+const BOUND: Kind = Kind::AnyOf(&[Kind::Text(Format::Any), ANY_NUMBER]);
+
+/// The types' words, as the manifest takes them.
+static TYPES: [Choice; settings::Kind::ALL.len()] = {
+    let mut words = [settings::Kind::ALL[0].1; settings::Kind::ALL.len()];
+    let mut at = 0;
+    while at < words.len() {
+        words[at] = settings::Kind::ALL[at].1;
+        at += 1;
+    }
+    words
+};
+
+/// A setting: its table, or only its default.
+pub(super) static A_SETTING: Kind =
+    Kind::AnyOf(&[Kind::Table(&SETTING), Kind::Text(Format::AnyOrEmpty), Kind::Bool, ANY_NUMBER]);
+
+/// A setting.
+pub static SETTING: Table = Table {
+    name: "setting",
+    header: "[settings]",
+    help: "Each key declares a setting. Its value comes from the environment variable of that name, then `.env.ENVIRONMENT`, then `.env`, then what the manifest says: `value`, `url` or `default`. A setting that must have a value and has none, and a value that is not what was declared, are errors, told before anything changes. Every setting, declared or only found in those files, is passed as an environment variable to all services, jobs, crons and build steps, unless `services` restricts it. `{settings.KEY}` stands for its value, in `env` only where it is secret.\n\nText, a number, `true` or `false` instead of the table is the default: `LOG_LEVEL = \"info\"`. In an environment it replaces the default, and what else is declared still holds.",
+    example: "[settings]\nLOG_LEVEL = \"info\"\nSECRET_KEY = { secret = true, min_length = 32, help = \"Signs the sessions.\" }\nWORKERS = { type = \"integer\", default = 4, min = 1, max = 64, services = [\"web\"] }\nDB_PASSWORD = { secret = true }\nDATABASE_URL = { url = { scheme = \"postgresql\", user = \"shop\", password = \"{settings.DB_PASSWORD}\", host = \"db.internal\", port = 5432, name = \"shop\" } }\n\n[environments.production]\nsettings.LOG_LEVEL = \"warning\"",
+    fields: &[
+        Field::new("type", Kind::Choice(&TYPES), "What its value must be.")
+            .absent("what the default is: text is a `string`, a whole number an `integer`, another one a `number`, `true` and `false` are `boolean`")
+            .example(r#""port""#),
+        Field::new("required", Kind::Bool, "Whether there must be a value, and one that is not empty.")
+            .absent("`true`, unless it has a default"),
+        Field::new("default", PLAIN, "The value where none is found. Not for secrets.")
+            .absent("it must be found")
+            .example("8000"),
+        Field::new("value", TEMPLATE, "What it is put together from, where none is found. `{settings.KEY}` and `{resources.NAME.FACT}` stand for values; `|url`, `|json` and `|host` behind a reference encode what is put in: `{settings.KEY|url}`. What is put together from a secret is a secret.")
+            .absent("it is not put together")
+            .example(r#""{settings.DB_HOST}:{settings.DB_PORT}""#),
+        Field::new("url", Kind::Table(&URL), "A URL that it is put together from, where none is found; everything in it is encoded as it must be.")
+            .absent("it is not put together"),
+        Field::new("min", BOUND, "The least value: of an integer, number, port, duration (`\"1s\"`) or bytes (`\"1MiB\"`).")
+            .absent("no limit")
+            .example("1"),
+        Field::new("max", BOUND, "The greatest value.").absent("no limit").example("64"),
+        Field::new("min_length", LENGTH, "The fewest characters of a string, or items of a list.")
+            .absent("no limit")
+            .example("32"),
+        Field::new("max_length", LENGTH, "The most characters of a string, or items of a list.")
+            .absent("no limit")
+            .example("200"),
+        Field::new("pattern", Kind::Text(Format::Any), "A regular expression that matches the whole value, or each item of a list. For string, list, url, host, path and email.")
+            .absent("anything matches")
+            .example(r#""[A-Z]{2}-[0-9]+""#),
+        Field::new("values", Kind::List(&TEXT), "The words that it may be; what `enum` needs. Of a list, what each item may be.")
+            .absent("anything")
+            .example(r#"["debug", "info", "warning"]"#),
+        Field::new("schemes", Kind::List(&SCHEME), "The schemes that a URL may have.")
+            .absent("any")
+            .example(r#"["redis", "rediss"]"#),
+        Field::new("separator", Kind::Text(Format::Any), "What stands between the items of a list.")
+            .default(",")
+            .example(r#"":""#),
+        Field::new(
+            "secret",
+            Kind::Bool,
+            "Whether its value is masked wherever it would be shown, and refused in commands.",
+        )
+        .default("false"),
+        Field::new(
+            "services",
+            Kind::List(&NAME),
+            "The services, jobs and crons that get it (`build` for the build steps).",
+        )
+        .absent("all")
+        .example(r#"["web", "build"]"#),
+        Field::new("file", Kind::Bool, "Whether processes find it in a file that only they can read, and `KEY_FILE` in their environment says where, instead of `KEY`. `{settings.KEY.file}` stands for the file's path.")
+            .default("false"),
+        Field::new("help", Kind::Text(Format::Any), "What it is for, in a sentence.")
+            .absent("nothing is said")
+            .example(r#""Signs the sessions.""#),
+        Field::new("category", Kind::Text(Format::Any), "The heading under which it is listed.")
+            .absent("none")
+            .example(r#""Database""#),
+    ],
+};
+
+/// A URL by its parts.
+pub static URL: Table = Table {
+    name: "url",
+    header: "[settings.KEY.url]",
+    help: "A URL by its parts. References may stand in all of them; text and what is put in are percent-encoded where they have to be, and an IPv6 address gets its brackets.",
+    example: "[settings.DATABASE_URL.url]\nscheme = \"postgresql+{settings.DB_DRIVER}\"\nuser = \"{settings.DB_USER}\"\npassword = \"{settings.DB_PASSWORD}\"\nhost = \"{settings.DB_HOST}\"\nport = \"{settings.DB_PORT}\"\nname = \"{settings.DB_NAME}\"\nquery = { options = \"-csearch_path={settings.DB_SCHEMA}\" }",
+    fields: &[
+        Field::new("scheme", TEMPLATE, "What stands before `://`.").required().example(r#""postgresql""#),
+        Field::new("user", TEMPLATE, "The user.").absent("none").example(r#""{settings.DB_USER}""#),
+        Field::new("password", TEMPLATE, "The password.")
+            .absent("none")
+            .example(r#""{settings.DB_PASSWORD}""#),
+        Field::new("host", TEMPLATE, "The host, or an address.")
+            .absent("none, as for SQLite")
+            .example(r#""db.internal""#),
+        Field::new("port", Kind::AnyOf(&[TEMPLATE, Kind::Integer { min: 1, max: 65535 }]), "The port.")
+            .absent("none")
+            .example("5432"),
+        Field::new(
+            "name",
+            TEMPLATE,
+            "What stands after the host and a `/`: the name of a database, a number, a virtual host.",
+        )
+        .absent("none")
+        .example(r#""shop""#),
+        Field::new("query", Kind::Map { key: Format::Any, of: &OF_QUERY }, "What stands after `?`.")
+            .absent("none")
+            .example(r#"{ sslmode = "require" }"#),
+    ],
+};

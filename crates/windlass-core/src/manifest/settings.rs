@@ -1,0 +1,174 @@
+//! Settings as the manifest declares them.
+
+mod url;
+
+use indexmap::IndexMap;
+
+use super::node::{Node, Value};
+use crate::settings::{Bounds, Declared, Kind};
+use crate::spec::{Engine, Reference, Template};
+
+/// What a setting is without a table around it: its default. Written out as a table here, so that an
+/// environment's value replaces the default and leaves the rest of the declaration.
+pub(super) fn normalise(root: &mut Node) {
+    let Value::Table(tables) = &mut root.value else { return };
+    if let Some(settings) = tables.get_mut("settings") {
+        spell_out(settings);
+    }
+    let Some(Value::Table(environments)) = tables.get_mut("environments").map(|node| &mut node.value) else {
+        return;
+    };
+    for environment in environments.values_mut() {
+        if let Value::Table(tables) = &mut environment.value
+            && let Some(settings) = tables.get_mut("settings")
+        {
+            spell_out(settings);
+        }
+    }
+}
+
+fn spell_out(settings: &mut Node) {
+    let Value::Table(settings) = &mut settings.value else { return };
+    for setting in settings.values_mut() {
+        let plain =
+            matches!(setting.value, Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_));
+        if plain {
+            let table = IndexMap::from([("default".to_owned(), setting.clone())]);
+            setting.value = Value::Table(table);
+        }
+    }
+}
+
+/// The ways in which the manifest can give a setting a value.
+pub(crate) const SOURCES: [&str; 3] = ["default", "value", "url"];
+
+/// In an environment's settings `over`, one way to give a value replaces another one `below`.
+pub(super) fn replace_sources(below: &mut Node, over: &Node) {
+    let (Value::Table(below), Value::Table(over)) = (&mut below.value, &over.value) else { return };
+    for (key, over) in over {
+        if let Some(Value::Table(below)) = below.get_mut(key).map(|node| &mut node.value)
+            && SOURCES.iter().any(|source| over.get(source).is_some())
+        {
+            below.retain(|key, _| !SOURCES.contains(&key.as_str()));
+        }
+    }
+}
+
+/// The settings that the checked tree `root` of the manifest `text` declares.
+pub(crate) fn declared(root: &Node, text: &str) -> IndexMap<String, Declared> {
+    let declared = root.get("settings").and_then(Node::table).into_iter().flatten();
+    let lines = Lines::of(text);
+    let mut settings: IndexMap<String, Declared> = declared
+        .filter(|(_, node)| node.value != Value::Invalid)
+        .map(|(key, node)| (key.clone(), setting(node, &lines)))
+        .collect();
+    inherit_secrecy(&mut settings);
+    settings
+}
+
+fn setting(node: &Node, lines: &Lines) -> Declared {
+    let given = |key: &str| node.get(key).filter(|node| node.value != Value::Invalid);
+    let truth = |key: &str| match given(key).map(|node| &node.value) {
+        Some(Value::Bool(value)) => Some(*value),
+        _ => None,
+    };
+    let owned = |key: &str| given(key).and_then(Node::text).map(str::to_owned);
+    let length = |key: &str| match given(key).map(|node| &node.value) {
+        Some(Value::Integer(number)) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    let default = given("default");
+    let kind = match given("type").and_then(Node::text).and_then(Kind::of) {
+        Some(kind) => kind,
+        None => default.map_or(Kind::String, |default| kind_of(&default.value)),
+    };
+    let composed = match (given("value").and_then(Node::text), given("url")) {
+        (Some(text), _) => Template::parse(text).ok(),
+        (None, Some(url)) => url::template(url),
+        (None, None) => None,
+    };
+    let source = SOURCES.iter().find_map(|source| given(source));
+    Declared {
+        kind,
+        bounds: Bounds {
+            min: given("min").and_then(plain),
+            max: given("max").and_then(plain),
+            min_length: length("min_length"),
+            max_length: length("max_length"),
+            pattern: owned("pattern"),
+            values: given("values").and_then(texts).unwrap_or_default(),
+            schemes: given("schemes").and_then(texts).unwrap_or_default(),
+            separator: owned("separator").unwrap_or_else(|| ",".to_owned()),
+        },
+        secret: truth("secret").unwrap_or_default(),
+        required: truth("required").unwrap_or(default.is_none()),
+        default: default.and_then(plain),
+        composed,
+        services: given("services").and_then(texts),
+        file: truth("file").unwrap_or_default(),
+        help: owned("help"),
+        category: owned("category"),
+        line: lines.at(source.map_or(node.key_span.start, |node| node.span.start)),
+    }
+}
+
+/// The type that a default without a type has.
+fn kind_of(value: &Value) -> Kind {
+    match value {
+        Value::Bool(_) => Kind::Boolean,
+        Value::Integer(_) => Kind::Integer,
+        Value::Float(_) => Kind::Number,
+        _ => Kind::String,
+    }
+}
+
+/// Text, a number, or yes and no, as an environment variable has it.
+fn plain(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Text(text) => Some(text.clone()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        Value::Bool(value) => Some(value.to_string()),
+        _ => None,
+    }
+}
+
+fn texts(list: &Node) -> Option<Vec<String>> {
+    match &list.value {
+        Value::List(items) => Some(items.iter().filter_map(|item| item.text().map(str::to_owned)).collect()),
+        _ => None,
+    }
+}
+
+/// What is put together from a secret is a secret, over any number of steps. What nobody declared
+/// to be harmless is one.
+fn inherit_secrecy(settings: &mut IndexMap<String, Declared>) {
+    loop {
+        let found = settings.iter().position(|(_, setting)| {
+            !setting.secret
+                && setting.composed.iter().flat_map(Template::references).any(|reference| match reference {
+                    Reference::Setting(key) => settings.get(key).is_none_or(|setting| setting.secret),
+                    Reference::Resource { field, .. } => Engine::is_secret(field),
+                    _ => false,
+                })
+        });
+        match found.and_then(|at| settings.get_index_mut(at)) {
+            Some((_, setting)) => setting.secret = true,
+            None => return,
+        }
+    }
+}
+
+/// Where the lines of a text begin.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line of the byte `at`, from 1.
+    fn at(&self, at: usize) -> u32 {
+        u32::try_from(self.0.partition_point(|end| *end < at) + 1).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,74 @@
+//! What the application signs in to its private resources with.
+
+use super::script::Script;
+use super::{Action, Compensation, Observed, Phase, Plan, PlanError, Request, Rotated};
+use crate::name::{Name, ReleaseId};
+use crate::spec::{Credential, Spec};
+
+/// Gives the specification the credentials that are in force: those of the active release, whatever
+/// the manifest or the release that is gone back to knew; so neither a deploy nor going back brings
+/// one back that was revoked. A resource that comes back after a while has kept its own.
+pub(super) fn carry(spec: &mut Spec, observed: &Observed) {
+    for (name, resource) in &mut spec.resources {
+        let active = observed.active.as_ref().and_then(|active| active.spec.resources.get(name));
+        let kept = || observed.resources.get(name).and_then(|seen| seen.credentials.last().copied());
+        let credential = active.and_then(|active| active.credential()).or_else(kept);
+        *resource = resource.clone().with_credential(credential.unwrap_or(Credential::FIRST));
+    }
+}
+
+/// Gives a resource a new credential, named after the release.
+pub(super) fn renew(
+    spec: &mut Spec,
+    name: &Name,
+    release: ReleaseId,
+    observed: &Observed,
+) -> Result<(), PlanError> {
+    let active = observed.active.as_ref().ok_or(PlanError::NothingDeployed)?;
+    let private = |spec: &Spec| -> Vec<Name> {
+        spec.resources.iter().filter(|(_, r)| r.is_private()).map(|(name, _)| name.clone()).collect()
+    };
+    match spec.resources.get_mut(name).filter(|resource| resource.is_private()) {
+        Some(_) if active.stopped => Err(PlanError::Stopped),
+        Some(resource) => {
+            *resource = resource.clone().with_credential(Credential::of(release));
+            Ok(())
+        }
+        None => Err(PlanError::UnknownResource(name.clone(), private(spec))),
+    }
+}
+
+/// The step that lets the new credential sign in, where there is one.
+pub(super) fn add(script: &mut Script, plan: &Plan) {
+    let Request::Rotate { what: Rotated::Resource(name) } = &plan.request else { return };
+    let Some(credential) = plan.spec.resources.get(name).and_then(|resource| resource.credential()) else {
+        return;
+    };
+    let add = Action::AddCredential { resource: name.clone(), credential };
+    let undo = Action::RevokeCredential { resource: name.clone(), credential };
+    script.then_step(Phase::Resources, add, Compensation::Always(undo));
+}
+
+/// What resources of this specification let sign in although it does not: what a rotation replaces,
+/// and what one that could not end left.
+pub(super) fn left<'a>(
+    spec: &'a Spec,
+    observed: &'a Observed,
+) -> impl Iterator<Item = (&'a Name, Credential)> + 'a {
+    observed.resources.iter().flat_map(|(name, seen)| {
+        let wanted = spec.resources.get(name).and_then(|resource| resource.credential());
+        // A resource that goes is only stopped; and one that does not know what it should is never left
+        // without any.
+        let known = wanted.filter(|wanted| seen.credentials.contains(wanted) || !wanted.is_first());
+        let left = seen.credentials.iter().filter(move |credential| known.is_some_and(|k| k != **credential));
+        left.map(move |credential| (name, *credential))
+    })
+}
+
+/// The steps, after the commit and the end of all that signed in with them, that revoke credentials.
+pub(super) fn revoke(script: &mut Script, spec: &Spec, observed: &Observed) {
+    for (resource, credential) in left(spec, observed) {
+        let revoke = Action::RevokeCredential { resource: resource.clone(), credential };
+        script.step(Phase::Retire, revoke, Compensation::Unneeded);
+    }
+}

@@ -1,0 +1,143 @@
+//! Whether a release that is being watched is bad: by its errors as soon as there are enough, by its
+//! latency when the bake is over.
+//!
+//! Latency is judged with care, because a good release that is sent back is a failed deploy for
+//! nothing. A fresh process is slow at first, a busy machine slows everybody down, and a few requests
+//! prove little. So all of these must hold:
+//!
+//! - in both parts of the bake's second half (the first half, in which it loads and connects, says
+//!   nothing) more than one in twenty requests took longer than they may, and so many more that it is
+//!   no accident (Wilson's lower bound, 95 %);
+//! - "longer than they may" is measured by the old release: what it took before the switch, or, where
+//!   that is more, what it takes now, while it is warm and idle: a machine that is too busy slows it
+//!   down as well;
+//! - the difference is one that somebody would notice.
+
+use crate::edge::{Counters, LATENCY_BOUNDS_MICROS};
+use crate::spec::Deploy;
+
+/// A slowdown of less than this says nothing: the first requests to fresh processes on a busy machine
+/// easily take a few milliseconds instead of one, whatever the release.
+const NOTICEABLE_MICROS: u64 = 100_000;
+
+/// The share of requests above the 95th percentile.
+const SHARE: f64 = 0.05;
+
+/// The quantile of the normal distribution for 95 % on one side.
+const Z: f64 = 1.645;
+
+/// So few answers of the old release during the bake say nothing.
+const FEWEST_ANSWERS: usize = 5;
+
+/// Too many requests failed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Errors {
+    /// How many failed.
+    pub bad: u64,
+    /// Of how many.
+    pub asked: u64,
+    /// Their share, 0 to 1.
+    pub rate: f64,
+}
+
+/// What is known of latencies when the bake is over.
+#[derive(Debug, Clone, Default)]
+pub struct Latencies {
+    /// What the old release had counted before the switch.
+    pub before: Counters,
+    /// How long the old release took to answer its own health check during the second half of the
+    /// bake, in microseconds; empty where it has none.
+    pub control: Vec<u64>,
+    /// What the new release counted in the third quarter of the bake, and in the fourth.
+    pub quarters: [Counters; 2],
+}
+
+/// It is too slow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slow {
+    /// What more than one in twenty requests exceeded, in microseconds.
+    pub limit: u64,
+    /// How many did, in the second half of the bake.
+    pub over: u64,
+    /// Of how many.
+    pub asked: u64,
+    /// The p95 of the old release, in microseconds: before, or now where that is more.
+    pub usual: u64,
+}
+
+/// Judges the errors of the new release; `None` while there is nothing to hold against it.
+#[must_use]
+pub fn errors(rules: &Deploy, new: &Counters) -> Option<Errors> {
+    let asked = new.served + new.failed;
+    let bad = new.server_errors + new.failed;
+    let rate = bad as f64 / asked.max(1) as f64;
+    (asked >= rules.min_requests && rate > rules.max_error_rate).then_some(Errors { bad, asked, rate })
+}
+
+/// Judges the latency of the new release when the bake is over; `None` when there is nothing to hold
+/// against it.
+#[must_use]
+pub fn latency(rules: &Deploy, seen: &Latencies) -> Option<Slow> {
+    let usual = p95(&seen.before)?.max(control_p95(&seen.control).unwrap_or(0));
+    let limit = ((usual as f64 * rules.max_p95_ratio) as u64).max(usual.saturating_add(NOTICEABLE_MICROS));
+    let counted = seen.quarters.each_ref().map(|quarter| over(quarter, limit));
+    let (over, asked) = counted.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
+    let sure = counted.iter().all(|(over, asked)| surely_more(*over, *asked));
+    (asked >= rules.min_requests && sure).then_some(Slow { limit, over, asked, usual })
+}
+
+/// What was counted since `then`.
+#[must_use]
+pub fn since(now: &Counters, then: &Counters) -> Counters {
+    let latency = now.latency.iter().enumerate();
+    Counters {
+        served: now.served.saturating_sub(then.served),
+        server_errors: now.server_errors.saturating_sub(then.server_errors),
+        failed: now.failed.saturating_sub(then.failed),
+        drained: now.drained.saturating_sub(then.drained),
+        latency: latency
+            .map(|(at, count)| count.saturating_sub(then.latency.get(at).copied().unwrap_or(0)))
+            .collect(),
+    }
+}
+
+/// The upper bound of the bucket that holds the 95th percentile, in microseconds.
+fn p95(counters: &Counters) -> Option<u64> {
+    let total: u64 = counters.latency.iter().sum();
+    let mut seen = 0;
+    let buckets = counters.latency.iter().zip(LATENCY_BOUNDS_MICROS.iter().chain([&u64::MAX]));
+    buckets.filter(|_| total > 0).find_map(|(count, bound)| {
+        seen += count;
+        (seen * 100 >= total * 95).then_some(*bound)
+    })
+}
+
+fn control_p95(answers: &[u64]) -> Option<u64> {
+    let mut sorted = answers.to_vec();
+    sorted.sort_unstable();
+    let at = (sorted.len() * 95).div_ceil(100).saturating_sub(1);
+    sorted.get(at).copied().filter(|_| sorted.len() >= FEWEST_ANSWERS)
+}
+
+/// How many requests took at least `limit`, as far as the buckets tell for sure, and how many there
+/// were.
+fn over(counters: &Counters, limit: u64) -> (u64, u64) {
+    let lower = [0].into_iter().chain(LATENCY_BOUNDS_MICROS);
+    let over = counters.latency.iter().zip(lower).filter(|(_, from)| *from >= limit);
+    (over.map(|(count, _)| count).sum(), counters.latency.iter().sum())
+}
+
+/// Whether the share of `over` in `asked` is more than [`SHARE`] and that is no accident: Wilson's
+/// lower bound.
+fn surely_more(over: u64, asked: u64) -> bool {
+    if asked == 0 {
+        return false;
+    }
+    let n = asked as f64;
+    let share = over as f64 / n;
+    let spread = Z * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
+    (share + Z * Z / (2.0 * n) - spread) / (1.0 + Z * Z / n) > SHARE
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use super::*;
+use crate::settings::{Entry, File, Sealed};
+
+fn file(name: &str, entries: &[(&str, &str)]) -> File {
+    let entry = |(line, (name, value)): (usize, &(&str, &str))| Entry {
+        name: (*name).to_owned(),
+        value: Secret::new(*value),
+        line: u32::try_from(line).unwrap() + 1,
+    };
+    File { name: name.to_owned(), entries: entries.iter().enumerate().map(entry).collect() }
+}
+
+fn text(value: &Value) -> String {
+    let text = match &value.text {
+        Text::Known(secret) => secret.expose().to_owned(),
+        Text::Composed(template) => template.to_string(),
+    };
+    format!("{text} {}", value.provenance)
+}
+
+fn lines(assembled: &Assembled) -> Vec<String> {
+    let line = |(name, setting): (&String, &Resolved)| {
+        let overruled: String = setting.overruled.iter().map(|value| format!(" < {}", text(value))).collect();
+        format!("{name} = {}{overruled}", text(&setting.value))
+    };
+    assembled.settings.iter().map(line).collect()
+}
+
+// proves: DC-10, DC-11
+#[test]
+fn every_layer_stands_above_the_next_one() {
+    let mut declared = IndexMap::new();
+    for (name, default, composed) in [
+        ("ENVIRONMENT", Some("default"), None),
+        ("OVERLAY", Some("default"), None),
+        ("FILE", Some("default"), None),
+        ("SEALED", Some("default"), None),
+        ("STORE", Some("default"), None),
+        ("COMPOSED", None, Some("x{settings.FILE}")),
+        ("DEFAULT", Some("default"), None),
+        ("NOWHERE", None, None),
+    ] {
+        let setting = Declared {
+            default: default.map(str::to_owned),
+            composed: composed.map(|text| Template::parse(text).unwrap()),
+            ..Declared::default()
+        };
+        declared.insert(name.to_owned(), setting);
+    }
+    let environment = |name: &str| (name == "ENVIRONMENT" || name == "UNKNOWN").then(|| "environment".into());
+    let names = ["ENVIRONMENT", "OVERLAY", "FILE", "SEALED", "STORE"];
+    let all = |layer: &'static str, from: usize| -> Vec<(&'static str, &'static str)> {
+        names[..from].iter().map(|name| (*name, layer)).collect()
+    };
+    let sealed = Sealed {
+        file: "secrets.production.enc".into(),
+        entries: names[..4]
+            .iter()
+            .chain(&["EXTRA"])
+            .zip(7..)
+            .map(|(name, line)| ((*name).to_owned(), (Secret::new("sealed"), line)))
+            .collect(),
+        warnings: vec![],
+    };
+    let store = |name: &&str| ((*name).to_owned(), (Secret::new("store"), format!("vault shop#{name}")));
+    let layers = Layers {
+        environment: Some(&environment),
+        files: vec![file(".env.production", &all("overlay", 2)), file(".env", &all("file", 3))],
+        sealed: Some(sealed),
+        stores: names.iter().map(store).collect(),
+    };
+    let assembled = assemble(&declared, layers);
+    assert_eq!(
+        lines(&assembled),
+        [
+            "ENVIRONMENT = environment environment < overlay .env.production:1 < file .env:1 \
+             < sealed secrets.production.enc:7 < store vault shop#ENVIRONMENT < default default",
+            "OVERLAY = overlay .env.production:2 < file .env:2 < sealed secrets.production.enc:8 \
+             < store vault shop#OVERLAY < default default",
+            "FILE = file .env:3 < sealed secrets.production.enc:9 < store vault shop#FILE < default default",
+            "SEALED = sealed secrets.production.enc:10 < store vault shop#SEALED < default default",
+            "STORE = store vault shop#STORE < default default",
+            "COMPOSED = x{settings.FILE} composed",
+            "DEFAULT = default default",
+            "EXTRA = sealed secrets.production.enc:11",
+        ]
+    );
+    let warnings: Vec<String> = assembled.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        ["secrets.production.enc:7: the environment has another ENVIRONMENT, which holds; \
+          unset ENVIRONMENT if the encrypted value is meant"]
+    );
+}
+
+#[test]
+fn only_declared_names_are_looked_up_in_the_environment() {
+    let asked = std::cell::RefCell::new(vec![]);
+    let environment = |name: &str| {
+        asked.borrow_mut().push(name.to_owned());
+        Some("environment".to_owned())
+    };
+    let declared = IndexMap::from([("A".to_owned(), Declared::default())]);
+    let layers = Layers {
+        environment: Some(&environment),
+        files: vec![file(".env", &[("HOME", "/from/file")])],
+        ..Layers::default()
+    };
+    let assembled = assemble(&declared, layers);
+    assert_eq!(lines(&assembled), ["A = environment environment", "HOME = /from/file .env:1"]);
+    assert_eq!(asked.into_inner(), ["A"]);
+}
+
+#[test]
+fn a_value_anywhere_wins_over_a_composition() {
+    let setting = Declared { composed: Some(Template::literal("x")), ..Declared::default() };
+    let declared = IndexMap::from([("URL".to_owned(), setting)]);
+    let layers = Layers { files: vec![file(".env", &[("URL", "given")])], ..Layers::default() };
+    let assembled = assemble(&declared, layers);
+    assert_eq!(lines(&assembled), ["URL = given .env:1 < x composed"]);
+    assert!(assembled.get("URL").is_some() && assembled.has("URL") && !assembled.has("OTHER"));
+}

@@ -1,0 +1,139 @@
+use super::*;
+use crate::settings::{Bounds, File, Kind, Layers, assemble, dotenv};
+
+fn declared(names: &[&str], secret: bool) -> IndexMap<String, Declared> {
+    let setting = Declared { secret, ..Declared::default() };
+    names.iter().map(|name| ((*name).to_owned(), setting.clone())).collect()
+}
+
+fn found(declared: &IndexMap<String, Declared>, text: &str) -> Assembled {
+    let parsed = dotenv::parse(".env", text, &|_| None, &|_| None);
+    assert!(parsed.faults.is_empty(), "{:?}", parsed.faults);
+    let files = vec![File { name: ".env".into(), entries: parsed.entries }];
+    assemble(declared, Layers { files, ..Layers::default() })
+}
+
+fn lines(findings: &[Finding]) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
+        format!("{severity} {} {}", finding.code, finding.fault)
+    };
+    findings.iter().map(line).collect()
+}
+
+// proves: HS-18
+#[test]
+fn secrets_that_can_be_guessed_are_errors_where_others_depend_on_them() {
+    let names = ["A_PASSWORD", "B", "C", "D", "E", "F", "G", "SECRET_KEY", "GOOD", "GOOD_URL"];
+    let declared = declared(&names, true);
+    let text = "A_PASSWORD=A-Password\nB=changeme\nC=please-change-me-now\nD=aaaaaaaaaaaa\nE=k3!x\n\
+                F=postgres://shop:postgres@db/shop\nG=<your token>\nSECRET_KEY=fx81jq0Lp\n\
+                GOOD=correct horse\nGOOD_URL=postgres://shop:Ahx7Zk2qLw@db/shop\nAPI_TOKEN=test\nPLAIN=test\n";
+    let assembled = found(&declared, text);
+    let audited = Audited {
+        environment: "production",
+        declared: &declared,
+        assembled: &assembled,
+        manifest: "windlass.toml",
+    };
+    let make = "make another one: openssl rand -base64 32";
+    let said = lines(&audited.weak());
+    assert_eq!(
+        said,
+        [
+            format!("error weak-secret .env:1: A_PASSWORD: it is the setting's own name; {make}"),
+            format!("error weak-secret .env:2: B: it is one of the passwords that are tried first; {make}"),
+            format!("error weak-secret .env:3: C: it is a text that was to be replaced; {make}"),
+            format!("error weak-secret .env:4: D: it is made of 1 different characters; {make}"),
+            format!("error weak-secret .env:5: E: it has 4 characters, fewer than 8; {make}"),
+            format!(
+                "error weak-secret .env:6: F: the password in it is one of the passwords that are tried first; {make}"
+            ),
+            format!("error weak-secret .env:7: G: it is a text that was to be replaced; {make}"),
+            format!("error weak-secret .env:8: SECRET_KEY: it has 9 characters, fewer than 16; {make}"),
+            format!(
+                "error weak-secret .env:11: API_TOKEN: it is one of the passwords that are tried first; {make}"
+            ),
+        ]
+    );
+    for environment in OWN {
+        let findings = Audited { environment, ..audited }.weak();
+        assert!(findings.iter().all(|finding| finding.severity == Severity::Warning) && findings.len() == 9);
+    }
+}
+
+#[test]
+fn a_declared_length_is_its_authors_to_judge() {
+    let bounds = Bounds { min_length: Some(4), ..Bounds::default() };
+    let pin = Declared { secret: true, bounds, ..Declared::default() };
+    assert_eq!(weak::why("PIN", "8301", Some(&pin)), None);
+    assert!(weak::why("PIN", "8301", None).is_some());
+    let list = Declared { secret: true, kind: Kind::List, ..Declared::default() };
+    assert_eq!(weak::why("USERS", "a,b,c", Some(&list)), None);
+}
+
+#[test]
+fn values_of_development_are_told_where_others_depend_on_them() {
+    for (name, value, is_one) in [
+        ("DEBUG", "True", true),
+        ("DEBUG", "0", false),
+        ("APP_DEBUG", "1", true),
+        ("NODE_ENV", "development", true),
+        ("NODE_ENV", "production", false),
+        ("DJANGO_SETTINGS_MODULE", "shop.settings.dev", true),
+        ("ALLOWED_HOSTS", "shop.de, *", true),
+        ("DATABASE_URL", "postgres://u:p@localhost:5432/x", true),
+        ("CACHE", "127.0.0.1:6379", true),
+        ("CACHE", "redis://[::1]:6379", true),
+        ("MAIL_FROM", "shop@mail.example.com", true),
+        ("MAIL_FROM", "shop@notexample.com", false),
+        ("SITE", "https://shop.localhost.run/", false),
+        ("STRIPE_KEY", "sk_test_abc", true),
+    ] {
+        assert_eq!(development::why(name, value).is_some(), is_one, "{name}={value}");
+    }
+    let mut declared = declared(&["DEBUG"], false);
+    declared.insert(
+        "HOST".into(),
+        Declared { default: Some("localhost".into()), line: 7, ..Declared::default() },
+    );
+    let assembled = found(&declared, "DEBUG=1\n");
+    let audited = Audited {
+        environment: "staging",
+        declared: &declared,
+        assembled: &assembled,
+        manifest: "windlass.toml",
+    };
+    assert_eq!(
+        lines(&audited.development()),
+        [
+            "warning development-value .env:1: DEBUG: debugging is switched on, which shows visitors what is inside; \
+             set DEBUG for staging",
+            "warning development-value windlass.toml:7: HOST: it points at localhost, this machine itself; set HOST for staging",
+        ]
+    );
+    assert!(Audited { environment: "local", ..audited }.development().is_empty());
+}
+
+#[test]
+fn names_that_nobody_declared_or_gets_are_told() {
+    let declared = declared(&["DEBUG", "ALONE"], false);
+    let assembled = found(&declared, "DEBIG=1\nOTHER=2\nREFERRED=3\nALONE=4\nDEBUG=5\n");
+    let audited = Audited {
+        environment: "local",
+        declared: &declared,
+        assembled: &assembled,
+        manifest: "windlass.toml",
+    };
+    assert_eq!(
+        lines(&audited.unknown(|name| name == "REFERRED")),
+        [
+            "warning unknown-setting .env:1: DEBIG: it is declared nowhere, and handed to every process; \
+             did you mean DEBUG?",
+            "warning unknown-setting .env:2: OTHER: it is declared nowhere, and handed to every process; \
+             declare it under [settings], or remove it",
+        ]
+    );
+    let unused = lines(&audited.unused(|name| name == "DEBUG"));
+    assert!(unused.len() == 1 && unused[0].contains("ALONE: no service"), "{unused:?}");
+}

@@ -1,0 +1,271 @@
+//! Checking values against what is declared of them.
+
+mod format;
+
+use std::fmt;
+
+use super::{Assembled, Bounds, Declared, Fault, Kind, Provenance, Secret};
+use crate::units::{Bytes, Span};
+
+/// Why a value is not what was declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// What is wrong; shows the value where that was allowed.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+}
+
+/// A value as messages call it.
+#[derive(Clone, Copy)]
+struct Shown<'a> {
+    value: &'a str,
+    secret: bool,
+    /// Which item of a list it is, from 1.
+    item: Option<usize>,
+}
+
+/// Longer values are not quoted in messages.
+const LONGEST_QUOTED: usize = 60;
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.secret || self.value.chars().count() > LONGEST_QUOTED, self.item) {
+            (false, _) => write!(f, "{:?}", self.value),
+            (true, Some(item)) => write!(f, "item {item}"),
+            (true, None) => f.write_str("its value"),
+        }
+    }
+}
+
+/// Faults of the values that were found: those that are empty where they must not be, and those that
+/// are not what was declared. What is put together later is not looked at.
+#[must_use]
+pub fn check(declared: &indexmap::IndexMap<String, Declared>, assembled: &Assembled) -> Vec<Fault> {
+    let mut faults = vec![];
+    for (name, resolved) in &assembled.settings {
+        let (Some(setting), Some(value)) = (declared.get(name), resolved.value.text.known()) else {
+            continue;
+        };
+        // Defaults were checked when the manifest was read.
+        if resolved.value.provenance == Provenance::Default {
+            continue;
+        }
+        if let Err(misfit) = setting.check(value) {
+            let (file, line) = resolved.value.provenance.place();
+            let message = format!("{name}: {}", misfit.message);
+            faults.push(Fault { file, line, column: 0, message, help: misfit.help });
+        }
+    }
+    faults
+}
+
+impl Declared {
+    /// Whether `value` is what was declared.
+    ///
+    /// # Errors
+    /// [`Misfit`], which shows the value unless it is a secret.
+    pub fn check(&self, value: &Secret) -> Result<(), Misfit> {
+        let value = value.expose();
+        if value.is_empty() {
+            // An empty text is a value of the types that are text, where nothing is said against it.
+            let may_be_empty = !self.required && (self.default.is_none() || self.kind == Kind::String);
+            return if may_be_empty { self.check_length_of_empty() } else { Err(self.empty()) };
+        }
+        let shown = Shown { value, secret: self.secret, item: None };
+        if self.kind != Kind::List {
+            return self.check_one(shown);
+        }
+        let items: Vec<&str> = self.bounds.items(value).collect();
+        self.bounds.check_length(shown, items.len(), "items")?;
+        for (at, item) in items.into_iter().enumerate() {
+            let shown = Shown { value: item, secret: self.secret, item: Some(at + 1) };
+            if item.is_empty() {
+                let help = format!("write something between the two {:?}", self.bounds.separator);
+                return Err(Misfit { message: format!("item {} is empty", at + 1), help });
+            }
+            self.bounds.check_words(shown)?;
+        }
+        Ok(())
+    }
+
+    fn check_length_of_empty(&self) -> Result<(), Misfit> {
+        match self.default {
+            Some(_) => {
+                self.bounds.check_length(Shown { value: "", secret: false, item: None }, 0, "characters")
+            }
+            // Declared as optional: no value at all would do, too.
+            None => Ok(()),
+        }
+    }
+
+    fn empty(&self) -> Misfit {
+        let help = match (&self.default, self.required) {
+            (Some(_), false) => "give it a value, or remove the line: it has a default",
+            _ => "give it a value, or declare it with required = false",
+        };
+        Misfit { message: "it is empty".to_owned(), help: help.to_owned() }
+    }
+
+    fn check_one(&self, shown: Shown<'_>) -> Result<(), Misfit> {
+        let bounds = &self.bounds;
+        match self.kind {
+            Kind::String => {
+                bounds.check_length(shown, shown.value.chars().count(), "characters")?;
+                bounds.check_words(shown)
+            }
+            Kind::Enum => bounds.check_words(shown),
+            Kind::Integer | Kind::Number | Kind::Duration | Kind::Bytes | Kind::Port => {
+                bounds.check_range(self.kind, shown)
+            }
+            Kind::Boolean => format::boolean(shown),
+            Kind::Url => format::url(shown, &bounds.schemes).and_then(|()| bounds.check_words(shown)),
+            Kind::Host => format::host(shown).and_then(|()| bounds.check_words(shown)),
+            Kind::Path => format::path(shown).and_then(|()| bounds.check_words(shown)),
+            Kind::Email => format::email(shown).and_then(|()| bounds.check_words(shown)),
+            Kind::Json => format::json(shown),
+            Kind::List => Ok(()),
+        }
+    }
+}
+
+/// A value that can be compared with others of its type.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub(crate) enum Quantity {
+    Whole(i128),
+    Fraction(f64),
+}
+
+impl Kind {
+    /// `text` as a value of this type that can be compared; `None` where it is none.
+    pub(crate) fn quantity(self, text: &str) -> Option<Quantity> {
+        let whole = |number: i64| Quantity::Whole(number.into());
+        match self {
+            Self::Integer => text.parse().ok().map(whole),
+            Self::Number => {
+                text.parse().ok().filter(|number: &f64| number.is_finite()).map(Quantity::Fraction)
+            }
+            Self::Duration => text.parse::<Span>().ok().map(|span| Quantity::Whole(span.as_millis().into())),
+            Self::Bytes => text.parse::<Bytes>().ok().map(|bytes| Quantity::Whole(bytes.0.into())),
+            Self::Port => text.parse::<u16>().ok().filter(|port| *port > 0).map(|port| whole(port.into())),
+            _ => None,
+        }
+    }
+
+    /// Whether its values can be compared.
+    pub(crate) fn has_order(self) -> bool {
+        matches!(self, Self::Integer | Self::Number | Self::Duration | Self::Bytes | Self::Port)
+    }
+
+    /// What a value looks like, for messages: `a whole number`.
+    pub(crate) fn describe(self) -> &'static str {
+        match self {
+            Self::String => "text",
+            Self::Integer => "a whole number",
+            Self::Number => "a number",
+            Self::Boolean => "true or false",
+            Self::Enum => "one of its words",
+            Self::Duration => "a length of time such as 30s or 1h30m",
+            Self::Bytes => "a size such as 512MiB",
+            Self::Url => "a URL",
+            Self::Host => "a host name or an address",
+            Self::Port => "a port, 1 to 65535",
+            Self::Path => "a path",
+            Self::Email => "an address such as ada@example.org",
+            Self::List => "a list",
+            Self::Json => "a JSON document",
+        }
+    }
+}
+
+impl Bounds {
+    /// The items of a list, without the white space around them.
+    pub fn items<'v>(&'v self, value: &'v str) -> impl Iterator<Item = &'v str> {
+        value.split(self.separator.as_str()).map(str::trim)
+    }
+
+    fn check_range(&self, kind: Kind, shown: Shown<'_>) -> Result<(), Misfit> {
+        let Some(quantity) = kind.quantity(shown.value) else {
+            return Err(Misfit {
+                message: format!("{shown} is not {}", kind.describe()),
+                help: match self.range() {
+                    Some(range) => format!("write {}, {range}", kind.describe()),
+                    None => format!("write {}", kind.describe()),
+                },
+            });
+        };
+        let beyond = |bound: &Option<String>, wrong: std::cmp::Ordering| {
+            let bound = bound.as_ref().and_then(|bound| kind.quantity(bound));
+            bound.is_some_and(|bound| quantity.partial_cmp(&bound) == Some(wrong))
+        };
+        if beyond(&self.min, std::cmp::Ordering::Less) || beyond(&self.max, std::cmp::Ordering::Greater) {
+            let range = self.range().unwrap_or_default();
+            return Err(Misfit {
+                message: format!("{shown} is out of range"),
+                help: format!("write {}, {range}", kind.describe()),
+            });
+        }
+        Ok(())
+    }
+
+    /// The range in words: `from 1 to 64`.
+    #[must_use]
+    pub fn range(&self) -> Option<String> {
+        match (&self.min, &self.max) {
+            (None, None) => None,
+            (Some(min), None) => Some(format!("at least {min}")),
+            (None, Some(max)) => Some(format!("at most {max}")),
+            (Some(min), Some(max)) => Some(format!("from {min} to {max}")),
+        }
+    }
+
+    fn check_length(&self, shown: Shown<'_>, length: usize, of: &str) -> Result<(), Misfit> {
+        let length = length as u64;
+        let wrong = |message: String, help: String| Err(Misfit { message, help });
+        match (self.min_length, self.max_length) {
+            (Some(min), _) if length < min => {
+                wrong(format!("{shown} is too short: {length} {of}"), format!("it needs at least {min}"))
+            }
+            (_, Some(max)) if length > max => {
+                wrong(format!("{shown} is too long: {length} {of}"), format!("it may have at most {max}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_words(&self, shown: Shown<'_>) -> Result<(), Misfit> {
+        if !self.values.is_empty() && !self.values.iter().any(|word| word == shown.value) {
+            return Err(Misfit {
+                message: format!("{shown} is not one of its values"),
+                help: format!("write {}", crate::manifest::kind::or(&self.values)),
+            });
+        }
+        let Some(pattern) = &self.pattern else { return Ok(()) };
+        match whole(pattern) {
+            Ok(regex) if regex.is_match(shown.value) => Ok(()),
+            Ok(_) => Err(Misfit {
+                message: format!("{shown} does not match its pattern"),
+                help: format!("write what matches all of {pattern}"),
+            }),
+            // Found when the manifest is read already.
+            Err(why) => Err(Misfit { message: format!("its pattern is none: {why}"), help: String::new() }),
+        }
+    }
+}
+
+/// A regular expression that matches a value from its beginning to its end.
+pub(crate) fn whole(pattern: &str) -> Result<regex::Regex, String> {
+    regex::RegexBuilder::new(&format!(r"\A(?:{pattern})\z")).size_limit(1 << 20).build().map_err(|_| {
+        match regex::Regex::new(pattern) {
+            Err(regex::Error::Syntax(why)) => {
+                let last = why.lines().last().unwrap_or_default();
+                last.trim_start_matches("error: ").to_owned()
+            }
+            Err(regex::Error::CompiledTooBig(_)) | Ok(_) => "it is too large".to_owned(),
+            Err(why) => why.to_string(),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

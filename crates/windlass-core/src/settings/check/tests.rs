@@ -1,0 +1,181 @@
+use super::*;
+use crate::settings::{File, Layers, assemble};
+
+fn of(kind: Kind) -> Declared {
+    Declared { kind, ..Declared::default() }
+}
+
+fn bounded(kind: Kind, bound: impl FnOnce(&mut Bounds)) -> Declared {
+    let mut declared = of(kind);
+    bound(&mut declared.bounds);
+    declared
+}
+
+fn said(declared: &Declared, value: &str) -> String {
+    match declared.check(&Secret::new(value)) {
+        Ok(()) => "good".to_owned(),
+        Err(misfit) => format!("{}; {}", misfit.message, misfit.help),
+    }
+}
+
+#[test]
+fn every_type_takes_what_it_should_and_nothing_else() {
+    use Kind::*;
+    let cases: [(Kind, &[&str], &[&str]); 12] = [
+        (String, &["x", " ", "ä\n", "${}"], &[""]),
+        (
+            Integer,
+            &["0", "-5", "9223372036854775807"],
+            &["1.0", "", "1e3", "0x10", "9223372036854775808", " 1"],
+        ),
+        (Number, &["0", "-0.5", "1e3", "2."], &["inf", "NaN", "1,5", "1 000", ""]),
+        (Boolean, &["true", "False", "1", "0", "YES", "off"], &["2", "ja", "t", ""]),
+        (Duration, &["30s", "1h30m", "250ms"], &["30", "1 h", "-1s", ""]),
+        (Bytes, &["512MiB", "10 MB", "17"], &["1.5GiB", "many", ""]),
+        (
+            Url,
+            &[
+                "https://example.org",
+                "postgresql+asyncpg://u:p%40@[::1]:5432/db?x=1",
+                "sqlite:///data.db",
+                "unix:///run/x.sock",
+                "mongodb://a:1,b:2/db",
+                "mailto:ada@example.org",
+                "amqp://h//",
+            ],
+            &[
+                "example.org",
+                "localhost:5432",
+                "//example.org",
+                "https://",
+                "https://host:port/",
+                "https://a b/",
+                "http://u:p@ss:word@h:99999/",
+                "http://[::1/",
+                "1http://x",
+            ],
+        ),
+        (
+            Host,
+            &["db", "db.example.org", "10.0.0.1", "::1", "[::1]", "my_db", "bücher.example", "a."],
+            &["http://db", "db:5432", "-a", "a..b", "10.0.0.256", "a/b", "a b", ""],
+        ),
+        (Port, &["1", "8000", "65535"], &["0", "65536", "-1", "http", "80 ", ""]),
+        (Path, &["/var/lib/x", "data", "./a b"], &["a\nb", " /x", ""]),
+        (
+            Email,
+            &["ada@example.org", "a+b@x", "a@[10.0.0.1]"],
+            &["ada", "a@", "@x", "Ada <a@x.org>", "a@b@c", "a@x,b@y"],
+        ),
+        (Json, &["{}", "[1, 2]", "\"x\"", "null"], &["{", "{a: 1}", "x", ""]),
+    ];
+    for (kind, good, bad) in cases {
+        for value in good {
+            assert_eq!(said(&of(kind), value), "good", "{kind:?} {value:?}");
+        }
+        for value in bad {
+            assert_ne!(said(&of(kind), value), "good", "{kind:?} {value:?}");
+        }
+    }
+}
+
+#[test]
+fn bounds_are_held_and_said() {
+    let workers = bounded(Kind::Integer, |bounds| {
+        bounds.min = Some("1".into());
+        bounds.max = Some("64".into());
+    });
+    assert_eq!(said(&workers, "64"), "good");
+    assert_eq!(said(&workers, "0"), r#""0" is out of range; write a whole number, from 1 to 64"#);
+    assert_eq!(said(&workers, "x"), r#""x" is not a whole number; write a whole number, from 1 to 64"#);
+    let timeout = bounded(Kind::Duration, |bounds| bounds.max = Some("1m".into()));
+    assert_eq!(said(&timeout, "60s"), "good");
+    assert!(said(&timeout, "61s").starts_with(r#""61s" is out of range"#));
+    let share = bounded(Kind::Number, |bounds| bounds.min = Some("0.5".into()));
+    assert_eq!((said(&share, "0.5"), said(&share, "5").as_str()), ("good".into(), "good"));
+    assert!(said(&share, "0.49").contains("out of range"));
+    let port = bounded(Kind::Port, |bounds| bounds.min = Some("1024".into()));
+    assert!(said(&port, "80").contains("at least 1024"));
+
+    let code = bounded(Kind::String, |bounds| {
+        bounds.min_length = Some(2);
+        bounds.max_length = Some(3);
+        bounds.pattern = Some("[a-z]+|ä{2}".into());
+    });
+    assert_eq!((said(&code, "abc"), said(&code, "ää").as_str()), ("good".into(), "good"));
+    assert_eq!(said(&code, "a"), r#""a" is too short: 1 characters; it needs at least 2"#);
+    assert_eq!(
+        said(&code, "ab1"),
+        r#""ab1" does not match its pattern; write what matches all of [a-z]+|ä{2}"#
+    );
+    assert_eq!(said(&code, "abcd"), r#""abcd" is too long: 4 characters; it may have at most 3"#);
+
+    let level = bounded(Kind::Enum, |bounds| bounds.values = vec!["debug".into(), "info".into()]);
+    assert_eq!(said(&level, "Info"), r#""Info" is not one of its values; write debug or info"#);
+    let url = bounded(Kind::Url, |bounds| bounds.schemes = vec!["redis".into(), "rediss".into()]);
+    assert_eq!(said(&url, "REDIS://h"), "good");
+    assert_eq!(said(&url, "http://h"), r#""http://h" has the wrong scheme; it must be redis or rediss"#);
+}
+
+#[test]
+fn lists_are_checked_item_by_item() {
+    let hosts = bounded(Kind::List, |bounds| {
+        bounds.min_length = Some(2);
+        bounds.pattern = Some("[a-z.]+".into());
+    });
+    assert_eq!(said(&hosts, "a.org, b.org"), "good");
+    assert_eq!(said(&hosts, "a.org"), r#""a.org" is too short: 1 items; it needs at least 2"#);
+    assert_eq!(said(&hosts, "a.org,,b"), r#"item 2 is empty; write something between the two ",""#);
+    assert!(said(&hosts, "a.org,B").starts_with(r#""B" does not match"#));
+    let paths = bounded(Kind::List, |bounds| bounds.separator = ":".into());
+    assert_eq!(paths.bounds.items("/a:/b").collect::<Vec<_>>(), ["/a", "/b"]);
+}
+
+#[test]
+fn what_is_empty_counts_as_missing_where_it_must_be_there() {
+    let optional = Declared { required: false, kind: Kind::Integer, ..Declared::default() };
+    assert_eq!(said(&optional, ""), "good");
+    assert_eq!(
+        said(&of(Kind::String), ""),
+        "it is empty; give it a value, or declare it with required = false"
+    );
+    let with_default = Declared { default: Some("80".into()), required: false, ..of(Kind::Port) };
+    assert_eq!(said(&with_default, ""), "it is empty; give it a value, or remove the line: it has a default");
+    let text = Declared { default: Some("x".into()), required: false, ..Declared::default() };
+    assert_eq!(said(&text, ""), "good");
+}
+
+// proves: APE-3, HS-18
+#[test]
+fn all_faults_come_at_once_with_their_place_and_without_a_secret() {
+    let secret = Declared { secret: true, ..of(Kind::Url) };
+    let declared = indexmap::IndexMap::from([
+        ("PORT".to_owned(), of(Kind::Port)),
+        ("SITE".to_owned(), of(Kind::Url)),
+        ("DATABASE_URL".to_owned(), secret),
+        ("GOOD".to_owned(), of(Kind::Integer)),
+        (
+            "TOKENS".to_owned(),
+            Declared { secret: true, ..bounded(Kind::List, |bounds| bounds.pattern = Some("[a-z]+".into())) },
+        ),
+    ]);
+    let text = "GOOD=1\nPORT=eighty\nUNKNOWN=x\n\nDATABASE_URL=hunter2\nTOKENS=abc,hunter2\n";
+    let parsed = crate::settings::dotenv::parse(".env", text, &|_| None, &|_| None);
+    let environment = |name: &str| (name == "SITE").then(|| "example.org".to_owned());
+    let layers = Layers {
+        environment: Some(&environment),
+        files: vec![File { name: ".env".into(), entries: parsed.entries }],
+        ..Layers::default()
+    };
+    let faults: Vec<String> =
+        check(&declared, &assemble(&declared, layers)).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            r#".env:2: PORT: "eighty" is not a port, 1 to 65535; write a port, 1 to 65535"#,
+            r#"environment: SITE: "example.org" is not a URL; write it like https://host/path"#,
+            ".env:5: DATABASE_URL: its value is not a URL; write it like https://host/path",
+            ".env:6: TOKENS: item 2 does not match its pattern; write what matches all of [a-z]+",
+        ]
+    );
+}

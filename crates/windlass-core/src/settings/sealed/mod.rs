@@ -1,0 +1,64 @@
+//! The encrypted file of an environment, `secrets.ENVIRONMENT.enc`: text that is made to be
+//! committed. Its format is documented, with test vectors, in `docs/reference/secrets-file.md`.
+//!
+//! ```text
+//! text -parse-> Document -open(identities)-> Opened -edit-> Editing -finish-> text
+//!               grammar                      what can be read      changes, epoch + 1, a new seal
+//! ```
+//!
+//! - A random *file key* is wrapped for every recipient. From it come a key for each value (by its
+//!   name, so that a value moved elsewhere cannot be opened), one for the tags of the recipients'
+//!   lines, and one for the seal.
+//! - The grammar is canonical: a line that can be read is written again byte for byte, so a change
+//!   shows in a diff as what it is.
+//! - What is damaged takes down its own line. Whoever reads gets the others and the names of what is
+//!   lost; nobody writes to a file whose seal does not hold, other than to repair it.
+//!
+//! All of it is pure: keys, passphrases, dates and randomness are arguments.
+
+mod base64;
+mod derive;
+mod document;
+mod edit;
+mod key;
+mod merge;
+mod open;
+mod parse;
+mod random;
+mod value;
+mod wrap;
+
+#[cfg(test)]
+mod tests;
+
+pub use document::{Document, Entry, Label, Recipient, Version};
+pub use edit::{Editing, Refused};
+pub use key::{Identity, PublicKey, Stretch};
+pub use merge::{Conflict, Merged, merge};
+pub use open::{Damaged, NotOpened, Opened, Value, open};
+pub use parse::{Parsed, parse};
+pub use random::Random;
+pub use wrap::FileKey;
+
+/// The name of an environment's file.
+#[must_use]
+pub fn file_name(environment: &str) -> String {
+    format!("secrets.{environment}.enc")
+}
+
+/// The first line of every file of this version.
+pub const HEADER: &str = "windlass-secrets 1";
+
+/// The largest value, in bytes.
+pub const LARGEST_VALUE: usize = 64 << 10;
+
+/// The largest file that is read, in bytes.
+pub const LARGEST_FILE: usize = 16 << 20;
+
+/// The longest name of a value, in bytes.
+const LONGEST_NAME: usize = 128;
+
+/// The most recipients of a file, and the most of them that are passphrases: each costs whoever
+/// tries a passphrase the time and the memory of stretching it.
+const MOST_RECIPIENTS: usize = 64;
+const MOST_PASSPHRASES: usize = 4;

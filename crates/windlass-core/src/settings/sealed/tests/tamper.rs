@@ -1,0 +1,197 @@
+//! Whoever changes a byte is found out.
+
+use super::*;
+
+const SMALL: &[(&str, &str)] = &[("A", "one"), ("B", "two")];
+
+/// Whether nothing is noticed: the worst that can happen.
+fn passes(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    parse(FILE, text).document.is_some() && open_as(text, ada()).is_ok_and(|opened| opened.is_sound())
+}
+
+// proves: DC-10
+#[test]
+fn no_bit_can_be_flipped() {
+    let text = file(SMALL);
+    assert!(passes(text.as_bytes()));
+    let mut bytes = text.clone().into_bytes();
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            bytes[at] ^= 1 << bit;
+            assert!(!passes(&bytes), "bit {bit} of byte {at}:\n{}", String::from_utf8_lossy(&bytes));
+            bytes[at] ^= 1 << bit;
+        }
+    }
+}
+
+#[test]
+fn the_file_cannot_be_cut_off_and_nothing_can_be_put_in() {
+    let text = file(SMALL);
+    for length in 0..text.len() {
+        assert!(!passes(&text.as_bytes()[..length]), "cut to {length}");
+    }
+    for at in 0..=text.len() {
+        for more in ["\n", " ", "A", "\0", "\r"] {
+            let longer = format!("{}{more}{}", &text[..at], &text[at..]);
+            assert!(!passes(longer.as_bytes()), "{more:?} at {at}");
+        }
+    }
+}
+
+#[test]
+fn no_line_can_be_dropped_doubled_or_moved() {
+    let text = file(&[("A", "one"), ("B", "two"), ("C", "three")]);
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    for at in 0..lines.len() {
+        let mut without = lines.clone();
+        let line = without.remove(at);
+        assert!(!passes(without.concat().as_bytes()), "without line {at}");
+        for to in 0..lines.len() {
+            let mut doubled = lines.clone();
+            doubled.insert(to, line);
+            assert!(!passes(doubled.concat().as_bytes()), "line {at} again at {to}");
+            let mut moved = without.clone();
+            moved.insert(to, line);
+            assert!(to == at || !passes(moved.concat().as_bytes()), "line {at} moved to {to}");
+        }
+    }
+}
+
+fn line<'t>(text: &'t str, name: &str) -> &'t str {
+    text.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap()
+}
+
+#[test]
+fn a_value_opens_under_its_own_name_only() {
+    let text = file(SMALL);
+    let (a, b) = (line(&text, "A"), line(&text, "B"));
+    let swapped = text.replace(a, &a.replace("A = ", "X = ")).replace(b, &b.replace("B = ", "A = "));
+    let opened = opened(&swapped.replace("X = ", "B = "));
+    assert!(shown(&opened).is_empty(), "{:?}", shown(&opened));
+    let names: Vec<_> = opened.damaged.iter().map(|damaged| damaged.name.as_deref()).collect();
+    assert_eq!(names, [Some("B"), Some("A"), None]);
+    assert!(opened.damaged[0].fault.message.contains("belongs to another name"), "{:?}", faults(&opened));
+}
+
+#[test]
+fn a_value_opens_in_its_own_file_and_environment_only() {
+    let text = file(SMALL);
+    for other in [file_of("staging", 3, &[("A", "other")]), file_of("production", 4, &[("A", "other")])] {
+        let moved = text.replace(line(&text, "A"), line(&other, "A"));
+        assert_eq!(shown(&opened(&moved)), ["B=two"]);
+    }
+    // The file of another environment, under this one's name.
+    let renamed = text.replace("environment = production", "environment = staging");
+    assert!(matches!(open_as(&renamed, ada()), Err(NotOpened::DamagedRecipient { .. })));
+    let other_id = line(&file_of("production", 4, &[]), "id").to_owned();
+    let renamed = text.replace(line(&text, "id"), &other_id);
+    assert!(matches!(open_as(&renamed, ada()), Err(NotOpened::DamagedRecipient { .. })));
+}
+
+#[test]
+fn a_date_an_epoch_and_an_older_line_are_bound() {
+    let old = file(SMALL);
+    assert_eq!(shown(&opened(&old.replace("A = 2026-11-28", "A = 2026-11-29"))), ["B=two"]);
+    let aged = opened(&old.replace("epoch = 1\n", "epoch = 2\n"));
+    assert!(aged.damaged.len() == 1 && aged.damaged[0].fault.message.starts_with("the seal does not hold"));
+    let new = changed(&old, 9, |editing, random| {
+        editing.set("A", &Secret::new("new"), DAY, random).unwrap();
+    });
+    // The older line opens, being genuine; that it was put back, the seal tells.
+    let replayed = opened(&new.replace(line(&new, "A"), line(&old, "A")));
+    assert_eq!(shown(&replayed), ["A=one", "B=two"]);
+    assert!(!replayed.is_sound());
+    // The whole older file is sound in itself; the ledger remembers the epoch.
+    let (before, after) = (opened(&old).version(), opened(&new).version());
+    assert_eq!(after.behind(&before), None);
+    assert!(before.behind(&after).unwrap().contains("older (epoch 1)"));
+    assert!(before.behind(&Version { id: "x".into(), epoch: 1 }).unwrap().contains("another encrypted file"));
+}
+
+#[test]
+fn nobody_adds_a_recipient_without_the_file_key() {
+    let text = file(SMALL);
+    // Mallory wraps a key of her own, or takes Ada's line under her own key.
+    let mut random = random(9);
+    let mut own = Editing::new("production", &mut random);
+    own.add("mallory", bob().public(), None, DAY, &mut random).unwrap();
+    let foreign = own.finish().0;
+    let first = line(&text, "recipient");
+    for forged in [line(&foreign, "recipient").to_owned(), {
+        first.replace(&ada().public().to_string(), &bob().public().to_string()).replace(" ada ", " mallory ")
+    }] {
+        let tampered = text.replace(first, &format!("{first}\n{forged}"));
+        let seen = opened(&tampered);
+        assert_eq!(shown(&seen), ["A=one", "B=two"]);
+        assert!(seen.damaged[0].fault.message.contains("mallory was changed, or added by somebody"));
+        assert!(seen.repair().document().recipients.iter().all(|recipient| recipient.name == "ada"));
+    }
+}
+
+#[test]
+fn what_is_damaged_takes_down_itself_alone() {
+    let text = file(&[("A", "one"), ("B", "two"), ("C", "three")]);
+    let b = line(&text, "B");
+    for damage in
+        ["B = 2026-11-28 x", "garbage", "", "B = 2026-11-28 AAAAAAAAAAAAAAAA.AAAA", &format!("{b}A")]
+    {
+        let seen = opened(&text.replace(b, damage));
+        assert_eq!(shown(&seen), ["A=one", "C=three"], "{damage}");
+        assert_eq!(seen.damaged[0].fault.line, 7, "{damage}: {:?}", faults(&seen));
+    }
+    let seen = opened(&text.replace(b, &format!("{}A", &b[..b.len() - 1])));
+    assert_eq!(
+        faults(&seen).iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [
+            "secrets.production.enc:7: B cannot be opened: it was changed, or belongs to another name, environment or \
+             file; take the line from an earlier version of the file (git log -p), or run `windlass secrets repair` \
+             and set it again",
+            "secrets.production.enc:9: the seal does not hold: lines were changed, added, removed or put into another \
+             order since windlass wrote the file; compare it with an earlier version (git log -p) and restore that; \
+             `windlass secrets repair` seals what can be opened",
+        ]
+    );
+    assert!(open_as(&text.replace(b, "garbage"), ada()).unwrap().edit().is_err());
+    let mended = open_as(&text.replace(b, "garbage"), ada()).unwrap().repair().finish().0;
+    let mended = opened(&mended);
+    assert!(mended.is_sound());
+    assert_eq!((shown(&mended), mended.version().epoch), (vec!["A=one".into(), "C=three".into()], 2));
+}
+
+#[test]
+fn whose_key_is_missing_is_told() {
+    let text = file(SMALL);
+    assert_eq!(open_as(&text, bob()).err(), Some(NotOpened::NoKey));
+}
+
+#[test]
+fn faults_are_told_at_their_lines() {
+    let text = file(SMALL);
+    let said = |text: &str| -> Vec<String> {
+        parse("s", text).faults.iter().map(|fault| format!("{}: {}", fault.line, fault.message)).collect()
+    };
+    assert!(said(&text).is_empty());
+    for (changed, expected) in [
+        (text.replace("secrets 1", "secrets 2"), "1: the file has version 2 of its format"),
+        (text.replace("windlass-", "windless-"), "1: this is no encrypted file of settings"),
+        (text.replace("id = ", "id ="), "2: this line should say which id the file has"),
+        (text.replace("epoch = 1", "epoch = 01"), "4: this line should say which epoch the file has"),
+        (text.replace("epoch = 1", "epoch = 0"), "4: this line should say which epoch the file has"),
+        (text.replace('\n', "\r\n"), "0: its line ends were changed to those of Windows"),
+        (text.replace("B = ", "A = "), "7: A stands in the file twice"),
+        (text.replace("B = ", "C.pending = "), "7: C.pending does not stand below C"),
+        (text.replace("B = ", "B-C = "), "7: what stands before = is not a name"),
+        (text.replace("seal = ", "seal = A"), "8: the seal is damaged"),
+        (format!("{text}\n"), "9: text stands after the seal"),
+        (text.replace("B = ", "<<<<<<< HEAD\nB = "), "7: git left a conflict here"),
+        (text.replace("A = 2026-11-28", "A = 2026-13-28"), "6: the line of A is damaged"),
+        (text.trim_end().to_owned(), "8: the file ends in the middle of this line"),
+        (String::new(), "1: this is no encrypted file of settings"),
+    ] {
+        assert!(said(&changed)[0].starts_with(expected), "{expected}: {:?}", said(&changed));
+    }
+    let long = format!("{}A = 2026-11-28 AAAAAAAAAAAAAAAA.{}\n", "", "A".repeat(100_000));
+    let with_long = text.replace(&format!("{}\n", line(&text, "A")), &long);
+    assert_eq!(said(&with_long)[0], "6: A is longer than any value can be");
+}

@@ -1,0 +1,68 @@
+//! How a value is written into the text around it.
+
+/// The encoding of what a template puts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Encoding {
+    /// As it is.
+    #[default]
+    Plain,
+    /// `|url`: percent-encoded but for what RFC 3986 calls unreserved.
+    Url,
+    /// `|json`: as the inside of a JSON string.
+    Json,
+    /// `|host`: an IPv6 address in brackets, all else as it is.
+    Host,
+}
+
+impl Encoding {
+    /// The encodings with a word, which stands behind a reference after `|`.
+    pub const WORDS: [(&'static str, Self); 3] =
+        [("url", Self::Url), ("json", Self::Json), ("host", Self::Host)];
+
+    /// Its word; empty for [`Plain`](Self::Plain).
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::WORDS.iter().find(|(_, encoding)| *encoding == self).map_or("", |(word, _)| word)
+    }
+
+    /// `value` so encoded.
+    #[must_use]
+    pub fn encode(self, value: &str) -> String {
+        match self {
+            Self::Plain => value.to_owned(),
+            Self::Url => percent(value),
+            Self::Json => {
+                let quoted = serde_json::Value::from(value).to_string();
+                quoted[1..quoted.len() - 1].to_owned()
+            }
+            Self::Host if value.parse::<std::net::Ipv6Addr>().is_ok() => format!("[{value}]"),
+            Self::Host => value.to_owned(),
+        }
+    }
+}
+
+fn percent(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    for b in value.bytes() {
+        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
+            text.push(char::from(b));
+        } else {
+            text.push_str(&format!("%{b:02X}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_encoding_writes_what_its_reader_reads_back() {
+        assert_eq!(Encoding::Url.encode("a b/ä:@%~"), "a%20b%2F%C3%A4%3A%40%25~");
+        assert_eq!(Encoding::Json.encode("a\"\\\n\u{1}"), r#"a\"\\\n\u0001"#);
+        assert_eq!(Encoding::Host.encode("::1"), "[::1]");
+        assert_eq!(Encoding::Host.encode("db.internal"), "db.internal");
+        assert_eq!(Encoding::Plain.encode("a b"), "a b");
+    }
+}

@@ -1,0 +1,16 @@
+//! Starting the host side: for a verb that needs it, and with the machine.
+//!
+//! ```text
+//! windlass host enable   writes an entry: a systemd unit where systemd runs the machine, else a line
+//!                        of the account's crontab
+//! the machine starts     the entry runs `windlass host start DIR`, which starts the host side with the
+//!                        environment it had before; the host side starts what should run
+//! ```
+
+mod crontab;
+mod entry;
+mod start;
+mod systemd;
+
+pub use entry::{Change, Entry, disable, enable, recorded};
+pub use start::{Environment, NotStarted, start, start_again};

@@ -1,0 +1,155 @@
+//! `windlass secrets edit`
+
+use std::path::Path;
+use std::process::Command;
+
+use indexmap::IndexMap;
+use windlass_core::manifest::words;
+use windlass_core::settings::sealed::{LARGEST_FILE, Refused};
+use windlass_core::settings::{self, Fault, Secret, dotenv};
+use zeroize::Zeroizing;
+
+use super::repair::ask;
+use super::{commit_hint, keyring, listed, place, sound, trouble};
+use crate::cli::context::{Context, complain};
+use crate::cli::failure::Failure;
+use crate::settings::scratch::Scratch;
+use crate::settings::sealed::today;
+
+type Values = IndexMap<String, Secret>;
+
+/// What a person has changed.
+struct Difference {
+    set: Values,
+    unset: Vec<String>,
+}
+
+pub(super) fn run(context: &Context) -> Result<u8, Failure> {
+    let place = place(context)?;
+    let opened = sound(context, &place)?;
+    let before: Values =
+        opened.in_force().map(|(name, value)| (name.to_owned(), value.secret.clone())).collect();
+    drop(opened);
+    let scratch = Scratch::new("secrets.env").map_err(|error| {
+        Failure::failed(format!("there is no place for a file that only you can read: {error}"), "")
+    })?;
+    if !scratch.is_memory() {
+        context.say(
+            "warning: this machine has no directory in memory; the editor's file is written to the disk",
+        );
+    }
+    let after = edited(&scratch, &text(context, &before)?)?;
+    drop(scratch);
+    let Difference { set, unset } = difference(&before, &after);
+    let changed = place.change(keyring(context)?, |editing, random| {
+        // Nobody is kept out while a person types; whoever has written meanwhile is not overwritten.
+        for name in set.keys().chain(&unset) {
+            let now = editing.values().iter().find(|(label, _)| label.name == *name && !label.pending);
+            if now.map(|(_, value)| &value.secret) != before.get(name) {
+                return Err(Refused {
+                    message: format!("somebody else has changed {name} while you edited"),
+                    help: "nothing was changed; edit again".to_owned(),
+                });
+            }
+        }
+        for (name, secret) in &set {
+            editing.set(name, secret, today(), random)?;
+        }
+        for name in &unset {
+            editing.unset(name);
+        }
+        Ok(())
+    });
+    let changed = changed.map_err(|why| trouble(context, &place, why))?;
+    let set: Vec<String> = set.into_keys().collect();
+    let document = serde_json::json!({
+        "file": place.file(), "set": set, "unset": unset,
+        "epoch": changed.written.as_ref().map(|version| version.epoch),
+    });
+    context.print(&document, || match changed.written {
+        None => "Nothing was changed.".to_owned(),
+        Some(_) => format!("Set {}; removed {}. {}", listed(&set), listed(&unset), commit_hint(&place)),
+    });
+    Ok(0)
+}
+
+fn text(context: &Context, values: &Values) -> Result<Zeroizing<String>, Failure> {
+    let pairs = values.iter().map(|(name, secret)| (name.as_str(), secret.expose()));
+    let lines =
+        settings::write(pairs).map_err(|error| Failure::failed(error.to_string(), "")).map(Zeroizing::new)?;
+    Ok(Zeroizing::new(format!(
+        "# The secrets of {}. Save and leave the editor to seal them; remove a line to remove a secret.\n\
+         # As in a .env file: NAME=value, quotes around what has spaces, \\$ in double quotes for a dollar sign.\n\n{}",
+        context.options.environment, *lines
+    )))
+}
+
+/// What the person has made of the text. Faults are told, and mended in the editor.
+fn edited(scratch: &Scratch, text: &str) -> Result<Values, Failure> {
+    let failed = |what: &str, error: std::io::Error| {
+        Failure::failed(format!("the editor's file cannot be {what}: {error}"), "")
+    };
+    scratch.write(text.as_bytes()).map_err(|error| failed("written", error))?;
+    loop {
+        call_editor(scratch.path())?;
+        let bytes = scratch.read(LARGEST_FILE as u64).map_err(|error| failed("read", error))?;
+        let faults = match std::str::from_utf8(&bytes) {
+            Ok(text) => match parse("secrets.env", text) {
+                Ok(values) => return Ok(values),
+                Err(faults) => faults,
+            },
+            Err(_) => vec![Fault {
+                file: "secrets.env".to_owned(),
+                line: 0,
+                column: 0,
+                message: "it is not UTF-8 text".to_owned(),
+                help: "save it as UTF-8".to_owned(),
+            }],
+        };
+        faults.iter().for_each(|fault| complain(&format!("error: {fault}")));
+        if !ask("Edit it again? (otherwise nothing is changed) [y/N] ") {
+            return Err(Failure::usage("what was written cannot be read", "nothing was changed"));
+        }
+    }
+}
+
+/// The values of a `.env` text. What is only doubtful elsewhere is a fault here: a dollar sign that
+/// vanishes would change a password.
+pub(super) fn parse(file: &str, text: &str) -> Result<Values, Vec<Fault>> {
+    let parsed = dotenv::parse(file, text, &|_| None, &|_| None);
+    let faults: Vec<Fault> = parsed.faults.into_iter().chain(parsed.warnings).collect();
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    Ok(parsed.entries.into_iter().map(|entry| (entry.name, entry.value)).collect())
+}
+
+fn difference(before: &Values, after: &Values) -> Difference {
+    let changed = |name: &String, secret: &Secret| before.get(name) != Some(secret);
+    let set = after.iter().filter(|(name, secret)| changed(name, secret));
+    Difference {
+        set: set.map(|(name, secret)| (name.clone(), secret.clone())).collect(),
+        unset: before.keys().filter(|name| !after.contains_key(*name)).cloned().collect(),
+    }
+}
+
+/// Has the person edit the file.
+fn call_editor(path: &Path) -> Result<(), Failure> {
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".to_owned());
+    let hint = "set EDITOR to a program and its arguments, such as: export EDITOR='nano'";
+    let words = words::split(&editor).map_err(|_| {
+        Failure::usage(format!("the editor {editor:?} is not a plain command: no shell runs it"), hint)
+    })?;
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| Failure::usage("there is no editor", hint))?;
+    let status = Command::new(program)
+        .args(arguments)
+        .arg(path)
+        .status()
+        .map_err(|error| Failure::usage(format!("the editor {program} cannot be run: {error}"), hint))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!("the editor {program} failed: {status}"), "nothing was changed"))
+}

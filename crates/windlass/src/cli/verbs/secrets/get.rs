@@ -1,0 +1,35 @@
+//! `windlass secrets get NAME`
+
+use std::io::{self, IsTerminal, Write};
+
+use super::{opened, place, told};
+use crate::cli::context::{Context, print_line};
+use crate::cli::failure::Failure;
+
+pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
+    let place = place(context)?;
+    let opened = opened(context, &place)?;
+    let Some(value) = opened.get(name) else {
+        let damaged = opened.damaged.iter().find(|damaged| damaged.name.as_deref() == Some(name));
+        return Err(match damaged {
+            Some(damaged) => told(context, std::slice::from_ref(&damaged.fault)),
+            None => Failure::usage(format!("{} has no {name}", place.file()), "see windlass secrets list"),
+        });
+    };
+    for damaged in &opened.damaged {
+        context.say(&format!("warning: {}", damaged.fault));
+    }
+    if context.options.json {
+        print_line(&serde_json::json!({ "name": name, "value": value.secret.expose() }).to_string());
+        return Ok(0);
+    }
+    let mut stdout = io::stdout();
+    if stdout.is_terminal() {
+        print_line(value.secret.expose());
+        return Ok(0);
+    }
+    // Byte for byte: what reads it has not asked for a line end.
+    let written = stdout.write_all(value.secret.expose().as_bytes()).and_then(|()| stdout.flush());
+    written.map_err(|error| Failure::failed(format!("the value cannot be written: {error}"), ""))?;
+    Ok(0)
+}

@@ -1,0 +1,132 @@
+//! `windlass secrets import FILE`
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use windlass_core::settings::foreign::{self, Foreign};
+use windlass_core::settings::sealed::LARGEST_FILE;
+use zeroize::Zeroizing;
+
+use super::{commit_hint, edit, keyring, listed, place, told, trouble};
+use crate::cli::args::secrets::Import;
+use crate::cli::context::{Context, complain};
+use crate::cli::failure::Failure;
+use crate::settings::sealed::today;
+
+pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
+    let place = place(context)?;
+    let Foreign { values, not_read } = read(context, args)?;
+    let changed = place
+        .change(keyring(context)?, |editing, random| {
+            let (mut new, mut changed, mut same) = (vec![], vec![], vec![]);
+            for (name, secret) in &values {
+                let known = editing.values().keys().any(|label| label.name == *name);
+                match (editing.set(name, secret, today(), random)?, known) {
+                    (true, false) => new.push(name.clone()),
+                    (true, true) => changed.push(name.clone()),
+                    (false, _) => same.push(name.clone()),
+                }
+            }
+            Ok((new, changed, same))
+        })
+        .map_err(|why| trouble(context, &place, why))?;
+    let (new, replaced, same) = changed.answer;
+    let document = serde_json::json!({
+        "file": place.file(), "new": new, "changed": replaced, "same": same, "not_read": not_read,
+    });
+    context.print(&document, || {
+        let mut text = format!("New in {}: {}.", place.file(), listed(&new));
+        if !replaced.is_empty() {
+            text.push_str(&format!("\nChanged: {}.", listed(&replaced)));
+        }
+        if !same.is_empty() {
+            text.push_str(&format!("\nThe same already: {}.", listed(&same)));
+        }
+        text + &format!("\n{} Then remove {}.", commit_hint(&place), args.path.display())
+    });
+    if !context.options.json && !not_read.is_empty() {
+        complain(&format!("Not taken over from {}:", args.path.display()));
+        not_read.iter().for_each(|what| complain(&format!("  {what}")));
+    }
+    Ok(0)
+}
+
+fn read(context: &Context, args: &Import) -> Result<Foreign, Failure> {
+    let path = &args.path;
+    let text = text(path)?;
+    let wrong = |why: String| Failure::usage(format!("{}: {why}", path.display()), "see --from");
+    match args.from.as_str() {
+        "json" => foreign::json(&text).map_err(wrong),
+        "sops" => {
+            let (kind, text) = match foreign::is_sops(&text) {
+                true => (Kind::Json, sops(path)?),
+                false => (Kind::of(path), text),
+            };
+            match kind {
+                Kind::Json => foreign::json(&text).map_err(wrong),
+                Kind::Yaml => foreign::yaml(&text).map_err(wrong),
+                Kind::Dotenv => dotenv(context, path, &text),
+            }
+        }
+        _ => dotenv(context, path, &text),
+    }
+}
+
+fn dotenv(context: &Context, path: &Path, text: &str) -> Result<Foreign, Failure> {
+    let values = edit::parse(&path.display().to_string(), text).map_err(|faults| told(context, &faults))?;
+    Ok(Foreign { values, not_read: vec![] })
+}
+
+/// How what sops has decrypted is written.
+enum Kind {
+    Json,
+    Yaml,
+    Dotenv,
+}
+
+impl Kind {
+    fn of(path: &Path) -> Self {
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("json") => Self::Json,
+            Some("yaml" | "yml") => Self::Yaml,
+            _ => Self::Dotenv,
+        }
+    }
+}
+
+fn text(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let facts = std::fs::metadata(path);
+    let read = facts.and_then(|facts| match facts.len() {
+        size if size > LARGEST_FILE as u64 => Err(std::io::Error::other("it is too large")),
+        _ => std::fs::read_to_string(path),
+    });
+    read.map(Zeroizing::new)
+        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), ""))
+}
+
+/// Has sops decrypt its file: it knows the keys and the services that hold them.
+fn sops(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let output = Command::new("sops")
+        .args(["--decrypt", "--output-type", "json"])
+        .arg(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+        .stdin(Stdio::inherit())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| {
+            Failure::usage(
+                format!("{} is encrypted, and sops cannot be run: {error}", path.display()),
+                "install sops, or decrypt it elsewhere (sops -d) and import that",
+            )
+        })?;
+    let stdout = Zeroizing::new(output.stdout);
+    if !output.status.success() {
+        return Err(Failure::failed(
+            format!("sops cannot decrypt {}: {}", path.display(), output.status),
+            "see what it said above",
+        ));
+    }
+    match std::str::from_utf8(&stdout) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(Failure::failed("sops printed something that is not text", "")),
+    }
+}

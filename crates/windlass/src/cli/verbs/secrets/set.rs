@@ -1,0 +1,88 @@
+//! `windlass secrets set NAME`
+
+use std::io::{self, IsTerminal, Read};
+
+use windlass_core::settings::Secret;
+use windlass_core::settings::sealed::LARGEST_VALUE;
+use zeroize::Zeroizing;
+
+use super::{commit_hint, keyring, place, trouble};
+use crate::cli::args::secrets::Set;
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::settings::sealed::{prompt_secret, today};
+
+pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
+    let place = place(context)?;
+    // Asked for before the file is locked: a person takes their time.
+    let given = match args.generate {
+        true => None,
+        false => Some(value(args)?),
+    };
+    let changed = place.change(keyring(context)?, |editing, random| {
+        let secret = given.unwrap_or_else(|| random.text(usize::from(args.length)));
+        let is_new = !editing.values().keys().any(|label| label.name == args.name);
+        editing.set(&args.name, &secret, today(), random).map(|changed| (changed, is_new))
+    });
+    let changed = changed.map_err(|why| trouble(context, &place, why))?;
+    let (differs, is_new) = changed.answer;
+    let document = serde_json::json!({
+        "name": args.name, "file": place.file(), "changed": differs, "new": is_new,
+        "epoch": changed.written.as_ref().map(|version| version.epoch),
+    });
+    context.print(&document, || match (differs, is_new) {
+        (false, _) => format!("{} has this value already.", args.name),
+        (true, true) => format!("Set {} in {}. {}", args.name, place.file(), commit_hint(&place)),
+        (true, false) => format!("Changed {} in {}. {}", args.name, place.file(), commit_hint(&place)),
+    });
+    Ok(0)
+}
+
+fn value(args: &Set) -> Result<Secret, Failure> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return typed(&args.name);
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST_VALUE + 4));
+    // Enough to tell that it is too large.
+    stdin
+        .lock()
+        .take(LARGEST_VALUE as u64 + 3)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::failed(format!("standard input cannot be read: {error}"), ""))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        Failure::usage(
+            format!("the value of {} is not UTF-8 text", args.name),
+            "encode it, as base64 for example",
+        )
+    })?;
+    // `echo` and editors put a line end behind what people mean.
+    let text = match text.strip_suffix('\n') {
+        Some(line) if !args.exact => line.strip_suffix('\r').unwrap_or(line),
+        _ => text,
+    };
+    if text.is_empty() {
+        return Err(Failure::usage(
+            format!("standard input has no value for {}", args.name),
+            "remove a setting with: windlass secrets unset",
+        ));
+    }
+    Ok(Secret::new(text))
+}
+
+fn typed(name: &str) -> Result<Secret, Failure> {
+    let ask = |question: String| {
+        prompt_secret(&question).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => Failure::new(130, "interrupted", ""),
+            _ => Failure::failed(format!("the terminal cannot be read: {error}"), ""),
+        })
+    };
+    let first = ask(format!("Value of {name} (is not shown): "))?;
+    if first.is_empty() {
+        return Err(Failure::usage("nothing was typed", "remove a setting with: windlass secrets unset"));
+    }
+    if ask("Once more: ".to_owned())? != first {
+        return Err(Failure::usage("the two are not the same", "nothing was changed; try again"));
+    }
+    Ok(first)
+}

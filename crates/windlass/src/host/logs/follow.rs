@@ -1,0 +1,59 @@
+//! What is added to a log.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::shown;
+use crate::runtime::process::log;
+
+/// How much is read at a time, at the most.
+const WINDOW: u64 = 1 << 20;
+
+/// Follows one log.
+pub(in crate::host) struct Follow {
+    path: PathBuf,
+    at: u64,
+    part: Vec<u8>,
+}
+
+impl Follow {
+    /// From its end as it is now.
+    pub(in crate::host) fn from_end(path: &Path) -> Self {
+        Self { path: path.to_owned(), at: end(path), part: Vec::new() }
+    }
+
+    /// Hands on each whole line that was added.
+    pub(in crate::host) fn lines(&mut self, mut line: impl FnMut(String)) {
+        let Ok(bytes) = self.read() else { return };
+        self.at += bytes.len() as u64;
+        self.part.extend(bytes);
+        while let Some(end) = self.part.iter().position(|byte| *byte == b'\n') {
+            let whole: Vec<u8> = self.part.drain(..=end).collect();
+            let text = String::from_utf8_lossy(&whole[..end]);
+            if !log::is_note(&text) {
+                line(shown(&text));
+            }
+        }
+    }
+
+    /// What was added. The keeper cuts old lines from the file's front, so a place is counted from
+    /// the log's birth; when a cut comes while it is read, it is read again.
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut file = File::open(&self.path)?;
+        loop {
+            let gone = log::gone(&file)?;
+            file.seek(SeekFrom::Start(self.at.saturating_sub(gone)))?;
+            let mut bytes = Vec::new();
+            Read::by_ref(&mut file).take(WINDOW).read_to_end(&mut bytes)?;
+            if log::gone(&file)? == gone {
+                return Ok(bytes);
+            }
+        }
+    }
+}
+
+/// Where a log ends, counted from its birth; 0 where there is none yet.
+pub(super) fn end(path: &Path) -> u64 {
+    File::open(path).and_then(|file| Ok(file.metadata()?.len() + log::gone(&file)?)).unwrap_or(0)
+}

@@ -1,0 +1,170 @@
+//! What stands in a log already, rotated files among it.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use jiff::tz::TimeZone;
+use windlass_core::logline::written_at;
+
+use super::shown;
+use crate::runtime::process::log;
+
+/// How much of one file is read, at the most: its end.
+const LARGEST: u64 = 64 << 20;
+
+/// How many lines are handed on where nobody says how many.
+const MOST: usize = 100_000;
+
+/// Which lines are wanted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Window {
+    /// So many of the last; `None`: all that the rest lets through.
+    pub(super) lines: Option<usize>,
+    /// Those written since then, milliseconds since 1970.
+    pub(super) since: Option<i64>,
+    /// Those in this part of the log, counted from its birth. Rotated ones are not.
+    pub(super) part: Option<(u64, Option<u64>)>,
+}
+
+/// A line, and when it was written, as far as it or one before it says so.
+pub(super) type Dated = (Option<i64>, String);
+
+/// The lines of a log that `window` wants, the oldest first.
+pub(super) fn lines(path: &Path, window: Window) -> Vec<Dated> {
+    let enough = window.lines.unwrap_or(MOST);
+    let mut all = live(path, window.part).unwrap_or_default();
+    let mut number = 1;
+    while window.part.is_none() && (window.since.is_some() || all.len() < enough) && all.len() < MOST {
+        let archive = rotated(path, number);
+        let Some(changed) = changed(&archive) else { break };
+        if window.since.is_some_and(|since| changed < since) {
+            break;
+        }
+        let mut older = text_lines(File::open(&archive).map(MultiGzDecoder::new)).unwrap_or_default();
+        older.append(&mut all);
+        all = older;
+        number += 1;
+    }
+    let mut dated = date(all);
+    if let Some(since) = window.since {
+        // A log that never says when is as old as its last change.
+        let fresh = changed(path).is_some_and(|changed| changed >= since);
+        dated.retain(|(at, _)| at.map_or(fresh, |at| at >= since));
+    }
+    dated.split_off(dated.len().saturating_sub(enough))
+}
+
+/// The lines of the file that is written to.
+fn live(path: &Path, part: Option<(u64, Option<u64>)>) -> io::Result<Vec<String>> {
+    let mut file = File::open(path)?;
+    let (length, gone) = (file.metadata()?.len(), log::gone(&file)?);
+    let first = log::first_line(&file)?;
+    let (from, to) = match part {
+        Some((from, to)) => (from.saturating_sub(gone), to.map(|to| to.saturating_sub(gone))),
+        None => (0, None),
+    };
+    let to = to.unwrap_or(length).min(length);
+    let from = from.max(first).max(to.saturating_sub(LARGEST));
+    file.seek(SeekFrom::Start(from))?;
+    text_lines(Ok(file.take(to.saturating_sub(from))))
+}
+
+fn text_lines(file: io::Result<impl Read>) -> io::Result<Vec<String>> {
+    let mut lines = Vec::new();
+    let mut reader = BufReader::new(file?.take(LARGEST));
+    let mut bytes = Vec::new();
+    while reader.read_until(b'\n', &mut bytes)? > 0 {
+        let text = String::from_utf8_lossy(&bytes);
+        if !log::is_note(&text) {
+            lines.push(shown(text.trim_end_matches('\n')));
+        }
+        bytes.clear();
+    }
+    Ok(lines)
+}
+
+/// Gives each line the time that it or the nearest one before it says: a traceback belongs to the line
+/// above it. Those before the first that says one get that.
+fn date(lines: Vec<String>) -> Vec<Dated> {
+    let zone = TimeZone::system();
+    let mut times: Vec<Option<i64>> = lines.iter().map(|line| written_at(line, &zone)).collect();
+    let mut last = times.iter().copied().flatten().next();
+    for time in &mut times {
+        last = time.or(last);
+        *time = last;
+    }
+    times.into_iter().zip(lines).collect()
+}
+
+fn rotated(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}.gz"));
+    name.into()
+}
+
+fn changed(path: &Path) -> Option<i64> {
+    let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
+    let since = changed.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_millis()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn at(text: &str) -> Option<i64> {
+        Some(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
+    }
+
+    fn texts(lines: Vec<Dated>) -> Vec<String> {
+        lines.into_iter().map(|(_, text)| text).collect()
+    }
+
+    #[test]
+    fn lines_are_chosen_by_their_own_time_also_those_of_rotated_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("web.log");
+        let mut gz = GzEncoder::new(File::create(rotated(&path, 1)).unwrap(), Compression::fast());
+        gz.write_all(b"2026-11-20T10:00:00Z oldest\n2026-11-21T08:00:00Z older\n  traceback\n").unwrap();
+        gz.finish().unwrap();
+        std::fs::write(&path, "2026-11-21T09:00:00Z old\n2026-11-21T10:00:00Z new\n  more of it\n").unwrap();
+        let since = |text| texts(lines(&path, Window { since: at(text), ..Window::default() }));
+        assert_eq!(since("2026-11-21T09:30:00Z"), ["2026-11-21T10:00:00Z new", "  more of it"]);
+        assert_eq!(since("2026-11-21T07:00:00Z").len(), 5);
+        assert_eq!(since("2026-11-21T07:00:00Z")[1], "  traceback");
+        assert_eq!(since("2026-11-22T00:00:00Z"), Vec::<String>::new());
+        let last = Window { lines: Some(1), since: at("2026-11-20T00:00:00Z"), part: None };
+        assert_eq!(texts(lines(&path, last)), ["  more of it"]);
+        let four = Window { lines: Some(4), ..Window::default() };
+        assert_eq!(texts(lines(&path, four))[0], "2026-11-21T08:00:00Z older");
+    }
+
+    #[test]
+    fn lines_that_say_no_time_are_as_old_as_their_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("web.log");
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        let now = changed(&path);
+        assert_eq!(lines(&path, Window { since: now, ..Window::default() }).len(), 2);
+        let later = now.map(|now| now + 60_000);
+        assert_eq!(lines(&path, Window { since: later, ..Window::default() }), []);
+    }
+
+    #[test]
+    fn a_part_is_counted_in_bytes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("web.log");
+        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
+        let part = |from, to| texts(lines(&path, Window { part: Some((from, to)), ..Window::default() }));
+        assert_eq!(part(4, Some(8)), ["two"]);
+        assert_eq!(part(4, None), ["two", "three"]);
+        assert_eq!(part(99, None), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,50 @@
+//! The end of a log.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+use super::shown;
+use crate::runtime::process::log;
+
+/// How much of a log's end is looked at, at the most.
+const WINDOW: u64 = 1 << 20;
+
+/// The last lines of a log; none when there is no such log.
+pub(in crate::host) fn tail(path: &Path, lines: usize) -> Vec<String> {
+    tail_since(path, 0, lines)
+}
+
+/// The last lines of what was written since a place, counted from the log's birth.
+pub(in crate::host) fn tail_since(path: &Path, place: u64, lines: usize) -> Vec<String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let since = place.saturating_sub(log::gone(&file)?).max(log::first_line(&file)?);
+        file.seek(SeekFrom::Start(length.saturating_sub(WINDOW).max(since)))?;
+        let mut bytes = Vec::new();
+        file.take(WINDOW).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let Ok(bytes) = read() else { return Vec::new() };
+    let text = String::from_utf8_lossy(&bytes);
+    let all: Vec<&str> = text.lines().filter(|line| !log::is_note(line)).collect();
+    all[all.len().saturating_sub(lines)..].iter().map(|line| shown(line)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_there_before_is_left_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("web.log");
+        std::fs::write(&path, "old 1\nold 2\nnew 1\nnew 2\nnew 3\n").unwrap();
+        assert_eq!(tail(&path, 4), ["old 2", "new 1", "new 2", "new 3"]);
+        assert_eq!(tail_since(&path, 12, 20), ["new 1", "new 2", "new 3"]);
+        assert_eq!(tail_since(&path, 12, 1), ["new 3"]);
+        assert_eq!(tail_since(&path, 900, 1), Vec::<String>::new());
+        assert_eq!(tail(&directory.path().join("none.log"), 4), Vec::<String>::new());
+    }
+}

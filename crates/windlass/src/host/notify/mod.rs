@@ -1,0 +1,7 @@
+//! Telling those who asked for it (`[notify]`). What is told, and in which words, is decided by
+//! `windlass_core::notice`; here it is sent, by tasks of their own that nothing waits for.
+
+mod occasions;
+mod send;
+
+pub(super) use send::Post;

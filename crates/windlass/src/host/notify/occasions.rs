@@ -1,0 +1,79 @@
+//! When there is something to tell.
+
+use std::rc::Rc;
+
+use windlass_core::event::RunRecord;
+use windlass_core::journal::Verdict;
+use windlass_core::launch::End;
+use windlass_core::name::{InstanceId, Name};
+use windlass_core::notice::Notice;
+use windlass_core::plan::Plan;
+use windlass_core::spec::Occasion;
+
+use crate::clock;
+use crate::engine::Active;
+use crate::host::Host;
+use crate::runtime::process::Observation;
+
+impl Host {
+    /// A run has ended.
+    pub(in crate::host) fn tell_of_run(self: &Rc<Self>, plan: &Plan, record: &RunRecord, verdict: &Verdict) {
+        let (app, environment) = (plan.spec.app.as_str(), plan.spec.environment.as_str());
+        if let Some(notice) = Notice::of_run(app, environment, record, verdict) {
+            self.tell(&plan.spec, plan.release, &notice);
+        }
+    }
+
+    /// A copy that should run was looked at: a crash loop is told of once.
+    pub(in crate::host) fn tell_of_crash_loop(
+        self: &Rc<Self>,
+        active: &Active,
+        id: &InstanceId,
+        seen: &Observation,
+    ) {
+        let ended = seen.ended().filter(|ended| ended.end == End::CrashLoop);
+        let Some(ended) = ended else {
+            self.post.told.borrow_mut().remove(id);
+            return;
+        };
+        if self.post.told.borrow_mut().insert(id.clone()) {
+            let summary = format!("{id} ended too often and is not started again");
+            let reason = ended.exit.map(|exit| format!("it ended the last time with: {exit}"));
+            self.tell_now(active, Occasion::CrashLoop, &id.to_string(), summary, reason);
+        }
+    }
+
+    /// A copy was restarted because it was not alive.
+    pub(in crate::host) fn tell_of_unhealthy(self: &Rc<Self>, active: &Active, id: &InstanceId, why: String) {
+        let summary = format!("{id} was not alive and is restarted");
+        self.tell_now(active, Occasion::Unhealthy, &id.to_string(), summary, Some(why));
+    }
+
+    /// A cron job failed.
+    pub(in crate::host) fn tell_of_cron(self: &Rc<Self>, active: &Active, name: &Name, why: String) {
+        let summary = format!("the cron job {name} failed");
+        self.tell_now(active, Occasion::CronFailed, name.as_str(), summary, Some(why));
+    }
+
+    fn tell_now(
+        self: &Rc<Self>,
+        active: &Active,
+        occasion: Occasion,
+        subject: &str,
+        summary: String,
+        reason: Option<String>,
+    ) {
+        let (app, environment) = self.names();
+        let notice = Notice {
+            occasion,
+            app: app.to_string(),
+            environment: environment.to_string(),
+            subject: subject.to_owned(),
+            summary,
+            reason,
+            by: None,
+            at: clock::wall_millis(),
+        };
+        self.tell(&active.release.spec, active.release.id, &notice);
+    }
+}

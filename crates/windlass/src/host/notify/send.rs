@@ -1,0 +1,130 @@
+//! Sending, apart from everything else: a bounded number of messages under way, each with a time
+//! limit and a few tries. What could not be delivered is said in the log and by `status`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use windlass_core::name::{InstanceId, Name, ReleaseId};
+use windlass_core::notice::Notice;
+use windlass_core::protocol::Values;
+use windlass_core::spec::{Notify, Reference, Spec};
+
+use crate::host::supervise::note;
+use crate::host::{Host, values};
+use crate::http_client;
+
+/// How many messages may be under way; more are dropped.
+const MOST: usize = 32;
+
+/// How long one try may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The pauses between tries.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(25)];
+
+/// What is under way, and what could not be delivered.
+#[derive(Default)]
+pub(in crate::host) struct Post {
+    under_way: Cell<usize>,
+    /// Why the last message to each could not be delivered.
+    undelivered: RefCell<IndexMap<Name, String>>,
+    /// Copies in a crash loop that were told of.
+    pub(super) told: RefCell<BTreeSet<InstanceId>>,
+}
+
+/// Why a message was not delivered.
+enum Missed {
+    /// It may be delivered yet.
+    ForNow(String),
+    ForGood(String),
+}
+
+impl Host {
+    /// Tells everybody whom the specification names for such an occasion. Returns at once.
+    pub(super) fn tell(self: &Rc<Self>, spec: &Spec, release: ReleaseId, notice: &Notice) {
+        let asked = spec.notify.iter().filter(|(_, notify)| notify.on.contains(&notice.occasion));
+        let asked: Vec<(&Name, &Notify)> = asked.collect();
+        if asked.is_empty() {
+            return;
+        }
+        let values = values::read(&self.layout, release).unwrap_or_default();
+        let mut notice = notice.clone();
+        let redactor = self.redactor(release);
+        notice.reason = notice.reason.map(|reason| redactor.redact(&reason).into_owned());
+        for (name, notify) in asked {
+            match self.address(notify, &values) {
+                Ok(url) => self.post(name.clone(), url, notice.body(notify.format)),
+                Err(why) => self.missed(name, why),
+            }
+        }
+    }
+
+    fn post(self: &Rc<Self>, name: Name, url: String, body: String) {
+        let under_way = self.post.under_way.get();
+        if under_way >= MOST {
+            return self.missed(&name, format!("{MOST} messages are under way already"));
+        }
+        self.post.under_way.set(under_way + 1);
+        let host = self.clone();
+        tokio::task::spawn_local(async move {
+            match deliver(&url, &body).await {
+                Ok(()) => {
+                    note(&format!("notify.{name} was told"));
+                    host.post.undelivered.borrow_mut().shift_remove(&name);
+                }
+                Err(why) => host.missed(&name, why),
+            }
+            host.post.under_way.set(host.post.under_way.get() - 1);
+        });
+    }
+
+    fn missed(&self, name: &Name, why: String) {
+        note(&format!("notify.{name} could not be told: {why}"));
+        self.post.undelivered.borrow_mut().insert(name.clone(), why);
+    }
+
+    /// What could not be delivered, for people.
+    pub(in crate::host) fn undelivered(&self) -> Vec<String> {
+        let undelivered = self.post.undelivered.borrow();
+        undelivered.iter().map(|(name, why)| format!("notify.{name} could not be told: {why}")).collect()
+    }
+
+    fn address(&self, notify: &Notify, values: &Values) -> Result<String, String> {
+        let (app, environment) = self.names();
+        notify.url.fill(|reference| match reference {
+            Reference::Setting(key) => {
+                values.0.get(key).cloned().ok_or_else(|| format!("the setting {key} has no value"))
+            }
+            Reference::App => Ok(app.to_string()),
+            Reference::Environment => Ok(environment.to_string()),
+            other => Err(format!("{{{other}}} stands for nothing in an address")),
+        })
+    }
+}
+
+async fn deliver(url: &str, body: &str) -> Result<(), String> {
+    let mut pauses = PAUSES.iter();
+    loop {
+        match attempt(url, body).await {
+            Ok(()) => return Ok(()),
+            Err(Missed::ForGood(why)) => return Err(why),
+            Err(Missed::ForNow(why)) => match pauses.next() {
+                Some(pause) => tokio::time::sleep(*pause).await,
+                None => return Err(format!("{why} ({} tries)", PAUSES.len() + 1)),
+            },
+        }
+    }
+}
+
+async fn attempt(url: &str, body: &str) -> Result<(), Missed> {
+    match http_client::post_json(url, body.to_owned(), PATIENCE).await {
+        Ok(200..=299) => Ok(()),
+        Ok(status @ (408 | 425 | 429 | 500..=599)) => Err(Missed::ForNow(format!("it answered {status}"))),
+        // A redirect is not followed: the message would go where nobody said it may.
+        Ok(status) => Err(Missed::ForGood(format!("it answered {status}"))),
+        Err(why) => Err(Missed::ForNow(why)),
+    }
+}

@@ -1,0 +1,70 @@
+//! The settings of an environment as they were found, beside what is declared of them.
+
+use indexmap::IndexMap;
+use windlass_core::diag::Severity;
+use windlass_core::protocol::FingerprintKey;
+use windlass_core::settings::audit::Audited;
+use windlass_core::settings::{Assembled, Declared, Fault, check};
+use windlass_core::spec::{SealedVersion, Setting};
+
+/// What is declared, and what was found.
+#[derive(Debug)]
+pub struct Found {
+    /// The declarations.
+    pub declared: IndexMap<String, Declared>,
+    /// The values and where they came from.
+    pub assembled: Assembled,
+    /// The encrypted file that was read, and as of which write.
+    pub sealed: Option<SealedVersion>,
+}
+
+impl Found {
+    /// What stands in the way of a deploy to `environment`: values that are not what was declared, and
+    /// secrets that can be guessed where others depend on them. `manifest` is what its file is called.
+    #[must_use]
+    pub fn errors(&self, environment: &str, manifest: &str) -> Vec<Fault> {
+        let (declared, assembled) = (&self.declared, &self.assembled);
+        let weak = Audited { environment, declared, assembled, manifest }.weak();
+        let weak = weak.into_iter().filter(|finding| finding.severity == Severity::Error);
+        let mut faults = self.mistyped();
+        faults.extend(weak.map(|finding| finding.fault));
+        faults
+    }
+
+    /// Values that are not what was declared.
+    #[must_use]
+    pub fn mistyped(&self) -> Vec<Fault> {
+        check(&self.declared, &self.assembled)
+    }
+
+    /// What a specification may know of the settings, and their values. What is put together where a
+    /// process starts has no value yet.
+    #[must_use]
+    pub fn split(&self, key: &FingerprintKey) -> (IndexMap<String, Setting>, IndexMap<String, String>) {
+        let mut known = IndexMap::new();
+        let mut values = IndexMap::new();
+        for (name, resolved) in &self.assembled.settings {
+            let Some(value) = resolved.value.text.known() else { continue };
+            let declared = self.declared.get(name);
+            let setting = Setting {
+                // What nobody declared to be harmless is a secret.
+                secret: declared.is_none_or(|declared| declared.secret),
+                fingerprint: value.fingerprint(&key.0),
+                composed: None,
+                file: declared.is_some_and(|declared| declared.file),
+            };
+            known.insert(name.clone(), setting);
+            values.insert(name.clone(), value.expose().to_owned());
+        }
+        (known, values)
+    }
+}
+
+/// A fault for programs.
+#[must_use]
+pub fn fault_to_json(fault: &Fault) -> serde_json::Value {
+    serde_json::json!({
+        "file": fault.file, "line": fault.line, "column": fault.column,
+        "message": fault.message, "help": fault.help,
+    })
+}

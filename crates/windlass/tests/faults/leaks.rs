@@ -1,0 +1,359 @@
+//! Secrets of every source, every verb, and a search through all that is left of it.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use windlass_testkit::sandbox::{Manifest, Sandbox};
+
+use super::{WINDLASS, line};
+
+/// What is planted: each with what shells, JSON and URLs write otherwise.
+const FROM_ENVIRONMENT: &str = "canary-env 4f\"1b$7e'&+/=91\\x";
+const FROM_DOTENV: &str = "canary-dot 8c\"2d$5a'&+/=37\\y";
+const IN_A_FILE: &str = "canary-file 6b\"9e$3c'&+/=52\\z";
+
+/// Every verb, as it is called here, and how it may end. What has verbs below it lists those.
+const CALLS: [(&str, &[&str]); 42] = [
+    ("init", &["init", "../elsewhere"]),
+    ("import", &["import", "compose", "no-such-file.yaml"]),
+    ("check", &["check"]),
+    ("check", &["check", "--json"]),
+    ("plan", &["plan", "--out", "../plan.json"]),
+    ("plan", &["plan", "--json"]),
+    ("apply", &["apply", "../plan.json"]),
+    ("apply", &["apply", "no-such-plan"]),
+    ("deploy", &["deploy"]),
+    ("deploy", &["deploy", "--json"]),
+    ("rollback", &["rollback", "--yes"]),
+    ("rollback", &["rollback", "r99"]),
+    ("restart", &["restart", "web"]),
+    ("stop", &["stop", "talker"]),
+    ("restart", &["restart", "talker"]),
+    ("scale", &["scale", "web=1"]),
+    ("scale", &["scale", "web=many"]),
+    ("resume", &["resume"]),
+    ("abort", &["abort"]),
+    ("status", &["status", "--json"]),
+    ("status", &["status"]),
+    ("releases", &["releases", "--json"]),
+    ("runs", &["runs", "--json"]),
+    ("logs", &["logs", "-n", "1000"]),
+    ("logs", &["logs", "--json", "talker"]),
+    ("run", &["run", "tell"]),
+    ("run", &["run", "fail"]),
+    ("run", &["run", "--", "sh", "-c", "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$PGPASSWORD\" >&2; exit 3"]),
+    ("run", &["run", "--json", "nothing"]),
+    ("secrets rotate", &["secrets", "rotate", "db"]),
+    ("secrets rotate", &["secrets", "rotate", "cache", "--json"]),
+    ("secrets rotate", &["secrets", "rotate", "TOKEN"]),
+    ("logs", &["logs", "-n", "1000"]),
+    ("deploy", &["deploy", "--no-color"]),
+    // What it would change is the machine's: it is called where there is nothing to change.
+    ("host enable", &["host", "enable", "--file", "no-such-manifest"]),
+    ("host disable", &["host", "disable", "--file", "no-such-manifest"]),
+    ("host status", &["host", "status"]),
+    ("schema", &["schema"]),
+    ("completion", &["completion", "bash"]),
+    ("help", &["help"]),
+    ("down", &["down", "--no-such-option"]),
+    ("no-such-verb", &["no-such-verb"]),
+];
+
+fn manifest() -> Manifest {
+    // It prints what it knows, as applications do.
+    let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$PGPASSWORD\"; printf %s \"$DOT\" | base64";
+    let quoted = |line: &str| serde_json::to_string(line).unwrap();
+    let talk = quoted(&format!("cat \"$KEPT_FILE\"; while :; do {print}; sleep 1; done"));
+    let fail = quoted(&format!("{print} >&2; exit 1"));
+    let print = quoted(print);
+    let settings = "[settings]\nTOKEN = { secret = true }\nDOT = { secret = true }\n\
+                    KEPT = { secret = true, file = true }\n\
+                    ADDRESS = { secret = true, value = \"x://u:{settings.DOT|url}@h/{resources.db.password}\" }\n";
+    let seen = "[env]\nTOKEN = \"{settings.TOKEN}\"\nDOT = \"{settings.DOT}\"\nADDRESS = \"{settings.ADDRESS}\"\n\
+                PGPASSWORD = \"{resources.db.password}\"\nPGHOST = \"{resources.db.host}\"\n\
+                PGPORT = \"{resources.db.port}\"\nPGUSER = \"{resources.db.user}\"\n\
+                PGDATABASE = \"{resources.db.database}\"\nREDIS_PORT = \"{resources.cache.port}\"\n\
+                REDIS_PASSWORD = \"{resources.cache.password}\"\nKEPT_FILE = \"{settings.KEPT.file}\"\n";
+    let more = format!(
+        "[build]\nsteps = [[\"sh\", \"-c\", \"echo built; printf '%s\\\\n' \\\"$T\\\"\"]]\n\
+         env = {{ T = \"{{settings.TOKEN}}\" }}\n\
+         [services.talker]\ncommand = [\"sh\", \"-c\", {talk}]\nsettle = \"100ms\"\nstop = {{ grace = \"1s\" }}\n\
+         [jobs.migrate]\ncommand = [\"sh\", \"-c\", {print}]\nwhen = \"before-start\"\n\
+         [jobs.tell]\ncommand = [\"sh\", \"-c\", {print}]\nwhen = \"manual\"\n\
+         [jobs.fail]\ncommand = [\"sh\", \"-c\", {fail}]\nwhen = \"manual\"\n\
+         [resources.db]\nengine = \"postgres\"\n[resources.cache]\nengine = \"redis\"\n"
+    );
+    Manifest {
+        top: format!("{settings}{seen}"),
+        more,
+        worker: None,
+        scheduler: None,
+        migrate: None,
+        ..Manifest::default()
+    }
+}
+
+/// Every form of a secret that is looked for.
+fn forms(secret: &str) -> Vec<Vec<u8>> {
+    let json = serde_json::to_string(secret).unwrap();
+    let percent = |upper: bool| -> String {
+        let encode = |byte: u8| match byte {
+            b if b.is_ascii_alphanumeric() || b"-._~".contains(&b) => char::from(b).to_string(),
+            b if upper => format!("%{b:02X}"),
+            b => format!("%{b:02x}"),
+        };
+        secret.bytes().map(encode).collect()
+    };
+    let mut forms = vec![
+        secret.to_owned(),
+        json[1..json.len() - 1].to_owned(),
+        percent(true),
+        percent(false),
+        percent(true).replace("%20", "+"),
+        secret.replace('\'', "'\\''"),
+        secret.replace('\'', "'\"'\"'"),
+    ];
+    // In base64 at each of the three places at which it can begin; the ends depend on what is beside.
+    for before in ["", "x", "xy"] {
+        let text = base64(format!("{before}{secret}").as_bytes());
+        forms.push(text[4..text.len() - 4].to_owned());
+    }
+    forms.sort();
+    forms.dedup();
+    forms.into_iter().map(String::into_bytes).collect()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let at = |n: usize| u32::from(three.get(n).copied().unwrap_or_default());
+        let bits = at(0) << 16 | at(1) << 8 | at(2);
+        for shift in [18, 12, 6, 0] {
+            text.push(char::from(DIGITS[(bits >> shift & 63) as usize]));
+        }
+    }
+    text
+}
+
+/// The first secret, of those named, whose form stands in `bytes`.
+fn found<'s>(secrets: &'s [(String, Vec<Vec<u8>>)], bytes: &[u8]) -> Option<&'s str> {
+    let there = |form: &Vec<u8>| bytes.windows(form.len()).any(|window| window == form.as_slice());
+    secrets.iter().find(|(_, forms)| forms.iter().any(there)).map(|(name, _)| name.as_str())
+}
+
+fn named(name: &str, secret: &str) -> (String, Vec<Vec<u8>>) {
+    (name.to_owned(), forms(secret))
+}
+
+/// Looks at every process while the verbs run: no secret may be an argument of any, nor stand in the
+/// environment of Windlass's own, but for a keeper's, which hands over what its process is given.
+struct Watch {
+    enough: Arc<AtomicBool>,
+    secrets: Arc<Mutex<Vec<(String, Vec<Vec<u8>>)>>>,
+    thread: std::thread::JoinHandle<(u64, BTreeSet<String>)>,
+}
+
+impl Watch {
+    fn begin() -> Self {
+        let enough = Arc::new(AtomicBool::new(false));
+        let secrets = Arc::new(Mutex::new(vec![
+            named("of the environment", FROM_ENVIRONMENT),
+            named("of .env", FROM_DOTENV),
+            named("of a file", IN_A_FILE),
+        ]));
+        let (until, known) = (enough.clone(), secrets.clone());
+        let thread = std::thread::spawn(move || {
+            let (mut looked, mut seen) = (0, BTreeSet::new());
+            while !until.load(Ordering::Relaxed) {
+                let known = known.lock().unwrap().clone();
+                for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+                    let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                    if line.is_empty() {
+                        continue;
+                    }
+                    looked += 1;
+                    let words = String::from_utf8_lossy(&line).replace('\0', " ");
+                    if let Some(name) = found(&known, &line) {
+                        seen.insert(format!("the secret {name} is an argument: {words}"));
+                    }
+                    let program = words.split(' ').next().unwrap_or_default();
+                    let own = program.ends_with("/windlass")
+                        && [" host ", " proxy "].iter().any(|part| words.contains(part));
+                    let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+                    if own && let Some(name) = found(&known, &environment) {
+                        seen.insert(format!("the secret {name} is in the environment of: {words}"));
+                    }
+                }
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            (looked, seen)
+        });
+        Self { enough, secrets, thread }
+    }
+
+    fn end(self) -> (u64, BTreeSet<String>) {
+        self.enough.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap()
+    }
+}
+
+/// The passwords of the resources now: they are made, so nobody could plant them.
+fn passwords(sandbox: &Sandbox) -> Vec<String> {
+    let mut found = Vec::new();
+    for resource in ["db", "cache"] {
+        let path = sandbox.environment().join("resources").join(resource).join("identity.json");
+        let identity: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let accounts = identity["accounts"].as_array().unwrap();
+        found.extend(accounts.iter().map(|account| account["password"].as_str().unwrap().to_owned()));
+        found.push(identity["admin"].as_str().unwrap().to_owned());
+    }
+    found
+}
+
+/// The verbs that the program itself lists, those below others among them.
+fn listed(sandbox: &Sandbox, above: &[&str]) -> BTreeSet<String> {
+    let help = sandbox.succeed(&[above, &["--help"]].concat()).stdout;
+    let list = help.split("Commands:\n").nth(1).unwrap_or_default();
+    let mut verbs = BTreeSet::new();
+    // One a line, two spaces before it; what goes on in the next line stands further in.
+    let names = list.lines().take_while(|line| !line.is_empty()).filter(|line| !line.starts_with("   "));
+    for name in names.filter_map(|line| line.split_whitespace().next()) {
+        let path = [above, &[name]].concat();
+        let below = if name == "help" { BTreeSet::new() } else { listed(sandbox, &path) };
+        if below.is_empty() && (above.is_empty() || name != "help") {
+            verbs.insert(path.join(" "));
+        }
+        verbs.extend(below);
+    }
+    verbs
+}
+
+/// Where a secret may be: files that only their owner reads, whose purpose it is.
+fn may_hold(environment: &Path, path: &Path) -> bool {
+    let Ok(below) = path.strip_prefix(environment) else { return false };
+    let below = below.to_string_lossy();
+    let resource = below.starts_with("resources/")
+        && (below.ends_with("/identity.json")
+            || below.ends_with("/admin.pgpass")
+            || below.contains("/config/"));
+    // The application's own output, as it came.
+    let log = below.starts_with("logs/")
+        && ["talker", "migrate", "build", "tell", "fail", "run"]
+            .iter()
+            .any(|program| below.contains(program));
+    below.starts_with("state/settings/") || resource || log
+}
+
+fn files(below: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(below).into_iter().flatten().flatten() {
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            found.extend(files(&entry.path()));
+        } else if kind.is_file() {
+            found.push(entry.path());
+        }
+    }
+    found
+}
+
+// proves: HS-19
+#[test]
+fn no_verb_leaks_a_secret_of_any_source() {
+    let line = line("no_verb_leaks_a_secret_of_any_source");
+    let watch = Watch::begin();
+    let mut sandbox = Sandbox::with(WINDLASS, &manifest());
+    std::fs::set_permissions(sandbox.root(), std::fs::Permissions::from_mode(0o711)).unwrap();
+    for name in ["RUST_LOG", "WINDLASS_LOG"] {
+        sandbox.set(name, "trace");
+    }
+    sandbox.set("RUST_BACKTRACE", "full");
+    sandbox.set("TOKEN", FROM_ENVIRONMENT);
+    let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
+    sandbox.write(".env", &format!("DOT=\"{}\"\nKEPT=\"{}\"\n", quoted(FROM_DOTENV), quoted(IN_A_FILE)));
+    std::fs::set_permissions(sandbox.source().join(".env"), std::fs::Permissions::from_mode(0o600)).unwrap();
+
+    let called: BTreeSet<&str> = CALLS.iter().map(|(verb, _)| *verb).collect();
+    let missing: Vec<String> =
+        listed(&sandbox, &[]).into_iter().filter(|verb| !called.contains(verb.as_str())).collect();
+    assert!(missing.is_empty(), "add calls of {missing:?} to CALLS");
+
+    let mut said: Vec<(String, String)> = Vec::new();
+    let first = sandbox.succeed(&["deploy"]);
+    said.push(("deploy".to_owned(), first.all()));
+    assert_eq!(sandbox.get("/env?TOKEN").body, FROM_ENVIRONMENT);
+    assert_eq!(sandbox.get("/env?DOT").body, FROM_DOTENV);
+    let kept = PathBuf::from(sandbox.get("/env?KEPT_FILE").body);
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), IN_A_FILE);
+    let mut made: BTreeSet<String> = passwords(&sandbox).into_iter().collect();
+    let look_for = |made: &BTreeSet<String>| {
+        let secrets: Vec<_> = made.iter().map(|password| named("of a resource", password)).collect();
+        watch.secrets.lock().unwrap().extend(secrets);
+    };
+    look_for(&made);
+
+    let mut codes = BTreeSet::new();
+    for (number, (verb, args)) in CALLS.iter().enumerate() {
+        if matches!(*verb, "plan" | "deploy") {
+            sandbox.change();
+        }
+        let output = sandbox.run(args);
+        assert!(!output.all().contains("panicked"), "{verb}: {output:?}");
+        codes.insert(output.code);
+        said.push((format!("{number}: {}", args.join(" ")), output.all()));
+        made.extend(passwords(&sandbox));
+    }
+    // Failures, before and after anything has changed; and a host side that dies in the middle.
+    for how in ["web.crash:20", "web.wrong"] {
+        sandbox.behave(how);
+        let output = sandbox.run(&["deploy", "--json"]);
+        said.push((format!("deploy of {how}"), output.all()));
+    }
+    sandbox.behave("");
+    sandbox.die_at("after-act:7");
+    said.push(("deploy with a crash".to_owned(), sandbox.run(&["deploy"]).all()));
+    said.push(("status".to_owned(), sandbox.run(&["status"]).all()));
+    said.push(("logs".to_owned(), sandbox.run(&["logs", "-n", "1000"]).all()));
+    look_for(&made);
+    assert!(codes.contains(&0) && codes.contains(&2), "{codes:?}");
+
+    let secrets = watch.secrets.lock().unwrap().clone();
+    for (call, text) in &said {
+        if let Some(name) = found(&secrets, text.as_bytes()) {
+            panic!("the secret {name} was printed by {call}:\n{text}");
+        }
+    }
+    let masked = said.iter().filter(|(_, text)| text.contains("***")).count();
+    assert!(masked >= 4, "what prints secrets was shown, masked: {masked}");
+    let environment = sandbox.environment();
+    let (mut looked, mut kept_in) = (0, BTreeSet::new());
+    let mut all = files(&sandbox.root());
+    all.push(kept.clone());
+    for path in all {
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        looked += 1;
+        // It is where the values came from.
+        let source = path == sandbox.source().join(".env");
+        let Some(name) = found(&secrets, &bytes).filter(|_| !source) else { continue };
+        assert!(may_hold(&environment, &path) || path == kept, "the secret {name} is in {}", path.display());
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode & 0o077, 0, "{} is {mode:o}", path.display());
+        kept_in.insert(path);
+    }
+    assert!(looked > 40 && kept_in.len() > 4, "{looked} files, secrets in {kept_in:?}");
+    for process in sandbox.processes().iter().filter(|process| process.argv[0].ends_with("/windlass")) {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.pid)).unwrap_or_default();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap_or_default();
+        assert!(core.is_empty() || core.split_whitespace().nth(4) == Some("0"), "{process:?}: {core}");
+    }
+    sandbox.down();
+    assert!(!kept.exists(), "{} is left", kept.display());
+    let (looked, seen) = watch.end();
+    assert!(looked > 1000 && seen.is_empty(), "{seen:#?}");
+    line.held("every verb there is, failing ones among them, 9 secrets in 10 forms: only where they belong");
+}

@@ -1,0 +1,72 @@
+//! Damage, and repairing it.
+
+use crate::kit::Project;
+
+#[test]
+fn a_damaged_value_is_named_and_the_others_are_there() {
+    let (_project, ada) = Project::begun(&[("A", "one"), ("B", "two"), ("C", "three")]);
+    let line = ada.line("B");
+    ada.tamper(&line, &format!("B = 2020-01-01{}", &line[14..]));
+    let said = ada.secrets(&["list"]).exits(1);
+    assert!(said.out.contains("B  2020-01-01  DAMAGED"), "{}", said.out);
+    assert!(said.err.contains("secrets.production.enc:7: B cannot be opened"), "{}", said.err);
+    let list = ada.secrets(&["list", "--json"]).exits(1).json();
+    assert_eq!(
+        (list["values"][1]["damaged"].clone(), list["values"][2]["damaged"].clone()),
+        (true.into(), false.into())
+    );
+    assert_eq!((ada.get("A"), ada.get("C")), ("one".into(), "three".into()));
+    assert!(ada.secrets(&["get", "B"]).exits(2).err.contains("B cannot be opened"));
+
+    // Nothing is written over it, and nothing of it is sent on.
+    let before = ada.text();
+    for arguments in [
+        &["set", "D", "--generate"][..],
+        &["unset", "A"],
+        &["rekey"],
+        &["export"],
+        &["edit"],
+        &["audit"],
+        &["repair"],
+    ] {
+        ada.secrets(arguments).exits(2);
+    }
+    assert_eq!(ada.text(), before);
+
+    let said = ada.secrets(&["repair", "--yes"]).exits(0);
+    assert!(said.err.contains("damaged: secrets.production.enc:7: B cannot be opened"), "{}", said.err);
+    assert!(said.out.contains("Sealed what was left of secrets.production.enc (A, C)"), "{}", said.out);
+    ada.secrets(&["list"]).exits(0);
+    assert!(ada.secrets(&["repair"]).exits(0).out.contains("nothing to repair"));
+}
+
+#[test]
+fn a_broken_seal_stops_writing_and_is_told() {
+    let (_project, ada) = Project::begun(&[("A", "one"), ("B", "two")]);
+    let line = ada.line("A") + "\n";
+    ada.tamper(&line, "");
+    let said = ada.secrets(&["set", "C", "--generate"]).exits(2);
+    assert!(said.err.contains("the seal does not hold"), "{}", said.err);
+    assert_eq!(ada.get("B"), "two");
+    let repaired = ada.secrets(&["repair", "--yes", "--json"]).exits(0).json();
+    assert_eq!(repaired["left"], serde_json::json!(["B"]));
+    ada.set("A", "again");
+}
+
+#[test]
+fn a_recipient_whom_nobody_added_is_put_out_by_a_repair() {
+    let (project, ada) = Project::begun(&[("A", "one")]);
+    let eve = project.person("eve");
+    let line = ada.line("recipient");
+    let forged = line.replace(&ada.public(), &eve.public()).replace("= ada ", "= eve ");
+    ada.tamper(&line, &format!("{line}\n{forged}"));
+    let said = ada.secrets(&["list"]).exits(1);
+    assert!(
+        said.err.contains("the recipient eve was changed, or added by somebody who cannot open"),
+        "{}",
+        said.err
+    );
+    ada.secrets(&["repair", "--yes"]).exits(0);
+    assert!(!ada.text().contains("eve"));
+    assert_eq!(ada.get("A"), "one");
+}

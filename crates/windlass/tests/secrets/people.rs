@@ -1,0 +1,95 @@
+//! Who can read the file.
+
+use crate::kit::Project;
+
+#[test]
+fn somebody_is_let_in_and_put_out_again() {
+    let (project, ada) = Project::begun(&[("A", "one"), ("B", "two")]);
+    let bob = project.person("bob");
+    let public = bob.public();
+    let said = bob.secrets(&["get", "A"]).exits(2);
+    assert!(
+        said.err.contains("no key opens it") && said.err.contains(&format!("recipients add NAME {public}")),
+        "{}",
+        said.err
+    );
+    assert!(said.err.contains("it is for ada (wlpub1_"), "{}", said.err);
+
+    let a = ada.line("A");
+    ada.secrets(&["recipients", "add", "bob", &public]).exits(0);
+    assert_eq!(ada.line("A"), a, "nobody's values are encrypted again");
+    assert_eq!(bob.get("A"), "one");
+    bob.set("C", "three");
+    assert_eq!(ada.get("C"), "three");
+    assert!(bob.secrets(&["recipients"]).exits(0).out.contains("bob  20"));
+
+    let said = ada.secrets(&["recipients", "remove", "bob"]).exits(0);
+    assert!(said.out.contains("bob knew these values") && said.out.contains("A, B, C"), "{}", said.out);
+    bob.secrets(&["get", "A"]).exits(2);
+    assert_eq!(ada.get("A"), "one");
+    assert_ne!(ada.line("A"), a);
+    let said = ada.secrets(&["recipients", "remove", "ada"]).exits(2);
+    assert!(said.err.contains("the only recipient"), "{}", said.err);
+    ada.secrets(&["recipients", "remove", "eve"]).exits(2);
+}
+
+#[test]
+fn names_can_be_listed_by_everybody() {
+    let (project, _ada) = Project::begun(&[("A", "one")]);
+    let eve = project.person("eve");
+    let said = eve.secrets(&["list"]).exits(0);
+    assert!(
+        said.out.contains("A  20") && said.err.contains("only what anybody can read is shown"),
+        "{said:?}"
+    );
+    assert_eq!(eve.secrets(&["list", "--json"]).exits(0).json()["opened"], false);
+}
+
+#[test]
+fn a_passphrase_is_a_recipient_too() {
+    let (project, ada) = Project::begun(&[("A", "one")]);
+    let passphrase = "correct horse battery staple";
+    let add = ["recipients", "add", "break-glass", "--passphrase"];
+    assert!(
+        ada.with("WINDLASS_NEW_PASSPHRASE", "short").secrets(&add).exits(2).err.contains("shorter than 12")
+    );
+    ada.with("WINDLASS_NEW_PASSPHRASE", passphrase).secrets(&add).exits(0);
+    // Whoever changes the key needs not know it.
+    ada.secrets(&["rekey"]).exits(0);
+    let eve = project.person("eve");
+    assert_eq!(eve.with("WINDLASS_PASSPHRASE", passphrase).get("A"), "one");
+    let said = eve.with("WINDLASS_PASSPHRASE", "something else").secrets(&["get", "A"]).exits(2);
+    assert!(said.err.contains("WINDLASS_PASSPHRASE is not a passphrase of this file"), "{}", said.err);
+    assert!(said.err.contains("break-glass (passphrase)"), "{}", said.err);
+    assert!(!ada.text().contains(passphrase));
+}
+
+#[test]
+fn a_key_that_is_none_is_not_added() {
+    let (project, ada) = Project::begun(&[]);
+    let bob = project.person("bob");
+    let public = bob.public();
+    let mistyped = format!("{}x", &public[..public.len() - 1]);
+    for (key, what) in [(mistyped.as_str(), "a letter of it is wrong"), ("wlpub1_", "not a public key")] {
+        let said = ada.secrets(&["recipients", "add", "bob", key]).exits(2);
+        assert!(said.err.contains(what) || said.err.contains("not a public key"), "{}", said.err);
+    }
+    let said = ada.secrets(&["recipients", "add", "bob", &bob.key()]).exits(2);
+    assert!(said.err.contains("this is a private key") && !said.err.contains(&bob.key()), "{}", said.err);
+    ada.secrets(&["recipients", "add", "bob", &public]).exits(0);
+    assert!(
+        ada.secrets(&["recipients", "add", "bobby", &public]).exits(2).err.contains("that of bob already")
+    );
+    ada.secrets(&["recipients", "add", "b ob", &public]).exits(2);
+}
+
+#[test]
+fn a_new_key_leaves_values_and_dates() {
+    let (_project, ada) = Project::begun(&[("A", "one")]);
+    let before = ada.line("A");
+    let said = ada.secrets(&["rekey"]).exits(0);
+    assert!(said.out.contains("1 value again with a new key, for 1 recipient"), "{}", said.out);
+    assert_ne!(ada.line("A"), before);
+    assert_eq!(ada.line("A")[..14], before[..14]);
+    assert_eq!(ada.get("A"), "one");
+}

@@ -1,0 +1,179 @@
+//! Setting, getting, listing, removing.
+
+use std::fs;
+use std::process::Stdio;
+
+use proptest::prelude::*;
+
+use crate::kit::{FILE, Project, mode};
+
+// proves: DC-10
+#[test]
+fn a_key_and_a_file_are_made_and_nobody_else_reads_the_key() {
+    let project = Project::new();
+    let ada = project.person("ada");
+    let said = ada.secrets(&["init"]).exits(0);
+    for what in [
+        "Made your key",
+        "Made secrets.production.enc for ada (wlpub1_",
+        "Commit: secrets.production.enc .gitattributes",
+    ] {
+        assert!(said.out.contains(what), "{what}: {}", said.out);
+    }
+    assert_eq!((mode(&ada.key_file()), mode(ada.key_file().parent().unwrap())), (0o600, 0o700));
+    assert_eq!(
+        fs::read_to_string(ada.project.join(".gitattributes")).unwrap(),
+        "secrets.*.enc -text merge=windlass-secrets\n"
+    );
+    assert!(!said.out.contains(&ada.key()));
+    // Once more does no harm.
+    let before = ada.text();
+    let said = ada.secrets(&["init", "--json"]).exits(0).json();
+    assert_eq!((said["created"].clone(), said["key_file"].clone()), (false.into(), serde_json::Value::Null));
+    assert_eq!(ada.text(), before);
+    assert_eq!(fs::read_to_string(ada.project.join(".gitattributes")).unwrap().lines().count(), 1);
+}
+
+#[test]
+fn a_value_is_set_changed_got_listed_and_removed() {
+    let (_project, ada) = Project::begun(&[]);
+    let said = ada.secrets_with(&["set", "DB_PASSWORD"], b"hunter2\n").exits(0);
+    assert!(said.out.contains("Set DB_PASSWORD in secrets.production.enc"), "{}", said.out);
+    ada.set("TOKEN", "two\nlines\n");
+    assert_eq!((ada.get("DB_PASSWORD"), ada.get("TOKEN")), ("hunter2".into(), "two\nlines\n".into()));
+    assert_eq!(ada.secrets(&["get", "TOKEN", "--json"]).exits(0).json()["value"], "two\nlines\n");
+    assert!(!ada.text().contains("hunter2"));
+
+    let (other, old) = (ada.line("TOKEN"), ada.line("DB_PASSWORD"));
+    let said = ada.secrets_with(&["set", "DB_PASSWORD"], b"hunter2").exits(0);
+    assert!(said.out.contains("has this value already"), "{}", said.out);
+    assert_eq!(ada.line("DB_PASSWORD"), old);
+    let said = ada.secrets_with(&["set", "DB_PASSWORD", "--json"], b"hunter3").exits(0).json();
+    assert_eq!((said["changed"].clone(), said["new"].clone()), (true.into(), false.into()));
+    assert_eq!(ada.get("DB_PASSWORD"), "hunter3");
+    assert_eq!(ada.line("TOKEN"), other);
+
+    let said = ada.secrets(&["list"]).exits(0);
+    assert!(said.out.contains("DB_PASSWORD  20") && said.out.contains("ada  20"), "{}", said.out);
+    assert!(!said.out.contains("hunter") && !said.err.contains("hunter"));
+    let list = ada.secrets(&["list", "--json"]).exits(0).json();
+    assert_eq!(list["values"][1]["name"], "TOKEN");
+    assert_eq!(list["epoch"], 4);
+
+    ada.secrets(&["unset", "TOKEN"]).exits(0);
+    let said = ada.secrets(&["get", "TOKEN"]).exits(2);
+    assert!(said.err.contains("has no TOKEN"), "{}", said.err);
+    ada.secrets(&["unset", "TOKEN"]).exits(2);
+}
+
+#[test]
+fn a_value_is_made_up_and_not_shown() {
+    let (_project, ada) = Project::begun(&[]);
+    let said = ada.secrets(&["set", "KEY", "--generate", "--length", "50"]).exits(0);
+    let value = ada.get("KEY");
+    assert!(value.len() == 50 && value.bytes().all(|b| b.is_ascii_alphanumeric()), "{value}");
+    assert!(!said.out.contains(&value));
+    ada.secrets(&["set", "KEY", "--generate"]).exits(0);
+    assert_eq!(ada.get("KEY").len(), 32);
+    ada.secrets(&["set", "KEY", "--length", "50"]).exits(2);
+    ada.secrets(&["set", "KEY", "hunter2"]).exits(2);
+}
+
+#[test]
+fn what_cannot_be_a_value_is_refused_without_being_shown() {
+    let (_project, ada) = Project::begun(&[]);
+    let before = ada.text();
+    for (name, value, what) in [
+        ("A", &b"hunter2\0"[..], "NUL"),
+        ("A", b"hunter2\xff", "not UTF-8"),
+        ("A", b"", "has no value"),
+        ("A-B", b"hunter2", "cannot be the name"),
+        ("A", &[b'x'; (64 << 10) + 1], "more than the 65536 allowed"),
+    ] {
+        let said = ada.secrets_with(&["set", name], value).exits(2);
+        assert!(said.err.contains(what) && !said.err.contains("hunter2"), "{what}: {}", said.err);
+    }
+    assert_eq!(ada.text(), before);
+    assert!(ada.secrets(&["get", "A", "--json"]).exits(2).json()["error"].as_str().unwrap().contains("no A"));
+}
+
+#[test]
+fn what_is_exported_is_what_was_set() {
+    let nasty = "a \"b\" 'c' $D ${E} %F \\ # g\nh\té\r";
+    let (_project, ada) = Project::begun(&[("PLAIN", "x"), ("NASTY", nasty)]);
+    let text = ada.secrets(&["export"]).exits(0).out;
+    let parsed = windlass_core::settings::dotenv::parse(".env", &text, &|_| None, &|_| None);
+    let values: Vec<_> =
+        parsed.entries.iter().map(|entry| (entry.name.as_str(), entry.value.expose())).collect();
+    assert_eq!(values, [("PLAIN", "x"), ("NASTY", nasty)]);
+    assert_eq!(ada.secrets(&["export", "--json"]).exits(0).json()["NASTY"], nasty);
+}
+
+#[test]
+fn two_writers_do_not_lose_each_others_values() {
+    let (_project, ada) = Project::begun(&[]);
+    let children: Vec<_> = (0..8)
+        .map(|number| {
+            let name = format!("N{number}");
+            let mut command = ada.command(&["set", &name, "--generate"]);
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let list = ada.secrets(&["list", "--json"]).exits(0).json();
+    assert_eq!((list["values"].as_array().unwrap().len(), list["epoch"].clone()), (8, 9.into()));
+    let left: Vec<_> = fs::read_dir(&ada.project).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 3, "nothing lies about: {left:?}");
+}
+
+#[test]
+fn the_file_of_another_environment_is_not_taken_for_this_one() {
+    let (_project, ada) = Project::begun(&[("A", "1")]);
+    fs::copy(ada.project.join(FILE), ada.project.join("secrets.staging.enc")).unwrap();
+    let mut command = ada.command_in("staging", &["get", "A"]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("secrets.staging.enc:3: this is the file of production, not of staging"), "{said}");
+}
+
+#[test]
+fn without_a_file_the_way_to_one_is_told() {
+    let project = Project::new();
+    let ada = project.person("ada");
+    for arguments in
+        [&["list"][..], &["get", "A"], &["unset", "A"], &["rekey"], &["export"], &["audit"], &["recipients"]]
+    {
+        let said = ada.secrets(arguments).exits(2);
+        assert!(said.err.contains("windlass secrets init --env production"), "{arguments:?}: {}", said.err);
+    }
+}
+
+#[test]
+fn old_values_are_told() {
+    let (_project, ada) = Project::begun(&[("A", "1")]);
+    assert!(ada.secrets(&["audit"]).exits(0).out.contains("No value is older than 90 days"));
+    let audit = ada.secrets(&["audit", "--older-than", "0", "--json"]).exits(0).json();
+    assert_eq!(audit["old"], serde_json::json!([]));
+    assert_eq!(audit["recipients"][0]["name"], "ada");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    // proves: DC-10
+    #[test]
+    fn any_value_survives_set_and_get(value in "[^\\x00]{1,200}|[\n\r\t'\"$%\\\\=#; é\u{1f600}]{1,40}") {
+        let (_project, ada) = Project::begun(&[("VALUE", &value)]);
+        prop_assert_eq!(ada.get("VALUE"), value);
+    }
+}
+
+#[test]
+fn the_largest_value_survives_set_and_get() {
+    let value: String = "é\n$\"'".chars().cycle().take(54_000).collect();
+    assert!(value.len() <= 64 << 10 && value.len() > 60_000);
+    let (_project, ada) = Project::begun(&[("VALUE", &value)]);
+    assert_eq!(ada.get("VALUE"), value);
+}
