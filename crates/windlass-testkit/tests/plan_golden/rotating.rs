@@ -1,4 +1,4 @@
-//! Credentials that are exchanged while everything runs.
+//! Exchanging the credential of a resource.
 
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Observed, PlanError, Request, Rotated, Wanted, plan};

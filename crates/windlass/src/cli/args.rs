@@ -1,5 +1,6 @@
 //! The arguments, as typed. They are converted at once; no other file knows clap.
 
+pub(super) mod config;
 pub(super) mod secrets;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   windlass init                      write a windlass.toml for the project in this directory
   windlass check                     find every fault in it
+  windlass config                    see every setting, and where its value came from
   windlass plan                      see what a deploy would do
   windlass deploy                    deploy; answers with the address
   windlass status                    how everything is
@@ -40,6 +42,9 @@ pub(super) struct Options {
     /// The manifest [default: windlass.toml here or in a directory above]
     #[arg(long, value_name = "PATH", global = true)]
     pub(super) file: Option<PathBuf>,
+    /// Do not ask external stores; what only they have counts as there
+    #[arg(long, global = true)]
+    pub(super) offline: bool,
     /// Print JSON: one document, or one line for each event
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -114,6 +119,8 @@ pub(super) enum Verb {
     Host(Host),
     /// The encrypted file of settings: values, who can read them
     Secrets(secrets::Secrets),
+    /// The settings: values and sources, a template, differences, and what is wrong with them
+    Config(config::Config),
     /// Stop everything, Windlass's own processes among it
     #[command(after_help = "Examples:\n  windlass down\n  windlass down --delete-data --yes")]
     Down(Down),

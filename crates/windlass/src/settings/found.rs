@@ -16,6 +16,27 @@ pub struct Found {
     pub assembled: Assembled,
     /// The encrypted file that was read, and as of which write.
     pub sealed: Option<SealedVersion>,
+    /// What external stores should have and did not give.
+    pub unstored: Unstored,
+}
+
+/// Settings without a value because of an external store.
+#[derive(Debug, Default)]
+pub struct Unstored {
+    /// Why they have none.
+    pub faults: Vec<Fault>,
+    /// Whether any of these is a fault of the manifest.
+    pub of_manifest: bool,
+    /// Those that were not asked for.
+    pub left_out: Vec<String>,
+}
+
+impl Unstored {
+    /// Whether there is nothing wrong beside what stores and the way to them are to blame for.
+    #[must_use]
+    pub fn are_all(&self, faults: &[Fault]) -> bool {
+        !self.of_manifest && faults.len() == self.faults.len()
+    }
 }
 
 impl Found {
@@ -26,7 +47,8 @@ impl Found {
         let (declared, assembled) = (&self.declared, &self.assembled);
         let weak = Audited { environment, declared, assembled, manifest }.weak();
         let weak = weak.into_iter().filter(|finding| finding.severity == Severity::Error);
-        let mut faults = self.mistyped();
+        let mut faults = self.unstored.faults.clone();
+        faults.extend(self.mistyped());
         faults.extend(weak.map(|finding| finding.fault));
         faults
     }

@@ -26,6 +26,7 @@ const PAGES: &[&str] = &[
     "routes-and-tls",
     "logs-and-status",
     "when-things-go-wrong",
+    "settings",
     "coming-from-compose",
 ];
 
@@ -68,6 +69,12 @@ fn logs_and_status() {
 #[test]
 fn when_things_go_wrong() {
     run("when-things-go-wrong");
+}
+
+// proves: APE-3, HS-18, MDC-6
+#[test]
+fn settings() {
+    run("settings");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::ops::Range;
 use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::settings::SOURCES;
+use crate::manifest::sounds_secret;
 use crate::resolve::composed;
 use crate::settings::Declared;
 use crate::spec::{Reference, Template};
@@ -19,7 +20,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
         diags.extend(
             [of.missing(), of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten(),
         );
-        diags.extend(of.in_circles());
+        diags.extend([of.in_circles(), of.literal_secret()].into_iter().flatten());
         of.receivers(diags);
     }
 }
@@ -63,7 +64,7 @@ impl Of<'_> {
         let [first, second, ..] = typed.as_slice() else { return None };
         let message = format!("{} has both `{first}` and `{second}`", self.key);
         let diag = Diag::error("two-sources", self.span(second), message);
-        Some(diag.help("only one of default, value and url can say what it is"))
+        Some(diag.help("only one of default, value, url and from can say what it is"))
     }
 
     fn secret_default(&self) -> Option<Diag> {
@@ -74,6 +75,27 @@ impl Of<'_> {
         let message = format!("the secret {key} has a default, for all to read");
         let help = format!("take the default away and put {key}=... into .env, which is not committed");
         Some(Diag::error("secret-default", self.span("default"), message).help(help))
+    }
+
+    /// A password that stands in the manifest.
+    fn literal_secret(&self) -> Option<Diag> {
+        let Self { scene, key, setting } = self;
+        let password = scene.root.at(&["settings", key, "url", "password"]).and_then(|node| node.text());
+        let literal = |text: &str| {
+            !text.is_empty()
+                && Template::parse(text).is_ok_and(|template| template.references().next().is_none())
+        };
+        let (what, span) = if password.is_some_and(literal) {
+            let what = format!("the password in {key} stands in the manifest for all to read");
+            (what, scene.span(&["settings", key, "url", "password"]))
+        } else if sounds_secret(key) && !setting.secret && setting.default.as_deref().is_some_and(literal) {
+            let what = format!("{key} looks like a secret, and stands in the manifest for all to read");
+            (what, self.span("default"))
+        } else {
+            return None;
+        };
+        let help = "declare a setting for it with secret = true, and put its value into .env";
+        Some(Diag::warning("literal-secret", span, what).help(help))
     }
 
     /// The variable that says where its file is must not be another setting.

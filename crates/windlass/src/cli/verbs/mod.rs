@@ -4,6 +4,7 @@ pub(super) mod apply;
 pub(super) mod check;
 pub(super) mod claim;
 pub(super) mod completion;
+pub(super) mod config;
 pub(super) mod deploy;
 pub(super) mod down;
 pub(super) mod host;

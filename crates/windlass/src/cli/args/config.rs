@@ -1,0 +1,57 @@
+//! The arguments of `windlass config`.
+
+use clap::{Args, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  windlass config                                      every setting: its value, where it came from
+  windlass config explain DATABASE_URL                 each layer of one, and which one holds
+  windlass config template --env production > .env.production
+  windlass config diff staging production              what is different between two environments
+  windlass config check --env production --strict      find what should not go into production
+
+Exit codes:
+  0 done   2 usage or manifest error; of check: something stands in the way of a deploy, and with
+  --strict also a warning";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub(in crate::cli) struct Config {
+    #[command(subcommand)]
+    pub(in crate::cli) what: Option<What>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum What {
+    /// Every setting with its value (of secrets a fingerprint) and where it came from [the default]
+    List,
+    /// What each layer has for a setting, which one holds, and who gets it
+    Explain(Explain),
+    /// Print a commented settings file to fill in
+    Template,
+    /// What is different between two environments
+    Diff(Diff),
+    /// Find what is missing, mistyped, unknown, unused, weak, made for development, or kept by git
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Explain {
+    /// The setting
+    pub(in crate::cli) setting: String,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Diff {
+    /// One environment
+    pub(in crate::cli) left: String,
+    /// The other one
+    pub(in crate::cli) right: String,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Check {
+    /// Warnings count as errors
+    #[arg(long)]
+    pub(in crate::cli) strict: bool,
+}

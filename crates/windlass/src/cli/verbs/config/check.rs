@@ -1,0 +1,139 @@
+//! `windlass config check`
+
+use windlass_core::diag::{Diag, Severity};
+use windlass_core::resolve::resolve;
+use windlass_core::settings::Fault;
+use windlass_core::settings::audit::{Audited, Finding, is_for_others};
+use windlass_core::spec::Spec;
+
+use crate::cli::context::{Context, Project, complain, print_line};
+use crate::cli::failure::{Failure, USAGE};
+use crate::cli::verbs::request;
+use crate::project::diag as project_diag;
+use crate::project::version;
+use crate::settings::{Found, fault_to_json};
+
+pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
+    let environment = project.environment.as_str();
+    context.tell_left_out(&found.unstored.left_out);
+    let (known, _) = found.split(&request::new_key()?);
+    let (spec, diags) = match resolve(&project.manifest, environment, &known) {
+        Ok(spec) => (Some(spec), vec![]),
+        Err(diags) => (None, diags),
+    };
+    let findings = findings(&project, &found, spec.as_ref());
+    let errors = diags.len() + findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let warnings = findings.len() + diags.len() - errors;
+    tell(context, &project, &diags, &findings, (errors, warnings));
+    Ok(if errors > 0 || (strict && warnings > 0) { USAGE } else { 0 })
+}
+
+fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Finding> {
+    let environment = project.environment.as_str();
+    let audited = Audited {
+        environment,
+        declared: &found.declared,
+        assembled: &found.assembled,
+        manifest: &project.file,
+    };
+    let plain = |code, severity, fault: Fault| Finding { code, severity, setting: String::new(), fault };
+    let mut findings: Vec<Finding> =
+        found.mistyped().into_iter().map(|fault| plain("bad-value", Severity::Error, fault)).collect();
+    findings.extend(found.unstored.faults.iter().map(|fault| plain("store", Severity::Error, fault.clone())));
+    findings.extend(audited.weak());
+    findings.extend(audited.development());
+    findings.extend(audited.unknown(|name| project.manifest.refers_to_setting(environment, name)));
+    // What is used is known only of a specification, and a fault may be why there is none.
+    if let Some(spec) = spec {
+        findings.extend(audited.unused(|name| spec.settings.contains_key(name)));
+    }
+    let warnings = found.assembled.warnings.iter().cloned();
+    findings.extend(warnings.map(|fault| plain("doubtful", Severity::Warning, fault)));
+    findings.extend(kept(project).into_iter().map(|fault| plain("kept-by-git", Severity::Warning, fault)));
+    findings
+}
+
+/// Settings files that whoever gets the source gets, too.
+fn kept(project: &Project) -> Vec<Fault> {
+    let fault = |file: &str, message: &str, help: String| Fault {
+        file: file.to_owned(),
+        line: 0,
+        column: 0,
+        message: message.to_owned(),
+        help,
+    };
+    let now = version::kept_settings(&project.directory);
+    let mut faults: Vec<Fault> = now
+        .iter()
+        .map(|name| {
+            let help = format!("run: git rm --cached {name}, add it to .gitignore, and change its secrets");
+            fault(name, "git keeps it, so everybody who has the source has its secrets", help)
+        })
+        .collect();
+    for name in version::once_kept_settings(&project.directory) {
+        if !now.contains(&name) {
+            let message = "git kept it once, and its history still has its secrets";
+            faults.push(fault(&name, message, "change the secrets that stood in it".to_owned()));
+        }
+    }
+    for name in version::unignored_settings(&project.directory) {
+        if !now.contains(&name) {
+            let help = format!("add it to .gitignore: echo {name} >> .gitignore");
+            faults.push(fault(&name, "git does not ignore it, and the next `git add .` takes it", help));
+        }
+    }
+    faults
+}
+
+fn tell(
+    context: &Context,
+    project: &Project,
+    diags: &[Diag],
+    findings: &[Finding],
+    (errors, warnings): (usize, usize),
+) {
+    if context.options.json {
+        let mut all: Vec<serde_json::Value> = findings
+            .iter()
+            .map(|finding| {
+                let mut json = fault_to_json(&finding.fault);
+                json["code"] = finding.code.into();
+                json["severity"] = serde_json::json!(finding.severity);
+                json["setting"] =
+                    serde_json::json!(Some(&finding.setting).filter(|setting| !setting.is_empty()));
+                json
+            })
+            .collect();
+        if let serde_json::Value::Array(more) =
+            project_diag::to_json(diags, project.manifest.text(), &project.file)
+        {
+            all.extend(more);
+        }
+        let document = serde_json::json!({
+            "app": project.app,
+            "environment": project.environment,
+            "for_others": is_for_others(project.environment.as_str()),
+            "errors": errors,
+            "warnings": warnings,
+            "findings": all,
+        });
+        return print_line(&document.to_string());
+    }
+    for finding in findings {
+        let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
+        complain(&format!("{severity}[{}]: {}", finding.code, finding.fault));
+    }
+    if !diags.is_empty() {
+        context.draw(diags, project.manifest.text(), &project.file);
+    }
+    let environment = &project.environment;
+    print_line(&match (errors, warnings) {
+        (0, 0) => format!("The settings of {} ({environment}) are good.", project.app),
+        _ => format!(
+            "{errors} errors, {warnings} warnings in the settings of {} ({environment}).",
+            project.app
+        ),
+    });
+}

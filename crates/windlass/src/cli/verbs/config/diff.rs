@@ -1,0 +1,75 @@
+//! `windlass config diff`
+
+use std::fmt::Write as _;
+
+use indexmap::IndexSet;
+use windlass_core::settings::Text;
+
+use super::shown::{Shown, Viewer};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::verbs::request;
+
+/// A setting that differs.
+#[derive(Debug, serde::Serialize)]
+struct Difference {
+    name: String,
+    left: Option<Shown>,
+    right: Option<Shown>,
+}
+
+pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let known = project.manifest.environments();
+    if let Some(unknown) = [left, right].into_iter().find(|name| !known.iter().any(|known| known == name)) {
+        let message = format!("there is no environment {unknown:?}");
+        return Err(Failure::usage(message, format!("the environments are {}", known.join(", "))));
+    }
+    let settings = |environment: &str| {
+        context.settings_of(&project, environment).map_err(|faults| context.refuse(&project, &faults, &[]))
+    };
+    let (of_left, of_right) = (settings(left)?, settings(right)?);
+    context.tell_unstored(&of_left);
+    context.tell_unstored(&of_right);
+    // One key for both; what it makes means nothing beyond this answer.
+    let viewer = Viewer::with_key(&project, request::new_key()?);
+    let names: IndexSet<&String> =
+        of_left.assembled.settings.keys().chain(of_right.assembled.settings.keys()).collect();
+    let mut differences = vec![];
+    for name in names {
+        let value = |found: &crate::settings::Found| {
+            let resolved = found.assembled.settings.get(name)?;
+            let same = match &resolved.value.text {
+                Text::Known(secret) => secret.fingerprint(&[0; 32]),
+                Text::Composed(template) => template.to_string(),
+            };
+            Some((same, viewer.show(found.declared.get(name), &resolved.value)))
+        };
+        let (left, right) = (value(&of_left), value(&of_right));
+        if left.as_ref().map(|(same, _)| same) != right.as_ref().map(|(same, _)| same) {
+            let (left, right) = (left.map(|(_, shown)| shown), right.map(|(_, shown)| shown));
+            differences.push(Difference { name: name.clone(), left, right });
+        }
+    }
+    let document = serde_json::json!({ "left": left, "right": right, "differences": differences });
+    context.print(&document, || text(left, right, &differences));
+    Ok(0)
+}
+
+fn text(left: &str, right: &str, differences: &[Difference]) -> String {
+    if differences.is_empty() {
+        return format!("The settings of {left} and {right} are the same.");
+    }
+    let width = left.chars().count().max(right.chars().count());
+    let mut text = String::new();
+    for difference in differences {
+        let _ = writeln!(text, "{}", difference.name);
+        for (environment, shown) in [(left, &difference.left), (right, &difference.right)] {
+            let _ = match shown {
+                Some(shown) => writeln!(text, "  {environment:width$}  {}  {}", shown.text(), shown.source),
+                None => writeln!(text, "  {environment:width$}  (no value)"),
+            };
+        }
+    }
+    text
+}

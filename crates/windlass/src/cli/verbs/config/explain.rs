@@ -1,0 +1,91 @@
+//! `windlass config explain`
+
+use std::fmt::Write as _;
+
+use windlass_core::manifest::nearest;
+use windlass_core::settings::Misfit;
+
+use super::shown::{Shown, Viewer};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+
+/// The layers in their order, as people call them.
+const LAYERS: [&str; 5] =
+    ["environment", ".env.ENVIRONMENT", ".env", "secrets.ENVIRONMENT.enc", "external store"];
+
+pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let environment = project.environment.as_str();
+    let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
+    let declared = found.declared.get(name);
+    let resolved = found.assembled.settings.get(name);
+    if declared.is_none() && resolved.is_none() {
+        let known = found.declared.keys().chain(found.assembled.settings.keys()).map(String::as_str);
+        let hint = match nearest(name, known) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => "see `windlass config`".to_owned(),
+        };
+        return Err(Failure::usage(format!("there is no setting {name:?} in {environment}"), hint));
+    }
+    context.tell_unstored(&found);
+    let viewer = Viewer::of(&project);
+    let holds = resolved.map(|resolved| viewer.show(declared, &resolved.value));
+    let overruled: Vec<Shown> = resolved
+        .iter()
+        .flat_map(|resolved| &resolved.overruled)
+        .map(|value| viewer.show(declared, value))
+        .collect();
+    let misfit: Option<Misfit> = declared
+        .zip(resolved.and_then(|resolved| resolved.value.text.known()))
+        .and_then(|(declared, value)| declared.check(value).err());
+    let asked = LAYERS.map(|layer| layer.replace("ENVIRONMENT", environment));
+    let receivers = declared.and_then(|declared| declared.services.clone());
+    let document = serde_json::json!({
+        "name": name,
+        "environment": environment,
+        "declared": declared.map(|declared| declared.describe()),
+        "help": declared.and_then(|declared| declared.help.clone()),
+        "secret": declared.is_none_or(|declared| declared.secret),
+        "from": declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
+        "holds": holds,
+        "overruled": overruled,
+        "services": receivers,
+        "fault": misfit.as_ref().map(|misfit| format!("{}; {}", misfit.message, misfit.help)),
+    });
+    context.print(&document, || {
+        let mut text = match declared {
+            Some(declared) => format!("{name}: {}\n", declared.describe()),
+            None => format!("{name}: not declared, so it is taken for a secret\n"),
+        };
+        for line in declared.iter().flat_map(|declared| declared.help.iter()) {
+            let _ = writeln!(text, "  {line}");
+        }
+        if let Some(place) = declared.and_then(|declared| declared.from.as_ref()) {
+            let _ = writeln!(text, "store     {place}");
+        }
+        match &holds {
+            Some(shown) => {
+                let _ = writeln!(text, "holds     {}  {}", shown.source, shown.text());
+            }
+            None => {
+                let _ = writeln!(text, "no value  looked in {}", asked.join(", "));
+            }
+        }
+        for shown in &overruled {
+            let _ = writeln!(text, "over      {}  {}", shown.source, shown.text());
+        }
+        let to = match (&receivers, declared.is_some_and(|declared| declared.file)) {
+            (Some(names), _) if names.is_empty() => "nobody by itself".to_owned(),
+            (Some(names), false) => names.join(", "),
+            (Some(names), true) => format!("{}, as {name}_FILE", names.join(", ")),
+            (None, false) => "every service, job, cron and build step".to_owned(),
+            (None, true) => format!("every service, job, cron and build step, as {name}_FILE"),
+        };
+        let _ = writeln!(text, "goes to   {to}");
+        if let Some(misfit) = &misfit {
+            let _ = writeln!(text, "wrong     {}; {}", misfit.message, misfit.help);
+        }
+        text
+    });
+    Ok(0)
+}

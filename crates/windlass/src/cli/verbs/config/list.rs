@@ -1,0 +1,86 @@
+//! `windlass config`
+
+use std::fmt::Write as _;
+
+use super::shown::{Shown, Viewer};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+
+/// A setting in the list.
+#[derive(Debug, serde::Serialize)]
+struct Row {
+    name: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    secret: bool,
+    declared: bool,
+    category: Option<String>,
+    /// Where in which store its value is.
+    from: Option<String>,
+    #[serde(flatten)]
+    shown: Option<Shown>,
+}
+
+pub(super) fn run(context: &Context) -> Result<u8, Failure> {
+    let project = context.project()?;
+    let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
+    context.tell_unstored(&found);
+    let viewer = Viewer::of(&project);
+    let undeclared = found.assembled.settings.keys().filter(|name| !found.declared.contains_key(*name));
+    let rows: Vec<Row> = found
+        .declared
+        .keys()
+        .chain(undeclared)
+        .map(|name| {
+            let declared = found.declared.get(name);
+            let resolved = found.assembled.settings.get(name);
+            Row {
+                name: name.clone(),
+                kind: declared.map_or("string", |declared| declared.kind.word()),
+                secret: declared.is_none_or(|declared| declared.secret),
+                declared: declared.is_some(),
+                category: declared.and_then(|declared| declared.category.clone()),
+                from: declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
+                shown: resolved.map(|resolved| viewer.show(declared, &resolved.value)),
+            }
+        })
+        .collect();
+    let document = serde_json::json!({
+        "app": project.app, "environment": project.environment, "settings": rows,
+    });
+    context.print(&document, || text(&rows));
+    Ok(0)
+}
+
+fn text(rows: &[Row]) -> String {
+    if rows.is_empty() {
+        return "No setting is declared under [settings], and none stands in .env.".to_owned();
+    }
+    let width = |text: &dyn Fn(&Row) -> String| {
+        rows.iter().map(|row| text(row).chars().count()).max().unwrap_or_default()
+    };
+    let value = |row: &Row| row.shown.as_ref().map_or("(no value)".to_owned(), Shown::text);
+    let (names, values) = (width(&|row| row.name.clone()), width(&value));
+    let mut categories: Vec<Option<&str>> = vec![];
+    for row in rows {
+        let category = row.category.as_deref();
+        if !categories.contains(&category) {
+            categories.push(category);
+        }
+    }
+    categories.sort_by_key(Option::is_none);
+    let mut text = String::new();
+    for category in &categories {
+        if categories.len() > 1 || category.is_some() {
+            let _ =
+                writeln!(text, "{}{}", if text.is_empty() { "" } else { "\n" }, category.unwrap_or("Others"));
+        }
+        for row in rows.iter().filter(|row| row.category.as_deref() == *category) {
+            let source = row.shown.as_ref().map(|shown| shown.source.as_str());
+            let source = source.or(row.from.as_deref()).unwrap_or("-");
+            let note = if row.declared { "" } else { "  (not declared)" };
+            let _ = writeln!(text, "{:names$}  {:values$}  {source}{note}", row.name, value(row));
+        }
+    }
+    text
+}

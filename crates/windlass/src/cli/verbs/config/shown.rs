@@ -1,0 +1,94 @@
+//! How settings are shown: values as they are, of secrets a fingerprint.
+
+use serde::Serialize;
+use windlass_core::protocol::FingerprintKey;
+use windlass_core::settings::{Declared, Provenance, Text, Value};
+
+use crate::cli::context::Project;
+use crate::host;
+
+/// How many characters of a value a line of text shows.
+const LONGEST: usize = 60;
+
+/// What a layer has for a setting, for people and programs.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+pub(super) struct Shown {
+    /// The value; of a secret none.
+    pub(super) value: Option<String>,
+    /// What it is put together from, where that is so.
+    pub(super) composed: Option<String>,
+    /// By what a secret can be told from another one, where the environment has a key already.
+    pub(super) fingerprint: Option<String>,
+    /// The layer.
+    pub(super) layer: &'static str,
+    /// File and line, or the layer's name.
+    pub(super) source: String,
+}
+
+/// Shows the settings of a project.
+pub(super) struct Viewer {
+    /// The key of fingerprints, once something was deployed.
+    key: Option<FingerprintKey>,
+    manifest: String,
+}
+
+impl Viewer {
+    pub(super) fn of(project: &Project) -> Self {
+        Self { key: host::fingerprint_key(&project.layout), manifest: project.file.clone() }
+    }
+
+    /// The same with a key, so that two environments can be compared.
+    pub(super) fn with_key(project: &Project, key: FingerprintKey) -> Self {
+        Self { key: Some(key), manifest: project.file.clone() }
+    }
+
+    pub(super) fn show(&self, declared: Option<&Declared>, value: &Value) -> Shown {
+        // What nobody declared to be harmless is a secret.
+        let secret = declared.is_none_or(|declared| declared.secret);
+        let known = value.text.known();
+        Shown {
+            value: known.filter(|_| !secret).map(|known| known.expose().to_owned()),
+            composed: match &value.text {
+                Text::Composed(template) => Some(template.to_string()),
+                Text::Known(_) => None,
+            },
+            fingerprint: known
+                .filter(|known| secret && !known.is_empty())
+                .and_then(|known| Some(known.fingerprint(&self.key.as_ref()?.0)))
+                .map(|fingerprint| fingerprint[..8].to_owned()),
+            layer: value.provenance.layer(),
+            source: match (&value.provenance, declared) {
+                (Provenance::Default | Provenance::Composed, Some(declared)) => {
+                    format!("{}:{}", self.manifest, declared.line)
+                }
+                (other, _) => other.to_string(),
+            },
+        }
+    }
+}
+
+impl Shown {
+    /// In a line.
+    pub(super) fn text(&self) -> String {
+        match (&self.value, &self.composed, &self.fingerprint) {
+            (Some(value), ..) => shortened(value),
+            (None, Some(composed), _) => composed.clone(),
+            (None, None, Some(fingerprint)) => format!("(secret {fingerprint})"),
+            (None, None, None) => "(secret)".to_owned(),
+        }
+    }
+}
+
+fn shortened(value: &str) -> String {
+    if value.is_empty() {
+        return "(empty)".to_owned();
+    }
+    let escaped: String = value
+        .chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect();
+    if escaped.chars().count() <= LONGEST {
+        return escaped;
+    }
+    escaped.chars().take(LONGEST - 1).chain(['…']).collect()
+}

@@ -1,0 +1,278 @@
+//! `windlass config`: what is shown, where it came from, and what is wrong with it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what stands around a test may end it")]
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+const SECRET: &str = "n4Vw0qkTz8Lr2XyBf6HsJd1PmC5gAeUo";
+
+const MANIFEST: &str = r#"
+[app]
+name = "shop"
+
+[services.web]
+command = "sleep 1000"
+
+[settings]
+LEVEL = { type = "enum", values = ["debug", "info"], default = "info", category = "Web", help = "How much is said." }
+SITE = { type = "url", schemes = ["https"], category = "Web" }
+KEY = { secret = true, min_length = 16, category = "Web" }
+DB_PASSWORD = { secret = true, category = "Database", services = [] }
+DB_URL = { category = "Database", url = { scheme = "db", password = "{settings.DB_PASSWORD}", host = "h" } }
+NOBODY = { default = 1, services = [] }
+
+[environments.staging]
+settings.LEVEL = "debug"
+
+[environments.production]
+"#;
+
+struct Project(TempDir);
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Project {
+    fn new() -> Self {
+        let project = Self(tempfile::Builder::new().prefix("wl-config-").tempdir().unwrap());
+        project.write("windlass.toml", MANIFEST);
+        project.write(
+            ".env",
+            &format!("SITE=https://shop.internal\nKEY={SECRET}\nDB_PASSWORD=Zk31-blau-Fenster\n"),
+        );
+        project.write(".gitignore", ".env*\n");
+        project
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn run(&self, env: &[(&str, &str)], args: &[&str]) -> Said {
+        let home = self.0.path().join("home");
+        let output = Command::new(env!("CARGO_BIN_EXE_windlass"))
+            .args(args)
+            .current_dir(self.0.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap())
+            .env("HOME", &home)
+            .env("WINDLASS_HOME", &home)
+            .envs(env.iter().copied())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let said =
+            Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) };
+        assert!(!said.out.contains(SECRET) && !said.err.contains(SECRET), "{args:?} shows a secret");
+        assert!(!said.out.contains("Zk31") && !said.err.contains("Zk31"), "{args:?} shows a secret");
+        assert!(!home.exists(), "{args:?} only looks");
+        said
+    }
+
+    fn config(&self, args: &[&str]) -> Said {
+        self.run(&[], &[&["config"], args].concat())
+    }
+
+    fn json(&self, args: &[&str]) -> serde_json::Value {
+        let said = self.config(&[args, &["--json"]].concat());
+        serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err))
+    }
+}
+
+fn git(directory: &Path, args: &[&str]) {
+    let identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"];
+    let done = Command::new("git").args(identity).args(args).current_dir(directory).output().unwrap();
+    assert!(done.status.success(), "git {args:?}: {done:?}");
+}
+
+// proves: DC-11, APE-3
+#[test]
+fn the_list_says_where_each_value_came_from() {
+    let project = Project::new();
+    project.write(".env.staging", "KEY=\nEXTRA=not-shown\n");
+    let said = project.run(&[("SITE", "https://from.environment")], &["config", "--env", "staging"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    let lines: Vec<String> =
+        said.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "Web",
+            "LEVEL debug windlass.toml:17",
+            "SITE https://from.environment environment",
+            "KEY (secret) .env.staging:1",
+            "",
+            "Database",
+            "DB_PASSWORD (secret) .env:3",
+            "DB_URL db://:{settings.DB_PASSWORD|url}@h windlass.toml:13",
+            "",
+            "Others",
+            "NOBODY 1 windlass.toml:14",
+            "EXTRA (secret) .env.staging:2 (not declared)",
+        ]
+    );
+    let json = project.json(&["list"]);
+    let row =
+        |name: &str| json["settings"].as_array().unwrap().iter().find(|row| row["name"] == name).unwrap();
+    assert_eq!((&row("LEVEL")["value"], &row("LEVEL")["layer"]), (&"info".into(), &"default".into()));
+    assert_eq!((&row("KEY")["value"], &row("KEY")["source"]), (&serde_json::Value::Null, &".env:2".into()));
+    assert_eq!(row("DB_URL")["secret"], true);
+}
+
+// proves: DC-11
+#[test]
+fn an_explanation_shows_each_layer_and_which_one_holds() {
+    let project = Project::new();
+    project.write(".env.staging", "LEVEL=loud\n");
+    let said = project.run(&[("LEVEL", "info")], &["config", "explain", "LEVEL", "--env", "staging"]);
+    assert_eq!(
+        said.out,
+        "LEVEL: enum, optional, debug or info\n  How much is said.\n\
+         holds     environment  info\nover      .env.staging:1  loud\nover      windlass.toml:17  debug\n\
+         goes to   every service, job, cron and build step\n"
+    );
+    let said = project.config(&["explain", "LEVEL", "--env", "staging"]);
+    assert!(
+        said.out.ends_with("wrong     \"loud\" is not one of its values; write debug or info\n"),
+        "{}",
+        said.out
+    );
+    let said = project.config(&["explain", "LEVLE"]);
+    assert_eq!((said.code, said.err.contains("did you mean LEVEL?")), (2, true), "{}", said.err);
+    let json = project.json(&["explain", "DB_PASSWORD"]);
+    assert_eq!(
+        (&json["holds"]["source"], &json["holds"]["value"]),
+        (&".env:3".into(), &serde_json::Value::Null)
+    );
+}
+
+// proves: APE-3, CM-6
+#[test]
+fn a_template_is_filled_in_and_then_all_is_good() {
+    let project = Project::new();
+    let template = project.config(&["template", "--env", "production"]);
+    assert!(template.out.starts_with("# Settings of shop for production.\n"), "{}", template.out);
+    assert!(
+        template.out.contains("\n## Database\n") && template.out.contains("\n#LEVEL=info\n"),
+        "{}",
+        template.out
+    );
+    let filled = template
+        .out
+        .replace("\nSITE=\n", "\nSITE=https://shop.internal\n")
+        .replace("\nKEY=\n", &format!("\nKEY={SECRET}\n"))
+        .replace("\nDB_PASSWORD=\n", "\nDB_PASSWORD=Zk31-blau-Fenster\n");
+    project.write(".env", "");
+    assert_eq!(project.config(&["check", "--env", "production"]).code, 2);
+    project.write(".env.production", &filled);
+    let said = project.config(&["check", "--env", "production"]);
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert_eq!(project.config(&["template", "--env", "prod"]).code, 2);
+}
+
+#[test]
+fn a_difference_shows_both_sides_and_no_secret() {
+    let project = Project::new();
+    project.write(".env.production", &format!("SITE=https://shop.de\nKEY={SECRET}-other\nONLY=x\n"));
+    let said = project.config(&["diff", "staging", "production"]);
+    assert!(
+        said.out.starts_with(
+            "LEVEL\n  staging     debug  windlass.toml:17\n  production  info  windlass.toml:9\n\
+             SITE\n  staging     https://shop.internal  .env:1\n  production  https://shop.de  .env.production:1\n\
+             KEY\n  staging     (secret "
+        ),
+        "{}",
+        said.out
+    );
+    let json = project.json(&["diff", "staging", "production"]);
+    let names: Vec<&str> =
+        json["differences"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["LEVEL", "SITE", "KEY", "ONLY"]);
+    let key = &json["differences"][2];
+    assert_ne!(key["left"]["fingerprint"], key["right"]["fingerprint"]);
+    assert_eq!(project.config(&["diff", "staging", "nowhere"]).code, 2);
+    assert!(project.config(&["diff", "staging", "staging"]).out.contains("are the same"));
+}
+
+// proves: HS-18
+#[test]
+fn a_check_finds_what_should_not_go_into_production() {
+    let project = Project::new();
+    project.write(
+        ".env.production",
+        "SITE=https://localhost\nKEY=changemechangeme\nLEVEL=loud\nLVEEL=x\nDB_PASSWORD=postgres\n",
+    );
+    std::fs::set_permissions(
+        project.0.path().join(".env.production"),
+        std::fs::Permissions::from_mode(0o640),
+    )
+    .unwrap();
+    let directory = project.0.path();
+    git(directory, &["init", "-q"]);
+    git(directory, &["add", "-f", ".env"]);
+    git(directory, &["commit", "-q", "-m", "settings"]);
+    git(directory, &["rm", "-q", "--cached", ".env"]);
+    git(directory, &["commit", "-q", "-m", "no settings"]);
+    git(directory, &["add", "-f", ".env.production"]);
+    let json = project.json(&["check", "--env", "production"]);
+    let mut found: Vec<String> = json["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            format!(
+                "{} {} {}:{} {}",
+                text("severity"),
+                text("code"),
+                text("file"),
+                one["line"],
+                text("setting")
+            )
+        })
+        .collect();
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "error bad-value .env.production:3 ",
+            "error weak-secret .env.production:2 KEY",
+            "error weak-secret .env.production:5 DB_PASSWORD",
+            "warning development-value .env.production:1 SITE",
+            "warning doubtful .env.production:0 ",
+            "warning kept-by-git .env.production:0 ",
+            "warning kept-by-git .env:0 ",
+            "warning unknown-setting .env.production:4 LVEEL",
+            "warning unused-setting windlass.toml:14 NOBODY",
+        ]
+    );
+    assert_eq!((&json["errors"], &json["warnings"]), (&3.into(), &6.into()));
+    let said = project.config(&["check", "--env", "production"]);
+    assert_eq!(said.code, 2);
+    for expected in ["did you mean LEVEL?", "git keeps it, so everybody", "git kept it once", "mode 0640"] {
+        assert!(said.err.contains(expected), "{expected}: {}", said.err);
+    }
+    assert!(!said.err.contains("changemechangeme") && !said.err.contains("postgres"), "{}", said.err);
+}
+
+#[test]
+fn warnings_count_where_they_are_asked_to() {
+    let project = Project::new();
+    assert_eq!(project.config(&["check"]).code, 0);
+    let said = project.config(&["check", "--strict"]);
+    assert_eq!(said.code, 2, "{}", said.err);
+    assert!(said.err.contains("NOBODY: no service"), "{}", said.err);
+    project.write("windlass.toml", &MANIFEST.replace("NOBODY = { default = 1, services = [] }\n", ""));
+    let said = project.config(&["check", "--strict"]);
+    assert_eq!((said.code, said.out.trim()), (0, "The settings of shop (local) are good."), "{}", said.err);
+}
