@@ -63,7 +63,7 @@ iam.create_user(UserName="nobody")
 keys = [iam.create_access_key(UserName=name)["AccessKey"] for name in ("deploy", "nobody")]
 secrets.create_secret(Name="shop/db", SecretString=json.dumps({"user": "ada", "password": older}))
 secrets.put_secret_value(SecretId="shop/db", SecretString=json.dumps({"user": "ada", "password": current}))
-urllib.request.urlopen(urllib.request.Request(place + "/moto-api/reset-auth", data=b"0", method="POST"))
+urllib.request.urlopen(urllib.request.Request(place + "/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"}, method="POST"))
 for key in keys:
     print(key["AccessKeyId"], key["SecretAccessKey"])
 "#;
