@@ -4,6 +4,7 @@ use std::fmt;
 
 use indexmap::IndexMap;
 
+use super::dotenv::Lookup;
 use super::{Entry, Fault, Secret};
 
 /// Where a value came from; the first stands above the others.
@@ -40,7 +41,7 @@ pub enum Provenance {
 #[derive(Default)]
 pub struct Layers<'a> {
     /// What the process's environment has for a name; only declared names are asked for.
-    pub environment: Option<&'a dyn Fn(&str) -> Option<String>>,
+    pub environment: Option<Lookup<'a>>,
     /// The settings files, those that others overlay last: `.env.ENVIRONMENT`, `.env`.
     pub files: Vec<File>,
     /// The encrypted file.

@@ -242,6 +242,37 @@ mod tests {
         assert!(releases(&layout).is_empty() && !path.ancestors().nth(3).unwrap().exists());
     }
 
+    // proves: HS-18
+    #[test]
+    fn an_account_reads_its_own_files_and_no_other_does() {
+        use std::os::unix::process::CommandExt as _;
+
+        // Only root can give a file to somebody.
+        let Some(account) =
+            Account::named("nobody").unwrap().filter(|_| rustix::process::geteuid().is_root())
+        else {
+            return;
+        };
+        let home = tempfile::tempdir().unwrap();
+        let layout = layout(home.path());
+        let path = write(&layout, ReleaseId(1), Some("nobody"), "KEY", "secret").unwrap();
+        let facts = fs::symlink_metadata(&path).unwrap();
+        assert_eq!((facts.uid(), facts.mode() & 0o777), (account.uid, 0o600));
+        let read_as = |uid: u32| {
+            let mut cat = std::process::Command::new("cat");
+            cat.arg(&path).uid(uid).gid(uid).current_dir("/").stderr(std::process::Stdio::null());
+            String::from_utf8(cat.output().unwrap().stdout).unwrap()
+        };
+        assert_eq!((read_as(account.uid).as_str(), read_as(account.uid - 1).as_str()), ("secret", ""));
+        // What the account puts in its place is replaced, and not followed.
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert_eq!(write(&layout, ReleaseId(1), Some("nobody"), "KEY", "secret").unwrap(), path);
+        assert_eq!(read_as(account.uid), "secret");
+        assert!(write(&layout, ReleaseId(1), Some("no-such-account"), "KEY", "x").is_err());
+        forget_all(&layout);
+    }
+
     #[test]
     fn what_others_put_in_the_place_is_not_used() {
         let home = tempfile::tempdir().unwrap();

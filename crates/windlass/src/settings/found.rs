@@ -47,9 +47,13 @@ impl Found {
         let (declared, assembled) = (&self.declared, &self.assembled);
         let weak = Audited { environment, declared, assembled, manifest }.weak();
         let weak = weak.into_iter().filter(|finding| finding.severity == Severity::Error);
-        let mut faults = self.unstored.faults.clone();
-        faults.extend(self.mistyped());
-        faults.extend(weak.map(|finding| finding.fault));
+        let mut faults = self.mistyped();
+        let mistyped: Vec<_> = faults.iter().map(|fault| (fault.file.clone(), fault.line)).collect();
+        // What is not even of the right form need not be told twice.
+        let weak = weak.map(|finding| finding.fault);
+        faults.extend(weak.filter(|fault| !mistyped.contains(&(fault.file.clone(), fault.line))));
+        faults.extend(self.unstored.faults.clone());
+        faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         faults
     }
 

@@ -87,12 +87,19 @@ fn credentials_are_exchanged_without_losing_a_request() {
     let sandbox = deployed(&Manifest { worker: Some(String::new()), ..manifest() });
     let worker = sandbox.running("worker")[0].pid;
     let servers = || -> Vec<i32> {
-        let is_server =
-            |p: &&Process| p.is("postgres", "-D") || p.argv.iter().any(|word| word.contains("redis-server"));
-        sandbox.processes().iter().filter(is_server).map(|process| process.pid).collect()
+        let postmaster = sandbox.processes().into_iter().filter(|process| process.is("postgres", "-D"));
+        let mut pids: Vec<i32> = postmaster.map(|process| process.pid).collect();
+        // Redis writes over its arguments and environment; it works where its data is.
+        let data = sandbox.environment().join("resources/cache");
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            if std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&data)) {
+                pids.extend(entry.file_name().to_string_lossy().parse::<i32>());
+            }
+        }
+        pids
     };
     let before = servers();
-    assert_eq!(before.len(), 2);
+    assert!(before.len() >= 2, "{before:?}");
     let first = known(&sandbox, "db").remove(0);
     sql(&sandbox, &first, "CREATE TABLE kept AS SELECT 1 AS n").unwrap();
     let load = Load::at_pace(sandbox.port, Duration::from_millis(150));

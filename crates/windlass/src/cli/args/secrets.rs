@@ -8,15 +8,15 @@ const EXAMPLES: &str = "\
 The encrypted file is secrets.ENVIRONMENT.enc beside the manifest. It is made to be committed.
 
 Examples:
-  windlass secrets init --env production            make your key and the file
-  windlass secrets set DB_PASSWORD --env production asks for the value, and does not show it
-  windlass secrets set API_KEY < key.txt            takes it from a file
-  windlass secrets set TOKEN --generate             makes one up
-  windlass secrets list                             names, dates, who can read them
-  windlass secrets edit                             all of them, in your editor
-  windlass secrets recipients add bob wlpub1_...    let Bob read them
-  windlass secrets recipients remove bob            make a new key without him
-  windlass secrets rotate db                        another password for the database
+  windlass secrets init --env production             make your key and the file
+  windlass secrets set DB_PASSWORD --env production   asks for the value, and does not show it
+  windlass secrets set API_KEY < key.txt             takes it from a file
+  windlass secrets set TOKEN --generate              makes one up
+  windlass secrets list                              names, dates, who can read them
+  windlass secrets edit                              all of them, in your editor
+  windlass secrets recipients add bob wlpub1_...     let Bob read them
+  windlass secrets recipients remove bob             make a new key without him
+  windlass secrets rotate db                         another password for the database
 
 Keys come from the first of WINDLASS_KEY, WINDLASS_KEY_FILE, WINDLASS_KEY_COMMAND and ~/.config/windlass/key;
 a passphrase from WINDLASS_PASSPHRASE or the terminal.";
