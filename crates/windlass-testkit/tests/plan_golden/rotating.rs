@@ -83,7 +83,8 @@ fn a_revoked_credential_never_comes_back() {
     // The manifest knows of no credential, and the first release only the first one.
     let again = plan(&deploy(&spec, "one"), &seen).unwrap();
     assert!(again.is_empty(), "{again}");
-    let back = Wanted { request: Request::Rollback { to: ReleaseId(1) }, ..deploy(&spec, "one") };
+    let back =
+        Wanted { request: Request::Rollback { to: ReleaseId(1), anyway: false }, ..deploy(&spec, "one") };
     let seen = after(&mut world, plan(&deploy(&spec, "two"), &seen).unwrap());
     let back = plan(&back, &seen).unwrap();
     assert_eq!(back.spec.resources["db"].credential(), in_force);

@@ -183,7 +183,8 @@ pub(super) struct Apply {
 pub(super) struct Rollback {
     /// Which release, such as r12 [default: the one before]
     pub(super) release: Option<windlass_core::name::ReleaseId>,
-    /// Go back although an irreversible job has changed the schema since
+    /// Go back although an irreversible job has changed the schema since, or files of the release were
+    /// changed
     #[arg(long)]
     pub(super) anyway: bool,
 }
