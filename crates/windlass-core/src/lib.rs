@@ -23,4 +23,5 @@ pub mod protocol;
 pub mod resolve;
 pub mod settings;
 pub mod spec;
+pub mod store;
 pub mod units;

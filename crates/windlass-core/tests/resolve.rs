@@ -9,7 +9,8 @@ use windlass_core::manifest::{self, Manifest};
 use windlass_core::name::Name;
 use windlass_core::resolve::resolve;
 use windlass_core::spec::{
-    Command, Destination, Overlap, Port, Probe, RestartWhen, Setting, Source, Spec, Strategy, Undo, When,
+    ClientPatience, Command, Destination, MessageFormat, Occasion, Overlap, Port, Probe, RestartWhen,
+    Setting, Source, Spec, Strategy, Undo, When,
 };
 use windlass_core::units::{Bytes, Span};
 
@@ -273,4 +274,39 @@ fn a_specification_is_read_back_as_written() {
     let spec = spec(SHOP, "production", &SHOP_SETTINGS);
     let text = serde_json::to_string(&spec).unwrap();
     assert_eq!(serde_json::from_str::<Spec>(&text).unwrap(), spec);
+}
+
+#[test]
+fn who_is_told_of_what() {
+    let text = "[app]\nname = \"shop\"\n[services.web]\ncommand = \"./web\"\n[settings]\nCHAT = { secret = true }\n\
+                [notify.chat]\nurl = \"{settings.CHAT}\"\nformat = \"slack\"\n\
+                [notify.log]\nurl = \"http://127.0.0.1:9000/x\"\non = [\"deployed\", \"unhealthy\"]\n";
+    let spec = spec(text, "local", &[("CHAT", "1"), ("UNUSED", "2")]);
+    let chat = &spec.notify["chat"];
+    assert_eq!((chat.url.to_string().as_str(), chat.format), ("{settings.CHAT}", MessageFormat::Slack));
+    let all_but_deployed = Occasion::ALL.into_iter().filter(|occasion| *occasion != Occasion::Deployed);
+    assert_eq!(chat.on, all_but_deployed.collect::<Vec<_>>());
+    let log = &spec.notify["log"];
+    assert_eq!((&log.on, log.format), (&vec![Occasion::Deployed, Occasion::Unhealthy], MessageFormat::Json));
+    assert!(spec.settings.contains_key("CHAT"), "its value has to reach the host side");
+    // Who is told is nothing that a service sees.
+    let digest = |spec: &Spec| spec.service_digest(&name("web"), "files");
+    let mut other = spec.clone();
+    other.notify.clear();
+    assert_eq!(digest(&other), digest(&spec));
+}
+
+#[test]
+fn how_long_is_waited() {
+    let text = "[app]\nname = \"shop\"\n[services.web]\ncommand = \"./web\"\nport = \"auto\"\n\
+                stop = { quiet = { signal = \"SIGTSTP\", wait = \"5m\", idle = \"./idle {app}\" } }\n";
+    let usual = spec(text, "local", &[]);
+    assert_eq!(usual.listen.patience, ClientPatience::default());
+    let quiet = usual.services["web"].stop.quiet.as_ref().unwrap();
+    assert_eq!(quiet.idle.as_ref().map(argv), Some(vec!["./idle".to_owned(), "{app}".to_owned()]));
+    let typed =
+        format!("{text}[listen]\nhead_timeout = \"1s\"\nkeep_timeout = \"2s\"\nwrite_timeout = \"3s\"\n");
+    let patience =
+        ClientPatience { head: Span::from_secs(1), keep: Span::from_secs(2), write: Span::from_secs(3) };
+    assert_eq!(spec(&typed, "local", &[]).listen.patience, patience);
 }

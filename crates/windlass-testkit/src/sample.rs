@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use windlass_core::name::Name;
 use windlass_core::plan::Source;
 use windlass_core::spec::{
-    self, Build, BuildStep, Checks, Command, Credential, Deploy, Engine, Job, Limits, Listen, Port, Resource,
-    Restart, RestartWhen, Service, Spec, Stop, Strategy, Template, Undo, When,
+    self, Build, BuildStep, Checks, ClientPatience, Command, Credential, Deploy, Engine, Job, Limits, Listen,
+    Port, Resource, Restart, RestartWhen, Service, Spec, Stop, Strategy, Template, Undo, When,
 };
 use windlass_core::units::Span;
 
@@ -49,6 +49,7 @@ pub fn shop() -> Spec {
             https: vec![],
             tls: vec![],
             redirect_to_https: false,
+            patience: ClientPatience::default(),
         },
         routes: vec![],
         deploy: Deploy {

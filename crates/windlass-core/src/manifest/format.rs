@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::name::Name;
 use crate::spec::Template;
+use crate::store::{Address, Place};
 use crate::units::{Bytes, Span};
 
 use super::kind::or;
@@ -58,6 +59,10 @@ pub enum Format {
     HeaderValue,
     /// An account of the machine.
     User,
+    /// Where a store is reached.
+    StoreAddress,
+    /// A place in a store.
+    Place,
     /// What stands before a URL's colon.
     Scheme,
 }
@@ -118,6 +123,8 @@ impl Format {
             Self::HeaderName => "a header's name",
             Self::HeaderValue => "a header's value",
             Self::User => "an account",
+            Self::StoreAddress => "an address such as \"https://vault.example.org:8200\"",
+            Self::Place => "a place in a store such as \"vault:shop/db#password\"",
             Self::Scheme => "a scheme such as \"https\"",
         }
     }
@@ -160,9 +167,22 @@ impl Format {
             Self::HeaderName => header_name(text),
             Self::HeaderValue => header_value(text),
             Self::User => user(text),
+            Self::StoreAddress => store_address(text),
+            Self::Place => place(text),
             Self::Scheme => scheme(text),
         }
     }
+}
+
+fn store_address(text: &str) -> Result<(), Misfit> {
+    Address::parse(text).map(drop).map_err(|what| {
+        misfit("bad-address", format!("{text:?} {what}"))
+            .help("write it like \"https://vault.example.org:8200\"")
+    })
+}
+
+fn place(text: &str) -> Result<(), Misfit> {
+    Place::parse(text).map(drop).map_err(|(message, help)| misfit("bad-place", message).help(help))
 }
 
 fn template(text: &str) -> Result<(), Misfit> {

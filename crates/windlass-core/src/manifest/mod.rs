@@ -32,6 +32,7 @@ use toml::de::DeTable;
 use crate::diag::{self, Diag};
 use crate::name::Name;
 use crate::settings::Declared;
+use crate::store::Store;
 
 pub(crate) use format::sounds_secret;
 pub(crate) use shape::{narrow, require};
@@ -147,6 +148,12 @@ impl Manifest {
         self.overlaid(environment).is_some_and(|root| {
             root.any_text(&|key, text| refers(text) || (key == "basic_auth" && text == name))
         })
+    }
+
+    /// The stores that `environment` can ask.
+    #[must_use]
+    pub fn stores(&self, environment: &str) -> IndexMap<String, Store> {
+        self.overlaid(environment).map(|root| crate::resolve::stores(&root)).unwrap_or_default()
     }
 
     pub(crate) fn faults(&self) -> &[Diag] {

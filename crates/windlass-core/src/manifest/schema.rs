@@ -148,6 +148,8 @@ fn of_format(format: Format) -> Json {
             json!({ "enum": words })
         }
         Format::HeaderName => pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"),
+        Format::StoreAddress => pattern("^https?://"),
+        Format::Place => pattern("^[a-z][a-z0-9-]*:.+$"),
         Format::User => pattern("^[a-z_][a-z0-9_-]*$"),
         Format::AnyOrEmpty
         | Format::Template

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use super::node::{Node, Value};
 use crate::settings::{Bounds, Declared, Kind};
 use crate::spec::{Engine, Reference, Template};
+use crate::store::Place;
 
 /// What a setting is without a table around it: its default. Written out as a table here, so that an
 /// environment's value replaces the default and leaves the rest of the declaration.
@@ -40,7 +41,7 @@ fn spell_out(settings: &mut Node) {
 }
 
 /// The ways in which the manifest can give a setting a value.
-pub(crate) const SOURCES: [&str; 3] = ["default", "value", "url"];
+pub(crate) const SOURCES: [&str; 4] = ["default", "value", "url", "from"];
 
 /// In an environment's settings `over`, one way to give a value replaces another one `below`.
 pub(super) fn replace_sources(below: &mut Node, over: &Node) {
@@ -87,6 +88,7 @@ fn setting(node: &Node, lines: &Lines) -> Declared {
         (None, Some(url)) => url::template(url),
         (None, None) => None,
     };
+    let from = given("from").and_then(Node::text).and_then(|text| Place::parse(text).ok());
     let source = SOURCES.iter().find_map(|source| given(source));
     Declared {
         kind,
@@ -100,10 +102,12 @@ fn setting(node: &Node, lines: &Lines) -> Declared {
             schemes: given("schemes").and_then(texts).unwrap_or_default(),
             separator: owned("separator").unwrap_or_else(|| ",".to_owned()),
         },
-        secret: truth("secret").unwrap_or_default(),
+        // What somebody keeps in a store of secrets is one, unless they say otherwise.
+        secret: truth("secret").unwrap_or(from.is_some()),
         required: truth("required").unwrap_or(default.is_none()),
         default: default.and_then(plain),
         composed,
+        from,
         services: given("services").and_then(texts),
         file: truth("file").unwrap_or_default(),
         help: owned("help"),

@@ -16,6 +16,7 @@ mod read;
 mod resource;
 mod route;
 mod service;
+mod store;
 
 use indexmap::{IndexMap, IndexSet};
 
@@ -27,6 +28,7 @@ use crate::settings::Declared;
 use crate::spec::{Port, Reference, Setting, Spec, Template};
 
 use read::Reader;
+pub(crate) use store::stores;
 
 /// The specification of `environment`. `settings` are all that were found, with those that have a
 /// default and were not (see [`Manifest::settings`]); names and fingerprints only.
@@ -44,6 +46,7 @@ pub fn resolve(
     };
     let mut diags = manifest.faults().to_vec();
     let spec = of_environment(manifest, environment, &root, Some(settings), &mut diags);
+    faults::keys_of_kind(manifest.root(), &mut diags);
     faults::both_kinds(manifest.root(), &mut diags);
     diags.retain(Diag::is_error);
     diag::sort(&mut diags);
@@ -55,6 +58,7 @@ pub fn resolve(
 
 /// Reports what can be found without the values of settings, in every environment.
 pub(crate) fn examine(manifest: &Manifest, diags: &mut Vec<Diag>) {
+    faults::keys_of_kind(manifest.root(), diags);
     faults::both_kinds(manifest.root(), diags);
     for environment in manifest.environments() {
         let Some(root) = manifest.overlaid(&environment) else { continue };

@@ -4,7 +4,9 @@ use super::read::Reader;
 use crate::manifest::Node;
 use crate::manifest::fields::{DEPLOY, LISTEN, RATE_LIMIT, ROUTE, SMOKE, TLS};
 use crate::name::Name;
-use crate::spec::{Access, Deploy, Destination, Header, Listen, RateLimit, Route, SmokeTest, Tls};
+use crate::spec::{
+    Access, ClientPatience, Deploy, Destination, Header, Listen, RateLimit, Route, SmokeTest, Tls,
+};
 use crate::units::Bytes;
 
 /// Where the proxy listens when nothing is said.
@@ -26,6 +28,11 @@ pub(super) fn listen(node: Option<&Node>, has_routes: bool) -> Listen {
         https: read.texts("https"),
         tls: read.items("tls").into_iter().filter_map(tls).collect(),
         redirect_to_https: read.bool("redirect_to_https"),
+        patience: ClientPatience {
+            head: read.span("head_timeout"),
+            keep: read.span("keep_timeout"),
+            write: read.span("write_timeout"),
+        },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Kind;
 use crate::spec::Template;
+use crate::store::Place;
 
 /// A setting as declared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Declared {
     pub default: Option<String>,
     /// What it is put together from where no layer has a value.
     pub composed: Option<Template>,
+    /// Where in which store its value is, where one is asked.
+    pub from: Option<Place>,
     /// The services, jobs and crons that get it (`build` for the build steps); `None`: all.
     pub services: Option<Vec<String>>,
     /// Whether processes find it in a file, whose path they get, and not in their environment.
@@ -76,6 +79,7 @@ impl Default for Declared {
             required: true,
             default: None,
             composed: None,
+            from: None,
             services: None,
             file: false,
             help: None,

@@ -46,10 +46,14 @@ fn entry(name: &str, setting: &Declared) -> String {
     if let Some(template) = &setting.composed {
         text.push_str(&format!("# put together: {}\n", one_line(&template.to_string())));
     }
+    if let Some(place) = &setting.from {
+        text.push_str(&format!("# from a store: {place}\n"));
+    }
     let default = setting.default.as_deref().filter(|_| !setting.secret);
     // A value with a NUL is refused when the manifest is read.
     let line = write([(name, default.unwrap_or_default())]).unwrap_or_else(|_| format!("{name}=\n"));
-    let holds = setting.default.is_some() || setting.composed.is_some() || !setting.required;
+    let given = setting.default.is_some() || setting.composed.is_some() || setting.from.is_some();
+    let holds = given || !setting.required;
     text.push_str(if holds { "#" } else { "" });
     text.push_str(&line);
     text
@@ -92,6 +96,19 @@ mod tests {
     use super::*;
     use crate::settings::{Bounds, Kind, dotenv};
     use proptest::prelude::*;
+
+    /// An empty value in the file would stand above the store.
+    #[test]
+    fn what_a_store_has_need_not_be_filled_in() {
+        let from = crate::store::Place::parse("vault:shop/db#password").ok();
+        let declared = IndexMap::from([(
+            "DB_PASSWORD".to_owned(),
+            Declared { secret: true, from, ..Declared::default() },
+        )]);
+        let text = template("shop", "production", &declared);
+        let expected = "# string, secret, required\n# from a store: vault:shop/db#password\n#DB_PASSWORD=\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
 
     // proves: APE-3
     #[test]

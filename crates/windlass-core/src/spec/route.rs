@@ -17,6 +17,28 @@ pub struct Listen {
     pub tls: Vec<Tls>,
     /// Whether clear-text requests are redirected to HTTPS.
     pub redirect_to_https: bool,
+    /// How long clients are waited for.
+    #[serde(default)]
+    pub patience: ClientPatience,
+}
+
+/// How long the proxy waits for a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientPatience {
+    /// For one request's head, and for the first byte of a new connection.
+    pub head: Span,
+    /// For the next request on a kept connection (HTTP/1).
+    pub keep: Span,
+    /// For it to take any of the answer that is ready for it (HTTP/1).
+    pub write: Span,
+}
+
+impl Default for ClientPatience {
+    /// What holds where the manifest says nothing.
+    fn default() -> Self {
+        Self { head: Span::from_secs(20), keep: Span::from_secs(75), write: Span::from_secs(60) }
+    }
 }
 
 /// A certificate and its key.

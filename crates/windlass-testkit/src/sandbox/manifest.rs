@@ -80,8 +80,9 @@ impl Manifest {
         }
         text += &format!(
             "\n[listen]\nhttp = \"127.0.0.1:{port}\"\n\n[[routes]]\npath = \"/\"\nservice = \"web\"\n{route}\n\
-             \n[deploy]\n{bake}{drain}{disk}max_p95_ratio = 100000.0\n{deploy}\n{more}\n",
+             \n[deploy]\n{bake}{drain}{disk}{ratio}{deploy}\n{more}\n",
             bake = line(deploy, "bake", "bake = \"200ms\""),
+            ratio = line(deploy, "max_p95_ratio", "max_p95_ratio = 100000.0"),
             drain = line(deploy, "drain", "drain = \"5s\""),
             disk = line(deploy, "min_free_disk", "min_free_disk = \"1MiB\""),
         );

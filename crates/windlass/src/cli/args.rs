@@ -42,6 +42,9 @@ pub(super) struct Options {
     /// The manifest [default: windlass.toml here or in a directory above]
     #[arg(long, value_name = "PATH", global = true)]
     pub(super) file: Option<PathBuf>,
+    /// Do not ask external stores; what only they have counts as there
+    #[arg(long, global = true)]
+    pub(super) offline: bool,
     /// Print JSON: one document, or one line for each event
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -111,13 +114,13 @@ pub(super) enum Verb {
     /// Run a job of the manifest, or any command with the application's environment
     #[command(after_help = "Examples:\n  windlass run seed\n  windlass run -- python manage.py shell")]
     Run(Run),
-    /// The settings: values and sources, a template, differences, and what is wrong with them
-    Config(config::Config),
     /// Have everything started again with the machine
     #[command(after_help = "Examples:\n  windlass host enable\n  windlass host status")]
     Host(Host),
     /// The encrypted file of settings: values, who can read them
     Secrets(secrets::Secrets),
+    /// The settings: values and sources, a template, differences, and what is wrong with them
+    Config(config::Config),
     /// Stop everything, Windlass's own processes among it
     #[command(after_help = "Examples:\n  windlass down\n  windlass down --delete-data --yes")]
     Down(Down),
@@ -288,4 +291,50 @@ fn since(text: &str) -> Result<Since, String> {
         return Ok(Since::At(moment.timestamp().as_millisecond()));
     }
     text.parse().map(Since::Ago).map_err(|_| "write it like 10m, 2h, or 2026-11-21T09:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+
+    /// Commands of a help text: the lines that begin with `  windlass`.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  windlass "));
+        lines
+            .map(|line| {
+                // What follows in a wide column explains it; a redirection is the shell's.
+                let line = line.split("   ").next().unwrap_or(line).split(" > ").next().unwrap_or(line);
+                std::iter::once("windlass").chain(line.split_whitespace()).map(str::to_owned).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_verb_shows_examples_and_they_are_right() {
+        let mut command = Arguments::command();
+        command.build();
+        command.clone().debug_assert();
+        let mut helps = vec![command.get_after_help().unwrap().to_string()];
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+            let help = verb.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let name = format!("windlass {}", verb.get_name());
+            assert!(help.contains(&name), "{name} shows no example of itself");
+            helps.push(help);
+        }
+        for words in helps.iter().flat_map(|help| examples(help)) {
+            if let Err(error) = Arguments::try_parse_from(&words) {
+                panic!("{words:?}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_can_be_written_in_three_ways() {
+        assert!(matches!(since("10m"), Ok(Since::Ago(span)) if span.as_millis() == 600_000));
+        assert!(matches!(since("2026-11-21T01:02:03.004Z"), Ok(Since::At(1_795_222_923_004))));
+        assert!(matches!(since("2026-11-21T01:02:03"), Ok(Since::At(_))));
+        assert!(since("yesterday").unwrap_err().contains("10m"));
+    }
 }

@@ -1,6 +1,6 @@
 //! What every verb needs: the project, its manifest and settings, and a way to print.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,16 +12,18 @@ use windlass_core::protocol::{FingerprintKey, Values};
 use windlass_core::resolve::resolve;
 use windlass_core::settings::Fault;
 use windlass_core::spec::Spec;
+use windlass_core::store::Place;
 
 use super::args::Options;
-use super::failure::{Failure, USAGE};
+use super::failure::{FAILED, Failure, USAGE};
+use super::stored::Stored;
 use crate::layout::Layout;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::project::source::{self, Selection};
 use crate::project::version;
 use crate::settings::sealed::{self, Keyring};
-use crate::settings::{self, Below, Found};
+use crate::settings::{self, Below, Found, Unstored};
 
 /// The manifest's usual name.
 pub(super) const MANIFEST: &str = "windlass.toml";
@@ -31,6 +33,8 @@ pub(super) struct Context {
     pub(super) options: Options,
     /// Found when they are first needed, and once: a person is not asked twice.
     keyring: OnceCell<Keyring>,
+    /// What external stores answered.
+    stored: Stored,
 }
 
 /// A project, as far as it can be known without its environment.
@@ -56,7 +60,8 @@ impl Context {
             console::set_colors_enabled(false);
             console::set_colors_enabled_stderr(false);
         }
-        Ok(Self { options, keyring: OnceCell::new() })
+        let stored = Stored::new(options.offline);
+        Ok(Self { options, keyring: OnceCell::new(), stored })
     }
 
     /// Who asks, for the records: account and machine.
@@ -161,13 +166,27 @@ impl Context {
         let _ = write!(io::stderr(), "{}", project_diag::render(diags, text, file, style));
     }
 
-    /// The specification and the values of its settings. All that is wrong with either is told at
-    /// once.
+    /// The specification and the values of all its settings, as a run needs them. All that is wrong
+    /// with either is told at once.
     pub(super) fn specification(
         &self,
         project: &Project,
         key: &FingerprintKey,
     ) -> Result<(Spec, Values), Failure> {
+        let (spec, values, left_out) = self.known(project, key)?;
+        if left_out.is_empty() {
+            return Ok((spec, values));
+        }
+        let message = format!("--offline leaves out {}, which only a store has", left_out.join(", "));
+        Err(Failure::usage(message, "call again without --offline, or set them in the environment"))
+    }
+
+    /// The same without those that only a store has, where no store may be asked, and their names.
+    pub(super) fn known(
+        &self,
+        project: &Project,
+        key: &FingerprintKey,
+    ) -> Result<(Spec, Values, Vec<String>), Failure> {
         let environment = project.environment.as_str();
         let found = self.settings(project).map_err(|faults| self.refuse(project, &faults, &[]))?;
         for warning in &found.assembled.warnings {
@@ -176,7 +195,14 @@ impl Context {
         let faults = found.errors(environment, &project.file);
         let (known, values) = found.split(key);
         match resolve(&project.manifest, environment, &known) {
-            Ok(spec) if faults.is_empty() => Ok((Spec { sealed: found.sealed, ..spec }, Values(values))),
+            Ok(spec) if faults.is_empty() => {
+                let spec = Spec { sealed: found.sealed, ..spec };
+                Ok((spec, Values(values), found.unstored.left_out))
+            }
+            // The manifest is right, and may go as it is another time.
+            Ok(_) if found.unstored.are_all(&faults) => {
+                Err(Failure { code: FAILED, ..self.refuse(project, &faults, &[]) })
+            }
             Ok(_) => Err(self.refuse(project, &faults, &[])),
             Err(diags) => Err(self.refuse(project, &faults, &diags)),
         }
@@ -192,9 +218,28 @@ impl Context {
         let declared = project.manifest.settings(environment);
         let env = |name: &str| std::env::var(name).ok();
         let (sealed, version) = sealed::layer(&project.directory, environment, || self.keyring())?.unzip();
-        let below = Below { sealed, ..Below::default() };
+        let unstored = RefCell::new(Unstored::default());
+        let stores = |wanted: &[(&str, &Place)]| {
+            self.stored.values(project, environment, &declared, wanted, &unstored)
+        };
+        let below = Below { sealed, stores: Some(&stores) };
         let assembled = settings::load(&project.directory, environment, &declared, &env, below)?;
-        Ok(Found { declared, assembled, sealed: version })
+        Ok(Found { unstored: unstored.into_inner(), assembled, declared, sealed: version })
+    }
+
+    /// Says which settings have no value because of a store, where that stops nothing.
+    pub(super) fn tell_unstored(&self, found: &Found) {
+        for fault in &found.unstored.faults {
+            self.say(&format!("warning: {fault}"));
+        }
+        self.tell_left_out(&found.unstored.left_out);
+    }
+
+    /// Says which settings were not looked up.
+    pub(super) fn tell_left_out(&self, names: &[String]) {
+        if !names.is_empty() {
+            self.say(&format!("note: not looked up, because only a store has them: {}", names.join(", ")));
+        }
     }
 
     /// Prints faults of settings, and those of the manifest, and answers the failure that they are.

@@ -9,6 +9,7 @@ mod client;
 mod context;
 mod failure;
 mod follow;
+mod stored;
 mod verbs;
 
 use std::process::ExitCode;
@@ -60,9 +61,9 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Runs(args) => verbs::runs::run(&context, args.limit).await,
         Verb::Logs(args) => verbs::logs::run(&context, args).await,
         Verb::Run(args) => verbs::run::run(&context, args).await,
-        Verb::Config(args) => verbs::config::run(&context, args),
         Verb::Host(args) => verbs::host::run(&context, args).await,
         Verb::Secrets(args) => verbs::secrets::run(&context, args).await,
+        Verb::Config(args) => verbs::config::run(&context, args),
         Verb::Down(args) => verbs::down::run(&context, args.delete_data).await,
         Verb::Schema => verbs::schema::run(),
         Verb::Completion(args) => verbs::completion::run(args.shell),

@@ -5,9 +5,11 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::launch::{End, Exit};
+use windlass_core::manifest::nearest;
+use windlass_core::name::Name;
 use windlass_core::plan::{PLAN_VERSION, Plan, Request, Tree};
 use windlass_core::protocol::{Answer, Refusal, RunWhat, Values};
-use windlass_core::spec::{Job, Limits, Undo, When};
+use windlass_core::spec::{Job, Limits, Spec, Undo, When};
 use windlass_core::units::Span;
 
 use super::Host;
@@ -32,16 +34,7 @@ impl Host {
         let spec = active.release.spec;
         let (title, job) = match what {
             RunWhat::Job(name) => {
-                let known = || spec.jobs.keys().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                let job = spec.jobs.get(&name).cloned().ok_or_else(|| {
-                    let hint = match known() {
-                        known if known.is_empty() => "the manifest has no jobs; `windlass run -- COMMAND` \
-                                                      runs any command"
-                            .to_owned(),
-                        known => format!("there are {known}; `windlass run -- COMMAND` runs any command"),
-                    };
-                    No::new(Refusal::NotFound, format!("there is no job {name}"), hint)
-                })?;
+                let job = spec.jobs.get(&name).cloned().ok_or_else(|| unknown_job(&spec, &name))?;
                 (name.to_string(), job)
             }
             RunWhat::Command(command) => {
@@ -116,6 +109,18 @@ impl Host {
         };
         Ok((code, in_words(&ended)))
     }
+}
+
+fn unknown_job(spec: &Spec, name: &Name) -> No {
+    let names: Vec<&str> = spec.jobs.keys().map(Name::as_str).collect();
+    let hint = match (nearest(name.as_str(), names.iter().copied()), names.as_slice()) {
+        (Some(meant), _) => format!("did you mean {meant}?"),
+        (None, []) => "the manifest has no jobs; `windlass run -- COMMAND` runs any command".to_owned(),
+        (None, names) => {
+            format!("there are {}; `windlass run -- COMMAND` runs any command", names.join(", "))
+        }
+    };
+    No::new(Refusal::NotFound, format!("there is no job {name}"), hint)
 }
 
 fn signal_number(name: &str) -> i32 {

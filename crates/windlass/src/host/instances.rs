@@ -16,6 +16,7 @@ use windlass_core::units::{Bytes, Span};
 use super::Host;
 use super::fill::{Fill, Subject};
 use super::identity::Identity;
+use super::quiet::running;
 use crate::health::{self, Target};
 use crate::runtime::process;
 
@@ -237,8 +238,9 @@ impl Host {
                 Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
             };
             if let Some(quiet) = &stop.quiet {
+                let pid = running(&directory);
                 process::signal(&directory, &quiet.signal).await.map_err(failed)?;
-                self.await_idle(id, quiet).await;
+                self.await_idle(id, quiet, pid).await;
             }
             process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
         }

@@ -1,5 +1,6 @@
 //! Waiting for a worker that was told to take no more work.
 
+use std::path::Path;
 use std::time::Duration;
 
 use windlass_core::launch::{ProcessState, Status};
@@ -15,44 +16,53 @@ use crate::runtime::process;
 const PACE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The process that runs there.
+pub(super) fn running(directory: &Path) -> Option<i32> {
+    process::observe(directory).and_then(|seen| seen.status).as_ref().and_then(pid)
+}
+
+fn pid(status: &Status) -> Option<i32> {
+    match status.state {
+        ProcessState::Running { pid, .. } => Some(pid),
+        _ => None,
+    }
+}
+
 impl Host {
-    /// Returns when the worker has ended, says that it is idle, or has had its time.
-    pub(super) async fn await_idle(&self, id: &InstanceId, quiet: &Quiet) {
+    /// Returns when the worker, which was this process when it was told, has ended, says that it is
+    /// idle, or has had its time.
+    pub(super) async fn await_idle(&self, id: &InstanceId, quiet: &Quiet, worker: Option<i32>) {
+        let Some(worker) = worker else { return };
         let waiting = async {
             match &quiet.idle {
                 Some(idle) => tokio::select! {
-                    () = self.until_gone(id) => {}
-                    () = self.until_idle(id, idle) => {}
+                    () = self.until_gone(id, worker) => {}
+                    () = self.until_idle(id, idle, worker) => {}
                 },
-                None => self.until_gone(id).await,
+                None => self.until_gone(id, worker).await,
             }
         };
         let _its_time_is_over = tokio::time::timeout(quiet.wait.as_duration(), waiting).await;
     }
 
-    /// Returns when the process that runs now has ended. Its keeper may be about to start it again,
-    /// which must not come to that: the new one would take work.
-    async fn until_gone(&self, id: &InstanceId) {
+    /// Returns when the process has ended. Its keeper may be about to start it again, or has: that one
+    /// must not go on, because it takes work.
+    async fn until_gone(&self, id: &InstanceId, worker: i32) {
         let Ok(mut changes) = process::watch(&self.layout.instance(id)).await else { return };
-        let mut first: Option<Status> = None;
         while let Some(status) = changes.recv().await {
-            let same = first.as_ref().is_none_or(|first| first.restarts == status.restarts);
-            if !same || !matches!(status.state, ProcessState::Running { .. }) {
+            if pid(&status) != Some(worker) {
                 return;
             }
-            first.get_or_insert(status);
         }
     }
 
     /// Returns when the worker's own command says that it holds no work.
-    async fn until_idle(&self, id: &InstanceId, idle: &Command) {
-        let directory = self.layout.instance(id);
-        let Ok(identity) = Identity::read(&directory) else { return std::future::pending().await };
+    async fn until_idle(&self, id: &InstanceId, idle: &Command, worker: i32) {
+        let Ok(identity) = Identity::read(&self.layout.instance(id)) else {
+            return std::future::pending().await;
+        };
         let Ok(mut target) = self.target(&identity).await else { return std::future::pending().await };
-        let status = process::observe(&directory).and_then(|seen| seen.status);
-        if let Some(Status { state: ProcessState::Running { pid, .. }, .. }) = status {
-            target.env.push(("WINDLASS_PID".to_owned(), pid.to_string()));
-        }
+        target.env.push(("WINDLASS_PID".to_owned(), worker.to_string()));
         let probe = Probe::Command(idle.clone());
         while health::probe(&probe, &target, PATIENCE).await.is_err() {
             tokio::time::sleep(PACE).await;

@@ -7,7 +7,7 @@ use windlass_core::edge::{Endpoint, EndpointCheck, Pool, Table, TableRoute, Targ
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::plan::{Plan, Traffic};
-use windlass_core::spec::{Destination, Listen, Probe, Reference, Route, Spec};
+use windlass_core::spec::{ClientPatience, Destination, Listen, Probe, Reference, Route, Spec};
 
 use super::identity::Identity;
 use super::settings::Settings;
@@ -147,7 +147,8 @@ impl Host {
 }
 
 fn nowhere() -> Listen {
-    Listen { http: Vec::new(), https: Vec::new(), tls: Vec::new(), redirect_to_https: false }
+    let patience = ClientPatience::default();
+    Listen { http: Vec::new(), https: Vec::new(), tls: Vec::new(), redirect_to_https: false, patience }
 }
 
 fn label(number: usize, route: &Route) -> String {

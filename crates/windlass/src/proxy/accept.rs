@@ -46,7 +46,8 @@ pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener, secure: bo
 
 async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, secure: bool) {
     let _ = stream.set_nodelay(true);
-    let conn = Rc::new(Conn::new(peer, secure));
+    let patience = worker.edge.live().table.listen.patience;
+    let conn = Rc::new(Conn::new(peer, secure, patience));
     let _listed = Listed::new(&worker, &conn);
     if !secure {
         return speak_http1(&worker, &conn, Stream::Tcp(stream)).await;

@@ -4,20 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use http::HeaderValue;
 use tokio::time::Instant;
+use windlass_core::spec::ClientPatience;
 
 use super::timer::Timer;
 use super::tunnel::Tunnel;
-
-/// How long a new connection may say nothing, and how long it has for one request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a kept connection may be silent between two requests.
-const KEEP_TIMEOUT: Duration = Duration::from_secs(75);
-/// How long a client may take none of the answer that is ready for it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a connection is doing.
 #[derive(Clone, Copy)]
@@ -44,6 +37,7 @@ pub(super) struct Conn {
     pub(super) timer: Rc<Timer>,
     /// What the connection turns into after a 101.
     pub(super) tunnel: RefCell<Option<Box<Tunnel>>>,
+    patience: ClientPatience,
     phase: Cell<Phase>,
     content_lengths: Cell<u8>,
     line: RefCell<LineStart>,
@@ -53,7 +47,7 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub(super) fn new(peer: SocketAddr, secure: bool) -> Self {
+    pub(super) fn new(peer: SocketAddr, secure: bool, patience: ClientPatience) -> Self {
         let ip = peer.ip().to_canonical();
         let text = ip.to_string();
         Self {
@@ -63,7 +57,8 @@ impl Conn {
             multiplexed: Cell::new(false),
             timer: Rc::default(),
             tunnel: RefCell::new(None),
-            phase: Cell::new(Phase::Quiet(Instant::now() + HEAD_TIMEOUT)),
+            patience,
+            phase: Cell::new(Phase::Quiet(Instant::now() + patience.head.as_duration())),
             content_lengths: Cell::new(0),
             line: RefCell::default(),
             blocked_since: Cell::new(None),
@@ -104,7 +99,7 @@ impl Conn {
 
     /// A request is answered, at `now`.
     pub(super) fn request_ends(&self, now: Instant) {
-        self.phase.set(Phase::Quiet(now + KEEP_TIMEOUT));
+        self.phase.set(Phase::Quiet(now + self.patience.keep.as_duration()));
     }
 
     /// Whether no request is under way.
@@ -116,13 +111,13 @@ impl Conn {
     pub(super) fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.remember(cx);
         if let Some(since) = self.blocked_since.get() {
-            return self.timer.poll(cx, since + WRITE_TIMEOUT);
+            return self.timer.poll(cx, since + self.patience.write.as_duration());
         }
         match self.phase.get() {
             Phase::Busy => Poll::Pending,
             Phase::Quiet(deadline) | Phase::Head(Some(deadline)) => self.timer.poll(cx, deadline),
             Phase::Head(None) => {
-                let deadline = Instant::now() + HEAD_TIMEOUT;
+                let deadline = Instant::now() + self.patience.head.as_duration();
                 self.phase.set(Phase::Head(Some(deadline)));
                 self.timer.poll(cx, deadline)
             }

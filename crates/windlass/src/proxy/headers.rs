@@ -153,6 +153,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use windlass_core::spec::ClientPatience;
 
     fn map(lines: &[(&str, &str)]) -> HeaderMap {
         lines
@@ -198,7 +199,8 @@ mod tests {
 
     #[test]
     fn what_a_client_claims_of_itself_is_replaced() {
-        let conn = Conn::new("203.0.113.9:1234".parse::<SocketAddr>().unwrap(), true);
+        let conn =
+            Conn::new("203.0.113.9:1234".parse::<SocketAddr>().unwrap(), true, ClientPatience::default());
         let mut headers = map(&[
             ("host", "example.org"),
             ("x-forwarded-for", "1.2.3.4"),

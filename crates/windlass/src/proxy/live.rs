@@ -85,6 +85,7 @@ impl Live {
                     https: Vec::new(),
                     tls: Vec::new(),
                     redirect_to_https: false,
+                    patience: windlass_core::spec::ClientPatience::default(),
                 },
                 routes: Vec::new(),
                 pools: IndexMap::new(),

@@ -16,6 +16,27 @@ pub struct Found {
     pub assembled: Assembled,
     /// The encrypted file that was read, and as of which write.
     pub sealed: Option<SealedVersion>,
+    /// What external stores should have and did not give.
+    pub unstored: Unstored,
+}
+
+/// Settings without a value because of an external store.
+#[derive(Debug, Default)]
+pub struct Unstored {
+    /// Why they have none.
+    pub faults: Vec<Fault>,
+    /// Whether any of these is a fault of the manifest.
+    pub of_manifest: bool,
+    /// Those that were not asked for.
+    pub left_out: Vec<String>,
+}
+
+impl Unstored {
+    /// Whether there is nothing wrong beside what stores and the way to them are to blame for.
+    #[must_use]
+    pub fn are_all(&self, faults: &[Fault]) -> bool {
+        !self.of_manifest && faults.len() == self.faults.len()
+    }
 }
 
 impl Found {
@@ -24,13 +45,17 @@ impl Found {
     #[must_use]
     pub fn errors(&self, environment: &str, manifest: &str) -> Vec<Fault> {
         let (declared, assembled) = (&self.declared, &self.assembled);
+        let mistyped = self.mistyped();
         let weak = Audited { environment, declared, assembled, manifest }.weak();
-        let weak = weak.into_iter().filter(|finding| finding.severity == Severity::Error);
-        let mut faults = self.mistyped();
-        let mistyped: Vec<_> = faults.iter().map(|fault| (fault.file.clone(), fault.line)).collect();
-        // What is not even of the right form need not be told twice.
-        let weak = weak.map(|finding| finding.fault);
-        faults.extend(weak.filter(|fault| !mistyped.contains(&(fault.file.clone(), fault.line))));
+        let weak = weak.into_iter().filter(|finding| {
+            // What is not even of the right form need not be told twice.
+            let start = format!("{}: ", finding.setting);
+            finding.severity == Severity::Error
+                && !mistyped.iter().any(|fault| fault.message.starts_with(&start))
+        });
+        let mut faults = self.unstored.faults.clone();
+        faults.extend(weak.map(|finding| finding.fault));
+        faults.extend(mistyped);
         faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         faults
     }

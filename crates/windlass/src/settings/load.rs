@@ -6,17 +6,22 @@ use std::path::Path;
 
 use indexmap::IndexMap;
 use windlass_core::settings::{Assembled, Declared, Fault, File, Layers, Sealed, Secret, assemble, dotenv};
+use windlass_core::store::Place;
 
 /// The largest settings file that is read: more is a mistake.
 const LARGEST: u64 = 1 << 20;
 
-/// What lies below the settings files, read already by whoever can.
-#[derive(Debug, Default)]
-pub struct Below {
+/// Asks external stores for settings, each at its place; answers those that it got, each with its
+/// place in words.
+pub type Ask<'a> = &'a dyn Fn(&[(&str, &Place)]) -> IndexMap<String, (Secret, String)>;
+
+/// What lies below the settings files, from whoever can read it.
+#[derive(Default)]
+pub struct Below<'a> {
     /// The encrypted file, opened.
     pub sealed: Option<Sealed>,
-    /// What was asked of external stores, by setting, each with its place.
-    pub stores: IndexMap<String, (Secret, String)>,
+    /// Asks external stores, for what no higher layer has.
+    pub stores: Option<Ask<'a>>,
 }
 
 /// Reads the settings of `environment` for the project in `project`; `env` looks a name up in the
@@ -29,11 +34,25 @@ pub fn load(
     environment: &str,
     declared: &IndexMap<String, Declared>,
     env: &dyn Fn(&str) -> Option<String>,
-    below: Below,
+    below: Below<'_>,
 ) -> Result<Assembled, Vec<Fault>> {
     let mut warnings = vec![];
     let files = files(project, environment, env, &mut warnings)?;
-    let layers = Layers { environment: Some(env), files, sealed: below.sealed, stores: below.stores };
+    let has = |name: &str| {
+        env(name).is_some()
+            || files.iter().any(|file| file.entries.iter().any(|entry| entry.name == name))
+            || below.sealed.as_ref().is_some_and(|sealed| sealed.entries.contains_key(name))
+    };
+    let wanted: Vec<(&str, &Place)> = declared
+        .iter()
+        .filter_map(|(name, setting)| Some((name.as_str(), setting.from.as_ref()?)))
+        .filter(|(name, _)| !has(name))
+        .collect();
+    let stores = match below.stores {
+        Some(ask) if !wanted.is_empty() => ask(&wanted),
+        _ => IndexMap::new(),
+    };
+    let layers = Layers { environment: Some(env), files, sealed: below.sealed, stores };
     let mut assembled = assemble(declared, layers);
     warnings.append(&mut assembled.warnings);
     Ok(Assembled { warnings, ..assembled })
@@ -137,7 +156,7 @@ mod tests {
             (".env.production", "\nB=overlay\nSUM=${A}+${B}\n"),
             (".env.staging", "B=wrong\n"),
         ]);
-        let names = declared(&[
+        let mut names = declared(&[
             ("A", None),
             ("B", None),
             ("C", Some("d")),
@@ -145,6 +164,17 @@ mod tests {
             ("E", None),
             ("F", None),
         ]);
+        for name in ["A", "B", "F"] {
+            names[name].from = Some(Place::parse(&format!("vault:shop#{name}")).unwrap());
+        }
+        let from = Some(Place::parse("vault:shop#sealed").unwrap());
+        names.insert("SEALED".to_owned(), Declared { from, ..Declared::default() });
+        // Only what no higher layer has is asked for.
+        let stores = |wanted: &[(&str, &Place)]| {
+            assert_eq!(wanted.len(), 1);
+            let (name, place) = wanted[0];
+            IndexMap::from([(name.to_owned(), (Secret::new("store"), place.to_string()))])
+        };
         let env = |name: &str| match name {
             "A" => Some("environment".to_owned()),
             "HOME" => Some("/home/ada".to_owned()),
@@ -159,7 +189,7 @@ mod tests {
                     .collect(),
                 warnings: vec![],
             }),
-            stores: IndexMap::from([("F".to_owned(), (Secret::new("store"), "vault shop#f".to_owned()))]),
+            stores: Some(&stores),
         };
         let settings = load(dir.path(), "production", &names, &env, below).unwrap();
         let seen: Vec<String> = settings
@@ -177,11 +207,11 @@ mod tests {
                 "B=overlay .env.production:2",
                 "C=file .env:3",
                 "D=default default",
-                "F=store vault shop#f",
+                "F=store vault:shop#F",
+                "SEALED=sealed secrets.production.enc:5",
                 "SUM=environment+overlay .env.production:3",
                 "EXTRA=none-x .env:4",
                 "HOME=/from/file .env:5",
-                "SEALED=sealed secrets.production.enc:5",
             ]
         );
         assert!(!settings.has("E"));

@@ -11,7 +11,8 @@ mod load;
 mod redact;
 pub mod scratch;
 pub mod sealed;
+pub mod store;
 
-pub use found::{Found, fault_to_json};
-pub use load::{Below, load};
+pub use found::{Found, Unstored, fault_to_json};
+pub use load::{Ask, Below, load};
 pub use redact::Redactor;

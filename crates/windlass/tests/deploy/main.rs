@@ -7,13 +7,18 @@
     reason = "what stands around a test may end it as the test itself may"
 )]
 
+mod baking;
 mod basics;
+mod boot;
 mod jobs;
+mod logs;
 mod refusals;
 mod settings;
 mod signals;
 mod strategies;
+mod telling;
 mod trouble;
+mod workers;
 
 use windlass_testkit::sandbox::{Manifest, Sandbox, score};
 

@@ -57,7 +57,7 @@ fn markdown() -> String {
     for (verb, about) in &verbs {
         let help = printed(&[verb, "--help"]);
         let own: Vec<&str> = help.lines().filter(|line| !known.contains(&squeezed(line))).collect();
-        let own = own.join("\n");
+        let own = own.join("\n").replace("Options:\n\nExample", "Example");
         let own = own.strip_prefix(about.as_str()).unwrap_or(&own).trim().trim_end_matches("Options:").trim();
         write!(text, "\n## windlass {verb}\n\n{about}.\n\n```text\n{own}\n```\n").unwrap();
     }

@@ -11,4 +11,5 @@ mod restarting;
 mod static_files;
 mod support;
 mod switching;
+mod timeouts;
 mod upgrading;

@@ -20,7 +20,7 @@ use indexmap::IndexMap;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use windlass_core::edge::{Answer, Ask, Endpoint, Pool, Report, Table, TableRoute, Target};
-use windlass_core::spec::Listen;
+use windlass_core::spec::{ClientPatience, Listen};
 use windlass_core::units::{Bytes as Size, Span};
 
 /// The longest that anything in these tests may take.
@@ -155,6 +155,7 @@ pub(crate) fn table(generation: u64, release: &str, endpoints: &[(&str, SocketAd
             https: Vec::new(),
             tls: Vec::new(),
             redirect_to_https: false,
+            patience: ClientPatience::default(),
         },
         routes: vec![route("web", "/", Target::Pool("web".to_owned()))],
         pools: IndexMap::from([("web".to_owned(), pool)]),

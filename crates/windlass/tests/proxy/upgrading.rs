@@ -1,5 +1,6 @@
 //! WebSockets through the proxy, and how they end.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
@@ -95,4 +96,28 @@ fn when_the_endpoint_leaves_they_are_closed_politely_one_after_another() {
     assert!(*last - *first > Duration::from_millis(200), "all at once: {ends:?}");
     wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
     assert!(begin.elapsed() < Duration::from_secs(5));
+}
+
+/// WebSockets over HTTP/2 (RFC 8441) are not offered. Whoever could speak them is told so by the
+/// server's settings, and comes by HTTP/1.1, as browsers do by themselves.
+#[test]
+fn over_http2_no_websocket_is_offered() {
+    const ENABLE_CONNECT_PROTOCOL: u16 = 8;
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", echo_server())]));
+    let mut stream = std::net::TcpStream::connect(proxy.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // The client's preface and its empty settings.
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).unwrap();
+    let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+    assert_eq!((head[0], head[3], head[4]), (0, 4, 0), "the server's settings come first");
+    let mut settings = vec![0; length];
+    stream.read_exact(&mut settings).unwrap();
+    let offered: Vec<u16> =
+        settings.chunks(6).map(|setting| u16::from_be_bytes([setting[0], setting[1]])).collect();
+    assert!(!offered.is_empty() && !offered.contains(&ENABLE_CONNECT_PROTOCOL), "{offered:?}");
+    let mut socket = connect(proxy.address());
+    socket.send(Message::text("by HTTP/1.1")).unwrap();
+    assert_eq!(socket.read().unwrap().into_text().unwrap().as_str(), "by HTTP/1.1");
 }

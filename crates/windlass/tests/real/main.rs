@@ -24,3 +24,4 @@ mod guestbook;
 mod health_page;
 mod sealed;
 mod settings;
+mod stores;

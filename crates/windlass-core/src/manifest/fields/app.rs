@@ -1,13 +1,14 @@
 //! The manifest itself, the application and its build.
 
 use super::setting::A_SETTING;
-use super::{CRON, DEPLOY, ENV, JOB, LISTEN, NOTIFY, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE};
+use super::{CRON, DEPLOY, ENV, JOB, LISTEN, NOTIFY, PATHS, PATTERNS, RESOURCE, ROUTE, SERVICE, STORE};
 use crate::manifest::format::Format;
 use crate::manifest::kind::{Field, Kind, Table};
 
 const MAP_NAME: Format = Format::Name;
 
 // A constant cannot hold a reference to a temporary that refers to a static; these have a name.
+static A_STORE: Kind = Kind::Table(&STORE);
 static A_SERVICE: Kind = Kind::Table(&SERVICE);
 static A_JOB: Kind = Kind::Table(&JOB);
 static A_CRON: Kind = Kind::Table(&CRON);
@@ -24,6 +25,12 @@ const SETTINGS_FIELD: Field = Field::new(
     "settings",
     Kind::Map { key: Format::EnvName, of: &A_SETTING },
     "Values that differ between environments, and secrets. They are looked up in the environment, `.env.ENVIRONMENT` and `.env`, checked, and passed on as environment variables.",
+)
+.absent("none");
+const STORES_FIELD: Field = Field::new(
+    "stores",
+    Kind::Map { key: MAP_NAME, of: &A_STORE },
+    "Stores outside of the project that settings can take their values from.",
 )
 .absent("none");
 const BUILD_FIELD: Field = Field::new("build", Kind::Table(&BUILD), "How a release is made from the source.")
@@ -65,6 +72,7 @@ pub static ROOT: Table = Table {
         APP_FIELD,
         ENV_FIELD,
         SETTINGS_FIELD,
+        STORES_FIELD,
         BUILD_FIELD,
         SERVICES_FIELD,
         JOBS_FIELD,
@@ -87,6 +95,7 @@ pub static OVERLAY: Table = Table {
     fields: &[
         ENV_FIELD,
         SETTINGS_FIELD,
+        STORES_FIELD,
         BUILD_FIELD,
         SERVICES_FIELD,
         JOBS_FIELD,

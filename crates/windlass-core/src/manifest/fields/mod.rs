@@ -8,6 +8,7 @@ mod resource;
 mod route;
 mod service;
 mod setting;
+mod store;
 
 pub use app::{APP, BUILD, OVERLAY, ROOT, STEP};
 pub use deploy::{DEPLOY, SMOKE};
@@ -17,6 +18,7 @@ pub use resource::RESOURCE;
 pub use route::{LISTEN, RATE_LIMIT, ROUTE, TLS};
 pub use service::{CHECK, LIMITS, QUIET, RESTART, ROLLING, SERVICE, STOP, STRATEGY};
 pub use setting::{SETTING, URL};
+pub use store::STORE;
 
 use super::format::Format;
 use super::kind::{Field, Kind};

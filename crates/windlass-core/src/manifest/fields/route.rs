@@ -24,6 +24,24 @@ pub static LISTEN: Table = Table {
         .absent("none"),
         Field::new("redirect_to_https", Kind::Bool, "Whether clear-text requests are redirected to HTTPS.")
             .default("false"),
+        Field::new(
+            "head_timeout",
+            Kind::Text(Format::PositiveSpan),
+            "How long a client may take for one request's head, and to begin at all.",
+        )
+        .default("20s"),
+        Field::new(
+            "keep_timeout",
+            Kind::Text(Format::PositiveSpan),
+            "How long a kept HTTP/1 connection may be silent between two requests. Clients that speak HTTP/2 are asked every 30 seconds whether they are there.",
+        )
+        .default("75s"),
+        Field::new(
+            "write_timeout",
+            Kind::Text(Format::PositiveSpan),
+            "How long an HTTP/1 client may take nothing of an answer that is ready for it.",
+        )
+        .default("60s"),
     ],
 };
 

@@ -34,7 +34,7 @@ pub(super) static A_SETTING: Kind =
 pub static SETTING: Table = Table {
     name: "setting",
     header: "[settings]",
-    help: "Each key declares a setting. Its value comes from the environment variable of that name, then `.env.ENVIRONMENT`, then `.env`, then what the manifest says: `value`, `url` or `default`. A setting that must have a value and has none, and a value that is not what was declared, are errors, told before anything changes. Every setting, declared or only found in those files, is passed as an environment variable to all services, jobs, crons and build steps, unless `services` restricts it. `{settings.KEY}` stands for its value, in `env` only where it is secret.\n\nText, a number, `true` or `false` instead of the table is the default: `LOG_LEVEL = \"info\"`. In an environment it replaces the default, and what else is declared still holds.",
+    help: "Each key declares a setting. Its value comes from the environment variable of that name, then `.env.ENVIRONMENT`, then `.env`, then the store that it names, then what the manifest says: `value`, `url` or `default`. A setting that must have a value and has none, and a value that is not what was declared, are errors, told before anything changes. Every setting, declared or only found in those files, is passed as an environment variable to all services, jobs, crons and build steps, unless `services` restricts it. `{settings.KEY}` stands for its value, in `env` only where it is secret.\n\nText, a number, `true` or `false` instead of the table is the default: `LOG_LEVEL = \"info\"`. In an environment it replaces the default, and what else is declared still holds.",
     example: "[settings]\nLOG_LEVEL = \"info\"\nSECRET_KEY = { secret = true, min_length = 32, help = \"Signs the sessions.\" }\nWORKERS = { type = \"integer\", default = 4, min = 1, max = 64, services = [\"web\"] }\nDB_PASSWORD = { secret = true }\nDATABASE_URL = { url = { scheme = \"postgresql\", user = \"shop\", password = \"{settings.DB_PASSWORD}\", host = \"db.internal\", port = 5432, name = \"shop\" } }\n\n[environments.production]\nsettings.LOG_LEVEL = \"warning\"",
     fields: &[
         Field::new("type", Kind::Choice(&TYPES), "What its value must be.")
@@ -50,6 +50,9 @@ pub static SETTING: Table = Table {
             .example(r#""{settings.DB_HOST}:{settings.DB_PORT}""#),
         Field::new("url", Kind::Table(&URL), "A URL that it is put together from, where none is found; everything in it is encoded as it must be.")
             .absent("it is not put together"),
+        Field::new("from", Kind::Text(Format::Place), "Where in which of the `[stores]` its value is, as `NAME:PATH` or `NAME:PATH#FIELD`; `?version=` or `?stage=` before the `#` asks for another than the newest. The store is asked only where no higher layer has a value. Such a setting is secret, unless it says `secret = false`.")
+            .absent("no store is asked")
+            .example(r#""vault:shop/db#password""#),
         Field::new("min", BOUND, "The least value: of an integer, number, port, duration (`\"1s\"`) or bytes (`\"1MiB\"`).")
             .absent("no limit")
             .example("1"),

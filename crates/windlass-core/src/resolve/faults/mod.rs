@@ -8,8 +8,10 @@ mod resources;
 mod routes;
 mod services;
 mod settings;
+mod stores;
 
 pub(super) use resources::both_kinds;
+pub(super) use stores::keys_of_kind;
 
 use std::ops::Range;
 
@@ -34,6 +36,7 @@ pub(super) struct Scene<'a> {
 /// Reports all faults.
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     settings::find(scene, diags);
+    stores::find(scene, diags);
     process::find(scene, diags);
     services::find(scene, diags);
     resources::find(scene, diags);

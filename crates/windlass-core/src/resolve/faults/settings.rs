@@ -64,7 +64,7 @@ impl Of<'_> {
         let [first, second, ..] = typed.as_slice() else { return None };
         let message = format!("{} has both `{first}` and `{second}`", self.key);
         let diag = Diag::error("two-sources", self.span(second), message);
-        Some(diag.help("only one of default, value and url can say what it is"))
+        Some(diag.help("only one of default, value, url and from can say what it is"))
     }
 
     fn secret_default(&self) -> Option<Diag> {

@@ -95,7 +95,7 @@ impl Service {
         }
     }
 
-    /// `unready` is never healthy, `flap` every other time; `bad-after:MS` answers nothing but 500
+    /// `lag:MS` is slow to answer all but `/health`; `unready` is never healthy, `flap` every other time; `bad-after:MS` answers nothing but 500
     /// from then on; `dead-after:MS` fails `/alive` from then on, and `wrong` answers `/version` with
     /// 500.
     fn answer(&self, path: &str) -> (u16, String) {
@@ -105,6 +105,9 @@ impl Service {
             return (500, "bad".to_owned());
         }
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        if path != "/health" {
+            self.behaviour.time("lag").into_iter().for_each(std::thread::sleep);
+        }
         match path {
             "/health" => {
                 let count = self.health_checks.fetch_add(1, Ordering::Relaxed);

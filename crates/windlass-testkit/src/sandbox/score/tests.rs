@@ -225,6 +225,12 @@ pub const TESTS: &[Line] = &[
         "I4",
         "the pipe that is printed to is closed, as by `head -1`",
     ),
+    line(
+        "28",
+        "those_who_asked_are_told_and_no_run_waits_for_them",
+        "I1",
+        "those who are told hang, answer 500, refuse, or redirect",
+    ),
 ];
 
 /// Rows of the matrix that no test covers, and why.
@@ -267,7 +273,6 @@ pub const UNCOVERED: &[(&str, &str, &str)] = &[
         "there is only one version yet; newer ones are refused",
     ),
     ("27", "a backup step fails", "there are no backups yet"),
-    ("28", "a notifier hangs", "there are no notifiers yet"),
     ("30", "a host key changes", "there is no remote transport yet"),
     (
         "T3, T7, T12 to T17",

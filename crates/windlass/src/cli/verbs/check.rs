@@ -11,7 +11,8 @@ use crate::resource;
 
 pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
-    let (spec, _) = context.specification(&project, &request::new_key()?)?;
+    let (spec, _, left_out) = context.known(&project, &request::new_key()?)?;
+    context.tell_left_out(&left_out);
     for name in version::kept_settings(&project.directory) {
         context.say(&format!(
             "warning: {name}: git keeps it, so everybody who has the source has its secrets; \

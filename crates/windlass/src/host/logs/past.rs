@@ -143,7 +143,7 @@ mod tests {
         let last = Window { lines: Some(1), since: at("2026-11-20T00:00:00Z"), part: None };
         assert_eq!(texts(lines(&path, last)), ["  more of it"]);
         let four = Window { lines: Some(4), ..Window::default() };
-        assert_eq!(texts(lines(&path, four))[0], "2026-11-21T08:00:00Z older");
+        assert_eq!(texts(lines(&path, four))[0], "  traceback");
     }
 
     #[test]

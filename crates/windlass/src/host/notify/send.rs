@@ -7,11 +7,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::notice::Notice;
-use windlass_core::protocol::Values;
 use windlass_core::spec::{Notify, Reference, Spec};
 
+use crate::host::settings::Settings;
 use crate::host::supervise::note;
 use crate::host::{Host, values};
 use crate::http_client;
@@ -55,7 +56,7 @@ impl Host {
         let redactor = self.redactor(release);
         notice.reason = notice.reason.map(|reason| redactor.redact(&reason).into_owned());
         for (name, notify) in asked {
-            match self.address(notify, &values) {
+            match self.address(notify, Settings { values: &values, known: &spec.settings }) {
                 Ok(url) => self.post(name.clone(), url, notice.body(notify.format)),
                 Err(why) => self.missed(name, why),
             }
@@ -92,16 +93,18 @@ impl Host {
         undelivered.iter().map(|(name, why)| format!("notify.{name} could not be told: {why}")).collect()
     }
 
-    fn address(&self, notify: &Notify, values: &Values) -> Result<String, String> {
+    fn address(&self, notify: &Notify, settings: Settings<'_>) -> Result<String, String> {
         let (app, environment) = self.names();
-        notify.url.fill(|reference| match reference {
-            Reference::Setting(key) => {
-                values.0.get(key).cloned().ok_or_else(|| format!("the setting {key} has no value"))
-            }
+        let other = |reference: &Reference| match reference {
             Reference::App => Ok(app.to_string()),
             Reference::Environment => Ok(environment.to_string()),
-            other => Err(format!("{{{other}}} stands for nothing in an address")),
-        })
+            other => Err(Fault::new(format!("{{{other}}} stands for nothing in an address"), "")),
+        };
+        let filled = notify.url.fill(|reference| match reference {
+            Reference::Setting(key) => settings.text(key, &other),
+            reference => other(reference),
+        });
+        filled.map_err(|fault| fault.message)
     }
 }
 

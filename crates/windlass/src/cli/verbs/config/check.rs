@@ -17,6 +17,7 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     let project = context.project()?;
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
     let environment = project.environment.as_str();
+    context.tell_left_out(&found.unstored.left_out);
     let (known, _) = found.split(&request::new_key()?);
     let (spec, diags) = match resolve(&project.manifest, environment, &known) {
         Ok(spec) => (Some(spec), vec![]),
@@ -40,6 +41,7 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     let plain = |code, severity, fault: Fault| Finding { code, severity, setting: String::new(), fault };
     let mut findings: Vec<Finding> =
         found.mistyped().into_iter().map(|fault| plain("bad-value", Severity::Error, fault)).collect();
+    findings.extend(found.unstored.faults.iter().map(|fault| plain("store", Severity::Error, fault.clone())));
     findings.extend(audited.weak());
     findings.extend(audited.development());
     findings.extend(audited.unknown(|name| project.manifest.refers_to_setting(environment, name)));

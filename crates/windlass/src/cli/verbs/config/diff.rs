@@ -29,6 +29,8 @@ pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Fail
         context.settings_of(&project, environment).map_err(|faults| context.refuse(&project, &faults, &[]))
     };
     let (of_left, of_right) = (settings(left)?, settings(right)?);
+    context.tell_unstored(&of_left);
+    context.tell_unstored(&of_right);
     // One key for both; what it makes means nothing beyond this answer.
     let viewer = Viewer::with_key(&project, request::new_key()?);
     let names: IndexSet<&String> =

@@ -27,6 +27,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         };
         return Err(Failure::usage(format!("there is no setting {name:?} in {environment}"), hint));
     }
+    context.tell_unstored(&found);
     let viewer = Viewer::of(&project);
     let holds = resolved.map(|resolved| viewer.show(declared, &resolved.value));
     let overruled: Vec<Shown> = resolved
@@ -45,6 +46,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         "declared": declared.map(|declared| declared.describe()),
         "help": declared.and_then(|declared| declared.help.clone()),
         "secret": declared.is_none_or(|declared| declared.secret),
+        "from": declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
         "holds": holds,
         "overruled": overruled,
         "services": receivers,
@@ -57,6 +59,9 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         };
         for line in declared.iter().flat_map(|declared| declared.help.iter()) {
             let _ = writeln!(text, "  {line}");
+        }
+        if let Some(place) = declared.and_then(|declared| declared.from.as_ref()) {
+            let _ = writeln!(text, "store     {place}");
         }
         match &holds {
             Some(shown) => {

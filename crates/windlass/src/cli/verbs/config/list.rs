@@ -15,6 +15,8 @@ struct Row {
     secret: bool,
     declared: bool,
     category: Option<String>,
+    /// Where in which store its value is.
+    from: Option<String>,
     #[serde(flatten)]
     shown: Option<Shown>,
 }
@@ -22,6 +24,7 @@ struct Row {
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
+    context.tell_unstored(&found);
     let viewer = Viewer::of(&project);
     let undeclared = found.assembled.settings.keys().filter(|name| !found.declared.contains_key(*name));
     let rows: Vec<Row> = found
@@ -37,6 +40,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
                 secret: declared.is_none_or(|declared| declared.secret),
                 declared: declared.is_some(),
                 category: declared.and_then(|declared| declared.category.clone()),
+                from: declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
                 shown: resolved.map(|resolved| viewer.show(declared, &resolved.value)),
             }
         })
@@ -72,7 +76,8 @@ fn text(rows: &[Row]) -> String {
                 writeln!(text, "{}{}", if text.is_empty() { "" } else { "\n" }, category.unwrap_or("Others"));
         }
         for row in rows.iter().filter(|row| row.category.as_deref() == *category) {
-            let source = row.shown.as_ref().map_or("-", |shown| shown.source.as_str());
+            let source = row.shown.as_ref().map(|shown| shown.source.as_str());
+            let source = source.or(row.from.as_deref()).unwrap_or("-");
             let note = if row.declared { "" } else { "  (not declared)" };
             let _ = writeln!(text, "{:names$}  {:values$}  {source}{note}", row.name, value(row));
         }

@@ -1,0 +1,82 @@
+//! Exchanging the credential of a resource.
+
+use windlass_core::name::ReleaseId;
+use windlass_core::plan::{Observed, PlanError, Request, Rotated, Wanted, plan};
+use windlass_core::spec::{Engine, Spec, Template, Undo, When};
+use windlass_testkit::sample::{job, name, resource, shop, web, worker};
+use windlass_testkit::world::World;
+
+use crate::kit::{after, asked, deploy, deployed, shown};
+
+/// The shop with a database that one service signs in to and one only asks where it is.
+fn with_a_database() -> (Spec, World, Observed) {
+    let mut spec = shop();
+    spec.resources.insert(name("db"), resource(Engine::Postgres));
+    let mut signs_in = web("serve");
+    signs_in.env.insert("URL".into(), Template::parse("{resources.db.url}").unwrap());
+    let mut only_asks = worker("work");
+    only_asks.env.insert("HOST".into(), Template::parse("{resources.db.host}").unwrap());
+    spec.services.insert(name("web"), windlass_core::spec::Service { replicas: 1, ..signs_in });
+    spec.services.insert(name("worker"), only_asks);
+    let mut job = job("manage migrate", When::BeforeStart, Undo::Compatible);
+    job.env.insert("URL".into(), Template::parse("{resources.db.url}").unwrap());
+    spec.jobs.insert(name("migrate"), job);
+    deployed(spec)
+}
+
+fn rotation(of: &str) -> Request {
+    Request::Rotate { what: Rotated::Resource(name(of)) }
+}
+
+// proves: HS-19
+#[test]
+fn a_rotation_starts_anew_what_signs_in_and_revokes_last() {
+    let (_, _, seen) = with_a_database();
+    insta::assert_snapshot!(shown(&plan(&asked(rotation("db"), &seen), &seen).unwrap()), @r#""#);
+}
+
+// proves: HS-19
+#[test]
+fn a_revoked_credential_never_comes_back() {
+    let (spec, mut world, seen) = with_a_database();
+    let rotate = plan(&asked(rotation("db"), &seen), &seen).unwrap();
+    let seen = after(&mut world, rotate);
+    let in_force = seen.active.as_ref().unwrap().spec.resources["db"].credential();
+    assert_eq!(seen.resources["db"].credentials, Vec::from_iter(in_force));
+    // The manifest knows of no credential, and the first release only the first one.
+    let again = plan(&deploy(&spec, "one"), &seen).unwrap();
+    assert!(again.is_empty(), "{again}");
+    let back = Wanted { request: Request::Rollback { to: ReleaseId(1) }, ..deploy(&spec, "one") };
+    let seen = after(&mut world, plan(&deploy(&spec, "two"), &seen).unwrap());
+    let back = plan(&back, &seen).unwrap();
+    assert_eq!(back.spec.resources["db"].credential(), in_force);
+    // Nor does a resource that was away for a while forget.
+    let mut without = spec.clone();
+    without.resources.clear();
+    without.services.values_mut().for_each(|service| service.env.clear());
+    without.jobs.clear();
+    let seen = after(&mut world, plan(&deploy(&without, "three"), &seen).unwrap());
+    let there_again = plan(&deploy(&spec, "one"), &seen).unwrap();
+    assert_eq!(there_again.spec.resources["db"].credential(), in_force);
+}
+
+// proves: HS-19
+#[test]
+fn what_a_rotation_left_is_revoked_by_the_next_run() {
+    let (spec, _, mut seen) = with_a_database();
+    let left = windlass_core::spec::Credential::of(ReleaseId(9));
+    seen.resources[&name("db")].credentials.push(left);
+    let plan = plan(&deploy(&spec, "one"), &seen).unwrap();
+    let revoked = |step: &windlass_core::plan::Step| plan.describe(&step.action);
+    assert!(plan.steps.iter().map(revoked).any(|text| text == "revoke the credential of r9 in db"), "{plan}");
+}
+
+#[test]
+fn a_rotation_of_what_is_not_there_or_does_not_run_is_refused() {
+    let (_, mut world, seen) = with_a_database();
+    let unknown = plan(&asked(rotation("cache"), &seen), &seen).unwrap_err();
+    assert_eq!(unknown.to_string(), "there is no private resource cache; there is db");
+    let stop = plan(&asked(Request::Stop { services: vec![] }, &seen), &seen).unwrap();
+    let seen = after(&mut world, stop);
+    assert_eq!(plan(&asked(rotation("db"), &seen), &seen), Err(PlanError::Stopped));
+}

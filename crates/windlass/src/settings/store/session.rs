@@ -1,0 +1,80 @@
+//! A store that was logged in to.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use windlass_core::store::{Address, Edition, Kind, Store};
+
+use super::aws::Aws;
+use super::azure::Azure;
+use super::command::Program;
+use super::fault::{Trouble, Whose};
+use super::gcp::Gcp;
+use super::http::{Client, proxy::Proxies};
+use super::payload::Payload;
+use super::surroundings::Surroundings;
+use super::vault::Vault;
+
+/// A store that answers.
+pub(super) enum Session {
+    Vault(Vault),
+    Aws(Aws),
+    Gcp(Gcp),
+    Azure(Azure),
+    Command(Program),
+}
+
+impl Session {
+    /// Finds the credentials, and logs in where the store wants that.
+    pub(super) async fn open(store: &Store, around: &Surroundings) -> Result<Self, Trouble> {
+        let client = client(store, around);
+        match &store.kind {
+            Kind::Vault { .. } => Vault::open(store, client, around).await.map(Self::Vault),
+            Kind::Aws { .. } => Aws::open(store, client, around).await.map(Self::Aws),
+            Kind::Gcp { .. } => Gcp::open(store, client, around).await.map(Self::Gcp),
+            Kind::Azure => Azure::open(store, client, around).await.map(Self::Azure),
+            Kind::Command { words } => {
+                Ok(Self::Command(Program::new(words, store.timeout.as_duration(), around)))
+            }
+        }
+    }
+
+    /// What is at a path.
+    pub(super) async fn read(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
+        match self {
+            Self::Vault(vault) => vault.read(path, edition).await,
+            Self::Aws(aws) => aws.read(path, edition).await,
+            Self::Gcp(gcp) => gcp.read(path, edition).await,
+            Self::Azure(azure) => azure.read(path, edition).await,
+            Self::Command(program) => program.read(path).await,
+        }
+    }
+}
+
+fn client(store: &Store, around: &Surroundings) -> Client {
+    let named = store.authorities.as_deref().map(|file| around.project().join(file));
+    let authorities = match store.kind {
+        Kind::Vault { .. } => named.or_else(|| around.get("VAULT_CACERT").map(PathBuf::from)),
+        _ => named,
+    };
+    let timeout: Duration = store.timeout.as_duration();
+    Client::new(authorities, store.insecure, Proxies::of_env(around), timeout)
+}
+
+/// The address that the manifest or a variable names.
+pub(super) fn address(
+    store: &Store,
+    around: &Surroundings,
+    variables: &[&'static str],
+) -> Result<Option<Address>, Trouble> {
+    let found = variables.iter().find_map(|name| Some((*name, around.get(name)?)));
+    let (from, text) = match (&store.address, found) {
+        (Some(address), _) => ("`address`", address.as_str()),
+        (None, Some((name, text))) => (name, text),
+        (None, None) => return Ok(None),
+    };
+    Address::parse(text).map(Some).map_err(|why| {
+        let what = format!("cannot be asked: its address, from {from}, {why}");
+        Trouble::new(Whose::Deployer, what, "write it like https://host:port")
+    })
+}

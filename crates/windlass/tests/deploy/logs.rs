@@ -1,0 +1,57 @@
+//! Whose lines are shown.
+
+use windlass_testkit::sandbox::Manifest;
+
+use super::deployed;
+
+#[test]
+fn jobs_and_builds_have_logs_by_their_own_names() {
+    let manifest = Manifest {
+        more: "[build]\nsteps = [{ shell = \"echo built from $(cat version)\" }]\n\
+               [jobs.hello]\ncommand = { shell = \"echo hello from $WINDLASS_RELEASE\" }\nwhen = \"before-start\"\n"
+            .to_owned(),
+        ..Manifest::small()
+    };
+    let sandbox = deployed(&manifest);
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    let logs = |args: &[&str]| sandbox.succeed(&[&["logs"], args].concat()).stdout;
+    assert_eq!(logs(&["hello"]), "hello from r2\n");
+    assert_eq!(logs(&["hello", "--release", "r1"]), "hello from r1\n");
+    assert_eq!(logs(&["r1.hello"]), "hello from r1\n");
+    assert_eq!(logs(&["build"]), "built from 1\n");
+    assert_eq!(logs(&["build", "--release", "r1"]), "built from 0\n");
+    let unknown = sandbox.fail(&["logs", "helo"], 2);
+    assert!(unknown.stderr.contains("did you mean hello?"), "{unknown:?}");
+    sandbox.fail(&["logs", "../state/journal.db"], 2);
+    sandbox.down();
+}
+
+#[test]
+fn a_failing_start_shows_its_own_lines_only() {
+    let sandbox = deployed(&Manifest::small());
+    for release in ["r2", "r3"] {
+        sandbox.behave("web.crash:50");
+        let failed = sandbox.fail(&["deploy"], 3);
+        let shown = failed.all().matches("crashing, as told").count();
+        assert_eq!(shown, 1, "{release} shows another's lines: {failed:#?}");
+        let log = sandbox.succeed(&["logs", "web", "--release", release]).stdout;
+        assert_eq!(log, "fixture: crashing, as told\n");
+    }
+    let whole = sandbox.succeed(&["logs", "web"]).stdout;
+    assert_eq!(whole.matches("crashing, as told").count(), 2);
+    let before = sandbox.succeed(&["logs", "web", "--release", "r1"]).stdout;
+    assert_eq!(before, "");
+    sandbox.down();
+}
+
+#[test]
+fn what_the_proxy_was_asked_is_a_log_of_its_own_and_has_times() {
+    let sandbox = deployed(&Manifest::small());
+    assert_eq!(sandbox.get("/version?first").status, 200);
+    let since = |time: &str| sandbox.run(&["logs", "access", "--since", time]);
+    windlass_testkit::sandbox::until("the line", || since("10m").stdout.contains("/version").then_some(()));
+    assert_eq!(since("2999-01-01T00:00:00Z").stdout, "");
+    assert_eq!(since("yesterday").code, 2);
+    sandbox.down();
+}

@@ -1,0 +1,144 @@
+//! Those who asked for it are told what happens, and no run waits for them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
+use windlass_testkit::sandbox::{Manifest, Sandbox, until};
+
+use super::{WINDLASS, line};
+
+/// Somebody who is told: keeps the bodies of the requests, and answers as it was made to.
+struct Listener {
+    address: String,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Listener {
+    /// One that gives this answer to each; `None`: it never answers.
+    fn answering(answer: Option<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+        let keeps = heard.clone();
+        std::thread::spawn(move || {
+            let mut kept = Vec::new();
+            for stream in listener.incoming() {
+                let mut reader = BufReader::new(stream.unwrap());
+                keeps.lock().unwrap().push(body(&mut reader));
+                match &answer {
+                    Some(answer) => drop(reader.get_mut().write_all(answer.as_bytes())),
+                    None => kept.push(reader),
+                }
+            }
+        });
+        Self { address, heard }
+    }
+
+    fn with_status(status: u16, header: &str) -> Self {
+        Self::answering(Some(format!("HTTP/1.1 {status} .\r\n{header}Content-Length: 0\r\n\r\n")))
+    }
+
+    fn heard(&self) -> Vec<serde_json::Value> {
+        let heard = self.heard.lock().unwrap();
+        heard.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+    }
+}
+
+fn body(reader: &mut impl BufRead) -> String {
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+            break;
+        }
+        if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    let mut bytes = vec![0; length];
+    reader.read_exact(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+// proves: APE-15, DC-17
+#[test]
+fn those_who_asked_are_told_and_no_run_waits_for_them() {
+    let line = line("those_who_asked_are_told_and_no_run_waits_for_them");
+    let well = Listener::with_status(200, "");
+    let broken = Listener::with_status(500, "");
+    let elsewhere = Listener::with_status(200, "");
+    let moved = Listener::with_status(302, &format!("Location: http://{}/\r\n", elsewhere.address));
+    let deaf = Listener::answering(None);
+    // Bound and let go: nobody listens there.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut more = "[settings]\nHOOK = { secret = true }\n\
+                    [notify.well]\nurl = \"{settings.HOOK}\"\non = [\"deployed\", \"rolled-back\"]\n"
+        .to_owned();
+    for (name, address) in [
+        ("broken", broken.address.as_str()),
+        ("moved", moved.address.as_str()),
+        ("deaf", deaf.address.as_str()),
+        ("nobody", nobody.to_string().as_str()),
+    ] {
+        more += &format!("[notify.{name}]\nurl = \"http://{address}/x\"\non = [\"deployed\"]\n");
+    }
+    let mut sandbox = Sandbox::with(WINDLASS, &Manifest { more, ..Manifest::small() });
+    sandbox.set("HOOK", &format!("http://{}/hook/very-secret", well.address));
+
+    // Not one of the five can keep the deploy from its end.
+    sandbox.succeed(&["deploy"]);
+    until("the first message", || (well.heard().len() == 1).then_some(()));
+    until("the others' first tries", || {
+        let tried = [&broken, &moved, &deaf].iter().all(|listener| !listener.heard().is_empty());
+        tried.then_some(())
+    });
+    sandbox.behave("web.crash:50");
+    sandbox.fail(&["deploy"], 3);
+    until("the second message", || (well.heard().len() == 2).then_some(()));
+
+    let heard = well.heard();
+    assert_eq!((&heard[0]["event"], &heard[0]["subject"]), (&"deployed".into(), &"r1".into()), "{heard:?}");
+    assert_eq!(
+        (&heard[1]["event"], &heard[1]["subject"]),
+        (&"rolled-back".into(), &"r2".into()),
+        "{heard:?}"
+    );
+    assert!(heard[1]["reason"].as_str().unwrap().contains("web.r2.1"), "{heard:?}");
+    assert!(elsewhere.heard().is_empty(), "a redirect was followed");
+    let status = sandbox.status();
+    let problems = status["problems"].to_string();
+    assert!(problems.contains("notify.moved could not be told: it answered 302"), "{status}");
+    assert_eq!(status["release"]["release"], "r1");
+    let log = std::fs::read_to_string(sandbox.environment().join("logs/host.log")).unwrap();
+    assert!(log.contains("notify.well was told") && !log.contains("very-secret"), "{log}");
+    assert!(!problems.contains("very-secret"));
+    // It ends although messages are still under way.
+    sandbox.down();
+    line.held("five of them, two runs");
+}
+
+#[test]
+fn a_crash_loop_is_told_of_once() {
+    let listener = Listener::with_status(204, "");
+    let more = format!("[notify.team]\nurl = \"http://{}/x\"\n", listener.address);
+    let worker =
+        Some("restart = { limit = 1, backoff = \"10ms\", window = \"60s\" }\nsettle = \"0s\"".to_owned());
+    let manifest = Manifest { worker, more, deploy: "bake = \"0s\"".to_owned(), ..Manifest::small() };
+    let sandbox = Sandbox::with(WINDLASS, &manifest);
+    sandbox.succeed(&["deploy"]);
+    // It was well when it was deployed; now it is killed as often as it comes back.
+    until("the message", || {
+        for process in sandbox.running("worker") {
+            windlass_testkit::sandbox::kill(process.pid, rustix::process::Signal::KILL);
+        }
+        (!listener.heard().is_empty()).then_some(())
+    });
+    // It is looked at again and again; what is told is told once.
+    let _ = sandbox.status();
+    let heard = listener.heard();
+    assert_eq!(heard.len(), 1, "{heard:?}");
+    assert_eq!(heard[0]["event"], "crash-loop");
+    assert_eq!(heard[0]["subject"], "worker.r1.1");
+    sandbox.down();
+}

@@ -1,0 +1,38 @@
+//! Workers are told to take no more work, and are not waited for longer than it takes.
+
+use windlass_testkit::sandbox::{Manifest, until};
+
+use super::deployed;
+
+/// Longer than any command of a test may take: that it ends shows that this was not waited for.
+const FOR_EVER: &str = "10m";
+
+#[test]
+fn a_worker_that_ends_when_it_is_quieted_is_not_waited_for() {
+    // Nobody catches this signal: the worker ends by it, and its keeper would start it again.
+    let stop = format!("stop = {{ quiet = {{ signal = \"USR1\", wait = \"{FOR_EVER}\" }} }}");
+    let sandbox = deployed(&Manifest { worker: Some(stop), ..Manifest::small() });
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    let workers = sandbox.running("worker");
+    assert_eq!(workers.len(), 1, "{workers:?}");
+    sandbox.down();
+}
+
+#[test]
+fn a_worker_is_stopped_as_soon_as_it_says_that_it_is_idle() {
+    let asked =
+        "kill -0 $WINDLASS_PID && echo asked >> $WINDLASS_SHARED/asked && test -e $WINDLASS_SHARED/idle";
+    let stop = format!(
+        "stop = {{ quiet = {{ signal = \"CONT\", wait = \"{FOR_EVER}\", idle = {{ shell = \"{asked}\" }} }} }}"
+    );
+    let sandbox = deployed(&Manifest { worker: Some(stop), ..Manifest::small() });
+    sandbox.change();
+    let deploy = sandbox.start(&["deploy"]);
+    until("the worker to be asked", || (!sandbox.shared("asked").is_empty()).then_some(()));
+    assert!(deploy.runs(), "it did not wait for the worker's work");
+    std::fs::write(sandbox.environment().join("shared/idle"), "").unwrap();
+    let deployed = deploy.finish();
+    assert_eq!(deployed.code, 0, "{deployed:#?}");
+    sandbox.down();
+}
