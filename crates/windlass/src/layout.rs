@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 
+use crate::failpoint;
+
 /// The directories of one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -205,6 +207,10 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
 /// # Errors
 /// When one of these fails; the old file is still there then.
 pub fn replace_file(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+    failpoint::around(|| replace(path, contents, mode))
+}
+
+fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     use std::io::Write as _;
 
     let directory = path.parent().unwrap_or(Path::new("/"));

@@ -13,6 +13,7 @@ pub mod boot;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+mod failpoint;
 pub mod health;
 pub mod host;
 mod http_client;

@@ -26,6 +26,5 @@ for name, date, how, public, wrapped, tag in (line.split()[2:] for line in lines
         salt = f"{ident}\n{ephemeral}\n{raw(own.public_key())}"
         file_key = unseal(derive(shared, salt, "wrap"), name, date, nonce, sealed)
 assert hmac.compare_digest(hmac.new(derive(file_key, ident, "seal"), above.encode(), hashlib.sha256).digest(), b64(seal.strip())), "the seal does not hold"
-entries = (line.split(" = ") for line in lines if not line.startswith("recipient = "))
-entries = ((name, *rest.replace(".", " ").split()) for name, rest in entries)
+entries = ((name, *rest.replace(".", " ").split()) for name, _, rest in (line.partition(" = ") for line in lines) if name != "recipient")
 print(json.dumps({name: unseal(derive(file_key, ident, "value", name), name, date, nonce, sealed).rstrip(b"\0")[:-1].decode() for name, date, nonce, sealed in entries}))

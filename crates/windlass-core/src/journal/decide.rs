@@ -153,7 +153,11 @@ fn hands_over(plan: &Plan, service: &Name) -> bool {
 }
 
 fn backward_verdict(plan: &Plan, standing: &Standing) -> Verdict {
-    let cause = cause(plan, standing);
+    let mut cause = cause(plan, standing);
+    for stays in plan.steps.iter().filter_map(|step| stays(step, &standing.steps[step.id as usize])) {
+        let known = if cause.hint.is_empty() { String::new() } else { format!("{}; ", cause.hint) };
+        cause.hint = format!("{known}{stays}");
+    }
     let left: Vec<Fault> = standing
         .steps
         .iter()
@@ -168,6 +172,19 @@ fn backward_verdict(plan: &Plan, standing: &Standing) -> Verdict {
         (true, true) => Verdict::RolledBack(cause),
         (true, false) if cause.refused => Verdict::Refused(cause),
         (true, false) => Verdict::Failed(cause),
+    }
+}
+
+/// What people must know of a step that cannot be undone.
+fn stays(step: &Step, state: &StepState) -> Option<String> {
+    let Compensation::Impossible(why) = &step.compensation else { return None };
+    match (state, &step.action) {
+        (StepState::Done, _) => Some(why.clone()),
+        (StepState::Failed(_) | StepState::Unfinished, Action::RunJob { job, .. }) => Some(format!(
+            "the job {job} is declared irreversible and did not end well, so a part of what it does may be \
+             done: look before you deploy again"
+        )),
+        _ => None,
     }
 }
 

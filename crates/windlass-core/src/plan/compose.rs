@@ -104,10 +104,23 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
-/// A finished tree of the same source. Only those of releases that were committed: the tree of
+/// The finished tree to run from, where there is one: the release's own for whatever goes on with a
+/// release, and for a deploy one of the same source. Of the latter only those of releases that were committed: the tree of
 /// another run that is still under way is removed when that run goes back.
 fn reusable(wanted: &Wanted, observed: &Observed) -> Option<ReleaseId> {
     let active = observed.active.as_ref().map(|a| a.tree.id);
+    let own = match &wanted.request {
+        Request::Deploy => None,
+        Request::Rollback { to, .. } => {
+            observed.releases.iter().find(|(release, _)| release == to).map(|(_, tree)| *tree)
+        }
+        Request::Restart { .. } | Request::Scale { .. } | Request::Stop { .. } | Request::Rotate { .. } => {
+            active
+        }
+    };
+    if let Some(own) = own.filter(|own| observed.trees.iter().any(|tree| tree.id == *own)) {
+        return Some(own);
+    }
     let committed =
         |id: ReleaseId| Some(id) == active || observed.releases.iter().any(|(_, tree)| *tree == id);
     let same = |tree: &&Tree| tree.source.digest == wanted.source.digest && committed(tree.id);

@@ -75,6 +75,9 @@ pub enum Request {
     Rollback {
         /// Which.
         to: ReleaseId,
+        /// Whether also when its files are no longer those that were built.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        anyway: bool,
     },
     /// Replace running instances by fresh ones of the same release.
     Restart {

@@ -67,7 +67,7 @@ impl Plan {
         match (&self.request, previous) {
             (Request::Deploy, None) => format!("Deploy {title}: {}, the first release", self.release),
             (Request::Deploy, Some(before)) => format!("Deploy {title}: {before} -> {}", self.release),
-            (Request::Rollback { to }, _) => {
+            (Request::Rollback { to, .. }, _) => {
                 format!("Roll {title} back to {to}, as {}", self.release)
             }
             (Request::Restart { .. }, _) => format!("Restart {title}, as {}", self.release),

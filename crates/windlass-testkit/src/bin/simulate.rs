@@ -25,8 +25,17 @@ fn main() -> ExitCode {
             Err(_) => (total, broken + 1),
         })
     });
-    let rate = (to - from) as f64 / begun.elapsed().as_secs_f64() * 60.0;
-    println!("{} schedules, {broken} broken, {rate:.0} a minute; {total:?}", to - from);
+    let a_minute = |seconds: f64| (to - from) as f64 / seconds * 60.0;
+    // On a machine that others load too the clock says little; the processors' time says what is ours.
+    let used = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    let used = used.tv_sec as f64 + used.tv_nsec as f64 / 1e9;
+    println!(
+        "{} schedules, {broken} broken, {:.0} a minute by the clock, {:.0} a minute of a processor's time; \
+         {total:?}",
+        to - from,
+        a_minute(begun.elapsed().as_secs_f64()),
+        a_minute(used)
+    );
     if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

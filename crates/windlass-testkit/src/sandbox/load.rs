@@ -3,11 +3,18 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufReader};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::request::{connect, get, send};
+use super::until;
+
+/// So many requests a load makes at least: some before what happens to it, and the rest until it ends.
+const LEAST: usize = 50;
+
+/// So many of them come first.
+const BEFORE: usize = 10;
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -43,8 +50,8 @@ impl Seen {
         self.0.iter().map(|answered| answered.took).max().unwrap_or_default()
     }
 
-    /// Fails the test if any request failed, or if there were fewer than `least`.
-    pub fn assert_none_failed(&self, least: usize) {
+    /// Fails the test if any request failed.
+    pub fn assert_none_failed(&self) {
         let failed = self.failed();
         assert!(
             failed.is_empty(),
@@ -53,13 +60,14 @@ impl Seen {
             self.0.len(),
             &failed[..failed.len().min(5)]
         );
-        assert!(self.0.len() >= least, "only {} requests were made", self.0.len());
+        assert!(self.0.len() >= LEAST, "only {} requests were made", self.0.len());
     }
 }
 
 /// Two clients: one opens a connection for each request, one keeps its connection. Neither tries
 /// anything again. Together they ask about 200 times a second.
 pub struct Load {
+    answered: Arc<AtomicUsize>,
     enough: Arc<AtomicBool>,
     clients: Vec<JoinHandle<Vec<Answered>>>,
 }
@@ -71,23 +79,33 @@ impl Load {
         Self::at_pace(port, Duration::from_millis(10))
     }
 
-    /// Begins, each client asking once in this time.
+    /// Begins, each client asking once in this time. Returns when the first requests were answered, so
+    /// that whatever happens next happens under load.
     #[must_use]
     pub fn at_pace(port: u16, pace: Duration) -> Self {
-        let enough = Arc::new(AtomicBool::new(false));
+        let (answered, enough) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let clients = [false, true]
             .into_iter()
             .map(|kept| {
-                let enough = enough.clone();
-                std::thread::spawn(move || client(port, pace, kept, &enough))
+                let (answered, enough) = (answered.clone(), enough.clone());
+                std::thread::spawn(move || client(port, pace, kept, &answered, &enough))
             })
             .collect();
-        Self { enough, clients }
+        let load = Self { answered, enough, clients };
+        load.await_requests(BEFORE);
+        load
     }
 
-    /// Ends, and answers what was seen.
+    /// Waits until so many requests were made in all.
+    fn await_requests(&self, count: usize) {
+        until("requests of the load", || (self.answered.load(Ordering::Relaxed) >= count).then_some(()));
+    }
+
+    /// Ends, once the load has made [`LEAST`] requests and some after what happened, and answers what
+    /// was seen.
     #[must_use]
     pub fn end(mut self) -> Seen {
+        self.await_requests(LEAST.max(self.answered.load(Ordering::Relaxed) + BEFORE));
         self.enough.store(true, Ordering::Relaxed);
         let mut seen: Vec<Answered> =
             self.clients.drain(..).flat_map(|client| client.join().expect("a client failed")).collect();
@@ -102,7 +120,13 @@ impl Drop for Load {
     }
 }
 
-fn client(port: u16, pace: Duration, kept: bool, enough: &AtomicBool) -> Vec<Answered> {
+fn client(
+    port: u16,
+    pace: Duration,
+    kept: bool,
+    answered: &AtomicUsize,
+    enough: &AtomicBool,
+) -> Vec<Answered> {
     let began = Instant::now();
     let mut connection = None;
     let mut answers = Vec::new();
@@ -111,6 +135,7 @@ fn client(port: u16, pace: Duration, kept: bool, enough: &AtomicBool) -> Vec<Ans
         let outcome = if kept { ask_again(port, &mut connection) } else { ask(port) };
         let took = began.elapsed() - at;
         answers.push(Answered { at, took, outcome: outcome.map_err(|error| error.to_string()) });
+        answered.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(pace.saturating_sub(took));
     }
     answers

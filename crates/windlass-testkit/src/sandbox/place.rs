@@ -193,9 +193,29 @@ impl Sandbox {
         self.root().join("failpoint")
     }
 
-    /// Makes the host side die at this place, once.
+    fn tally(&self) -> PathBuf {
+        self.root().join("failpoint.writes")
+    }
+
+    /// Makes a process of Windlass die at this place, once.
     pub fn die_at(&self, place: &str) {
+        let _none_yet = std::fs::remove_file(self.tally());
         std::fs::write(self.failpoint(), place).unwrap();
+    }
+
+    /// How many places beside durable writes were passed by what this does.
+    #[must_use]
+    pub fn writes_of(&self, what: impl FnOnce()) -> u64 {
+        self.die_at("write:0");
+        what();
+        let _never_reached = self.died();
+        std::fs::metadata(self.tally()).map_or(0, |tally| tally.len())
+    }
+
+    /// Whether the place was reached, or the command that would reach it is over.
+    #[must_use]
+    pub fn has_crashed_or_ended(&self, command: &Started) -> bool {
+        !self.failpoint().exists() || !command.runs()
     }
 
     /// Whether it has died there; otherwise it will not any more.

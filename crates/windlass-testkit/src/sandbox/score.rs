@@ -101,8 +101,11 @@ const HEAD: &str = "\
 
 Each line is a test that runs the real program with a real application, injures it, and looks
 whether what must hold does. The application is asked all the while, by clients that try nothing
-twice. `cargo test -p windlass --test faults` runs them all; it samples the places of a crash so
-that each is tried in at least one way, and `WINDLASS_TEST_EXHAUSTIVE=1` tries each in every way.
+twice; none ends before it has asked 50 times. `cargo test -p windlass --test faults` runs them all.
+What has too many places for every run is sampled there, and the last column says how many of them were tried:
+crashes of the host side at each boundary in one of four ways, kills of the command line and the proxy at
+every fourth boundary, power cuts at a spread of the durable writes, every sixth injection at fsync
+and rename, texts of the manifest in turn. `WINDLASS_TEST_EXHAUSTIVE=1` tries each place in every way.
 The rows' numbers are those of the fault matrix in the design; T1 to T18 are rows of its list of
 security checks.
 

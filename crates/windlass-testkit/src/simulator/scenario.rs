@@ -179,7 +179,7 @@ pub(super) fn wish(random: &mut Random, spec: &mut Spec, world: &World) -> Wante
                     .and_then(|(release, _)| world.blueprints.get_key_value(release));
                 if let Some((to, blueprint)) = back {
                     return Wanted {
-                        request: Request::Rollback { to: *to },
+                        request: Request::Rollback { to: *to, anyway: false },
                         spec: blueprint.spec.clone(),
                         source: from_tree(&blueprint.tree.source),
                     };

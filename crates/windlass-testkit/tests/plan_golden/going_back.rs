@@ -13,7 +13,8 @@ fn a_rollback_uses_the_tree_that_is_there_and_bakes() {
     spec.deploy.bake = Span::from_secs(60);
     let next = plan(&deploy(&spec, "two"), &world.observe()).unwrap();
     let seen = after(&mut world, next);
-    let back = Wanted { request: Request::Rollback { to: ReleaseId(1) }, ..deploy(&spec, "one") };
+    let back =
+        Wanted { request: Request::Rollback { to: ReleaseId(1), anyway: false }, ..deploy(&spec, "one") };
     insta::assert_snapshot!(shown(&plan(&back, &seen).unwrap()), @r#"
 Roll shop (production) back to r1, as r3
   ~ web     2 running   its files changed

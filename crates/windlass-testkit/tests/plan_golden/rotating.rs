@@ -32,7 +32,44 @@ fn rotation(of: &str) -> Request {
 #[test]
 fn a_rotation_starts_anew_what_signs_in_and_revokes_last() {
     let (_, _, seen) = with_a_database();
-    insta::assert_snapshot!(shown(&plan(&asked(rotation("db"), &seen), &seen).unwrap()), @r#""#);
+    insta::assert_snapshot!(shown(&plan(&asked(rotation("db"), &seen), &seen).unwrap()), @r"
+Rotate the credential of db in shop (production), as r2
+  ~ web     1 running   what it signs in with is exchanged
+  = worker  1 running   unchanged
+
+preflight
+  check disk, memory, programs, accounts, ports and certificates
+
+lock
+  take the lock, and look whether anything has moved
+
+resources
+  let the credential of r2 sign in to db, beside those that do
+
+start
+  start web.r2.1
+  wait until web.r2.1 is ready
+
+switch
+  send requests to web.r2.1
+
+commit
+  make r2 the active release; from here on nothing goes back
+
+retire
+  drain (at most 30s) and stop web.r1.1
+  revoke the first credential in db
+
+0 preflight 0 check disk, memory, programs, accounts, ports and certificates
+1 lock 1 take the lock, and look whether anything has moved
+2 resources 2 let the credential of r2 sign in to db, beside those that do -> revoke the credential of r2 in db
+3 start 3 start web.r2.1 -> drain (at most 30s) and stop web.r2.1
+4 start 4 wait until web.r2.1 is ready
+5 switch 5 send requests to web.r2.1 -> send requests to web.r1.1
+6 commit 6 make r2 the active release; from here on nothing goes back
+7 retire 7 drain (at most 30s) and stop web.r1.1
+8 retire 8 revoke the first credential in db
+");
 }
 
 // proves: HS-19
@@ -46,7 +83,8 @@ fn a_revoked_credential_never_comes_back() {
     // The manifest knows of no credential, and the first release only the first one.
     let again = plan(&deploy(&spec, "one"), &seen).unwrap();
     assert!(again.is_empty(), "{again}");
-    let back = Wanted { request: Request::Rollback { to: ReleaseId(1) }, ..deploy(&spec, "one") };
+    let back =
+        Wanted { request: Request::Rollback { to: ReleaseId(1), anyway: false }, ..deploy(&spec, "one") };
     let seen = after(&mut world, plan(&deploy(&spec, "two"), &seen).unwrap());
     let back = plan(&back, &seen).unwrap();
     assert_eq!(back.spec.resources["db"].credential(), in_force);

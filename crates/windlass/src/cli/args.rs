@@ -114,13 +114,13 @@ pub(super) enum Verb {
     /// Run a job of the manifest, or any command with the application's environment
     #[command(after_help = "Examples:\n  windlass run seed\n  windlass run -- python manage.py shell")]
     Run(Run),
+    /// The settings: values and sources, a template, differences, and what is wrong with them
+    Config(config::Config),
     /// Have everything started again with the machine
     #[command(after_help = "Examples:\n  windlass host enable\n  windlass host status")]
     Host(Host),
     /// The encrypted file of settings: values, who can read them
     Secrets(secrets::Secrets),
-    /// The settings: values and sources, a template, differences, and what is wrong with them
-    Config(config::Config),
     /// Stop everything, Windlass's own processes among it
     #[command(after_help = "Examples:\n  windlass down\n  windlass down --delete-data --yes")]
     Down(Down),
@@ -183,7 +183,8 @@ pub(super) struct Apply {
 pub(super) struct Rollback {
     /// Which release, such as r12 [default: the one before]
     pub(super) release: Option<windlass_core::name::ReleaseId>,
-    /// Go back although an irreversible job has changed the schema since
+    /// Go back although an irreversible job has changed the schema since, or files of the release were
+    /// changed
     #[arg(long)]
     pub(super) anyway: bool,
 }
@@ -303,9 +304,10 @@ mod tests {
     fn examples(help: &str) -> Vec<Vec<String>> {
         let lines = help.lines().filter_map(|line| line.strip_prefix("  windlass "));
         lines
+            .filter(|line| !line.contains("..."))
             .map(|line| {
                 // What follows in a wide column explains it; a redirection is the shell's.
-                let line = line.split("   ").next().unwrap_or(line).split(" > ").next().unwrap_or(line);
+                let line = line.split("   ").next().unwrap_or(line).split(['<', '>']).next().unwrap_or(line);
                 std::iter::once("windlass").chain(line.split_whitespace()).map(str::to_owned).collect()
             })
             .collect()

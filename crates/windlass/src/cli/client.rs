@@ -47,10 +47,7 @@ impl Client {
             }
             Ok(Err(FrameError::Closed)) => Ok(None),
             Ok(Err(error)) => Err(broken(&error)),
-            Err(_) => Err(Failure::failed(
-                "the host side does not answer",
-                format!("it may be frozen: see {}", layout.log("host").display()),
-            )),
+            Err(_) => Err(silent(layout)),
         }
     }
 
@@ -157,6 +154,32 @@ fn broken(error: &FrameError) -> Failure {
         format!("the host side went away: {error}"),
         "`windlass status` says how things stand; `windlass resume` goes on",
     )
+}
+
+/// The host side's process, if it was stopped by a signal and does nothing.
+pub(super) fn frozen(layout: &Layout) -> Option<Failure> {
+    let seen = process::observe(&layout.host().join("keeper")).filter(process::Observation::is_frozen)?;
+    let pid = seen.pid()?;
+    Some(Failure::failed(
+        format!("the host side does not answer: its process {pid} is frozen (it was stopped by a signal)"),
+        format!(
+            "let it go on: kill -CONT {pid}; or end it: kill -KILL {pid}, and its keeper starts it again. \
+             What it was doing goes on either way"
+        ),
+    ))
+}
+
+/// A host side that is there and does not answer.
+fn silent(layout: &Layout) -> Failure {
+    frozen(layout).unwrap_or_else(|| {
+        let seen = process::observe(&layout.host().join("keeper"));
+        let end = match seen.and_then(|seen| seen.pid()) {
+            Some(pid) => format!("end it: kill -KILL {pid}, and its keeper starts it again; see "),
+            None => "see ".to_owned(),
+        };
+        let hint = format!("{end}{}", layout.log("host").display());
+        Failure::failed("the host side does not answer", hint)
+    })
 }
 
 async fn stop_host(layout: &Layout) -> Result<(), Failure> {

@@ -8,14 +8,18 @@ use windlass_core::event::{Event, RunRecord, What};
 use windlass_core::journal::Verdict;
 use windlass_core::protocol::{Answer, Ask, Claim};
 
-use super::client::{Client, unexpected};
+use super::client::{Client, frozen, unexpected};
 use super::context::{Context, Project, complain, print_line};
 use super::failure::{Failure, INTERRUPTED};
+use crate::layout::Layout;
 use crate::observe::{JsonLines, Observer, Plain, Terminal, outcome};
 use crate::transport;
 
 /// How often a host side that went away is looked for again, and how long in all.
 const RETRIES: u32 = 40;
+
+/// How often the host side is looked at while it says nothing.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// What whoever asks to stop gets.
 struct Signals {
@@ -69,11 +73,11 @@ pub(super) async fn run(
     };
     let mut signals =
         Signals::new().map_err(|error| Failure::failed(format!("signals cannot be awaited: {error}"), ""))?;
-    let mut state = State { by: context.who(), run: None, seen: 0, cancelled: false };
+    let mut state = State { by: context.who(), run: None, seen: 0, cancelled: false, told_frozen: false };
     let (mut client, mut ask) = (client, ask);
     let mut lost = 0;
     loop {
-        match follow(client, &ask, &mut state, observer.as_mut(), &mut signals).await? {
+        match follow(&project.layout, client, &ask, &mut state, observer.as_mut(), &mut signals).await? {
             End::Over(record, verdict) => {
                 tell(context, &record, &verdict);
                 return Ok(verdict.exit_code());
@@ -115,6 +119,8 @@ struct State {
     run: Option<String>,
     seen: usize,
     cancelled: bool,
+    /// Whether the person knows that the host side does nothing.
+    told_frozen: bool,
 }
 
 struct Silent;
@@ -124,6 +130,7 @@ impl Observer for Silent {
 }
 
 async fn follow(
+    layout: &Layout,
     mut client: Client,
     ask: &Ask,
     state: &mut State,
@@ -159,6 +166,13 @@ async fn follow(
                 Some(_) => {}
                 None => break End::Lost,
             },
+            () = tokio::time::sleep(LOOK), if !state.told_frozen => {
+                // It will say nothing until somebody wakes it, and a build may be as quiet for as long.
+                if let Some(frozen) = frozen(layout) {
+                    state.told_frozen = true;
+                    complain(&format!("{}\n  hint: {}", frozen.message, frozen.hint));
+                }
+            }
             () = signals.any() => {
                 if state.cancelled {
                     complain("not waiting any more; the run goes on going back: windlass status");

@@ -6,10 +6,10 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, params};
 use windlass_core::event::RunRecord;
 use windlass_core::journal::Record;
-use windlass_core::plan::Plan;
+use windlass_core::plan::{PLAN_VERSION, Plan};
 
 use super::schema;
-use crate::clock;
+use crate::{clock, failpoint};
 
 /// The state file of an environment. One process at a time owns it (the host side, by its lock
 /// file); others may read it.
@@ -39,6 +39,13 @@ pub enum JournalError {
         found: i64,
         /// This program's.
         known: i64,
+    },
+    /// A run that is not over was begun by another version of Windlass.
+    Plan {
+        /// The run.
+        run: String,
+        /// The version of its plan.
+        found: u64,
     },
     /// The lock has passed to another run: this one must write nothing more.
     Fenced {
@@ -103,7 +110,7 @@ impl Journal {
             params![id, release, serde_json::to_string(plan)?, by, clock::wall_millis()],
         )?;
         transaction.execute("UPDATE numbers SET value = max(value, ?1) WHERE name = 'release'", [release])?;
-        transaction.commit()?;
+        failpoint::around(|| transaction.commit())?;
         Ok(())
     }
 
@@ -155,7 +162,7 @@ impl Journal {
                 params![run, seq, clock::wall_millis(), body, chain],
             )?;
         }
-        transaction.commit()?;
+        failpoint::around(|| transaction.commit())?;
         Ok(())
     }
 
@@ -181,24 +188,20 @@ impl Journal {
         Ok(records)
     }
 
-    /// The runs that are not over, oldest first.
+    /// The runs that are not over, in the order in which they were begun, whatever the clock said.
     ///
     /// # Errors
-    /// [`JournalError`] when they cannot be read.
+    /// [`JournalError::Plan`] when one was begun by another version; [`JournalError`] when they cannot
+    /// be read.
     pub fn open_runs(&self) -> Result<Vec<RunRow>, JournalError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT id, plan, asked_by, began FROM runs WHERE ended IS NULL ORDER BY began, id",
+            "SELECT id, plan, asked_by, began FROM runs WHERE ended IS NULL ORDER BY rowid",
         )?;
         let mut rows = statement.query([])?;
         let mut runs = Vec::new();
         while let Some(row) = rows.next()? {
-            let plan: String = row.get(1)?;
-            runs.push(RunRow {
-                id: row.get(0)?,
-                plan: serde_json::from_str(&plan)?,
-                by: row.get(2)?,
-                began: row.get(3)?,
-            });
+            let (id, plan): (String, String) = (row.get(0)?, row.get(1)?);
+            runs.push(RunRow { plan: plan_of(&id, &plan)?, id, by: row.get(2)?, began: row.get(3)? });
         }
         Ok(runs)
     }
@@ -214,7 +217,7 @@ impl Journal {
             params![run, record.ended, serde_json::to_string(record)?],
         )?;
         transaction.execute("UPDATE lock SET run = NULL WHERE run = ?1", [run])?;
-        transaction.commit()?;
+        failpoint::around(|| transaction.commit())?;
         Ok(())
     }
 
@@ -223,9 +226,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when they cannot be read.
     pub fn run_records(&self, limit: u32) -> Result<Vec<RunRecord>, JournalError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT record FROM runs WHERE ended IS NOT NULL ORDER BY began DESC, id DESC LIMIT ?1",
-        )?;
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT record FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT ?1")?;
         let mut rows = statement.query([limit])?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
@@ -250,7 +253,7 @@ impl Journal {
             transaction.execute("UPDATE lock SET run = ?1, fence = fence + 1", [run])?;
             transaction.execute("UPDATE runs SET fence = (SELECT fence FROM lock) WHERE id = ?1", [run])?;
         }
-        transaction.commit()?;
+        failpoint::around(|| transaction.commit())?;
         Ok(None)
     }
 
@@ -267,11 +270,13 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`] when it cannot be written.
     pub fn next_number(&mut self, name: &str) -> Result<u64, JournalError> {
-        let value: i64 = self.connection.query_row(
-            "UPDATE numbers SET value = value + 1 WHERE name = ?1 RETURNING value",
-            [name],
-            |row| row.get(0),
-        )?;
+        let value: i64 = failpoint::around(|| {
+            self.connection.query_row(
+                "UPDATE numbers SET value = value + 1 WHERE name = ?1 RETURNING value",
+                [name],
+                |row| row.get(0),
+            )
+        })?;
         Ok(u64::try_from(value).unwrap_or_default())
     }
 }
@@ -284,6 +289,15 @@ impl JournalError {
             Self::File(error) => error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull),
             _ => false,
         }
+    }
+}
+
+/// Reads the plan of an open run. One of another version is refused, never guessed at.
+fn plan_of(run: &str, text: &str) -> Result<Plan, JournalError> {
+    let version = serde_json::from_str::<serde_json::Value>(text)?["version"].as_u64();
+    match version {
+        Some(version) if version == u64::from(PLAN_VERSION) => Ok(serde_json::from_str(text)?),
+        found => Err(JournalError::Plan { run: run.to_owned(), found: found.unwrap_or_default() }),
     }
 }
 
@@ -307,6 +321,12 @@ impl std::fmt::Display for JournalError {
                     "the state file has format {found}, which this Windlass (format {known}) cannot read"
                 )
             }
+            Self::Plan { run, found } => write!(
+                f,
+                "run {run} was begun by another Windlass and is not over (its plan has format {found}, this \
+                 one knows {PLAN_VERSION}): finish it with that version (`windlass resume` or `windlass \
+                 abort`), and then use this one"
+            ),
             Self::Fenced { run } => write!(f, "run {run} lost the lock to another and must stop"),
             Self::Broken { run, seq } => write!(
                 f,
@@ -322,9 +342,23 @@ impl std::fmt::Display for JournalError {
                 "this directory does not say of which application and environment it is: name it .../APP/ENVIRONMENT",
             ),
             Self::Unreadable(error) => write!(f, "the state file holds what cannot be read: {error}"),
-            Self::File(error) => write!(f, "the state file: {error}"),
+            Self::File(error) => {
+                write!(f, "the state file: {error}")?;
+                if is_of_the_disk(error) {
+                    f.write_str(
+                        " (its disk fails, or has become read-only: see `dmesg`, mend it, and then \
+                         `windlass resume`)",
+                    )?;
+                }
+                Ok(())
+            }
         }
     }
+}
+
+fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly, SystemIoFailure};
+    error.sqlite_error_code().is_some_and(|code| matches!(code, SystemIoFailure | ReadOnly | CannotOpen))
 }
 
 impl std::error::Error for JournalError {}
@@ -338,5 +372,65 @@ impl From<rusqlite::Error> for JournalError {
 impl From<serde_json::Error> for JournalError {
     fn from(error: serde_json::Error) -> Self {
         Self::Unreadable(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::journal::Direction;
+    use windlass_core::plan::{Observed, Request, Wanted, plan};
+    use windlass_testkit::sample;
+
+    use super::*;
+
+    fn a_plan() -> Plan {
+        let wanted = Wanted { request: Request::Deploy, spec: sample::shop(), source: sample::source("one") };
+        plan(&wanted, &Observed { next_release: 1, ..Observed::default() }).unwrap()
+    }
+
+    fn begun(runs: &[&str]) -> (tempfile::TempDir, Journal) {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&directory.path().join("journal.db")).unwrap();
+        for run in runs {
+            journal.begin(run, &a_plan(), "somebody").unwrap();
+        }
+        (directory, journal)
+    }
+
+    const INTENT: Record = Record::Intent { step: 0, direction: Direction::Forward };
+
+    #[test]
+    fn who_lost_the_lock_writes_nothing_more() {
+        let (_directory, mut journal) = begun(&["a", "b"]);
+        assert_eq!(journal.take_lock("a").unwrap(), None);
+        journal.append("a", &[INTENT]).unwrap();
+        assert_eq!(journal.take_lock("b").unwrap().as_deref(), Some("a"));
+        // As when the lock is taken from a holder that is thought to be dead, and which then wakes.
+        journal.connection.execute("UPDATE lock SET run = NULL", []).unwrap();
+        assert_eq!(journal.take_lock("b").unwrap(), None);
+        let error = journal.append("a", &[INTENT]).unwrap_err();
+        assert!(matches!(error, JournalError::Fenced { .. }), "{error}");
+        assert_eq!(journal.records("a").unwrap().len(), 1);
+        journal.append("b", &[INTENT]).unwrap();
+        // Nor when nobody holds it, or it holds it by name with an older number.
+        journal.connection.execute("UPDATE lock SET run = 'a', fence = fence + 1", []).unwrap();
+        assert!(matches!(journal.append("a", &[INTENT]), Err(JournalError::Fenced { .. })));
+    }
+
+    #[test]
+    fn runs_are_in_the_order_in_which_they_were_begun_whatever_the_clock_said() {
+        let (_directory, journal) = begun(&["c", "a", "b"]);
+        journal.connection.execute("UPDATE runs SET began = -began WHERE id = 'a'", []).unwrap();
+        let ids: Vec<String> = journal.open_runs().unwrap().into_iter().map(|run| run.id).collect();
+        assert_eq!(ids, ["c", "a", "b"]);
+    }
+
+    #[test]
+    fn an_open_run_of_another_format_is_refused() {
+        let (_directory, journal) = begun(&["a"]);
+        let set = "UPDATE runs SET plan = json_set(plan, '$.version', 7, '$.new', 'what nobody knows yet')";
+        journal.connection.execute(set, []).unwrap();
+        let error = journal.open_runs().unwrap_err();
+        assert!(matches!(&error, JournalError::Plan { run, found: 7 } if run == "a"), "{error}");
     }
 }

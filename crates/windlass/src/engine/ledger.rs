@@ -8,7 +8,7 @@ use windlass_core::plan::Source;
 use windlass_core::spec::Spec;
 
 use super::{Journal, JournalError};
-use crate::clock;
+use crate::{clock, failpoint};
 
 /// A release in the ledger.
 #[derive(Debug, Clone)]
@@ -71,7 +71,7 @@ impl Journal {
             "INSERT OR REPLACE INTO active VALUES (1, ?1, ?2)",
             params![number(release.id), stopped],
         )?;
-        transaction.commit()?;
+        failpoint::around(|| transaction.commit())?;
         Ok(())
     }
 
@@ -131,10 +131,12 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`] when it cannot be written.
     pub fn job_done(&mut self, job: &Name, digest: &str, release: ReleaseId) -> Result<(), JournalError> {
-        self.connection.execute(
-            "INSERT OR REPLACE INTO jobs VALUES (?1, ?2, ?3, ?4)",
-            params![job.as_str(), digest, number(release), clock::wall_millis()],
-        )?;
+        failpoint::around(|| {
+            self.connection.execute(
+                "INSERT OR REPLACE INTO jobs VALUES (?1, ?2, ?3, ?4)",
+                params![job.as_str(), digest, number(release), clock::wall_millis()],
+            )
+        })?;
         Ok(())
     }
 

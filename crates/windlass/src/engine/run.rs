@@ -10,9 +10,8 @@ use windlass_core::event::{Event, What};
 use windlass_core::journal::{Decision, Direction, Fault, Record, Standing, Turn, Verdict, decide};
 use windlass_core::plan::{Action, Compensation, Plan};
 
-use super::failpoint;
 use super::{Journal, JournalError, World};
-use crate::clock;
+use crate::{clock, failpoint};
 
 /// Whether a run that is under way is to turn back, and who says so.
 pub type Cancel = watch::Receiver<Option<Turn>>;

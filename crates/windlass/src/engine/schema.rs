@@ -90,3 +90,35 @@ CREATE TABLE numbers (
 ) STRICT;
 INSERT INTO numbers VALUES ('release', 0), ('generation', 0);
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(connection: &Connection) -> i64 {
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_new_file_gets_this_version_and_keeps_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        prepare(&connection).unwrap();
+        assert_eq!(version(&connection), SCHEMA_VERSION);
+        prepare(&connection).unwrap();
+        assert_eq!(version(&connection), SCHEMA_VERSION);
+    }
+
+    #[test]
+    fn a_file_of_another_version_is_refused_and_left_as_it_is() {
+        for other in [-1, SCHEMA_VERSION + 1, 99] {
+            let connection = Connection::open_in_memory().unwrap();
+            connection.pragma_update(None, "user_version", other).unwrap();
+            let error = prepare(&connection).unwrap_err();
+            assert!(matches!(error, JournalError::Version { found, .. } if found == other), "{error}");
+            assert_eq!(version(&connection), other);
+            let tables: i64 =
+                connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).unwrap();
+            assert_eq!(tables, 0);
+        }
+    }
+}

@@ -10,6 +10,7 @@
 //! again, and it takes up what it finds.
 
 mod commands;
+mod contents;
 mod credentials;
 mod crons;
 mod durable;

@@ -7,6 +7,7 @@ use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::{Activation, Observed, ObservedInstance, ObservedResource, Tree, resource_digest};
 use windlass_core::spec::When;
 
+use super::contents;
 use super::identity::Identity;
 use crate::engine::{Journal, JournalError, ReleaseRow};
 use crate::layout::Layout;
@@ -63,7 +64,11 @@ fn trees(layout: &Layout, releases: &[ReleaseRow]) -> Vec<Tree> {
     let mut trees: IndexMap<ReleaseId, Tree> = IndexMap::new();
     for release in releases.iter().rev() {
         if layout.is_sealed(release.tree) {
-            let tree = Tree { id: release.tree, source: release.source.clone() };
+            let mut tree = Tree { id: release.tree, source: release.source.clone() };
+            if contents::was_found_damaged(&layout.tree(release.tree)) {
+                // It is like no source any more: what is deployed next is built.
+                tree.source.digest.clear();
+            }
             trees.entry(release.tree).or_insert(tree);
         }
     }

@@ -2,13 +2,17 @@
 
 use std::net::TcpListener;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use indexmap::IndexMap;
 use windlass_core::journal::Fault;
-use windlass_core::plan::Plan;
-use windlass_core::spec::{Source, Spec};
+use windlass_core::name::Name;
+use windlass_core::plan::{Action, Plan, Request};
+use windlass_core::spec::{Engine, Source, Spec};
 
-use super::Host;
-use super::resources::blocking;
+use super::resources::{blocking, facts};
+use super::settings::Settings;
+use super::{Host, contents};
 use crate::account::{self, Account};
 use crate::resource;
 
@@ -17,11 +21,13 @@ impl Host {
     pub(super) async fn preflight(&self, plan: &Plan) -> Result<String, Fault> {
         let mut wrong: Vec<(String, String)> = Vec::new();
         self.look_at_disk(plan, &mut wrong);
+        self.look_at_tree(plan, &mut wrong).await?;
         look_at_memory(&plan.spec, &mut wrong);
         look_at_accounts(&plan.spec, &mut wrong);
         look_at_certificates(&plan.spec, &mut wrong);
         self.look_at_ports(&plan.spec, &mut wrong).await;
         look_at_programs(&plan.spec, &mut wrong).await?;
+        self.look_at_resources(plan, &mut wrong).await;
         match wrong.as_slice() {
             [] => Ok(String::new()),
             [(message, hint)] => Err(Fault::new(message.clone(), hint.clone())),
@@ -58,6 +64,67 @@ impl Host {
         }
     }
 
+    /// A tree that is there already must still be what was sealed.
+    async fn look_at_tree(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) -> Result<(), Fault> {
+        let hint = match &plan.request {
+            Request::Deploy => "deploy again: they are made anew from the source",
+            Request::Rollback { anyway: false, .. } => {
+                "check out its commit and deploy that, or go back to another release; \
+                 --anyway takes the files as they are"
+            }
+            _ => return Ok(()),
+        };
+        let tree = plan.tree.id;
+        if plan.steps.iter().any(|step| step.action == Action::SealTree { tree }) {
+            return Ok(());
+        }
+        let (root, seal) = (self.layout.tree(tree), self.layout.seal(tree));
+        match blocking(move || contents::damage(&root, &seal)).await? {
+            Ok(None) => {}
+            Ok(Some(damage)) => wrong.push((
+                format!("the files of releases/{tree} are not those that were built: {damage}"),
+                hint.to_owned(),
+            )),
+            Err(error) => {
+                wrong
+                    .push((format!("the files of releases/{tree} cannot be read: {error}"), hint.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is there already, somebody else's or Windlass's own, must answer before a deploy begins.
+    async fn look_at_resources(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) {
+        if plan.request != Request::Deploy {
+            return;
+        }
+        let started = |name: &Name| {
+            plan.steps.iter().any(
+                |step| matches!(&step.action, Action::StartResource { resource, .. } if resource == name),
+            )
+        };
+        let values = super::values::read(&self.layout, plan.release).unwrap_or_default();
+        let settings = Settings { values: &values, known: &plan.spec.settings };
+        for (name, spec) in plan.spec.resources.iter().filter(|(name, _)| !started(name)) {
+            let only = IndexMap::from([(name.clone(), spec.clone())]);
+            let hint = if spec.is_private() {
+                format!("see `windlass logs {name}`, and deploy again when it is back")
+            } else {
+                "bring it back, or correct its address, and deploy again".to_owned()
+            };
+            let facts = match facts(self, &only, settings).await {
+                Ok(facts) => facts.get(name).cloned().unwrap_or_default(),
+                Err(fault) => {
+                    wrong.push((fault.message, fault.hint));
+                    continue;
+                }
+            };
+            if let Err(why) = answer(spec.engine, facts).await {
+                wrong.push((format!("the resource {name} does not answer: {why}"), hint));
+            }
+        }
+    }
+
     async fn look_at_ports(&self, spec: &Spec, wrong: &mut Vec<(String, String)>) {
         if crate::runtime::process::is_kept(&self.layout.proxy().join("keeper")) {
             // One that is just being started again holds its ports all the same.
@@ -83,6 +150,25 @@ impl Host {
                 wrong.push((format!("cannot listen on {address}: {error}"), hint));
             }
         }
+    }
+}
+
+/// Asks a resource for a while: one whose server has just died is started again by its keeper.
+async fn answer(engine: Engine, facts: IndexMap<String, String>) -> Result<(), String> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let facts = facts.clone();
+        let why = match blocking(move || resource::ready(engine, &facts, TIMEOUT)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(reason)) => reason.to_string(),
+            Err(fault) => fault.message,
+        };
+        if Instant::now() > deadline {
+            return Err(why);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -63,12 +63,13 @@ impl<'a> ProxyClient<'a> {
             oom_score_adj: -500,
             ..Launch::default()
         };
-        let path = std::env::var("PATH").unwrap_or_default();
+        let kept = ["PATH", "WINDLASS_FAILPOINT"];
+        let env = kept.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)));
         let runs = process::observe(&directory.join("keeper")).is_some_and(|seen| seen.keeper_alive);
         if !runs {
             self.note_build()?;
         }
-        process::start(&directory.join("keeper"), &launch, vec![("PATH".to_owned(), path)])
+        process::start(&directory.join("keeper"), &launch, env.collect())
             .await
             .map_err(|error| failed(format!("the proxy cannot be started: {error}")))?;
         let deadline = Instant::now() + PATIENCE;
@@ -129,9 +130,16 @@ impl<'a> ProxyClient<'a> {
         }
     }
 
-    /// Asks for what may be refused.
+    /// Asks for what may be refused. A proxy that dies over it is started again by its keeper, and asked
+    /// again: the same table twice is the same table.
     async fn order(&self, ask: &Ask) -> Result<Answer, Fault> {
-        match self.ask(ask).await {
+        let deadline = Instant::now() + PATIENCE;
+        let mut answer = self.ask(ask).await;
+        while answer.is_err() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            answer = self.ask(ask).await;
+        }
+        match answer {
             Ok(Answer::Refused { reason }) => {
                 Err(Fault::new(format!("the proxy refused its table: {reason}"), ""))
             }

@@ -10,10 +10,9 @@ use windlass_core::name::ReleaseId;
 use windlass_core::plan::Plan;
 use windlass_core::spec::Limits;
 
-use super::durable;
 use super::errand::Errand;
 use super::resources::blocking;
-use super::{Host, oneshot};
+use super::{Host, contents, durable, oneshot};
 use crate::layout;
 use crate::project::source::{self, Selection};
 
@@ -101,13 +100,14 @@ impl Host {
         Ok(String::new())
     }
 
-    /// Marks the tree as finished, durably, after linking what releases share into it.
+    /// Marks the tree as finished, durably, after linking what releases share into it and writing down
+    /// what it holds.
     pub(super) async fn seal_tree(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
         let unsealed = self.layout.tree(tree);
         let seal = self.layout.seal(tree);
         let shared = self.layout.shared();
         let links = plan.spec.build.shared.clone();
-        let source = serde_json::to_vec(&plan.tree).unwrap_or_default();
+        let (source, spec) = (plan.tree.clone(), plan.spec.clone());
         let result = blocking(move || {
             if seal.is_file() {
                 return Ok(());
@@ -116,9 +116,10 @@ impl Host {
             for directory in links {
                 shares_more |= link_shared(&unsealed, &shared, &directory)?;
             }
+            let text = contents::write_down(&unsealed, &source, &spec)?;
             // Then the seal, so that a sealed tree is a whole one also after a power cut.
             if shares_more { durable::sync_all(&unsealed) } else { durable::sync_tree(&unsealed) }?;
-            layout::replace_file(&seal, &source, 0o644)
+            layout::replace_file(&seal, &text, 0o644)
         })
         .await?;
         result.map_err(|error: io::Error| {

@@ -134,7 +134,7 @@ impl Host {
         }
         let kept = match (&plan.request, plan.previous) {
             (Request::Deploy, _) => Some(given),
-            (Request::Rollback { to }, _) => values::read(&self.layout, *to).ok(),
+            (Request::Rollback { to, .. }, _) => values::read(&self.layout, *to).ok(),
             (Request::Restart { .. } | Request::Scale { .. } | Request::Rotate { .. }, Some(previous)) => {
                 values::read(&self.layout, previous).ok()
             }

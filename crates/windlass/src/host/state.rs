@@ -60,6 +60,8 @@ impl Host {
         if layout.current().is_symlink() && journal.releases()?.is_empty() {
             return Err(JournalError::Missing);
         }
+        // Who cannot read them could not settle them, and must not act beside them.
+        let _readable = journal.open_runs()?;
         let (app, environment) = match names(&layout) {
             Some(names) => names,
             // Only a directory that was made by hand is called otherwise.

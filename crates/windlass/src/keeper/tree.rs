@@ -17,6 +17,8 @@ pub(crate) struct Stat {
     pub(crate) start_ticks: u64,
     /// It has ended and waits for its parent to take notice.
     pub(crate) zombie: bool,
+    /// It was stopped by a signal, or a debugger holds it.
+    pub(crate) stopped: bool,
 }
 
 /// Looks at a process; `None` when there is none.
@@ -29,6 +31,7 @@ fn parse(line: &str) -> Option<Stat> {
     let fields: Vec<&str> = line[line.rfind(')')? + 1..].split_ascii_whitespace().collect();
     Some(Stat {
         zombie: matches!(*fields.first()?, "Z" | "X"),
+        stopped: matches!(*fields.first()?, "T" | "t"),
         parent: fields.get(1)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
         start_ticks: fields.get(19)?.parse().ok()?,
@@ -38,6 +41,11 @@ fn parse(line: &str) -> Option<Stat> {
 /// Whether this very process (not a later one with its number) still runs.
 pub(crate) fn lives(pid: i32, start_ticks: u64) -> bool {
     stat(pid).is_some_and(|stat| stat.start_ticks == start_ticks && !stat.zombie)
+}
+
+/// Whether a process was stopped and does nothing until it is told to go on.
+pub(crate) fn is_stopped(pid: i32) -> bool {
+    stat(pid).is_some_and(|stat| stat.stopped)
 }
 
 /// Everything below `root`, parents before children.
@@ -142,7 +150,11 @@ mod tests {
     #[test]
     fn a_name_full_of_brackets_does_not_shift_the_fields() {
         let line = "7 (a) b (c) Z 3 7 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 0 0";
-        assert_eq!(parse(line), Some(Stat { parent: 3, session: 5, start_ticks: 4711, zombie: true }));
+        assert_eq!(
+            parse(line),
+            Some(Stat { parent: 3, session: 5, start_ticks: 4711, zombie: true, stopped: false })
+        );
+        assert!(parse(&line.replace("c) Z", "c) T")).is_some_and(|stat| stat.stopped && !stat.zombie));
         assert_eq!(parse("7 (cut"), None);
     }
 

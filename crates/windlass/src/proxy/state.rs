@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use windlass_core::edge::Table;
 
+use crate::failpoint;
+
 const HEAD: &str = "{\"version\":1,\"blake3\":\"";
 const MIDDLE: &str = "\",\"table\":";
 const TABLE: &str = "table.json";
@@ -79,7 +81,7 @@ impl State {
             return Ok(());
         }
         self.prepared = None;
-        if let Err(error) = self.write_aside(&text) {
+        if let Err(error) = failpoint::around(|| self.write_aside(&text)) {
             let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
             if !full || std::fs::remove_file(self.directory.join(RESERVE)).is_err() {
                 return Err(error);
@@ -96,7 +98,9 @@ impl State {
         self.prepare(table)?;
         self.prepared = None;
         if self.whole {
-            std::fs::rename(self.directory.join(TABLE), self.directory.join(LAST_GOOD))?;
+            failpoint::around(|| {
+                std::fs::rename(self.directory.join(TABLE), self.directory.join(LAST_GOOD))
+            })?;
         }
         std::fs::rename(self.directory.join(NEXT), self.directory.join(TABLE))?;
         self.whole = true;
@@ -109,7 +113,7 @@ impl State {
         if !self.unsettled {
             return Ok(());
         }
-        File::open(&self.directory)?.sync_all()?;
+        failpoint::around(|| File::open(&self.directory)?.sync_all())?;
         self.unsettled = false;
         // Without a reserve the next full disk may stop a switch; nothing worse.
         let _ = self.keep_reserve();

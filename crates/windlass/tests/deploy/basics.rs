@@ -42,7 +42,7 @@ fn deploys_and_going_back_under_load_lose_nothing() {
     sandbox.succeed(&["rollback"]);
     assert_eq!(sandbox.release(), "r4");
     let seen = load.end();
-    seen.assert_none_failed(5);
+    seen.assert_none_failed();
     assert_eq!(seen.releases().into_iter().collect::<Vec<_>>(), ["r1", "r2", "r3", "r4"]);
     sandbox.down();
 }
@@ -74,7 +74,7 @@ fn services_are_scaled_restarted_stopped_and_started_without_a_gap() {
     assert_eq!(sandbox.running("worker").len(), 0);
     sandbox.succeed(&["restart", "worker"]);
     assert_eq!(sandbox.running("worker").len(), 1);
-    load.end().assert_none_failed(5);
+    load.end().assert_none_failed();
 
     sandbox.succeed(&["stop"]);
     assert_eq!(sandbox.running("web").len() + sandbox.running("scheduler").len(), 0);

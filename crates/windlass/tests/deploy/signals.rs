@@ -22,7 +22,7 @@ fn wait_for_the_bake(sandbox: &Sandbox) {
 
 fn is_back(sandbox: Sandbox, load: Load) {
     until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
-    load.end().assert_none_failed(5);
+    load.end().assert_none_failed();
     assert_eq!(
         sandbox.answering(),
         "r1",
@@ -117,7 +117,7 @@ fn a_killed_controller_does_not_stop_its_run() {
     deploy.signal(Signal::KILL);
     let _killed = deploy.finish();
     until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
-    load.end().assert_none_failed(5);
+    load.end().assert_none_failed();
     assert_eq!(sandbox.release(), "r2");
     sandbox.down();
     line.held("");

@@ -17,7 +17,7 @@ fn loses_nothing(manifest: &Manifest) {
         sandbox.succeed(&["deploy"]);
         assert_eq!(sandbox.answering(), release);
     }
-    load.end().assert_none_failed(5);
+    load.end().assert_none_failed();
     sandbox.down();
 }
 

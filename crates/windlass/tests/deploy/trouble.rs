@@ -17,7 +17,7 @@ fn goes_back(manifest: &Manifest, behaviour: &str, code: i32, may_answer: bool) 
     let output = sandbox.fail(&["deploy"], code);
     let seen = load.end();
     if !may_answer {
-        seen.assert_none_failed(5);
+        seen.assert_none_failed();
         assert_eq!(seen.releases().into_iter().collect::<Vec<_>>(), ["r1"]);
     }
     assert_eq!(sandbox.answering(), "r1");
@@ -181,7 +181,7 @@ fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
     sandbox.change();
     let load = Load::begin(sandbox.port);
     sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed(5);
+    load.end().assert_none_failed();
     assert_eq!(sandbox.running("web").len(), 1);
     sandbox.down();
     line.held("");
@@ -216,7 +216,7 @@ fn a_start_that_is_slow_but_in_time() {
     sandbox.behave("web.slow-bind:1500");
     let load = Load::begin(sandbox.port);
     let output = sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed(5);
+    load.end().assert_none_failed();
     assert!(output.took >= Duration::from_millis(1500));
     assert_eq!(sandbox.answering(), "r2");
     sandbox.down();

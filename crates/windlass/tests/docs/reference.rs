@@ -55,13 +55,24 @@ fn markdown() -> String {
     text.push_str("```\n");
     let known: Vec<String> = common.iter().map(|line| squeezed(line)).collect();
     for (verb, about) in &verbs {
-        let help = printed(&[verb, "--help"]);
-        let own: Vec<&str> = help.lines().filter(|line| !known.contains(&squeezed(line))).collect();
-        let own = own.join("\n").replace("Options:\n\nExample", "Example");
-        let own = own.strip_prefix(about.as_str()).unwrap_or(&own).trim().trim_end_matches("Options:").trim();
-        write!(text, "\n## windlass {verb}\n\n{about}.\n\n```text\n{own}\n```\n").unwrap();
+        describe(&mut text, 2, &[verb], about, &known);
     }
     text
+}
+
+/// What a verb prints of itself but the options of every verb, and then the verbs below it.
+fn describe(text: &mut String, level: usize, verb: &[&str], about: &str, known: &[String]) {
+    let help = printed(&[verb, &["--help"]].concat());
+    let own: Vec<&str> = help.lines().filter(|line| !known.contains(&squeezed(line))).collect();
+    let own = own.join("\n").replace("Options:\n\nExample", "Example");
+    let own = own.strip_prefix(about).unwrap_or(&own).trim().trim_end_matches("Options:").trim();
+    let (marks, name) = ("#".repeat(level), verb.join(" "));
+    write!(text, "\n{marks} windlass {name}\n\n{about}.\n\n```text\n{own}\n```\n").unwrap();
+    if help.contains("Commands:\n") {
+        for (below, about) in verbs(&help) {
+            describe(text, level + 1, &[verb, &[below.as_str()]].concat(), &about, known);
+        }
+    }
 }
 
 #[test]

@@ -9,17 +9,26 @@
     reason = "what stands around a test may end it as the test itself may"
 )]
 
+mod clock;
 mod controllers;
 mod crashes;
 mod damage;
+mod database;
 mod disk;
 mod hostile;
+mod journal;
 mod leaks;
 mod mount;
+mod places;
+mod power;
 mod processes;
+mod requests;
 mod rotation;
 mod secrets;
 mod table;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
 
 use windlass_testkit::sandbox::{Manifest, Sandbox, score};
 
@@ -41,6 +50,30 @@ fn line(test: &str) -> score::Running {
 /// Whether every place of a crash is to be tried in every way.
 fn exhaustive() -> bool {
     std::env::var_os("WINDLASS_TEST_EXHAUSTIVE").is_some_and(|value| value == "1")
+}
+
+/// The boundaries of the steps of the next deploy: each begins, and each is done.
+fn boundaries(sandbox: &Sandbox) -> usize {
+    let plan = sandbox.succeed(&["plan", "--json"]).json();
+    plan["steps"].as_array().unwrap().len() * 2
+}
+
+/// Deploys, and acts as soon as so many boundaries of steps were told. Answers the exit code.
+fn act_at(sandbox: &Sandbox, boundary: usize, act: impl FnOnce(&Child)) -> Option<i32> {
+    let mut command = sandbox.command(&["deploy", "--json"]);
+    let mut deploy = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut act = Some(act);
+    let mut told = 0;
+    for line in BufReader::new(deploy.stdout.take().unwrap()).lines() {
+        let line = line.unwrap();
+        told += usize::from(line.contains("\"step_began\"") || line.contains("\"step_done\""));
+        if told >= boundary
+            && let Some(act) = act.take()
+        {
+            act(&deploy);
+        }
+    }
+    deploy.wait().unwrap().code()
 }
 
 /// What must be so between runs, whatever happened: one release, which the ledger, the proxy and

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
+use windlass_testkit::sandbox::until;
 
 /// A mounted file system, unmounted when dropped.
 pub(super) struct Mount {
@@ -36,11 +37,19 @@ impl Mount {
 
     fn attach(&self) -> Result<(), String> {
         let image = self.image.as_ref().unwrap();
-        run("mount", &["-o", "loop", image.to_str().unwrap(), self.path().to_str().unwrap()])
+        run(
+            "mount",
+            &["-o", "loop,errors=remount-ro", image.to_str().unwrap(), self.path().to_str().unwrap()],
+        )
     }
 
     pub(super) fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// All that was written so far is on the disk.
+    pub(super) fn settle(&self) {
+        rustix::fs::syncfs(std::fs::File::open(self.path()).unwrap()).unwrap();
     }
 
     /// Nothing more reaches the disk, as when the power goes.
@@ -48,10 +57,38 @@ impl Mount {
         run("xfs_io", &["-x", "-c", "shutdown", self.path().to_str().unwrap()]).unwrap();
     }
 
+    /// The kernel finds an error on the disk, and makes the file system read-only, as for a disk that
+    /// fails. The error says why that cannot be tried.
+    pub(super) fn fail(&self) -> Result<(), String> {
+        let mounts = std::fs::read_to_string("/proc/self/mounts").map_err(|error| error.to_string())?;
+        let here = self.path().to_str().unwrap();
+        let device = mounts.lines().find_map(|line| {
+            let mut words = line.split(' ');
+            let device = words.next()?.strip_prefix("/dev/")?;
+            (words.next()? == here).then(|| device.to_owned())
+        });
+        let device = device.ok_or("its device is not known")?;
+        let trigger = format!("/sys/fs/ext4/{device}/trigger_fs_error");
+        std::fs::write(&trigger, "1").map_err(|error| format!("{trigger}: {error}"))
+    }
+
+    /// The disk is checked and there again. Nobody may use the file system.
+    pub(super) fn repair(&self) {
+        self.detach();
+        // It ends with 1 when it has corrected something.
+        let _corrected = run("e2fsck", &["-p", self.image.as_ref().unwrap().to_str().unwrap()]);
+        self.attach().unwrap();
+    }
+
     /// What was on the disk is there again. Nobody may use the file system.
     pub(super) fn power_on(&self) {
-        run("umount", &[self.path().to_str().unwrap()]).unwrap();
+        self.detach();
         self.attach().unwrap();
+    }
+
+    /// What was killed lets go of its files a moment later.
+    fn detach(&self) {
+        until("the file system to be free", || run("umount", &[self.path().to_str().unwrap()]).ok());
     }
 }
 

@@ -1,37 +1,45 @@
 //! Windlass's own processes are killed, and the application's.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 use windlass_testkit::sandbox::{Load, Manifest, kill, lives, until};
 
-use super::{deployed, is_sound, line};
+use super::{act_at, boundaries, deployed, exhaustive, is_sound, line};
 
 #[test]
-fn the_proxy_is_killed_in_a_deploy_and_between() {
-    let line = line("the_proxy_is_killed_in_a_deploy_and_between");
+fn the_proxy_is_killed_at_every_step_and_between() {
+    let line = line("the_proxy_is_killed_at_every_step_and_between");
     let sandbox = deployed(&Manifest::default());
-    for millis in [None, Some(30), Some(150), Some(300), Some(450)] {
-        let before = sandbox.proxy().unwrap();
+    sandbox.change();
+    let all = boundaries(&sandbox);
+    let stride = if exhaustive() { 1 } else { 4 };
+    let mut kills = 0;
+    for boundary in std::iter::once(None).chain((0..all).step_by(stride).map(Some)) {
         let load = Load::begin(sandbox.port);
-        std::thread::sleep(Duration::from_millis(100));
-        sandbox.change();
-        let deploy = millis.map(|_| sandbox.start(&["deploy"]));
-        std::thread::sleep(Duration::from_millis(millis.unwrap_or_default()));
-        kill(before, Signal::KILL);
-        until("another proxy", || sandbox.proxy().filter(|pid| *pid != before));
-        if let Some(deploy) = deploy {
-            let output = deploy.finish();
-            assert!(matches!(output.code, 0 | 3), "{output:#?}");
+        let before = sandbox.proxy().unwrap();
+        let die = || {
+            kill(before, Signal::KILL);
+            until("another proxy", || sandbox.proxy().filter(|pid| *pid != before));
+        };
+        match boundary {
+            Some(boundary) => {
+                sandbox.change();
+                let code = act_at(&sandbox, boundary, |_| die());
+                assert!(matches!(code, Some(0 | 3)), "{boundary}: {code:?}\n{}", sandbox.logs());
+            }
+            None => die(),
         }
-        std::thread::sleep(Duration::from_millis(200));
         let seen = load.end();
         // What was in flight in a process that is killed is lost; the listening socket is not.
-        assert!(seen.failed().len() <= 3, "{millis:?}: {:#?}", seen.failed());
-        is_sound(&sandbox, &format!("the proxy killed at {millis:?}"));
+        assert!(seen.failed().len() <= 3, "{boundary:?}: {:#?}", seen.failed());
+        is_sound(&sandbox, &format!("the proxy killed at {boundary:?}"));
+        kills += 1;
     }
     sandbox.down();
-    line.held("5 kills, at most the requests in flight were lost (3 allowed for each)");
+    line.held(&format!(
+        "{kills} kills, at {} of {all} boundaries and between deploys: at most the requests in flight were \
+         lost (3 allowed for each)",
+        kills - 1
+    ));
 }
 
 #[test]
@@ -46,12 +54,12 @@ fn keepers_are_killed() {
         kill(keeper.pid, Signal::KILL);
     }
     until("keepers for all", || (sandbox.keepers().len() == keepers.len()).then_some(()));
-    load.end().assert_none_failed(5);
+    load.end().assert_none_failed();
     assert!(web.iter().all(|pid| lives(*pid)), "the application was ended");
     let load = Load::begin(sandbox.port);
     sandbox.change();
     sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed(5);
+    load.end().assert_none_failed();
     is_sound(&sandbox, "keepers killed");
     assert!(web.iter().all(|pid| !lives(*pid)));
     sandbox.down();

@@ -87,12 +87,19 @@ fn credentials_are_exchanged_without_losing_a_request() {
     let sandbox = deployed(&Manifest { worker: Some(String::new()), ..manifest() });
     let worker = sandbox.running("worker")[0].pid;
     let servers = || -> Vec<i32> {
-        let is_server =
-            |p: &&Process| p.is("postgres", "-D") || p.argv.iter().any(|word| word.contains("redis-server"));
-        sandbox.processes().iter().filter(is_server).map(|process| process.pid).collect()
+        let postmaster = sandbox.processes().into_iter().filter(|process| process.is("postgres", "-D"));
+        let mut pids: Vec<i32> = postmaster.map(|process| process.pid).collect();
+        // Redis writes over its arguments and environment; it works where its data is.
+        let data = sandbox.environment().join("resources/cache");
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            if std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&data)) {
+                pids.extend(entry.file_name().to_string_lossy().parse::<i32>());
+            }
+        }
+        pids
     };
     let before = servers();
-    assert_eq!(before.len(), 2);
+    assert!(before.len() >= 2, "{before:?}");
     let first = known(&sandbox, "db").remove(0);
     sql(&sandbox, &first, "CREATE TABLE kept AS SELECT 1 AS n").unwrap();
     let load = Load::at_pace(sandbox.port, Duration::from_millis(150));
@@ -106,7 +113,7 @@ fn credentials_are_exchanged_without_losing_a_request() {
     let command = command.finish();
     assert_eq!((command.code, command.stdout.trim()), (0, "1"), "{command:?}");
     sandbox.succeed(&["secrets", "rotate", "cache"]);
-    load.end().assert_none_failed(20);
+    load.end().assert_none_failed();
     one_holds(&sandbox, "rotated");
     assert_eq!(sandbox.running("worker")[0].pid, worker, "it signs in to nothing");
     assert_eq!(servers(), before, "no server was started again");
@@ -154,7 +161,7 @@ fn a_rotation_that_fails_leaves_the_old_credential() {
         std::fs::write(&behaviour, wrong).unwrap();
         let load = Load::at_pace(sandbox.port, Duration::from_millis(150));
         let output = sandbox.fail(&["secrets", "rotate", "db"], 3);
-        load.end().assert_none_failed(2);
+        load.end().assert_none_failed();
         assert_eq!(known(&sandbox, "db"), before, "{wrong}: {output:?}");
         one_holds(&sandbox, wrong);
         let now: Vec<i32> = sandbox.running("web").iter().map(|process| process.pid).collect();
@@ -236,7 +243,7 @@ fn the_host_side_dies_at_every_step_of_a_rotation() {
                         is_sound(&sandbox, &context);
                         one_holds(&sandbox, &context);
                     }
-                    load.end().assert_none_failed(5);
+                    load.end().assert_none_failed();
                     sandbox.down();
                 }
             });

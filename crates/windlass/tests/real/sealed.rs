@@ -81,6 +81,12 @@ fn a_deploy_takes_what_is_sealed_and_what_stands_above_it_wins() {
     let tree = fs::canonicalize(place.root().join("current")).unwrap();
     assert!(tree.join("app.py").exists() && !tree.join(FILE).exists(), "the file is no part of a release");
 
+    // A write that changes no value restarts nothing.
+    let pids = place.pids("web");
+    place.windlass(&["secrets", "rekey"]).exits(0);
+    place.windlass(&["deploy"]).exits(0);
+    assert_eq!(place.pids("web"), pids);
+
     place.write(".env", "COLOUR=from-env-file\n");
     place.windlass(&["deploy"]).exits(0);
     assert_eq!(page(&place), "from-env-file sealed-token");

@@ -9,7 +9,9 @@ use super::document::{Document, Entry, Label, Version};
 use super::key::{PublicKey, Stretch};
 use super::open::{Opened, Value, seal};
 use super::parse::{is_name, is_recipient_name};
-use super::{FileKey, LARGEST_VALUE, MOST_PASSPHRASES, MOST_RECIPIENTS, Random, base64, value, wrap};
+use super::{
+    FileKey, LARGEST_VALUE, MOST_PASSPHRASES, MOST_RECIPIENTS, MOST_VALUES, Random, base64, value, wrap,
+};
 use crate::settings::Secret;
 
 /// A file that is being changed.
@@ -299,6 +301,9 @@ impl Editing {
         // The same value keeps its line, so that a diff shows what has changed.
         if self.values.get(&label).is_some_and(|value| value.secret == *secret) {
             return Ok(false);
+        }
+        if self.document.entries.len() >= MOST_VALUES && !self.values.contains_key(&label) {
+            return refused(format!("a file has at most {MOST_VALUES} values"), "remove some first");
         }
         let entry = value::seal(&self.document, &self.key, label.clone(), secret, date, random);
         self.place(entry);

@@ -58,6 +58,12 @@ pub const LARGEST_FILE: usize = 16 << 20;
 /// The longest name of a value, in bytes.
 const LONGEST_NAME: usize = 128;
 
+/// The most values of a file.
+const MOST_VALUES: usize = 10_000;
+
+/// The most faults that are told: a file that is not one at all has one in every line.
+const MOST_FAULTS: usize = 100;
+
 /// The most recipients of a file, and the most of them that are passphrases: each costs whoever
 /// tries a passphrase the time and the memory of stretching it.
 const MOST_RECIPIENTS: usize = 64;

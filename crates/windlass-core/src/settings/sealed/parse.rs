@@ -7,7 +7,10 @@ use jiff::civil::Date;
 
 use super::document::{Document, Entry, Label, Recipient, Wrapped};
 use super::key::{PublicKey, Stretch};
-use super::{HEADER, LARGEST_FILE, LONGEST_NAME, MOST_PASSPHRASES, MOST_RECIPIENTS, base64, value};
+use super::{
+    HEADER, LARGEST_FILE, LONGEST_NAME, MOST_FAULTS, MOST_PASSPHRASES, MOST_RECIPIENTS, MOST_VALUES, base64,
+    value,
+};
 use crate::name::Name;
 use crate::settings::{Fault, is_setting_name};
 
@@ -85,6 +88,10 @@ impl Parser<'_> {
                 Some(line) => self.body(line, &mut section, &mut document),
             };
             read.unwrap_or_else(|wrong| self.fault(wrong));
+            if self.faults.len() == MOST_FAULTS {
+                self.fault(wrong("so much is damaged that the rest was not read"));
+                return Some(document);
+            }
         }
         if section != Section::End {
             self.line += 1;
@@ -202,6 +209,9 @@ impl Parser<'_> {
             && document.entries.last().map(|last| &last.label) != Some(&Label::in_force(&label.name))
         {
             return Err(wrong(format!("{label} does not stand below {}", label.name)));
+        }
+        if document.entries.len() == MOST_VALUES {
+            return Err(wrong(format!("there are more than {MOST_VALUES} values")));
         }
         let damaged = || wrong(format!("the line of {label} is damaged"));
         let (when, sealed) = rest.split_once(' ').ok_or_else(damaged)?;

@@ -8,15 +8,15 @@ const EXAMPLES: &str = "\
 The encrypted file is secrets.ENVIRONMENT.enc beside the manifest. It is made to be committed.
 
 Examples:
-  windlass secrets init --env production            make your key and the file
-  windlass secrets set DB_PASSWORD --env production asks for the value, and does not show it
-  windlass secrets set API_KEY < key.txt            takes it from a file
-  windlass secrets set TOKEN --generate             makes one up
-  windlass secrets list                             names, dates, who can read them
-  windlass secrets edit                             all of them, in your editor
-  windlass secrets recipients add bob wlpub1_...    let Bob read them
-  windlass secrets recipients remove bob            make a new key without him
-  windlass secrets rotate db                        another password for the database
+  windlass secrets init --env production             make your key and the file
+  windlass secrets set DB_PASSWORD --env production   asks for the value, and does not show it
+  windlass secrets set API_KEY < key.txt             takes it from a file
+  windlass secrets set TOKEN --generate              makes one up
+  windlass secrets list                              names, dates, who can read them
+  windlass secrets edit                              all of them, in your editor
+  windlass secrets recipients add bob wlpub1_...     let Bob read them
+  windlass secrets recipients remove bob             make a new key without him
+  windlass secrets rotate db                         another password for the database
 
 Keys come from the first of WINDLASS_KEY, WINDLASS_KEY_FILE, WINDLASS_KEY_COMMAND and ~/.config/windlass/key;
 a passphrase from WINDLASS_PASSPHRASE or the terminal.";
@@ -37,22 +37,37 @@ pub(in crate::cli) enum Verb {
     /// Print a value
     Get(Get),
     /// Names and dates of the values, who can read them, and what is damaged
+    #[command(
+        after_help = "Examples:\n  windlass secrets list --env production\n  windlass secrets list --json"
+    )]
     List,
     /// Change all values in your editor ($VISUAL or $EDITOR)
+    #[command(after_help = "Example:\n  windlass secrets edit --env production")]
     Edit,
     /// Remove a value
     Unset(Unset),
     /// Encrypt everything again with a new key
+    #[command(after_help = "Example:\n  windlass secrets rekey --env production")]
     Rekey,
     /// Who can read the file
+    #[command(
+        after_help = "Examples:\n  windlass secrets recipients\n  windlass secrets recipients add bob wlpub1_...\n  windlass secrets recipients remove bob"
+    )]
     Recipients(Recipients),
     /// Take values over from another file
     Import(Import),
     /// Print all values, as a .env file or with --json
+    #[command(
+        after_help = "Examples:\n  windlass secrets export > .env\n  windlass secrets export --json | jq ."
+    )]
     Export,
     /// Remove what is damaged, and seal the rest
+    #[command(after_help = "Examples:\n  windlass secrets list\n  windlass secrets repair --yes")]
     Repair,
     /// Merge two versions of the file: git's merge driver calls this
+    #[command(
+        after_help = "Example:\n  git config merge.windlass-secrets.driver 'windlass secrets merge %O %A %B'"
+    )]
     Merge(Merge),
     /// Exchange a credential for a new one, without a gap; any failure goes back to the old one
     Rotate(Rotate),
@@ -123,10 +138,12 @@ pub(in crate::cli) struct Recipients {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RecipientsVerb {
     /// Who can read the file
+    #[command(after_help = "Example:\n  windlass secrets recipients list --json")]
     List,
     /// Let somebody read it
     Add(AddRecipient),
     /// Keep somebody from reading it from now on; says which values they knew
+    #[command(after_help = "Example:\n  windlass secrets recipients remove bob --env production")]
     Remove(RemoveRecipient),
 }
 

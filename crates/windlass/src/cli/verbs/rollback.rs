@@ -38,7 +38,8 @@ pub(in crate::cli) async fn run(
         _ => return Err(unexpected()),
     };
     request::carry_out(context, |_, _| {
-        let wanted = Wanted { request: Request::Rollback { to }, spec: spec.clone(), source: source.clone() };
+        let request = Request::Rollback { to, anyway };
+        let wanted = Wanted { request, spec: spec.clone(), source: source.clone() };
         Ok((wanted, Values::default()))
     })
     .await

@@ -8,10 +8,9 @@ use windlass_core::journal::Fault;
 use windlass_core::plan::{Plan, Request};
 
 use super::Acting;
-use crate::clock;
 use crate::engine::ReleaseRow;
 use crate::host::Host;
-use crate::layout;
+use crate::{clock, failpoint, layout};
 
 impl Acting {
     /// Writes the release into the ledger as the active one, then points `current` at its tree. The
@@ -103,8 +102,10 @@ impl Host {
         let beside = self.layout.root().join(".current.new");
         let _ = std::fs::remove_file(&beside);
         symlink(&wanted, &beside)?;
-        std::fs::rename(&beside, &link)?;
-        layout::sync_dir(self.layout.root())
+        failpoint::around(|| {
+            std::fs::rename(&beside, &link)?;
+            layout::sync_dir(self.layout.root())
+        })
     }
 }
 

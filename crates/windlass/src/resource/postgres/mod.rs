@@ -89,7 +89,7 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         initialise(&programs, place, &data, &identity.admin, account, lock)?;
     }
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
-    let (socket, configuration) = configure(private, place, port, account)?;
+    let (socket, configuration) = configure(private, place, port, programs.major, account)?;
     let facts = facts(private, &identity, port, socket)?;
     let argv = vec![programs.server.display().to_string(), "-D".to_owned(), place.text("config")?];
     Ok(Prepared {
@@ -171,6 +171,7 @@ fn configure(
     private: &Private<'_>,
     place: &Place,
     port: u16,
+    major: Option<u32>,
     account: Option<&Account>,
 ) -> Result<(Option<String>, String), Fault> {
     let directory = place.directory.join("config");
@@ -196,6 +197,11 @@ fn configure(
     config.set("log_timezone", "UTC")?;
     config.set("datestyle", "iso, mdy")?;
     config.set("max_connections", "100")?;
+    if major.is_some_and(|major| major >= 14) {
+        // A migration that was ended while it waited for a lock must not change the schema later, when
+        // it gets the lock: a server that does not look finds out only when it wants to answer.
+        config.set("client_connection_check_interval", "1s")?;
+    }
     if let Some(memory) = private.memory {
         // The proportions that PostgreSQL's documentation gives as a start.
         let kilobytes = |bytes: u64| format!("{}kB", (bytes >> 10).max(1024));

@@ -50,6 +50,24 @@ impl Observation {
     }
 }
 
+impl Observation {
+    /// The process, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        match self.status.as_ref()?.state {
+            ProcessState::Running { pid, .. } if self.process_alive => Some(pid),
+            _ => None,
+        }
+    }
+
+    /// Whether the process was stopped by a signal (or a debugger) and has not gone on since: it does
+    /// nothing, and says nothing of it.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.pid().is_some_and(tree::is_stopped)
+    }
+}
+
 /// Looks at a keeper's directory. `None` when it holds no launch.
 #[must_use]
 pub fn observe(dir: &Path) -> Option<Observation> {

@@ -195,3 +195,17 @@ fn faults_are_told_at_their_lines() {
     let with_long = text.replace(&format!("{}\n", line(&text, "A")), &long);
     assert_eq!(said(&with_long)[0], "6: A is longer than any value can be");
 }
+
+#[test]
+fn a_file_cannot_exhaust_whoever_reads_it() {
+    let text = file(SMALL);
+    let noise = text.replace("A = ", &format!("{}A = ", "\n".repeat(1 << 20)));
+    let parsed = parse(FILE, &noise);
+    assert_eq!(parsed.faults.len(), 101);
+    assert_eq!(parsed.faults[100].message, "so much is damaged that the rest was not read");
+    let many: String = (0..20_000).map(|at| format!("N{at} = 2026-11-28 AAAAAAAAAAAAAAAA.\n")).collect();
+    let parsed = parse(FILE, &text.replace("A = ", &format!("{many}A = ")));
+    assert_eq!(parsed.document.unwrap().entries.len(), 10_000);
+    assert_eq!(parsed.faults[0].message, "there are more than 10000 values");
+    assert!(parse(FILE, &"x".repeat((16 << 20) + 1)).document.is_none());
+}

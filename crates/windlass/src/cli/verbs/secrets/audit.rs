@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context, older_than: u32) -> Result<u8, Failure> {
 
 /// Names and ages in days of what is older than so many.
 fn old(document: &Document, today: jiff::civil::Date, older_than: u32) -> Vec<(String, i64)> {
-    let days = |date: jiff::civil::Date| i64::from(date.duration_until(today).as_hours() / 24);
+    let days = |date: jiff::civil::Date| date.duration_until(today).as_hours() / 24;
     let aged = document.entries.iter().map(|entry| (entry.label.to_string(), days(entry.date)));
     aged.filter(|(_, days)| *days > i64::from(older_than)).collect()
 }

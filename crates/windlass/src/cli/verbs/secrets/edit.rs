@@ -146,6 +146,9 @@ fn call_editor(path: &Path) -> Result<(), Failure> {
     let status = Command::new(program)
         .args(arguments)
         .arg(path)
+        // It is trusted with the values, not with the key to all of them.
+        .env_remove("WINDLASS_KEY")
+        .env_remove("WINDLASS_PASSPHRASE")
         .status()
         .map_err(|error| Failure::usage(format!("the editor {program} cannot be run: {error}"), hint))?;
     if status.success() {

@@ -109,6 +109,8 @@ fn sops(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let output = Command::new("sops")
         .args(["--decrypt", "--output-type", "json"])
         .arg(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+        .env_remove("WINDLASS_KEY")
+        .env_remove("WINDLASS_PASSPHRASE")
         .stdin(Stdio::inherit())
         .stderr(Stdio::inherit())
         .output()

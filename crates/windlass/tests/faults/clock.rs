@@ -1,0 +1,165 @@
+//! The time of day jumps, for the host side and for whoever asks it (libfaketime).
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, kill, until, until_within};
+
+use super::{WINDLASS, is_sound, line};
+
+const HOUR: i64 = 3600;
+
+/// A sandbox whose host side and commands see another time of day; the clocks that only count see
+/// none of it, nor do the keepers, the proxy and the application.
+struct Elsewhen {
+    sandbox: Sandbox,
+    clock: PathBuf,
+    host: Option<HostSide>,
+}
+
+/// The host side, which this test started itself; ended when dropped.
+struct HostSide(Child);
+
+impl Drop for HostSide {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
+impl Elsewhen {
+    fn new(library: &Path, manifest: &Manifest) -> Self {
+        let mut sandbox = Sandbox::with(WINDLASS, manifest);
+        let clock = sandbox.root().join("clock");
+        sandbox.set("LD_PRELOAD", library.to_str().unwrap());
+        sandbox.set("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap());
+        sandbox.set("FAKETIME_NO_CACHE", "1");
+        sandbox.set("DONT_FAKE_MONOTONIC", "1");
+        let mut elsewhen = Self { sandbox, clock, host: None };
+        elsewhen.jump(0);
+        elsewhen.start_host();
+        elsewhen
+    }
+
+    /// The clock is so many seconds wrong from now on.
+    fn jump(&self, seconds: i64) {
+        std::fs::write(&self.clock, format!("{seconds:+}")).unwrap();
+    }
+
+    /// A controller starts the host side without what would make it see another time, so it is there
+    /// before any.
+    fn start_host(&mut self) {
+        let environment = self.sandbox.environment();
+        std::fs::create_dir_all(environment.join("logs")).unwrap();
+        let mut command = self.sandbox.command(&["host", environment.to_str().unwrap()]);
+        let log = std::fs::File::options().create(true).append(true).open(environment.join("logs/host.log"));
+        command.stdout(Stdio::null()).stderr(log.unwrap());
+        self.host = Some(HostSide(command.spawn().unwrap()));
+        until("the host side", || environment.join("host/sock").exists().then_some(()));
+    }
+
+    fn kill_host(&mut self) {
+        drop(self.host.take());
+        let _gone = std::fs::remove_file(self.sandbox.environment().join("host/sock"));
+    }
+}
+
+fn library() -> Option<PathBuf> {
+    let name = "faketime/libfaketimeMT.so.1";
+    let below = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib"];
+    below.iter().map(|directory| Path::new(directory).join(name)).find(|path| path.exists())
+}
+
+#[test]
+fn the_clock_jumps() {
+    let line = line("the_clock_jumps");
+    let Some(library) = library() else { return line.skipped("libfaketime is not installed") };
+    let manifest = Manifest { deploy: "bake = \"2s\"".into(), ..Manifest::small() };
+    let mut elsewhen = Elsewhen::new(&library, &manifest);
+    elsewhen.sandbox.succeed(&["deploy"]);
+    let load = Load::at_pace(elsewhen.sandbox.port, Duration::from_millis(40));
+
+    // Between deploys, an hour back and forth: the order of releases is that of their numbers, and the
+    // five latest by number are kept.
+    for (deploy, offset) in [HOUR, -HOUR, 0, -2 * HOUR, 2 * HOUR, -HOUR].into_iter().enumerate() {
+        elsewhen.jump(offset);
+        elsewhen.sandbox.change();
+        elsewhen.sandbox.succeed(&["deploy"]);
+        assert_eq!(elsewhen.sandbox.release(), format!("r{}", deploy + 2));
+    }
+    let releases = elsewhen.sandbox.succeed(&["releases", "--json"]).json();
+    let all: Vec<(&str, bool)> = releases
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|release| (release["release"].as_str().unwrap(), release["available"].as_bool().unwrap()))
+        .collect();
+    let kept = [("r7", true), ("r6", true), ("r5", true), ("r4", true), ("r3", true)];
+    assert_eq!(all[..5], kept, "{releases}");
+    assert!(all[5..].iter().all(|(_, available)| !available), "{releases}");
+    let times: Vec<i64> =
+        releases.as_array().unwrap().iter().map(|release| release["activated"].as_i64().unwrap()).collect();
+    assert!(!times.is_sorted_by(|a, b| a >= b), "the clock did not jump: {releases}");
+    let runs = elsewhen.sandbox.succeed(&["runs", "--json"]).json();
+    assert_eq!(runs[0]["release"], "r7", "{runs}");
+    elsewhen.sandbox.succeed(&["rollback"]);
+    assert!(elsewhen.sandbox.release() == "r8" && elsewhen.sandbox.answering() == "r8");
+    load.end().assert_none_failed();
+
+    // In a bake: it is neither cut short by a jump ahead nor drawn out by one back, so a release that
+    // turns bad a second later is found out.
+    for offset in [HOUR, -HOUR] {
+        elsewhen.jump(0);
+        let before = elsewhen.sandbox.release();
+        let load = Load::begin(elsewhen.sandbox.port);
+        elsewhen
+            .sandbox
+            .manifest(&Manifest { deploy: "bake = \"20s\"\nmin_requests = 5".into(), ..Manifest::small() });
+        elsewhen.sandbox.behave("web.bad-after:4000");
+        let deploy = elsewhen.sandbox.start(&["deploy"]);
+        until("the new release to answer", || {
+            (windlass_testkit::sandbox::get(elsewhen.sandbox.port, "/version").unwrap().body != before)
+                .then_some(())
+        });
+        elsewhen.jump(offset);
+        let output = deploy.finish();
+        assert_eq!(output.code, 3, "{output:#?}\n{}", elsewhen.sandbox.logs());
+        drop(load.end());
+        assert_eq!(elsewhen.sandbox.release(), before);
+    }
+
+    // In a lease: a jump ahead does not end it, so the run can still be claimed; one back does not
+    // keep it for ever.
+    for (offset, claimed) in [(HOUR, true), (-HOUR, false)] {
+        elsewhen.jump(0);
+        let before = elsewhen.sandbox.release();
+        elsewhen.sandbox.manifest(&Manifest { deploy: "bake = \"3s\"".into(), ..Manifest::small() });
+        elsewhen.sandbox.behave("");
+        let deploy = elsewhen.sandbox.start(&["deploy"]);
+        until("the new release to answer", || (elsewhen.sandbox.answering() != before).then_some(()));
+        kill(deploy.pid(), Signal::KILL);
+        drop(deploy);
+        elsewhen.kill_host();
+        elsewhen.start_host();
+        until("the run to wait", || elsewhen.sandbox.status()["run"]["settles_at"].is_i64().then_some(()));
+        elsewhen.jump(offset);
+        if claimed {
+            let output = elsewhen.sandbox.succeed(&["resume"]);
+            assert_ne!(elsewhen.sandbox.release(), before, "{output:#?}");
+        } else {
+            until_within(Duration::from_secs(90), "the run to be settled", || {
+                elsewhen.sandbox.status()["run"].is_null().then_some(())
+            });
+            assert_eq!(elsewhen.sandbox.release(), before);
+        }
+        is_sound(&elsewhen.sandbox, &format!("{offset} seconds"));
+    }
+    elsewhen.kill_host();
+    elsewhen.sandbox.down();
+    line.held(
+        "1 and 2 hours back and forth, between deploys, in bakes and in leases: releases are in the order of \
+         their numbers, 5 are kept, a bake watches on, a lease lasts as long as it says; 0 failed requests",
+    );
+}
