@@ -15,7 +15,7 @@ use super::{deployed, is_sound, line};
 /// A journal of format 1 with a run that was interrupted after its migration. It was written once, by
 /// the program of its day (`BLESS=1` where there is none), and is never written again: the point of it is that it is old.
 fn kept() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faults/journals/format-1.sql")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/journals/format-1.sql")
 }
 
 /// What differs from sandbox to sandbox, and what stands for it in the file.
