@@ -200,9 +200,7 @@ impl Context {
                 Ok((spec, Values(values), found.unstored.left_out))
             }
             // The manifest is right, and may go as it is another time.
-            Ok(_) if found.unstored.are_all(&faults) => {
-                Err(Failure { code: FAILED, ..self.refuse(project, &faults, &[]) })
-            }
+            Ok(_) if found.unstored.are_all(&faults) => Err(self.fail(FAILED, project, &faults, &[])),
             Ok(_) => Err(self.refuse(project, &faults, &[])),
             Err(diags) => Err(self.refuse(project, &faults, &diags)),
         }
@@ -244,6 +242,10 @@ impl Context {
 
     /// Prints faults of settings, and those of the manifest, and answers the failure that they are.
     pub(super) fn refuse(&self, project: &Project, faults: &[Fault], diags: &[diag::Diag]) -> Failure {
+        self.fail(USAGE, project, faults, diags)
+    }
+
+    fn fail(&self, code: u8, project: &Project, faults: &[Fault], diags: &[diag::Diag]) -> Failure {
         let (text, file) = (project.manifest.text(), project.file.as_str());
         if faults.is_empty() {
             return self.report(diags, text, file);
@@ -253,7 +255,7 @@ impl Context {
             if let serde_json::Value::Array(more) = project_diag::to_json(diags, text, file) {
                 all.extend(more);
             }
-            print_line(&serde_json::json!({ "exit_code": USAGE, "faults": all }).to_string());
+            print_line(&serde_json::json!({ "exit_code": code, "faults": all }).to_string());
         } else {
             for fault in faults {
                 complain(&format!("error: {fault}"));
@@ -262,7 +264,7 @@ impl Context {
                 self.draw(diags, text, file);
             }
         }
-        Failure::told(USAGE)
+        Failure::told(code)
     }
 
     /// What a deploy of the project wants.

@@ -45,14 +45,17 @@ impl Found {
     #[must_use]
     pub fn errors(&self, environment: &str, manifest: &str) -> Vec<Fault> {
         let (declared, assembled) = (&self.declared, &self.assembled);
+        let mistyped = self.mistyped();
         let weak = Audited { environment, declared, assembled, manifest }.weak();
-        let weak = weak.into_iter().filter(|finding| finding.severity == Severity::Error);
-        let mut faults = self.mistyped();
-        let mistyped: Vec<_> = faults.iter().map(|fault| (fault.file.clone(), fault.line)).collect();
-        // What is not even of the right form need not be told twice.
-        let weak = weak.map(|finding| finding.fault);
-        faults.extend(weak.filter(|fault| !mistyped.contains(&(fault.file.clone(), fault.line))));
-        faults.extend(self.unstored.faults.clone());
+        let weak = weak.into_iter().filter(|finding| {
+            // What is not even of the right form need not be told twice.
+            let start = format!("{}: ", finding.setting);
+            finding.severity == Severity::Error
+                && !mistyped.iter().any(|fault| fault.message.starts_with(&start))
+        });
+        let mut faults = self.unstored.faults.clone();
+        faults.extend(weak.map(|finding| finding.fault));
+        faults.extend(mistyped);
         faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         faults
     }

@@ -13,6 +13,10 @@ const CONNECTION: &str = "env = { PGHOST = \"{resources.db.host}\", PGPORT = \"{
                           PGUSER = \"{resources.db.user}\", PGPASSWORD = \"{resources.db.password}\", \
                           PGDATABASE = \"{resources.db.database}\" }\n";
 
+/// The end of a migration that has done its work: it waits until the database is gone.
+const WAIT_FOR_THE_END: &str = "\\! touch \"$WINDLASS_SHARED/after\"\n\
+                                \\! while ! test -e \"$WINDLASS_SHARED/ended\"; do sleep 0.05; done";
+
 /// Two copies that are ready when the database answers, a migration, and questions to the database.
 /// `resource` says whose that is.
 fn manifest(resource: &str) -> Manifest {
@@ -91,6 +95,11 @@ fn await_mark(sandbox: &Sandbox, mark: &str) {
     });
 }
 
+/// Lets a migration end that waits for the end of the database.
+fn it_has_ended(sandbox: &Sandbox) {
+    std::fs::write(sandbox.environment().join("shared/ended"), "").unwrap();
+}
+
 fn said(output: &Output, text: &str) {
     assert!(output.all().contains(text), "{text:?} is not said: {output:#?}");
 }
@@ -135,10 +144,11 @@ fn the_private_database_goes_away_around_a_migration() {
     }
 
     // After: it is started again, and the new release is ready when it answers.
-    migrate(&sandbox, "insert into steps values (2);\n\\! touch \"$WINDLASS_SHARED/after\"");
+    migrate(&sandbox, &format!("insert into steps values (2);\n{WAIT_FOR_THE_END}"));
     let deploy = sandbox.start(&["deploy"]);
     await_mark(&sandbox, "after");
     kill(server(&sandbox).unwrap(), Signal::KILL);
+    it_has_ended(&sandbox);
     let output = deploy.finish();
     assert_eq!(output.code, 0, "{output:#?}\n{}", sandbox.logs());
     assert_eq!(ask(&sandbox, "steps"), "1 2", "each migration ran once");
@@ -211,10 +221,11 @@ fn an_external_database_goes_away_around_a_migration() {
     assert_eq!(back(), "1 2");
 
     // After: the new release is never ready, so the code goes back; the schema stays, and that is said.
-    migrate(&ours, "insert into steps values (3);\n\\! touch \"$WINDLASS_SHARED/after\"");
+    migrate(&ours, &format!("insert into steps values (3);\n{WAIT_FOR_THE_END}"));
     let deploy = ours.start(&["deploy"]);
     await_mark(&ours, "after");
     gone();
+    it_has_ended(&ours);
     let output = deploy.finish();
     assert_eq!(output.code, 3, "{output:#?}\n{}", ours.logs());
     said(&output, "what the job schema did stays");

@@ -235,7 +235,7 @@ impl Watch {
                     }
                     let program = words.split(' ').next().unwrap_or_default();
                     let own = program.ends_with("/windlass")
-                        && [" host ", " proxy "].iter().any(|part| words.contains(part));
+                        && [" host /", " proxy /"].iter().any(|part| words.contains(part));
                     let environ = || std::fs::read(entry.path().join("environ")).unwrap_or_default();
                     if own && let Some(name) = known.found(&environ()) {
                         seen.insert(format!("the secret {name} is in the environment of: {words}"));

@@ -149,6 +149,13 @@ impl Aws {
                 format!("cannot show {path} as it was asked for"),
                 "is it scheduled for deletion, and is the version or stage one of its own?",
             ),
+            // Not Secrets Manager itself, but what stands before it.
+            _ if matches!(answer.status, 401 | 403) => Trouble::new(
+                Whose::Deployer,
+                format!("refuses to show {path} to the credentials from {from} (HTTP {})", answer.status),
+                "are they right and not expired, may they do secretsmanager:GetSecretValue, and is this \
+                 machine's clock right?",
+            ),
             _ => Trouble::new(
                 Whose::Store,
                 format!("answers HTTP {} for {path}, which says nothing that is known", answer.status),

@@ -10,15 +10,11 @@ use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 use windlass_core::store::Address;
 
 use super::super::fault::{Trouble, Whose};
+use crate::trust;
 
 /// What encrypted connections are made with.
 pub(super) fn config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, Trouble> {
-    let mut roots = RootCertStore::empty();
-    // A system's store may hold certificates that nobody can use; the others are trusted.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
+    let mut roots = trust::authorities();
     if let Some(path) = authorities {
         add(&mut roots, path)?;
     }
