@@ -21,7 +21,7 @@ fn manifest() -> Manifest {
         web: "env = { PGHOST = \"{resources.db.host}\", PGPORT = \"{resources.db.port}\", \
               PGUSER = \"{resources.db.user}\", PGPASSWORD = \"{resources.db.password}\", \
               PGDATABASE = \"{resources.db.database}\", REDIS_PORT = \"{resources.cache.port}\", \
-              REDIS_PASSWORD = \"{resources.cache.password}\" }"
+              REDIS_PASSWORD = \"{resources.cache.password}\", SIGN_IN = \"1\" }"
             .into(),
         more: "[resources.db]\nengine = \"postgres\"\n[resources.cache]\nengine = \"redis\"\n".into(),
         deploy: "bake = \"50ms\"\nsmoke = [{ service = \"web\", path = \"/version\" }]".into(),
