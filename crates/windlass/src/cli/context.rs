@@ -43,6 +43,8 @@ pub(super) struct Project {
     /// The manifest's path as people should see it.
     pub(super) file: String,
     pub(super) manifest: Manifest,
+    /// What is doubtful in it.
+    pub(super) warnings: Vec<diag::Diag>,
     pub(super) app: Name,
     pub(super) environment: Name,
     pub(super) layout: Layout,
@@ -102,7 +104,7 @@ impl Context {
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let file = self.options.file.as_deref().unwrap_or(Path::new(MANIFEST)).display().to_string();
         let (manifest, diags) = manifest::load(&text);
-        let errors: Vec<_> = diags.into_iter().filter(diag::Diag::is_error).collect();
+        let (errors, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(diag::Diag::is_error);
         let manifest = manifest.filter(|_| errors.is_empty());
         let Some(manifest) = manifest else { return Err(self.report(&errors, &text, &file)) };
         let app = manifest.app().ok_or_else(|| Failure::usage("the manifest has no valid [app] name", ""))?;
@@ -110,7 +112,7 @@ impl Context {
             .map_err(|error| Failure::usage(format!("--env: {error}"), ""))?;
         let layout = Layout::of(&app, &environment)
             .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))?;
-        Ok(Project { directory, file, manifest, app, environment, layout })
+        Ok(Project { directory, file, manifest, warnings, app, environment, layout })
     }
 
     /// The keys of whoever runs this.

@@ -19,9 +19,9 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
              run: git rm --cached {name}, add it to .gitignore, and change the secrets"
         ));
     }
-    let (_, diags) = windlass_core::manifest::load(project.manifest.text());
+    let diags = &project.warnings;
     if !context.options.json && !diags.is_empty() {
-        context.draw(&diags, project.manifest.text(), &project.file);
+        context.draw(diags, project.manifest.text(), &project.file);
     }
     for wrong in limits_beyond(&spec, &limits::capabilities()) {
         context.say(&format!("warning: {wrong}"));
