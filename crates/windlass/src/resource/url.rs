@@ -1,7 +1,7 @@
 //! Addresses of resources as URLs: `postgres://user:password@host:5432/database`.
 
 use indexmap::IndexMap;
-use windlass_core::spec::Engine;
+use windlass_core::spec::{Encoding, Engine};
 
 use super::fault::Fault;
 
@@ -119,15 +119,7 @@ fn decoded(text: &str) -> Option<String> {
 
 /// `text` as it stands in a part of a URL.
 pub(super) fn encoded(text: &str) -> String {
-    let mut url = String::new();
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
-            url.push(char::from(b));
-        } else {
-            url.push_str(&format!("%{b:02X}"));
-        }
-    }
-    url
+    Encoding::Url.encode(text)
 }
 
 #[cfg(test)]

@@ -1,16 +1,10 @@
 //! How values stand in URLs and forms.
 
+use windlass_core::spec::Encoding;
+
 /// A part of a URL's path or query: all but what needs no escape is escaped.
 pub(super) fn percent(text: &str) -> String {
-    let mut url = String::with_capacity(text.len());
-    for b in text.bytes() {
-        if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
-            url.push(char::from(b));
-        } else {
-            url.push_str(&format!("%{b:02X}"));
-        }
-    }
-    url
+    Encoding::Url.encode(text)
 }
 
 /// A path whose parts are escaped and whose `/` stay.
