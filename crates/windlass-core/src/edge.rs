@@ -229,6 +229,9 @@ pub struct Counters {
     pub failed: u64,
     /// Requests that an instance had in flight when the table left it, and that were finished.
     pub drained: u64,
+    /// Requests that wait for their answer now. The only one of these that also falls.
+    #[serde(default)]
+    pub waiting: u64,
     /// Latency to the first byte of the answer, microseconds: how many were at most each of
     /// [`LATENCY_BOUNDS_MICROS`], and one more for the rest. Not cumulative.
     pub latency: Vec<u64>,

@@ -12,6 +12,11 @@
 //!   that is more, what it takes now, while it is warm and idle: a machine that is too busy slows it
 //!   down as well;
 //! - the difference is one that somebody would notice.
+//!
+//! A release that does not answer at all has nothing in its histogram. So it is also too slow when of
+//! all requests that it was asked in the bake as many were waiting for all of the last quarter.
+
+use std::time::Duration;
 
 use crate::edge::{Counters, LATENCY_BOUNDS_MICROS};
 use crate::spec::Deploy;
@@ -50,6 +55,10 @@ pub struct Latencies {
     pub control: Vec<u64>,
     /// What the new release counted in the third quarter of the bake, and in the fourth.
     pub quarters: [Counters; 2],
+    /// What the new release has counted since the switch.
+    pub all: Counters,
+    /// How long a quarter of the bake is.
+    pub quarter: Duration,
 }
 
 /// It is too slow.
@@ -57,9 +66,9 @@ pub struct Latencies {
 pub struct Slow {
     /// What more than one in twenty requests exceeded, in microseconds.
     pub limit: u64,
-    /// How many did, in the second half of the bake.
+    /// How many did, in the second half of the bake; or how many still waited at its end.
     pub over: u64,
-    /// Of how many.
+    /// Of how many; in all of the bake, where many still waited.
     pub asked: u64,
     /// The p95 of the old release, in microseconds: before, or now where that is more.
     pub usual: u64,
@@ -83,18 +92,35 @@ pub fn latency(rules: &Deploy, seen: &Latencies) -> Option<Slow> {
     let counted = seen.quarters.each_ref().map(|quarter| over(quarter, limit));
     let (over, asked) = counted.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
     let sure = counted.iter().all(|(over, asked)| surely_more(*over, *asked));
-    (asked >= rules.min_requests && sure).then_some(Slow { limit, over, asked, usual })
+    if asked >= rules.min_requests && sure {
+        return Some(Slow { limit, over, asked, usual });
+    }
+    // Of all requests since the switch, not of the last quarter's: those that take long are always
+    // among the ones that wait, however rare they are.
+    let over = seen.quarters[1].waiting;
+    let asked = seen.all.served + seen.all.failed + seen.all.waiting;
+    let waited = u64::try_from(seen.quarter.as_micros()).unwrap_or(u64::MAX);
+    (waited >= limit && asked >= rules.min_requests && surely_more(over, asked)).then_some(Slow {
+        limit,
+        over,
+        asked,
+        usual,
+    })
 }
 
-/// What was counted since `then`.
+/// What was counted since `then`. Those that wait are the ones that waited all the time, as far as is
+/// sure: not even if all answers since then had been theirs would they have been answered.
 #[must_use]
 pub fn since(now: &Counters, then: &Counters) -> Counters {
     let latency = now.latency.iter().enumerate();
+    let served = now.served.saturating_sub(then.served);
+    let failed = now.failed.saturating_sub(then.failed);
     Counters {
-        served: now.served.saturating_sub(then.served),
+        served,
         server_errors: now.server_errors.saturating_sub(then.server_errors),
-        failed: now.failed.saturating_sub(then.failed),
+        failed,
         drained: now.drained.saturating_sub(then.drained),
+        waiting: then.waiting.saturating_sub(served + failed).min(now.waiting),
         latency: latency
             .map(|(at, count)| count.saturating_sub(then.latency.get(at).copied().unwrap_or(0)))
             .collect(),

@@ -6,6 +6,7 @@
 //! | no endpoint is healthy | the request is held until one is, or until the hold time is over: 503 |
 //! | a kept connection was dead before anything was sent | a new connection |
 //! | it broke before an answer | a request that may be repeated is asked again: of another endpoint, once |
+//! | its endpoint left, and the drain time is over | a request that may be repeated is asked of those that came instead; 503 |
 //! | still no answer, or a 5xx | an idempotent request without a body is asked of the fallback, once |
 //! | nothing helped | 502, or 504 when it took too long |
 
@@ -68,7 +69,10 @@ pub(super) async fn to_pool(
         return too_large();
     };
     let release = Arc::clone(&visit.live.pools[pool].release);
-    match outgoing.ask().await {
+    let waiting = release.wait();
+    let asked = outgoing.ask().await;
+    drop(waiting);
+    match asked {
         Ok(answer) => {
             let release = Arc::clone(&answer.claim.release);
             release.served.fetch_add(1, Ordering::Relaxed);
@@ -195,6 +199,7 @@ impl<'request> Outgoing<'request> {
                     avoid = (!kept).then_some(claim.backend.id).or(avoid);
                     repeated |= !kept;
                 }
+                Err(Failure::Cut) if self.copy.is_some() && claim.backend.has_left() => claim.was_cut(),
                 Err(failure) => {
                     if matches!(failure, Failure::Cut) {
                         claim.was_cut();

@@ -35,10 +35,26 @@ pub(super) struct Release {
     pub(super) server_errors: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) drained: AtomicU64,
+    waiting: AtomicU64,
     pub(super) latency: Histogram,
 }
 
+/// A request that waits for its answer; counted until it is dropped.
+pub(super) struct Waiting<'release>(&'release Release);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Release {
+    /// A request begins to wait.
+    pub(super) fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
     pub(super) fn counters(&self) -> Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counters {
@@ -46,6 +62,7 @@ impl Release {
             server_errors: read(&self.server_errors),
             failed: read(&self.failed),
             drained: read(&self.drained),
+            waiting: read(&self.waiting),
             latency: self.latency.counts(),
         }
     }

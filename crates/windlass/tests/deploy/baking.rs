@@ -4,16 +4,26 @@ use windlass_testkit::sandbox::{Load, Manifest};
 
 use super::deployed;
 
-/// Twenty clients at a time: even at a second and a half for each answer there are enough of them.
 #[test]
 fn a_release_that_is_much_slower_than_the_old_one_goes_back_and_costs_no_request() {
+    goes_back_when_each_answer_takes(500, "6s");
+}
+
+/// Not one request is answered before the bake is over.
+#[test]
+fn a_release_that_never_answers_goes_back_and_costs_no_request() {
+    goes_back_when_each_answer_takes(30_000, "2s");
+}
+
+/// Twenty clients at a time, so that there are enough answers even when each takes long.
+fn goes_back_when_each_answer_takes(millis: u32, bake: &str) {
     let manifest = Manifest {
-        deploy: "bake = \"6s\"\nmin_requests = 10\nmax_p95_ratio = 3.0".to_owned(),
+        deploy: format!("bake = \"{bake}\"\nmin_requests = 10\nmax_p95_ratio = 3.0"),
         ..Manifest::small()
     };
     let sandbox = deployed(&manifest);
     let clients: Vec<Load> = (0..10).map(|_| Load::begin(sandbox.port)).collect();
-    sandbox.behave("web.lag:1500");
+    sandbox.behave(&format!("web.lag:{millis}"));
     let output = sandbox.fail(&["deploy"], 3);
     assert!(output.stderr.contains("the old release answers 95 % within"), "{output:#?}");
     for client in clients {

@@ -85,16 +85,24 @@ fn after_the_drain_time_what_remains_is_closed() {
     first.drain = Span::from_millis(200);
     let proxy = Proxy::with(&first);
     let address = proxy.address();
-    let slow = std::thread::spawn(move || get(address, "/slow/9000"));
+    let slow = std::thread::spawn(move || get(address, "/slow/1000"));
+    let unrepeatable = std::thread::spawn(move || {
+        let mut client = Client::connect(address);
+        client.send("POST /slow/9000 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi").unwrap();
+        client.receive().unwrap()
+    });
     let mut events = Client::connect(address);
     events.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert!(events.receive_head().unwrap().contains("200"));
-    wait_for("the request in flight", || proxy.left_on("web.r1.1") == 2);
+    wait_for("the requests in flight", || proxy.left_on("web.r1.1") == 3);
     let mut second = table(2, "r2", &[("web.r2.1", new.address)]);
     second.drain = Span::from_millis(200);
     proxy.apply(&second);
     let begin = Instant::now();
-    assert_eq!(slow.join().unwrap().status, 503);
+    assert_eq!(unrepeatable.join().unwrap().status, 503);
+    // What may be repeated is asked of the one that came instead.
+    let answered = slow.join().unwrap();
+    assert_eq!((answered.status, answered.text()), (200, "new".to_owned()));
     // The event stream has a clean end: the last, empty chunk.
     let mut line = String::new();
     while line != "0\r\n" {

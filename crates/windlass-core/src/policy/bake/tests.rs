@@ -31,6 +31,7 @@ fn calm(quarters: [&[(u64, u64)]; 2]) -> Latencies {
         before: counted(&[(3_000, 3_200), (5_000, 700), (7_500, 60)]),
         control: vec![1_200; 15],
         quarters: quarters.map(counted),
+        ..Latencies::default()
     }
 }
 
@@ -76,6 +77,7 @@ fn on_a_saturated_machine_the_old_release_says_what_is_slow() {
             counted(&[(25_000, 31), (100_000, 12), (250_000, 9), (500_000, 6)]),
             counted(&[(25_000, 24), (100_000, 10), (250_000, 14), (500_000, 7)]),
         ],
+        ..Latencies::default()
     };
     assert!(latency(&rules(), &seen).is_some(), "without the old one to compare with it goes back");
     seen.control = vec![
@@ -95,6 +97,34 @@ fn a_few_answers_of_the_old_release_excuse_nothing() {
     assert!(latency(&rules(), &slow).is_some());
     slow.control = vec![9_000_000; FEWEST_ANSWERS];
     assert_eq!(latency(&rules(), &slow), None);
+}
+
+/// A release that was asked so much in all, and before the last quarter had so many waiting.
+fn silent(served: u64, waiting: u64) -> Latencies {
+    let then = Counters { waiting, ..Counters::default() };
+    let all = Counters { served, waiting, ..Counters::default() };
+    let last = since(&Counters { served: 0, ..all.clone() }, &then);
+    let quarter = Duration::from_secs(1);
+    Latencies { quarters: [Counters::default(), last], all, quarter, ..calm([&[], &[]]) }
+}
+
+#[test]
+fn a_release_that_does_not_answer_goes_back() {
+    let slow = Slow { limit: 105_000, over: 20, asked: 20, usual: 5_000 };
+    assert_eq!(latency(&rules(), &silent(0, 20)), Some(slow));
+    assert_eq!(latency(&rules(), &silent(0, 19)), None, "min_requests");
+    assert_eq!(latency(&rules(), &silent(1_000, 20)), None, "a few that take long");
+    let short = Latencies { quarter: Duration::from_millis(100), ..silent(0, 20) };
+    assert_eq!(latency(&rules(), &short), None, "they may wait as long as that");
+}
+
+#[test]
+fn only_those_that_surely_waited_all_the_time_count() {
+    let at = |served, waiting| Counters { served, waiting, ..Counters::default() };
+    assert_eq!(since(&at(10, 20), &at(10, 20)).waiting, 20);
+    assert_eq!(since(&at(18, 20), &at(10, 20)).waiting, 12, "the others may be new");
+    assert_eq!(since(&at(10, 5), &at(10, 20)).waiting, 5, "some went away");
+    assert_eq!(since(&at(90, 20), &at(10, 20)).waiting, 0);
 }
 
 #[test]
@@ -139,6 +169,7 @@ proptest! {
             before: same.clone(),
             control: vec![],
             quarters: [same.clone(), same],
+            ..Latencies::default()
         };
         prop_assert_eq!(latency(&rules(), &seen), None);
     }
@@ -146,7 +177,8 @@ proptest! {
     #[test]
     fn no_counters_are_too_odd(counts in proptest::collection::vec(any::<u32>(), 0..40), control in proptest::collection::vec(any::<u64>(), 0..40)) {
         let odd = Counters { latency: counts.into_iter().map(u64::from).collect(), ..Counters::default() };
-        let seen = Latencies { before: odd.clone(), control, quarters: [odd.clone(), odd] };
+        let quarters = [odd.clone(), odd.clone()];
+        let seen = Latencies { before: odd.clone(), control, quarters, all: odd, quarter: Duration::MAX };
         let _ = latency(&rules(), &seen);
     }
 }

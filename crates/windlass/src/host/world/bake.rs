@@ -57,7 +57,13 @@ impl Acting {
                     // The machine was away for most of the bake; there is nothing to compare.
                     _ => [Counters::default(), Counters::default()],
                 };
-                let seen = Latencies { before: before.unwrap_or_default(), control: answers, quarters };
+                let seen = Latencies {
+                    before: before.unwrap_or_default(),
+                    control: answers,
+                    quarters,
+                    all: new,
+                    quarter: whole / 4,
+                };
                 return match bake::latency(rules, &seen) {
                     Some(slow) => Err(too_slow(plan, slow)),
                     None => Ok(summary(report.releases.get(&release))),
