@@ -18,6 +18,9 @@ use crate::transport::{self, FrameError, Frames};
 /// How long a host side that was just started may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// After a pause of this length a host side is late, and may have refused.
+const LATE: Duration = Duration::from_millis(32);
+
 /// The code of a start that may succeed when it is tried again; never an exit code.
 const AGAIN: u8 = 255;
 
@@ -68,16 +71,22 @@ impl Client {
             if let Some(client) = Self::reach(layout).await? {
                 return Ok(client);
             }
+            let log = layout.log("host");
+            let does_not_start = |why: &str| {
+                let hint = format!("see {}", log.display());
+                Failure::failed(format!("the host side does not start: {why}"), hint)
+            };
             if Instant::now() > deadline {
-                let log = layout.log("host");
                 let last = std::fs::read_to_string(&log).unwrap_or_default();
-                let last = last.lines().last().unwrap_or("it said nothing").to_owned();
-                return Err(Failure::failed(
-                    format!("the host side does not start: {last}"),
-                    format!("see {}", log.display()),
-                ));
+                return Err(does_not_start(last.lines().last().unwrap_or("it said nothing")));
             }
             tokio::time::sleep(pause).await;
+            // Its keeper would go on trying, and we would wait for that.
+            if pause >= LATE
+                && let Some(refusal) = host::refusal(layout)
+            {
+                return Err(does_not_start(&refusal.to_string()));
+            }
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }

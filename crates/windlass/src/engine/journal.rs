@@ -290,6 +290,17 @@ impl JournalError {
             _ => false,
         }
     }
+
+    /// Whether trying again is of no use: what is wrong is in the file.
+    #[must_use]
+    pub fn is_lasting(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::File(error) => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)),
+            Self::Fenced { .. } => false,
+            _ => true,
+        }
+    }
 }
 
 /// Reads the plan of an open run. One of another version is refused, never guessed at.

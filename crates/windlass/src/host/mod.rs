@@ -44,7 +44,7 @@ mod values;
 mod world;
 
 pub use observe::{observe, observe_at_rest};
-pub use state::{Host, build, program};
+pub use state::{Host, build, program, refusal};
 pub use values::key as fingerprint_key;
 
 use std::ffi::OsString;

@@ -49,6 +49,23 @@ pub struct Host {
     ended: Notify,
 }
 
+/// Why no host side can serve this environment, however often it is started; `None` where one can, or
+/// that cannot be said from outside.
+#[must_use]
+pub fn refusal(layout: &Layout) -> Option<JournalError> {
+    let looked = Journal::open_to_read(&layout.journal()).and_then(|journal| is_usable(layout, &journal));
+    looked.err().filter(JournalError::is_lasting)
+}
+
+fn is_usable(layout: &Layout, journal: &Journal) -> Result<(), JournalError> {
+    // `current` is made by the first commit and never removed.
+    if layout.current().is_symlink() && journal.releases()?.is_empty() {
+        return Err(JournalError::Missing);
+    }
+    // Who cannot read them could not settle them, and must not act beside them.
+    journal.open_runs().map(drop)
+}
+
 impl Host {
     /// Opens the environment.
     ///
@@ -56,12 +73,7 @@ impl Host {
     /// When its state cannot be read.
     pub fn open(layout: Layout) -> Result<Rc<Self>, JournalError> {
         let journal = Journal::open(&layout.journal())?;
-        // `current` is made by the first commit and never removed.
-        if layout.current().is_symlink() && journal.releases()?.is_empty() {
-            return Err(JournalError::Missing);
-        }
-        // Who cannot read them could not settle them, and must not act beside them.
-        let _readable = journal.open_runs()?;
+        is_usable(&layout, &journal)?;
         let (app, environment) = match names(&layout) {
             Some(names) => names,
             // Only a directory that was made by hand is called otherwise.

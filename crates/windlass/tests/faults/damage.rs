@@ -51,13 +51,13 @@ pub(super) fn rest(sandbox: &Sandbox) {
     let host = |process: &windlass_testkit::sandbox::Process| {
         process.argv.iter().any(|word| word.contains("/host/keeper"))
     };
-    for keeper in sandbox.keepers().iter().filter(|process| host(process)) {
-        kill(keeper.pid, Signal::KILL);
-    }
-    if let Some(host) = sandbox.host() {
-        kill(host, Signal::KILL);
-    }
-    until("the host side to be gone", || sandbox.host().is_none().then_some(()));
+    // Looked for again until there is none: a keeper may have been starting it just then.
+    until("the host side and its keeper to be gone", || {
+        let keepers = sandbox.keepers().into_iter().filter(host).map(|keeper| keeper.pid);
+        let left: Vec<i32> = keepers.chain(sandbox.host()).collect();
+        left.iter().for_each(|pid| kill(*pid, Signal::KILL));
+        left.is_empty().then_some(())
+    });
 }
 
 #[test]
