@@ -33,11 +33,15 @@ fn the_controller_is_killed_at_every_step() {
 fn many_deployers_at_once() {
     let line = line("many_deployers_at_once");
     for count in [2, 8] {
-        let manifest = Manifest { deploy: "bake = \"3s\"".into(), ..Manifest::default() };
-        let sandbox = deployed(&manifest);
-        sandbox.change();
+        let sandbox = deployed(&Manifest::default());
+        sandbox.behave("migrate.wait");
         let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
         let deployers: Vec<_> = (0..count).map(|_| sandbox.start(&["deploy"])).collect();
+        // Whoever proceeds does not end before all others had their turn.
+        until("all but one to be refused", || {
+            (deployers.iter().filter(|deployer| deployer.runs()).count() <= 1).then_some(())
+        });
+        std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
         let outputs: Vec<_> = deployers.into_iter().map(|deployer| deployer.finish()).collect();
         let won = outputs.iter().filter(|output| output.code == 0).count();
         assert_eq!(won, 1, "{outputs:#?}");

@@ -32,7 +32,8 @@ pub(super) fn schedule(behaviour: &Behaviour) -> io::Result<()> {
     }
 }
 
-/// `exit:CODE` fails it, `hang` has it never end; `begun` is written in any case.
+/// `exit:CODE` fails it, `hang` has it never end, `wait` has it wait for the file `go`; `begun` is
+/// written in any case.
 pub(super) fn job(name: &str, behaviour: &Behaviour) -> ExitCode {
     let line = format!("{name} {}", release());
     let only = File::create(shared(&format!("{name}.lock"))).ok();
@@ -44,6 +45,9 @@ pub(super) fn job(name: &str, behaviour: &Behaviour) -> ExitCode {
     }
     if behaviour.has("hang") {
         std::thread::sleep(Duration::from_secs(120));
+    }
+    while behaviour.has("wait") && !shared("go").exists() {
+        std::thread::sleep(Duration::from_millis(10));
     }
     behaviour.time("slow").into_iter().for_each(std::thread::sleep);
     let code = behaviour.number("exit").unwrap_or_default();
