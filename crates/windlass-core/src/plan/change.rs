@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Observed, ObservedInstance, Request, Source, service_digest};
 use crate::name::{InstanceId, Name};
-use crate::spec::{Port, Service, Spec};
+use crate::spec::{Service, Spec};
 
 /// What becomes of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,9 +155,7 @@ pub(super) fn fate(
         }
     };
     let change = Change { service: name.clone(), reason, from: running.len() as u32, to: wanted as u32 };
-    let alone = service.singleton
-        || known.is_some_and(|k| k.singleton)
-        || matches!(service.port, Some(Port::Fixed(_)));
+    let alone = service.is_alone() || known.is_some_and(|k| k.singleton) || running.iter().any(|i| i.alone);
     Fate { change, digest, stay, start, stop, leftovers, alone }
 }
 

@@ -88,12 +88,10 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         start_resources(&mut script, &plan, &resources, observed);
         credential::add(&mut script, &plan);
         run_jobs(&mut script, &plan.spec, &jobs);
-        let old = observed
-            .active
-            .as_ref()
-            .filter(|a| !a.stopped)
-            .map(|a| traffic_of(&a.spec, a.release, &a.instances));
-        let rollout = Rollout { plan: &plan, fates: &fates, old: old.unwrap_or_default() };
+        let active = active.filter(|a| !a.stopped);
+        let old = active.map(|a| traffic_of(&a.spec, a.release, &a.instances)).unwrap_or_default();
+        let fit = active.map(|a| traffic_of(&a.spec, a.release, &observed.running_of(a))).unwrap_or_default();
+        let rollout = Rollout { plan: &plan, fates: &fates, old, fit };
         rollout.write(&mut script);
         retire(&mut script, &plan, &fates, &gone, observed);
         clean_up(&mut script, &plan, observed);

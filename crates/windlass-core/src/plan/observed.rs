@@ -63,6 +63,10 @@ pub struct ObservedInstance {
     pub digest: String,
     /// Whether it runs (or is about to be started again by its keeper).
     pub running: bool,
+    /// Whether no other copy of its service may run beside it. Of a release that was never active only
+    /// the copy itself can tell.
+    #[serde(default)]
+    pub alone: bool,
 }
 
 /// A resource that exists.
@@ -84,6 +88,15 @@ impl Observed {
     pub fn fingerprint(&self) -> String {
         let active = self.active.as_ref().map(|a| (a.release, a.stopped));
         digest::of(&(active, &self.instances, &self.resources, &self.once_done, &self.jobs_done))
+    }
+
+    /// The instances of a release that run. A run that got stuck may have left some that could not be
+    /// started again: nothing may count on them.
+    #[must_use]
+    pub fn running_of(&self, active: &Activation) -> IndexMap<Name, Vec<InstanceId>> {
+        let runs = |id: &&InstanceId| self.instances.iter().any(|i| i.running && i.id == **id);
+        let services = active.instances.iter();
+        services.map(|(name, ids)| (name.clone(), ids.iter().filter(runs).cloned().collect())).collect()
     }
 
     /// The running instances of a service.

@@ -16,8 +16,10 @@ use crate::units::Span;
 pub(super) struct Rollout<'a> {
     pub(super) plan: &'a Plan,
     pub(super) fates: &'a IndexMap<Name, Fate>,
-    /// Who gets the requests now.
+    /// Who gets the requests now, and again when the run goes back.
     pub(super) old: Traffic,
+    /// Those of them that run.
+    pub(super) fit: Traffic,
 }
 
 /// The way in which a service's copies give way.
@@ -37,7 +39,7 @@ impl Rollout<'_> {
         for rank in ranks(&self.plan.spec) {
             self.start_beside(script, &rank);
         }
-        let mut traffic = self.old.clone();
+        let mut traffic = self.fit.clone();
         for (name, service, fate) in self.services() {
             if let Way::InTurn { max_surge, max_unavailable } = self.way(name, service, fate) {
                 self.in_turn(script, name, service, fate, (max_surge, max_unavailable), &mut traffic);
@@ -103,13 +105,19 @@ impl Rollout<'_> {
     }
 
     fn move_traffic(&self, script: &mut Script, name: &Name, ids: Vec<InstanceId>, traffic: &mut Traffic) {
-        let before = traffic.clone();
+        let before = self.before(traffic);
         traffic.pools.insert(name.clone(), ids);
         // A first release has no routes yet: its only switch is the one at the end.
         if before.release.is_some() {
             let back = Compensation::Always(Action::SwitchTraffic { traffic: before });
             script.then_step(Phase::Start, Action::SwitchTraffic { traffic: traffic.clone() }, back);
         }
+    }
+
+    /// What to go back to from the first change after this. Where nothing has changed yet, that is what
+    /// was there, with the copies that do not run: their keepers may have them back by then.
+    fn before(&self, traffic: &Traffic) -> Traffic {
+        if *traffic == self.fit { self.old.clone() } else { traffic.clone() }
     }
 
     fn hand_over(
@@ -125,8 +133,9 @@ impl Rollout<'_> {
             self.move_traffic(script, name, Vec::new(), traffic);
         } else if service.port.is_some() && !fate.leftovers.is_empty() {
             // A run that could not switch back may have left the requests with its own copies.
+            let back = Action::SwitchTraffic { traffic: self.before(traffic) };
             let same = Action::SwitchTraffic { traffic: traffic.clone() };
-            script.then_step(Phase::Start, same.clone(), Compensation::Always(same));
+            script.then_step(Phase::Start, same, Compensation::Always(back));
         }
         self.stop(script, service, &fate.stop, &fate.leftovers);
         self.start(script, fate.start.iter());
@@ -174,7 +183,7 @@ impl Rollout<'_> {
             && self.plan.previous.is_some();
         let fallback = if bakes { self.warm(&target) } else { IndexMap::new() };
         let back = match before.release {
-            Some(_) => Action::SwitchTraffic { traffic: before.clone() },
+            Some(_) => Action::SwitchTraffic { traffic: self.before(before) },
             None => Action::SwitchTraffic { traffic: Traffic::default() },
         };
         let warm = !fallback.is_empty();

@@ -44,6 +44,14 @@ pub struct Service {
     pub files: Vec<String>,
 }
 
+impl Service {
+    /// Whether no other copy of it may run beside it: one at a time is wanted, or there is only one port.
+    #[must_use]
+    pub const fn is_alone(&self) -> bool {
+        self.singleton || matches!(self.port, Some(Port::Fixed(_)))
+    }
+}
+
 /// A command: an argument list, or, declared as such, a line for the shell. Nothing is ever
 /// interpolated into a shell line: its data comes by the environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use windlass_core::journal::Verdict;
 use windlass_core::name::InstanceId;
 use windlass_core::plan::{Action, Request, resource_digest};
+use windlass_core::spec::Service;
 
 use crate::world::{Run, World, table_of};
 
@@ -22,8 +23,7 @@ pub(super) fn safety(world: &World) -> Result<(), String> {
 fn one_of_each_singleton(world: &World) -> Result<(), String> {
     let mut seen: Vec<(&InstanceId, bool)> = Vec::new();
     for (id, _) in world.instances.iter().filter(|(_, i)| i.running) {
-        let blueprint = world.blueprints.get(&id.release);
-        let single = blueprint.and_then(|b| b.spec.services.get(&id.service)).is_some_and(|s| s.singleton);
+        let single = world.service_of(id).is_some_and(Service::is_alone);
         let other = seen.iter().find(|(other, alone)| other.service == id.service && (*alone || single));
         if let Some((other, _)) = other {
             return Err(format!("singleton: {other} and {id} run at the same time"));
@@ -169,6 +169,10 @@ fn gone_back(world: &World, run: &Run) -> Result<(), String> {
     }
     for (name, seen) in &world.resources {
         let old = before.resources.get(name);
+        let owned = before.active.as_ref().is_some_and(|a| a.spec.resources.contains_key(name));
+        if !owned && old.is_some_and(|old| old.running) {
+            continue; // A run that got stuck had left it: nothing needs it, and it may be stopped.
+        }
         if old.is_none_or(|old| !old.running) == seen.running
             || old.is_some_and(|old| seen.running && old != seen)
         {

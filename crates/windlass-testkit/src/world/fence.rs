@@ -59,17 +59,11 @@ impl Run {
         Standing::of(&self.plan, &self.records)
     }
 
-    /// Whether undoing a step with an action like this was tried and failed, or was left because
-    /// something after it could not be undone.
+    /// Whether undoing a step with an action like this was tried and failed.
     #[must_use]
     pub fn failed_to_undo(&self, is: impl Fn(&Action) -> bool) -> bool {
         let standing = self.standing();
-        let stuck = matches!(self.verdict(), Some(Verdict::Stuck { .. }));
-        let failed = |state: &StepState| match state {
-            StepState::NotUndone(_) => true,
-            StepState::Done => stuck,
-            _ => false,
-        };
+        let failed = |state: &StepState| matches!(state, StepState::NotUndone(_));
         self.plan.steps.iter().zip(&standing.steps).any(|(step, state)| failed(state) && is(&step.action))
     }
 }

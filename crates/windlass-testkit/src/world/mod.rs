@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::{Activation, ObservedResource, Source, Traffic, Tree};
-use windlass_core::spec::Spec;
+use windlass_core::spec::{Service, Spec};
 
 /// How long a lock holds without a sign of life from its owner, in ticks of [`World::now`].
 pub const LEASE: u64 = 40;
@@ -118,6 +118,11 @@ impl World {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// What an instance is a copy of.
+    pub(crate) fn service_of(&self, id: &InstanceId) -> Option<&Service> {
+        self.blueprints.get(&id.release)?.spec.services.get(&id.service)
     }
 
     /// An instance ends by itself and its keeper gives up on it.

@@ -1,6 +1,7 @@
 //! Seeing the world as a planner does.
 
 use windlass_core::plan::{Activation, Observed, ObservedInstance, Traffic, Tree};
+use windlass_core::spec::Service;
 
 use super::World;
 
@@ -16,7 +17,12 @@ impl World {
             next_release: self.next_release().0,
             trees: trees.map(|(id, tree)| Tree { id: *id, source: tree.source.clone() }).collect(),
             instances: instances
-                .map(|(id, i)| ObservedInstance { id: id.clone(), digest: i.digest.clone(), running: true })
+                .map(|(id, i)| ObservedInstance {
+                    id: id.clone(),
+                    digest: i.digest.clone(),
+                    running: true,
+                    alone: self.service_of(id).is_some_and(Service::is_alone),
+                })
                 .collect(),
             resources: self.resources.clone(),
             once_done: self.once_done.iter().cloned().collect(),

@@ -1,10 +1,22 @@
 //! What an unfinished run left behind.
 
-use windlass_core::plan::plan;
-use windlass_core::spec::Strategy;
+use windlass_core::plan::{Action, Observed, ObservedInstance, plan, service_digest};
+use windlass_core::spec::{Spec, Strategy};
 use windlass_testkit::sample::{command, name, source};
+use windlass_testkit::world::World;
 
 use crate::kit::{deploy, running, service, shown};
+
+/// What is seen after a deploy of `spec` that was never finished: its first copy of web is left.
+fn left_by_a_deploy(spec: &Spec, world: &mut World, seen: &Observed, alone: bool) -> Observed {
+    let unfinished = plan(&deploy(spec, "one"), seen).unwrap();
+    let id = unfinished.instances[&name("web")][0].clone();
+    world.begin(unfinished).unwrap();
+    let digest = service_digest(spec, &name("web"), &source("one"));
+    let mut seen = world.observe();
+    seen.instances.push(ObservedInstance { id, digest, running: true, alone });
+    seen
+}
 
 #[test]
 fn leftovers_of_an_unfinished_run_get_no_requests_and_go() {
@@ -12,12 +24,7 @@ fn leftovers_of_an_unfinished_run_get_no_requests_and_go() {
     let mut other = spec.clone();
     service(&mut other, "web").command = command("serve --fast");
     service(&mut other, "web").strategy = Strategy::Rolling { max_surge: 1, max_unavailable: 0 };
-    let unfinished = plan(&deploy(&other, "one"), &seen).unwrap();
-    let left = unfinished.instances[&name("web")][0].clone();
-    world.begin(unfinished).unwrap();
-    let mut seen = world.observe();
-    let digest = windlass_core::plan::service_digest(&other, &name("web"), &source("one"));
-    seen.instances.push(windlass_core::plan::ObservedInstance { id: left, digest, running: true });
+    let seen = left_by_a_deploy(&other, &mut world, &seen, false);
     insta::assert_snapshot!(shown(&plan(&deploy(&other, "one"), &seen).unwrap()), @r#"
 Deploy shop (production): r1 -> r3
   ~ web     3 -> 2      its definition or a setting it sees changed
@@ -63,4 +70,35 @@ retire
 11 commit 11 make r3 the active release; from here on nothing goes back
 12 retire 12 drain (at most 30s) and stop web.r2.1
 "#);
+}
+
+/// Only the copy itself tells that it must be alone: its release was never active.
+#[test]
+fn a_singleton_that_was_left_behind_goes_before_anything_new_starts() {
+    let (spec, mut world, seen) = running();
+    let mut other = spec.clone();
+    service(&mut other, "web").command = command("serve --fast");
+    let seen = left_by_a_deploy(&other, &mut world, &seen, true);
+    let plan = plan(&deploy(&other, "one"), &seen).unwrap();
+    let at = |wanted: fn(&Action) -> bool| plan.steps.iter().position(|step| wanted(&step.action)).unwrap();
+    let stopped =
+        at(|action| matches!(action, Action::StopInstance { instance, .. } if instance.release.0 == 2));
+    let started = at(|action| matches!(action, Action::StartInstance { .. }));
+    assert!(stopped < started, "{}", shown(&plan));
+}
+
+/// A run that got stuck may have left some of the active release that could not be started again.
+#[test]
+fn copies_that_do_not_run_get_no_requests_but_stay_what_is_gone_back_to() {
+    let (spec, _, mut seen) = running();
+    let mut other = spec;
+    service(&mut other, "web").command = command("serve --fast");
+    service(&mut other, "web").strategy = Strategy::Rolling { max_surge: 1, max_unavailable: 0 };
+    seen.instances.retain(|instance| instance.id.to_string() != "web.r1.2");
+    let shown = shown(&plan(&deploy(&other, "one"), &seen).unwrap());
+    let switches: Vec<&str> = shown.lines().filter(|line| line.contains("-> send requests")).collect();
+    insta::assert_snapshot!(switches.join("\n"), @r"
+6 start 4 send requests to web.r2.1, web.r2.2 -> send requests to web.r1.1, web.r1.2
+8 switch 6 send requests to web.r2.1, web.r2.2 -> send requests to web.r2.1, web.r2.2
+");
 }

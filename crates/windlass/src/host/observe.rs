@@ -85,7 +85,8 @@ fn instances(layout: &Layout) -> io::Result<Vec<ObservedInstance>> {
                 Some(seen) => seen.keeper_alive && !seen.has_ended(),
                 None => process::is_kept(&layout.instance(&identity.id)),
             };
-            ObservedInstance { id: identity.id, digest: identity.digest, running }
+            let alone = identity.service.is_alone();
+            ObservedInstance { id: identity.id, digest: identity.digest, running, alone }
         })
         .collect();
     // What runs although nobody can say any more what it is: it is like nothing that is wanted, so
@@ -95,7 +96,7 @@ fn instances(layout: &Layout) -> io::Result<Vec<ObservedInstance>> {
             continue;
         };
         if !all.iter().any(|known| known.id == id) && process::is_kept(&entry.path()) {
-            all.push(ObservedInstance { id, digest: String::new(), running: true });
+            all.push(ObservedInstance { id, digest: String::new(), running: true, alone: true });
         }
     }
     all.sort_by(|a, b| a.id.cmp(&b.id));
