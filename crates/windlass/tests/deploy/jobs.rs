@@ -9,12 +9,12 @@ use super::deployed;
 #[test]
 fn commands_answer_with_their_own_exit_code() {
     let manifest = Manifest {
-        more: "[jobs.broken]\ncommand = [\"sh\", \"-c\", \"echo partly; exit 7\"]\n".into(),
+        more: "[jobs.broken]\ncommand = [\"sh\", \"-c\", \"echo partly; printf wholly; exit 7\"]\n".into(),
         ..Manifest::small()
     };
     let sandbox = deployed(&manifest);
     let output = sandbox.fail(&["run", "broken"], 7);
-    assert!(output.stdout.contains("partly"), "{output:?}");
+    assert_eq!(output.stdout, "partly\nwholly\n", "with its last line, which has no end");
     let output = sandbox.succeed(&["run", "--", "sh", "-c", "echo $WINDLASS_RELEASE"]);
     assert_eq!(output.stdout.trim(), "r1");
     sandbox.fail(&["run", "--", "sh", "-c", "exit 3"], 3);

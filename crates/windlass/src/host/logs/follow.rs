@@ -37,6 +37,18 @@ impl Follow {
         }
     }
 
+    /// Hands on all that was added since, with a last line that has no end: nothing more will come.
+    pub(in crate::host) fn to_the_end(mut self, mut line: impl FnMut(String)) {
+        let mut from = None;
+        while from != Some(self.at) {
+            from = Some(self.at);
+            self.lines(&mut line);
+        }
+        if !self.part.is_empty() {
+            line(shown(&String::from_utf8_lossy(&self.part)));
+        }
+    }
+
     /// What was added. The keeper cuts old lines from the file's front, so a place is counted from
     /// the log's birth; when a cut comes while it is read, it is read again.
     fn read(&self) -> io::Result<Vec<u8>> {
