@@ -5,6 +5,8 @@
 //! the number means the way back. `WINDLASS_FAILPOINT=@FILE` names a file that names the place; it is
 //! removed before the process dies, so that the one that is started in its stead lives.
 //!
+//! With `panic ` before it the process does not die there but panics, as if by a fault of its own.
+//!
 //! `write:12` is the 12th place beside a write that must outlive a power cut: each has one right
 //! before and one right after it. All processes of an environment count together, in `FILE.writes`,
 //! one byte for each; so a run with a number too high tells how many places there are. Every crash in
@@ -43,18 +45,23 @@ fn beside_a_write() {
 /// Where it is to die.
 struct Wanted {
     place: String,
+    /// Whether it is to panic instead.
+    panics: bool,
     /// The file that said so.
     file: Option<PathBuf>,
 }
 
 fn wanted() -> Option<Wanted> {
     let wanted = std::env::var("WINDLASS_FAILPOINT").ok()?;
-    match wanted.strip_prefix('@') {
-        Some(file) => {
-            Some(Wanted { place: std::fs::read_to_string(file).ok()?, file: Some(PathBuf::from(file)) })
-        }
-        None => Some(Wanted { place: wanted, file: None }),
-    }
+    let (text, file) = match wanted.strip_prefix('@') {
+        Some(file) => (std::fs::read_to_string(file).ok()?, Some(PathBuf::from(file))),
+        None => (wanted, None),
+    };
+    let (panics, place) = match text.strip_prefix("panic ") {
+        Some(place) => (true, place.to_owned()),
+        None => (false, text),
+    };
+    Some(Wanted { place, panics, file })
 }
 
 impl Wanted {
@@ -68,6 +75,10 @@ impl Wanted {
 
     fn die(self) {
         if self.file.as_deref().is_none_or(|file: &Path| std::fs::remove_file(file).is_ok()) {
+            #[expect(clippy::panic, reason = "a test asked for it")]
+            if self.panics {
+                panic!("the place {} was reached", self.place);
+            }
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
     }

@@ -38,3 +38,13 @@ pub fn leave_no_core() {
     // Lowering one's own limit cannot fail.
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
 }
+
+/// Has a panic end this process, wherever in it that happens: a host side that goes on without the
+/// task that drove a run would never end it, while one that is gone is started again and takes it up.
+pub fn end_with_a_panic() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
+        std::process::abort();
+    }));
+}

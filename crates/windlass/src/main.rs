@@ -7,6 +7,7 @@ fn main() -> ExitCode {
     // Every part holds secrets, and a core dump is a file with all of them. What they start inherits
     // the limit, and may raise it again.
     windlass::leave_no_core();
+    windlass::end_with_a_panic();
     let args: Vec<_> = std::env::args_os().skip(1).collect();
     // The three long-lived parts are not verbs for people; they are chosen before anything is
     // parsed, so that a keeper stays as small as it can be.

@@ -18,6 +18,7 @@ use super::{WINDLASS, line};
 const FROM_ENVIRONMENT: &str = "canary-env 4f\"1b$7e'&+/=91\\x";
 const FROM_DOTENV: &str = "canary-dot 8c\"2d$5a'&+/=37\\y";
 const SEALED: &str = "canary-seal 2a\"7f$4c'&+/=68\\w";
+const IN_A_STORE: &str = "canary-store 9d\"6a$1f'&+/=84\\v";
 const IN_A_FILE: &str = "canary-file 6b\"9e$3c'&+/=52\\z";
 
 /// Every verb, as it is called here, and how it may end. What has verbs below it lists those.
@@ -95,15 +96,15 @@ const CALLS: &[(&str, &[&str])] = &[
 
 fn manifest() -> Manifest {
     // It prints what it knows, as applications do.
-    let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$SEALED\" \"$PGPASSWORD\"; printf %s \"$DOT\" | base64";
+    let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$SEALED\" \"$STORED\" \"$PGPASSWORD\"; printf %s \"$DOT\" | base64";
     let quoted = |line: &str| serde_json::to_string(line).unwrap();
     let talk = quoted(&format!("cat \"$KEPT_FILE\"; while :; do {print}; sleep 1; done"));
     let fail = quoted(&format!("{print} >&2; exit 1"));
     let print = quoted(print);
     let settings = "[settings]\nTOKEN = { secret = true }\nDOT = { secret = true }\n\
-                    SEALED = { secret = true }\nKEPT = { secret = true, file = true }\n\
+                    SEALED = { secret = true }\nSTORED = { secret = true, from = \"shelf:stored\" }\nKEPT = { secret = true, file = true }\n\
                     ADDRESS = { secret = true, value = \"x://u:{settings.DOT|url}@h/{resources.db.password}\" }\n";
-    let seen = "[env]\nTOKEN = \"{settings.TOKEN}\"\nDOT = \"{settings.DOT}\"\nSEALED = \"{settings.SEALED}\"\nADDRESS = \"{settings.ADDRESS}\"\n\
+    let seen = "[env]\nTOKEN = \"{settings.TOKEN}\"\nDOT = \"{settings.DOT}\"\nSEALED = \"{settings.SEALED}\"\nSTORED = \"{settings.STORED}\"\nADDRESS = \"{settings.ADDRESS}\"\n\
                 PGPASSWORD = \"{resources.db.password}\"\nPGHOST = \"{resources.db.host}\"\n\
                 PGPORT = \"{resources.db.port}\"\nPGUSER = \"{resources.db.user}\"\n\
                 PGDATABASE = \"{resources.db.database}\"\nREDIS_PORT = \"{resources.cache.port}\"\n\
@@ -115,6 +116,7 @@ fn manifest() -> Manifest {
          [jobs.migrate]\ncommand = [\"sh\", \"-c\", {print}]\nwhen = \"before-start\"\n\
          [jobs.tell]\ncommand = [\"sh\", \"-c\", {print}]\nwhen = \"manual\"\n\
          [jobs.fail]\ncommand = [\"sh\", \"-c\", {fail}]\nwhen = \"manual\"\n\
+         [stores.shelf]\nkind = \"command\"\ncommand = [\"cat\", \"../person/{{path}}\"]\n\
          [resources.db]\nengine = \"postgres\"\n[resources.cache]\nengine = \"redis\"\n"
     );
     Manifest {
@@ -216,6 +218,7 @@ impl Watch {
             ("of the environment", FROM_ENVIRONMENT),
             ("of .env", FROM_DOTENV),
             ("of the encrypted file", SEALED),
+            ("of a store", IN_A_STORE),
             ("of a file", IN_A_FILE),
         ])));
         let (until, known) = (enough.clone(), wanted.clone());
@@ -335,6 +338,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
     std::fs::create_dir(&home).unwrap();
     sandbox.set("HOME", home.to_str().unwrap());
     sandbox.set("EDITOR", "true");
+    std::fs::write(home.join("stored"), IN_A_STORE).unwrap();
     sandbox.succeed(&["secrets", "init"]);
     let mut set = sandbox.command(&["secrets", "set", "SEALED"]).stdin(Stdio::piped()).spawn().unwrap();
     set.stdin.take().unwrap().write_all(SEALED.as_bytes()).unwrap();
@@ -355,6 +359,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
     assert_eq!(sandbox.get("/env?TOKEN").body, FROM_ENVIRONMENT);
     assert_eq!(sandbox.get("/env?DOT").body, FROM_DOTENV);
     assert_eq!(sandbox.get("/env?SEALED").body, SEALED);
+    assert_eq!(sandbox.get("/env?STORED").body, IN_A_STORE);
     let kept = PathBuf::from(sandbox.get("/env?KEPT_FILE").body);
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), IN_A_FILE);
     let mut made: BTreeSet<String> = passwords(&sandbox).into_iter().collect();
@@ -385,8 +390,13 @@ fn no_verb_leaks_a_secret_of_any_source() {
         said.push((format!("deploy of {how}"), output.all()));
     }
     sandbox.behave("");
-    sandbox.die_at("after-act:7");
-    said.push(("deploy with a crash".to_owned(), sandbox.run(&["deploy"]).all()));
+    for place in ["after-act:7", "panic after-act:7"] {
+        sandbox.change();
+        sandbox.die_at(place);
+        said.push((format!("deploy with a crash {place}"), sandbox.run(&["deploy"]).all()));
+        assert!(sandbox.died(), "it was not reached");
+    }
+    assert!(sandbox.logs().contains("the place after-act:7 was reached"), "it did not panic");
     said.push(("status".to_owned(), sandbox.run(&["status"]).all()));
     said.push(("logs".to_owned(), sandbox.run(&["logs", "-n", "1000"]).all()));
     look_for(&made);
