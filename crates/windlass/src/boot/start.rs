@@ -32,13 +32,16 @@ impl Environment {
     /// Ours.
     #[must_use]
     pub fn own() -> Self {
-        const KEPT: [&str; 10] = [
+        const KEPT: [&str; 12] = [
             "PATH",
             "HOME",
             "LANG",
             "TZ",
             "TMPDIR",
             "USER",
+            // Whom to trust, where that is not what the system says.
+            "SSL_CERT_FILE",
+            "SSL_CERT_DIR",
             "CARGO_HOME",
             "RUSTUP_HOME",
             "WINDLASS_HOME",

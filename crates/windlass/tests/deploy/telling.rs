@@ -1,9 +1,14 @@
 //! Those who asked for it are told what happens, and no run waits for them.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 use windlass_testkit::sandbox::{Manifest, Sandbox, until};
 
 use super::{WINDLASS, line};
@@ -12,27 +17,51 @@ use super::{WINDLASS, line};
 struct Listener {
     address: String,
     heard: Arc<Mutex<Vec<String>>>,
+    /// How many came and went without a word.
+    silent: Arc<AtomicUsize>,
 }
 
 impl Listener {
     /// One that gives this answer to each; `None`: it never answers.
     fn answering(answer: Option<String>) -> Self {
+        Self::behind(answer, |stream| stream)
+    }
+
+    /// One that speaks TLS and shows this certificate.
+    fn encrypted(config: Arc<ServerConfig>) -> Self {
+        let said = "HTTP/1.1 200 .\r\nContent-Length: 0\r\n\r\n".to_owned();
+        Self::behind(Some(said), move |stream| {
+            StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream)
+        })
+    }
+
+    fn behind<S: Read + Write + Send>(
+        answer: Option<String>,
+        layer: impl Fn(TcpStream) -> S + Send + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let heard: Arc<Mutex<Vec<String>>> = Arc::default();
-        let keeps = heard.clone();
+        let silent: Arc<AtomicUsize> = Arc::default();
+        let (keeps, counts) = (heard.clone(), silent.clone());
         std::thread::spawn(move || {
             let mut kept = Vec::new();
             for stream in listener.incoming() {
-                let mut reader = BufReader::new(stream.unwrap());
-                keeps.lock().unwrap().push(body(&mut reader));
+                let mut reader = BufReader::new(layer(stream.unwrap()));
+                match body(&mut reader) {
+                    Some(body) => keeps.lock().unwrap().push(body),
+                    None => {
+                        counts.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                }
                 match &answer {
                     Some(answer) => drop(reader.get_mut().write_all(answer.as_bytes())),
                     None => kept.push(reader),
                 }
             }
         });
-        Self { address, heard }
+        Self { address, heard, silent }
     }
 
     fn with_status(status: u16, header: &str) -> Self {
@@ -45,11 +74,14 @@ impl Listener {
     }
 }
 
-fn body(reader: &mut impl BufRead) -> String {
+fn body(reader: &mut impl BufRead) -> Option<String> {
     let mut length = 0;
     loop {
         let mut line = String::new();
-        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return None;
+        }
+        if line == "\r\n" {
             break;
         }
         if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
@@ -58,7 +90,21 @@ fn body(reader: &mut impl BufRead) -> String {
     }
     let mut bytes = vec![0; length];
     reader.read_exact(&mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
+    Some(String::from_utf8(bytes).unwrap())
+}
+
+/// A server's configuration with a certificate for `localhost`, which is written to `path`.
+fn certified(path: &Path) -> Arc<ServerConfig> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(path, made.cert.pem()).unwrap();
+    let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    Arc::new(config)
 }
 
 // proves: APE-15, DC-17
@@ -116,6 +162,28 @@ fn those_who_asked_are_told_and_no_run_waits_for_them() {
     // It ends although messages are still under way.
     sandbox.down();
     line.held("five of them, two runs");
+}
+
+/// Over TLS only whoever shows a certificate that the system, or `SSL_CERT_FILE`, trusts.
+#[test]
+fn a_secret_address_is_told_only_to_whom_is_trusted() {
+    let directory = tempfile::tempdir().unwrap();
+    let known = directory.path().join("known.pem");
+    let trusted = Listener::encrypted(certified(&known));
+    let stranger = Listener::encrypted(certified(&directory.path().join("stranger.pem")));
+    let mut more = String::new();
+    for (name, listener) in [("trusted", &trusted), ("stranger", &stranger)] {
+        let port = listener.address.rsplit(':').next().unwrap();
+        more += &format!("[notify.{name}]\nurl = \"https://localhost:{port}/x\"\non = [\"deployed\"]\n");
+    }
+    let mut sandbox = Sandbox::with(WINDLASS, &Manifest { more, ..Manifest::small() });
+    sandbox.set("SSL_CERT_FILE", known.to_str().unwrap());
+    sandbox.succeed(&["deploy"]);
+    until("the message", || (trusted.heard().len() == 1).then_some(()));
+    assert_eq!(trusted.heard()[0]["event"], "deployed");
+    until("the stranger to be tried", || (stranger.silent.load(Ordering::Relaxed) > 0).then_some(()));
+    assert!(stranger.heard().is_empty());
+    sandbox.down();
 }
 
 #[test]
