@@ -254,10 +254,13 @@ pub(super) struct Host {
 #[derive(Debug, Subcommand)]
 pub(super) enum HostVerb {
     /// Start this environment with the machine: by systemd where it runs, else by cron
+    #[command(after_help = "Example:\n  windlass host enable --env production")]
     Enable,
     /// Do not start it with the machine any more; what runs goes on
+    #[command(after_help = "Example:\n  windlass host disable --env production")]
     Disable,
     /// Whether the host side runs, and what starts it with the machine
+    #[command(after_help = "Example:\n  windlass host status --json")]
     Status,
     /// What the machine's start runs
     #[command(hide = true)]

@@ -80,6 +80,22 @@ fn the_reference_of_the_commands_is_current() {
     is_current("docs/reference/cli.md", &markdown());
 }
 
+/// Whoever asks what a verb does sees one call of it at least.
+#[test]
+fn every_verb_has_an_example() {
+    fn look(verb: &[&str]) {
+        let help = printed(&[verb, &["--help"]].concat());
+        let call = format!("windlass {}", verb.join(" "));
+        let called = help.split_once("Example").is_some_and(|(_, examples)| examples.contains(&call));
+        assert!(called, "windlass {} --help shows no call of it:\n{help}", verb.join(" "));
+        if help.contains("Commands:\n") {
+            let below = verbs(&help);
+            below.iter().for_each(|(name, _)| look(&[verb, &[name.as_str()]].concat()));
+        }
+    }
+    look(&[]);
+}
+
 /// The exit codes of the page are those of the help.
 #[test]
 fn the_exit_codes_are_explained() {

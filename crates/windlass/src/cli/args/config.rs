@@ -24,14 +24,23 @@ pub(in crate::cli) struct Config {
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum What {
     /// Every setting with its value (of secrets a fingerprint) and where it came from [the default]
+    #[command(
+        after_help = "Examples:\n  windlass config list --env production\n  windlass config list --json"
+    )]
     List,
     /// What each layer has for a setting, which one holds, and who gets it
+    #[command(after_help = "Example:\n  windlass config explain DATABASE_URL --env production")]
     Explain(Explain),
     /// Print a commented settings file to fill in
+    #[command(after_help = "Example:\n  windlass config template --env production > .env.production")]
     Template,
     /// What is different between two environments
+    #[command(after_help = "Example:\n  windlass config diff staging production")]
     Diff(Diff),
     /// Find what is missing, mistyped, unknown, unused, weak, made for development, or kept by git
+    #[command(
+        after_help = "Examples:\n  windlass config check --env production\n  windlass config check --strict --json"
+    )]
     Check(Check),
 }
 
