@@ -1,7 +1,7 @@
 //! The layers of settings.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use indexmap::IndexMap;
@@ -121,6 +121,13 @@ fn read(path: &Path, name: &str, warnings: &mut Vec<Fault>) -> Result<Option<Str
         let message = format!("other accounts may read it (mode {mode:04o})");
         warnings.push(fault(0, message, &format!("run: chmod 600 {name}")));
     }
+    // Ours, or theirs who could replace it anyway.
+    let own = rustix::process::geteuid().as_raw();
+    let of_directory = path.parent().and_then(|parent| fs::metadata(parent).ok()).map(|facts| facts.uid());
+    if facts.uid() != own && Some(facts.uid()) != of_directory {
+        let message = format!("it belongs to another account (uid {}), which may change it", facts.uid());
+        warnings.push(fault(0, message, &format!("run: chown --reference=. {name}")));
+    }
     let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
     String::from_utf8(bytes).map(Some).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
@@ -228,6 +235,24 @@ mod tests {
             settings.warnings[0].to_string(),
             ".env: other accounts may read it (mode 0644); run: chmod 600 .env"
         );
+    }
+
+    // proves: HS-18
+    #[test]
+    fn a_file_of_another_account_is_warned_of() {
+        if !rustix::process::geteuid().is_root() {
+            return; // Nobody else can give a file away.
+        }
+        let dir = project(&[(".env", "A=1\n")]);
+        let told =
+            || load(dir.path(), "local", &IndexMap::new(), &|_| None, Below::default()).unwrap().warnings;
+        std::os::unix::fs::chown(dir.path().join(".env"), Some(4711), None).unwrap();
+        assert_eq!(
+            told()[0].to_string(),
+            ".env: it belongs to another account (uid 4711), which may change it; run: chown --reference=. .env"
+        );
+        std::os::unix::fs::chown(dir.path(), Some(4711), None).unwrap();
+        assert!(told().is_empty(), "the owner of the directory");
     }
 
     #[test]
