@@ -9,6 +9,7 @@ import asyncio
 import json
 import pathlib
 import socket
+import statistics
 import sys
 import time
 
@@ -45,15 +46,18 @@ def ask(directory, question):
 
 
 def apply(directory, new):
-    """Prepares and applies a table, as the host side does. How many nanoseconds the lock was held, and how many seconds
-    asking for the switch took."""
+    """Prepares and applies a table, as the host side does. How many nanoseconds the lock was held, how many seconds
+    asking for the switch took, and how many a question took that changes nothing: what this program and the
+    machine need to ask anything while the load is on."""
     prepared = ask(directory, {"prepare": new})
+    began = time.monotonic()
+    ask(directory, {"drained": {"instances": []}})
     before = time.monotonic()
     answer = ask(directory, {"apply": new})
     took = time.monotonic() - before
     if "prepared" not in prepared or "applied" not in answer:
         raise SystemExit(f"the table was refused: {prepared}, {answer}")
-    return answer["applied"]["switch_nanos"], took
+    return answer["applied"]["switch_nanos"], took, before - began
 
 
 class Tally:
@@ -133,14 +137,15 @@ async def swaps(group, directory, port, count, first):
     load.append(asyncio.ensure_future(fresh(tally, port, 200, "/", stop)))
     load.append(asyncio.ensure_future(fresh(tally, port, 10, "/slow", stop)))
     await asyncio.sleep(0.5)
-    old, switch, command, late = first, [], [], []
+    old, switch, command, question, late = first, [], [], [], []
     for number in range(2, count + 2):
         name, (process, at) = f"b{number}", await backend(group, f"b{number}")
         new = table(number, port, f"r{number}", [(f"web.r{number}.1", at)])
-        held, took = await asyncio.to_thread(apply, directory, new)
+        held, took, idle = await asyncio.to_thread(apply, directory, new)
         switched = time.monotonic()
         switch.append(held)
         command.append(took)
+        question.append(idle)
         await asyncio.sleep(0.8)
         wrong = [sent for sent, _, body in tally.answers if body.decode() != name and sent > switched]
         late.append(max((sent - switched for sent in wrong), default=0))
@@ -149,7 +154,7 @@ async def swaps(group, directory, port, count, first):
         old = process
     stop.set()
     await asyncio.gather(*load)
-    return tally, switch, command, late
+    return tally, switch, command, question, late
 
 
 async def backend(group, name):
@@ -180,12 +185,13 @@ def run(group, directory, binary, count):
         group.stop(proxy)
         return result
 
-    tally, switch, command, late = asyncio.run(all_of_it())
-    median = sorted(switch)[len(switch) // 2]
+    tally, switch, command, question, late = asyncio.run(all_of_it())
+    median = statistics.median(switch)
     print(f"\n{count} swaps under load, {tally.requests} requests: {tally.failed} failed, {tally.races} races, "
           f"{tally.reconnects} reconnects" + (f" (first failure: {tally.first_error})" if tally.first_error else ""))
     print(f"switch: lock held {median / 1000:.1f} us (max {max(switch) / 1000:.1f} us), command "
-          f"{sorted(command)[len(command) // 2] * 1000:.2f} ms; last request to the old backend "
+          f"{statistics.median(command) * 1000:.2f} ms (a question that changes nothing: "
+          f"{statistics.median(question) * 1000:.2f} ms); last request to the old backend "
           f"{max(late) * 1000:.1f} ms after the switch")
     return {"requests": tally.requests, "failed": tally.failed, "races": tally.races,
             "reconnects": tally.reconnects, "switch_nanos": max(switch), "late_seconds": max(late)}
