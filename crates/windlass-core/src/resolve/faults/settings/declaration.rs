@@ -35,7 +35,7 @@ fn useless(of: &Of<'_>, diags: &mut Vec<Diag>) {
         ("schemes", kind == Kind::Url, "a url"),
         ("separator", kind == Kind::List, "a list"),
     ] {
-        if of.typed(key) && !means {
+        if !means && of.typed(key) {
             let message = format!("`{key}` means nothing for {}, which is of type {}", of.key, kind.word());
             diags.push(
                 Diag::error("useless-key", of.span(key), message)
