@@ -50,8 +50,8 @@ pub(in crate::cli) async fn carry_out(
 /// goes on when it is committed, and back when it is not.
 async fn settled(context: &Context, project: &Project) -> Result<Client, Failure> {
     let mut client = Client::start(&project.layout).await?;
-    let open = match client.ask(&Ask::Status).await? {
-        Answer::Status(status) => status.run,
+    let open = match client.ask(&Ask::OpenRun).await? {
+        Answer::OpenRun(open) => open,
         _ => return Err(unexpected()),
     };
     if let Some(run) = open.filter(|run| !run.under_way) {
