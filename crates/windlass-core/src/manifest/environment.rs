@@ -18,24 +18,25 @@ pub(crate) struct Environment {
     pub(crate) faults: Vec<Diag>,
 }
 
-/// All environments of the checked tree `root` of the manifest `text`: `local`, and those that are
-/// declared.
-pub(super) fn all(root: &Node, text: &str) -> IndexMap<String, Environment> {
-    let mut below = root.clone();
+/// All environments of the manifest `text`, by its checked tree `below`: `local`, and those that are
+/// declared in it.
+pub(super) fn all(mut below: Node, text: &str) -> IndexMap<String, Environment> {
     let over = match &mut below.value {
         Value::Table(table) => table.shift_remove("environments"),
         _ => None,
     };
     let over = over.as_ref().and_then(Node::table).into_iter().flatten();
-    let mut trees = IndexMap::from([(LOCAL.to_owned(), None)]);
-    trees.extend(
-        over.filter(|(_, over)| over.value != Value::Invalid).map(|(name, over)| (name.clone(), Some(over))),
-    );
-    let environment = |over: Option<&Node>| {
-        let root = over.map_or_else(|| below.clone(), |over| laid_over(&below, over));
-        Environment { declared: settings::declared(&root, text), root, faults: vec![] }
-    };
-    trees.into_iter().map(|(name, over)| (name, environment(over))).collect()
+    let over = over.filter(|(_, over)| over.value != Value::Invalid);
+    let mut trees: IndexMap<String, Node> =
+        over.map(|(name, over)| (name.clone(), laid_over(&below, over))).collect();
+    if !trees.contains_key(LOCAL) {
+        trees.insert(LOCAL.to_owned(), below);
+    }
+    // `local` is the first, wherever it stands.
+    trees.move_index(trees.get_index_of(LOCAL).unwrap_or_default(), 0);
+    let environment =
+        |root: Node| Environment { declared: settings::declared(&root, text), root, faults: vec![] };
+    trees.into_iter().map(|(name, root)| (name, environment(root))).collect()
 }
 
 fn laid_over(below: &Node, over: &Node) -> Node {

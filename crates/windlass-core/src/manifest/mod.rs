@@ -27,6 +27,8 @@ pub use compose::import_compose;
 pub use format::{Format, SIGNALS};
 pub use node::{Node, Value};
 
+use std::ops::Range;
+
 use indexmap::IndexMap;
 use toml::de::DeTable;
 
@@ -47,7 +49,9 @@ pub const LOCAL: &str = "local";
 #[derive(Debug, Clone)]
 pub struct Manifest {
     text: String,
-    root: Node,
+    app: Option<Name>,
+    /// Where other environments than `local` are declared.
+    environments_at: Range<usize>,
     /// The values that were refused. None of them may be taken for left out.
     faults: Vec<Diag>,
     /// What it says in each environment.
@@ -73,8 +77,13 @@ pub fn load(text: &str) -> (Option<Manifest>, Vec<Diag>) {
         return (None, diags);
     }
     crate::resolve::examine_tables(&root, &mut diags);
-    let environments = environment::all(&root, text);
-    let mut manifest = Manifest { text: text.to_owned(), root, faults: diags.clone(), environments };
+    let mut manifest = Manifest {
+        text: text.to_owned(),
+        app: root.at(&["app", "name"]).and_then(Node::text).and_then(|name| Name::new(name).ok()),
+        environments_at: root.span_at(&["environments"]),
+        faults: diags.clone(),
+        environments: environment::all(root, text),
+    };
     crate::resolve::examine(&mut manifest, &mut diags);
     diag::sort(&mut diags);
     (Some(manifest), diags)
@@ -100,7 +109,7 @@ impl Manifest {
     /// The application's name, where it is valid.
     #[must_use]
     pub fn app(&self) -> Option<Name> {
-        Name::new(self.root.at(&["app", "name"])?.text()?).ok()
+        self.app.clone()
     }
 
     /// The environments there are: `local`, and those that are declared.
@@ -146,7 +155,7 @@ impl Manifest {
         &self.faults
     }
 
-    pub(crate) fn root(&self) -> &Node {
-        &self.root
+    pub(crate) fn environments_at(&self) -> Range<usize> {
+        self.environments_at.clone()
     }
 }

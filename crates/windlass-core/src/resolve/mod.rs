@@ -104,7 +104,7 @@ fn examined(manifest: &Manifest, environment: &str) -> Vec<Diag> {
 
 fn no_environment(manifest: &Manifest, environment: &str) -> Diag {
     let names = manifest.environments();
-    let span = manifest.root().span_at(&["environments"]);
+    let span = manifest.environments_at();
     let diag = Diag::error("unknown-environment", span, format!("there is no environment {environment:?}"));
     let diag = match nearest(environment, names.iter().map(String::as_str)) {
         Some(meant) => diag.label(format!("did you mean {meant:?}?")),
@@ -189,22 +189,17 @@ fn complete(
 ) -> Spec {
     let read = Reader::new(&ROOT, Some(root));
     let from_settings = |receiver: &str| -> IndexMap<String, Template> {
-        let passed = |key: &&String| {
+        let passed = |(key, own): &(&String, &Setting)| {
             let only = declared.get(*key).and_then(|setting| setting.services.as_ref());
-            only.is_none_or(|names| names.iter().any(|name| name == receiver))
+            // A build runs before any resource does.
+            let early = receiver == "build" && composed::needs_resource(own, &settings);
+            !early && only.is_none_or(|names| names.iter().any(|name| name == receiver))
         };
-        // A build runs before any resource does.
-        let early = |key: &str| {
-            receiver == "build"
-                && settings.get(key).is_some_and(|own| composed::needs_resource(own, &settings))
+        let passed_on = |(key, own): (&String, &Setting)| match own.file {
+            true => (format!("{key}_FILE"), Template::of(Reference::SettingFile(key.clone()))),
+            false => (key.clone(), Template::of(Reference::Setting(key.clone()))),
         };
-        let passed_on = |key: &String| match settings.get(key) {
-            Some(Setting { file: true, .. }) => {
-                (format!("{key}_FILE"), Template::of(Reference::SettingFile(key.clone())))
-            }
-            _ => (key.clone(), Template::of(Reference::Setting(key.clone()))),
-        };
-        settings.keys().filter(passed).filter(|key| !early(key)).map(passed_on).collect()
+        settings.iter().filter(passed).map(passed_on).collect()
     };
     let common = read.templates("env");
     let env_of = |receiver: &Name| {

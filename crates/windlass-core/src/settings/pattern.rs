@@ -34,16 +34,16 @@ impl Pattern {
 }
 
 fn compile(pattern: &str) -> Result<Regex, String> {
-    RegexBuilder::new(&format!(r"\A(?:{pattern})\z")).size_limit(1 << 20).build().map_err(|_| {
-        match Regex::new(pattern) {
+    RegexBuilder::new(&format!(r"\A(?:{pattern})\z")).size_limit(1 << 20).build().map_err(
+        |_| match Regex::new(pattern) {
             Err(Error::Syntax(why)) => {
                 let last = why.lines().last().unwrap_or_default();
                 last.trim_start_matches("error: ").to_owned()
             }
             Err(Error::CompiledTooBig(_)) | Ok(_) => "it is too large".to_owned(),
             Err(why) => why.to_string(),
-        }
-    })
+        },
+    )
 }
 
 impl PartialEq for Pattern {

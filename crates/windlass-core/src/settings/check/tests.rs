@@ -156,7 +156,10 @@ fn all_faults_come_at_once_with_their_place_and_without_a_secret() {
         ("GOOD".to_owned(), of(Kind::Integer)),
         (
             "TOKENS".to_owned(),
-            Declared { secret: true, ..bounded(Kind::List, |bounds| bounds.pattern = Some(Pattern::new("[a-z]+"))) },
+            Declared {
+                secret: true,
+                ..bounded(Kind::List, |bounds| bounds.pattern = Some(Pattern::new("[a-z]+")))
+            },
         ),
     ]);
     let text = "GOOD=1\nPORT=eighty\nUNKNOWN=x\n\nDATABASE_URL=hunter2\nTOKENS=abc,hunter2\n";
