@@ -65,6 +65,11 @@ impl Diag {
         self
     }
 
+    /// Whether the other says the same of the same place.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.code, &self.span, &self.message) == (other.code, &other.span, &other.message)
+    }
+
     /// Whether it stops a deploy.
     #[must_use]
     pub fn is_error(&self) -> bool {

@@ -84,6 +84,8 @@ pub enum Ask {
         /// Who asks.
         by: String,
     },
+    /// The run that is not over, if there is one: a small part of the status, which looks at much.
+    OpenRun,
     /// How everything is.
     Status,
     /// The releases, newest first.
@@ -161,6 +163,8 @@ pub enum Answer {
     },
     /// Something happened in the run that is followed; the last is `RunEnded`.
     Event(Event),
+    /// To [`Ask::OpenRun`].
+    OpenRun(Option<OpenRun>),
     /// To [`Ask::Status`].
     Status(Box<EnvironmentStatus>),
     /// To [`Ask::Releases`].

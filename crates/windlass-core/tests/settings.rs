@@ -8,7 +8,7 @@ use windlass_core::manifest::{self, Manifest};
 use windlass_core::name::Name;
 use windlass_core::resolve::resolve;
 use windlass_core::settings::{
-    Bounds, Declared, File, Kind, Layers, Secret, assemble, check, dotenv, template,
+    Bounds, Declared, File, Kind, Layers, Pattern, Secret, assemble, check, dotenv, template,
 };
 use windlass_core::spec::{Reference, Setting, Spec, Template};
 
@@ -83,7 +83,7 @@ fn all_that_is_declared_arrives() {
                     separator: ":".into(),
                     min_length: Some(1),
                     max_length: Some(9),
-                    pattern: Some("x+".into()),
+                    pattern: Some(Pattern::new("x+")),
                     ..Bounds::default()
                 },
                 line: 10,

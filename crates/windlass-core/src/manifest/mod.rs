@@ -1,7 +1,7 @@
 //! The manifest: what was typed, checked, each value with its place in the text.
 //!
 //! ```text
-//! text -toml-> Node -shape(fields)-> Manifest -overlay(environment)-> Node -resolve-> Spec
+//! text -toml-> Node -shape(fields)-> Node -overlay-> Environment, of each -resolve(settings)-> Spec
 //! ```
 //!
 //! `fields/` lists every key once: its type, default, meaning. The parser (`shape`), the defaults
@@ -11,6 +11,7 @@
 
 pub mod compose;
 pub mod draft;
+mod environment;
 pub mod fields;
 mod format;
 pub mod kind;
@@ -26,6 +27,8 @@ pub use compose::import_compose;
 pub use format::{Format, SIGNALS};
 pub use node::{Node, Value};
 
+use std::ops::Range;
+
 use indexmap::IndexMap;
 use toml::de::DeTable;
 
@@ -34,6 +37,7 @@ use crate::name::Name;
 use crate::settings::Declared;
 use crate::store::Store;
 
+pub(crate) use environment::Environment;
 pub(crate) use format::sounds_secret;
 pub(crate) use shape::{narrow, require};
 pub use suggest::nearest;
@@ -45,9 +49,13 @@ pub const LOCAL: &str = "local";
 #[derive(Debug, Clone)]
 pub struct Manifest {
     text: String,
-    root: Node,
+    app: Option<Name>,
+    /// Where other environments than `local` are declared.
+    environments_at: Range<usize>,
     /// The values that were refused. None of them may be taken for left out.
     faults: Vec<Diag>,
+    /// What it says in each environment.
+    environments: IndexMap<String, Environment>,
 }
 
 /// Reads a manifest, and reports every fault and warning that can be found without the values of
@@ -62,14 +70,23 @@ pub fn load(text: &str) -> (Option<Manifest>, Vec<Diag>) {
     let broken = !faults.is_empty();
     shape::check(text, &mut root, broken, &mut diags);
     settings::normalise(&mut root);
-    let manifest = Manifest { text: text.to_owned(), root, faults: diags.clone() };
     // After a fault of the syntax the parser may have lost a key or a table: what seems missing
     // then need not be.
-    if !broken {
-        crate::resolve::examine(&manifest, &mut diags);
+    if broken {
+        diag::sort(&mut diags);
+        return (None, diags);
     }
+    crate::resolve::examine_tables(&root, &mut diags);
+    let mut manifest = Manifest {
+        text: text.to_owned(),
+        app: root.at(&["app", "name"]).and_then(Node::text).and_then(|name| Name::new(name).ok()),
+        environments_at: root.span_at(&["environments"]),
+        faults: diags.clone(),
+        environments: environment::all(root, text),
+    };
+    crate::resolve::examine(&mut manifest, &mut diags);
     diag::sort(&mut diags);
-    ((!broken).then_some(manifest), diags)
+    (Some(manifest), diags)
 }
 
 fn syntax(text: &str, fault: &toml::de::Error) -> Diag {
@@ -92,52 +109,28 @@ impl Manifest {
     /// The application's name, where it is valid.
     #[must_use]
     pub fn app(&self) -> Option<Name> {
-        Name::new(self.root.at(&["app", "name"])?.text()?).ok()
+        self.app.clone()
     }
 
     /// The environments there are: `local`, and those that are declared.
     #[must_use]
     pub fn environments(&self) -> Vec<String> {
-        let declared = self.root.get("environments").and_then(Node::table).into_iter().flatten();
-        let mut names = vec![LOCAL.to_owned()];
-        names.extend(
-            declared
-                .filter(|(name, node)| *name != LOCAL && node.value != Value::Invalid)
-                .map(|(name, _)| name.clone()),
-        );
-        names
+        self.environments.keys().cloned().collect()
     }
 
-    /// The manifest with what is different in `environment` laid upon it; `None` when there is no
-    /// such environment.
-    #[must_use]
-    pub fn overlaid(&self, environment: &str) -> Option<Node> {
-        let mut root = self.root.clone();
-        let mut over = None;
-        if let Value::Table(table) = &mut root.value {
-            over = table
-                .shift_remove("environments")
-                .and_then(|node| node.get(environment).cloned())
-                .filter(|node| node.value != Value::Invalid);
-        }
-        match over {
-            Some(over) => {
-                if let (Value::Table(below), Some(over)) = (&mut root.value, over.get("settings"))
-                    && let Some(below) = below.get_mut("settings")
-                {
-                    settings::replace_sources(below, over);
-                }
-                Some(root.overlaid(&over))
-            }
-            None => (environment == LOCAL).then_some(root),
-        }
+    pub(crate) fn environment(&self, name: &str) -> Option<&Environment> {
+        self.environments.get(name)
+    }
+
+    pub(crate) fn environment_mut(&mut self, name: &str) -> Option<&mut Environment> {
+        self.environments.get_mut(name)
     }
 
     /// The settings that are declared for `environment`: for whoever looks up their values, which
     /// must give those with a default their default.
     #[must_use]
     pub fn settings(&self, environment: &str) -> IndexMap<String, Declared> {
-        self.overlaid(environment).map(|root| settings::declared(&root, &self.text)).unwrap_or_default()
+        self.environment(environment).map(|environment| environment.declared.clone()).unwrap_or_default()
     }
 
     /// Whether something in `environment` refers to the setting `name`, which need not be declared.
@@ -145,22 +138,24 @@ impl Manifest {
     pub fn refers_to_setting(&self, environment: &str, name: &str) -> bool {
         let written = [format!("{{settings.{name}}}"), format!("{{settings.{name}|")];
         let refers = |text: &str| written.iter().any(|written| text.contains(written.as_str()));
-        self.overlaid(environment).is_some_and(|root| {
-            root.any_text(&|key, text| refers(text) || (key == "basic_auth" && text == name))
+        self.environment(environment).is_some_and(|environment| {
+            environment.root.any_text(&|key, text| refers(text) || (key == "basic_auth" && text == name))
         })
     }
 
     /// The stores that `environment` can ask.
     #[must_use]
     pub fn stores(&self, environment: &str) -> IndexMap<String, Store> {
-        self.overlaid(environment).map(|root| crate::resolve::stores(&root)).unwrap_or_default()
+        self.environment(environment)
+            .map(|environment| crate::resolve::stores(&environment.root))
+            .unwrap_or_default()
     }
 
     pub(crate) fn faults(&self) -> &[Diag] {
         &self.faults
     }
 
-    pub(crate) fn root(&self) -> &Node {
-        &self.root
+    pub(crate) fn environments_at(&self) -> Range<usize> {
+        self.environments_at.clone()
     }
 }

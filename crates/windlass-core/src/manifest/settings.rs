@@ -5,7 +5,7 @@ mod url;
 use indexmap::IndexMap;
 
 use super::node::{Node, Value};
-use crate::settings::{Bounds, Declared, Kind};
+use crate::settings::{Bounds, Declared, Kind, Pattern};
 use crate::spec::{Engine, Reference, Template};
 use crate::store::Place;
 
@@ -97,7 +97,7 @@ fn setting(node: &Node, lines: &Lines) -> Declared {
             max: given("max").and_then(plain),
             min_length: length("min_length"),
             max_length: length("max_length"),
-            pattern: owned("pattern"),
+            pattern: owned("pattern").map(Pattern::new),
             values: given("values").and_then(texts).unwrap_or_default(),
             schemes: given("schemes").and_then(texts).unwrap_or_default(),
             separator: owned("separator").unwrap_or_else(|| ",".to_owned()),

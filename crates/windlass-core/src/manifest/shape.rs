@@ -381,29 +381,25 @@ fn elsewhere(table: &Table, key: &str) -> Option<(&'static Table, &'static str)>
 /// Reports what must be there and is not. Called for the merged tree: an environment may add what
 /// the rest leaves out.
 pub(crate) fn require(table: &Table, node: &Node, path: &mut Vec<String>, diags: &mut Vec<Diag>) {
-    for field in table.fields {
-        match node.get(field.key) {
-            Some(child) => {
-                path.push(field.key.to_owned());
-                require_kind(&field.kind, child, path, diags);
-                path.pop();
-            }
-            None if field.required && !misspelt(table, node, field.key) => {
-                let span = if path.is_empty() { 0..0 } else { node.key_span.clone() };
-                let message = format!("{} lacks `{}`", place(path), field.key);
-                let diag = Diag::error("missing-key", span, message);
-                diags.push(match (field.example, &field.kind) {
-                    (_, Kind::Choice(_)) => {
-                        diag.help(format!("write {} = {}", field.key, field.kind.describe()))
-                    }
-                    (Some(example), _) => diag.help(format!("such as {} = {example}", field.key)),
-                    (None, Kind::Table(table)) => {
-                        diag.help(format!("such as {}", table.example.replace('\n', " ")))
-                    }
-                    _ => diag,
-                });
-            }
-            None => {}
+    for field in table.fields.iter().filter(|field| field.required) {
+        if node.get(field.key).is_some() || misspelt(table, node, field.key) {
+            continue;
+        }
+        let span = if path.is_empty() { 0..0 } else { node.key_span.clone() };
+        let message = format!("{} lacks `{}`", place(path), field.key);
+        let diag = Diag::error("missing-key", span, message);
+        diags.push(match (field.example, &field.kind) {
+            (_, Kind::Choice(_)) => diag.help(format!("write {} = {}", field.key, field.kind.describe())),
+            (Some(example), _) => diag.help(format!("such as {} = {example}", field.key)),
+            (None, Kind::Table(table)) => diag.help(format!("such as {}", table.example.replace('\n', " "))),
+            _ => diag,
+        });
+    }
+    for (key, child) in node.table().into_iter().flatten() {
+        if let Some(field) = table.field(key) {
+            path.push(key.clone());
+            require_kind(&field.kind, child, path, diags);
+            path.pop();
         }
     }
 }

@@ -1,6 +1,9 @@
 //! From the manifest to the specification of one environment: defaults are filled in, what is
 //! implied is spelled out, and what contradicts itself is reported (`faults/`).
 //!
+//! What is wrong whatever values settings have is found once, when the manifest is read
+//! ([`examine()`]); [`resolve()`] finds what only their values show.
+//!
 //! What is implied: services are put in an order in which they can start; a service needs the
 //! resources that its environment or command refers to; every setting is passed on as an environment
 //! variable or as the path of a file, with `[env]` and a service's own `env` laid over it; a singleton is recreated; the one
@@ -22,7 +25,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use crate::diag::{self, Diag};
 use crate::manifest::fields::ROOT;
-use crate::manifest::{LOCAL, Manifest, Node, nearest, require};
+use crate::manifest::{Environment, LOCAL, Manifest, Node, nearest, require};
 use crate::name::Name;
 use crate::settings::Declared;
 use crate::spec::{Port, Reference, Setting, Spec, Template};
@@ -41,13 +44,17 @@ pub fn resolve(
     environment: &str,
     settings: &IndexMap<String, Setting>,
 ) -> Result<Spec, Vec<Diag>> {
-    let Some(root) = manifest.overlaid(environment) else {
+    let Some(of) = manifest.environment(environment) else {
         return Err(vec![no_environment(manifest, environment)]);
     };
-    let mut diags = manifest.faults().to_vec();
-    let spec = of_environment(manifest, environment, &root, Some(settings), &mut diags);
-    faults::keys_of_kind(manifest.root(), &mut diags);
-    faults::both_kinds(manifest.root(), &mut diags);
+    let mut diags = [manifest.faults(), &of.faults].concat();
+    let mut spec = specification(manifest, environment, of, Some(settings));
+    if let Some(spec) = &mut spec {
+        faults::find_in_values(&scene(manifest, of, spec, Some(settings)), &mut diags);
+        // A cycle is a fault that was found before.
+        let _ = order(spec);
+        keep_used(spec);
+    }
     diags.retain(Diag::is_error);
     diag::sort(&mut diags);
     match spec {
@@ -56,32 +63,48 @@ pub fn resolve(
     }
 }
 
-/// Reports what can be found without the values of settings, in every environment.
-pub(crate) fn examine(manifest: &Manifest, diags: &mut Vec<Diag>) {
-    faults::keys_of_kind(manifest.root(), diags);
-    faults::both_kinds(manifest.root(), diags);
+/// Reports what is wrong in the tables as they were typed.
+pub(crate) fn examine_tables(root: &Node, diags: &mut Vec<Diag>) {
+    faults::keys_of_kind(root, diags);
+    faults::both_kinds(root, diags);
+}
+
+/// Reports what can be found without the values of settings, in every environment, which keeps it.
+pub(crate) fn examine(manifest: &mut Manifest, diags: &mut Vec<Diag>) {
     for environment in manifest.environments() {
-        let Some(root) = manifest.overlaid(&environment) else { continue };
-        let mut found = Vec::new();
-        let _ = of_environment(manifest, &environment, &root, None, &mut found);
-        for mut diag in found {
-            let known = diags.iter().any(|other| {
-                (other.code, &other.span, &other.message) == (diag.code, &diag.span, &diag.message)
-            });
-            if known {
+        let found = examined(manifest, &environment);
+        for diag in &found {
+            if diags.iter().any(|other| other.is_same(diag)) {
                 continue;
             }
+            let mut diag = diag.clone();
             if environment != LOCAL {
                 diag.message.push_str(&format!(" (in the environment {environment})"));
             }
             diags.push(diag);
         }
+        if let Some(of) = manifest.environment_mut(&environment) {
+            of.faults = found;
+        }
     }
+}
+
+fn examined(manifest: &Manifest, environment: &str) -> Vec<Diag> {
+    let mut diags = Vec::new();
+    let Some(of) = manifest.environment(environment) else { return diags };
+    require(&ROOT, &of.root, &mut vec![], &mut diags);
+    if let Some(mut spec) = specification(manifest, environment, of, None) {
+        faults::find(&scene(manifest, of, &spec, None), &mut diags);
+        if let Err(cycle) = order(&mut spec) {
+            diags.push(faults::cycle(&of.root, &cycle));
+        }
+    }
+    diags
 }
 
 fn no_environment(manifest: &Manifest, environment: &str) -> Diag {
     let names = manifest.environments();
-    let span = manifest.root().span_at(&["environments"]);
+    let span = manifest.environments_at();
     let diag = Diag::error("unknown-environment", span, format!("there is no environment {environment:?}"));
     let diag = match nearest(environment, names.iter().map(String::as_str)) {
         Some(meant) => diag.label(format!("did you mean {meant:?}?")),
@@ -93,31 +116,35 @@ fn no_environment(manifest: &Manifest, environment: &str) -> Diag {
     ))
 }
 
-fn of_environment(
+/// What is specified, with all settings, in the order of the text. Before the values of settings are
+/// known, all that are declared are there.
+fn specification(
     manifest: &Manifest,
-    environment: &str,
-    root: &Node,
+    name: &str,
+    of: &Environment,
     settings: Option<&IndexMap<String, Setting>>,
-    diags: &mut Vec<Diag>,
 ) -> Option<Spec> {
-    require(&ROOT, root, &mut vec![], diags);
-    let declared = crate::manifest::settings::declared(root, manifest.text());
-    let found = known_settings(&declared, settings);
+    let found = known_settings(&of.declared, settings);
     // Where the name is refused, another stands in, so that all other faults are still found.
     let app = manifest.app().or_else(|| Name::new("app").ok())?;
-    let environment = Name::new(environment).ok()?;
-    let mut spec = complete(root, app, environment, &declared, found);
-    faults::find(
-        &faults::Scene { spec: &spec, root, text: manifest.text(), declared: &declared, settings },
-        diags,
-    );
+    Some(complete(&of.root, app, Name::new(name).ok()?, &of.declared, found))
+}
+
+fn scene<'a>(
+    manifest: &'a Manifest,
+    of: &'a Environment,
+    spec: &'a Spec,
+    settings: Option<&'a IndexMap<String, Setting>>,
+) -> faults::Scene<'a> {
+    faults::Scene { spec, root: &of.root, text: manifest.text(), declared: &of.declared, settings }
+}
+
+/// Puts the services into the order in which they can start, unless they need each other.
+fn order(spec: &mut Spec) -> Result<(), Vec<Name>> {
     let needs = spec.services.iter().map(|(name, service)| (name.clone(), service.needs.clone())).collect();
-    match order::sorted(&needs) {
-        Ok(names) => spec.services.sort_by_cached_key(|name, _| names.iter().position(|other| other == name)),
-        Err(cycle) => diags.push(faults::cycle(root, &cycle)),
-    }
-    keep_used(&mut spec);
-    Some(spec)
+    let names = order::sorted(&needs)?;
+    spec.services.sort_by_cached_key(|name, _| names.iter().position(|other| other == name));
+    Ok(())
 }
 
 /// The settings there will be. Before their values are known, all that are declared.
@@ -162,22 +189,17 @@ fn complete(
 ) -> Spec {
     let read = Reader::new(&ROOT, Some(root));
     let from_settings = |receiver: &str| -> IndexMap<String, Template> {
-        let passed = |key: &&String| {
+        let passed = |(key, own): &(&String, &Setting)| {
             let only = declared.get(*key).and_then(|setting| setting.services.as_ref());
-            only.is_none_or(|names| names.iter().any(|name| name == receiver))
+            // A build runs before any resource does.
+            let early = receiver == "build" && composed::needs_resource(own, &settings);
+            !early && only.is_none_or(|names| names.iter().any(|name| name == receiver))
         };
-        // A build runs before any resource does.
-        let early = |key: &str| {
-            receiver == "build"
-                && settings.get(key).is_some_and(|own| composed::needs_resource(own, &settings))
+        let passed_on = |(key, own): (&String, &Setting)| match own.file {
+            true => (format!("{key}_FILE"), Template::of(Reference::SettingFile(key.clone()))),
+            false => (key.clone(), Template::of(Reference::Setting(key.clone()))),
         };
-        let passed_on = |key: &String| match settings.get(key) {
-            Some(Setting { file: true, .. }) => {
-                (format!("{key}_FILE"), Template::of(Reference::SettingFile(key.clone())))
-            }
-            _ => (key.clone(), Template::of(Reference::Setting(key.clone()))),
-        };
-        settings.keys().filter(passed).filter(|key| !early(key)).map(passed_on).collect()
+        settings.iter().filter(passed).map(passed_on).collect()
     };
     let common = read.templates("env");
     let env_of = |receiver: &Name| {

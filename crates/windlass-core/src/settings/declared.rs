@@ -1,6 +1,6 @@
 //! A setting as the manifest declares it.
 
-use super::Kind;
+use super::{Kind, Pattern};
 use crate::spec::Template;
 use crate::store::Place;
 
@@ -45,7 +45,7 @@ pub struct Bounds {
     /// The most.
     pub max_length: Option<u64>,
     /// The regular expression that all of it, or of a list each item, must match.
-    pub pattern: Option<String>,
+    pub pattern: Option<Pattern>,
     /// The words that it, or of a list each item, may be; empty where it may be any.
     pub values: Vec<String>,
     /// The schemes that a URL may have; empty where it may have any.

@@ -10,6 +10,8 @@
 //!
 //! Where a name stands twice the last one holds, with a warning.
 
+use std::collections::HashMap;
+
 use super::interpolate::Interpolation;
 use super::{Fault, Secret, is_setting_name};
 
@@ -47,8 +49,16 @@ pub fn parse(file: &str, text: &str, environment: Lookup<'_>, base: Lookup<'_>) 
     // Line ends are normalised first, in quoted values too: a file that was edited on Windows is
     // to give the same values.
     let text = text.replace("\r\n", "\n");
-    let mut parser =
-        Parser { file, text: &text, at: 0, line: 1, environment, base, parsed: Parsed::default() };
+    let mut parser = Parser {
+        file,
+        text: &text,
+        at: 0,
+        line: 1,
+        environment,
+        base,
+        parsed: Parsed::default(),
+        places: HashMap::new(),
+    };
     while parser.at < text.len() {
         parser.statement();
     }
@@ -64,6 +74,8 @@ struct Parser<'a> {
     environment: Lookup<'a>,
     base: Lookup<'a>,
     parsed: Parsed,
+    /// Where in it each name stands.
+    places: HashMap<&'a str, usize>,
 }
 
 /// A value as it stands in the file.
@@ -158,7 +170,7 @@ impl<'a> Parser<'a> {
         Some(raw)
     }
 
-    fn entry(&mut self, name: &str, raw: &Raw<'_>, line: u32, column: u32) {
+    fn entry(&mut self, name: &'a str, raw: &Raw<'_>, line: u32, column: u32) {
         let (filled, unset) = match raw {
             Raw::Single(text) => (Ok(text.clone()), vec![]),
             Raw::Plain(text) => self.interpolate(text, false),
@@ -184,21 +196,25 @@ impl<'a> Parser<'a> {
                 return;
             }
         };
-        match self.parsed.entries.iter_mut().find(|entry| entry.name == name) {
+        let entries = &mut self.parsed.entries;
+        match self.places.get(name).and_then(|place| entries.get_mut(*place)) {
             Some(earlier) => {
                 let message = format!("{name} stands in line {} already; this one holds", earlier.line);
                 earlier.value = value;
                 earlier.line = line;
                 self.parsed.warnings.push(fault(message, "remove one of them".into()));
             }
-            None => self.parsed.entries.push(Entry { name: name.to_owned(), value, line }),
+            None => {
+                self.places.insert(name, entries.len());
+                entries.push(Entry { name: name.to_owned(), value, line });
+            }
         }
     }
 
     #[allow(clippy::type_complexity, reason = "taken apart at once by its only caller")]
     fn interpolate(&self, text: &str, escapes: bool) -> (Result<String, (String, String)>, Vec<String>) {
         let lookup = |name: &str| {
-            let above = || self.parsed.entries.iter().find(|entry| entry.name == name);
+            let above = || self.parsed.entries.get(*self.places.get(name)?);
             (self.environment)(name)
                 .or_else(|| above().map(|entry| entry.value.expose().to_owned()))
                 .or_else(|| (self.base)(name))

@@ -208,18 +208,19 @@ fn escaped(plain: &str) -> String {
 
 impl Reference {
     fn parse(inside: &str) -> Option<Self> {
-        let words: Vec<&str> = inside.split('.').collect();
-        Some(match words.as_slice() {
-            ["port"] => Self::Port,
-            ["replica"] => Self::Replica,
-            ["release"] => Self::Release,
-            ["app"] => Self::App,
-            ["environment"] => Self::Environment,
-            ["shared"] => Self::Shared,
-            ["settings", key] => Self::Setting((*key).to_owned()),
-            ["settings", key, "file"] => Self::SettingFile((*key).to_owned()),
-            ["resources", name, field] => {
-                Self::Resource { name: (*name).to_owned(), field: (*field).to_owned() }
+        let mut words = inside.split('.');
+        let [first, second, third, more] = std::array::from_fn(|_| words.next());
+        Some(match (first?, second, third, more) {
+            ("port", None, ..) => Self::Port,
+            ("replica", None, ..) => Self::Replica,
+            ("release", None, ..) => Self::Release,
+            ("app", None, ..) => Self::App,
+            ("environment", None, ..) => Self::Environment,
+            ("shared", None, ..) => Self::Shared,
+            ("settings", Some(key), None, _) => Self::Setting(key.to_owned()),
+            ("settings", Some(key), Some("file"), None) => Self::SettingFile(key.to_owned()),
+            ("resources", Some(name), Some(field), None) => {
+                Self::Resource { name: name.to_owned(), field: field.to_owned() }
             }
             _ => return None,
         })

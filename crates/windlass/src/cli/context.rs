@@ -11,11 +11,11 @@ use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
 use windlass_core::resolve::resolve;
 use windlass_core::settings::Fault;
-use windlass_core::spec::Spec;
 use windlass_core::store::Place;
 
 use super::args::Options;
 use super::failure::{FAILED, Failure, USAGE};
+use super::specified::Specified;
 use super::stored::Stored;
 use crate::layout::Layout;
 use crate::observe::printable;
@@ -48,12 +48,6 @@ pub(super) struct Project {
     pub(super) app: Name,
     pub(super) environment: Name,
     pub(super) layout: Layout,
-}
-
-/// What is to be deployed.
-pub(super) struct Target {
-    pub(super) wanted: Wanted,
-    pub(super) values: Values,
 }
 
 impl Context {
@@ -170,37 +164,26 @@ impl Context {
 
     /// The specification and the values of all its settings, as a run needs them. All that is wrong
     /// with either is told at once.
-    pub(super) fn specification(
-        &self,
-        project: &Project,
-        key: &FingerprintKey,
-    ) -> Result<(Spec, Values), Failure> {
-        let (spec, values, left_out) = self.known(project, key)?;
-        if left_out.is_empty() {
-            return Ok((spec, values));
+    pub(super) fn specification(&self, project: &Project) -> Result<Specified, Failure> {
+        let specified = self.known(project)?;
+        if specified.left_out().is_empty() {
+            return Ok(specified);
         }
-        let message = format!("--offline leaves out {}, which only a store has", left_out.join(", "));
+        let message =
+            format!("--offline leaves out {}, which only a store has", specified.left_out().join(", "));
         Err(Failure::usage(message, "call again without --offline, or set them in the environment"))
     }
 
-    /// The same without those that only a store has, where no store may be asked, and their names.
-    pub(super) fn known(
-        &self,
-        project: &Project,
-        key: &FingerprintKey,
-    ) -> Result<(Spec, Values, Vec<String>), Failure> {
+    /// The same without those that only a store has, where no store may be asked.
+    pub(super) fn known(&self, project: &Project) -> Result<Specified, Failure> {
         let environment = project.environment.as_str();
         let found = self.settings(project).map_err(|faults| self.refuse(project, &faults, &[]))?;
         for warning in &found.assembled.warnings {
             self.say(&format!("warning: {warning}"));
         }
         let faults = found.errors(environment, &project.file);
-        let (known, values) = found.split(key);
-        match resolve(&project.manifest, environment, &known) {
-            Ok(spec) if faults.is_empty() => {
-                let spec = Spec { sealed: found.sealed, ..spec };
-                Ok((spec, Values(values), found.unstored.left_out))
-            }
+        match resolve(&project.manifest, environment, &found.known()) {
+            Ok(spec) if faults.is_empty() => Ok(Specified::new(spec, found)),
             // The manifest is right, and may go as it is another time.
             Ok(_) if found.unstored.are_all(&faults) => Err(self.fail(FAILED, project, &faults, &[])),
             Ok(_) => Err(self.refuse(project, &faults, &[])),
@@ -269,9 +252,15 @@ impl Context {
         Failure::told(code)
     }
 
-    /// What a deploy of the project wants.
-    pub(super) fn target(&self, project: &Project, key: &FingerprintKey) -> Result<Target, Failure> {
-        let (spec, values) = self.specification(project, key)?;
+    /// What a deploy of the project wants of an environment with this key, and the values of its
+    /// settings.
+    pub(super) fn wanted(
+        &self,
+        project: &Project,
+        specified: &Specified,
+        key: &FingerprintKey,
+    ) -> Result<(Wanted, Values), Failure> {
+        let (spec, values) = specified.under(key);
         let selection = Selection {
             root: project.directory.clone(),
             exclude: spec.build.exclude.clone(),
@@ -287,7 +276,7 @@ impl Context {
             commit: version.commit,
             dirty: version.dirty,
         };
-        Ok(Target { wanted: Wanted { request: Request::Deploy, spec, source }, values })
+        Ok((Wanted { request: Request::Deploy, spec, source }, values))
     }
 }
 

@@ -3,6 +3,7 @@
 
 use indexmap::IndexMap;
 use rusqlite::{OptionalExtension, Row, params};
+use serde::de::DeserializeOwned;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::Source;
 use windlass_core::spec::Spec;
@@ -29,6 +30,34 @@ pub struct ReleaseRow {
     pub source: Source,
     /// Its instances, by service.
     pub instances: IndexMap<Name, Vec<InstanceId>>,
+    /// What its schema jobs said.
+    pub schema: IndexMap<Name, String>,
+}
+
+impl ReleaseRow {
+    /// As it stands in the list.
+    #[must_use]
+    pub fn listed(self) -> Listed {
+        let Self { id, tree, headline, by, activated, spec: _, source, instances: _, schema } = self;
+        Listed { id, tree, headline, by, activated, source, schema }
+    }
+}
+
+/// A release in the list of all: without what runs, which is long to read and seldom asked for.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// Which.
+    pub id: ReleaseId,
+    /// The tree it runs from.
+    pub tree: ReleaseId,
+    /// What made it.
+    pub headline: String,
+    /// Who.
+    pub by: String,
+    /// When it became active, milliseconds since 1970.
+    pub activated: i64,
+    /// What its tree was made from.
+    pub source: Source,
     /// What its schema jobs said.
     pub schema: IndexMap<Name, String>,
 }
@@ -104,13 +133,22 @@ impl Journal {
     ///
     /// # Errors
     /// [`JournalError`] when they cannot be read.
-    pub fn releases(&self) -> Result<Vec<ReleaseRow>, JournalError> {
-        let mut statement =
-            self.connection.prepare_cached(&format!("SELECT {COLUMNS} FROM releases ORDER BY id DESC"))?;
+    pub fn releases(&self) -> Result<Vec<Listed>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, tree, headline, asked_by, activated, source, schema FROM releases ORDER BY id DESC",
+        )?;
         let mut rows = statement.query([])?;
         let mut releases = Vec::new();
         while let Some(row) = rows.next()? {
-            releases.push(read(row)?);
+            releases.push(Listed {
+                id: id(row, 0)?,
+                tree: id(row, 1)?,
+                headline: row.get(2)?,
+                by: row.get(3)?,
+                activated: row.get(4)?,
+                source: json(row, 5)?,
+                schema: json(row, 6)?,
+            });
         }
         Ok(releases)
     }
@@ -193,20 +231,25 @@ impl Journal {
 }
 
 fn read(row: &Row<'_>) -> Result<ReleaseRow, JournalError> {
-    let text = |column: usize| row.get::<_, String>(column);
-    let id =
-        |column: usize| row.get::<_, i64>(column).map(|n| ReleaseId(u64::try_from(n).unwrap_or_default()));
     Ok(ReleaseRow {
-        id: id(0)?,
-        tree: id(1)?,
-        headline: text(2)?,
-        by: text(3)?,
+        id: id(row, 0)?,
+        tree: id(row, 1)?,
+        headline: row.get(2)?,
+        by: row.get(3)?,
         activated: row.get(4)?,
-        spec: serde_json::from_str(&text(5)?)?,
-        source: serde_json::from_str(&text(6)?)?,
-        instances: serde_json::from_str(&text(7)?)?,
-        schema: serde_json::from_str(&text(8)?)?,
+        spec: json(row, 5)?,
+        source: json(row, 6)?,
+        instances: json(row, 7)?,
+        schema: json(row, 8)?,
     })
+}
+
+fn id(row: &Row<'_>, column: usize) -> Result<ReleaseId, JournalError> {
+    Ok(ReleaseId(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default()))
+}
+
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, JournalError> {
+    Ok(serde_json::from_str(&row.get::<_, String>(column)?)?)
 }
 
 fn number(id: ReleaseId) -> i64 {

@@ -14,6 +14,6 @@ mod schema;
 mod world;
 
 pub use journal::{Journal, JournalError, RunRow};
-pub use ledger::{Active, ReleaseRow};
+pub use ledger::{Active, Listed, ReleaseRow};
 pub use run::{Cancel, Engine, Interrupt};
 pub use world::World;

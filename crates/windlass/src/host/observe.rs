@@ -9,7 +9,7 @@ use windlass_core::spec::When;
 
 use super::contents;
 use super::identity::Identity;
-use crate::engine::{Journal, JournalError, ReleaseRow};
+use crate::engine::{Journal, JournalError, Listed};
 use crate::layout::Layout;
 use crate::runtime::process;
 
@@ -60,7 +60,7 @@ pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalEr
     })
 }
 
-fn trees(layout: &Layout, releases: &[ReleaseRow]) -> Vec<Tree> {
+fn trees(layout: &Layout, releases: &[Listed]) -> Vec<Tree> {
     let mut trees: IndexMap<ReleaseId, Tree> = IndexMap::new();
     for release in releases.iter().rev() {
         if layout.is_sealed(release.tree) {

@@ -82,6 +82,7 @@ impl Session {
                 }
                 self.say(Answer::Done).await
             }
+            Ask::OpenRun => self.say(Answer::OpenRun(host.open_run())).await,
             Ask::Status => {
                 let status = host.status().await;
                 self.say(Answer::Status(Box::new(status))).await

@@ -8,7 +8,7 @@ use super::Host;
 use super::identity::Identity;
 use super::usage::Processes;
 use crate::boot;
-use crate::engine::{Active, JournalError, ReleaseRow};
+use crate::engine::{Active, JournalError, Listed};
 use crate::runtime::process;
 use crate::schedule;
 
@@ -30,7 +30,7 @@ impl Host {
         let processes = Processes::read();
         let spec = &active.release.spec;
         status.addresses = super::routing::addresses(spec, &report.listening);
-        status.release = Some(self.release_record(&active.release, Some(active.release.id)));
+        status.release = Some(self.release_record(&active.release.clone().listed(), Some(active.release.id)));
         for (name, service) in &spec.services {
             let ids = active.release.instances.get(name).map(Vec::as_slice).unwrap_or_default();
             let mut instances: Vec<InstanceStatus> =
@@ -94,7 +94,7 @@ impl Host {
         Ok(journal.releases()?.iter().map(|row| self.release_record(row, active)).collect())
     }
 
-    fn release_record(&self, row: &ReleaseRow, active: Option<ReleaseId>) -> ReleaseRecord {
+    fn release_record(&self, row: &Listed, active: Option<ReleaseId>) -> ReleaseRecord {
         ReleaseRecord {
             release: row.id,
             active: active == Some(row.id),

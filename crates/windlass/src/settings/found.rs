@@ -2,9 +2,8 @@
 
 use indexmap::IndexMap;
 use windlass_core::diag::Severity;
-use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::audit::Audited;
-use windlass_core::settings::{Assembled, Declared, Fault, check};
+use windlass_core::settings::{Assembled, Declared, Fault, Secret, check};
 use windlass_core::spec::{SealedVersion, Setting};
 
 /// What is declared, and what was found.
@@ -66,26 +65,28 @@ impl Found {
         check(&self.declared, &self.assembled)
     }
 
-    /// What a specification may know of the settings, and their values. What is put together where a
-    /// process starts has no value yet.
+    /// What a specification may know of the settings that have a value, but for the fingerprints: those
+    /// are made with the key of the environment that it is for.
     #[must_use]
-    pub fn split(&self, key: &FingerprintKey) -> (IndexMap<String, Setting>, IndexMap<String, String>) {
-        let mut known = IndexMap::new();
-        let mut values = IndexMap::new();
-        for (name, resolved) in &self.assembled.settings {
-            let Some(value) = resolved.value.text.known() else { continue };
+    pub fn known(&self) -> IndexMap<String, Setting> {
+        let known = self.values().map(|(name, _)| {
             let declared = self.declared.get(name);
             let setting = Setting {
                 // What nobody declared to be harmless is a secret.
                 secret: declared.is_none_or(|declared| declared.secret),
-                fingerprint: value.fingerprint(&key.0),
+                fingerprint: String::new(),
                 composed: None,
                 file: declared.is_some_and(|declared| declared.file),
             };
-            known.insert(name.clone(), setting);
-            values.insert(name.clone(), value.expose().to_owned());
-        }
-        (known, values)
+            (name.to_owned(), setting)
+        });
+        known.collect()
+    }
+
+    /// The values, by name. What is put together where a process starts has none yet.
+    pub fn values(&self) -> impl Iterator<Item = (&str, &Secret)> {
+        let settings = self.assembled.settings.iter();
+        settings.filter_map(|(name, resolved)| Some((name.as_str(), resolved.value.text.known()?)))
     }
 }
 

@@ -191,6 +191,19 @@ fn all_that_is_wrong_is_told_at_once_before_anything_changes() {
 }
 
 #[test]
+fn a_deploy_reads_the_settings_once_and_warns_once() {
+    let sandbox = sandbox(&with_settings("LEVEL = {}\n"), &[("LEVEL", "info")]);
+    let path = sandbox.source().join(".env");
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    for expected in ["is live", "Nothing to do"] {
+        let said = sandbox.succeed(&["deploy"]).all();
+        assert!(said.contains(expected), "{said}");
+        assert_eq!(said.matches("other accounts may read it").count(), 1, "{said}");
+    }
+    sandbox.down();
+}
+
+#[test]
 fn a_deploy_without_settings_is_not_asked_for_any() {
     let sandbox = deployed(&Manifest::small());
     assert_eq!(

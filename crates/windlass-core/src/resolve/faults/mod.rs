@@ -33,7 +33,7 @@ pub(super) struct Scene<'a> {
     pub(super) settings: Option<&'a IndexMap<String, Setting>>,
 }
 
-/// Reports all faults.
+/// Reports all faults that are there whatever values settings have.
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     settings::find(scene, diags);
     stores::find(scene, diags);
@@ -44,6 +44,19 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     routes::find(scene, diags);
     notify::find(scene, diags);
     reference::find(scene, diags);
+}
+
+/// Reports those that only the values of settings show, to whoever has them.
+pub(super) fn find_in_values(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    let mut found = Vec::new();
+    settings::missing(scene, &mut found);
+    routes::unknown_settings(scene, &mut found);
+    reference::find(scene, &mut found);
+    for diag in found {
+        if !diags.iter().any(|known| known.is_same(&diag)) {
+            diags.push(diag);
+        }
+    }
 }
 
 /// The fault of services that need each other.

@@ -11,10 +11,7 @@ const WAYS: [&str; 5] = ["service", "files", "redirect", "health", "metrics"];
 const LONG_BAKE: Span = Span::from_secs(600);
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
-    let items = match scene.root.get("routes").map(|node| &node.value) {
-        Some(Value::List(items)) => items.as_slice(),
-        _ => &[],
-    };
+    let items = routes(scene);
     let mut seen: Vec<(Option<&str>, String)> = Vec::new();
     for node in items.iter().filter(|node| node.table().is_some()) {
         destination(scene, node, diags);
@@ -97,15 +94,29 @@ fn destination(scene: &Scene<'_>, node: &Node, diags: &mut Vec<Diag>) {
     {
         diags.extend(super::settings::too_late(scene, &at.span, key, "basic_auth"));
     }
-    if let Some(at) = node.get("basic_auth")
-        && let (Some(key), Some(found)) = (at.text(), scene.settings)
-        && !found.contains_key(key)
-        && !scene.declared.contains_key(key)
-    {
-        let known: Vec<&str> = scene.declared.keys().chain(found.keys()).map(String::as_str).collect();
-        diags.push(scene.unknown("unknown-setting", at.span.clone(), "setting", key, &known));
-    }
     service(scene, node.get("service"), "routes", diags);
+}
+
+/// A setting that neither is declared nor was found.
+pub(super) fn unknown_settings(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    let found = scene.settings.into_iter().flat_map(|found| found.keys());
+    let known: Vec<&str> = scene.declared.keys().chain(found).map(String::as_str).collect();
+    for node in routes(scene) {
+        if let Some(at) = node.get("basic_auth")
+            && let Some(key) = at.text()
+            && !known.contains(&key)
+        {
+            diags.push(scene.unknown("unknown-setting", at.span.clone(), "setting", key, &known));
+        }
+    }
+}
+
+/// The routes as typed.
+fn routes<'a>(scene: &Scene<'a>) -> &'a [Node] {
+    match scene.root.get("routes").map(|node| &node.value) {
+        Some(Value::List(items)) => items,
+        _ => &[],
+    }
 }
 
 /// A service that is to answer requests must exist and listen.

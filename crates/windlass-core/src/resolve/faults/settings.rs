@@ -8,21 +8,23 @@ use std::ops::Range;
 use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::settings::SOURCES;
-use crate::manifest::sounds_secret;
+use crate::manifest::{Node, sounds_secret};
 use crate::resolve::composed;
 use crate::settings::Declared;
 use crate::spec::{Reference, Template};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
-    for (key, setting) in scene.declared {
-        let of = Of { scene, key, setting };
+    for of in all(scene) {
         declaration::find(&of, diags);
-        diags.extend(
-            [of.missing(), of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten(),
-        );
+        diags.extend([of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten());
         diags.extend([of.in_circles(), of.literal_secret()].into_iter().flatten());
         of.receivers(diags);
     }
+}
+
+/// Settings that must have a value, and for which none was found.
+pub(super) fn missing(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    diags.extend(all(scene).filter_map(|of| of.missing()));
 }
 
 /// A setting, its declaration, and where it stands.
@@ -30,6 +32,12 @@ struct Of<'a> {
     scene: &'a Scene<'a>,
     key: &'a str,
     setting: &'a Declared,
+    node: &'a Node,
+}
+
+fn all<'a>(scene: &'a Scene<'a>) -> impl Iterator<Item = Of<'a>> {
+    let typed = scene.root.get("settings").and_then(Node::table).into_iter().flatten();
+    typed.filter_map(|(key, node)| Some(Of { scene, key, setting: scene.declared.get(key)?, node }))
 }
 
 impl Of<'_> {
@@ -38,15 +46,14 @@ impl Of<'_> {
     }
 
     fn typed(&self, part: &str) -> bool {
-        self.scene.typed(&["settings", self.key, part])
+        self.node.get(part).is_some()
     }
 
     fn missing(&self) -> Option<Diag> {
-        let (Self { scene, key, setting }, environment) = (self, &self.scene.spec.environment);
-        let found = scene.settings.is_none_or(|found| found.contains_key(*key));
+        let (Self { scene, key, setting, .. }, environment) = (self, &self.scene.spec.environment);
+        let found = scene.settings.is_some_and(|found| found.contains_key(*key));
         // A source that was refused is reported already.
-        let has_source = SOURCES.iter().any(|source| self.typed(source));
-        if found || has_source || !setting.required {
+        if found || !setting.required || SOURCES.iter().any(|source| self.typed(source)) {
             return None;
         }
         let own = if setting.secret { "" } else { "; or give it a default here" };
@@ -79,8 +86,8 @@ impl Of<'_> {
 
     /// A password that stands in the manifest.
     fn literal_secret(&self) -> Option<Diag> {
-        let Self { scene, key, setting } = self;
-        let password = scene.root.at(&["settings", key, "url", "password"]).and_then(|node| node.text());
+        let Self { scene, key, setting, node } = self;
+        let password = node.at(&["url", "password"]).and_then(Node::text);
         let literal = |text: &str| {
             !text.is_empty()
                 && Template::parse(text).is_ok_and(|template| template.references().next().is_none())
@@ -100,8 +107,8 @@ impl Of<'_> {
 
     /// The variable that says where its file is must not be another setting.
     fn file_name(&self) -> Option<Diag> {
-        let variable = format!("{}_FILE", self.key);
-        if !self.setting.file || !self.scene.declared.contains_key(&variable) {
+        let variable = self.setting.file.then(|| format!("{}_FILE", self.key))?;
+        if !self.scene.declared.contains_key(&variable) {
             return None;
         }
         let message =
@@ -110,6 +117,7 @@ impl Of<'_> {
     }
 
     fn in_circles(&self) -> Option<Diag> {
+        self.setting.composed.as_ref()?;
         let declared = self.scene.declared;
         let names = |key: &str| {
             let template = declared.get(key).and_then(|setting| setting.composed.as_ref());
@@ -146,12 +154,12 @@ impl Of<'_> {
     }
 
     fn receivers(&self, diags: &mut Vec<Diag>) {
-        let Self { scene, key, setting } = self;
-        let known = receivers(scene);
+        let Self { scene, key, setting, .. } = self;
         for (index, name) in setting.services.iter().flatten().enumerate() {
             let span = || scene.span(&["settings", key, "services", &index.to_string()]);
             let typed = ["services", "jobs", "cron"].into_iter().any(|section| scene.typed(&[section, name]));
             if name != "build" && !typed {
+                let known = receivers(scene);
                 diags.push(scene.unknown("unknown-service", span(), "service, job or cron", name, &known));
             }
             let spec = scene.spec;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::settings::{File, Layers, assemble};
+use crate::settings::{File, Layers, Pattern, assemble};
 
 fn of(kind: Kind) -> Declared {
     Declared { kind, ..Declared::default() }
@@ -100,7 +100,7 @@ fn bounds_are_held_and_said() {
     let code = bounded(Kind::String, |bounds| {
         bounds.min_length = Some(2);
         bounds.max_length = Some(3);
-        bounds.pattern = Some("[a-z]+|ä{2}".into());
+        bounds.pattern = Some(Pattern::new("[a-z]+|ä{2}"));
     });
     assert_eq!((said(&code, "abc"), said(&code, "ää").as_str()), ("good".into(), "good"));
     assert_eq!(said(&code, "a"), r#""a" is too short: 1 characters; it needs at least 2"#);
@@ -121,7 +121,7 @@ fn bounds_are_held_and_said() {
 fn lists_are_checked_item_by_item() {
     let hosts = bounded(Kind::List, |bounds| {
         bounds.min_length = Some(2);
-        bounds.pattern = Some("[a-z.]+".into());
+        bounds.pattern = Some(Pattern::new("[a-z.]+"));
     });
     assert_eq!(said(&hosts, "a.org, b.org"), "good");
     assert_eq!(said(&hosts, "a.org"), r#""a.org" is too short: 1 items; it needs at least 2"#);
@@ -156,7 +156,10 @@ fn all_faults_come_at_once_with_their_place_and_without_a_secret() {
         ("GOOD".to_owned(), of(Kind::Integer)),
         (
             "TOKENS".to_owned(),
-            Declared { secret: true, ..bounded(Kind::List, |bounds| bounds.pattern = Some("[a-z]+".into())) },
+            Declared {
+                secret: true,
+                ..bounded(Kind::List, |bounds| bounds.pattern = Some(Pattern::new("[a-z]+")))
+            },
         ),
     ]);
     let text = "GOOD=1\nPORT=eighty\nUNKNOWN=x\n\nDATABASE_URL=hunter2\nTOKENS=abc,hunter2\n";

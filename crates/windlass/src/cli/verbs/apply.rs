@@ -25,7 +25,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     let stale = |what: &str| {
         Failure::new(REFUSED, format!("the plan is stale: {what}"), "plan again, and apply that")
     };
-    let (spec, values) = context.specification(&project, &key)?;
+    let (spec, values) = context.specification(&project)?.under(&key);
     if spec != plan.spec {
         return Err(stale("the manifest or a setting has changed since it was made"));
     }

@@ -2,7 +2,6 @@
 
 use windlass_core::spec::Spec;
 
-use super::request;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::keeper::limits::{self, By, Capabilities};
@@ -11,8 +10,9 @@ use crate::resource;
 
 pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
-    let (spec, _, left_out) = context.known(&project, &request::new_key()?)?;
-    context.tell_left_out(&left_out);
+    let specified = context.known(&project)?;
+    let spec = specified.spec();
+    context.tell_left_out(specified.left_out());
     for name in version::kept_settings(&project.directory) {
         context.say(&format!(
             "warning: {name}: git keeps it, so everybody who has the source has its secrets; \
@@ -23,7 +23,7 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     if !context.options.json && !diags.is_empty() {
         context.draw(diags, project.manifest.text(), &project.file);
     }
-    for wrong in limits_beyond(&spec, &limits::capabilities()) {
+    for wrong in limits_beyond(spec, &limits::capabilities()) {
         context.say(&format!("warning: {wrong}"));
     }
     for (name, resource) in &spec.resources {

@@ -7,9 +7,9 @@ use crate::cli::failure::Failure;
 pub(in crate::cli) async fn run(context: &Context, allow_older_secrets: bool) -> Result<u8, Failure> {
     let project = context.project()?;
     // Faults of the manifest are told before anything is started.
-    context.specification(&project, &request::new_key()?)?;
-    request::carry_out(context, |observed, key| {
-        let (wanted, values) = request::as_manifest(context, &project, key)?;
+    let specified = context.specification(&project)?;
+    request::carry_out(context, &project, |observed, key| {
+        let (wanted, values) = context.wanted(&project, &specified, key)?;
         request::refuse_older_secrets(observed, &wanted.spec, allow_older_secrets)?;
         if let Some(before) = observed.active.as_ref().map(|active| &active.tree.source.path)
             && *before != wanted.source.path

@@ -13,11 +13,11 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     let project = context.project()?;
     let (observed, key) = client::observe(&project.layout).await?;
     let key = key.map_or_else(request::new_key, Ok)?;
-    let target = context.target(&project, &key)?;
-    if let Some(why) = request::older_secrets(&observed, &target.wanted.spec) {
+    let (wanted, _) = context.wanted(&project, &context.specification(&project)?, &key)?;
+    if let Some(why) = request::older_secrets(&observed, &wanted.spec) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-older-secrets"));
     }
-    let plan = plan(&target.wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
+    let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
     context.print(&plan, || plan.to_string());
     if let Some(path) = &args.out {
         PlanFile::write(path, plan, key)?;

@@ -6,7 +6,7 @@ use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, Values};
 use windlass_core::spec::Spec;
 
 use crate::cli::client::{Client, not_deployed, unexpected};
-use crate::cli::context::{Context, Project, Target};
+use crate::cli::context::{Context, Project};
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow;
 
@@ -22,11 +22,11 @@ pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {
 /// has overtaken is made once more.
 pub(in crate::cli) async fn carry_out(
     context: &Context,
+    project: &Project,
     wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
 ) -> Result<u8, Failure> {
-    let project = context.project()?;
     for last in [false, true] {
-        let mut client = settled(context, &project).await?;
+        let mut client = settled(context, project).await?;
         let (observed, key) = match client.ask(&Ask::Observe).await? {
             Answer::Observed { observed, key } => (observed, key),
             _ => return Err(unexpected()),
@@ -38,7 +38,7 @@ pub(in crate::cli) async fn carry_out(
             return Ok(nothing_to_do(context, &plan));
         }
         let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
-        match follow::run(context, &project, client, begin).await {
+        match follow::run(context, project, client, begin).await {
             Err(failure) if !last && failure.code == REFUSED && failure.hint == "plan again" => {}
             other => return other,
         }
@@ -50,8 +50,8 @@ pub(in crate::cli) async fn carry_out(
 /// goes on when it is committed, and back when it is not.
 async fn settled(context: &Context, project: &Project) -> Result<Client, Failure> {
     let mut client = Client::start(&project.layout).await?;
-    let open = match client.ask(&Ask::Status).await? {
-        Answer::Status(status) => status.run,
+    let open = match client.ask(&Ask::OpenRun).await? {
+        Answer::OpenRun(open) => open,
         _ => return Err(unexpected()),
     };
     if let Some(run) = open.filter(|run| !run.under_way) {
@@ -73,26 +73,20 @@ pub(in crate::cli) fn nothing_to_do(context: &Context, plan: &Plan) -> u8 {
 
 /// Carries out a request that changes only how the active release runs.
 pub(in crate::cli) async fn change_active(context: &Context, request: Request) -> Result<u8, Failure> {
-    if !context.project()?.layout.journal().exists() {
+    let project = context.project()?;
+    if !project.layout.journal().exists() {
         return Err(not_deployed());
     }
-    carry_out(context, |observed, _| Ok((as_active(observed, request.clone())?, Values::default()))).await
+    let wanted = |observed: &Observed, _: &FingerprintKey| {
+        Ok((as_active(observed, request.clone())?, Values::default()))
+    };
+    carry_out(context, &project, wanted).await
 }
 
 /// What the active release runs.
 fn as_active(observed: &Observed, request: Request) -> Result<Wanted, Failure> {
     let active = observed.active.as_ref().ok_or_else(not_deployed)?;
     Ok(Wanted { request, spec: active.spec.clone(), source: active.tree.source.clone() })
-}
-
-/// What a deploy wants.
-pub(in crate::cli) fn as_manifest(
-    context: &Context,
-    project: &Project,
-    key: &FingerprintKey,
-) -> Result<(Wanted, Values), Failure> {
-    let Target { wanted, values } = context.target(project, key)?;
-    Ok((wanted, values))
 }
 
 /// Refuses an encrypted file of settings that the active release has left behind, or that is another

@@ -15,7 +15,7 @@ pub(in crate::cli) async fn run(
     to: Option<ReleaseId>,
     anyway: bool,
 ) -> Result<u8, Failure> {
-    let (_, mut client) = Client::of_deployed(context).await?;
+    let (project, mut client) = Client::of_deployed(context).await?;
     let observed = match client.ask(&Ask::Observe).await? {
         Answer::Observed { observed, .. } => observed,
         _ => return Err(unexpected()),
@@ -37,7 +37,7 @@ pub(in crate::cli) async fn run(
         Answer::Recalled { spec, source } => (*spec, source),
         _ => return Err(unexpected()),
     };
-    request::carry_out(context, |_, _| {
+    request::carry_out(context, &project, |_, _| {
         let request = Request::Rollback { to, anyway };
         let wanted = Wanted { request, spec: spec.clone(), source: source.clone() };
         Ok((wanted, Values::default()))

@@ -3,7 +3,7 @@
 
 use super::Of;
 use crate::diag::Diag;
-use crate::settings::{Kind, Secret, whole};
+use crate::settings::{Kind, Secret};
 
 pub(super) fn find(of: &Of<'_>, diags: &mut Vec<Diag>) {
     let before = diags.len();
@@ -35,7 +35,7 @@ fn useless(of: &Of<'_>, diags: &mut Vec<Diag>) {
         ("schemes", kind == Kind::Url, "a url"),
         ("separator", kind == Kind::List, "a list"),
     ] {
-        if of.typed(key) && !means {
+        if !means && of.typed(key) {
             let message = format!("`{key}` means nothing for {}, which is of type {}", of.key, kind.word());
             diags.push(
                 Diag::error("useless-key", of.span(key), message)
@@ -72,7 +72,7 @@ fn bounds(of: &Of<'_>, diags: &mut Vec<Diag>) {
 
 fn pattern(of: &Of<'_>, diags: &mut Vec<Diag>) {
     let Some(pattern) = &of.setting.bounds.pattern else { return };
-    if let Err(why) = whole(pattern) {
+    if let Err(why) = pattern.compiled() {
         let message = format!("`pattern` of {} is no regular expression: {why}", of.key);
         diags.push(Diag::error("bad-pattern", of.span("pattern"), message).help(
             "it is in the syntax of Rust's regex, without look-around; in TOML '...' keeps backslashes",

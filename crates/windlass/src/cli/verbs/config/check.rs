@@ -8,7 +8,6 @@ use windlass_core::spec::Spec;
 
 use crate::cli::context::{Context, Project, complain, print_line};
 use crate::cli::failure::{Failure, USAGE};
-use crate::cli::verbs::request;
 use crate::project::diag as project_diag;
 use crate::project::version;
 use crate::settings::{Found, fault_to_json};
@@ -18,8 +17,7 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
     let environment = project.environment.as_str();
     context.tell_left_out(&found.unstored.left_out);
-    let (known, _) = found.split(&request::new_key()?);
-    let (spec, diags) = match resolve(&project.manifest, environment, &known) {
+    let (spec, diags) = match resolve(&project.manifest, environment, &found.known()) {
         Ok(spec) => (Some(spec), vec![]),
         Err(diags) => (None, diags),
     };

@@ -1,0 +1,50 @@
+//! What a manifest says in one environment.
+
+use indexmap::IndexMap;
+
+use super::node::{Node, Value};
+use super::{LOCAL, settings};
+use crate::diag::Diag;
+use crate::settings::Declared;
+
+/// The manifest with what is different in an environment laid upon it.
+#[derive(Debug, Clone)]
+pub(crate) struct Environment {
+    /// All that stands in it.
+    pub(crate) root: Node,
+    /// The settings among it.
+    pub(crate) declared: IndexMap<String, Declared>,
+    /// What is wrong with it, whatever values its settings have.
+    pub(crate) faults: Vec<Diag>,
+}
+
+/// All environments of the manifest `text`, by its checked tree `below`: `local`, and those that are
+/// declared in it.
+pub(super) fn all(mut below: Node, text: &str) -> IndexMap<String, Environment> {
+    let over = match &mut below.value {
+        Value::Table(table) => table.shift_remove("environments"),
+        _ => None,
+    };
+    let over = over.as_ref().and_then(Node::table).into_iter().flatten();
+    let over = over.filter(|(_, over)| over.value != Value::Invalid);
+    let mut trees: IndexMap<String, Node> =
+        over.map(|(name, over)| (name.clone(), laid_over(&below, over))).collect();
+    if !trees.contains_key(LOCAL) {
+        trees.insert(LOCAL.to_owned(), below);
+    }
+    // `local` is the first, wherever it stands.
+    trees.move_index(trees.get_index_of(LOCAL).unwrap_or_default(), 0);
+    let environment =
+        |root: Node| Environment { declared: settings::declared(&root, text), root, faults: vec![] };
+    trees.into_iter().map(|(name, root)| (name, environment(root))).collect()
+}
+
+fn laid_over(below: &Node, over: &Node) -> Node {
+    let mut below = below.clone();
+    if let (Value::Table(below), Some(over)) = (&mut below.value, over.get("settings"))
+        && let Some(below) = below.get_mut("settings")
+    {
+        settings::replace_sources(below, over);
+    }
+    below.overlaid(over)
+}
