@@ -2,6 +2,7 @@
 //! sources, compositions that go in circles.
 
 mod declaration;
+mod rotate;
 
 use std::ops::Range;
 
@@ -9,7 +10,7 @@ use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::settings::SOURCES;
 use crate::manifest::sounds_secret;
-use crate::resolve::composed;
+use crate::resolve::{RECEIVER, composed};
 use crate::settings::Declared;
 use crate::spec::{Reference, Template};
 
@@ -17,6 +18,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     for (key, setting) in scene.declared {
         let of = Of { scene, key, setting };
         declaration::find(&of, diags);
+        rotate::find(&of, diags);
         diags.extend(
             [of.missing(), of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten(),
         );
@@ -151,7 +153,7 @@ impl Of<'_> {
         for (index, name) in setting.services.iter().flatten().enumerate() {
             let span = || scene.span(&["settings", key, "services", &index.to_string()]);
             let typed = ["services", "jobs", "cron"].into_iter().any(|section| scene.typed(&[section, name]));
-            if name != "build" && !typed {
+            if name != "build" && name != RECEIVER && !typed {
                 diags.push(scene.unknown("unknown-service", span(), "service, job or cron", name, &known));
             }
             let spec = scene.spec;
@@ -168,7 +170,7 @@ impl Of<'_> {
 fn receivers<'a>(scene: &Scene<'a>) -> Vec<&'a str> {
     let spec = scene.spec;
     let names = spec.services.keys().chain(spec.jobs.keys()).chain(spec.crons.keys());
-    names.map(crate::name::Name::as_str).chain(["build"]).collect()
+    names.map(crate::name::Name::as_str).chain(["build", RECEIVER]).collect()
 }
 
 /// The fault of a setting that is to be known before any resource is, and cannot.
