@@ -19,6 +19,7 @@ impl World {
                 .map(|(id, i)| ObservedInstance { id: id.clone(), digest: i.digest.clone(), running: true })
                 .collect(),
             resources: self.resources.clone(),
+            unrevoked: self.unrevoked.clone(),
             once_done: self.once_done.iter().cloned().collect(),
             jobs_done: self.jobs_done.clone(),
             releases: self.releases.iter().filter(|(_, tree)| kept(tree)).copied().collect(),
