@@ -9,6 +9,7 @@ mod client;
 mod context;
 mod failure;
 mod follow;
+mod rotation;
 mod stored;
 mod verbs;
 
