@@ -105,7 +105,8 @@ pub(super) fn revoke(script: &mut Script, plan: &Plan, observed: &Observed) {
     let own = rotated
         .filter(|(_, rotation)| rotation.revoke.is_some())
         .map(|(setting, _)| Action::RevokeValue { setting: setting.clone(), of: plan.release, undo: false });
+    // One after another: what revokes one may sign in with the next.
     for revoke in left(&plan.spec, observed).chain(own) {
-        script.step(Phase::Retire, revoke, Compensation::Unneeded);
+        script.then_step(Phase::Retire, revoke, Compensation::Unneeded);
     }
 }

@@ -18,7 +18,7 @@ use rustix::fs::{FlockOperation, flock};
 use windlass_core::plan::Observed;
 use windlass_core::protocol::{Answer, Ask, FingerprintKey};
 use windlass_core::settings::Secret;
-use windlass_core::settings::sealed::Label;
+use windlass_core::settings::sealed::Settled;
 
 pub(in crate::cli) use note::{Note, read, rewritten};
 
@@ -140,14 +140,6 @@ fn in_force<'o>(observed: &'o Observed, name: &str) -> Option<&'o str> {
     setting.composed.is_none().then_some(setting.fingerprint.as_str())
 }
 
-/// What became of a rotation.
-enum Fate {
-    New,
-    Old,
-    /// The active release runs with neither.
-    Neither,
-}
-
 fn settle_pending(
     context: &Context,
     project: &Project,
@@ -156,25 +148,11 @@ fn settle_pending(
 ) -> Result<(), Failure> {
     let place = Place::new(&project.directory, project.environment.as_str());
     let keyring = context.keyring().map_err(|fault| context.refuse(project, &[fault], &[]))?;
-    let active = in_force(observed, name);
-    let changed = place.change(keyring, |editing, random| {
-        let fingerprint = |label: &Label| {
-            let value = editing.values().get(label);
-            value.map(|value| value.secret.fingerprint(&key.0))
-        };
-        let is = |label: &Label| active.is_some() && fingerprint(label).as_deref() == active;
-        if is(&Label::pending(name)) {
-            editing.promote(name, today(), random)?;
-            return Ok(Fate::New);
-        }
-        if is(&Label::in_force(name)) {
-            editing.drop_pending(name);
-            return Ok(Fate::Old);
-        }
-        Ok(Fate::Neither)
-    });
-    let fate = changed.map_err(|why| trouble(context, &place, why))?.answer;
-    tell(context, name, &place.file(), &fate);
+    let running = in_force(observed, name);
+    let changed =
+        place.change(keyring, |editing, random| editing.settle(name, running, &key.0, today(), random));
+    let settled = changed.map_err(|why| trouble(context, &place, why))?.answer;
+    tell(context, name, &place.file(), settled);
     Ok(())
 }
 
@@ -186,7 +164,7 @@ fn settle_note(
 ) -> Result<(), Failure> {
     let name = note.setting.as_str();
     let file = note.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let fate = match in_force(observed, name) {
+    let settled = match in_force(observed, name) {
         Some(active) if active == note.new => {
             let release = observed.active.as_ref().map(|active| active.release);
             let kept = release.and_then(|release| crate::host::kept_values(&project.layout, release).ok());
@@ -202,21 +180,21 @@ fn settle_note(
                 ));
             };
             note.rewrite(key, &value)?;
-            Fate::New
+            Settled::New
         }
-        Some(active) if active == note.old => Fate::Old,
-        _ => Fate::Neither,
+        Some(active) if active == note.old => Settled::Old,
+        _ => Settled::Neither,
     };
     note.remove(&project.layout)?;
-    tell(context, name, &file, &fate);
+    tell(context, name, &file, settled);
     Ok(())
 }
 
-fn tell(context: &Context, name: &str, file: &str, fate: &Fate) {
-    context.say(&match fate {
-        Fate::New => format!("{file} has the new value of {name}"),
-        Fate::Old => format!("{file} has the old value of {name}: the rotation went back"),
-        Fate::Neither => format!(
+fn tell(context: &Context, name: &str, file: &str, settled: Settled) {
+    context.say(&match settled {
+        Settled::New => format!("{file} has the new value of {name}"),
+        Settled::Old => format!("{file} has the old value of {name}: the rotation went back"),
+        Settled::Neither => format!(
             "warning: the active release runs with neither of the two values of {name} that a rotation of {file} \
              knew; give it the right one"
         ),

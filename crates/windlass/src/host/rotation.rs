@@ -113,6 +113,15 @@ impl Host {
         Ok(Pair { old: of(plan.previous)?, new: of(Some(plan.release))? })
     }
 
+    /// The pair with the value that a release runs with as the new one.
+    pub(super) fn with_new_of(&self, mut pair: Pair, release: ReleaseId, setting: &str) -> Pair {
+        let values = values::read(&self.layout, release).ok();
+        if let Some(value) = values.and_then(|mut values| values.0.shift_remove(setting)) {
+            pair.new = value;
+        }
+        pair
+    }
+
     /// Refuses to take away what the active release runs with.
     pub(super) fn refuse_in_force(&self, setting: &str, value: &str) -> Result<(), Fault> {
         let active = self.journal.borrow().active().ok().flatten();

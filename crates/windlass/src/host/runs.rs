@@ -134,7 +134,7 @@ impl Host {
         }
         let key = values::key(&self.layout).unwrap_or_else(|| key.clone());
         let kept = values::of_plan(&self.layout, &plan, given, &key)
-            .map_err(|why| No::new(Refusal::Invalid, why, "rotate it again"))?;
+            .map_err(|why| No::new(Refusal::Invalid, why, "deploy again"))?;
         if let Some(kept) = kept {
             values::write(&self.layout, plan.release, &kept).map_err(|error| failed(&error))?;
         }

@@ -69,10 +69,19 @@ pub(super) fn of_plan(
         Request::Rollback { to, .. } => {
             let Some(mut values) = kept(*to) else { return Ok(None) };
             for name in plan.spec.revoked.keys() {
-                let in_force = previous.as_ref().and_then(|previous| previous.0.get(name));
-                if let Some(value) = in_force.filter(|value| is(plan, name, value, key)) {
-                    values.0.insert(name.clone(), value.clone());
+                let wanted = plan.spec.settings.get(name).filter(|setting| setting.composed.is_none());
+                let own = values.0.get(name);
+                if wanted.is_none() || own.is_none_or(|value| is(plan, name, value, key)) {
+                    continue;
                 }
+                let in_force = previous.as_ref().and_then(|previous| previous.0.get(name));
+                let in_force = in_force.filter(|value| is(plan, name, value, key));
+                let value = in_force.ok_or_else(|| {
+                    format!(
+                        "the value of {name} that is in force was not kept, and {to} ran with a replaced one"
+                    )
+                })?;
+                values.0.insert(name.clone(), value.clone());
             }
             Ok(Some(values))
         }

@@ -90,7 +90,8 @@ impl Acting {
             // Written down first: should it fail, the next run knows what is still to be revoked.
             (false, true) => (owed.keep(host.pair(plan, setting)?)?, plan.release),
             (false, false) => match owed.read()? {
-                Some(pair) => (pair, plan.release),
+                // What came after it may have been replaced as well.
+                Some(pair) => (host.with_new_of(pair, plan.release, setting), plan.release),
                 None => return Ok(String::new()),
             },
         };

@@ -183,7 +183,9 @@ impl Kept {
                 let changed = place.change(keyring(context)?, |editing, random| {
                     editing.set_pending(name, new, today(), random)
                 });
-                Ok(changed.map_err(|why| trouble(context, &place, why))?.written)
+                let written = changed.map_err(|why| trouble(context, &place, why))?.written;
+                // The release runs with the value of the write that will promote it.
+                Ok(written.map(|version| SealedVersion { epoch: version.epoch + 1, ..version }))
             }
             Self::File(file) => {
                 let (setting, file) = (name.to_owned(), file.clone());
