@@ -5,7 +5,8 @@ use windlass_core::name::Name;
 use windlass_core::plan::Source;
 use windlass_core::spec::{
     self, Build, BuildStep, Checks, ClientPatience, Command, Credential, Deploy, Engine, Job, Limits, Listen,
-    Port, Resource, Restart, RestartWhen, Service, Spec, Stop, Strategy, Template, Undo, When,
+    Port, Resource, Restart, RestartWhen, Rotation, Service, Setting, Spec, Stop, Strategy, Template, Undo,
+    When,
 };
 use windlass_core::units::Span;
 
@@ -64,6 +65,8 @@ pub fn shop() -> Spec {
         },
         notify: IndexMap::new(),
         settings: IndexMap::new(),
+        rotations: IndexMap::new(),
+        revoked: IndexMap::new(),
         sealed: None,
     }
 }
@@ -121,6 +124,24 @@ pub fn job(line: &str, when: When, undo: Undo) -> Job {
         timeout: Span::from_secs(600),
         limits: Limits::default(),
         schema: None,
+    }
+}
+
+/// A secret setting with this fingerprint.
+#[must_use]
+pub fn secret(fingerprint: &str) -> Setting {
+    Setting { secret: true, fingerprint: fingerprint.into(), ..Setting::default() }
+}
+
+/// A rotation with all its commands.
+#[must_use]
+pub fn rotation() -> Rotation {
+    Rotation {
+        create: Some(command("vault create")),
+        verify: Some(command("vault verify")),
+        revoke: Some(command("vault revoke")),
+        env: IndexMap::new(),
+        timeout: Span::from_secs(60),
     }
 }
 

@@ -2,16 +2,18 @@
 
 use super::fields::{
     APP, BUILD, CHECK, CRON, DEPLOY, JOB, LIMITS, LISTEN, NOTIFY, OVERLAY, QUIET, RATE_LIMIT, RESOURCE,
-    RESTART, ROLLING, ROOT, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STORE, STRATEGY, TLS, UNDO, URL,
+    RESTART, ROLLING, ROOT, ROTATE, ROUTE, SERVICE, SETTING, SMOKE, STEP, STOP, STORE, STRATEGY, TLS, UNDO,
+    URL,
 };
 use super::kind::{Field, Kind, Table};
 
 /// The tables in the order in which they are explained.
-static TABLES: [&Table; 27] = [
+static TABLES: [&Table; 28] = [
     &ROOT,
     &APP,
     &SETTING,
     &URL,
+    &ROTATE,
     &STORE,
     &BUILD,
     &STEP,

@@ -90,13 +90,14 @@ fn setting(node: &Node, lines: &Lines) -> Declared {
     };
     let from = given("from").and_then(Node::text).and_then(|text| Place::parse(text).ok());
     let source = SOURCES.iter().find_map(|source| given(source));
+    let (min_length, max_length) = (length("min_length"), length("max_length"));
     Declared {
         kind,
         bounds: Bounds {
             min: given("min").and_then(plain),
             max: given("max").and_then(plain),
-            min_length: length("min_length"),
-            max_length: length("max_length"),
+            min_length,
+            max_length,
             pattern: owned("pattern").map(Pattern::new),
             values: given("values").and_then(texts).unwrap_or_default(),
             schemes: given("schemes").and_then(texts).unwrap_or_default(),
@@ -110,11 +111,27 @@ fn setting(node: &Node, lines: &Lines) -> Declared {
         from,
         services: given("services").and_then(texts),
         file: truth("file").unwrap_or_default(),
+        rotate: given("rotate").map(|rotate| made_up(rotate, min_length, max_length)),
         help: owned("help"),
         category: owned("category"),
         line: lines.at(source.map_or(node.key_span.start, |node| node.span.start)),
     }
 }
+
+/// How long a made-up value is: as long as `rotate` says, or as 32 characters as the bounds allow.
+fn made_up(rotate: &Node, min: Option<u64>, max: Option<u64>) -> u16 {
+    let said = match rotate.get("length").map(|node| &node.value) {
+        Some(Value::Integer(length)) => u16::try_from(*length).ok(),
+        _ => None,
+    };
+    let bound = |bound: Option<u64>, absent: u16| {
+        bound.map_or(absent, |bound| u16::try_from(bound).unwrap_or(u16::MAX))
+    };
+    said.unwrap_or_else(|| MADE_UP.max(bound(min, 0)).min(bound(max, u16::MAX)))
+}
+
+/// How long a made-up value is, where nothing is said of it: 190 bits.
+const MADE_UP: u16 = 32;
 
 /// The type that a default without a type has.
 fn kind_of(value: &Value) -> Kind {

@@ -76,6 +76,29 @@ pub enum Action {
         /// Which.
         credential: Credential,
     },
+    /// Run a setting's own command that adds its new value at its source, beside the old one.
+    /// Done when: its keeper recorded success for this release.
+    AddValue {
+        /// The setting.
+        setting: String,
+    },
+    /// Run a setting's own command that says whether its new value is good.
+    /// Done when: its keeper recorded success for this release.
+    VerifyValue {
+        /// The setting.
+        setting: String,
+    },
+    /// Run a setting's own command that takes a value away at its source, once nothing that runs was
+    /// given it. The one that the active release runs with is refused.
+    /// Done when: its keeper recorded success for this release.
+    RevokeValue {
+        /// The setting.
+        setting: String,
+        /// The release that brought another value.
+        of: ReleaseId,
+        /// Whether that other value goes, because its release goes back, and not the one before it.
+        undo: bool,
+    },
     /// Run a job to its end.
     /// Done when: its keeper recorded success for this release.
     RunJob {
@@ -162,6 +185,7 @@ impl Action {
                 | Self::Build { .. }
                 | Self::SealTree { .. }
                 | Self::TakeLock
+                | Self::VerifyValue { .. }
                 | Self::AwaitReady { .. }
                 | Self::SmokeTest { .. }
                 | Self::Bake

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Observed, ObservedInstance, Request, Source, service_digest};
+use super::{Observed, ObservedInstance, Request, Rotated, Source, service_digest};
 use crate::name::{InstanceId, Name};
 use crate::spec::{Service, Spec};
 
@@ -149,7 +149,7 @@ pub(super) fn fate(
             };
             match (only_files, request) {
                 (true, _) => Reason::Files,
-                (false, Request::Rotate { .. }) => Reason::Credential,
+                (false, Request::Rotate { what: Rotated::Resource(_) }) => Reason::Credential,
                 (false, _) => Reason::Definition,
             }
         }

@@ -9,7 +9,7 @@ use super::rollout::Rollout;
 use super::script::Script;
 use super::{
     Action, Compensation, Observed, PLAN_VERSION, Phase, Plan, PlanError, Reason, Request, Rotated, Traffic,
-    Tree, Wanted, credential, halt, job_digest, resource_digest,
+    Tree, Wanted, credential, halt, job_digest, resource_digest, value,
 };
 use crate::name::{InstanceId, Name, ReleaseId};
 use crate::spec::{Job, Spec, Undo, When};
@@ -36,9 +36,13 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
     }
 
     let release = ReleaseId(observed.next_release.max(1));
-    credential::carry(&mut spec, observed);
-    if let Request::Rotate { what: Rotated::Resource(name) } = &wanted.request {
-        credential::renew(&mut spec, name, release, observed)?;
+    carry(&mut spec, &wanted.request, observed)?;
+    match &wanted.request {
+        Request::Rotate { what: Rotated::Resource(name) } => {
+            credential::renew(&mut spec, name, release, observed)?;
+        }
+        Request::Rotate { what: Rotated::Setting(name) } => value::renew(&mut spec, name, observed)?,
+        _ => {}
     }
     let existing = reusable(wanted, observed);
     if existing.is_none() && wanted.source.path.is_empty() {
@@ -63,7 +67,8 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         && gone.is_empty()
         && jobs.is_empty()
         && resources.is_empty()
-        && credential::left(&spec, observed).next().is_none();
+        && credential::left(&spec, observed).next().is_none()
+        && value::left(&spec, observed).next().is_none();
 
     let mut plan = Plan {
         version: PLAN_VERSION,
@@ -87,6 +92,7 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         script.then_step(Phase::Lock, Action::TakeLock, Compensation::Unneeded);
         start_resources(&mut script, &plan, &resources, observed);
         credential::add(&mut script, &plan);
+        value::add(&mut script, &plan);
         run_jobs(&mut script, &plan.spec, &jobs);
         let active = active.filter(|a| !a.stopped);
         let old = active.map(|a| traffic_of(&a.spec, a.release, &a.instances)).unwrap_or_default();
@@ -100,6 +106,21 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
     fates.extend(gone.into_iter().map(|fate| (fate.change.service.clone(), fate)));
     plan.changes = fates.into_values().map(|fate| fate.change).collect();
     Ok(plan)
+}
+
+/// What is in force and no specification is typed with: credentials, and which values were replaced.
+fn carry(spec: &mut Spec, request: &Request, observed: &Observed) -> Result<(), PlanError> {
+    credential::carry(spec, observed);
+    value::carry(spec, request, observed)
+}
+
+/// The specification as a plan for `observed` has it.
+///
+/// # Errors
+/// [`PlanError`] when a setting has a value that was replaced.
+pub fn carried(mut spec: Spec, request: &Request, observed: &Observed) -> Result<Spec, PlanError> {
+    carry(&mut spec, request, observed)?;
+    Ok(spec)
 }
 
 /// The finished tree to run from, where there is one: the release's own for whatever goes on with a
@@ -264,6 +285,7 @@ fn retire(
     }
     script.then();
     credential::revoke(script, &plan.spec, observed);
+    value::revoke(script, plan, observed);
     script.then();
     let wanted = |name: &Name| plan.spec.resources.get(name).is_some_and(crate::spec::Resource::is_private);
     for (name, seen) in &observed.resources {

@@ -20,10 +20,11 @@ mod observed;
 mod rollout;
 mod script;
 mod text;
+mod value;
 
 pub use action::{Action, Compensation, Traffic};
 pub use change::{Change, Reason};
-pub use compose::plan;
+pub use compose::{carried, plan};
 pub use digest::{job_digest, resource_digest, service_digest};
 pub use observed::{Activation, Observed, ObservedInstance, ObservedResource, Tree};
 
@@ -107,12 +108,15 @@ pub enum Request {
 pub enum Rotated {
     /// The credential of this private resource.
     Resource(Name),
+    /// The value of this setting, for the one whose fingerprint the wanted specification has.
+    Setting(String),
 }
 
 impl std::fmt::Display for Rotated {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Resource(name) => write!(f, "the credential of {name}"),
+            Self::Setting(name) => f.write_str(name),
         }
     }
 }
@@ -244,6 +248,12 @@ pub enum PlanError {
     TreeMissing,
     /// There is no such private resource; what there is.
     UnknownResource(Name, Vec<Name>),
+    /// The active release does not say how this setting is exchanged.
+    NotRotated(String),
+    /// The new value of this setting is the one that it has.
+    SameValue(String),
+    /// A value of this setting is wanted that a rotation has replaced.
+    RevokedValue(String),
     /// Everything was stopped, so that nothing can show whether the new credential works.
     Stopped,
 }
@@ -271,6 +281,18 @@ impl std::fmt::Display for PlanError {
                 let known: Vec<&str> = known.iter().map(Name::as_str).collect();
                 write!(f, "there is no private resource {name}; there is {}", known.join(", "))
             }
+            Self::NotRotated(name) => write!(
+                f,
+                "the active release does not say how {name} is rotated: write `rotate` at it, run windlass \
+                 deploy, and rotate it then"
+            ),
+            Self::SameValue(name) => write!(f, "{name} has this value already; a rotation needs another one"),
+            Self::RevokedValue(name) => write!(
+                f,
+                "the value of {name} was replaced by a rotation and may be revoked at its source, so nothing is \
+                 started with it: take the one that came after it (from git, or from whoever rotated it), or \
+                 make another one good by `windlass secrets rotate {name} --value-from-stdin`"
+            ),
             Self::Stopped => f.write_str(
                 "everything is stopped, so nothing could show that what is new works: start it first, with \
                  windlass restart",

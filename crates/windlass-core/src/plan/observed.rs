@@ -23,6 +23,10 @@ pub struct Observed {
     pub resources: IndexMap<Name, ObservedResource>,
     /// Jobs that run only once and have run.
     pub once_done: Vec<Name>,
+    /// Settings, each with the release that brought another value of it, whose old value is still to be
+    /// revoked at its source.
+    #[serde(default)]
+    pub unrevoked: Vec<(String, ReleaseId)>,
     /// Digests of the jobs' last successful runs, by job.
     pub jobs_done: IndexMap<Name, String>,
     /// The releases that can be gone back to, with their trees, newest first.

@@ -171,6 +171,7 @@ impl Rollout<'_> {
             }
         }
         script.then();
+        super::value::verify(script, self.plan);
     }
 
     fn switch(&self, script: &mut Script, before: &Traffic) {

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use super::{Action, Compensation, Phase, Plan, Reason, Request, Step, Traffic};
 use crate::name::{InstanceId, Name};
-use crate::spec::Undo;
+use crate::spec::{Command, Rotation, Undo};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,6 +88,13 @@ impl Plan {
         }
     }
 
+    fn by_command(&self, what: String, setting: &str, of: fn(&Rotation) -> &Option<Command>) -> String {
+        match self.spec.rotations.get(setting).and_then(|rotation| of(rotation).as_ref()) {
+            Some(command) => format!("{what}: {command}"),
+            None => what,
+        }
+    }
+
     /// An action, in one line.
     #[must_use]
     pub fn describe(&self, action: &Action) -> String {
@@ -108,6 +115,22 @@ impl Plan {
                 format!("let {credential} sign in to {resource}, beside those that do")
             }
             Action::RevokeCredential { resource, credential } => format!("revoke {credential} in {resource}"),
+            Action::AddValue { setting } => {
+                let what = format!("make the new value of {setting} good, beside the old one");
+                self.by_command(what, setting, |rotation| &rotation.create)
+            }
+            Action::VerifyValue { setting } => {
+                let what = format!("ask whether the new value of {setting} is good");
+                self.by_command(what, setting, |rotation| &rotation.verify)
+            }
+            Action::RevokeValue { setting, of, undo } => {
+                let what = match (undo, *of == self.release) {
+                    (true, _) => format!("revoke the new value of {setting}"),
+                    (false, true) => format!("revoke the old value of {setting}"),
+                    (false, false) => format!("revoke the value of {setting} that {of} replaced"),
+                };
+                self.by_command(what, setting, |rotation| &rotation.revoke)
+            }
             Action::RunJob { job, undo: false } => match self.spec.jobs.get(job) {
                 Some(spec) => format!("run job {job}: {}", spec.command),
                 None => format!("run job {job}"),

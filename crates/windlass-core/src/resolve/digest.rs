@@ -1,5 +1,7 @@
 //! Recognising what has not changed: a digest over all that a process sees.
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -18,6 +20,10 @@ pub(super) fn templates(spec: &Spec) -> impl Iterator<Item = &Template> {
     let steps = spec.build.steps.iter().flat_map(|step| words(&step.command));
     let resources = spec.resources.values().flat_map(of_resource);
     let told = spec.notify.values().map(|notify| &notify.url);
+    let rotations = spec.rotations.values();
+    let rotations =
+        rotations.flat_map(|rotation| rotation.env.values().chain(rotation.commands().flat_map(words)));
+    let told = told.chain(rotations);
     services.chain(jobs).chain(crons).chain(spec.build.env.values()).chain(steps).chain(resources).chain(told)
 }
 
@@ -73,7 +79,7 @@ struct Seen<'a, T> {
     name: &'a Name,
     what: &'a T,
     files: &'a str,
-    settings: Vec<(&'a str, Option<&'a Setting>)>,
+    settings: Vec<(&'a str, Option<Cow<'a, Setting>>)>,
     /// Without their credentials.
     resources: Vec<(&'a str, Option<Resource>)>,
     /// What it signs in with, where that is no longer what the resource was made with.
@@ -88,6 +94,14 @@ impl Service {
     pub fn signs_in(&self, resource: &Name, settings: &IndexMap<String, Setting>) -> bool {
         let references = composed::references(of_service(self), settings);
         references.into_iter().filter_map(signs_in).any(|name| name == resource.as_str())
+    }
+
+    /// Whether it sees the setting `key`, be it through `settings` that are put together: to see another
+    /// value it has to be started anew. What it learns through a resource's address does not count.
+    #[must_use]
+    pub fn sees(&self, key: &str, settings: &IndexMap<String, Setting>) -> bool {
+        let references = composed::references(of_service(self), settings);
+        references.into_iter().filter_map(composed::setting_of).any(|seen| seen == key)
     }
 }
 
@@ -178,6 +192,14 @@ impl Spec {
         credentials.dedup();
         let alike = |name: &str| Some(self.resources.get(name)?.clone().with_credential(Credential::FIRST));
         let credential = |name: &str| self.resources.get(name)?.credential().filter(|c| !c.is_first());
+        // What a rotation exchanges is no reason to migrate or to build again.
+        let lasts = matches!(kind, "job" | "build");
+        let setting = |key: &str| {
+            let known = self.settings.get(key)?;
+            let exchanged = lasts && self.rotations.contains_key(key);
+            let alike = || Setting { fingerprint: String::new(), ..known.clone() };
+            Some(if exchanged { Cow::Owned(alike()) } else { Cow::Borrowed(known) })
+        };
         let seen = Seen {
             kind,
             app: &self.app,
@@ -185,7 +207,7 @@ impl Spec {
             name,
             what,
             files,
-            settings: settings.into_iter().map(|key| (key, self.settings.get(key))).collect(),
+            settings: settings.into_iter().map(|key| (key, setting(key))).collect(),
             resources: resources.into_iter().map(|name| (name, alike(name))).collect(),
             credentials: credentials.into_iter().filter_map(|name| Some((name, credential(name)?))).collect(),
         };

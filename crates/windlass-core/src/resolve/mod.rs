@@ -17,6 +17,7 @@ mod notify;
 mod order;
 mod read;
 mod resource;
+mod rotation;
 mod route;
 mod service;
 mod store;
@@ -32,6 +33,9 @@ use crate::spec::{Port, Reference, Setting, Spec, Template};
 
 use read::Reader;
 pub(crate) use store::stores;
+
+/// What `services` of a setting calls the commands of rotations.
+const RECEIVER: &str = "rotate";
 
 /// The specification of `environment`. `settings` are all that were found, with those that have a
 /// default and were not (see [`Manifest::settings`]); names and fingerprints only.
@@ -237,6 +241,12 @@ fn complete(
         listen: route::listen(read.given("listen"), !routes.is_empty()),
         routes,
         deploy: route::deploy(read.given("deploy")),
+        rotations: rotation::rotations(read, || {
+            let mut env = from_settings(RECEIVER);
+            env.extend(common.clone());
+            env
+        }),
+        revoked: IndexMap::new(),
         notify: read.named("notify").filter_map(|(name, node)| Some((name, notify::notify(node)?))).collect(),
         settings,
         sealed: None,

@@ -25,6 +25,8 @@ pub struct Declared {
     pub services: Option<Vec<String>>,
     /// Whether processes find it in a file, whose path they get, and not in their environment.
     pub file: bool,
+    /// How many letters and digits a made-up value has, where `secrets rotate` exchanges it.
+    pub rotate: Option<u16>,
     /// What it is for.
     pub help: Option<String>,
     /// The heading under which it is listed.
@@ -82,6 +84,7 @@ impl Default for Declared {
             from: None,
             services: None,
             file: false,
+            rotate: None,
             help: None,
             category: None,
             line: 0,

@@ -9,6 +9,7 @@ mod encoding;
 mod job;
 mod notify;
 mod resource;
+mod rotation;
 mod route;
 mod service;
 mod template;
@@ -18,6 +19,7 @@ pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
 pub use notify::{MessageFormat, Notify, Occasion};
 pub use resource::{Credential, Engine, Resource, Source};
+pub use rotation::Rotation;
 pub use route::{Access, ClientPatience, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
 pub use template::{Part, Reference, Template};
@@ -61,6 +63,13 @@ pub struct Spec {
     /// recorded, only whether they are secret and a keyed fingerprint of the value, so that a
     /// change is seen.
     pub settings: IndexMap<String, Setting>,
+    /// How settings are rotated, by name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub rotations: IndexMap<String, Rotation>,
+    /// Fingerprints of the values that rotations have replaced, by setting: none of them comes back.
+    /// Never typed: the planner carries it from the active release into the next.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub revoked: IndexMap<String, Vec<String>>,
     /// The encrypted file that settings came from; `None` when there was none. The ledger remembers
     /// it with the release, so that an older file does not come back unnoticed.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -41,6 +41,11 @@ fn what_runs_can_sign_in(world: &World) -> Result<(), String> {
                 return Err(format!("credential: {id} runs, and {name} does not know {credential}"));
             }
         }
+        for (setting, good) in &world.sources {
+            if let Some(value) = world.given(&id, setting).filter(|value| !good.contains(value)) {
+                return Err(format!("value: {id} runs with {value} of {setting}, which is good no more"));
+            }
+        }
     }
     Ok(())
 }
@@ -120,6 +125,14 @@ fn committed(world: &World, run: &Run, wholly: bool) -> Result<(), String> {
     if world.traffic != table_of(Some(active)) {
         return Err("new: requests do not go where the release says".into());
     }
+    for (setting, good) in &world.sources {
+        let wanted = plan.spec.settings.get(setting).map(|setting| &setting.fingerprint);
+        if good.iter().collect::<Vec<_>>() != Vec::from_iter(wanted)
+            && !matches!(plan.request, Request::Stop { .. })
+        {
+            return Err(format!("new: {good:?} of {setting} are good, not {wanted:?} alone"));
+        }
+    }
     resources_as_said(world, run)
 }
 
@@ -166,6 +179,14 @@ fn gone_back(world: &World, run: &Run) -> Result<(), String> {
     }
     if world.traffic != before.traffic && world.traffic != table_of(before.active.as_ref()) {
         return Err("old: requests do not go where they went".into());
+    }
+    for (setting, good) in &world.sources {
+        let active = before.active.as_ref().and_then(|active| active.spec.settings.get(setting));
+        let first = || active.map(|setting| setting.fingerprint.clone()).into_iter().collect();
+        let old: Vec<String> = before.sources.get(setting).cloned().unwrap_or_else(first);
+        if *good != old {
+            return Err(format!("old: {good:?} of {setting} are good, not {old:?}"));
+        }
     }
     for (name, seen) in &world.resources {
         let old = before.resources.get(name);

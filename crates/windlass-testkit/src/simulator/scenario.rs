@@ -12,6 +12,9 @@ use crate::world::World;
 
 const SERVICES: [&str; 6] = ["api", "web", "worker", "beat", "mail", "feed"];
 
+/// A setting that is rotated.
+const TOKEN: &str = "TOKEN";
+
 /// An application that its developers keep changing.
 #[derive(Debug)]
 pub struct Scenario {
@@ -55,6 +58,10 @@ pub(super) fn spec(random: &mut Random) -> Spec {
             spec.resources.insert(sample::name(text), sample::resource(engine));
         }
     }
+    if random.chance(500) {
+        spec.settings.insert(TOKEN.into(), sample::secret("token 1"));
+        spec.rotations.insert(TOKEN.into(), sample::rotation());
+    }
     spec.deploy.keep = 1 + random.below(3) as u32;
     spec.deploy.bake = Span::from_secs(random.below(2) as u64);
     if random.chance(300) {
@@ -82,6 +89,10 @@ fn service(random: &mut Random, before: &IndexMap<Name, Service>) -> Service {
     if random.chance(300) || matches!(service.port, Some(Port::Fixed(_))) {
         service.singleton = random.chance(700);
         service.replicas = 1;
+    }
+    if random.chance(300) {
+        // As above, where the application has no such setting.
+        service.env.insert(TOKEN.into(), Template::parse("{settings.TOKEN}").unwrap_or_default());
     }
     for (resource, fact) in [("db", "url"), ("cache", "password"), ("db", "host")] {
         // Where the application has no such resource the reference is to nothing, which a manifest
@@ -167,6 +178,13 @@ pub(super) fn wish(random: &mut Random, spec: &mut Spec, world: &World) -> Wante
                 let replicas = chosen.iter().map(|name| (name.clone(), copies(name, random))).collect();
                 return of_active(Request::Scale { replicas });
             }
+            11 if active.spec.settings.contains_key(TOKEN) => {
+                let mut wanted = of_active(Request::Rotate { what: Rotated::Setting(TOKEN.into()) });
+                if let Some(setting) = wanted.spec.settings.get_mut(TOKEN) {
+                    setting.fingerprint = format!("token {}", world.runs.len() + 2);
+                }
+                return wanted;
+            }
             12 | 13 => {
                 let resources: Vec<Name> = active.spec.resources.keys().cloned().collect();
                 if let Some(name) = random.pick(&resources) {
@@ -189,6 +207,11 @@ pub(super) fn wish(random: &mut Random, spec: &mut Spec, world: &World) -> Wante
         }
     }
     change(random, spec);
+    // The file has the value that is in force: whoever deploys settles that first.
+    let in_force = active.and_then(|active| active.spec.settings.get(TOKEN));
+    if let (Some(own), Some(in_force)) = (spec.settings.get_mut(TOKEN), in_force) {
+        own.fingerprint.clone_from(&in_force.fingerprint);
+    }
     let source = sample::source(&format!("source {}", random.below(5)));
     Wanted { request: Request::Deploy, spec: spec.clone(), source }
 }

@@ -38,6 +38,12 @@ pub enum Effect {
     Add(Name, Credential),
     /// The resource does not know it any more.
     Revoke(Name, Credential),
+    /// The new value of the setting is good at its source.
+    AddValue(String),
+    /// It is written down that the value before this release's is to be revoked.
+    Owe(String, ReleaseId),
+    /// The value before this release's, or its own, is good no more.
+    RevokeValue(String, ReleaseId, bool),
     /// The job runs.
     SpawnJob(Name, bool),
     /// The job has succeeded.
@@ -75,6 +81,12 @@ impl Effect {
             }
             Action::RevokeCredential { resource, credential } => {
                 vec![Self::Watch, Self::Revoke(resource, credential)]
+            }
+            Action::AddValue { setting } => vec![Self::AddValue(setting), Self::Watch],
+            Action::VerifyValue { .. } => vec![Self::Watch],
+            Action::RevokeValue { setting, of, undo: true } => vec![Self::RevokeValue(setting, of, true)],
+            Action::RevokeValue { setting, of, undo: false } => {
+                vec![Self::Owe(setting.clone(), of), Self::RevokeValue(setting, of, false)]
             }
             Action::RunJob { job, undo } => {
                 vec![Self::SpawnJob(job.clone(), undo), Self::FinishJob(job, undo)]
@@ -196,6 +208,14 @@ impl World {
                 }
             }
             Effect::Revoke(name, credential) => self.revoke(&name, credential)?,
+            Effect::AddValue(setting) => self.add_value(run, setting)?,
+            Effect::Owe(setting, of) => {
+                let owed = (setting, of);
+                if of == plan.release && !self.unrevoked.contains(&owed) {
+                    self.unrevoked.push(owed);
+                }
+            }
+            Effect::RevokeValue(setting, of, own) => self.revoke_value(&setting, of, own)?,
             Effect::SpawnJob(job, undo) => self.spawn_job(run, &job, undo),
             Effect::FinishJob(job, undo) => {
                 let key = (plan.release, job.clone(), undo);
@@ -274,6 +294,52 @@ impl World {
         let spec = &self.blueprints.get(&id.release)?.spec;
         let service = spec.services.get(&id.service)?;
         spec.resources.get(name)?.credential().filter(|_| service.signs_in(name, &spec.settings))
+    }
+
+    fn add_value(&mut self, run: usize, setting: String) -> Result<(), Refusal> {
+        let value = |spec: &windlass_core::spec::Spec| Some(spec.settings.get(&setting)?.fingerprint.clone());
+        let old = self.active.as_ref().and_then(|active| value(&active.spec));
+        let new = value(&self.runs[run].plan.spec);
+        let (Some(old), Some(new)) = (old, new) else { return Err(failed("no such setting")) };
+        let good = self.sources.entry(setting).or_insert(vec![old]);
+        if !good.contains(&new) {
+            good.push(new);
+        }
+        Ok(())
+    }
+
+    /// A host refuses to take away what the active release, or anything that runs, was given.
+    fn revoke_value(&mut self, setting: &str, of: ReleaseId, own: bool) -> Result<(), Refusal> {
+        let owed = (setting.to_owned(), of);
+        if !own && !self.unrevoked.contains(&owed) {
+            return Ok(());
+        }
+        let spec = self.blueprints.get(&of).map(|blueprint| &blueprint.spec);
+        let value = spec.and_then(|spec| match own {
+            true => Some(spec.settings.get(setting)?.fingerprint.clone()),
+            false => spec.revoked.get(setting)?.last().cloned(),
+        });
+        let Some(value) = value else { return Err(failed("no such value")) };
+        let active = self.active.as_ref().and_then(|active| active.spec.settings.get(setting));
+        if active.is_some_and(|setting| setting.fingerprint == value) {
+            return Err(failed(format!("that value of {setting} is in force")));
+        }
+        if let Some(id) = self.running().iter().find(|id| self.given(id, setting) == Some(&value)) {
+            return Err(failed(format!("{id} was given that value of {setting}")));
+        }
+        if let Some(good) = self.sources.get_mut(setting) {
+            good.retain(|known| *known != value);
+        }
+        self.unrevoked.retain(|known| *known != owed);
+        Ok(())
+    }
+
+    /// The fingerprint of the value of a setting that an instance was given.
+    pub(crate) fn given(&self, id: &InstanceId, setting: &str) -> Option<&String> {
+        let spec = &self.blueprints.get(&id.release)?.spec;
+        let service = spec.services.get(&id.service)?;
+        let known = spec.settings.get(setting).filter(|_| service.sees(setting, &spec.settings));
+        known.map(|setting| &setting.fingerprint)
     }
 
     fn spawn(&mut self, id: InstanceId) -> Result<(), Refusal> {

@@ -53,6 +53,10 @@ pub struct World {
     pub instances: BTreeMap<InstanceId, Instance>,
     /// Resources that were ever started.
     pub resources: IndexMap<Name, ObservedResource>,
+    /// Fingerprints of the values that are good at the sources of settings, where a rotation told them any.
+    pub sources: IndexMap<String, Vec<String>>,
+    /// Values that are still to be revoked: settings, each with the release that brought another one.
+    pub unrevoked: Vec<(String, ReleaseId)>,
     /// Jobs that were ever started, by release.
     pub jobs: BTreeMap<(ReleaseId, Name, bool), JobState>,
     /// Digests of jobs' last successes.

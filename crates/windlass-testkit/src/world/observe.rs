@@ -25,6 +25,7 @@ impl World {
                 })
                 .collect(),
             resources: self.resources.clone(),
+            unrevoked: self.unrevoked.clone(),
             once_done: self.once_done.iter().cloned().collect(),
             jobs_done: self.jobs_done.clone(),
             releases: self.releases.iter().filter(|(_, tree)| kept(tree)).copied().collect(),

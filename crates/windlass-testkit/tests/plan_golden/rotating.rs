@@ -3,7 +3,7 @@
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Observed, PlanError, Request, Rotated, Wanted, plan};
 use windlass_core::spec::{Engine, Spec, Template, Undo, When};
-use windlass_testkit::sample::{job, name, resource, shop, web, worker};
+use windlass_testkit::sample::{job, name, resource, rotation as commands, secret, shop, web, worker};
 use windlass_testkit::world::World;
 
 use crate::kit::{after, asked, deploy, deployed, shown};
@@ -117,4 +117,150 @@ fn a_rotation_of_what_is_not_there_or_does_not_run_is_refused() {
     let stop = plan(&asked(Request::Stop { services: vec![] }, &seen), &seen).unwrap();
     let seen = after(&mut world, stop);
     assert_eq!(plan(&asked(rotation("db"), &seen), &seen), Err(PlanError::Stopped));
+}
+
+/// The shop with a setting that one service sees through another setting, and one does not see.
+fn with_a_token() -> (Spec, World, Observed) {
+    let mut spec = shop();
+    spec.settings.insert("TOKEN".into(), secret("old"));
+    let url = Template::parse("x://{settings.TOKEN|url}@host").unwrap();
+    let composed =
+        windlass_core::spec::Setting { composed: Some(url), fingerprint: "template".into(), ..secret("") };
+    spec.settings.insert("URL".into(), composed);
+    spec.rotations.insert("TOKEN".into(), commands());
+    let mut sees = web("serve");
+    sees.env.insert("URL".into(), Template::parse("{settings.URL}").unwrap());
+    spec.services.insert(name("web"), windlass_core::spec::Service { replicas: 1, ..sees });
+    spec.services.insert(name("worker"), worker("work"));
+    let mut job = job("manage migrate", When::BeforeStart, Undo::Compatible);
+    job.env.insert("TOKEN".into(), Template::parse("{settings.TOKEN}").unwrap());
+    spec.jobs.insert(name("migrate"), job);
+    spec.build.env.insert("TOKEN".into(), Template::parse("{settings.TOKEN}").unwrap());
+    deployed(spec)
+}
+
+fn with_value(mut wanted: Wanted, fingerprint: &str) -> Wanted {
+    wanted.spec.settings["TOKEN"].fingerprint = fingerprint.into();
+    wanted
+}
+
+fn rotated(seen: &Observed, fingerprint: &str) -> Wanted {
+    with_value(asked(Request::Rotate { what: Rotated::Setting("TOKEN".into()) }, seen), fingerprint)
+}
+
+// proves: HS-19
+#[test]
+fn a_rotated_setting_is_good_before_it_is_used_and_revoked_when_it_is_not() {
+    let (_, _, seen) = with_a_token();
+    insta::assert_snapshot!(shown(&plan(&rotated(&seen, "new"), &seen).unwrap()), @r"
+Rotate TOKEN in shop (production), as r2
+  ~ web     1 running   its definition or a setting it sees changed
+  = worker  1 running   unchanged
+
+preflight
+  check disk, memory, programs, accounts, ports and certificates
+
+lock
+  take the lock, and look whether anything has moved
+
+resources
+  make the new value of TOKEN good, beside the old one: vault create
+
+start
+  start web.r2.1
+  wait until web.r2.1 is ready
+
+gate
+  ask whether the new value of TOKEN is good: vault verify
+
+switch
+  send requests to web.r2.1
+
+commit
+  make r2 the active release; from here on nothing goes back
+
+retire
+  drain (at most 30s) and stop web.r1.1
+  revoke the old value of TOKEN: vault revoke
+
+0 preflight 0 check disk, memory, programs, accounts, ports and certificates
+1 lock 1 take the lock, and look whether anything has moved
+2 resources 2 make the new value of TOKEN good, beside the old one: vault create -> revoke the new value of TOKEN: vault revoke
+3 start 3 start web.r2.1 -> drain (at most 30s) and stop web.r2.1
+4 start 4 wait until web.r2.1 is ready
+5 gate 5 ask whether the new value of TOKEN is good: vault verify
+6 switch 6 send requests to web.r2.1 -> send requests to web.r1.1
+7 commit 7 make r2 the active release; from here on nothing goes back
+8 retire 8 drain (at most 30s) and stop web.r1.1
+9 retire 9 revoke the old value of TOKEN: vault revoke
+");
+}
+
+// proves: HS-19
+#[test]
+fn no_deploy_and_no_rollback_brings_a_replaced_value_back() {
+    let (spec, mut world, seen) = with_a_token();
+    let first = spec.build_digest("files");
+    let seen = after(&mut world, plan(&rotated(&seen, "new"), &seen).unwrap());
+    assert_eq!(world.sources["TOKEN"], ["new"]);
+    let active = &seen.active.as_ref().unwrap().spec;
+    assert_eq!(
+        (active.settings["TOKEN"].fingerprint.as_str(), &active.revoked["TOKEN"][..]),
+        ("new", &["old".to_owned()][..])
+    );
+
+    // The manifest's files have the new value: neither a migration nor a build is due.
+    let again = with_value(deploy(&spec, "one"), "new");
+    assert_eq!(again.spec.build_digest("files"), first);
+    assert!(plan(&again, &seen).unwrap().is_empty());
+    // Files from before the rotation are refused, in a deploy as in the plan of one.
+    let old = plan(&deploy(&spec, "one"), &seen).unwrap_err();
+    assert_eq!(old, PlanError::RevokedValue("TOKEN".into()));
+    assert!(old.to_string().starts_with("the value of TOKEN was replaced by a rotation"), "{old}");
+
+    let seen = after(&mut world, plan(&with_value(deploy(&spec, "two"), "new"), &seen).unwrap());
+    let back = |spec: &Spec| Wanted {
+        request: Request::Rollback { to: ReleaseId(1), anyway: false },
+        ..deploy(spec, "one")
+    };
+    let seen = after(&mut world, plan(&back(&spec), &seen).unwrap());
+    let active = &seen.active.as_ref().unwrap().spec;
+    assert_eq!(active.settings["TOKEN"].fingerprint, "new");
+    // Where the value in force has gone with its setting, nothing can be gone back to.
+    let mut without = spec.clone();
+    without.settings.clear();
+    without.rotations.clear();
+    without.services.values_mut().for_each(|service| service.env.clear());
+    without.jobs.clear();
+    without.build.env.clear();
+    let seen = after(&mut world, plan(&deploy(&without, "three"), &seen).unwrap());
+    assert_eq!(plan(&back(&spec), &seen), Err(PlanError::RevokedValue("TOKEN".into())));
+    // It can be made good again, by whoever says that it is.
+    let seen = after(&mut world, plan(&with_value(deploy(&spec, "four"), "third"), &seen).unwrap());
+    let seen = after(&mut world, plan(&rotated(&seen, "old"), &seen).unwrap());
+    assert_eq!(seen.active.unwrap().spec.revoked["TOKEN"], ["third"]);
+}
+
+// proves: HS-19
+#[test]
+fn a_value_that_could_not_be_revoked_is_revoked_by_the_next_run() {
+    let (spec, mut world, seen) = with_a_token();
+    let mut seen = after(&mut world, plan(&rotated(&seen, "new"), &seen).unwrap());
+    seen.unrevoked.push(("TOKEN".into(), ReleaseId(2)));
+    let next = plan(&with_value(deploy(&spec, "one"), "new"), &seen).unwrap();
+    let told = next.to_string();
+    assert!(told.contains("\n  revoke the value of TOKEN that r2 replaced: vault revoke\n"), "{told}");
+}
+
+#[test]
+fn a_rotation_of_a_setting_is_refused_where_it_means_nothing() {
+    let (_, _, seen) = with_a_token();
+    let error = |wanted: &Wanted, seen: &Observed| plan(wanted, seen).unwrap_err();
+    assert_eq!(error(&rotated(&seen, "old"), &seen), PlanError::SameValue("TOKEN".into()));
+    let mut unknown = rotated(&seen, "new");
+    unknown.request = Request::Rotate { what: Rotated::Setting("URL".into()) };
+    assert_eq!(error(&unknown, &seen), PlanError::NotRotated("URL".into()));
+    let mut stopped = seen.clone();
+    stopped.active.as_mut().unwrap().stopped = true;
+    assert_eq!(error(&rotated(&seen, "new"), &stopped), PlanError::Stopped);
 }

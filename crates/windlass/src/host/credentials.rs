@@ -12,10 +12,10 @@ use super::resources::{blocking, fault};
 use crate::resource;
 
 /// How long what runs once, and was given a credential that is to be revoked, may take to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How often it is looked for.
-const PACE: Duration = Duration::from_millis(200);
+pub(super) const PACE: Duration = Duration::from_millis(200);
 
 impl Host {
     /// Lets a resource know one more credential.

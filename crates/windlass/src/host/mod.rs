@@ -29,6 +29,7 @@ mod quiet;
 mod releases;
 mod reserve;
 mod resources;
+mod rotation;
 mod routing;
 mod runs;
 mod secret_files;
@@ -45,7 +46,7 @@ mod world;
 
 pub use observe::{observe, observe_at_rest};
 pub use state::{Host, build, program, refusal};
-pub use values::key as fingerprint_key;
+pub use values::{key as fingerprint_key, read as kept_values};
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -52,6 +52,7 @@ pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalEr
         next_release: journal.last_release_number()? + 1,
         instances: instances(layout).unwrap_or_default(),
         resources: resources(layout, active.as_ref()),
+        unrevoked: super::rotation::unrevoked(layout),
         once_done: jobs_done.keys().filter(once).cloned().collect(),
         jobs_done,
         releases: releases.iter().filter(|r| available(r.tree)).map(|r| (r.id, r.tree)).collect(),

@@ -132,14 +132,9 @@ impl Host {
         if values::key(&self.layout).is_none() {
             values::write_key(&self.layout, key).map_err(|error| failed(&error))?;
         }
-        let kept = match (&plan.request, plan.previous) {
-            (Request::Deploy, _) => Some(given),
-            (Request::Rollback { to, .. }, _) => values::read(&self.layout, *to).ok(),
-            (Request::Restart { .. } | Request::Scale { .. } | Request::Rotate { .. }, Some(previous)) => {
-                values::read(&self.layout, previous).ok()
-            }
-            _ => None,
-        };
+        let key = values::key(&self.layout).unwrap_or_else(|| key.clone());
+        let kept = values::of_plan(&self.layout, &plan, given, &key)
+            .map_err(|why| No::new(Refusal::Invalid, why, "deploy again"))?;
         if let Some(kept) = kept {
             values::write(&self.layout, plan.release, &kept).map_err(|error| failed(&error))?;
         }

@@ -5,7 +5,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use windlass_core::name::ReleaseId;
+use windlass_core::plan::{Plan, Request, Rotated};
 use windlass_core::protocol::{FingerprintKey, Values};
+use windlass_core::settings::Secret;
 
 use crate::layout::{self, Layout};
 
@@ -21,7 +23,7 @@ pub(super) fn write(layout: &Layout, release: ReleaseId, values: &Values) -> io:
 ///
 /// # Errors
 /// When the file cannot be read, or others than its owner may read it.
-pub(super) fn read(layout: &Layout, release: ReleaseId) -> io::Result<Values> {
+pub fn read(layout: &Layout, release: ReleaseId) -> io::Result<Values> {
     let path = layout.settings(release);
     let text = match std::fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Values::default()),
@@ -35,6 +37,61 @@ pub(super) fn read(layout: &Layout, release: ReleaseId) -> io::Result<Values> {
         )));
     }
     serde_json::from_slice(&text).map_err(io::Error::other)
+}
+
+/// The values that a plan's release runs with: those that are given, those of the release that is gone
+/// on with, or, where the plan says by its fingerprint that it is another one, that of the active
+/// release. `None` where a plan has none of its own.
+///
+/// # Errors
+/// When the value of the setting that is exchanged is not the one that the plan was made for.
+pub(super) fn of_plan(
+    layout: &Layout,
+    plan: &Plan,
+    given: Values,
+    key: &FingerprintKey,
+) -> Result<Option<Values>, String> {
+    let kept = |release| read(layout, release).ok();
+    let previous = plan.previous.and_then(kept);
+    match &plan.request {
+        Request::Deploy => Ok(Some(given)),
+        Request::Stop { .. } => Ok(None),
+        Request::Restart { .. } | Request::Scale { .. } => Ok(previous),
+        Request::Rotate { what: Rotated::Resource(_) } => Ok(previous),
+        Request::Rotate { what: Rotated::Setting(name) } => {
+            let value = given.0.get(name).filter(|value| is(plan, name, value, key));
+            let (Some(mut values), Some(value)) = (previous, value) else {
+                return Err(format!("the new value of {name} did not arrive"));
+            };
+            values.0.insert(name.clone(), value.clone());
+            Ok(Some(values))
+        }
+        Request::Rollback { to, .. } => {
+            let Some(mut values) = kept(*to) else { return Ok(None) };
+            for name in plan.spec.revoked.keys() {
+                let wanted = plan.spec.settings.get(name).filter(|setting| setting.composed.is_none());
+                let own = values.0.get(name);
+                if wanted.is_none() || own.is_none_or(|value| is(plan, name, value, key)) {
+                    continue;
+                }
+                let in_force = previous.as_ref().and_then(|previous| previous.0.get(name));
+                let in_force = in_force.filter(|value| is(plan, name, value, key));
+                let value = in_force.ok_or_else(|| {
+                    format!(
+                        "the value of {name} that is in force was not kept, and {to} ran with a replaced one"
+                    )
+                })?;
+                values.0.insert(name.clone(), value.clone());
+            }
+            Ok(Some(values))
+        }
+    }
+}
+
+/// Whether the plan's release runs with this value of a setting.
+fn is(plan: &Plan, name: &str, value: &str, key: &FingerprintKey) -> bool {
+    let fingerprint = Secret::new(value).fingerprint(&key.0);
+    plan.spec.settings.get(name).is_some_and(|setting| setting.fingerprint == fingerprint)
 }
 
 /// Removes the values of releases that are gone.

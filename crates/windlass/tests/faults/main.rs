@@ -23,6 +23,7 @@ mod places;
 mod power;
 mod processes;
 mod requests;
+mod rotated_setting;
 mod rotation;
 mod secrets;
 mod table;

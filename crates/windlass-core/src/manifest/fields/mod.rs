@@ -17,7 +17,7 @@ pub use notify::NOTIFY;
 pub use resource::RESOURCE;
 pub use route::{LISTEN, RATE_LIMIT, ROUTE, TLS};
 pub use service::{CHECK, LIMITS, QUIET, RESTART, ROLLING, SERVICE, STOP, STRATEGY};
-pub use setting::{SETTING, URL};
+pub use setting::{ROTATE, SETTING, URL};
 pub use store::STORE;
 
 use super::format::Format;

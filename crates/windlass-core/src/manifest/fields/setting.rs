@@ -2,7 +2,7 @@
 
 use super::TEMPLATE;
 use crate::manifest::format::Format;
-use crate::manifest::kind::{Choice, Field, Kind, Table};
+use crate::manifest::kind::{Choice, Field, Kind, Table, choice};
 use crate::settings;
 
 static TEXT: Kind = Kind::Text(Format::Any);
@@ -84,18 +84,45 @@ pub static SETTING: Table = Table {
         Field::new(
             "services",
             Kind::List(&NAME),
-            "The services, jobs and crons that get it (`build` for the build steps).",
+            "The services, jobs and crons that get it (`build` for the build steps, `rotate` for the commands of rotations).",
         )
         .absent("all")
         .example(r#"["web", "build"]"#),
         Field::new("file", Kind::Bool, "Whether processes find it in a file that only they can read, and `KEY_FILE` in their environment says where, instead of `KEY`. `{settings.KEY.file}` stands for the file's path.")
             .default("false"),
+        Field::new("rotate", Kind::AnyOf(&[Kind::Choice(&[choice("generate", "a new value is made up, and nothing has to hear of it")]), Kind::Table(&ROTATE)]), "How `windlass secrets rotate KEY` exchanges its value. For a secret that stands in `.env`, `.env.ENVIRONMENT` or the encrypted file.")
+            .absent("it is not exchanged by Windlass")
+            .example(r#""generate""#),
         Field::new("help", Kind::Text(Format::Any), "What it is for, in a sentence.")
             .absent("nothing is said")
             .example(r#""Signs the sessions.""#),
         Field::new("category", Kind::Text(Format::Any), "The heading under which it is listed.")
             .absent("none")
             .example(r#""Database""#),
+    ],
+};
+
+/// How a setting's value is exchanged.
+pub static ROTATE: Table = Table {
+    name: "rotate",
+    header: "[settings.KEY.rotate]",
+    help: "How `windlass secrets rotate KEY` exchanges the value of a secret. Its commands run on the host, in the release's directory, without a shell, with what `[env]` says and the settings that are not restricted by `services`, or that name `rotate` there. They find both values in their environment, as `OLD_VALUE` and `NEW_VALUE`, never in their arguments. Each may be run again after a crash, so that doing it twice must be doing it once.",
+    example: "[settings.DB_PASSWORD]\nsecret = true\n\n[settings.DB_PASSWORD.rotate]\nlength = 40\ncreate = [\"python\", \"rotate.py\", \"create\"]\nverify = [\"python\", \"rotate.py\", \"verify\"]\nrevoke = [\"python\", \"rotate.py\", \"revoke\"]",
+    fields: &[
+        Field::new("length", Kind::Integer { min: 8, max: 4096 }, "How many letters and digits a value has that is made up.")
+            .absent("32, or as near to it as `min_length` and `max_length` allow")
+            .example("40"),
+        Field::new("create", Kind::Command, "Adds the new value at its source, so that both are good. Its environment is that of the release that runs, so that it can sign in with the old one.")
+            .absent("the source need not be told, or knows it already")
+            .example(r#"["python", "rotate.py", "create"]"#),
+        Field::new("verify", Kind::Command, "Says by exit code 0 that the new value is good. Run when all new copies are ready, before they get requests.")
+            .absent("that the new copies are ready is enough")
+            .example(r#"["python", "rotate.py", "verify"]"#),
+        Field::new("revoke", Kind::Command, "Takes `OLD_VALUE` away at its source: after the commit, when nothing that runs was given it. To undo `create` it is run with the two exchanged.")
+            .absent("the old value stays good")
+            .example(r#"["python", "rotate.py", "revoke"]"#),
+        Field::new("timeout", Kind::Text(Format::PositiveSpan), "How long each of them may take.")
+            .default("60s"),
     ],
 };
 

@@ -348,6 +348,7 @@ impl<'a> Owner<'a> {
             [section, name, ..] if section == "services" => Self::Service(name),
             [section, ..] if section == "build" => Self::Build,
             [section, ..] if section == "resources" => Self::Resource,
+            [section, _, part, ..] if section == "settings" && part == "rotate" => Self::Other,
             [section, name, ..] if section == "settings" => Self::Setting(name),
             [section, ..] if section == "notify" => Self::Notify,
             _ => Self::Other,

@@ -2,6 +2,7 @@
 //! sources, compositions that go in circles.
 
 mod declaration;
+mod rotate;
 
 use std::ops::Range;
 
@@ -9,13 +10,14 @@ use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::settings::SOURCES;
 use crate::manifest::{Node, sounds_secret};
-use crate::resolve::composed;
+use crate::resolve::{RECEIVER, composed};
 use crate::settings::Declared;
 use crate::spec::{Reference, Template};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     for of in all(scene) {
         declaration::find(&of, diags);
+        rotate::find(&of, diags);
         diags.extend([of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten());
         diags.extend([of.in_circles(), of.literal_secret()].into_iter().flatten());
         of.receivers(diags);
@@ -158,7 +160,7 @@ impl Of<'_> {
         for (index, name) in setting.services.iter().flatten().enumerate() {
             let span = || scene.span(&["settings", key, "services", &index.to_string()]);
             let typed = ["services", "jobs", "cron"].into_iter().any(|section| scene.typed(&[section, name]));
-            if name != "build" && !typed {
+            if name != "build" && name != RECEIVER && !typed {
                 let known = receivers(scene);
                 diags.push(scene.unknown("unknown-service", span(), "service, job or cron", name, &known));
             }
@@ -176,7 +178,7 @@ impl Of<'_> {
 fn receivers<'a>(scene: &Scene<'a>) -> Vec<&'a str> {
     let spec = scene.spec;
     let names = spec.services.keys().chain(spec.jobs.keys()).chain(spec.crons.keys());
-    names.map(crate::name::Name::as_str).chain(["build"]).collect()
+    names.map(crate::name::Name::as_str).chain(["build", RECEIVER]).collect()
 }
 
 /// The fault of a setting that is to be known before any resource is, and cannot.

@@ -44,6 +44,17 @@ fn refused<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, 
     Err(Refused { message: message.into(), help: help.into() })
 }
 
+/// Which of two values of a setting holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The one that was pending: it is the one in force now.
+    New,
+    /// The one in force: what was pending is gone.
+    Old,
+    /// Neither is what runs, so that both are left.
+    Neither,
+}
+
 impl Opened {
     /// Begins to change the file.
     ///
@@ -165,6 +176,33 @@ impl Editing {
         self.put(Label::in_force(name), &pending, date, random)?;
         self.drop_pending(name);
         Ok(())
+    }
+
+    /// Ends what a rotation left: of the two values of a setting the one holds that has the fingerprint
+    /// `running`, with this key. Doing it again changes nothing.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set).
+    pub fn settle(
+        &mut self,
+        name: &str,
+        running: Option<&str>,
+        key: &[u8; 32],
+        date: Date,
+        random: &mut Random,
+    ) -> Result<Settled, Refused> {
+        let runs = |label: &Label| {
+            let fingerprint = self.values.get(label).map(|value| value.secret.fingerprint(key));
+            running.is_some() && fingerprint.as_deref() == running
+        };
+        match (runs(&Label::pending(name)), runs(&Label::in_force(name))) {
+            (true, _) => self.promote(name, date, random).map(|()| Settled::New),
+            (false, true) => {
+                self.drop_pending(name);
+                Ok(Settled::Old)
+            }
+            (false, false) => Ok(Settled::Neither),
+        }
     }
 
     /// Removes the pending value; says whether there was one.

@@ -32,7 +32,7 @@ mod wrap;
 mod tests;
 
 pub use document::{Document, Entry, Label, Recipient, Version};
-pub use edit::{Editing, Refused};
+pub use edit::{Editing, Refused, Settled};
 pub use key::{Identity, PublicKey, Stretch};
 pub use merge::{Conflict, Merged, merge};
 pub use open::{Damaged, NotOpened, Opened, Value, open};

@@ -227,6 +227,30 @@ pub const TESTS: &[Line] = &[
         "I1 I3 I4 I10",
         "kill -9 of the host side before, in and after each step of `secrets rotate`",
     ),
+    line(
+        "T4",
+        "a_setting_is_exchanged_at_its_source_without_losing_a_request",
+        "I3 I9",
+        "`secrets rotate` of a setting with commands of its own, with an application that signs in for every request",
+    ),
+    line(
+        "T4",
+        "a_rotation_of_a_setting_that_fails_leaves_the_old_value",
+        "I2 I3 I4",
+        "commands that fail or lie, copies that are never ready or crash, and an old value that is not revoked",
+    ),
+    line(
+        "T4",
+        "a_rotation_of_a_setting_that_cannot_be_is_refused",
+        "I3",
+        "`secrets rotate` of what is kept, put together or deployed otherwise",
+    ),
+    line(
+        "1, 2",
+        "whatever_dies_in_the_rotation_of_a_setting_one_value_holds",
+        "I1 I3 I4 I10",
+        "kill -9 at each step of `secrets rotate` of a setting, and beside each durable write of both sides",
+    ),
     line("T5", "files_are_closed_whatever_the_umask", "I9", "deploys with umask 000"),
     line(
         "T11",

@@ -16,7 +16,7 @@ Examples:
   windlass secrets edit                              all of them, in your editor
   windlass secrets recipients add bob wlpub1_...     let Bob read them
   windlass secrets recipients remove bob             make a new key without him
-  windlass secrets rotate db                         another password for the database
+  windlass secrets rotate API_TOKEN                  another value, also for its source and all who see it
 
 Keys come from the first of WINDLASS_KEY, WINDLASS_KEY_FILE, WINDLASS_KEY_COMMAND and ~/.config/windlass/key;
 a passphrase from WINDLASS_PASSPHRASE or the terminal.";
@@ -69,7 +69,7 @@ pub(in crate::cli) enum Verb {
         after_help = "Example:\n  git config merge.windlass-secrets.driver 'windlass secrets merge %O %A %B'"
     )]
     Merge(Merge),
-    /// Exchange a credential for a new one, without a gap; any failure goes back to the old one
+    /// Exchange a value or credential for a new one, without a gap; any failure goes back to the old one
     Rotate(Rotate),
     /// Make a key
     Keygen(Keygen),
@@ -222,10 +222,17 @@ pub(in crate::cli) struct Audit {
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
+A run like a deploy: the new value is made good at its source, the services that see it are exchanged, and the
+old one is revoked at last. The manifest says how, in `rotate` of the setting.
+
 Examples:
-  windlass secrets rotate db
-  windlass secrets rotate cache --env production")]
+  windlass secrets rotate DB_PASSWORD --env production
+  windlass secrets rotate API_TOKEN --value-from-stdin < token.txt
+  windlass secrets rotate db                         what the application signs in to a private resource with")]
 pub(in crate::cli) struct Rotate {
-    /// A private resource of the manifest
+    /// A setting with `rotate`, or a private resource of the manifest
     pub(in crate::cli) name: String,
+    /// Take the new value from standard input or the terminal, instead of making one up
+    #[arg(long)]
+    pub(in crate::cli) value_from_stdin: bool,
 }

@@ -1,5 +1,6 @@
 //! `windlass apply FILE`
 
+use windlass_core::plan::carried;
 use windlass_core::protocol::{Answer, Ask};
 
 use super::plan_file::PlanFile;
@@ -9,10 +10,12 @@ use crate::cli::client::{Client, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow;
+use crate::cli::rotation;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result<u8, Failure> {
     let PlanFile { key, plan, .. } = PlanFile::read(&args.plan)?;
     let project = context.project()?;
+    rotation::settle(context, &project).await?;
     if (&plan.spec.app, &plan.spec.environment) != (&project.app, &project.environment) {
         return Err(Failure::usage(
             format!("the plan is for {}", plan.title()),
@@ -26,16 +29,15 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
         Failure::new(REFUSED, format!("the plan is stale: {what}"), "plan again, and apply that")
     };
     let (spec, values) = context.specification(&project)?.under(&key);
-    if spec != plan.spec {
-        return Err(stale("the manifest or a setting has changed since it was made"));
-    }
     let mut client = Client::start(&project.layout).await?;
-    match client.ask(&Ask::Observe).await? {
-        Answer::Observed { observed, .. } if observed.fingerprint() == plan.base => {
-            request::refuse_older_secrets(&observed, &plan.spec, args.allow_older_secrets)?;
-        }
+    let observed = match client.ask(&Ask::Observe).await? {
+        Answer::Observed { observed, .. } if observed.fingerprint() == plan.base => observed,
         Answer::Observed { .. } => return Err(stale("the environment has changed since it was made")),
         _ => return Err(unexpected()),
+    };
+    request::refuse_older_secrets(&observed, &plan.spec, args.allow_older_secrets)?;
+    if carried(spec, &plan.request, &observed).as_ref() != Ok(&plan.spec) {
+        return Err(stale("the manifest or a setting has changed since it was made"));
     }
     let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
     follow::run(context, &project, client, begin).await

@@ -4,8 +4,9 @@ use windlass_core::protocol::{Ask, Claim};
 
 use crate::cli::client::Client;
 use crate::cli::context::Context;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, INTERRUPTED};
 use crate::cli::follow;
+use crate::cli::rotation;
 
 pub(in crate::cli) async fn resume(context: &Context) -> Result<u8, Failure> {
     claim(context, Claim::Resume).await
@@ -17,5 +18,12 @@ pub(in crate::cli) async fn abort(context: &Context) -> Result<u8, Failure> {
 
 async fn claim(context: &Context, how: Claim) -> Result<u8, Failure> {
     let (project, client) = Client::of_deployed(context).await?;
-    follow::run(context, &project, client, Ask::Claim { how, by: context.who() }).await
+    let ended = follow::run(context, &project, client, Ask::Claim { how, by: context.who() }).await?;
+    // Of a rotation the file is to have the value that holds now. What is said of the run stays what it is.
+    if ended != INTERRUPTED
+        && let Err(failure) = rotation::settle(context, &project).await
+    {
+        context.say(&format!("note: {}", failure.message));
+    }
+    Ok(ended)
 }

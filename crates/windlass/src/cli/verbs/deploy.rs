@@ -3,9 +3,11 @@
 use super::request;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::rotation;
 
 pub(in crate::cli) async fn run(context: &Context, allow_older_secrets: bool) -> Result<u8, Failure> {
     let project = context.project()?;
+    rotation::settle(context, &project).await?;
     // Faults of the manifest are told before anything is started.
     let specified = context.specification(&project)?;
     request::carry_out(context, &project, |observed, key| {

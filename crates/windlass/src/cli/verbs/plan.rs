@@ -8,9 +8,11 @@ use crate::cli::args;
 use crate::cli::client;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::rotation;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<u8, Failure> {
     let project = context.project()?;
+    rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let (observed, key) = client::observe(&project.layout).await?;
     let key = key.map_or_else(request::new_key, Ok)?;
     let (wanted, _) = context.wanted(&project, &context.specification(&project)?, &key)?;

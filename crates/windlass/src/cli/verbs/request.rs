@@ -48,7 +48,7 @@ pub(in crate::cli) async fn carry_out(
 
 /// Reaches the host side. A run that was interrupted and that nobody follows is settled first: it
 /// goes on when it is committed, and back when it is not.
-async fn settled(context: &Context, project: &Project) -> Result<Client, Failure> {
+pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Result<Client, Failure> {
     let mut client = Client::start(&project.layout).await?;
     let open = match client.ask(&Ask::OpenRun).await? {
         Answer::OpenRun(open) => open,

@@ -3,6 +3,7 @@
 mod bake;
 mod commit;
 mod jobs;
+mod rotation;
 mod smoke;
 mod traffic;
 
@@ -50,6 +51,11 @@ impl World for Acting {
             Action::RevokeCredential { resource, credential } => {
                 host.revoke_credential(resource, *credential).await
             }
+            Action::AddValue { setting } => self.add_value(plan, setting, &line).await,
+            Action::VerifyValue { setting } => self.verify_value(plan, setting, &line).await,
+            Action::RevokeValue { setting, of, undo } => {
+                self.revoke_value(plan, setting, (*of, *undo), &line).await
+            }
             Action::RunJob { job, undo } => self.run_job(plan, job, *undo, &line).await,
             Action::StartInstance { instance, ready } => {
                 let identity = host.identify(plan, instance)?;
@@ -83,6 +89,9 @@ impl World for Acting {
             Action::RevokeCredential { resource, credential } => {
                 !crate::resource::credentials(&host.layout.resource(resource)).contains(credential)
             }
+            Action::AddValue { .. } | Action::VerifyValue { .. } | Action::RevokeValue { .. } => {
+                rotation::label(plan, action).is_some_and(|label| host.succeeded(&label))
+            }
             Action::StopResource { resource } => !runs(&host.layout.resource(resource).join("keeper")),
             Action::RunJob { job, undo } => host.succeeded(&jobs::label(plan, job, *undo)),
             Action::StartInstance { instance, ready } => !ready && runs(&host.layout.instance(instance)),
@@ -96,6 +105,10 @@ impl World for Acting {
         let label = match action {
             Action::Build { index, .. } => build_label(plan, *index),
             Action::RunJob { job, undo } => jobs::label(plan, job, *undo),
+            Action::AddValue { .. } | Action::VerifyValue { .. } => {
+                let Some(label) = rotation::label(plan, action) else { return };
+                label
+            }
             _ => return,
         };
         let directory = self.host.layout.job(&label);

@@ -167,3 +167,42 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    // proves: HS-19
+    #[test]
+    fn a_rotation_that_was_interrupted_is_settled_by_what_runs(
+        old in "[a-z]{0,3}", new in "[a-z]{0,3}", runs in proptest::option::of("[a-z]{0,3}"), which in 0..3,
+    ) {
+        const KEY: [u8; 32] = [7; 32];
+        let runs = match which {
+            0 => Some(old.clone()),
+            1 => Some(new.clone()),
+            _ => runs,
+        };
+        let text = changed(&file(&[("A", &old), ("B", "two")]), 9, |editing, random| {
+            editing.set_pending("A", &Secret::new(new.clone()), DAY, random).unwrap();
+        });
+        let running = runs.clone().map(|value| Secret::new(value).fingerprint(&KEY));
+        let settle = |text: &str, seed| {
+            let mut settled = Settled::Neither;
+            let after = changed(text, seed, |editing, random| {
+                settled = editing.settle("A", running.as_deref(), &KEY, DAY, random).unwrap();
+            });
+            (after, settled)
+        };
+        let (after, settled) = settle(&text, 10);
+        let left = shown(&opened(&after));
+        match settled {
+            Settled::New => prop_assert_eq!((runs, left), (Some(new.clone()), vec![format!("A={new}"), "B=two".into()])),
+            Settled::Old => prop_assert_eq!((runs, left), (Some(old.clone()), vec![format!("A={old}"), "B=two".into()])),
+            Settled::Neither => {
+                prop_assert!(runs.is_none_or(|runs| runs != old && runs != new));
+                prop_assert_eq!(left, [format!("A={old}"), format!("A.pending={new}"), "B=two".into()]);
+            }
+        }
+        // Whoever dies after it and begins again ends with the same.
+        let (again, _) = settle(&after, 11);
+        prop_assert_eq!(shown(&opened(&again)), shown(&opened(&after)));
+    }
+}

@@ -8,12 +8,14 @@ use windlass_core::spec::Spec;
 
 use crate::cli::context::{Context, Project, complain, print_line};
 use crate::cli::failure::{Failure, USAGE};
+use crate::cli::rotation;
 use crate::project::diag as project_diag;
 use crate::project::version;
 use crate::settings::{Found, fault_to_json};
 
 pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     let project = context.project()?;
+    rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
     let environment = project.environment.as_str();
     context.tell_left_out(&found.unstored.left_out);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::shown::{Shown, Viewer};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::rotation;
 
 /// A setting in the list.
 #[derive(Debug, serde::Serialize)]
@@ -23,6 +24,7 @@ struct Row {
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
+    rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
     context.tell_unstored(&found);
     let viewer = Viewer::of(&project);

@@ -2,9 +2,12 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use windlass_core::settings::sealed::Label;
+
 use super::{opened, place, told};
 use crate::cli::context::{Context, print_line};
 use crate::cli::failure::Failure;
+use crate::cli::rotation;
 
 pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
     let place = place(context)?;
@@ -18,6 +21,9 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
     };
     for damaged in &opened.damaged {
         context.say(&format!("warning: {}", damaged.fault));
+    }
+    if opened.values.contains_key(&Label::pending(name)) {
+        rotation::tell_unsettled(context, &[name.to_owned()]);
     }
     if context.options.json {
         print_line(&serde_json::json!({ "name": name, "value": value.secret.expose() }).to_string());

@@ -97,7 +97,7 @@ fn told(context: &Context, faults: &[Fault]) -> Failure {
     Failure::told(USAGE)
 }
 
-fn trouble(context: &Context, place: &Place, trouble: Trouble) -> Failure {
+pub(in crate::cli) fn trouble(context: &Context, place: &Place, trouble: Trouble) -> Failure {
     match trouble {
         Trouble::Missing(_) => missing(context, place),
         Trouble::Faults(faults) => told(context, &faults),

@@ -1,20 +1,224 @@
 //! `windlass secrets rotate NAME`
 
-use windlass_core::name::Name;
-use windlass_core::plan::{Request, Rotated};
+use std::cell::OnceCell;
+use std::path::PathBuf;
 
+use windlass_core::name::Name;
+use windlass_core::plan::{Observed, Request, Rotated, Wanted};
+use windlass_core::protocol::{FingerprintKey, Values};
+use windlass_core::settings::{Declared, Provenance, Secret, Text};
+use windlass_core::spec::SealedVersion;
+
+use super::{keyring, set, trouble};
 use crate::cli::args::secrets::Rotate;
-use crate::cli::context::Context;
-use crate::cli::failure::Failure;
+use crate::cli::client::not_deployed;
+use crate::cli::context::{Context, Project};
+use crate::cli::failure::{Failure, INTERRUPTED};
+use crate::cli::rotation::{self, Note};
 use crate::cli::verbs::request;
+use crate::settings::Found;
+use crate::settings::sealed::{Place, fresh_random, today};
 
 pub(super) async fn run(context: &Context, args: &Rotate) -> Result<u8, Failure> {
-    let name = Name::new(args.name.as_str()).map_err(|_| {
-        Failure::usage(
-            format!("{:?} is not a resource", args.name),
-            "name a private resource of the manifest, such as db; a setting gets another value where it is \
-             kept, and a deploy starts anew what sees it",
-        )
-    })?;
-    request::change_active(context, Request::Rotate { what: Rotated::Resource(name) }).await
+    let project = context.project()?;
+    let declared = project.manifest.settings(project.environment.as_str());
+    match (declared.get(&args.name), Name::new(args.name.as_str())) {
+        (Some(Declared { rotate: Some(length), .. }), _) => {
+            setting(context, &project, &args.name, (*length, args.value_from_stdin)).await
+        }
+        (_, Ok(name)) if args.value_from_stdin => Err(Failure::usage(
+            format!("{name} is no setting that is rotated; only those take a value"),
+            "leave --value-from-stdin out: the credential of a resource is made up",
+        )),
+        (_, Ok(name)) => {
+            request::change_active(context, Request::Rotate { what: Rotated::Resource(name) }).await
+        }
+        (Some(_), Err(_)) => Err(Failure::usage(
+            format!("the manifest does not say how {} is rotated", args.name),
+            "write `rotate = \"generate\"`, or the commands that tell its source, at that setting",
+        )),
+        (None, Err(_)) => Err(Failure::usage(
+            format!("there is no setting {}", args.name),
+            "name a setting with `rotate`, or a private resource of the manifest, such as db",
+        )),
+    }
+}
+
+async fn setting(
+    context: &Context,
+    project: &Project,
+    name: &str,
+    (length, given): (u16, bool),
+) -> Result<u8, Failure> {
+    if !project.layout.journal().exists() {
+        return Err(not_deployed());
+    }
+    // Asked for before others are kept out: a person takes their time.
+    let given = if given { Some(set::value(name, false)?) } else { None };
+    let held = rotation::Held::take(&project.layout)?;
+    rotation::settle_held(context, project, &held).await?;
+    let mut found = context.settings(project).map_err(|faults| context.refuse(project, &faults, &[]))?;
+    let kept = Kept::of(project, &found, name)?;
+    let old = found.assembled.get(name).cloned().unwrap_or_default();
+    let is_given = given.is_some();
+    let new = match given {
+        Some(value) => value,
+        None => {
+            fresh_random().map_err(|why| trouble(context, &place(project), why))?.text(usize::from(length))
+        }
+    };
+    check(project, &mut found, name, &new, is_given)?;
+    kept.check(name, &new)?;
+    let noted: OnceCell<Option<SealedVersion>> = OnceCell::new();
+    let ended = request::carry_out(context, project, |observed, key| {
+        let mut wanted = wanted(observed, name, &old, key)?;
+        let fingerprint = new.fingerprint(&key.0);
+        if let Some(setting) = wanted.spec.settings.get_mut(name) {
+            setting.fingerprint.clone_from(&fingerprint);
+        }
+        windlass_core::plan::plan(&wanted, observed)
+            .map_err(|error| Failure::usage(error.to_string(), ""))?;
+        let version = match noted.get() {
+            Some(version) => version.clone(),
+            None => {
+                let fingerprints = (old.fingerprint(&key.0), fingerprint);
+                let version = kept.note(context, project, name, &new, fingerprints)?;
+                noted.get_or_init(|| version).clone()
+            }
+        };
+        // An older file has the old value: a deploy of one is refused.
+        wanted.spec.sealed = version.or(wanted.spec.sealed);
+        Ok((wanted, Values([(name.to_owned(), new.expose().to_owned())].into())))
+    })
+    .await;
+    let is_open = matches!(&ended, Ok(code) if *code == INTERRUPTED)
+        || matches!(&ended, Err(failure) if failure.code == INTERRUPTED);
+    if is_open {
+        rotation::tell_unsettled(context, &[name.to_owned()]);
+        return ended;
+    }
+    // Looked up like after a crash: what the run said is not all that may have happened.
+    match (rotation::settle_held(context, project, &held).await, &ended) {
+        (Err(failure), Ok(0)) => Err(failure),
+        _ => {
+            if let (Kept::Sealed, Ok(0)) = (&kept, &ended) {
+                context.say(&format!("Commit {}.", place(project).file()));
+            }
+            ended
+        }
+    }
+}
+
+fn place(project: &Project) -> Place {
+    Place::new(&project.directory, project.environment.as_str())
+}
+
+/// What the active release is to run: itself.
+fn wanted(observed: &Observed, name: &str, old: &Secret, key: &FingerprintKey) -> Result<Wanted, Failure> {
+    let active = observed.active.as_ref().ok_or_else(not_deployed)?;
+    let in_force = active.spec.settings.get(name).map(|setting| setting.fingerprint.as_str());
+    if in_force.is_some_and(|in_force| in_force != old.fingerprint(&key.0)) {
+        return Err(Failure::usage(
+            format!("{name} has another value here than {} runs with", active.release),
+            "run windlass deploy first, or put the value back: a rotation begins with the one that is in force",
+        ));
+    }
+    let request = Request::Rotate { what: Rotated::Setting(name.to_owned()) };
+    Ok(Wanted { request, spec: active.spec.clone(), source: active.tree.source.clone() })
+}
+
+/// Where the value is kept, and is exchanged.
+enum Kept {
+    Sealed,
+    File(PathBuf),
+}
+
+impl Kept {
+    fn of(project: &Project, found: &Found, name: &str) -> Result<Self, Failure> {
+        let provenance = found.assembled.settings.get(name).map(|setting| &setting.value.provenance);
+        let (what, hint) = match provenance {
+            Some(Provenance::Sealed { .. }) => return Ok(Self::Sealed),
+            Some(Provenance::File { name, .. }) => return Ok(Self::File(project.directory.join(name))),
+            Some(Provenance::Environment) => (
+                "comes from the environment of this command, which Windlass cannot change for others",
+                "unset it here when .env or the encrypted file has it too; else exchange it where the environment \
+                 is made, and deploy",
+            ),
+            Some(Provenance::Store { .. }) => (
+                "is kept in a store",
+                "exchange it there: the next windlass deploy asks the store, and goes back when it does not work",
+            ),
+            Some(Provenance::Composed | Provenance::Default) => (
+                "has no value but what the manifest says",
+                "give it one in .env or the encrypted file, and deploy",
+            ),
+            None => ("has no value yet", "give it one in .env or the encrypted file, and deploy"),
+        };
+        Err(Failure::usage(format!("{name} {what}"), hint))
+    }
+
+    /// Looks whether the value can be put there, before anything is begun.
+    fn check(&self, name: &str, new: &Secret) -> Result<(), Failure> {
+        match self {
+            Self::Sealed => Ok(()),
+            Self::File(file) => {
+                let text = rotation::read(file)?;
+                rotation::rewritten(file, &text, name, new).map(drop)
+            }
+        }
+    }
+
+    /// Notes that the value is being exchanged.
+    fn note(
+        &self,
+        context: &Context,
+        project: &Project,
+        name: &str,
+        new: &Secret,
+        (old_fingerprint, new_fingerprint): (String, String),
+    ) -> Result<Option<SealedVersion>, Failure> {
+        match self {
+            Self::Sealed => {
+                let place = place(project);
+                let changed = place.change(keyring(context)?, |editing, random| {
+                    editing.set_pending(name, new, today(), random)
+                });
+                let written = changed.map_err(|why| trouble(context, &place, why))?.written;
+                // The release runs with the value of the write that will promote it.
+                Ok(written.map(|version| SealedVersion { epoch: version.epoch + 1, ..version }))
+            }
+            Self::File(file) => {
+                let (setting, file) = (name.to_owned(), file.clone());
+                let (old, new) = (old_fingerprint, new_fingerprint);
+                Note { version: Note::VERSION, setting, file, old, new }.write(&project.layout)?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Whether a deploy would take the new value.
+fn check(
+    project: &Project,
+    found: &mut Found,
+    name: &str,
+    new: &Secret,
+    is_given: bool,
+) -> Result<(), Failure> {
+    if let Some(setting) = found.assembled.settings.get_mut(name) {
+        setting.value.text = Text::Known(new.clone());
+    }
+    let start = format!("{name}: ");
+    let faults = found.errors(project.environment.as_str(), &project.file);
+    let Some(fault) = faults.into_iter().find(|fault| fault.message.starts_with(&start)) else {
+        return Ok(());
+    };
+    let why = fault.message.trim_start_matches(&start);
+    Err(match is_given {
+        true => Failure::usage(format!("the new value of {name}: {why}"), fault.help),
+        false => Failure::usage(
+            format!("a value that is made up is not what {name} must be: {why}"),
+            format!("give one: windlass secrets rotate {name} --value-from-stdin"),
+        ),
+    })
 }

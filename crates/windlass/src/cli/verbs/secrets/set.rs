@@ -17,11 +17,13 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     // Asked for before the file is locked: a person takes their time.
     let given = match args.generate {
         true => None,
-        false => Some(value(args)?),
+        false => Some(value(&args.name, args.exact)?),
     };
     let changed = place.change(keyring(context)?, |editing, random| {
         let secret = given.unwrap_or_else(|| random.text(usize::from(args.length)));
         let is_new = !editing.values().keys().any(|label| label.name == args.name);
+        // What is said now is meant, whatever a rotation that was interrupted left to decide.
+        editing.drop_pending(&args.name);
         editing.set(&args.name, &secret, today(), random).map(|changed| (changed, is_new))
     });
     let changed = changed.map_err(|why| trouble(context, &place, why))?;
@@ -38,10 +40,11 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn value(args: &Set) -> Result<Secret, Failure> {
+/// The value that is given on standard input, or typed.
+pub(super) fn value(name: &str, exact: bool) -> Result<Secret, Failure> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
-        return typed(&args.name);
+        return typed(name);
     }
     let mut bytes = Zeroizing::new(Vec::with_capacity(LARGEST_VALUE + 4));
     // Enough to tell that it is too large.
@@ -51,19 +54,16 @@ fn value(args: &Set) -> Result<Secret, Failure> {
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::failed(format!("standard input cannot be read: {error}"), ""))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| {
-        Failure::usage(
-            format!("the value of {} is not UTF-8 text", args.name),
-            "encode it, as base64 for example",
-        )
+        Failure::usage(format!("the value of {} is not UTF-8 text", name), "encode it, as base64 for example")
     })?;
     // `echo` and editors put a line end behind what people mean.
     let text = match text.strip_suffix('\n') {
-        Some(line) if !args.exact => line.strip_suffix('\r').unwrap_or(line),
+        Some(line) if !exact => line.strip_suffix('\r').unwrap_or(line),
         _ => text,
     };
     if text.is_empty() {
         return Err(Failure::usage(
-            format!("standard input has no value for {}", args.name),
+            format!("standard input has no value for {}", name),
             "remove a setting with: windlass secrets unset",
         ));
     }

@@ -1,0 +1,202 @@
+//! Which of two values of a setting a file is to have: settled by looking.
+//!
+//! A rotation notes that it exchanges a value before its run begins, and is followed by the file when
+//! the run is over. Whatever dies between the two, the fingerprint of the active release says which of
+//! the two values is in force.
+//!
+//! ```text
+//! encrypted file   the new value stands there as pending, and is promoted or dropped
+//! .env             a note of both fingerprints; the value comes from what the host kept of the release
+//! ```
+
+mod note;
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use rustix::fs::{FlockOperation, flock};
+use windlass_core::plan::Observed;
+use windlass_core::protocol::{Answer, Ask, FingerprintKey};
+use windlass_core::settings::Secret;
+use windlass_core::settings::sealed::Settled;
+
+pub(in crate::cli) use note::{Note, read, rewritten};
+
+use super::client::{Client, unexpected};
+use super::context::{Context, Project};
+use super::failure::{Failure, REFUSED};
+use super::verbs::request;
+use super::verbs::secrets::trouble;
+use crate::layout::{self, Layout};
+use crate::settings::sealed::{Place, today};
+
+/// Keeps everybody else from settling what a rotation has not yet begun or ended.
+pub(in crate::cli) struct Held(#[expect(dead_code, reason = "its end frees the lock")] File);
+
+impl Held {
+    pub(in crate::cli) fn take(layout: &Layout) -> Result<Self, Failure> {
+        let path = directory(layout);
+        let failed = |error: std::io::Error| {
+            Failure::failed(format!("{} cannot be used: {error}", path.display()), "free some disk space")
+        };
+        layout::make_dir(&path, 0o700).map_err(failed)?;
+        let file = File::open(&path).map_err(failed)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self(file)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(Failure::new(
+                REFUSED,
+                "a value is being rotated by another windlass",
+                "wait until it is over (`windlass status`)",
+            )),
+            Err(error) => Err(failed(error.into())),
+        }
+    }
+}
+
+/// Where notes of rotations lie.
+fn directory(layout: &Layout) -> PathBuf {
+    layout.state().join("rotating")
+}
+
+/// The settings of which two values are waiting.
+pub(in crate::cli) fn unsettled(project: &Project) -> Vec<String> {
+    let mut names = pending(project);
+    names.extend(Note::all(&project.layout).into_iter().map(|note| note.setting));
+    names
+}
+
+/// Those whose new value waits in the encrypted file. What is wrong with that is told by its readers.
+fn pending(project: &Project) -> Vec<String> {
+    let place = Place::new(&project.directory, project.environment.as_str());
+    let document = place.parsed().ok().flatten().and_then(|parsed| parsed.document);
+    let entries = document.map(|document| document.entries).unwrap_or_default();
+    entries.into_iter().filter(|entry| entry.label.pending).map(|entry| entry.label.name).collect()
+}
+
+/// Says that it is not yet known which of two values of a setting holds.
+pub(in crate::cli) fn tell_unsettled(context: &Context, names: &[String]) {
+    for name in names {
+        context.say(&format!(
+            "note: a rotation of {name} was interrupted, or is under way: the next windlass deploy settles which of \
+             its two values holds"
+        ));
+    }
+}
+
+/// Settles what an interrupted rotation left, before the files are read. Costs a look where there is none.
+pub(in crate::cli) async fn settle(context: &Context, project: &Project) -> Result<(), Failure> {
+    if unsettled(project).is_empty() {
+        return Ok(());
+    }
+    // Of what was never deployed here the file's own value is taken.
+    if !project.layout.journal().exists() {
+        tell_unsettled(context, &unsettled(project));
+        return Ok(());
+    }
+    let held = Held::take(&project.layout)?;
+    settle_held(context, project, &held).await
+}
+
+/// The same for whoever keeps others out already.
+pub(in crate::cli) async fn settle_held(
+    context: &Context,
+    project: &Project,
+    _held: &Held,
+) -> Result<(), Failure> {
+    if unsettled(project).is_empty() {
+        return Ok(());
+    }
+    let mut client = request::settled(context, project).await?;
+    if let Answer::Status(status) = client.ask(&Ask::Status).await?
+        && let Some(run) = status.run
+    {
+        return Err(Failure::new(
+            REFUSED,
+            format!("{} is under way; only its end says which value holds", run.headline),
+            "wait until it is over (`windlass status`), or follow it with `windlass resume`",
+        ));
+    }
+    let (observed, key) = observe(&mut client).await?;
+    let Some(key) = key else { return Ok(()) };
+    for name in pending(project) {
+        settle_pending(context, project, &name, (&observed, &key))?;
+    }
+    for note in Note::all(&project.layout) {
+        settle_note(context, project, &note, (&observed, &key))?;
+    }
+    Ok(())
+}
+
+async fn observe(client: &mut Client) -> Result<(Observed, Option<FingerprintKey>), Failure> {
+    match client.ask(&Ask::Observe).await? {
+        Answer::Observed { observed, key } => Ok((*observed, key)),
+        _ => Err(unexpected()),
+    }
+}
+
+/// The fingerprint of the value that the active release runs with.
+fn in_force<'o>(observed: &'o Observed, name: &str) -> Option<&'o str> {
+    let setting = observed.active.as_ref()?.spec.settings.get(name)?;
+    setting.composed.is_none().then_some(setting.fingerprint.as_str())
+}
+
+fn settle_pending(
+    context: &Context,
+    project: &Project,
+    name: &str,
+    (observed, key): (&Observed, &FingerprintKey),
+) -> Result<(), Failure> {
+    let place = Place::new(&project.directory, project.environment.as_str());
+    let keyring = context.keyring().map_err(|fault| context.refuse(project, &[fault], &[]))?;
+    let running = in_force(observed, name);
+    let changed =
+        place.change(keyring, |editing, random| editing.settle(name, running, &key.0, today(), random));
+    let settled = changed.map_err(|why| trouble(context, &place, why))?.answer;
+    tell(context, name, &place.file(), settled);
+    Ok(())
+}
+
+fn settle_note(
+    context: &Context,
+    project: &Project,
+    note: &Note,
+    (observed, key): (&Observed, &FingerprintKey),
+) -> Result<(), Failure> {
+    let name = note.setting.as_str();
+    let file = note.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let settled = match in_force(observed, name) {
+        Some(active) if active == note.new => {
+            let release = observed.active.as_ref().map(|active| active.release);
+            let kept = release.and_then(|release| crate::host::kept_values(&project.layout, release).ok());
+            let value = kept.and_then(|mut values| values.0.shift_remove(name)).map(Secret::new);
+            let value = value.filter(|value| value.fingerprint(&key.0) == note.new);
+            let Some(value) = value else {
+                return Err(Failure::failed(
+                    format!("the host has not kept the new value of {name}"),
+                    format!(
+                        "put it into {file} yourself, and remove {}",
+                        note.path(&project.layout).display()
+                    ),
+                ));
+            };
+            note.rewrite(key, &value)?;
+            Settled::New
+        }
+        Some(active) if active == note.old => Settled::Old,
+        _ => Settled::Neither,
+    };
+    note.remove(&project.layout)?;
+    tell(context, name, &file, settled);
+    Ok(())
+}
+
+fn tell(context: &Context, name: &str, file: &str, settled: Settled) {
+    context.say(&match settled {
+        Settled::New => format!("{file} has the new value of {name}"),
+        Settled::Old => format!("{file} has the old value of {name}: the rotation went back"),
+        Settled::Neither => format!(
+            "warning: the active release runs with neither of the two values of {name} that a rotation of {file} \
+             knew; give it the right one"
+        ),
+    });
+}

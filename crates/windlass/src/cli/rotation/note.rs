@@ -1,0 +1,172 @@
+//! The note that a value of a `.env` file is being exchanged. It holds no value.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use windlass_core::protocol::FingerprintKey;
+use windlass_core::settings::{NotRewritten, Secret, dotenv, is_setting_name, rewrite};
+
+use super::directory;
+use crate::cli::failure::Failure;
+use crate::layout::{self, Layout};
+
+/// The note, in the environment's state.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::cli) struct Note {
+    pub(in crate::cli) version: u32,
+    pub(in crate::cli) setting: String,
+    /// The file, absolute.
+    pub(in crate::cli) file: PathBuf,
+    /// The fingerprint of the value that stands there.
+    pub(in crate::cli) old: String,
+    /// The fingerprint of the one that is to.
+    pub(in crate::cli) new: String,
+}
+
+impl Note {
+    pub(in crate::cli) const VERSION: u32 = 1;
+
+    /// All there are. One that was not wholly written is none: its run has not begun.
+    pub(in crate::cli) fn all(layout: &Layout) -> Vec<Self> {
+        let entries = fs::read_dir(directory(layout)).into_iter().flatten().flatten();
+        let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_setting_name));
+        let mut all: Vec<Self> =
+            named.filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok()).collect();
+        all.sort_by(|a, b| a.setting.cmp(&b.setting));
+        all
+    }
+
+    pub(in crate::cli) fn path(&self, layout: &Layout) -> PathBuf {
+        directory(layout).join(&self.setting)
+    }
+
+    pub(in crate::cli) fn write(&self, layout: &Layout) -> Result<(), Failure> {
+        let text = serde_json::to_vec(self).map_err(io::Error::other);
+        let written = text.and_then(|text| layout::replace_file(&self.path(layout), &text, 0o600));
+        written.map_err(|error| {
+            let path = self.path(layout);
+            Failure::failed(format!("{} cannot be written: {error}", path.display()), "free some disk space")
+        })
+    }
+
+    pub(in crate::cli) fn remove(&self, layout: &Layout) -> Result<(), Failure> {
+        match fs::remove_file(self.path(layout)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let path = self.path(layout);
+                Err(Failure::failed(format!("{} cannot be removed: {error}", path.display()), ""))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts the new value into the file, unless it has it, or somebody has put another one there.
+    pub(in crate::cli) fn rewrite(&self, key: &FingerprintKey, value: &Secret) -> Result<(), Failure> {
+        let text = read(&self.file)?;
+        let stands = value_in(&self.file, &text, &self.setting).map(|value| value.fingerprint(&key.0));
+        if stands.as_deref() != Some(&self.old) {
+            return Ok(());
+        }
+        let text = rewritten(&self.file, &text, &self.setting, value)?;
+        let cannot = |error: io::Error| {
+            Failure::new(
+                5,
+                format!(
+                    "{} is rotated, and {} cannot be written: {error}",
+                    self.setting,
+                    self.file.display()
+                ),
+                "make it writable; the next windlass deploy puts the new value there",
+            )
+        };
+        // A link stays one, and what it leads to is replaced.
+        let file = fs::canonicalize(&self.file).map_err(cannot)?;
+        let mode = fs::metadata(&file).map_err(cannot)?.permissions().mode() & 0o777;
+        layout::replace_file(&file, text.as_bytes(), mode).map_err(cannot)
+    }
+}
+
+/// The text of a `.env` file.
+pub(in crate::cli) fn read(file: &Path) -> Result<String, Failure> {
+    fs::read_to_string(file)
+        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display()), ""))
+}
+
+fn value_in(file: &Path, text: &str, name: &str) -> Option<Secret> {
+    let base = base_of(file);
+    let parsed = dotenv::parse("", text, &|name| std::env::var(name).ok(), &|name| lookup(&base, name));
+    parsed.entries.into_iter().find(|entry| entry.name == name).map(|entry| entry.value)
+}
+
+/// The text with the new value in it.
+pub(in crate::cli) fn rewritten(
+    file: &Path,
+    text: &str,
+    name: &str,
+    value: &Secret,
+) -> Result<String, Failure> {
+    let base = base_of(file);
+    let called = file.file_name().unwrap_or_default().to_string_lossy();
+    let made = rewrite(text, name, value, &|name| std::env::var(name).ok(), &|name| lookup(&base, name));
+    let dependent = |other: &str, called: &str| {
+        Failure::usage(
+            format!("{other} in {called} is put together from {name}, and would keep the old value"),
+            "put it together in the manifest instead: see `value` and `url` of a setting",
+        )
+    };
+    let made = made.map_err(|why| match why {
+        NotRewritten::Dependent(other) => dependent(&other, &called),
+        NotRewritten::NotFound => Failure::usage(
+            format!("no line of {called} could be told to be the one that gives {name} its value"),
+            format!("write it there as {name}=..., on a line of its own"),
+        ),
+    })?;
+    // The file of the environment may refer to what stands in `.env`.
+    for other in overlays(file) {
+        let Ok(above) = fs::read_to_string(&other) else { continue };
+        let entries = |below: &str| {
+            let below = parsed(below);
+            let environment = |name: &str| std::env::var(name).ok();
+            dotenv::parse("", &above, &environment, &|name| lookup(&below, name)).entries
+        };
+        let (before, after) = (entries(text), entries(&made));
+        if let Some((old, _)) = before.iter().zip(&after).find(|(old, new)| old.value != new.value) {
+            return Err(dependent(&old.name, &other.file_name().unwrap_or_default().to_string_lossy()));
+        }
+    }
+    Ok(made)
+}
+
+type Entries = Vec<dotenv::Entry>;
+
+fn parsed(text: &str) -> Entries {
+    dotenv::parse("", text, &|name| std::env::var(name).ok(), &|_| None).entries
+}
+
+fn lookup(entries: &Entries, name: &str) -> Option<String> {
+    let entry = entries.iter().find(|entry| entry.name == name);
+    entry.map(|entry| entry.value.expose().to_owned())
+}
+
+/// What the file overlays: `.env`, unless it is that.
+fn base_of(file: &Path) -> Entries {
+    let below = file.with_file_name(".env");
+    if below == file {
+        Entries::new()
+    } else {
+        fs::read_to_string(below).map(|text| parsed(&text)).unwrap_or_default()
+    }
+}
+
+/// What overlays `.env`.
+fn overlays(file: &Path) -> Vec<PathBuf> {
+    if file.file_name().is_none_or(|name| name != ".env") {
+        return Vec::new();
+    }
+    let entries = file.parent().map(fs::read_dir).into_iter().flatten().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(".env."));
+    named.map(|entry| entry.path()).collect()
+}

@@ -1,0 +1,223 @@
+//! Values of settings that come and go while everything runs.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+use windlass_core::journal::Fault;
+use windlass_core::name::ReleaseId;
+use windlass_core::plan::Plan;
+use windlass_core::settings::Secret;
+
+use super::credentials::{PACE, PATIENCE};
+use super::identity::Identity;
+use super::{Host, values};
+use crate::layout::{self, Layout};
+use crate::settings::Redactor;
+
+/// Two values of a setting. Never shown.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pair {
+    pub(super) old: String,
+    pub(super) new: String,
+}
+
+impl Pair {
+    /// The same for going back.
+    pub(super) fn exchanged(mut self) -> Self {
+        std::mem::swap(&mut self.old, &mut self.new);
+        self
+    }
+}
+
+impl Drop for Pair {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.old);
+        zeroize::Zeroize::zeroize(&mut self.new);
+    }
+}
+
+/// The record of a value that is to be revoked: 0600, there until it is. The release that ran with it
+/// may be forgotten before.
+pub(super) struct Owed(PathBuf);
+
+impl Owed {
+    pub(super) fn new(layout: &Layout, setting: &str, of: ReleaseId) -> Self {
+        Self(directory(layout).join(format!("{setting}.{of}")))
+    }
+
+    pub(super) fn keep(&self, pair: Pair) -> Result<Pair, Fault> {
+        let written = self.0.parent().map_or(Ok(()), |above| layout::make_dir(above, 0o700)).and_then(|()| {
+            let text = zeroize::Zeroizing::new(serde_json::to_vec(&pair)?);
+            layout::replace_file(&self.0, &text, 0o600)
+        });
+        written.map(|()| pair).map_err(|error| self.fault("written", &error))
+    }
+
+    pub(super) fn read(&self) -> Result<Option<Pair>, Fault> {
+        match fs::read(&self.0) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            read => read
+                .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::other))
+                .map(Some)
+                .map_err(|error| self.fault("read", &error)),
+        }
+    }
+
+    pub(super) fn forget(&self) -> Result<(), Fault> {
+        match fs::remove_file(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.fault("removed", &error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn fault(&self, how: &str, error: &io::Error) -> Fault {
+        Fault::new(format!("{} cannot be {how}: {error}", self.0.display()), "see that file")
+    }
+}
+
+fn directory(layout: &Layout) -> PathBuf {
+    layout.state().join("unrevoked")
+}
+
+/// What rotations could not revoke: settings, each with the release that brought another value.
+pub(super) fn unrevoked(layout: &Layout) -> Vec<(String, ReleaseId)> {
+    let entries = fs::read_dir(directory(layout)).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let (setting, release) = name.rsplit_once('.')?;
+            Some((setting.to_owned(), release.parse().ok()?))
+        })
+        .filter(|(setting, _)| !setting.is_empty() && !setting.starts_with('.'))
+        .collect();
+    found.sort();
+    found
+}
+
+impl Host {
+    /// The value of a setting before a plan's release, and its own.
+    pub(super) fn pair(&self, plan: &Plan, setting: &str) -> Result<Pair, Fault> {
+        let of = |release: Option<ReleaseId>| {
+            let values = release.and_then(|release| values::read(&self.layout, release).ok());
+            let value = values.and_then(|mut values| values.0.shift_remove(setting));
+            value.ok_or_else(|| {
+                let release = release.map(|release| release.to_string()).unwrap_or_default();
+                Fault::new(format!("{release} has no value of {setting}"), "see the directory state/settings")
+            })
+        };
+        Ok(Pair { old: of(plan.previous)?, new: of(Some(plan.release))? })
+    }
+
+    /// The pair with the value that a release runs with as the new one.
+    pub(super) fn with_new_of(&self, mut pair: Pair, release: ReleaseId, setting: &str) -> Pair {
+        let values = values::read(&self.layout, release).ok();
+        if let Some(value) = values.and_then(|mut values| values.0.shift_remove(setting)) {
+            pair.new = value;
+        }
+        pair
+    }
+
+    /// Refuses to take away what the active release runs with.
+    pub(super) fn refuse_in_force(&self, setting: &str, value: &str) -> Result<(), Fault> {
+        let active = self.journal.borrow().active().ok().flatten();
+        let values = active.and_then(|active| values::read(&self.layout, active.release.id).ok());
+        match values.and_then(|values| values.0.get(setting).map(|kept| kept == value)) {
+            Some(true) => Err(Fault::new(
+                format!("that value of {setting} is in force, and stays"),
+                "please report this",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until nothing that runs was given the value: a cron job or a command that began before may
+    /// still work with it.
+    pub(super) async fn until_not_given(&self, setting: &str, value: &str) -> Result<String, Fault> {
+        let began = Instant::now();
+        loop {
+            let Some(first) = self.given(setting, value).into_iter().next() else {
+                let waited = began.elapsed() >= PACE;
+                return Ok(if waited { "waited for what still used it".to_owned() } else { String::new() });
+            };
+            if began.elapsed() > PATIENCE {
+                return Err(Fault::new(
+                    format!("the value of {setting} is not revoked: {first} was given it, and runs"),
+                    "when it has ended, run `windlass deploy`: that revokes it",
+                ));
+            }
+            tokio::time::sleep(PACE).await;
+        }
+    }
+
+    /// What runs and was given the value: instances, as their descriptions say, and every other process
+    /// of this environment, as its own environment says.
+    fn given(&self, setting: &str, value: &str) -> Vec<String> {
+        let Some(key) = values::key(&self.layout) else { return Vec::new() };
+        let fingerprint = Secret::new(value).fingerprint(&key.0);
+        let had = |release: ReleaseId| {
+            self.settings(release).get(setting).is_some_and(|setting| setting.fingerprint == fingerprint)
+        };
+        let sees = |identity: &Identity| identity.service.sees(setting, &self.settings(identity.id.release));
+        let instances = Identity::all(&self.layout).unwrap_or_default();
+        let mut users: Vec<String> = instances
+            .iter()
+            .filter(|identity| had(identity.id.release) && sees(identity) && self.lives(&identity.id))
+            .map(|identity| identity.id.to_string())
+            .collect();
+        let shared = self.layout.shared();
+        let others = processes_of(&shared).filter(|process| process.release.is_some_and(had));
+        users.extend(others.filter(|process| process.has(setting, value)).map(|process| process.label));
+        users
+    }
+}
+
+/// A process that Windlass started for this environment.
+struct Started {
+    label: String,
+    release: Option<ReleaseId>,
+    environment: Vec<u8>,
+}
+
+impl Started {
+    /// Whether it was given the value, as it is or as a file.
+    fn has(&self, setting: &str, value: &str) -> bool {
+        let file = format!("{setting}_FILE=");
+        // A short one turns up by chance; a longer one in the forms that it has inside of others.
+        let mask = Redactor::new([value]);
+        let holds = |part: &[u8]| {
+            part == value.as_bytes() || matches!(mask.redact(&String::from_utf8_lossy(part)), Cow::Owned(_))
+        };
+        self.environment.split(|byte| *byte == 0).any(|variable| {
+            let text = variable.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default();
+            variable.starts_with(file.as_bytes()) || holds(text)
+        })
+    }
+}
+
+fn processes_of(shared: &Path) -> impl Iterator<Item = Started> {
+    let own = [b"WINDLASS_SHARED=", shared.as_os_str().as_encoded_bytes()].concat();
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(move |entry| {
+        let number = entry.file_name().into_string().ok()?;
+        number.parse::<u32>().ok()?;
+        // Those of other accounts cannot be read; nothing that Windlass starts is among them unless it
+        // runs as root itself.
+        let environment = fs::read(entry.path().join("environ")).ok()?;
+        let variables = || environment.split(|byte| *byte == 0);
+        if !variables().any(|variable| variable == own) {
+            return None;
+        }
+        let text = |name: &[u8]| {
+            let value = variables().find_map(|variable| variable.strip_prefix(name))?;
+            Some(String::from_utf8_lossy(value).into_owned())
+        };
+        let label = text(b"WINDLASS_INSTANCE=").unwrap_or_default();
+        let release = text(b"WINDLASS_RELEASE=").and_then(|release| release.parse().ok());
+        Some(Started { label: format!("{label} (process {number})"), release, environment })
+    })
+}
