@@ -322,3 +322,33 @@ fn a_platform_with_more_than_sixty_options_is_declared_templated_and_checked() {
 fn uncommented(line: &str) -> &str {
     line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())).unwrap_or(line)
 }
+
+// proves: HS-19
+#[test]
+fn the_commands_of_a_rotation_get_what_is_meant_for_them() {
+    let text = format!(
+        "{APP}[env]\nLANG = \"C\"\n[settings]\nPLAIN = \"x\"\nADMIN = {{ secret = true, services = [\"rotate\"] }}\n\
+         KEY = {{ secret = true, services = [\"web\"], rotate = \"generate\", min_length = 50 }}\n\
+         SHORT = {{ secret = true, max_length = 12, rotate = {{ create = \"tell --app {{app}}\" }} }}\n"
+    );
+    let length = |name: &str| load(&text).settings("local")[name].rotate;
+    assert_eq!((length("KEY"), length("SHORT"), length("ADMIN")), (Some(50), Some(12), None));
+    let of = |key: &str, command: &str| {
+        let values = [("PLAIN", "1"), ("ADMIN", "2"), ("KEY", key), ("SHORT", "4")];
+        spec(&text.replace("tell", command), &values)
+    };
+    let spec = of("3", "tell");
+    // What nobody has to hear of needs no environment.
+    assert!(spec.rotations["KEY"].env.is_empty() && spec.rotations["KEY"].commands().next().is_none());
+    let rotation = &spec.rotations["SHORT"];
+    assert_eq!(rotation.env.keys().collect::<Vec<_>>(), ["PLAIN", "ADMIN", "SHORT", "LANG"]);
+    assert_eq!(rotation.create.as_ref().unwrap().to_string(), "tell --app {app}");
+    assert!(!env(&spec, "web").iter().any(|variable| variable.starts_with("ADMIN")));
+    // Another command restarts nobody, another value who sees it; neither is a reason to build again.
+    let (told, rotated) = (of("3", "say"), of("5", "tell"));
+    assert_eq!(digest(&told, "web"), digest(&spec, "web"));
+    assert_ne!(digest(&rotated, "web"), digest(&spec, "web"));
+    assert_eq!(rotated.build_digest("files"), spec.build_digest("files"));
+    let web = &spec.services[&Name::new("web").unwrap()];
+    assert!(web.sees("KEY", &spec.settings) && !web.sees("ADMIN", &spec.settings));
+}
