@@ -90,8 +90,9 @@ impl Observed {
     /// same.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let active = self.active.as_ref().map(|a| (a.release, a.stopped));
-        digest::of(&(active, &self.instances, &self.resources, &self.once_done, &self.jobs_done))
+        let active = self.active.as_ref().map(|a| (a.release, a.stopped, &a.instances));
+        let done = (&self.once_done, &self.jobs_done);
+        digest::of(&(active, &self.instances, &self.resources, done, &self.unrevoked))
     }
 
     /// The instances of a release that run. A run that got stuck may have left some that could not be

@@ -178,7 +178,8 @@ fn gone_back(world: &World, run: &Run) -> Result<(), String> {
         return Err(format!("old: {left} of the failed release still runs"));
     }
     if world.traffic != before.traffic && world.traffic != table_of(before.active.as_ref()) {
-        return Err("old: requests do not go where they went".into());
+        let (is, was) = (&world.traffic.pools, &before.traffic.pools);
+        return Err(format!("old: requests go to {is:?} and not where they went, {was:?}"));
     }
     for (setting, good) in &world.sources {
         let active = before.active.as_ref().and_then(|active| active.spec.settings.get(setting));

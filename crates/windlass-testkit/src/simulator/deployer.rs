@@ -147,6 +147,8 @@ impl Deployer {
         };
         // An effect that fails may have happened all the same.
         let fails = random.chance(if direction == Direction::Back { failing / 8 } else { failing });
+        // Where it cannot be written down what is to be revoked, it is revoked all the same.
+        let fails = fails && !matches!(effect, Effect::Owe(..));
         let happened =
             if fails && random.chance(500) { Ok(()) } else { world.happen(self.run, self.session, &effect) };
         let fault = match happened {

@@ -50,12 +50,12 @@ impl Owed {
         Self(directory(layout).join(format!("{setting}.{of}")))
     }
 
-    pub(super) fn keep(&self, pair: Pair) -> Result<Pair, Fault> {
+    pub(super) fn keep(&self, pair: &Pair) -> Result<(), Fault> {
         let written = self.0.parent().map_or(Ok(()), |above| layout::make_dir(above, 0o700)).and_then(|()| {
-            let text = zeroize::Zeroizing::new(serde_json::to_vec(&pair)?);
+            let text = zeroize::Zeroizing::new(serde_json::to_vec(pair)?);
             layout::replace_file(&self.0, &text, 0o600)
         });
-        written.map(|()| pair).map_err(|error| self.fault("written", &error))
+        written.map_err(|error| self.fault("written", &error))
     }
 
     pub(super) fn read(&self) -> Result<Option<Pair>, Fault> {

@@ -85,24 +85,39 @@ impl Acting {
         let host = &self.host;
         let action = Action::RevokeValue { setting: setting.to_owned(), of, undo };
         let owed = Owed::new(&host.layout, setting, of);
+        let mut unwritten = None;
         let (pair, lives) = match (undo, of == plan.release) {
             (true, _) => (host.pair(plan, setting)?.exchanged(), plan.previous.unwrap_or(plan.release)),
-            // Written down first: should it fail, the next run knows what is still to be revoked.
-            (false, true) => (owed.keep(host.pair(plan, setting)?)?, plan.release),
+            (false, true) => {
+                let pair = host.pair(plan, setting)?;
+                // First, so that the next run knows what is left should this fail. Where there is no room
+                // for that, it is revoked all the same.
+                unwritten = owed.keep(&pair).err();
+                (pair, plan.release)
+            }
             (false, false) => match owed.read()? {
                 // What came after it may have been replaced as well.
                 Some(pair) => (host.with_new_of(pair, plan.release, setting), plan.release),
                 None => return Ok(String::new()),
             },
         };
-        host.refuse_in_force(setting, &pair.old)?;
-        let waited = host.until_not_given(setting, &pair.old).await?;
-        let run = Run { action, what: "revoking the value", command, rotation, of: lives, pair };
-        self.run_for(plan, setting, &run, line).await?;
-        if !undo {
-            owed.forget()?;
+        let revoked = async {
+            host.refuse_in_force(setting, &pair.old)?;
+            let waited = host.until_not_given(setting, &pair.old).await?;
+            let run = Run { action, what: "revoking the value", command, rotation, of: lives, pair };
+            self.run_for(plan, setting, &run, line).await.map(|_| waited)
+        };
+        match (revoked.await, unwritten) {
+            (Ok(waited), _) if !undo => owed.forget().map(|()| waited),
+            (Err(fault), Some(why)) => Err(Fault {
+                hint: format!(
+                    "take the old value of {setting} away at its source yourself: no later run will, because {}",
+                    why.message
+                ),
+                ..fault
+            }),
+            (revoked, _) => revoked,
         }
-        Ok(waited)
     }
 
     async fn run_for(
