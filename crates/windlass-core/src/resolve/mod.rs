@@ -2,7 +2,7 @@
 //! implied is spelled out, and what contradicts itself is reported (`faults/`).
 //!
 //! What is wrong whatever values settings have is found once, when the manifest is read
-//! ([`examine()`]); [`resolve()`] finds what only their values show.
+//! (`examine`); [`resolve()`] finds what only their values show.
 //!
 //! What is implied: services are put in an order in which they can start; a service needs the
 //! resources that its environment or command refers to; every setting is passed on as an environment

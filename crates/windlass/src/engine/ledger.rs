@@ -37,9 +37,16 @@ pub struct ReleaseRow {
 impl ReleaseRow {
     /// As it stands in the list.
     #[must_use]
-    pub fn listed(self) -> Listed {
-        let Self { id, tree, headline, by, activated, spec: _, source, instances: _, schema } = self;
-        Listed { id, tree, headline, by, activated, source, schema }
+    pub fn listed(&self) -> Listed {
+        Listed {
+            id: self.id,
+            tree: self.tree,
+            headline: self.headline.clone(),
+            by: self.by.clone(),
+            activated: self.activated,
+            source: self.source.clone(),
+            schema: self.schema.clone(),
+        }
     }
 }
 

@@ -30,7 +30,7 @@ impl Host {
         let processes = Processes::read();
         let spec = &active.release.spec;
         status.addresses = super::routing::addresses(spec, &report.listening);
-        status.release = Some(self.release_record(&active.release.clone().listed(), Some(active.release.id)));
+        status.release = Some(self.release_record(&active.release.listed(), Some(active.release.id)));
         for (name, service) in &spec.services {
             let ids = active.release.instances.get(name).map(Vec::as_slice).unwrap_or_default();
             let mut instances: Vec<InstanceStatus> =
