@@ -3,6 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+/// musl's own has one lock for all threads, and hands memory back to the system again and again: under
+/// load the proxy made a system call for that in every sixth request.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // Every part holds secrets, and a core dump is a file with all of them. What they start inherits
     // the limit, and may raise it again.

@@ -38,7 +38,7 @@ impl Host {
                 () = tokio::time::sleep(Duration::from_millis(100)) => follow.lines(line),
             }
         };
-        follow.to_the_end(line);
+        follow.finish(line);
         Ok(ended)
     }
 }

@@ -38,7 +38,7 @@ impl Follow {
     }
 
     /// Hands on all that was added since, with a last line that has no end: nothing more will come.
-    pub(in crate::host) fn to_the_end(mut self, mut line: impl FnMut(String)) {
+    pub(in crate::host) fn finish(mut self, mut line: impl FnMut(String)) {
         let mut from = None;
         while from != Some(self.at) {
             from = Some(self.at);
