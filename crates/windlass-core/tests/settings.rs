@@ -323,6 +323,22 @@ fn uncommented(line: &str) -> &str {
     line.strip_prefix('#').filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())).unwrap_or(line)
 }
 
+// proves: DC-9
+#[test]
+fn all_settings_have_one_prefix_where_that_is_asked() {
+    let text = format!(
+        "{}[settings]\nSHOP_LEVEL = \"info\"\n",
+        APP.replace("[services.web]", "settings_prefix = \"SHOP_\"\n[services.web]")
+    );
+    load(&text);
+    let (_, diags) = manifest::load(&format!("{text}LEVEL = \"info\"\n"));
+    let messages: Vec<&str> = diags.iter().map(|diag| diag.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        ["the setting LEVEL does not begin with SHOP_, which `settings_prefix` asks of all"]
+    );
+}
+
 // proves: HS-19
 #[test]
 fn the_commands_of_a_rotation_get_what_is_meant_for_them() {

@@ -114,13 +114,22 @@ pub static APP: Table = Table {
     header: "[app]",
     help: "The application.",
     example: "[app]\nname = \"shop\"",
-    fields: &[Field::new(
-        "name",
-        Kind::Text(Format::Name),
-        "Its name: 1 to 40 of a-z, 0-9 and -, beginning with a letter.",
-    )
-    .required()
-    .example(r#""shop""#)],
+    fields: &[
+        Field::new(
+            "name",
+            Kind::Text(Format::Name),
+            "Its name: 1 to 40 of a-z, 0-9 and -, beginning with a letter.",
+        )
+        .required()
+        .example(r#""shop""#),
+        Field::new(
+            "settings_prefix",
+            Kind::Text(Format::EnvName),
+            "What the names of all settings begin with, so that whoever looks at an environment sees which variables are the application's. One that does not is an error.",
+        )
+        .absent("any name will do")
+        .example(r#""SHOP_""#),
+    ],
 };
 
 /// The build.

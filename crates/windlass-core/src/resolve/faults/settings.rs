@@ -18,6 +18,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     for of in all(scene) {
         declaration::find(&of, diags);
         rotate::find(&of, diags);
+        diags.extend(of.no_prefix());
         diags.extend([of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten());
         diags.extend([of.in_circles(), of.literal_secret()].into_iter().flatten());
         of.receivers(diags);
@@ -66,6 +67,18 @@ impl Of<'_> {
                 "set it in the environment, in .env.{environment} or in .env, as {key}=...{own}"
             )),
         )
+    }
+
+    fn no_prefix(&self) -> Option<Diag> {
+        let Self { scene, key, .. } = self;
+        let prefix = scene.root.at(&["app", "settings_prefix"]).and_then(Node::text)?;
+        if key.starts_with(prefix) {
+            return None;
+        }
+        let message =
+            format!("the setting {key} does not begin with {prefix}, which `settings_prefix` asks of all");
+        let diag = Diag::error("no-prefix", scene.span(&["settings", key]), message);
+        Some(diag.help(format!("call it {prefix}{key}, or take `settings_prefix` away")))
     }
 
     fn two_sources(&self) -> Option<Diag> {
