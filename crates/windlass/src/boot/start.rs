@@ -86,7 +86,9 @@ pub async fn start(layout: &Layout, environment: Environment) -> Result<(), NotS
         keeps_others: true,
         ..Launch::default()
     };
-    process::start(&layout.host().join("keeper"), &launch, environment.0).await.map_err(NotStarted::Keeper)
+    process::start_part(&layout.host().join("keeper"), &launch, environment.0)
+        .await
+        .map_err(NotStarted::Keeper)
 }
 
 /// Starts the host side with the machine, in the environment it had last. Where nothing is deployed,

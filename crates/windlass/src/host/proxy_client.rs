@@ -69,7 +69,7 @@ impl<'a> ProxyClient<'a> {
         if !runs {
             self.note_build()?;
         }
-        process::start(&directory.join("keeper"), &launch, env.collect())
+        process::start_part(&directory.join("keeper"), &launch, env.collect())
             .await
             .map_err(|error| failed(format!("the proxy cannot be started: {error}")))?;
         let deadline = Instant::now() + PATIENCE;

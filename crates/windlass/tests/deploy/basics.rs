@@ -1,6 +1,9 @@
 //! What a person does on an ordinary day.
 
-use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, until};
+use std::path::Path;
+
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, kill, until};
 
 use super::{WINDLASS, deployed};
 
@@ -26,6 +29,30 @@ fn a_deploy_of_the_same_does_nothing() {
     assert_eq!(output.json()["changed"], false, "{output:?}");
     assert_eq!(sandbox.processes(), before);
     assert_eq!(sandbox.release(), "r1");
+    sandbox.down();
+}
+
+/// As when it is installed elsewhere by its next version. What runs goes on, and nothing needs the file
+/// that is gone.
+#[test]
+fn the_program_may_move() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let [first, second] = ["one", "two"].map(|name| sandbox.root().join(name));
+    std::fs::create_dir(&first).unwrap();
+    std::fs::copy(WINDLASS, first.join("windlass")).unwrap();
+    let deploy_from = |directory: &Path| {
+        sandbox.change();
+        let output = sandbox.command_of(&directory.join("windlass"), &["deploy"]).output().unwrap();
+        assert!(output.status.success(), "{output:#?}\n{}", sandbox.logs());
+    };
+    deploy_from(&first);
+    std::fs::rename(&first, &second).unwrap();
+    kill(sandbox.host().unwrap(), Signal::KILL);
+    deploy_from(&second);
+    assert_eq!(sandbox.answering(), "r2");
+    kill(sandbox.proxy().unwrap(), Signal::KILL);
+    deploy_from(&second);
+    assert_eq!(sandbox.answering(), "r3");
     sandbox.down();
 }
 

@@ -10,9 +10,9 @@ use std::sync::OnceLock;
 use tokio::process::{ChildStdin, Command};
 use windlass_core::launch::{Exit, Launch, ProcessState, Status};
 
-use super::ask::{Ended, PAUSE, TRIES, wait_ended, watch};
+use super::ask::{Ended, PAUSE, TRIES, stop, wait_ended, watch};
 use super::error::RuntimeError;
-use super::observe::observe;
+use super::observe::{Observation, observe};
 use crate::keeper::Verdict;
 use crate::keeper::files::{self, Durability, LAUNCH, STATUS};
 
@@ -49,6 +49,23 @@ pub async fn start(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> R
         });
     }
     start_tied(dir, launch, env).await.map(drop)
+}
+
+/// As [`start`], for a part of Windlass itself. One that runs goes on although this program would start
+/// it otherwise now, from another path: it is not for who comes later to end it. One that does not run
+/// gives way, because its program may be gone.
+///
+/// # Errors
+/// Those of [`start`].
+pub async fn start_part(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> Result<(), RuntimeError> {
+    let other = |seen: &Observation| !seen.has_ended() && seen.launch != *launch;
+    match observe(dir).filter(|seen| (seen.keeper_alive || seen.process_alive) && other(seen)) {
+        Some(seen) if seen.process_alive && seen.keeper_alive => return Ok(()),
+        Some(seen) if seen.process_alive => return readopt(dir).await,
+        Some(_) => drop(stop(dir, &launch.stop.signal, launch.stop.grace).await?),
+        None => {}
+    }
+    start(dir, launch, env).await
 }
 
 /// As [`start`]; a process whose launch says `tied` lives as long as what this returns.
