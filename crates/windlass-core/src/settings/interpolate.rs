@@ -3,6 +3,10 @@
 /// Nesting deeper than this is a fault, not a stack overflow.
 const DEEPEST: u32 = 16;
 
+/// No value with references grows longer, in bytes: an environment cannot carry more, and values that refer
+/// to each other twice double with each line.
+const LONGEST: usize = 128 << 10;
+
 /// What interpolation found wrong; the caller knows the place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
@@ -41,6 +45,12 @@ impl Interpolation<'_> {
             } else {
                 self.dollar(tail, &mut filled, depth)?
             };
+            if filled.len() > LONGEST {
+                return Err(Wrong {
+                    message: format!("the value grows beyond {} KiB by what it refers to", LONGEST >> 10),
+                    help: "refer to less: no environment can carry more".into(),
+                });
+            }
         }
         filled.push_str(rest);
         Ok(filled)

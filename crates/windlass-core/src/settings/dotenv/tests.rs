@@ -136,3 +136,20 @@ proptest! {
         prop_assert_eq!(read(&text), wanted);
     }
 }
+
+/// Each line doubles the one before: 2^60 bytes at the end.
+#[test]
+fn values_that_double_are_refused_and_the_others_kept() {
+    let mut text = "A=xxxxxxxx\n".to_owned();
+    for _ in 0..60 {
+        text += "A=$A$A\n";
+    }
+    let parsed = parse(".env", &format!("{text}B=whole\n"), &|_| None, &|_| None);
+    assert!(
+        parsed.faults.iter().all(|fault| fault.message.contains("grows beyond 128 KiB")),
+        "{:?}",
+        parsed.faults
+    );
+    assert_eq!(parsed.faults.len(), 60 - 14);
+    assert_eq!(parsed.entries.last().unwrap().value.expose(), "whole");
+}
