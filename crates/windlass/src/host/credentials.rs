@@ -1,21 +1,15 @@
 //! Credentials of private resources that come and go while everything runs.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use windlass_core::journal::Fault;
 use windlass_core::name::Name;
 use windlass_core::spec::{Credential, Resource};
 
-use super::Host;
 use super::identity::Identity;
 use super::resources::{blocking, fault};
+use super::{Host, in_use};
 use crate::resource;
-
-/// How long what runs once, and was given a credential that is to be revoked, may take to end.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
-
-/// How often it is looked for.
-pub(super) const PACE: Duration = Duration::from_millis(200);
 
 impl Host {
     /// Lets a resource know one more credential.
@@ -42,7 +36,8 @@ impl Host {
             let message = format!("{credential} of {name} is in force, and stays");
             return Err(Fault::new(message, "please report this"));
         }
-        let waited = self.until_unused(name, credential).await?;
+        let what = format!("{credential} of {name}");
+        let waited = in_use::until_unused(&what, || self.users(name, credential)).await?;
         let place = self.place(name);
         let revoked = blocking(move || resource::revoke_credential(&spec, &place, credential)).await?;
         self.secrets_changed(name);
@@ -60,26 +55,6 @@ impl Host {
         let prepared = self.prepared(name, &spec).await?;
         self.await_answer(name, &spec, &prepared, Instant::now()).await?;
         Ok(spec)
-    }
-
-    /// Waits until nothing that runs was given the credential: a cron job or a command that began
-    /// before may still work with it.
-    async fn until_unused(&self, name: &Name, credential: Credential) -> Result<String, Fault> {
-        let began = Instant::now();
-        loop {
-            let users = self.users(name, credential);
-            let Some(first) = users.first() else {
-                let waited = began.elapsed() >= PACE;
-                return Ok(if waited { "waited for what still used it".to_owned() } else { String::new() });
-            };
-            if began.elapsed() > PATIENCE {
-                return Err(Fault::new(
-                    format!("{credential} of {name} is not revoked: {first} was given it, and runs"),
-                    "when it has ended, run `windlass deploy`: that revokes it",
-                ));
-            }
-            tokio::time::sleep(PACE).await;
-        }
     }
 
     /// What runs and was given the credential: instances, as their descriptions say; and every other
@@ -106,14 +81,7 @@ impl Host {
 /// The processes whose environment holds `secret`, by what Windlass called them or by number.
 fn processes_with(secret: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let number = entry.file_name().to_string_lossy().into_owned();
-        if !number.bytes().all(|digit| digit.is_ascii_digit()) {
-            continue;
-        }
-        // Those of other accounts cannot be read; nothing that Windlass starts is among them unless it
-        // runs as root itself.
-        let Ok(environment) = std::fs::read(entry.path().join("environ")) else { continue };
+    for (number, environment) in in_use::environments() {
         if !environment.windows(secret.len()).any(|window| window == secret) {
             continue;
         }
@@ -129,6 +97,8 @@ fn processes_with(secret: &[u8]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -18,6 +18,7 @@ mod errand;
 mod fill;
 mod health_page;
 mod identity;
+mod in_use;
 mod instances;
 mod logs;
 mod notify;

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use windlass_core::journal::Fault;
@@ -12,9 +11,8 @@ use windlass_core::name::ReleaseId;
 use windlass_core::plan::Plan;
 use windlass_core::settings::Secret;
 
-use super::credentials::{PACE, PATIENCE};
 use super::identity::Identity;
-use super::{Host, values};
+use super::{Host, in_use, values};
 use crate::layout::{self, Layout};
 use crate::settings::Redactor;
 
@@ -138,20 +136,8 @@ impl Host {
     /// Waits until nothing that runs was given the value: a cron job or a command that began before may
     /// still work with it.
     pub(super) async fn until_not_given(&self, setting: &str, value: &str) -> Result<String, Fault> {
-        let began = Instant::now();
-        loop {
-            let Some(first) = self.given(setting, value).into_iter().next() else {
-                let waited = began.elapsed() >= PACE;
-                return Ok(if waited { "waited for what still used it".to_owned() } else { String::new() });
-            };
-            if began.elapsed() > PATIENCE {
-                return Err(Fault::new(
-                    format!("the value of {setting} is not revoked: {first} was given it, and runs"),
-                    "when it has ended, run `windlass deploy`: that revokes it",
-                ));
-            }
-            tokio::time::sleep(PACE).await;
-        }
+        let what = format!("the value of {setting}");
+        in_use::until_unused(&what, || self.given(setting, value)).await
     }
 
     /// What runs and was given the value: instances, as their descriptions say, and every other process
@@ -201,13 +187,7 @@ impl Started {
 
 fn processes_of(shared: &Path) -> impl Iterator<Item = Started> {
     let own = [b"WINDLASS_SHARED=", shared.as_os_str().as_encoded_bytes()].concat();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(move |entry| {
-        let number = entry.file_name().into_string().ok()?;
-        number.parse::<u32>().ok()?;
-        // Those of other accounts cannot be read; nothing that Windlass starts is among them unless it
-        // runs as root itself.
-        let environment = fs::read(entry.path().join("environ")).ok()?;
+    in_use::environments().filter_map(move |(number, environment)| {
         let variables = || environment.split(|byte| *byte == 0);
         if !variables().any(|variable| variable == own) {
             return None;
