@@ -273,14 +273,14 @@ mod tests {
             answers in prop::collection::vec(any::<bool>(), 2_000),
         ) {
             // healthy_after 3 and unhealthy_after 3 at p = 0.5: undamped there would be some 140
-            // changes in 2,000 answers. Damped there are three or four, and once in some ten thousand tries seven.
+            // changes in 2,000 answers. Damped there are two or three; each more is a fifth as likely, seven once in 3,000 tries.
             let mut monitor = Monitor::new(check(3, 3, 0), Span::ZERO);
             let rises = answers
                 .iter()
                 .enumerate()
                 .filter(|(at, healthy)| monitor.observe(**healthy, secs(at + 1)) == Some(Health::Healthy))
                 .count();
-            prop_assert!(rises <= 14, "{rises} rises");
+            prop_assert!(rises <= 11, "{rises} rises");
         }
     }
 }
