@@ -116,7 +116,7 @@ impl Client {
                     Refusal::NotFound | Refusal::Invalid => USAGE,
                     Refusal::Failed => FAILED,
                 };
-                Err(Failure::new(code, message, hint))
+                Err(Failure { overtaken: kind == Refusal::Stale, ..Failure::new(code, message, hint) })
             }
             Ok(answer) => Ok(answer),
             Err(error) => Err(broken(&error)),

@@ -25,11 +25,14 @@ pub(super) struct Failure {
     /// The message was printed already, in a better form.
     #[serde(skip)]
     pub(super) told: bool,
+    /// Somebody else's run came between the plan and its begin: planning again may help.
+    #[serde(skip)]
+    pub(super) overtaken: bool,
 }
 
 impl Failure {
     pub(super) fn new(code: u8, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: hint.into(), told: false }
+        Self { code, message: message.into(), hint: hint.into(), told: false, overtaken: false }
     }
 
     pub(super) fn failed(message: impl Into<String>, hint: impl Into<String>) -> Self {

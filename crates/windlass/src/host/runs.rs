@@ -123,9 +123,12 @@ impl Host {
         let last = self.journal.borrow().last_release_number().map_err(|error| failed(&error))?;
         let makes_release = !matches!(plan.request, Request::Stop { .. });
         if makes_release && plan.release.0 <= last {
+            let runs = self.runs.borrow();
+            let by =
+                runs.values().last().map_or_else(|| "somebody else".to_owned(), |run| self.describe(run));
             return Err(No::new(
                 Refusal::Stale,
-                format!("{} was begun by somebody else meanwhile", plan.release),
+                format!("{} was begun meanwhile: {by}", plan.release),
                 "plan again",
             ));
         }

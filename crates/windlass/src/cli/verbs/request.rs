@@ -18,14 +18,19 @@ pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {
     Ok(FingerprintKey(key))
 }
 
+/// How often a plan is made before giving way: as many others may begin in the same instant.
+const PLANS: u32 = 32;
+
 /// Plans and carries out what `wanted` makes of what was observed. A plan that somebody else's run
-/// has overtaken is made once more.
+/// has overtaken is made again: the other one goes on, or holds the lock by then.
 pub(in crate::cli) async fn carry_out(
     context: &Context,
     project: &Project,
     wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
 ) -> Result<u8, Failure> {
-    for last in [false, true] {
+    let mut plans = 0;
+    loop {
+        plans += 1;
         let mut client = settled(context, project).await?;
         let (observed, key) = match client.ask(&Ask::Observe).await? {
             Answer::Observed { observed, key } => (observed, key),
@@ -39,11 +44,10 @@ pub(in crate::cli) async fn carry_out(
         }
         let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
         match follow::run(context, project, client, begin).await {
-            Err(failure) if !last && failure.code == REFUSED && failure.hint == "plan again" => {}
+            Err(failure) if failure.overtaken && plans < PLANS => {}
             other => return other,
         }
     }
-    Ok(REFUSED)
 }
 
 /// Reaches the host side. A run that was interrupted and that nobody follows is settled first: it
