@@ -127,6 +127,16 @@ impl Resource {
 }
 
 impl Engine {
+    /// What people call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Redis => "Redis",
+            Self::Rabbitmq => "RabbitMQ",
+        }
+    }
+
     /// The facts that a template can ask of such a resource, as `{resources.NAME.FACT}`.
     #[must_use]
     pub const fn facts(self) -> &'static [&'static str] {

@@ -24,6 +24,11 @@ impl Specified {
         &self.spec
     }
 
+    /// The settings that it was resolved with.
+    pub(super) fn found(&self) -> &Found {
+        &self.found
+    }
+
     /// The settings that only a store has, where none may be asked.
     pub(super) fn left_out(&self) -> &[String] {
         &self.found.unstored.left_out

@@ -226,13 +226,14 @@ A run like a deploy: the new value is made good at its source, the services that
 old one is revoked at last. The manifest says how, in `rotate` of the setting.
 
 Examples:
+  windlass secrets rotate                            lists what can be rotated
   windlass secrets rotate DB_PASSWORD --env production
   windlass secrets rotate API_TOKEN --value-from-stdin < token.txt
   windlass secrets rotate db                         what the application signs in to a private resource with")]
 pub(in crate::cli) struct Rotate {
-    /// A setting with `rotate`, or a private resource of the manifest
-    pub(in crate::cli) name: String,
+    /// A setting with `rotate`, or a private resource of the manifest; without one they are listed
+    pub(in crate::cli) name: Option<String>,
     /// Take the new value from standard input or the terminal, instead of making one up
-    #[arg(long)]
+    #[arg(long, requires = "name")]
     pub(in crate::cli) value_from_stdin: bool,
 }

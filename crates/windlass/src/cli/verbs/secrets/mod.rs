@@ -13,6 +13,7 @@ mod merge;
 mod recipients;
 mod rekey;
 mod repair;
+mod rotatable;
 mod rotate;
 mod set;
 mod table;

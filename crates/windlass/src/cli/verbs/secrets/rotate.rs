@@ -9,7 +9,7 @@ use windlass_core::protocol::{FingerprintKey, Values};
 use windlass_core::settings::{Declared, Provenance, Secret, Text};
 use windlass_core::spec::SealedVersion;
 
-use super::{keyring, set, trouble};
+use super::{keyring, rotatable, set, trouble};
 use crate::cli::args::secrets::Rotate;
 use crate::cli::client::not_deployed;
 use crate::cli::context::{Context, Project};
@@ -21,10 +21,11 @@ use crate::settings::sealed::{Place, fresh_random, today};
 
 pub(super) async fn run(context: &Context, args: &Rotate) -> Result<u8, Failure> {
     let project = context.project()?;
+    let Some(name) = &args.name else { return rotatable::list(context, &project) };
     let declared = project.manifest.settings(project.environment.as_str());
-    match (declared.get(&args.name), Name::new(args.name.as_str())) {
+    match (declared.get(name), Name::new(name.as_str())) {
         (Some(Declared { rotate: Some(length), .. }), _) => {
-            setting(context, &project, &args.name, (*length, args.value_from_stdin)).await
+            setting(context, &project, name, (*length, args.value_from_stdin)).await
         }
         (_, Ok(name)) if args.value_from_stdin => Err(Failure::usage(
             format!("{name} is no setting that is rotated; only those take a value"),
@@ -34,12 +35,12 @@ pub(super) async fn run(context: &Context, args: &Rotate) -> Result<u8, Failure>
             request::change_active(context, Request::Rotate { what: Rotated::Resource(name) }).await
         }
         (Some(_), Err(_)) => Err(Failure::usage(
-            format!("the manifest does not say how {} is rotated", args.name),
+            format!("the manifest does not say how {name} is rotated"),
             "write `rotate = \"generate\"`, or the commands that tell its source, at that setting",
         )),
         (None, Err(_)) => Err(Failure::usage(
-            format!("there is no setting {}", args.name),
-            "name a setting with `rotate`, or a private resource of the manifest, such as db",
+            format!("there is no setting {name}"),
+            "name one of those that `windlass secrets rotate` lists",
         )),
     }
 }

@@ -1,0 +1,59 @@
+//! `windlass secrets rotate`, without a name: what can be rotated.
+
+use serde_json::json;
+use windlass_core::settings::Provenance;
+use windlass_core::spec::Spec;
+
+use super::table::table;
+use crate::cli::context::{Context, Project};
+use crate::cli::failure::Failure;
+use crate::settings::Found;
+
+/// Something that `secrets rotate` takes.
+struct Rotatable {
+    name: String,
+    /// `setting` or `resource`.
+    kind: &'static str,
+    /// Where its value is, for people.
+    place: String,
+}
+
+pub(super) fn list(context: &Context, project: &Project) -> Result<u8, Failure> {
+    let specified = context.known(project)?;
+    let mut all = settings(specified.found());
+    all.extend(resources(specified.spec()));
+    let rows = || all.iter().map(|one| vec![one.name.clone(), one.place.clone()]).collect::<Vec<_>>();
+    let document: Vec<_> =
+        all.iter().map(|one| json!({ "name": one.name, "kind": one.kind, "place": one.place })).collect();
+    context.print(&document, || match all.is_empty() {
+        true => "Nothing: no secret of the manifest has `rotate`, and no resource is private.".to_owned(),
+        false => table(&rows()).trim_end().to_owned(),
+    });
+    Ok(0)
+}
+
+fn settings(found: &Found) -> Vec<Rotatable> {
+    let declared = found.declared.iter().filter(|(_, declared)| declared.rotate.is_some());
+    declared
+        .map(|(name, _)| {
+            let provenance = found.assembled.settings.get(name).map(|setting| &setting.value.provenance);
+            let place = match provenance {
+                Some(Provenance::File { .. } | Provenance::Sealed { .. }) => {
+                    format!("in {}", provenance.map(ToString::to_string).unwrap_or_default())
+                }
+                Some(other) => format!("not from here: it comes from {other}"),
+                None => "not yet: it has no value".to_owned(),
+            };
+            Rotatable { name: name.clone(), kind: "setting", place }
+        })
+        .collect()
+}
+
+fn resources(spec: &Spec) -> impl Iterator<Item = Rotatable> {
+    let private = spec.resources.iter().filter(|(_, resource)| resource.is_private());
+    private.map(|(name, resource)| Rotatable {
+        name: name.to_string(),
+        kind: "resource",
+        place: format!("private {}", resource.engine.name()),
+    })
+}
