@@ -58,7 +58,7 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         .collect();
     let gone = removed(&spec, observed);
 
-    let jobs = due_jobs(wanted, &spec, observed);
+    let jobs = due_jobs(wanted, &spec, &tree, observed);
     let resources = due_resources(&spec, observed);
     let active = observed.active.as_ref();
     let unchanged = active.is_some_and(|a| a.spec == spec && a.tree.id == tree.id && !a.stopped)
@@ -174,16 +174,16 @@ fn digests(spec: &Spec, fates: &IndexMap<Name, Fate>) -> IndexMap<Name, String> 
 }
 
 /// The jobs that a deploy runs before anything starts: seeds that never ran, and the others unless
-/// neither they nor the source changed. Going back runs none: the schema stays, or is taken back by
+/// they are unchanged and ran in this very tree. Going back runs none: the schema stays, or is taken back by
 /// a step of its own.
-fn due_jobs(wanted: &Wanted, spec: &Spec, observed: &Observed) -> Vec<Name> {
+fn due_jobs(wanted: &Wanted, spec: &Spec, tree: &Tree, observed: &Observed) -> Vec<Name> {
     if wanted.request != Request::Deploy {
         return Vec::new();
     }
     let due = |name: &Name, job: &Job| match job.when {
         When::Once => !observed.once_done.contains(name),
         When::BeforeStart | When::AfterSwitch => {
-            observed.jobs_done.get(name) != Some(&job_digest(spec, name, &wanted.source))
+            observed.jobs_done.get(name) != Some(&job_digest(spec, name, tree))
         }
         When::Manual => false,
     };
@@ -296,7 +296,7 @@ fn retire(
     }
     if plan.request == Request::Deploy {
         for (name, job) in plan.spec.jobs.iter().filter(|(_, job)| job.when == When::AfterSwitch) {
-            if observed.jobs_done.get(name) != Some(&job_digest(&plan.spec, name, &plan.tree.source)) {
+            if observed.jobs_done.get(name) != Some(&job_digest(&plan.spec, name, &plan.tree)) {
                 run_job(script, Phase::Retire, name, job);
             }
         }

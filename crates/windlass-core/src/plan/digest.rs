@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Source;
+use super::{Source, Tree};
 use crate::name::Name;
 use crate::spec::Spec;
 
@@ -22,10 +22,11 @@ pub fn service_digest(spec: &Spec, service: &Name, source: &Source) -> String {
     spec.service_digest(service, files).unwrap_or_default()
 }
 
-/// The digest of what a job does: when it is unchanged and so is the source, it need not run again.
+/// The digest of what a job does, and where: when it is unchanged in the same tree, it need not run
+/// again. Another tree of the same source lacks the files that it made in the first.
 #[must_use]
-pub fn job_digest(spec: &Spec, job: &Name, source: &Source) -> String {
-    spec.job_digest(job, &source.digest).unwrap_or_default()
+pub fn job_digest(spec: &Spec, job: &Name, tree: &Tree) -> String {
+    spec.job_digest(job, &tree.id.to_string()).unwrap_or_default()
 }
 
 /// The digest of what a resource runs; empty when there is no such resource.

@@ -384,7 +384,7 @@ impl World {
         match (success, undo) {
             (false, _) => {}
             (true, false) => {
-                self.jobs_done.insert(job.clone(), job_digest(&plan.spec, job, &plan.tree.source));
+                self.jobs_done.insert(job.clone(), job_digest(&plan.spec, job, &plan.tree));
                 if spec.when == When::Once {
                     self.once_done.insert(job.clone());
                 }

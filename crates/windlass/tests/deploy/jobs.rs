@@ -41,6 +41,32 @@ fn a_cron_job_runs_when_it_is_due() {
     sandbox.down();
 }
 
+#[test]
+fn what_a_job_makes_in_a_release_is_made_in_the_next_one_too() {
+    let manifest = Manifest {
+        more: "[jobs.assets]\ncommand = [\"sh\", \"-c\", \"mkdir made && cp version made/asset\"]\n\
+               when = \"before-start\"\nundo = \"compatible\"\n\n\
+               [jobs.refuses]\ncommand = [\"test\", \"-e\", \"{shared}/ready\"]\n\
+               when = \"before-start\"\nundo = \"compatible\"\n"
+            .into(),
+        ..Manifest::small()
+    };
+    let sandbox = deployed_when_ready(&manifest);
+    // The source is the one whose assets were made, in a tree that went with its release.
+    assert_eq!(std::fs::read_to_string(sandbox.environment().join("current/made/asset")).unwrap(), "1\n");
+    sandbox.down();
+}
+
+/// A sandbox whose first deploy fails, and whose second is the same.
+fn deployed_when_ready(manifest: &Manifest) -> Sandbox {
+    let sandbox = Sandbox::with(env!("CARGO_BIN_EXE_windlass"), manifest);
+    sandbox.write("version", "1\n");
+    sandbox.fail(&["deploy"], 3);
+    std::fs::write(sandbox.environment().join("shared/ready"), "").unwrap();
+    sandbox.succeed(&["deploy"]);
+    sandbox
+}
+
 // proves: HS-8
 #[test]
 fn a_schema_that_cannot_go_back_keeps_the_code_from_going_back_unasked() {

@@ -47,7 +47,7 @@ impl Acting {
         let noted = if undo {
             journal.job_undone(name)
         } else {
-            journal.job_done(name, &job_digest(&plan.spec, name, &plan.tree.source), plan.release)
+            journal.job_done(name, &job_digest(&plan.spec, name, &plan.tree), plan.release)
         };
         noted.map_err(|error| Fault::new(error.to_string(), ""))?;
         Ok(String::new())
