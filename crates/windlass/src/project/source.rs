@@ -13,7 +13,8 @@ use windlass_core::spec::Spec;
 
 /// Which files of a project belong to a release: all that no ignore file (`.gitignore`, `.ignore`,
 /// `.windlassignore`) leaves out, less `exclude`, and `include` in any case. Version control's own
-/// directory and settings files (`.env`, `.env.*`, `secrets.*.enc`) never do.
+/// directory and settings files (`.env`, `.env.*`, `secrets.*.enc`) never do; nor does the manifest, unless
+/// `include` names it: what it says reaches those whom it concerns, and nobody else need start again.
 #[derive(Debug, Clone)]
 pub struct Selection {
     /// The project.
@@ -131,7 +132,9 @@ fn walk(selection: &Selection, to: Option<&Path>) -> io::Result<Listing> {
         .add_custom_ignore_filename(".windlassignore")
         .sort_by_file_name(std::cmp::Ord::cmp);
     let mut exclude = ignore::gitignore::GitignoreBuilder::new(&selection.root);
-    for pattern in [".git", ".hg", ".svn", ".jj", ".env", ".env.*", "!.env.example", "/secrets.*.enc"] {
+    for pattern in
+        [".git", ".hg", ".svn", ".jj", ".env", ".env.*", "!.env.example", "/secrets.*.enc", "/windlass.toml"]
+    {
         exclude.add_line(None, pattern).map_err(io::Error::other)?;
     }
     for pattern in &selection.exclude {

@@ -85,6 +85,10 @@ fn only_what_changed_is_started_again() {
     sandbox.succeed(&["deploy"]);
     assert_ne!(pids("web"), web);
     assert_eq!(pids("worker"), worker);
+    // The manifest is no file of the release: only what it says to a service concerns that.
+    let text = std::fs::read_to_string(sandbox.source().join("windlass.toml")).unwrap();
+    sandbox.write("windlass.toml", &format!("# A remark.\n{text}"));
+    assert!(sandbox.succeed(&["deploy"]).stdout.contains("Nothing to do"));
     sandbox.down();
 }
 
