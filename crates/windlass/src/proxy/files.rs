@@ -60,9 +60,10 @@ pub(super) async fn serve(
         Ok(Ok(Found::File(found))) => respond(found, cache_control, parts),
         Ok(Ok(Found::Directory)) => {
             let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            // A path of two slashes would be taken for a host.
-            let path = format!("/{}/", path.trim_matches('/'));
-            answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("{path}{query}"))
+            // Seen from where the client is: a prefix that was taken away is there still. With `./`
+            // before it no name is taken for a scheme or a host.
+            let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("./{name}/{query}"))
         }
         Ok(Err(error)) if is_absent(&error) => answer::plain(StatusCode::NOT_FOUND, "there is no such file"),
         Ok(Err(_)) | Err(_) => {
