@@ -41,7 +41,7 @@ fn a_store_that_fails_every_time_is_asked_five_times() {
          sealed, starting or overloaded? Try again when it serves"
     );
     assert_eq!(server.seen().len(), 5);
-    assert_eq!((fault(&fetched).whose, fault(&fetched).retry), (Whose::Store, true));
+    assert_eq!((fault(&fetched).whose, fault(&fetched).retry), (Whose::Server, true));
 }
 
 #[test]

@@ -23,6 +23,8 @@ mod session;
 mod surroundings;
 mod vault;
 
-pub use fault::{StoreFault, Whose};
+pub use fault::StoreFault;
 pub use fetch::{Fetched, fetch};
 pub use surroundings::Surroundings;
+
+pub use crate::trouble::Whose;

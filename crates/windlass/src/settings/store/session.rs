@@ -8,12 +8,12 @@ use windlass_core::store::{Address, Edition, Kind, Store};
 use super::aws::Aws;
 use super::azure::Azure;
 use super::command::Program;
-use super::fault::{Trouble, Whose};
 use super::gcp::Gcp;
 use super::http::{Client, proxy::Proxies};
 use super::payload::Payload;
 use super::surroundings::Surroundings;
 use super::vault::Vault;
+use crate::trouble::{Trouble, Whose};
 
 /// A store that answers.
 pub(super) enum Session {

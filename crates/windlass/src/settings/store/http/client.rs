@@ -13,8 +13,8 @@ use tokio_rustls::rustls::ClientConfig;
 use windlass_core::store::{Address, is_near};
 use zeroize::Zeroizing;
 
-use super::super::fault::{Trouble, Whose};
 use super::{connect, proxy::Proxies, tls};
+use crate::trouble::{Trouble, Whose};
 
 /// The largest answer that is read: a secret is a short text.
 const LARGEST: usize = 1 << 20;
@@ -135,7 +135,7 @@ impl Client {
     fn too_late(&self, request: &Request<'_>, what: &str) -> Trouble {
         let within = self.timeout.min(request.patience.answer);
         let hint = "is it overloaded? timeout = \"1m\" in its table of the manifest waits longer";
-        Trouble::new(Whose::Store, format!("{what} within {within:?}"), hint).passing()
+        Trouble::new(Whose::Server, format!("{what} within {within:?}"), hint).passing()
     }
 
     /// Asks until there is an answer that `passing` does not expect to change.
@@ -177,7 +177,7 @@ impl Client {
             path = same_host(request.address, &answer)?;
         }
         let what = format!("sends from one place to the next at {}", request.address);
-        Err(Trouble::new(Whose::Store, what, "is `address` that of the store itself?"))
+        Err(Trouble::new(Whose::Server, what, "is `address` that of the store itself?"))
     }
 
     async fn once(&self, request: &Request<'_>, path: &str) -> Result<Answer, Trouble> {
@@ -265,7 +265,7 @@ async fn read(address: &Address, answer: http::Response<hyper::body::Incoming>) 
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let too_large = || {
         let what = format!("answers with more than {LARGEST} bytes at {address}");
-        Trouble::new(Whose::Store, what, "a setting is a short text; is `address` that of the store itself?")
+        Trouble::new(Whose::Server, what, "a setting is a short text; is `address` that of the store itself?")
     };
     if announced.is_some_and(|length: usize| length > LARGEST) {
         return Err(too_large());
@@ -300,7 +300,7 @@ fn unable(request: &Request<'_>, answer: &Answer, attempt: u32) -> Trouble {
         _ => ("failed to answer", "look into its own log, and try again"),
     };
     let what = format!("{what} at {} (HTTP {}{times})", request.address, answer.status);
-    Trouble::new(Whose::Store, what, hint).passing()
+    Trouble::new(Whose::Server, what, hint).passing()
 }
 
 /// Where a redirect leads, as path and query, if it stays on the same host.

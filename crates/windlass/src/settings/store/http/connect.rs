@@ -14,9 +14,9 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use windlass_core::store::Address;
 
-use super::super::fault::{Trouble, Whose};
 use super::proxy::{self, Proxy};
 use super::tls;
+use crate::trouble::{Trouble, Whose};
 
 pub(super) type Sender = http1::SendRequest<Full<Bytes>>;
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -7,8 +7,8 @@ use tokio::net::TcpStream;
 use windlass_core::settings::Secret;
 use windlass_core::store::{Address, is_near};
 
-use super::super::fault::{Trouble, Whose};
 use super::super::surroundings::Surroundings;
+use crate::trouble::{Trouble, Whose};
 
 /// The most that a proxy may say before it lets a connection through.
 const LONGEST: usize = 8 << 10;

@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 use windlass_core::store::Address;
 
-use super::super::fault::{Trouble, Whose};
+use crate::trouble::{Trouble, Whose};
 use crate::trust;
 
 /// What encrypted connections are made with.
@@ -22,7 +22,7 @@ pub(super) fn config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, Tr
         .with_safe_default_protocol_versions()
         .map_err(|error| {
             Trouble::new(
-                Whose::Store,
+                Whose::Server,
                 format!("cannot be spoken to with TLS: {error}"),
                 "report this as a fault of Windlass",
             )
