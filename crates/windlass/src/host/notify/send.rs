@@ -11,17 +11,20 @@ use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::notice::Notice;
 use windlass_core::spec::{Notify, Reference, Spec};
+use zeroize::Zeroizing;
 
+use super::webhook::Webhook;
 use crate::host::settings::Settings;
 use crate::host::supervise::note;
 use crate::host::{Host, values};
-use crate::http_client;
+use crate::http_client::{Client, Patience, Proxies, Request};
 
 /// How many messages may be under way; more are dropped.
 const MOST: usize = 32;
 
-/// How long one try may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one try may take, of those that are counted here.
+const ONCE: Patience =
+    Patience { attempts: 1, connect: Duration::from_secs(10), answer: Duration::from_secs(10) };
 
 /// The pauses between tries.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(25)];
@@ -109,9 +112,10 @@ impl Host {
 }
 
 async fn deliver(url: &str, body: &str) -> Result<(), String> {
+    let webhook = Webhook::parse(url)?;
     let mut pauses = PAUSES.iter();
     loop {
-        match attempt(url, body).await {
+        match attempt(&webhook, body).await {
             Ok(()) => return Ok(()),
             Err(Missed::ForGood(why)) => return Err(why),
             Err(Missed::ForNow(why)) => match pauses.next() {
@@ -122,12 +126,19 @@ async fn deliver(url: &str, body: &str) -> Result<(), String> {
     }
 }
 
-async fn attempt(url: &str, body: &str) -> Result<(), Missed> {
-    match http_client::post_json(url, body.to_owned(), PATIENCE).await {
+async fn attempt(webhook: &Webhook, body: &str) -> Result<(), Missed> {
+    let proxies = Proxies::of_env(|name| std::env::var(name).ok());
+    // What is told holds no secret, and within a network of one's own a webhook often has no TLS.
+    let client = Client::new(None, true, proxies, ONCE.answer);
+    let body = Zeroizing::new(body.as_bytes().to_vec());
+    let request =
+        Request::post(&webhook.server, webhook.path.as_str(), "application/json", body).patience(ONCE);
+    match client.tell(&request).await {
         Ok(200..=299) => Ok(()),
         Ok(status @ (408 | 425 | 429 | 500..=599)) => Err(Missed::ForNow(format!("it answered {status}"))),
         // A redirect is not followed: the message would go where nobody said it may.
         Ok(status) => Err(Missed::ForGood(format!("it answered {status}"))),
-        Err(why) => Err(Missed::ForNow(why)),
+        // Without the hint: it speaks of what can be said of a store in the manifest.
+        Err(trouble) => Err(Missed::ForNow(format!("it {}", trouble.what))),
     }
 }

@@ -7,10 +7,10 @@ use windlass_core::store::{Address, Edition, Store};
 use zeroize::Zeroizing;
 
 use super::encode;
-use super::http::{Answer, Client, METADATA, Request, credential, is_passing};
 use super::payload::{Payload, Text};
-use super::session;
+use super::session::{self, METADATA};
 use super::surroundings::Surroundings;
+use crate::http_client::{Answer, Client, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
 
 const FORM: &str = "application/x-www-form-urlencoded";

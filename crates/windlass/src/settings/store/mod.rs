@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! places -by store, by path-> Session (log in) -read-> Payload -field-> Secret
-//!                                      \ http: TLS, attempts, limits
+//!                                      \ http_client: TLS, attempts, limits
 //! ```
 //!
 //! [`fetch`] asks all stores at the same time, each for every path once, within the time that its
@@ -17,7 +17,6 @@ mod encode;
 mod fault;
 mod fetch;
 mod gcp;
-mod http;
 mod payload;
 mod session;
 mod surroundings;

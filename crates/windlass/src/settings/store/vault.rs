@@ -7,10 +7,10 @@ use windlass_core::store::{Address, Edition, Kind, Store, VaultAuth};
 use zeroize::Zeroizing;
 
 use super::encode;
-use super::http::{Answer, Client, Request, credential, is_passing};
 use super::payload::{Fields, Payload, Text};
 use super::session;
 use super::surroundings::Surroundings;
+use crate::http_client::{Answer, Client, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
 
 /// A Vault, and a token for it.

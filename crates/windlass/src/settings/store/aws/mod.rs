@@ -13,10 +13,10 @@ use windlass_core::settings::Secret;
 use windlass_core::store::{Address, Edition, Kind, Store};
 use zeroize::Zeroizing;
 
-use super::http::{Answer, Client, Request, credential, is_passing};
 use super::payload::{Payload, Text};
 use super::session;
 use super::surroundings::Surroundings;
+use crate::http_client::{Answer, Client, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
 use credentials::Found;
 use profile::Profiles;

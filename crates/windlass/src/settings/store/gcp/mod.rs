@@ -11,10 +11,10 @@ use windlass_core::settings::Secret;
 use windlass_core::store::{Address, Edition, Kind, Store};
 use zeroize::Zeroizing;
 
-use super::http::{Answer, Client, Request, credential, is_passing};
 use super::payload::{Payload, Text};
 use super::session;
 use super::surroundings::Surroundings;
+use crate::http_client::{Answer, Client, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
 
 /// Secret Manager, and a token for it.
