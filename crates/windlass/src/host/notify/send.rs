@@ -142,3 +142,41 @@ async fn attempt(webhook: &Webhook, body: &str) -> Result<(), Missed> {
         Err(trouble) => Err(Missed::ForNow(format!("it {}", trouble.what))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn attempt_at(address: &str) -> Result<(), Missed> {
+        let webhook = Webhook::parse(address).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(attempt(&webhook, "{}"))
+    }
+
+    #[test]
+    fn what_went_wrong_is_told_without_the_secret_part_of_the_address() {
+        // Bound and let go: nobody listens there.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let Err(Missed::ForNow(why)) = attempt_at(&format!("https://127.0.0.1:{port}/secret?secret")) else {
+            panic!("it was told, or given up");
+        };
+        assert_eq!(why, format!("it cannot be reached at https://127.0.0.1:{port}: connection refused"));
+    }
+
+    #[test]
+    fn whoever_answers_has_been_told_however_long_the_answer_goes_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 200 Said\r\nContent-Length: 9999999999\r\n\r\n").unwrap();
+            // Until the client has gone.
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        assert!(attempt_at(&format!("http://{address}/")).is_ok());
+        server.join().unwrap();
+    }
+}
