@@ -12,9 +12,8 @@ use crate::trouble::{Trouble, Whose};
 /// The most that a proxy may say before it lets a connection through.
 const LONGEST: usize = 8 << 10;
 
-/// The variables that name the proxy; the first that is not empty holds.
+/// The variables that name the proxy, or what is asked without it: of each, the first that is not empty.
 const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
-/// Those that name what is asked without it.
 const WITHOUT: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
 /// What the environment says about proxies.
@@ -32,6 +31,11 @@ pub(super) struct Proxy {
 }
 
 impl Proxies {
+    /// All the variables that are looked at.
+    pub(crate) fn variables() -> impl Iterator<Item = &'static str> {
+        PROXY.into_iter().chain(WITHOUT)
+    }
+
     /// Those that these variables name.
     pub(crate) fn of_env(variable: impl Fn(&str) -> Option<String>) -> Self {
         let first =
