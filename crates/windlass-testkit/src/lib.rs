@@ -2,10 +2,11 @@
 //!
 //! [`sample`] makes specifications, [`world`] is a host that exists in memory only, [`simulator`]
 //! drives the engine's loop over it with every kind of crash, and [`hostile`] are processes that
-//! behave badly. [`sandbox`] runs the real program.
+//! behave badly. [`sandbox`] runs the real program. [`tunnel`] is a way out through a proxy.
 
 pub mod hostile;
 pub mod sample;
 pub mod sandbox;
 pub mod simulator;
+pub mod tunnel;
 pub mod world;

@@ -28,6 +28,7 @@ pub mod schedule;
 pub mod settings;
 mod sys;
 pub mod transport;
+mod trouble;
 mod trust;
 
 /// Sees to it that this process leaves no core dump, whatever becomes of it.

@@ -9,11 +9,13 @@ use windlass_core::units::{Bytes, Span};
 
 use crate::engine::Journal;
 use crate::host;
+use crate::http_client::Proxies;
 use crate::layout::{self, Layout};
 use crate::runtime::process::{self, RuntimeError};
 
 /// What the host side is told of the environment it is started in: what processes need of the system,
-/// and nothing that could be a secret.
+/// and what it needs itself to reach others. Nothing in it may be a secret but the password of a proxy,
+/// which no process of an application is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment(Vec<(String, String)>);
 
@@ -47,7 +49,8 @@ impl Environment {
             "WINDLASS_HOME",
             "WINDLASS_FAILPOINT",
         ];
-        Self(KEPT.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?))).collect())
+        let kept = KEPT.into_iter().chain(Proxies::variables());
+        Self(kept.filter_map(|key| Some((key.to_owned(), std::env::var(key).ok()?))).collect())
     }
 
     /// That in which the host side was started last: with the machine there is no person whose path

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 use windlass_testkit::sandbox::{Manifest, Sandbox, until};
+use windlass_testkit::tunnel;
 
 use super::{WINDLASS, line};
 
@@ -68,6 +69,10 @@ impl Listener {
         Self::answering(Some(format!("HTTP/1.1 {status} .\r\n{header}Content-Length: 0\r\n\r\n")))
     }
 
+    fn port(&self) -> u16 {
+        self.address.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
     fn heard(&self) -> Vec<serde_json::Value> {
         let heard = self.heard.lock().unwrap();
         heard.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
@@ -93,9 +98,10 @@ fn body(reader: &mut impl BufRead) -> Option<String> {
     Some(String::from_utf8(bytes).unwrap())
 }
 
-/// A server's configuration with a certificate for `localhost`, which is written to `path`.
-fn certified(path: &Path) -> Arc<ServerConfig> {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+/// A server's configuration with a certificate for these hosts, which is written to `path`.
+fn certified(hosts: &[&str], path: &Path) -> Arc<ServerConfig> {
+    let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();
+    let made = rcgen::generate_simple_self_signed(hosts).unwrap();
     std::fs::write(path, made.cert.pem()).unwrap();
     let key = PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -169,11 +175,11 @@ fn those_who_asked_are_told_and_no_run_waits_for_them() {
 fn a_secret_address_is_told_only_to_whom_is_trusted() {
     let directory = tempfile::tempdir().unwrap();
     let known = directory.path().join("known.pem");
-    let trusted = Listener::encrypted(certified(&known));
-    let stranger = Listener::encrypted(certified(&directory.path().join("stranger.pem")));
+    let trusted = Listener::encrypted(certified(&["localhost"], &known));
+    let stranger = Listener::encrypted(certified(&["localhost"], &directory.path().join("stranger.pem")));
     let mut more = String::new();
     for (name, listener) in [("trusted", &trusted), ("stranger", &stranger)] {
-        let port = listener.address.rsplit(':').next().unwrap();
+        let port = listener.port();
         more += &format!("[notify.{name}]\nurl = \"https://localhost:{port}/x\"\non = [\"deployed\"]\n");
     }
     let mut sandbox = Sandbox::with(WINDLASS, &Manifest { more, ..Manifest::small() });
@@ -183,6 +189,35 @@ fn a_secret_address_is_told_only_to_whom_is_trusted() {
     assert_eq!(trusted.heard()[0]["event"], "deployed");
     until("the stranger to be tried", || (stranger.silent.load(Ordering::Relaxed) > 0).then_some(()));
     assert!(stranger.heard().is_empty());
+    sandbox.down();
+}
+
+/// The host side reads `HTTPS_PROXY` and `NO_PROXY` as whoever deploys has them; the application does not.
+#[test]
+fn a_message_goes_through_the_proxy_that_the_machine_needs() {
+    let directory = tempfile::tempdir().unwrap();
+    let known = directory.path().join("known.pem");
+    // The second is this machine too, and yet none of the addresses that are asked without a proxy anyway.
+    let listener = Listener::encrypted(certified(&["hooks.test", "0.0.0.0"], &known));
+    let (port, asked) = tunnel::to(listener.port());
+    let mut more = String::new();
+    for (name, host) in [("team", "hooks.test"), ("near", "0.0.0.0")] {
+        more += &format!("[notify.{name}]\nurl = \"https://{host}:{}/x\"\n", listener.port());
+        more += "on = [\"deployed\"]\n";
+    }
+    let mut sandbox = Sandbox::with(WINDLASS, &Manifest { more, ..Manifest::small() });
+    sandbox.set("SSL_CERT_FILE", known.to_str().unwrap());
+    sandbox.set("HTTPS_PROXY", &format!("http://ada:hunter2@127.0.0.1:{port}"));
+    sandbox.set("no_proxy", "0.0.0.0");
+    sandbox.succeed(&["deploy"]);
+    until("both messages", || (listener.heard().len() == 2).then_some(()));
+    assert!(listener.heard().iter().all(|message| message["event"] == "deployed"), "{:?}", listener.heard());
+    let asked = asked.join().unwrap();
+    assert!(asked.starts_with(&format!("CONNECT hooks.test:{} HTTP/1.1\r\n", listener.port())), "{asked}");
+    assert!(asked.contains("Proxy-Authorization: Basic YWRhOmh1bnRlcjI=\r\n"), "{asked}");
+    for process in sandbox.running("web") {
+        assert!(!process.env.iter().any(|variable| variable.contains("hunter2")), "{:?}", process.env);
+    }
     sandbox.down();
 }
 

@@ -41,7 +41,7 @@ fn a_store_that_fails_every_time_is_asked_five_times() {
          sealed, starting or overloaded? Try again when it serves"
     );
     assert_eq!(server.seen().len(), 5);
-    assert_eq!((fault(&fetched).whose, fault(&fetched).retry), (Whose::Store, true));
+    assert_eq!((fault(&fetched).whose, fault(&fetched).retry), (Whose::Server, true));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn what_does_not_speak_http_is_told_of() {
     let said = told(&ask(&declared, &[PLACE], &ENV), server.port);
     assert!(
         said.starts_with("the store vault broke off the exchange at http://127.0.0.1:PORT: ")
-            && said.ends_with("; is that the store itself, and does it speak HTTP?"),
+            && said.ends_with("; is that the server itself, and does it speak HTTP?"),
         "{said}"
     );
 }

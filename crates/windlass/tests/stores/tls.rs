@@ -1,7 +1,5 @@
 //! Encrypted stores: whom to trust, and the way through a proxy.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,6 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use windlass_testkit::tunnel;
 
 use crate::kit::{ask_in, told, values};
 use crate::server::Server;
@@ -96,39 +95,11 @@ fn a_server_without_tls_is_told_of() {
     );
 }
 
-/// A proxy that lets through to this machine, whatever the host's name, whoever says who they are.
-/// Answers its port, and what it was asked.
-fn proxy(port: u16) -> (u16, std::thread::JoinHandle<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let own = listener.local_addr().unwrap().port();
-    let asked = std::thread::spawn(move || {
-        let (mut client, _) = listener.accept().unwrap();
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") {
-            client.read_exact(&mut byte).unwrap();
-            head.push(byte[0]);
-        }
-        let mut server = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
-        let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-        let there = std::thread::spawn(move || {
-            let _ = std::io::copy(&mut from_client, &mut to_server);
-            let _ = to_server.shutdown(std::net::Shutdown::Write);
-        });
-        let _ = std::io::copy(&mut server, &mut client);
-        let _ = client.shutdown(std::net::Shutdown::Both);
-        there.join().unwrap();
-        String::from_utf8(head).unwrap()
-    });
-    (own, asked)
-}
-
 #[test]
 fn a_proxy_lets_through_and_reads_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let server = Server::encrypted(certified(directory.path(), "vault.test"), answer);
-    let (port, asked) = proxy(server.port);
+    let (port, asked) = tunnel::to(server.port);
     let stores = declared("vault.test", server.port, "ca = \"ca.pem\"\n");
     let proxy = format!("http://ada:sec-5d7e1a2b@127.0.0.1:{port}");
     let env = [("VAULT_TOKEN", TOKEN), ("HTTPS_PROXY", proxy.as_str())];

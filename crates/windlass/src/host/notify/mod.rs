@@ -3,5 +3,6 @@
 
 mod occasions;
 mod send;
+mod webhook;
 
 pub(super) use send::Post;

@@ -11,17 +11,20 @@ use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::notice::Notice;
 use windlass_core::spec::{Notify, Reference, Spec};
+use zeroize::Zeroizing;
 
+use super::webhook::Webhook;
 use crate::host::settings::Settings;
 use crate::host::supervise::note;
 use crate::host::{Host, values};
-use crate::http_client;
+use crate::http_client::{Client, Patience, Proxies, Request};
 
 /// How many messages may be under way; more are dropped.
 const MOST: usize = 32;
 
-/// How long one try may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long one try may take, of those that are counted here.
+const ONCE: Patience =
+    Patience { attempts: 1, connect: Duration::from_secs(10), answer: Duration::from_secs(10) };
 
 /// The pauses between tries.
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(25)];
@@ -109,9 +112,10 @@ impl Host {
 }
 
 async fn deliver(url: &str, body: &str) -> Result<(), String> {
+    let webhook = Webhook::parse(url)?;
     let mut pauses = PAUSES.iter();
     loop {
-        match attempt(url, body).await {
+        match attempt(&webhook, body).await {
             Ok(()) => return Ok(()),
             Err(Missed::ForGood(why)) => return Err(why),
             Err(Missed::ForNow(why)) => match pauses.next() {
@@ -122,12 +126,57 @@ async fn deliver(url: &str, body: &str) -> Result<(), String> {
     }
 }
 
-async fn attempt(url: &str, body: &str) -> Result<(), Missed> {
-    match http_client::post_json(url, body.to_owned(), PATIENCE).await {
+async fn attempt(webhook: &Webhook, body: &str) -> Result<(), Missed> {
+    let proxies = Proxies::of_env(|name| std::env::var(name).ok());
+    // What is told holds no secret, and within a network of one's own a webhook often has no TLS.
+    let client = Client::new(None, true, proxies, ONCE.answer);
+    let body = Zeroizing::new(body.as_bytes().to_vec());
+    let request =
+        Request::post(&webhook.server, webhook.path.as_str(), "application/json", body).patience(ONCE);
+    match client.tell(&request).await {
         Ok(200..=299) => Ok(()),
         Ok(status @ (408 | 425 | 429 | 500..=599)) => Err(Missed::ForNow(format!("it answered {status}"))),
         // A redirect is not followed: the message would go where nobody said it may.
         Ok(status) => Err(Missed::ForGood(format!("it answered {status}"))),
-        Err(why) => Err(Missed::ForNow(why)),
+        // Without the hint: it speaks of what can be said of a store in the manifest.
+        Err(trouble) => Err(Missed::ForNow(format!("it {}", trouble.what))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn attempt_at(address: &str) -> Result<(), Missed> {
+        let webhook = Webhook::parse(address).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(attempt(&webhook, "{}"))
+    }
+
+    #[test]
+    fn what_went_wrong_is_told_without_the_secret_part_of_the_address() {
+        // Bound and let go: nobody listens there.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let Err(Missed::ForNow(why)) = attempt_at(&format!("https://127.0.0.1:{port}/secret?secret")) else {
+            panic!("it was told, or given up");
+        };
+        assert_eq!(why, format!("it cannot be reached at https://127.0.0.1:{port}: connection refused"));
+    }
+
+    #[test]
+    fn whoever_answers_has_been_told_however_long_the_answer_goes_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.write_all(b"HTTP/1.1 200 Said\r\nContent-Length: 9999999999\r\n\r\n").unwrap();
+            // Until the client has gone.
+            let _ = stream.read_to_end(&mut Vec::new());
+        });
+        assert!(attempt_at(&format!("http://{address}/")).is_ok());
+        server.join().unwrap();
     }
 }

@@ -7,11 +7,11 @@ use windlass_core::store::{Address, Edition, Store};
 use zeroize::Zeroizing;
 
 use super::encode;
-use super::fault::{Trouble, Whose};
-use super::http::{Answer, Client, METADATA, Request, credential, is_passing};
 use super::payload::{Payload, Text};
-use super::session;
+use super::session::{self, METADATA};
 use super::surroundings::Surroundings;
+use crate::http_client::{Answer, Client, Request, credential, is_passing};
+use crate::trouble::{Trouble, Whose};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 /// The version of Key Vault's protocol.
@@ -71,7 +71,7 @@ impl Azure {
                  does the vault's firewall let this machine through?",
             )),
             status => Err(Trouble::new(
-                Whose::Store,
+                Whose::Server,
                 format!("answers HTTP {status} for {path}, which Key Vault does not"),
                 "is `address` that of the vault?",
             )),
@@ -86,7 +86,7 @@ fn payload(path: &str, answer: &Answer) -> Result<Payload, Trouble> {
     }
     let shown: Shown = serde_json::from_slice(&answer.body).map_err(|_| {
         let what = format!("answers for {path} what is no secret of Key Vault");
-        Trouble::new(Whose::Store, what, "is `address` that of the vault?")
+        Trouble::new(Whose::Server, what, "is `address` that of the vault?")
     })?;
     Ok(Payload::Text(shown.value.0))
 }

@@ -14,11 +14,11 @@ use tokio::time::{Instant, timeout_at};
 use windlass_core::settings::Secret;
 use zeroize::Zeroizing;
 
-use super::fault::{Trouble, Whose};
 use super::payload::Payload;
 use super::surroundings::Surroundings;
 use crate::observe::printable;
 use crate::settings::Redactor;
+use crate::trouble::{Trouble, Whose};
 
 /// The most that a program may print: a secret is a short text.
 const LARGEST: usize = 1 << 20;
@@ -79,7 +79,7 @@ impl Program {
 
     fn value(&self, path: &str, program: &str, out: &[u8]) -> Result<Payload, Trouble> {
         let wrong = |what: &str, hint: &str| {
-            Trouble::new(Whose::Store, format!("did not get {path}: {program} {what}"), hint.to_owned())
+            Trouble::new(Whose::Server, format!("did not get {path}: {program} {what}"), hint.to_owned())
         };
         if out.len() > LARGEST {
             return Err(wrong(

@@ -4,6 +4,8 @@ use std::fmt;
 
 use windlass_core::store::Place;
 
+use crate::trouble::{Trouble, Whose};
+
 /// Why settings have no value from a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreFault {
@@ -23,17 +25,19 @@ pub struct StoreFault {
     pub retry: bool,
 }
 
-/// Whose fault it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// The manifest names what is not there.
-    Manifest,
-    /// Whoever deploys has no credentials, wrong ones, or too few rights.
-    Deployer,
-    /// The store does not do what it should.
-    Store,
-    /// The store cannot be reached.
-    Network,
+impl StoreFault {
+    /// A store's trouble, and the places whose values are missing because of it.
+    pub(super) fn new(store: &str, trouble: Trouble, places: Vec<Place>, whole: bool) -> Self {
+        Self {
+            store: store.to_owned(),
+            places,
+            whole,
+            message: format!("the store {store} {}", trouble.what),
+            hint: trouble.hint,
+            whose: trouble.whose,
+            retry: trouble.retry,
+        }
+    }
 }
 
 impl fmt::Display for StoreFault {
@@ -43,36 +47,3 @@ impl fmt::Display for StoreFault {
 }
 
 impl std::error::Error for StoreFault {}
-
-/// A fault before it is known which store and which settings it concerns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
-    /// What happened: the rest of a sentence that begins with "the store NAME".
-    pub(super) what: String,
-    pub(super) hint: String,
-    pub(super) whose: Whose,
-    pub(super) retry: bool,
-}
-
-impl Trouble {
-    pub(super) fn new(whose: Whose, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: hint.into(), whose, retry: false }
-    }
-
-    /// It may go well later.
-    pub(super) fn passing(self) -> Self {
-        Self { retry: true, ..self }
-    }
-
-    pub(super) fn of(self, store: &str, places: Vec<Place>, whole: bool) -> StoreFault {
-        StoreFault {
-            store: store.to_owned(),
-            places,
-            whole,
-            message: format!("the store {store} {}", self.what),
-            hint: self.hint,
-            whose: self.whose,
-            retry: self.retry,
-        }
-    }
-}

@@ -7,9 +7,10 @@ use indexmap::IndexMap;
 use windlass_core::settings::Secret;
 use windlass_core::store::{Edition, Place, Store};
 
-use super::fault::{StoreFault, Trouble, Whose};
+use super::fault::StoreFault;
 use super::session::Session;
 use super::surroundings::Surroundings;
+use crate::trouble::{Trouble, Whose};
 
 /// How many questions one store is asked at the same time.
 const AT_ONCE: usize = 8;
@@ -40,7 +41,9 @@ pub fn fetch(stores: &IndexMap<String, Store>, places: &[Place], around: &Surrou
             let trouble =
                 Trouble::new(Whose::Deployer, format!("cannot be asked: {why}"), "try again").passing();
             let faults = by_store(stores, places).into_iter();
-            let faults = faults.map(|(name, _, places)| trouble.clone().of(name, places, true)).collect();
+            let faults = faults
+                .map(|(name, _, places)| StoreFault::new(name, trouble.clone(), places, true))
+                .collect();
             Fetched { values: IndexMap::new(), faults }
         };
         match asked.join() {
@@ -78,7 +81,10 @@ async fn one(name: &str, store: &Store, places: Vec<Place>, around: &Surrounding
     let session = match Session::open(store, around).await {
         Ok(session) => session,
         Err(trouble) => {
-            return Fetched { values: IndexMap::new(), faults: vec![trouble.of(name, places, true)] };
+            return Fetched {
+                values: IndexMap::new(),
+                faults: vec![StoreFault::new(name, trouble, places, true)],
+            };
         }
     };
     let mut by_path: IndexMap<(String, Option<Edition>), Vec<Place>> = IndexMap::new();
@@ -97,7 +103,7 @@ async fn one(name: &str, store: &Store, places: Vec<Place>, around: &Surrounding
         let payload = match payload {
             Ok(payload) => payload,
             Err(trouble) => {
-                fetched.faults.push(trouble.of(name, places, false));
+                fetched.faults.push(StoreFault::new(name, trouble, places, false));
                 continue;
             }
         };
@@ -106,7 +112,7 @@ async fn one(name: &str, store: &Store, places: Vec<Place>, around: &Surrounding
                 Ok(value) => {
                     fetched.values.insert(place, value);
                 }
-                Err(trouble) => fetched.faults.push(trouble.of(name, vec![place], false)),
+                Err(trouble) => fetched.faults.push(StoreFault::new(name, trouble, vec![place], false)),
             }
         }
     }

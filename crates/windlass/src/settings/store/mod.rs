@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! places -by store, by path-> Session (log in) -read-> Payload -field-> Secret
-//!                                      \ http: TLS, attempts, limits
+//!                                      \ http_client: TLS, attempts, limits
 //! ```
 //!
 //! [`fetch`] asks all stores at the same time, each for every path once, within the time that its
@@ -17,12 +17,13 @@ mod encode;
 mod fault;
 mod fetch;
 mod gcp;
-mod http;
 mod payload;
 mod session;
 mod surroundings;
 mod vault;
 
-pub use fault::{StoreFault, Whose};
+pub use fault::StoreFault;
 pub use fetch::{Fetched, fetch};
 pub use surroundings::Surroundings;
+
+pub use crate::trouble::Whose;

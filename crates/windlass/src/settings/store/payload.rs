@@ -7,8 +7,8 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use windlass_core::settings::Secret;
 use zeroize::Zeroize;
 
-use super::fault::{Trouble, Whose};
 use crate::observe::printable;
+use crate::trouble::{Trouble, Whose};
 
 /// How many names of fields a message lists.
 const LISTED: usize = 12;
@@ -62,7 +62,7 @@ impl Payload {
         if value.expose().contains('\0') {
             let what = format!("holds at {path} a value with a NUL character");
             return Err(Trouble::new(
-                Whose::Store,
+                Whose::Server,
                 what,
                 "no process can be handed such a value; store it as text",
             ));
@@ -76,7 +76,7 @@ fn pick(fields: &Fields, path: &str, field: &str) -> Result<Secret, Trouble> {
         Some(Value(Some(value))) => Ok(value.clone()),
         Some(Value(None)) => {
             let what = format!("holds at {path} a field {field:?} that is null");
-            Err(Trouble::new(Whose::Store, what, "store a value there"))
+            Err(Trouble::new(Whose::Server, what, "store a value there"))
         }
         None => {
             let what = format!("holds at {path} no field {field:?}");

@@ -8,12 +8,16 @@ use windlass_core::store::{Address, Edition, Kind, Store};
 use super::aws::Aws;
 use super::azure::Azure;
 use super::command::Program;
-use super::fault::{Trouble, Whose};
 use super::gcp::Gcp;
-use super::http::{Client, proxy::Proxies};
 use super::payload::Payload;
 use super::surroundings::Surroundings;
 use super::vault::Vault;
+use crate::http_client::{Client, Patience, Proxies};
+use crate::trouble::{Trouble, Whose};
+
+/// With the services in which a cloud's machine finds its own credentials: they are near, or not there.
+pub(super) const METADATA: Patience =
+    Patience { attempts: 2, connect: Duration::from_secs(1), answer: Duration::from_secs(3) };
 
 /// A store that answers.
 pub(super) enum Session {
@@ -58,7 +62,8 @@ fn client(store: &Store, around: &Surroundings) -> Client {
         _ => named,
     };
     let timeout: Duration = store.timeout.as_duration();
-    Client::new(authorities, store.insecure, Proxies::of_env(around), timeout)
+    let proxies = Proxies::of_env(|name| around.get(name).map(str::to_owned));
+    Client::new(authorities, store.insecure, proxies, timeout)
 }
 
 /// The address that the manifest or a variable names.

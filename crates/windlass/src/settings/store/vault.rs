@@ -7,11 +7,11 @@ use windlass_core::store::{Address, Edition, Kind, Store, VaultAuth};
 use zeroize::Zeroizing;
 
 use super::encode;
-use super::fault::{Trouble, Whose};
-use super::http::{Answer, Client, Request, credential, is_passing};
 use super::payload::{Fields, Payload, Text};
 use super::session;
 use super::surroundings::Surroundings;
+use crate::http_client::{Answer, Client, Request, credential, is_passing};
+use crate::trouble::{Trouble, Whose};
 
 /// A Vault, and a token for it.
 pub(super) struct Vault {
@@ -84,7 +84,7 @@ impl Vault {
             let what = format!("answers for {}/{path} what is no secret of the key-value engine", self.mount);
             let hint =
                 format!("is `address` that of Vault, and `version` ({}) that of the engine?", self.version);
-            Trouble::new(Whose::Store, what, hint)
+            Trouble::new(Whose::Server, what, hint)
         })
     }
 }
@@ -112,7 +112,7 @@ fn no_address() -> Trouble {
 
 fn strange(address: &Address, status: u16) -> Trouble {
     let what = format!("answers HTTP {status} at {address}, which Vault does not");
-    Trouble::new(Whose::Store, what, "is `address` that of Vault, and are `namespace` and `mount` right?")
+    Trouble::new(Whose::Server, what, "is `address` that of Vault, and are `namespace` and `mount` right?")
 }
 
 /// The token of whoever deploys.

@@ -6,12 +6,13 @@ use windlass_core::settings::Secret;
 use windlass_core::store::Address;
 use zeroize::Zeroizing;
 
-use super::super::fault::{Trouble, Whose};
-use super::super::http::{Client, METADATA, Request, credential, is_passing};
 use super::super::payload::Text;
+use super::super::session::METADATA;
 use super::super::surroundings::Surroundings;
 use super::profile::Profiles;
 use super::sign::Keys;
+use crate::http_client::{Client, Request, credential, is_passing};
+use crate::trouble::{Trouble, Whose};
 
 /// Keys, and where they are from.
 pub(super) struct Found {

@@ -13,11 +13,11 @@ use windlass_core::settings::Secret;
 use windlass_core::store::{Address, Edition, Kind, Store};
 use zeroize::Zeroizing;
 
-use super::fault::{Trouble, Whose};
-use super::http::{Answer, Client, Request, credential, is_passing};
 use super::payload::{Payload, Text};
 use super::session;
 use super::surroundings::Surroundings;
+use crate::http_client::{Answer, Client, Request, credential, is_passing};
+use crate::trouble::{Trouble, Whose};
 use credentials::Found;
 use profile::Profiles;
 use sign::Signing;
@@ -157,7 +157,7 @@ impl Aws {
                  machine's clock right?",
             ),
             _ => Trouble::new(
-                Whose::Store,
+                Whose::Server,
                 format!("answers HTTP {} for {path}, which says nothing that is known", answer.status),
                 "is its address right, and may the credentials ask it?",
             ),
@@ -174,7 +174,7 @@ fn payload(path: &str, answer: &Answer) -> Result<Payload, Trouble> {
     }
     let strange = |why: &str| {
         let what = format!("answers for {path} {why}");
-        Trouble::new(Whose::Store, what, "is its address that of Secrets Manager?")
+        Trouble::new(Whose::Server, what, "is its address that of Secrets Manager?")
     };
     let shown: Shown =
         serde_json::from_slice(&answer.body).map_err(|_| strange("what is no secret of Secrets Manager"))?;
@@ -184,7 +184,7 @@ fn payload(path: &str, answer: &Answer) -> Result<Payload, Trouble> {
             let bytes = STANDARD.decode(encoded.0.expose()).map_err(|_| strange("what is no base64"))?;
             let text = String::from_utf8(bytes).map_err(|_| {
                 Trouble::new(
-                    Whose::Store,
+                    Whose::Server,
                     format!("holds at {path} bytes that are no text"),
                     "a setting is a text: store it as SecretString, such as its base64",
                 )

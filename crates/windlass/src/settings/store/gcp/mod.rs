@@ -11,11 +11,11 @@ use windlass_core::settings::Secret;
 use windlass_core::store::{Address, Edition, Kind, Store};
 use zeroize::Zeroizing;
 
-use super::fault::{Trouble, Whose};
-use super::http::{Answer, Client, Request, credential, is_passing};
 use super::payload::{Payload, Text};
 use super::session;
 use super::surroundings::Surroundings;
+use crate::http_client::{Answer, Client, Request, credential, is_passing};
+use crate::trouble::{Trouble, Whose};
 
 /// Secret Manager, and a token for it.
 pub(super) struct Gcp {
@@ -78,7 +78,7 @@ impl Gcp {
                 "give the account the role roles/secretmanager.secretAccessor on it, and enable the API",
             )),
             status => Err(Trouble::new(
-                Whose::Store,
+                Whose::Server,
                 format!("answers HTTP {status} for {name}, which Secret Manager does not"),
                 "is its address right?",
             )),
@@ -100,7 +100,7 @@ fn payload(path: &str, answer: &Answer) -> Result<Payload, Trouble> {
     }
     let strange = |why: &str| {
         let what = format!("answers for {path} {why}");
-        Trouble::new(Whose::Store, what, "is its address that of Secret Manager? Try again")
+        Trouble::new(Whose::Server, what, "is its address that of Secret Manager? Try again")
     };
     let shown: Shown =
         serde_json::from_slice(&answer.body).map_err(|_| strange("what is no secret of Secret Manager"))?;
@@ -115,7 +115,7 @@ fn payload(path: &str, answer: &Answer) -> Result<Payload, Trouble> {
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| {
         let what = format!("holds at {path} bytes that are no text");
-        Trouble::new(Whose::Store, what, "a setting is a text: store its base64 instead")
+        Trouble::new(Whose::Server, what, "a setting is a text: store its base64 instead")
     })?;
     Ok(Payload::Text(Secret::new(text)))
 }

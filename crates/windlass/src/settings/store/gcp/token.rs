@@ -13,11 +13,12 @@ use windlass_core::settings::Secret;
 use zeroize::Zeroizing;
 
 use super::super::encode;
-use super::super::fault::{Trouble, Whose};
-use super::super::http::{Client, METADATA, Request, is_passing};
 use super::super::payload::Text;
+use super::super::session::METADATA;
 use super::super::surroundings::Surroundings;
 use super::google;
+use crate::http_client::{Client, Request, is_passing};
+use crate::trouble::{Trouble, Whose};
 
 const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
 const TOKENS: &str = "https://oauth2.googleapis.com/token";

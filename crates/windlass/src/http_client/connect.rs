@@ -14,9 +14,9 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use windlass_core::store::Address;
 
-use super::super::fault::{Trouble, Whose};
 use super::proxy::{self, Proxy};
 use super::tls;
+use crate::trouble::{Trouble, Whose};
 
 pub(super) type Sender = http1::SendRequest<Full<Bytes>>;
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -60,7 +60,7 @@ async fn handshake(
     let (sender, connection) =
         http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(|error| {
             let what = format!("broke off the connection to {address}: {error}");
-            Trouble::new(Whose::Network, what, "is that the store itself?").passing()
+            Trouble::new(Whose::Network, what, "is that the server itself?").passing()
         })?;
     // How it ends is seen by whoever waits for the answer.
     Ok((sender, Box::pin(async move { drop(connection.await) })))

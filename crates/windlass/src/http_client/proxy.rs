@@ -7,11 +7,14 @@ use tokio::net::TcpStream;
 use windlass_core::settings::Secret;
 use windlass_core::store::{Address, is_near};
 
-use super::super::fault::{Trouble, Whose};
-use super::super::surroundings::Surroundings;
+use crate::trouble::{Trouble, Whose};
 
 /// The most that a proxy may say before it lets a connection through.
 const LONGEST: usize = 8 << 10;
+
+/// The variables that name the proxy, or what is asked without it: of each, the first that is not empty.
+const PROXY: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+const WITHOUT: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
 /// What the environment says about proxies.
 #[derive(Default)]
@@ -28,10 +31,17 @@ pub(super) struct Proxy {
 }
 
 impl Proxies {
-    /// Those of these surroundings.
-    pub(crate) fn of_env(surroundings: &Surroundings) -> Self {
-        let proxy = surroundings.first(&["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]).map(parse);
-        let without = surroundings.first(&["no_proxy", "NO_PROXY"]).unwrap_or_default();
+    /// All the variables that are looked at.
+    pub(crate) fn variables() -> impl Iterator<Item = &'static str> {
+        PROXY.into_iter().chain(WITHOUT)
+    }
+
+    /// Those that these variables name.
+    pub(crate) fn of_env(variable: impl Fn(&str) -> Option<String>) -> Self {
+        let first =
+            |names: &[&str]| names.iter().filter_map(|name| variable(name)).find(|value| !value.is_empty());
+        let proxy = first(&PROXY).map(|text| parse(&text));
+        let without = first(&WITHOUT).unwrap_or_default();
         Self { proxy, without: without.split(',').map(|part| part.trim().to_ascii_lowercase()).collect() }
     }
 
@@ -142,9 +152,8 @@ mod tests {
     use super::*;
 
     fn proxies(proxy: &str, without: &str) -> Proxies {
-        let env = [("HTTPS_PROXY", proxy), ("NO_PROXY", without)]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Proxies::of_env(&Surroundings::new(std::path::Path::new("/"), env))
+        let env = [("https_proxy", ""), ("HTTPS_PROXY", proxy), ("NO_PROXY", without)];
+        Proxies::of_env(|name| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
     }
 
     fn used(proxies: &Proxies, address: &str) -> Option<String> {

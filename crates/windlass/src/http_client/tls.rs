@@ -1,4 +1,4 @@
-//! Whom to trust: the system's authorities, else those that are built in, and the manifest's own.
+//! Whom to trust: the system's authorities, else those that are built in, and those of a file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{self, CertificateError, ClientConfig, RootCertStore};
 use windlass_core::store::Address;
 
-use super::super::fault::{Trouble, Whose};
+use crate::trouble::{Trouble, Whose};
 use crate::trust;
 
 /// What encrypted connections are made with.
@@ -22,7 +22,7 @@ pub(super) fn config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, Tr
         .with_safe_default_protocol_versions()
         .map_err(|error| {
             Trouble::new(
-                Whose::Store,
+                Whose::Server,
                 format!("cannot be spoken to with TLS: {error}"),
                 "report this as a fault of Windlass",
             )
@@ -57,7 +57,7 @@ fn add(roots: &mut RootCertStore, path: &Path) -> Result<(), Trouble> {
 pub(super) fn trouble(address: &Address, error: &std::io::Error) -> Trouble {
     let Some(refused) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         let what = format!("broke off the connection to {address}: {error}");
-        return Trouble::new(Whose::Network, what, "is that the store itself?").passing();
+        return Trouble::new(Whose::Network, what, "is that the server itself?").passing();
     };
     let (what, hint) = match refused {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => (

@@ -8,15 +8,16 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, LOCATION, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::rustls::ClientConfig;
 use windlass_core::store::{Address, is_near};
 use zeroize::Zeroizing;
 
-use super::super::fault::{Trouble, Whose};
 use super::{connect, proxy::Proxies, tls};
+use crate::trouble::{Trouble, Whose};
 
-/// The largest answer that is read: a secret is a short text.
+/// The largest answer that is read: what is asked for is a short text.
 const LARGEST: usize = 1 << 20;
 /// How many redirects within one host are followed.
 const REDIRECTS: usize = 3;
@@ -34,12 +35,9 @@ pub(crate) struct Patience {
     pub(crate) answer: Duration,
 }
 
-/// For stores.
-pub(crate) const USUAL: Patience =
+/// Where a request says nothing else.
+const USUAL: Patience =
     Patience { attempts: 5, connect: Duration::from_secs(5), answer: Duration::from_secs(3600) };
-/// For the services in which a cloud's machine finds its own credentials: they are near, or not there.
-pub(crate) const METADATA: Patience =
-    Patience { attempts: 2, connect: Duration::from_secs(1), answer: Duration::from_secs(3) };
 
 /// A request.
 pub(crate) struct Request<'a> {
@@ -59,7 +57,7 @@ pub(crate) struct Answer {
     headers: HeaderMap,
 }
 
-/// Asks one store.
+/// Asks one server.
 pub(crate) struct Client {
     authorities: Option<PathBuf>,
     insecure: bool,
@@ -99,6 +97,11 @@ impl<'a> Request<'a> {
     pub(crate) fn patience(self, patience: Patience) -> Self {
         Self { patience, ..self }
     }
+
+    /// Path and query, as they are sent.
+    fn target(&self) -> String {
+        format!("{}{}", self.address.base, self.path)
+    }
 }
 
 /// A header that holds a credential: never shown, and never kept in a table of HTTP/2.
@@ -120,7 +123,8 @@ pub(crate) fn is_passing(answer: &Answer) -> bool {
 }
 
 impl Client {
-    /// A client whose requests together take no longer than `timeout`.
+    /// A client whose requests together take no longer than `timeout`. It trusts the `authorities` in
+    /// that file too, and sends over the net what is not encrypted only if it may be `insecure`.
     pub(crate) fn new(
         authorities: Option<PathBuf>,
         insecure: bool,
@@ -135,7 +139,7 @@ impl Client {
     fn too_late(&self, request: &Request<'_>, what: &str) -> Trouble {
         let within = self.timeout.min(request.patience.answer);
         let hint = "is it overloaded? timeout = \"1m\" in its table of the manifest waits longer";
-        Trouble::new(Whose::Store, format!("{what} within {within:?}"), hint).passing()
+        Trouble::new(Whose::Server, format!("{what} within {within:?}"), hint).passing()
     }
 
     /// Asks until there is an answer that `passing` does not expect to change.
@@ -166,21 +170,36 @@ impl Client {
         Err(self.too_late(request, "was not asked"))
     }
 
+    /// Sends it once, follows no redirect, and reads nothing of the answer but its status: whoever is
+    /// told something has been told then, whatever comes after it.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub(crate) async fn tell(&self, request: &Request<'_>) -> Result<u16, Trouble> {
+        self.once(request, &request.target(), async |answer| Ok(answer.status().as_u16())).await
+    }
+
     /// Follows what leads elsewhere on the same host: a path that is written differently.
     async fn redirected(&self, request: &Request<'_>) -> Result<Answer, Trouble> {
-        let mut path = format!("{}{}", request.address.base, request.path);
+        let mut path = request.target();
         for _ in 0..=REDIRECTS {
-            let answer = self.once(request, &path).await?;
+            let answer =
+                self.once(request, &path, async |answer| read(request.address, answer).await).await?;
             if !matches!(answer.status, 301 | 302 | 303 | 307 | 308) {
                 return Ok(answer);
             }
             path = same_host(request.address, &answer)?;
         }
         let what = format!("sends from one place to the next at {}", request.address);
-        Err(Trouble::new(Whose::Store, what, "is `address` that of the store itself?"))
+        Err(Trouble::new(Whose::Server, what, "is `address` that of the store itself?"))
     }
 
-    async fn once(&self, request: &Request<'_>, path: &str) -> Result<Answer, Trouble> {
+    async fn once<T>(
+        &self,
+        request: &Request<'_>,
+        path: &str,
+        read: impl AsyncFnOnce(http::Response<Incoming>) -> Result<T, Trouble>,
+    ) -> Result<T, Trouble> {
         let address = request.address;
         if !address.encrypted && !self.insecure && !is_near(&address.host) {
             return Err(Trouble::new(
@@ -196,7 +215,7 @@ impl Client {
             // The connection is driven beside the exchange, in this very task: dropping one drops both.
             let exchange = async {
                 let answer = sender.send_request(message).await.map_err(|error| broken(address, &error))?;
-                read(address, answer).await
+                read(answer).await
             };
             tokio::pin!(connection, exchange);
             tokio::select! {
@@ -232,7 +251,7 @@ impl Client {
 }
 
 impl Answer {
-    /// How long the store wishes that nobody asks again.
+    /// How long the server wishes that nobody asks again.
     fn retry_after(&self) -> Option<Duration> {
         let seconds = self.headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
         Some(Duration::from_secs(seconds))
@@ -260,12 +279,12 @@ fn message(request: &Request<'_>, path: &str) -> Result<http::Request<Full<Bytes
     })
 }
 
-async fn read(address: &Address, answer: http::Response<hyper::body::Incoming>) -> Result<Answer, Trouble> {
+async fn read(address: &Address, answer: http::Response<Incoming>) -> Result<Answer, Trouble> {
     let (head, mut body) = answer.into_parts();
     let announced = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     let too_large = || {
         let what = format!("answers with more than {LARGEST} bytes at {address}");
-        Trouble::new(Whose::Store, what, "a setting is a short text; is `address` that of the store itself?")
+        Trouble::new(Whose::Server, what, "a setting is a short text; is `address` that of the store itself?")
     };
     if announced.is_some_and(|length: usize| length > LARGEST) {
         return Err(too_large());
@@ -285,7 +304,7 @@ async fn read(address: &Address, answer: http::Response<hyper::body::Incoming>) 
 fn broken(address: &Address, error: &hyper::Error) -> Trouble {
     // hyper's own words: they hold nothing of the message.
     let what = format!("broke off the exchange at {address}: {error}");
-    let hint = "is that the store itself, and does it speak HTTP?";
+    let hint = "is that the server itself, and does it speak HTTP?";
     Trouble::new(Whose::Network, what, hint).passing()
 }
 
@@ -300,7 +319,7 @@ fn unable(request: &Request<'_>, answer: &Answer, attempt: u32) -> Trouble {
         _ => ("failed to answer", "look into its own log, and try again"),
     };
     let what = format!("{what} at {} (HTTP {}{times})", request.address, answer.status);
-    Trouble::new(Whose::Store, what, hint).passing()
+    Trouble::new(Whose::Server, what, hint).passing()
 }
 
 /// Where a redirect leads, as path and query, if it stays on the same host.
