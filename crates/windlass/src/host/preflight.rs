@@ -14,6 +14,7 @@ use super::resources::{blocking, facts};
 use super::settings::Settings;
 use super::{Host, contents};
 use crate::account::{self, Account};
+use crate::keeper::limits::{self, By, Capabilities};
 use crate::resource;
 
 impl Host {
@@ -23,6 +24,7 @@ impl Host {
         self.look_at_disk(plan, &mut wrong);
         self.look_at_tree(plan, &mut wrong).await?;
         look_at_memory(&plan.spec, &mut wrong);
+        look_at_limits(&plan.spec, &limits::capabilities(), &mut wrong);
         look_at_accounts(&plan.spec, &mut wrong);
         look_at_certificates(&plan.spec, &mut wrong);
         self.look_at_ports(&plan.spec, &mut wrong).await;
@@ -191,6 +193,16 @@ fn look_at_memory(spec: &Spec, wrong: &mut Vec<(String, String)>) {
     }
 }
 
+/// The keeper refuses to start what it cannot limit: that must be known before the first change.
+fn look_at_limits(spec: &Spec, here: &Capabilities, wrong: &mut Vec<(String, String)>) {
+    for limits::Held { whose, what, by } in limits::held(spec, here) {
+        if let By::Nothing(why) = by {
+            let message = format!("the {what} limit of {whose} cannot be held here: {why}");
+            wrong.push((message, limits::REMEDY.to_owned()));
+        }
+    }
+}
+
 fn look_at_accounts(spec: &Spec, wrong: &mut Vec<(String, String)>) {
     let services = spec.services.values().map(|service| &service.user);
     let jobs = spec.jobs.values().map(|job| &job.user);
@@ -230,4 +242,51 @@ async fn look_at_programs(spec: &Spec, wrong: &mut Vec<(String, String)>) -> Res
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = r#"
+        [app]
+        name = "shop"
+
+        [services.web]
+        command = "sleep 1000"
+        limits = { cpu = 0.5, memory = "64MiB" }
+
+        [jobs.migrate]
+        command = "true"
+        limits = { cpu = 1 }
+    "#;
+
+    fn wrong_where_cpu_is_held_by(cpu: By) -> Vec<String> {
+        let (manifest, diags) = windlass_core::manifest::load(MANIFEST);
+        assert_eq!(diags, []);
+        let settings = IndexMap::new();
+        let spec = windlass_core::resolve::resolve(&manifest.unwrap(), "local", &settings).unwrap();
+        let here = Capabilities {
+            cpu,
+            memory: By::Each { limit: "RLIMIT_DATA" },
+            files: By::Each { limit: "RLIMIT_NOFILE" },
+            files_max: None,
+            processes: By::Account { limit: "RLIMIT_NPROC" },
+        };
+        let mut wrong = Vec::new();
+        look_at_limits(&spec, &here, &mut wrong);
+        wrong.into_iter().map(|(message, _)| message).collect()
+    }
+
+    #[test]
+    fn a_limit_that_nothing_holds_is_refused() {
+        assert_eq!(
+            wrong_where_cpu_is_held_by(By::Nothing("no control group can be made here")),
+            [
+                "the cpu limit of services.web cannot be held here: no control group can be made here",
+                "the cpu limit of jobs.migrate cannot be held here: no control group can be made here",
+            ]
+        );
+        assert_eq!(wrong_where_cpu_is_held_by(By::ControlGroup { version: 2 }), [""; 0]);
+    }
 }

@@ -1,7 +1,7 @@
 //! Limits: by control groups where this machine lets us, by resource limits where that is honest.
 
 use rustix::process::{Resource, Rlimit, getrlimit};
-use windlass_core::spec::Limits;
+use windlass_core::spec::{Limits, Spec};
 
 use super::cgroup::{Controller, Group, Place, Version};
 
@@ -67,6 +67,36 @@ pub fn capabilities() -> Capabilities {
     }
 }
 
+/// A limit of the manifest, and by what this machine holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Whose it is, such as `services.web`.
+    pub whose: String,
+    /// What is limited, such as `cpu`.
+    pub what: &'static str,
+    /// By what.
+    pub by: By,
+}
+
+/// All limits of the manifest that depend on what this machine can do.
+#[must_use]
+pub fn held(spec: &Spec, here: &Capabilities) -> Vec<Held> {
+    let services = spec.services.iter().map(|(name, service)| (format!("services.{name}"), &service.limits));
+    let jobs = spec.jobs.iter().map(|(name, job)| (format!("jobs.{name}"), &job.limits));
+    let crons = spec.crons.iter().map(|(name, cron)| (format!("crons.{name}"), &cron.limits));
+    let mut found = Vec::new();
+    for (whose, limits) in services.chain(jobs).chain(crons) {
+        let asked = [
+            ("cpu", limits.cpu_millis.is_some(), &here.cpu),
+            ("memory", limits.memory.is_some(), &here.memory),
+            ("processes", limits.processes.is_some(), &here.processes),
+        ];
+        let asked = asked.into_iter().filter(|(_, asked, _)| *asked);
+        found.extend(asked.map(|(what, _, by)| Held { whose: whose.clone(), what, by: by.clone() }));
+    }
+    found
+}
+
 /// The limits of one launch, ready to be applied.
 #[derive(Debug, Default)]
 pub(super) struct Applied {
@@ -106,10 +136,11 @@ pub(super) fn prepare(name: &str, limits: &Limits) -> Result<Applied, String> {
     Ok(Applied { group: Group::create(name, &groups)?, resources })
 }
 
+/// What to do about a limit that nothing can hold.
+pub const REMEDY: &str = "leave the limit out, or run under a systemd that delegates control groups";
+
 fn refused(what: &str) -> String {
-    format!(
-        "nothing on this machine can limit {what}: no control group can be made here; leave the limit out, or run under a systemd that delegates control groups"
-    )
+    format!("nothing on this machine can limit {what}: no control group can be made here; {REMEDY}")
 }
 
 const fn both(amount: u64) -> Rlimit {

@@ -1,6 +1,6 @@
 //! `windlass apply FILE`
 
-use windlass_core::plan::carried;
+use windlass_core::plan::{Request, carried};
 use windlass_core::protocol::{Answer, Ask};
 
 use super::plan_file::PlanFile;
@@ -22,13 +22,10 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
             format!("add --env {}, or plan again", plan.spec.environment),
         ));
     }
-    if plan.is_empty() {
-        return Ok(request::nothing_to_do(context, &plan));
-    }
     let stale = |what: &str| {
         Failure::new(REFUSED, format!("the plan is stale: {what}"), "plan again, and apply that")
     };
-    let (spec, values) = context.specification(&project)?.under(&key);
+    let (wanted, values) = context.wanted(&project, &context.specification(&project)?, &key)?;
     let mut client = Client::start(&project.layout).await?;
     let observed = match client.ask(&Ask::Observe).await? {
         Answer::Observed { observed, .. } if observed.fingerprint() == plan.base => observed,
@@ -36,8 +33,15 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
         _ => return Err(unexpected()),
     };
     request::refuse_older_secrets(&observed, &plan.spec, args.allow_older_secrets)?;
-    if carried(spec, &plan.request, &observed).as_ref() != Ok(&plan.spec) {
+    if carried(wanted.spec, &plan.request, &observed).as_ref() != Ok(&plan.spec) {
         return Err(stale("the manifest or a setting has changed since it was made"));
+    }
+    // A plan without a step is stale too: that there is nothing to do is no longer true.
+    if plan.request == Request::Deploy && wanted.source.digest != plan.tree.source.digest {
+        return Err(stale("the source has changed since it was made"));
+    }
+    if plan.is_empty() {
+        return Ok(request::nothing_to_do(context, &plan));
     }
     let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
     follow::run(context, &project, client, begin).await

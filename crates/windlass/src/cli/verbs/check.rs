@@ -1,10 +1,8 @@
 //! `windlass check`
 
-use windlass_core::spec::Spec;
-
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::keeper::limits::{self, By, Capabilities};
+use crate::keeper::limits::{self, By, Held};
 use crate::project::version;
 use crate::resource;
 
@@ -13,26 +11,44 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let specified = context.known(&project)?;
     let spec = specified.spec();
     context.tell_left_out(specified.left_out());
-    for name in version::kept_settings(&project.directory) {
-        context.say(&format!(
-            "warning: {name}: git keeps it, so everybody who has the source has its secrets; \
-             run: git rm --cached {name}, add it to .gitignore, and change the secrets"
-        ));
-    }
     let diags = &project.warnings;
     if !context.options.json && !diags.is_empty() {
         context.draw(diags, project.manifest.text(), &project.file);
     }
-    for wrong in limits_beyond(spec, &limits::capabilities()) {
-        context.say(&format!("warning: {wrong}"));
+    let mut doubts: Vec<(&str, String)> = Vec::new();
+    for name in version::kept_settings(&project.directory) {
+        let message = format!(
+            "{name}: git keeps it, so everybody who has the source has its secrets; \
+             run: git rm --cached {name}, add it to .gitignore, and change the secrets"
+        );
+        doubts.push(("settings-in-git", message));
     }
+    let held = limits::held(spec, &limits::capabilities());
+    doubts.extend(held.iter().filter_map(|held| Some(("limit-not-held", beyond(held)?))));
     for (name, resource) in &spec.resources {
         if let Err(fault) = resource::check(resource) {
-            context.say(&format!("warning: on this machine {name} cannot run: {}", fault.message));
+            let message = format!("on this machine {name} cannot run: {}", fault.message);
+            doubts.push(("resource-cannot-run", message));
         }
     }
+    for (_, message) in &doubts {
+        context.say(&format!("warning: {message}"));
+    }
+    for held in &held {
+        if let By::ControlGroup { .. } = held.by {
+            context.say(&format!("note: the {} limit of {} is held by {}", held.what, held.whose, by(held)));
+        }
+    }
+    let mut warnings: Vec<_> = diags.iter().map(|diag| serde_json::json!(diag)).collect();
+    warnings.extend(doubts.iter().map(
+        |(code, message)| serde_json::json!({ "code": code, "severity": "warning", "message": message }),
+    ));
+    let limits: Vec<_> = held
+        .iter()
+        .map(|held| serde_json::json!({ "of": held.whose, "limit": held.what, "by": by(held) }))
+        .collect();
     let document = serde_json::json!({
-        "app": spec.app, "environment": spec.environment, "warnings": diags,
+        "app": spec.app, "environment": spec.environment, "warnings": warnings, "limits": limits,
     });
     context.print(&document, || {
         let counts = [
@@ -52,31 +68,30 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Limits of the manifest that this machine cannot honour, or only in another way than one would
-/// think.
-fn limits_beyond(spec: &Spec, here: &Capabilities) -> Vec<String> {
-    let mut found = Vec::new();
-    for (name, service) in &spec.services {
-        let limits = &service.limits;
-        let asked = [
-            ("cpu", limits.cpu_millis.is_some(), &here.cpu),
-            ("memory", limits.memory.is_some(), &here.memory),
-            ("processes", limits.processes.is_some(), &here.processes),
-        ];
-        for (what, _, by) in asked.into_iter().filter(|(_, asked, _)| *asked) {
-            match by {
-                By::Nothing(why) => found.push(format!("the {what} limit of {name} cannot be held here: {why}")),
-                By::Each { limit } => found.push(format!(
-                    "the {what} limit of {name} holds for each of its processes, not for all together ({limit})"
-                )),
-                By::Account { limit } => found.push(format!(
-                    "the {what} limit of {name} counts all processes of this account ({limit})"
-                )),
-                By::ControlGroup { .. } => {}
-            }
+/// Why a limit cannot be honoured by this machine, or only in another way than one would think.
+fn beyond(Held { whose, what, by }: &Held) -> Option<String> {
+    Some(match by {
+        By::Nothing(why) => format!(
+            "the {what} limit of {whose} cannot be held here: {why}; a deploy on this machine will refuse it: {}",
+            limits::REMEDY
+        ),
+        By::Each { limit } => format!(
+            "the {what} limit of {whose} holds for each of its processes, not for all together ({limit})"
+        ),
+        By::Account { limit } => {
+            format!("the {what} limit of {whose} counts all processes of this account ({limit})")
         }
+        By::ControlGroup { .. } => return None,
+    })
+}
+
+/// By what a limit is held, in a few words.
+fn by(held: &Held) -> String {
+    match &held.by {
+        By::ControlGroup { version } => format!("a control group (version {version})"),
+        By::Each { limit } | By::Account { limit } => (*limit).to_owned(),
+        By::Nothing(_) => "nothing".to_owned(),
     }
-    found
 }
 
 fn counted(count: usize, noun: &str) -> String {
