@@ -1,6 +1,7 @@
 //! What runs by the clock.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use jiff::Timestamp;
@@ -8,13 +9,14 @@ use windlass_core::journal::Fault;
 use windlass_core::launch::Exit;
 use windlass_core::name::Name;
 use windlass_core::policy::cron::{Action, History, Running, due};
-use windlass_core::spec::Cron;
+use windlass_core::spec::{Cron, Overlap};
 use windlass_core::units::Span;
 
 use super::Host;
 use super::errand::Errand;
 use super::oneshot::{Ended, in_words};
 use super::supervise::note;
+use crate::clock;
 use crate::engine::Active;
 use crate::runtime::process;
 use crate::schedule;
@@ -76,9 +78,12 @@ impl Host {
         match decision.action {
             Action::Start => self.start_cron(active, name, cron),
             Action::Replace => {
+                // The other jobs' time does not stand still meanwhile: its successor waits for its end.
+                queued.insert(name.clone());
                 let directory = self.layout.job(&label(name));
-                let _ = process::stop(&directory, "TERM", Span::from_secs(10)).await;
-                self.start_cron(active, name, cron);
+                tokio::task::spawn_local(async move {
+                    let _gone_already = process::stop(&directory, "TERM", Span::from_secs(10)).await;
+                });
             }
             Action::Queue => {
                 queued.insert(name.clone());
@@ -90,8 +95,35 @@ impl Host {
 
     /// Whether a cron job runs now.
     pub(super) fn cron_runs(&self, name: &Name) -> bool {
-        let seen = process::observe(&self.layout.job(&label(name)));
-        seen.is_some_and(|seen| seen.keeper_alive && !seen.has_ended())
+        self.directories(name).iter().any(|directory| process::is_under_way(directory))
+    }
+
+    /// The keepers' directories of a cron job: its own, and those of runs beside others.
+    fn directories(&self, name: &Name) -> Vec<PathBuf> {
+        let own = label(name);
+        let beside = format!("{own}.");
+        let jobs = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
+        let of_it = jobs.filter(|job| {
+            let job = job.file_name();
+            let job = job.to_string_lossy();
+            job == own.as_str() || job.starts_with(&beside)
+        });
+        of_it.map(|job| job.path()).collect()
+    }
+
+    /// The name of the keeper of a run that begins now. Whoever ran beside others and has ended leaves
+    /// no trace but its lines in the log.
+    fn new_label(&self, name: &Name, cron: &Cron) -> String {
+        let own = label(name);
+        for directory in self.directories(name) {
+            if directory != self.layout.job(&own) && !process::is_under_way(&directory) {
+                let _ = std::fs::remove_dir_all(directory);
+            }
+        }
+        match cron.overlap == Overlap::Allow && process::is_under_way(&self.layout.job(&own)) {
+            true => format!("{own}.{}", clock::wall_millis()),
+            false => own,
+        }
     }
 
     fn start_cron(self: &Rc<Self>, active: &Active, name: &Name, cron: &Cron) {
@@ -110,7 +142,7 @@ impl Host {
 
     async fn run_cron(&self, active: &Active, name: &Name, cron: &Cron) -> Result<Ended, Fault> {
         let release = &active.release;
-        let label = label(name);
+        let label = self.new_label(name, cron);
         let errand = Errand {
             label: &label,
             log: name.as_str(),

@@ -13,6 +13,7 @@ use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::protocol::Refusal;
 use windlass_core::settings::Secret;
 use windlass_core::spec::Setting;
+use windlass_core::units::Span;
 
 use super::notify::Post;
 use super::proxy_client::ProxyClient;
@@ -22,6 +23,7 @@ use super::values;
 use crate::engine::{Journal, JournalError};
 use crate::layout::Layout;
 use crate::resource::{self, Prepared};
+use crate::runtime::process::{self, RuntimeError};
 use crate::settings::Redactor;
 
 /// One environment.
@@ -164,6 +166,7 @@ impl Host {
             ));
         }
         self.ending.set(true);
+        self.stop_jobs().await?;
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
         super::secret_files::forget_all(&self.layout);
         if delete_data {
@@ -185,6 +188,22 @@ impl Host {
         }
         self.ended.notify_one();
         Ok(())
+    }
+
+    /// Stops what runs once and is no part of a run: cron jobs, and commands of `windlass run`.
+    async fn stop_jobs(&self) -> Result<(), No> {
+        let jobs = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
+        let under_way = jobs.map(|job| job.path()).filter(|job| process::is_under_way(job));
+        let stopped = under_way.map(|job| async move {
+            match process::stop(&job, "TERM", Span::from_secs(5)).await {
+                Ok(_) | Err(RuntimeError::NoKeeper { .. }) => Ok(()),
+                Err(error) => {
+                    let hint = error.hint().unwrap_or_default();
+                    Err(No::new(Refusal::Failed, format!("{error}"), hint))
+                }
+            }
+        });
+        futures_util::future::join_all(stopped).await.into_iter().collect()
     }
 
     /// Returns when the host side is to end.

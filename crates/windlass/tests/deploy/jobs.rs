@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use windlass_testkit::sandbox::{Manifest, Sandbox, until_within};
+use windlass_testkit::sandbox::{Manifest, Sandbox, until, until_within};
 
 use super::deployed;
 
@@ -38,6 +38,44 @@ fn a_cron_job_runs_when_it_is_due() {
     });
     let crons = sandbox.status()["crons"].clone();
     assert_eq!(crons[0]["name"], "second", "{crons}");
+    sandbox.down();
+}
+
+fn cron(name: &str, script: &str, overlap: &str) -> String {
+    format!(
+        "[cron.{name}]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nschedule = \"* * * * * *\"\noverlap = \"{overlap}\"\n\n"
+    )
+}
+
+/// Waits until a file in the shared directory has so many lines.
+fn until_lines(sandbox: &Sandbox, name: &str, count: usize) {
+    until_within(Duration::from_secs(8), &format!("{count} lines of {name}"), || {
+        (sandbox.shared(name).lines().count() >= count).then_some(())
+    });
+}
+
+#[test]
+fn cron_jobs_run_beside_each_other_where_they_may_and_down_ends_them() {
+    let script = "echo began >> {shared}/began; exec sleep 1000";
+    let sandbox = deployed(&Manifest { more: cron("long", script, "allow"), ..Manifest::small() });
+    let run = sandbox.start(&["run", "--", "sh", "-c", "echo x > $WINDLASS_SHARED/run; exec sleep 1000"]);
+    until_lines(&sandbox, "began", 3);
+    until_lines(&sandbox, "run", 1);
+    sandbox.succeed(&["down"]);
+    assert_ne!(run.finish().code, 0);
+    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    sandbox.down();
+}
+
+#[test]
+fn a_cron_job_that_does_not_make_way_keeps_no_other_from_its_time() {
+    let stubborn = "echo began >> {shared}/stubborn; trap '' TERM; while :; do sleep 0.1; done";
+    let more = cron("stubborn", stubborn, "replace") + &cron("other", "echo x >> {shared}/other", "skip");
+    let sandbox = deployed(&Manifest { more, ..Manifest::small() });
+    until_lines(&sandbox, "stubborn", 1);
+    // It is told to stop at the next second, and given ten.
+    until_lines(&sandbox, "other", 5);
+    assert_eq!(sandbox.shared("stubborn").lines().count(), 1, "it was not replaced yet");
     sandbox.down();
 }
 
