@@ -276,3 +276,37 @@ fn warnings_count_where_they_are_asked_to() {
     let said = project.config(&["check", "--strict"]);
     assert_eq!((said.code, said.out.trim()), (0, "The settings of shop (local) are good."), "{}", said.err);
 }
+
+#[test]
+fn an_environment_that_nobody_wrote_is_refused_by_every_verb() {
+    let project = Project::new();
+    for verb in
+        [&["config"][..], &["config", "check"], &["config", "explain", "KEY"], &["config", "template"]]
+    {
+        let said = project.run(&[], &[verb, &["--env", "prodution"]].concat());
+        assert_eq!(said.code, 2, "{verb:?}: {}", said.out);
+        assert!(said.err.contains("did you mean production?"), "{verb:?}: {}", said.err);
+    }
+}
+
+#[test]
+fn options_may_stand_before_the_verb_that_is_below() {
+    let project = Project::new();
+    let said = project.run(&[], &["config", "--json", "explain", "LEVEL"]);
+    assert!(said.code == 0 && said.out.starts_with('{'), "{}{}", said.out, said.err);
+}
+
+#[test]
+fn a_value_that_is_no_text_is_not_passed_over() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let project = Project::new();
+    let output = Command::new(env!("CARGO_BIN_EXE_windlass"))
+        .args(["config", "check"])
+        .current_dir(project.0.path())
+        .env("KEY", std::ffi::OsStr::from_bytes(b"caf\xe9"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("the value of KEY is not UTF-8 text"), "{said}");
+}

@@ -133,9 +133,11 @@ impl<'a> Parser<'a> {
         let quote = match rest.as_bytes().first() {
             Some(&quote @ (b'\'' | b'"')) => quote,
             _ => {
+                let start = self.at;
                 let line = self.rest_of_line();
                 self.skip(line.len());
-                return Some(Raw::Plain(without_comment(line)));
+                let spaced = self.text[..start].ends_with([' ', '\t']);
+                return Some(Raw::Plain(without_comment(line, spaced)));
             }
         };
         let Some(length) = quoted_length(&rest[1..], quote) else {
@@ -256,13 +258,13 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The value of an unquoted line: a `#` after white space, or at once, begins a comment.
-fn without_comment(line: &str) -> &str {
+/// The value of an unquoted line: a `#` after white space begins a comment, which may stand before
+/// the line. One at once is a part of the value, as in `COLOUR=#ff0000`.
+fn without_comment(line: &str, spaced: bool) -> &str {
     let bytes = line.as_bytes();
-    let comment = bytes
-        .iter()
-        .enumerate()
-        .find(|&(at, &b)| b == b'#' && (at == 0 || matches!(bytes[at - 1], b' ' | b'\t')));
+    let comment = bytes.iter().enumerate().find(|&(at, &b)| {
+        b == b'#' && (if at == 0 { spaced } else { matches!(bytes[at - 1], b' ' | b'\t') })
+    });
     line[..comment.map_or(line.len(), |(at, _)| at)].trim_end()
 }
 

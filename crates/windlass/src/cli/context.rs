@@ -109,6 +109,19 @@ impl Context {
         Ok(Project { directory, file, manifest, warnings, app, environment, layout })
     }
 
+    /// Refuses an environment that the manifest does not know.
+    pub(super) fn known_environment(manifest: &Manifest, environment: &str) -> Result<(), Failure> {
+        let known = manifest.environments();
+        if known.iter().any(|known| known == environment) {
+            return Ok(());
+        }
+        let hint = match manifest::nearest(environment, known.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => format!("the environments are {}", known.join(", ")),
+        };
+        Err(Failure::usage(format!("there is no environment {environment:?}"), hint))
+    }
+
     /// The keys of whoever runs this.
     pub(super) fn keyring(&self) -> Result<&Keyring, Fault> {
         if let Some(keyring) = self.keyring.get() {
@@ -199,6 +212,10 @@ impl Context {
     /// The same, of another environment.
     pub(super) fn settings_of(&self, project: &Project, environment: &str) -> Result<Found, Vec<Fault>> {
         let declared = project.manifest.settings(environment);
+        let unreadable: Vec<_> = declared.keys().filter_map(|name| unreadable(name)).collect();
+        if !unreadable.is_empty() {
+            return Err(unreadable);
+        }
         let env = |name: &str| std::env::var(name).ok();
         let (sealed, version) = sealed::layer(&project.directory, environment, || self.keyring())?.unzip();
         let unstored = RefCell::new(Unstored::default());
@@ -288,4 +305,16 @@ pub(super) fn print_line(line: &str) {
 /// Prints a line for the person beside it.
 pub(super) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
+}
+
+/// A variable that would be passed over because it is no text: what another layer has would hold.
+fn unreadable(name: &str) -> Option<Fault> {
+    let is_text = std::env::var_os(name).is_none_or(|value| value.to_str().is_some());
+    (!is_text).then(|| Fault {
+        file: "the environment".to_owned(),
+        line: 0,
+        column: 0,
+        message: format!("the value of {name} is not UTF-8 text"),
+        help: "write it in UTF-8, or encode it, for example in base64".to_owned(),
+    })
 }

@@ -9,12 +9,17 @@ use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
 use indexmap::IndexMap;
 use windlass_core::name::Name;
+use windlass_core::settings::sealed::Identity;
 use windlass_core::spec::Spec;
+
+/// A file that is larger, in bytes, is none that `windlass secrets keygen` has written.
+const LARGEST_KEY: u64 = 4096;
 
 /// Which files of a project belong to a release: all that no ignore file (`.gitignore`, `.ignore`,
 /// `.windlassignore`) leaves out, less `exclude`, and `include` in any case. Version control's own
 /// directory and settings files (`.env`, `.env.*`, `secrets.*.enc`) never do; nor does the manifest, unless
 /// `include` names it: what it says reaches those whom it concerns, and nobody else need start again.
+/// Private keys of Windlass are left out wherever they lie.
 #[derive(Debug, Clone)]
 pub struct Selection {
     /// The project.
@@ -205,6 +210,9 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
         }
         format!("link {}", points_to.display())
     } else if metadata.is_file() {
+        if metadata.len() <= LARGEST_KEY && is_key(path)? {
+            return Ok(());
+        }
         let mode = if metadata.mode() & 0o111 == 0 { 0o644 } else { 0o755 };
         let hash = hash_file(path)?;
         if let Some(target) = target {
@@ -242,6 +250,13 @@ fn refuse_outside(link: &Path, target: &Path) -> io::Result<()> {
         )));
     }
     Ok(())
+}
+
+/// Whether a file holds a private key of `windlass secrets keygen`: whoever can read a release must
+/// not be able to open the encrypted file with it.
+fn is_key(path: &Path) -> io::Result<bool> {
+    let bytes = zeroize::Zeroizing::new(std::fs::read(path)?);
+    Ok(bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(Identity::PREFIX.as_bytes())))
 }
 
 fn hash_file(path: &Path) -> io::Result<String> {

@@ -89,6 +89,9 @@ fn only_what_changed_is_started_again() {
     let text = std::fs::read_to_string(sandbox.source().join("windlass.toml")).unwrap();
     sandbox.write("windlass.toml", &format!("# A remark.\n{text}"));
     assert!(sandbox.succeed(&["deploy"]).stdout.contains("Nothing to do"));
+    // Nor is a key that lies about.
+    sandbox.succeed(&["secrets", "keygen", "ci.key"]);
+    assert!(sandbox.succeed(&["deploy"]).stdout.contains("Nothing to do"));
     sandbox.down();
 }
 

@@ -48,6 +48,9 @@ fn nothing_changes_when_nothing_was_changed_or_the_editor_fails() {
     let before = ada.text();
     assert!(edit(&ada, "true").exits(0).out.contains("Nothing was changed"));
     edit(&ada, "echo 'A=other' > \"$1\"; exit 3").exits(1);
+    let said = ada.with("EDITOR", "truncate --size=0").secrets(&["edit"]).exits(2);
+    assert!(said.err.contains("the editor left nothing"), "{}", said.err);
+    assert_eq!(ada.text(), before);
     let said = ada.with("EDITOR", "vi | cat").secrets(&["edit"]).exits(2);
     assert!(said.err.contains("no shell runs it"), "{}", said.err);
     assert_eq!(ada.text(), before);

@@ -29,6 +29,8 @@ fn plain_values() {
     value_is("  export  A = b c  # note", "b c");
     value_is("A=b#c", "b#c");
     value_is("A= # note", "");
+    value_is("A=#b # note", "#b");
+    value_is("A= #", "");
     value_is(r"A=C:\new\table", r"C:\new\table");
     value_is("A=x=y==", "x=y==");
     value_is("exported=1", "1");

@@ -11,7 +11,6 @@ use super::{Random, base64};
 use crate::settings::Secret;
 
 const PUBLIC: &str = "wlpub1_";
-const PRIVATE: &str = "wlkey1_";
 
 /// A key that values can be encrypted for. Anybody may know it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,6 +22,9 @@ pub struct PublicKey([u8; 32]);
 pub struct Identity(StaticSecret);
 
 impl Identity {
+    /// What the text of each begins with.
+    pub const PREFIX: &str = "wlkey1_";
+
     /// A new one.
     #[must_use]
     pub fn new(random: &mut Random) -> Self {
@@ -41,13 +43,13 @@ impl Identity {
     /// As it stands in a key file.
     #[must_use]
     pub fn to_text(&self) -> Secret {
-        Secret::new(with_check(PRIVATE, self.0.as_bytes()))
+        Secret::new(with_check(Self::PREFIX, self.0.as_bytes()))
     }
 
     /// From a key file's text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = without_check(PRIVATE, text)?;
+        let mut bytes = without_check(Self::PREFIX, text)?;
         let identity = Self(StaticSecret::from(bytes));
         bytes.zeroize();
         Some(identity)

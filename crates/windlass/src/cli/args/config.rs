@@ -15,7 +15,7 @@ Exit codes:
   --strict also a warning";
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Config {
     #[command(subcommand)]
     pub(in crate::cli) what: Option<What>,

@@ -20,10 +20,8 @@ struct Difference {
 
 pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Failure> {
     let project = context.project()?;
-    let known = project.manifest.environments();
-    if let Some(unknown) = [left, right].into_iter().find(|name| !known.iter().any(|known| known == name)) {
-        let message = format!("there is no environment {unknown:?}");
-        return Err(Failure::usage(message, format!("the environments are {}", known.join(", "))));
+    for environment in [left, right] {
+        Context::known_environment(&project.manifest, environment)?;
     }
     let settings = |environment: &str| {
         context.settings_of(&project, environment).map_err(|faults| context.refuse(&project, &faults, &[]))

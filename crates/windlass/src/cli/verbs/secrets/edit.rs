@@ -40,6 +40,12 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     }
     let after = edited(&scratch, &text(context, &before)?)?;
     drop(scratch);
+    if after.is_empty() && !before.is_empty() {
+        return Err(Failure::usage(
+            "the editor left nothing, and nothing was changed",
+            "to remove secrets, remove their lines; the last one: windlass secrets unset NAME",
+        ));
+    }
     let Difference { set, unset } = difference(&before, &after);
     let changed = place.change(keyring(context)?, |editing, random| {
         // Nobody is kept out while a person types; whoever has written meanwhile is not overwritten.

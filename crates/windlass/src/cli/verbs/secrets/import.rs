@@ -15,7 +15,15 @@ use crate::settings::sealed::today;
 
 pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
     let place = place(context)?;
-    let Foreign { values, not_read } = read(context, args)?;
+    let Foreign { mut values, mut not_read } = read(context, args)?;
+    // Like `set`, which takes no empty value: it would wipe out a real one.
+    values.retain(|name, value| {
+        let has_text = !value.expose().is_empty();
+        if !has_text {
+            not_read.push(format!("{name}: it is empty"));
+        }
+        has_text
+    });
     let changed = place
         .change(keyring(context)?, |editing, random| {
             let (mut new, mut changed, mut same) = (vec![], vec![], vec![]);
@@ -42,7 +50,13 @@ pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
         if !same.is_empty() {
             text.push_str(&format!("\nThe same already: {}.", listed(&same)));
         }
-        text + &format!("\n{} Then remove {}.", commit_hint(&place), args.path.display())
+        if changed.written.is_some() {
+            text.push_str(&format!("\n{}", commit_hint(&place)));
+        }
+        if not_read.is_empty() {
+            text.push_str(&format!("\nThen remove {}.", args.path.display()));
+        }
+        text
     });
     if !context.options.json && !not_read.is_empty() {
         complain(&format!("Not taken over from {}:", args.path.display()));
@@ -54,7 +68,12 @@ pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
 fn read(context: &Context, args: &Import) -> Result<Foreign, Failure> {
     let path = &args.path;
     let text = text(path)?;
-    let wrong = |why: String| Failure::usage(format!("{}: {why}", path.display()), "see --from");
+    let wrong = |why: String| {
+        Failure::usage(format!("{}: {why}", path.display()), "say what it is: --from sops, json or env")
+    };
+    if args.from != "sops" && foreign::is_sops(&text) {
+        return Err(wrong("sops has encrypted it".to_owned()));
+    }
     match args.from.as_str() {
         "json" => foreign::json(&text).map_err(wrong),
         "sops" => {

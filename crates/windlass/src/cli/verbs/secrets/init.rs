@@ -9,6 +9,12 @@ use crate::settings::sealed::today;
 
 pub(super) fn run(context: &Context, name: Option<String>) -> Result<u8, Failure> {
     let place = place(context)?;
+    // It may be made first and the environment be written afterwards.
+    if let Ok(project) = context.project()
+        && let Err(unknown) = Context::known_environment(&project.manifest, project.environment.as_str())
+    {
+        context.say(&format!("note: {} in {}; {}", unknown.message, project.file, unknown.hint));
+    }
     let name = name.unwrap_or_else(account);
     let made = match keyring(context)?.keys().is_empty() {
         true => Some(keygen::of_the_account()?),
