@@ -237,8 +237,10 @@ fn the_host_side_dies_or_fails_at_a_write_to_disk() {
             let output = sandbox.start(&["deploy"]).finish();
             drop(strace);
             if inject.contains("KILL") {
-                // Keepers are followed too, and what one that dies at its start was to run may have begun.
-                let keeper = output.code == 3 && output.stderr.contains("the keeper died while it started");
+                // Keepers are followed too, and what one that dies was to run may have begun.
+                let keeper = output.code == 3
+                    && (output.stderr.contains("the keeper died while it started")
+                        || output.stderr.contains("see what killed the keeper"));
                 assert!(output.code == 0 || keeper, "{inject}: {output:#?}\n{}", sandbox.logs());
             }
             if output.code == 4 {

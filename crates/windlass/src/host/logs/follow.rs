@@ -28,9 +28,11 @@ impl Follow {
         let Ok(bytes) = self.read() else { return };
         self.at += bytes.len() as u64;
         self.part.extend(bytes);
-        while let Some(end) = self.part.iter().position(|byte| *byte == b'\n') {
-            let whole: Vec<u8> = self.part.drain(..=end).collect();
-            let text = String::from_utf8_lossy(&whole[..end]);
+        let Some(last) = self.part.iter().rposition(|byte| *byte == b'\n') else { return };
+        let rest = self.part.split_off(last + 1);
+        let whole = std::mem::replace(&mut self.part, rest);
+        for bytes in whole[..last].split(|byte| *byte == b'\n') {
+            let text = String::from_utf8_lossy(bytes);
             if !log::is_note(&text) {
                 line(shown(&text));
             }
