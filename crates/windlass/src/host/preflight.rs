@@ -128,11 +128,16 @@ impl Host {
     }
 
     async fn look_at_ports(&self, spec: &Spec, wrong: &mut Vec<(String, String)>) {
-        if crate::runtime::process::is_kept(&self.layout.proxy().join("keeper")) {
-            // One that is just being started again holds its ports all the same.
-            let _no_answer = self.proxy().start().await;
+        let mut report = self.proxy().report().await;
+        let keeper = self.layout.proxy().join("keeper");
+        // One that is just being started again holds its ports all the same; it may die once more.
+        for _ in 0..3 {
+            if report.is_none() && crate::runtime::process::is_kept(&keeper) {
+                let _no_answer = self.proxy().start().await;
+                report = self.proxy().report().await;
+            }
         }
-        let ours = self.proxy().report().await.map(|report| report.listening).unwrap_or_default();
+        let ours = report.map(|report| report.listening).unwrap_or_default();
         for address in spec.listen.http.iter().chain(&spec.listen.https) {
             if ours.contains(address) {
                 continue;
