@@ -233,6 +233,9 @@ pub(super) struct Run {
     /// The job
     #[arg(conflicts_with = "command", required_unless_present = "command")]
     pub(super) job: Option<String>,
+    /// Connect it with this command's own input and output, byte for byte; secrets are not masked then
+    #[arg(long)]
+    pub(super) raw: bool,
     /// Any command
     #[arg(last = true)]
     pub(super) command: Vec<String>,

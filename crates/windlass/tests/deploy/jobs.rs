@@ -80,6 +80,24 @@ fn a_cron_job_that_does_not_make_way_keeps_no_other_from_its_time() {
 }
 
 #[test]
+fn input_and_output_of_a_command_pass_as_they_are_when_asked() {
+    let sandbox = deployed(&Manifest::small());
+    let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    std::fs::write(sandbox.source().join("../input"), &bytes).unwrap();
+    let input = || std::fs::File::open(sandbox.source().join("../input")).unwrap();
+    let output = sandbox.command(&["run", "--raw", "--", "cat"]).stdin(input()).output().unwrap();
+    assert!(output.status.success() && output.stdout == bytes, "{:?}", output.status);
+    // Without it the command would find nothing there, and nobody would know.
+    let output = sandbox.command(&["run", "--", "cat"]).stdin(input()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("windlass run --raw passes it on"),
+        "{output:?}"
+    );
+    sandbox.down();
+}
+
+#[test]
 fn what_a_job_makes_in_a_release_is_made_in_the_next_one_too() {
     let manifest = Manifest {
         more: "[jobs.assets]\ncommand = [\"sh\", \"-c\", \"mkdir made && cp version made/asset\"]\n\

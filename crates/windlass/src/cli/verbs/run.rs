@@ -1,6 +1,6 @@
 //! `windlass run JOB` and `windlass run -- COMMAND`
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Seek};
 use std::os::unix::process::CommandExt;
 
 use windlass_core::name::Name;
@@ -20,11 +20,21 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
         ),
         None => RunWhat::Command(Command::Argv(args.command.into_iter().map(Template::literal).collect())),
     };
+    if args.raw && context.options.json {
+        return Err(Failure::usage(
+            "--raw gives what the command writes, and no JSON",
+            "leave out one of the two",
+        ));
+    }
+    let attached = args.raw || (is_at_terminal() && !context.options.json);
+    if !attached && is_given_a_file() {
+        return Err(Failure::usage(
+            "the command would not get what is on the standard input",
+            "windlass run --raw passes it on, and what the command writes as it is: secrets are not masked then",
+        ));
+    }
     let (_, mut client) = Client::of_deployed(context).await?;
-    // A person at a terminal gets the terminal: a shell or a prompt for a password must work there.
-    // Everybody else gets lines, with secrets masked, from a command that Windlass keeps.
-    let attached = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    client.send(&Ask::Run { what, attached: attached && !context.options.json, by: context.who() }).await?;
+    client.send(&Ask::Run { what, attached, by: context.who() }).await?;
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let answer = tokio::select! {
@@ -46,11 +56,29 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
                 } else if code != 0 {
                     complain(&format!("the command {how}"));
                 }
+                if rustix::io::ioctl_fionread(std::io::stdin()).is_ok_and(|left| left > 0) {
+                    context.say("note: the standard input was not passed on; windlass run --raw does");
+                }
                 return Ok(u8::try_from(code).unwrap_or(1));
             }
             _ => return Err(unexpected()),
         }
     }
+}
+
+/// A person at a terminal gets the terminal: a shell or a prompt for a password must work there.
+/// Everybody else gets lines, with secrets masked, from a command that Windlass keeps.
+fn is_at_terminal() -> bool {
+    std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
+}
+
+/// Whether a file that nobody has read from yet stands on the standard input: `< dump.sql`. One that
+/// is half read belongs to the loop of a script around this.
+fn is_given_a_file() -> bool {
+    let Ok(stdin) = rustix::io::dup(std::io::stdin()) else { return false };
+    let mut file = std::fs::File::from(stdin);
+    let is_full = file.metadata().is_ok_and(|facts| facts.is_file() && facts.len() > 0);
+    is_full && file.stream_position().is_ok_and(|at| at == 0)
 }
 
 /// Becomes the command: this process ends here, unless it cannot.
