@@ -90,9 +90,9 @@ fn sops_is_asked_for_json_by_plain_arguments() {
 #[test]
 fn what_would_wipe_or_hide_a_value_is_not_taken_over() {
     let (_project, ada) = Project::begun(&[("A", "one")]);
-    let said = import(&ada, "some.env", "A=\nB=two\n", "env").exits(0);
+    let said = import(&ada, "some.env", "A=\nB=two\nC=\n", "env").exits(0);
     assert!(said.err.contains("A: it is empty") && !said.out.contains("Then remove"), "{said:?}");
-    assert_eq!((ada.get("A"), ada.get("B")), ("one".into(), "two".into()));
+    assert_eq!((ada.get("A"), ada.get("B"), ada.get("C")), ("one".into(), "two".into(), String::new()));
     let before = ada.text();
     let sealed = "A=ENC[AES256_GCM,data:x,iv:x,tag:x,type:str]\nsops_version=3.9.0\n";
     let said = import(&ada, "sealed.env", sealed, "env").exits(2);

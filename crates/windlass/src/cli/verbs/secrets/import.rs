@@ -15,30 +15,31 @@ use crate::settings::sealed::today;
 
 pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
     let place = place(context)?;
-    let Foreign { mut values, mut not_read } = read(context, args)?;
-    // Like `set`, which takes no empty value: it would wipe out a real one.
-    values.retain(|name, value| {
-        let has_text = !value.expose().is_empty();
-        if !has_text {
-            not_read.push(format!("{name}: it is empty"));
-        }
-        has_text
-    });
+    let Foreign { values, mut not_read } = read(context, args)?;
     let changed = place
         .change(keyring(context)?, |editing, random| {
-            let (mut new, mut changed, mut same) = (vec![], vec![], vec![]);
+            let (mut new, mut changed, mut same, mut kept) = (vec![], vec![], vec![], vec![]);
             for (name, secret) in &values {
-                let known = editing.values().keys().any(|label| label.name == *name);
-                match (editing.set(name, secret, today(), random)?, known) {
+                let known = editing.values().iter().find(|(label, _)| label.name == *name);
+                let known = known.map(|(_, value)| value.secret.clone());
+                // `API_KEY=` is a line that somebody has yet to fill in, more often than a wish.
+                if secret.expose().is_empty()
+                    && known.as_ref().is_some_and(|known| !known.expose().is_empty())
+                {
+                    kept.push(format!("{name}: it is empty, and has a value here"));
+                    continue;
+                }
+                match (editing.set(name, secret, today(), random)?, known.is_some()) {
                     (true, false) => new.push(name.clone()),
                     (true, true) => changed.push(name.clone()),
                     (false, _) => same.push(name.clone()),
                 }
             }
-            Ok((new, changed, same))
+            Ok((new, changed, same, kept))
         })
         .map_err(|why| trouble(context, &place, why))?;
-    let (new, replaced, same) = changed.answer;
+    let (new, replaced, same, kept) = changed.answer;
+    not_read.extend(kept);
     let document = serde_json::json!({
         "file": place.file(), "new": new, "changed": replaced, "same": same, "not_read": not_read,
     });
