@@ -116,7 +116,10 @@ impl Host {
     fn new_label(&self, name: &Name, cron: &Cron) -> String {
         let own = label(name);
         for directory in self.directories(name) {
-            if directory != self.layout.job(&own) && !process::is_under_way(&directory) {
+            // One that has only begun has no record of its end either way, and stays.
+            let is_over =
+                process::observe(&directory).is_some_and(|seen| seen.has_ended() && !seen.keeper_alive);
+            if directory != self.layout.job(&own) && is_over {
                 let _ = std::fs::remove_dir_all(directory);
             }
         }
