@@ -172,6 +172,13 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
+            // Whoever answers before it is asked speaks no HTTP.
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n{}") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                asked.extend(byte);
+            }
             stream.write_all(b"HTTP/1.1 200 Said\r\nContent-Length: 9999999999\r\n\r\n").unwrap();
             // Until the client has gone.
             let _ = stream.read_to_end(&mut Vec::new());
