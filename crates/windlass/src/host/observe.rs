@@ -83,7 +83,7 @@ fn instances(layout: &Layout) -> io::Result<Vec<ObservedInstance>> {
             let seen = process::observe(&layout.instance(&identity.id));
             // Where the launch is damaged, a keeper that lives is all that can be known.
             let running = match seen {
-                Some(seen) => seen.keeper_alive && !seen.has_ended(),
+                Some(seen) => seen.is_under_way(),
                 None => process::is_kept(&layout.instance(&identity.id)),
             };
             let alone = identity.service.is_alone();
@@ -108,8 +108,7 @@ fn resources(layout: &Layout, active: Option<&Activation>) -> IndexMap<Name, Obs
     let mut found = IndexMap::new();
     let Ok(entries) = std::fs::read_dir(layout.root().join("resources")) else { return found };
     for name in entries.flatten().filter_map(|entry| Name::new(entry.file_name().to_string_lossy()).ok()) {
-        let seen = process::observe(&layout.resource(&name).join("keeper"));
-        let running = seen.is_some_and(|seen| seen.keeper_alive && !seen.has_ended());
+        let running = process::is_under_way(&layout.resource(&name).join("keeper"));
         let digest = active.map(|active| resource_digest(&active.spec, &name)).unwrap_or_default();
         let credentials = crate::resource::credentials(&layout.resource(&name));
         found.insert(name, ObservedResource { digest, running, credentials });

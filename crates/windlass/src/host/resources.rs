@@ -99,7 +99,7 @@ impl Host {
     pub(super) async fn start_resource(&self, name: &Name, spec: &Resource) -> Result<String, Fault> {
         let prepared = self.prepared(name, spec).await?;
         let directory = self.layout.resource(name).join("keeper");
-        let seen = process::observe(&directory).filter(|seen| seen.keeper_alive && !seen.has_ended());
+        let seen = process::observe(&directory).filter(process::Observation::is_under_way);
         let failed = |error: process::RuntimeError| {
             Fault::new(format!("{name} cannot be started: {error}"), error.hint().unwrap_or_default())
         };

@@ -73,9 +73,6 @@ impl World for Acting {
 
     async fn look(&self, run: &str, plan: &Plan, action: &Action) -> Result<bool, Fault> {
         let host = &self.host;
-        let runs = |directory: &std::path::Path| {
-            process::observe(directory).is_some_and(|seen| seen.keeper_alive && !seen.has_ended())
-        };
         Ok(match action {
             // Looking costs nothing and leaves nothing; it is done again.
             Action::Preflight | Action::AwaitReady { .. } | Action::SmokeTest { .. } | Action::Bake => false,
@@ -92,9 +89,13 @@ impl World for Acting {
             Action::AddValue { .. } | Action::VerifyValue { .. } | Action::RevokeValue { .. } => {
                 rotation::label(plan, action).is_some_and(|label| host.succeeded(&label))
             }
-            Action::StopResource { resource } => !runs(&host.layout.resource(resource).join("keeper")),
+            Action::StopResource { resource } => {
+                !process::is_under_way(&host.layout.resource(resource).join("keeper"))
+            }
             Action::RunJob { job, undo } => host.succeeded(&jobs::label(plan, job, *undo)),
-            Action::StartInstance { instance, ready } => !ready && runs(&host.layout.instance(instance)),
+            Action::StartInstance { instance, ready } => {
+                !ready && process::is_under_way(&host.layout.instance(instance))
+            }
             Action::StopInstance { instance, .. } => !host.lives(instance),
             Action::SwitchTraffic { traffic } => host.has_traffic(run, traffic).await,
             Action::Commit => host.is_committed(plan)?,

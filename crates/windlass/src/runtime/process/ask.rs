@@ -77,12 +77,6 @@ pub async fn watch(dir: &Path) -> Result<mpsc::Receiver<Status>, RuntimeError> {
     Ok(receiver)
 }
 
-/// Whether something that runs once runs in this directory.
-#[must_use]
-pub fn is_under_way(dir: &Path) -> bool {
-    observe(dir).is_some_and(|seen| seen.keeper_alive && !seen.has_ended())
-}
-
 /// Waits until a process has ended for good.
 ///
 /// # Errors

@@ -25,6 +25,12 @@ pub struct Observation {
 }
 
 impl Observation {
+    /// Whether it runs, or its keeper is about to start it again.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        self.keeper_alive && !self.has_ended()
+    }
+
     /// Whether it ended for good.
     #[must_use]
     pub fn has_ended(&self) -> bool {
@@ -76,6 +82,12 @@ pub fn observe(dir: &Path) -> Option<Observation> {
     let status: Option<Status> = files::read(&dir.join(STATUS));
     let process_alive = status.as_ref().is_some_and(|status| is_alive(dir, &status.state));
     Some(Observation { launch, status, keeper_alive, process_alive })
+}
+
+/// Whether what a keeper's directory tells of is under way.
+#[must_use]
+pub fn is_under_way(dir: &Path) -> bool {
+    observe(dir).is_some_and(|seen| seen.is_under_way())
 }
 
 /// Whether a keeper holds the lock. The question itself takes a shared lock for an instant, which a
