@@ -8,6 +8,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use crate::http_client::beside;
 use crate::observe::printable;
 
 use super::Unhealthy;
@@ -32,7 +33,6 @@ pub(super) async fn get(
     let stream = TcpStream::connect(address).await.map_err(|error| failed(&error))?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
-    // The connection is driven beside the exchange, in this very task: dropping the probe drops both.
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(|error| failed(&error))?;
         let status = answer.status();
@@ -43,14 +43,7 @@ pub(super) async fn get(
         let wanted = wanted.map_or_else(String::new, |wanted| format!(" instead of {wanted}"));
         Err(failed(&format!("answered {status}{wanted}{body}")))
     };
-    tokio::pin!(connection, exchange);
-    tokio::select! {
-        biased;
-        answer = &mut exchange => return answer,
-        _ = &mut connection => {}
-    }
-    // The connection is closed; what came before that is still to be read.
-    exchange.await
+    beside(connection, exchange).await
 }
 
 fn healthy(status: StatusCode, wanted: Option<u16>) -> bool {

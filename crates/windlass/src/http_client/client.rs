@@ -212,19 +212,11 @@ impl Client {
         let asked = async {
             let (mut sender, connection) = self.connect(address, request.patience.connect).await?;
             let message = message(request, path)?;
-            // The connection is driven beside the exchange, in this very task: dropping one drops both.
             let exchange = async {
                 let answer = sender.send_request(message).await.map_err(|error| broken(address, &error))?;
                 read(answer).await
             };
-            tokio::pin!(connection, exchange);
-            tokio::select! {
-                biased;
-                answer = &mut exchange => return answer,
-                _ = &mut connection => {}
-            }
-            // The connection is closed; what came before that is still to be read.
-            exchange.await
+            connect::beside(connection, exchange).await
         };
         timeout_at(limit, asked).await.unwrap_or_else(|_| Err(self.too_late(request, "did not answer")))
     }

@@ -66,6 +66,18 @@ async fn handshake(
     Ok((sender, Box::pin(async move { drop(connection.await) })))
 }
 
+/// Drives a connection beside the exchange over it, in this very task: dropping one drops both.
+pub(crate) async fn beside<T>(connection: impl Future, exchange: impl Future<Output = T>) -> T {
+    tokio::pin!(connection, exchange);
+    tokio::select! {
+        biased;
+        answer = &mut exchange => return answer,
+        _ = &mut connection => {}
+    }
+    // The connection is closed; what came before that is still to be read.
+    exchange.await
+}
+
 /// What the system says, without its number.
 fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();

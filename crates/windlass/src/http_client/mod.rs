@@ -10,4 +10,5 @@ mod proxy;
 mod tls;
 
 pub(crate) use client::{Answer, Client, Patience, Request, credential, is_passing};
+pub(crate) use connect::beside;
 pub(crate) use proxy::Proxies;
