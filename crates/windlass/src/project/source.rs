@@ -210,11 +210,8 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
         }
         format!("link {}", points_to.display())
     } else if metadata.is_file() {
-        if metadata.len() <= LARGEST_KEY && is_key(path)? {
-            return Ok(());
-        }
+        let Some(hash) = hash_unless_key(path, metadata.len())? else { return Ok(()) };
         let mode = if metadata.mode() & 0o111 == 0 { 0o644 } else { 0o755 };
-        let hash = hash_file(path)?;
         if let Some(target) = target {
             copy_file(path, &target)?;
             std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode))?;
@@ -252,15 +249,18 @@ fn refuse_outside(link: &Path, target: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a file holds a private key of `windlass secrets keygen`: whoever can read a release must
-/// not be able to open the encrypted file with it.
-fn is_key(path: &Path) -> io::Result<bool> {
-    let bytes = zeroize::Zeroizing::new(std::fs::read(path)?);
-    Ok(bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(Identity::PREFIX.as_bytes())))
-}
-
-fn hash_file(path: &Path) -> io::Result<String> {
+/// The hash of a file; `None` where it holds a private key of `windlass secrets keygen`: whoever can
+/// read a release must not be able to open the encrypted file with it.
+fn hash_unless_key(path: &Path, size: u64) -> io::Result<Option<String>> {
     let mut hasher = blake3::Hasher::new();
-    io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
-    Ok(hasher.finalize().to_hex()[..32].to_owned())
+    if size <= LARGEST_KEY {
+        let bytes = zeroize::Zeroizing::new(std::fs::read(path)?);
+        if bytes.split(|byte| *byte == b'\n').any(|line| line.starts_with(Identity::PREFIX.as_bytes())) {
+            return Ok(None);
+        }
+        hasher.update(&bytes);
+    } else {
+        io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+    }
+    Ok(Some(hasher.finalize().to_hex()[..32].to_owned()))
 }
