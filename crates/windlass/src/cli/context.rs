@@ -50,6 +50,21 @@ pub(super) struct Project {
     pub(super) layout: Layout,
 }
 
+impl Project {
+    /// Refuses an environment that the manifest does not know.
+    pub(super) fn must_know(&self, environment: &str) -> Result<(), Failure> {
+        let known = self.manifest.environments();
+        if known.iter().any(|known| known == environment) {
+            return Ok(());
+        }
+        let hint = match manifest::nearest(environment, known.iter().map(String::as_str)) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => format!("the environments are {}", known.join(", ")),
+        };
+        Err(Failure::usage(format!("there is no environment {environment:?}"), hint))
+    }
+}
+
 impl Context {
     pub(super) fn new(options: Options) -> Result<Self, Failure> {
         if options.no_color {
@@ -107,19 +122,6 @@ impl Context {
         let layout = Layout::of(&app, &environment)
             .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))?;
         Ok(Project { directory, file, manifest, warnings, app, environment, layout })
-    }
-
-    /// Refuses an environment that the manifest does not know.
-    pub(super) fn known_environment(manifest: &Manifest, environment: &str) -> Result<(), Failure> {
-        let known = manifest.environments();
-        if known.iter().any(|known| known == environment) {
-            return Ok(());
-        }
-        let hint = match manifest::nearest(environment, known.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean {meant}?"),
-            None => format!("the environments are {}", known.join(", ")),
-        };
-        Err(Failure::usage(format!("there is no environment {environment:?}"), hint))
     }
 
     /// The keys of whoever runs this.

@@ -46,12 +46,11 @@ fn locate_in(engine: Engine, version: Option<u32>, root: &Path, path: &[PathBuf]
     if let Some(at) = found.iter().position(right) {
         return Ok(found.swap_remove(at));
     }
-    let (name, package) = match engine {
-        Engine::Postgres => {
-            ("PostgreSQL", version.map_or("postgresql".into(), |v| format!("postgresql-{v}")))
-        }
-        Engine::Redis => ("Redis", "redis-server".into()),
-        Engine::Rabbitmq => ("RabbitMQ", "rabbitmq-server".into()),
+    let name = engine.name();
+    let package = match engine {
+        Engine::Postgres => version.map_or("postgresql".into(), |v| format!("postgresql-{v}")),
+        Engine::Redis => "redis-server".into(),
+        Engine::Rabbitmq => "rabbitmq-server".into(),
     };
     let wanted = version.map_or_else(|| name.to_owned(), |version| format!("{name} {version}"));
     let there: Vec<String> =

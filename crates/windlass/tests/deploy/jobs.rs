@@ -107,20 +107,14 @@ fn what_a_job_makes_in_a_release_is_made_in_the_next_one_too() {
             .into(),
         ..Manifest::small()
     };
-    let sandbox = deployed_when_ready(&manifest);
-    // The source is the one whose assets were made, in a tree that went with its release.
-    assert_eq!(std::fs::read_to_string(sandbox.environment().join("current/made/asset")).unwrap(), "1\n");
-    sandbox.down();
-}
-
-/// A sandbox whose first deploy fails, and whose second is the same.
-fn deployed_when_ready(manifest: &Manifest) -> Sandbox {
-    let sandbox = Sandbox::with(env!("CARGO_BIN_EXE_windlass"), manifest);
+    let sandbox = Sandbox::with(env!("CARGO_BIN_EXE_windlass"), &manifest);
     sandbox.write("version", "1\n");
     sandbox.fail(&["deploy"], 3);
     std::fs::write(sandbox.environment().join("shared/ready"), "").unwrap();
     sandbox.succeed(&["deploy"]);
-    sandbox
+    // The source is the one whose assets were made, in a tree that went with its release.
+    assert_eq!(std::fs::read_to_string(sandbox.environment().join("current/made/asset")).unwrap(), "1\n");
+    sandbox.down();
 }
 
 // proves: HS-8

@@ -15,7 +15,7 @@ use crate::settings::{Found, fault_to_json};
 
 pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     let project = context.project()?;
-    Context::known_environment(&project.manifest, project.environment.as_str())?;
+    project.must_know(project.environment.as_str())?;
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
     let environment = project.environment.as_str();

@@ -20,9 +20,8 @@ struct Difference {
 
 pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Failure> {
     let project = context.project()?;
-    for environment in [left, right] {
-        Context::known_environment(&project.manifest, environment)?;
-    }
+    project.must_know(left)?;
+    project.must_know(right)?;
     let settings = |environment: &str| {
         context.settings_of(&project, environment).map_err(|faults| context.refuse(&project, &faults, &[]))
     };

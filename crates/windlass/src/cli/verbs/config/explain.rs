@@ -15,7 +15,7 @@ const LAYERS: [&str; 5] =
 
 pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
     let project = context.project()?;
-    Context::known_environment(&project.manifest, project.environment.as_str())?;
+    project.must_know(project.environment.as_str())?;
     let environment = project.environment.as_str();
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
     let declared = found.declared.get(name);

@@ -24,7 +24,7 @@ struct Row {
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
-    Context::known_environment(&project.manifest, project.environment.as_str())?;
+    project.must_know(project.environment.as_str())?;
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
     context.tell_unstored(&found);

@@ -8,7 +8,7 @@ use crate::cli::failure::Failure;
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     let environment = project.environment.as_str();
-    Context::known_environment(&project.manifest, environment)?;
+    project.must_know(environment)?;
     let declared = project.manifest.settings(environment);
     let text = settings::template(project.app.as_str(), environment, &declared);
     context.print(&serde_json::json!({ "environment": environment, "text": text }), || text.clone());

@@ -11,7 +11,7 @@ pub(super) fn run(context: &Context, name: Option<String>) -> Result<u8, Failure
     let place = place(context)?;
     // It may be made first and the environment be written afterwards.
     if let Ok(project) = context.project()
-        && let Err(unknown) = Context::known_environment(&project.manifest, project.environment.as_str())
+        && let Err(unknown) = project.must_know(project.environment.as_str())
     {
         context.say(&format!("note: {} in {}; {}", unknown.message, project.file, unknown.hint));
     }

@@ -1,6 +1,6 @@
 //! `windlass secrets rotate`, without a name: what can be rotated.
 
-use serde_json::json;
+use serde::Serialize;
 use windlass_core::settings::Provenance;
 use windlass_core::spec::Spec;
 
@@ -10,6 +10,7 @@ use crate::cli::failure::Failure;
 use crate::settings::Found;
 
 /// Something that `secrets rotate` takes.
+#[derive(Serialize)]
 struct Rotatable {
     name: String,
     /// `setting` or `resource`.
@@ -22,12 +23,12 @@ pub(super) fn list(context: &Context, project: &Project) -> Result<u8, Failure> 
     let specified = context.known(project)?;
     let mut all = settings(specified.found());
     all.extend(resources(specified.spec()));
-    let rows = || all.iter().map(|one| vec![one.name.clone(), one.place.clone()]).collect::<Vec<_>>();
-    let document: Vec<_> =
-        all.iter().map(|one| json!({ "name": one.name, "kind": one.kind, "place": one.place })).collect();
-    context.print(&document, || match all.is_empty() {
+    context.print(&all, || match all.is_empty() {
         true => "Nothing: no secret of the manifest has `rotate`, and no resource is private.".to_owned(),
-        false => table(&rows()).trim_end().to_owned(),
+        false => {
+            let rows: Vec<_> = all.iter().map(|one| vec![one.name.clone(), one.place.clone()]).collect();
+            table(&rows).trim_end().to_owned()
+        }
     });
     Ok(0)
 }
