@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use windlass_core::diag::{self, Diag};
 use windlass_core::manifest;
-use windlass_core::resolve::resolve;
+use windlass_core::resolve::{examine_values, resolve};
 use windlass_core::spec::Setting;
 
 fn files(directory: &str) -> Vec<PathBuf> {
@@ -33,7 +33,7 @@ fn faults(text: &str) -> Vec<Diag> {
     let Some(line) = text.lines().next().and_then(|line| line.strip_prefix("# resolve ")) else {
         return diags;
     };
-    let (Some(manifest), false) = (manifest, diag::any_error(&diags)) else { return diags };
+    let Some(manifest) = manifest else { return diags };
     let mut words = line.split(' ');
     let environment = words.next().unwrap();
     let settings: IndexMap<String, Setting> = words
@@ -44,7 +44,11 @@ fn faults(text: &str) -> Vec<Diag> {
             (key.trim_end_matches('!').to_owned(), setting)
         })
         .collect();
-    diags.extend(resolve(&manifest, environment, &settings).err().unwrap_or_default());
+    if diag::any_error(&diags) {
+        examine_values(&manifest, environment, &settings, &mut diags);
+    } else {
+        diags.extend(resolve(&manifest, environment, &settings).err().unwrap_or_default());
+    }
     diags
 }
 

@@ -20,6 +20,7 @@ mod http_client;
 pub mod keeper;
 pub mod layout;
 pub mod observe;
+mod programs;
 pub mod project;
 pub mod proxy;
 pub mod resource;

@@ -7,12 +7,9 @@
 use std::path::{Path, PathBuf};
 
 use windlass::project::adopt;
-use windlass::project::check::Checked;
-use windlass::project::diag::Style;
 use windlass::project::init::propose;
+use windlass::project::load::load;
 use windlass_core::diag::Severity;
-
-const PLAIN: Style = Style { color: false, width: 80 };
 
 fn fixtures() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
@@ -62,8 +59,7 @@ fn a_manifest_that_is_there_is_kept_unless_forced() {
     assert!(refused.to_string().contains("--force"), "{refused}");
     assert_eq!(std::fs::read_to_string(&first.path).unwrap(), "mine");
     adopt::init(directory.path(), true).unwrap();
-    let checked = Checked::of_file(&first.path).unwrap();
-    assert!(checked.is_good(), "{}", checked.render(PLAIN));
+    assert_eq!(load(&first.path).unwrap().diags, []);
 }
 
 #[test]
@@ -73,7 +69,7 @@ fn a_compose_file_is_imported_beside_itself() {
     std::fs::write(&file, "services:\n  web:\n    command: ./serve\n    labels: [a]\n").unwrap();
     let written = adopt::import(&file, false).unwrap();
     assert_eq!(written.imported.notes.iter().map(|note| note.line).collect::<Vec<_>>(), [4]);
-    assert!(Checked::of_file(&written.path).unwrap().is_good());
+    assert_eq!(load(&written.path).unwrap().diags, []);
     assert!(matches!(adopt::import(&file, false), Err(adopt::NotImported::Io(_))));
     std::fs::write(&file, "services: [").unwrap();
     assert!(matches!(adopt::import(&file, true), Err(adopt::NotImported::Fault(_))));

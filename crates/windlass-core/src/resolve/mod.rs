@@ -54,7 +54,8 @@ pub fn resolve(
     let mut diags = [manifest.faults(), &of.faults].concat();
     let mut spec = specification(manifest, environment, of, Some(settings));
     if let Some(spec) = &mut spec {
-        faults::find_in_values(&scene(manifest, of, spec, Some(settings)), &mut diags);
+        let found = faults::find_in_values(&scene(manifest, of, spec, Some(settings)), &diags);
+        diags.extend(found);
         // A cycle is a fault that was found before.
         let _ = order(spec);
         keep_used(spec);
@@ -65,6 +66,24 @@ pub fn resolve(
         Some(spec) if diags.is_empty() => Ok(spec),
         _ => Err(diags),
     }
+}
+
+/// Adds what only the values of settings show of `environment` to the faults that were found when the
+/// manifest was read: for one that has such, and cannot be resolved.
+pub fn examine_values(
+    manifest: &Manifest,
+    environment: &str,
+    settings: &IndexMap<String, Setting>,
+    diags: &mut Vec<Diag>,
+) {
+    let Some(of) = manifest.environment(environment) else {
+        return diags.push(no_environment(manifest, environment));
+    };
+    if let Some(spec) = specification(manifest, environment, of, Some(settings)) {
+        let found = faults::find_in_values(&scene(manifest, of, &spec, Some(settings)), &of.faults);
+        diags.extend(found.into_iter().filter(Diag::is_error));
+    }
+    diag::sort(diags);
 }
 
 /// Reports what is wrong in the tables as they were typed.

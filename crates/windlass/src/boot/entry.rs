@@ -13,6 +13,7 @@ use super::systemd::{self, Whose};
 use crate::account::is_root;
 use crate::host;
 use crate::layout::{self, Layout};
+use crate::programs::is_on_path;
 
 /// Where it is noted, below the host side's directory.
 const FILE: &str = "boot.json";
@@ -126,11 +127,6 @@ fn plain(path: &Path) -> Result<String, String> {
         "{} cannot stand in a unit or a crontab: use a path of letters, digits and /._-+@,=",
         path.display()
     ))
-}
-
-fn is_on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 /// Runs a program of the system to its end; what it complained of otherwise.

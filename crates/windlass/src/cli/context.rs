@@ -9,7 +9,7 @@ use windlass_core::manifest::{self, Manifest};
 use windlass_core::name::Name;
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
-use windlass_core::resolve::resolve;
+use windlass_core::resolve::{examine_values, resolve};
 use windlass_core::settings::Fault;
 use windlass_core::store::Place;
 
@@ -20,13 +20,11 @@ use super::stored::Stored;
 use crate::layout::Layout;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
+use crate::project::load::{self, FILE, Loaded};
 use crate::project::source::{self, Selection};
 use crate::project::version;
 use crate::settings::sealed::{self, Keyring};
 use crate::settings::{self, Below, Found, Unstored};
-
-/// The manifest's usual name.
-pub(super) const MANIFEST: &str = "windlass.toml";
 
 /// The options of this call.
 pub(super) struct Context {
@@ -43,6 +41,8 @@ pub(super) struct Project {
     /// The manifest's path as people should see it.
     pub(super) file: String,
     pub(super) manifest: Manifest,
+    /// What is wrong with it, for whoever says what is wrong with its settings, too.
+    faults: Vec<diag::Diag>,
     /// What is doubtful in it.
     pub(super) warnings: Vec<diag::Diag>,
     pub(super) app: Name,
@@ -106,22 +106,40 @@ impl Context {
 
     /// Finds and reads the manifest, reporting its faults.
     pub(super) fn project(&self) -> Result<Project, Failure> {
+        let project = self.draft()?;
+        match project.faults.as_slice() {
+            [] => Ok(project),
+            faults => Err(self.report(faults, project.manifest.text(), &project.file)),
+        }
+    }
+
+    /// The same, for a verb that needs the values of its settings: where there are faults, those of the
+    /// settings are reported with them.
+    pub(super) fn project_with_settings(&self) -> Result<Project, Failure> {
+        let project = self.draft()?;
+        if !project.faults.is_empty() {
+            self.known(&project)?;
+        }
+        Ok(project)
+    }
+
+    /// Finds and reads the manifest, right or wrong, unless it is no TOML.
+    fn draft(&self) -> Result<Project, Failure> {
         let path = self.manifest_path()?;
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            Failure::usage(format!("{} cannot be read: {error}", path.display()), "is it UTF-8 text?")
+        let file = self.options.file.as_deref().unwrap_or(Path::new(FILE)).display().to_string();
+        let Loaded { text, manifest, diags, .. } = load::load(&path).map_err(|error| {
+            Failure::usage(format!("{file} cannot be read: {error}"), "name the manifest with --file")
         })?;
-        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let file = self.options.file.as_deref().unwrap_or(Path::new(MANIFEST)).display().to_string();
-        let (manifest, diags) = manifest::load(&text);
-        let (errors, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(diag::Diag::is_error);
-        let manifest = manifest.filter(|_| errors.is_empty());
-        let Some(manifest) = manifest else { return Err(self.report(&errors, &text, &file)) };
-        let app = manifest.app().ok_or_else(|| Failure::usage("the manifest has no valid [app] name", ""))?;
+        let (faults, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(diag::Diag::is_error);
+        let Some(manifest) = manifest else { return Err(self.report(&faults, &text, &file)) };
+        // Without a name of its own it has no place, and nothing beyond the manifest is looked at.
+        let Some(app) = manifest.app() else { return Err(self.report(&faults, &text, &file)) };
         let environment = Name::new(self.options.environment.clone())
             .map_err(|error| Failure::usage(format!("--env: {error}"), ""))?;
         let layout = Layout::of(&app, &environment)
             .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))?;
-        Ok(Project { directory, file, manifest, warnings, app, environment, layout })
+        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        Ok(Project { directory, file, manifest, faults, warnings, app, environment, layout })
     }
 
     /// The keys of whoever runs this.
@@ -148,10 +166,9 @@ impl Context {
             }
             return Err(Failure::usage(format!("there is no {}", file.display()), "see --file"));
         }
-        let found = here.ancestors().map(|directory| directory.join(MANIFEST)).find(|path| path.is_file());
-        found.ok_or_else(|| {
+        load::find(&here).ok_or_else(|| {
             Failure::usage(
-                format!("there is no {MANIFEST} here or in a directory above"),
+                format!("there is no {FILE} here or in a directory above"),
                 "run `windlass init` in your project, or name the manifest with --file",
             )
         })
@@ -192,11 +209,17 @@ impl Context {
     /// The same without those that only a store has, where no store may be asked.
     pub(super) fn known(&self, project: &Project) -> Result<Specified, Failure> {
         let environment = project.environment.as_str();
-        let found = self.settings(project).map_err(|faults| self.refuse(project, &faults, &[]))?;
+        let found =
+            self.settings(project).map_err(|faults| self.refuse(project, &faults, &project.faults))?;
         for warning in &found.assembled.warnings {
             self.say(&format!("warning: {warning}"));
         }
         let faults = found.errors(environment, &project.file);
+        if !project.faults.is_empty() {
+            let mut diags = project.faults.clone();
+            examine_values(&project.manifest, environment, &found.known(), &mut diags);
+            return Err(self.refuse(project, &faults, &diags));
+        }
         match resolve(&project.manifest, environment, &found.known()) {
             Ok(spec) if faults.is_empty() => Ok(Specified::new(spec, found)),
             // The manifest is right, and may go as it is another time.
@@ -256,9 +279,7 @@ impl Context {
         }
         if self.options.json {
             let mut all: Vec<_> = faults.iter().map(settings::fault_to_json).collect();
-            if let serde_json::Value::Array(more) = project_diag::to_json(diags, text, file) {
-                all.extend(more);
-            }
+            all.extend(project_diag::to_json(diags, text, file));
             print_line(&serde_json::json!({ "exit_code": code, "faults": all }).to_string());
         } else {
             for fault in faults {

@@ -76,10 +76,7 @@ impl Host {
             let _ = super::logs::begin(&self.layout, &identity.id);
         }
         process::start(&self.layout.instance(&identity.id), &launch, env).await.map_err(|error| {
-            let mut fault = Fault::new(
-                format!("{} cannot be started: {error}", identity.id),
-                error.hint().unwrap_or_default(),
-            );
+            let mut fault = Fault::new(error.to_string(), error.hint().unwrap_or_default());
             fault.tail = self.tail(identity);
             fault
         })

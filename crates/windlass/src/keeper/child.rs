@@ -14,6 +14,7 @@ use super::limits::Applied;
 use super::store::Handover;
 use super::tree::{self, MARK};
 use crate::account::{Account, is_root};
+use crate::programs;
 use crate::sys;
 
 /// A process that was started.
@@ -161,10 +162,9 @@ fn open_log(path: &Path) -> Result<File, String> {
         .map_err(|e| format!("cannot open the log {}: {e}", path.display()))
 }
 
-/// Whether a program that is named without a directory can be seen in one of `PATH`.
+/// Whether something of that name can be seen where it is looked for, runnable or not.
 fn is_found(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    program.contains('/') || std::env::split_paths(&path).any(|directory| directory.join(program).exists())
+    program.contains('/') || programs::path().iter().any(|directory| directory.join(program).exists())
 }
 
 fn explain(launch: &Launch, stage: Option<Stage>, error: &io::Error) -> String {

@@ -23,8 +23,13 @@ pub enum By {
         /// Such as `RLIMIT_NPROC`.
         limit: &'static str,
     },
-    /// Nothing: the reason.
-    Nothing(&'static str),
+    /// Nothing.
+    Nothing {
+        /// The reason.
+        why: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
 }
 
 /// What can be limited here, and by what.
@@ -36,7 +41,7 @@ pub struct Capabilities {
     pub memory: By,
     /// Open files.
     pub files: By,
-    /// The most open files that may be allowed.
+    /// The most open files that may be allowed; `None` where that has no end.
     pub files_max: Option<u64>,
     /// Processes and threads.
     pub processes: By,
@@ -54,17 +59,25 @@ pub fn capabilities() -> Capabilities {
         })
     };
     let processes = if rustix::process::geteuid().is_root() {
-        By::Nothing("no control group can be made here, and the kernel does not count root's processes")
+        ungrouped("no control group can be made here, and the kernel does not count root's processes")
     } else {
         By::Account { limit: "RLIMIT_NPROC" }
     };
     Capabilities {
-        cpu: group(Controller::Cpu).unwrap_or(By::Nothing("no control group can be made here")),
+        cpu: group(Controller::Cpu).unwrap_or(ungrouped("no control group can be made here")),
         memory: group(Controller::Memory).unwrap_or(By::Each { limit: "RLIMIT_DATA" }),
         files: By::Each { limit: "RLIMIT_NOFILE" },
-        files_max: getrlimit(Resource::Nofile).maximum,
+        files_max: files_max(),
         processes: group(Controller::Pids).unwrap_or(processes),
     }
+}
+
+/// Root may go beyond its own limit, but not beyond the kernel's.
+fn files_max() -> Option<u64> {
+    if rustix::process::geteuid().is_root() {
+        return std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?.trim().parse().ok();
+    }
+    getrlimit(Resource::Nofile).maximum
 }
 
 /// A limit of the manifest, and by what this machine holds it.
@@ -85,11 +98,17 @@ pub fn held(spec: &Spec, here: &Capabilities) -> Vec<Held> {
     let jobs = spec.jobs.iter().map(|(name, job)| (format!("jobs.{name}"), &job.limits));
     let crons = spec.crons.iter().map(|(name, cron)| (format!("crons.{name}"), &cron.limits));
     let mut found = Vec::new();
+    let too_many = By::Nothing {
+        why: "it is more than this account may allow",
+        remedy: "lower it, or raise the account's own limit (`ulimit -Hn`, or LimitNOFILE= of its unit)",
+    };
     for (whose, limits) in services.chain(jobs).chain(crons) {
+        let beyond = limits.files.zip(here.files_max).is_some_and(|(asked, most)| asked > most);
         let asked = [
             ("cpu", limits.cpu_millis.is_some(), &here.cpu),
             ("memory", limits.memory.is_some(), &here.memory),
             ("processes", limits.processes.is_some(), &here.processes),
+            ("files", beyond, &too_many),
         ];
         let asked = asked.into_iter().filter(|(_, asked, _)| *asked);
         found.extend(asked.map(|(what, _, by)| Held { whose: whose.clone(), what, by: by.clone() }));
@@ -136,8 +155,12 @@ pub(super) fn prepare(name: &str, limits: &Limits) -> Result<Applied, String> {
     Ok(Applied { group: Group::create(name, &groups)?, resources })
 }
 
-/// What to do about a limit that nothing can hold.
-pub const REMEDY: &str = "leave the limit out, or run under a systemd that delegates control groups";
+/// What to do about a limit that only a control group could hold.
+const REMEDY: &str = "leave the limit out, or run under a systemd that delegates control groups";
+
+const fn ungrouped(why: &'static str) -> By {
+    By::Nothing { why, remedy: REMEDY }
+}
 
 fn refused(what: &str) -> String {
     format!("nothing on this machine can limit {what}: no control group can be made here; {REMEDY}")

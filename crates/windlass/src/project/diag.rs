@@ -42,8 +42,8 @@ pub fn render(diags: &[Diag], text: &str, file: &str, style: Style) -> String {
 
 /// All of `diags` as JSON, with line and column (from 1, in characters) beside the bytes.
 #[must_use]
-pub fn to_json(diags: &[Diag], text: &str, file: &str) -> Value {
-    let faults: Vec<Value> = diags
+pub fn to_json(diags: &[Diag], text: &str, file: &str) -> Vec<Value> {
+    diags
         .iter()
         .map(|diag| {
             let (line, column) = diag.position(text);
@@ -60,8 +60,7 @@ pub fn to_json(diags: &[Diag], text: &str, file: &str) -> Value {
                 "end": diag.span.end,
             })
         })
-        .collect();
-    Value::Array(faults)
+        .collect()
 }
 
 fn harmless(c: char) -> char {

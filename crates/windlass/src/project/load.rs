@@ -3,40 +3,24 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use windlass_core::diag::{self, Diag};
+use windlass_core::diag::Diag;
 use windlass_core::manifest::{self, Manifest};
 
 /// The name of the manifest.
 pub const FILE: &str = "windlass.toml";
 
-/// Larger than any manifest; a file beyond it was named by mistake.
+/// Larger than any manifest, in bytes; a file beyond it was named by mistake.
 const LARGEST: u64 = 4 << 20;
 
 /// A manifest that was read, and what is to be said about it.
 #[derive(Debug)]
 pub struct Loaded {
-    /// Its path.
-    pub path: PathBuf,
     /// Its text.
     pub text: String,
     /// The manifest, unless its text is no TOML.
     pub manifest: Option<Manifest>,
     /// All faults and warnings, in the order of the text.
     pub diags: Vec<Diag>,
-}
-
-impl Loaded {
-    /// The manifest, where nothing stands in the way of resolving it.
-    #[must_use]
-    pub fn usable(&self) -> Option<&Manifest> {
-        self.manifest.as_ref().filter(|_| !diag::any_error(&self.diags))
-    }
-
-    /// The directory of the source: that of the manifest.
-    #[must_use]
-    pub fn directory(&self) -> &Path {
-        self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-    }
 }
 
 /// Reads the manifest `path`.
@@ -50,7 +34,7 @@ pub fn load(path: &Path) -> io::Result<Loaded> {
     let text = String::from_utf8(std::fs::read(path)?)
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8 text"))?;
     let (manifest, diags) = manifest::load(&text);
-    Ok(Loaded { path: path.to_owned(), text, manifest, diags })
+    Ok(Loaded { text, manifest, diags })
 }
 
 /// The manifest of `directory` or the nearest one above it.

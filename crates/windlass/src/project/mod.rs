@@ -1,7 +1,6 @@
 //! Looking at a project: its manifest, which framework it is, which files belong to a release.
 
 pub mod adopt;
-pub mod check;
 pub mod diag;
 pub mod init;
 pub mod load;

@@ -1,11 +1,11 @@
 //! Finding the servers that are installed.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use windlass_core::spec::Engine;
 
 use super::fault::Fault;
+use crate::programs;
 
 /// The programs of one engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +26,7 @@ pub struct Programs {
 /// # Errors
 /// A [`Fault`] that says which package to install.
 pub fn locate(engine: Engine, version: Option<u32>) -> Result<Programs, Fault> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    locate_in(engine, version, Path::new("/"), &path)
+    locate_in(engine, version, Path::new("/"), &programs::path())
 }
 
 fn locate_in(engine: Engine, version: Option<u32>, root: &Path, path: &[PathBuf]) -> Result<Programs, Fault> {
@@ -36,7 +34,7 @@ fn locate_in(engine: Engine, version: Option<u32>, root: &Path, path: &[PathBuf]
         .into_iter()
         .filter_map(|(directory, major)| {
             let server = directory.join(server(engine));
-            is_program(&server).then_some(Programs { engine, major, server, directory })
+            programs::is_program(&server).then_some(Programs { engine, major, server, directory })
         })
         .collect();
     // The newest first; those of unknown version, in the order of the search, after them.
@@ -104,12 +102,10 @@ fn versioned(parent: &Path, prefix: &str, sub: &str) -> Vec<(PathBuf, Option<u32
         .collect()
 }
 
-fn is_program(path: &Path) -> bool {
-    path.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn install(root: &Path, program: &str) {

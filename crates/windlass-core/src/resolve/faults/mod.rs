@@ -46,17 +46,19 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     reference::find(scene, diags);
 }
 
-/// Reports those that only the values of settings show, to whoever has them.
-pub(super) fn find_in_values(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+/// Those that only the values of settings show, beside what is `known`.
+pub(super) fn find_in_values(scene: &Scene<'_>, known: &[Diag]) -> Vec<Diag> {
     let mut found = Vec::new();
     settings::missing(scene, &mut found);
     routes::unknown_settings(scene, &mut found);
     reference::find(scene, &mut found);
+    let mut new: Vec<Diag> = Vec::new();
     for diag in found {
-        if !diags.iter().any(|known| known.is_same(&diag)) {
-            diags.push(diag);
+        if !known.iter().chain(&new).any(|other| other.is_same(&diag)) {
+            new.push(diag);
         }
     }
+    new
 }
 
 /// The fault of services that need each other.

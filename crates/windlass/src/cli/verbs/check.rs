@@ -3,11 +3,12 @@
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::keeper::limits::{self, By, Held};
-use crate::project::version;
+use crate::project::{diag as project_diag, version};
 use crate::resource;
+use crate::settings::fault_to_json;
 
 pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let project = context.project_with_settings()?;
     let specified = context.known(&project)?;
     let spec = specified.spec();
     context.tell_left_out(specified.left_out());
@@ -39,7 +40,14 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
             context.say(&format!("note: the {} limit of {} is held by {}", held.what, held.whose, by(held)));
         }
     }
-    let mut warnings: Vec<_> = diags.iter().map(|diag| serde_json::json!(diag)).collect();
+    let mut warnings = project_diag::to_json(diags, project.manifest.text(), &project.file);
+    // For people these are told where the settings are read.
+    warnings.extend(specified.found().assembled.warnings.iter().map(|fault| {
+        let mut warning = fault_to_json(fault);
+        warning["code"] = "doubtful".into();
+        warning["severity"] = "warning".into();
+        warning
+    }));
     warnings.extend(doubts.iter().map(
         |(code, message)| serde_json::json!({ "code": code, "severity": "warning", "message": message }),
     ));
@@ -71,9 +79,8 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
 /// Why a limit cannot be honoured by this machine, or only in another way than one would think.
 fn beyond(Held { whose, what, by }: &Held) -> Option<String> {
     Some(match by {
-        By::Nothing(why) => format!(
-            "the {what} limit of {whose} cannot be held here: {why}; a deploy on this machine will refuse it: {}",
-            limits::REMEDY
+        By::Nothing { why, remedy } => format!(
+            "the {what} limit of {whose} cannot be held here: {why}; a deploy on this machine will refuse it: {remedy}"
         ),
         By::Each { limit } => format!(
             "the {what} limit of {whose} holds for each of its processes, not for all together ({limit})"
@@ -90,7 +97,7 @@ fn by(held: &Held) -> String {
     match &held.by {
         By::ControlGroup { version } => format!("a control group (version {version})"),
         By::Each { limit } | By::Account { limit } => (*limit).to_owned(),
-        By::Nothing(_) => "nothing".to_owned(),
+        By::Nothing { .. } => "nothing".to_owned(),
     }
 }
 

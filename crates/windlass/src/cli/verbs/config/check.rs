@@ -107,11 +107,7 @@ fn tell(
                 json
             })
             .collect();
-        if let serde_json::Value::Array(more) =
-            project_diag::to_json(diags, project.manifest.text(), &project.file)
-        {
-            all.extend(more);
-        }
+        all.extend(project_diag::to_json(diags, project.manifest.text(), &project.file));
         let document = serde_json::json!({
             "app": project.app,
             "environment": project.environment,

@@ -1,0 +1,292 @@
+//! Looking before anything changes: whether this machine can carry the release.
+
+mod programs;
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use windlass_core::journal::Fault;
+use windlass_core::name::Name;
+use windlass_core::plan::{Action, Plan, Request};
+use windlass_core::spec::{Engine, Spec};
+
+use super::resources::{blocking, facts};
+use super::settings::Settings;
+use super::{Host, contents};
+use crate::account::{self, Account};
+use crate::keeper::limits::{self, By, Capabilities};
+use crate::resource;
+
+impl Host {
+    /// Looks at everything at once and answers all that is wrong in one fault.
+    pub(super) async fn preflight(&self, plan: &Plan) -> Result<String, Fault> {
+        let mut wrong: Vec<(String, String)> = Vec::new();
+        self.look_at_disk(plan, &mut wrong);
+        self.look_at_tree(plan, &mut wrong).await?;
+        look_at_memory(&plan.spec, &mut wrong);
+        look_at_limits(&plan.spec, &limits::capabilities(), &mut wrong);
+        look_at_accounts(&plan.spec, &mut wrong);
+        look_at_certificates(&plan.spec, &mut wrong);
+        self.look_at_ports(&plan.spec, &mut wrong).await;
+        programs::look_at_servers(&plan.spec, &mut wrong).await?;
+        programs::look_at_commands(plan, &mut wrong);
+        self.look_at_resources(plan, &mut wrong).await;
+        match wrong.as_slice() {
+            [] => Ok(String::new()),
+            [(message, hint)] => Err(Fault::new(message.clone(), hint.clone())),
+            several => {
+                let lines: Vec<String> =
+                    several.iter().map(|(what, hint)| format!("{what}: {hint}")).collect();
+                let message = format!("{} things are missing on this machine", several.len());
+                Err(Fault { tail: lines, ..Fault::new(message, "mend them, and deploy again") })
+            }
+        }
+    }
+
+    fn look_at_disk(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) {
+        let Ok(disk) = rustix::fs::statvfs(self.layout.root()) else { return };
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let least = plan.spec.deploy.min_free_disk;
+        if free < least {
+            wrong.push((
+                format!(
+                    "{} has {} MB free, and {} MB are wanted",
+                    self.layout.root().display(),
+                    free / 1_000_000,
+                    least.div_ceil(1_000_000)
+                ),
+                "free some space, or lower [deploy] min_free_disk".to_owned(),
+            ));
+        }
+        // Some file systems have no fixed number of inodes and say 0.
+        if disk.f_files > 0 && disk.f_favail < 10_000 {
+            wrong.push((
+                format!("{} has only {} inodes left", self.layout.root().display(), disk.f_favail),
+                "remove small files".to_owned(),
+            ));
+        }
+    }
+
+    /// A tree that is there already must still be what was sealed.
+    async fn look_at_tree(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) -> Result<(), Fault> {
+        let hint = match &plan.request {
+            Request::Deploy => "deploy again: they are made anew from the source",
+            Request::Rollback { anyway: false, .. } => {
+                "check out its commit and deploy that, or go back to another release; \
+                 --anyway takes the files as they are"
+            }
+            _ => return Ok(()),
+        };
+        let tree = plan.tree.id;
+        if plan.steps.iter().any(|step| step.action == Action::SealTree { tree }) {
+            return Ok(());
+        }
+        let (root, seal) = (self.layout.tree(tree), self.layout.seal(tree));
+        match blocking(move || contents::damage(&root, &seal)).await? {
+            Ok(None) => {}
+            Ok(Some(damage)) => wrong.push((
+                format!("the files of releases/{tree} are not those that were built: {damage}"),
+                hint.to_owned(),
+            )),
+            Err(error) => {
+                wrong
+                    .push((format!("the files of releases/{tree} cannot be read: {error}"), hint.to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is there already, somebody else's or Windlass's own, must answer before a deploy begins.
+    async fn look_at_resources(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) {
+        if plan.request != Request::Deploy {
+            return;
+        }
+        let started = |name: &Name| {
+            plan.steps.iter().any(
+                |step| matches!(&step.action, Action::StartResource { resource, .. } if resource == name),
+            )
+        };
+        let values = super::values::read(&self.layout, plan.release).unwrap_or_default();
+        let settings = Settings { values: &values, known: &plan.spec.settings };
+        for (name, spec) in plan.spec.resources.iter().filter(|(name, _)| !started(name)) {
+            let only = IndexMap::from([(name.clone(), spec.clone())]);
+            let hint = if spec.is_private() {
+                format!("see `windlass logs {name}`, and deploy again when it is back")
+            } else {
+                "bring it back, or correct its address, and deploy again".to_owned()
+            };
+            let facts = match facts(self, &only, settings).await {
+                Ok(facts) => facts.get(name).cloned().unwrap_or_default(),
+                Err(fault) => {
+                    wrong.push((fault.message, fault.hint));
+                    continue;
+                }
+            };
+            if let Err(why) = answer(spec.engine, facts).await {
+                wrong.push((format!("the resource {name} does not answer: {why}"), hint));
+            }
+        }
+    }
+
+    async fn look_at_ports(&self, spec: &Spec, wrong: &mut Vec<(String, String)>) {
+        let mut report = self.proxy().report().await;
+        let keeper = self.layout.proxy().join("keeper");
+        // One that is just being started again holds its ports all the same; it may die once more.
+        for _ in 0..3 {
+            if report.is_none() && crate::runtime::process::is_kept(&keeper) {
+                let _no_answer = self.proxy().start().await;
+                report = self.proxy().report().await;
+            }
+        }
+        let ours = report.map(|report| report.listening).unwrap_or_default();
+        for address in spec.listen.http.iter().chain(&spec.listen.https) {
+            if ours.contains(address) {
+                continue;
+            }
+            if let Err(error) = TcpListener::bind(address.as_str()) {
+                let hint = match error.kind() {
+                    std::io::ErrorKind::PermissionDenied => {
+                        "ports below 1024 need root: listen on a higher one".to_owned()
+                    }
+                    std::io::ErrorKind::AddrInUse => {
+                        format!(
+                            "see who has it with `ss -ltnp`, or choose another in [listen] (not {address})"
+                        )
+                    }
+                    _ => "choose another address in [listen]".to_owned(),
+                };
+                wrong.push((format!("cannot listen on {address}: {error}"), hint));
+            }
+        }
+    }
+}
+
+/// Asks a resource for a while: one whose server has just died is started again by its keeper.
+async fn answer(engine: Engine, facts: IndexMap<String, String>) -> Result<(), String> {
+    const PATIENCE: Duration = Duration::from_secs(5);
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let facts = facts.clone();
+        let why = match blocking(move || resource::ready(engine, &facts, TIMEOUT)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(reason)) => reason.to_string(),
+            Err(fault) => fault.message,
+        };
+        if Instant::now() > deadline {
+            return Err(why);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn look_at_memory(spec: &Spec, wrong: &mut Vec<(String, String)>) {
+    let asked: u64 = spec
+        .services
+        .values()
+        .map(|service| service.limits.memory.map_or(0, |bytes| bytes.0) * u64::from(service.replicas))
+        .sum();
+    let total = rustix::system::sysinfo().totalram * u64::from(rustix::system::sysinfo().mem_unit);
+    if asked > total {
+        wrong.push((
+            format!(
+                "the services may use {} MB of memory, and this machine has {} MB",
+                asked >> 20,
+                total >> 20
+            ),
+            "lower their limits, or run fewer copies".to_owned(),
+        ));
+    }
+}
+
+/// The keeper refuses to start what it cannot limit: that must be known before the first change.
+fn look_at_limits(spec: &Spec, here: &Capabilities, wrong: &mut Vec<(String, String)>) {
+    for limits::Held { whose, what, by } in limits::held(spec, here) {
+        if let By::Nothing { why, remedy } = by {
+            let message = format!("the {what} limit of {whose} cannot be held here: {why}");
+            wrong.push((message, remedy.to_owned()));
+        }
+    }
+}
+
+fn look_at_accounts(spec: &Spec, wrong: &mut Vec<(String, String)>) {
+    let services = spec.services.values().map(|service| &service.user);
+    let jobs = spec.jobs.values().map(|job| &job.user);
+    let crons = spec.crons.values().map(|cron| &cron.user);
+    let mut users: Vec<&String> = services.chain(jobs).chain(crons).flatten().collect();
+    users.sort();
+    users.dedup();
+    for user in users {
+        if !account::is_root() {
+            let hint = "remove it, or run Windlass as root".to_owned();
+            wrong.push((format!("user = {user:?} needs root to change to it"), hint));
+        } else if !matches!(Account::named(user), Ok(Some(_))) {
+            wrong.push((
+                format!("there is no account {user:?}"),
+                format!("create it: useradd --system {user}"),
+            ));
+        }
+    }
+}
+
+fn look_at_certificates(spec: &Spec, wrong: &mut Vec<(String, String)>) {
+    for tls in &spec.listen.tls {
+        for path in [&tls.certificate, &tls.key] {
+            if let Err(error) = std::fs::File::open(Path::new(path)) {
+                wrong.push((format!("{path} cannot be read: {error}"), "see [listen] tls".to_owned()));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = r#"
+        [app]
+        name = "shop"
+
+        [services.web]
+        command = "sleep 1000"
+        limits = { cpu = 0.5, memory = "64MiB", files = 1024 }
+
+        [jobs.migrate]
+        command = "true"
+        limits = { cpu = 1, files = 1025 }
+    "#;
+
+    fn wrong_where_cpu_is_held_by(cpu: By) -> Vec<String> {
+        let (manifest, diags) = windlass_core::manifest::load(MANIFEST);
+        assert_eq!(diags, []);
+        let settings = IndexMap::new();
+        let spec = windlass_core::resolve::resolve(&manifest.unwrap(), "local", &settings).unwrap();
+        let here = Capabilities {
+            cpu,
+            memory: By::Each { limit: "RLIMIT_DATA" },
+            files: By::Each { limit: "RLIMIT_NOFILE" },
+            files_max: Some(1024),
+            processes: By::Account { limit: "RLIMIT_NPROC" },
+        };
+        let mut wrong = Vec::new();
+        look_at_limits(&spec, &here, &mut wrong);
+        wrong.into_iter().map(|(message, _)| message).collect()
+    }
+
+    #[test]
+    fn a_limit_that_nothing_holds_is_refused() {
+        let too_many =
+            "the files limit of jobs.migrate cannot be held here: it is more than this account may allow";
+        assert_eq!(
+            wrong_where_cpu_is_held_by(By::Nothing { why: "no control group can be made here", remedy: "" }),
+            [
+                "the cpu limit of services.web cannot be held here: no control group can be made here",
+                "the cpu limit of jobs.migrate cannot be held here: no control group can be made here",
+                too_many,
+            ]
+        );
+        assert_eq!(wrong_where_cpu_is_held_by(By::ControlGroup { version: 2 }), [too_many]);
+    }
+}

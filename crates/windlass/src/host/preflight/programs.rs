@@ -1,0 +1,60 @@
+//! Whether the programs are there.
+
+use windlass_core::journal::Fault;
+use windlass_core::plan::{Action, Plan, Request};
+use windlass_core::spec::{Command, Part, Source, Spec};
+
+use crate::host::resources::blocking;
+use crate::{programs, resource};
+
+/// The programs of commands, where one is named that neither the release nor its build brings along.
+pub(super) fn look_at_commands(plan: &Plan, wrong: &mut Vec<(String, String)>) {
+    if plan.request != Request::Deploy {
+        return;
+    }
+    let Spec { build, services, jobs, crons, .. } = &plan.spec;
+    let built = plan.steps.iter().any(|step| matches!(step.action, Action::Build { .. }));
+    let first = build.steps.first().filter(|_| built);
+    let mut commands: Vec<_> =
+        first.map(|step| ("[build]".to_owned(), &step.command, &build.env)).into_iter().collect();
+    if !built {
+        // What is not there yet may be what the build installs.
+        commands.extend(services.iter().map(|(n, s)| (format!("services.{n}"), &s.command, &s.env)));
+        commands.extend(jobs.iter().map(|(n, job)| (format!("jobs.{n}"), &job.command, &job.env)));
+        commands.extend(crons.iter().map(|(n, cron)| (format!("cron.{n}"), &cron.command, &cron.env)));
+    }
+    for (whose, command, env) in commands {
+        let Some(program) = looked_for(command) else { continue };
+        // One that says itself where to look knows better than we do.
+        if !env.contains_key("PATH") && !programs::is_on_path(program) {
+            wrong.push((
+                format!("{whose}: there is no program {program:?} in PATH"),
+                format!(
+                    "install it, or correct the command; PATH is {}",
+                    std::env::var("PATH").unwrap_or_else(|_| "not set".to_owned())
+                ),
+            ));
+        }
+    }
+}
+
+/// The program of a command, where it is looked for in `PATH`.
+fn looked_for(command: &Command) -> Option<&str> {
+    let Command::Argv(words) = command else { return None };
+    match words.first()?.parts() {
+        [Part::Text(program)] if !program.contains('/') => Some(program),
+        _ => None,
+    }
+}
+
+/// The servers of private resources.
+pub(super) async fn look_at_servers(spec: &Spec, wrong: &mut Vec<(String, String)>) -> Result<(), Fault> {
+    for private in spec.resources.values() {
+        let Source::Private { version, .. } = &private.source else { continue };
+        let (engine, version) = (private.engine, *version);
+        if let Err(fault) = blocking(move || resource::locate(engine, version)).await? {
+            wrong.push((fault.message, fault.help));
+        }
+    }
+    Ok(())
+}

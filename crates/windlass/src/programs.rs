@@ -1,0 +1,19 @@
+//! Looking for programs where the system does.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The directories of `PATH`.
+pub(crate) fn path() -> Vec<PathBuf> {
+    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
+}
+
+/// Whether `program`, named without a directory, is in one of `PATH`.
+pub(crate) fn is_on_path(program: &str) -> bool {
+    path().iter().any(|directory| is_program(&directory.join(program)))
+}
+
+/// Whether it is a file that somebody may run.
+pub(crate) fn is_program(path: &Path) -> bool {
+    path.metadata().is_ok_and(|facts| facts.is_file() && facts.permissions().mode() & 0o111 != 0)
+}
