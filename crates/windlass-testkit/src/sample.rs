@@ -170,5 +170,6 @@ pub fn source(digest: &str) -> Source {
         parts: IndexMap::new(),
         commit: Some("4f2c9d1".into()),
         dirty: false,
+        without: vec![],
     }
 }

@@ -146,6 +146,10 @@ pub struct Source {
     pub commit: Option<String>,
     /// Whether the files differ from that commit.
     pub dirty: bool,
+    /// Files and directories, relative, that are no part of it although nothing excludes them: what
+    /// Windlass itself writes there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
 }
 
 /// One thing that is done.

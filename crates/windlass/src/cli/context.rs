@@ -293,18 +293,20 @@ impl Context {
     }
 
     /// What a deploy of the project wants of an environment with this key, and the values of its
-    /// settings.
+    /// settings. The source is that `without` some files.
     pub(super) fn wanted(
         &self,
         project: &Project,
         specified: &Specified,
         key: &FingerprintKey,
+        without: Vec<String>,
     ) -> Result<(Wanted, Values), Failure> {
         let (spec, values) = specified.under(key);
         let selection = Selection {
             root: project.directory.clone(),
             exclude: spec.build.exclude.clone(),
             include: spec.build.include.clone(),
+            without: without.clone(),
         };
         let listing = source::list(&selection)
             .map_err(|error| Failure::usage(format!("the source cannot be read: {error}"), ""))?;
@@ -315,6 +317,7 @@ impl Context {
             parts: listing.parts(&spec),
             commit: version.commit,
             dirty: version.dirty,
+            without,
         };
         Ok((Wanted { request: Request::Deploy, spec, source }, values))
     }

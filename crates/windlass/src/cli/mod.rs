@@ -9,6 +9,7 @@ mod client;
 mod context;
 mod failure;
 mod follow;
+mod own_files;
 mod rotation;
 mod specified;
 mod stored;

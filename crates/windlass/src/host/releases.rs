@@ -28,6 +28,7 @@ impl Host {
             root: PathBuf::from(&plan.tree.source.path),
             exclude: plan.spec.build.exclude.clone(),
             include: plan.spec.build.include.clone(),
+            without: plan.tree.source.without.clone(),
         };
         let previous = self.newest_tree();
         let cache = plan.spec.build.cache.clone();
@@ -55,7 +56,8 @@ impl Host {
         if copied.digest(&plan.spec) != wanted {
             return Err(Fault::new(
                 "the source changed while the deploy began",
-                "deploy again when your editor or checkout has settled",
+                "deploy again when your editor or checkout has settled; what is written all the time, \
+                 such as a log, belongs in [build] exclude",
             ));
         }
         Ok(format!("{} files, {}", copied.files, human(copied.bytes)))

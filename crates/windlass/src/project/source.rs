@@ -28,6 +28,15 @@ pub struct Selection {
     pub exclude: Vec<String>,
     /// Patterns of files that an ignore file leaves out and that belong to it all the same.
     pub include: Vec<String>,
+    /// Files and directories, relative to the project, that never do.
+    pub without: Vec<String>,
+}
+
+impl Selection {
+    /// The same, as paths.
+    fn without(&self) -> Vec<PathBuf> {
+        self.without.iter().map(|path| self.root.join(path)).collect()
+    }
 }
 
 /// What was selected: each file's mode and hash, by path.
@@ -146,10 +155,14 @@ fn walk(selection: &Selection, to: Option<&Path>) -> io::Result<Listing> {
         exclude.add_line(None, pattern).map_err(io::Error::other)?;
     }
     let exclude = exclude.build().map_err(io::Error::other)?;
-    let admits = move |path: &Path, is_dir: bool| !exclude.matched(path, is_dir).is_ignore();
-    let filter = admits.clone();
+    let without = selection.without();
     walker.filter_entry(move |entry| {
-        entry.depth() == 0 || filter(entry.path(), entry.file_type().is_some_and(|kind| kind.is_dir()))
+        let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+        let is_excluded = || {
+            without.iter().any(|path| path == entry.path())
+                || exclude.matched(entry.path(), is_dir).is_ignore()
+        };
+        entry.depth() == 0 || !is_excluded()
     });
     for entry in walker.build() {
         let entry = entry.map_err(io::Error::other)?;
@@ -172,7 +185,11 @@ fn included(selection: &Selection) -> io::Result<Vec<PathBuf>> {
     }
     let overrides = builder.build().map_err(io::Error::other)?;
     let mut walker = WalkBuilder::new(&selection.root);
-    walker.standard_filters(false).overrides(overrides);
+    let without = selection.without();
+    walker
+        .standard_filters(false)
+        .overrides(overrides)
+        .filter_entry(move |entry| !without.iter().any(|path| path == entry.path()));
     let mut paths = Vec::new();
     for entry in walker.build() {
         let entry = entry.map_err(io::Error::other)?;

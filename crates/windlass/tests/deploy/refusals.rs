@@ -1,8 +1,8 @@
 //! What is refused.
 
-use windlass_testkit::sandbox::Manifest;
+use windlass_testkit::sandbox::{Manifest, Sandbox};
 
-use super::deployed;
+use super::{WINDLASS, deployed};
 
 #[test]
 fn a_stale_plan_is_refused() {
@@ -48,5 +48,77 @@ fn there_is_nothing_to_go_back_to_after_the_first_deploy() {
     let sandbox = deployed(&Manifest::small());
     sandbox.fail(&["rollback"], 2);
     sandbox.fail(&["rollback", "r9"], 2);
+    sandbox.down();
+}
+
+// proves: DC-11
+#[test]
+fn faults_of_the_manifest_and_of_its_settings_are_told_at_once() {
+    let more = "[settings.SIZE]\ntype = \"integer\"\n[settings.TOKEN]\nsecret = true\n";
+    let sandbox =
+        Sandbox::with(WINDLASS, &Manifest { web: "prot = 1".into(), more: more.into(), ..Manifest::small() });
+    sandbox.write(".env", "SIZE=large\n");
+    for verb in ["check", "plan", "deploy"] {
+        let said = sandbox.fail(&[verb], 2).all();
+        for expected in [
+            "unknown key `prot`",
+            ".env:1: SIZE: \"large\" is not a whole number",
+            "the setting TOKEN has no value",
+        ] {
+            assert!(said.contains(expected), "{verb}: {expected}\n{said}");
+        }
+    }
+    let json = sandbox.fail(&["check", "--json"], 2).json();
+    assert_eq!(json["faults"].as_array().unwrap().len(), 3, "{json}");
+    assert!(std::fs::read_dir(sandbox.home()).unwrap().next().is_none(), "nothing was made");
+}
+
+#[test]
+fn programs_that_are_not_there_are_missed_before_anything_changes() {
+    let sandbox = deployed(&Manifest::small());
+    let more = "[services.other]\ncommand = \"no-such-server --serve\"\n\
+                [jobs.seed]\ncommand = [\"no-such-tool\"]\nwhen = \"manual\"\n\
+                [cron.clean]\ncommand = { shell = \"no-such-line\" }\nschedule = \"@daily\"\n";
+    sandbox.manifest(&Manifest { more: more.into(), ..Manifest::small() });
+    let output = sandbox.fail(&["deploy"], 1);
+    assert!(output.stderr.contains("2 things are missing on this machine"), "{output:?}");
+    assert!(
+        output.stderr.contains("services.other: there is no program \"no-such-server\" in PATH"),
+        "{output:?}"
+    );
+    assert!(output.stderr.contains("jobs.seed: there is no program \"no-such-tool\" in PATH"), "{output:?}");
+    assert_eq!(sandbox.answering(), "r1");
+    // What a build may bring along is not asked for before it.
+    let built = format!("[build]\nsteps = [\"true\"]\n{more}");
+    sandbox.manifest(&Manifest { more: built, ..Manifest::small() });
+    let output = sandbox.fail(&["deploy"], 3);
+    let expected = "FAILED: other.r3.1 was not started: there is no program \"no-such-server\" in PATH";
+    assert!(output.stderr.contains(expected), "{output:?}");
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.down();
+}
+
+#[test]
+fn what_the_command_itself_writes_is_no_part_of_a_release() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    for (args, output) in [
+        (&["deploy", "--json"][..], "deploy.json"),
+        (&["plan", "--out", "the.plan"], "plan.txt"),
+        (&["apply", "the.plan"], "apply.txt"),
+    ] {
+        // A plan's source is what it was.
+        if args[0] != "apply" {
+            sandbox.change();
+        }
+        let file = std::fs::File::create(sandbox.source().join(output)).unwrap();
+        let mut command = sandbox.command(args);
+        command.stdout(file.try_clone().unwrap()).stderr(file);
+        let status = command.status().unwrap();
+        assert!(
+            status.success(),
+            "{args:?}: {}",
+            std::fs::read_to_string(sandbox.source().join(output)).unwrap()
+        );
+    }
     sandbox.down();
 }

@@ -10,11 +10,12 @@ use crate::cli::client::{Client, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow;
+use crate::cli::own_files;
 use crate::cli::rotation;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result<u8, Failure> {
-    let PlanFile { key, plan, .. } = PlanFile::read(&args.plan)?;
-    let project = context.project()?;
+    let PlanFile { key, mut plan, .. } = PlanFile::read(&args.plan)?;
+    let project = context.project_with_settings()?;
     rotation::settle(context, &project).await?;
     if (&plan.spec.app, &plan.spec.environment) != (&project.app, &project.environment) {
         return Err(Failure::usage(
@@ -25,7 +26,10 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     let stale = |what: &str| {
         Failure::new(REFUSED, format!("the plan is stale: {what}"), "plan again, and apply that")
     };
-    let (wanted, values) = context.wanted(&project, &context.specification(&project)?, &key)?;
+    // The plan may lie in the project, and what this command prints may go there.
+    let mut without = own_files::below(&project.directory, &[&args.plan]);
+    without.extend(plan.tree.source.without.clone());
+    let (wanted, values) = context.wanted(&project, &context.specification(&project)?, &key, without)?;
     let mut client = Client::start(&project.layout).await?;
     let observed = match client.ask(&Ask::Observe).await? {
         Answer::Observed { observed, .. } if observed.fingerprint() == plan.base => observed,
@@ -43,6 +47,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     if plan.is_empty() {
         return Ok(request::nothing_to_do(context, &plan));
     }
+    plan.tree.source.without = wanted.source.without;
     let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
     follow::run(context, &project, client, begin).await
 }

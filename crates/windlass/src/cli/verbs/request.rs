@@ -71,7 +71,8 @@ pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Res
 pub(in crate::cli) fn nothing_to_do(context: &Context, plan: &Plan) -> u8 {
     let release = plan.previous.map(|release| release.to_string());
     let document = serde_json::json!({ "changed": false, "release": release });
-    context.print(&document, || format!("Nothing to do: {} is as the manifest says.", plan.title()));
+    let so = if plan.request == Request::Deploy { "is as the manifest says" } else { "is so already" };
+    context.print(&document, || format!("Nothing to do: {} {so}.", plan.title()));
     0
 }
 
