@@ -241,6 +241,9 @@ pub struct EnvironmentStatus {
     pub environment: String,
     /// The active release.
     pub release: Option<ReleaseRecord>,
+    /// Whether it was stopped, and does not run until it is deployed or restarted.
+    #[serde(default)]
+    pub stopped: bool,
     /// Where the application answers.
     pub addresses: Vec<String>,
     /// The services, in the manifest's order.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use windlass_core::plan::Observed;
 use windlass_core::protocol::{Answer, Ask, FingerprintKey, Hello, PROTOCOL_VERSION, Refusal};
@@ -33,6 +34,10 @@ impl Client {
     /// Reaches the host side that runs; `None` when none does.
     pub(super) async fn reach(layout: &Layout) -> Result<Option<Self>, Failure> {
         let Ok(stream) = transport::connect(&layout.host(), "sock").await else { return Ok(None) };
+        Self::greet(layout, stream).await
+    }
+
+    async fn greet(layout: &Layout, stream: UnixStream) -> Result<Option<Self>, Failure> {
         let (reader, writer) = stream.into_split();
         let mut frames = Frames::new(reader, writer);
         let hello = Hello { protocol: PROTOCOL_VERSION, program: host::build() };
@@ -100,6 +105,24 @@ impl Client {
         }
         let client = Self::start(&project.layout).await?;
         Ok((project, client))
+    }
+
+    /// The same for who only looks: what rests is not woken.
+    pub(super) async fn to_look(context: &Context) -> Result<Self, Failure> {
+        let project = context.project()?;
+        let layout = &project.layout;
+        if !layout.journal().exists() {
+            return Err(not_deployed());
+        }
+        if host::is_at_rest(layout) {
+            let unreadable =
+                |error: std::io::Error| Failure::failed(format!("the state cannot be read: {error}"), "");
+            let stream = host::converse_at_rest(layout.clone()).map_err(unreadable)?;
+            if let Some(client) = Self::greet(layout, stream).await? {
+                return Ok(client);
+            }
+        }
+        Self::start(layout).await
     }
 
     /// Sends a question.

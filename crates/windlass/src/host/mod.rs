@@ -30,6 +30,7 @@ mod quiet;
 mod releases;
 mod reserve;
 mod resources;
+mod rest;
 mod rotation;
 mod routing;
 mod runs;
@@ -46,6 +47,7 @@ mod values;
 mod world;
 
 pub use observe::{observe, observe_at_rest};
+pub use rest::{converse_at_rest, is_at_rest};
 pub use state::{Host, build, program, refusal};
 pub use values::{key as fingerprint_key, read as kept_values};
 

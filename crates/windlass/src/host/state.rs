@@ -75,6 +75,19 @@ impl Host {
     /// When its state cannot be read.
     pub fn open(layout: Layout) -> Result<Rc<Self>, JournalError> {
         let journal = Journal::open(&layout.journal())?;
+        Self::of(layout, journal)
+    }
+
+    /// The same to look at it, changing nothing.
+    ///
+    /// # Errors
+    /// See [`Self::open`].
+    pub(super) fn open_to_read(layout: Layout) -> Result<Rc<Self>, JournalError> {
+        let journal = Journal::open_to_read(&layout.journal())?;
+        Self::of(layout, journal)
+    }
+
+    fn of(layout: Layout, journal: Journal) -> Result<Rc<Self>, JournalError> {
         is_usable(&layout, &journal)?;
         let (app, environment) = match names(&layout) {
             Some(names) => names,

@@ -30,6 +30,7 @@ impl Host {
         let processes = Processes::read();
         let spec = &active.release.spec;
         status.addresses = super::routing::addresses(spec, &report.listening);
+        status.stopped = active.stopped;
         status.release = Some(self.release_record(&active.release.listed(), Some(active.release.id)));
         for (name, service) in &spec.services {
             let ids = active.release.instances.get(name).map(Vec::as_slice).unwrap_or_default();
@@ -162,7 +163,7 @@ fn problems(status: &EnvironmentStatus) -> Vec<String> {
             "the disk is full or cannot be written: {free} MB are free, {wanted} MB are wanted"
         ));
     }
-    if !status.proxy && !status.addresses.is_empty() {
+    if !status.proxy && !status.addresses.is_empty() && !status.stopped {
         problems.push("the proxy does not answer; its keeper starts it again".to_owned());
     }
     if let Some(run) = status.run.as_ref().filter(|run| !run.under_way) {

@@ -133,10 +133,24 @@ fn what_the_application_writes_can_be_read_in_the_log() {
 // proves: CM-6
 #[test]
 fn going_down_leaves_the_data_unless_told_otherwise() {
-    let sandbox = deployed(&Manifest::default());
+    let more = "[jobs.hello]\ncommand = { shell = \"echo hello from $WINDLASS_RELEASE\" }\nwhen = \"before-start\"\n";
+    let sandbox = deployed(&Manifest { more: more.to_owned(), ..Manifest::default() });
     sandbox.succeed(&["down"]);
     until("the last process to end", || sandbox.processes().is_empty().then_some(()));
     assert!(sandbox.shared("migrate").contains("r1"));
+    // Looking at it starts nothing.
+    let status = sandbox.succeed(&["status"]).stdout;
+    let first = status.lines().next().unwrap();
+    assert_eq!(first, "fixture (local)  r1, stopped: `windlass restart` starts it again");
+    assert!(!status.contains('!'), "{status}");
+    assert_eq!(sandbox.succeed(&["status", "--json"]).json()["stopped"], true);
+    assert!(sandbox.succeed(&["releases"]).stdout.starts_with("* r1"));
+    assert!(sandbox.succeed(&["runs"]).stdout.contains("Stop fixture (local)"));
+    assert_eq!(sandbox.succeed(&["logs", "hello"]).stdout, "hello from r1\n");
+    assert_eq!(sandbox.processes().len(), 0);
+    sandbox.succeed(&["restart"]);
+    assert_eq!(sandbox.get("/version").status, 200);
+    sandbox.succeed(&["down"]);
     sandbox.succeed(&["deploy"]);
     assert_eq!(sandbox.get("/version").status, 200);
     sandbox.fail(&["down", "--delete-data"], 2);

@@ -12,7 +12,7 @@ use crate::clock;
 const USUAL: u32 = 100;
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u8, Failure> {
-    let (_, mut client) = Client::of_deployed(context).await?;
+    let mut client = Client::to_look(context).await?;
     let one = args.of.len() == 1;
     let since = args.since.map(|since| match since {
         Since::Ago(span) => clock::wall_millis() - i64::try_from(span.as_millis()).unwrap_or(i64::MAX),

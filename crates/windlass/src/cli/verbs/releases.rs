@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
-    let (_, mut client) = Client::of_deployed(context).await?;
+    let mut client = Client::to_look(context).await?;
     let releases = match client.ask(&Ask::Releases).await? {
         Answer::Releases(releases) => releases,
         _ => return Err(unexpected()),

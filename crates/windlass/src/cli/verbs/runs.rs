@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
 pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Failure> {
-    let (_, mut client) = Client::of_deployed(context).await?;
+    let mut client = Client::to_look(context).await?;
     let records = match client.ask(&Ask::Runs { limit }).await? {
         Answer::Runs(records) => records,
         _ => return Err(unexpected()),

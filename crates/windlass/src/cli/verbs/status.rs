@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 use crate::clock;
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
-    let (_, mut client) = Client::of_deployed(context).await?;
+    let mut client = Client::to_look(context).await?;
     let status = match client.ask(&Ask::Status).await? {
         Answer::Status(status) => status,
         _ => return Err(unexpected()),
@@ -25,12 +25,15 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
 fn text(status: &EnvironmentStatus, now: i64) -> String {
     let mut text = format!("{} ({})", status.app, status.environment);
     match &status.release {
+        Some(release) if status.stopped => {
+            let _ = write!(text, "  {}, stopped: `windlass restart` starts it again", release.release);
+        }
         Some(release) => {
             let _ = write!(text, "  {}, active for {}", release.release, age(now, release.activated));
         }
         None => text.push_str("  nothing is deployed"),
     }
-    if !status.addresses.is_empty() {
+    if !status.addresses.is_empty() && status.proxy {
         let _ = write!(text, "  {}", status.addresses.join(" "));
     }
     text.push('\n');
