@@ -5,7 +5,8 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use windlass_core::event::{Event, RunRecord, What};
-use windlass_core::journal::Verdict;
+use windlass_core::journal::{Direction, Verdict};
+use windlass_core::plan::Phase;
 use windlass_core::protocol::{Answer, Ask, Claim};
 
 use super::client::{Client, frozen, unexpected};
@@ -73,7 +74,14 @@ pub(super) async fn run(
     };
     let mut signals =
         Signals::new().map_err(|error| Failure::failed(format!("signals cannot be awaited: {error}"), ""))?;
-    let mut state = State { by: context.who(), run: None, seen: 0, cancelled: false, told_frozen: false };
+    let mut state = State {
+        by: context.who(),
+        run: None,
+        seen: 0,
+        cancelled: false,
+        committed: false,
+        told_frozen: false,
+    };
     let (mut client, mut ask) = (client, ask);
     let mut lost = 0;
     loop {
@@ -119,6 +127,8 @@ struct State {
     run: Option<String>,
     seen: usize,
     cancelled: bool,
+    /// Whether the run only goes forward any more.
+    committed: bool,
     /// Whether the person knows that the host side does nothing.
     told_frozen: bool,
 }
@@ -175,11 +185,18 @@ async fn follow(
             }
             () = signals.any() => {
                 if state.cancelled {
-                    complain("not waiting any more; the run goes on going back: windlass status");
+                    complain(match state.committed {
+                        false => "not waiting any more; the run goes on going back: windlass status",
+                        true => "not waiting any more; the rest goes on by itself: windlass status",
+                    });
                     break End::Left;
                 }
                 state.cancelled = true;
-                complain("stopping: the run goes back (once more to leave it alone)");
+                // A run that has just committed goes on all the same; its verdict says so.
+                complain(match state.committed {
+                    false => "stopping: the run goes back (once more to leave it alone)",
+                    true => "it is live already; the rest is cleaned up (once more to leave it alone)",
+                });
                 let cancel = Ask::Cancel { run: state.run.clone().unwrap_or_default(), by: state.by.clone() };
                 let _ = transport::send(&mut writer, &cancel).await;
             }
@@ -190,8 +207,12 @@ async fn follow(
 }
 
 fn take(state: &mut State, observer: &mut dyn Observer, event: Event) -> Option<End> {
-    if let What::RunBegan { run, .. } = &event.what {
-        state.run = Some(run.clone());
+    match &event.what {
+        What::RunBegan { run, .. } => state.run = Some(run.clone()),
+        What::StepBegan { phase, direction: Direction::Forward, .. } => {
+            state.committed = *phase > Phase::Commit;
+        }
+        _ => {}
     }
     state.seen += 1;
     observer.see(&event);

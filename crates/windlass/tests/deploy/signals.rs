@@ -107,6 +107,28 @@ fn a_signal_during_the_build_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_signal_after_the_commit_is_told_that_nothing_goes_back() {
+    let sandbox = deployed(&Manifest { deploy: "drain = \"30s\"".into(), ..Manifest::small() });
+    // Whoever still waits for an answer holds up the end of the old copy.
+    let port = sandbox.port;
+    let waits = std::thread::spawn(move || windlass_testkit::sandbox::get(port, "/slow?5000"));
+    sandbox.change();
+    let mut deploy = sandbox.command(&["deploy"]);
+    let mut deploy = deploy.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(deploy.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("] retire")).unwrap();
+    windlass_testkit::sandbox::kill(i32::try_from(deploy.id()).unwrap(), Signal::INT);
+    assert_eq!(
+        lines.find(|line| !line.starts_with('[')).unwrap(),
+        "it is live already; the rest is cleaned up (once more to leave it alone)"
+    );
+    assert!(deploy.wait().unwrap().success());
+    assert_eq!(waits.join().unwrap().unwrap().status, 200);
+    assert_eq!(sandbox.answering(), "r2");
+    sandbox.down();
+}
+
+#[test]
 fn a_killed_controller_does_not_stop_its_run() {
     let line = line("a_killed_controller_does_not_stop_its_run");
     let sandbox = deployed(&Manifest { deploy: "bake = \"1s\"".into(), ..Manifest::default() });
