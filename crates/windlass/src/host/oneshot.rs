@@ -9,7 +9,7 @@ use windlass_core::launch::{End, Exit, Launch};
 use windlass_core::units::Span;
 
 use super::Host;
-use crate::runtime::process;
+use crate::runtime::process::{self, RuntimeError};
 
 pub(super) use crate::runtime::process::Ended;
 
@@ -26,20 +26,26 @@ impl Host {
         if let Some(ended) = process::observe(directory).and_then(|seen| seen.ended()) {
             return Ok(ended);
         }
-        let failed = |error: process::RuntimeError| {
-            Fault::new(format!("{} cannot be run: {error}", launch.label), error.hint().unwrap_or_default())
-        };
         let mut follow = super::logs::Follow::from_end(Path::new(&launch.log.path));
         let run = process::run_once(directory, launch, env);
         tokio::pin!(run);
         let ended = loop {
             tokio::select! {
-                ended = &mut run => break ended.map_err(failed)?,
+                ended = &mut run => break ended,
                 () = tokio::time::sleep(Duration::from_millis(100)) => follow.lines(line),
             }
         };
         follow.finish(line);
-        Ok(ended)
+        match ended {
+            // One way to end among others: whoever asked says what it means.
+            Err(RuntimeError::NotStarted { reason, .. }) => {
+                Ok(Ended { end: End::NotStarted, exit: Some(Exit::NotStarted(reason)), restarts: 0 })
+            }
+            ended => ended.map_err(|error| {
+                let message = format!("{} cannot be run: {error}", launch.label);
+                Fault::new(message, error.hint().unwrap_or_default())
+            }),
+        }
     }
 }
 
@@ -50,10 +56,13 @@ pub(super) fn success(what: &str, ended: &Ended, timeout: Span, tail: Vec<String
         (End::TimedOut, _) => format!("{what} did not end within {timeout} and was stopped"),
         (End::Stopped, _) => format!("{what} was stopped"),
         (_, Some(Exit::Unknown) | None) => format!("{what} ended while nobody could see how"),
+        (_, Some(Exit::NotStarted(reason))) => format!("{what} was not started: {reason}"),
         (_, Some(exit)) => format!("{what} failed: {exit}"),
     };
     let hint = match (ended.end, &ended.exit) {
         (End::TimedOut, _) => "see where it hangs, or give it longer with timeout",
+        // The reason says it.
+        (_, Some(Exit::NotStarted(_))) => "",
         (_, Some(Exit::OutOfMemory)) => "give it more memory, or let it need less",
         (_, Some(Exit::Unknown) | None) => "look at what it left, and run it again",
         _ => "the lines above are the end of its output",
@@ -69,6 +78,7 @@ pub(super) fn in_words(ended: &Ended) -> String {
         (End::Finished, Some(Exit::Code(0))) => "ended well".to_owned(),
         (End::TimedOut, _) => "ran longer than it may, and was stopped".to_owned(),
         (End::Stopped, _) => "was stopped".to_owned(),
+        (_, Some(Exit::NotStarted(reason))) => format!("was not started: {reason}"),
         (_, Some(exit)) => format!("failed: {exit}"),
         (_, None) => "ended unseen".to_owned(),
     }

@@ -18,8 +18,9 @@ fn commands_answer_with_their_own_exit_code() {
     let output = sandbox.succeed(&["run", "--", "sh", "-c", "echo $WINDLASS_RELEASE"]);
     assert_eq!(output.stdout.trim(), "r1");
     sandbox.fail(&["run", "--", "sh", "-c", "exit 3"], 3);
-    let output = sandbox.fail(&["run", "--", "/nowhere/to/be/found"], 1);
-    assert!(output.stderr.contains("there is no program /nowhere/to/be/found"), "{output:?}");
+    let output = sandbox.fail(&["run", "--", "/nowhere/to/be/found"], 127);
+    let expected = "the command was not started: there is no program /nowhere/to/be/found (seen from ";
+    assert!(output.stderr.starts_with(expected), "{output:?}");
     sandbox.fail(&["run", "--", "sh", "-c", "kill -TERM $$"], 143);
     sandbox.fail(&["run", "nothing"], 2);
     sandbox.down();
