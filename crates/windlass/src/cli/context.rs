@@ -17,6 +17,7 @@ use super::args::Options;
 use super::failure::{FAILED, Failure, USAGE};
 use super::specified::Specified;
 use super::stored::Stored;
+use crate::account::Account;
 use crate::layout::Layout;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
@@ -77,8 +78,10 @@ impl Context {
 
     /// Who asks, for the records: account and machine.
     pub(super) fn who(&self) -> String {
-        let user = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|key| std::env::var(key).ok());
-        let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+        let uid = rustix::process::getuid().as_raw();
+        let named = || Account::named(&uid.to_string()).ok().flatten().map(|account| account.name);
+        let user = std::env::var("SUDO_USER").ok().or_else(named).or_else(|| std::env::var("USER").ok());
+        let user = user.unwrap_or_else(|| format!("uid {uid}"));
         let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
         format!("{user}@{machine}")
     }
