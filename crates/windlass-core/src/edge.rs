@@ -227,6 +227,12 @@ pub struct Counters {
     pub server_errors: u64,
     /// Requests that got no answer of the application's (502, 503, 504 by the proxy).
     pub failed: u64,
+    /// Of the application's 5xx, those that nobody saw: the release before answered instead.
+    #[serde(default)]
+    pub server_errors_rescued: u64,
+    /// Of the requests without an answer, those that the release before answered instead.
+    #[serde(default)]
+    pub failed_rescued: u64,
     /// Requests that an instance had in flight when the table left it, and that were finished.
     pub drained: u64,
     /// Requests that wait for their answer now. The only one of these that also falls.

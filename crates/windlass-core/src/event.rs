@@ -129,6 +129,9 @@ pub struct RequestCost {
     pub served: u64,
     /// Not answered, or answered with an error of the proxy's.
     pub failed: u64,
+    /// Answered by the application with an error of its own (5xx); these are among those served.
+    #[serde(default)]
+    pub server_errors: u64,
     /// Begun by the old release before the switch and finished after it.
     pub drained: u64,
     /// The longest time between answers while requests waited, in microseconds, since the switch.

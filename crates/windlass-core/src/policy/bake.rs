@@ -119,6 +119,8 @@ pub fn since(now: &Counters, then: &Counters) -> Counters {
         served,
         server_errors: now.server_errors.saturating_sub(then.server_errors),
         failed,
+        server_errors_rescued: now.server_errors_rescued.saturating_sub(then.server_errors_rescued),
+        failed_rescued: now.failed_rescued.saturating_sub(then.failed_rescued),
         drained: now.drained.saturating_sub(then.drained),
         waiting: then.waiting.saturating_sub(served + failed).min(now.waiting),
         latency: latency

@@ -296,6 +296,7 @@ impl Host {
             requests: RequestCost {
                 served: now.served.saturating_sub(before.served),
                 failed: now.failed.saturating_sub(before.failed),
+                server_errors: now.server_errors.saturating_sub(before.server_errors),
                 drained: now.drained.saturating_sub(before.drained),
                 longest_gap_micros: now.longest_gap_micros,
             },
@@ -308,8 +309,10 @@ impl Host {
         let sum =
             |count: fn(&windlass_core::edge::Counters) -> u64| report.releases.values().map(count).sum();
         RequestCost {
-            served: sum(|c| c.served),
-            failed: sum(|c| c.failed),
+            // What clients got, which is not all that a release did: another may have answered for it.
+            served: sum(|c| c.served + c.failed_rescued),
+            failed: sum(|c| c.failed.saturating_sub(c.failed_rescued)),
+            server_errors: sum(|c| c.server_errors.saturating_sub(c.server_errors_rescued)),
             drained: sum(|c| c.drained),
             longest_gap_micros: report.longest_gap_micros,
         }

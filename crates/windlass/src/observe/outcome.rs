@@ -69,7 +69,11 @@ fn cost(record: &RunRecord) -> String {
         return String::new();
     }
     let gap = requests.longest_gap_micros as f64 / 1000.0;
-    format!(" {} of {all} requests lost, longest gap {gap:.0} ms.", requests.failed)
+    let errors = match requests.server_errors {
+        0 => String::new(),
+        errors => format!(" {errors} answered with an error of the application's (5xx),"),
+    };
+    format!(" {} of {all} requests lost,{errors} longest gap {gap:.0} ms.", requests.failed)
 }
 
 fn write_fault(text: &mut String, fault: &Fault) {

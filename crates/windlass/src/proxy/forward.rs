@@ -13,7 +13,7 @@
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
@@ -40,6 +40,15 @@ struct Answer {
     response: Response<Incoming>,
     link: Box<Link>,
     claim: Claim,
+}
+
+impl Answer {
+    /// Counts that it saved a client from a worse one.
+    fn count(&self, rescued: &AtomicU64) {
+        if !self.response.status().is_server_error() {
+            rescued.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A request as it is sent, and what is needed to send it again.
@@ -80,6 +89,7 @@ pub(super) async fn to_pool(
             if answer.response.status().is_server_error() {
                 release.server_errors.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
+                    rescue.count(&release.server_errors_rescued);
                     return outgoing.deliver(rescue, ticket).await;
                 }
             }
@@ -89,6 +99,7 @@ pub(super) async fn to_pool(
             if refusal.status().is_server_error() {
                 release.failed.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
+                    rescue.count(&release.failed_rescued);
                     return outgoing.deliver(rescue, ticket).await;
                 }
             }

@@ -32,3 +32,27 @@ fn goes_back_when_each_answer_takes(millis: u32, bake: &str) {
     assert_eq!(sandbox.answering(), "r1");
     sandbox.down();
 }
+
+/// No copy of the old release stands by while copies give way one by one.
+#[test]
+fn errors_that_clients_saw_are_in_the_account_of_a_deploy() {
+    let manifest = Manifest {
+        deploy: "bake = \"20s\"\nmin_requests = 10".into(),
+        web: "strategy = { rolling = { max_surge = 1 } }".into(),
+        ..Manifest::small()
+    };
+    let sandbox = deployed(&manifest);
+    let load = Load::begin(sandbox.port);
+    sandbox.behave("web.wrong");
+    let output = sandbox.fail(&["deploy"], 3);
+    assert!(output.stderr.contains("requests to r2 failed"), "{output:#?}");
+    assert!(output.stderr.contains("answered with an error of the application's (5xx)"), "{output:#?}");
+    let seen = load.end();
+    let runs = sandbox.succeed(&["runs", "--json"]).json();
+    let counted = runs[0]["requests"]["server_errors"].as_u64().unwrap();
+    // Readiness is asked by the host side, and is none of these.
+    assert_eq!(counted, u64::try_from(seen.failed().len()).unwrap(), "{runs}");
+    assert_eq!(runs[0]["requests"]["failed"], 0, "{runs}");
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.down();
+}

@@ -190,7 +190,12 @@ fn while_the_new_release_bakes_the_old_one_saves_what_can_be_asked_twice() {
     let mut client = Client::connect(address);
     client.send("POST /status/500 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx").unwrap();
     assert_eq!((client.receive().unwrap().status, old.count()), (500, 1), "a POST is not asked twice");
-    assert_eq!(proxy.report().releases["r2"].server_errors, 2);
+    let seen = proxy.report().releases["r2"].clone();
+    assert_eq!((seen.server_errors, seen.server_errors_rescued), (2, 0), "nobody was better off");
+    new.stop();
+    assert_eq!(get(address, "/").text(), "old");
+    let seen = proxy.report().releases["r2"].clone();
+    assert_eq!((seen.failed, seen.failed_rescued), (1, 1));
 }
 
 #[test]

@@ -44,8 +44,9 @@ fn text(record: &RunRecord) -> String {
     let cost = record.requests;
     let _ = writeln!(
         text,
-        "    requests: {} served, {} failed, {} drained, longest gap {:.1} ms",
+        "    requests: {} served ({} with 5xx), {} failed, {} drained, longest gap {:.1} ms",
         cost.served,
+        cost.server_errors,
         cost.failed,
         cost.drained,
         cost.longest_gap_micros as f64 / 1000.0
