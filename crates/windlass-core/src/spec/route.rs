@@ -106,7 +106,7 @@ pub enum Destination {
     Metrics,
     /// Elsewhere, by a redirect.
     Redirect {
-        /// The target; the rest of the path is appended.
+        /// The target; the path, less a prefix that is stripped, is appended.
         to: String,
         /// The status: 301, 302, 307 or 308.
         status: u16,

@@ -229,6 +229,7 @@ pub(super) struct Logs {
 }
 
 #[derive(Debug, Args)]
+#[command(override_usage = "windlass run [OPTIONS] <JOB>\n       windlass run [OPTIONS] -- <COMMAND>...")]
 pub(super) struct Run {
     /// The job
     #[arg(conflicts_with = "command", required_unless_present = "command")]

@@ -86,7 +86,7 @@ pub static ROUTE: Table = Table {
         Field::new(
             "redirect",
             Kind::Text(Format::Target),
-            "To this address; the rest of the path is appended.",
+            "To this address, with the path of the request after it; without its prefix where `strip_prefix` is set.",
         )
         .absent("no redirect")
         .example(r#""https://www.example.org""#),

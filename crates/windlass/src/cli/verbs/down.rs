@@ -51,6 +51,8 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         std::fs::remove_dir_all(project.layout.root()).map_err(|error| {
             Failure::failed(format!("{} cannot be deleted: {error}", project.layout.root().display()), "")
         })?;
+        // The application's own directory stays as long as it has another environment.
+        let _not_empty = project.layout.root().parent().map(std::fs::remove_dir);
     }
     context.print(&serde_json::json!({ "changed": true }), || {
         let data = if delete_data { "its data is deleted" } else { "its data stays" };
