@@ -80,7 +80,7 @@ pub enum Target {
         /// The `Cache-Control` of what is answered.
         cache_control: Option<String>,
     },
-    /// To this redirect; the rest of the path is appended.
+    /// To this redirect; the path, less a prefix that is stripped, is appended.
     Redirect {
         /// The target.
         to: String,
@@ -110,6 +110,9 @@ pub struct Pool {
     pub fallback: Vec<Endpoint>,
     /// The active health check, where there is one.
     pub check: Option<EndpointCheck>,
+    /// Whether nothing is meant to answer: requests are refused at once, and not held.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stopped: bool,
 }
 
 /// One instance that answers.

@@ -153,7 +153,8 @@ pub enum Action {
 pub struct Traffic {
     /// Whose specification says what the routes are: the new release or the one before.
     pub release: Option<ReleaseId>,
-    /// The instances of each service that requests are sent to.
+    /// The instances of each service that requests are sent to. Where there are none yet, requests
+    /// wait; those to a service that is not among these are refused.
     pub pools: IndexMap<Name, Vec<InstanceId>>,
     /// Instances that are asked once more when those fail, while the release bakes.
     pub fallback: IndexMap<Name, Vec<InstanceId>>,

@@ -247,14 +247,14 @@ fn run_job(script: &mut Script, phase: Phase, name: &Name, job: &Job) {
     script.then_step(phase, action(false), compensation);
 }
 
-/// Who gets requests when `instances` of `spec` do.
+/// Who gets requests when `instances` of `spec` do. A service without any is stopped.
 pub(super) fn traffic_of(
     spec: &Spec,
     release: ReleaseId,
     instances: &IndexMap<Name, Vec<InstanceId>>,
 ) -> Traffic {
     let listens = |name: &Name| spec.services.get(name).is_some_and(|service| service.port.is_some());
-    let pools = instances.iter().filter(|(name, _)| listens(name));
+    let pools = instances.iter().filter(|(name, ids)| listens(name) && !ids.is_empty());
     Traffic {
         release: Some(release),
         pools: pools.map(|(name, ids)| (name.clone(), ids.clone())).collect(),

@@ -1,6 +1,6 @@
 //! The plan for people: `windlass plan`.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use super::{Action, Compensation, Phase, Plan, Reason, Request, Step, Traffic};
 use crate::name::{InstanceId, Name};
@@ -149,7 +149,7 @@ impl Plan {
                 Some(test) => format!("ask {} for {}, expecting {}", test.service, test.path, test.status),
                 None => format!("smoke test {}", index + 1),
             },
-            Action::SwitchTraffic { traffic } => switch(traffic),
+            Action::SwitchTraffic { traffic } => switch(traffic, self),
             Action::Bake => format!("watch the new release for {}", self.spec.deploy.bake),
             Action::Commit if matches!(self.request, Request::Stop { .. }) => {
                 "record that it is stopped; from here on nothing goes back".to_owned()
@@ -161,22 +161,29 @@ impl Plan {
     }
 }
 
-fn switch(traffic: &Traffic) -> String {
+fn switch(traffic: &Traffic, plan: &Plan) -> String {
     let Some(release) = traffic.release else { return "answer no requests".to_owned() };
     let ids: Vec<&InstanceId> = traffic.pools.values().flatten().collect();
-    let empty: Vec<&Name> =
+    let held: Vec<&Name> =
         traffic.pools.iter().filter(|(_, ids)| ids.is_empty()).map(|(name, _)| name).collect();
-    let mut text = match (ids.is_empty(), empty.is_empty()) {
-        (true, true) => format!("route requests as {release} says"),
-        (true, false) => String::new(),
-        (false, _) => "send requests to ".to_owned(),
-    };
-    for (n, id) in ids.iter().enumerate() {
-        let _ = write!(text, "{}{id}", if n == 0 { "" } else { ", " });
+    let listening = plan.spec.services.iter().filter(|(_, service)| service.port.is_some());
+    let refused: Vec<&Name> = listening
+        .map(|(name, _)| name)
+        .filter(|name| release == plan.release && !traffic.pools.contains_key(*name))
+        .collect();
+    let mut parts = Vec::new();
+    if !ids.is_empty() {
+        parts.push(format!("send requests to {}", comma(&ids)));
     }
-    for (n, name) in empty.iter().enumerate() {
-        let hold = if ids.is_empty() { "hold requests for " } else { "; hold those for " };
-        let _ = write!(text, "{}{name}", if n == 0 { hold } else { ", " });
+    for (verb, names) in [("hold", held), ("refuse", refused)] {
+        if !names.is_empty() {
+            let what = if parts.is_empty() { "requests" } else { "those" };
+            parts.push(format!("{verb} {what} for {}", comma(&names)));
+        }
     }
-    text
+    if parts.is_empty() { format!("route requests as {release} says") } else { parts.join("; ") }
+}
+
+fn comma(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

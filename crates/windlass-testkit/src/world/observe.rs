@@ -38,7 +38,7 @@ impl World {
 pub fn table_of(active: Option<&Activation>) -> Traffic {
     let Some(active) = active.filter(|a| !a.stopped) else { return Traffic::default() };
     let listens = |name| active.spec.services.get(name).is_some_and(|service| service.port.is_some());
-    let pools = active.instances.iter().filter(|(name, _)| listens(*name));
+    let pools = active.instances.iter().filter(|(name, ids)| listens(*name) && !ids.is_empty());
     Traffic {
         release: Some(active.release),
         pools: pools.map(|(name, ids)| (name.clone(), ids.clone())).collect(),

@@ -199,7 +199,7 @@ lock
   take the lock, and look whether anything has moved
 
 switch
-  hold requests for web
+  refuse requests for web
 
 commit
   record that it is stopped; from here on nothing goes back
@@ -209,7 +209,7 @@ retire
   drain (at most 30s) and stop web.r1.2
 
 0 lock 0 take the lock, and look whether anything has moved
-1 switch 1 hold requests for web -> send requests to web.r1.1, web.r1.2
+1 switch 1 refuse requests for web -> send requests to web.r1.1, web.r1.2
 2 commit 2 record that it is stopped; from here on nothing goes back
 3 retire 3 drain (at most 30s) and stop web.r1.1
 4 retire 3 drain (at most 30s) and stop web.r1.2

@@ -48,6 +48,7 @@ impl Host {
             let pool = Pool {
                 release: newest.to_string(),
                 endpoints: self.endpoints(ids),
+                stopped: !traffic.pools.contains_key(name),
                 fallback: self.endpoints(warm),
                 check: service.checks.readiness.as_ref().and_then(|check| {
                     let (path, host, status) = match &check.probe {

@@ -248,6 +248,9 @@ impl<'request> Outgoing<'request> {
         if self.copy.is_some() && worker.edge.has_fallback(self.visit.live, self.pool) {
             return Err(answer::unavailable("no instance of the new release is ready", 2));
         }
+        if self.visit.live.pools[self.pool].stopped {
+            return Err(answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the service is stopped"));
+        }
         let hold = hold.get_or_insert_with(|| Hold::new(self.visit, self.started));
         loop {
             // Again, now that changes are noticed: one may have come just before.

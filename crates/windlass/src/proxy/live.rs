@@ -72,6 +72,7 @@ pub(super) struct LivePool {
     pub(super) endpoints: Vec<Arc<Backend>>,
     pub(super) fallback: Vec<Arc<Backend>>,
     pub(super) check: Option<EndpointCheck>,
+    pub(super) stopped: bool,
 }
 
 impl Live {
@@ -126,6 +127,7 @@ impl Live {
                 endpoints: pool.endpoints.iter().map(&mut backend).collect(),
                 fallback: pool.fallback.iter().map(&mut backend).collect(),
                 check: pool.check.clone(),
+                stopped: pool.stopped,
             })
             .collect();
         let routes = table

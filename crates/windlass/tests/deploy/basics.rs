@@ -157,6 +157,21 @@ fn going_down_leaves_the_data_unless_told_otherwise() {
     sandbox.down();
 }
 
+#[test]
+fn requests_to_a_service_that_was_stopped_are_refused_and_not_held() {
+    let sandbox = deployed(&Manifest::default());
+    sandbox.succeed(&["stop", "web"]);
+    let reply = sandbox.get("/version");
+    assert_eq!((reply.status, reply.body.trim()), (503, "503 Service Unavailable: the service is stopped"));
+    sandbox.succeed(&["scale", "worker=2"]);
+    assert_eq!(sandbox.get("/version").status, 503, "it stays so");
+    sandbox.succeed(&["restart", "web"]);
+    assert_eq!(sandbox.get("/version").status, 200);
+    let again = sandbox.succeed(&["scale", "worker=2"]).stdout;
+    assert_eq!(again, "Nothing to do: fixture (local) is so already.\n");
+    sandbox.down();
+}
+
 // proves: CM-10
 #[test]
 fn two_environments_live_side_by_side() {

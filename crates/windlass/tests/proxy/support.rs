@@ -143,6 +143,7 @@ pub(crate) fn wait_for(what: &str, mut so: impl FnMut() -> bool) {
 /// A table that sends everything to one pool.
 pub(crate) fn table(generation: u64, release: &str, endpoints: &[(&str, SocketAddr)]) -> Table {
     let pool = Pool {
+        stopped: false,
         release: release.to_owned(),
         endpoints: endpoints.iter().map(|(name, address)| endpoint(name, *address)).collect(),
         fallback: Vec::new(),
