@@ -1,6 +1,5 @@
 //! What runs by the clock.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -13,25 +12,26 @@ use windlass_core::spec::{Cron, Overlap};
 use windlass_core::units::Span;
 
 use super::Host;
+use super::cron_queue::Queue;
 use super::errand::Errand;
 use super::oneshot::{Ended, in_words};
 use super::supervise::note;
 use crate::clock;
 use crate::engine::Active;
-use crate::runtime::process;
+use crate::runtime::process::{self, RuntimeError};
 use crate::schedule;
 
 impl Host {
     /// Starts cron jobs when they are due, as long as the host side lives. Ticks are recorded before
     /// their run starts, so that none runs twice whatever dies.
     pub(super) async fn keep_time(self: &Rc<Self>) {
-        let mut queued: BTreeSet<Name> = BTreeSet::new();
+        let mut queue = Queue::read(&self.layout);
         loop {
             let active = self.journal.borrow().active().ok().flatten().filter(|active| !active.stopped);
             let mut next: Option<Timestamp> = None;
             for (name, cron) in active.iter().flat_map(|active| &active.release.spec.crons) {
                 let Some(active) = &active else { continue };
-                let tick = self.tick(active, name, cron, &mut queued).await;
+                let tick = self.tick(active, name, cron, &mut queue).await;
                 next = [next, tick].into_iter().flatten().min();
             }
             // Also a change of release and the end of a run are looked at soon enough.
@@ -45,20 +45,23 @@ impl Host {
         active: &Active,
         name: &Name,
         cron: &Cron,
-        queued: &mut BTreeSet<Name>,
+        queue: &mut Queue,
     ) -> Option<Timestamp> {
         let schedule = schedule::schedule(cron).ok()?;
         let since = Timestamp::from_millisecond(active.release.activated).ok()?;
         let recorded = self.journal.borrow().cron(name).ok().flatten();
         let last = recorded.and_then(|(last, _)| Timestamp::from_millisecond(last).ok());
         let runs = self.cron_runs(name);
-        let running = match (runs, queued.contains(name)) {
+        let running = match (runs, queue.has(name)) {
             (false, _) => Running::Nothing,
             (true, false) => Running::One,
             (true, true) => Running::OneAndOneWaits,
         };
-        if !runs && queued.remove(name) {
-            self.start_cron(active, name, cron);
+        if !runs && queue.has(name) {
+            // Taken out first: one that is left out is better than one that runs twice.
+            if queue.take_out(name) {
+                self.start_cron(active, name, cron);
+            }
             return schedule.next(Timestamp::now());
         }
         let history = History { since, last, running };
@@ -79,15 +82,12 @@ impl Host {
             Action::Start => self.start_cron(active, name, cron),
             Action::Replace => {
                 // The other jobs' time does not stand still meanwhile: its successor waits for its end.
-                queued.insert(name.clone());
-                let directory = self.layout.job(&label(name));
-                tokio::task::spawn_local(async move {
-                    let _gone_already = process::stop(&directory, "TERM", Span::from_secs(10)).await;
-                });
+                queue.put_in(name);
+                for directory in self.directories(name) {
+                    tokio::task::spawn_local(make_way(name.clone(), directory));
+                }
             }
-            Action::Queue => {
-                queued.insert(name.clone());
-            }
+            Action::Queue => queue.put_in(name),
             Action::Wait | Action::SkipMissed | Action::SkipRunning => {}
         }
         decision.next
@@ -131,6 +131,7 @@ impl Host {
 
     fn start_cron(self: &Rc<Self>, active: &Active, name: &Name, cron: &Cron) {
         let (host, active, name, cron) = (self.clone(), active.clone(), name.clone(), cron.clone());
+        let started = *host.cron_starts.borrow_mut().entry(name.clone()).and_modify(|n| *n += 1).or_insert(0);
         tokio::task::spawn_local(async move {
             let ran = host.run_cron(&active, &name, &cron).await;
             let well = matches!(&ran, Ok(ended) if ended.exit == Some(Exit::Code(0)));
@@ -138,8 +139,11 @@ impl Host {
             if !well {
                 host.tell_of_cron(&active, &name, outcome.clone());
             }
-            let last = host.journal.borrow().cron(&name).ok().flatten().map_or(0, |(last, _)| last);
-            let _ = host.journal.borrow_mut().set_cron(&name, last, Some(&outcome));
+            // What is shown is how the newest run ended, also where an older one beside it took longer.
+            if host.cron_starts.borrow().get(&name) == Some(&started) {
+                let last = host.journal.borrow().cron(&name).ok().flatten().map_or(0, |(last, _)| last);
+                let _ = host.journal.borrow_mut().set_cron(&name, last, Some(&outcome));
+            }
         });
     }
 
@@ -161,7 +165,18 @@ impl Host {
         let (launch, env) = self.errand(&errand).await?;
         let failed =
             |error: process::RuntimeError| Fault::new(error.to_string(), error.hint().unwrap_or_default());
-        process::run_once(&self.layout.job(&label), &launch, env).await.map_err(failed)
+        self.run_once(&self.layout.job(&label), &launch, env).await.map_err(failed)
+    }
+}
+
+/// Ends a run that is replaced.
+async fn make_way(name: Name, directory: PathBuf) {
+    match process::stop(&directory, "TERM", Span::from_secs(10)).await {
+        // Gone already.
+        Ok(_) | Err(RuntimeError::NoKeeper { .. }) => {}
+        Err(error) => {
+            note(&format!("the run of the cron job {name} that is replaced cannot be stopped: {error}"))
+        }
     }
 }
 

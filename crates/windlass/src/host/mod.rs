@@ -12,6 +12,7 @@
 mod commands;
 mod contents;
 mod credentials;
+mod cron_queue;
 mod crons;
 mod durable;
 mod errand;

@@ -27,7 +27,7 @@ impl Host {
             return Ok(ended);
         }
         let mut follow = super::logs::Follow::from_end(Path::new(&launch.log.path));
-        let run = process::run_once(directory, launch, env);
+        let run = self.run_once(directory, launch, env);
         tokio::pin!(run);
         let ended = loop {
             tokio::select! {
@@ -46,6 +46,22 @@ impl Host {
                 Fault::new(message, error.hint().unwrap_or_default())
             }),
         }
+    }
+
+    /// Starts what runs once and waits for its end, unless everything here is about to end.
+    pub(super) async fn run_once(
+        &self,
+        directory: &Path,
+        launch: &Launch,
+        env: Vec<(String, String)>,
+    ) -> Result<Ended, RuntimeError> {
+        let starting = self.starting.read().await;
+        if self.ending.get() {
+            return Err(RuntimeError::Refused { reason: "the environment goes down".to_owned() });
+        }
+        let _tie = process::start_tied(directory, launch, env).await?;
+        drop(starting);
+        process::wait_ended(directory).await
     }
 }
 

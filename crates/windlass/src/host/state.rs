@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use indexmap::IndexMap;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::protocol::Refusal;
@@ -46,6 +46,10 @@ pub struct Host {
     environment: Name,
     /// What masks the secrets of a release.
     redactors: RefCell<HashMap<ReleaseId, Rc<Redactor>>>,
+    /// How many runs of a cron job were begun since the host side was.
+    pub(super) cron_starts: RefCell<HashMap<Name, u64>>,
+    /// Held by whoever starts something that runs once, until it can be seen and ended by others.
+    pub(super) starting: RwLock<()>,
     /// Whether the host side is about to end.
     pub(super) ending: Cell<bool>,
     ended: Notify,
@@ -108,6 +112,8 @@ impl Host {
             health: RefCell::default(),
             prepared: RefCell::default(),
             redactors: RefCell::default(),
+            cron_starts: RefCell::default(),
+            starting: RwLock::default(),
             ending: Cell::new(false),
             ended: Notify::new(),
         }))
@@ -179,6 +185,16 @@ impl Host {
             ));
         }
         self.ending.set(true);
+        // From here on nothing starts, and what did can be seen.
+        drop(self.starting.write().await);
+        let ended = self.end(delete_data).await;
+        if ended.is_err() {
+            self.ending.set(false);
+        }
+        ended
+    }
+
+    async fn end(&self, delete_data: bool) -> Result<(), No> {
         self.stop_jobs().await?;
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
         super::secret_files::forget_all(&self.layout);

@@ -81,6 +81,42 @@ fn a_cron_job_that_does_not_make_way_keeps_no_other_from_its_time() {
 }
 
 #[test]
+fn a_run_that_waits_for_another_is_not_lost_with_the_host_side() {
+    let script = "echo began >> {shared}/began; while [ ! -e {shared}/enough ]; do sleep 0.05; done";
+    let sandbox = deployed(&Manifest { more: cron("long", script, "queue"), ..Manifest::small() });
+    let queue = sandbox.environment().join("state/cron-queue.json");
+    until("a run to wait", || {
+        std::fs::read_to_string(&queue).is_ok_and(|text| text.contains("long")).then_some(())
+    });
+    // No further tick comes to its help: what runs then is what waited.
+    sandbox.manifest(&Manifest {
+        more: cron("long", script, "queue").replace("* * * * * *", "0 0 1 1 *"),
+        ..Manifest::small()
+    });
+    sandbox.succeed(&["deploy"]);
+    windlass_testkit::sandbox::kill(sandbox.host().unwrap(), rustix::process::Signal::KILL);
+    std::fs::write(sandbox.environment().join("shared/enough"), "").unwrap();
+    until_lines(&sandbox, "began", 2);
+    until("the queue to be empty", || (std::fs::read_to_string(&queue).ok()? == "[]").then_some(()));
+    sandbox.down();
+}
+
+#[test]
+fn a_job_that_no_longer_runs_beside_itself_replaces_all_its_runs() {
+    let script = "echo $$ >> {shared}/began; exec sleep 1000";
+    let sandbox = deployed(&Manifest { more: cron("long", script, "allow"), ..Manifest::small() });
+    until_lines(&sandbox, "began", 3);
+    sandbox.manifest(&Manifest { more: cron("long", script, "replace"), ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    let sleeps = || {
+        let all = sandbox.processes();
+        all.iter().filter(|process| process.argv.first().is_some_and(|program| program == "sleep")).count()
+    };
+    until("one to be left", || (sleeps() == 1).then_some(()));
+    sandbox.down();
+}
+
+#[test]
 fn input_and_output_of_a_command_pass_as_they_are_when_asked() {
     let sandbox = deployed(&Manifest::small());
     let bytes: Vec<u8> = (0..=255).cycle().take(100_000).collect();

@@ -84,7 +84,15 @@ impl Kept {
     }
 
     pub(crate) async fn run(&self, launch: &Launch) -> Ended {
-        within(process::run_once(&self.dir, launch, env())).await.unwrap()
+        self.run_in(env(), launch).await
+    }
+
+    pub(crate) async fn run_in(&self, env: Vec<(String, String)>, launch: &Launch) -> Ended {
+        let run = async {
+            let _tie = process::start_tied(&self.dir, launch, env).await?;
+            process::wait_ended(&self.dir).await
+        };
+        within(run).await.unwrap()
     }
 
     pub(crate) async fn stop(&self) -> Ended {

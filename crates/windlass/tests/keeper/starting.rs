@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use windlass::runtime::process::{self, Fault, RuntimeError};
+use windlass::runtime::process::{Fault, RuntimeError};
 use windlass_core::launch::{End, Exit, Launch, ProcessState};
 
 use super::kit::{self, Kept, env, within};
@@ -76,7 +76,7 @@ async fn the_process_gets_its_environment_and_nothing_of_whoever_started_it() {
     launch.oom_score_adj = 300;
     let mut env = env();
     env.push(("WINDLASS_KEEPER_SECRET".into(), "x".into()));
-    let ended = within(process::run_once(&kept.dir, &launch, env)).await.unwrap();
+    let ended = kept.run_in(env, &launch).await;
     assert_eq!(ended.exit, Some(Exit::Code(0)));
     let output = kept.text("out.log");
     assert!(output.contains("GREETING=good morning\n"), "{output}");

@@ -168,20 +168,6 @@ pub async fn readopt(dir: &Path) -> Result<(), RuntimeError> {
     spawn(dir, &seen.launch.label, false, env).await.map(drop)
 }
 
-/// Starts a process and waits until it has ended for good: a job, a build step. Whoever drops this
-/// future stops a tied one; another one goes on.
-///
-/// # Errors
-/// Those of [`start`] and [`wait_ended`].
-pub async fn run_once(
-    dir: &Path,
-    launch: &Launch,
-    env: Vec<(String, String)>,
-) -> Result<Ended, RuntimeError> {
-    let _tie = start_tied(dir, launch, env).await?;
-    wait_ended(dir).await
-}
-
 async fn spawn(
     dir: &Path,
     label: &str,
