@@ -122,3 +122,17 @@ fn what_the_command_itself_writes_is_no_part_of_a_release() {
     }
     sandbox.down();
 }
+
+#[test]
+fn a_state_within_the_project_is_no_part_of_a_release() {
+    let mut sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let state = sandbox.source().join(".state");
+    std::fs::create_dir(&state).unwrap();
+    sandbox.set("WINDLASS_HOME", state.to_str().unwrap());
+    sandbox.succeed(&["deploy"]);
+    assert!(sandbox.succeed(&["deploy"]).stdout.starts_with("Nothing to do"));
+    let release = state.join("fixture/local/releases/r1");
+    assert!(release.join("version").exists() && !release.join(".state").exists());
+    sandbox.succeed(&["down", "--delete-data", "--yes"]);
+    assert!(!state.join("fixture").exists(), "what is empty goes, too");
+}

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 use tokio::process::{ChildStdin, Command};
 use windlass_core::launch::{Exit, Launch, ProcessState, Status};
 
-use super::ask::{Ended, PAUSE, TRIES, stop, wait_ended, watch};
+use super::ask::{PAUSE, TRIES, stop, watch};
 use super::error::RuntimeError;
 use super::observe::{Observation, observe};
 use crate::keeper::Verdict;
