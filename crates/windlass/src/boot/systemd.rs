@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use windlass_core::name::Name;
 
 use super::entry::run;
-use crate::account::is_root;
+use crate::account::{Account, is_root};
 use crate::layout::{self, make_dir};
 
 /// Whose systemd it is.
@@ -123,12 +123,24 @@ pub(super) fn install(place: &Place, text: &str) -> Result<bool, String> {
     }
     place.systemctl(&["enable", &place.name])?;
     if place.whose == Whose::Account && place.offline.is_none() {
-        // Without lingering the account's systemd begins with a login, which may never come.
-        run("loginctl", &["enable-linger"], None).map_err(|error| {
-            format!("{error}; this account may not start things with the machine: have root run loginctl enable-linger for it")
-        })?;
+        linger()?;
     }
     Ok(true)
+}
+
+/// Has the account's systemd run without a login, which may never come.
+fn linger() -> Result<(), String> {
+    // By its name: without one it is that of the login session, and a shell of sudo or cron has none.
+    let number = rustix::process::getuid().as_raw().to_string();
+    let account = Account::named(&number).ok().flatten().map_or(number, |account| account.name);
+    if Path::new("/var/lib/systemd/linger").join(&account).exists() {
+        return Ok(());
+    }
+    run("loginctl", &["enable-linger", &account], None).map(drop).map_err(|error| {
+        format!(
+            "{error}; this account may not start things with the machine: have root run `loginctl enable-linger {account}`, and call again"
+        )
+    })
 }
 
 /// Takes the unit away; what it started goes on. Whether anything had to be done. That the account
