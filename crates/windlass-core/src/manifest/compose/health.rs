@@ -10,7 +10,7 @@ impl Import {
     /// The readiness check of a service, as TOML. `port` is the one it listens on.
     pub(super) fn health(&mut self, place: &str, node: &Yaml, port: Option<u16>) -> Option<String> {
         let place = format!("{place}.healthcheck");
-        if node.get("disable").and_then(Yaml::text) == Some("true") {
+        if node.get("disable").is_some_and(Yaml::is_true) {
             return None;
         }
         let test = node.get("test")?;
