@@ -38,7 +38,7 @@ impl Import {
         };
         let mut entries = vec![match http_path(&argv, port) {
             Some(path) => ("http".to_owned(), draft::text(&path)),
-            None => ("command".to_owned(), self.argv(&argv)?),
+            None => ("command".to_owned(), self.argv(test.line, &format!("{place}.test"), &argv)?),
         }];
         for (key, ours) in
             [("interval", "interval"), ("timeout", "timeout"), ("start_period", "start_period")]

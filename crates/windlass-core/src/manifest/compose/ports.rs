@@ -1,6 +1,7 @@
 //! Ports: the first that is published becomes the proxy's.
 
 use super::Import;
+use super::interpolate::by_default;
 use super::yaml::Yaml;
 use crate::manifest::draft::{self, Draft};
 use crate::name::Name;
@@ -105,7 +106,10 @@ fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
     let text = node.text()?;
     let text = text.strip_suffix("/tcp").unwrap_or(text);
     // `${PORT:-8000}` stands for 8000 here: a port of the proxy cannot be a setting.
-    let text = defaults(text)?;
+    let text = by_default(text, "$");
+    if text.contains('$') {
+        return None;
+    }
     let (rest, target) = match text.rsplit_once(':') {
         Some((rest, target)) => (Some(rest), target),
         None => (None, text.as_str()),
@@ -127,18 +131,4 @@ fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
         address: address.map(str::to_owned),
         target,
     })
-}
-
-/// The text with the defaults of its variables; `None` where one has none.
-fn defaults(text: &str) -> Option<String> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, tail)) = rest.split_once("${") {
-        let (variable, tail) = tail.split_once('}')?;
-        out.push_str(before);
-        out.push_str(variable.split_once('-')?.1);
-        rest = tail;
-    }
-    out.push_str(rest);
-    (!out.contains('$')).then_some(out)
 }

@@ -1,16 +1,16 @@
 //! A service of the compose file: a service, a job or a resource of the manifest.
 
 use super::Import;
-use super::env::lookup;
+use super::env::{entries, lookup};
 use super::quantity::{bytes, duration};
+use super::resource::is_resource;
 use super::yaml::{Value, Yaml};
 use crate::manifest::Format;
 use crate::manifest::draft::{self, Draft, Section};
 use crate::name::Name;
 
 /// Keys of a resource's container that mean nothing here.
-const OF_CONTAINER: [&str; 8] =
-    ["image", "environment", "restart", "healthcheck", "container_name", "hostname", "env_file", "expose"];
+const OF_CONTAINER: [&str; 6] = ["image", "restart", "healthcheck", "container_name", "hostname", "expose"];
 
 impl Import {
     pub(super) fn service(&mut self, key: &str, service: &Yaml, draft: &mut Draft) {
@@ -19,8 +19,11 @@ impl Import {
         if name.as_str() != key {
             self.note(service.line, &place, format!("is called {name} here"));
         }
+        if self.left_out.iter().any(|other| other == key) {
+            return self.leave_out(&place, service);
+        }
         if self.resources.contains(key) {
-            self.of_resource(&place, service);
+            self.of_resource(&place, key, service);
             return;
         }
         let job = self.jobs.iter().any(|job| job == key);
@@ -46,9 +49,33 @@ impl Import {
         draft.append(own);
     }
 
-    fn of_resource(&mut self, place: &str, service: &Yaml) {
+    /// A service of a profile does not run unless somebody asks for the profile.
+    fn leave_out(&mut self, place: &str, service: &Yaml) {
+        let Some(node) = service.get("profiles") else { return };
+        let names: Vec<&str> = node.items().iter().filter_map(Yaml::text).collect();
+        let instead = match is_resource(service) {
+            true => "write it under [environments.NAME.resources]",
+            false => {
+                "write it under [environments.NAME.services], or as one of [jobs] with when = \"manual\" for `windlass run`"
+            }
+        };
+        let message =
+            format!("was left out, because it runs only with the profile {}: {instead}", names.join(" or "));
+        self.note(node.line, format!("{place}.profiles"), message);
+    }
+
+    fn of_resource(&mut self, place: &str, name: &str, service: &Yaml) {
         for (key, value) in service.map().iter().filter(|(key, _)| !OF_CONTAINER.contains(&key.as_str())) {
             let message = match key.as_str() {
+                "environment" => {
+                    for (line, variable, _) in entries(value) {
+                        if let Some(message) = self.resources.told(name, &variable) {
+                            self.note(line, format!("{place}.environment.{variable}"), message);
+                        }
+                    }
+                    continue;
+                }
+                "env_file" => "is not read: Windlass names the user and makes the password itself",
                 "ports" => "the resource is on the loopback address, at a port of its own; `port` fixes it",
                 "volumes" => "the data lies in Windlass's own directory; the volume's data is not copied",
                 "command" => "the server is started with Windlass's options; write others into `options`",
@@ -146,7 +173,9 @@ impl Import {
             let Some(name) = self.name(&other).filter(|_| !self.jobs.contains(&other)).cloned() else {
                 continue;
             };
-            if self.leads_to(&other, key) {
+            if self.left_out.contains(&other) {
+                self.note(node.line, format!("services.{key}.depends_on"), format!("{other} was left out"));
+            } else if self.leads_to(&other, key) {
                 let message = format!("{other} needs {key} itself: neither could be the first to start");
                 self.note(node.line, format!("services.{key}.depends_on"), message);
             } else if !needs.iter().any(|need| need == name.as_str()) {
@@ -257,9 +286,8 @@ impl Import {
     fn rest(&mut self, place: &str, service: &Yaml, job: bool) {
         for (key, value) in service.map() {
             let message = match key.as_str() {
-                "command" | "entrypoint" | "environment" | "user" | "working_dir" | "container_name" => {
-                    continue;
-                }
+                "command" | "entrypoint" | "environment" | "user" | "working_dir" | "container_name"
+                | "profiles" => continue,
                 "ports" | "expose" | "depends_on" | "healthcheck" | "stop_signal" | "stop_grace_period"
                 | "restart" | "scale"
                     if !job =>
@@ -290,7 +318,6 @@ impl Import {
                 "labels" => "labels are not read; routes say what a proxy finds in them",
                 "logging" => "output goes to rotated files; see `windlass logs`",
                 "secrets" | "configs" => "declare them as settings, with their values in .env",
-                "profiles" => "put services of some environments only below [environments.NAME]",
                 "init" | "tty" | "stdin_open" | "platform" | "pull_policy" | "hostname" => {
                     "means nothing without containers"
                 }
