@@ -14,6 +14,7 @@ mod quantity;
 mod resource;
 mod service;
 mod variables;
+mod volume;
 mod yaml;
 
 use crate::name::Name;

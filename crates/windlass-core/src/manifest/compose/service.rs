@@ -4,6 +4,7 @@ use super::Import;
 use super::env::{entries, lookup};
 use super::quantity::{bytes, duration};
 use super::resource::is_resource;
+use super::volume::in_memory;
 use super::yaml::{Value, Yaml};
 use crate::manifest::Format;
 use crate::manifest::draft::{self, Draft, Section};
@@ -303,6 +304,13 @@ impl Import {
                     self.volumes(place, value);
                     continue;
                 }
+                "tmpfs" => {
+                    for item in value.items() {
+                        let target = item.text().and_then(|text| text.split(':').next()).unwrap_or_default();
+                        self.note(item.line, format!("{place}.tmpfs"), in_memory(target));
+                    }
+                    continue;
+                }
                 "env_file" => {
                     self.env_file(place, value);
                     continue;
@@ -361,31 +369,6 @@ impl Import {
                     format!("{place}.env_file"),
                     format!("{path} is not read; move its lines to .env or .env.ENVIRONMENT"),
                 );
-            }
-        }
-    }
-
-    fn volumes(&mut self, place: &str, node: &Yaml) {
-        for item in node.items() {
-            let source = match item.text() {
-                Some(text) => text.split(':').next().map(str::to_owned),
-                None => item.get("source").and_then(Yaml::text).map(str::to_owned),
-            };
-            let source = source.unwrap_or_default();
-            let inside = source.strip_prefix("./").map(|path| path.trim_end_matches('/').to_owned());
-            let place = format!("{place}.volumes");
-            match inside.filter(|path| Format::Path.check(path).is_ok() && path != ".") {
-                Some(path) if !item.text().is_some_and(|text| text.ends_with(":ro")) => {
-                    self.note(item.line, place, format!("{path:?} is shared between releases; it lies at the same place in each"));
-                    if !self.shared.contains(&path) {
-                        self.shared.push(path);
-                    }
-                }
-                Some(path) => self.note(item.line, place, format!("{path:?} is a part of the release, at the same place")),
-                None if matches!(source.as_str(), "." | "./") => {
-                    self.note(item.line, place, "the source itself is the release");
-                }
-                None => self.note(item.line, place, format!("{source:?} has no counterpart; if releases share its data, let the program keep it in a directory of build.shared")),
             }
         }
     }
