@@ -80,6 +80,48 @@ fn a_compose_file_is_imported_beside_itself() {
 }
 
 #[test]
+fn a_file_that_cannot_be_imported_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let import = |file: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_windlass"))
+            .args(["import", "compose", file])
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let write = |name: &str, text: &[u8]| std::fs::write(directory.path().join(name), text).unwrap();
+    assert_eq!(
+        import("compose.yml"),
+        (
+            Some(2),
+            "error: compose.yml cannot be read: there is no such file\n  \
+             hint: name the compose file: windlass import compose FILE\n"
+                .to_owned()
+        )
+    );
+    write("docker-compose.yml", b"services: [\n");
+    let hint = "  hint: name the compose file: windlass import compose ";
+    assert_eq!(
+        import("compose.yml").1,
+        format!("error: compose.yml cannot be read: there is no such file\n{hint}docker-compose.yml\n")
+    );
+    assert_eq!(
+        import("."),
+        (Some(2), format!("error: . cannot be read: it is a directory\n{hint}./docker-compose.yml\n"))
+    );
+    let (code, said) = import("docker-compose.yml");
+    assert_eq!(code, Some(2));
+    assert!(said.starts_with("error: docker-compose.yml cannot be imported: line "), "{said}");
+    write("docker-compose.yml", &[0xff]);
+    assert!(import("docker-compose.yml").1.contains("it is not UTF-8 text"));
+    write("docker-compose.yml", b"services: {web: {command: ./web}}\n");
+    assert_eq!(import("docker-compose.yml").0, Some(0));
+    let (code, said) = import("docker-compose.yml");
+    assert!(code == Some(2) && said.contains("windlass.toml exists; --force writes over it"), "{said}");
+}
+
+#[test]
 fn hostile_files_make_no_hostile_manifest() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
