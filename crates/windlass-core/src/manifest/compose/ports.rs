@@ -132,3 +132,31 @@ fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
         target,
     })
 }
+
+/// The command with `{port}` for its port, where it names it as a word or behind `:` or `=`.
+pub(super) fn with_port(command: &str, port: u16) -> Option<String> {
+    if command.starts_with('{') {
+        return None;
+    }
+    let digits = port.to_string();
+    let mut out = String::new();
+    let mut rest = command;
+    let mut found = false;
+    while let Some(at) = rest.find(&digits) {
+        let (before, tail) = rest.split_at(at);
+        let tail = &tail[digits.len()..];
+        let whole = before.ends_with([':', '=', '"', ' ']) && tail.starts_with(['"', ' ']);
+        out.push_str(before);
+        out.push_str(if whole { "{port}" } else { &digits });
+        found |= whole;
+        rest = tail;
+    }
+    out.push_str(rest);
+    found.then_some(out)
+}
+
+/// The command, listening for the proxy alone. All addresses of a container are behind its network;
+/// those of a process are the machine's, and whoever reaches them goes past the proxy.
+pub(super) fn inward(command: &str) -> String {
+    command.replace("0.0.0.0", "127.0.0.1")
+}
