@@ -134,3 +134,24 @@ fn hostile_files_make_no_hostile_manifest() {
     let (_, diags) = windlass_core::manifest::load(&proposal.text);
     assert!(!windlass_core::diag::any_error(&diags), "{}\n{diags:#?}", proposal.text);
 }
+
+#[test]
+fn hostile_dockerfiles_make_no_hostile_manifest() {
+    let directory = tempfile::tempdir().unwrap();
+    for text in [
+        "",
+        "ENV A=1\nCMD x",
+        "FROM x\nENV\nENV A\nENV A=${\nENV B=${é:-ü}\nENV C=$é\nENV D=${A:-${B}}\nENV 1=2 =3 a.b=4 \"x y\"=5",
+        "FROM x\nENV A='\nENV B=\\\nENV C={settings.X} D={{port}} E={port} PORT_SECRET=x F=\u{1b}[31m",
+        "FROM x\nWORKDIR ${X}\nWORKDIR ../../..\nCOPY . .\nVOLUME [\"/\", \"..\", \"\\u0000\", \"\\n]\"]\nVOLUME [\nUSER \"]\n[x]",
+        "FROM x\nWORKDIR /a\nCOPY ../ /a\nCOPY / /a/b\nCOPY\nCOPY a\nCOPY --from=x\nVOLUME /a /a/b /a/../.. a\nCMD [\"/a\"]",
+        "FROM x\nEXPOSE 99999 0 80/udp $PORT\nEXPOSE x\nSTOPSIGNAL SIGWHAT\nCMD [\"\"]\nENTRYPOINT [",
+        "FROM\nFROM a AS\nFROM a AS a\nFROM a\nRUN <<EOF\nCMD x",
+        "FROM x\nEXPOSE 80\nENV PORT=0 HTTP_PORT=80 X=:80 Y=0.0.0.0\nCMD [\"80\", \"é80\", \"=80\"]\\",
+    ] {
+        std::fs::write(directory.path().join("Dockerfile"), text).unwrap();
+        let proposal = propose(directory.path()).unwrap();
+        let (_, diags) = windlass_core::manifest::load(&proposal.text);
+        assert!(!windlass_core::diag::any_error(&diags), "{text}\n{}\n{diags:#?}", proposal.text);
+    }
+}
