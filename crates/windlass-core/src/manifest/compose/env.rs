@@ -34,13 +34,16 @@ pub(super) fn lookup(node: &Yaml, key: &str) -> Option<String> {
 }
 
 impl Import {
-    /// The environment of a service, as TOML entries.
-    pub(super) fn environment(&mut self, place: &str, node: &Yaml) -> Vec<(String, String)> {
+    /// The environment of a service, as TOML entries. Where it `listens`, it is told its port.
+    pub(super) fn environment(&mut self, place: &str, node: &Yaml, listens: bool) -> Vec<(String, String)> {
         let mut env = Vec::new();
         let all = entries(node);
         let keys: Vec<&str> = all.iter().map(|(_, key, _)| key.as_str()).collect();
         let value_of = |key: &str| all.iter().find(|(_, other, _)| other == key)?.2.clone();
         for (line, key, value) in &all {
+            if listens && key == "PORT" {
+                continue;
+            }
             let place = format!("{place}.environment.{key}");
             if !is_env_name(key) {
                 self.note(*line, place, "cannot be the name of an environment variable");

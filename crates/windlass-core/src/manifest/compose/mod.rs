@@ -20,6 +20,7 @@ mod yaml;
 use crate::name::Name;
 
 use super::draft::{self, Draft};
+use interpolate::by_default;
 use resource::Resources;
 use variables::Variables;
 use yaml::Yaml;
@@ -83,10 +84,10 @@ pub fn import_compose(yaml: &str, app: &str) -> Result<Imported, Note> {
         return Err(fault((1, "there are no services in it".to_owned())));
     }
     let mut import = Import::new(services);
-    let name = document.get("name").and_then(Yaml::text).unwrap_or(app);
+    let name = document.get("name").and_then(Yaml::text).map(|name| by_default(name, ""));
     let mut draft = Draft::default();
     draft.preface.push("Made by `windlass import compose`; see what it could not carry over.".to_owned());
-    draft.section("[app]").set("name", draft::text(name_of(name).as_str()));
+    draft.section("[app]").set("name", draft::text(name_of(name.as_deref().unwrap_or(app)).as_str()));
     import.top_level(&document);
     let mut body = Draft::default();
     for (key, service) in services {
@@ -175,10 +176,7 @@ impl Import {
 
     /// Notes what the variables of the value that stands at `place` could not say.
     fn tell_lost(&mut self, line: u64, place: &str) {
-        for written in self.variables.take_lost() {
-            let message = format!(
-                "{written} has no counterpart: nothing stands for it, as where the variable has no value; write what you need there"
-            );
+        for message in self.variables.take_lost() {
             self.note(line, place, message);
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Import;
 use super::env::{entries, lookup};
+use super::interpolate::by_default;
 use super::ports::{inward, with_port};
 use super::quantity::{bytes, duration};
 use super::resource::is_resource;
@@ -104,7 +105,8 @@ impl Import {
         section.set("command", named.clone().unwrap_or(command));
         let env = service.get("environment");
         // A program that is told PORT reads it.
-        let told = port.is_some_and(|port| env.and_then(|env| lookup(env, "PORT")) == Some(port.to_string()));
+        let variable = env.and_then(|env| lookup(env, "PORT")).map(|value| by_default(&value, "$"));
+        let told = port.is_some_and(|port| variable == Some(port.to_string()));
         match (port, named) {
             (Some(_), Some(_)) => drop(section.set("port", draft::text("auto"))),
             (Some(_), None) if told => drop(section.set("port", draft::text("auto"))),
@@ -125,8 +127,7 @@ impl Import {
             }
             (None, _) => {}
         }
-        let mut env = env.map(|node| self.environment(place, node)).unwrap_or_default();
-        env.retain(|(key, _)| key != "PORT" || port.is_none());
+        let env = env.map(|node| self.environment(place, node, port.is_some())).unwrap_or_default();
         if !env.is_empty() {
             section.set("env", draft::inline(&env));
         }

@@ -11,7 +11,7 @@ use crate::spec::Template;
 #[derive(Debug, Default)]
 pub(super) struct Variables {
     known: IndexMap<String, Known>,
-    /// What was left out since [`Variables::take_lost`] was called, for a note.
+    /// What could not be said since [`Variables::take_lost`] was called, for notes.
     lost: Vec<String>,
 }
 
@@ -30,6 +30,12 @@ impl Variables {
     pub(super) fn template(&mut self, text: &str) -> String {
         let pieces = pieces(text);
         self.learn(&pieces, true);
+        self.lost.extend(in_braces(&pieces).map(|name| {
+            format!(
+                "{{{{settings.{name}}}}} is the text in braces itself: put a space before the reference, or let the \
+                 program add the braces"
+            )
+        }));
         template(&pieces)
     }
 
@@ -100,7 +106,9 @@ impl Variables {
             let Piece::Variable(Variable { name, otherwise, written }) = piece else { continue };
             match otherwise {
                 Otherwise::Instead(instead) if instead.is_empty() => {}
-                Otherwise::Instead(_) => self.lost.push(written.clone()),
+                Otherwise::Instead(_) => self.lost.push(format!(
+                    "{written} has no counterpart: nothing stands for it, as where the variable has no value; write what you need there"
+                )),
                 Otherwise::Missing => {
                     self.known.entry(name.clone()).or_default().required |= required;
                 }
@@ -172,6 +180,18 @@ fn template(pieces: &[Piece]) -> String {
     pieces.iter().map(write).collect()
 }
 
+/// The variables that stand directly in braces, which a template takes for an escape.
+fn in_braces(pieces: &[Piece]) -> impl Iterator<Item = &str> {
+    pieces.windows(3).filter_map(|three| match three {
+        [Piece::Text(before), Piece::Variable(variable), Piece::Text(after)]
+            if before.ends_with('{') && after.starts_with('}') =>
+        {
+            names(std::slice::from_ref(&three[1])).next().map(|_| variable.name.as_str())
+        }
+        _ => None,
+    })
+}
+
 /// The text of pieces.
 fn plain(pieces: &[Piece]) -> String {
     let write = |piece: &Piece| match piece {
@@ -228,9 +248,9 @@ mod tests {
     fn what_holds_only_beside_a_value_is_told_of_unless_a_shell_can_say_it() {
         let mut variables = Variables::default();
         assert_eq!(variables.template("run${A:+ --fast}"), "run");
-        assert_eq!(variables.take_lost(), ["${A:+ --fast}"]);
+        assert!(variables.take_lost().concat().starts_with("${A:+ --fast} has no counterpart"));
         assert_eq!(variables.shell("run ${A:+--fast} ${B:+$C}"), "run ${A:+--fast} ");
-        assert_eq!(variables.take_lost(), ["${B:+$C}"]);
+        assert!(variables.take_lost().concat().starts_with("${B:+$C} has no counterpart"));
         assert_eq!(settings(variables), "A = { required = false }\n");
     }
 
