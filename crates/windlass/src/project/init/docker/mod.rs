@@ -16,65 +16,52 @@ use file::{Dockerfile, Stage};
 use paths::Paths;
 use port::{PROXY, Port};
 
+/// An environment that is longer is a table of its own.
+const WIDEST: usize = 100;
+
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let Dockerfile { stage, runs } = Dockerfile::read(&files.read("Dockerfile")?);
     let paths = Paths::of(&stage, files);
     let mut port = Port::of(&stage);
     let mut notes = Vec::new();
-    let mut comments = Vec::new();
     let command = started(&stage, &paths, &mut port);
     let env = environment(&stage, &paths, &mut port, &mut notes);
+    let directory = directory(&stage, &paths, files, &mut notes);
 
     let mut sketch = Sketch::new("Dockerfile");
-    for path in &stage.volumes {
-        match paths.inside(path).filter(|inside| Format::Path.check(inside).is_ok()) {
-            Some(inside) => sketch.share(&inside),
-            None => comments.push(format!(
-                "The image keeps {path} in a volume: name a directory in build.shared, and tell the program {{shared}}/DIRECTORY."
-            )),
-        }
+    let (shared, outside) = volumes(&stage, &paths);
+    shared.iter().for_each(|directory| sketch.share(directory));
+    let service = sketch.service("web");
+    for path in outside {
+        service.comment(format!(
+            "The image keeps {path} in a volume: name a directory in build.shared, and tell the program {{shared}}/DIRECTORY."
+        ));
     }
     if let Some(user) = stage.user.as_deref().filter(|user| !matches!(*user, "root" | "0")) {
-        comments.push(format!(
+        service.comment(format!(
             "The image runs it as {user}: where Windlass runs as root, `user` names the account of this machine."
         ));
     }
-    let directory = paths.directory.as_deref().filter(|directory| !directory.is_empty());
-    match (stage.directory(), directory) {
-        (Some(path), Some(inside)) if !files.has_directory(inside) => {
-            notes.push(format!("WORKDIR {path} would be {inside} here, which is not there: write where it runs as `directory`"));
-        }
-        (Some(path), None) if paths.directory.is_none() && path != "/" => {
-            notes.push(format!(
-                "WORKDIR {path} was not carried over: it runs in the release; `directory` names one inside"
-            ));
-        }
-        _ => {}
-    }
-
-    let service = sketch.service("web");
-    for comment in comments {
-        service.comment(comment);
-    }
     let known = command.is_some();
     service.set("command", command.unwrap_or_else(|| draft::command(&["./run"])));
-    if let Some(directory) = directory.filter(|directory| files.has_directory(directory)) {
-        service.set("directory", draft::text(directory));
+    if let Some(directory) = directory {
+        service.set("directory", draft::text(&directory));
     }
     port.write(service);
     service.set("readiness", "{ tcp = true }").because("better: a path that answers 200");
     if let Some(signal) = stage.stop_signal.as_deref().filter(|signal| Format::Signal.check(signal).is_ok()) {
         service.set("stop", draft::inline(&[("signal".to_owned(), draft::text(signal))]));
     }
-    let line = draft::inline(&env);
-    if line.len() <= 100 {
-        if !env.is_empty() {
+    match draft::inline(&env) {
+        _ if env.is_empty() => {}
+        line if line.len() <= WIDEST => {
             service.set("env", line);
         }
-    } else {
-        let section = sketch.service("web.env");
-        for (key, value) in &env {
-            section.set(key, value);
+        _ => {
+            let section = sketch.service("web.env");
+            for (key, value) in &env {
+                section.set(key, value);
+            }
         }
     }
 
@@ -97,6 +84,41 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     }
     notes.into_iter().for_each(|note| sketch.note(note));
     Some(sketch)
+}
+
+/// The volumes that lie in the project, as its paths, and those that do not, as the image's.
+fn volumes<'s>(stage: &'s Stage, paths: &Paths) -> (Vec<String>, Vec<&'s str>) {
+    let (mut shared, mut outside) = (Vec::new(), Vec::new());
+    for path in &stage.volumes {
+        match paths.inside(path).filter(|inside| Format::Path.check(inside).is_ok()) {
+            Some(inside) if shared.contains(&inside) => {}
+            Some(inside) => shared.push(inside),
+            None => outside.push(path.as_str()),
+        }
+    }
+    (shared, outside)
+}
+
+/// The directory of the project that the program runs in, where that is not the project's own.
+fn directory(stage: &Stage, paths: &Paths, files: &Files, notes: &mut Vec<String>) -> Option<String> {
+    let path = stage.directory()?;
+    match paths.directory.as_deref() {
+        Some("") => None,
+        Some(inside) if files.has_directory(inside) => Some(inside.to_owned()),
+        Some(inside) => {
+            notes.push(format!(
+                "WORKDIR {path} would be {inside} here, which is not there: write where it runs as `directory`"
+            ));
+            None
+        }
+        None if path == "/" => None,
+        None => {
+            notes.push(format!(
+                "WORKDIR {path} was not carried over: it runs in the release; `directory` names one inside"
+            ));
+            None
+        }
+    }
 }
 
 /// The environment of the last stage, as TOML; that which was not carried over is noted.
