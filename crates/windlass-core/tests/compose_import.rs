@@ -80,6 +80,12 @@ fn value() -> impl Strategy<Value = String> {
         "{}",
         "[]",
         "[[1]]",
+        "run ${A:+b} ${C:-${D:-e}} redis://db:6379 db:5432 ${PW:?x}",
+        "{DB_HOST: db, PGHOST: db, db_addr: \"db:1\", HOST: db, A: \"${A:-${B}}\", B: \"${B:-$A}\"}",
+        "[DB_URL=amqp://u:${PW:?x}@db/v?x=1, DB_HOST=db, DB_HOST=${X:-db}, DB_URL=postgresql+x://db/y]",
+        "[./a:/b, ./c.conf:/d.conf:ro, v:/v, /only, ../x:/y, {type: tmpfs, target: /t}, {type: bind, source: e, target: /f}]",
+        "{POSTGRES_DB: postgres, POSTGRES_USER: }",
+        "rabbitmq:3",
     ];
     prop_oneof![6 => proptest::sample::select(values.map(str::to_owned).to_vec()), 1 => "[^\\n]{0,20}"]
 }
@@ -108,6 +114,8 @@ fn key() -> impl Strategy<Value = &'static str> {
         "build",
         "labels",
         "profiles",
+        "tmpfs",
+        "container_name",
         "nonsense",
     ])
 }

@@ -76,6 +76,48 @@ fn a_compose_file_is_imported_beside_itself() {
 }
 
 #[test]
+fn a_file_that_cannot_be_imported_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let import = |file: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_windlass"))
+            .args(["import", "compose", file])
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let write = |name: &str, text: &[u8]| std::fs::write(directory.path().join(name), text).unwrap();
+    assert_eq!(
+        import("compose.yml"),
+        (
+            Some(2),
+            "error: compose.yml cannot be read: there is no such file\n  \
+             hint: name the compose file: windlass import compose FILE\n"
+                .to_owned()
+        )
+    );
+    write("docker-compose.yml", b"services: [\n");
+    let hint = "  hint: name the compose file: windlass import compose ";
+    assert_eq!(
+        import("compose.yml").1,
+        format!("error: compose.yml cannot be read: there is no such file\n{hint}docker-compose.yml\n")
+    );
+    assert_eq!(
+        import("."),
+        (Some(2), format!("error: . cannot be read: it is a directory\n{hint}./docker-compose.yml\n"))
+    );
+    let (code, said) = import("docker-compose.yml");
+    assert_eq!(code, Some(2));
+    assert!(said.starts_with("error: docker-compose.yml cannot be imported: line "), "{said}");
+    write("docker-compose.yml", &[0xff]);
+    assert!(import("docker-compose.yml").1.contains("it is not UTF-8 text"));
+    write("docker-compose.yml", b"services: {web: {command: ./web}}\n");
+    assert_eq!(import("docker-compose.yml").0, Some(0));
+    let (code, said) = import("docker-compose.yml");
+    assert!(code == Some(2) && said.contains("windlass.toml exists; --force writes over it"), "{said}");
+}
+
+#[test]
 fn hostile_files_make_no_hostile_manifest() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
@@ -87,4 +129,25 @@ fn hostile_files_make_no_hostile_manifest() {
     let proposal = propose(directory.path()).unwrap();
     let (_, diags) = windlass_core::manifest::load(&proposal.text);
     assert!(!windlass_core::diag::any_error(&diags), "{}\n{diags:#?}", proposal.text);
+}
+
+#[test]
+fn hostile_dockerfiles_make_no_hostile_manifest() {
+    let directory = tempfile::tempdir().unwrap();
+    for text in [
+        "",
+        "ENV A=1\nCMD x",
+        "FROM x\nENV\nENV A\nENV A=${\nENV B=${é:-ü}\nENV C=$é\nENV D=${A:-${B}}\nENV 1=2 =3 a.b=4 \"x y\"=5",
+        "FROM x\nENV A='\nENV B=\\\nENV C={settings.X} D={{port}} E={port} PORT_SECRET=x F=\u{1b}[31m",
+        "FROM x\nWORKDIR ${X}\nWORKDIR ../../..\nCOPY . .\nVOLUME [\"/\", \"..\", \"\\u0000\", \"\\n]\"]\nVOLUME [\nUSER \"]\n[x]",
+        "FROM x\nWORKDIR /a\nCOPY ../ /a\nCOPY / /a/b\nCOPY\nCOPY a\nCOPY --from=x\nVOLUME /a /a/b /a/../.. a\nCMD [\"/a\"]",
+        "FROM x\nEXPOSE 99999 0 80/udp $PORT\nEXPOSE x\nSTOPSIGNAL SIGWHAT\nCMD [\"\"]\nENTRYPOINT [",
+        "FROM\nFROM a AS\nFROM a AS a\nFROM a\nRUN <<EOF\nCMD x",
+        "FROM x\nEXPOSE 80\nENV PORT=0 HTTP_PORT=80 X=:80 Y=0.0.0.0\nCMD [\"80\", \"é80\", \"=80\"]\\",
+    ] {
+        std::fs::write(directory.path().join("Dockerfile"), text).unwrap();
+        let proposal = propose(directory.path()).unwrap();
+        let (_, diags) = windlass_core::manifest::load(&proposal.text);
+        assert!(!windlass_core::diag::any_error(&diags), "{text}\n{}\n{diags:#?}", proposal.text);
+    }
 }

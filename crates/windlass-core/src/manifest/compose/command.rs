@@ -1,7 +1,6 @@
 //! Commands and entry points.
 
 use super::Import;
-use super::interpolate::{shell, template};
 use super::yaml::{Value, Yaml};
 use crate::manifest::draft;
 use crate::manifest::words;
@@ -15,32 +14,60 @@ impl Import {
                 argv.extend(self.words(&format!("{place}.{key}"), node));
             }
         }
-        self.argv(&argv)
+        let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
+        self.argv(line, &format!("{place}.command"), &argv)
     }
 
     /// An argument list as TOML; `sh -c LINE` as a line for the shell.
-    pub(super) fn argv(&mut self, argv: &[String]) -> Option<String> {
+    pub(super) fn argv(&mut self, at: u64, place: &str, argv: &[String]) -> Option<String> {
+        let command = self.toml(at, place, argv);
+        self.tell_lost(at, place);
+        command
+    }
+
+    fn toml(&mut self, at: u64, place: &str, argv: &[String]) -> Option<String> {
         argv.first().filter(|program| !program.is_empty())?;
         let program = argv[0].rsplit('/').next().unwrap_or_default();
         if let ([_, option, line], "sh" | "ash" | "dash" | "bash") = (argv, program)
             && option.starts_with('-')
             && option.ends_with('c')
         {
-            let line = shell(line, &mut self.variables);
+            let line = self.variables.shell(line);
             if program == "bash" {
                 let line = crate::spec::Template::literal(line).to_string();
                 return Some(draft::command(&[argv[0].as_str(), option, &line]));
             }
             return Some(draft::shell(&line));
         }
-        let mut shown = super::Variables::new();
-        let words: Vec<String> = argv.iter().map(|word| template(word, &mut shown)).collect();
-        for (name, default) in shown {
-            self.shown.push(name.clone());
-            let known = self.variables.entry(name).or_default();
-            *known = known.take().or(default);
+        let mut words = Vec::new();
+        for word in argv {
+            let template = self.word(at, place, word);
+            // What stands for nothing is no word.
+            if word.is_empty() || !template.is_empty() {
+                words.push(template);
+            }
         }
         Some(draft::command(&words))
+    }
+
+    /// A word of an argument list, as a template.
+    fn word(&mut self, at: u64, place: &str, word: &str) -> String {
+        let url = word.contains("://");
+        match self.resources.reference("", word) {
+            // The host and the port are no secrets.
+            Some(reference) if !url => return reference.text,
+            Some(reference) => {
+                let message = format!(
+                    "the address has a password here, which must not stand in a command: let the program read it from \
+                     `env`, where it is {}",
+                    reference.text
+                );
+                self.note(at, place, message);
+            }
+            None if url => self.other_host(at, place, "", word),
+            None => {}
+        }
+        self.variables.word(word)
     }
 
     fn words(&mut self, place: &str, node: &Yaml) -> Vec<String> {

@@ -1,13 +1,14 @@
 //! Environments.
 
 use super::Import;
-use super::interpolate::template;
+use super::interpolate::by_default;
+use super::resource::is_host;
 use super::yaml::{Value, Yaml};
 use crate::manifest::draft;
 use crate::manifest::format::is_env_name;
 
 /// The entries of an `environment`, a map or a list of `KEY=value`.
-fn entries(node: &Yaml) -> Vec<(u64, String, Option<String>)> {
+pub(super) fn entries(node: &Yaml) -> Vec<(u64, String, Option<String>)> {
     match &node.value {
         Value::Map(entries) => entries
             .iter()
@@ -33,52 +34,87 @@ pub(super) fn lookup(node: &Yaml, key: &str) -> Option<String> {
 }
 
 impl Import {
-    /// The environment of a service, as TOML entries.
-    pub(super) fn environment(&mut self, place: &str, node: &Yaml) -> Vec<(String, String)> {
+    /// The environment of a service, as TOML entries. Where it `listens`, it is told its port.
+    pub(super) fn environment(&mut self, place: &str, node: &Yaml, listens: bool) -> Vec<(String, String)> {
         let mut env = Vec::new();
         let all = entries(node);
+        let keys: Vec<&str> = all.iter().map(|(_, key, _)| key.as_str()).collect();
+        let value_of = |key: &str| all.iter().find(|(_, other, _)| other == key)?.2.clone();
         for (line, key, value) in &all {
+            if listens && key == "PORT" {
+                continue;
+            }
             let place = format!("{place}.environment.{key}");
             if !is_env_name(key) {
                 self.note(*line, place, "cannot be the name of an environment variable");
                 continue;
             }
-            let Some(value) = value else {
-                // Passed on from the environment of whoever starts it, as every setting is.
-                self.variables.entry(key.clone()).or_default();
-                continue;
-            };
-            if value.contains('\0') {
+            let value = value.as_deref();
+            if value.is_some_and(|value| value.contains('\0')) {
                 self.note(*line, place, "has a NUL character, which no environment can hold");
                 continue;
             }
-            let host_of = |key: &str| all.iter().find(|(_, other, _)| other == key)?.2.clone();
-            let reference =
-                self.resources.reference(key, value).or_else(|| self.resources.beside(key, host_of));
+            let reference = value.and_then(|value| self.resources.reference(key, value));
             if let Some(reference) = reference {
-                env.push((key.clone(), draft::text(&reference)));
+                put(&mut env, key, &reference.text);
+                reference.notes.into_iter().for_each(|message| self.note(*line, place.clone(), message));
+                if let Some(beside) = self.resources.missing(key, value.unwrap_or_default(), &keys) {
+                    beside.added.iter().for_each(|(key, value)| put(&mut env, key, value));
+                    self.note(*line, place, beside.note);
+                }
                 continue;
             }
-            self.other_host(*line, &place, value);
-            let filled = template(value, &mut self.variables);
+            if let Some(reference) = self.resources.beside(key, value_of) {
+                put(&mut env, key, &reference);
+                continue;
+            }
+            let Some(value) = value else {
+                // Passed on from the environment of whoever starts it, as every setting is.
+                self.variables.passed(key);
+                continue;
+            };
+            self.other_host(*line, &place, key, value);
+            let filled = self.variables.template(value);
+            self.tell_lost(*line, &place);
             // A setting of the same name arrives by itself.
             if filled != format!("{{settings.{key}}}") {
-                env.push((key.clone(), draft::text(&filled)));
+                put(&mut env, key, &filled);
             }
         }
         env
     }
 
     /// Containers call each other by the names of their services; processes share one machine.
-    fn other_host(&mut self, line: u64, place: &str, value: &str) {
-        let after_scheme = value.split_once("://").map_or(value, |(_, rest)| rest);
-        let host =
-            after_scheme.rsplit('@').next().unwrap_or_default().split([':', '/']).next().unwrap_or_default();
-        if value.len() > host.len() && self.names.iter().any(|(key, _)| key == host) {
-            let message = format!(
-                "no host is called {host:?} here: write 127.0.0.1 and a fixed port, or the address of a route"
-            );
-            self.note(line, place, message);
+    pub(super) fn other_host(&mut self, line: u64, place: &str, key: &str, value: &str) {
+        let value = by_default(value, "$");
+        let host = host(&value);
+        if value.len() == host.len() && !is_host(key) {
+            return;
         }
+        let message = if let Some(facts) = self.resources.facts(host) {
+            format!("no host is called {host:?} here: put it together from {facts}")
+        } else if self.left_out.iter().any(|key| key == host) {
+            format!("{host:?} was left out: write where it is")
+        } else if self.names.iter().any(|(key, _)| key == host) {
+            format!(
+                "no host is called {host:?} here: write 127.0.0.1 and a fixed port, or the address of a route"
+            )
+        } else {
+            return;
+        };
+        self.note(line, place, message);
     }
+}
+
+/// Sets a variable; the last word about it holds.
+fn put(env: &mut Vec<(String, String)>, key: &str, template: &str) {
+    env.retain(|(other, _)| other != key);
+    env.push((key.to_owned(), draft::text(template)));
+}
+
+/// The host of a URL, of `host:port`, or the host that the value is.
+pub(super) fn host(value: &str) -> &str {
+    let after_scheme = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
+    authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default()
 }

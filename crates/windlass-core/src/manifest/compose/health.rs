@@ -10,7 +10,7 @@ impl Import {
     /// The readiness check of a service, as TOML. `port` is the one it listens on.
     pub(super) fn health(&mut self, place: &str, node: &Yaml, port: Option<u16>) -> Option<String> {
         let place = format!("{place}.healthcheck");
-        if node.get("disable").and_then(Yaml::text) == Some("true") {
+        if node.get("disable").is_some_and(Yaml::is_true) {
             return None;
         }
         let test = node.get("test")?;
@@ -38,7 +38,7 @@ impl Import {
         };
         let mut entries = vec![match http_path(&argv, port) {
             Some(path) => ("http".to_owned(), draft::text(&path)),
-            None => ("command".to_owned(), self.argv(&argv)?),
+            None => ("command".to_owned(), self.argv(test.line, &format!("{place}.test"), &argv)?),
         }];
         for (key, ours) in
             [("interval", "interval"), ("timeout", "timeout"), ("start_period", "start_period")]

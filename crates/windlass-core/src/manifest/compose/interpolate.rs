@@ -1,67 +1,61 @@
-//! `${VARIABLE:-default}` of a compose file becomes `{settings.VARIABLE}`.
+//! Reads `${VARIABLE:-default}` as compose does.
 
-use indexmap::IndexMap;
+use crate::manifest::format::is_env_name;
 
-use crate::spec::Template;
-
-/// The variables that were met, with their defaults.
-pub(super) type Variables = IndexMap<String, Option<String>>;
+/// Defaults within defaults are followed so far; nobody writes more.
+const DEEPEST: usize = 8;
 
 /// A piece of a value.
-#[derive(Debug, PartialEq, Eq)]
-enum Piece {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
     Text(String),
-    Variable(String),
+    Variable(Variable),
 }
 
-/// The template of `text`, in which compose's variables become settings.
-pub(super) fn template(text: &str, variables: &mut Variables) -> String {
-    pieces(text, variables)
-        .into_iter()
-        .map(|piece| match piece {
-            Piece::Text(text) => Template::literal(text).to_string(),
-            Piece::Variable(name) => format!("{{settings.{name}}}"),
-        })
-        .collect()
+/// `$A`, or `${A}` with what is to be done where it has no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Variable {
+    pub(super) name: String,
+    pub(super) otherwise: Otherwise,
+    /// As it was written.
+    pub(super) written: String,
 }
 
-/// The shell line of `text`, in which compose's variables become the shell's: it finds the settings
-/// in its environment.
-pub(super) fn shell(text: &str, variables: &mut Variables) -> String {
-    pieces(text, variables)
-        .into_iter()
-        .map(|piece| match piece {
-            Piece::Text(text) => text,
-            Piece::Variable(name) => format!("${{{name}}}"),
-        })
-        .collect()
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Otherwise {
+    /// `${A}`, `${A:?message}`.
+    Missing,
+    /// `${A:-default}`.
+    Default(Vec<Piece>),
+    /// `${A:+instead}`: this where it has a value, nothing where it has none.
+    Instead(Vec<Piece>),
 }
 
-fn pieces(text: &str, variables: &mut Variables) -> Vec<Piece> {
+/// The pieces of `text`.
+pub(super) fn pieces(text: &str) -> Vec<Piece> {
+    read(text, DEEPEST)
+}
+
+fn read(text: &str, depth: usize) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut plain = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         plain.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(tail) = rest.strip_prefix('$') {
+        rest = &rest[at..];
+        if let Some(tail) = rest.strip_prefix("$$") {
             plain.push('$');
             rest = tail;
-            continue;
-        }
-        let Some((name, default, tail)) = variable(rest) else {
+        } else if let Some((variable, tail)) = variable(rest, depth) {
+            if !plain.is_empty() {
+                pieces.push(Piece::Text(std::mem::take(&mut plain)));
+            }
+            pieces.push(Piece::Variable(variable));
+            rest = tail;
+        } else {
             plain.push('$');
-            continue;
-        };
-        if !plain.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut plain)));
+            rest = &rest[1..];
         }
-        let known = variables.entry(name.to_owned()).or_default();
-        if known.is_none() {
-            *known = default.map(str::to_owned);
-        }
-        pieces.push(Piece::Variable(name.to_owned()));
-        rest = tail;
     }
     plain.push_str(rest);
     if !plain.is_empty() {
@@ -70,22 +64,82 @@ fn pieces(text: &str, variables: &mut Variables) -> Vec<Piece> {
     pieces
 }
 
-/// The name, the default, and what follows, of the variable that `text` (after `$`) opens with.
-fn variable(text: &str) -> Option<(&str, Option<&str>, &str)> {
-    let braced = text.strip_prefix('{');
-    let inner = braced.unwrap_or(text);
-    let length =
-        inner.len() - inner.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len();
-    let (name, tail) = inner.split_at(length);
-    if !crate::manifest::format::is_env_name(name) {
+/// The variable that `text` opens with, and what follows it.
+fn variable(text: &str, depth: usize) -> Option<(Variable, &str)> {
+    let (inner, tail) = match text.strip_prefix("${") {
+        Some(inner) => {
+            let end = closing(inner)?;
+            (&inner[..end], &inner[end + 1..])
+        }
+        None => {
+            let word = text.strip_prefix('$')?;
+            word.split_at(name_length(word))
+        }
+    };
+    let (name, modifier) = inner.split_at(name_length(inner));
+    if !is_env_name(name) {
         return None;
     }
-    if braced.is_none() {
-        return Some((name, None, tail));
+    let operator = modifier.strip_prefix(':').unwrap_or(modifier);
+    let operand = operator.get(1..).unwrap_or_default();
+    let otherwise = match operator.chars().next() {
+        Some('-' | '+') if depth == 0 => return None,
+        Some('-') => Otherwise::Default(read(operand, depth - 1)),
+        Some('+') => Otherwise::Instead(read(operand, depth - 1)),
+        _ => Otherwise::Missing,
+    };
+    let written = text[..text.len() - tail.len()].to_owned();
+    Some((Variable { name: name.to_owned(), otherwise, written }, tail))
+}
+
+fn name_length(text: &str) -> usize {
+    text.len() - text.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_').len()
+}
+
+/// Where the brace that was opened before `text` is closed. Only variables open further ones.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 1;
+    let mut at = 0;
+    while let Some(found) = text[at..].find(['$', '}']) {
+        at += found;
+        if text[at..].starts_with("${") {
+            open += 1;
+        } else if text[at..].starts_with('}') {
+            open -= 1;
+            if open == 0 {
+                return Some(at);
+            }
+        }
+        at += 1;
     }
-    let (modifier, tail) = tail.split_once('}')?;
-    let default = modifier.strip_prefix(":-").or_else(|| modifier.strip_prefix('-'));
-    Some((name, default, tail))
+    None
+}
+
+/// The text as it is where no variable has a value. `unknown` stands for those without a default.
+pub(super) fn by_default(text: &str, unknown: &str) -> String {
+    fn fill(pieces: &[Piece], unknown: &str) -> String {
+        pieces
+            .iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text.clone(),
+                Piece::Variable(variable) => match &variable.otherwise {
+                    Otherwise::Missing => unknown.to_owned(),
+                    Otherwise::Default(default) => fill(default, unknown),
+                    Otherwise::Instead(_) => String::new(),
+                },
+            })
+            .collect()
+    }
+    fill(&pieces(text), unknown)
+}
+
+/// The text as it stands there, with `unknown` for every variable.
+pub(super) fn literally(text: &str, unknown: &str) -> String {
+    let write = |piece: &Piece| match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Variable(_) => unknown.to_owned(),
+    };
+    pieces(text).iter().map(write).collect()
 }
 
 #[cfg(test)]
@@ -93,16 +147,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_become_settings() {
-        let mut variables = Variables::new();
-        let text = "x-${TAG:-1.0}-$HOST-$$5-{port}-${UNSET?must be set}";
-        assert_eq!(
-            template(text, &mut variables),
-            "x-{settings.TAG}-{settings.HOST}-$5-{{port}}-{settings.UNSET}"
-        );
-        assert_eq!(shell("echo $$HOME $TAG", &mut variables), "echo $HOME ${TAG}");
-        let defaults: Vec<_> =
-            variables.iter().map(|(name, default)| (name.as_str(), default.as_deref())).collect();
-        assert_eq!(defaults, [("TAG", Some("1.0")), ("HOST", None), ("UNSET", None)]);
+    fn a_variable_may_stand_in_a_default() {
+        assert_eq!(by_default("x-${A:-${B-1}}-${C:?no {value}}-$$5-${D:+on}", "?"), "x-1-?}-$5-");
+        assert_eq!(by_default("${A:-${B:-${C:-c}b}a}", "?"), "cba");
+        assert_eq!(by_default("$A $1 ${1} ${A ${}", "?"), "? $1 ${1} ${A ${}");
+        let deep = "${A:-".repeat(1000) + &"}".repeat(1000);
+        assert!(!pieces(&deep).is_empty());
     }
 }

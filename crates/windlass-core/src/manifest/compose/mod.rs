@@ -13,14 +13,16 @@ mod ports;
 mod quantity;
 mod resource;
 mod service;
+mod variables;
+mod volume;
 mod yaml;
 
 use crate::name::Name;
 
 use super::draft::{self, Draft};
-use super::format::sounds_secret;
-use interpolate::Variables;
+use interpolate::by_default;
 use resource::Resources;
+use variables::Variables;
 use yaml::Yaml;
 
 /// A manifest made from a compose file.
@@ -58,6 +60,8 @@ struct Import {
     names: Vec<(String, Name)>,
     /// The services that others wait for to be completed.
     jobs: Vec<String>,
+    /// The services that run only with a profile.
+    left_out: Vec<String>,
     /// The port of the proxy and the service behind it.
     front: Option<ports::Front>,
     shared: Vec<String>,
@@ -65,8 +69,6 @@ struct Import {
     needs: Vec<(String, String)>,
     /// Ports that services insist on.
     fixed: Vec<u16>,
-    /// Variables that stand in argument lists, which everybody can read.
-    shown: Vec<String>,
 }
 
 /// Makes a manifest of the compose file `yaml`. `app` is the application's name where the file does
@@ -82,16 +84,16 @@ pub fn import_compose(yaml: &str, app: &str) -> Result<Imported, Note> {
         return Err(fault((1, "there are no services in it".to_owned())));
     }
     let mut import = Import::new(services);
-    let name = document.get("name").and_then(Yaml::text).unwrap_or(app);
+    let name = document.get("name").and_then(Yaml::text).map(|name| by_default(name, ""));
     let mut draft = Draft::default();
     draft.preface.push("Made by `windlass import compose`; see what it could not carry over.".to_owned());
-    draft.section("[app]").set("name", draft::text(name_of(name).as_str()));
+    draft.section("[app]").set("name", draft::text(name_of(name.as_deref().unwrap_or(app)).as_str()));
     import.top_level(&document);
     let mut body = Draft::default();
     for (key, service) in services {
         import.service(key, service, &mut body);
     }
-    import.settings(&mut draft);
+    import.variables.write(&mut draft);
     if !import.shared.is_empty() {
         draft.section("[build]").set("shared", draft::texts(&import.shared));
     }
@@ -130,17 +132,22 @@ impl Import {
                 }
             }
         }
+        let left_out: Vec<String> = services
+            .iter()
+            .filter(|(_, service)| service.get("profiles").is_some_and(|node| !node.items().is_empty()))
+            .map(|(key, _)| key.clone())
+            .collect();
         Self {
             notes: vec![],
-            variables: Variables::new(),
-            resources: Resources::find(services, &names),
+            variables: Variables::default(),
+            resources: Resources::find(services, &names, &left_out),
             names,
             jobs,
+            left_out,
             front: None,
             shared: vec![],
             needs: vec![],
             fixed: vec![],
-            shown: vec![],
         }
     }
 
@@ -167,21 +174,10 @@ impl Import {
         }
     }
 
-    fn settings(&self, draft: &mut Draft) {
-        if self.variables.is_empty() {
-            return;
-        }
-        let section = draft.section("[settings]");
-        section.comment("Their values come from the environment, .env.ENVIRONMENT and .env.");
-        for (name, default) in &self.variables {
-            let value = match default {
-                Some(default) => vec![("default".to_owned(), draft::text(default))],
-                None if sounds_secret(name) && !self.shown.contains(name) => {
-                    vec![("secret".to_owned(), "true".to_owned())]
-                }
-                None => vec![],
-            };
-            section.set(name, draft::inline(&value));
+    /// Notes what the variables of the value that stands at `place` could not say.
+    fn tell_lost(&mut self, line: u64, place: &str) {
+        for message in self.variables.take_lost() {
+            self.note(line, place, message);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Ports: the first that is published becomes the proxy's.
 
 use super::Import;
+use super::interpolate::by_default;
 use super::yaml::Yaml;
 use crate::manifest::draft::{self, Draft};
 use crate::name::Name;
@@ -105,7 +106,10 @@ fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
     let text = node.text()?;
     let text = text.strip_suffix("/tcp").unwrap_or(text);
     // `${PORT:-8000}` stands for 8000 here: a port of the proxy cannot be a setting.
-    let text = defaults(text)?;
+    let text = by_default(text, "$");
+    if text.contains('$') {
+        return None;
+    }
     let (rest, target) = match text.rsplit_once(':') {
         Some((rest, target)) => (Some(rest), target),
         None => (None, text.as_str()),
@@ -129,16 +133,30 @@ fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
     })
 }
 
-/// The text with the defaults of its variables; `None` where one has none.
-fn defaults(text: &str) -> Option<String> {
+/// The command with `{port}` for its port, where it names it as a word or behind `:` or `=`.
+pub(super) fn with_port(command: &str, port: u16) -> Option<String> {
+    if command.starts_with('{') {
+        return None;
+    }
+    let digits = port.to_string();
     let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, tail)) = rest.split_once("${") {
-        let (variable, tail) = tail.split_once('}')?;
+    let mut rest = command;
+    let mut found = false;
+    while let Some(at) = rest.find(&digits) {
+        let (before, tail) = rest.split_at(at);
+        let tail = &tail[digits.len()..];
+        let whole = before.ends_with([':', '=', '"', ' ']) && tail.starts_with(['"', ' ']);
         out.push_str(before);
-        out.push_str(variable.split_once('-')?.1);
+        out.push_str(if whole { "{port}" } else { &digits });
+        found |= whole;
         rest = tail;
     }
     out.push_str(rest);
-    (!out.contains('$')).then_some(out)
+    found.then_some(out)
+}
+
+/// The command, listening for the proxy alone. All addresses of a container are behind its network;
+/// those of a process are the machine's, and whoever reaches them goes past the proxy.
+pub(super) fn inward(command: &str) -> String {
+    command.replace("0.0.0.0", "127.0.0.1")
 }

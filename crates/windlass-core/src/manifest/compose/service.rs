@@ -1,16 +1,19 @@
 //! A service of the compose file: a service, a job or a resource of the manifest.
 
 use super::Import;
-use super::env::lookup;
+use super::env::{entries, lookup};
+use super::interpolate::by_default;
+use super::ports::{inward, with_port};
 use super::quantity::{bytes, duration};
+use super::resource::is_resource;
+use super::volume::in_memory;
 use super::yaml::{Value, Yaml};
 use crate::manifest::Format;
 use crate::manifest::draft::{self, Draft, Section};
 use crate::name::Name;
 
 /// Keys of a resource's container that mean nothing here.
-const OF_CONTAINER: [&str; 8] =
-    ["image", "environment", "restart", "healthcheck", "container_name", "hostname", "env_file", "expose"];
+const OF_CONTAINER: [&str; 6] = ["image", "restart", "healthcheck", "container_name", "hostname", "expose"];
 
 impl Import {
     pub(super) fn service(&mut self, key: &str, service: &Yaml, draft: &mut Draft) {
@@ -19,8 +22,11 @@ impl Import {
         if name.as_str() != key {
             self.note(service.line, &place, format!("is called {name} here"));
         }
+        if self.left_out.iter().any(|other| other == key) {
+            return self.leave_out(&place, service);
+        }
         if self.resources.contains(key) {
-            self.of_resource(&place, service);
+            self.of_resource(&place, key, service);
             return;
         }
         let job = self.jobs.iter().any(|job| job == key);
@@ -46,9 +52,33 @@ impl Import {
         draft.append(own);
     }
 
-    fn of_resource(&mut self, place: &str, service: &Yaml) {
+    /// A service of a profile does not run unless somebody asks for the profile.
+    fn leave_out(&mut self, place: &str, service: &Yaml) {
+        let Some(node) = service.get("profiles") else { return };
+        let names: Vec<&str> = node.items().iter().filter_map(Yaml::text).collect();
+        let instead = match is_resource(service) {
+            true => "write it under [environments.NAME.resources]",
+            false => {
+                "write it under [environments.NAME.services], or as one of [jobs] with when = \"manual\" for `windlass run`"
+            }
+        };
+        let message =
+            format!("was left out, because it runs only with the profile {}: {instead}", names.join(" or "));
+        self.note(node.line, format!("{place}.profiles"), message);
+    }
+
+    fn of_resource(&mut self, place: &str, name: &str, service: &Yaml) {
         for (key, value) in service.map().iter().filter(|(key, _)| !OF_CONTAINER.contains(&key.as_str())) {
             let message = match key.as_str() {
+                "environment" => {
+                    for (line, variable, _) in entries(value) {
+                        if let Some(message) = self.resources.told(name, &variable) {
+                            self.note(line, format!("{place}.environment.{variable}"), message);
+                        }
+                    }
+                    continue;
+                }
+                "env_file" => "is not read: Windlass names the user and makes the password itself",
                 "ports" => "the resource is on the loopback address, at a port of its own; `port` fixes it",
                 "volumes" => "the data lies in Windlass's own directory; the volume's data is not copied",
                 "command" => "the server is started with Windlass's options; write others into `options`",
@@ -75,7 +105,8 @@ impl Import {
         section.set("command", named.clone().unwrap_or(command));
         let env = service.get("environment");
         // A program that is told PORT reads it.
-        let told = port.is_some_and(|port| env.and_then(|env| lookup(env, "PORT")) == Some(port.to_string()));
+        let variable = env.and_then(|env| lookup(env, "PORT")).map(|value| by_default(&value, "$"));
+        let told = port.is_some_and(|port| variable == Some(port.to_string()));
         match (port, named) {
             (Some(_), Some(_)) => drop(section.set("port", draft::text("auto"))),
             (Some(_), None) if told => drop(section.set("port", draft::text("auto"))),
@@ -96,8 +127,7 @@ impl Import {
             }
             (None, _) => {}
         }
-        let mut env = env.map(|node| self.environment(place, node)).unwrap_or_default();
-        env.retain(|(key, _)| key != "PORT" || port.is_none());
+        let env = env.map(|node| self.environment(place, node, port.is_some())).unwrap_or_default();
         if !env.is_empty() {
             section.set("env", draft::inline(&env));
         }
@@ -146,7 +176,9 @@ impl Import {
             let Some(name) = self.name(&other).filter(|_| !self.jobs.contains(&other)).cloned() else {
                 continue;
             };
-            if self.leads_to(&other, key) {
+            if self.left_out.contains(&other) {
+                self.note(node.line, format!("services.{key}.depends_on"), format!("{other} was left out"));
+            } else if self.leads_to(&other, key) {
                 let message = format!("{other} needs {key} itself: neither could be the first to start");
                 self.note(node.line, format!("services.{key}.depends_on"), message);
             } else if !needs.iter().any(|need| need == name.as_str()) {
@@ -257,9 +289,8 @@ impl Import {
     fn rest(&mut self, place: &str, service: &Yaml, job: bool) {
         for (key, value) in service.map() {
             let message = match key.as_str() {
-                "command" | "entrypoint" | "environment" | "user" | "working_dir" | "container_name" => {
-                    continue;
-                }
+                "command" | "entrypoint" | "environment" | "user" | "working_dir" | "container_name"
+                | "profiles" => continue,
                 "ports" | "expose" | "depends_on" | "healthcheck" | "stop_signal" | "stop_grace_period"
                 | "restart" | "scale"
                     if !job =>
@@ -273,6 +304,13 @@ impl Import {
                 }
                 "volumes" => {
                     self.volumes(place, value);
+                    continue;
+                }
+                "tmpfs" => {
+                    for item in value.items() {
+                        let target = item.text().and_then(|text| text.split(':').next()).unwrap_or_default();
+                        self.note(item.line, format!("{place}.tmpfs"), in_memory(target));
+                    }
                     continue;
                 }
                 "env_file" => {
@@ -290,7 +328,6 @@ impl Import {
                 "labels" => "labels are not read; routes say what a proxy finds in them",
                 "logging" => "output goes to rotated files; see `windlass logs`",
                 "secrets" | "configs" => "declare them as settings, with their values in .env",
-                "profiles" => "put services of some environments only below [environments.NAME]",
                 "init" | "tty" | "stdin_open" | "platform" | "pull_policy" | "hostname" => {
                     "means nothing without containers"
                 }
@@ -337,57 +374,4 @@ impl Import {
             }
         }
     }
-
-    fn volumes(&mut self, place: &str, node: &Yaml) {
-        for item in node.items() {
-            let source = match item.text() {
-                Some(text) => text.split(':').next().map(str::to_owned),
-                None => item.get("source").and_then(Yaml::text).map(str::to_owned),
-            };
-            let source = source.unwrap_or_default();
-            let inside = source.strip_prefix("./").map(|path| path.trim_end_matches('/').to_owned());
-            let place = format!("{place}.volumes");
-            match inside.filter(|path| Format::Path.check(path).is_ok() && path != ".") {
-                Some(path) if !item.text().is_some_and(|text| text.ends_with(":ro")) => {
-                    self.note(item.line, place, format!("{path:?} is shared between releases; it lies at the same place in each"));
-                    if !self.shared.contains(&path) {
-                        self.shared.push(path);
-                    }
-                }
-                Some(path) => self.note(item.line, place, format!("{path:?} is a part of the release, at the same place")),
-                None if matches!(source.as_str(), "." | "./") => {
-                    self.note(item.line, place, "the source itself is the release");
-                }
-                None => self.note(item.line, place, format!("{source:?} has no counterpart; if releases share its data, let the program keep it in a directory of build.shared")),
-            }
-        }
-    }
-}
-
-/// The command with `{port}` for its port, where it names it as a word or behind `:` or `=`.
-fn with_port(command: &str, port: u16) -> Option<String> {
-    if command.starts_with('{') {
-        return None;
-    }
-    let digits = port.to_string();
-    let mut out = String::new();
-    let mut rest = command;
-    let mut found = false;
-    while let Some(at) = rest.find(&digits) {
-        let (before, tail) = rest.split_at(at);
-        let tail = &tail[digits.len()..];
-        let whole = before.ends_with([':', '=', '"', ' ']) && tail.starts_with(['"', ' ']);
-        out.push_str(before);
-        out.push_str(if whole { "{port}" } else { &digits });
-        found |= whole;
-        rest = tail;
-    }
-    out.push_str(rest);
-    found.then_some(out)
-}
-
-/// The command, listening for the proxy alone. All addresses of a container are behind its network;
-/// those of a process are the machine's, and whoever reaches them goes past the proxy.
-fn inward(command: &str) -> String {
-    command.replace("0.0.0.0", "127.0.0.1")
 }

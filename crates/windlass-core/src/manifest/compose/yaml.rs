@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{NonFiniteFloatPolicy, Options, Spanned};
 
 /// A value and its line, from 1.
 #[derive(Debug, Clone)]
@@ -24,11 +24,13 @@ pub(super) enum Value {
 impl Yaml {
     /// Reads a document.
     pub(super) fn parse(text: &str) -> Result<Self, (u64, String)> {
-        serde_saphyr::from_str::<Spanned<Value>>(text).map(Self::from).map_err(|error| {
-            let line = error.location().map_or(1, |location| location.line());
-            let message = error.without_snippet().to_string();
-            (line, message.lines().next().unwrap_or("this is not YAML").to_owned())
-        })
+        serde_saphyr::from_str_with_options::<Spanned<Value>>(text, dialect()).map(Self::from).map_err(
+            |error| {
+                let line = error.location().map_or(1, |location| location.line());
+                let message = error.without_snippet().to_string();
+                (line, message.lines().next().unwrap_or("this is not YAML").to_owned())
+            },
+        )
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
@@ -49,6 +51,12 @@ impl Yaml {
         }
     }
 
+    /// Whether it says yes. Where compose wants a yes or a no, it takes the words of YAML 1.1 too.
+    pub(super) fn is_true(&self) -> bool {
+        let word = self.text().unwrap_or_default().to_ascii_lowercase();
+        matches!(word.as_str(), "true" | "yes" | "y" | "on" | "1")
+    }
+
     /// The items of a list; the one value where it is none.
     pub(super) fn items(&self) -> &[Self] {
         match &self.value {
@@ -56,6 +64,15 @@ impl Yaml {
             Value::Null => &[],
             _ => std::slice::from_ref(self),
         }
+    }
+}
+
+/// YAML as compose reads it: `yes`, `no`, `on` and `off` are text, `017` is fifteen.
+fn dialect() -> Options {
+    serde_saphyr::options! {
+        strict_booleans: true,
+        legacy_octal_numbers: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
     }
 }
 
@@ -134,6 +151,29 @@ impl<'de> Visitor<'de> for Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_and_numbers_are_those_of_compose() {
+        let text = |value: &str| {
+            let yaml = Yaml::parse(&format!("off: {value}")).unwrap();
+            yaml.get("off").unwrap().text().map(str::to_owned)
+        };
+        for word in ["yes", "no", "on", "off", "y", "n", "YES", "2001-01-01", "22:22", "0x"] {
+            assert_eq!(text(word).as_deref(), Some(word));
+        }
+        for (written, read) in [
+            ("True", "true"),
+            ("\"no\"", "no"),
+            ("017", "15"),
+            ("0o17", "15"),
+            ("1.10", "1.1"),
+            ("08", "8"),
+            ("1_000", "1000"),
+        ] {
+            assert_eq!(text(written).as_deref(), Some(read), "{written}");
+        }
+        assert_eq!(text("~"), None);
+    }
 
     #[test]
     fn values_know_their_lines() {

@@ -67,6 +67,12 @@ impl Files {
         self.paths.iter().any(|other| other == path)
     }
 
+    /// Whether there is such a directory in the project.
+    pub(super) fn has_directory(&self, path: &str) -> bool {
+        let inside = !path.starts_with('/') && !path.split('/').any(|part| part == "..");
+        inside && self.root.join(path).is_dir()
+    }
+
     /// The text of a file, where there is such a file of text.
     pub(super) fn read(&self, path: &str) -> Option<String> {
         let path = self.root.join(path);

@@ -35,7 +35,8 @@ pub struct Proposal {
 }
 
 /// The names of compose files, the preferred one first.
-const COMPOSE: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
+pub(crate) const COMPOSE: [&str; 4] =
+    ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
 /// Looks at the project in `directory` and proposes a manifest. Nothing is written, nothing is run.
 ///

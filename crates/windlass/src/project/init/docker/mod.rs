@@ -1,0 +1,207 @@
+//! A Dockerfile alone: how what it builds is run is carried over, how it is built is not.
+//!
+//! What the last stage says of the environment, the directory, the port and the volumes becomes
+//! keys of the service; what has no counterpart, or only a person can decide, a comment or a note.
+
+mod file;
+mod paths;
+mod port;
+mod words;
+
+use windlass_core::manifest::{Format, draft};
+
+use super::files::Files;
+use super::sketch::Sketch;
+use file::{Dockerfile, Stage};
+use paths::Paths;
+use port::{PROXY, Port};
+
+/// An environment that is longer is a table of its own.
+const WIDEST: usize = 100;
+
+pub(super) fn sketch(files: &Files) -> Option<Sketch> {
+    let Dockerfile { stage, runs } = Dockerfile::read(&files.read("Dockerfile")?);
+    let paths = Paths::of(&stage, files);
+    let mut port = Port::of(&stage);
+    let mut notes = Vec::new();
+    let command = started(&stage, &paths, &mut port);
+    let env = environment(&stage, &paths, &mut port, &mut notes);
+    let directory = directory(&stage, &paths, files, &mut notes);
+
+    let mut sketch = Sketch::new("Dockerfile");
+    let (shared, outside) = volumes(&stage, &paths);
+    shared.iter().for_each(|directory| sketch.share(directory));
+    let service = sketch.service("web");
+    for path in outside {
+        service.comment(format!(
+            "The image keeps {path} in a volume: name a directory in build.shared, and tell the program {{shared}}/DIRECTORY."
+        ));
+    }
+    if let Some(user) = stage.user.as_deref().filter(|user| !matches!(*user, "root" | "0")) {
+        service.comment(format!(
+            "The image runs it as {user}: where Windlass runs as root, `user` names the account of this machine."
+        ));
+    }
+    let known = command.is_some();
+    service.set("command", command.unwrap_or_else(|| draft::command(&["./run"])));
+    if let Some(directory) = directory {
+        service.set("directory", draft::text(&directory));
+    }
+    port.write(service);
+    service.set("readiness", "{ tcp = true }").because("better: a path that answers 200");
+    if let Some(signal) = stage.stop_signal.as_deref().filter(|signal| Format::Signal.check(signal).is_ok()) {
+        service.set("stop", draft::inline(&[("signal".to_owned(), draft::text(signal))]));
+    }
+    match draft::inline(&env) {
+        _ if env.is_empty() => {}
+        line if line.len() <= WIDEST => {
+            service.set("env", line);
+        }
+        _ => {
+            let section = sketch.service("web.env");
+            for (key, value) in &env {
+                section.set(key, value);
+            }
+        }
+    }
+
+    if !known {
+        notes.push("the Dockerfile has no CMD: replace the command of services.web".to_owned());
+    }
+    if stage.has_health {
+        notes.push("the HEALTHCHECK was not carried over: say it as `readiness`".to_owned());
+    }
+    if port.is_taken() {
+        notes.push(format!(
+            "the image listens on {PROXY}, as the proxy does here: let the program listen on $PORT, or give both ports"
+        ));
+    }
+    match runs {
+        0 => {}
+        1 => notes.push("its RUN line was not carried over: write what it does as [build] steps".to_owned()),
+        _ => notes
+            .push(format!("its {runs} RUN lines were not carried over: write what they do as [build] steps")),
+    }
+    notes.into_iter().for_each(|note| sketch.note(note));
+    Some(sketch)
+}
+
+/// The volumes that lie in the project, as its paths, and those that do not, as the image's.
+fn volumes<'s>(stage: &'s Stage, paths: &Paths) -> (Vec<String>, Vec<&'s str>) {
+    let (mut shared, mut outside) = (Vec::new(), Vec::new());
+    for path in &stage.volumes {
+        match paths.inside(path).filter(|inside| Format::Path.check(inside).is_ok()) {
+            Some(inside) if shared.contains(&inside) => {}
+            Some(inside) => shared.push(inside),
+            None => outside.push(path.as_str()),
+        }
+    }
+    (shared, outside)
+}
+
+/// The directory of the project that the program runs in, where that is not the project's own.
+fn directory(stage: &Stage, paths: &Paths, files: &Files, notes: &mut Vec<String>) -> Option<String> {
+    let path = stage.directory()?;
+    match paths.directory.as_deref() {
+        Some("") => None,
+        Some(inside) if files.has_directory(inside) => Some(inside.to_owned()),
+        Some(inside) => {
+            notes.push(format!(
+                "WORKDIR {path} would be {inside} here, which is not there: write where it runs as `directory`"
+            ));
+            None
+        }
+        None if path == "/" => None,
+        None => {
+            notes.push(format!(
+                "WORKDIR {path} was not carried over: it runs in the release; `directory` names one inside"
+            ));
+            None
+        }
+    }
+}
+
+/// The environment of the last stage, as TOML; that which was not carried over is noted.
+fn environment(
+    stage: &Stage,
+    paths: &Paths,
+    port: &mut Port,
+    notes: &mut Vec<String>,
+) -> Vec<(String, String)> {
+    let mut env = Vec::new();
+    for (key, value) in &stage.env {
+        // The copy is told its own.
+        if key == "PORT" {
+            continue;
+        }
+        let Some(value) = value else {
+            notes.push(format!(
+                "ENV {key} was not carried over: its value is made of the image's environment"
+            ));
+            continue;
+        };
+        if Format::EnvName.check(key).is_err() || value.chars().any(char::is_control) {
+            notes.push(format!("ENV {key:?} was not carried over: no environment can hold it"));
+            continue;
+        }
+        if sounds_secret(key) && !value.is_empty() {
+            notes.push(format!(
+                "ENV {key} was not carried over: it looks like a secret; declare it under [settings] with secret = true"
+            ));
+            continue;
+        }
+        let here = moved(value, paths);
+        if here != *value {
+            notes.push(format!(
+                "ENV {key} names a path of the image: it is {here:?} here, from where the service runs"
+            ));
+        }
+        // A number is a port only where the name says so.
+        let is_number = here.parse::<u16>().is_ok() && !key.to_ascii_uppercase().ends_with("PORT");
+        let template = if is_number { here } else { port.template(&here) };
+        env.push((key.clone(), draft::text(&template)));
+    }
+    env
+}
+
+/// The value with its paths of the image as those of the project.
+fn moved(value: &str, paths: &Paths) -> String {
+    let part = |part: &str| {
+        let inside = part.starts_with('/').then(|| paths.seen_from_it(part.trim_end_matches('/')));
+        inside.flatten().unwrap_or_else(|| part.to_owned())
+    };
+    value.split(':').map(part).collect::<Vec<_>>().join(":")
+}
+
+/// Whether a variable of this name likely holds a secret.
+fn sounds_secret(key: &str) -> bool {
+    let key = key.to_ascii_uppercase();
+    ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY", "SECRET_KEY"]
+        .iter()
+        .any(|word| key.ends_with(word))
+}
+
+/// ENTRYPOINT and CMD as a command, as TOML.
+fn started(stage: &Stage, paths: &Paths, port: &mut Port) -> Option<String> {
+    let list = |text: &str| serde_json::from_str::<Vec<String>>(text).ok();
+    let parts: Vec<&str> = [&stage.entry, &stage.command].into_iter().flatten().map(String::as_str).collect();
+    if parts.iter().all(|part| list(part).is_some()) {
+        let words: Vec<String> = parts.iter().filter_map(|part| list(part)).flatten().collect();
+        let usable = words.first().is_some_and(|word| !word.is_empty())
+            && !words.iter().any(|word| word.contains('\0'));
+        let mut templates: Vec<String> =
+            words.iter().map(|word| port.template(&moved(word, paths))).collect();
+        // A program without a slash is looked for on the PATH.
+        if let (Some(first), Some(word)) = (templates.first_mut(), words.first())
+            && word.contains('/')
+            && !first.contains('/')
+        {
+            first.insert_str(0, "./");
+        }
+        return usable.then(|| draft::command(&templates));
+    }
+    // The shell form: an ENTRYPOINT takes no CMD then.
+    let line = parts.iter().find(|part| list(part).is_none())?;
+    let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    Some(draft::shell(&port.line(&line)))
+}
