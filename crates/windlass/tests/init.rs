@@ -70,7 +70,7 @@ fn a_compose_file_is_imported_beside_itself() {
     let written = adopt::import(&file, false).unwrap();
     assert_eq!(written.imported.notes.iter().map(|note| note.line).collect::<Vec<_>>(), [4]);
     assert_eq!(load(&written.path).unwrap().diags, []);
-    assert!(matches!(adopt::import(&file, false), Err(adopt::NotImported::Io(_))));
+    assert!(matches!(adopt::import(&file, false), Err(adopt::NotImported::Unwritten(_))));
     std::fs::write(&file, "services: [").unwrap();
     assert!(matches!(adopt::import(&file, true), Err(adopt::NotImported::Fault(_))));
 }

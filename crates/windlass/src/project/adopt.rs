@@ -65,8 +65,10 @@ pub struct Imports {
 /// Why nothing was written.
 #[derive(Debug)]
 pub enum NotImported {
-    /// A file could not be read or written, or there is a manifest already.
-    Io(io::Error),
+    /// The compose file could not be read.
+    Unread(io::Error),
+    /// The manifest could not be written, or there is one already.
+    Unwritten(io::Error),
     /// The compose file has a fault.
     Fault(Note),
 }
@@ -74,7 +76,7 @@ pub enum NotImported {
 impl std::fmt::Display for NotImported {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Io(error) => error.fmt(f),
+            Self::Unread(error) | Self::Unwritten(error) => error.fmt(f),
             Self::Fault(note) => note.fmt(f),
         }
     }
@@ -87,12 +89,12 @@ impl std::error::Error for NotImported {}
 /// # Errors
 /// [`NotImported`]; without `force` also when there is a manifest.
 pub fn import(from: &Path, force: bool) -> Result<Imports, NotImported> {
-    let text = std::fs::read_to_string(from).map_err(NotImported::Io)?;
+    let text = std::fs::read_to_string(from).map_err(NotImported::Unread)?;
     let directory =
-        from.canonicalize().map_err(NotImported::Io)?.parent().map(Path::to_owned).unwrap_or_default();
+        from.canonicalize().map_err(NotImported::Unread)?.parent().map(Path::to_owned).unwrap_or_default();
     let app = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let imported = import_compose(&text, &app).map_err(NotImported::Fault)?;
     let path = directory.join(FILE);
-    write(&path, &imported.text, force).map_err(NotImported::Io)?;
+    write(&path, &imported.text, force).map_err(NotImported::Unwritten)?;
     Ok(Imports { path, imported })
 }

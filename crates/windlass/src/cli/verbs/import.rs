@@ -29,19 +29,16 @@ fn refused(path: &Path, error: NotImported) -> Failure {
             format!("{name} cannot be imported: {note}"),
             "mend that line, and import it again",
         ),
-        NotImported::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+        NotImported::Unread(error) => {
+            Failure::usage(format!("{name} cannot be read: {}", reason(&error)), hint(path, &error))
+        }
+        NotImported::Unwritten(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             Failure::usage(error.to_string(), "")
         }
-        // Reading comes first: where it fails again, writing was not reached.
-        NotImported::Io(error) => match std::fs::read_to_string(path) {
-            Err(unread) => {
-                Failure::usage(format!("{name} cannot be read: {}", reason(&unread)), hint(path, &unread))
-            }
-            Ok(_) => Failure::failed(
-                format!("the manifest cannot be written beside {name}: {error}"),
-                "see to it that the directory can be written to and has space",
-            ),
-        },
+        NotImported::Unwritten(error) => Failure::failed(
+            format!("the manifest cannot be written beside {name}: {error}"),
+            "see to it that the directory can be written to and has space",
+        ),
     }
 }
 
