@@ -28,6 +28,16 @@ impl Queue {
         self.names.contains(name)
     }
 
+    /// Leaves out what is no job any more, or of an environment that was stopped.
+    pub(super) fn keep(&mut self, is_job: impl Fn(&Name) -> bool) {
+        let before = self.names.len();
+        self.names.retain(is_job);
+        if self.names.len() < before {
+            // What stays noted is left out again by whoever reads it.
+            let _ = self.write();
+        }
+    }
+
     /// A run that cannot be noted waits all the same.
     pub(super) fn put_in(&mut self, name: &Name) {
         if self.names.insert(name.clone())
@@ -70,6 +80,9 @@ mod tests {
         assert!(queue.take_out(&nightly));
         let again = Queue::read(&layout);
         assert!(!again.has(&nightly) && again.has(&hourly));
+        queue.keep(|name| *name == nightly);
+        assert!(!Queue::read(&layout).has(&hourly));
+        queue.put_in(&hourly);
         std::fs::write(layout.state().join("cron-queue.json"), "[").unwrap();
         assert!(!Queue::read(&layout).has(&hourly));
     }

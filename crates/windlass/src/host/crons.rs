@@ -28,6 +28,8 @@ impl Host {
         let mut queue = Queue::read(&self.layout);
         loop {
             let active = self.journal.borrow().active().ok().flatten().filter(|active| !active.stopped);
+            let crons = active.as_ref().map(|active| &active.release.spec.crons);
+            queue.keep(|name| crons.is_some_and(|crons| crons.contains_key(name)));
             let mut next: Option<Timestamp> = None;
             for (name, cron) in active.iter().flat_map(|active| &active.release.spec.crons) {
                 let Some(active) = &active else { continue };
