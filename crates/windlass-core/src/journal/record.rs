@@ -88,13 +88,17 @@ pub struct Fault {
     /// Whether the run was refused (the lock is held, the world has moved) rather than failed.
     #[serde(default)]
     pub refused: bool,
+    /// Whether it was refused because the world has moved since the plan was made: what was asked for
+    /// may be planned again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub moved: bool,
 }
 
 impl Fault {
     /// A fault with a message and a hint.
     #[must_use]
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), tail: Vec::new(), refused: false }
+        Self { message: message.into(), hint: hint.into(), tail: Vec::new(), refused: false, moved: false }
     }
 }
 

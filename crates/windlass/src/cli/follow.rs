@@ -11,7 +11,7 @@ use windlass_core::protocol::{Answer, Ask, Claim};
 
 use super::client::{Client, frozen, unexpected};
 use super::context::{Context, Project, complain, print_line};
-use super::failure::{Failure, INTERRUPTED};
+use super::failure::{Failure, INTERRUPTED, REFUSED};
 use crate::layout::Layout;
 use crate::observe::{JsonLines, Observer, Plain, Terminal, outcome};
 use crate::transport;
@@ -86,6 +86,10 @@ pub(super) async fn run(
     let mut lost = 0;
     loop {
         match follow(&project.layout, client, &ask, &mut state, observer.as_mut(), &mut signals).await? {
+            // Nothing changed: whoever made the plan may make another.
+            End::Over(_, Verdict::Refused(fault)) if fault.moved => {
+                return Err(Failure { overtaken: true, ..Failure::new(REFUSED, fault.message, fault.hint) });
+            }
             End::Over(record, verdict) => {
                 tell(context, &record, &verdict);
                 return Ok(verdict.exit_code());

@@ -118,6 +118,35 @@ fn services_are_scaled_restarted_stopped_and_started_without_a_gap() {
     sandbox.down();
 }
 
+// proves: DC-6
+#[test]
+fn twenty_processes_are_started_watched_restarted_and_stopped() {
+    let services: String = (1..20)
+        .map(|n| format!("[services.s{n}]\ncommand = [\"sleep\", \"1000{n:02}\"]\nsettle = \"150ms\"\n\n"))
+        .collect();
+    let sandbox = deployed(&Manifest { more: services, ..Manifest::small() });
+    let sleeps = || -> Vec<i32> {
+        let mut all = sandbox.processes();
+        all.retain(|process| process.argv.first().is_some_and(|program| program == "sleep"));
+        all.iter().map(|process| process.pid).collect()
+    };
+    let first = sleeps();
+    assert_eq!(first.len(), 19);
+    first.iter().for_each(|pid| windlass_testkit::sandbox::kill(*pid, rustix::process::Signal::KILL));
+    until("all to be back", || {
+        let now = sleeps();
+        (now.len() == 19 && now.iter().all(|pid| !first.contains(pid))).then_some(())
+    });
+    let status = sandbox.status();
+    let services = status["services"].as_array().unwrap();
+    assert_eq!(services.len(), 20);
+    let restarts = |service: &serde_json::Value| service["instances"][0]["status"]["restarts"].as_u64();
+    assert_eq!(services.iter().filter(|service| restarts(service) == Some(1)).count(), 19, "{status}");
+    sandbox.succeed(&["stop"]);
+    assert_eq!(sleeps(), [0; 0]);
+    sandbox.down();
+}
+
 #[test]
 fn what_the_application_writes_can_be_read_in_the_log() {
     let sandbox = deployed(&Manifest::small());

@@ -32,6 +32,33 @@ fn a_plan_whose_source_has_moved_is_stale_also_when_it_had_nothing_to_do() {
     sandbox.down();
 }
 
+/// A copy ends for good while the release is built; only a plan that somebody has looked at is refused
+/// for that.
+#[test]
+fn a_deploy_is_planned_again_when_a_copy_ends_meanwhile() {
+    let build = "set -e; pid=$WINDLASS_SHARED/pid; if [ -e $pid ]; then kill $(cat $pid); rm $pid; fi; \
+                 keeper=\"${WINDLASS_SHARED%shared}instances/once\"; \
+                 while [ -e $WINDLASS_SHARED/built ] && ps -e -o args | grep -v grep | grep -qF \"$keeper\"; \
+                 do sleep 0.02; done; touch $WINDLASS_SHARED/built";
+    let more = format!(
+        "[build]\nsteps = [{{ shell = '{build}' }}]\n\
+         [services.once]\ncommand = {{ shell = 'echo $$ > $WINDLASS_SHARED/pid; exec sleep 1000' }}\n\
+         settle = \"150ms\"\nrestart = {{ when = \"never\" }}\n"
+    );
+    let sandbox = deployed(&Manifest { more, ..Manifest::small() });
+    sandbox.change();
+    let output = sandbox.succeed(&["deploy"]);
+    let expected = "the environment has changed since the plan was made; it is planned again";
+    assert!(output.stderr.contains(expected), "{output:?}");
+    assert_eq!(sandbox.answering(), "r3");
+    sandbox.change();
+    sandbox.succeed(&["plan", "--out", "../plan.json"]);
+    let output = sandbox.fail(&["apply", "../plan.json"], 6);
+    assert!(output.stderr.contains("plan again, look at it, and apply that"), "{output:?}");
+    assert_eq!(sandbox.answering(), "r3");
+    sandbox.down();
+}
+
 #[test]
 fn a_faulty_manifest_changes_nothing() {
     let sandbox = deployed(&Manifest::small());

@@ -245,3 +245,22 @@ fn a_crash_loop_is_told_of_once() {
     assert_eq!(heard[0]["subject"], "worker.r1.1");
     sandbox.down();
 }
+
+// proves: HS-21
+#[test]
+fn a_copy_that_is_not_alive_any_more_is_told_of() {
+    let listener = Listener::with_status(204, "");
+    let more = format!("[notify.team]\nurl = \"http://{}/x\"\non = [\"unhealthy\"]\n", listener.address);
+    let web = "liveness = { http = \"/alive\", interval = \"100ms\", timeout = \"1s\", start_period = \"0s\", \
+               unhealthy_after = 2 }";
+    let manifest =
+        Manifest { web: web.into(), more, deploy: "bake = \"0s\"".to_owned(), ..Manifest::small() };
+    let sandbox = Sandbox::with(WINDLASS, &manifest);
+    sandbox.behave("web.dead-after:1500");
+    sandbox.succeed(&["deploy"]);
+    until("the message", || (!listener.heard().is_empty()).then_some(()));
+    let heard = &listener.heard()[0];
+    assert_eq!((&heard["event"], &heard["subject"]), (&"unhealthy".into(), &"web.r1.1".into()), "{heard}");
+    assert!(heard["reason"].as_str().unwrap().contains("503"), "{heard}");
+    sandbox.down();
+}

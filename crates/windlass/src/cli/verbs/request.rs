@@ -21,8 +21,9 @@ pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {
 /// How often a plan is made before giving way: as many others may begin in the same instant.
 const PLANS: u32 = 32;
 
-/// Plans and carries out what `wanted` makes of what was observed. A plan that somebody else's run
-/// has overtaken is made again: the other one goes on, or holds the lock by then.
+/// Plans and carries out what `wanted` makes of what was observed. A plan that was overtaken is made
+/// again: by somebody else's run, which goes on, or holds the lock by then; or by a copy that ended or
+/// came back meanwhile.
 pub(in crate::cli) async fn carry_out(
     context: &Context,
     project: &Project,
@@ -44,7 +45,9 @@ pub(in crate::cli) async fn carry_out(
         }
         let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
         match follow::run(context, project, client, begin).await {
-            Err(failure) if failure.overtaken && plans < PLANS => {}
+            Err(failure) if failure.overtaken && plans < PLANS => {
+                context.say(&format!("{}; it is planned again", failure.message));
+            }
             other => return other,
         }
     }

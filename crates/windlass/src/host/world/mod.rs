@@ -155,10 +155,8 @@ impl Acting {
             ));
         }
         if !self.is_as_planned(plan)? {
-            return Err(refused(
-                "the environment has changed since the plan was made".to_owned(),
-                "plan again, look at it, and apply that",
-            ));
+            let what = "the environment has changed since the plan was made".to_owned();
+            return Err(Fault { moved: true, ..refused(what, "plan again, look at it, and apply that") });
         }
         Ok(String::new())
     }

@@ -165,6 +165,7 @@ mod tests {
         assert!(!dir.path().join("web.log.3.gz").exists());
     }
 
+    // proves: HS-20
     #[test]
     fn a_rotated_log_is_kept_for_thirty_days() {
         let dir = tempfile::tempdir().unwrap();

@@ -272,6 +272,7 @@ mod tests {
         });
     }
 
+    // proves: HS-20
     #[test]
     fn a_small_log_is_rotated_on_the_next_day() {
         in_each_file_system(|parent| {
