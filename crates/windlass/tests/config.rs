@@ -189,7 +189,7 @@ fn a_difference_shows_both_sides_and_no_secret() {
         said.out.starts_with(
             "LEVEL\n  staging     debug  windlass.toml:17\n  production  info  windlass.toml:9\n\
              SITE\n  staging     https://shop.internal  .env:1\n  production  https://shop.de  .env.production:1\n\
-             KEY\n  staging     (secret "
+             KEY\n  staging     (secret)  .env:2\n  production  (secret)  .env.production:2\n"
         ),
         "{}",
         said.out
@@ -198,10 +198,35 @@ fn a_difference_shows_both_sides_and_no_secret() {
     let names: Vec<&str> =
         json["differences"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["LEVEL", "SITE", "KEY", "ONLY"]);
-    let key = &json["differences"][2];
-    assert_ne!(key["left"]["fingerprint"], key["right"]["fingerprint"]);
     assert_eq!(project.config(&["diff", "staging", "nowhere"]).code, 2);
     assert!(project.config(&["diff", "staging", "staging"]).out.contains("are the same"));
+}
+
+#[test]
+fn a_difference_shows_the_fingerprints_that_the_list_shows() {
+    let project = Project::new();
+    project.write(".env.production", &format!("KEY={SECRET}-other\n"));
+    let home = project.0.path().join("deployed");
+    for (environment, byte) in [("staging", 1), ("production", 2)] {
+        let state = home.join("shop").join(environment).join("state");
+        std::fs::create_dir_all(&state).unwrap();
+        std::fs::write(state.join("fingerprint.key"), [byte; 32]).unwrap();
+    }
+    let env = [("WINDLASS_HOME", home.to_str().unwrap())];
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&project.run(&env, &[&["config", "--json"], args].concat()).out).unwrap()
+    };
+    let listed = |environment: &str| {
+        let list = json(&["list", "--env", environment]);
+        let rows = list["settings"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == "KEY").unwrap()["fingerprint"].clone()
+    };
+    let difference = json(&["diff", "staging", "production"]);
+    let key = difference["differences"].as_array().unwrap().iter().find(|one| one["name"] == "KEY").unwrap();
+    assert!(listed("staging").is_string());
+    assert_eq!(key["left"]["fingerprint"], listed("staging"));
+    assert_eq!(key["right"]["fingerprint"], listed("production"));
+    assert_ne!(key["left"]["fingerprint"], key["right"]["fingerprint"]);
 }
 
 // proves: HS-18

@@ -52,6 +52,11 @@ pub(super) struct Project {
 }
 
 impl Project {
+    /// Where another of its environments has its state.
+    pub(super) fn layout_of(&self, environment: &str) -> Result<Layout, Failure> {
+        layout(&self.app, &named(environment)?)
+    }
+
     /// Refuses an environment that the manifest does not know.
     pub(super) fn must_know(&self, environment: &str) -> Result<(), Failure> {
         let known = self.manifest.environments();
@@ -137,10 +142,8 @@ impl Context {
         let Some(manifest) = manifest else { return Err(self.report(&faults, &text, &file)) };
         // Without a name of its own it has no place, and nothing beyond the manifest is looked at.
         let Some(app) = manifest.app() else { return Err(self.report(&faults, &text, &file)) };
-        let environment = Name::new(self.options.environment.clone())
-            .map_err(|error| Failure::usage(format!("--env: {error}"), ""))?;
-        let layout = Layout::of(&app, &environment)
-            .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))?;
+        let environment = named(&self.options.environment)?;
+        let layout = layout(&app, &environment)?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         Ok(Project { directory, file, manifest, faults, warnings, app, environment, layout })
     }
@@ -334,6 +337,17 @@ pub(super) fn print_line(line: &str) {
 /// Prints a line for the person beside it.
 pub(super) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
+}
+
+/// An environment by its name.
+fn named(environment: &str) -> Result<Name, Failure> {
+    Name::new(environment).map_err(|error| Failure::usage(format!("--env: {error}"), ""))
+}
+
+/// Where an environment has its state.
+fn layout(app: &Name, environment: &Name) -> Result<Layout, Failure> {
+    Layout::of(app, environment)
+        .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))
 }
 
 /// A variable that would be passed over because it is no text: what another layer has would hold.

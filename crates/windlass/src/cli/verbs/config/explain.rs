@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         return Err(Failure::usage(format!("there is no setting {name:?} in {environment}"), hint));
     }
     context.tell_unstored(&found);
-    let viewer = Viewer::of(&project);
+    let viewer = Viewer::of(&project, &project.layout);
     let holds = resolved.map(|resolved| viewer.show(declared, &resolved.value));
     let overruled: Vec<Shown> = resolved
         .iter()
