@@ -81,7 +81,7 @@ fn files(
             entry.map(|entry| entry.value.expose().to_owned())
         };
         let own = dotenv::parse(&name, &text, env, &below);
-        warnings.extend(own.warnings);
+        warnings.extend(own.warnings.into_iter().chain(own.unfit));
         faults.extend(own.faults);
         files.insert(0, File { name, entries: own.entries });
     }
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_faults_of_all_files_come_at_once() {
-        let dir = project(&[(".env", "oops\n"), (".env.local", "")]);
+        let dir = project(&[(".env", "oops!\n"), (".env.local", "")]);
         fs::write(dir.path().join(".env.local"), b"A=1\nB=\xff\n").unwrap();
         let faults = load(dir.path(), "local", &IndexMap::new(), &|_| None, Below::default()).unwrap_err();
         assert_eq!(faults.len(), 2);

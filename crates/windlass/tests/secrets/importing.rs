@@ -26,6 +26,13 @@ fn a_settings_file_is_taken_over() {
     assert!(said.err.contains(".env:2") && said.err.contains("word"), "{}", said.err);
     assert_eq!(ada.text(), before);
     ada.secrets(&["import", "no-such-file"]).exits(2);
+    let said = import(&ada, "some.env", "C: x\napi-key=y\nD\n", "env").exits(0);
+    assert_eq!(
+        said.err,
+        "Not taken over from some.env:\n  line 2: no setting can have the name in this line, which is passed over\n  \
+         line 3: there is no = in this line, and the environment has nothing of this name\n"
+    );
+    assert_eq!(ada.get("C"), "x");
 }
 
 #[test]
