@@ -229,6 +229,50 @@ fn a_difference_shows_the_fingerprints_that_the_list_shows() {
     assert_ne!(key["left"]["fingerprint"], key["right"]["fingerprint"]);
 }
 
+// proves: DC-11
+#[test]
+fn a_default_holds_where_the_store_has_nothing_and_not_where_it_cannot_be_asked() {
+    let project = Project::new();
+    project.write(
+        "windlass.toml",
+        "[app]\nname = \"shop\"\n[services.web]\ncommand = \"sleep 1000\"\n\
+         [stores.kv]\nkind = \"command\"\ncommand = [\"cat\", \"{path}\"]\n\
+         [settings]\nLEVEL = { from = \"kv:level\", secret = false, default = \"info\" }\n",
+    );
+    project.write("level", "");
+    let said = project.config(&["explain", "LEVEL"]);
+    assert_eq!(
+        (said.out.as_str(), said.err.as_str(), said.code),
+        (
+            "LEVEL: string, optional\nstore     kv:level\n\
+             default   because the store kv did not get level: cat printed nothing\n\
+             holds     windlass.toml:9  info\ngoes to   every service, job, cron and build step\n",
+            "",
+            0
+        )
+    );
+    assert_eq!(project.config(&["check"]).code, 0);
+    project.write("level", "debug\n");
+    assert!(
+        project
+            .config(&["explain", "LEVEL"])
+            .out
+            .contains("holds     kv:level  debug\nover      windlass.toml:9  info\n")
+    );
+
+    std::fs::remove_file(project.0.path().join("level")).unwrap();
+    let said = project.run(&[], &["check"]);
+    assert!(
+        said.code == 1 && said.err.contains("no value for LEVEL: the store kv did not get level"),
+        "{}",
+        said.err
+    );
+    let said = project.config(&["explain", "LEVEL"]);
+    assert!(said.out.contains("no value  looked in") && !said.out.contains("info"), "{}", said.out);
+    let said = project.run(&[], &["config", "explain", "LEVEL", "--offline"]);
+    assert!(said.out.contains("no value  looked in"), "{}", said.out);
+}
+
 // proves: HS-18
 #[test]
 fn a_check_finds_what_should_not_go_into_production() {
