@@ -366,6 +366,17 @@ fn options_may_stand_before_the_verb_that_is_below() {
 }
 
 #[test]
+fn arguments_that_cannot_be_read_are_told_in_json_where_that_is_asked_for() {
+    let project = Project::new();
+    let said = project.run(&[], &["config", "--json", "explain"]);
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &told["exit_code"], said.err.as_str()), (2, &2.into(), ""));
+    assert!(told["error"].as_str().unwrap().contains("<SETTING>"), "{told}");
+    let said = project.run(&[], &["run", "web", "--wrong", "--", "--json"]);
+    assert!(said.code == 2 && said.out.is_empty(), "{}", said.out);
+}
+
+#[test]
 fn a_value_that_is_no_text_is_not_passed_over() {
     use std::os::unix::ffi::OsStrExt as _;
     let project = Project::new();
