@@ -153,7 +153,7 @@ impl Context {
         if let Some(keyring) = self.keyring.get() {
             return Ok(keyring);
         }
-        let keyring = Keyring::find(&|name| std::env::var(name).ok())?;
+        let keyring = Keyring::find(&|name| std::env::var_os(name))?;
         Ok(self.keyring.get_or_init(|| keyring))
     }
 
@@ -162,7 +162,8 @@ impl Context {
         Ok(self.manifest_path()?.parent().map(Path::to_path_buf).unwrap_or_default())
     }
 
-    fn manifest_path(&self) -> Result<PathBuf, Failure> {
+    /// Where the manifest is.
+    pub(super) fn manifest_path(&self) -> Result<PathBuf, Failure> {
         let here = std::env::current_dir()
             .map_err(|error| Failure::failed(format!("there is no current directory: {error}"), ""))?;
         if let Some(file) = &self.options.file {
