@@ -334,6 +334,42 @@ fn a_check_finds_what_should_not_go_into_production() {
     assert!(!said.err.contains("changemechangeme") && !said.err.contains("postgres"), "{}", said.err);
 }
 
+// proves: HS-18
+#[test]
+fn a_check_finds_private_keys_that_others_can_get_at() {
+    let project = Project::new();
+    let directory = project.0.path();
+    git(directory, &["init", "-q"]);
+    std::fs::create_dir(directory.join("keys")).unwrap();
+    for name in ["ci.key", "keys/old", "new.key", "ignored.key"] {
+        assert_eq!(project.run(&[], &["secrets", "keygen", name]).code, 0);
+    }
+    project.write(".gitignore", ".env*\nignored.key\n");
+    project.write("about.md", "A key begins with wlkey1_ and has 55 characters.\n");
+    git(directory, &["add", "ci.key", "keys/old", "about.md", ".gitignore"]);
+    for name in ["keys/old", "ignored.key"] {
+        std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let said = project.config(&["check"]);
+    let found: Vec<&str> = said.err.lines().filter(|line| line.contains("key")).collect();
+    let another = "make another key and exchange the two with windlass secrets recipients";
+    let kept = "a private key is in it, and git keeps it: everybody who has the source can read what is encrypted for it";
+    let open = "a private key is in it, and other accounts may read it (mode 0644)";
+    assert_eq!(
+        found,
+        [
+            format!("warning[kept-by-git]: ci.key: {kept}; run: git rm --cached ci.key, add it to .gitignore, and {another}"),
+            format!("warning[doubtful]: ignored.key: {open}; run: chmod 600 ignored.key; if others may have read it, {another}"),
+            format!("warning[kept-by-git]: keys/old: {kept}; run: git rm --cached keys/old, add it to .gitignore, and {another}"),
+            format!("warning[doubtful]: keys/old: {open}; run: chmod 600 keys/old; if others may have read it, {another}"),
+            "warning[kept-by-git]: new.key: a private key is in it, git does not ignore it, and the next `git add .` takes it; \
+             keep it elsewhere, or add it to .gitignore: echo new.key >> .gitignore"
+                .to_owned(),
+        ]
+    );
+    assert_eq!(said.code, 0);
+}
+
 #[test]
 fn warnings_count_where_they_are_asked_to() {
     let project = Project::new();
