@@ -4,12 +4,12 @@ use std::cell::{OnceCell, RefCell};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use windlass_core::diag;
-use windlass_core::manifest::{self, Manifest};
+use windlass_core::diag::Diag;
+use windlass_core::manifest::Manifest;
 use windlass_core::name::Name;
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
-use windlass_core::resolve::{examine_values, resolve};
+use windlass_core::resolve::{examine_values, no_environment, resolve};
 use windlass_core::settings::Fault;
 use windlass_core::store::Place;
 
@@ -43,9 +43,9 @@ pub(super) struct Project {
     pub(super) file: String,
     pub(super) manifest: Manifest,
     /// What is wrong with it, for whoever says what is wrong with its settings, too.
-    faults: Vec<diag::Diag>,
+    faults: Vec<Diag>,
     /// What is doubtful in it.
-    pub(super) warnings: Vec<diag::Diag>,
+    pub(super) warnings: Vec<Diag>,
     pub(super) app: Name,
     pub(super) environment: Name,
     pub(super) layout: Layout,
@@ -59,15 +59,11 @@ impl Project {
 
     /// Refuses an environment that the manifest does not know.
     pub(super) fn must_know(&self, environment: &str) -> Result<(), Failure> {
-        let known = self.manifest.environments();
-        if known.iter().any(|known| known == environment) {
+        if self.manifest.environments().iter().any(|known| known == environment) {
             return Ok(());
         }
-        let hint = match manifest::nearest(environment, known.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean {meant}?"),
-            None => format!("the environments are {}", known.join(", ")),
-        };
-        Err(Failure::usage(format!("there is no environment {environment:?}"), hint))
+        let Diag { message, label, help, .. } = no_environment(&self.manifest, environment);
+        Err(Failure::usage(message, if label.is_empty() { help.unwrap_or_default() } else { label }))
     }
 }
 
@@ -138,7 +134,7 @@ impl Context {
         let Loaded { text, manifest, diags, .. } = load::load(&path).map_err(|error| {
             Failure::usage(format!("{file} cannot be read: {error}"), "name the manifest with --file")
         })?;
-        let (faults, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(diag::Diag::is_error);
+        let (faults, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(Diag::is_error);
         let Some(manifest) = manifest else { return Err(self.report(&faults, &text, &file)) };
         // Without a name of its own it has no place, and nothing beyond the manifest is looked at.
         let Some(app) = manifest.app() else { return Err(self.report(&faults, &text, &file)) };
@@ -182,7 +178,7 @@ impl Context {
     }
 
     /// Prints faults of the manifest, and answers the failure that they are.
-    pub(super) fn report(&self, diags: &[diag::Diag], text: &str, file: &str) -> Failure {
+    pub(super) fn report(&self, diags: &[Diag], text: &str, file: &str) -> Failure {
         if self.options.json {
             let faults = project_diag::to_json(diags, text, file);
             print_line(&serde_json::json!({ "exit_code": USAGE, "faults": faults }).to_string());
@@ -193,7 +189,7 @@ impl Context {
     }
 
     /// Draws faults and warnings, each at its line.
-    pub(super) fn draw(&self, diags: &[diag::Diag], text: &str, file: &str) {
+    pub(super) fn draw(&self, diags: &[Diag], text: &str, file: &str) {
         let terminal = console::Term::stderr();
         let color = terminal.is_term() && console::colors_enabled_stderr();
         let style = project_diag::Style { color, width: usize::from(terminal.size().1) };
@@ -275,11 +271,11 @@ impl Context {
     }
 
     /// Prints faults of settings, and those of the manifest, and answers the failure that they are.
-    pub(super) fn refuse(&self, project: &Project, faults: &[Fault], diags: &[diag::Diag]) -> Failure {
+    pub(super) fn refuse(&self, project: &Project, faults: &[Fault], diags: &[Diag]) -> Failure {
         self.fail(USAGE, project, faults, diags)
     }
 
-    fn fail(&self, code: u8, project: &Project, faults: &[Fault], diags: &[diag::Diag]) -> Failure {
+    fn fail(&self, code: u8, project: &Project, faults: &[Fault], diags: &[Diag]) -> Failure {
         let (text, file) = (project.manifest.text(), project.file.as_str());
         if faults.is_empty() {
             return self.report(diags, text, file);
