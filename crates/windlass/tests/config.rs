@@ -345,6 +345,11 @@ fn a_check_finds_private_keys_that_others_can_get_at() {
         assert_eq!(project.run(&[], &["secrets", "keygen", name]).code, 0);
     }
     project.write(".gitignore", ".env*\nignored.key\n");
+    assert_eq!(project.run(&[], &["secrets", "keygen", "gone.key"]).code, 0);
+    git(directory, &["add", "gone.key"]);
+    git(directory, &["commit", "-q", "-m", "a key"]);
+    git(directory, &["rm", "-q", "gone.key"]);
+    git(directory, &["commit", "-q", "-m", "no key"]);
     project.write("about.md", "A key begins with wlkey1_ and has 55 characters.\n");
     git(directory, &["add", "ci.key", "keys/old", "about.md", ".gitignore"]);
     for name in ["keys/old", "ignored.key"] {
@@ -359,6 +364,7 @@ fn a_check_finds_private_keys_that_others_can_get_at() {
         found,
         [
             format!("warning[kept-by-git]: ci.key: {kept}; run: git rm --cached ci.key, add it to .gitignore, and {another}"),
+            format!("warning[kept-by-git]: gone.key: a private key was in it once, and git's history still has it; {another}"),
             format!("warning[doubtful]: ignored.key: {open}; run: chmod 600 ignored.key; if others may have read it, {another}"),
             format!("warning[kept-by-git]: keys/old: {kept}; run: git rm --cached keys/old, add it to .gitignore, and {another}"),
             format!("warning[doubtful]: keys/old: {open}; run: chmod 600 keys/old; if others may have read it, {another}"),

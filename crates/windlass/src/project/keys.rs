@@ -30,6 +30,8 @@ pub enum Kept {
     Now,
     /// It will, with the next `git add .`.
     Soon,
+    /// It did, and its history has it.
+    Once,
 }
 
 /// The key files that git finds in the project, and those that lie beside the manifest.
@@ -37,14 +39,14 @@ pub enum Kept {
 pub fn find(project: &Path) -> Vec<KeyFile> {
     let kept = grep(project, "--cached");
     let soon = grep(project, "--untracked");
+    let once = once(project);
     let beside = fs::read_dir(project).into_iter().flatten().flatten();
     let beside = beside.filter_map(|entry| entry.file_name().into_string().ok());
     let beside = beside.filter(|name| has_key(&content(&project.join(name)).unwrap_or_default()));
-    let names: BTreeSet<String> = kept.iter().chain(&soon).cloned().chain(beside).collect();
-    let state = |name: &String| match (kept.contains(name), soon.contains(name)) {
-        (true, _) => Some(Kept::Now),
-        (false, true) => Some(Kept::Soon),
-        (false, false) => None,
+    let names: BTreeSet<String> = kept.iter().chain(&soon).chain(&once).cloned().chain(beside).collect();
+    let state = |name: &String| {
+        let states = [(&kept, Kept::Now), (&once, Kept::Once), (&soon, Kept::Soon)];
+        states.into_iter().find(|(names, _)| names.contains(name)).map(|(_, state)| state)
     };
     let mode = |name: &String| Some(fs::symlink_metadata(project.join(name)).ok()?.mode() & 0o777);
     names.into_iter().map(|name| KeyFile { kept: state(&name), mode: mode(&name), name }).collect()
@@ -52,8 +54,7 @@ pub fn find(project: &Path) -> Vec<KeyFile> {
 
 /// The files in which git sees a key, `--cached` in what it keeps and `--untracked` also in what it does not ignore.
 fn grep(project: &Path, among: &str) -> BTreeSet<String> {
-    let line = format!("^[[:space:]]*{}[A-Za-z0-9_-]{{48}}[[:space:]]*$", Identity::PREFIX);
-    let found = git(project, &["grep", among, "-I", "-l", "-z", "-E", "-e", &line]);
+    let found = git(project, &["grep", among, "-I", "-l", "-z", "-E", "-e", &line()]);
     let found = found.split('\0').filter(|name| !name.is_empty());
     // What only looks like a key, such as one in a text about keys, is none.
     let is_key = |name: &&str| match among {
@@ -61,6 +62,19 @@ fn grep(project: &Path, among: &str) -> BTreeSet<String> {
         _ => has_key(&content(&project.join(name)).unwrap_or_default()),
     };
     found.filter(is_key).map(str::to_owned).collect()
+}
+
+/// The files that git kept a key in at any time, on any branch. Only those are looked at whose names say
+/// that they are keys: a long history takes too long otherwise.
+fn once(project: &Path) -> BTreeSet<String> {
+    let history = ["log", "--all", "--relative", "--diff-filter=A", "--name-only", "--format=", "-z", "-G"];
+    let found = git(project, &[&history[..], &[&line(), "--", "*key*"]].concat());
+    found.split(['\0', '\n']).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// What the line of a key looks like, as an extended regular expression.
+fn line() -> String {
+    format!("^[[:space:]]*{}[A-Za-z0-9_-]{{48}}[[:space:]]*$", Identity::PREFIX)
 }
 
 fn git(project: &Path, arguments: &[&str]) -> Zeroizing<String> {

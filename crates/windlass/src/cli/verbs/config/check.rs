@@ -75,6 +75,11 @@ fn keys(project: &Project) -> Vec<Finding> {
                     .to_owned(),
                 format!("run: git rm --cached {name}, add it to .gitignore, and {another}"),
             ),
+            Some(Kept::Once) => warn(
+                "kept-by-git",
+                "a private key was in it once, and git's history still has it".to_owned(),
+                another.to_owned(),
+            ),
             Some(Kept::Soon) => warn(
                 "kept-by-git",
                 "a private key is in it, git does not ignore it, and the next `git add .` takes it"
