@@ -23,15 +23,22 @@ pub(crate) struct Trouble {
     pub(crate) whose: Whose,
     /// Whether the same may go well later, with nothing changed.
     pub(crate) retry: bool,
+    /// Whoever was asked is well, and says that there is no such thing.
+    pub(crate) absent: bool,
 }
 
 impl Trouble {
     pub(crate) fn new(whose: Whose, what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: hint.into(), whose, retry: false }
+        Self { what: what.into(), hint: hint.into(), whose, retry: false, absent: false }
     }
 
     /// It may go well later.
     pub(crate) fn passing(self) -> Self {
         Self { retry: true, ..self }
+    }
+
+    /// There is no such thing, if `is` says so.
+    pub(crate) fn absent_if(self, is: bool) -> Self {
+        Self { absent: is, ..self }
     }
 }

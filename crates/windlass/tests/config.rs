@@ -189,7 +189,7 @@ fn a_difference_shows_both_sides_and_no_secret() {
         said.out.starts_with(
             "LEVEL\n  staging     debug  windlass.toml:17\n  production  info  windlass.toml:9\n\
              SITE\n  staging     https://shop.internal  .env:1\n  production  https://shop.de  .env.production:1\n\
-             KEY\n  staging     (secret "
+             KEY\n  staging     (secret)  .env:2\n  production  (secret)  .env.production:2\n"
         ),
         "{}",
         said.out
@@ -198,10 +198,79 @@ fn a_difference_shows_both_sides_and_no_secret() {
     let names: Vec<&str> =
         json["differences"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["LEVEL", "SITE", "KEY", "ONLY"]);
-    let key = &json["differences"][2];
-    assert_ne!(key["left"]["fingerprint"], key["right"]["fingerprint"]);
     assert_eq!(project.config(&["diff", "staging", "nowhere"]).code, 2);
     assert!(project.config(&["diff", "staging", "staging"]).out.contains("are the same"));
+}
+
+#[test]
+fn a_difference_shows_the_fingerprints_that_the_list_shows() {
+    let project = Project::new();
+    project.write(".env.production", &format!("KEY={SECRET}-other\n"));
+    let home = project.0.path().join("deployed");
+    for (environment, byte) in [("staging", 1), ("production", 2)] {
+        let state = home.join("shop").join(environment).join("state");
+        std::fs::create_dir_all(&state).unwrap();
+        std::fs::write(state.join("fingerprint.key"), [byte; 32]).unwrap();
+    }
+    let env = [("WINDLASS_HOME", home.to_str().unwrap())];
+    let json = |args: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&project.run(&env, &[&["config", "--json"], args].concat()).out).unwrap()
+    };
+    let listed = |environment: &str| {
+        let list = json(&["list", "--env", environment]);
+        let rows = list["settings"].as_array().unwrap();
+        rows.iter().find(|row| row["name"] == "KEY").unwrap()["fingerprint"].clone()
+    };
+    let difference = json(&["diff", "staging", "production"]);
+    let key = difference["differences"].as_array().unwrap().iter().find(|one| one["name"] == "KEY").unwrap();
+    assert!(listed("staging").is_string());
+    assert_eq!(key["left"]["fingerprint"], listed("staging"));
+    assert_eq!(key["right"]["fingerprint"], listed("production"));
+    assert_ne!(key["left"]["fingerprint"], key["right"]["fingerprint"]);
+}
+
+// proves: DC-11
+#[test]
+fn a_default_holds_where_the_store_has_nothing_and_not_where_it_cannot_be_asked() {
+    let project = Project::new();
+    project.write(
+        "windlass.toml",
+        "[app]\nname = \"shop\"\n[services.web]\ncommand = \"sleep 1000\"\n\
+         [stores.kv]\nkind = \"command\"\ncommand = [\"cat\", \"{path}\"]\n\
+         [settings]\nLEVEL = { from = \"kv:level\", secret = false, default = \"info\" }\n",
+    );
+    project.write("level", "");
+    let said = project.config(&["explain", "LEVEL"]);
+    assert_eq!(
+        (said.out.as_str(), said.err.as_str(), said.code),
+        (
+            "LEVEL: string, optional\nstore     kv:level\n\
+             default   because the store kv did not get level: cat printed nothing\n\
+             holds     windlass.toml:9  info\ngoes to   every service, job, cron and build step\n",
+            "",
+            0
+        )
+    );
+    assert_eq!(project.config(&["check"]).code, 0);
+    project.write("level", "debug\n");
+    assert!(
+        project
+            .config(&["explain", "LEVEL"])
+            .out
+            .contains("holds     kv:level  debug\nover      windlass.toml:9  info\n")
+    );
+
+    std::fs::remove_file(project.0.path().join("level")).unwrap();
+    let said = project.run(&[], &["check"]);
+    assert!(
+        said.code == 1 && said.err.contains("no value for LEVEL: the store kv did not get level"),
+        "{}",
+        said.err
+    );
+    let said = project.config(&["explain", "LEVEL"]);
+    assert!(said.out.contains("no value  looked in") && !said.out.contains("info"), "{}", said.out);
+    let said = project.run(&[], &["config", "explain", "LEVEL", "--offline"]);
+    assert!(said.out.contains("no value  looked in"), "{}", said.out);
 }
 
 // proves: HS-18
@@ -265,6 +334,48 @@ fn a_check_finds_what_should_not_go_into_production() {
     assert!(!said.err.contains("changemechangeme") && !said.err.contains("postgres"), "{}", said.err);
 }
 
+// proves: HS-18
+#[test]
+fn a_check_finds_private_keys_that_others_can_get_at() {
+    let project = Project::new();
+    let directory = project.0.path();
+    git(directory, &["init", "-q"]);
+    std::fs::create_dir(directory.join("keys")).unwrap();
+    for name in ["ci.key", "keys/old", "new.key", "ignored.key"] {
+        assert_eq!(project.run(&[], &["secrets", "keygen", name]).code, 0);
+    }
+    project.write(".gitignore", ".env*\nignored.key\n");
+    assert_eq!(project.run(&[], &["secrets", "keygen", "gone.key"]).code, 0);
+    git(directory, &["add", "gone.key"]);
+    git(directory, &["commit", "-q", "-m", "a key"]);
+    git(directory, &["rm", "-q", "gone.key"]);
+    git(directory, &["commit", "-q", "-m", "no key"]);
+    project.write("about.md", "A key begins with wlkey1_ and has 55 characters.\n");
+    git(directory, &["add", "ci.key", "keys/old", "about.md", ".gitignore"]);
+    for name in ["keys/old", "ignored.key"] {
+        std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let said = project.config(&["check"]);
+    let found: Vec<&str> = said.err.lines().filter(|line| line.contains("key")).collect();
+    let another = "make another key and exchange the two with windlass secrets recipients";
+    let kept = "a private key is in it, and git keeps it: everybody who has the source can read what is encrypted for it";
+    let open = "a private key is in it, and other accounts may read it (mode 0644)";
+    assert_eq!(
+        found,
+        [
+            format!("warning[kept-by-git]: ci.key: {kept}; run: git rm --cached ci.key, add it to .gitignore, and {another}"),
+            format!("warning[kept-by-git]: gone.key: a private key was in it once, and git's history still has it; {another}"),
+            format!("warning[doubtful]: ignored.key: {open}; run: chmod 600 ignored.key; if others may have read it, {another}"),
+            format!("warning[kept-by-git]: keys/old: {kept}; run: git rm --cached keys/old, add it to .gitignore, and {another}"),
+            format!("warning[doubtful]: keys/old: {open}; run: chmod 600 keys/old; if others may have read it, {another}"),
+            "warning[kept-by-git]: new.key: a private key is in it, git does not ignore it, and the next `git add .` takes it; \
+             keep it elsewhere, or add it to .gitignore: echo new.key >> .gitignore"
+                .to_owned(),
+        ]
+    );
+    assert_eq!(said.code, 0);
+}
+
 #[test]
 fn warnings_count_where_they_are_asked_to() {
     let project = Project::new();
@@ -285,7 +396,7 @@ fn an_environment_that_nobody_wrote_is_refused_by_every_verb() {
     {
         let said = project.run(&[], &[verb, &["--env", "prodution"]].concat());
         assert_eq!(said.code, 2, "{verb:?}: {}", said.out);
-        assert!(said.err.contains("did you mean production?"), "{verb:?}: {}", said.err);
+        assert!(said.err.contains("did you mean \"production\"?"), "{verb:?}: {}", said.err);
     }
 }
 
@@ -294,6 +405,17 @@ fn options_may_stand_before_the_verb_that_is_below() {
     let project = Project::new();
     let said = project.run(&[], &["config", "--json", "explain", "LEVEL"]);
     assert!(said.code == 0 && said.out.starts_with('{'), "{}{}", said.out, said.err);
+}
+
+#[test]
+fn arguments_that_cannot_be_read_are_told_in_json_where_that_is_asked_for() {
+    let project = Project::new();
+    let said = project.run(&[], &["config", "--json", "explain"]);
+    let told: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!((said.code, &told["exit_code"], said.err.as_str()), (2, &2.into(), ""));
+    assert!(told["error"].as_str().unwrap().contains("<SETTING>"), "{told}");
+    let said = project.run(&[], &["run", "web", "--wrong", "--", "--json"]);
+    assert!(said.code == 2 && said.out.is_empty(), "{}", said.out);
 }
 
 #[test]

@@ -125,7 +125,9 @@ fn examined(manifest: &Manifest, environment: &str) -> Vec<Diag> {
     diags
 }
 
-fn no_environment(manifest: &Manifest, environment: &str) -> Diag {
+/// The fault of asking for an environment that the manifest does not know.
+#[must_use]
+pub fn no_environment(manifest: &Manifest, environment: &str) -> Diag {
     let names = manifest.environments();
     let span = manifest.environments_at();
     let diag = Diag::error("unknown-environment", span, format!("there is no environment {environment:?}"));

@@ -71,7 +71,7 @@ impl Assembled {
 /// encrypted file, external store, composition or default.
 #[must_use]
 pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> Assembled {
-    let Layers { environment, files, sealed, stores } = layers;
+    let Layers { environment, files, sealed, stores, unanswered } = layers;
     let mut found: IndexMap<String, Vec<Value>> =
         declared.keys().map(|name| (name.clone(), vec![])).collect();
     let known = |secret, provenance| Value { text: Text::Known(secret), provenance };
@@ -111,7 +111,7 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
         if let Some(template) = &setting.composed {
             values.push(Value { text: Text::Composed(template.clone()), provenance: Provenance::Composed });
         }
-        if let Some(text) = &setting.default {
+        if let Some(text) = setting.default.as_ref().filter(|_| !unanswered.contains(name)) {
             values.push(known(Secret::new(text.clone()), Provenance::Default));
         }
     }

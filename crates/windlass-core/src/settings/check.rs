@@ -186,6 +186,9 @@ impl Bounds {
 
     fn check_range(&self, kind: Kind, shown: Shown<'_>) -> Result<(), Misfit> {
         let Some(quantity) = kind.quantity(shown.value) else {
+            if let Some(beyond) = self.beyond_all(kind, shown) {
+                return Err(beyond);
+            }
             return Err(Misfit {
                 message: format!("{shown} is not {}", kind.describe()),
                 help: match self.range() {
@@ -206,6 +209,21 @@ impl Bounds {
             });
         }
         Ok(())
+    }
+
+    /// What is wrong with a whole number that is beyond what a program can count with.
+    fn beyond_all(&self, kind: Kind, shown: Shown<'_>) -> Option<Misfit> {
+        let digits = shown.value.strip_prefix(['-', '+']).unwrap_or(shown.value);
+        if kind != Kind::Integer || digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        let size = if shown.value.starts_with('-') { "small" } else { "large" };
+        let min = self.min.clone().unwrap_or_else(|| i64::MIN.to_string());
+        let max = self.max.clone().unwrap_or_else(|| i64::MAX.to_string());
+        Some(Misfit {
+            message: format!("{shown} is too {size}"),
+            help: format!("write {}, from {min} to {max}", kind.describe()),
+        })
     }
 
     /// The range in words: `from 1 to 64`.

@@ -6,6 +6,8 @@
 //! export SINGLE='literally $this, over
 //! several lines'
 //! DOUBLE="\tescapes, \"quotes\" and ${REFERENCES}"
+//! COLON: value
+//! FROM_THE_ENVIRONMENT
 //! ```
 //!
 //! Where a name stands twice the last one holds, with a warning.
@@ -24,6 +26,10 @@ pub struct Parsed {
     pub faults: Vec<Fault>,
     /// What is allowed and yet seldom meant.
     pub warnings: Vec<Fault>,
+    /// Lines whose names are right for docker compose, and which no setting can have.
+    pub unfit: Vec<Fault>,
+    /// Names that stand by themselves, to be taken from the environment, which does not have them.
+    pub bare: Vec<Fault>,
 }
 
 /// One setting.
@@ -103,28 +109,67 @@ impl<'a> Parser<'a> {
         }
         let column = self.column(start, self.at);
         let assignment = self.rest_of_line();
-        let Some((name, value)) = assignment.split_once('=') else {
-            self.fault(column, "there is no = in this line", "write NAME=value, or # before a comment");
-            self.skip(assignment.len());
-            return self.end_line();
-        };
+        let name = &assignment[..assignment.find(['=', ':']).unwrap_or(assignment.len())];
         let name_written = name.trim_end();
-        if !is_setting_name(name_written) {
-            self.fault(
-                column,
-                "the text before = is not a name",
-                "write letters, digits and _, not beginning with a digit, such as DATABASE_URL",
-            );
+        let is_bare = name.len() == assignment.len();
+        if !is_name(name_written) {
+            let (message, help) = if is_bare {
+                ("there is no = in this line", "write NAME=value, or # before a comment")
+            } else {
+                (
+                    "the text before = is not a name",
+                    "write letters, digits and _, not beginning with a digit, such as DATABASE_URL",
+                )
+            };
+            self.fault(column, message, help);
             self.skip(assignment.len());
             return self.end_line();
         }
         let first_line = self.line;
+        if is_bare {
+            self.bare(name_written, column);
+            self.skip(assignment.len());
+            return self.end_line();
+        }
+        let value = &assignment[name.len() + 1..];
         let padding = value.len() - value.trim_start_matches([' ', '\t']).len();
         self.skip(name.len() + 1 + padding);
-        let column = self.column(start, self.at);
-        let Some(raw) = self.raw_value(column) else { return self.end_line() };
-        self.entry(name_written, &raw, first_line, column);
+        let value_column = self.column(start, self.at);
+        let Some(raw) = self.raw_value(value_column) else { return self.end_line() };
+        if is_setting_name(name_written) {
+            self.entry(name_written, &raw, first_line, value_column);
+        } else {
+            self.unfit(first_line, column);
+        }
         self.end_line();
+    }
+
+    /// A name by itself: whatever the environment has for it.
+    fn bare(&mut self, name: &'a str, column: u32) {
+        if !is_setting_name(name) {
+            return self.unfit(self.line, column);
+        }
+        if let Some(value) = (self.environment)(name) {
+            return self.keep(name, Secret::new(value), self.line, column);
+        }
+        self.parsed.bare.push(Fault {
+            file: self.file.to_owned(),
+            line: self.line,
+            column,
+            // It may as well be a piece of a value: it is not shown.
+            message: "there is no = in this line, and the environment has nothing of this name".to_owned(),
+            help: "write NAME=value, or # before a comment".to_owned(),
+        });
+    }
+
+    fn unfit(&mut self, line: u32, column: u32) {
+        self.parsed.unfit.push(Fault {
+            file: self.file.to_owned(),
+            line,
+            column,
+            message: "no setting can have the name in this line, which is passed over".to_owned(),
+            help: "write letters, digits and _, not beginning with a digit, such as DATABASE_URL".to_owned(),
+        });
     }
 
     /// The value as written. `None` when it is faulty; then the rest of the line is skipped.
@@ -198,13 +243,18 @@ impl<'a> Parser<'a> {
                 return;
             }
         };
+        self.keep(name, value, line, column);
+    }
+
+    fn keep(&mut self, name: &'a str, value: Secret, line: u32, column: u32) {
         let entries = &mut self.parsed.entries;
         match self.places.get(name).and_then(|place| entries.get_mut(*place)) {
             Some(earlier) => {
                 let message = format!("{name} stands in line {} already; this one holds", earlier.line);
                 earlier.value = value;
                 earlier.line = line;
-                self.parsed.warnings.push(fault(message, "remove one of them".into()));
+                let (file, help) = (self.file.to_owned(), "remove one of them".to_owned());
+                self.parsed.warnings.push(Fault { file, line, column, message, help });
             }
             None => {
                 self.places.insert(name, entries.len());
@@ -256,6 +306,11 @@ impl<'a> Parser<'a> {
             help: help.to_owned(),
         });
     }
+}
+
+/// Whether docker compose takes `text` for a name.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphabetic() || c.is_numeric() || "_.-[]".contains(c))
 }
 
 /// The value of an unquoted line: a `#` after white space begins a comment, which may stand before

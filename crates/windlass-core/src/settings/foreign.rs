@@ -1,10 +1,13 @@
-//! Values from other tools' files: one level of names with texts, whole numbers and booleans, in
-//! JSON or YAML. What is more than that is named, and not guessed at.
+//! Values from other tools' files: one level of names with texts, numbers and booleans, in JSON or
+//! YAML. What is more than that is named, and not guessed at.
 
 use std::fmt;
 
 use indexmap::IndexMap;
-use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde_saphyr::options::NonFiniteFloatPolicy;
 
 use super::{Secret, is_setting_name};
 
@@ -27,16 +30,27 @@ pub fn json(text: &str) -> Result<Foreign, String> {
     Ok(pairs.sorted_out())
 }
 
-/// Reads a mapping of YAML.
+/// Reads a mapping of YAML. Of `010`, `yes` and `1.10` the text is taken, whatever YAML has them mean.
 ///
 /// # Errors
 /// What is wrong with the text; never shows a value.
 pub fn yaml(text: &str) -> Result<Foreign, String> {
-    let pairs: Pairs = serde_saphyr::from_str(text).map_err(|error| {
-        let line = error.location().map_or(1, |location| location.line());
-        format!("it is not a mapping of YAML (line {line})")
-    })?;
-    Ok(pairs.sorted_out())
+    let line = |error: &serde_saphyr::Error| error.location().map_or(1, |location| location.line());
+    let options = serde_saphyr::options! { non_finite_float_policy: NonFiniteFloatPolicy::PassThrough };
+    let Pairs(mut pairs) = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| format!("it is not a mapping of YAML (line {})", line(&error)))?;
+    // Only who asks for a text is told how a number is written, and only who does not ask for one what
+    // is none.
+    let typed = pairs.iter().map(|(_, value)| value.is_typed()).collect();
+    let written = serde_saphyr::with_deserializer_from_str(text, |yaml| Written(typed).deserialize(yaml));
+    let written = written
+        .map_err(|error| format!("a value has a tag such as !!int (line {}): remove it", line(&error)))?;
+    for ((_, value), written) in pairs.iter_mut().zip(written) {
+        if let Some(written) = written {
+            *value = Scalar::Text(written);
+        }
+    }
+    Ok(Pairs(pairs).sorted_out())
 }
 
 /// Whether sops has encrypted a text.
@@ -50,8 +64,18 @@ struct Pairs(Vec<(String, Scalar)>);
 
 enum Scalar {
     Text(Secret),
+    /// A number or a boolean, in the writing of whoever read it.
+    Typed(Secret),
+    /// A number whose digits are not kept.
+    Fraction,
     /// It has this, and no text that is sure to be what was typed.
     Not(&'static str),
+}
+
+impl Scalar {
+    fn is_typed(&self) -> bool {
+        matches!(self, Self::Typed(_) | Self::Fraction)
+    }
 }
 
 impl Pairs {
@@ -67,10 +91,13 @@ impl Pairs {
                         .push(format!("{name:?}: it is not a name that an environment can carry"));
                 }
                 Scalar::Not(what) => foreign.not_read.push(format!("{name}: {what}")),
-                Scalar::Text(_) if foreign.values.contains_key(&name) => {
+                Scalar::Fraction => foreign.not_read.push(format!(
+                    "{name}: it is a number with a fraction, whose digits are not kept: put it in quotes"
+                )),
+                Scalar::Text(_) | Scalar::Typed(_) if foreign.values.contains_key(&name) => {
                     foreign.not_read.push(format!("{name}: it stands there twice; the first was taken"));
                 }
-                Scalar::Text(secret) => drop(foreign.values.insert(name, secret)),
+                Scalar::Text(secret) | Scalar::Typed(secret) => drop(foreign.values.insert(name, secret)),
             }
         }
         foreign
@@ -99,6 +126,37 @@ impl<'de> Deserialize<'de> for Pairs {
     }
 }
 
+/// Reads, of a mapping, the texts of those values for which it says so.
+struct Written(Vec<bool>);
+
+impl<'de> DeserializeSeed<'de> for Written {
+    type Value = Vec<Option<Secret>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Written {
+    type Value = Vec<Option<Secret>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("names and values")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
+        let mut texts = vec![];
+        for is_wanted in self.0 {
+            access.next_key::<IgnoredAny>()?;
+            texts.push(match is_wanted {
+                true => Some(Secret::new(access.next_value::<String>()?)),
+                false => access.next_value::<IgnoredAny>().map(|_| None)?,
+            });
+        }
+        Ok(texts)
+    }
+}
+
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyScalar)
@@ -122,19 +180,19 @@ impl<'de> Visitor<'de> for AnyScalar {
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Scalar, E> {
-        Ok(Scalar::Text(Secret::new(value.to_string())))
+        Ok(Scalar::Typed(Secret::new(value.to_string())))
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<Scalar, E> {
-        Ok(Scalar::Text(Secret::new(value.to_string())))
+        Ok(Scalar::Typed(Secret::new(value.to_string())))
     }
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Scalar, E> {
-        Ok(Scalar::Text(Secret::new(value.to_string())))
+        Ok(Scalar::Typed(Secret::new(value.to_string())))
     }
 
     fn visit_f64<E: Error>(self, _: f64) -> Result<Scalar, E> {
-        Ok(Scalar::Not("it is a number with a fraction, whose digits are not kept: put it in quotes"))
+        Ok(Scalar::Fraction)
     }
 
     fn visit_unit<E: Error>(self) -> Result<Scalar, E> {
@@ -175,11 +233,13 @@ mod tests {
              api-key: y\nCERT: |\n  one\n  two\nsops:\n  version: 3.9.0\n",
         )
         .unwrap();
-        assert_eq!(shown(&yaml), ["DB_PASSWORD=p:w # x", "PORT=5432", "DEBUG=false", "CERT=one\ntwo\n"]);
+        assert_eq!(
+            shown(&yaml),
+            ["DB_PASSWORD=p:w # x", "PORT=5432", "DEBUG=false", "RATIO=1.10", "CERT=one\ntwo\n"]
+        );
         assert_eq!(
             yaml.not_read,
             [
-                "RATIO: it is a number with a fraction, whose digits are not kept: put it in quotes",
                 "EMPTY: it has no value",
                 "HOSTS: it is a list",
                 "db: it has names below it; settings are one level of names",
@@ -191,6 +251,42 @@ mod tests {
                 .unwrap();
         assert_eq!(shown(&json), ["A=<b> \u{1f600}", "N=-7", "T=true"]);
         assert_eq!(json.not_read, ["A: it stands there twice; the first was taken"]);
+    }
+
+    #[test]
+    fn scalars_of_yaml_are_taken_as_they_are_written() {
+        let words = [
+            "0x1F",
+            "0o17",
+            "010",
+            "1_000",
+            "+7",
+            "-0",
+            "1.10",
+            "1e3",
+            ".5",
+            ".inf",
+            "NaN",
+            "yes",
+            "No",
+            "on",
+            "TRUE",
+            "y",
+            "99999999999999999999",
+            "2026-11-29",
+            "12:30:45",
+            "1.2.3",
+        ];
+        let lines = words.iter().enumerate().map(|(n, word)| format!("K{n}: {word} # why\n"));
+        let expected: Vec<String> =
+            words.iter().enumerate().map(|(n, word)| format!("K{n}={word}")).collect();
+        assert_eq!(shown(&yaml(&lines.collect::<String>()).unwrap()), expected);
+
+        let more = "A: &port 0x10\nB: *port\nC: !!str 010\nD: {x: 010}\n010: x\nE: 007\n";
+        let read = yaml(more).unwrap();
+        assert_eq!(shown(&read), ["A=0x10", "B=0x10", "C=010", "E=007"], "{:?}", read.not_read);
+        let tagged = "A: 1\nB: !!int 10\n";
+        assert_eq!(yaml(tagged).unwrap_err(), "a value has a tag such as !!int (line 2): remove it");
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub struct Layers<'a> {
     pub sealed: Option<Sealed>,
     /// What was asked of external stores, by setting.
     pub stores: IndexMap<String, (Secret, String)>,
+    /// The settings of which it is not known whether their store has a value: no lower layer holds for
+    /// them.
+    pub unanswered: Vec<String>,
 }
 
 /// A settings file.

@@ -81,6 +81,7 @@ mod tests {
         for (text, expected) in [
             ("KEY=old\n", "KEY=new\n"),
             ("KEY=old", "KEY=new\n"),
+            ("api-key: x\nHOME\nKEY: 'old\n'\nB: y", "api-key: x\nHOME\nKEY=new\nB: y"),
             ("\u{feff}KEY = 'old'  # why\r\nB=1\r\n", "\u{feff}KEY=new\r\nB=1\r\n"),
             (
                 "# KEY=no\nA=1\n export KEY=\"two\nlines\"\n\nB='KEY=x'\n",

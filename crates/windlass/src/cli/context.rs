@@ -4,12 +4,12 @@ use std::cell::{OnceCell, RefCell};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use windlass_core::diag;
-use windlass_core::manifest::{self, Manifest};
+use windlass_core::diag::Diag;
+use windlass_core::manifest::Manifest;
 use windlass_core::name::Name;
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
-use windlass_core::resolve::{examine_values, resolve};
+use windlass_core::resolve::{examine_values, no_environment, resolve};
 use windlass_core::settings::Fault;
 use windlass_core::store::Place;
 
@@ -43,26 +43,27 @@ pub(super) struct Project {
     pub(super) file: String,
     pub(super) manifest: Manifest,
     /// What is wrong with it, for whoever says what is wrong with its settings, too.
-    faults: Vec<diag::Diag>,
+    faults: Vec<Diag>,
     /// What is doubtful in it.
-    pub(super) warnings: Vec<diag::Diag>,
+    pub(super) warnings: Vec<Diag>,
     pub(super) app: Name,
     pub(super) environment: Name,
     pub(super) layout: Layout,
 }
 
 impl Project {
+    /// Where another of its environments has its state.
+    pub(super) fn layout_of(&self, environment: &str) -> Result<Layout, Failure> {
+        layout(&self.app, &named(environment)?)
+    }
+
     /// Refuses an environment that the manifest does not know.
     pub(super) fn must_know(&self, environment: &str) -> Result<(), Failure> {
-        let known = self.manifest.environments();
-        if known.iter().any(|known| known == environment) {
+        if self.manifest.environments().iter().any(|known| known == environment) {
             return Ok(());
         }
-        let hint = match manifest::nearest(environment, known.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean {meant}?"),
-            None => format!("the environments are {}", known.join(", ")),
-        };
-        Err(Failure::usage(format!("there is no environment {environment:?}"), hint))
+        let Diag { message, label, help, .. } = no_environment(&self.manifest, environment);
+        Err(Failure::usage(message, if label.is_empty() { help.unwrap_or_default() } else { label }))
     }
 }
 
@@ -133,14 +134,12 @@ impl Context {
         let Loaded { text, manifest, diags, .. } = load::load(&path).map_err(|error| {
             Failure::usage(format!("{file} cannot be read: {error}"), "name the manifest with --file")
         })?;
-        let (faults, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(diag::Diag::is_error);
+        let (faults, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(Diag::is_error);
         let Some(manifest) = manifest else { return Err(self.report(&faults, &text, &file)) };
         // Without a name of its own it has no place, and nothing beyond the manifest is looked at.
         let Some(app) = manifest.app() else { return Err(self.report(&faults, &text, &file)) };
-        let environment = Name::new(self.options.environment.clone())
-            .map_err(|error| Failure::usage(format!("--env: {error}"), ""))?;
-        let layout = Layout::of(&app, &environment)
-            .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))?;
+        let environment = named(&self.options.environment)?;
+        let layout = layout(&app, &environment)?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         Ok(Project { directory, file, manifest, faults, warnings, app, environment, layout })
     }
@@ -150,7 +149,7 @@ impl Context {
         if let Some(keyring) = self.keyring.get() {
             return Ok(keyring);
         }
-        let keyring = Keyring::find(&|name| std::env::var(name).ok())?;
+        let keyring = Keyring::find(&|name| std::env::var_os(name))?;
         Ok(self.keyring.get_or_init(|| keyring))
     }
 
@@ -159,7 +158,8 @@ impl Context {
         Ok(self.manifest_path()?.parent().map(Path::to_path_buf).unwrap_or_default())
     }
 
-    fn manifest_path(&self) -> Result<PathBuf, Failure> {
+    /// Where the manifest is.
+    pub(super) fn manifest_path(&self) -> Result<PathBuf, Failure> {
         let here = std::env::current_dir()
             .map_err(|error| Failure::failed(format!("there is no current directory: {error}"), ""))?;
         if let Some(file) = &self.options.file {
@@ -178,7 +178,7 @@ impl Context {
     }
 
     /// Prints faults of the manifest, and answers the failure that they are.
-    pub(super) fn report(&self, diags: &[diag::Diag], text: &str, file: &str) -> Failure {
+    pub(super) fn report(&self, diags: &[Diag], text: &str, file: &str) -> Failure {
         if self.options.json {
             let faults = project_diag::to_json(diags, text, file);
             print_line(&serde_json::json!({ "exit_code": USAGE, "faults": faults }).to_string());
@@ -189,7 +189,7 @@ impl Context {
     }
 
     /// Draws faults and warnings, each at its line.
-    pub(super) fn draw(&self, diags: &[diag::Diag], text: &str, file: &str) {
+    pub(super) fn draw(&self, diags: &[Diag], text: &str, file: &str) {
         let terminal = console::Term::stderr();
         let color = terminal.is_term() && console::colors_enabled_stderr();
         let style = project_diag::Style { color, width: usize::from(terminal.size().1) };
@@ -271,11 +271,11 @@ impl Context {
     }
 
     /// Prints faults of settings, and those of the manifest, and answers the failure that they are.
-    pub(super) fn refuse(&self, project: &Project, faults: &[Fault], diags: &[diag::Diag]) -> Failure {
+    pub(super) fn refuse(&self, project: &Project, faults: &[Fault], diags: &[Diag]) -> Failure {
         self.fail(USAGE, project, faults, diags)
     }
 
-    fn fail(&self, code: u8, project: &Project, faults: &[Fault], diags: &[diag::Diag]) -> Failure {
+    fn fail(&self, code: u8, project: &Project, faults: &[Fault], diags: &[Diag]) -> Failure {
         let (text, file) = (project.manifest.text(), project.file.as_str());
         if faults.is_empty() {
             return self.report(diags, text, file);
@@ -334,6 +334,17 @@ pub(super) fn print_line(line: &str) {
 /// Prints a line for the person beside it.
 pub(super) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(line));
+}
+
+/// An environment by its name.
+fn named(environment: &str) -> Result<Name, Failure> {
+    Name::new(environment).map_err(|error| Failure::usage(format!("--env: {error}"), ""))
+}
+
+/// Where an environment has its state.
+fn layout(app: &Name, environment: &Name) -> Result<Layout, Failure> {
+    Layout::of(app, environment)
+        .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))
 }
 
 /// A variable that would be passed over because it is no text: what another layer has would hold.

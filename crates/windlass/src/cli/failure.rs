@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use serde::Serialize;
 
 /// Failed, and nothing changed.
@@ -43,6 +44,20 @@ impl Failure {
         Self::new(USAGE, message, hint)
     }
 
+    /// Arguments that cannot be read, as the parser tells it to people: what is wrong, and behind that
+    /// tips and the usage.
+    pub(super) fn of_arguments(error: &clap::Error) -> Self {
+        use ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, MissingSubcommand};
+        if matches!(error.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) {
+            return Self::usage("the verb is missing", "see windlass --help");
+        }
+        let text = error.render().to_string();
+        let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let message = in_a_line(message.strip_prefix("error: ").unwrap_or(message), " ");
+        let rest = rest.split("For more information").next().unwrap_or_default();
+        Self::usage(message, in_a_line(rest, "; "))
+    }
+
     /// A failure that the person knows of already.
     pub(super) fn told(code: u8) -> Self {
         Self { told: true, ..Self::new(code, "", "") }
@@ -61,5 +76,39 @@ impl Failure {
             }
         }
         ExitCode::from(self.code)
+    }
+}
+
+/// The lines of `text` with `between` between them.
+fn in_a_line(text: &str, between: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::args::Arguments;
+    use super::*;
+
+    #[test]
+    fn arguments_that_cannot_be_read_are_a_failure_like_any_other() {
+        let told = |arguments: &[&str]| {
+            let error = Arguments::try_parse_from([&["windlass"], arguments].concat()).err().unwrap();
+            serde_json::to_string(&Failure::of_arguments(&error)).unwrap()
+        };
+        assert_eq!(
+            told(&["deploy", "--jsn"]),
+            r#"{"exit_code":2,"error":"unexpected argument '--jsn' found","hint":"tip: a similar argument exists: '--json'; Usage: windlass deploy --json"}"#
+        );
+        assert_eq!(
+            told(&["config", "diff", "--json"]),
+            r#"{"exit_code":2,"error":"the following required arguments were not provided: <LEFT> <RIGHT>","hint":"Usage: windlass config diff --json <LEFT> <RIGHT>"}"#
+        );
+        assert_eq!(
+            told(&["--json"]),
+            r#"{"exit_code":2,"error":"the verb is missing","hint":"see windlass --help"}"#
+        );
     }
 }

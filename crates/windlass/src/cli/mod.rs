@@ -15,6 +15,7 @@ mod specified;
 mod stored;
 mod verbs;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -27,21 +28,29 @@ use failure::Failure;
 pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
+        Err(error) if error.use_stderr() && wants_json(std::env::args_os()) => {
+            return Failure::of_arguments(&error).print(true);
+        }
         Err(error) => {
             let code = if error.use_stderr() { failure::USAGE } else { 0 };
             let _ = error.print();
             return ExitCode::from(code);
         }
     };
+    let json = arguments.options.json;
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return Failure::failed(format!("no runtime: {error}"), "").print(false),
+        Err(error) => return Failure::failed(format!("no runtime: {error}"), "").print(json),
     };
-    let json = arguments.options.json;
     match runtime.block_on(run(arguments)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => failure.print(json),
     }
+}
+
+/// Whether arguments that cannot be read ask for JSON all the same.
+fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
+    arguments.take_while(|argument| argument != "--").any(|argument| argument == "--json")
 }
 
 async fn run(arguments: Arguments) -> Result<u8, Failure> {

@@ -9,8 +9,8 @@ use windlass_core::settings::{Declared, Fault, Secret};
 use windlass_core::store::Place;
 
 use super::context::Project;
-use crate::settings::Unstored;
 use crate::settings::store::{Fetched, StoreFault, Surroundings, Whose, fetch};
+use crate::settings::{Answers, Unstored};
 
 /// What was asked already, and what came of it.
 #[derive(Default)]
@@ -25,7 +25,7 @@ impl Stored {
         Self { offline, answers: RefCell::default() }
     }
 
-    /// The values of the settings `wanted`, each with its place; `unstored` is told of the others.
+    /// What the stores have for the settings `wanted`; `unstored` is told of those without a value.
     pub(super) fn values(
         &self,
         project: &Project,
@@ -33,20 +33,24 @@ impl Stored {
         declared: &IndexMap<String, Declared>,
         wanted: &[(&str, &Place)],
         unstored: &RefCell<Unstored>,
-    ) -> IndexMap<String, (Secret, String)> {
+    ) -> Answers {
         let mut unstored = unstored.borrow_mut();
         if self.offline {
             unstored.left_out = wanted.iter().map(|(name, _)| (*name).to_owned()).collect();
-            return IndexMap::new();
+            return Answers::default();
         }
         self.ask(project, environment, wanted);
         let answers = self.answers.borrow();
-        let mut values = IndexMap::new();
+        let mut found = Answers::default();
         let mut faults: Vec<(&StoreFault, Vec<&str>)> = Vec::new();
         for (name, place) in wanted {
             match answers.get(*place) {
                 Some(Ok(value)) => {
-                    values.insert((*name).to_owned(), (value.clone(), place.to_string()));
+                    found.values.insert((*name).to_owned(), (value.clone(), place.to_string()));
+                }
+                Some(Err(fault)) if fault.absent && has_default(declared, name) => {
+                    found.absent.push((*name).to_owned());
+                    unstored.defaulted.insert((*name).to_owned(), fault.message.clone());
                 }
                 Some(Err(fault)) => match faults.iter_mut().find(|(other, _)| *other == fault) {
                     Some((_, names)) => names.push(name),
@@ -58,7 +62,7 @@ impl Stored {
         }
         unstored.of_manifest |= faults.iter().any(|(fault, _)| fault.whose == Whose::Manifest);
         unstored.faults.extend(faults.iter().map(|(fault, names)| told(project, declared, fault, names)));
-        values
+        found
     }
 
     fn ask(&self, project: &Project, environment: &str, wanted: &[(&str, &Place)]) {
@@ -76,6 +80,10 @@ impl Stored {
             answers.extend(fault.places.iter().map(|place| (place.clone(), Err(fault.clone()))));
         }
     }
+}
+
+fn has_default(declared: &IndexMap<String, Declared>, name: &str) -> bool {
+    declared.get(name).is_some_and(|setting| setting.default.is_some())
 }
 
 /// A fault at the line of the first setting that has no value because of it.

@@ -3,6 +3,7 @@
 pub mod adopt;
 pub mod diag;
 pub mod init;
+pub mod keys;
 pub mod load;
 pub mod source;
 pub mod version;

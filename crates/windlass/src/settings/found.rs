@@ -28,6 +28,8 @@ pub struct Unstored {
     pub of_manifest: bool,
     /// Those that were not asked for.
     pub left_out: Vec<String>,
+    /// Those that their store does not have, and whose default holds therefore: what it said.
+    pub defaulted: IndexMap<String, String>,
 }
 
 impl Unstored {

@@ -11,9 +11,17 @@ use windlass_core::store::Place;
 /// The largest settings file that is read: more is a mistake.
 const LARGEST: u64 = 1 << 20;
 
-/// Asks external stores for settings, each at its place; answers those that it got, each with its
-/// place in words.
-pub type Ask<'a> = &'a dyn Fn(&[(&str, &Place)]) -> IndexMap<String, (Secret, String)>;
+/// Asks external stores for settings, each at its place.
+pub type Ask<'a> = &'a dyn Fn(&[(&str, &Place)]) -> Answers;
+
+/// What external stores answered, by setting.
+#[derive(Default)]
+pub struct Answers {
+    /// The values that they have, each with its place in words.
+    pub values: IndexMap<String, (Secret, String)>,
+    /// The settings for which they said that there is none.
+    pub absent: Vec<String>,
+}
 
 /// What lies below the settings files, from whoever can read it.
 #[derive(Default)]
@@ -50,9 +58,14 @@ pub fn load(
         .collect();
     let stores = match below.stores {
         Some(ask) if !wanted.is_empty() => ask(&wanted),
-        _ => IndexMap::new(),
+        _ => Answers::default(),
     };
-    let layers = Layers { environment: Some(env), files, sealed: below.sealed, stores };
+    let is_unanswered = |name: &&str| {
+        !stores.values.contains_key(*name) && !stores.absent.iter().any(|absent| absent == name)
+    };
+    let unanswered = wanted.iter().map(|(name, _)| *name).filter(is_unanswered).map(str::to_owned).collect();
+    let layers =
+        Layers { environment: Some(env), files, sealed: below.sealed, stores: stores.values, unanswered };
     let mut assembled = assemble(declared, layers);
     warnings.append(&mut assembled.warnings);
     Ok(Assembled { warnings, ..assembled })
@@ -81,7 +94,7 @@ fn files(
             entry.map(|entry| entry.value.expose().to_owned())
         };
         let own = dotenv::parse(&name, &text, env, &below);
-        warnings.extend(own.warnings);
+        warnings.extend(own.warnings.into_iter().chain(own.unfit));
         faults.extend(own.faults);
         files.insert(0, File { name, entries: own.entries });
     }
@@ -180,7 +193,8 @@ mod tests {
         let stores = |wanted: &[(&str, &Place)]| {
             assert_eq!(wanted.len(), 1);
             let (name, place) = wanted[0];
-            IndexMap::from([(name.to_owned(), (Secret::new("store"), place.to_string()))])
+            let value = (Secret::new("store"), place.to_string());
+            Answers { values: IndexMap::from([(name.to_owned(), value)]), absent: vec![] }
         };
         let env = |name: &str| match name {
             "A" => Some("environment".to_owned()),
@@ -225,6 +239,24 @@ mod tests {
         assert!(settings.warnings.is_empty(), "{:?}", settings.warnings);
     }
 
+    #[test]
+    fn a_default_holds_where_the_store_says_that_it_has_nothing() {
+        let dir = project(&[]);
+        let mut names = declared(&[("ABSENT", Some("default")), ("UNREACHED", Some("default"))]);
+        for setting in names.values_mut() {
+            setting.from = Some(Place::parse("vault:shop").unwrap());
+        }
+        let stores =
+            |_: &[(&str, &Place)]| Answers { absent: vec!["ABSENT".to_owned()], ..Answers::default() };
+        let load = |stores| {
+            load(dir.path(), "local", &names, &|_| None, Below { stores, ..Below::default() }).unwrap()
+        };
+        let settings = load(Some(&stores as Ask<'_>));
+        assert_eq!(settings.get("ABSENT").map(Secret::expose), Some("default"));
+        assert!(!settings.has("UNREACHED"));
+        assert!(!load(None).has("ABSENT"), "nobody was asked");
+    }
+
     // proves: HS-18
     #[test]
     fn a_file_that_others_may_read_is_warned_of() {
@@ -257,7 +289,7 @@ mod tests {
 
     #[test]
     fn the_faults_of_all_files_come_at_once() {
-        let dir = project(&[(".env", "oops\n"), (".env.local", "")]);
+        let dir = project(&[(".env", "oops!\n"), (".env.local", "")]);
         fs::write(dir.path().join(".env.local"), b"A=1\nB=\xff\n").unwrap();
         let faults = load(dir.path(), "local", &IndexMap::new(), &|_| None, Below::default()).unwrap_err();
         assert_eq!(faults.len(), 2);

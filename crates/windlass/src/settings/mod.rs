@@ -14,5 +14,5 @@ pub mod sealed;
 pub mod store;
 
 pub use found::{Found, Unstored, fault_to_json};
-pub use load::{Ask, Below, load};
+pub use load::{Answers, Ask, Below, load};
 pub use redact::Redactor;

@@ -20,11 +20,19 @@ fn printed(arguments: &[&str]) -> String {
 /// The verbs with their one line, as the top-level help lists them.
 fn verbs(help: &str) -> Vec<(String, String)> {
     let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    let verbs = list.lines().filter_map(|line| line.trim().split_once("  "));
+    let mut verbs: Vec<(String, String)> = vec![];
+    for line in list.lines() {
+        match line.strip_prefix("  ").filter(|line| !line.starts_with(' ')) {
+            Some(line) => {
+                let (verb, about) = line.split_once("  ").unwrap();
+                verbs.push((verb.to_owned(), about.trim().to_owned()));
+            }
+            // Of a sentence that is too long for a line.
+            None => verbs.last_mut().unwrap().1 += &format!(" {}", line.trim()),
+        }
+    }
+    verbs.retain(|(verb, _)| verb != "help");
     verbs
-        .map(|(verb, about)| (verb.to_owned(), about.trim().to_owned()))
-        .filter(|(verb, _)| verb != "help")
-        .collect()
 }
 
 /// The lines below `Options:`.
@@ -65,7 +73,9 @@ fn describe(text: &mut String, level: usize, verb: &[&str], about: &str, known: 
     let help = printed(&[verb, &["--help"]].concat());
     let own: Vec<&str> = help.lines().filter(|line| !known.contains(&squeezed(line))).collect();
     let own = own.join("\n").replace("Options:\n\nExample", "Example");
-    let own = own.strip_prefix(about).unwrap_or(&own).trim().trim_end_matches("Options:").trim();
+    let (first, rest) = own.split_once("\n\n").unwrap();
+    let own = if squeezed(first) == about { rest } else { &own };
+    let own = own.trim().trim_end_matches("Options:").trim();
     let (marks, name) = ("#".repeat(level), verb.join(" "));
     write!(text, "\n{marks} windlass {name}\n\n{about}.\n\n```text\n{own}\n```\n").unwrap();
     if help.contains("Commands:\n") {

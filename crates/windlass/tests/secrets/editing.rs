@@ -71,7 +71,7 @@ fn faults_are_told_at_their_lines_and_change_nothing() {
     // A dollar sign that would vanish, and a name that stands twice.
     assert!(edit(&ada, "echo 'B=a$b' >> \"$1\"").exits(2).err.contains("refers to b"));
     assert!(edit(&ada, "echo 'A=two' >> \"$1\"").exits(2).err.contains("A stands in line"));
-    assert!(edit(&ada, "echo 'B-C=x' >> \"$1\"").exits(2).err.contains("not a name"));
+    assert!(edit(&ada, "echo 'B-C=x' >> \"$1\"").exits(2).err.contains("no setting can have"));
     assert_eq!(ada.text(), before);
 }
 

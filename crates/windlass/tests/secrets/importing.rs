@@ -26,6 +26,13 @@ fn a_settings_file_is_taken_over() {
     assert!(said.err.contains(".env:2") && said.err.contains("word"), "{}", said.err);
     assert_eq!(ada.text(), before);
     ada.secrets(&["import", "no-such-file"]).exits(2);
+    let said = import(&ada, "some.env", "C: x\napi-key=y\nD\n", "env").exits(0);
+    assert_eq!(
+        said.err,
+        "Not taken over from some.env:\n  line 2: no setting can have the name in this line, which is passed over\n  \
+         line 3: there is no = in this line, and the environment has nothing of this name\n"
+    );
+    assert_eq!(ada.get("C"), "x");
 }
 
 #[test]
@@ -49,11 +56,11 @@ fn json_is_taken_over_and_what_is_not_simple_is_named() {
 #[test]
 fn what_sops_has_decrypted_is_taken_over() {
     let (_project, ada) = Project::begun(&[]);
-    import(&ada, "a.yaml", "DB_PASSWORD: 'pa: ss'\nPORT: 5432\n", "sops").exits(0);
+    import(&ada, "a.yaml", "DB_PASSWORD: 'pa: ss'\nPORT: 05432\n", "sops").exits(0);
     import(&ada, "b.json", "{\n\t\"TOKEN\": \"t\\u003ct\"\n}", "sops").exits(0);
     import(&ada, "c.env", "KEY=value with spaces\n", "sops").exits(0);
     let got = ["DB_PASSWORD", "PORT", "TOKEN", "KEY"].map(|name| ada.get(name));
-    assert_eq!(got, ["pa: ss", "5432", "t<t", "value with spaces"]);
+    assert_eq!(got, ["pa: ss", "05432", "t<t", "value with spaces"]);
 }
 
 /// A file that sops 3.9 has encrypted; its metadata shortened.

@@ -34,6 +34,29 @@ fn somebody_is_let_in_and_put_out_again() {
 }
 
 #[test]
+fn nobody_shuts_themselves_out_by_mistake() {
+    let (project, ada) = Project::begun(&[("A", "one"), ("B", "two")]);
+    let bob = project.person("bob");
+    ada.secrets(&["recipients", "add", "bob", &bob.public()]).exits(0);
+    let before = ada.text();
+    let said = ada.secrets(&["recipients", "remove", "ada"]).exits(2);
+    assert_eq!(
+        said.err,
+        "error: ada is whom you read secrets.production.enc as here: without that key you cannot read or change it any \
+         more (A, B)\n  hint: say --yes if that is meant: then only bob can read it\n"
+    );
+    assert_eq!(ada.text(), before);
+    // Whoever has another key in the file may give one up.
+    let two = format!("{}\n{}", ada.key(), bob.key());
+    ada.with("WINDLASS_KEY", &two).secrets(&["recipients", "remove", "ada"]).exits(0);
+    ada.secrets(&["get", "A"]).exits(2);
+    bob.secrets(&["recipients", "add", "ada", &ada.public()]).exits(0);
+    ada.secrets(&["recipients", "remove", "ada", "--yes"]).exits(0);
+    ada.secrets(&["get", "A"]).exits(2);
+    assert_eq!(bob.get("A"), "one");
+}
+
+#[test]
 fn names_can_be_listed_by_everybody() {
     let (project, _ada) = Project::begun(&[("A", "one")]);
     let eve = project.person("eve");

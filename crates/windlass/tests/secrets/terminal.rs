@@ -91,6 +91,22 @@ fn everything_is_not_shown_on_a_terminal_by_mistake() {
 }
 
 #[test]
+fn whoever_would_shut_themselves_out_is_asked() {
+    let (project, ada) = Project::begun(&[("A", "one")]);
+    let bob = project.person("bob");
+    ada.secrets(&["recipients", "add", "bob", &bob.public()]).exits(0);
+    let remove = |answer| {
+        at_a_terminal(&ada, &["recipients", "remove", "ada"], &[("Remove it all the same?", answer)])
+    };
+    let Some((code, shown)) = remove("\n") else { return };
+    assert!(code == 2 && shown.contains("you cannot read or change it any more (A)"), "{code}: {shown}");
+    assert_eq!(ada.get("A"), "one");
+    assert_eq!(remove("y\n").unwrap().0, 0);
+    ada.secrets(&["get", "A"]).exits(2);
+    assert_eq!(bob.get("A"), "one");
+}
+
+#[test]
 fn faults_are_mended_in_the_editor() {
     let (_project, ada) = Project::begun(&[("A", "one")]);
     // Writes nonsense the first time, and mends it the second time.

@@ -35,6 +35,28 @@ fn a_key_and_a_file_are_made_and_nobody_else_reads_the_key() {
 }
 
 #[test]
+fn a_name_that_nobody_declared_is_warned_of_and_kept() {
+    let (_project, ada) = Project::begun(&[]);
+    let manifest = ada.project.join("windlass.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let settings = "[settings]\nDB_PASSWORD = { secret = true }\n[environments.production]\n";
+    fs::write(&manifest, format!("{text}{settings}")).unwrap();
+    let set = |name: &str, more: &[&str]| ada.secrets_with(&[&["set", name], more].concat(), b"x").exits(0);
+    let said = set("DB_PASWORD", &[]);
+    assert_eq!(
+        said.err,
+        "warning: DB_PASWORD is declared nowhere in the manifest; did you mean DB_PASSWORD?\n"
+    );
+    assert_eq!(ada.get("DB_PASWORD"), "x");
+    assert!(set("OTHER", &[]).err.ends_with("in the manifest; declare it under [settings]\n"));
+    assert_eq!(set("DB_PASSWORD", &[]).err, "");
+    assert_eq!(set("OTHER", &["--json"]).json()["declared"], false);
+    // What it is no matter of is not looked at: the manifest need not be right.
+    fs::write(&manifest, "[app\n").unwrap();
+    assert_eq!(set("ANOTHER", &[]).err, "");
+}
+
+#[test]
 fn a_value_is_set_changed_got_listed_and_removed() {
     let (_project, ada) = Project::begun(&[]);
     let said = ada.secrets_with(&["set", "DB_PASSWORD"], b"hunter2\n").exits(0);

@@ -19,8 +19,11 @@ fn answer(seen: &Seen) -> Reply {
     let token = || {
         Reply::Say(200, format!(r#"{{"access_token":"{TOKEN}","expires_in":3599,"token_type":"Bearer"}}"#))
     };
-    let error =
-        |status: u16| Reply::Say(status, format!(r#"{{"error":{{"code":{status},"message":"{TOKEN}"}}}}"#));
+    let error = |status: u16| {
+        let word = if status == 404 { "NOT_FOUND" } else { "OTHER" };
+        let error = json!({ "code": status, "message": TOKEN, "status": word });
+        Reply::Say(status, json!({ "error": error }).to_string())
+    };
     match seen.line().as_str() {
         "POST /token" => match seen.form("grant_type").as_str() {
             "urn:ietf:params:oauth:grant-type:jwt-bearer"

@@ -27,9 +27,16 @@ pub(crate) fn ask_in(project: &Path, stores: &str, places: &[&str], env: &[(&str
     for fault in &fetched.faults {
         let said = format!("{fault} {fault:?}");
         assert!(!CREDENTIALS.iter().any(|secret| said.contains(secret)), "{said}");
+        assert_eq!(fault.absent, says_that_there_is_none(&fault.message), "{said}");
     }
     assert!(!CREDENTIALS.iter().any(|secret| format!("{fetched:?}").contains(secret)), "{fetched:?}");
     fetched
+}
+
+/// Whether that is all that is wrong.
+fn says_that_there_is_none(message: &str) -> bool {
+    let field = message.contains(" no field ") && !message.contains("JSON object");
+    field || ["has nothing at", "printed nothing"].iter().any(|what| message.contains(what))
 }
 
 pub(crate) fn ask(stores: &str, places: &[&str], env: &[(&str, &str)]) -> Fetched {

@@ -50,7 +50,7 @@ pub static SETTING: Table = Table {
             .example(r#""{settings.DB_HOST}:{settings.DB_PORT}""#),
         Field::new("url", Kind::Table(&URL), "A URL that it is put together from, where none is found; everything in it is encoded as it must be.")
             .absent("it is not put together"),
-        Field::new("from", Kind::Text(Format::Place), "Where in which of the `[stores]` its value is, as `NAME:PATH` or `NAME:PATH#FIELD`; `?version=` or `?stage=` before the `#` asks for another than the newest. The store is asked only where no higher layer has a value. Such a setting is secret, unless it says `secret = false`.")
+        Field::new("from", Kind::Text(Format::Place), "Where in which of the `[stores]` its value is, as `NAME:PATH` or `NAME:PATH#FIELD`; `?version=` or `?stage=` before the `#` asks for another than the newest. The store is asked only where no higher layer has a value. Such a setting is secret, unless it says `secret = false`. A `default` beside it holds where the store says that it has no such value; a store that cannot be asked is an error all the same.")
             .absent("no store is asked")
             .example(r#""vault:shop/db#password""#),
         Field::new("min", BOUND, "The least value: of an integer, number, port, duration (`\"1s\"`) or bytes (`\"1MiB\"`).")

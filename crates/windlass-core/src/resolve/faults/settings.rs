@@ -83,10 +83,16 @@ impl Of<'_> {
 
     fn two_sources(&self) -> Option<Diag> {
         let typed: Vec<&str> = SOURCES.into_iter().filter(|source| self.typed(source)).collect();
-        let [first, second, ..] = typed.as_slice() else { return None };
+        let (first, second) = match typed.as_slice() {
+            // The default holds where the store has no such value.
+            ["default", "from"] | [_] | [] => return None,
+            [first, second, ..] => (first, second),
+        };
         let message = format!("{} has both `{first}` and `{second}`", self.key);
         let diag = Diag::error("two-sources", self.span(second), message);
-        Some(diag.help("only one of default, value, url and from can say what it is"))
+        Some(diag.help(
+            "only one of default, value, url and from can say what it is; a default may stand beside from",
+        ))
     }
 
     fn secret_default(&self) -> Option<Diag> {
@@ -95,7 +101,10 @@ impl Of<'_> {
             return None;
         }
         let message = format!("the secret {key} has a default, for all to read");
-        let help = format!("take the default away and put {key}=... into .env, which is not committed");
+        let help = match setting.from {
+            Some(_) => "take the default away; if the value is no secret, say secret = false".to_owned(),
+            None => format!("take the default away and put {key}=... into .env, which is not committed"),
+        };
         Some(Diag::error("secret-default", self.span("default"), message).help(help))
     }
 

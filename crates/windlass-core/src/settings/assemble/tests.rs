@@ -68,6 +68,7 @@ fn every_layer_stands_above_the_next_one() {
         files: vec![file(".env.production", &all("overlay", 2)), file(".env", &all("file", 3))],
         sealed: Some(sealed),
         stores: names.iter().map(store).collect(),
+        unanswered: vec![],
     };
     let assembled = assemble(&declared, layers);
     assert_eq!(

@@ -31,6 +31,12 @@ pub(super) fn url(shown: Shown<'_>, schemes: &[String]) -> Result<(), Misfit> {
         let help = format!("write %{:02X} for it", u32::from(c));
         return Err(Misfit { message: format!("{shown} has white space in it, which a URL cannot"), help });
     }
+    if has_stray_percent(rest) {
+        return Err(Misfit {
+            message: format!("{shown} has a % without two hexadecimal digits behind it"),
+            help: "write %25 for a % that is meant as such".to_owned(),
+        });
+    }
     if !schemes.is_empty() && !schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
         return Err(Misfit {
             message: format!("{shown} has the wrong scheme"),
@@ -69,6 +75,12 @@ pub(super) fn url(shown: Shown<'_>, schemes: &[String]) -> Result<(), Misfit> {
         });
     }
     Ok(())
+}
+
+/// Whether a `%` begins no encoded byte.
+fn has_stray_percent(text: &str) -> bool {
+    let encoded = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    text.split('%').skip(1).any(|rest| !encoded(rest))
 }
 
 pub(super) fn host(shown: Shown<'_>) -> Result<(), Misfit> {

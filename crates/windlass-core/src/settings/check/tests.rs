@@ -50,6 +50,10 @@ fn every_type_takes_what_it_should_and_nothing_else() {
                 "https://",
                 "https://host:port/",
                 "https://a b/",
+                "https://u:50%@h/",
+                "https://h/a%2",
+                "https://h/?q=%zz",
+                "mailto:a%xx@example.org",
                 "http://u:p@ss:word@h:99999/",
                 "http://[::1/",
                 "1http://x",
@@ -88,6 +92,15 @@ fn bounds_are_held_and_said() {
     assert_eq!(said(&workers, "64"), "good");
     assert_eq!(said(&workers, "0"), r#""0" is out of range; write a whole number, from 1 to 64"#);
     assert_eq!(said(&workers, "x"), r#""x" is not a whole number; write a whole number, from 1 to 64"#);
+    assert_eq!(
+        said(&workers, "99999999999999999999"),
+        r#""99999999999999999999" is too large; write a whole number, from 1 to 64"#
+    );
+    assert_eq!(
+        said(&of(Kind::Integer), "-9223372036854775809"),
+        r#""-9223372036854775809" is too small; write a whole number, from -9223372036854775808 to 9223372036854775807"#
+    );
+    assert_eq!(said(&of(Kind::Integer), "-"), r#""-" is not a whole number; write a whole number"#);
     let timeout = bounded(Kind::Duration, |bounds| bounds.max = Some("1m".into()));
     assert_eq!(said(&timeout, "60s"), "good");
     assert!(said(&timeout, "61s").starts_with(r#""61s" is out of range"#));
@@ -114,6 +127,10 @@ fn bounds_are_held_and_said() {
     assert_eq!(said(&level, "Info"), r#""Info" is not one of its values; write debug or info"#);
     let url = bounded(Kind::Url, |bounds| bounds.schemes = vec!["redis".into(), "rediss".into()]);
     assert_eq!(said(&url, "REDIS://h"), "good");
+    assert_eq!(
+        said(&url, "redis://u:50%zz@h"),
+        r#""redis://u:50%zz@h" has a % without two hexadecimal digits behind it; write %25 for a % that is meant as such"#
+    );
     assert_eq!(said(&url, "http://h"), r#""http://h" has the wrong scheme; it must be redis or rediss"#);
 }
 

@@ -70,10 +70,45 @@ fn windows_files_and_marks_are_read() {
     );
 }
 
+/// Docker compose takes these, too.
+#[test]
+fn names_with_a_colon_and_names_by_themselves() {
+    value_is("A: b", "b");
+    value_is("A:b # note", "b");
+    value_is("A : 'b: c'", "b: c");
+    value_is("export A: \"b\\nc\"", "b\nc");
+    value_is("A: b=c", "b=c");
+    value_is("A=b: c", "b: c");
+    value_is("A:", "");
+    assert_eq!(
+        read("HOME\nexport HOME \nUNSET\nA=$HOME"),
+        [("HOME".into(), "/home/ada".into()), ("A".into(), "/home/ada".into())]
+    );
+    let parsed = parse(".env", "A=1\n  export UNSET\nB", &|_| None, &|_| None);
+    let bare: Vec<String> = parsed.bare.iter().map(ToString::to_string).collect();
+    let told = "there is no = in this line, and the environment has nothing of this name; \
+                write NAME=value, or # before a comment";
+    assert_eq!(bare, [format!(".env:2:10: {told}"), format!(".env:3:1: {told}")]);
+    assert_eq!((parsed.faults, parsed.warnings, parsed.entries.len()), (vec![], vec![], 1));
+}
+
+#[test]
+fn what_no_setting_can_be_called_is_passed_over() {
+    let text = "api-key='two\nlines'\n  1B: x\nlog.level=$NONE\n[x]=\nÄ\nA=1";
+    let parsed = parse(".env", text, &|_| None, &|_| None);
+    let unfit: Vec<String> = parsed.unfit.iter().map(ToString::to_string).collect();
+    let told = "no setting can have the name in this line, which is passed over; \
+                write letters, digits and _, not beginning with a digit, such as DATABASE_URL";
+    let places = ["1:1", "3:3", "4:1", "5:1", "6:1"];
+    assert_eq!(unfit, places.map(|place| format!(".env:{place}: {told}")));
+    assert_eq!((parsed.faults, parsed.warnings), (vec![], vec![]));
+    assert_eq!((parsed.entries.len(), parsed.entries[0].line), (1, 7));
+}
+
 #[test]
 fn every_fault_stands_at_its_place() {
     assert_eq!(
-        faults("A=1\nwhat is this\n 1B=2\nC=\"open\nD=${X\nE='a' b\nF=${Y:?set it}\nG=${1}\nH=${X!}"),
+        faults("A=1\nwhat is this\n B C=2\nC=\"open\nD=${X\nE='a' b\nF=${Y:?set it}\nG=${1}\nH=${X!}"),
         [
             ".env:2:1: there is no = in this line; write NAME=value, or # before a comment",
             ".env:3:2: the text before = is not a name; write letters, digits and _, not beginning with a digit, such as DATABASE_URL",
@@ -123,7 +158,7 @@ fn no_nesting_overflows_the_stack() {
 
 proptest! {
     #[test]
-    fn any_text_is_read_without_panic(text in "([A-Z]=|[$'\"\\\\{}#=: \n\r\t-]|export |\\PC){0,60}") {
+    fn any_text_is_read_without_panic(text in "([A-Z]=|[A-Z]: |[A-Z.-]|[$'\"\\\\{}#=: \n\r\t-]|export |\\PC){0,60}") {
         let parsed = parse(".env", &text, &|_| None, &|_| None);
         for fault in parsed.faults.iter().chain(&parsed.warnings) {
             prop_assert!(fault.line >= 1 && fault.line as usize <= text.lines().count().max(1));

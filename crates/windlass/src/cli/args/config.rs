@@ -23,7 +23,7 @@ pub(in crate::cli) struct Config {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum What {
-    /// Every setting with its value (of secrets a fingerprint) and where it came from [the default]
+    /// Every setting: its value (of secrets a fingerprint) and where it came from [default]
     #[command(
         after_help = "Examples:\n  windlass config list --env production\n  windlass config list --json"
     )]
@@ -37,7 +37,7 @@ pub(in crate::cli) enum What {
     /// What is different between two environments
     #[command(after_help = "Example:\n  windlass config diff staging production")]
     Diff(Diff),
-    /// Find what is missing, mistyped, unknown, unused, weak, made for development, or kept by git
+    /// Find what is missing, mistyped, unknown, unused, weak, for development, or kept by git
     #[command(
         after_help = "Examples:\n  windlass config check --env production\n  windlass config check --strict --json"
     )]

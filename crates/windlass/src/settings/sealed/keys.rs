@@ -5,6 +5,7 @@
 //! and does not work is an error: falling through to another key would hide it.
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const TRIES: u32 = 3;
 
 /// A look at the process's environment.
-type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+type Env<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
 /// The keys of whoever runs this. Passphrases that turn out to be right are kept for as long as it
 /// lives, so that nobody is asked twice.
@@ -44,14 +45,14 @@ impl Keyring {
     /// Gathers the keys that `env` and the account have.
     ///
     /// # Errors
-    /// When a source is named and gives no key.
+    /// When a source is named and gives no key, be it that its variable is no text.
     pub fn find(env: Env<'_>) -> Result<Self, Fault> {
-        let set = |name: &str| env(name).filter(|value| !value.trim().is_empty());
-        let (keys, whence) = if let Some(text) = set("WINDLASS_KEY").map(Zeroizing::new) {
+        let set = |name: &str| Ok(text(env, name)?.filter(|value| !value.trim().is_empty()));
+        let (keys, whence) = if let Some(text) = set("WINDLASS_KEY")?.map(Zeroizing::new) {
             (parse("WINDLASS_KEY", &text)?, "WINDLASS_KEY".to_owned())
-        } else if let Some(path) = set("WINDLASS_KEY_FILE") {
+        } else if let Some(path) = set("WINDLASS_KEY_FILE")? {
             (read_key_file(Path::new(&path))?, format!("WINDLASS_KEY_FILE ({path})"))
-        } else if let Some(command) = set("WINDLASS_KEY_COMMAND") {
+        } else if let Some(command) = set("WINDLASS_KEY_COMMAND")? {
             let printed = print(&command)?;
             (parse("WINDLASS_KEY_COMMAND", &printed)?, "WINDLASS_KEY_COMMAND".to_owned())
         } else {
@@ -61,7 +62,7 @@ impl Keyring {
                 None => (vec![], "none: HOME is not set".to_owned()),
             }
         };
-        let passphrase = env("WINDLASS_PASSPHRASE").filter(|text| !text.is_empty()).map(Secret::new);
+        let passphrase = text(env, "WINDLASS_PASSPHRASE")?.filter(|text| !text.is_empty()).map(Secret::new);
         Ok(Self { keys: RefCell::new(keys), whence, passphrase })
     }
 
@@ -114,6 +115,15 @@ impl Keyring {
         }
         Ok(false)
     }
+}
+
+/// The text of a variable. One that is no text is not passed over: another source would hold.
+fn text(env: Env<'_>, name: &str) -> Result<Option<String>, Fault> {
+    let text = env(name).map(OsString::into_string).transpose();
+    text.map_err(|value| {
+        value.into_encoded_bytes().zeroize();
+        fault(name, "its value is not UTF-8 text".to_owned(), &format!("set {name} to text, or unset it"))
+    })
 }
 
 /// The key file of the account: `~/.config/windlass/key`.
@@ -235,6 +245,7 @@ fn wait(child: &mut Child) -> Result<std::process::ExitStatus, String> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::ffi::OsStringExt;
     use std::os::unix::fs::PermissionsExt;
 
     use windlass_core::settings::sealed::Random;
@@ -271,13 +282,13 @@ mod tests {
             (4, 3, "WINDLASS_KEY".into()),
         ] {
             let env = |name: &str| {
-                set[..count].iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone())
+                set[..count].iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone().into())
             };
             let ring = Keyring::find(&env).unwrap();
             assert!(ring.keys()[0].public() == key(seed).public(), "{whence}");
             assert_eq!(ring.whence(), whence);
         }
-        let none = Keyring::find(&|name| (name == "HOME").then(|| "/nowhere".to_owned())).unwrap();
+        let none = Keyring::find(&|name| (name == "HOME").then(|| "/nowhere".into())).unwrap();
         assert_eq!(none.whence(), "none: there is no /nowhere/.config/windlass/key");
     }
 
@@ -300,15 +311,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let other = dir.path().join("windlass/key");
         write(&other, 1, 0o600);
-        let said = |name: &str, value: String| {
-            let config = dir.path().display().to_string();
+        let said = |name: &str, value: OsString| {
             let env = |asked: &str| match asked {
-                "XDG_CONFIG_HOME" => Some(config.clone()),
+                "XDG_CONFIG_HOME" => Some(dir.path().into()),
                 asked => (asked == name).then(|| value.clone()),
             };
             Keyring::find(&env).err().unwrap().to_string()
         };
-        assert!(said("WINDLASS_KEY", key(1).public().to_string()).contains("this is a public key"));
+        assert!(said("WINDLASS_KEY", key(1).public().to_string().into()).contains("this is a public key"));
         assert!(said("WINDLASS_KEY", "hunter2".into()).contains("WINDLASS_KEY:1: this is not a key"));
         assert!(!said("WINDLASS_KEY", "hunter2".into()).contains("hunter2"));
         assert!(said("WINDLASS_KEY_FILE", "/nowhere".into()).contains("cannot be read"));
@@ -316,5 +326,9 @@ mod tests {
         assert!(said("WINDLASS_KEY_COMMAND", "false".into()).contains("false failed: exit status: 1"));
         assert!(said("WINDLASS_KEY_COMMAND", "true".into()).contains("there is no key in it"));
         assert!(said("WINDLASS_KEY_COMMAND", "no-such-program".into()).contains("cannot be run"));
+        for name in ["WINDLASS_KEY", "WINDLASS_KEY_FILE", "WINDLASS_KEY_COMMAND", "WINDLASS_PASSPHRASE"] {
+            let said = said(name, OsString::from_vec(b"caf\xe9".to_vec()));
+            assert_eq!(said, format!("{name}: its value is not UTF-8 text; set {name} to text, or unset it"));
+        }
     }
 }

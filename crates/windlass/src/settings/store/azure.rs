@@ -58,7 +58,8 @@ impl Azure {
                 Whose::Manifest,
                 format!("has nothing at {path}{version}"),
                 "is it there, and not deleted?",
-            )),
+            )
+            .absent_if(is_absence(&answer))),
             401 => Err(Trouble::new(
                 Whose::Deployer,
                 "refuses the credentials (HTTP 401)",
@@ -77,6 +78,12 @@ impl Azure {
             )),
         }
     }
+}
+
+/// Whether it is the vault that says so, and not what stands before it.
+fn is_absence(answer: &Answer) -> bool {
+    let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    said.pointer("/error/code").is_some_and(|code| code == "SecretNotFound")
 }
 
 fn payload(path: &str, answer: &Answer) -> Result<Payload, Trouble> {

@@ -92,7 +92,7 @@ impl Program {
         })?;
         let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         if text.is_empty() {
-            return Err(wrong("printed nothing", "is there a value at that path?"));
+            return Err(wrong("printed nothing", "is there a value at that path?").absent_if(true));
         }
         Ok(Payload::Text(Secret::new(text)))
     }

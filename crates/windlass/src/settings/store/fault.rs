@@ -23,6 +23,8 @@ pub struct StoreFault {
     pub whose: Whose,
     /// Whether the same may go well later, with nothing changed.
     pub retry: bool,
+    /// Whether the store is well, and says that there is no such value.
+    pub absent: bool,
 }
 
 impl StoreFault {
@@ -36,6 +38,7 @@ impl StoreFault {
             hint: trouble.hint,
             whose: trouble.whose,
             retry: trouble.retry,
+            absent: trouble.absent,
         }
     }
 }

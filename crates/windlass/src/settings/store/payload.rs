@@ -84,7 +84,7 @@ fn pick(fields: &Fields, path: &str, field: &str) -> Result<Secret, Trouble> {
                 true => "there is no field at all; store one".to_owned(),
                 false => format!("there is {}", listed(fields)),
             };
-            Err(Trouble::new(Whose::Manifest, what, hint))
+            Err(Trouble::new(Whose::Manifest, what, hint).absent_if(true))
         }
     }
 }

@@ -59,7 +59,8 @@ impl Vault {
                     "is it there, not deleted, and is the engine mounted at `mount` ({}) of version {}?",
                     self.mount, self.version
                 ),
-            )),
+            )
+            .absent_if(is_absence(&answer))),
             403 => Err(Trouble::new(
                 Whose::Deployer,
                 format!("refuses to show {}/{path} (HTTP 403)", self.mount),
@@ -103,6 +104,13 @@ fn with<'a>(request: Request<'a>, namespace: Option<&HeaderValue>) -> Request<'a
         Some(namespace) => request.header("x-vault-namespace", namespace.clone()),
         None => request,
     }
+}
+
+/// Whether Vault found nothing at a path. Where there is no such engine it says so among the errors.
+fn is_absence(answer: &Answer) -> bool {
+    let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let errors = said.get("errors").and_then(serde_json::Value::as_array);
+    errors.map_or(said.get("data").is_some(), Vec::is_empty)
 }
 
 fn no_address() -> Trouble {

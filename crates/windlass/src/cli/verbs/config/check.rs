@@ -10,6 +10,7 @@ use crate::cli::context::{Context, Project, complain, print_line};
 use crate::cli::failure::{Failure, USAGE};
 use crate::cli::rotation;
 use crate::project::diag as project_diag;
+use crate::project::keys::{self as project_keys, Kept, KeyFile};
 use crate::project::version;
 use crate::settings::{Found, fault_to_json};
 
@@ -53,6 +54,48 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     let warnings = found.assembled.warnings.iter().cloned();
     findings.extend(warnings.map(|fault| plain("doubtful", Severity::Warning, fault)));
     findings.extend(kept(project).into_iter().map(|fault| plain("kept-by-git", Severity::Warning, fault)));
+    findings.extend(keys(project));
+    findings
+}
+
+/// Private keys that others than their owner can get at.
+fn keys(project: &Project) -> Vec<Finding> {
+    let mut findings = vec![];
+    for KeyFile { name, kept, mode } in project_keys::find(&project.directory) {
+        let mut warn = |code, message: String, help: String| {
+            let fault = Fault { file: name.clone(), line: 0, column: 0, message, help };
+            findings.push(Finding { code, severity: Severity::Warning, setting: String::new(), fault });
+        };
+        let another = "make another key and exchange the two with windlass secrets recipients";
+        match kept {
+            Some(Kept::Now) => warn(
+                "kept-by-git",
+                "a private key is in it, and git keeps it: everybody who has the source can read what is \
+                 encrypted for it"
+                    .to_owned(),
+                format!("run: git rm --cached {name}, add it to .gitignore, and {another}"),
+            ),
+            Some(Kept::Once) => warn(
+                "kept-by-git",
+                "a private key was in it once, and git's history still has it".to_owned(),
+                another.to_owned(),
+            ),
+            Some(Kept::Soon) => warn(
+                "kept-by-git",
+                "a private key is in it, git does not ignore it, and the next `git add .` takes it"
+                    .to_owned(),
+                format!("keep it elsewhere, or add it to .gitignore: echo {name} >> .gitignore"),
+            ),
+            None => {}
+        }
+        if let Some(mode) = mode.filter(|mode| mode & 0o077 != 0) {
+            warn(
+                "doubtful",
+                format!("a private key is in it, and other accounts may read it (mode {mode:04o})"),
+                format!("run: chmod 600 {name}; if others may have read it, {another}"),
+            );
+        }
+    }
     findings
 }
 

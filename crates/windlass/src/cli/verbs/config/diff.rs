@@ -8,7 +8,7 @@ use windlass_core::settings::Text;
 use super::shown::{Shown, Viewer};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::verbs::request;
+use crate::settings::Found;
 
 /// A setting that differs.
 #[derive(Debug, serde::Serialize)]
@@ -28,13 +28,15 @@ pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Fail
     let (of_left, of_right) = (settings(left)?, settings(right)?);
     context.tell_unstored(&of_left);
     context.tell_unstored(&of_right);
-    // One key for both; what it makes means nothing beyond this answer.
-    let viewer = Viewer::with_key(&project, request::new_key()?);
+    // Each under its own environment's key, as `config` shows it: only what differs is listed, so that nobody
+    // has to compare the two.
+    let viewer = |environment: &str| Ok(Viewer::of(&project, &project.layout_of(environment)?));
+    let (viewer_of_left, viewer_of_right) = (viewer(left)?, viewer(right)?);
     let names: IndexSet<&String> =
         of_left.assembled.settings.keys().chain(of_right.assembled.settings.keys()).collect();
     let mut differences = vec![];
     for name in names {
-        let value = |found: &crate::settings::Found| {
+        let value = |found: &Found, viewer: &Viewer| {
             let resolved = found.assembled.settings.get(name)?;
             let same = match &resolved.value.text {
                 Text::Known(secret) => secret.fingerprint(&[0; 32]),
@@ -42,7 +44,7 @@ pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Fail
             };
             Some((same, viewer.show(found.declared.get(name), &resolved.value)))
         };
-        let (left, right) = (value(&of_left), value(&of_right));
+        let (left, right) = (value(&of_left, &viewer_of_left), value(&of_right, &viewer_of_right));
         if left.as_ref().map(|(same, _)| same) != right.as_ref().map(|(same, _)| same) {
             let (left, right) = (left.map(|(_, shown)| shown), right.map(|(_, shown)| shown));
             differences.push(Difference { name: name.clone(), left, right });

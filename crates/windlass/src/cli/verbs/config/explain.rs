@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         return Err(Failure::usage(format!("there is no setting {name:?} in {environment}"), hint));
     }
     context.tell_unstored(&found);
-    let viewer = Viewer::of(&project);
+    let viewer = Viewer::of(&project, &project.layout);
     let holds = resolved.map(|resolved| viewer.show(declared, &resolved.value));
     let overruled: Vec<Shown> = resolved
         .iter()
@@ -40,6 +40,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         .zip(resolved.and_then(|resolved| resolved.value.text.known()))
         .and_then(|(declared, value)| declared.check(value).err());
     let asked = LAYERS.map(|layer| layer.replace("ENVIRONMENT", environment));
+    let defaulted = found.unstored.defaulted.get(name);
     let receivers = declared.and_then(|declared| declared.services.clone());
     let document = serde_json::json!({
         "name": name,
@@ -48,6 +49,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         "help": declared.and_then(|declared| declared.help.clone()),
         "secret": declared.is_none_or(|declared| declared.secret),
         "from": declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
+        "default_because": defaulted,
         "holds": holds,
         "overruled": overruled,
         "services": receivers,
@@ -63,6 +65,9 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         }
         if let Some(place) = declared.and_then(|declared| declared.from.as_ref()) {
             let _ = writeln!(text, "store     {place}");
+        }
+        if let Some(said) = defaulted {
+            let _ = writeln!(text, "default   because {said}");
         }
         match &holds {
             Some(shown) => {

@@ -28,7 +28,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
     context.tell_unstored(&found);
-    let viewer = Viewer::of(&project);
+    let viewer = Viewer::of(&project, &project.layout);
     let undeclared = found.assembled.settings.keys().filter(|name| !found.declared.contains_key(*name));
     let rows: Vec<Row> = found
         .declared

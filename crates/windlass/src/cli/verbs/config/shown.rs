@@ -6,6 +6,7 @@ use windlass_core::settings::{Declared, Provenance, Text, Value};
 
 use crate::cli::context::Project;
 use crate::host;
+use crate::layout::Layout;
 
 /// How many characters of a value a line of text shows.
 const LONGEST: usize = 60;
@@ -33,13 +34,9 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    pub(super) fn of(project: &Project) -> Self {
-        Self { key: host::fingerprint_key(&project.layout), manifest: project.file.clone() }
-    }
-
-    /// The same with a key, so that two environments can be compared.
-    pub(super) fn with_key(project: &Project, key: FingerprintKey) -> Self {
-        Self { key: Some(key), manifest: project.file.clone() }
+    /// As the environment in `layout` shows them.
+    pub(super) fn of(project: &Project, layout: &Layout) -> Self {
+        Self { key: host::fingerprint_key(layout), manifest: project.file.clone() }
     }
 
     pub(super) fn show(&self, declared: Option<&Declared>, value: &Value) -> Shown {

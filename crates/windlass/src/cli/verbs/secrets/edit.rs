@@ -100,10 +100,15 @@ fn edited(scratch: &Scratch, text: &str) -> Result<Values, Failure> {
         call_editor(scratch.path())?;
         let bytes = scratch.read(LARGEST_FILE as u64).map_err(|error| failed("read", error))?;
         let faults = match std::str::from_utf8(&bytes) {
-            Ok(text) => match parse("secrets.env", text) {
-                Ok(values) => return Ok(values),
-                Err(faults) => faults,
-            },
+            Ok(text) => {
+                let Read { values, mut faults, valueless } = parse("secrets.env", text);
+                faults.extend(valueless);
+                if faults.is_empty() {
+                    return Ok(values);
+                }
+                faults.sort_by_key(|fault| fault.line);
+                faults
+            }
             Err(_) => vec![Fault {
                 file: "secrets.env".to_owned(),
                 line: 0,
@@ -119,15 +124,22 @@ fn edited(scratch: &Scratch, text: &str) -> Result<Values, Failure> {
     }
 }
 
-/// The values of a `.env` text. What is only doubtful elsewhere is a fault here: a dollar sign that
-/// vanishes would change a password.
-pub(super) fn parse(file: &str, text: &str) -> Result<Values, Vec<Fault>> {
+/// What a `.env` text says.
+pub(super) struct Read {
+    pub(super) values: Values,
+    /// What is only doubtful elsewhere is a fault here: a dollar sign that vanishes would change a password.
+    pub(super) faults: Vec<Fault>,
+    /// Lines that give no value.
+    pub(super) valueless: Vec<Fault>,
+}
+
+pub(super) fn parse(file: &str, text: &str) -> Read {
     let parsed = dotenv::parse(file, text, &|_| None, &|_| None);
-    let faults: Vec<Fault> = parsed.faults.into_iter().chain(parsed.warnings).collect();
-    if !faults.is_empty() {
-        return Err(faults);
+    Read {
+        values: parsed.entries.into_iter().map(|entry| (entry.name, entry.value)).collect(),
+        faults: parsed.faults.into_iter().chain(parsed.warnings).collect(),
+        valueless: parsed.unfit.into_iter().chain(parsed.bare).collect(),
     }
-    Ok(parsed.entries.into_iter().map(|entry| (entry.name, entry.value)).collect())
 }
 
 fn difference(before: &Values, after: &Values) -> Difference {

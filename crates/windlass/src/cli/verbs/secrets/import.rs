@@ -93,8 +93,12 @@ fn read(context: &Context, args: &Import) -> Result<Foreign, Failure> {
 }
 
 fn dotenv(context: &Context, path: &Path, text: &str) -> Result<Foreign, Failure> {
-    let values = edit::parse(&path.display().to_string(), text).map_err(|faults| told(context, &faults))?;
-    Ok(Foreign { values, not_read: vec![] })
+    let read = edit::parse(&path.display().to_string(), text);
+    if !read.faults.is_empty() {
+        return Err(told(context, &read.faults));
+    }
+    let not_read = read.valueless.iter().map(|fault| format!("line {}: {}", fault.line, fault.message));
+    Ok(Foreign { values: read.values, not_read: not_read.collect() })
 }
 
 /// How what sops has decrypted is written.

@@ -43,7 +43,7 @@ fn show(context: &Context) -> Result<u8, Failure> {
 
 /// Makes the account's own key.
 pub(super) fn of_the_account() -> Result<(Identity, PathBuf), Failure> {
-    let path = default_key_file(&|name| std::env::var(name).ok()).ok_or_else(|| {
+    let path = default_key_file(&|name| std::env::var_os(name)).ok_or_else(|| {
         Failure::failed(
             "there is no place for a key: HOME is not set",
             "name a file: windlass secrets keygen FILE",

@@ -1,17 +1,19 @@
 //! `windlass secrets recipients`
 
+use std::ffi::OsString;
 use std::io;
 
 use serde_json::json;
 use windlass_core::settings::Secret;
-use windlass_core::settings::sealed::{Document, PublicKey, Stretch};
+use windlass_core::settings::sealed::{Document, Identity, PublicKey, Refused, Stretch};
 
+use super::repair::ask;
 use super::table::table;
 use super::{commit_hint, keyring, listed, missing, place, told, trouble};
 use crate::cli::args::secrets::AddRecipient;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::settings::sealed::{can_prompt, fresh_random, prompt_secret, today};
+use crate::settings::sealed::{Keyring, can_prompt, fresh_random, prompt_secret, today};
 
 /// Shorter passphrases are guessed, however slow guessing is made.
 const SHORTEST: usize = 12;
@@ -94,7 +96,11 @@ fn public_key(text: &str) -> Result<PublicKey, Failure> {
 }
 
 fn new_passphrase() -> Result<Secret, Failure> {
-    let given = std::env::var("WINDLASS_NEW_PASSPHRASE").ok().map(Secret::new);
+    const GIVEN: &str = "WINDLASS_NEW_PASSPHRASE";
+    let given = std::env::var_os(GIVEN).map(OsString::into_string).transpose();
+    let given = given
+        .map_err(|_| Failure::usage(format!("{GIVEN} is not UTF-8 text"), "a passphrase is a text"))?
+        .map(Secret::new);
     let passphrase = match given {
         Some(passphrase) => passphrase,
         None if can_prompt() => typed_passphrase()?,
@@ -130,10 +136,15 @@ fn typed_passphrase() -> Result<Secret, Failure> {
 
 pub(super) fn remove(context: &Context, name: &str) -> Result<u8, Failure> {
     let place = place(context)?;
+    let keyring = keyring(context)?;
     let changed = place
-        .change(keyring(context)?, |editing, random| {
+        .change(keyring, |editing, random| {
             editing.remove(name, random)?;
-            Ok(editing.values().keys().map(ToString::to_string).collect::<Vec<_>>())
+            let known = editing.values().keys().map(ToString::to_string).collect::<Vec<_>>();
+            if !context.options.yes && is_shut_out(keyring, editing.document()) {
+                agree_to_be_shut_out(name, &place.file(), editing.document(), &known)?;
+            }
+            Ok(known)
         })
         .map_err(|why| trouble(context, &place, why))?;
     let known = changed.answer;
@@ -152,4 +163,26 @@ pub(super) fn remove(context: &Context, name: &str) -> Result<u8, Failure> {
         )
     });
     Ok(0)
+}
+
+/// Whether none of the keys that are here is a recipient's.
+fn is_shut_out(keyring: &Keyring, document: &Document) -> bool {
+    let own: Vec<PublicKey> = keyring.keys().iter().map(Identity::public).collect();
+    !document.recipients.iter().any(|recipient| own.contains(&recipient.public))
+}
+
+/// Nobody who stays need be there, or have kept their key.
+fn agree_to_be_shut_out(name: &str, file: &str, left: &Document, known: &[String]) -> Result<(), Refused> {
+    let lost = format!(
+        "{name} is whom you read {file} as here: without that key you cannot read or change it any more ({})",
+        listed(known)
+    );
+    if ask(&format!("{lost}. Remove it all the same? [y/N] ")) {
+        return Ok(());
+    }
+    let others: Vec<String> = left.recipients.iter().map(|recipient| recipient.name.clone()).collect();
+    Err(Refused {
+        message: lost,
+        help: format!("say --yes if that is meant: then only {} can read it", listed(&others)),
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Read};
 
+use windlass_core::manifest;
 use windlass_core::settings::Secret;
 use windlass_core::settings::sealed::LARGEST_VALUE;
 use zeroize::Zeroizing;
@@ -28,8 +29,12 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     });
     let changed = changed.map_err(|why| trouble(context, &place, why))?;
     let (differs, is_new) = changed.answer;
+    let unknown = unknown(context, &args.name);
+    if let Some(help) = &unknown {
+        context.say(&format!("warning: {} is declared nowhere in the manifest; {help}", args.name));
+    }
     let document = serde_json::json!({
-        "name": args.name, "file": place.file(), "changed": differs, "new": is_new,
+        "name": args.name, "file": place.file(), "changed": differs, "new": is_new, "declared": unknown.is_none(),
         "epoch": changed.written.as_ref().map(|version| version.epoch),
     });
     context.print(&document, || match (differs, is_new) {
@@ -38,6 +43,25 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
         (true, false) => format!("Changed {} in {}. {}", args.name, place.file(), commit_hint(&place)),
     });
     Ok(0)
+}
+
+/// What to do about a name that the manifest does not know. A manifest that is faulty is told
+/// of by others.
+fn unknown(context: &Context, name: &str) -> Option<String> {
+    let text = std::fs::read_to_string(context.manifest_path().ok()?).ok()?;
+    let (manifest, _) = manifest::load(&text);
+    let (manifest, environment) = (manifest?, context.options.environment.as_str());
+    if !manifest.environments().iter().any(|known| known == environment) {
+        return None;
+    }
+    let declared = manifest.settings(environment);
+    if declared.contains_key(name) || manifest.refers_to_setting(environment, name) {
+        return None;
+    }
+    Some(match manifest::nearest(name, declared.keys().map(String::as_str)) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => "declare it under [settings]".to_owned(),
+    })
 }
 
 /// The value that is given on standard input, or typed.

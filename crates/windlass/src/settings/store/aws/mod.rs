@@ -118,7 +118,8 @@ impl Aws {
                     "is it there, not scheduled for deletion, and in {}?",
                     self.region_of(path).unwrap_or("the region")
                 ),
-            ),
+            )
+            .absent_if(true),
             "AccessDeniedException" => Trouble::new(
                 Whose::Deployer,
                 format!("refuses to show {path} (access denied)"),

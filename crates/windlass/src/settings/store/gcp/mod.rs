@@ -61,7 +61,8 @@ impl Gcp {
                 Whose::Manifest,
                 format!("has nothing at {name} in version {version}"),
                 "is the project right, and is there a version of it?",
-            )),
+            )
+            .absent_if(is_absence(&answer))),
             400 => Err(Trouble::new(
                 Whose::Manifest,
                 format!("cannot show {name} in version {version} (HTTP 400)"),
@@ -84,6 +85,12 @@ impl Gcp {
             )),
         }
     }
+}
+
+/// Whether it is Secret Manager that says so, and not what stands before it.
+fn is_absence(answer: &Answer) -> bool {
+    let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    said.pointer("/error/status").is_some_and(|status| status == "NOT_FOUND")
 }
 
 fn payload(path: &str, answer: &Answer) -> Result<Payload, Trouble> {
