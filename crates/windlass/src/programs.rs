@@ -1,11 +1,16 @@
 //! Looking for programs where the system does.
 
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+/// Where programs are looked for when nobody says where.
+pub(crate) const USUAL: &str = "/usr/local/bin:/usr/bin:/bin";
+
 /// The directories of `PATH`.
 pub(crate) fn path() -> Vec<PathBuf> {
-    std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
+    let path = std::env::var_os("PATH").unwrap_or_else(|| OsString::from(USUAL));
+    std::env::split_paths(&path).collect()
 }
 
 /// Whether `program`, named without a directory, is in one of `PATH`.

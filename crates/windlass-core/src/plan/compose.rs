@@ -96,7 +96,7 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         run_jobs(&mut script, &plan.spec, &jobs);
         let active = active.filter(|a| !a.stopped);
         let old = active.map(|a| traffic_of(&a.spec, a.release, &a.instances)).unwrap_or_default();
-        let fit = active.map(|a| traffic_of(&a.spec, a.release, &observed.running_of(a))).unwrap_or_default();
+        let fit = of_those_that_run(&old, observed);
         let rollout = Rollout { plan: &plan, fates: &fates, old, fit };
         rollout.write(&mut script);
         retire(&mut script, &plan, &fates, &gone, observed);
@@ -260,6 +260,16 @@ pub(super) fn traffic_of(
         pools: pools.map(|(name, ids)| (name.clone(), ids.clone())).collect(),
         fallback: IndexMap::new(),
     }
+}
+
+/// The same without the copies that do not run. A service that has none left is still one that is meant
+/// to run.
+fn of_those_that_run(traffic: &Traffic, observed: &Observed) -> Traffic {
+    let mut fit = traffic.clone();
+    for ids in fit.pools.values_mut() {
+        ids.retain(|id| observed.runs(id));
+    }
+    fit
 }
 
 /// After the commit: jobs that come last, and an end to what is no longer needed.

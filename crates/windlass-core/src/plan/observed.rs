@@ -95,13 +95,11 @@ impl Observed {
         digest::of(&(active, &self.instances, &self.resources, done, &self.unrevoked))
     }
 
-    /// The instances of a release that run. A run that got stuck may have left some that could not be
-    /// started again: nothing may count on them.
+    /// Whether a copy runs. One of the active release may not: a run that got stuck may have left some
+    /// that could not be started again.
     #[must_use]
-    pub fn running_of(&self, active: &Activation) -> IndexMap<Name, Vec<InstanceId>> {
-        let runs = |id: &&InstanceId| self.instances.iter().any(|i| i.running && i.id == **id);
-        let services = active.instances.iter();
-        services.map(|(name, ids)| (name.clone(), ids.iter().filter(runs).cloned().collect())).collect()
+    pub fn runs(&self, id: &InstanceId) -> bool {
+        self.instances.iter().any(|instance| instance.running && instance.id == *id)
     }
 
     /// The running instances of a service.

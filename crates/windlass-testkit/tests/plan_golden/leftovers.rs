@@ -1,11 +1,11 @@
 //! What an unfinished run left behind.
 
 use windlass_core::plan::{Action, Observed, ObservedInstance, plan, service_digest};
-use windlass_core::spec::{Spec, Strategy};
-use windlass_testkit::sample::{command, name, source};
+use windlass_core::spec::{Service, Spec, Strategy};
+use windlass_testkit::sample::{command, name, shop, source, web};
 use windlass_testkit::world::World;
 
-use crate::kit::{deploy, running, service, shown};
+use crate::kit::{deploy, deployed, running, service, shown};
 
 /// What is seen after a deploy of `spec` that was never finished: its first copy of web is left.
 fn left_by_a_deploy(spec: &Spec, world: &mut World, seen: &Observed, alone: bool) -> Observed {
@@ -101,4 +101,25 @@ fn copies_that_do_not_run_get_no_requests_but_stay_what_is_gone_back_to() {
 6 start 4 send requests to web.r2.1, web.r2.2 -> send requests to web.r1.1, web.r1.2
 8 switch 6 send requests to web.r2.1, web.r2.2 -> send requests to web.r2.1, web.r2.2
 ");
+}
+
+/// Requests for what has given up are held until its new copies are there, whoever moves before them.
+#[test]
+fn a_service_without_a_copy_that_runs_is_not_one_that_was_stopped() {
+    let mut spec = shop();
+    spec.services.insert(name("api"), Service { strategy: Strategy::Recreate, ..web("answer") });
+    spec.services.insert(name("web"), web("serve"));
+    let (mut other, _, mut seen) = deployed(spec);
+    for (of, mended) in [("api", "answer --well"), ("web", "serve --well")] {
+        service(&mut other, of).command = command(mended);
+    }
+    seen.instances.retain(|instance| instance.id.service.as_str() != "web");
+    let plan = plan(&deploy(&other, "one"), &seen).unwrap();
+    assert!(!shown(&plan).contains("refuse"), "{}", shown(&plan));
+    let switches = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::SwitchTraffic { traffic } => Some(traffic),
+        _ => None,
+    });
+    assert!(switches.clone().count() >= 2);
+    assert!(switches.into_iter().all(|traffic| traffic.pools.contains_key(&name("web"))));
 }

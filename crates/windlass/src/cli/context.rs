@@ -247,9 +247,11 @@ impl Context {
         let env = |name: &str| std::env::var(name).ok();
         let (sealed, version) = sealed::layer(&project.directory, environment, || self.keyring())?.unzip();
         let unstored = RefCell::new(Unstored::default());
-        let stores = |wanted: &[(&str, &Place)]| {
-            self.stored.values(project, environment, &declared, wanted, &unstored)
-        };
+        // Nobody is asked over the network for a manifest that has to be mended first.
+        let nobody = Stored::new(true);
+        let stored = if project.faults.is_empty() { &self.stored } else { &nobody };
+        let stores =
+            |wanted: &[(&str, &Place)]| stored.values(project, environment, &declared, wanted, &unstored);
         let below = Below { sealed, stores: Some(&stores) };
         let assembled = settings::load(&project.directory, environment, &declared, &env, below)?;
         Ok(Found { unstored: unstored.into_inner(), assembled, declared, sealed: version })

@@ -199,7 +199,7 @@ async fn follow(
                 // A run that has just committed goes on all the same; its verdict says so.
                 complain(match state.committed {
                     false => "stopping: the run goes back (once more to leave it alone)",
-                    true => "it is live already; the rest is cleaned up (once more to leave it alone)",
+                    true => "nothing goes back any more; the rest is carried out (once more to leave it alone)",
                 });
                 let cancel = Ask::Cancel { run: state.run.clone().unwrap_or_default(), by: state.by.clone() };
                 let _ = transport::send(&mut writer, &cancel).await;

@@ -25,9 +25,28 @@ pub(super) fn below(project: &Path, more: &[&Path]) -> Vec<String> {
     found
 }
 
-/// The path without links, also of a file that does not exist yet.
+/// The path without links, also of what does not exist yet.
 fn real(path: &Path) -> Option<PathBuf> {
     let path = std::path::absolute(path).ok()?;
-    let directory = path.parent()?.canonicalize().ok()?;
-    path.canonicalize().ok().or_else(|| Some(directory.join(path.file_name()?)))
+    path.ancestors().find_map(|there| {
+        let rest = path.strip_prefix(there).ok()?;
+        // Joining nothing would append a slash.
+        let there = there.canonicalize().ok()?;
+        Some(if rest.as_os_str().is_empty() { there } else { there.join(rest) })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_there_yet_has_its_place_all_the_same() {
+        let project = tempfile::tempdir().unwrap();
+        let link = project.path().join("link");
+        std::os::unix::fs::symlink(".", &link).unwrap();
+        let paths = ["a/b/new.json", "link/other", "../elsewhere", "."].map(|path| project.path().join(path));
+        let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
+        assert_eq!(below(project.path(), &paths), ["a/b/new.json", "other"]);
+    }
 }

@@ -14,6 +14,8 @@ use crate::layout::{self, Layout};
 pub(super) struct Queue {
     path: PathBuf,
     names: BTreeSet<Name>,
+    /// Whether that stands on the disk.
+    is_noted: bool,
 }
 
 impl Queue {
@@ -21,7 +23,11 @@ impl Queue {
     pub(super) fn read(layout: &Layout) -> Self {
         let path = layout.state().join("cron-queue.json");
         let names = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-        Self { path, names: names.unwrap_or_default() }
+        Self { path, names: names.unwrap_or_default(), is_noted: true }
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &Name> {
+        self.names.iter()
     }
 
     pub(super) fn has(&self, name: &Name) -> bool {
@@ -32,7 +38,7 @@ impl Queue {
     pub(super) fn keep(&mut self, is_job: impl Fn(&Name) -> bool) {
         let before = self.names.len();
         self.names.retain(is_job);
-        if self.names.len() < before {
+        if self.names.len() < before || !self.is_noted {
             // What stays noted is left out again by whoever reads it.
             let _ = self.write();
         }
@@ -58,8 +64,10 @@ impl Queue {
         written.is_ok()
     }
 
-    fn write(&self) -> io::Result<()> {
-        layout::replace_file(&self.path, &serde_json::to_vec(&self.names)?, 0o600)
+    fn write(&mut self) -> io::Result<()> {
+        let written = layout::replace_file(&self.path, &serde_json::to_vec(&self.names)?, 0o600);
+        self.is_noted = written.is_ok();
+        written
     }
 }
 

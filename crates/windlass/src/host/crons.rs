@@ -26,10 +26,18 @@ impl Host {
     /// their run starts, so that none runs twice whatever dies.
     pub(super) async fn keep_time(self: &Rc<Self>) {
         let mut queue = Queue::read(&self.layout);
+        // Whoever noted that they wait may have died before it ended what they wait for.
+        for name in queue.names().filter(|name| self.is_replaced(name)) {
+            self.end_runs(name);
+        }
         loop {
-            let active = self.journal.borrow().active().ok().flatten().filter(|active| !active.stopped);
-            let crons = active.as_ref().map(|active| &active.release.spec.crons);
-            queue.keep(|name| crons.is_some_and(|crons| crons.contains_key(name)));
+            let active = self.journal.borrow().active();
+            let is_known = active.is_ok();
+            let active = active.ok().flatten().filter(|active| !active.stopped);
+            if is_known {
+                let crons = active.as_ref().map(|active| &active.release.spec.crons);
+                queue.keep(|name| crons.is_some_and(|crons| crons.contains_key(name)));
+            }
             let mut next: Option<Timestamp> = None;
             for (name, cron) in active.iter().flat_map(|active| &active.release.spec.crons) {
                 let Some(active) = &active else { continue };
@@ -85,14 +93,25 @@ impl Host {
             Action::Replace => {
                 // The other jobs' time does not stand still meanwhile: its successor waits for its end.
                 queue.put_in(name);
-                for directory in self.directories(name) {
-                    tokio::task::spawn_local(make_way(name.clone(), directory));
-                }
+                self.end_runs(name);
             }
             Action::Queue => queue.put_in(name),
             Action::Wait | Action::SkipMissed | Action::SkipRunning => {}
         }
         decision.next
+    }
+
+    /// Whether a run of the job gives way to the next one.
+    fn is_replaced(&self, name: &Name) -> bool {
+        let active = self.journal.borrow().active().ok().flatten();
+        let crons = active.map(|active| active.release.spec.crons).unwrap_or_default();
+        crons.get(name).is_some_and(|cron| cron.overlap == Overlap::Replace)
+    }
+
+    fn end_runs(&self, name: &Name) {
+        for directory in self.directories(name) {
+            tokio::task::spawn_local(make_way(name.clone(), directory));
+        }
     }
 
     /// Whether a cron job runs now.
@@ -177,7 +196,7 @@ async fn make_way(name: Name, directory: PathBuf) {
         // Gone already.
         Ok(_) | Err(RuntimeError::NoKeeper { .. }) => {}
         Err(error) => {
-            note(&format!("the run of the cron job {name} that is replaced cannot be stopped: {error}"))
+            note(&format!("the run of the cron job {name} that is replaced cannot be stopped: {error}"));
         }
     }
 }

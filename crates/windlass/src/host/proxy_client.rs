@@ -119,8 +119,15 @@ impl<'a> ProxyClient<'a> {
     /// Puts a table in force; answers how many nanoseconds requests were kept from choosing. It is
     /// written to the disk first, so that the switch itself takes no longer than asking for it.
     pub(super) async fn apply(&self, table: Table) -> Result<u64, Fault> {
-        let table = Box::new(table);
-        match self.order(&Ask::Prepare(table.clone())).await? {
+        let mut table = Box::new(table);
+        let mut prepared = self.order(&Ask::Prepare(table.clone())).await;
+        if prepared.is_err() && table.pools.values().any(|pool| pool.stopped) {
+            // A proxy of an earlier build, which could not be renewed or is not yet, knows no service
+            // that is stopped: it holds its requests for a while, as it always did.
+            table.pools.values_mut().for_each(|pool| pool.stopped = false);
+            prepared = self.order(&Ask::Prepare(table.clone())).await;
+        }
+        match prepared? {
             Answer::Prepared { .. } => {}
             _ => return Err(unasked()),
         }

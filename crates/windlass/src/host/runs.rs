@@ -110,6 +110,9 @@ impl Host {
         key: &FingerprintKey,
         by: &str,
     ) -> Result<Rc<RunHandle>, No> {
+        if self.ending.get() {
+            return Err(No::new(Refusal::Busy, "the environment goes down", "call again when it is down"));
+        }
         if let Some(open) = self.holder() {
             return Err(No::new(
                 Refusal::Busy,

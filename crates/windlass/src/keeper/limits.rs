@@ -1,6 +1,7 @@
 //! Limits: by control groups where this machine lets us, by resource limits where that is honest.
 
 use rustix::process::{Resource, Rlimit, getrlimit};
+use rustix::thread::{CapabilitySet, capabilities as capabilities_of_thread};
 use windlass_core::spec::{Limits, Spec};
 
 use super::cgroup::{Controller, Group, Place, Version};
@@ -72,9 +73,10 @@ pub fn capabilities() -> Capabilities {
     }
 }
 
-/// Root may go beyond its own limit, but not beyond the kernel's.
+/// Who may set limits as they like can go beyond its own, but not beyond the kernel's.
 fn files_max() -> Option<u64> {
-    if rustix::process::geteuid().is_root() {
+    let may = capabilities_of_thread(None);
+    if may.is_ok_and(|may| may.effective.contains(CapabilitySet::SYS_RESOURCE)) {
         return std::fs::read_to_string("/proc/sys/fs/nr_open").ok()?.trim().parse().ok();
     }
     getrlimit(Resource::Nofile).maximum
@@ -96,7 +98,7 @@ pub struct Held {
 pub fn held(spec: &Spec, here: &Capabilities) -> Vec<Held> {
     let services = spec.services.iter().map(|(name, service)| (format!("services.{name}"), &service.limits));
     let jobs = spec.jobs.iter().map(|(name, job)| (format!("jobs.{name}"), &job.limits));
-    let crons = spec.crons.iter().map(|(name, cron)| (format!("crons.{name}"), &cron.limits));
+    let crons = spec.crons.iter().map(|(name, cron)| (format!("cron.{name}"), &cron.limits));
     let mut found = Vec::new();
     let too_many = By::Nothing {
         why: "it is more than this account may allow",

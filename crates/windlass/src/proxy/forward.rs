@@ -96,7 +96,8 @@ pub(super) async fn to_pool(
             outgoing.deliver(answer, ticket).await
         }
         Err(refusal) => {
-            if refusal.status().is_server_error() {
+            // What is refused on purpose is nobody's failure.
+            if refusal.status().is_server_error() && !visit.live.pools[pool].stopped {
                 release.failed.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
                     rescue.count(&release.failed_rescued);

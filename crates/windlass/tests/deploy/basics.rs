@@ -188,12 +188,18 @@ fn going_down_leaves_the_data_unless_told_otherwise() {
 
 #[test]
 fn requests_to_a_service_that_was_stopped_are_refused_and_not_held() {
-    let sandbox = deployed(&Manifest::default());
+    let deploy = "bake = \"1s\"\nmin_requests = 5".to_owned();
+    let sandbox = deployed(&Manifest { deploy, ..Manifest::default() });
     sandbox.succeed(&["stop", "web"]);
     let reply = sandbox.get("/version");
     assert_eq!((reply.status, reply.body.trim()), (503, "503 Service Unavailable: the service is stopped"));
     sandbox.succeed(&["scale", "worker=2"]);
     assert_eq!(sandbox.get("/version").status, 503, "it stays so");
+    // Nor do those who go on asking make a failure of another service's restart.
+    let asking = Load::begin(sandbox.port);
+    sandbox.succeed(&["restart", "worker"]);
+    assert!(asking.end().failed().len() > 5);
+    assert_eq!(sandbox.succeed(&["runs", "--json"]).json()[0]["requests"]["failed"], 0);
     sandbox.succeed(&["restart", "web"]);
     assert_eq!(sandbox.get("/version").status, 200);
     let again = sandbox.succeed(&["scale", "worker=2"]).stdout;

@@ -120,7 +120,7 @@ fn a_signal_after_the_commit_is_told_that_nothing_goes_back() {
     windlass_testkit::sandbox::kill(i32::try_from(deploy.id()).unwrap(), Signal::INT);
     assert_eq!(
         lines.find(|line| !line.starts_with('[')).unwrap(),
-        "it is live already; the rest is cleaned up (once more to leave it alone)"
+        "nothing goes back any more; the rest is carried out (once more to leave it alone)"
     );
     assert!(deploy.wait().unwrap().success());
     assert_eq!(waits.join().unwrap().unwrap().status, 200);

@@ -98,7 +98,13 @@ impl Resources {
         } else {
             return None;
         };
-        if self::host(&literally(value, "$")) != host {
+        let written = literally(value, "$");
+        // Databases of Redis are numbers, and which one is meant gets lost.
+        if found.engine == Engine::Redis && path_of(&written).is_some_and(|path| path.contains('$')) {
+            let number = path_of(&plain).filter(|path| !matches!(*path, "" | "$")).unwrap_or("0");
+            notes.push(format!("takes the database {number} always, whatever the variable says"));
+        }
+        if self::host(&written) != host {
             notes.push(format!(
                 "leads to {0} always, whatever the variable says; for a server elsewhere write `url` under \
                  [environments.NAME.resources.{0}]",
@@ -260,6 +266,12 @@ impl Found {
         };
         self.engine.facts().contains(&fact).then_some(fact)
     }
+}
+
+/// The path of a URL, if it is one.
+fn path_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    Some(rest.split_once('/').map_or("", |(_, path)| path))
 }
 
 /// Whether a variable of this name holds a host.

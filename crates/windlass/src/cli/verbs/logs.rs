@@ -12,7 +12,11 @@ use crate::clock;
 const USUAL: u32 = 100;
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u8, Failure> {
-    let mut client = Client::to_look(context).await?;
+    // Who follows waits for what is to come, and must learn which secrets to mask by then.
+    let mut client = match args.follow {
+        true => Client::of_deployed(context).await?.1,
+        false => Client::to_look(context).await?,
+    };
     let one = args.of.len() == 1;
     let since = args.since.map(|since| match since {
         Since::Ago(span) => clock::wall_millis() - i64::try_from(span.as_millis()).unwrap_or(i64::MAX),

@@ -23,16 +23,19 @@ pub(super) fn look_at_commands(plan: &Plan, wrong: &mut Vec<(String, String)>) {
         commands.extend(jobs.iter().map(|(n, job)| (format!("jobs.{n}"), &job.command, &job.env)));
         commands.extend(crons.iter().map(|(n, cron)| (format!("cron.{n}"), &cron.command, &cron.env)));
     }
+    let path = programs::path();
+    // What is looked for from where it runs is there when its release is.
+    if path.iter().any(|directory| directory.is_relative()) {
+        return;
+    }
+    let shown = std::env::join_paths(&path).unwrap_or_default().to_string_lossy().into_owned();
     for (whose, command, env) in commands {
         let Some(program) = looked_for(command) else { continue };
         // One that says itself where to look knows better than we do.
         if !env.contains_key("PATH") && !programs::is_on_path(program) {
             wrong.push((
                 format!("{whose}: there is no program {program:?} in PATH"),
-                format!(
-                    "install it, or correct the command; PATH is {}",
-                    std::env::var("PATH").unwrap_or_else(|_| "not set".to_owned())
-                ),
+                format!("install it, or correct the command; PATH is {shown}"),
             ));
         }
     }

@@ -176,7 +176,7 @@ async fn spawn(
 ) -> Result<Tie, RuntimeError> {
     let unusable = |reason: String| RuntimeError::Unusable { directory: dir.to_owned(), reason };
     let mut command = Command::new(program());
-    command.arg("keeper").arg(dir).env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").envs(env);
+    command.arg("keeper").arg(dir).env_clear().env("PATH", crate::programs::USUAL).envs(env);
     // `WINDLASS_PROCESS` names the process that this one is; the kept one gets its own.
     command.env_remove("WINDLASS_PROCESS");
     command

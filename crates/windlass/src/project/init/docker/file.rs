@@ -17,6 +17,8 @@ pub(super) struct Stage {
     pub(super) user: Option<String>,
     pub(super) entry: Option<String>,
     pub(super) command: Option<String>,
+    /// Whether the command is that of the stage it was made of.
+    command_is_inherited: bool,
     pub(super) ports: Vec<u16>,
     pub(super) has_health: bool,
     pub(super) stop_signal: Option<String>,
@@ -59,7 +61,7 @@ fn from(rest: &str, stages: &[Stage]) -> Stage {
     let base = stages.iter().rev().find(|stage| stage.name.eq_ignore_ascii_case(image));
     let name = words.nth(1).unwrap_or_default().to_owned();
     // Arguments hold for the stage that declares them.
-    Stage { name, args: vec![], ..base.cloned().unwrap_or_default() }
+    Stage { name, args: vec![], command_is_inherited: true, ..base.cloned().unwrap_or_default() }
 }
 
 impl Stage {
@@ -91,8 +93,17 @@ impl Stage {
             }
             "USER" => self.user = value(self, rest),
             "STOPSIGNAL" => self.stop_signal = value(self, rest),
-            "ENTRYPOINT" => self.entry = Some(rest.to_owned()),
-            "CMD" => self.command = Some(rest.to_owned()),
+            "ENTRYPOINT" => {
+                self.entry = Some(rest.to_owned());
+                // What another program was told means nothing to this one.
+                if self.command_is_inherited {
+                    self.command = None;
+                }
+            }
+            "CMD" => {
+                self.command = Some(rest.to_owned());
+                self.command_is_inherited = false;
+            }
             "HEALTHCHECK" => self.has_health = !rest.eq_ignore_ascii_case("none"),
             "VOLUME" => {
                 let paths = list(rest, self);
@@ -245,6 +256,15 @@ mod tests {
             ]
         );
         assert_eq!(env("FROM x\nENV PATH=/opt:$PATH\n"), [("PATH".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_program_of_its_own_does_not_take_the_words_of_the_stage_before() {
+        let base = "FROM x AS base\nCMD [\"npm\", \"start\"]\nFROM base\n";
+        let stage = |rest: &str| Dockerfile::read(&format!("{base}{rest}")).stage;
+        assert_eq!(stage("").command.as_deref(), Some("[\"npm\", \"start\"]"));
+        assert_eq!(stage("ENTRYPOINT [\"node\"]\n").command, None);
+        assert_eq!(stage("CMD [\"a\"]\nENTRYPOINT [\"node\"]\n").command.as_deref(), Some("[\"a\"]"));
     }
 
     #[test]

@@ -173,6 +173,12 @@ fn moved(value: &str, paths: &Paths) -> String {
     value.split(':').map(part).collect::<Vec<_>>().join(":")
 }
 
+/// A word of a shell line; any may be the program, which without a slash is looked for on the PATH.
+fn in_line(word: &str, paths: &Paths) -> String {
+    let here = moved(word, paths);
+    if here != word && !here.contains('/') { format!("./{here}") } else { here }
+}
+
 /// Whether a variable of this name likely holds a secret.
 fn sounds_secret(key: &str) -> bool {
     let key = key.to_ascii_uppercase();
@@ -203,5 +209,11 @@ fn started(stage: &Stage, paths: &Paths, port: &mut Port) -> Option<String> {
     // The shell form: an ENTRYPOINT takes no CMD then.
     let line = parts.iter().find(|part| list(part).is_none())?;
     let line: String = line.chars().filter(|c| !c.is_control()).collect();
+    // Where words are only words; what a shell makes of the rest is not ours to guess.
+    let is_plain = !line.contains(['"', '\'', '\\', '`', '#']);
+    let line = match is_plain {
+        true => line.split(' ').map(|word| in_line(word, paths)).collect::<Vec<_>>().join(" "),
+        false => line,
+    };
     Some(draft::shell(&port.line(&line)))
 }
