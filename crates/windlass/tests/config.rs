@@ -203,6 +203,33 @@ fn a_difference_shows_both_sides_and_no_secret() {
 }
 
 #[test]
+fn a_store_that_is_another_one_elsewhere_is_asked_there() {
+    let project = Project::new();
+    project.write(
+        "windlass.toml",
+        "[app]\nname = \"shop\"\n[services.web]\ncommand = \"web\"\n\
+         [settings]\nLEVEL = { from = \"keys:level\", secret = false }\n\
+         [stores.keys]\nkind = \"command\"\ncommand = [\"cat\", \"keys-{path}\"]\n\
+         [environments.staging]\n\
+         [environments.production.stores.keys]\ncommand = [\"cat\", \"other-{path}\"]\n",
+    );
+    project.write("keys-level", "info");
+    project.write("other-level", "debug");
+    let said = project.config(&["diff", "staging", "production"]);
+    assert!(said.out.contains("staging     info") && said.out.contains("production  debug"), "{}", said.out);
+}
+
+/// It may be the rest of a value that was broken in two.
+#[test]
+fn a_line_of_the_settings_that_says_nothing_is_warned_of_and_not_shown() {
+    let project = Project::new();
+    project.write(".env", &format!("SITE=https://shop.internal\nKEY={SECRET}\ndef456\n"));
+    let said = project.config(&["check"]);
+    assert!(said.err.contains(".env:3:1: there is no = in this line"), "{}", said.err);
+    assert!(!said.err.contains("def456"), "{}", said.err);
+}
+
+#[test]
 fn a_difference_shows_the_fingerprints_that_the_list_shows() {
     let project = Project::new();
     project.write(".env.production", &format!("KEY={SECRET}-other\n"));
@@ -344,7 +371,7 @@ fn a_check_finds_private_keys_that_others_can_get_at() {
     for name in ["ci.key", "keys/old", "new.key", "ignored.key"] {
         assert_eq!(project.run(&[], &["secrets", "keygen", name]).code, 0);
     }
-    project.write(".gitignore", ".env*\nignored.key\n");
+    project.write(".gitignore", ".env*\nignored.key\n*.ignored\n");
     assert_eq!(project.run(&[], &["secrets", "keygen", "gone.key"]).code, 0);
     git(directory, &["add", "gone.key"]);
     git(directory, &["commit", "-q", "-m", "a key"]);
@@ -355,6 +382,11 @@ fn a_check_finds_private_keys_that_others_can_get_at() {
     for name in ["keys/old", "ignored.key"] {
         std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o644)).unwrap();
     }
+    // The mode is that of the file that a link leads to.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let linked = elsewhere.path().join("ci");
+    assert_eq!(project.run(&[], &["secrets", "keygen", linked.to_str().unwrap()]).code, 0);
+    std::os::unix::fs::symlink(&linked, directory.join("linked.ignored")).unwrap();
     let said = project.config(&["check"]);
     let found: Vec<&str> = said.err.lines().filter(|line| line.contains("key")).collect();
     let another = "make another key and exchange the two with windlass secrets recipients";

@@ -109,7 +109,9 @@ impl<'a> Parser<'a> {
         }
         let column = self.column(start, self.at);
         let assignment = self.rest_of_line();
-        let name = &assignment[..assignment.find(['=', ':']).unwrap_or(assignment.len())];
+        // A URL on a line of its own assigns nothing to its scheme.
+        let end = assignment.find(['=', ':']).filter(|at| !assignment[*at..].starts_with("://"));
+        let name = &assignment[..end.unwrap_or(assignment.len())];
         let name_written = name.trim_end();
         let is_bare = name.len() == assignment.len();
         if !is_name(name_written) {

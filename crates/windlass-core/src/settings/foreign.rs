@@ -36,13 +36,15 @@ pub fn json(text: &str) -> Result<Foreign, String> {
 /// What is wrong with the text; never shows a value.
 pub fn yaml(text: &str) -> Result<Foreign, String> {
     let line = |error: &serde_saphyr::Error| error.location().map_or(1, |location| location.line());
-    let options = serde_saphyr::options! { non_finite_float_policy: NonFiniteFloatPolicy::PassThrough };
-    let Pairs(mut pairs) = serde_saphyr::from_str_with_options(text, options)
+    let options = || serde_saphyr::options! { non_finite_float_policy: NonFiniteFloatPolicy::PassThrough };
+    let Pairs(mut pairs) = serde_saphyr::from_str_with_options(text, options())
         .map_err(|error| format!("it is not a mapping of YAML (line {})", line(&error)))?;
     // Only who asks for a text is told how a number is written, and only who does not ask for one what
     // is none.
     let typed = pairs.iter().map(|(_, value)| value.is_typed()).collect();
-    let written = serde_saphyr::with_deserializer_from_str(text, |yaml| Written(typed).deserialize(yaml));
+    let written = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |yaml| {
+        Written(typed).deserialize(yaml)
+    });
     let written = written
         .map_err(|error| format!("a value has a tag such as !!int (line {}): remove it", line(&error)))?;
     for ((_, value), written) in pairs.iter_mut().zip(written) {
@@ -285,6 +287,8 @@ mod tests {
         let more = "A: &port 0x10\nB: *port\nC: !!str 010\nD: {x: 010}\n010: x\nE: 007\n";
         let read = yaml(more).unwrap();
         assert_eq!(shown(&read), ["A=0x10", "B=0x10", "C=010", "E=007"], "{:?}", read.not_read);
+        let nested = yaml("A: x\nlimits: {max: .inf}\n").unwrap();
+        assert_eq!((shown(&nested), nested.not_read.len()), (vec!["A=x".to_owned()], 1));
         let tagged = "A: 1\nB: !!int 10\n";
         assert_eq!(yaml(tagged).unwrap_err(), "a value has a tag such as !!int (line 2): remove it");
     }

@@ -274,7 +274,11 @@ impl Sandbox {
     /// The application's processes of this kind: web, worker, scheduler, job.
     #[must_use]
     pub fn running(&self, kind: &str) -> Vec<Process> {
-        self.processes().into_iter().filter(|process| process.is("fixture", kind)).collect()
+        let found: Vec<Process> =
+            self.processes().into_iter().filter(|process| process.is("fixture", kind)).collect();
+        // What is about to become another program, such as psql, still looks like the one that started it.
+        let is_started = |process: &Process| found.iter().any(|other| other.pid == process.parent);
+        found.iter().filter(|process| !is_started(process)).cloned().collect()
     }
 
     /// Takes everything down and checks that nothing is left, neither processes nor data.

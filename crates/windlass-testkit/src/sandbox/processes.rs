@@ -9,6 +9,8 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 pub struct Process {
     /// Its id.
     pub pid: i32,
+    /// Who started it, or has it since that ended.
+    pub parent: i32,
     /// Its arguments.
     pub argv: Vec<String>,
     /// Its environment.
@@ -37,7 +39,8 @@ pub fn processes(below: &Path) -> Vec<Process> {
             let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
             words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
         };
-        let process = Process { pid, argv: words("cmdline"), env: words("environ") };
+        let parent = stat(pid).and_then(|fields| fields.split(' ').nth(1)?.parse().ok()).unwrap_or_default();
+        let process = Process { pid, parent, argv: words("cmdline"), env: words("environ") };
         let names = process.argv.iter().chain(&process.env).any(|word| word.contains(below));
         if pid != own && names && lives(pid) {
             found.push(process);
@@ -49,8 +52,13 @@ pub fn processes(below: &Path) -> Vec<Process> {
 /// Whether a process runs; one that has ended and was not yet taken notice of does not.
 #[must_use]
 pub fn lives(pid: i32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat[stat.rfind(')').unwrap_or(0)..].starts_with(") Z"))
+    stat(pid).is_some_and(|fields| !fields.starts_with('Z'))
+}
+
+/// What the kernel says of a process behind its name: its state, its parent, and so on.
+fn stat(pid: i32) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Some(stat[stat.rfind(')')? + 1..].trim_start().to_owned())
 }
 
 /// Sends a signal; a process that has gone already is no failure.

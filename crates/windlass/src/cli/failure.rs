@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use serde::Serialize;
 
 /// Failed, and nothing changed.
@@ -51,6 +51,12 @@ impl Failure {
         if matches!(error.kind(), DisplayHelpOnMissingArgumentOrSubcommand | MissingSubcommand) {
             return Self::usage("the verb is missing", "see windlass --help");
         }
+        if gives_a_value(error) {
+            return Self::usage(
+                "there is an argument too many, which is not shown: it may be a secret",
+                "a value is given on standard input, or typed; see --help",
+            );
+        }
         let text = error.render().to_string();
         let (message, rest) = text.split_once("\n\n").unwrap_or((&text, ""));
         let message = in_a_line(message.strip_prefix("error: ").unwrap_or(message), " ");
@@ -77,6 +83,12 @@ impl Failure {
         }
         ExitCode::from(self.code)
     }
+}
+
+/// Whether the argument that is not expected is no option, but something that was typed after a name.
+pub(super) fn gives_a_value(error: &clap::Error) -> bool {
+    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
+    error.kind() == ErrorKind::UnknownArgument && argument.is_some_and(|argument| !argument.starts_with('-'))
 }
 
 /// The lines of `text` with `between` between them.
@@ -106,6 +118,9 @@ mod tests {
             told(&["config", "diff", "--json"]),
             r#"{"exit_code":2,"error":"the following required arguments were not provided: <LEFT> <RIGHT>","hint":"Usage: windlass config diff --json <LEFT> <RIGHT>"}"#
         );
+        let told_of_a_value = told(&["secrets", "set", "API_KEY", "hunter2", "--json"]);
+        assert!(told_of_a_value.contains("an argument too many"), "{told_of_a_value}");
+        assert!(!told_of_a_value.contains("hunter2"), "{told_of_a_value}");
         assert_eq!(
             told(&["--json"]),
             r#"{"exit_code":2,"error":"the verb is missing","hint":"see windlass --help"}"#

@@ -31,6 +31,7 @@ pub fn main() -> ExitCode {
         Err(error) if error.use_stderr() && wants_json(std::env::args_os()) => {
             return Failure::of_arguments(&error).print(true);
         }
+        Err(error) if failure::gives_a_value(&error) => return Failure::of_arguments(&error).print(false),
         Err(error) => {
             let code = if error.use_stderr() { failure::USAGE } else { 0 };
             let _ = error.print();

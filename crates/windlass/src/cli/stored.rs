@@ -12,11 +12,14 @@ use super::context::Project;
 use crate::settings::store::{Fetched, StoreFault, Surroundings, Whose, fetch};
 use crate::settings::{Answers, Unstored};
 
+type Known = HashMap<Place, Result<Secret, StoreFault>>;
+
 /// What was asked already, and what came of it.
 #[derive(Default)]
 pub(super) struct Stored {
     offline: bool,
-    answers: RefCell<HashMap<Place, Result<Secret, StoreFault>>>,
+    /// By environment, too: a store may be another one there.
+    answers: RefCell<HashMap<String, Known>>,
 }
 
 impl Stored {
@@ -41,10 +44,11 @@ impl Stored {
         }
         self.ask(project, environment, wanted);
         let answers = self.answers.borrow();
+        let known = answers.get(environment);
         let mut found = Answers::default();
         let mut faults: Vec<(&StoreFault, Vec<&str>)> = Vec::new();
         for (name, place) in wanted {
-            match answers.get(*place) {
+            match known.and_then(|known| known.get(*place)) {
                 Some(Ok(value)) => {
                     found.values.insert((*name).to_owned(), (value.clone(), place.to_string()));
                 }
@@ -67,6 +71,7 @@ impl Stored {
 
     fn ask(&self, project: &Project, environment: &str, wanted: &[(&str, &Place)]) {
         let mut answers = self.answers.borrow_mut();
+        let answers = answers.entry(environment.to_owned()).or_default();
         let mut new: Vec<Place> = Vec::new();
         for (_, place) in wanted {
             if !answers.contains_key(*place) && !new.contains(place) {

@@ -48,7 +48,12 @@ pub fn find(project: &Path) -> Vec<KeyFile> {
         let states = [(&kept, Kept::Now), (&once, Kept::Once), (&soon, Kept::Soon)];
         states.into_iter().find(|(names, _)| names.contains(name)).map(|(_, state)| state)
     };
-    let mode = |name: &String| Some(fs::symlink_metadata(project.join(name)).ok()?.mode() & 0o777);
+    // Of the file that a link leads to, and only while there is a key in it.
+    let mode = |name: &String| {
+        let path = project.join(name);
+        let facts = fs::metadata(&path).ok().filter(|_| content(&path).is_some_and(|text| has_key(&text)));
+        facts.map(|facts| facts.mode() & 0o777)
+    };
     names.into_iter().map(|name| KeyFile { kept: state(&name), mode: mode(&name), name }).collect()
 }
 
@@ -67,8 +72,18 @@ fn grep(project: &Path, among: &str) -> BTreeSet<String> {
 /// The files that git kept a key in at any time, on any branch. Only those are looked at whose names say
 /// that they are keys: a long history takes too long otherwise.
 fn once(project: &Path) -> BTreeSet<String> {
-    let history = ["log", "--all", "--relative", "--diff-filter=A", "--name-only", "--format=", "-z", "-G"];
-    let found = git(project, &[&history[..], &[&line(), "--", "*key*"]].concat());
+    let history = [
+        "log",
+        "--all",
+        "--relative",
+        "--diff-filter=AM",
+        "--no-renames",
+        "--name-only",
+        "--format=",
+        "-z",
+        "-G",
+    ];
+    let found = git(project, &[&history[..], &[&line(), "--", ":(icase)*key*"]].concat());
     found.split(['\0', '\n']).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 

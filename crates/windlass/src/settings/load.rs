@@ -94,7 +94,7 @@ fn files(
             entry.map(|entry| entry.value.expose().to_owned())
         };
         let own = dotenv::parse(&name, &text, env, &below);
-        warnings.extend(own.warnings.into_iter().chain(own.unfit));
+        warnings.extend(own.warnings.into_iter().chain(own.unfit).chain(own.bare));
         faults.extend(own.faults);
         files.insert(0, File { name, entries: own.entries });
     }

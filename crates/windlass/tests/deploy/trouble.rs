@@ -140,6 +140,24 @@ fn a_migration_that_fails() {
 }
 
 #[test]
+fn a_backup_that_fails_before_a_migration() {
+    let line = line("a_backup_that_fails_before_a_migration");
+    let backup =
+        "[jobs.backup]\ncommand = { shell = \"! grep -q backup.exit behaviour\" }\nwhen = \"before-start\"\n";
+    let sandbox = deployed(&Manifest { top: backup.into(), ..Manifest::default() });
+    let load = Load::begin(sandbox.port);
+    sandbox.behave("backup.exit");
+    let output = sandbox.fail(&["deploy"], 3);
+    load.end().assert_none_failed();
+    assert!(output.stderr.contains("the job backup failed: exit code 1"), "{output:?}");
+    assert!(sandbox.shared("migrate").contains("r1") && !sandbox.shared("migrate").contains("r2"));
+    assert_eq!((sandbox.answering(), sandbox.release()), ("r1".into(), "r1".into()));
+    assert!(!sandbox.environment().join("releases/r2").exists(), "its tree is left");
+    sandbox.down();
+    line.held("");
+}
+
+#[test]
 fn a_migration_that_hangs() {
     let line = line("a_migration_that_hangs");
     let manifest = Manifest { migrate: Some("timeout = \"500ms\"".into()), ..Manifest::default() };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::processes;
 
 /// How long one call of the program may take.
-const LONGEST: Duration = Duration::from_secs(200);
+const LONGEST: Duration = Duration::from_secs(400);
 
 /// What the program said and how it ended.
 #[derive(Debug)]

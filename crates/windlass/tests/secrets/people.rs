@@ -42,8 +42,8 @@ fn nobody_shuts_themselves_out_by_mistake() {
     let said = ada.secrets(&["recipients", "remove", "ada"]).exits(2);
     assert_eq!(
         said.err,
-        "error: ada is whom you read secrets.production.enc as here: without that key you cannot read or change it any \
-         more (A, B)\n  hint: say --yes if that is meant: then only bob can read it\n"
+        "error: ada is whom you read secrets.production.enc as here: none of the keys that were used for it opens it then \
+         (A, B)\n  hint: say --yes if that is meant: then only bob can read it\n"
     );
     assert_eq!(ada.text(), before);
     // Whoever has another key in the file may give one up.

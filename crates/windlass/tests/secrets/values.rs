@@ -54,6 +54,7 @@ fn a_name_that_nobody_declared_is_warned_of_and_kept() {
     // What it is no matter of is not looked at: the manifest need not be right.
     fs::write(&manifest, "[app\n").unwrap();
     assert_eq!(set("ANOTHER", &[]).err, "");
+    assert!(set("ANOTHER", &["--json"]).json()["declared"].is_null());
 }
 
 #[test]

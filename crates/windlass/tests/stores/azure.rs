@@ -1,6 +1,6 @@
 //! Azure Key Vault: an application's secret, an app's identity.
 
-use crate::kit::{ask, told, values};
+use crate::kit::{ask, fault, told, values};
 use crate::server::{Reply, Seen, Server};
 
 const TOKEN: &str = "tok-8b1f3c9d";
@@ -41,6 +41,8 @@ fn answer(seen: &Seen) -> Reply {
         "GET /secrets/db-password/0123abcd?api-version=7.4" => Reply::Say(200, r#"{"value":"older"}"#.into()),
         "GET /secrets/disabled?api-version=7.4" => error(403, "Forbidden"),
         "GET /secrets/strange?api-version=7.4" => Reply::Say(200, r#"{"hunter2-value":1}"#.into()),
+        "GET /secrets/elsewhere?api-version=7.4" => error(404, "VaultNotFound"),
+        "GET /secrets/page?api-version=7.4" => Reply::Say(404, "<html>".into()),
         _ => error(404, "SecretNotFound"),
     }
 }
@@ -97,6 +99,10 @@ fn what_azure_refuses_is_told_with_what_to_do() {
         ]
     };
     let right = account("sec-5d7e1a2b+/&=");
+    for (path, absent) in [("nothing", true), ("elsewhere", false), ("page", false)] {
+        let fetched = ask(&azure, &[&format!("azure:{path}")], &right);
+        assert_eq!(fault(&fetched).absent, absent, "{path}: {fetched:?}");
+    }
     for (place, env, expected) in [
         ("azure:nothing", &right, "the store azure has nothing at nothing; is it there, and not deleted?"),
         (

@@ -38,6 +38,7 @@ fn answer(seen: &Seen) -> Reply {
             }
             _ => Reply::Say(400, r#"{"error":"invalid_grant"}"#.into()),
         },
+        line if line.contains("/secrets/page/") => Reply::Say(404, "<html>".into()),
         line if line.starts_with("GET /computeMetadata/") && seen.header("metadata-flavor") != "Google" => {
             error(403)
         }

@@ -1,6 +1,6 @@
 //! Vault: tokens, AppRole, namespaces, both versions of the key-value engine.
 
-use crate::kit::{ask, ask_in, told, values};
+use crate::kit::{ask, ask_in, fault, told, values};
 use crate::server::{Reply, Seen, Server};
 
 pub(crate) const TOKEN: &str = "tok-8b1f3c9d";
@@ -29,7 +29,32 @@ pub(crate) fn answer(seen: &Seen) -> Reply {
         "/v1/secret/data/shop/db?version=1" => Reply::Say(200, secret("older")),
         "/v1/secret/data/a%20b/%C3%A9%3F" => Reply::Say(200, secret("escaped")),
         "team/v1/kv/shop" => Reply::Say(200, r#"{"data":{"password":"first engine","port":5432}}"#.into()),
+        "/v1/secret/data/no/engine" => errors(404, "no handler for route"),
+        // An engine of version 2 that is asked as if it were of version 1.
+        "/v1/secret/data/other/engine" => Reply::Say(
+            404,
+            r#"{"data":null,"warnings":["Invalid path for a versioned K/V secrets engine."]}"#.into(),
+        ),
+        "/v1/secret/data/deleted" => {
+            Reply::Say(404, r#"{"data":{"data":null,"metadata":{"destroyed":false,"version":2}}}"#.into())
+        }
+        "/v1/secret/data/a/page" => Reply::Say(404, "<html>".into()),
         _ => Reply::Say(404, r#"{"errors":[]}"#.into()),
+    }
+}
+
+#[test]
+fn only_what_vault_says_is_not_there_may_have_a_default() {
+    let server = Server::start(answer);
+    for (path, absent) in [
+        ("nothing", true),
+        ("deleted", true),
+        ("no/engine", false),
+        ("other/engine", false),
+        ("a/page", false),
+    ] {
+        let fetched = ask(&store(&server), &[&format!("vault:{path}#x")], &[("VAULT_TOKEN", TOKEN)]);
+        assert_eq!(fault(&fetched).absent, absent, "{path}: {fetched:?}");
     }
 }
 

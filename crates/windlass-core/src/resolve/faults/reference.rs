@@ -243,7 +243,8 @@ impl Visit<'_, '_> {
             )));
         };
         // What must be there and is not is told at its declaration.
-        let absent = !setting.required && !spec.settings.contains_key(key);
+        // What a store should have is told of by whoever asked it, or did not.
+        let absent = !setting.required && setting.from.is_none() && !spec.settings.contains_key(key);
         absent.then(|| {
             let message = format!("the setting {key} need not have a value, and has none to put in here");
             Diag::error("missing-setting", span.clone(), message).help(format!(

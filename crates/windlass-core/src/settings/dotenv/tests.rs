@@ -80,6 +80,8 @@ fn names_with_a_colon_and_names_by_themselves() {
     value_is("A: b=c", "b=c");
     value_is("A=b: c", "b: c");
     value_is("A:", "");
+    let url = parse(".env", "https://hooks.example/T0/secret", &|_| None, &|_| None);
+    assert!(url.entries.is_empty() && url.faults.len() == 1, "{url:?}");
     assert_eq!(
         read("HOME\nexport HOME \nUNSET\nA=$HOME"),
         [("HOME".into(), "/home/ada".into()), ("A".into(), "/home/ada".into())]

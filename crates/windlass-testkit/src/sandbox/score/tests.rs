@@ -295,6 +295,12 @@ pub const TESTS: &[Line] = &[
     line("18", "a_release_that_uses_up_its_memory", "I10", "a process grows beyond its memory limit"),
     line("16", "a_smoke_test_that_fails", "I2 I3 I10", "the release answers a smoke test wrongly"),
     line("14", "a_migration_that_fails", "I3 I6 I10", "a migration exits with 4"),
+    line(
+        "27",
+        "a_backup_that_fails_before_a_migration",
+        "I3 I6 I10",
+        "a backup, as a job that comes before the migration, exits with 1",
+    ),
     line("14", "a_migration_that_hangs", "I3 I6 I8 I10", "a migration never ends"),
     line("14", "a_build_that_fails", "I3 I10", "a build step fails"),
     line("14", "a_build_that_hangs", "I3 I8 I10", "a build step never ends"),
@@ -358,7 +364,7 @@ pub const UNCOVERED: &[(&str, &str, &str)] = &[
         "killing every process and cutting the power of a file system stand for it",
     ),
     ("21, 22", "several hosts", "one host only"),
-    ("27", "a backup step fails", "there are no backups yet"),
+    ("27", "a backup of Windlass's own fails", "there are none yet: a backup is a job of the manifest"),
     ("30", "a host key changes", "there is no remote transport yet"),
     (
         "T3, T7, T12 to T17",

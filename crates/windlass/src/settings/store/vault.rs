@@ -106,11 +106,13 @@ fn with<'a>(request: Request<'a>, namespace: Option<&HeaderValue>) -> Request<'a
     }
 }
 
-/// Whether Vault found nothing at a path. Where there is no such engine it says so among the errors.
+/// Whether Vault found nothing at a path. Where there is no such engine, or one of the other version is
+/// asked, it says so among errors or warnings; a version that was deleted is told of by its metadata.
 fn is_absence(answer: &Answer) -> bool {
     let said: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     let errors = said.get("errors").and_then(serde_json::Value::as_array);
-    errors.map_or(said.get("data").is_some(), Vec::is_empty)
+    let is_deleted = || said.pointer("/data/metadata").is_some_and(serde_json::Value::is_object);
+    errors.map_or_else(is_deleted, Vec::is_empty)
 }
 
 fn no_address() -> Trouble {

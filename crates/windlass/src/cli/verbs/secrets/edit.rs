@@ -135,10 +135,13 @@ pub(super) struct Read {
 
 pub(super) fn parse(file: &str, text: &str) -> Read {
     let parsed = dotenv::parse(file, text, &|_| None, &|_| None);
+    // No environment is looked at here.
+    let bare = parsed.bare.into_iter();
+    let bare = bare.map(|fault| Fault { message: "there is no = in this line".to_owned(), ..fault });
     Read {
         values: parsed.entries.into_iter().map(|entry| (entry.name, entry.value)).collect(),
         faults: parsed.faults.into_iter().chain(parsed.warnings).collect(),
-        valueless: parsed.unfit.into_iter().chain(parsed.bare).collect(),
+        valueless: parsed.unfit.into_iter().chain(bare).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `windlass secrets recipients`
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::io;
 
@@ -137,16 +138,28 @@ fn typed_passphrase() -> Result<Secret, Failure> {
 pub(super) fn remove(context: &Context, name: &str) -> Result<u8, Failure> {
     let place = place(context)?;
     let keyring = keyring(context)?;
-    let changed = place
-        .change(keyring, |editing, random| {
+    let asked = Cell::new(None);
+    let remove = |is_agreed: bool| {
+        place.change(keyring, |editing, random| {
             editing.remove(name, random)?;
             let known = editing.values().keys().map(ToString::to_string).collect::<Vec<_>>();
-            if !context.options.yes && is_shut_out(keyring, editing.document()) {
-                agree_to_be_shut_out(name, &place.file(), editing.document(), &known)?;
+            if !is_agreed && is_shut_out(keyring, editing.document()) {
+                let refused = shut_out(name, &place.file(), editing.document(), &known);
+                asked.set(Some(refused.message.clone()));
+                return Err(refused);
             }
             Ok(known)
         })
-        .map_err(|why| trouble(context, &place, why))?;
+    };
+    let mut changed = remove(context.options.yes);
+    // Asked while nothing is locked: a person takes their time.
+    if changed.is_err()
+        && let Some(lost) = asked.take()
+        && ask(&format!("{lost}. Remove it all the same? [y/N] "))
+    {
+        changed = remove(true);
+    }
+    let changed = changed.map_err(|why| trouble(context, &place, why))?;
     let known = changed.answer;
     let document = json!({
         "file": place.file(), "name": name, "known": known,
@@ -172,17 +185,14 @@ fn is_shut_out(keyring: &Keyring, document: &Document) -> bool {
 }
 
 /// Nobody who stays need be there, or have kept their key.
-fn agree_to_be_shut_out(name: &str, file: &str, left: &Document, known: &[String]) -> Result<(), Refused> {
-    let lost = format!(
-        "{name} is whom you read {file} as here: without that key you cannot read or change it any more ({})",
+fn shut_out(name: &str, file: &str, left: &Document, known: &[String]) -> Refused {
+    let message = format!(
+        "{name} is whom you read {file} as here: none of the keys that were used for it opens it then ({})",
         listed(known)
     );
-    if ask(&format!("{lost}. Remove it all the same? [y/N] ")) {
-        return Ok(());
-    }
     let others: Vec<String> = left.recipients.iter().map(|recipient| recipient.name.clone()).collect();
-    Err(Refused {
-        message: lost,
+    Refused {
+        message,
         help: format!("say --yes if that is meant: then only {} can read it", listed(&others)),
-    })
+    }
 }

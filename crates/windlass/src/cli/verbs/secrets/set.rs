@@ -29,12 +29,12 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     });
     let changed = changed.map_err(|why| trouble(context, &place, why))?;
     let (differs, is_new) = changed.answer;
-    let unknown = unknown(context, &args.name);
-    if let Some(help) = &unknown {
+    let declared = declared(context, &args.name);
+    if let Some(Err(help)) = &declared {
         context.say(&format!("warning: {} is declared nowhere in the manifest; {help}", args.name));
     }
     let document = serde_json::json!({
-        "name": args.name, "file": place.file(), "changed": differs, "new": is_new, "declared": unknown.is_none(),
+        "name": args.name, "file": place.file(), "changed": differs, "new": is_new, "declared": declared.as_ref().map(Result::is_ok),
         "epoch": changed.written.as_ref().map(|version| version.epoch),
     });
     context.print(&document, || match (differs, is_new) {
@@ -45,9 +45,9 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// What to do about a name that the manifest does not know. A manifest that is faulty is told
-/// of by others.
-fn unknown(context: &Context, name: &str) -> Option<String> {
+/// Whether the manifest knows the name, and if not, what to do; `None` where that cannot be said. A
+/// manifest that is faulty is told of by others.
+fn declared(context: &Context, name: &str) -> Option<Result<(), String>> {
     let text = std::fs::read_to_string(context.manifest_path().ok()?).ok()?;
     let (manifest, _) = manifest::load(&text);
     let (manifest, environment) = (manifest?, context.options.environment.as_str());
@@ -56,12 +56,12 @@ fn unknown(context: &Context, name: &str) -> Option<String> {
     }
     let declared = manifest.settings(environment);
     if declared.contains_key(name) || manifest.refers_to_setting(environment, name) {
-        return None;
+        return Some(Ok(()));
     }
-    Some(match manifest::nearest(name, declared.keys().map(String::as_str)) {
+    Some(Err(match manifest::nearest(name, declared.keys().map(String::as_str)) {
         Some(meant) => format!("did you mean {meant}?"),
         None => "declare it under [settings]".to_owned(),
-    })
+    }))
 }
 
 /// The value that is given on standard input, or typed.
