@@ -85,10 +85,14 @@ impl Failure {
     }
 }
 
-/// Whether the argument that is not expected is no option, but something that was typed after a name.
+/// Whether the argument that is not expected may be a secret: no option, but something that was typed
+/// behind a name of `windlass secrets`.
 pub(super) fn gives_a_value(error: &clap::Error) -> bool {
     let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string);
-    error.kind() == ErrorKind::UnknownArgument && argument.is_some_and(|argument| !argument.starts_with('-'))
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    error.kind() == ErrorKind::UnknownArgument
+        && usage.contains("windlass secrets ")
+        && argument.is_some_and(|argument| !argument.starts_with('-'))
 }
 
 /// The lines of `text` with `between` between them.

@@ -230,7 +230,9 @@ impl Journal {
     /// [`JournalError::File`] when it cannot be written.
     pub fn set_cron(&mut self, name: &Name, last: i64, outcome: Option<&str>) -> Result<(), JournalError> {
         self.connection.execute(
-            "INSERT OR REPLACE INTO crons VALUES (?1, ?2, ?3)",
+            // Until the run of this tick has ended, what is known is how the one before did.
+            "INSERT INTO crons VALUES (?1, ?2, ?3) \
+             ON CONFLICT (name) DO UPDATE SET last = ?2, outcome = coalesce(?3, outcome)",
             params![name.as_str(), last, outcome],
         )?;
         Ok(())

@@ -33,6 +33,26 @@ fn goes_back_when_each_answer_takes(millis: u32, bake: &str) {
     sandbox.down();
 }
 
+/// The old release answers for it meanwhile, so that not one request fails.
+#[test]
+fn a_release_that_is_not_ready_any_more_goes_back_also_where_hardly_anybody_asks() {
+    let manifest = Manifest {
+        deploy: "bake = \"4s\"".into(),
+        web:
+            "readiness = { http = \"/alive\", interval = \"100ms\", timeout = \"1s\", start_period = \"3s\", \
+              unhealthy_after = 2 }"
+                .into(),
+        ..Manifest::small()
+    };
+    let sandbox = deployed(&manifest);
+    sandbox.behave("web.dead-after:2500");
+    let output = sandbox.fail(&["deploy"], 3);
+    let expected = "no copy of web is ready at the end of the bake: ";
+    assert!(output.stderr.contains(expected) && output.stderr.contains("503"), "{output:#?}");
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.down();
+}
+
 /// No copy of the old release stands by while copies give way one by one.
 #[test]
 fn errors_that_clients_saw_are_in_the_account_of_a_deploy() {

@@ -8,6 +8,20 @@ use super::deployed;
 const FOR_EVER: &str = "10m";
 
 #[test]
+fn a_service_that_may_end_and_ended_well_holds_nobody_up() {
+    let more = "[services.prepare]\ncommand = [\"sleep\", \"0.3\"]\nsettle = \"100ms\"\n\
+                restart = { when = \"on-failure\" }\n";
+    let manifest = Manifest { more: more.into(), deploy: "bake = \"1s\"".into(), ..Manifest::small() };
+    let sandbox = deployed(&manifest);
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.answering(), "r2");
+    let status = sandbox.status();
+    assert_eq!(status["problems"], serde_json::json!([]), "{status}");
+    sandbox.down();
+}
+
+#[test]
 fn a_worker_that_ends_when_it_is_quieted_is_not_waited_for() {
     // Nobody catches this signal: the worker ends by it, and its keeper would start it again.
     let stop = format!("stop = {{ quiet = {{ signal = \"USR1\", wait = \"{FOR_EVER}\" }} }}");

@@ -29,6 +29,8 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     // The plan may lie in the project, and what this command prints may go there.
     let mut without = own_files::below(&project.directory, &[&args.plan]);
     without.extend(plan.tree.source.without.clone());
+    without.sort();
+    without.dedup();
     let (wanted, values) = context.wanted(&project, &context.specification(&project)?, &key, without)?;
     let mut client = Client::start(&project.layout).await?;
     let observed = match client.ask(&Ask::Observe).await? {

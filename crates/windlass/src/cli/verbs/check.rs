@@ -71,7 +71,8 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
             .filter(|(count, _)| *count > 0)
             .map(|(count, noun)| counted(*count, noun))
             .collect();
-        format!("{} is right: {} ({}) has {}.", project.file, spec.app, spec.environment, counts.join(", "))
+        let has = if counts.is_empty() { "nothing to run".to_owned() } else { counts.join(", ") };
+        format!("{} is right: {} ({}) has {has}.", project.file, spec.app, spec.environment)
     });
     Ok(0)
 }

@@ -63,7 +63,7 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
         let running = if cron.running { "running now; " } else { "" };
         let _ = writeln!(text, "{:20} cron: {running}next {next}; last: {last}", cron.name);
     }
-    if status.boot.is_none() && status.release.is_some() {
+    if status.boot.is_none() && status.release.is_some() && !status.stopped {
         text.push_str("\nAfter a reboot nothing starts this by itself: windlass host enable\n");
     }
     for problem in &status.problems {

@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use windlass_core::edge::Counters;
+use windlass_core::edge::{Counters, Report};
 use windlass_core::journal::Fault;
-use windlass_core::name::InstanceId;
+use windlass_core::name::{InstanceId, Name};
 use windlass_core::plan::Plan;
 use windlass_core::policy::bake::{self, Errors, Latencies, Slow};
 use windlass_core::spec::Probe;
@@ -52,6 +52,12 @@ impl Acting {
             }
             let left = whole.saturating_sub(began.elapsed());
             if left.is_zero() {
+                if let Some((service, why)) = unready(plan, &report) {
+                    return Err(Fault::new(
+                        format!("no copy of {service} is ready at the end of the bake: {why}"),
+                        BACK,
+                    ));
+                }
                 let quarters = match marks.as_slice() {
                     [half, third] => [bake::since(third, half), bake::since(&new, third)],
                     // The machine was away for most of the bake; there is nothing to compare.
@@ -109,10 +115,25 @@ impl Acting {
         let mut new = plan.instances.values().flatten().filter(|id| id.release == plan.release);
         new.find(|id| {
             let seen = process::observe(&self.host.layout.instance(id));
-            seen.is_none_or(|seen| !seen.keeper_alive || seen.has_ended() || seen.restarts() > 0)
+            // What may end, and has ended well, has done what it was for.
+            seen.is_none_or(|seen| {
+                let is_gone = !seen.keeper_alive || seen.has_ended();
+                (is_gone && !seen.ended_well()) || seen.restarts() > 0
+            })
         })
         .cloned()
     }
+}
+
+/// A service of which no new copy is ready. Whoever asked was answered by the old release, so that no
+/// request need have failed.
+fn unready(plan: &Plan, report: &Report) -> Option<(Name, String)> {
+    plan.instances.iter().find_map(|(service, ids)| {
+        let new = ids.iter().filter(|id| id.release == plan.release);
+        let seen: Vec<_> = new.filter_map(|id| report.endpoints.get(&id.to_string())).collect();
+        let first = seen.first().filter(|_| seen.iter().all(|endpoint| !endpoint.healthy))?;
+        Some((service.clone(), first.reason.clone().unwrap_or_default()))
+    })
 }
 
 /// A copy of the old release that is asked.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use windlass_core::journal::Fault;
-use windlass_core::launch::{End, Exit, Launch};
+use windlass_core::launch::Launch;
 use windlass_core::name::Name;
 use windlass_core::plan::{Plan, job_digest};
 use windlass_core::spec::{Command, Job, Undo};
@@ -93,7 +93,6 @@ impl Host {
 
     /// Whether a command that runs once ended well.
     pub(super) fn succeeded(&self, label: &str) -> bool {
-        let ended = process::observe(Path::new(&self.layout.job(label))).and_then(|seen| seen.ended());
-        ended.is_some_and(|ended| ended.end == End::Finished && ended.exit == Some(Exit::Code(0)))
+        process::observe(Path::new(&self.layout.job(label))).is_some_and(|seen| seen.ended_well())
     }
 }
