@@ -113,6 +113,14 @@ pub struct Status {
     pub note: Option<String>,
 }
 
+impl Status {
+    /// Whether it ended for good by itself, and said that it had done what it was for.
+    #[must_use]
+    pub fn ended_well(&self) -> bool {
+        self.state == ProcessState::Ended(End::Finished) && self.last_exit == Some(Exit::Code(0))
+    }
+}
+
 /// Where a process stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

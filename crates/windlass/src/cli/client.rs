@@ -99,21 +99,15 @@ impl Client {
     /// The project of this directory and a conversation with its host side, where there has been a
     /// deploy.
     pub(super) async fn of_deployed(context: &Context) -> Result<(Project, Self), Failure> {
-        let project = context.project()?;
-        if !project.layout.journal().exists() {
-            return Err(not_deployed());
-        }
+        let project = deployed(context)?;
         let client = Self::start(&project.layout).await?;
         Ok((project, client))
     }
 
     /// The same for who only looks: what rests is not woken.
     pub(super) async fn to_look(context: &Context) -> Result<Self, Failure> {
-        let project = context.project()?;
+        let project = deployed(context)?;
         let layout = &project.layout;
-        if !layout.journal().exists() {
-            return Err(not_deployed());
-        }
         if host::is_at_rest(layout) {
             let unreadable =
                 |error: std::io::Error| Failure::failed(format!("the state cannot be read: {error}"), "");
@@ -168,6 +162,12 @@ pub(super) async fn observe(layout: &Layout) -> Result<(Observed, Option<Fingerp
     }
     let observed = host::observe_at_rest(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;
     Ok((observed, host::fingerprint_key(layout)))
+}
+
+/// The project of this directory, where there has been a deploy.
+pub(super) fn deployed(context: &Context) -> Result<Project, Failure> {
+    let project = context.project()?;
+    if project.layout.journal().exists() { Ok(project) } else { Err(not_deployed()) }
 }
 
 /// Nothing was ever deployed here.

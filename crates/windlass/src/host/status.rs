@@ -1,6 +1,6 @@
 //! How everything is, for people.
 
-use windlass_core::launch::{End, Exit, ProcessState, Status};
+use windlass_core::launch::{ProcessState, Status};
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::protocol::{CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus};
 
@@ -147,10 +147,9 @@ fn problems(status: &EnvironmentStatus) -> Vec<String> {
     let mut problems = Vec::new();
     for service in status.services.iter().chain(&status.resources) {
         for instance in &service.instances {
-            let ended_well = instance.status.last_exit == Some(Exit::Code(0));
             if let ProcessState::Ended(end) = &instance.status.state
                 && service.wanted > 0
-                && !(*end == End::Finished && ended_well)
+                && !instance.status.ended_well()
             {
                 let how = instance.status.last_exit.as_ref().map(ToString::to_string).unwrap_or_default();
                 problems.push(format!("{} does not run ({end:?}: {how})", shown(&service.name, instance)));

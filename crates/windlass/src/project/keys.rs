@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use windlass_core::settings::sealed::Identity;
 use zeroize::Zeroizing;
+
+use super::git;
 
 /// More than any key file has.
 const LARGEST: u64 = 64 << 10;
@@ -59,11 +60,11 @@ pub fn find(project: &Path) -> Vec<KeyFile> {
 
 /// The files in which git sees a key, `--cached` in what it keeps and `--untracked` also in what it does not ignore.
 fn grep(project: &Path, among: &str) -> BTreeSet<String> {
-    let found = git(project, &["grep", among, "-I", "-l", "-z", "-E", "-e", &line()]);
+    let found = git::ask(project, &["grep", among, "-I", "-l", "-z", "-E", "-e", &line()]);
     let found = found.split('\0').filter(|name| !name.is_empty());
     // What only looks like a key, such as one in a text about keys, is none.
     let is_key = |name: &&str| match among {
-        "--cached" => has_key(&git(project, &["show", &format!(":./{name}")])),
+        "--cached" => has_key(&git::ask(project, &["show", &format!(":./{name}")])),
         _ => has_key(&content(&project.join(name)).unwrap_or_default()),
     };
     found.filter(is_key).map(str::to_owned).collect()
@@ -83,26 +84,13 @@ fn once(project: &Path) -> BTreeSet<String> {
         "-z",
         "-G",
     ];
-    let found = git(project, &[&history[..], &[&line(), "--", ":(icase)*key*"]].concat());
+    let found = git::ask(project, &[&history[..], &[&line(), "--", ":(icase)*key*"]].concat());
     found.split(['\0', '\n']).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 /// What the line of a key looks like, as an extended regular expression.
 fn line() -> String {
     format!("^[[:space:]]*{}[A-Za-z0-9_-]{{48}}[[:space:]]*$", Identity::PREFIX)
-}
-
-fn git(project: &Path, arguments: &[&str]) -> Zeroizing<String> {
-    let asked = Command::new("git")
-        .arg("-C")
-        .arg(project)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    Zeroizing::new(
-        asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default(),
-    )
 }
 
 /// The text of a file that is small enough for a key file.

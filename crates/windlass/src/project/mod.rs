@@ -2,6 +2,7 @@
 
 pub mod adopt;
 pub mod diag;
+mod git;
 pub mod init;
 pub mod keys;
 pub mod load;

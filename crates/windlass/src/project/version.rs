@@ -1,7 +1,8 @@
 //! Which version of its source a project has checked out.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+
+use super::git;
 
 /// A checkout's version.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,16 +16,7 @@ pub struct Version {
 /// Asks git. Without git, or outside a checkout, nothing is known, which is no fault.
 #[must_use]
 pub fn of(directory: &Path) -> Version {
-    let asked = Command::new("git")
-        .arg("-C")
-        .arg(directory)
-        .args(["status", "--porcelain=v2", "--branch", "--", "."])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let Ok(answer) = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()) else {
-        return Version::default();
-    };
+    let answer = git::ask(directory, &["status", "--porcelain=v2", "--branch", "--", "."]);
     let commit = answer.lines().find_map(|line| line.strip_prefix("# branch.oid "));
     let commit = commit.filter(|commit| commit.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned);
     let dirty = commit.is_some() && answer.lines().any(|line| !line.starts_with('#'));
@@ -58,14 +50,7 @@ pub fn unignored_settings(directory: &Path) -> Vec<String> {
 
 /// The settings files that git names in its answer; none where there is no git, or no checkout.
 fn named(directory: &Path, arguments: &[&str]) -> Vec<String> {
-    let asked = Command::new("git")
-        .arg("-C")
-        .arg(directory)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let answer = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let answer = git::ask(directory, arguments);
     // What only shows which settings there are is meant to be kept.
     let is_pattern =
         |name: &str| [".example", ".sample", ".template", ".dist"].iter().any(|end| name.ends_with(end));

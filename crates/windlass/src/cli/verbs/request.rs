@@ -5,7 +5,7 @@ use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
 use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, Values};
 use windlass_core::spec::Spec;
 
-use crate::cli::client::{Client, not_deployed, unexpected};
+use crate::cli::client::{Client, deployed, not_deployed, unexpected};
 use crate::cli::context::{Context, Project};
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow;
@@ -81,10 +81,7 @@ pub(in crate::cli) fn nothing_to_do(context: &Context, plan: &Plan) -> u8 {
 
 /// Carries out a request that changes only how the active release runs.
 pub(in crate::cli) async fn change_active(context: &Context, request: Request) -> Result<u8, Failure> {
-    let project = context.project()?;
-    if !project.layout.journal().exists() {
-        return Err(not_deployed());
-    }
+    let project = deployed(context)?;
     let wanted = |observed: &Observed, _: &FingerprintKey| {
         Ok((as_active(observed, request.clone())?, Values::default()))
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
+use windlass_core::launch::{End, Launch, ProcessState, Status};
 
 use super::ask::Ended;
 use crate::keeper::files::{self, LAUNCH, LOCK, STATUS};
@@ -46,7 +46,7 @@ impl Observation {
     /// Whether it ended for good by itself, and said that it had done what it was for.
     #[must_use]
     pub fn ended_well(&self) -> bool {
-        self.ended().is_some_and(|ended| ended.end == End::Finished && ended.exit == Some(Exit::Code(0)))
+        self.status.as_ref().is_some_and(Status::ended_well)
     }
 
     /// Whether its keeper gave it up: it will not run again unless somebody starts it.
