@@ -109,6 +109,12 @@ impl Layout {
         self.logs().join(format!("{label}.log"))
     }
 
+    /// The log of the copies of a service that a release starts.
+    #[must_use]
+    pub fn service_log(&self, service: &Name, release: ReleaseId) -> PathBuf {
+        self.log(&format!("{service}.{release}"))
+    }
+
     /// Where logs lie.
     #[must_use]
     pub fn logs(&self) -> PathBuf {

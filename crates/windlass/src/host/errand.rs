@@ -11,7 +11,7 @@ use windlass_core::units::Span;
 
 use super::Host;
 use super::fill::Subject;
-use super::instances::log;
+use super::logs;
 
 /// Something that runs once.
 pub(super) struct Errand<'a> {
@@ -60,7 +60,7 @@ impl Host {
             restart: once(),
             stop: Stop { signal: "TERM".to_owned(), grace: GRACE, quiet: None },
             limits: errand.limits.clone(),
-            log: log(&self.layout.log(errand.log)),
+            log: logs::kept(&self.layout.log(errand.log)),
             timeout: errand.timeout,
             oom_score_adj: FIRST_TO_GO,
             ..Launch::default()

@@ -6,24 +6,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use windlass_core::journal::Fault;
-use windlass_core::launch::{Launch, Log, ProcessState};
+use windlass_core::launch::{Launch, ProcessState};
 use windlass_core::name::InstanceId;
 use windlass_core::plan::Plan;
 use windlass_core::policy::health::{Gate, GateVerdict};
 use windlass_core::spec::{Check, Command, Port, Probe, Reference, Service, Stop, Template};
-use windlass_core::units::{Bytes, Span};
+use windlass_core::units::Span;
 
 use super::Host;
 use super::fill::{Fill, Subject};
 use super::identity::Identity;
+use super::logs;
 use super::quiet::running;
 use crate::health::{self, Target};
 use crate::runtime::process;
-
-/// How often a log is rotated, and how many old ones stay (HS-20: thirty days).
-pub(super) fn log(path: &std::path::Path) -> Log {
-    Log { path: path.display().to_string(), rotate_at: Bytes(64 << 20), keep: 30 }
-}
 
 /// How many lines of a log are shown when something fails.
 const TAIL: usize = 20;
@@ -71,10 +67,6 @@ impl Host {
     /// Starts an instance, unless it runs.
     pub(super) async fn start_instance(&self, identity: &Identity) -> Result<(), Fault> {
         let (launch, env) = self.launch(identity).await?;
-        if !self.lives(&identity.id) {
-            // Only messages need it: a copy must come up also where it cannot be noted.
-            let _ = super::logs::begin(&self.layout, &identity.id);
-        }
         process::start(&self.layout.instance(&identity.id), &launch, env).await.map_err(|error| {
             let mut fault = Fault::new(error.to_string(), error.hint().unwrap_or_default());
             fault.tail = self.tail(identity);
@@ -95,7 +87,7 @@ impl Host {
             restart: service.restart.clone(),
             stop: service.stop.clone(),
             limits: service.limits.clone(),
-            log: log(&self.layout.log(identity.id.service.as_str())),
+            log: logs::kept(&self.layout.service_log(&identity.id.service, identity.id.release)),
             oom_score_adj: 200,
             ..Launch::default()
         };
@@ -251,15 +243,11 @@ impl Host {
         process::is_kept(&directory) || process::observe(&directory).is_some_and(|seen| seen.process_alive)
     }
 
-    /// The end of an instance's log: what was written since it was started.
+    /// The end of an instance's log.
     pub(super) fn tail(&self, identity: &Identity) -> Vec<String> {
-        let path = self.layout.log(identity.id.service.as_str());
-        let began = super::logs::of_instance(&self.layout, &identity.id);
+        let path = self.layout.service_log(&identity.id.service, identity.id.release);
         let redactor = self.redactor(identity.id.release);
-        super::logs::tail_since(&path, began, TAIL)
-            .iter()
-            .map(|line| redactor.redact(line).into_owned())
-            .collect()
+        logs::tail(&path, TAIL).iter().map(|line| redactor.redact(line).into_owned()).collect()
     }
 }
 

@@ -12,7 +12,7 @@ use windlass_core::name::InstanceId;
 use windlass_core::spec::{Restart, RestartWhen, Stop};
 use windlass_core::units::Span;
 
-use super::instances::log;
+use super::logs;
 use super::state::{build, program};
 use crate::layout::Layout;
 use crate::runtime::process;
@@ -58,7 +58,7 @@ impl<'a> ProxyClient<'a> {
                 window: Span::from_secs(60),
             },
             stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(35), quiet: None },
-            log: log(&self.layout.log("proxy")),
+            log: logs::kept(&self.layout.log("proxy")),
             sockets: true,
             oom_score_adj: -500,
             ..Launch::default()

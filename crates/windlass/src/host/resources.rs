@@ -9,7 +9,7 @@ use windlass_core::spec::{Engine, Reference, Resource, Source, Template};
 use windlass_core::units::Span;
 
 use super::Host;
-use super::instances::log;
+use super::logs;
 use super::settings::Settings;
 use super::values;
 use crate::resource::{self, Place, Prepared};
@@ -91,7 +91,7 @@ impl Host {
             environment,
             name: name.clone(),
             directory: self.layout.resource(name),
-            log: log(&self.layout.log(name.as_str())),
+            log: logs::kept(&self.layout.log(name.as_str())),
         }
     }
 

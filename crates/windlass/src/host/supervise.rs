@@ -11,6 +11,7 @@ use windlass_core::units::Span;
 
 use super::Host;
 use super::identity::Identity;
+use super::logs;
 use super::world::Sent;
 use crate::engine::Active;
 use crate::health;
@@ -46,6 +47,7 @@ impl Host {
         tokio::task::spawn_local(async move { host.keep_time().await });
         let host = self.clone();
         tokio::task::spawn_local(async move { host.watch_storage().await });
+        tokio::task::spawn_local(logs::put_away(self.layout.clone()));
         let host = self.clone();
         tokio::task::spawn_local(async move { host.serve_health().await });
     }

@@ -1,5 +1,7 @@
 //! Whose lines are shown.
 
+use std::io::{BufRead as _, BufReader};
+
 use windlass_testkit::sandbox::Manifest;
 
 use super::deployed;
@@ -42,6 +44,44 @@ fn a_failing_start_shows_its_own_lines_only() {
     assert_eq!(whole.matches("crashing, as told").count(), 2);
     let before = sandbox.succeed(&["logs", "web", "--release", "r1"]).stdout;
     assert_eq!(before, "");
+    sandbox.down();
+}
+
+/// A service that writes all the time; a release with the file `broken` says why it fails, and fails.
+const TALKATIVE: &str = r#"
+[services.talker]
+settle = "1s"
+command = { shell = "if [ -e broken ]; then echo for want of a nail; sleep 0.3; exit 7; fi; while :; do echo $WINDLASS_RELEASE is at work; sleep 0.01; done" }
+"#;
+
+#[test]
+fn what_the_old_release_writes_does_not_hide_why_the_new_one_fails() {
+    let sandbox = deployed(&Manifest { more: TALKATIVE.to_owned(), ..Manifest::small() });
+    sandbox.write("broken", "");
+    sandbox.change();
+    let failed = sandbox.fail(&["deploy"], 3).all();
+    assert!(failed.contains("for want of a nail") && !failed.contains("is at work"), "{failed}");
+    let whole = sandbox.succeed(&["logs", "talker"]).stdout;
+    assert!(whole.contains("r1 is at work") && whole.contains("for want of a nail"), "{whole}");
+    let last = sandbox.succeed(&["logs", "talker", "-n", "2"]).stdout;
+    assert!(last.contains("r1 is at work"), "what runs is among them: {last}");
+    let none = sandbox.fail(&["logs", "talker", "--release", "r9"], 2);
+    assert!(none.stderr.contains("no copy of talker was started by r9"), "{none:?}");
+    sandbox.down();
+}
+
+#[test]
+fn whoever_follows_a_service_sees_the_next_release_too() {
+    let sandbox = deployed(&Manifest { more: TALKATIVE.to_owned(), ..Manifest::small() });
+    let mut command = sandbox.command(&["logs", "-f", "talker"]);
+    let mut follower = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line == "r1 is at work"));
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    assert!(lines.any(|line| line == "r2 is at work"));
+    follower.kill().unwrap();
+    follower.wait().unwrap();
     sandbox.down();
 }
 

@@ -23,6 +23,11 @@ impl Follow {
         Self { path: path.to_owned(), at: end(path), part: Vec::new() }
     }
 
+    /// From its beginning.
+    pub(super) fn from_start(path: &Path) -> Self {
+        Self { path: path.to_owned(), at: 0, part: Vec::new() }
+    }
+
     /// Hands on each whole line that was added.
     pub(in crate::host) fn lines(&mut self, mut line: impl FnMut(String)) {
         let Ok(bytes) = self.read() else { return };
@@ -68,6 +73,6 @@ impl Follow {
 }
 
 /// Where a log ends, counted from its birth; 0 where there is none yet.
-pub(super) fn end(path: &Path) -> u64 {
+fn end(path: &Path) -> u64 {
     File::open(path).and_then(|file| Ok(file.metadata()?.len() + log::gone(&file)?)).unwrap_or(0)
 }

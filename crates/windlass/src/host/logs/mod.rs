@@ -1,26 +1,44 @@
 //! Reading logs: what is meant by a name, what is there already, and what is added.
 //!
 //! ```text
-//! logs/web.log            what the copies of a service write, release after release; starts says
-//!                         where in it each copy began
+//! logs/web.r3.log         what the copies of a service wrote that a release started: whoever reads it
+//!                         must not get the lines of another release that runs beside it
 //! logs/r3.migrate.log     a job, a build step (r3.build.1): one log for each release
 //! logs/NAME.log           a cron job, a resource, the proxy, its requests (access), the host side
 //! ```
+//!
+//! A service's logs are shown as one. Those of earlier releases are put away by [`retire`].
 
 mod find;
 mod follow;
 mod open;
 mod past;
-mod starts;
+mod retire;
 mod tail;
 
 pub(super) use follow::Follow;
 pub(super) use open::Wanted;
-pub(super) use starts::{begin, of_instance};
-pub(super) use tail::{tail, tail_since};
+pub(super) use retire::put_away;
+pub(super) use tail::tail;
+
+use std::path::Path;
+
+use windlass_core::launch::Log;
+use windlass_core::units::Bytes;
 
 /// The longest line that is shown; the rest is left out.
 const LONGEST: usize = 16 << 10;
+
+/// The size at which a log is rotated.
+const ROTATE_AT: Bytes = Bytes(64 << 20);
+
+/// How many rotated files of a log stay; one comes every day at the least (HS-20: thirty days).
+const KEEP: u32 = 30;
+
+/// How a log is kept.
+pub(super) fn kept(path: &Path) -> Log {
+    Log { path: path.display().to_string(), rotate_at: ROTATE_AT, keep: KEEP }
+}
 
 /// A line as it may go to a terminal: without control characters, and not endless. Rotation may
 /// leave zero bytes where a line was taken out of the file.

@@ -6,10 +6,11 @@ use windlass_core::manifest::nearest;
 use windlass_core::name::ReleaseId;
 use windlass_core::protocol::Refusal;
 
-use super::past::{self, Window};
-use super::{Follow, find, starts};
+use super::past::{self, Dated, Window};
+use super::{Follow, find, retire};
 use crate::host::Host;
 use crate::host::runs::No;
+use crate::layout::Layout;
 use crate::settings::Redactor;
 
 /// What is asked for; see [`windlass_core::protocol::Ask::Logs`].
@@ -23,7 +24,22 @@ pub(in crate::host) struct Wanted {
 /// Logs that are shown.
 pub(in crate::host) struct Logs {
     past: Vec<(String, String)>,
-    followed: Vec<(String, Follow)>,
+    followed: Vec<Followed>,
+}
+
+/// What goes by one name: one log, or those of a service's releases.
+struct Source {
+    name: String,
+    labels: Vec<String>,
+    is_service: bool,
+}
+
+/// A source that is followed.
+struct Followed {
+    name: String,
+    /// Whether logs of further releases belong to it.
+    grows: bool,
+    files: Vec<(String, Follow)>,
 }
 
 impl Logs {
@@ -35,49 +51,53 @@ impl Logs {
     /// What was added since the last call.
     pub(in crate::host) fn news(&mut self, host: &Host) -> Vec<(String, String)> {
         let masks = host.masks();
+        let labels = labels(&host.layout);
         let mut news = Vec::new();
-        for (source, follow) in &mut self.followed {
-            follow.lines(|line| news.push((source.clone(), masked(&masks, line))));
+        for followed in &mut self.followed {
+            followed.take_up(&host.layout, &labels);
+            for (_, follow) in &mut followed.files {
+                follow.lines(|line| news.push((followed.name.clone(), masked(&masks, line))));
+            }
         }
         news
+    }
+}
+
+impl Followed {
+    /// From the end of what is written to now.
+    fn new(layout: &Layout, source: &Source, grows: bool) -> Self {
+        let files = source.labels.iter().map(|label| (label.clone(), Follow::from_end(&layout.log(label))));
+        Self { name: source.name.clone(), grows, files: files.collect() }
+    }
+
+    /// Takes up the logs of releases that began since, from their beginning.
+    fn take_up(&mut self, layout: &Layout, labels: &[String]) {
+        if !self.grows {
+            return;
+        }
+        for label in find::of_service(labels, &self.name) {
+            if !self.files.iter().any(|(known, _)| *known == label) {
+                let follow = Follow::from_start(&layout.log(&label));
+                self.files.push((label, follow));
+            }
+        }
     }
 }
 
 impl Host {
     /// Opens logs.
     pub(in crate::host) fn open_logs(&self, wanted: &Wanted) -> Result<Logs, No> {
-        let labels = self.labels();
-        let services = self.services_with_logs(wanted.release);
-        let asked = if wanted.of.is_empty() { &services } else { &wanted.of };
-        let mut sources = Vec::new();
-        for name in asked {
-            let found = find::meant(&labels, name, wanted.release);
-            if found.is_empty() && !wanted.of.is_empty() {
-                return Err(no_log(&labels, name, wanted.release));
-            }
-            // A service that has written nothing yet has no log, and may be followed.
-            sources.extend(if found.is_empty() { vec![name.clone()] } else { found });
-        }
+        let labels = labels(&self.layout);
         let masks = self.masks();
+        let window = Window { lines: wanted.lines.map(|lines| lines as usize), since: wanted.since };
         let mut past = Vec::new();
         let mut followed = Vec::new();
-        for source in sources {
-            let path = self.layout.log(&source);
-            let part = match wanted.release {
-                // Its name says whose it is.
-                Some(release) if !source.starts_with(&format!("{release}.")) => {
-                    let Some(part) = starts::of_release(&self.layout, &source, release) else {
-                        return Err(no_lines(&source, release));
-                    };
-                    Some(part)
-                }
-                _ => None,
-            };
-            let lines = wanted.lines.map(|lines| lines as usize);
-            for (at, text) in past::lines(&path, Window { lines, since: wanted.since, part }) {
-                past.push((at, source.clone(), masked(&masks, text)));
+        for source in self.sources(&labels, wanted)? {
+            for (at, text) in self.past_of(&source, window) {
+                past.push((at, source.name.clone(), masked(&masks, text)));
             }
-            followed.push((source, Follow::from_end(&path)));
+            let grows = wanted.release.is_none() && source.is_service;
+            followed.push(Followed::new(&self.layout, &source, grows));
         }
         if past.iter().all(|(at, ..)| at.is_some()) {
             past.sort_by_key(|(at, ..)| *at);
@@ -85,28 +105,55 @@ impl Host {
         Ok(Logs { past: past.into_iter().map(|(_, source, text)| (source, text)).collect(), followed })
     }
 
-    /// The names of all logs.
-    fn labels(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.layout.logs()).into_iter().flatten().flatten();
-        let mut labels: Vec<String> = entries
-            .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".log").map(str::to_owned))
-            .collect();
-        labels.sort();
-        labels
+    /// What the names stand for that were asked for; without any, for each service.
+    fn sources(&self, labels: &[String], wanted: &Wanted) -> Result<Vec<Source>, No> {
+        let services = self.services_with_logs(labels, wanted.release);
+        let asked = if wanted.of.is_empty() { &services } else { &wanted.of };
+        let mut sources = Vec::new();
+        for name in asked {
+            let found = find::meant(labels, name, wanted.release);
+            if found.is_empty() && !services.contains(name) {
+                return Err(no_log(labels, name, wanted.release));
+            }
+            let of_it = |label: &String| find::service_part(label).is_some_and(|(of, _)| of == name);
+            // A service that has written nothing yet has no log, and may be followed.
+            if services.contains(name) || found.iter().all(of_it) {
+                sources.push(Source { name: name.clone(), labels: found, is_service: true });
+            } else {
+                let alone =
+                    |label: String| Source { name: label.clone(), labels: vec![label], is_service: false };
+                sources.extend(found.into_iter().map(alone));
+            }
+        }
+        Ok(sources)
+    }
+
+    /// The last lines of a source: of the logs that are written to now, and, where these have too few,
+    /// of those of earlier releases.
+    fn past_of(&self, source: &Source, window: Window) -> Vec<Dated> {
+        let live = retire::written_to(&self.layout);
+        let mut all: Vec<Dated> = Vec::new();
+        for label in source.labels.iter().rev() {
+            let enough = window.lines.is_some_and(|lines| all.len() >= lines);
+            if !enough || live.contains(label) {
+                let mut older = past::lines(&self.layout.log(label), window);
+                older.append(&mut all);
+                all = older;
+            }
+        }
+        all
     }
 
     /// The services of a release that had a copy, or those of the active one.
-    fn services_with_logs(&self, release: Option<ReleaseId>) -> Vec<String> {
+    fn services_with_logs(&self, labels: &[String], release: Option<ReleaseId>) -> Vec<String> {
         let journal = self.journal.borrow();
         let row = match release {
             Some(release) => journal.release(release).ok().flatten(),
             None => journal.active().ok().flatten().map(|active| active.release),
         };
-        let had_a_copy = |name: &String| {
-            release.is_none_or(|release| starts::of_release(&self.layout, name, release).is_some())
-        };
-        let services = row.iter().flat_map(|row| row.spec.services.keys());
-        services.map(ToString::to_string).filter(had_a_copy).collect()
+        let services = row.iter().flat_map(|row| row.spec.services.keys()).map(ToString::to_string);
+        let had_a_copy = |name: &String| release.is_none() || !find::meant(labels, name, release).is_empty();
+        services.filter(had_a_copy).collect()
     }
 
     /// What masks the secrets of every release that is kept: a log goes back further than one.
@@ -116,24 +163,37 @@ impl Host {
     }
 }
 
+/// The names of all logs.
+pub(super) fn labels(layout: &Layout) -> Vec<String> {
+    let entries = std::fs::read_dir(layout.logs()).into_iter().flatten().flatten();
+    let mut labels: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".log").map(str::to_owned))
+        .collect();
+    labels.sort();
+    labels
+}
+
 fn masked(masks: &[Rc<Redactor>], line: String) -> String {
     masks.iter().fold(line, |line, mask| mask.redact(&line).into_owned())
 }
 
 fn no_log(labels: &[String], name: &str, release: Option<ReleaseId>) -> No {
-    let of = release.map(|release| format!(" of {release}")).unwrap_or_default();
     let names = find::names(labels);
+    if let Some(release) = release
+        && names.iter().any(|known| known == name)
+    {
+        return No::new(
+            Refusal::NotFound,
+            format!("no copy of {name} was started by {release}"),
+            format!(
+                "a release that does not change a service leaves its copies running: windlass logs {name}"
+            ),
+        );
+    }
+    let of = release.map(|release| format!(" of {release}")).unwrap_or_default();
     let hint = match nearest(name, names.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean {meant}?"),
         None => format!("there are {}", names.join(", ")),
     };
     No::new(Refusal::NotFound, format!("there is no log of {name}{of}"), hint)
-}
-
-fn no_lines(source: &str, release: ReleaseId) -> No {
-    No::new(
-        Refusal::NotFound,
-        format!("no copy of {source} was started by {release}"),
-        format!("a release that does not change a service leaves its copies running: windlass logs {source}"),
-    )
 }

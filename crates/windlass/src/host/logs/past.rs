@@ -24,8 +24,6 @@ pub(super) struct Window {
     pub(super) lines: Option<usize>,
     /// Those written since then, milliseconds since 1970.
     pub(super) since: Option<i64>,
-    /// Those in this part of the log, counted from its birth. Rotated ones are not.
-    pub(super) part: Option<(u64, Option<u64>)>,
 }
 
 /// A line, and when it was written, as far as it or one before it says so.
@@ -34,12 +32,16 @@ pub(super) type Dated = (Option<i64>, String);
 /// The lines of a log that `window` wants, the oldest first.
 pub(super) fn lines(path: &Path, window: Window) -> Vec<Dated> {
     let enough = window.lines.unwrap_or(MOST);
-    let mut all = live(path, window.part).unwrap_or_default();
+    let is_older =
+        |path: &Path| window.since.is_some_and(|since| changed(path).is_some_and(|changed| changed < since));
+    if is_older(path) {
+        return Vec::new();
+    }
+    let mut all = live(path).unwrap_or_default();
     let mut number = 1;
-    while window.part.is_none() && (window.since.is_some() || all.len() < enough) && all.len() < MOST {
+    while (window.since.is_some() || all.len() < enough) && all.len() < MOST {
         let archive = rotated(path, number);
-        let Some(changed) = changed(&archive) else { break };
-        if window.since.is_some_and(|since| changed < since) {
+        if !archive.exists() || is_older(&archive) {
             break;
         }
         let mut older = text_lines(File::open(&archive).map(MultiGzDecoder::new)).unwrap_or_default();
@@ -57,18 +59,12 @@ pub(super) fn lines(path: &Path, window: Window) -> Vec<Dated> {
 }
 
 /// The lines of the file that is written to.
-fn live(path: &Path, part: Option<(u64, Option<u64>)>) -> io::Result<Vec<String>> {
+fn live(path: &Path) -> io::Result<Vec<String>> {
     let mut file = File::open(path)?;
-    let (length, gone) = (file.metadata()?.len(), log::gone(&file)?);
-    let first = log::first_line(&file)?;
-    let (from, to) = match part {
-        Some((from, to)) => (from.saturating_sub(gone), to.map(|to| to.saturating_sub(gone))),
-        None => (0, None),
-    };
-    let to = to.unwrap_or(length).min(length);
-    let from = from.max(first).max(to.saturating_sub(LARGEST));
+    let length = file.metadata()?.len();
+    let from = log::first_line(&file)?.max(length.saturating_sub(LARGEST));
     file.seek(SeekFrom::Start(from))?;
-    text_lines(Ok(file.take(to.saturating_sub(from))))
+    text_lines(Ok(file))
 }
 
 fn text_lines(file: io::Result<impl Read>) -> io::Result<Vec<String>> {
@@ -140,7 +136,7 @@ mod tests {
         assert_eq!(since("2026-11-21T07:00:00Z").len(), 5);
         assert_eq!(since("2026-11-21T07:00:00Z")[1], "  traceback");
         assert_eq!(since("2026-11-22T00:00:00Z"), Vec::<String>::new());
-        let last = Window { lines: Some(1), since: at("2026-11-20T00:00:00Z"), part: None };
+        let last = Window { lines: Some(1), since: at("2026-11-20T00:00:00Z") };
         assert_eq!(texts(lines(&path, last)), ["  more of it"]);
         let four = Window { lines: Some(4), ..Window::default() };
         assert_eq!(texts(lines(&path, four))[0], "  traceback");
@@ -155,16 +151,5 @@ mod tests {
         assert_eq!(lines(&path, Window { since: now, ..Window::default() }).len(), 2);
         let later = now.map(|now| now + 60_000);
         assert_eq!(lines(&path, Window { since: later, ..Window::default() }), []);
-    }
-
-    #[test]
-    fn a_part_is_counted_in_bytes() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("web.log");
-        std::fs::write(&path, "one\ntwo\nthree\n").unwrap();
-        let part = |from, to| texts(lines(&path, Window { part: Some((from, to)), ..Window::default() }));
-        assert_eq!(part(4, Some(8)), ["two"]);
-        assert_eq!(part(4, None), ["two", "three"]);
-        assert_eq!(part(99, None), Vec::<String>::new());
     }
 }

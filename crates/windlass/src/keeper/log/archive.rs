@@ -115,6 +115,13 @@ impl<'a> Archive<'a> {
     }
 }
 
+/// The files of a log that are there: itself, then the rotated ones.
+pub(crate) fn files(log: &Path) -> io::Result<Vec<PathBuf>> {
+    let beside = Archive::new(log, 0).siblings()?.into_iter().filter(|(_, rest)| rest.starts_with('.'));
+    let itself = log.exists().then(|| log.to_owned());
+    Ok(itself.into_iter().chain(beside.map(|(path, _)| path)).collect())
+}
+
 /// Compresses a part of a file; what was written is on the disk when this returns `true`. Gives up,
 /// and returns `false`, as soon as `hopeless` says so.
 pub(super) fn compress(

@@ -17,7 +17,9 @@ mod archive;
 mod cut;
 mod rotate;
 
+pub(crate) use archive::files;
 pub(crate) use cut::{MARK, gone, start};
+pub(crate) use rotate::rotate;
 
 use crate::sys;
 
@@ -93,7 +95,7 @@ impl Rotation {
                 Ok(Some(helper)) => self.helper = Some(helper),
                 Ok(None) => {
                     lock.take();
-                    let done = rotate::rotate(&self.log);
+                    let done = rotate(&self.log);
                     std::process::exit(i32::from(done.is_err()));
                 }
                 Err(_) => {}

@@ -25,7 +25,7 @@ use super::cut::{self, Cut, MARK, Method};
 ///
 /// # Errors
 /// Those of the file system; the log is then as it was, or the next rotation finishes this one.
-pub(super) fn rotate(log: &Log) -> io::Result<()> {
+pub(crate) fn rotate(log: &Log) -> io::Result<()> {
     let path = Path::new(&log.path);
     let file = File::options().read(true).write(true).open(path)?;
     // Copies of a service may share a log; one of their keepers is enough.

@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::io;
+use std::path::{Path, PathBuf};
+
+use windlass_core::launch::Log;
 
 use crate::keeper::log;
 
@@ -28,4 +31,21 @@ pub fn gone(log: &File) -> io::Result<u64> {
 #[must_use]
 pub fn is_note(line: &str) -> bool {
     line.starts_with(log::MARK)
+}
+
+/// Rotates a log that is due, as its keeper does: for one that has no keeper any more. Archives that
+/// are too old go.
+///
+/// # Errors
+/// Those of the file system; the log is then as it was, or the next rotation finishes this one.
+pub fn rotate(log: &Log) -> io::Result<()> {
+    log::rotate(log)
+}
+
+/// The files of a log that are there: itself, then the rotated ones.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+    log::files(path)
 }

@@ -1,0 +1,146 @@
+//! Logs of earlier releases: nobody writes to them, so no keeper looks after them. As every log they are
+//! compressed after a day and kept for thirty (HS-20), and those of one service or job never take more
+//! room than one log may.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use windlass_core::name::InstanceId;
+
+use super::{KEEP, ROTATE_AT, find, kept, open};
+use crate::host::supervise::note;
+use crate::layout::Layout;
+use crate::runtime::process::log;
+
+/// How often it is looked what can be put away.
+const PACE: Duration = Duration::from_secs(3600);
+
+/// How long a log is kept after its last line.
+const AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// How much the ended logs of one service or job may take, in bytes: as much as one that grows all the
+/// time keeps, were nothing of it compressed.
+const ROOM: u64 = ROTATE_AT.0 * KEEP as u64;
+
+/// Puts logs away as long as the host side lives.
+pub(in crate::host) async fn put_away(layout: Layout) {
+    loop {
+        let there = layout.clone();
+        let done = tokio::task::spawn_blocking(move || retire(&there, SystemTime::now(), ROOM)).await;
+        if let Ok(Err(error)) = done {
+            note(&format!("old logs cannot be put away: {error}"));
+        }
+        tokio::time::sleep(PACE).await;
+    }
+}
+
+/// The logs of services that a copy may write to, alive or started again.
+pub(super) fn written_to(layout: &Layout) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(layout.instances()).into_iter().flatten().flatten();
+    let instances = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<InstanceId>().ok());
+    instances.map(|id| format!("{}.{}", id.service, id.release)).collect()
+}
+
+/// Compresses what is a day old, and removes what is too old or more than there is `room` for (bytes). A
+/// log that cannot be put away hinders no other.
+fn retire(layout: &Layout, now: SystemTime, room: u64) -> io::Result<()> {
+    let live = written_to(layout);
+    let mut ended: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for label in open::labels(layout).into_iter().filter(|label| !live.contains(label)) {
+        if let Some((release, of)) = find::parts(&label) {
+            ended.entry(of.to_owned()).or_default().push((release, layout.log(&label)));
+        }
+    }
+    let mut outcome = Ok(());
+    for logs in ended.values_mut() {
+        // The newest first: it is the oldest that has to give way.
+        logs.sort_by(|a, b| b.cmp(a));
+        let mut taken = 0_u64;
+        for (number, (_, path)) in logs.iter().enumerate() {
+            let age = age(path, now);
+            let size = log::rotate(&kept(path)).and_then(|()| size(path));
+            taken = taken.saturating_add(*size.as_ref().unwrap_or(&0));
+            let gone = match age > AGE || (number > 0 && taken > room) {
+                true => remove(path),
+                false => Ok(()),
+            };
+            outcome = outcome.and(size.map(drop)).and(gone);
+        }
+    }
+    outcome
+}
+
+/// How long ago its last line was written.
+fn age(path: &Path, now: SystemTime) -> Duration {
+    let changed = std::fs::metadata(path).and_then(|seen| seen.modified());
+    changed.ok().and_then(|changed| now.duration_since(changed).ok()).unwrap_or_default()
+}
+
+/// What a log and its rotated files take on the disk, in bytes.
+fn size(path: &Path) -> io::Result<u64> {
+    let sizes =
+        log::files(path)?.into_iter().map(|file| std::fs::metadata(file).map(|seen| seen.blocks() * 512));
+    sizes.sum()
+}
+
+/// Removes a log with its rotated files; itself last, so that what is left is found again.
+fn remove(path: &Path) -> io::Result<()> {
+    log::files(path)?.into_iter().rev().try_for_each(std::fs::remove_file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    struct Sample {
+        layout: Layout,
+        _directory: tempfile::TempDir,
+    }
+
+    impl Sample {
+        fn new(labels: &[&str]) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let layout = Layout::at(directory.path());
+            layout.make().unwrap();
+            for label in labels {
+                std::fs::write(layout.log(label), format!("of {label}\n")).unwrap();
+            }
+            Self { layout, _directory: directory }
+        }
+
+        fn names(&self) -> Vec<String> {
+            let entries = std::fs::read_dir(self.layout.logs()).unwrap();
+            let mut names: Vec<String> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        }
+    }
+
+    // proves: HS-20
+    #[test]
+    fn logs_of_earlier_releases_go_after_thirty_days_and_others_stay() {
+        let sample = Sample::new(&["web.r1", "web.r2", "r1.migrate", "access", "nightly"]);
+        std::fs::write(sample.layout.logs().join("web.r1.log.1.gz"), "x").unwrap();
+        std::fs::create_dir(sample.layout.instances().join("web.r2.1")).unwrap();
+        retire(&sample.layout, SystemTime::now() + 29 * DAY, ROOM).unwrap();
+        assert_eq!(sample.names().len(), 6, "{:?}", sample.names());
+        retire(&sample.layout, SystemTime::now() + 31 * DAY, ROOM).unwrap();
+        assert_eq!(sample.names(), ["access.log", "nightly.log", "web.r2.log"]);
+    }
+
+    #[test]
+    fn a_service_that_is_deployed_often_takes_no_more_room_than_one_log_may() {
+        let sample = Sample::new(&["web.r1", "web.r2", "web.r10", "worker.r1"]);
+        for label in ["web.r2", "web.r10"] {
+            std::fs::write(sample.layout.logs().join(format!("{label}.log.1.gz")), vec![1; 100_000]).unwrap();
+        }
+        retire(&sample.layout, SystemTime::now(), 150_000).unwrap();
+        assert_eq!(sample.names(), ["web.r10.log", "web.r10.log.1.gz", "worker.r1.log"]);
+    }
+}
