@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod boot;
+mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod engine;

@@ -56,6 +56,7 @@ impl Host {
         status.crons = self.cron_status(&active);
         status.boot = boot::recorded(&self.layout).map(|entry| entry.to_string());
         status.problems = problems(&status);
+        status.problems.extend(report.problems);
         status.problems.extend(self.undelivered());
         status
     }

@@ -4,6 +4,7 @@
 //! in force under the write lock. So once a switch is answered no request can reach an endpoint that
 //! left, and its count can only fall.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 use windlass_core::edge::{Report, Table};
 
 use super::backend::Backend;
+use super::last_good::LastGood;
 use super::live::{Live, LivePool};
 use super::metrics::{Gap, Release, prometheus};
 
@@ -27,6 +29,7 @@ pub(super) struct Edge {
     /// Endpoints that left with requests in flight.
     leaving: Mutex<Vec<Arc<Backend>>>,
     releases: Mutex<IndexMap<String, Arc<Release>>>,
+    last_good: LastGood,
     pub(super) gap: Gap,
     pub(super) held: AtomicU64,
     /// Whether this process accepts no more connections.
@@ -42,8 +45,10 @@ pub(super) struct Place {
 }
 
 impl Edge {
-    pub(super) fn new() -> Self {
+    /// Nothing yet; certificates that can be used are kept in this directory.
+    pub(super) fn new(directory: &Path) -> Self {
         Self {
+            last_good: LastGood::below(directory),
             live: RwLock::new(Arc::new(Live::empty())),
             changed: watch::Sender::new(0),
             leaving: Mutex::default(),
@@ -53,6 +58,11 @@ impl Edge {
             closing: AtomicBool::new(false),
             failed: tokio::sync::Notify::new(),
         }
+    }
+
+    /// The certificates that could be used last.
+    pub(super) fn last_good(&self) -> &LastGood {
+        &self.last_good
     }
 
     /// The table in force.
@@ -65,7 +75,7 @@ impl Edge {
         let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
         let excess = releases.len().saturating_sub(MAX_RELEASES);
         releases.drain(..excess);
-        Live::compile(table, &self.live(), &mut releases)
+        Live::compile(table, &self.live(), &mut releases, &self.last_good)
     }
 
     /// Puts a table in force. Returns how long requests were kept from choosing an endpoint.
@@ -181,7 +191,7 @@ impl Edge {
                 .collect(),
             longest_gap_micros: self.gap.longest_micros(),
             held: self.held.load(Ordering::Relaxed),
-            problems: live.problems.clone(),
+            problems: live.certificates.problems(),
         }
     }
 

@@ -10,6 +10,7 @@ use windlass_core::edge::{Endpoint, EndpointCheck, Table, TableRoute, Target};
 
 use super::auth::Credentials;
 use super::backend::Backend;
+use super::last_good::LastGood;
 use super::limit::{Limiter, Networks};
 use super::metrics::{Release, RouteCounters};
 use super::route::{self, Pattern};
@@ -23,8 +24,6 @@ pub(super) struct Live {
     pub(super) certificates: Certificates,
     /// Where clear-text requests are sent when they must come by TLS: the port, unless it is 443.
     pub(super) https_port: Option<u16>,
-    /// What is wrong although the table can be used.
-    pub(super) problems: Vec<String>,
 }
 
 /// A route.
@@ -96,7 +95,6 @@ impl Live {
             pools: Vec::new(),
             certificates: Certificates::none(),
             https_port: None,
-            problems: Vec::new(),
         }
     }
 
@@ -108,6 +106,7 @@ impl Live {
         table: Table,
         before: &Self,
         releases: &mut IndexMap<String, Arc<Release>>,
+        last_good: &LastGood,
     ) -> Result<Self, String> {
         let mut known = before.backends();
         let mut backend = |endpoint: &Endpoint| {
@@ -138,17 +137,14 @@ impl Live {
                     .map_err(|why| format!("route {:?}: {why}", route.name))
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let (certificates, mut problems) = Certificates::load(&table.listen.tls);
-        if !table.listen.https.is_empty() && certificates.config().is_none() {
-            problems.push("no certificate can be used: TLS connections are refused until one can".to_owned());
-        }
+        let certificates = Certificates::load(&table.listen.tls, &before.certificates, last_good);
         let https_port = table
             .listen
             .https
             .first()
             .and_then(|address| address.rsplit(':').next()?.parse().ok())
             .filter(|port| *port != 443);
-        Ok(Self { routes, pools, certificates, https_port, problems, table })
+        Ok(Self { routes, pools, certificates, https_port, table })
     }
 
     /// The route that a request takes.

@@ -44,6 +44,7 @@ mod hold;
 mod inherit;
 mod io;
 mod keep;
+mod last_good;
 mod limit;
 mod listen;
 mod live;

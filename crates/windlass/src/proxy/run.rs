@@ -23,7 +23,7 @@ use super::keep::Keep;
 use super::listen::Listeners;
 use super::state::State;
 use super::worker::{Order, Worker};
-use super::{admin, health, inherit};
+use super::{admin, health, inherit, tls};
 
 /// Descriptors that are not connections.
 const SPARE_FILES: u64 = 64;
@@ -41,7 +41,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
 }
 
 /// The keeper writes standard error to the log.
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let _ = writeln!(io::stderr(), "windlass proxy: {text}");
 }
 
@@ -64,7 +64,7 @@ fn run(args: &[OsString]) -> Result<(), String> {
         }
         None => (None, None),
     };
-    let edge = Arc::new(Edge::new());
+    let edge = Arc::new(Edge::new(&args.directory));
     let max_conns = max_connections() / args.workers;
     let (workers, threads) = start_workers(&edge, args.workers, max_conns, writer.as_ref())?;
     drop(writer);
@@ -161,7 +161,8 @@ fn control(
             format!("the admin socket in {} cannot be opened: {error}", directory.display())
         })?;
         let asked = tokio::task::spawn_local(admin::serve(socket, Rc::clone(&control)));
-        tokio::task::spawn_local(health::watch(edge));
+        tokio::task::spawn_local(health::watch(Arc::clone(&edge)));
+        tokio::task::spawn_local(tls::watch(edge));
         control.listeners.borrow().ready();
         tokio::select! {
             _ = terminate.recv() => {}

@@ -32,6 +32,46 @@ fn a_plan_whose_source_has_moved_is_stale_also_when_it_had_nothing_to_do() {
     sandbox.down();
 }
 
+#[test]
+fn a_certificate_that_cannot_be_used_stops_a_deploy_before_anything_changes() {
+    let sandbox = deployed(&Manifest::small());
+    let made = |name: &str, file: &str| {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+        sandbox.write(&format!("../{file}.pem"), &made.cert.pem());
+        sandbox.write(&format!("../{file}.key"), &made.signing_key.serialize_pem());
+    };
+    made("a.example", "a");
+    made("b.example", "b");
+    let root = sandbox.root();
+    let path = |name: &str| root.join(name).display().to_string();
+    let manifest = std::fs::read_to_string(sandbox.source().join("windlass.toml")).unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.2:0").and_then(|free| free.local_addr()).unwrap();
+    let with = |key: &str| {
+        let tls = format!(
+            "https = \"{free}\"\ntls = [{{ certificate = {:?}, key = {:?} }}]",
+            path("a.pem"),
+            path(key)
+        );
+        sandbox.write("windlass.toml", &manifest.replacen("[listen]", &format!("[listen]\n{tls}"), 1));
+    };
+    with("b.key");
+    let output = sandbox.fail(&["deploy"], 1);
+    let expected = format!("the key {} is not that of {}", path("b.key"), path("a.pem"));
+    assert!(output.stderr.contains(&expected), "{output:?}");
+    assert_eq!(sandbox.answering(), "r1");
+    with("a.key");
+    sandbox.succeed(&["deploy"]);
+    // Broken later, it is told of, and what was read before is shown.
+    sandbox.write("../a.key", "rubbish");
+    let problem = windlass_testkit::sandbox::until("the problem", || {
+        sandbox.status()["problems"][0].as_str().map(str::to_owned)
+    });
+    assert!(problem.contains("a.key holds no private key in PEM form"), "{problem}");
+    sandbox.fail(&["restart"], 1);
+    assert_eq!(sandbox.release(), "r3");
+    sandbox.down();
+}
+
 /// A copy ends for good while the release is built; only a plan that somebody has looked at is refused
 /// for that.
 #[test]

@@ -121,6 +121,78 @@ async fn the_certificate_is_chosen_by_name_and_a_bad_one_harms_no_other() {
     }
 }
 
+/// Whether the proxy shows the certificate that is in this file, awaited.
+async fn shows(address: SocketAddr, tls: &Tls) -> bool {
+    for _ in 0..600 {
+        if connect(address, "a.example", &[tls], b"h2").await.is_ok() {
+            return true;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    false
+}
+
+/// What the proxy says is wrong, as soon as it says something.
+async fn problem(proxy: &Proxy) -> String {
+    for _ in 0..600 {
+        if let Some(problem) = proxy.report().problems.first() {
+            return problem.clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("the proxy says that all is well");
+}
+
+// proves: HS-12
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_and_a_broken_one_never_is() {
+    let backend = Backend::start("one");
+    let files = tempfile::tempdir().unwrap();
+    let a = certificate(files.path(), "a.example");
+    let mut table = secure(table(1, "r1", &[("web.r1.1", backend.address)]), &[&a]);
+    let proxy = Proxy::with(&table);
+    let (_, address) = addresses(&proxy);
+    let first = std::fs::read(&a.certificate).unwrap();
+    let renewed = certificate(files.path(), "a.example");
+    assert_ne!(std::fs::read(&renewed.certificate).unwrap(), first);
+    assert!(shows(address, &renewed).await, "the renewed one is not shown");
+    // What renews it dies half-way. Neither a new table nor a new process makes that worse.
+    let whole = files.path().join("whole");
+    std::fs::copy(&a.certificate, &whole).unwrap();
+    let trusted = Tls { certificate: whole.to_str().unwrap().to_owned(), key: String::new() };
+    std::fs::write(&a.certificate, "-----BEGIN CERTIFICATE-----\nMIIB").unwrap();
+    let said = problem(&proxy).await;
+    assert!(
+        said.contains("a.example.crt is damaged") && said.ends_with("what was read before is shown"),
+        "{said}"
+    );
+    assert!(shows(address, &trusted).await);
+    table.generation = 2;
+    proxy.apply(&table);
+    assert!(shows(address, &trusted).await);
+    let proxy = Proxy::start_in(proxy.kill(), &[]);
+    assert!(problem(&proxy).await.contains("is not used"));
+    let (_, address) = addresses(&proxy);
+    assert!(shows(address, &trusted).await);
+}
+
+#[tokio::test]
+async fn a_certificate_that_expires_soon_is_told_of() {
+    let backend = Backend::start("one");
+    let files = tempfile::tempdir().unwrap();
+    let tls = certificate(files.path(), "a.example");
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["a.example".to_owned()]).unwrap();
+    params.not_after = (std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 24 * 3600)).into();
+    std::fs::write(&tls.certificate, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&tls.key, key.serialize_pem()).unwrap();
+    let proxy = Proxy::with(&secure(table(1, "r1", &[("web.r1.1", backend.address)]), &[&tls]));
+    let said = problem(&proxy).await;
+    assert!(said.contains("expires on 20") && said.ends_with("renew it"), "{said}");
+    let (_, address) = addresses(&proxy);
+    assert!(shows(address, &tls).await);
+}
+
 // proves: HS-12, MDC-7, MDC-14
 #[tokio::test]
 async fn http1_over_tls_and_the_redirect_to_it() {

@@ -3,10 +3,10 @@
 mod programs;
 
 use std::net::TcpListener;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
+use tokio_rustls::rustls::pki_types::UnixTime;
 use windlass_core::journal::Fault;
 use windlass_core::name::Name;
 use windlass_core::plan::{Action, Plan, Request};
@@ -16,6 +16,7 @@ use super::resources::{blocking, facts};
 use super::settings::Settings;
 use super::{Host, contents};
 use crate::account::{self, Account};
+use crate::certificate::{self, Lapse};
 use crate::keeper::limits::{self, By, Capabilities};
 use crate::resource;
 
@@ -28,13 +29,13 @@ impl Host {
         look_at_memory(&plan.spec, &mut wrong);
         look_at_limits(&plan.spec, &limits::capabilities(), &mut wrong);
         look_at_accounts(&plan.spec, &mut wrong);
-        look_at_certificates(&plan.spec, &mut wrong);
+        let lapsed = look_at_certificates(&plan.spec, &mut wrong);
         self.look_at_ports(&plan.spec, &mut wrong).await;
         programs::look_at_servers(&plan.spec, &mut wrong).await?;
         programs::look_at_commands(plan, &mut wrong);
         self.look_at_resources(plan, &mut wrong).await;
         match wrong.as_slice() {
-            [] => Ok(String::new()),
+            [] => Ok(lapsed.join("; ")),
             [(message, hint)] => Err(Fault::new(message.clone(), hint.clone())),
             several => {
                 let lines: Vec<String> =
@@ -231,14 +232,21 @@ fn look_at_accounts(spec: &Spec, wrong: &mut Vec<(String, String)>) {
     }
 }
 
-fn look_at_certificates(spec: &Spec, wrong: &mut Vec<(String, String)>) {
+/// One that cannot be used stops the deploy. One that is out of date does not: what runs shows it already,
+/// and the deploy may be what mends that.
+fn look_at_certificates(spec: &Spec, wrong: &mut Vec<(String, String)>) -> Vec<String> {
+    let mut lapsed = Vec::new();
     for tls in &spec.listen.tls {
-        for path in [&tls.certificate, &tls.key] {
-            if let Err(error) = std::fs::File::open(Path::new(path)) {
-                wrong.push((format!("{path} cannot be read: {error}"), "see [listen] tls".to_owned()));
-            }
+        match certificate::read(tls) {
+            Err(why) => wrong.push((why, "mend the file, or correct [listen] tls".to_owned())),
+            Ok(pair) => lapsed.extend(match certificate::lapse(&pair, UnixTime::now()) {
+                Some(Lapse::Expired(day)) => Some(format!("{} expired on {day}", tls.certificate)),
+                Some(Lapse::NotYet(day)) => Some(format!("{} is not valid before {day}", tls.certificate)),
+                None => None,
+            }),
         }
     }
+    lapsed
 }
 
 #[cfg(test)]

@@ -1,0 +1,45 @@
+//! The last certificates that could be used, so that a process that is started while their files are
+//! broken has something to show.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::rustls::sign::CertifiedKey;
+use windlass_core::spec::Tls;
+
+use crate::certificate::{self, Texts};
+use crate::layout;
+
+/// A directory with one file for each certificate: its chain, then its key.
+pub(super) struct LastGood {
+    directory: PathBuf,
+}
+
+impl LastGood {
+    pub(super) fn below(proxy: &Path) -> Self {
+        Self { directory: proxy.join("certificates") }
+    }
+
+    /// Keeps what the files hold.
+    pub(super) fn keep(&self, files: &Tls, texts: &Texts) -> io::Result<()> {
+        let text = [texts.chain.as_slice(), b"\n", texts.key.as_slice()].concat();
+        let path = self.path(files);
+        if std::fs::read(&path).is_ok_and(|kept| kept == text) {
+            return Ok(());
+        }
+        layout::make_dir(&self.directory, 0o700)?;
+        layout::replace_file(&path, &text, 0o600)
+    }
+
+    /// What was kept, if it can be used.
+    pub(super) fn read(&self, files: &Tls) -> Option<Arc<CertifiedKey>> {
+        let path = self.path(files).to_str()?.to_owned();
+        certificate::read(&Tls { certificate: path.clone(), key: path }).ok()
+    }
+
+    fn path(&self, files: &Tls) -> PathBuf {
+        let name = blake3::hash(format!("{}\0{}", files.certificate, files.key).as_bytes()).to_hex();
+        self.directory.join(format!("{}.pem", &name[..16]))
+    }
+}
