@@ -17,6 +17,11 @@ pub(super) fn plain(status: StatusCode, why: &str) -> Response<Body> {
     response
 }
 
+/// 499, as nginx has it: the client broke off. Nobody reads it; it is for the access log.
+pub(super) fn broken_off() -> Response<Body> {
+    plain(StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST), "the client broke off")
+}
+
 /// 503: there is nobody to answer at present.
 pub(super) fn unavailable(why: &str, retry_after_secs: u64) -> Response<Body> {
     let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, why);

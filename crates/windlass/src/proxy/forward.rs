@@ -8,6 +8,7 @@
 //! | it broke before an answer | a request that may be repeated is asked again: of another endpoint, once |
 //! | its endpoint left, and the drain time is over | a request that may be repeated is asked of those that came instead; 503 |
 //! | still no answer, or a 5xx | an idempotent request without a body is asked of the fallback, once |
+//! | the client broke off its body, or it is malformed | 499, 400: no failure of the application |
 //! | nothing helped | 502, or 504 when it took too long |
 
 use std::future::poll_fn;
@@ -25,7 +26,7 @@ use tokio::time::Instant;
 use super::body::{Body, Content, Source, UpstreamBody};
 use super::claim::Claim;
 use super::hold::{Held, Hold};
-use super::request::{Progress, RequestBody};
+use super::request::{Fault, Progress, RequestBody};
 use super::serve::Visit;
 use super::ticket::Ticket;
 use super::tunnel::Tunnel;
@@ -216,7 +217,7 @@ impl<'request> Outgoing<'request> {
                     if matches!(failure, Failure::Cut) {
                         claim.was_cut();
                     }
-                    return Err(refusal(&failure, &self.progress));
+                    return Err(refusal(&failure));
                 }
             }
         }
@@ -384,10 +385,13 @@ fn too_large() -> Response<Body> {
     answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than is accepted here")
 }
 
-fn refusal(failure: &Failure, progress: &Option<Progress>) -> Response<Body> {
+fn refusal(failure: &Failure) -> Response<Body> {
     match failure {
-        _ if progress.as_ref().is_some_and(Progress::too_large) => too_large(),
-        Failure::TooLarge => too_large(),
+        Failure::Client(Fault::Malformed) => {
+            answer::plain(StatusCode::BAD_REQUEST, "the body is not what HTTP asks for")
+        }
+        Failure::Client(Fault::BrokenOff) => answer::broken_off(),
+        Failure::Client(Fault::TooLarge) => too_large(),
         Failure::TimedOut => {
             answer::plain(StatusCode::GATEWAY_TIMEOUT, "the application took too long to answer")
         }

@@ -1,6 +1,7 @@
 //! The body of a request on its way to an endpoint.
 
 use std::cell::Cell;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -17,7 +18,17 @@ pub(super) struct Progress(Rc<State>);
 #[derive(Default)]
 struct State {
     last: Cell<Option<Instant>>,
-    too_large: Cell<bool>,
+    fault: Cell<Option<Fault>>,
+}
+
+/// What the client did wrong with a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    TooLarge,
+    /// It is not what HTTP says that it must be.
+    Malformed,
+    /// It went away, or took the request back.
+    BrokenOff,
 }
 
 impl Progress {
@@ -26,8 +37,9 @@ impl Progress {
         self.0.last.get()
     }
 
-    pub(super) fn too_large(&self) -> bool {
-        self.0.too_large.get()
+    /// Why the body did not come whole: then it is not the endpoint's fault that it has no answer.
+    pub(super) fn fault(&self) -> Option<Fault> {
+        self.0.fault.get()
     }
 }
 
@@ -62,7 +74,14 @@ impl Body for RequestBody {
         let Self::Client { incoming, left, progress } = self.get_mut() else { return Poll::Ready(None) };
         let frame = match Pin::new(incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => frame,
-            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(Some(Err(error))) => {
+                progress.0.fault.set(Some(if is_malformed(&error) {
+                    Fault::Malformed
+                } else {
+                    Fault::BrokenOff
+                }));
+                return Poll::Ready(Some(Err(error.into())));
+            }
             Poll::Ready(None) => return Poll::Ready(None),
             Poll::Pending => return Poll::Pending,
         };
@@ -71,7 +90,7 @@ impl Body for RequestBody {
         match left.checked_sub(data.len() as u64) {
             Some(rest) => *left = rest,
             None => {
-                progress.0.too_large.set(true);
+                progress.0.fault.set(Some(Fault::TooLarge));
                 return Poll::Ready(Some(Err("the body is larger than it may be".into())));
             }
         }
@@ -91,4 +110,11 @@ impl Body for RequestBody {
             Self::Client { incoming, .. } => incoming.size_hint(),
         }
     }
+}
+
+/// Whether a body broke the rules, as opposed to breaking off.
+fn is_malformed(error: &hyper::Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    source
+        .is_some_and(|error| matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData))
 }

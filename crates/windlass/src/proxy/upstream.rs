@@ -24,7 +24,7 @@ use tokio::time::{Instant, timeout};
 use super::backend::Backend;
 use super::claim::Claim;
 use super::io::Stream;
-use super::request::{Progress, RequestBody};
+use super::request::{Fault, Progress, RequestBody};
 use super::socket_path::SocketPath;
 use super::timer::Timer;
 
@@ -111,6 +111,7 @@ impl Link {
             }
         })
         .await
+        .map_err(|failure| patience.fault().map_or(failure, Failure::Client))
     }
 }
 
@@ -127,10 +128,8 @@ pub(super) struct Patience<'request> {
 
 impl Patience<'_> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Failure> {
-        if let Some(progress) = self.progress
-            && progress.too_large()
-        {
-            return Poll::Ready(Failure::TooLarge);
+        if let Some(fault) = self.fault() {
+            return Poll::Ready(Failure::Client(fault));
         }
         let since = self.progress.and_then(Progress::last).map_or(self.since, |last| last.max(self.since));
         let mut deadline = since + self.limit;
@@ -141,6 +140,10 @@ impl Patience<'_> {
             (deadline, failure) = (close_at, Failure::Cut);
         }
         self.timer.poll(cx, deadline).map(|()| failure)
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.progress.and_then(Progress::fault)
     }
 }
 
@@ -154,8 +157,8 @@ pub(super) enum Failure {
     TimedOut,
     /// The endpoint left the table and the drain time is over.
     Cut,
-    /// The body was larger than it may be.
-    TooLarge,
+    /// The request's body did not come whole.
+    Client(Fault),
 }
 
 /// A worker's idle connections, by endpoint.

@@ -90,6 +90,36 @@ fn bodies_go_through_and_are_limited() {
     assert_eq!(client.receive().unwrap().status, 413);
 }
 
+/// An upload over a bad connection must not count against a release that is being watched.
+#[test]
+fn what_a_client_breaks_off_is_no_failure_of_the_application() {
+    let backend = Backend::start("one");
+    let directory = tempfile::tempdir().unwrap();
+    let logs = tempfile::tempdir().unwrap();
+    let path = logs.path().join("access.log");
+    let proxy = Proxy::start_in(directory, &["--access-log", path.to_str().unwrap()]);
+    proxy.apply(&table(1, "r1", &[("web.r1.1", backend.address)]));
+    let mut gone = Client::connect(proxy.address());
+    gone.send(format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500000\r\n\r\n{}",
+        "x".repeat(50_000)
+    ))
+    .unwrap();
+    drop(gone);
+    let mut rude = Client::connect(proxy.address());
+    rude.send("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n").unwrap();
+    assert_eq!(rude.receive().unwrap().status, 400);
+    crate::support::wait_for("both lines", || read(&path).lines().count() == 2);
+    let mut statuses: Vec<_> = read(&path)
+        .lines()
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["status"].as_u64().unwrap())
+        .collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [400, 499]);
+    let counters = &proxy.report().releases["r1"];
+    assert_eq!((counters.failed, counters.server_errors), (0, 0), "{counters:?}");
+}
+
 #[test]
 fn an_answer_that_does_not_come_is_a_504() {
     let backend = Backend::start("one");
