@@ -67,11 +67,6 @@ pub(super) fn names(labels: &[String]) -> Vec<String> {
     names
 }
 
-/// The release of a label, and whose it is: a job's (`r3.migrate`) or a service's (`web.r3`).
-pub(super) fn parts(label: &str) -> Option<(ReleaseId, &str)> {
-    of_job(label).or_else(|| service_part(label).map(|(service, release)| (release, service)))
-}
-
 /// The release and the rest of a label such as `r3.migrate`.
 fn of_job(label: &str) -> Option<(ReleaseId, &str)> {
     let (release, what) = label.split_once('.')?;

@@ -1,6 +1,6 @@
-//! Logs of earlier releases: nobody writes to them, so no keeper looks after them. As every log they are
-//! compressed after a day and kept for thirty (HS-20), and those of one service or job never take more
-//! room than one log may.
+//! Logs of services of earlier releases: nobody writes to them, so no keeper looks after them. As every log
+//! they are compressed after a day and kept for thirty (HS-20), and those of one service never take more
+//! room than one log may. (Logs of jobs and builds go when nobody can go back to their release.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -21,7 +21,7 @@ const PACE: Duration = Duration::from_secs(3600);
 /// How long a log is kept after its last line.
 const AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// How much the ended logs of one service or job may take, in bytes: as much as one that grows all the
+/// How much the ended logs of one service may take, in bytes: as much as one that grows all the
 /// time keeps, were nothing of it compressed.
 const ROOM: u64 = ROTATE_AT.0 * KEEP as u64;
 
@@ -50,8 +50,8 @@ fn retire(layout: &Layout, now: SystemTime, room: u64) -> io::Result<()> {
     let live = written_to(layout);
     let mut ended: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for label in open::labels(layout).into_iter().filter(|label| !live.contains(label)) {
-        if let Some((release, of)) = find::parts(&label) {
-            ended.entry(of.to_owned()).or_default().push((release, layout.log(&label)));
+        if let Some((service, release)) = find::service_part(&label) {
+            ended.entry(service.to_owned()).or_default().push((release, layout.log(&label)));
         }
     }
     let mut outcome = Ok(());
@@ -131,7 +131,7 @@ mod tests {
         retire(&sample.layout, SystemTime::now() + 29 * DAY, ROOM).unwrap();
         assert_eq!(sample.names().len(), 6, "{:?}", sample.names());
         retire(&sample.layout, SystemTime::now() + 31 * DAY, ROOM).unwrap();
-        assert_eq!(sample.names(), ["access.log", "nightly.log", "web.r2.log"]);
+        assert_eq!(sample.names(), ["access.log", "nightly.log", "r1.migrate.log", "web.r2.log"]);
     }
 
     #[test]
