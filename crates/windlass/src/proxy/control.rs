@@ -83,6 +83,7 @@ impl Control {
         }
         let took = self.edge.switch(next);
         listeners.put_in_force(opened, &table.listen);
+        self.edge.last_good().forget_others(&table.listen.tls);
         *self.problem.borrow_mut() = None;
         Ok(Answer::Applied { generation, switch_nanos: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) })
     }

@@ -38,6 +38,16 @@ impl LastGood {
         certificate::read(&Tls { certificate: path.clone(), key: path }).ok()
     }
 
+    /// Removes what was kept of others than these: no copy of a key stays that nobody needs.
+    pub(super) fn forget_others(&self, files: &[Tls]) {
+        let wanted: Vec<PathBuf> = files.iter().map(|files| self.path(files)).collect();
+        for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
+            if !wanted.contains(&entry.path()) {
+                let _not_there = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+
     fn path(&self, files: &Tls) -> PathBuf {
         let name = blake3::hash(format!("{}\0{}", files.certificate, files.key).as_bytes()).to_hex();
         self.directory.join(format!("{}.pem", &name[..16]))

@@ -174,6 +174,11 @@ async fn a_renewed_certificate_is_shown_and_a_broken_one_never_is() {
     assert!(problem(&proxy).await.contains("is not used"));
     let (_, address) = addresses(&proxy);
     assert!(shows(address, &trusted).await);
+    // What is not wanted any more is not kept either.
+    (table.generation, table.listen.https, table.listen.tls) = (3, Vec::new(), Vec::new());
+    proxy.apply(&table);
+    let kept = std::fs::read_dir(proxy.kill().path().join("certificates")).unwrap();
+    assert_eq!(kept.count(), 0);
 }
 
 #[tokio::test]
