@@ -15,6 +15,10 @@ use super::values;
 use crate::resource::{self, Place, Prepared};
 use crate::runtime::process;
 
+/// A server that ends so often while it is waited for will not start: most read their configuration, and
+/// go. One that has to wait for another's port or memory has that long.
+const ENDS: u32 = 4;
+
 /// Facts of resources, by resource.
 pub(super) type Facts = IndexMap<Name, IndexMap<String, String>>;
 
@@ -51,7 +55,8 @@ fn external(name: &Name, url: &Template, settings: Settings<'_>) -> Result<Strin
 }
 
 impl Host {
-    /// A private resource, made ready to start; what is there is left as it is.
+    /// A private resource, made ready to start; what is there is left as it is. Its configuration is
+    /// written at the first call only: what was prepared last need not be what runs.
     pub(super) async fn prepared(&self, name: &Name, spec: &Resource) -> Result<Prepared, Fault> {
         let key = (name.clone(), format!("{spec:?}"));
         if let Some(prepared) = self.prepared.borrow().get(&key) {
@@ -97,6 +102,9 @@ impl Host {
 
     /// Initialises (the first time) and starts a resource, and waits until it answers.
     pub(super) async fn start_resource(&self, name: &Name, spec: &Resource) -> Result<String, Fault> {
+        // Another release may have written its own configuration since: going back from one whose server
+        // does not start must not start it with that.
+        self.prepared.borrow_mut().remove(&(name.clone(), format!("{spec:?}")));
         let prepared = self.prepared(name, spec).await?;
         let directory = self.layout.resource(name).join("keeper");
         let seen = process::observe(&directory).filter(process::Observation::is_under_way);
@@ -131,12 +139,14 @@ impl Host {
         began: Instant,
     ) -> Result<(), Fault> {
         let directory = self.layout.resource(name).join("keeper");
-        let mut pause = Duration::from_millis(10);
+        let restarts = || process::observe(&directory).map_or(0, |seen| seen.restarts());
+        let (before, mut pause) = (restarts(), Duration::from_millis(10));
         loop {
             let (engine, facts) = (spec.engine, prepared.facts.clone());
             let answer = blocking(move || resource::ready(engine, &facts, Duration::from_secs(2))).await?;
             let Err(why) = answer else { return Ok(()) };
-            let ended = process::observe(&directory).is_none_or(|seen| seen.has_ended());
+            let ended = process::observe(&directory).is_none_or(|seen| seen.has_ended())
+                || restarts() >= before + ENDS;
             if ended || began.elapsed() > prepared.patience {
                 let mut fault = Fault::new(
                     format!("{name} does not answer: {why}"),

@@ -147,6 +147,18 @@ pub fn check(resource: &Resource) -> Result<(), Fault> {
     locate(resource.engine, private.version).map(|_| ())
 }
 
+/// Whether the server of a private resource takes its options, as far as it can say so without being
+/// started: PostgreSQL can. `directory` is the resource's, if it has one yet; `scratch` is made and removed.
+///
+/// # Errors
+/// A [`Fault`]: its programs are not installed, or what the server said.
+pub fn try_options(resource: &Resource, directory: &Path, scratch: &Path) -> Result<(), Fault> {
+    match (Private::of(resource), resource.engine) {
+        (Some(private), Engine::Postgres) => postgres::try_options(&private, directory, scratch),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the directory of a private resource ready, and describes its process.
 ///
 /// # Errors

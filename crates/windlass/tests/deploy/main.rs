@@ -13,6 +13,7 @@ mod boot;
 mod jobs;
 mod logs;
 mod refusals;
+mod resources;
 mod settings;
 mod signals;
 mod strategies;

@@ -31,7 +31,7 @@ impl Host {
         look_at_accounts(&plan.spec, &mut wrong);
         let lapsed = look_at_certificates(&plan.spec, &mut wrong);
         self.look_at_ports(&plan.spec, &mut wrong).await;
-        programs::look_at_servers(&plan.spec, &mut wrong).await?;
+        programs::look_at_servers(&plan.spec, &self.layout, &mut wrong).await?;
         programs::look_at_commands(plan, &mut wrong);
         self.look_at_resources(plan, &mut wrong).await;
         match wrong.as_slice() {

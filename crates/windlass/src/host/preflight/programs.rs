@@ -5,6 +5,7 @@ use windlass_core::plan::{Action, Plan, Request};
 use windlass_core::spec::{Command, Part, Source, Spec};
 
 use crate::host::resources::blocking;
+use crate::layout::Layout;
 use crate::{programs, resource};
 
 /// The programs of commands, where one is named that neither the release nor its build brings along.
@@ -50,13 +51,23 @@ fn looked_for(command: &Command) -> Option<&str> {
     }
 }
 
-/// The servers of private resources.
-pub(super) async fn look_at_servers(spec: &Spec, wrong: &mut Vec<(String, String)>) -> Result<(), Fault> {
-    for private in spec.resources.values() {
+/// The servers of private resources, and whether they take their options.
+pub(super) async fn look_at_servers(
+    spec: &Spec,
+    layout: &Layout,
+    wrong: &mut Vec<(String, String)>,
+) -> Result<(), Fault> {
+    for (name, private) in &spec.resources {
         let Source::Private { version, .. } = &private.source else { continue };
         let (engine, version) = (private.engine, *version);
-        if let Err(fault) = blocking(move || resource::locate(engine, version)).await? {
-            wrong.push((fault.message, fault.help));
+        let (spec, directory) = (private.clone(), layout.resource(name));
+        let scratch = layout.state().join(format!("options-{name}"));
+        let look = move || {
+            resource::locate(engine, version)?;
+            resource::try_options(&spec, &directory, &scratch)
+        };
+        if let Err(fault) = blocking(look).await? {
+            wrong.push((format!("resources.{name}: {}", fault.message), fault.help));
         }
     }
     Ok(())

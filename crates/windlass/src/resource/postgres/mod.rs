@@ -65,6 +65,28 @@ fn server_options<'p>(private: &Private<'p>) -> impl Iterator<Item = (&'p String
     private.options.iter().filter(|(name, _)| *name != EXTENSIONS)
 }
 
+/// Has the server read the options, and answer one of them.
+pub(super) fn try_options(private: &Private<'_>, directory: &Path, scratch: &Path) -> Result<(), Fault> {
+    if server_options(private).next().is_none() {
+        return Ok(());
+    }
+    let programs = locate(Engine::Postgres, wanted_version(&directory.join("data"), private.version)?)?;
+    let mut config = Config::new(Syntax::Postgres);
+    config.options(server_options(private), &OURS)?;
+    files::private_directory(scratch, None)?;
+    files::private_file(&scratch.join("postgresql.conf"), config.text().as_bytes(), None)?;
+    files::private_file(&scratch.join("postgresql.auto.conf"), b"", None)?;
+    let mut command = Command::new(&programs.server);
+    command.args(["-C", "max_connections", "-D"]).arg(scratch).env_clear().envs(environment());
+    let answer = run(&mut command, None, Duration::from_secs(10));
+    files::remove_directory(scratch)?;
+    answer.map(drop).map_err(|fault| {
+        let said = fault.help.lines().find_map(|line| line.split_once("LOG:").map(|(_, said)| said.trim()));
+        let said = said.unwrap_or(&fault.help).split(" in file ").next().unwrap_or_default();
+        Fault::new(format!("PostgreSQL does not take these options: {said}"), "correct it in the manifest")
+    })
+}
+
 pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
     let account = place::account("postgres")?;
     if account.is_none() && account::is_root() {

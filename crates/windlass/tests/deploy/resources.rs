@@ -1,0 +1,68 @@
+//! Private resources whose configuration changes.
+
+use std::os::unix::fs::PermissionsExt;
+
+use windlass_testkit::sandbox::{Manifest, Sandbox};
+
+use super::WINDLASS;
+
+/// Deployed with a resource of this engine, without options.
+fn with(engine: &str) -> Sandbox {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    // The account of the server must be able to pass.
+    std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();
+    configure(&sandbox, engine, "");
+    sandbox.succeed(&["deploy"]);
+    sandbox
+}
+
+fn configure(sandbox: &Sandbox, engine: &str, options: &str) {
+    let more = format!("[resources.store]\nengine = {engine:?}\noptions = {{ {options} }}\n");
+    sandbox.manifest(&Manifest { more, ..Manifest::small() });
+}
+
+/// The server's process, if it serves.
+fn serving(sandbox: &Sandbox) -> Option<i64> {
+    let status = sandbox.status();
+    assert_eq!(status["problems"].as_array().unwrap().len(), 0, "{status}");
+    status["resources"][0]["instances"][0]["status"]["state"]["running"]["pid"].as_i64()
+}
+
+/// Redis says what is wrong with its configuration only by not starting.
+#[test]
+fn a_server_that_does_not_start_with_its_new_options_starts_with_the_old_ones_again() {
+    let sandbox = with("redis");
+    assert!(serving(&sandbox).is_some());
+    configure(&sandbox, "redis", "maxmemory = \"lots\"");
+    let output = sandbox.fail(&["deploy"], 3);
+    assert!(output.stderr.contains("store does not answer"), "{output:?}");
+    assert!(output.stderr.contains("'maxmemory \"lots\"'"), "its own words are shown: {output:?}");
+    assert_eq!(sandbox.answering(), "r1");
+    assert!(serving(&sandbox).is_some());
+    configure(&sandbox, "redis", "");
+    let again = sandbox.succeed(&["deploy"]);
+    assert!(again.stdout.contains("Nothing to do"), "{again:?}");
+    configure(&sandbox, "redis", "maxmemory = \"8mb\"");
+    sandbox.succeed(&["deploy"]);
+    assert!(serving(&sandbox).is_some());
+    sandbox.down();
+}
+
+/// PostgreSQL is asked before anything changes.
+#[test]
+fn options_that_the_server_does_not_know_or_take_are_found_by_the_preflight() {
+    let sandbox = with("postgres");
+    let before = serving(&sandbox);
+    assert!(before.is_some());
+    for (options, expected) in [
+        ("max_connections = \"lots\"", "invalid value for parameter \"max_connections\": \"lots\""),
+        ("max_conections = \"50\"", "unrecognized configuration parameter \"max_conections\""),
+    ] {
+        configure(&sandbox, "postgres", options);
+        let output = sandbox.fail(&["deploy"], 1);
+        let expected = format!("resources.store: PostgreSQL does not take these options: {expected}\n");
+        assert!(output.stderr.contains(&expected), "{output:?}");
+        assert_eq!(serving(&sandbox), before, "it was left alone");
+    }
+    sandbox.down();
+}
