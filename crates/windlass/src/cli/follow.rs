@@ -22,27 +22,22 @@ const RETRIES: u32 = 40;
 /// How often the host side is looked at while it says nothing.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// What whoever asks to stop gets.
+/// What asks to stop. A terminal that goes away does not: that ends this process, as it does any other
+/// that nohup does not shield, and the run goes on.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
     async fn any(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Whoever asked changes their mind, or goes away.
 
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
 use windlass_testkit::sandbox::{Load, Manifest, Sandbox, until};
 
-use super::{deployed, line};
+use super::{WINDLASS, deployed, line};
 
 /// A sandbox whose next deploy waits in its bake, and how the run is begun.
 fn baking() -> Sandbox {
@@ -37,7 +38,7 @@ fn is_back(sandbox: Sandbox, load: Load) {
 #[test]
 fn a_signal_turns_the_run_back() {
     let line = line("a_signal_turns_the_run_back");
-    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+    for signal in [Signal::INT, Signal::TERM] {
         let sandbox = baking();
         let load = Load::begin(sandbox.port);
         let deploy = sandbox.start(&["deploy"]);
@@ -47,6 +48,32 @@ fn a_signal_turns_the_run_back() {
         assert_eq!(output.code, 3, "{signal:?}: {output:?}");
         is_back(sandbox, load);
     }
+    line.held("");
+}
+
+/// What a terminal does that is closed, and what nohup is for.
+#[test]
+fn a_terminal_that_goes_away_ends_the_command_and_not_the_run() {
+    let line = line("a_terminal_that_goes_away_ends_the_command_and_not_the_run");
+    let sandbox = deployed(&Manifest { deploy: "bake = \"2s\"".into(), ..Manifest::default() });
+    let over = |release: &str| {
+        until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
+        assert_eq!(sandbox.answering(), release);
+    };
+    sandbox.change();
+    let deploy = sandbox.start(&["deploy"]);
+    wait_for_the_bake(&sandbox);
+    deploy.signal(Signal::HUP);
+    assert_eq!(deploy.finish().code, 129, "it ends as any command does");
+    over("r2");
+    sandbox.change();
+    let mut shielded = sandbox.command_of(Path::new("nohup"), &[WINDLASS, "deploy"]);
+    let mut shielded = shielded.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    until("the new release to answer", || (sandbox.answering() == "r3").then_some(()));
+    windlass_testkit::sandbox::kill(i32::try_from(shielded.id()).unwrap(), Signal::HUP);
+    assert!(shielded.wait().unwrap().success(), "it was told to take no notice");
+    over("r3");
+    sandbox.down();
     line.held("");
 }
 

@@ -317,7 +317,13 @@ pub const TESTS: &[Line] = &[
         "a copy answers requests and fails its liveness check",
     ),
     line("17", "a_start_that_is_slow_but_in_time", "I3", "a release that needs 1.5 s to listen"),
-    line("29", "a_signal_turns_the_run_back", "I3 I4 I10", "SIGINT, SIGTERM or SIGHUP in the bake"),
+    line("29", "a_signal_turns_the_run_back", "I3 I4 I10", "SIGINT or SIGTERM in the bake"),
+    line(
+        "29",
+        "a_terminal_that_goes_away_ends_the_command_and_not_the_run",
+        "I3 I4",
+        "SIGHUP in the bake, with nohup and without",
+    ),
     line(
         "29",
         "a_second_signal_leaves_the_run_alone_and_it_still_goes_back",
