@@ -13,11 +13,9 @@ use super::live::LiveRoute;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Why a request is refused before anything is done with it.
@@ -106,19 +104,30 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> 
     upgrade
 }
 
+/// Whether a header speaks of a proxy before the application, also in the spelling with underscores,
+/// which is the same name for an application that gets its headers by CGI, WSGI or PHP.
+fn is_of_a_proxy(name: &HeaderName) -> bool {
+    let is = |known: &str, whole: bool| {
+        let name = name.as_str().as_bytes();
+        (name.len() == known.len() || (!whole && name.len() > known.len()))
+            && known.bytes().zip(name).all(|(known, byte)| known == *byte || (known == b'-' && *byte == b'_'))
+    };
+    is("x-forwarded-", false) || is("x-real-ip", true) || is("forwarded", true)
+}
+
 /// Tells the application who asked, how, and for which host. What the client itself said of that is
 /// replaced: the proxy stands at the edge, before it there is nobody to believe.
 pub(super) fn set_forwarded(headers: &mut HeaderMap, conn: &Conn) {
+    let claimed: Vec<HeaderName> = headers.keys().filter(|name| is_of_a_proxy(name)).cloned().collect();
+    for name in claimed {
+        headers.remove(name);
+    }
     if let Some(host) = headers.get(HOST).cloned() {
         headers.insert(X_FORWARDED_HOST, host);
-    } else {
-        headers.remove(X_FORWARDED_HOST);
     }
     headers.insert(X_FORWARDED_FOR, conn.peer_text.clone());
     headers.insert(X_REAL_IP, conn.peer_text.clone());
     headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if conn.secure { "https" } else { "http" }));
-    headers.remove(FORWARDED);
-    headers.remove(X_FORWARDED_PORT);
     headers.remove(EXPECT);
 }
 
@@ -210,16 +219,24 @@ mod tests {
             ("x-forwarded-host", "bank.example"),
             ("x-forwarded-port", "1"),
             ("forwarded", "for=1.2.3.4"),
+            ("x_forwarded_for", "1.2.3.4"),
+            ("x-forwarded_proto", "https"),
+            ("x_real_ip", "1.2.3.4"),
+            ("x-forwarded-prefix", "/admin"),
+            ("x-forward", "left"),
+            ("x_real", "left"),
         ]);
         set_forwarded(&mut headers, &conn);
         assert_eq!(
             text(&headers),
             [
                 "host: example.org",
+                "x-forward: left",
                 "x-forwarded-for: 203.0.113.9",
                 "x-forwarded-host: example.org",
                 "x-forwarded-proto: https",
                 "x-real-ip: 203.0.113.9",
+                "x_real: left",
             ]
         );
     }
