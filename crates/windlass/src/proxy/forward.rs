@@ -67,12 +67,12 @@ struct Outgoing<'request> {
     distrusts_kept: bool,
 }
 
-/// Forwards to a pool.
+/// Forwards to a pool. What of the body nobody will read is left in its place.
 pub(super) async fn to_pool(
     visit: &Visit<'_>,
     pool: usize,
     parts: Parts,
-    body: Incoming,
+    body: &mut Option<Incoming>,
     ticket: &mut Ticket,
 ) -> Response<Body> {
     let Some(mut outgoing) = Outgoing::new(visit, pool, parts, body, ticket.started()) else {
@@ -82,6 +82,9 @@ pub(super) async fn to_pool(
     let waiting = release.wait();
     let asked = outgoing.ask().await;
     drop(waiting);
+    if let Some(rest) = outgoing.progress.as_ref().and_then(Progress::take_rest) {
+        *body = Some(rest);
+    }
     match asked {
         Ok(answer) => {
             let release = Arc::clone(&answer.claim.release);
@@ -115,7 +118,7 @@ pub(super) async fn to_socket(
     visit: &Visit<'_>,
     socket: &str,
     parts: Parts,
-    body: Incoming,
+    body: &mut Option<Incoming>,
 ) -> Response<Body> {
     let now = Instant::now();
     let Some(mut outgoing) = Outgoing::new(visit, 0, parts, body, now) else { return too_large() };
@@ -138,11 +141,11 @@ impl<'request> Outgoing<'request> {
         visit: &'request Visit<'request>,
         pool: usize,
         mut parts: Parts,
-        body: Incoming,
+        body: &mut Option<Incoming>,
         started: Instant,
     ) -> Option<Self> {
         let limit = visit.route.body_limit;
-        if http_body::Body::size_hint(&body).lower() > limit {
+        if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
             return None;
         }
         let upgrade =
@@ -152,7 +155,7 @@ impl<'request> Outgoing<'request> {
             parts.headers.insert(UPGRADE, protocol.clone());
             parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         }
-        let (body, progress) = RequestBody::new(body, limit);
+        let (body, progress) = RequestBody::new(body.take(), limit);
         let mut request = Request::new(body);
         *request.method_mut() = parts.method;
         *request.uri_mut() = parts.uri;

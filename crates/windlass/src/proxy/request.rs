@@ -19,6 +19,8 @@ pub(super) struct Progress(Rc<State>);
 struct State {
     last: Cell<Option<Instant>>,
     fault: Cell<Option<Fault>>,
+    /// What of a body that is too large has not come yet.
+    rest: Cell<Option<Incoming>>,
 }
 
 /// What the client did wrong with a body.
@@ -37,6 +39,11 @@ impl Progress {
         self.0.last.get()
     }
 
+    /// What of a body that is too large has not come yet.
+    pub(super) fn take_rest(&self) -> Option<Incoming> {
+        self.0.rest.take()
+    }
+
     /// Why the body did not come whole: then it is not the endpoint's fault that it has no answer.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.0.fault.get()
@@ -48,18 +55,18 @@ pub(super) enum RequestBody {
     /// There is none.
     Empty,
     /// The client's, with the bytes that may still come.
-    Client { incoming: Incoming, left: u64, progress: Progress },
+    Client { incoming: Option<Incoming>, left: u64, progress: Progress },
 }
 
 impl RequestBody {
     /// The body of a request that may have this many bytes, and how to follow it. `None` for the
     /// progress of a body that is empty.
-    pub(super) fn new(incoming: Incoming, limit: u64) -> (Self, Option<Progress>) {
-        if incoming.is_end_stream() {
+    pub(super) fn new(incoming: Option<Incoming>, limit: u64) -> (Self, Option<Progress>) {
+        let Some(incoming) = incoming.filter(|incoming| !incoming.is_end_stream()) else {
             return (Self::Empty, None);
-        }
+        };
         let progress = Progress::default();
-        (Self::Client { incoming, left: limit, progress: progress.clone() }, Some(progress))
+        (Self::Client { incoming: Some(incoming), left: limit, progress: progress.clone() }, Some(progress))
     }
 }
 
@@ -71,7 +78,10 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Self::Client { incoming, left, progress } = self.get_mut() else { return Poll::Ready(None) };
+        let Self::Client { incoming: there, left, progress } = self.get_mut() else {
+            return Poll::Ready(None);
+        };
+        let Some(incoming) = there else { return Poll::Ready(None) };
         let frame = match Pin::new(incoming).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(Some(Err(error))) => {
@@ -91,6 +101,7 @@ impl Body for RequestBody {
             Some(rest) => *left = rest,
             None => {
                 progress.0.fault.set(Some(Fault::TooLarge));
+                progress.0.rest.set(there.take());
                 return Poll::Ready(Some(Err("the body is larger than it may be".into())));
             }
         }
@@ -100,14 +111,14 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Client { incoming, .. } => incoming.is_end_stream(),
+            Self::Client { incoming, .. } => incoming.as_ref().is_none_or(Incoming::is_end_stream),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Client { incoming, .. } => incoming.size_hint(),
+            Self::Client { incoming, .. } => incoming.as_ref().map(Incoming::size_hint).unwrap_or_default(),
         }
     }
 }

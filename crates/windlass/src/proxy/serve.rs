@@ -3,10 +3,13 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 
@@ -18,6 +21,10 @@ use super::ticket::Ticket;
 use super::timer::Timer;
 use super::worker::Worker;
 use super::{answer, files, forward, headers, route};
+
+/// How much of a body that nobody wants is read, in bytes, and for how long: as nginx does.
+const MOST_UNREAD: u64 = 64 << 20;
+const LINGER: Duration = Duration::from_secs(30);
 
 /// Answers the requests of one connection.
 pub(super) fn service(
@@ -47,6 +54,7 @@ async fn serve(
     let live = worker.edge.live();
     let mut ticket = Ticket::new(&worker, &conn, &live);
     let (mut parts, body) = request.into_parts();
+    let mut body = Some(body);
     let version = parts.version;
     let mut response = match vet(&mut parts, content_lengths) {
         Err(why) => refused(why),
@@ -59,9 +67,14 @@ async fn serve(
             } else {
                 &conn.timer
             };
-            answer(&worker, &conn, &live, timer, parts, body, &mut ticket).await
+            answer(&worker, &conn, &live, timer, parts, &mut body, &mut ticket).await
         }
     };
+    if version == Version::HTTP_2
+        && let Some(rest) = body.filter(|body| !body.is_end_stream())
+    {
+        tokio::task::spawn_local(read_away(rest));
+    }
     ticket.answer(response.status().as_u16());
     if version == Version::HTTP_11
         && worker.is_closing()
@@ -70,6 +83,20 @@ async fn serve(
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| body.with_ticket(ticket)))
+}
+
+/// Reads what a client goes on sending after its answer, for a while. Dropped, it would reset the stream,
+/// and several clients then forget the answer that came before.
+async fn read_away(mut rest: Incoming) {
+    let all = async {
+        let mut left = MOST_UNREAD;
+        while let Some(Ok(frame)) = rest.frame().await {
+            let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+            let Some(less) = left.checked_sub(size) else { return };
+            left = less;
+        }
+    };
+    let _too_long = tokio::time::timeout(LINGER, all).await;
 }
 
 /// The connection ends with such a request: where the next one begins is not certain.
@@ -106,7 +133,7 @@ async fn answer(
     live: &Arc<Live>,
     timer: &Rc<Timer>,
     mut parts: Parts,
-    body: Incoming,
+    body: &mut Option<Incoming>,
     ticket: &mut Ticket,
 ) -> Response<Body> {
     let Some(path) = route::comparable(parts.uri.path()) else {

@@ -95,6 +95,51 @@ async fn http2_in_clear_text_is_understood_without_asking() {
     }
 }
 
+/// A body that is counted as it is taken, and has as many parts.
+struct Counted(std::sync::Arc<std::sync::atomic::AtomicUsize>, usize);
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        let taken = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let part = || Ok(http_body::Frame::data(Bytes::from_static(&[b'x'; 16 << 10])));
+        std::task::Poll::Ready((taken < self.1).then(part))
+    }
+}
+
+/// curl of Debian 12 and httpx forget an answer whose stream is reset while they still send.
+#[tokio::test]
+async fn an_answer_that_comes_before_its_body_is_read_does_not_reset_the_stream() {
+    let backend = Backend::start("one");
+    let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
+    table.routes[0].body_limit = windlass_core::units::Bytes(100_000);
+    let proxy = Proxy::with(&table);
+    let stream = TcpStream::connect(proxy.address()).await.unwrap();
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    for path in ["/echo", "/%2e%2e%2f"] {
+        let taken = Arc::default();
+        let body = Counted(Arc::clone(&taken), 200);
+        let request = Request::post(format!("http://a.example{path}")).body(body).unwrap();
+        let answer = sender.send_request(request).await.unwrap();
+        assert!([413, 400].contains(&answer.status().as_u16()), "{}", answer.status());
+        for _ in 0..600 {
+            if taken.load(std::sync::atomic::Ordering::Relaxed) > 200 {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        let taken = taken.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(taken > 200, "{path}: the body was cut after {taken} parts");
+    }
+}
+
 // proves: HS-12, MDC-7
 #[tokio::test]
 async fn the_certificate_is_chosen_by_name_and_a_bad_one_harms_no_other() {
