@@ -2,7 +2,7 @@
 //! switch, and a service's account is a local one.
 
 use std::io;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::lchown;
 use std::path::Path;
 
 use rustix::process::{Gid, Uid};
@@ -17,6 +17,8 @@ pub struct Account {
     pub uid: u32,
     /// Its group's number.
     pub gid: u32,
+    /// Its home directory.
+    pub home: String,
     /// The numbers of all groups it belongs to, its own among them.
     pub groups: Vec<u32>,
 }
@@ -74,7 +76,7 @@ impl Account {
     /// # Errors
     /// The system's.
     pub fn give(&self, path: &Path) -> io::Result<()> {
-        chown(path, Some(self.uid), Some(self.gid))
+        lchown(path, Some(self.uid), Some(self.gid))
     }
 }
 
@@ -101,7 +103,8 @@ fn parse(user: &str, passwd: &str, group: &str) -> Option<Account> {
             groups.push(number);
         }
     }
-    Some(Account { name: fields[0].to_owned(), uid: fields[2].parse().ok()?, gid, groups })
+    let home = fields.get(5).copied().unwrap_or("/").to_owned();
+    Some(Account { name: fields[0].to_owned(), uid: fields[2].parse().ok()?, gid, home, groups })
 }
 
 #[cfg(test)]
@@ -113,7 +116,13 @@ mod tests {
     #[test]
     fn an_account_has_its_own_group_and_those_it_is_a_member_of() {
         let group = "root:x:0:\nweb:x:997:web\nssl:x:110:postgres,web\nbroken\n";
-        let web = Account { name: "web".to_owned(), uid: 998, gid: 997, groups: vec![997, 110] };
+        let web = Account {
+            name: "web".to_owned(),
+            uid: 998,
+            gid: 997,
+            home: "/srv".to_owned(),
+            groups: vec![997, 110],
+        };
         assert_eq!(parse("web", PASSWD, group), Some(web.clone()));
         assert_eq!(parse("998", PASSWD, group), Some(web), "by its number");
     }

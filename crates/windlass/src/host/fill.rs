@@ -10,6 +10,7 @@ use windlass_core::spec::{Command, Reference, Resource, Template};
 use super::resources::{self, Facts};
 use super::settings::Settings;
 use super::{Host, secret_files, values};
+use crate::account::Account;
 use crate::layout::Layout;
 
 /// Whose templates are filled.
@@ -90,8 +91,19 @@ impl Fill<'_> {
             }
         }
         if let Some(user) = self.subject.user {
-            variables.insert("USER".to_owned(), user.to_owned());
-            variables.insert("LOGNAME".to_owned(), user.to_owned());
+            let name = match Account::to_become(user) {
+                // What is ours is not for another account: it may not even look into our home.
+                Ok(Some(account)) => {
+                    for ours in ["TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
+                        variables.shift_remove(ours);
+                    }
+                    variables.insert("HOME".to_owned(), account.home);
+                    account.name
+                }
+                _ => user.to_owned(),
+            };
+            variables.insert("USER".to_owned(), name.clone());
+            variables.insert("LOGNAME".to_owned(), name);
         }
         for (key, value) in [
             ("WINDLASS_APP", self.app.to_string()),

@@ -39,6 +39,7 @@ mod secret_files;
 mod serve;
 mod session;
 mod settings;
+mod shared;
 mod state;
 mod status;
 mod storage;

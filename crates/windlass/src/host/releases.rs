@@ -1,7 +1,6 @@
 //! Trees: copied from the source, built, sealed, removed.
 
 use std::io;
-use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
@@ -12,7 +11,7 @@ use windlass_core::spec::Limits;
 
 use super::errand::Errand;
 use super::resources::blocking;
-use super::{Host, contents, durable, oneshot};
+use super::{Host, contents, durable, oneshot, shared};
 use crate::layout;
 use crate::project::source::{self, Selection};
 
@@ -107,8 +106,9 @@ impl Host {
     pub(super) async fn seal_tree(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
         let unsealed = self.layout.tree(tree);
         let seal = self.layout.seal(tree);
-        let shared = self.layout.shared();
+        let place = self.layout.shared();
         let links = plan.spec.build.shared.clone();
+        let account = shared::account(&plan.spec);
         let (source, spec) = (plan.tree.clone(), plan.spec.clone());
         let result = blocking(move || {
             if seal.is_file() {
@@ -116,7 +116,7 @@ impl Host {
             }
             let mut shares_more = false;
             for directory in links {
-                shares_more |= link_shared(&unsealed, &shared, &directory)?;
+                shares_more |= shared::link(&unsealed, &place, &directory, account.as_ref())?;
             }
             let text = contents::write_down(&unsealed, &source, &spec)?;
             // Then the seal, so that a sealed tree is a whole one also after a power cut.
@@ -154,30 +154,8 @@ pub(super) fn build_label(plan: &Plan, index: usize) -> String {
     format!("{}.build.{}", plan.release, index + 1)
 }
 
-/// Links a shared directory into a tree. Whether it had to be made first.
-fn link_shared(tree: &Path, shared: &Path, directory: &str) -> io::Result<bool> {
-    let target = shared.join(directory);
-    let link = tree.join(directory);
-    let missing = !target.exists();
-    if missing {
-        layout::make_dir(&target, 0o755)?;
-        // What the source ships there is where the shared directory begins.
-        if link.is_dir() && !link.is_symlink() {
-            source::carry(&link, &target)?;
-        }
-    }
-    if link.is_symlink() {
-        std::fs::remove_file(&link)?;
-    }
-    remove_tree(&link)?;
-    if let Some(parent) = link.parent() {
-        std::fs::create_dir_all(parent)?;
-    }
-    symlink(&target, &link)?;
-    Ok(missing)
-}
-
-fn remove_tree(path: &Path) -> io::Result<()> {
+/// Removes a directory with all that is in it, if it is there.
+pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         result => result,

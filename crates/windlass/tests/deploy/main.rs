@@ -7,6 +7,7 @@
     reason = "what stands around a test may end it as the test itself may"
 )]
 
+mod accounts;
 mod baking;
 mod basics;
 mod boot;

@@ -150,7 +150,7 @@ pub static BUILD: Table = Table {
             .absent("none")
             .example(r#"["docs/"]"#),
         Field::new("include", PATTERNS, "Files taken although an ignore file leaves them out.").absent("none").example(r#"["dist/"]"#),
-        Field::new("shared", PATHS, "Directories that all releases share: uploads, logs.").absent("none").example(r#"["media"]"#),
+        Field::new("shared", PATHS, "Directories that all releases share: uploads, logs. Where services name a `user`, one for all, it owns them.").absent("none").example(r#"["media"]"#),
         Field::new(
             "cache",
             PATHS,

@@ -56,9 +56,13 @@ impl World for Acting {
             Action::RevokeValue { setting, of, undo } => {
                 self.revoke_value(plan, setting, (*of, *undo), &line).await
             }
-            Action::RunJob { job, undo } => self.run_job(plan, job, *undo, &line).await,
+            Action::RunJob { job, undo } => {
+                host.hand_over_shared(plan).await?;
+                self.run_job(plan, job, *undo, &line).await
+            }
             Action::StartInstance { instance, ready } => {
                 let identity = host.identify(plan, instance)?;
+                host.hand_over_shared(plan).await?;
                 host.start_instance(&identity).await?;
                 if *ready { host.await_ready(instance).await } else { Ok(String::new()) }
             }

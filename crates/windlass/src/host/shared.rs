@@ -1,0 +1,97 @@
+//! Directories that releases share, and whose they are.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use windlass_core::journal::Fault;
+use windlass_core::plan::Plan;
+use windlass_core::spec::Spec;
+
+use super::Host;
+use super::releases::remove_tree;
+use super::resources::blocking;
+use crate::account::Account;
+use crate::layout;
+use crate::project::source;
+
+/// The account that the services run as, where it is another than ours, and one for all that name one:
+/// what they share is theirs to write to.
+pub(super) fn account(spec: &Spec) -> Option<Account> {
+    let mut users = spec.services.values().filter_map(|service| service.user.as_deref());
+    let first = users.next()?;
+    users.all(|user| user == first).then(|| Account::to_become(first).ok().flatten())?
+}
+
+impl Host {
+    /// Gives what releases share to the account that the services run as.
+    pub(super) async fn hand_over_shared(&self, plan: &Plan) -> Result<(), Fault> {
+        let Some(account) = account(&plan.spec) else { return Ok(()) };
+        let (root, directories) = (self.layout.shared(), plan.spec.build.shared.clone());
+        let given = blocking(move || give(&root, &directories, &account)).await?;
+        given.map_err(|error| Fault::new(format!("what releases share cannot be given away: {error}"), ""))
+    }
+}
+
+/// Links a shared directory into a tree. Whether it had to be made first.
+pub(super) fn link(
+    tree: &Path,
+    shared: &Path,
+    directory: &str,
+    account: Option<&Account>,
+) -> io::Result<bool> {
+    let target = shared.join(directory);
+    let link = tree.join(directory);
+    let missing = !target.exists();
+    if missing {
+        layout::make_dir(&target, 0o755)?;
+        // What the source ships there is where the shared directory begins.
+        if link.is_dir() && !link.is_symlink() {
+            source::carry(&link, &target)?;
+        }
+        if let Some(account) = account {
+            give_all(&target, account)?;
+        }
+    }
+    if link.is_symlink() {
+        std::fs::remove_file(&link)?;
+    }
+    remove_tree(&link)?;
+    if let Some(parent) = link.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    symlink(&target, &link)?;
+    Ok(missing)
+}
+
+/// Gives shared directories that are still root's to the account: they were made before a manifest named
+/// one. What is in them is left as it is, and so is what somebody gave to another.
+fn give(shared: &Path, directories: &[String], account: &Account) -> io::Result<()> {
+    let root = File::open(shared)?;
+    for directory in directories {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        // Whoever may write above it must not have us give away what lies elsewhere.
+        let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let Ok(directory) = openat2(&root, directory.as_str(), flags, Mode::empty(), beneath) else {
+            continue;
+        };
+        let directory = File::from(directory);
+        if directory.metadata()?.uid() == 0 {
+            std::os::unix::fs::fchown(&directory, Some(account.uid), Some(account.gid))?;
+        }
+    }
+    Ok(())
+}
+
+/// Gives away a directory that was just made, with all that is in it.
+fn give_all(path: &Path, account: &Account) -> io::Result<()> {
+    account.give(path)?;
+    if path.symlink_metadata()?.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            give_all(&entry?.path(), account)?;
+        }
+    }
+    Ok(())
+}
