@@ -10,7 +10,7 @@ use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::settings::SOURCES;
 use crate::manifest::{Node, sounds_secret};
-use crate::resolve::{RECEIVER, composed};
+use crate::resolve::{RECEIVER, composed, order};
 use crate::settings::Declared;
 use crate::spec::{Reference, Template};
 
@@ -20,14 +20,33 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
         rotate::find(&of, diags);
         diags.extend(of.no_prefix());
         diags.extend([of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten());
-        diags.extend([of.in_circles(), of.literal_secret()].into_iter().flatten());
+        diags.extend(of.literal_secret());
         of.receivers(diags);
     }
+    circles(scene, diags);
 }
 
 /// Settings that must have a value, and for which none was found.
 pub(super) fn missing(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     diags.extend(all(scene).filter_map(|of| of.missing()));
+}
+
+/// Settings that are put together from each other.
+fn circles<'a>(scene: &'a Scene<'a>, diags: &mut Vec<Diag>) {
+    let of = |(key, setting): (&'a String, &'a Declared)| -> (&'a str, Vec<&'a str>) {
+        let references = setting.composed.iter().flat_map(Template::references);
+        (key.as_str(), references.filter_map(composed::setting_of).collect())
+    };
+    let needs = scene.declared.iter().map(of).collect();
+    for circle in order::cycles(&needs) {
+        let Some(of) = circle.first().and_then(|first| all(scene).find(|of| of.key == *first)) else {
+            continue;
+        };
+        let message = format!("these settings are put together from each other: {}", circle.join(" -> "));
+        let source = if of.typed("value") { "value" } else { "url" };
+        diags
+            .push(Diag::error("cycle", of.span(source), message).help("give one of them a value of its own"));
+    }
 }
 
 /// A setting, its declaration, and where it stands.
@@ -138,43 +157,6 @@ impl Of<'_> {
         let message =
             format!("{variable} says where the file of {} is, and is a setting of its own", self.key);
         Some(Diag::error("taken-name", self.span("file"), message).help("rename one of the two"))
-    }
-
-    fn in_circles(&self) -> Option<Diag> {
-        self.setting.composed.as_ref()?;
-        let declared = self.scene.declared;
-        let names = |key: &str| {
-            let template = declared.get(key).and_then(|setting| setting.composed.as_ref());
-            template.into_iter().flat_map(Template::references).filter_map(composed::setting_of)
-        };
-        // The shortest way back to it.
-        let mut ways: Vec<Vec<&str>> = vec![vec![self.key]];
-        let mut at = 0;
-        while let Some(way) = ways.get(at).cloned() {
-            at += 1;
-            for next in names(way.last().copied().unwrap_or_default()) {
-                if next == self.key {
-                    return self.circle(&way);
-                }
-                if !ways.iter().any(|way| way.contains(&next)) {
-                    ways.push([way.as_slice(), &[next]].concat());
-                }
-            }
-        }
-        None
-    }
-
-    fn circle(&self, way: &[&str]) -> Option<Diag> {
-        // Each circle is told once, at the first of it.
-        let place = |key: &str| self.scene.declared.get_index_of(key);
-        if way.iter().any(|key| place(key) < place(self.key)) {
-            return None;
-        }
-        let mut names = way.to_vec();
-        names.push(self.key);
-        let message = format!("these settings are put together from each other: {}", names.join(" -> "));
-        let source = if self.typed("value") { "value" } else { "url" };
-        Some(Diag::error("cycle", self.span(source), message).help("give one of them a value of its own"))
     }
 
     fn receivers(&self, diags: &mut Vec<Diag>) {
