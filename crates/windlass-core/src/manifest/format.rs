@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::name::Name;
+use crate::policy::cron::Schedule;
 use crate::spec::Template;
 use crate::store::{Address, Place};
 use crate::units::{Bytes, Span};
@@ -314,18 +315,16 @@ fn network(text: &str) -> Result<(), Misfit> {
 }
 
 fn schedule(text: &str) -> Result<(), Misfit> {
-    use std::str::FromStr;
-    croner::Cron::from_str(text).map(drop).map_err(|error| {
-        misfit("bad-schedule", format!("{text:?} is not a cron expression: {}", lower(&error.to_string())))
-            .help("five fields: minute, hour, day of month, month, day of week; \"0 3 * * *\" is every day at 03:00")
-    })
-}
-
-/// The last part of a message of another library, as a part of our own sentence.
-fn lower(message: &str) -> String {
-    let last = message.rsplit(": ").next().unwrap_or(message).trim_end_matches('.');
-    let mut chars = last.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+    match Schedule::parse(text, jiff::tz::TimeZone::UTC) {
+        Ok(schedule) if schedule.is_ever_due() => Ok(()),
+        Ok(_) => Err(misfit("bad-schedule", format!("{text:?} is never due: no month of it has such a day"))
+            .help("see the day of the month, the month and the day of the week")),
+        Err(wrong) => Err(Misfit {
+            part: wrong.part,
+            ..misfit("bad-schedule", format!("{text:?} is not a cron expression: {}", wrong.reason))
+                .help(wrong.help)
+        }),
+    }
 }
 
 fn time_zone(text: &str) -> Result<(), Misfit> {
