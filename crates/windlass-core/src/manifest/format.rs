@@ -130,6 +130,16 @@ impl Format {
         }
     }
 
+    /// All that is wrong with `text`: every reference in it can be wrong.
+    #[must_use]
+    pub fn misfits(self, text: &str) -> Vec<Misfit> {
+        match self.check(text) {
+            Ok(()) => vec![],
+            Err(_) if self == Self::Template && !text.contains('\0') => templates(text).collect(),
+            Err(misfit) => vec![misfit],
+        }
+    }
+
     /// Checks `text`.
     ///
     /// # Errors
@@ -142,7 +152,7 @@ impl Format {
             Self::AnyOrEmpty => Ok(()),
             Self::Any | Self::Pattern if text.is_empty() => Err(misfit("empty", "this must not be empty")),
             Self::Any | Self::Pattern => Ok(()),
-            Self::Template => template(text),
+            Self::Template => templates(text).next().map_or(Ok(()), Err),
             Self::Span => text.parse::<Span>().map(drop).map_err(|message| misfit("bad-duration", message)),
             Self::PositiveSpan => match text.parse::<Span>() {
                 Err(message) => Err(misfit("bad-duration", message)),
@@ -186,8 +196,8 @@ fn place(text: &str) -> Result<(), Misfit> {
     Place::parse(text).map(drop).map_err(|(message, help)| misfit("bad-place", message).help(help))
 }
 
-fn template(text: &str) -> Result<(), Misfit> {
-    Template::parse(text).map(drop).map_err(|unknown| {
+fn templates(text: &str) -> impl Iterator<Item = Misfit> {
+    Template::unknown(text).into_iter().map(|unknown| {
         let known = ["port", "replica", "release", "app", "environment", "shared"];
         let meant = suggest::nearest(&unknown.reference, known);
         Misfit {

@@ -81,6 +81,10 @@ fn environment(node: &Node, listens: bool, diags: &mut Vec<Diag>) {
 fn undo(scene: &Scene<'_>, section: &str, name: &str, diags: &mut Vec<Diag>) {
     let job = scene.spec.jobs.iter().find(|(job, _)| section == "jobs" && job.as_str() == name);
     let Some((_, job)) = job else { return };
+    // When it runs is not known where that was refused.
+    if scene.root.at(&["jobs", name, "when"]).is_some_and(|node| node.value == Value::Invalid) {
+        return;
+    }
     if job.when == When::BeforeStart && !scene.typed(&["jobs", name, "undo"]) {
         diags.push(
             Diag::warning("no-undo", scene.span(&["jobs", name]), format!("jobs.{name} does not say how it is undone when the deploy goes back"))

@@ -43,19 +43,21 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
 
 fn destination(scene: &Scene<'_>, node: &Node, diags: &mut Vec<Diag>) {
     let given: Vec<(&str, &Node)> = WAYS.into_iter().filter_map(|way| Some((way, node.get(way)?))).collect();
-    match given.as_slice() {
-        [] => diags.push(Diag::error("missing-key", node.span.clone(), "this route leads nowhere").help(
+    if given.is_empty() {
+        diags.push(Diag::error("missing-key", node.span.clone(), "this route leads nowhere").help(
             "say service = \"...\", files = \"...\", redirect = \"...\", health = true or metrics = true",
-        )),
-        [_] => {}
-        [(first, _), .., (last, at)] => diags.push(
+        ));
+    }
+    let first = given.first().map_or("", |(way, _)| way);
+    for (other, at) in given.iter().skip(1) {
+        diags.push(
             Diag::error(
                 "conflict",
                 at.key_span.clone(),
-                format!("a route leads to one place, and this one to `{first}` and `{last}`"),
+                format!("a route leads to one place, and this one to `{first}` and `{other}`"),
             )
             .help("make two routes of it"),
-        ),
+        );
     }
     for (key, way) in [("fallback", "files"), ("cache_control", "files"), ("status", "redirect")] {
         if let (Some(at), None) = (node.get(key), node.get(way)) {

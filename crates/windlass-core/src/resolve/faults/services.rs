@@ -96,27 +96,28 @@ fn check(scene: &Scene<'_>, name: &str, key: &str, diags: &mut Vec<Diag>) {
     }
     let ways: Vec<(&str, &Node)> =
         ["http", "tcp", "command"].into_iter().filter_map(|way| Some((way, node.get(way)?))).collect();
-    match ways.as_slice() {
-        [] => diags.push(
+    if ways.is_empty() {
+        diags.push(
             Diag::error(
                 "missing-key",
                 node.span.clone(),
                 format!("the {key} check of services.{name} asks nothing"),
             )
             .help("say http = \"/health\", tcp = true or command = ..."),
-        ),
-        [(way, at)] if *way != "command" && !listens => {
-            diags.push(no_port(if *way == "http" { "HTTP" } else { "TCP" }, at.key_span.clone()));
-        }
-        [_] => {}
-        [.., (way, at)] => diags.push(
+        );
+    }
+    for (way, at) in ways.iter().filter(|(way, _)| *way != "command" && !listens) {
+        diags.push(no_port(if *way == "http" { "HTTP" } else { "TCP" }, at.key_span.clone()));
+    }
+    for (way, at) in ways.iter().skip(1) {
+        diags.push(
             Diag::error(
                 "conflict",
                 at.key_span.clone(),
                 format!("a check asks in one way, and this one also by `{way}`"),
             )
             .help("keep one of http, tcp and command"),
-        ),
+        );
     }
     for only_http in ["status", "host"] {
         if let (Some(at), None) = (node.get(only_http), node.get("http")) {

@@ -19,7 +19,8 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
         declaration::find(&of, diags);
         rotate::find(&of, diags);
         diags.extend(of.no_prefix());
-        diags.extend([of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten());
+        of.two_sources(diags);
+        diags.extend([of.secret_default(), of.file_name()].into_iter().flatten());
         diags.extend(of.literal_secret());
         of.receivers(diags);
     }
@@ -100,18 +101,17 @@ impl Of<'_> {
         Some(diag.help(format!("call it {prefix}{key}, or take `settings_prefix` away")))
     }
 
-    fn two_sources(&self) -> Option<Diag> {
+    fn two_sources(&self, diags: &mut Vec<Diag>) {
         let typed: Vec<&str> = SOURCES.into_iter().filter(|source| self.typed(source)).collect();
-        let (first, second) = match typed.as_slice() {
+        for (at, second) in typed.iter().enumerate() {
             // The default holds where the store has no such value.
-            ["default", "from"] | [_] | [] => return None,
-            [first, second, ..] => (first, second),
-        };
-        let message = format!("{} has both `{first}` and `{second}`", self.key);
-        let diag = Diag::error("two-sources", self.span(second), message);
-        Some(diag.help(
-            "only one of default, value, url and from can say what it is; a default may stand beside from",
-        ))
+            let excludes = |first: &&&str| (**first, *second) != ("default", "from");
+            let Some(first) = typed[..at].iter().find(excludes) else { continue };
+            let message = format!("{} has both `{first}` and `{second}`", self.key);
+            diags.push(Diag::error("two-sources", self.span(second), message).help(
+                "only one of default, value, url and from can say what it is; a default may stand beside from",
+            ));
+        }
     }
 
     fn secret_default(&self) -> Option<Diag> {
