@@ -242,6 +242,22 @@ pub(crate) fn sounds_secret(key: &str) -> bool {
         || key.ends_with("SECRET_KEY")
 }
 
+/// What Windlass itself says in the environment variable `key` of every process, or of some: by these
+/// it knows its processes again, so that nobody else may set them.
+pub(crate) fn own_variable(key: &str) -> Option<&'static str> {
+    match key {
+        "WINDLASS_APP" => Some("the application's name"),
+        "WINDLASS_ENVIRONMENT" => Some("the environment's name"),
+        "WINDLASS_RELEASE" => Some("the release"),
+        "WINDLASS_INSTANCE" => Some("the copy"),
+        "WINDLASS_SHARED" => Some("the directory that releases share"),
+        "WINDLASS_PROCESS" | "WINDLASS_PROBE" => Some("the process, to know it again"),
+        "WINDLASS_PID" => Some("the worker, for `stop.quiet.idle`"),
+        _ if key.starts_with("WINDLASS_KEEPER_") => Some("where its keeper is"),
+        _ => None,
+    }
+}
+
 fn env_name(text: &str) -> Result<(), Misfit> {
     if is_env_name(text) {
         return Ok(());

@@ -1,5 +1,7 @@
 //! Routes and smoke tests.
 
+use indexmap::IndexSet;
+
 use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::{Node, Value};
@@ -102,7 +104,9 @@ fn destination(scene: &Scene<'_>, node: &Node, diags: &mut Vec<Diag>) {
 /// A setting that neither is declared nor was found.
 pub(super) fn unknown_settings(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     let found = scene.settings.into_iter().flat_map(|found| found.keys());
-    let known: Vec<&str> = scene.declared.keys().chain(found).map(String::as_str).collect();
+    // What is declared and was found is one.
+    let known: IndexSet<&str> = scene.declared.keys().chain(found).map(String::as_str).collect();
+    let known: Vec<&str> = known.into_iter().collect();
     for node in routes(scene) {
         if let Some(at) = node.get("basic_auth")
             && let Some(key) = at.text()

@@ -18,6 +18,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     for of in all(scene) {
         declaration::find(&of, diags);
         rotate::find(&of, diags);
+        diags.extend(super::process::own_variable(of.key, of.node));
         diags.extend(of.no_prefix());
         of.two_sources(diags);
         diags.extend([of.secret_default(), of.file_name()].into_iter().flatten());
