@@ -88,7 +88,7 @@ fn everything_that_was_typed_arrives() {
         matches!(&spec.resources["cache"].source, Source::Private { port: 7001, database, .. } if database == "0")
     );
     assert!(matches!(&spec.resources["outside"].source, Source::External { .. }));
-    assert_eq!(spec.listen.http, ["0.0.0.0:80", "[::]:80"]);
+    assert_eq!(spec.listen.http, ["127.0.0.1:80", "[::1]:80"]);
     assert!(spec.listen.redirect_to_https);
 }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::name::Name;
+use crate::policy::cron::Schedule;
 use crate::spec::Template;
 use crate::store::{Address, Place};
 use crate::units::{Bytes, Span};
@@ -129,6 +130,16 @@ impl Format {
         }
     }
 
+    /// All that is wrong with `text`: every reference in it can be wrong.
+    #[must_use]
+    pub fn misfits(self, text: &str) -> Vec<Misfit> {
+        match self.check(text) {
+            Ok(()) => vec![],
+            Err(_) if self == Self::Template && !text.contains('\0') => templates(text).collect(),
+            Err(misfit) => vec![misfit],
+        }
+    }
+
     /// Checks `text`.
     ///
     /// # Errors
@@ -141,7 +152,7 @@ impl Format {
             Self::AnyOrEmpty => Ok(()),
             Self::Any | Self::Pattern if text.is_empty() => Err(misfit("empty", "this must not be empty")),
             Self::Any | Self::Pattern => Ok(()),
-            Self::Template => template(text),
+            Self::Template => templates(text).next().map_or(Ok(()), Err),
             Self::Span => text.parse::<Span>().map(drop).map_err(|message| misfit("bad-duration", message)),
             Self::PositiveSpan => match text.parse::<Span>() {
                 Err(message) => Err(misfit("bad-duration", message)),
@@ -185,8 +196,8 @@ fn place(text: &str) -> Result<(), Misfit> {
     Place::parse(text).map(drop).map_err(|(message, help)| misfit("bad-place", message).help(help))
 }
 
-fn template(text: &str) -> Result<(), Misfit> {
-    Template::parse(text).map(drop).map_err(|unknown| {
+fn templates(text: &str) -> impl Iterator<Item = Misfit> {
+    Template::unknown(text).into_iter().map(|unknown| {
         let known = ["port", "replica", "release", "app", "environment", "shared"];
         let meant = suggest::nearest(&unknown.reference, known);
         Misfit {
@@ -229,6 +240,22 @@ pub(crate) fn sounds_secret(key: &str) -> bool {
     let key = key.to_ascii_uppercase();
     ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|word| key.ends_with(word))
         || key.ends_with("SECRET_KEY")
+}
+
+/// What Windlass itself says in the environment variable `key` of every process, or of some: by these
+/// it knows its processes again, so that nobody else may set them.
+pub(crate) fn own_variable(key: &str) -> Option<&'static str> {
+    match key {
+        "WINDLASS_APP" => Some("the application's name"),
+        "WINDLASS_ENVIRONMENT" => Some("the environment's name"),
+        "WINDLASS_RELEASE" => Some("the release"),
+        "WINDLASS_INSTANCE" => Some("the copy"),
+        "WINDLASS_SHARED" => Some("the directory that releases share"),
+        "WINDLASS_PROCESS" | "WINDLASS_PROBE" => Some("the process, to know it again"),
+        "WINDLASS_PID" => Some("the worker, for `stop.quiet.idle`"),
+        _ if key.starts_with("WINDLASS_KEEPER_") => Some("where its keeper is"),
+        _ => None,
+    }
 }
 
 fn env_name(text: &str) -> Result<(), Misfit> {
@@ -314,18 +341,16 @@ fn network(text: &str) -> Result<(), Misfit> {
 }
 
 fn schedule(text: &str) -> Result<(), Misfit> {
-    use std::str::FromStr;
-    croner::Cron::from_str(text).map(drop).map_err(|error| {
-        misfit("bad-schedule", format!("{text:?} is not a cron expression: {}", lower(&error.to_string())))
-            .help("five fields: minute, hour, day of month, month, day of week; \"0 3 * * *\" is every day at 03:00")
-    })
-}
-
-/// The last part of a message of another library, as a part of our own sentence.
-fn lower(message: &str) -> String {
-    let last = message.rsplit(": ").next().unwrap_or(message).trim_end_matches('.');
-    let mut chars = last.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+    match Schedule::parse(text, jiff::tz::TimeZone::UTC) {
+        Ok(schedule) if schedule.is_ever_due() => Ok(()),
+        Ok(_) => Err(misfit("bad-schedule", format!("{text:?} is never due: no month of it has such a day"))
+            .help("see the day of the month, the month and the day of the week")),
+        Err(wrong) => Err(Misfit {
+            part: wrong.part,
+            ..misfit("bad-schedule", format!("{text:?} is not a cron expression: {}", wrong.reason))
+                .help(wrong.help)
+        }),
+    }
 }
 
 fn time_zone(text: &str) -> Result<(), Misfit> {

@@ -101,10 +101,9 @@ impl Shape<'_> {
                     path.push(name.clone());
                     if let Err(misfit) = key.check(name) {
                         self.diags.push(misfit_diag(misfit, node.key_span.clone()));
-                        node.value = Value::Invalid;
-                    } else {
-                        self.value(of, node, path);
                     }
+                    // What stands under a bad name is looked at all the same.
+                    self.value(of, node, path);
                     path.pop();
                 }
             }
@@ -147,24 +146,30 @@ impl Shape<'_> {
     }
 
     fn text(&mut self, format: Format, node: &mut Node) {
-        if let Err(misfit) = format.check(node.text().unwrap_or_default()) {
+        let text = node.text().unwrap_or_default().to_owned();
+        for misfit in format.misfits(&text) {
             let span = self.narrow(&node.span, misfit.part.as_deref());
             self.refuse(node, misfit_diag(misfit, span));
         }
     }
 
     fn command(&mut self, node: &mut Node, path: &mut Vec<String>) {
-        let fault = match &mut node.value {
+        let faults: Vec<Diag> = match &mut node.value {
             Value::Text(line) => match words::split(line) {
-                Ok(words) => words.iter().find_map(|word| Format::Template.check(word).err()).map(|misfit| {
-                    misfit_diag(misfit.clone(), self.narrow(&node.span, misfit.part.as_deref()))
-                }),
-                Err(refused) => Some(self.not_words(&refused, line, &node.span)),
+                Ok(words) => {
+                    let misfits = words.iter().flat_map(|word| Format::Template.misfits(word));
+                    let fault = |misfit: Misfit| {
+                        let span = self.narrow(&node.span, misfit.part.as_deref());
+                        misfit_diag(misfit, span)
+                    };
+                    misfits.map(fault).collect()
+                }
+                Err(refused) => vec![self.not_words(&refused, line, &node.span)],
             },
-            Value::List(items) if items.is_empty() => Some(
+            Value::List(items) if items.is_empty() => vec![
                 Diag::error("empty-command", node.span.clone(), format!("{} is an empty list", place(path)))
                     .help("the first word is the program"),
-            ),
+            ],
             Value::List(items) => {
                 let before = self.diags.len();
                 for item in items.iter_mut() {
@@ -174,37 +179,43 @@ impl Shape<'_> {
                     node.value = Value::Invalid;
                     return;
                 }
-                items.first().filter(|first| first.text() == Some("")).map(|first| {
-                    Diag::error("empty-command", first.span.clone(), "the program's name is empty".to_owned())
-                })
+                let nameless = items.first().filter(|first| first.text() == Some(""));
+                let fault = |first: &Node| {
+                    Diag::error("empty-command", first.span.clone(), "the program's name is empty")
+                };
+                nameless.map(fault).into_iter().collect()
             }
             _ => return self.shell(node, path),
         };
-        if let Some(diag) = fault {
+        for diag in faults {
             self.refuse(node, diag);
         }
     }
 
     fn shell(&mut self, node: &mut Node, path: &[String]) {
         let Value::Table(entries) = &node.value else { return };
-        if let Some((key, other)) = entries.iter().find(|(key, _)| *key != "shell") {
-            let diag = Diag::error(
-                "unknown-key",
-                other.key_span.clone(),
-                format!("unknown key `{key}` in {}", place(path)),
-            )
-            .help("a command as a table has one key: { shell = \"...\" }");
-            return self.refuse(node, diag);
-        }
-        let Some(line) = entries.get("shell") else {
-            let diag =
-                Diag::error("empty-command", node.span.clone(), format!("{} is an empty table", place(path)))
-                    .help("write { shell = \"...\" }");
-            return self.refuse(node, diag);
-        };
-        let mut line = line.clone();
         let before = self.diags.len();
-        self.value(&Kind::Text(Format::Any), &mut line, &mut [path, &["shell".to_owned()]].concat());
+        for (key, other) in entries.iter().filter(|(key, _)| *key != "shell") {
+            self.diags.push(
+                Diag::error(
+                    "unknown-key",
+                    other.key_span.clone(),
+                    format!("unknown key `{key}` in {}", place(path)),
+                )
+                .help("a command as a table has one key: { shell = \"...\" }"),
+            );
+        }
+        match entries.get("shell").cloned() {
+            Some(mut line) => {
+                self.value(&Kind::Text(Format::Any), &mut line, &mut [path, &["shell".to_owned()]].concat());
+            }
+            None if entries.is_empty() => {
+                let message = format!("{} is an empty table", place(path));
+                let diag = Diag::error("empty-command", node.span.clone(), message);
+                self.diags.push(diag.help("write { shell = \"...\" }"));
+            }
+            None => {}
+        }
         if self.diags.len() > before {
             node.value = Value::Invalid;
         }

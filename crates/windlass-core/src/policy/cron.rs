@@ -9,6 +9,8 @@
 //! the gap. When they go back, it runs once, at the first of the two instants; a job that runs
 //! every few minutes goes on at its pace through both hours.
 
+mod field;
+
 use std::fmt;
 
 use croner::Cron;
@@ -42,20 +44,23 @@ pub struct NotASchedule {
     pub text: String,
     /// What is wrong with it.
     pub reason: String,
+    /// What to write.
+    pub help: String,
+    /// The part of the text that is wrong, where it is one.
+    pub part: Option<String>,
 }
 
 impl fmt::Display for NotASchedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:?} is not a schedule ({}): write minute, hour, day, month and weekday, such as \"*/5 * * * *\", \
-             or @hourly, @daily, @weekly, @monthly",
-            self.text, self.reason
-        )
+        write!(f, "{:?} is not a schedule: {}; {}", self.text, self.reason, self.help)
     }
 }
 
 impl std::error::Error for NotASchedule {}
+
+fn parser() -> CronParser {
+    CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build()
+}
 
 impl Schedule {
     /// Reads five fields, six of which the first are seconds, or `@daily` and the like.
@@ -63,10 +68,16 @@ impl Schedule {
     /// # Errors
     /// [`NotASchedule`] with the reason.
     pub fn parse(text: &str, zone: TimeZone) -> Result<Self, NotASchedule> {
-        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let wrong = |reason: String| NotASchedule { text: text.to_owned(), reason };
-        let cron = parser.parse(text).map_err(|error| wrong(error.to_string()))?;
+        let cron = parser().parse(text).map_err(|error| field::fault(text, &error.to_string()))?;
         Ok(Self { cron, zone })
+    }
+
+    /// Whether there is a tick at all: none is on the 30th of February.
+    #[must_use]
+    pub fn is_ever_due(&self) -> bool {
+        // The calendar repeats itself after 400 years, and the library looks as far as the year 5000.
+        let begin = jiff::civil::date(4600, 1, 1).to_zoned(TimeZone::UTC);
+        begin.is_ok_and(|begin| self.cron.find_next_occurrence(&begin, true).is_ok())
     }
 
     /// The first tick after `after`; `None` when there is none, as for the 30th of February.

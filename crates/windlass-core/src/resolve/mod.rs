@@ -56,8 +56,7 @@ pub fn resolve(
     if let Some(spec) = &mut spec {
         let found = faults::find_in_values(&scene(manifest, of, spec, Some(settings)), &diags);
         diags.extend(found);
-        // A cycle is a fault that was found before.
-        let _ = order(spec);
+        order(spec);
         keep_used(spec);
     }
     diags.retain(Diag::is_error);
@@ -116,11 +115,8 @@ fn examined(manifest: &Manifest, environment: &str) -> Vec<Diag> {
     let mut diags = Vec::new();
     let Some(of) = manifest.environment(environment) else { return diags };
     require(&ROOT, &of.root, &mut vec![], &mut diags);
-    if let Some(mut spec) = specification(manifest, environment, of, None) {
+    if let Some(spec) = specification(manifest, environment, of, None) {
         faults::find(&scene(manifest, of, &spec, None), &mut diags);
-        if let Err(cycle) = order(&mut spec) {
-            diags.push(faults::cycle(&of.root, &cycle));
-        }
     }
     diags
 }
@@ -164,12 +160,13 @@ fn scene<'a>(
     faults::Scene { spec, root: &of.root, text: manifest.text(), declared: &of.declared, settings }
 }
 
-/// Puts the services into the order in which they can start, unless they need each other.
-fn order(spec: &mut Spec) -> Result<(), Vec<Name>> {
+/// Puts the services into the order in which they can start. That some need each other is a fault
+/// that was found before.
+fn order(spec: &mut Spec) {
     let needs = spec.services.iter().map(|(name, service)| (name.clone(), service.needs.clone())).collect();
-    let names = order::sorted(&needs)?;
-    spec.services.sort_by_cached_key(|name, _| names.iter().position(|other| other == name));
-    Ok(())
+    if let Some(names) = order::sorted(&needs) {
+        spec.services.sort_by_cached_key(|name, _| names.iter().position(|other| other == name));
+    }
 }
 
 /// The settings there will be. Before their values are known, all that are declared.

@@ -9,12 +9,7 @@ use crate::spec::{Credential, Engine, Resource, Source, Template};
 /// A resource of the application `app`; `None` where its engine is missing or refused.
 pub(super) fn resource(node: &Node, app: &Name) -> Option<Resource> {
     let read = Reader::new(&RESOURCE, Some(node));
-    let engine = match read.text("engine")? {
-        "postgres" => Engine::Postgres,
-        "redis" => Engine::Redis,
-        "rabbitmq" => Engine::Rabbitmq,
-        _ => return None,
-    };
+    let engine = engine(node)?;
     if let Some(url) = read.text("url") {
         return Some(Resource { engine, source: Source::External { url: Template::parse(url).ok()? } });
     }
@@ -39,4 +34,14 @@ pub(super) fn resource(node: &Node, app: &Name) -> Option<Resource> {
         credential: Credential::FIRST,
     };
     Some(Resource { engine, source })
+}
+
+/// The engine of a resource; `None` where it is missing or refused.
+pub(super) fn engine(node: &Node) -> Option<Engine> {
+    match node.get("engine").and_then(Node::text)? {
+        "postgres" => Some(Engine::Postgres),
+        "redis" => Some(Engine::Redis),
+        "rabbitmq" => Some(Engine::Rabbitmq),
+        _ => None,
+    }
 }

@@ -1,5 +1,7 @@
 //! Listening, routes, and how a deploy goes.
 
+use std::net::SocketAddr;
+
 use super::read::Reader;
 use crate::manifest::Node;
 use crate::manifest::fields::{DEPLOY, LISTEN, RATE_LIMIT, ROUTE, SMOKE, TLS};
@@ -15,7 +17,12 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:8080";
 /// Where the proxy listens.
 pub(super) fn listen(node: Option<&Node>, has_routes: bool) -> Listen {
     let read = Reader::new(&LISTEN, node);
-    let mut http = read.texts("http");
+    // Each in one spelling, by which the proxy knows what it has open.
+    let addresses = |key: &str| -> Vec<String> {
+        let spelled = |text: String| text.parse::<SocketAddr>().map_or(text, |address| address.to_string());
+        read.texts(key).into_iter().map(spelled).collect()
+    };
+    let mut http = addresses("http");
     if has_routes && node.is_none_or(|node| node.get("http").is_none() && node.get("https").is_none()) {
         http.push(DEFAULT_ADDRESS.to_owned());
     }
@@ -25,7 +32,7 @@ pub(super) fn listen(node: Option<&Node>, has_routes: bool) -> Listen {
     };
     Listen {
         http,
-        https: read.texts("https"),
+        https: addresses("https"),
         tls: read.items("tls").into_iter().filter_map(tls).collect(),
         redirect_to_https: read.bool("redirect_to_https"),
         patience: ClientPatience {

@@ -51,10 +51,10 @@ pub fn check(declared: &indexmap::IndexMap<String, Declared>, assembled: &Assemb
         if resolved.value.provenance == Provenance::Default {
             continue;
         }
-        if let Err(misfit) = setting.check(value) {
-            let (file, line) = resolved.value.provenance.place();
+        let (file, line) = resolved.value.provenance.place();
+        for misfit in setting.misfits(value) {
             let message = format!("{name}: {}", misfit.message);
-            faults.push(Fault { file, line, column: 0, message, help: misfit.help });
+            faults.push(Fault { file: file.clone(), line, column: 0, message, help: misfit.help });
         }
     }
     faults
@@ -64,38 +64,44 @@ impl Declared {
     /// Whether `value` is what was declared.
     ///
     /// # Errors
-    /// [`Misfit`], which shows the value unless it is a secret.
+    /// The first [`Misfit`], which shows the value unless it is a secret.
     pub fn check(&self, value: &Secret) -> Result<(), Misfit> {
+        self.misfits(value).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// All that is wrong with `value`, each of which shows it unless it is a secret.
+    #[must_use]
+    pub fn misfits(&self, value: &Secret) -> Vec<Misfit> {
         let value = value.expose();
         if value.is_empty() {
             // An empty text is a value of the types that are text, where nothing is said against it.
             let may_be_empty = !self.required && (self.default.is_none() || self.kind == Kind::String);
-            return if may_be_empty { self.check_length_of_empty() } else { Err(self.empty()) };
+            return if may_be_empty { self.of_empty() } else { vec![self.empty()] };
         }
         let shown = Shown { value, secret: self.secret, item: None };
         if self.kind != Kind::List {
-            return self.check_one(shown);
+            return self.of_one(shown);
         }
         let items: Vec<&str> = self.bounds.items(value).collect();
-        self.bounds.check_length(shown, items.len(), "items")?;
+        let mut found: Vec<Misfit> = self.bounds.length(shown, items.len(), "items").into_iter().collect();
         for (at, item) in items.into_iter().enumerate() {
             let shown = Shown { value: item, secret: self.secret, item: Some(at + 1) };
             if item.is_empty() {
                 let help = format!("write something between the two {:?}", self.bounds.separator);
-                return Err(Misfit { message: format!("item {} is empty", at + 1), help });
+                found.push(Misfit { message: format!("item {} is empty", at + 1), help });
+            } else {
+                found.extend(self.bounds.words(shown));
             }
-            self.bounds.check_words(shown)?;
         }
-        Ok(())
+        found
     }
 
-    fn check_length_of_empty(&self) -> Result<(), Misfit> {
+    fn of_empty(&self) -> Vec<Misfit> {
+        let shown = Shown { value: "", secret: false, item: None };
         match self.default {
-            Some(_) => {
-                self.bounds.check_length(Shown { value: "", secret: false, item: None }, 0, "characters")
-            }
+            Some(_) => self.bounds.length(shown, 0, "characters").into_iter().collect(),
             // Declared as optional: no value at all would do, too.
-            None => Ok(()),
+            None => vec![],
         }
     }
 
@@ -107,25 +113,23 @@ impl Declared {
         Misfit { message: "it is empty".to_owned(), help: help.to_owned() }
     }
 
-    fn check_one(&self, shown: Shown<'_>) -> Result<(), Misfit> {
+    fn of_one(&self, shown: Shown<'_>) -> Vec<Misfit> {
         let bounds = &self.bounds;
-        match self.kind {
-            Kind::String => {
-                bounds.check_length(shown, shown.value.chars().count(), "characters")?;
-                bounds.check_words(shown)
-            }
-            Kind::Enum => bounds.check_words(shown),
+        let form = match self.kind {
+            Kind::String => bounds.length(shown, shown.value.chars().count(), "characters"),
             Kind::Integer | Kind::Number | Kind::Duration | Kind::Bytes | Kind::Port => {
-                bounds.check_range(self.kind, shown)
+                bounds.check_range(self.kind, shown).err()
             }
-            Kind::Boolean => format::boolean(shown),
-            Kind::Url => format::url(shown, &bounds.schemes).and_then(|()| bounds.check_words(shown)),
-            Kind::Host => format::host(shown).and_then(|()| bounds.check_words(shown)),
-            Kind::Path => format::path(shown).and_then(|()| bounds.check_words(shown)),
-            Kind::Email => format::email(shown).and_then(|()| bounds.check_words(shown)),
-            Kind::Json => format::json(shown),
-            Kind::List => Ok(()),
-        }
+            Kind::Boolean => format::boolean(shown).err(),
+            Kind::Url => format::url(shown, &bounds.schemes).err(),
+            Kind::Host => format::host(shown).err(),
+            Kind::Path => format::path(shown).err(),
+            Kind::Email => format::email(shown).err(),
+            Kind::Json => format::json(shown).err(),
+            Kind::Enum | Kind::List => None,
+        };
+        let words = if self.kind.is_text() { bounds.words(shown) } else { vec![] };
+        form.into_iter().chain(words).collect()
     }
 }
 
@@ -155,6 +159,14 @@ impl Kind {
     /// Whether its values can be compared.
     pub(crate) fn has_order(self) -> bool {
         matches!(self, Self::Integer | Self::Number | Self::Duration | Self::Bytes | Self::Port)
+    }
+
+    /// Whether its values, or of a list each item, can be words, or match a pattern.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(
+            self,
+            Self::String | Self::List | Self::Enum | Self::Url | Self::Host | Self::Path | Self::Email
+        )
     }
 
     /// What a value looks like, for messages: `a whole number`.
@@ -237,37 +249,36 @@ impl Bounds {
         }
     }
 
-    fn check_length(&self, shown: Shown<'_>, length: usize, of: &str) -> Result<(), Misfit> {
+    fn length(&self, shown: Shown<'_>, length: usize, of: &str) -> Option<Misfit> {
         let length = length as u64;
-        let wrong = |message: String, help: String| Err(Misfit { message, help });
-        match (self.min_length, self.max_length) {
+        let (message, help) = match (self.min_length, self.max_length) {
             (Some(min), _) if length < min => {
-                wrong(format!("{shown} is too short: {length} {of}"), format!("it needs at least {min}"))
+                (format!("{shown} is too short: {length} {of}"), format!("it needs at least {min}"))
             }
             (_, Some(max)) if length > max => {
-                wrong(format!("{shown} is too long: {length} {of}"), format!("it may have at most {max}"))
+                (format!("{shown} is too long: {length} {of}"), format!("it may have at most {max}"))
             }
-            _ => Ok(()),
-        }
+            _ => return None,
+        };
+        Some(Misfit { message, help })
     }
 
-    fn check_words(&self, shown: Shown<'_>) -> Result<(), Misfit> {
-        if !self.values.is_empty() && !self.values.iter().any(|word| word == shown.value) {
-            return Err(Misfit {
-                message: format!("{shown} is not one of its values"),
-                help: format!("write {}", crate::manifest::kind::or(&self.values)),
-            });
-        }
-        let Some(pattern) = &self.pattern else { return Ok(()) };
-        match pattern.matches(shown.value) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Misfit {
+    fn words(&self, shown: Shown<'_>) -> Vec<Misfit> {
+        let stranger = !self.values.is_empty() && !self.values.iter().any(|word| word == shown.value);
+        let stranger = stranger.then(|| Misfit {
+            message: format!("{shown} is not one of its values"),
+            help: format!("write {}", crate::manifest::kind::or(&self.values)),
+        });
+        let pattern = self.pattern.as_ref().and_then(|pattern| match pattern.matches(shown.value) {
+            Ok(true) => None,
+            Ok(false) => Some(Misfit {
                 message: format!("{shown} does not match its pattern"),
                 help: format!("write what matches all of {pattern}"),
             }),
             // Found when the manifest is read already.
-            Err(why) => Err(Misfit { message: format!("its pattern is none: {why}"), help: String::new() }),
-        }
+            Err(why) => Some(Misfit { message: format!("its pattern is none: {why}"), help: String::new() }),
+        });
+        stranger.into_iter().chain(pattern).collect()
     }
 }
 

@@ -93,7 +93,19 @@ impl Template {
     /// [`UnknownReference`] when braces hold what looks like a reference (lower-case words joined
     /// by dots) but is none.
     pub fn parse(text: &str) -> Result<Self, UnknownReference> {
+        let (template, unknown) = Self::read(text);
+        unknown.into_iter().next().map_or(Ok(template), Err)
+    }
+
+    /// All that looks like a reference in `text` and is none.
+    #[must_use]
+    pub fn unknown(text: &str) -> Vec<UnknownReference> {
+        Self::read(text).1
+    }
+
+    fn read(text: &str) -> (Self, Vec<UnknownReference>) {
         let mut parts = Vec::new();
+        let mut unknown = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
         while let Some(at) = rest.find('{') {
@@ -103,12 +115,15 @@ impl Template {
                 plain.push_str(&format!("{{{inside}}}"));
                 rest = tail;
             } else if let Some((inside, tail)) = reference_at(rest) {
-                let (reference, encoding) =
-                    part_of(inside).ok_or_else(|| UnknownReference { reference: inside.to_owned() })?;
-                if !plain.is_empty() {
-                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                match part_of(inside) {
+                    Some((reference, encoding)) => {
+                        if !plain.is_empty() {
+                            parts.push(Part::Text(std::mem::take(&mut plain)));
+                        }
+                        parts.push(Part::Reference(reference, encoding));
+                    }
+                    None => unknown.push(UnknownReference { reference: inside.to_owned() }),
                 }
-                parts.push(Part::Reference(reference, encoding));
                 rest = tail;
             } else {
                 plain.push_str(&rest[..1]);
@@ -119,7 +134,7 @@ impl Template {
         if !plain.is_empty() {
             parts.push(Part::Text(plain));
         }
-        Ok(Self { parts })
+        (Self { parts }, unknown)
     }
 
     /// Its pieces in order.

@@ -78,8 +78,8 @@ impl Fill<'_> {
         }
     }
 
-    /// The whole environment of a process: what it is told of itself, a few variables of the system,
-    /// and what the manifest says, which goes before both.
+    /// The whole environment of a process: a few variables of the system, its port, what the manifest
+    /// says, which goes before both, and what it is told of itself.
     pub(super) fn environment(
         &self,
         declared: &IndexMap<String, Template>,
@@ -105,6 +105,13 @@ impl Fill<'_> {
             variables.insert("USER".to_owned(), name.clone());
             variables.insert("LOGNAME".to_owned(), name);
         }
+        if let Some(port) = self.subject.port {
+            variables.insert("PORT".to_owned(), port.to_string());
+        }
+        for (key, template) in declared {
+            variables.insert(key.clone(), self.text(template)?);
+        }
+        // By these a rotation knows a process again: what only stands in .env must not stand in for them.
         for (key, value) in [
             ("WINDLASS_APP", self.app.to_string()),
             ("WINDLASS_ENVIRONMENT", self.environment.to_string()),
@@ -113,12 +120,6 @@ impl Fill<'_> {
             ("WINDLASS_SHARED", self.shared.display().to_string()),
         ] {
             variables.insert(key.to_owned(), value);
-        }
-        if let Some(port) = self.subject.port {
-            variables.insert("PORT".to_owned(), port.to_string());
-        }
-        for (key, template) in declared {
-            variables.insert(key.clone(), self.text(template)?);
         }
         Ok(variables.into_iter().collect())
     }

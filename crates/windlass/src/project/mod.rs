@@ -6,5 +6,6 @@ mod git;
 pub mod init;
 pub mod keys;
 pub mod load;
+pub mod served;
 pub mod source;
 pub mod version;

@@ -45,7 +45,7 @@ impl Listeners {
         let mut opened: Vec<(String, Open)> = Vec::new();
         for (index, (address, secure)) in wanted(listen).enumerate() {
             if wanted(listen).take(index).any(|(earlier, _)| earlier == address) {
-                return Err(format!("{address} is named twice: one address speaks either clear text or TLS"));
+                return Err(format!("{address} is named twice"));
             }
             if self.open.get(address).is_some_and(|open| open.secure == secure) {
                 continue;

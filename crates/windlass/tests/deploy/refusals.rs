@@ -203,3 +203,30 @@ fn a_state_within_the_project_is_no_part_of_a_release() {
     sandbox.succeed(&["down", "--delete-data", "--yes"]);
     assert!(!state.join("fixture").exists(), "what is empty goes, too");
 }
+
+/// What a build step makes is not known when the manifest is checked; that it was not made is known
+/// before anybody is sent there.
+#[test]
+fn a_route_to_files_that_nobody_made_is_not_switched_to() {
+    let sandbox = deployed(&Manifest::small());
+    let route = "[[routes]]\npath = \"/static\"\nfiles = \"public\"\n".to_owned();
+    sandbox.manifest(&Manifest { more: route.clone(), ..Manifest::small() });
+    let checked = sandbox.succeed(&["check"]);
+    let warning =
+        "warning: the route /static serves the files of \"public\", and there is no such directory here";
+    assert!(checked.stderr.contains(warning), "{checked:?}");
+
+    let built = |step: &str| format!("{route}[build]\nsteps = [{step:?}]\n");
+    sandbox.manifest(&Manifest { more: built("mkdir -p other"), ..Manifest::small() });
+    let checked = sandbox.succeed(&["check"]);
+    assert!(!checked.stderr.contains("no such directory"), "{checked:?}");
+    let refused = sandbox.fail(&["deploy"], 3);
+    let said = "the route /static serves the files of \"public\", and the release has no such directory";
+    assert!(refused.stderr.contains(said), "{refused:?}");
+    assert_eq!(sandbox.answering(), "r1");
+
+    sandbox.manifest(&Manifest { more: built("mkdir -p public"), ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.answering(), "r3");
+    sandbox.down();
+}

@@ -212,3 +212,14 @@ fn a_deploy_without_settings_is_not_asked_for_any() {
     );
     sandbox.down();
 }
+
+/// A rotation knows a process again by these: what only stands in `.env` must not stand in for them.
+#[test]
+fn what_a_process_is_told_of_itself_is_not_replaced() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    sandbox.write(".env", "WINDLASS_APP=mine\nWINDLASS_RELEASE=r7\nOWN=own\n");
+    sandbox.succeed(&["deploy"]);
+    let said = sandbox.succeed(&["run", "--", "sh", "-c", "echo $WINDLASS_APP $WINDLASS_RELEASE $OWN"]);
+    assert!(said.stdout.contains("fixture r1 own"), "{said:?}");
+    sandbox.down();
+}

@@ -76,6 +76,20 @@ fn dialect() -> Options {
     }
 }
 
+/// A number with a fraction or an exponent as compose hands it to a process: Go writes the digits that
+/// are needed, with an exponent where they would be many.
+fn fraction(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let Some((digits, exponent)) = shortest.split_once('e') else { return value.to_string() };
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        _ => value.to_string(),
+    }
+}
+
 impl From<Spanned<Value>> for Yaml {
     fn from(spanned: Spanned<Value>) -> Self {
         Self { line: spanned.referenced.line(), value: spanned.value }
@@ -110,7 +124,7 @@ impl<'de> Visitor<'de> for Tree {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Scalar(value.to_string()))
+        Ok(Value::Scalar(fraction(value)))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
@@ -169,10 +183,26 @@ mod tests {
             ("1.10", "1.1"),
             ("08", "8"),
             ("1_000", "1000"),
+            ("0_1", "1"),
+            ("0x1F", "31"),
+            ("0b11", "3"),
+            ("+7", "7"),
+            ("-017", "-15"),
+            ("1e3", "1000"),
+            ("1e21", "1e+21"),
+            ("1.5e6", "1.5e+06"),
+            ("12345678.5", "1.23456785e+07"),
+            ("0.00001", "1e-05"),
+            ("0.0001", "0.0001"),
+            ("99999999999999999999", "1e+20"),
+            ("\"1e21\"", "1e21"),
+            ("\"{${A}}\"", "{${A}}"),
         ] {
             assert_eq!(text(written).as_deref(), Some(read), "{written}");
         }
         assert_eq!(text("~"), None);
+        // Braces without quotes are a table, here as for compose.
+        assert!(Yaml::parse("off: {${A}}").is_err());
     }
 
     #[test]

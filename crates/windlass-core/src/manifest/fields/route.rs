@@ -12,9 +12,9 @@ pub static LISTEN: Table = Table {
     help: "Where the proxy listens.",
     example: "[listen]\nhttp = \"0.0.0.0:80\"\nhttps = \"0.0.0.0:443\"\ntls = [{ certificate = \"/etc/ssl/shop.pem\", key = \"/etc/ssl/shop.key\" }]\nredirect_to_https = true",
     fields: &[
-        Field::new("http", ADDRESSES, "Addresses for clear-text HTTP.")
+        Field::new("http", ADDRESSES, "Addresses for clear-text HTTP. `[::]` stands for all addresses of this machine, IPv4 and IPv6; `0.0.0.0` for those of IPv4.")
             .absent("`127.0.0.1:8080` where there are routes and no `https`, else none")
-            .example(r#"["0.0.0.0:80", "[::]:80"]"#),
+            .example(r#""[::]:80""#),
         Field::new("https", ADDRESSES, "Addresses for TLS.").absent("none").example(r#""0.0.0.0:443""#),
         Field::new(
             "tls",

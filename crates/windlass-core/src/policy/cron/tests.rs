@@ -39,7 +39,43 @@ fn schedules_are_read_or_refused_with_a_reason() {
     for text in ["", "* * * *", "61 * * * *", "every day", "* * * * * * 2027", "@sometimes"] {
         assert!(Schedule::parse(text, TimeZone::UTC).is_err(), "{text}");
     }
-    assert_eq!(schedule("0 0 30 2 *").next(at("2026-01-01T00:00:00Z")), None);
+}
+
+#[test]
+fn what_is_never_due_is_known() {
+    for text in ["0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "0 0 30 2 +MON"] {
+        assert!(!schedule(text).is_ever_due(), "{text}");
+        assert_eq!(schedule(text).next(at("2026-01-01T00:00:00Z")), None);
+    }
+    // The rarest: a 29th of February that is a Monday; a day of the week is another way to be due.
+    for text in
+        ["* * * * *", "0 0 29 2 *", "0 0 29 2 +MON#5", "0 0 31 2 MON", "0 0 L 2 *", "59 59 23 31 12 *"]
+    {
+        assert!(schedule(text).is_ever_due(), "{text}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_field() {
+    for (text, reason, part) in [
+        ("61 * * * *", "the minute \"61\" is wrong", Some("61")),
+        ("0 24 * * *", "the hour \"24\" is wrong", Some("24")),
+        ("0 0 0 * *", "the day of the month \"0\" is wrong", None),
+        ("0 0 * 13 *", "the month \"13\" is wrong", Some("13")),
+        ("0 0 * * 8", "the day of the week \"8\" is wrong", Some("8")),
+        ("0 0 * * MONDAY", "the day of the week \"MONDAY\" is wrong", Some("MONDAY")),
+        ("60 0 0 * * *", "the second \"60\" is wrong", Some("60")),
+        ("a 0 99 * *", "the minute \"a\" and the day of the month \"99\" are wrong", None),
+        ("*/0 * * * *", "the minute \"*/0\" is wrong", Some("*/0")),
+        ("5-1 * * * *", "the minute \"5-1\" is wrong", Some("5-1")),
+        ("* * * *", "it has 4 fields, and not five", None),
+        ("* * * * * * 2027", "it has 7 fields, and not five", None),
+        ("", "it is empty", None),
+        ("@sometimes", "@sometimes is no word for one", None),
+    ] {
+        let refused = Schedule::parse(text, TimeZone::UTC).expect_err(text);
+        assert_eq!((refused.reason.as_str(), refused.part.as_deref()), (reason, part), "{text}");
+    }
 }
 
 #[test]

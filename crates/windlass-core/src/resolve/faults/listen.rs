@@ -1,5 +1,6 @@
 //! Ports and certificates.
 
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use super::Scene;
@@ -8,46 +9,116 @@ use crate::spec::{Port, Source};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     tls(scene, diags);
+    let addresses = addresses(scene);
+    for (at, address) in addresses.iter().enumerate() {
+        if let Some(earlier) = addresses[..at].iter().find(|earlier| earlier.overlaps(address)) {
+            diags.push(address.fault(earlier));
+        }
+    }
+    let listening = addresses.iter().map(|own| (own.at.port(), format!("listen.{}", own.key), None));
     let mut taken: Vec<(u16, String)> = Vec::new();
-    for (port, owner, span) in ports(scene) {
-        match taken.iter().find(|(other, _)| *other == port) {
-            Some((_, other)) if *other != owner => diags.push(
+    for (port, owner, span) in listening.chain(ports(scene)) {
+        let other = taken.iter().find(|(other, _)| *other == port);
+        match (other, span) {
+            (Some((_, other)), Some(span)) => diags.push(
                 Diag::error("duplicate-port", span, format!("{owner} and {other} both want port {port}"))
                     .help("choose another, or write \"auto\" where that is possible"),
             ),
-            Some(_) => {}
-            None => taken.push((port, owner)),
+            (Some(_), None) => {}
+            (None, _) => taken.push((port, owner)),
         }
     }
 }
 
-/// Every fixed port, whose it is, and where it is asked for.
-fn ports(scene: &Scene<'_>) -> Vec<(u16, String, Range<usize>)> {
-    let spec = scene.spec;
-    let mut ports = Vec::new();
-    for (key, addresses) in [("http", &spec.listen.http), ("https", &spec.listen.https)] {
+/// An address that the proxy is to listen on.
+struct Address {
+    at: SocketAddr,
+    /// `http` or `https`.
+    key: &'static str,
+    span: Range<usize>,
+}
+
+impl Address {
+    /// Whether the machine refuses one while it listens on the other.
+    fn overlaps(&self, other: &Self) -> bool {
+        let (one, two) = (self.at.ip().to_canonical(), other.at.ip().to_canonical());
+        self.at.port() == other.at.port()
+            && (one == two && scope(self.at) == scope(other.at) || takes_all(one, two) || takes_all(two, one))
+    }
+
+    fn fault(&self, earlier: &Self) -> Diag {
+        let (at, other) = (self.at, earlier.at);
+        let both = if self.key == earlier.key {
+            format!("listen.{}", self.key)
+        } else {
+            format!("listen.{} and listen.{}", earlier.key, self.key)
+        };
+        let wide = match takes_all(at.ip(), other.ip()) {
+            _ if at.ip().to_canonical() == other.ip().to_canonical() => None,
+            true => Some((at, other)),
+            false => Some((other, at)),
+        };
+        let message = match wide {
+            Some((wide, narrow)) => {
+                let all = if wide.is_ipv6() { "addresses, of IPv6 and IPv4" } else { "IPv4 addresses" };
+                format!("{both} cannot have {other} and {at}: {wide} is on all {all}, {narrow} among them")
+            }
+            None if self.key == earlier.key => format!("{both} names {at} twice"),
+            None => format!("{both} both want {at}, and one address speaks either clear text or TLS"),
+        };
+        let diag = Diag::error("duplicate-port", self.span.clone(), message);
+        match wide {
+            _ if self.key != earlier.key => diag.help("give one of them another port"),
+            Some((wide, _)) => diag.help(format!("{wide} is enough: take the other away")),
+            None => diag.help("take one of them away"),
+        }
+    }
+}
+
+/// The link of an address that is one on each.
+fn scope(at: SocketAddr) -> u32 {
+    match at {
+        SocketAddr::V6(at) => at.scope_id(),
+        SocketAddr::V4(_) => 0,
+    }
+}
+
+/// Whether `wide` stands for all addresses, and `other` is one of them. Linux takes IPv4 as well
+/// where it listens on all of IPv6.
+fn takes_all(wide: IpAddr, other: IpAddr) -> bool {
+    wide.is_unspecified() && (wide.is_ipv6() || other.is_ipv4())
+}
+
+/// Where the proxy is to listen, as typed or implied.
+fn addresses(scene: &Scene<'_>) -> Vec<Address> {
+    let listen = &scene.spec.listen;
+    let mut found = Vec::new();
+    for (key, addresses) in [("http", &listen.http), ("https", &listen.https)] {
         for (index, address) in addresses.iter().enumerate() {
-            let port = address.parse::<std::net::SocketAddr>().map(|address| address.port());
-            // The same port on two addresses of one kind is common: IPv4 and IPv6.
             let span = match scene.root.at(&["listen", key]) {
                 Some(node) if node.text().is_some() => node.span.clone(),
                 _ => scene.span(&["listen", key, &index.to_string()]),
             };
-            ports.extend(port.ok().map(|port| (port, format!("listen.{key}"), span)));
+            found.extend(address.parse().ok().map(|at| Address { at, key, span }));
         }
     }
+    found
+}
+
+/// Every other fixed port, whose it is, and where it is asked for.
+fn ports(scene: &Scene<'_>) -> Vec<(u16, String, Option<Range<usize>>)> {
+    let spec = scene.spec;
+    let mut ports = Vec::new();
     for (name, service) in &spec.services {
         if let Some(Port::Fixed(port)) = service.port {
-            ports.push((port, format!("services.{name}"), scene.span(&["services", name.as_str(), "port"])));
+            let span = scene.span(&["services", name.as_str(), "port"]);
+            ports.push((port, format!("services.{name}"), Some(span)));
         }
     }
     for (name, resource) in &spec.resources {
         if let Source::Private { port: port @ 1.., .. } = resource.source {
-            ports.push((
-                port,
-                format!("resources.{name}"),
-                scene.span(&["resources", name.as_str(), "port"]),
-            ));
+            let span = scene.span(&["resources", name.as_str(), "port"]);
+            ports.push((port, format!("resources.{name}"), Some(span)));
         }
     }
     ports

@@ -19,7 +19,6 @@ use indexmap::IndexMap;
 
 use crate::diag::Diag;
 use crate::manifest::{Node, nearest};
-use crate::name::Name;
 use crate::settings::Declared;
 use crate::spec::{Setting, Spec};
 
@@ -59,14 +58,6 @@ pub(super) fn find_in_values(scene: &Scene<'_>, known: &[Diag]) -> Vec<Diag> {
         }
     }
     new
-}
-
-/// The fault of services that need each other.
-pub(super) fn cycle(root: &Node, cycle: &[Name]) -> Diag {
-    let names: Vec<&str> = cycle.iter().map(Name::as_str).collect();
-    let span = names.first().map_or(0..0, |first| root.span_at(&["services", first, "needs"]));
-    Diag::error("cycle", span, format!("these services need each other: {}", names.join(" -> ")))
-        .help("none of them could be the first to start; take one of the needs away")
 }
 
 impl<'a> Scene<'a> {

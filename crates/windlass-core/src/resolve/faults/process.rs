@@ -2,7 +2,7 @@
 
 use super::Scene;
 use crate::diag::Diag;
-use crate::manifest::{Node, Value, sounds_secret};
+use crate::manifest::{self, Node, Value, sounds_secret};
 use crate::spec::{Template, When};
 
 /// Names whose log files or directories would be those of Windlass itself.
@@ -61,6 +61,7 @@ fn environment(node: &Node, listens: bool, diags: &mut Vec<Diag>) {
                 .help("leave PORT out; $PORT and {port} are the port that the copy is to listen on"),
             );
         }
+        diags.extend(own_variable(key, value));
         let literal =
             |text: &str| Template::parse(text).is_ok_and(|template| template.references().next().is_none());
         if sounds_secret(key) && value.text().is_some_and(|text| !text.is_empty() && literal(text)) {
@@ -78,9 +79,21 @@ fn environment(node: &Node, listens: bool, diags: &mut Vec<Diag>) {
     }
 }
 
+/// The fault of a variable or a setting with the name of one that Windlass sets itself.
+pub(super) fn own_variable(key: &str, node: &Node) -> Option<Diag> {
+    let what = manifest::own_variable(key)?;
+    let message = format!("{key} is a variable of Windlass's own: it says {what}");
+    let diag = Diag::error("reserved-name", node.key_span.clone(), message);
+    Some(diag.help("call yours something else"))
+}
+
 fn undo(scene: &Scene<'_>, section: &str, name: &str, diags: &mut Vec<Diag>) {
     let job = scene.spec.jobs.iter().find(|(job, _)| section == "jobs" && job.as_str() == name);
     let Some((_, job)) = job else { return };
+    // When it runs is not known where that was refused.
+    if scene.root.at(&["jobs", name, "when"]).is_some_and(|node| node.value == Value::Invalid) {
+        return;
+    }
     if job.when == When::BeforeStart && !scene.typed(&["jobs", name, "undo"]) {
         diags.push(
             Diag::warning("no-undo", scene.span(&["jobs", name]), format!("jobs.{name} does not say how it is undone when the deploy goes back"))

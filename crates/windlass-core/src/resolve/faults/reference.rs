@@ -262,24 +262,26 @@ impl Visit<'_, '_> {
         owner: Owner<'_>,
     ) -> Option<Diag> {
         let spec = self.scene.spec;
-        let Some((_, resource)) = spec.resources.iter().find(|(known, _)| known.as_str() == name) else {
-            if self.scene.typed(&["resources", name]) {
-                return None;
-            }
-            return Some(self.scene.unknown(
-                "unknown-resource",
-                span,
-                "resource",
-                name,
-                &self.scene.names("resources"),
-            ));
-        };
-        if owner == Owner::Notify {
-            return Some(
-                Diag::error("bad-reference", span, "an address that is told cannot ask for a resource")
-                    .help("write the address, or \"{settings.NAME}\""),
-            );
+        let resource = spec.resources.iter().find(|(known, _)| known.as_str() == name);
+        if resource.is_none() && !self.scene.typed(&["resources", name]) {
+            let known = self.scene.names("resources");
+            return Some(self.scene.unknown("unknown-resource", span, "resource", name, &known));
         }
+        let never = |message: &str| Diag::error("bad-reference", span.clone(), message);
+        match owner {
+            Owner::Notify => {
+                let diag = never("an address that is told cannot ask for a resource");
+                return Some(diag.help("write the address, or \"{settings.NAME}\""));
+            }
+            Owner::Build => {
+                let diag = never("a build cannot ask for a resource: it runs before any is started");
+                return Some(diag.help("do it in a job with when = \"before-start\""));
+            }
+            Owner::Resource => return Some(never("a resource's address cannot ask for a resource")),
+            _ => {}
+        }
+        // A resource that was refused has facts that nobody knows.
+        let (_, resource) = resource?;
         let facts = resource.engine.facts();
         if !facts.contains(&field) {
             let diag = Diag::error("unknown-fact", span, format!("the resource {name:?} has no {field:?}"));
@@ -298,23 +300,6 @@ impl Visit<'_, '_> {
                 )
                 .help(format!("use {{resources.{name}.url}}")),
             );
-        }
-        if owner == Owner::Build {
-            return Some(
-                Diag::error(
-                    "bad-reference",
-                    span,
-                    "a build cannot ask for a resource: it runs before any is started",
-                )
-                .help("do it in a job with when = \"before-start\""),
-            );
-        }
-        if owner == Owner::Resource {
-            return Some(Diag::error(
-                "bad-reference",
-                span,
-                "a resource's address cannot ask for a resource",
-            ));
         }
         (place == Place::Argument && Engine::is_secret(field)).then(|| {
             Diag::error(

@@ -3,18 +3,21 @@
 use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::{Node, Value};
+use crate::resolve::resource::engine;
 use crate::spec::Engine;
 
 /// The keys that mean something for a private resource only.
 const PRIVATE: [&str; 5] = ["version", "database", "port", "options", "memory"];
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
-    for (name, resource) in &scene.spec.resources {
-        let Some(node) = scene.root.at(&["resources", name.as_str()]) else { continue };
+    let resources = scene.root.get("resources").and_then(Node::table);
+    for node in resources.into_iter().flat_map(|resources| resources.values()) {
+        // Not there where it is refused, which is reported already.
+        let engine = engine(node);
         if let Some(url) = node.get("url") {
-            address(resource.engine, url, diags);
+            address(engine, url, diags);
         }
-        if let (Engine::Redis, Some(at)) = (resource.engine, node.get("database"))
+        if let (Some(Engine::Redis), Some(at)) = (engine, node.get("database"))
             && at.text().is_some_and(|text| text.parse::<u8>().is_err())
         {
             diags.push(
@@ -44,18 +47,21 @@ pub(in crate::resolve) fn both_kinds(root: &Node, diags: &mut Vec<Diag>) {
     }
 }
 
-fn address(engine: Engine, node: &Node, diags: &mut Vec<Diag>) {
+fn address(engine: Option<Engine>, node: &Node, diags: &mut Vec<Diag>) {
     let Value::Text(url) = &node.value else { return };
+    let known = engine.map_or(&[] as &[&str], schemes);
     let Some((scheme, rest)) = url.split_once("://") else {
         if !url.contains('{') {
             diags.push(Diag::error("bad-address", node.span.clone(), format!("{url:?} is not a URL")).help(
-                format!("such as \"{}://host/name\", or \"{{settings.DATABASE_URL}}\"", schemes(engine)[0]),
+                format!(
+                    "such as \"{}://host/name\", or \"{{settings.DATABASE_URL}}\"",
+                    known.first().unwrap_or(&"postgres")
+                ),
             ));
         }
         return;
     };
-    let known = schemes(engine);
-    if !scheme.contains('{') && !known.contains(&scheme) {
+    if !known.is_empty() && !scheme.contains('{') && !known.contains(&scheme) {
         let message = format!("{scheme}:// is not how this engine is addressed");
         diags.push(
             Diag::error("bad-address", node.span.clone(), message)

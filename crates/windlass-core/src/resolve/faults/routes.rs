@@ -1,5 +1,7 @@
 //! Routes and smoke tests.
 
+use indexmap::IndexSet;
+
 use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::{Node, Value};
@@ -43,19 +45,21 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
 
 fn destination(scene: &Scene<'_>, node: &Node, diags: &mut Vec<Diag>) {
     let given: Vec<(&str, &Node)> = WAYS.into_iter().filter_map(|way| Some((way, node.get(way)?))).collect();
-    match given.as_slice() {
-        [] => diags.push(Diag::error("missing-key", node.span.clone(), "this route leads nowhere").help(
+    if given.is_empty() {
+        diags.push(Diag::error("missing-key", node.span.clone(), "this route leads nowhere").help(
             "say service = \"...\", files = \"...\", redirect = \"...\", health = true or metrics = true",
-        )),
-        [_] => {}
-        [(first, _), .., (last, at)] => diags.push(
+        ));
+    }
+    let first = given.first().map_or("", |(way, _)| way);
+    for (other, at) in given.iter().skip(1) {
+        diags.push(
             Diag::error(
                 "conflict",
                 at.key_span.clone(),
-                format!("a route leads to one place, and this one to `{first}` and `{last}`"),
+                format!("a route leads to one place, and this one to `{first}` and `{other}`"),
             )
             .help("make two routes of it"),
-        ),
+        );
     }
     for (key, way) in [("fallback", "files"), ("cache_control", "files"), ("status", "redirect")] {
         if let (Some(at), None) = (node.get(key), node.get(way)) {
@@ -100,7 +104,9 @@ fn destination(scene: &Scene<'_>, node: &Node, diags: &mut Vec<Diag>) {
 /// A setting that neither is declared nor was found.
 pub(super) fn unknown_settings(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     let found = scene.settings.into_iter().flat_map(|found| found.keys());
-    let known: Vec<&str> = scene.declared.keys().chain(found).map(String::as_str).collect();
+    // What is declared and was found is one.
+    let known: IndexSet<&str> = scene.declared.keys().chain(found).map(String::as_str).collect();
+    let known: Vec<&str> = known.into_iter().collect();
     for node in routes(scene) {
         if let Some(at) = node.get("basic_auth")
             && let Some(key) = at.text()

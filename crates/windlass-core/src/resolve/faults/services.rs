@@ -2,7 +2,9 @@
 
 use super::Scene;
 use crate::diag::Diag;
-use crate::manifest::Node;
+use crate::manifest::{Node, Value};
+use crate::name::Name;
+use crate::resolve::order;
 use crate::spec::{Port, Service, Strategy};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
@@ -16,6 +18,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
         needs(scene, name, diags);
         backoff(scene, name, service, diags);
     }
+    cycles(scene, diags);
 }
 
 fn copies(scene: &Scene<'_>, name: &str, service: &Service, diags: &mut Vec<Diag>) {
@@ -93,27 +96,28 @@ fn check(scene: &Scene<'_>, name: &str, key: &str, diags: &mut Vec<Diag>) {
     }
     let ways: Vec<(&str, &Node)> =
         ["http", "tcp", "command"].into_iter().filter_map(|way| Some((way, node.get(way)?))).collect();
-    match ways.as_slice() {
-        [] => diags.push(
+    if ways.is_empty() {
+        diags.push(
             Diag::error(
                 "missing-key",
                 node.span.clone(),
                 format!("the {key} check of services.{name} asks nothing"),
             )
             .help("say http = \"/health\", tcp = true or command = ..."),
-        ),
-        [(way, at)] if *way != "command" && !listens => {
-            diags.push(no_port(if *way == "http" { "HTTP" } else { "TCP" }, at.key_span.clone()));
-        }
-        [_] => {}
-        [.., (way, at)] => diags.push(
+        );
+    }
+    for (way, at) in ways.iter().filter(|(way, _)| *way != "command" && !listens) {
+        diags.push(no_port(if *way == "http" { "HTTP" } else { "TCP" }, at.key_span.clone()));
+    }
+    for (way, at) in ways.iter().skip(1) {
+        diags.push(
             Diag::error(
                 "conflict",
                 at.key_span.clone(),
                 format!("a check asks in one way, and this one also by `{way}`"),
             )
             .help("keep one of http, tcp and command"),
-        ),
+        );
     }
     for only_http in ["status", "host"] {
         if let (Some(at), None) = (node.get(only_http), node.get("http")) {
@@ -126,9 +130,7 @@ fn check(scene: &Scene<'_>, name: &str, key: &str, diags: &mut Vec<Diag>) {
 }
 
 fn needs(scene: &Scene<'_>, name: &str, diags: &mut Vec<Diag>) {
-    let Some(Node { value: crate::manifest::Value::List(items), .. }) =
-        scene.root.at(&["services", name, "needs"])
-    else {
+    let Some(Node { value: Value::List(items), .. }) = scene.root.at(&["services", name, "needs"]) else {
         return;
     };
     let mut known = [scene.names("services"), scene.names("resources")].concat();
@@ -147,6 +149,28 @@ fn needs(scene: &Scene<'_>, name: &str, diags: &mut Vec<Diag>) {
         } else if !scene.typed(&["services", need]) && !scene.typed(&["resources", need]) {
             diags.push(scene.unknown("unknown-need", item.span.clone(), "service or resource", need, &known));
         }
+    }
+}
+
+/// Services that need each other.
+fn cycles<'a>(scene: &'a Scene<'a>, diags: &mut Vec<Diag>) {
+    let of = |(name, service): (&'a Name, &'a Service)| -> (&'a str, Vec<&'a str>) {
+        (name.as_str(), service.needs.iter().map(Name::as_str).collect())
+    };
+    let needs = scene.spec.services.iter().map(of).collect();
+    for cycle in order::cycles(&needs) {
+        let [first, second, ..] = cycle.as_slice() else { continue };
+        let path = ["services", first, "needs"];
+        let items = scene.root.at(&path).map(|node| &node.value);
+        let item = match items {
+            Some(Value::List(items)) => items.iter().find(|item| item.text() == Some(second)),
+            _ => None,
+        };
+        let span = item.map_or_else(|| scene.span(&path), |item| item.span.clone());
+        diags.push(
+            Diag::error("cycle", span, format!("these services need each other: {}", cycle.join(" -> ")))
+                .help("none of them could be the first to start; take one of the needs away"),
+        );
     }
 }
 

@@ -10,7 +10,7 @@ use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::settings::SOURCES;
 use crate::manifest::{Node, sounds_secret};
-use crate::resolve::{RECEIVER, composed};
+use crate::resolve::{RECEIVER, composed, order};
 use crate::settings::Declared;
 use crate::spec::{Reference, Template};
 
@@ -18,16 +18,37 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     for of in all(scene) {
         declaration::find(&of, diags);
         rotate::find(&of, diags);
+        diags.extend(super::process::own_variable(of.key, of.node));
         diags.extend(of.no_prefix());
-        diags.extend([of.two_sources(), of.secret_default(), of.file_name()].into_iter().flatten());
-        diags.extend([of.in_circles(), of.literal_secret()].into_iter().flatten());
+        of.two_sources(diags);
+        diags.extend([of.secret_default(), of.file_name()].into_iter().flatten());
+        diags.extend(of.literal_secret());
         of.receivers(diags);
     }
+    circles(scene, diags);
 }
 
 /// Settings that must have a value, and for which none was found.
 pub(super) fn missing(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     diags.extend(all(scene).filter_map(|of| of.missing()));
+}
+
+/// Settings that are put together from each other.
+fn circles<'a>(scene: &'a Scene<'a>, diags: &mut Vec<Diag>) {
+    let of = |(key, setting): (&'a String, &'a Declared)| -> (&'a str, Vec<&'a str>) {
+        let references = setting.composed.iter().flat_map(Template::references);
+        (key.as_str(), references.filter_map(composed::setting_of).collect())
+    };
+    let needs = scene.declared.iter().map(of).collect();
+    for circle in order::cycles(&needs) {
+        let Some(of) = circle.first().and_then(|first| all(scene).find(|of| of.key == *first)) else {
+            continue;
+        };
+        let message = format!("these settings are put together from each other: {}", circle.join(" -> "));
+        let source = if of.typed("value") { "value" } else { "url" };
+        diags
+            .push(Diag::error("cycle", of.span(source), message).help("give one of them a value of its own"));
+    }
 }
 
 /// A setting, its declaration, and where it stands.
@@ -81,18 +102,17 @@ impl Of<'_> {
         Some(diag.help(format!("call it {prefix}{key}, or take `settings_prefix` away")))
     }
 
-    fn two_sources(&self) -> Option<Diag> {
+    fn two_sources(&self, diags: &mut Vec<Diag>) {
         let typed: Vec<&str> = SOURCES.into_iter().filter(|source| self.typed(source)).collect();
-        let (first, second) = match typed.as_slice() {
+        for (at, second) in typed.iter().enumerate() {
             // The default holds where the store has no such value.
-            ["default", "from"] | [_] | [] => return None,
-            [first, second, ..] => (first, second),
-        };
-        let message = format!("{} has both `{first}` and `{second}`", self.key);
-        let diag = Diag::error("two-sources", self.span(second), message);
-        Some(diag.help(
-            "only one of default, value, url and from can say what it is; a default may stand beside from",
-        ))
+            let excludes = |first: &&&str| (**first, *second) != ("default", "from");
+            let Some(first) = typed[..at].iter().find(excludes) else { continue };
+            let message = format!("{} has both `{first}` and `{second}`", self.key);
+            diags.push(Diag::error("two-sources", self.span(second), message).help(
+                "only one of default, value, url and from can say what it is; a default may stand beside from",
+            ));
+        }
     }
 
     fn secret_default(&self) -> Option<Diag> {
@@ -138,43 +158,6 @@ impl Of<'_> {
         let message =
             format!("{variable} says where the file of {} is, and is a setting of its own", self.key);
         Some(Diag::error("taken-name", self.span("file"), message).help("rename one of the two"))
-    }
-
-    fn in_circles(&self) -> Option<Diag> {
-        self.setting.composed.as_ref()?;
-        let declared = self.scene.declared;
-        let names = |key: &str| {
-            let template = declared.get(key).and_then(|setting| setting.composed.as_ref());
-            template.into_iter().flat_map(Template::references).filter_map(composed::setting_of)
-        };
-        // The shortest way back to it.
-        let mut ways: Vec<Vec<&str>> = vec![vec![self.key]];
-        let mut at = 0;
-        while let Some(way) = ways.get(at).cloned() {
-            at += 1;
-            for next in names(way.last().copied().unwrap_or_default()) {
-                if next == self.key {
-                    return self.circle(&way);
-                }
-                if !ways.iter().any(|way| way.contains(&next)) {
-                    ways.push([way.as_slice(), &[next]].concat());
-                }
-            }
-        }
-        None
-    }
-
-    fn circle(&self, way: &[&str]) -> Option<Diag> {
-        // Each circle is told once, at the first of it.
-        let place = |key: &str| self.scene.declared.get_index_of(key);
-        if way.iter().any(|key| place(key) < place(self.key)) {
-            return None;
-        }
-        let mut names = way.to_vec();
-        names.push(self.key);
-        let message = format!("these settings are put together from each other: {}", names.join(" -> "));
-        let source = if self.typed("value") { "value" } else { "url" };
-        Some(Diag::error("cycle", self.span(source), message).help("give one of them a value of its own"))
     }
 
     fn receivers(&self, diags: &mut Vec<Diag>) {

@@ -3,7 +3,7 @@
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::keeper::limits::{self, By, Held};
-use crate::project::{diag as project_diag, version};
+use crate::project::{diag as project_diag, served, version};
 use crate::resource;
 use crate::settings::fault_to_json;
 
@@ -31,6 +31,17 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
             let message = format!("on this machine {name} cannot run: {}", fault.message);
             doubts.push(("resource-cannot-run", message));
         }
+    }
+    if !served::may_be_made(spec) {
+        doubts.extend(served::absent(spec, &project.directory).into_iter().map(|absent| {
+            let message = format!(
+                "the route {} serves the files of {:?}, and there is no such directory here, and no step of \
+                 [build] and no job before the start that could make it; for one that releases share write \
+                 \"shared:DIR\"",
+                absent.route, absent.root
+            );
+            ("no-such-files", message)
+        }));
     }
     for (_, message) in &doubts {
         context.say(&format!("warning: {message}"));

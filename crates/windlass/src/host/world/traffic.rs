@@ -6,11 +6,12 @@ use serde::{Deserialize, Serialize};
 use windlass_core::edge::Table;
 use windlass_core::journal::Fault;
 use windlass_core::name::ReleaseId;
-use windlass_core::plan::{Plan, Traffic};
+use windlass_core::plan::{Plan, Request, Traffic};
 
 use super::Acting;
 use crate::host::Host;
 use crate::layout;
+use crate::project::served;
 
 /// Which table the proxy was last asked to put in force: lets a restarted host side recognise its
 /// own, and make it anew.
@@ -29,6 +30,7 @@ impl Acting {
         traffic: &Traffic,
     ) -> Result<String, Fault> {
         let host = &self.host;
+        all_served(host, plan, traffic)?;
         host.proxy().start().await?;
         let generation = host
             .journal
@@ -43,6 +45,25 @@ impl Acting {
         let nanos = host.proxy().apply(table).await?;
         Ok(format!("switched in {} us", nanos.div_ceil(1000)))
     }
+}
+
+/// Refuses to send requests to a new release that lacks a directory whose files it serves: all that
+/// makes one has run. Who goes back, or starts again after a crash, takes what there is.
+fn all_served(host: &Host, plan: &Plan, traffic: &Traffic) -> Result<(), Fault> {
+    if plan.request != Request::Deploy || traffic.release != Some(plan.release) {
+        return Ok(());
+    }
+    let Some(absent) = served::absent(&plan.spec, &host.layout.tree(plan.tree.id)).into_iter().next() else {
+        return Ok(());
+    };
+    Err(Fault::new(
+        format!(
+            "the route {} serves the files of {:?}, and the release has no such directory",
+            absent.route, absent.root
+        ),
+        "correct `files` of the route, or have a step of [build] or a job before the start make it; see also \
+         whether an ignore file or [build] exclude leaves it out",
+    ))
 }
 
 impl Sent {

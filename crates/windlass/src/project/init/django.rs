@@ -2,6 +2,7 @@
 
 use windlass_core::manifest::draft;
 
+use super::environ;
 use super::files::{Files, quoted};
 use super::python::{PYTHON, dependencies, depends_on, environment};
 use super::sketch::Sketch;
@@ -24,6 +25,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let module = file.or_else(|| package.as_ref().map(|package| format!("{package}.{entry}")))?;
 
     resources(&mut sketch, &settings, &dependencies);
+    environ::declare(&mut sketch, &settings);
     web(&mut sketch, &module, asgi, &dependencies);
     if depends_on(&dependencies, "celery") {
         celery(files, &mut sketch, package.as_deref());

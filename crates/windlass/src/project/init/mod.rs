@@ -7,6 +7,7 @@
 
 mod django;
 mod docker;
+mod environ;
 mod files;
 mod node;
 mod procfile;
@@ -54,10 +55,11 @@ pub fn propose(directory: &Path) -> io::Result<Proposal> {
         }
         return Ok(sketch.finish(&files));
     }
-    if let Some(proposal) = of_compose(&files) {
-        return Ok(proposal);
-    }
-    Ok(docker::sketch(&files).unwrap_or_else(|| empty(&files)).finish(&files))
+    let mut proposal = of_compose(&files)
+        .unwrap_or_else(|| docker::sketch(&files).unwrap_or_else(|| empty(&files)).finish(&files));
+    // Another kind of project may well have one for its tools; here nothing else was recognised.
+    proposal.notes.extend(node::why_not(&files));
+    Ok(proposal)
 }
 
 fn of_compose(files: &Files) -> Option<Proposal> {

@@ -37,6 +37,33 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     Some(server(files, &format!("node {main}"), script("build").is_some()))
 }
 
+/// Why a project with a package.json was not recognised, and what to write.
+pub(super) fn why_not(files: &Files) -> Option<String> {
+    if !files.has("package.json") {
+        return None;
+    }
+    let Some(text) = files.read("package.json") else {
+        return Some("package.json cannot be read as text, so that nothing of it was used".to_owned());
+    };
+    let package: Value = match serde_json::from_str(&text) {
+        Ok(package) => package,
+        Err(error) => {
+            return Some(format!(
+                "package.json is not JSON ({error}), so that nothing of it was used: mend it, and run \
+                 `windlass init --force`"
+            ));
+        }
+    };
+    let main = match package["main"].as_str() {
+        Some(main) => format!("its main file {main:?} is not there"),
+        None => "it names no main file".to_owned(),
+    };
+    Some(format!(
+        "package.json says nothing of how it is started: it has no script `start`, and {main}; write \
+         \"scripts\": {{ \"start\": \"node server.js\" }} into it, and run `windlass init --force`"
+    ))
+}
+
 /// Installs what the project depends on, by the tool whose lock file is there.
 pub(super) fn install(files: &Files, sketch: &mut Sketch) -> &'static str {
     let (tool, words): (_, &[&str]) = if files.has("pnpm-lock.yaml") {

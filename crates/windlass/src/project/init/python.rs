@@ -2,6 +2,7 @@
 
 use windlass_core::manifest::draft;
 
+use super::environ;
 use super::files::{Files, health_path};
 use super::sketch::Sketch;
 
@@ -127,6 +128,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
     readiness(service, &application.source);
     service.suggest("replicas", "2");
+    environ::declare(&mut sketch, &application.source);
     Some(sketch)
 }
 

@@ -15,9 +15,18 @@ pub(super) struct Sketch {
     shared: Vec<String>,
     exclude: Vec<String>,
     env: Vec<(String, String)>,
+    /// What is declared, and what is only suggested; the values are TOML.
+    settings: Vec<(String, String, Declared)>,
     body: Draft,
     resources: Draft,
     routes: Draft,
+}
+
+#[derive(Clone, Copy)]
+enum Declared {
+    Now,
+    /// As a comment.
+    Perhaps,
 }
 
 impl Sketch {
@@ -30,6 +39,7 @@ impl Sketch {
             shared: vec![],
             exclude: vec![],
             env: vec![],
+            settings: vec![],
             body: Draft::default(),
             resources: Draft::default(),
             routes: Draft::default(),
@@ -54,6 +64,21 @@ impl Sketch {
     /// Environment of all that runs; the value is TOML.
     pub(super) fn env(&mut self, key: &str, value: String) {
         self.env.push((key.to_owned(), value));
+    }
+
+    /// A setting; the value is TOML.
+    pub(super) fn setting(&mut self, key: &str, value: &str) {
+        self.settings.push((key.to_owned(), value.to_owned(), Declared::Now));
+    }
+
+    /// A setting that need not be declared.
+    pub(super) fn suggest_setting(&mut self, key: &str, value: String) {
+        self.settings.push((key.to_owned(), value, Declared::Perhaps));
+    }
+
+    /// Whether the environment has the variable already.
+    pub(super) fn sets(&self, key: &str) -> bool {
+        self.env.iter().any(|(known, _)| known == key) || self.settings.iter().any(|(known, ..)| known == key)
     }
 
     pub(super) fn has_env(&self) -> bool {
@@ -121,6 +146,16 @@ impl Sketch {
             section.comment("For all that runs. What refers to a resource is started after it.");
             for (key, value) in self.env {
                 section.set(&key, value);
+            }
+        }
+        if !self.settings.is_empty() {
+            let section = out.section("[settings]");
+            section.comment("What the program reads of its environment. Values are put into .env, which is not committed.");
+            for (key, value, declared) in self.settings {
+                match declared {
+                    Declared::Now => section.set(&key, value),
+                    Declared::Perhaps => section.suggest(&key, value),
+                };
             }
         }
         out.append(self.body);

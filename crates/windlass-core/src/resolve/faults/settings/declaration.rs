@@ -3,27 +3,24 @@
 
 use super::Of;
 use crate::diag::Diag;
-use crate::settings::{Kind, Secret};
+use crate::manifest::Value;
+use crate::settings::{Bounds, Declared, Kind, Secret};
 
 pub(super) fn find(of: &Of<'_>, diags: &mut Vec<Diag>) {
-    let before = diags.len();
-    useless(of, diags);
-    bounds(of, diags);
     pattern(of, diags);
     words(of, diags);
-    // After a fault of the declaration its default need not be one.
-    if diags.len() == before {
-        diags.extend(default(of));
+    bounds(of, diags);
+    // Of what type it is meant to be nobody knows where the type was refused.
+    if of.node.get("type").is_none_or(|node| node.value != Value::Invalid) {
+        useless(of, diags);
+        default(of, diags);
     }
 }
 
 /// Keys that mean nothing for the type.
 fn useless(of: &Of<'_>, diags: &mut Vec<Diag>) {
     let kind = of.setting.kind;
-    let text = matches!(
-        kind,
-        Kind::String | Kind::List | Kind::Enum | Kind::Url | Kind::Host | Kind::Path | Kind::Email
-    );
+    let text = kind.is_text();
     let length = matches!(kind, Kind::String | Kind::List);
     for (key, means, what) in [
         ("min", kind.has_order(), "an integer, number, port, duration or bytes"),
@@ -47,24 +44,20 @@ fn useless(of: &Of<'_>, diags: &mut Vec<Diag>) {
 
 fn bounds(of: &Of<'_>, diags: &mut Vec<Diag>) {
     let (kind, bounds) = (of.setting.kind, &of.setting.bounds);
-    if matches!((bounds.min_length, bounds.max_length), (Some(min), Some(max)) if min > max) {
+    if crossed_lengths(bounds) {
         let message = format!("nothing is that long: `min_length` of {} is above `max_length`", of.key);
         diags.push(Diag::error("bad-bound", of.span("min_length"), message));
     }
     if !kind.has_order() {
         return;
     }
-    let mut quantity = |key: &str, bound: &Option<String>| {
-        let quantity = kind.quantity(bound.as_ref()?);
-        if quantity.is_none() {
+    for (key, bound) in [("min", &bounds.min), ("max", &bounds.max)] {
+        if bound.as_ref().is_some_and(|bound| kind.quantity(bound).is_none()) {
             let message = format!("`{key}` of {} is not {}", of.key, kind.describe());
             diags.push(Diag::error("bad-bound", of.span(key), message));
         }
-        quantity
-    };
-    let (min, max) = (quantity("min", &bounds.min), quantity("max", &bounds.max));
-    let crossed = matches!((min, max), (Some(min), Some(max)) if min > max);
-    if crossed {
+    }
+    if crossed(kind, bounds) {
         let message = format!("nothing can be {}", bounds.range().unwrap_or_default());
         diags.push(Diag::error("bad-bound", of.span("min"), message).help("exchange `min` and `max`"));
     }
@@ -91,13 +84,37 @@ fn words(of: &Of<'_>, diags: &mut Vec<Diag>) {
     }
 }
 
-fn default(of: &Of<'_>) -> Option<Diag> {
-    let default = of.setting.default.as_ref()?;
+fn default(of: &Of<'_>, diags: &mut Vec<Diag>) {
     // That a secret has one is told elsewhere, and its text is not.
-    if of.setting.secret {
-        return None;
+    let Some(default) = of.setting.default.as_ref().filter(|_| !of.setting.secret) else { return };
+    let sound = Declared { bounds: sound(of.setting), ..of.setting.clone() };
+    for misfit in sound.misfits(&Secret::new(default.clone())) {
+        let message = format!("the default of {}: {}", of.key, misfit.message);
+        diags.push(Diag::error("bad-default", of.span("default"), message).help(misfit.help));
     }
-    let misfit = of.setting.check(&Secret::new(default.clone())).err()?;
-    let message = format!("the default of {}: {}", of.key, misfit.message);
-    Some(Diag::error("bad-default", of.span("default"), message).help(misfit.help))
+}
+
+/// The bounds that can be kept: what is refused of them is told, and asks nothing of the default.
+fn sound(setting: &Declared) -> Bounds {
+    let mut bounds = setting.bounds.clone();
+    if crossed_lengths(&bounds) {
+        (bounds.min_length, bounds.max_length) = (None, None);
+    }
+    if crossed(setting.kind, &bounds) {
+        (bounds.min, bounds.max) = (None, None);
+    }
+    for bound in [&mut bounds.min, &mut bounds.max] {
+        bound.take_if(|bound| setting.kind.quantity(bound).is_none());
+    }
+    bounds.pattern.take_if(|pattern| pattern.compiled().is_err());
+    bounds
+}
+
+fn crossed_lengths(bounds: &Bounds) -> bool {
+    matches!((bounds.min_length, bounds.max_length), (Some(min), Some(max)) if min > max)
+}
+
+fn crossed(kind: Kind, bounds: &Bounds) -> bool {
+    let quantity = |bound: &Option<String>| kind.quantity(bound.as_ref()?);
+    matches!((quantity(&bounds.min), quantity(&bounds.max)), (Some(min), Some(max)) if min > max)
 }
