@@ -391,8 +391,8 @@ fn what_administers_a_server_is_given_to_nobody() {
     assert!(web.iter().any(|variable| variable.starts_with("MIGRATES=")), "{web:?}");
     let server = known.rotations["CACHE"].at.as_ref().unwrap();
     assert_eq!(
-        (server.engine, server.admin.as_str(), server.user.as_str()),
-        (Engine::Redis, "ADMIN", "shop")
+        (server.engine, server.admin.as_deref(), server.user.as_str()),
+        (Engine::Redis, Some("ADMIN"), "shop")
     );
     // It is kept for whoever rotates, and another one restarts nobody.
     assert!(known.settings.contains_key("ADMIN"));

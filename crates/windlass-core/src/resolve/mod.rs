@@ -282,8 +282,8 @@ fn keep_used(spec: &mut Spec) {
         spec.routes.iter().filter_map(|route| route.access.basic_auth.clone()).collect();
     // What administers a server is needed by whoever rotates, and by nobody else.
     let servers = spec.rotations.values().filter_map(|rotation| rotation.at.as_ref());
-    let admins: Vec<Template> =
-        servers.map(|server| Template::of(Reference::Setting(server.admin.clone()))).collect();
+    let admins = servers.filter_map(|server| server.admin.clone());
+    let admins: Vec<Template> = admins.map(|admin| Template::of(Reference::Setting(admin))).collect();
     used.extend(
         composed::references(digest::templates(spec).chain(&admins), &spec.settings)
             .into_iter()

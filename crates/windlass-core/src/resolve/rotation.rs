@@ -35,7 +35,7 @@ pub(super) fn rotations(
 fn server(read: Reader<'_>) -> Option<Server> {
     Some(Server {
         engine: Engine::of(read.text("at")?)?,
-        admin: read.owned("admin")?,
+        admin: read.owned("admin"),
         user: read.owned("user").unwrap_or_default(),
     })
 }

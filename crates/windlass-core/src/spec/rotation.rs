@@ -32,8 +32,9 @@ pub struct Rotation {
 pub struct Server {
     /// What it is.
     pub engine: Engine,
-    /// The setting with the URL of its administrator.
-    pub admin: String,
+    /// The setting with the URL of its administrator; `None` where the account may change itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<String>,
     /// The account, where the value is its password alone.
     pub user: String,
 }

@@ -92,7 +92,7 @@ impl Postgres {
     /// Lets in those roles that there are, and no other.
     pub fn keep_out_others(&self) {
         let path = self.directory.path().join("data/pg_hba.conf");
-        let those = format!("{},{}", ADMIN.0, FIRST.0);
+        let those = format!("{},{}", ADMIN.0, self.roles().join(","));
         let rules =
             format!("host all {those} 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 reject\n");
         std::fs::write(&path, rules).unwrap();

@@ -200,8 +200,11 @@ retire
 #[test]
 fn a_server_is_told_of_a_rotated_setting_in_the_same_steps() {
     let (mut spec, _, _) = with_a_token();
-    let server =
-        windlass_core::spec::Server { engine: Engine::Postgres, admin: "ADMIN".into(), user: String::new() };
+    let server = windlass_core::spec::Server {
+        engine: Engine::Postgres,
+        admin: Some("ADMIN".into()),
+        user: String::new(),
+    };
     let at = |server| windlass_core::spec::Rotation {
         create: None,
         verify: None,

@@ -135,7 +135,7 @@ pub static ROTATE: Table = Table {
         .absent("the commands tell the source")
         .example(r#""postgres""#),
         Field::new("admin", Kind::Text(Format::Any), "The setting with the URL of whoever may make and remove accounts there. Of RabbitMQ that is the URL of its management: `https://admin:...@mq.internal:15671`. It is a secret, and no service gets it unless its `services` says so.")
-            .absent("needed with `at`")
+            .absent("a user of Redis whose URL the value is changes its own passwords; all others need it")
             .example(r#""DB_ADMIN_URL""#),
         Field::new("user", Kind::Text(Format::Any), "The user of Redis whose password the value is, where it is no URL.")
             .absent("`default`")

@@ -197,14 +197,8 @@ impl Host {
         self.tell_server(plan, setting, (server, Deed::Rehearse), &pair, rotation.timeout).await.map(drop)
     }
 
-    async fn tell_server(
-        &self,
-        plan: &Plan,
-        setting: &str,
-        (server, deed): (&Server, Deed),
-        pair: &Pair,
-        timeout: Span,
-    ) -> Result<String, Fault> {
+    /// The value of a setting that no process is given.
+    async fn value_of(&self, plan: &Plan, setting: &str) -> Result<Secret, Fault> {
         let subject = Subject {
             release: plan.release,
             resources: &plan.spec.resources,
@@ -213,12 +207,26 @@ impl Host {
             user: None,
             label: "rotate",
         };
-        let admin = Template::of(Reference::Setting(server.admin.clone()));
+        let template = Template::of(Reference::Setting(setting.to_owned()));
+        self.fill(subject, |fill| fill.text(&template)).await.map(Secret::new)
+    }
+
+    async fn tell_server(
+        &self,
+        plan: &Plan,
+        setting: &str,
+        (server, deed): (&Server, Deed),
+        pair: &Pair,
+        timeout: Span,
+    ) -> Result<String, Fault> {
+        let admin = match &server.admin {
+            Some(key) => Some((key.clone(), self.value_of(plan, key).await?)),
+            None => None,
+        };
         let exchange = Exchange {
             engine: server.engine,
             setting: setting.to_owned(),
-            admin_setting: server.admin.clone(),
-            admin: Secret::new(self.fill(subject, |fill| fill.text(&admin)).await?),
+            admin,
             user: server.user.clone(),
             old: Secret::new(pair.old.as_str()),
             new: Secret::new(pair.new.as_str()),

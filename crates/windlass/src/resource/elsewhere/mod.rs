@@ -31,10 +31,8 @@ pub struct Exchange {
     pub engine: Engine,
     /// The setting, for messages.
     pub setting: String,
-    /// The setting with the administrator's URL, for messages.
-    pub admin_setting: String,
-    /// The administrator's URL.
-    pub admin: Secret,
+    /// The setting with the administrator's URL, and that; `None` where the account changes itself.
+    pub admin: Option<(String, Secret)>,
     /// The account, where the values are passwords alone.
     pub user: String,
     /// The value that goes.
@@ -74,17 +72,25 @@ impl Exchange {
     /// All that must not be shown: the values, and the passwords in them.
     #[must_use]
     pub fn secrets(&self) -> Vec<Secret> {
-        let whole = [&self.admin, &self.old, &self.new].map(Secret::clone);
+        let admin = self.admin.as_ref().map(|(_, url)| url);
+        let whole = admin.into_iter().chain([&self.old, &self.new]).cloned();
         let addresses = [self.admin(), self.goes(), self.comes()].into_iter().flatten();
         let passwords = addresses.map(|address| Secret::new(address.fact("password")));
-        whole.into_iter().chain(passwords).collect()
+        whole.chain(passwords).collect()
     }
 
+    /// The administrator.
     fn admin(&self) -> Result<Address, Fault> {
+        let (setting, url) = self.admin.as_ref().map_or((&self.setting, &self.old), |(key, url)| (key, url));
         match self.engine {
-            Engine::Rabbitmq => Address::of_management(&self.admin_setting, self.admin.expose()),
-            engine => Address::parse(engine, &self.admin_setting, self.admin.expose()),
+            Engine::Rabbitmq => Address::of_management(setting, url.expose()),
+            engine => Address::parse(engine, setting, url.expose()),
         }
+    }
+
+    /// The setting with the administrator's URL.
+    fn admin_setting(&self) -> &str {
+        self.admin.as_ref().map_or(&self.setting, |(setting, _)| setting)
     }
 
     /// Where, and as whom, the old value signs in.

@@ -75,9 +75,11 @@ fn as_admin(exchange: &Exchange, statements: &str) -> Result<String, Fault> {
     let database = if is_named { admin.fact("database") } else { old.fact("database") };
     let head = "SET standard_conforming_strings = on;\nSET client_min_messages = warning;\nSET lock_timeout = '10s';\n";
     psql(exchange, &admin, database, &format!("{head}{statements}")).map_err(|said| {
-        let (place, user, named) = (admin.place(), admin.fact("user"), &exchange.admin_setting);
+        let (place, user, named) = (admin.place(), admin.fact("user"), exchange.admin_setting());
         let owner = old.fact("user");
-        let help = if said.contains("as the administrator") {
+        let help = if said.starts_with("cannot run") {
+            "install PostgreSQL's client (Debian, Ubuntu: apt-get install postgresql-client)".to_owned()
+        } else if said.contains("as the administrator") {
             format!("let the application sign in by a role of its own, and name another in {named}")
         } else if said.contains("permission denied") || said.contains("must be") || said.contains("must have") {
             format!(

@@ -71,7 +71,7 @@ struct Admin {
 impl Admin {
     fn of(exchange: &Exchange) -> Result<Self, Fault> {
         let admin = exchange.admin()?;
-        let setting = exchange.admin_setting.clone();
+        let setting = exchange.admin_setting().to_owned();
         let wrong = |what: String| Fault::new(format!("the URL in {setting} {what}"), "correct it there");
         let address = store::Address::parse(admin.fact("url")).map_err(|why| wrong(why.to_owned()))?;
         let account = Zeroizing::new(format!("{}:{}", admin.fact("user"), admin.fact("password")));

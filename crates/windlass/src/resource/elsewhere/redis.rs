@@ -65,13 +65,16 @@ struct Admin {
 impl Admin {
     fn of(exchange: &Exchange, old: &Address) -> Result<Self, Fault> {
         let admin = exchange.admin()?;
-        let name = |address: &Address| match address.fact("user") {
-            "" => "default".to_owned(),
-            user => user.to_owned(),
-        };
-        let setting = exchange.admin_setting.clone();
+        let setting = exchange.admin_setting().to_owned();
         let whom = format!("Redis at {}, asked as {} ({setting})", admin.place(), name(&admin));
-        let session = session(exchange, &admin).map_err(|why| {
+        let mut opened = session(exchange, &admin);
+        if admin.place() == old.place() && name(&admin) == name(old) {
+            // It exchanges its own password, so which of the two is good depends on how far this came.
+            for other in [exchange.goes()?, exchange.comes()?] {
+                opened = opened.or_else(|why| session(exchange, &other).map_err(|_| why));
+            }
+        }
+        let session = opened.map_err(|why| {
             Fault::new(
                 format!("{whom}: {why}"),
                 format!(
@@ -79,7 +82,7 @@ impl Admin {
                 ),
             )
         })?;
-        Ok(Self { session, user: name(old), whom, setting })
+        Ok(Self { session, user: name(old).to_owned(), whom, setting })
     }
 
     fn ask(&mut self, words: &[&str]) -> Result<Reply, Fault> {
@@ -157,6 +160,13 @@ impl Admin {
                 self.user
             )
         })
+    }
+}
+
+fn name(address: &Address) -> &str {
+    match address.fact("user") {
+        "" => "default",
+        user => user,
     }
 }
 

@@ -117,6 +117,10 @@ fn admin(of: &Of<'_>, engine: Engine) -> Option<Diag> {
         Engine::Postgres => "postgresql://admin:...@host:5432",
     };
     let Some(named) = typed(of, "admin") else {
+        // A user of Redis may be allowed to change its own passwords.
+        if engine == Engine::Redis && of.setting.kind == Kind::Url {
+            return None;
+        }
         let message = format!("{} does not say who makes its accounts in {}", of.key, engine.name());
         return Some(bad(of, "at", message).help(format!(
             "add admin = \"NAME\", a setting with the URL of an administrator ({example}), and declare it: NAME = {{}}"
