@@ -34,10 +34,12 @@ impl Rabbitmq {
         let [port, management, distribution, mapper] = [(); 4].map(|()| free_port());
         let user = |(name, password): (&str, &str), tags: &str| json!({"name": name, "password": password, "tags": tags});
         let rights = json!({"user": FIRST.0, "vhost": "fixture", "configure": "^fixture", "write": ".*", "read": ".*"});
+        let topics = json!({"user": FIRST.0, "vhost": "fixture", "exchange": "amq.topic", "write": "^a", "read": "^b"});
         let definitions = json!({
             "users": [user(ADMIN, "administrator"), user(FIRST, "policymaker")],
             "vhosts": [{"name": "fixture"}],
             "permissions": [rights],
+            "topic_permissions": [topics],
         });
         let config = format!(
             "listeners.tcp.local = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n\

@@ -364,6 +364,11 @@ fn a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights() {
     assert_eq!(server.get(&format!("/api/users/{user}"))["tags"], serde_json::json!(["policymaker"]));
     let rights = server.get(&format!("/api/permissions/fixture/{user}"));
     assert_eq!((rights["configure"].as_str(), rights["read"].as_str()), (Some("^fixture"), Some(".*")));
+    let topics = server.get(&format!("/api/topic-permissions/fixture/{user}"));
+    assert_eq!(
+        (topics[0]["exchange"].as_str(), topics[0]["write"].as_str()),
+        (Some("amq.topic"), Some("^a"))
+    );
     let refusals = [
         (server.management_url((ADMIN.0, "wrong-password")), "it does not let this user in"),
         (server.management_url(("fixture_none", "x")), "it does not let this user in"),
