@@ -10,7 +10,7 @@ use windlass_core::resolve::resolve;
 use windlass_core::settings::{
     Bounds, Declared, File, Kind, Layers, Pattern, Secret, assemble, check, dotenv, template,
 };
-use windlass_core::spec::{Reference, Setting, Spec, Template};
+use windlass_core::spec::{Engine, Reference, Setting, Spec, Template};
 
 fn load(text: &str) -> Manifest {
     let (manifest, diags) = manifest::load(text);
@@ -347,7 +347,7 @@ fn the_commands_of_a_rotation_get_what_is_meant_for_them() {
          KEY = {{ secret = true, services = [\"web\"], rotate = \"generate\", min_length = 50 }}\n\
          SHORT = {{ secret = true, max_length = 12, rotate = {{ create = \"tell --app {{app}}\" }} }}\n"
     );
-    let length = |name: &str| load(&text).settings("local")[name].rotate;
+    let length = |name: &str| load(&text).settings("local")[name].rotate.map(|made_up| made_up.length);
     assert_eq!((length("KEY"), length("SHORT"), length("ADMIN")), (Some(50), Some(12), None));
     let of = |key: &str, command: &str| {
         let values = [("PLAIN", "1"), ("ADMIN", "2"), ("KEY", key), ("SHORT", "4")];
@@ -367,4 +367,35 @@ fn the_commands_of_a_rotation_get_what_is_meant_for_them() {
     assert_eq!(rotated.build_digest("files"), spec.build_digest("files"));
     let web = &spec.services[&Name::new("web").unwrap()];
     assert!(web.sees("KEY", &spec.settings) && !web.sees("ADMIN", &spec.settings));
+}
+
+// proves: HS-19
+#[test]
+fn what_administers_a_server_is_given_to_nobody() {
+    let text = format!(
+        "{APP}[settings]\nADMIN = {{}}\nMIGRATES = {{ services = [\"web\"] }}\nPLAIN = \"x\"\n\
+         DB = {{ type = \"url\", secret = true, rotate = {{ at = \"postgres\", admin = \"ADMIN\" }} }}\n\
+         MQ = {{ type = \"url\", secret = true, rotate = {{ at = \"rabbitmq\", admin = \"MIGRATES\" }} }}\n\
+         CACHE = {{ secret = true, rotate = {{ at = \"redis\", admin = \"ADMIN\", user = \"shop\", length = 40 }} }}\n"
+    );
+    let declared = load(&text).settings("local");
+    assert!(declared["ADMIN"].secret && declared["MIGRATES"].secret && !declared["PLAIN"].secret);
+    assert_eq!(
+        declared["CACHE"].rotate.map(|made_up| (made_up.length, made_up.at)),
+        Some((40, Some(Engine::Redis)))
+    );
+    let values = |admin| [("ADMIN", admin), ("MIGRATES", "2"), ("DB", "3"), ("MQ", "4"), ("CACHE", "5")];
+    let known = spec(&text, &values("1"));
+    let web = env(&known, "web");
+    assert!(!web.iter().any(|variable| variable.starts_with("ADMIN=")), "{web:?}");
+    assert!(web.iter().any(|variable| variable.starts_with("MIGRATES=")), "{web:?}");
+    let server = known.rotations["CACHE"].at.as_ref().unwrap();
+    assert_eq!(
+        (server.engine, server.admin.as_deref(), server.user.as_str()),
+        (Engine::Redis, Some("ADMIN"), "shop")
+    );
+    // It is kept for whoever rotates, and another one restarts nobody.
+    assert!(known.settings.contains_key("ADMIN"));
+    let other = spec(&text, &values("9"));
+    assert_eq!(digest(&other, "web"), digest(&known, "web"));
 }

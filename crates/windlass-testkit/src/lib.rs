@@ -2,9 +2,11 @@
 //!
 //! [`sample`] makes specifications, [`world`] is a host that exists in memory only, [`simulator`]
 //! drives the engine's loop over it with every kind of crash, and [`hostile`] are processes that
-//! behave badly. [`sandbox`] runs the real program. [`tunnel`] is a way out through a proxy.
+//! behave badly. [`outside`] are servers that
+//! are somebody else's. [`sandbox`] runs the real program. [`tunnel`] is a way out through a proxy.
 
 pub mod hostile;
+pub mod outside;
 pub mod sample;
 pub mod sandbox;
 pub mod simulator;

@@ -142,6 +142,7 @@ pub fn rotation() -> Rotation {
         revoke: Some(command("vault revoke")),
         env: IndexMap::new(),
         timeout: Span::from_secs(60),
+        at: None,
     }
 }
 

@@ -5,7 +5,7 @@ mod url;
 use indexmap::IndexMap;
 
 use super::node::{Node, Value};
-use crate::settings::{Bounds, Declared, Kind, Pattern};
+use crate::settings::{Bounds, Declared, Kind, MadeUp, Pattern};
 use crate::spec::{Engine, Reference, Template};
 use crate::store::Place;
 
@@ -63,8 +63,20 @@ pub(crate) fn declared(root: &Node, text: &str) -> IndexMap<String, Declared> {
         .filter(|(_, node)| node.value != Value::Invalid)
         .map(|(key, node)| (key.clone(), setting(node, &lines)))
         .collect();
+    keep_to_rotations(root, &mut settings);
     inherit_secrecy(&mut settings);
     settings
+}
+
+/// What administers a server is a secret, and given to nobody unless it says to whom.
+fn keep_to_rotations(root: &Node, settings: &mut IndexMap<String, Declared>) {
+    let declared = root.get("settings").and_then(Node::table).into_iter().flatten();
+    for admin in declared.filter_map(|(_, node)| node.at(&["rotate", "admin"]).and_then(Node::text)) {
+        if let Some(setting) = settings.get_mut(admin) {
+            setting.secret = true;
+            setting.services.get_or_insert_with(|| vec!["rotate".to_owned()]);
+        }
+    }
 }
 
 fn setting(node: &Node, lines: &Lines) -> Declared {
@@ -119,7 +131,7 @@ fn setting(node: &Node, lines: &Lines) -> Declared {
 }
 
 /// How long a made-up value is: as long as `rotate` says, or as 32 characters as the bounds allow.
-fn made_up(rotate: &Node, min: Option<u64>, max: Option<u64>) -> u16 {
+fn made_up(rotate: &Node, min: Option<u64>, max: Option<u64>) -> MadeUp {
     let said = match rotate.get("length").map(|node| &node.value) {
         Some(Value::Integer(length)) => u16::try_from(*length).ok(),
         _ => None,
@@ -127,7 +139,10 @@ fn made_up(rotate: &Node, min: Option<u64>, max: Option<u64>) -> u16 {
     let bound = |bound: Option<u64>, absent: u16| {
         bound.map_or(absent, |bound| u16::try_from(bound).unwrap_or(u16::MAX))
     };
-    said.unwrap_or_else(|| MADE_UP.max(bound(min, 0)).min(bound(max, u16::MAX)))
+    MadeUp {
+        length: said.unwrap_or_else(|| MADE_UP.max(bound(min, 0)).min(bound(max, u16::MAX))),
+        at: rotate.get("at").and_then(Node::text).and_then(Engine::of),
+    }
 }
 
 /// How long a made-up value is, where nothing is said of it: 190 bits.

@@ -89,9 +89,11 @@ impl Plan {
     }
 
     fn by_command(&self, what: String, setting: &str, of: fn(&Rotation) -> &Option<Command>) -> String {
-        match self.spec.rotations.get(setting).and_then(|rotation| of(rotation).as_ref()) {
-            Some(command) => format!("{what}: {command}"),
-            None => what,
+        let Some(rotation) = self.spec.rotations.get(setting) else { return what };
+        match (of(rotation), &rotation.at) {
+            (Some(command), _) => format!("{what}: {command}"),
+            (None, Some(server)) => format!("{what}: in {}", server.engine.name()),
+            (None, None) => what,
         }
     }
 

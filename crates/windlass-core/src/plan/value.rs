@@ -2,7 +2,7 @@
 
 use super::script::Script;
 use super::{Action, Compensation, Observed, Phase, Plan, PlanError, Request, Rotated};
-use crate::spec::{Setting, Spec};
+use crate::spec::{Rotation, Setting, Spec};
 
 /// Remembers which values were replaced, whatever the manifest or the release that is gone back to
 /// knew, and lets none of them come back: a deploy with one is refused, and who goes back goes on with
@@ -67,13 +67,13 @@ pub(super) fn add(script: &mut Script, plan: &Plan) {
     else {
         return;
     };
-    if rotation.create.is_none() {
+    if !rotation.creates() {
         return;
     }
     let undo = Action::RevokeValue { setting: setting.clone(), of: plan.release, undo: true };
-    let compensation = match rotation.revoke {
-        Some(_) => Compensation::Always(undo),
-        None => Compensation::Impossible(format!(
+    let compensation = match rotation.revokes() {
+        true => Compensation::Always(undo),
+        false => Compensation::Impossible(format!(
             "the new value of {setting} stays good at its source: the manifest has no `revoke` for it"
         )),
     };
@@ -83,7 +83,7 @@ pub(super) fn add(script: &mut Script, plan: &Plan) {
 /// The step that asks whether the new value is good, where there is one.
 pub(super) fn verify(script: &mut Script, plan: &Plan) {
     let rotated = exchanged(plan).and_then(|name| plan.spec.rotations.get_key_value(name));
-    if let Some((setting, _)) = rotated.filter(|(_, rotation)| rotation.verify.is_some()) {
+    if let Some((setting, _)) = rotated.filter(|(_, rotation)| rotation.verifies()) {
         let verify = Action::VerifyValue { setting: setting.clone() };
         script.then_step(Phase::Gate, verify, Compensation::Unneeded);
     }
@@ -91,7 +91,7 @@ pub(super) fn verify(script: &mut Script, plan: &Plan) {
 
 /// The revoking that earlier rotations could not do.
 pub(super) fn left<'a>(spec: &'a Spec, observed: &'a Observed) -> impl Iterator<Item = Action> + 'a {
-    let known = |setting: &str| spec.rotations.get(setting).is_some_and(|rotation| rotation.revoke.is_some());
+    let known = |setting: &str| spec.rotations.get(setting).is_some_and(Rotation::revokes);
     observed
         .unrevoked
         .iter()
@@ -102,9 +102,11 @@ pub(super) fn left<'a>(spec: &'a Spec, observed: &'a Observed) -> impl Iterator<
 /// The steps, after the commit and the end of all that was given them, that revoke values.
 pub(super) fn revoke(script: &mut Script, plan: &Plan, observed: &Observed) {
     let rotated = exchanged(plan).and_then(|name| plan.spec.rotations.get_key_value(name));
-    let own = rotated
-        .filter(|(_, rotation)| rotation.revoke.is_some())
-        .map(|(setting, _)| Action::RevokeValue { setting: setting.clone(), of: plan.release, undo: false });
+    let own = rotated.filter(|(_, rotation)| rotation.revokes()).map(|(setting, _)| Action::RevokeValue {
+        setting: setting.clone(),
+        of: plan.release,
+        undo: false,
+    });
     // One after another: what revokes one may sign in with the next.
     for revoke in left(&plan.spec, observed).chain(own) {
         script.then_step(Phase::Retire, revoke, Compensation::Unneeded);

@@ -277,8 +277,12 @@ fn complete(
 fn keep_used(spec: &mut Spec) {
     let mut used: IndexSet<String> =
         spec.routes.iter().filter_map(|route| route.access.basic_auth.clone()).collect();
+    // What administers a server is needed by whoever rotates, and by nobody else.
+    let servers = spec.rotations.values().filter_map(|rotation| rotation.at.as_ref());
+    let admins = servers.filter_map(|server| server.admin.clone());
+    let admins: Vec<Template> = admins.map(|admin| Template::of(Reference::Setting(admin))).collect();
     used.extend(
-        composed::references(digest::templates(spec), &spec.settings)
+        composed::references(digest::templates(spec).chain(&admins), &spec.settings)
             .into_iter()
             .filter_map(|reference| composed::setting_of(reference).map(str::to_owned)),
     );

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::read::{Reader, command};
 use crate::manifest::fields::{ROTATE, SETTING};
-use crate::spec::{Rotation, Template};
+use crate::spec::{Engine, Rotation, Server, Template};
 
 /// The rotations that are declared; `env` is the environment of their commands.
 pub(super) fn rotations(
@@ -21,6 +21,7 @@ pub(super) fn rotations(
             revoke: command("revoke"),
             env: IndexMap::new(),
             timeout: read.span("timeout"),
+            at: server(read),
         };
         if rotation.commands().next().is_some() {
             rotation.env = env();
@@ -28,4 +29,13 @@ pub(super) fn rotations(
         Some((key.clone(), rotation))
     });
     declared.collect()
+}
+
+/// The server that Windlass itself tells.
+fn server(read: Reader<'_>) -> Option<Server> {
+    Some(Server {
+        engine: Engine::of(read.text("at")?)?,
+        admin: read.owned("admin"),
+        user: read.owned("user").unwrap_or_default(),
+    })
 }

@@ -1,7 +1,7 @@
 //! A setting as the manifest declares it.
 
 use super::{Kind, Pattern};
-use crate::spec::Template;
+use crate::spec::{Engine, Template};
 use crate::store::Place;
 
 /// A setting as declared.
@@ -25,14 +25,23 @@ pub struct Declared {
     pub services: Option<Vec<String>>,
     /// Whether processes find it in a file, whose path they get, and not in their environment.
     pub file: bool,
-    /// How many letters and digits a made-up value has, where `secrets rotate` exchanges it.
-    pub rotate: Option<u16>,
+    /// What a value is like that is made up, where `secrets rotate` exchanges it.
+    pub rotate: Option<MadeUp>,
     /// What it is for.
     pub help: Option<String>,
     /// The heading under which it is listed.
     pub category: Option<String>,
     /// The line of the manifest that gives its default or composition, or else declares it, from 1.
     pub line: u32,
+}
+
+/// What a value is like that is made up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MadeUp {
+    /// How many letters and digits it has.
+    pub length: u16,
+    /// The server whose account it is for, where Windlass itself tells it.
+    pub at: Option<Engine>,
 }
 
 /// What is asked of a value beside its type, as typed in the manifest.

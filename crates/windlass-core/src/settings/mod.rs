@@ -22,18 +22,20 @@ mod pattern;
 mod rewrite;
 pub mod sealed;
 mod secret;
+mod successor;
 mod template;
 mod write;
 
 pub use assemble::{Assembled, Resolved, Text, Value, assemble};
 pub use check::{Misfit, check};
-pub use declared::{Bounds, Declared};
+pub use declared::{Bounds, Declared, MadeUp};
 pub use dotenv::{Entry, Parsed};
 pub use kind::Kind;
 pub use layers::{File, Layers, Provenance, Sealed};
 pub use pattern::Pattern;
 pub use rewrite::{NotRewritten, rewrite};
 pub use secret::Secret;
+pub use successor::{NoSuccessor, successor};
 pub use template::template;
 pub use write::{NotWritable, write};
 

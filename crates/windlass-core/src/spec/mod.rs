@@ -19,7 +19,7 @@ pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
 pub use notify::{MessageFormat, Notify, Occasion};
 pub use resource::{Credential, Engine, Resource, Source};
-pub use rotation::Rotation;
+pub use rotation::{Rotation, Server};
 pub use route::{Access, ClientPatience, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
 pub use template::{Part, Reference, Template};

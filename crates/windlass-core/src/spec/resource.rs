@@ -127,6 +127,17 @@ impl Resource {
 }
 
 impl Engine {
+    /// The one that the manifest calls so.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        Some(match word {
+            "postgres" => Self::Postgres,
+            "redis" => Self::Redis,
+            "rabbitmq" => Self::Rabbitmq,
+            _ => return None,
+        })
+    }
+
     /// What people call it.
     #[must_use]
     pub const fn name(self) -> &'static str {

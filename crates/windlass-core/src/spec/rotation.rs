@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Template};
+use super::{Command, Engine, Template};
 use crate::units::Span;
 
 /// The commands by which a rotation tells a setting's source of its values. Each finds both, as
@@ -21,9 +21,43 @@ pub struct Rotation {
     pub env: IndexMap<String, Template>,
     /// How long each may take.
     pub timeout: Span,
+    /// The server that is told instead, by Windlass itself; `None` where the commands say all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<Server>,
+}
+
+/// A server that is not Windlass's own, and knows the accounts of its application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// What it is.
+    pub engine: Engine,
+    /// The setting with the URL of its administrator; `None` where the account may change itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<String>,
+    /// The account, where the value is its password alone.
+    pub user: String,
 }
 
 impl Rotation {
+    /// Whether the source is told of the new value.
+    #[must_use]
+    pub const fn creates(&self) -> bool {
+        self.create.is_some() || self.at.is_some()
+    }
+
+    /// Whether something says that the new value is good, beside the new copies.
+    #[must_use]
+    pub const fn verifies(&self) -> bool {
+        self.verify.is_some() || self.at.is_some()
+    }
+
+    /// Whether the old value is taken away.
+    #[must_use]
+    pub const fn revokes(&self) -> bool {
+        self.revoke.is_some() || self.at.is_some()
+    }
+
     /// All its commands.
     pub fn commands(&self) -> impl Iterator<Item = &Command> {
         [&self.create, &self.verify, &self.revoke].into_iter().flatten()

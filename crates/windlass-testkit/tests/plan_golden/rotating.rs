@@ -198,6 +198,37 @@ retire
 
 // proves: HS-19
 #[test]
+fn a_server_is_told_of_a_rotated_setting_in_the_same_steps() {
+    let (mut spec, _, _) = with_a_token();
+    let server = windlass_core::spec::Server {
+        engine: Engine::Postgres,
+        admin: Some("ADMIN".into()),
+        user: String::new(),
+    };
+    let at = |server| windlass_core::spec::Rotation {
+        create: None,
+        verify: None,
+        revoke: None,
+        at: Some(server),
+        ..commands()
+    };
+    spec.rotations.insert("TOKEN".into(), at(server));
+    let (_, _, seen) = deployed(spec);
+    let plan = plan(&rotated(&seen, "new"), &seen).unwrap();
+    let told: Vec<String> = plan.steps.iter().map(|step| plan.describe(&step.action)).collect();
+    let told: Vec<&str> = told.iter().map(String::as_str).filter(|text| text.contains("TOKEN")).collect();
+    assert_eq!(
+        told,
+        [
+            "make the new value of TOKEN good, beside the old one: in PostgreSQL",
+            "ask whether the new value of TOKEN is good: in PostgreSQL",
+            "revoke the old value of TOKEN: in PostgreSQL",
+        ]
+    );
+}
+
+// proves: HS-19
+#[test]
 fn no_deploy_and_no_rollback_brings_a_replaced_value_back() {
     let (spec, mut world, seen) = with_a_token();
     let first = spec.build_digest("files");

@@ -12,3 +12,4 @@ mod tls;
 pub(crate) use client::{Answer, Client, Patience, Request, credential, is_passing};
 pub(crate) use connect::beside;
 pub(crate) use proxy::Proxies;
+pub(crate) use tls::config as tls_config;

@@ -13,7 +13,7 @@ use crate::trouble::{Trouble, Whose};
 use crate::trust;
 
 /// What encrypted connections are made with.
-pub(super) fn config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, Trouble> {
+pub(crate) fn config(authorities: Option<&Path>) -> Result<Arc<ClientConfig>, Trouble> {
     let mut roots = trust::authorities();
     if let Some(path) = authorities {
         add(&mut roots, path)?;

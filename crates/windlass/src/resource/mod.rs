@@ -20,6 +20,7 @@
 
 mod config;
 mod credential;
+mod elsewhere;
 mod fault;
 mod files;
 mod identity;
@@ -40,6 +41,7 @@ use windlass_core::launch::Launch;
 use windlass_core::spec::{Credential, Engine, Resource, Source};
 
 pub use credential::{add_credential, credentials, in_force, revoke_credential, secret_of, secrets};
+pub use elsewhere::{Deed, Exchange};
 pub use fault::Fault;
 pub use locate::{Programs, locate};
 pub use place::Place;

@@ -14,7 +14,7 @@ const MASK: &str = "***";
 
 /// Masks values wherever they turn up: as they are, in base64, URL-encoded, escaped as in JSON, and
 /// quoted for a shell. Of a value with several lines each line is masked too, because output is
-/// shown by lines.
+/// shown by lines; and of a URL its password, which programs name by itself.
 #[derive(Debug, Default)]
 pub struct Redactor {
     forms: Option<AhoCorasick>,
@@ -26,7 +26,7 @@ impl Redactor {
     pub fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
         let mut forms: Vec<String> = values
             .into_iter()
-            .flat_map(|value| std::iter::once(value).chain(value.lines()))
+            .flat_map(|value| std::iter::once(value).chain(value.lines()).chain(password_in(value)))
             .filter(|value| value.len() >= SHORTEST)
             .flat_map(encodings::forms)
             .collect();
@@ -63,10 +63,26 @@ impl Redactor {
     }
 }
 
+/// The password in a URL, as it stands there.
+fn password_in(value: &str) -> Option<&str> {
+    let (_, rest) = value.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (account, _) = authority.rsplit_once('@')?;
+    account.split_once(':').map(|(_, password)| password)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_password_of_a_url_is_masked_by_itself() {
+        let redactor =
+            Redactor::new(["postgres://shop:Zk31-blau@db.internal/shop", "https://shop.example/a:b@c"]);
+        let text = "shop signs in to db.internal with Zk31-blau, a:b@c";
+        assert_eq!(redactor.redact(text), "shop signs in to db.internal with ***, a:b@c");
+    }
 
     #[test]
     fn every_form_of_a_value_is_masked() {

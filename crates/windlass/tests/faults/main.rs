@@ -15,6 +15,7 @@ mod crashes;
 mod damage;
 mod database;
 mod disk;
+mod elsewhere;
 mod hostile;
 mod journal;
 mod leaks;

@@ -4,6 +4,7 @@
 
 mod crash;
 mod credentials;
+mod elsewhere;
 mod postgres;
 mod protocol;
 mod rabbitmq;

@@ -25,6 +25,11 @@ impl Random {
         bytes
     }
 
+    /// A fresh number.
+    pub fn number(&mut self) -> u32 {
+        u32::from_le_bytes(self.bytes())
+    }
+
     /// A fresh text of `length` letters and digits, for a value that is made up.
     pub fn text(&mut self, length: usize) -> super::super::Secret {
         const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";

@@ -34,6 +34,9 @@ impl Host {
         programs::look_at_servers(&plan.spec, &self.layout, &mut wrong).await?;
         programs::look_at_commands(plan, &mut wrong);
         self.look_at_resources(plan, &mut wrong).await;
+        if let Err(fault) = self.rehearse_rotation(plan).await {
+            wrong.push((fault.message, fault.hint));
+        }
         match wrong.as_slice() {
             [] => Ok(lapsed.join("; ")),
             [(message, hint)] => Err(Fault::new(message.clone(), hint.clone())),

@@ -1,15 +1,20 @@
-//! A setting's own commands, which tell its source of its values.
+//! Telling the source of a setting of its values: by the setting's own commands, or the server itself.
 
 use windlass_core::journal::Fault;
 use windlass_core::name::ReleaseId;
-use windlass_core::plan::{Action, Plan};
-use windlass_core::spec::{Command, Limits, Rotation};
+use windlass_core::plan::{Action, Plan, Request, Rotated};
+use windlass_core::settings::Secret;
+use windlass_core::spec::{Command, Limits, Reference, Rotation, Server, Template};
+use windlass_core::units::Span;
 
 use super::Acting;
 use crate::host::errand::Errand;
+use crate::host::fill::Subject;
+use crate::host::resources::{blocking, fault};
 use crate::host::rotation::{Owed, Pair};
-use crate::host::{logs, oneshot};
+use crate::host::{Host, logs, oneshot};
 use crate::layout;
+use crate::resource::{Deed, Exchange};
 use crate::settings::Redactor;
 
 /// The name of the keeper and log of what an action runs: one for each run, as of jobs.
@@ -25,11 +30,18 @@ pub(super) fn label(plan: &Plan, action: &Action) -> Option<String> {
     })
 }
 
-/// One of the commands.
+/// Who is told.
+#[derive(Clone, Copy)]
+enum Told<'a> {
+    By(&'a Command),
+    Server(&'a Server, Deed),
+}
+
+/// One telling.
 struct Run<'a> {
     action: Action,
     what: &'static str,
-    command: &'a Command,
+    told: Told<'a>,
     rotation: &'a Rotation,
     /// The release whose settings it gets.
     of: ReleaseId,
@@ -45,13 +57,13 @@ impl Acting {
         setting: &str,
         line: &dyn Fn(String),
     ) -> Result<String, Fault> {
-        let Some((rotation, command)) = found(plan, setting, |rotation| rotation.create.as_ref()) else {
+        let Some((rotation, told)) = found(plan, setting, Deed::Create) else {
             return Ok(String::new());
         };
         let pair = self.host.pair(plan, setting)?;
         let action = Action::AddValue { setting: setting.to_owned() };
         let of = plan.previous.unwrap_or(plan.release);
-        let run = Run { action, what: "making the new value good", command, rotation, of, pair };
+        let run = Run { action, what: "making the new value good", told, rotation, of, pair };
         self.run_for(plan, setting, &run, line).await
     }
 
@@ -61,13 +73,13 @@ impl Acting {
         setting: &str,
         line: &dyn Fn(String),
     ) -> Result<String, Fault> {
-        let Some((rotation, command)) = found(plan, setting, |rotation| rotation.verify.as_ref()) else {
+        let Some((rotation, told)) = found(plan, setting, Deed::Verify) else {
             return Ok(String::new());
         };
         let pair = self.host.pair(plan, setting)?;
         let action = Action::VerifyValue { setting: setting.to_owned() };
         let of = plan.release;
-        let run = Run { action, what: "verifying the new value", command, rotation, of, pair };
+        let run = Run { action, what: "verifying the new value", told, rotation, of, pair };
         self.run_for(plan, setting, &run, line).await
     }
 
@@ -79,7 +91,7 @@ impl Acting {
         (of, undo): (ReleaseId, bool),
         line: &dyn Fn(String),
     ) -> Result<String, Fault> {
-        let Some((rotation, command)) = found(plan, setting, |rotation| rotation.revoke.as_ref()) else {
+        let Some((rotation, told)) = found(plan, setting, Deed::Revoke) else {
             return Ok(String::new());
         };
         let host = &self.host;
@@ -104,8 +116,9 @@ impl Acting {
         let revoked = async {
             host.refuse_in_force(setting, &pair.old)?;
             let waited = host.until_not_given(setting, &pair.old).await?;
-            let run = Run { action, what: "revoking the value", command, rotation, of: lives, pair };
-            self.run_for(plan, setting, &run, line).await.map(|_| waited)
+            let run = Run { action, what: "revoking the value", told, rotation, of: lives, pair };
+            let said = self.run_for(plan, setting, &run, line).await?;
+            Ok([waited, said].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; "))
         };
         match (revoked.await, unwritten) {
             (Ok(waited), _) if !undo => owed.forget().map(|()| waited),
@@ -128,11 +141,18 @@ impl Acting {
         line: &dyn Fn(String),
     ) -> Result<String, Fault> {
         let host = &self.host;
+        let command = match run.told {
+            Told::By(command) => command,
+            Told::Server(server, deed) => {
+                let timeout = run.rotation.timeout;
+                return host.tell_server(plan, setting, (server, deed), &run.pair, timeout).await;
+            }
+        };
         let label = label(plan, &run.action).unwrap_or_default();
         let errand = Errand {
             label: &label,
             log: &label,
-            command: run.command,
+            command,
             directory: host.layout.tree(plan.tree.id),
             env: &run.rotation.env,
             user: None,
@@ -167,11 +187,73 @@ impl Acting {
     }
 }
 
-fn found<'a>(
-    plan: &'a Plan,
-    setting: &str,
-    command: fn(&Rotation) -> Option<&Command>,
-) -> Option<(&'a Rotation, &'a Command)> {
+impl Host {
+    /// Asks a server before anything changes whether a rotation can be done there.
+    pub(in crate::host) async fn rehearse_rotation(&self, plan: &Plan) -> Result<(), Fault> {
+        let Request::Rotate { what: Rotated::Setting(setting) } = &plan.request else { return Ok(()) };
+        let Some(rotation) = plan.spec.rotations.get(setting) else { return Ok(()) };
+        let Some(server) = &rotation.at else { return Ok(()) };
+        let pair = self.pair(plan, setting)?;
+        self.tell_server(plan, setting, (server, Deed::Rehearse), &pair, rotation.timeout).await.map(drop)
+    }
+
+    /// The value of a setting that no process is given.
+    async fn value_of(&self, plan: &Plan, setting: &str) -> Result<Secret, Fault> {
+        let subject = Subject {
+            release: plan.release,
+            resources: &plan.spec.resources,
+            port: None,
+            replica: 1,
+            user: None,
+            label: "rotate",
+        };
+        let template = Template::of(Reference::Setting(setting.to_owned()));
+        self.fill(subject, |fill| fill.text(&template)).await.map(Secret::new)
+    }
+
+    async fn tell_server(
+        &self,
+        plan: &Plan,
+        setting: &str,
+        (server, deed): (&Server, Deed),
+        pair: &Pair,
+        timeout: Span,
+    ) -> Result<String, Fault> {
+        let admin = match &server.admin {
+            Some(key) => Some((key.clone(), self.value_of(plan, key).await?)),
+            None => None,
+        };
+        let exchange = Exchange {
+            engine: server.engine,
+            setting: setting.to_owned(),
+            admin,
+            user: server.user.clone(),
+            old: Secret::new(pair.old.as_str()),
+            new: Secret::new(pair.new.as_str()),
+            timeout: timeout.as_duration(),
+        };
+        let secrets = exchange.secrets();
+        let said = blocking(move || exchange.perform(deed)).await?.map_err(fault);
+        // A server's own words may repeat what it was told.
+        let masks = Redactor::new(secrets.iter().map(Secret::expose));
+        let masked = |text: String| masks.redact(&text).into_owned();
+        said.map(masked).map_err(|fault| Fault {
+            message: masked(fault.message),
+            hint: masked(fault.hint),
+            ..fault
+        })
+    }
+}
+
+/// How a rotation does this, if it does.
+fn found<'a>(plan: &'a Plan, setting: &str, deed: Deed) -> Option<(&'a Rotation, Told<'a>)> {
     let rotation = plan.spec.rotations.get(setting)?;
-    Some((rotation, command(rotation)?))
+    let command = match deed {
+        Deed::Rehearse => None,
+        Deed::Create => rotation.create.as_ref(),
+        Deed::Verify => rotation.verify.as_ref(),
+        Deed::Revoke => rotation.revoke.as_ref(),
+    };
+    let server = rotation.at.as_ref().map(|server| Told::Server(server, deed));
+    Some((rotation, command.map(Told::By).or(server)?))
 }

@@ -2,10 +2,11 @@
 
 mod amqp;
 mod postgres;
-mod redis;
+pub(super) mod redis;
 mod wire;
 
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -64,4 +65,32 @@ pub(super) fn redis_command(
 ) -> Result<(), NotReady> {
     let mut wire = Wire::connect("127.0.0.1", &port.to_string(), timeout)?;
     redis::command(&mut wire, password, words)
+}
+
+/// Signs in to a RabbitMQ, with TLS where the facts' URL says so.
+pub(super) fn amqp_sign_in(
+    facts: &IndexMap<String, String>,
+    authorities: Option<&Path>,
+    timeout: Duration,
+) -> Result<(), NotReady> {
+    let fact = |name: &str| facts.get(name).map_or("", String::as_str);
+    let mut wire = Wire::connect(fact("host"), fact("port"), timeout)?;
+    if fact("url").starts_with("amqps:") {
+        wire = wire.encrypted(fact("host"), authorities)?;
+    }
+    amqp::ask(&mut wire, fact("user"), fact("password"), fact("vhost"))
+}
+
+/// A Redis that somebody has signed in to, with TLS where the facts' URL says so.
+pub(super) fn redis_session(
+    facts: &IndexMap<String, String>,
+    authorities: Option<&Path>,
+    timeout: Duration,
+) -> Result<redis::Session, NotReady> {
+    let fact = |name: &str| facts.get(name).map_or("", String::as_str);
+    let mut wire = Wire::connect(fact("host"), fact("port"), timeout)?;
+    if fact("url").starts_with("rediss:") {
+        wire = wire.encrypted(fact("host"), authorities)?;
+    }
+    redis::Session::begin(wire, fact("user"), fact("password"))
 }

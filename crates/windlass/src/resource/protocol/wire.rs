@@ -3,9 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConnection, StreamOwned};
+
 use super::NotReady;
+use crate::http_client;
 
 /// The longest message that is read, in bytes.
 const LONGEST: usize = 1 << 20;
@@ -13,6 +18,7 @@ const LONGEST: usize = 1 << 20;
 enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Encrypted(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 pub(super) struct Wire {
@@ -40,9 +46,30 @@ impl Wire {
         Err(last)
     }
 
+    /// Speaks to `host` with TLS from now on, trusting the authorities in that file too.
+    pub(super) fn encrypted(self, host: &str, authorities: Option<&Path>) -> Result<Self, NotReady> {
+        let Stream::Tcp(stream) = self.stream else { return Ok(self) };
+        let config = http_client::tls_config(authorities)
+            .map_err(|trouble| NotReady::new(format!("it {}", trouble.what)))?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| NotReady::new(format!("{host:?} is no name of a host")))?;
+        let session = ClientConnection::new(config, name)
+            .map_err(|error| NotReady::new(format!("it cannot be spoken to with TLS: {error}")))?;
+        let stream = Stream::Encrypted(Box::new(StreamOwned::new(session, stream)));
+        Ok(Self { stream, deadline: self.deadline })
+    }
+
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), NotReady> {
         let left = Some(left(self.deadline)?);
         let sent = match &mut self.stream {
+            Stream::Encrypted(stream) => stream
+                .sock
+                .set_write_timeout(left)
+                .and_then(|()| stream.sock.set_read_timeout(left))
+                .and_then(|()| {
+                    stream.write_all(bytes)?;
+                    stream.flush()
+                }),
             Stream::Tcp(stream) => stream.set_write_timeout(left).and_then(|()| stream.write_all(bytes)),
             Stream::Unix(stream) => stream.set_write_timeout(left).and_then(|()| stream.write_all(bytes)),
         };
@@ -59,6 +86,9 @@ impl Wire {
         while at < length {
             let left = Some(left(self.deadline)?);
             let read = match &mut self.stream {
+                Stream::Encrypted(stream) => {
+                    stream.sock.set_read_timeout(left).and_then(|()| stream.read(&mut bytes[at..]))
+                }
                 Stream::Tcp(stream) => {
                     stream.set_read_timeout(left).and_then(|()| stream.read(&mut bytes[at..]))
                 }

@@ -1,7 +1,11 @@
-//! Rotations that cannot be: of what is no secret, or of what is kept or put together elsewhere.
+//! Rotations that cannot be: of what is no secret, of what is kept or put together elsewhere, or at a
+//! server that nobody could tell.
 
 use super::Of;
 use crate::diag::Diag;
+use crate::manifest::{Node, nearest};
+use crate::settings::Kind;
+use crate::spec::Engine;
 
 pub(super) fn find(of: &Of<'_>, diags: &mut Vec<Diag>) {
     if of.setting.rotate.is_none() {
@@ -9,6 +13,10 @@ pub(super) fn find(of: &Of<'_>, diags: &mut Vec<Diag>) {
     }
     diags.extend(kept_elsewhere(of).or_else(|| no_secret(of)));
     diags.extend(length(of));
+    match of.setting.rotate.and_then(|made_up| made_up.at) {
+        Some(engine) => at_server(of, engine, diags),
+        None => diags.extend(without_server(of)),
+    }
     for command in ["create", "verify", "revoke"] {
         let path = ["settings", of.key, "rotate", command];
         if of.scene.typed(&[path.as_slice(), &["shell"]].concat()) {
@@ -46,7 +54,7 @@ fn no_secret(of: &Of<'_>) -> Option<Diag> {
 
 fn length(of: &Of<'_>) -> Option<Diag> {
     let typed = ["settings", of.key, "rotate", "length"];
-    let length = u64::from(of.setting.rotate.filter(|_| of.scene.typed(&typed))?);
+    let length = u64::from(of.setting.rotate.filter(|_| of.scene.typed(&typed))?.length);
     let bounds = &of.setting.bounds;
     let help = match (bounds.min_length, bounds.max_length) {
         (Some(min), _) if length < min => format!("it needs at least {min}"),
@@ -55,4 +63,81 @@ fn length(of: &Of<'_>) -> Option<Diag> {
     };
     let message = format!("a made-up value of {} would have {length} characters", of.key);
     Some(Diag::error("bad-rotation", of.scene.span(&typed), message).help(help))
+}
+
+fn typed<'a>(of: &Of<'a>, key: &str) -> Option<&'a Node> {
+    of.node.at(&["rotate", key])
+}
+
+fn bad(of: &Of<'_>, key: &str, message: String) -> Diag {
+    Diag::error("bad-rotation", of.scene.span(&["settings", of.key, "rotate", key]), message)
+}
+
+/// What only Windlass itself needs to know.
+fn without_server(of: &Of<'_>) -> Option<Diag> {
+    // One that was refused is reported already.
+    let key =
+        ["admin", "user"].into_iter().find(|key| typed(of, key).is_some() && typed(of, "at").is_none())?;
+    let message = format!("`{key}` of {} is for a server, and no `at` says which", of.key);
+    Some(
+        bad(of, key, message)
+            .help("add at = \"postgres\", \"redis\" or \"rabbitmq\"; commands find it in a setting"),
+    )
+}
+
+fn at_server(of: &Of<'_>, engine: Engine, diags: &mut Vec<Diag>) {
+    let (key, name) = (of.key, engine.name());
+    for command in ["create", "verify", "revoke"].into_iter().filter(|command| typed(of, command).is_some()) {
+        let message = format!("{key} has both `at` and `{command}`");
+        diags.push(bad(of, command, message).help(format!(
+            "take `{command}` away, and Windlass tells {name} itself; or take `at` away, and commands do it all"
+        )));
+    }
+    diags.extend(admin(of, engine));
+    let is_url = of.setting.kind == Kind::Url;
+    if !is_url && engine != Engine::Redis {
+        let message = format!("{key} is no URL, and {name} knows one password for an account");
+        diags.push(bad(of, "at", message).help(format!(
+            "so that old and new copies can sign in at the same time another account takes over, which the value \
+             must name: make {key} the whole URL, with type = \"url\"; where the application wants user and \
+             password apart, name it as the `url` of a resource, and put them together from \
+             {{resources.NAME.user}} and {{resources.NAME.password}}"
+        )));
+    }
+    if typed(of, "user").is_some() && (is_url || engine != Engine::Redis) {
+        let message = format!("the URL of {key} names its user already");
+        diags.push(bad(of, "user", message).help("take `user` away"));
+    }
+}
+
+fn admin(of: &Of<'_>, engine: Engine) -> Option<Diag> {
+    let example = match engine {
+        Engine::Rabbitmq => "https://admin:...@host:15671",
+        Engine::Redis => "redis://admin:...@host:6379",
+        Engine::Postgres => "postgresql://admin:...@host:5432",
+    };
+    let Some(named) = typed(of, "admin") else {
+        // A user of Redis may be allowed to change its own passwords.
+        if engine == Engine::Redis && of.setting.kind == Kind::Url {
+            return None;
+        }
+        let message = format!("{} does not say who makes its accounts in {}", of.key, engine.name());
+        return Some(bad(of, "at", message).help(format!(
+            "add admin = \"NAME\", a setting with the URL of an administrator ({example}), and declare it: NAME = {{}}"
+        )));
+    };
+    let name = named.text()?;
+    let message = match of.scene.declared.get(name) {
+        Some(_) if name != of.key => return None,
+        Some(_) => format!("{} would make its own successor", of.key),
+        None => format!("there is no setting {name}"),
+    };
+    let diag = bad(of, "admin", message);
+    let others = of.scene.declared.keys().map(String::as_str).filter(|other| *other != of.key);
+    Some(match nearest(name, others) {
+        Some(meant) if meant != name => diag.label(format!("did you mean {meant}?")),
+        _ => {
+            diag.help(format!("declare a setting for the URL of an administrator ({example}), and name that"))
+        }
+    })
 }

@@ -36,11 +36,13 @@ pub(super) fn list(context: &Context, project: &Project) -> Result<u8, Failure> 
 fn settings(found: &Found) -> Vec<Rotatable> {
     let declared = found.declared.iter().filter(|(_, declared)| declared.rotate.is_some());
     declared
-        .map(|(name, _)| {
+        .map(|(name, declared)| {
             let provenance = found.assembled.settings.get(name).map(|setting| &setting.value.provenance);
             let place = match provenance {
                 Some(Provenance::File { .. } | Provenance::Sealed { .. }) => {
-                    format!("in {}", provenance.map(ToString::to_string).unwrap_or_default())
+                    let at = declared.rotate.and_then(|made_up| made_up.at);
+                    let at = at.map_or_else(String::new, |engine| format!(", at {}", engine.name()));
+                    format!("in {}{at}", provenance.map(ToString::to_string).unwrap_or_default())
                 }
                 Some(other) => format!("not from here: it comes from {other}"),
                 None => "not yet: it has no value".to_owned(),

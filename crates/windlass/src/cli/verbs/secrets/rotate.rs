@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use windlass_core::name::Name;
 use windlass_core::plan::{Observed, Request, Rotated, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
-use windlass_core::settings::{Declared, Provenance, Secret, Text};
+use windlass_core::settings::{Declared, MadeUp, Provenance, Secret, Text, successor};
 use windlass_core::spec::SealedVersion;
 
 use super::{keyring, rotatable, set, trouble};
@@ -24,8 +24,16 @@ pub(super) async fn run(context: &Context, args: &Rotate) -> Result<u8, Failure>
     let Some(name) = &args.name else { return rotatable::list(context, &project) };
     let declared = project.manifest.settings(project.environment.as_str());
     match (declared.get(name), Name::new(name.as_str())) {
-        (Some(Declared { rotate: Some(length), .. }), _) => {
-            setting(context, &project, name, (*length, args.value_from_stdin)).await
+        (Some(Declared { rotate: Some(MadeUp { at: Some(engine), .. }), .. }), _)
+            if args.value_from_stdin =>
+        {
+            Err(Failure::usage(
+                format!("the new value of {name} is made up, and {} told of it", engine.name()),
+                "leave --value-from-stdin out",
+            ))
+        }
+        (Some(Declared { rotate: Some(made_up), .. }), _) => {
+            setting(context, &project, name, (*made_up, args.value_from_stdin)).await
         }
         (_, Ok(name)) if args.value_from_stdin => Err(Failure::usage(
             format!("{name} is no setting that is rotated; only those take a value"),
@@ -49,7 +57,7 @@ async fn setting(
     context: &Context,
     project: &Project,
     name: &str,
-    (length, given): (u16, bool),
+    (made_up, given): (MadeUp, bool),
 ) -> Result<u8, Failure> {
     if !project.layout.journal().exists() {
         return Err(not_deployed());
@@ -65,7 +73,21 @@ async fn setting(
     let new = match given {
         Some(value) => value,
         None => {
-            fresh_random().map_err(|why| trouble(context, &place(project), why))?.text(usize::from(length))
+            let mut random = fresh_random().map_err(|why| trouble(context, &place(project), why))?;
+            let text = random.text(usize::from(made_up.length));
+            match made_up.at {
+                Some(engine) => {
+                    let mark = format!("{:08x}", random.number());
+                    let made = successor(engine, old.expose(), text.expose(), &mark);
+                    Secret::new(made.map_err(|why| {
+                        Failure::usage(
+                            format!("the value of {name} {why}"),
+                            format!("write it as the application signs in to {}", engine.name()),
+                        )
+                    })?)
+                }
+                None => text,
+            }
         }
     };
     check(project, &mut found, name, &new, is_given)?;

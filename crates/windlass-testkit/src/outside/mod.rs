@@ -1,0 +1,52 @@
+//! Servers that are somebody else's: a test runs them beside Windlass, which only signs in to them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a server of a test that fails fails the test"
+)]
+
+mod postgres;
+mod rabbitmq;
+mod redis;
+
+pub use postgres::Postgres;
+pub use rabbitmq::Rabbitmq;
+pub use redis::Redis;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+/// Who administers a server, and his password.
+pub const ADMIN: (&str, &str) = ("boss", "The1Password2Of3The4Boss");
+
+/// What an application signs in by at first.
+pub const FIRST: (&str, &str) = ("fixture", "The1First2Of3Its4Passwords");
+
+/// A server that ends with its test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _gone = self.0.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Lets a program run as `account` where a test runs as root, which servers refuse.
+fn as_account(command: &mut Command, account: &str) {
+    if !rustix::process::getuid().is_root() {
+        return;
+    }
+    let number = |which: &str| -> u32 {
+        let output = Command::new("id").args([which, account]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    };
+    command.uid(number("-u")).gid(number("-g"));
+}

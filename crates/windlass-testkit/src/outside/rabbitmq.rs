@@ -1,0 +1,161 @@
+//! A RabbitMQ with its management, an administrator, and an application's user.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{ADMIN, FIRST, Server, as_account, free_port};
+use crate::sandbox::{kill, until_within};
+
+/// The administrator, as HTTP's basic authentication has it.
+const BASIC: &str = "Ym9zczpUaGUxUGFzc3dvcmQyT2YzVGhlNEJvc3M=";
+
+/// See the module.
+pub struct Rabbitmq {
+    /// Where it listens for AMQP, on the loopback address.
+    pub port: u16,
+    /// Where its management listens.
+    pub management: u16,
+    server: Option<Server>,
+    directory: tempfile::TempDir,
+}
+
+impl Rabbitmq {
+    /// Starts one.
+    #[must_use]
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        let [port, management, distribution, mapper] = [(); 4].map(|()| free_port());
+        let user = |(name, password): (&str, &str), tags: &str| json!({"name": name, "password": password, "tags": tags});
+        let rights = json!({"user": FIRST.0, "vhost": "fixture", "configure": "^fixture", "write": ".*", "read": ".*"});
+        let topics = json!({"user": FIRST.0, "vhost": "fixture", "exchange": "amq.topic", "write": "^a", "read": "^b"});
+        let definitions = json!({
+            "users": [user(ADMIN, "administrator"), user(FIRST, "policymaker")],
+            "vhosts": [{"name": "fixture"}],
+            "permissions": [rights],
+            "topic_permissions": [topics],
+        });
+        let config = format!(
+            "listeners.tcp.local = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n\
+             load_definitions = {}/definitions.json\nlog.console = true\nlog.file = false\n",
+            root.display()
+        );
+        for (name, text) in [
+            ("definitions.json", definitions.to_string()),
+            ("rabbitmq.conf", config),
+            ("plugins", "[rabbitmq_management].\n".to_owned()),
+            ("advanced.config", "[].\n".to_owned()),
+            ("env.conf", String::new()),
+        ] {
+            std::fs::write(root.join(name), text).unwrap();
+        }
+        if rustix::process::getuid().is_root() {
+            let owned = Command::new("chown").args(["-R", "rabbitmq"]).arg(root).status().unwrap();
+            assert!(owned.success());
+        }
+        let mut command = Command::new(program());
+        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+        let at = |name: &str| root.join(name).display().to_string();
+        for (name, value) in [
+            ("LC_ALL", "C.UTF-8".to_owned()),
+            ("HOME", root.display().to_string()),
+            ("RABBITMQ_NODENAME", format!("outside{port}@localhost")),
+            ("RABBITMQ_NODE_PORT", port.to_string()),
+            ("RABBITMQ_DIST_PORT", distribution.to_string()),
+            ("ERL_EPMD_PORT", mapper.to_string()),
+            ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
+            ("RABBITMQ_MNESIA_BASE", at("data")),
+            ("RABBITMQ_MNESIA_DIR", at("data/mnesia")),
+            ("RABBITMQ_LOG_BASE", at("log")),
+            ("RABBITMQ_LOGS", "-".to_owned()),
+            ("RABBITMQ_PID_FILE", at("pid")),
+            ("RABBITMQ_CONFIG_FILE", at("rabbitmq.conf")),
+            ("RABBITMQ_ADVANCED_CONFIG_FILE", at("advanced.config")),
+            ("RABBITMQ_CONF_ENV_FILE", at("env.conf")),
+            ("RABBITMQ_ENABLED_PLUGINS_FILE", at("plugins")),
+            ("RABBITMQ_FEATURE_FLAGS_FILE", at("features")),
+            ("RUNNING_UNDER_SYSTEMD", "true".to_owned()),
+        ] {
+            command.env(name, value);
+        }
+        as_account(&mut command, "rabbitmq");
+        command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = Some(Server(command.spawn().unwrap()));
+        let rabbit = Self { port, management, server, directory };
+        until_within(Duration::from_secs(120), "RabbitMQ", || {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+            rabbit.get("/api/vhosts/fixture")["name"].as_str().map(drop)
+        });
+        rabbit
+    }
+
+    /// The URL of an account.
+    #[must_use]
+    pub fn url(&self, (user, password): (&str, &str)) -> String {
+        format!("amqp://{user}:{password}@127.0.0.1:{}/fixture", self.port)
+    }
+
+    /// The URL of the management, for an account.
+    #[must_use]
+    pub fn management_url(&self, (user, password): (&str, &str)) -> String {
+        format!("http://{user}:{password}@127.0.0.1:{}", self.management)
+    }
+
+    /// What the management answers the administrator; null where that is nothing.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Value {
+        let asked = || -> std::io::Result<Value> {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.management))?;
+            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            write!(stream, "GET {path} HTTP/1.0\r\nAuthorization: Basic {BASIC}\r\n\r\n")?;
+            let mut text = String::new();
+            stream.read_to_string(&mut text)?;
+            let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+            Ok(serde_json::from_str(body).unwrap_or_default())
+        };
+        asked().unwrap_or_default()
+    }
+
+    /// The users, but for the administrator.
+    #[must_use]
+    pub fn users(&self) -> Vec<String> {
+        let all = self.get("/api/users");
+        let names = all.as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap().to_owned());
+        names.filter(|name| name != ADMIN.0).collect()
+    }
+}
+
+impl Default for Rabbitmq {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Rabbitmq {
+    fn drop(&mut self) {
+        self.server = None;
+        // Erlang's port mapper, and whatever else has left the server: known by its environment.
+        let own = self.directory.path().display().to_string();
+        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+            let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            if String::from_utf8_lossy(&environment).contains(&format!("HOME={own}\0")) {
+                kill(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// The server's own script: on Debian what stands in the PATH insists on root.
+fn program() -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
+    let found =
+        versions.map(|version| version.path().join("sbin/rabbitmq-server")).find(|path| path.exists());
+    found.unwrap_or_else(|| PathBuf::from("rabbitmq-server"))
+}

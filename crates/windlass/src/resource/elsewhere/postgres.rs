@@ -1,0 +1,213 @@
+//! Roles of a PostgreSQL, by `psql`: it knows every way there is to a server, and all that the URL says
+//! of TLS.
+//!
+//! A role has one password, so another signs in beside it: a member of the role that owns what the
+//! application made, which acts as that role from its first statement on. A role that a rotation has
+//! made is dropped when it is replaced; the one that was there before is locked and goes on owning.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use ring::rand::{SecureRandom, SystemRandom};
+
+use super::address::Address;
+use super::{Deed, Exchange, scram};
+use crate::programs;
+use crate::resource::fault::Fault;
+use crate::resource::locate::locate;
+use crate::resource::run::run;
+use windlass_core::spec::Engine;
+
+/// What libpq calls in its environment what a URL says behind `?`. Anything else there is for the
+/// application's own driver.
+const PARAMETERS: [(&str, &str); 9] = [
+    ("sslmode", "PGSSLMODE"),
+    ("sslrootcert", "PGSSLROOTCERT"),
+    ("sslcert", "PGSSLCERT"),
+    ("sslkey", "PGSSLKEY"),
+    ("sslcrl", "PGSSLCRL"),
+    ("channel_binding", "PGCHANNELBINDING"),
+    ("gssencmode", "PGGSSENCMODE"),
+    ("target_session_attrs", "PGTARGETSESSIONATTRS"),
+    ("connect_timeout", "PGCONNECT_TIMEOUT"),
+];
+
+pub(super) fn perform(exchange: &Exchange, deed: Deed) -> Result<String, Fault> {
+    let (old, new) = (exchange.goes()?, exchange.comes()?);
+    match deed {
+        Deed::Rehearse => as_admin(exchange, &format!("BEGIN;\n{}ROLLBACK;\n", create(&old, &new)?)),
+        Deed::Create => {
+            let told = as_admin(exchange, &create(&old, &new)?)?;
+            // Said before anything is started with it.
+            sign_in(exchange, &new)?;
+            Ok(told)
+        }
+        Deed::Verify => sign_in(exchange, &new),
+        Deed::Revoke => {
+            let names = setting("was", old.fact("user"));
+            as_admin(exchange, &format!("{names}{}", include_str!("revoke.sql")))
+        }
+    }
+}
+
+fn create(old: &Address, new: &Address) -> Result<String, Fault> {
+    let mut salt = [0; 16];
+    SystemRandom::new()
+        .fill(&mut salt)
+        .map_err(|_| Fault::new("the system gives no random numbers", "try again"))?;
+    Ok([
+        setting("was", old.fact("user")),
+        setting("successor", new.fact("user")),
+        setting("verifier", &scram::verifier(new.fact("password"), &salt)),
+        include_str!("create.sql").to_owned(),
+    ]
+    .concat())
+}
+
+fn setting(name: &str, value: &str) -> String {
+    format!("SELECT set_config('windlass.{name}', '{}', false) \\g /dev/null\n", value.replace('\'', "''"))
+}
+
+/// Lets the administrator say this, in the application's database unless the URL names another.
+fn as_admin(exchange: &Exchange, statements: &str) -> Result<String, Fault> {
+    let (admin, old) = (exchange.admin()?, exchange.goes()?);
+    let is_named = admin.fact("database") != admin.fact("user");
+    let database = if is_named { admin.fact("database") } else { old.fact("database") };
+    let head = "SET standard_conforming_strings = on;\nSET client_min_messages = warning;\nSET lock_timeout = '10s';\n";
+    psql(exchange, &admin, database, &format!("{head}{statements}")).map_err(|said| {
+        let (place, user, named) = (admin.place(), admin.fact("user"), exchange.admin_setting());
+        let owner = old.fact("user");
+        let help = if said.starts_with("cannot run") {
+            "install PostgreSQL's client (Debian, Ubuntu: apt-get install postgresql-client)".to_owned()
+        } else if said.contains("as the administrator") {
+            format!("let the application sign in by a role of its own, and name another in {named}")
+        } else if said.contains("permission denied") || said.contains("must be") || said.contains("must have") {
+            format!(
+                "name in {named} a role with CREATEROLE that may grant {owner} (from PostgreSQL 16 on: GRANT {owner} \
+                 TO {user} WITH ADMIN OPTION), or a superuser"
+            )
+        } else {
+            format!("see that it runs and can be reached from here, and that the URL in {named} is right")
+        };
+        Fault::new(format!("PostgreSQL at {place}, asked as {user} ({named}): {said}"), help)
+    })
+}
+
+fn sign_in(exchange: &Exchange, new: &Address) -> Result<String, Fault> {
+    psql(exchange, new, new.fact("database"), "SELECT 1 \\g /dev/null\n").map(drop).map_err(|said| {
+        let (place, user) = (new.place(), new.fact("user"));
+        Fault::new(
+            format!("the new value of {} does not sign in to PostgreSQL at {place}: {said}", exchange.setting),
+            format!("let {user} in as the old role is: in pg_hba.conf +ROLE means all its members; a pooler must know it too"),
+        )
+    })?;
+    Ok(String::new())
+}
+
+/// Says this to a server. What it warned of; what went wrong in its own words.
+fn psql(exchange: &Exchange, at: &Address, database: &str, statements: &str) -> Result<String, String> {
+    match run(&mut client(at, database), Some(statements), exchange.timeout) {
+        Ok(printed) => Ok(lines_of(&printed, &["WARNING:"])),
+        Err(fault) => {
+            let said = lines_of(&fault.help, &["ERROR:", "FATAL:", "DETAIL:"]);
+            Err(if said.is_empty() { format!("{}; {}", fault.message, fault.help) } else { said })
+        }
+    }
+}
+
+/// The client of a server, which reads statements. No password is an argument of it.
+fn client(at: &Address, database: &str) -> Command {
+    let mut command = Command::new(program());
+    command
+        .args(["--no-psqlrc", "--quiet", "--no-password", "--set", "ON_ERROR_STOP=1", "--file", "-"])
+        .env_clear()
+        .env("PATH", programs::USUAL)
+        .env("LC_ALL", "C.UTF-8")
+        .env("PGAPPNAME", "windlass")
+        .env("PGCONNECT_TIMEOUT", "10")
+        .env("PGHOST", at.fact("host"))
+        .env("PGPORT", at.fact("port"))
+        .env("PGUSER", at.fact("user"))
+        .env("PGDATABASE", database);
+    // Where the password may come from a file of the account that runs this.
+    if let Some(home) = std::env::var_os("HOME") {
+        command.env("HOME", home);
+    }
+    if !at.fact("password").is_empty() {
+        command.env("PGPASSWORD", at.fact("password"));
+    }
+    for (name, variable) in PARAMETERS {
+        if let Some(value) = at.query(name) {
+            command.env(variable, value);
+        }
+    }
+    command.stdin(Stdio::piped());
+    command
+}
+
+/// What the server said after one of these words, each on a line of its own.
+fn lines_of(printed: &str, words: &[&str]) -> String {
+    let said = printed.lines().filter_map(|line| {
+        let rest = words.iter().find_map(|word| line.split_once(word).map(|(_, rest)| rest))?;
+        Some(rest.trim())
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+fn program() -> PathBuf {
+    let beside = locate(Engine::Postgres, None).ok().map(|programs| programs.directory.join("psql"));
+    beside.filter(|path| programs::is_program(path)).unwrap_or_else(|| PathBuf::from("psql"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: HS-19
+    #[test]
+    fn a_password_is_no_argument() {
+        let url = "postgresql://boss:Zk31-blau@db.internal:6432/?sslmode=verify-full&pool_size=5";
+        let command = client(&Address::parse(Engine::Postgres, "ADMIN", url).unwrap(), "shop");
+        let arguments: Vec<_> = command.get_args().map(|word| word.to_string_lossy().into_owned()).collect();
+        assert_eq!(arguments.join(" "), "--no-psqlrc --quiet --no-password --set ON_ERROR_STOP=1 --file -");
+        let told = |name: &str| {
+            let found = command.get_envs().find(|(known, _)| *known == name);
+            found.and_then(|(_, value)| value).map(|value| value.to_string_lossy().into_owned())
+        };
+        for (name, value) in [
+            ("PGUSER", "boss"),
+            ("PGPASSWORD", "Zk31-blau"),
+            ("PGHOST", "db.internal"),
+            ("PGPORT", "6432"),
+            ("PGDATABASE", "shop"),
+            ("PGSSLMODE", "verify-full"),
+        ] {
+            assert_eq!(told(name).as_deref(), Some(value), "{name}");
+        }
+    }
+
+    // proves: HS-19
+    #[test]
+    fn what_a_server_holds_is_no_statement() {
+        let old = Address::parse(Engine::Postgres, "URL", "postgres://a'b%22%24windlass%24:x@h/d").unwrap();
+        let new = Address::parse(Engine::Postgres, "URL", "postgres://next:Zk31-blau@h/d").unwrap();
+        let statements = create(&old, &new).unwrap();
+        assert!(statements.starts_with(
+            "SELECT set_config('windlass.was', 'a''b\"$windlass$', false) \\g /dev/null\n\
+             SELECT set_config('windlass.successor', 'next', false) \\g /dev/null\n\
+             SELECT set_config('windlass.verifier', 'SCRAM-SHA-256$4096:"
+        ));
+        assert!(!statements.contains("Zk31-blau"));
+    }
+
+    #[test]
+    fn what_a_server_says_is_found() {
+        let printed = "psql:<stdin>:4: ERROR:  permission denied to create role\n\
+                       DETAIL:  Only roles with the CREATEROLE attribute may create roles.\nCONTEXT:  SQL statement";
+        assert_eq!(
+            lines_of(printed, &["ERROR:", "DETAIL:"]),
+            "permission denied to create role; Only roles with the CREATEROLE attribute may create roles."
+        );
+        assert_eq!(lines_of("psql:<stdin>:4: WARNING:  a is set", &["WARNING:"]), "a is set");
+    }
+}
