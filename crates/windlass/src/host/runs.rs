@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 use windlass_core::event::{Event, RequestCost, RunRecord, What};
-use windlass_core::journal::{Direction, Turn, Verdict};
+use windlass_core::journal::{Direction, Standing, Turn, Verdict};
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Action, Phase, Plan, Request};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
@@ -340,6 +340,14 @@ impl Host {
             locked: holder.is_some(),
             settles_at: handle.settles_at.get(),
         })
+    }
+
+    /// The plan of the open run, and how far it is.
+    pub(super) fn open_plan(&self) -> Option<(Rc<RunHandle>, Standing)> {
+        let handle = self.holder().or_else(|| self.runs.borrow().values().last().cloned())?;
+        let records = self.journal.borrow().records(&handle.row.id).unwrap_or_default();
+        let standing = Standing::of(&handle.row.plan, &records);
+        Some((handle, standing))
     }
 
     /// Who asked for a run.

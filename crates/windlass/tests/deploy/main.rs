@@ -15,6 +15,7 @@ mod logs;
 mod refusals;
 mod settings;
 mod signals;
+mod status;
 mod strategies;
 mod telling;
 mod trouble;

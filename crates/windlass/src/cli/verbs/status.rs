@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use windlass_core::launch::ProcessState;
+use windlass_core::name::Name;
 use windlass_core::protocol::{Answer, Ask, EnvironmentStatus, InstanceStatus, ServiceStatus};
 use windlass_core::units::Span;
 
@@ -42,20 +43,27 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
         let _ = writeln!(text, "{how}: {} by {}, {}", run.headline, run.by, age(now, run.began));
     }
     let parts: Vec<&ServiceStatus> = status.services.iter().chain(&status.resources).collect();
-    if !parts.is_empty() {
+    if !parts.is_empty() || !status.transient.is_empty() {
         let _ = writeln!(
             text,
             "\n{:20} {:12} {:>8} {:>8} {:>9} {:>8} {:>6}",
             "INSTANCE", "STATE", "FOR", "RESTARTS", "MEMORY", "CPU", "PORT"
         );
     }
+    let mut transient: Vec<&InstanceStatus> = status.transient.iter().collect();
     for service in parts {
-        for instance in &service.instances {
-            let _ = writeln!(text, "{}", row(service, instance, now));
+        let (others, rest) = transient.into_iter().partition(|other| other.id.service == service.name);
+        let others: Vec<&InstanceStatus> = others;
+        transient = rest;
+        for instance in service.instances.iter().chain(others.iter().copied()) {
+            let _ = writeln!(text, "{}", row(&service.name, instance, now));
         }
-        if service.instances.is_empty() {
+        if service.instances.is_empty() && others.is_empty() {
             let _ = writeln!(text, "{:20} stopped", service.name);
         }
+    }
+    for instance in transient {
+        let _ = writeln!(text, "{}", row(&instance.id.service, instance, now));
     }
     for cron in &status.crons {
         let next = cron.next.map_or_else(|| "never".to_owned(), |at| format!("in {}", age(at, now)));
@@ -72,18 +80,20 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
     text
 }
 
-fn row(service: &ServiceStatus, instance: &InstanceStatus, now: i64) -> String {
-    let name = if instance.id.release.0 == 0 { service.name.to_string() } else { instance.id.to_string() };
-    let state = match &instance.status.state {
-        ProcessState::Running { .. } if instance.ready => "ready",
-        ProcessState::Running { .. } => "not ready",
-        ProcessState::Backoff { .. } => "waiting",
-        ProcessState::Stopping { .. } => "stopping",
-        ProcessState::Ended(_) => "ended",
+fn row(service: &Name, instance: &InstanceStatus, now: i64) -> String {
+    let name = if instance.id.release.0 == 0 { service.to_string() } else { instance.id.to_string() };
+    let state = match (&instance.status.state, instance.stage) {
+        (ProcessState::Running { .. }, Some(stage)) => stage.word(),
+        (ProcessState::Running { .. }, None) if instance.ready => "ready",
+        (ProcessState::Running { .. }, None) => "not ready",
+        (ProcessState::Backoff { .. }, _) => "waiting",
+        (ProcessState::Stopping { .. }, _) => "stopping",
+        (ProcessState::Ended(_), _) => "ended",
     };
     let port = instance.port.map(|port| port.to_string()).unwrap_or_default();
+    let again = instance.last_restart.as_ref().map(|why| format!("  restarted: {why}")).unwrap_or_default();
     format!(
-        "{name:20} {state:12} {:>8} {:>8} {:>6} MB {:>7}s {port:>6}",
+        "{name:20} {state:12} {:>8} {:>8} {:>6} MB {:>7}s {port:>6}{again}",
         age(now, instance.status.since),
         instance.status.restarts,
         instance.memory / 1_000_000,
