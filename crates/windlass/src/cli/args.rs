@@ -205,7 +205,7 @@ pub(super) struct Scale {
 #[derive(Debug, Args)]
 pub(super) struct Runs {
     /// How many
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, value_name = "RUNS", default_value_t = 10, allow_negative_numbers = true, value_parser = count)]
     pub(super) limit: u32,
 }
 
@@ -221,7 +221,7 @@ pub(super) struct Logs {
     #[arg(long, short)]
     pub(super) follow: bool,
     /// How many lines of each to begin with [default: 100, or all since the time that is named]
-    #[arg(long, short = 'n')]
+    #[arg(long, short = 'n', value_name = "LINES", allow_negative_numbers = true, value_parser = count)]
     pub(super) lines: Option<u32>,
     /// Only lines written within this time, such as 10m, or after this moment, such as 2026-11-21T09:00:00Z
     #[arg(long, value_name = "TIME", value_parser = since)]
@@ -295,6 +295,10 @@ fn since(text: &str) -> Result<Since, String> {
     }
     if let Ok(local) = text.parse::<jiff::civil::DateTime>()
         && let Ok(moment) = local.to_zoned(jiff::tz::TimeZone::system())
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("write a whole number from 0 to {}, such as 100", u32::MAX))
+}
+
     {
         return Ok(Since::At(moment.timestamp().as_millisecond()));
     }

@@ -6,6 +6,8 @@
 
 mod args;
 mod client;
+mod commands;
+mod consent;
 mod context;
 mod failure;
 mod follow;
@@ -39,6 +41,7 @@ pub fn main() -> ExitCode {
         }
     };
     let json = arguments.options.json;
+    commands::are_about(&arguments.options);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::failed(format!("no runtime: {error}"), "").print(json),

@@ -184,6 +184,30 @@ impl Host {
         Some(handle)
     }
 
+    /// That there is no run to claim, and how things stand.
+    pub(super) fn nothing_open(&self, how: Claim) -> No {
+        let last = self.journal.borrow().run_records(1).unwrap_or_default().into_iter().next();
+        let verdict = last.as_ref().and_then(|last| last.verdict.as_ref());
+        let stands = match (&last, verdict) {
+            (Some(last), Some(verdict)) => {
+                format!("the last one has ended ({}: {}); ", last.headline, verdict.in_words())
+            }
+            _ => String::new(),
+        };
+        let previous = last.as_ref().and_then(|last| last.previous.filter(|_| last.previous != last.release));
+        let then = match (how, previous) {
+            (Claim::Abort, Some(_)) if verdict.is_some_and(Verdict::is_committed) => {
+                "windlass rollback goes back to the release before"
+            }
+            _ => "windlass status shows how everything is",
+        };
+        let what = match how {
+            Claim::Resume => "there is nothing to resume: no run is under way or interrupted",
+            Claim::Abort => "there is nothing to abort: no run is under way or interrupted",
+        };
+        No::new(Refusal::NotFound, what, format!("{stands}{then}"))
+    }
+
     /// Goes on with a run, unless it is under way.
     fn carry_out(self: &Rc<Self>, handle: &Rc<RunHandle>) {
         if handle.under_way.replace(true) {

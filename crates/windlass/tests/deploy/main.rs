@@ -10,6 +10,7 @@
 mod baking;
 mod basics;
 mod boot;
+mod hints;
 mod jobs;
 mod logs;
 mod refusals;

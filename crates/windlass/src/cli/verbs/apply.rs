@@ -9,7 +9,7 @@ use crate::cli::args;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
-use crate::cli::follow;
+use crate::cli::follow::{self, Told};
 use crate::cli::own_files;
 use crate::cli::rotation;
 
@@ -51,5 +51,5 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     }
     plan.tree.source.without = wanted.source.without;
     let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
-    follow::run(context, &project, client, begin).await
+    follow::run(context, &project, client, begin, Told::Outcome).await
 }

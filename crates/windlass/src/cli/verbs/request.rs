@@ -8,7 +8,7 @@ use windlass_core::spec::Spec;
 use crate::cli::client::{Client, deployed, not_deployed, unexpected};
 use crate::cli::context::{Context, Project};
 use crate::cli::failure::{Failure, REFUSED};
-use crate::cli::follow;
+use crate::cli::follow::{self, Told};
 
 /// A new key for fingerprints, for an environment that has none yet.
 pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {
@@ -31,6 +31,15 @@ pub(in crate::cli) async fn carry_out(
 ) -> Result<u8, Failure> {
     let mut plans = 0;
     loop {
+) -> Result<u8, Failure> {
+    carry_out_and_tell(context, project, wanted, Told::Outcome).await
+}
+
+async fn carry_out_and_tell(
+    context: &Context,
+    project: &Project,
+    wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
+    told: Told,
         plans += 1;
         let mut client = settled(context, project).await?;
         let (observed, key) = match client.ask(&Ask::Observe).await? {
@@ -44,7 +53,7 @@ pub(in crate::cli) async fn carry_out(
             return Ok(nothing_to_do(context, &plan));
         }
         let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
-        match follow::run(context, project, client, begin).await {
+        match follow::run(context, project, client, begin, told).await {
             Err(failure) if failure.overtaken && plans < PLANS => {
                 context.say(&format!("{}; it is planned again", failure.message));
             }
@@ -64,7 +73,7 @@ pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Res
     if let Some(run) = open.filter(|run| !run.under_way) {
         context.say(&format!("{} was interrupted; it is settled first", run.headline));
         let claim = Ask::Claim { how: Claim::Abort, by: context.who() };
-        follow::run(context, project, client, claim).await?;
+        follow::run(context, project, client, claim, Told::Outcome).await?;
         client = Client::start(&project.layout).await?;
     }
     Ok(client)
@@ -91,6 +100,15 @@ pub(in crate::cli) async fn change_active(context: &Context, request: Request) -
 /// What the active release runs.
 fn as_active(observed: &Observed, request: Request) -> Result<Wanted, Failure> {
     let active = observed.active.as_ref().ok_or_else(not_deployed)?;
+/// Stops all that runs. Only what goes wrong with it is told.
+pub(in crate::cli) async fn stop_everything(context: &Context, project: &Project) -> Result<u8, Failure> {
+    let wanted = |observed: &Observed, _: &FingerprintKey| {
+        let request = Request::Stop { services: Vec::new() };
+        Ok((as_active(observed, request)?, Values::default()))
+    };
+    carry_out_and_tell(context, project, wanted, Told::Trouble).await
+}
+
     Ok(Wanted { request, spec: active.spec.clone(), source: active.tree.source.clone() })
 }
 

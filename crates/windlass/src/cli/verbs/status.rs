@@ -8,16 +8,18 @@ use windlass_core::protocol::{Answer, Ask, EnvironmentStatus, InstanceStatus, Se
 use windlass_core::units::Span;
 
 use crate::cli::client::{Client, unexpected};
+use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::clock;
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
     let mut client = Client::to_look(context).await?;
-    let status = match client.ask(&Ask::Status).await? {
+    let mut status = match client.ask(&Ask::Status).await? {
         Answer::Status(status) => status,
         _ => return Err(unexpected()),
     };
+    status.problems.iter_mut().for_each(commands::complete_in_place);
     context.print(&status, || text(&status, clock::wall_millis()));
     Ok(0)
 }
@@ -27,7 +29,8 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
     let mut text = format!("{} ({})", status.app, status.environment);
     match &status.release {
         Some(release) if status.stopped => {
-            let _ = write!(text, "  {}, stopped: `windlass restart` starts it again", release.release);
+            let how = commands::complete("`windlass restart` starts it again");
+            let _ = write!(text, "  {}, stopped: {how}", release.release);
         }
         Some(release) => {
             let _ = write!(text, "  {}, active for {}", release.release, age(now, release.activated));
@@ -72,7 +75,8 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
         let _ = writeln!(text, "{:20} cron: {running}next {next}; last: {last}", cron.name);
     }
     if status.boot.is_none() && status.release.is_some() && !status.stopped {
-        text.push_str("\nAfter a reboot nothing starts this by itself: windlass host enable\n");
+        let how = commands::complete("After a reboot nothing starts this by itself: windlass host enable");
+        let _ = writeln!(text, "\n{how}");
     }
     for problem in &status.problems {
         let _ = writeln!(text, "\n! {problem}");
