@@ -168,6 +168,9 @@ pub(super) struct Deploy {
     /// Deploy although the encrypted file of settings is older than the one of the active release
     #[arg(long)]
     pub(super) allow_older_secrets: bool,
+    /// Deploy although that stops every service that runs and starts none
+    #[arg(long)]
+    pub(super) allow_no_services: bool,
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +180,9 @@ pub(super) struct Apply {
     /// Carry it out although the encrypted file of settings is older than the one of the active release
     #[arg(long)]
     pub(super) allow_older_secrets: bool,
+    /// Carry it out although that stops every service that runs and starts none
+    #[arg(long)]
+    pub(super) allow_no_services: bool,
 }
 
 #[derive(Debug, Args)]
@@ -289,16 +295,16 @@ pub(super) enum Since {
     At(i64),
 }
 
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("write a whole number from 0 to {}, such as 100", u32::MAX))
+}
+
 fn since(text: &str) -> Result<Since, String> {
     if let Ok(moment) = text.parse::<jiff::Timestamp>() {
         return Ok(Since::At(moment.as_millisecond()));
     }
     if let Ok(local) = text.parse::<jiff::civil::DateTime>()
         && let Ok(moment) = local.to_zoned(jiff::tz::TimeZone::system())
-fn count(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("write a whole number from 0 to {}, such as 100", u32::MAX))
-}
-
     {
         return Ok(Since::At(moment.timestamp().as_millisecond()));
     }

@@ -65,7 +65,7 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Check => verbs::check::run(&context),
         Verb::Plan(args) => verbs::plan::run(&context, &args).await,
         Verb::Apply(args) => verbs::apply::run(&context, &args).await,
-        Verb::Deploy(args) => verbs::deploy::run(&context, args.allow_older_secrets).await,
+        Verb::Deploy(args) => verbs::deploy::run(&context, &args).await,
         Verb::Rollback(args) => verbs::rollback::run(&context, args.release, args.anyway).await,
         Verb::Restart(args) => verbs::restart::run(&context, args.services).await,
         Verb::Stop(args) => verbs::stop::run(&context, args.services).await,

@@ -164,3 +164,33 @@ fn releases_that_cannot_be_gone_back_to_are_marked() {
     sandbox.fail(&["rollback", "r1"], 2);
     sandbox.down();
 }
+
+#[test]
+fn a_manifest_without_services_does_not_replace_those_that_run() {
+    let sandbox = deployed(&Manifest::small());
+    sandbox.write("windlass.toml", "[app]\nname = \"fixture\"\n");
+    let why = "every service that runs (web) would be stopped and none started, as the manifest has none";
+    let output = sandbox.succeed(&["plan", "--out", "../nothing.plan"]);
+    says(&output, &[&format!("warning: {why}: a deploy refuses it without --allow-no-services\n")]);
+    for args in [&["deploy"][..], &["deploy", "--yes"], &["apply", "../nothing.plan"]] {
+        let output = sandbox.fail(args, 6);
+        assert_eq!(
+            output.stderr,
+            format!(
+                "error: {why}\n  hint: see whether that is the right manifest and environment; `windlass stop` \
+                 stops everything and keeps the release; --allow-no-services deploys it all the same\n"
+            )
+        );
+    }
+    let json = sandbox.fail(&["deploy", "--json"], 6).json();
+    assert_eq!((&json["exit_code"], &json["error"]), (&6.into(), &why.into()));
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.succeed(&["deploy", "--allow-no-services"]);
+    assert_eq!(sandbox.running("web").len(), 0);
+    // Nothing runs that could be lost.
+    sandbox.succeed(&["rollback", "r1"]);
+    assert_eq!(sandbox.answering(), "r3");
+    sandbox.succeed(&["stop"]);
+    sandbox.succeed(&["deploy"]);
+    sandbox.down();
+}

@@ -1,5 +1,7 @@
 //! `windlass apply FILE`
 
+use std::cell::Cell;
+
 use windlass_core::plan::{Request, carried};
 use windlass_core::protocol::{Answer, Ask};
 
@@ -45,6 +47,10 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     // A plan without a step is stale too: that there is nothing to do is no longer true.
     if plan.request == Request::Deploy && wanted.source.digest != plan.tree.source.digest {
         return Err(stale("the source has changed since it was made"));
+    }
+    if plan.request == Request::Deploy {
+        let may_stop_all = Cell::new(args.allow_no_services);
+        request::refuse_no_services(context, &observed, &plan.spec, &may_stop_all)?;
     }
     if plan.is_empty() {
         return Ok(request::nothing_to_do(context, &plan));

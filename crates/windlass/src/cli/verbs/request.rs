@@ -1,11 +1,14 @@
 //! From a request to a run: observe, plan, begin, follow.
 
+use std::cell::Cell;
+
 use windlass_core::name::Name;
 use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
 use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, Values};
 use windlass_core::spec::Spec;
 
 use crate::cli::client::{Client, deployed, not_deployed, unexpected};
+use crate::cli::consent;
 use crate::cli::context::{Context, Project};
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow::{self, Told};
@@ -29,9 +32,6 @@ pub(in crate::cli) async fn carry_out(
     project: &Project,
     wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
 ) -> Result<u8, Failure> {
-    let mut plans = 0;
-    loop {
-) -> Result<u8, Failure> {
     carry_out_and_tell(context, project, wanted, Told::Outcome).await
 }
 
@@ -40,6 +40,9 @@ async fn carry_out_and_tell(
     project: &Project,
     wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
     told: Told,
+) -> Result<u8, Failure> {
+    let mut plans = 0;
+    loop {
         plans += 1;
         let mut client = settled(context, project).await?;
         let (observed, key) = match client.ask(&Ask::Observe).await? {
@@ -97,9 +100,6 @@ pub(in crate::cli) async fn change_active(context: &Context, request: Request) -
     carry_out(context, &project, wanted).await
 }
 
-/// What the active release runs.
-fn as_active(observed: &Observed, request: Request) -> Result<Wanted, Failure> {
-    let active = observed.active.as_ref().ok_or_else(not_deployed)?;
 /// Stops all that runs. Only what goes wrong with it is told.
 pub(in crate::cli) async fn stop_everything(context: &Context, project: &Project) -> Result<u8, Failure> {
     let wanted = |observed: &Observed, _: &FingerprintKey| {
@@ -109,6 +109,9 @@ pub(in crate::cli) async fn stop_everything(context: &Context, project: &Project
     carry_out_and_tell(context, project, wanted, Told::Trouble).await
 }
 
+/// What the active release runs.
+fn as_active(observed: &Observed, request: Request) -> Result<Wanted, Failure> {
+    let active = observed.active.as_ref().ok_or_else(not_deployed)?;
     Ok(Wanted { request, spec: active.spec.clone(), source: active.tree.source.clone() })
 }
 
@@ -133,6 +136,46 @@ pub(in crate::cli) fn refuse_older_secrets(
 pub(in crate::cli) fn older_secrets(observed: &Observed, spec: &Spec) -> Option<String> {
     let before = observed.active.as_ref()?.spec.sealed.as_ref()?;
     spec.sealed.as_ref()?.behind(before)
+}
+
+/// Refuses a deploy after which nothing runs any more, unless it was allowed or a person says yes: a
+/// manifest of which only the head is left looks just so.
+pub(in crate::cli) fn refuse_no_services(
+    context: &Context,
+    observed: &Observed,
+    spec: &Spec,
+    allowed: &Cell<bool>,
+) -> Result<(), Failure> {
+    let Some(why) = no_services(observed, spec).filter(|_| !allowed.get()) else { return Ok(()) };
+    if consent::can_be_asked(context) && !context.options.yes {
+        let title = format!("{} ({})", spec.app, spec.environment);
+        let question = format!("In {title} {why}. Type {} to go on:", spec.app);
+        if consent::is_given(&question, spec.app.as_str()) {
+            allowed.set(true);
+            return Ok(());
+        }
+        return Err(Failure::failed("nothing was changed", ""));
+    }
+    Err(Failure::new(
+        REFUSED,
+        why,
+        "see whether that is the right manifest and environment; `windlass stop` stops everything and keeps the \
+         release; --allow-no-services deploys it all the same",
+    ))
+}
+
+/// What a deploy of `spec` would end, where everything ends.
+pub(in crate::cli) fn no_services(observed: &Observed, spec: &Spec) -> Option<String> {
+    let active = observed.active.as_ref().filter(|active| !active.stopped)?;
+    let running: Vec<&str> =
+        active.instances.iter().filter(|(_, ids)| !ids.is_empty()).map(|(name, _)| name.as_str()).collect();
+    if running.is_empty() || !spec.services.is_empty() {
+        return None;
+    }
+    let running = running.join(", ");
+    Some(format!(
+        "every service that runs ({running}) would be stopped and none started, as the manifest has none"
+    ))
 }
 
 /// Names of services as typed.
