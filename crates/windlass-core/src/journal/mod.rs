@@ -8,6 +8,7 @@ mod decide;
 mod record;
 mod stage;
 mod standing;
+mod stays;
 mod verdict;
 
 pub use decide::{Decision, decide};

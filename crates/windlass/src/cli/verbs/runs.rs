@@ -31,6 +31,9 @@ fn text(record: &RunRecord) -> String {
     let mut text = format!("{at}  {}  by {}: {how} after {seconds:.1} s\n", record.headline, record.by);
     if let Some(fault) = record.verdict.as_ref().and_then(Verdict::fault) {
         let _ = writeln!(text, "    {}", fault.message);
+        if !fault.hint.is_empty() {
+            let _ = writeln!(text, "    hint: {}", fault.hint);
+        }
     }
     let phases: Vec<String> =
         record.phases.iter().map(|(phase, millis)| format!("{} {millis} ms", phase.title())).collect();
