@@ -95,7 +95,8 @@ fn row(service: &Name, instance: &InstanceStatus, now: i64) -> String {
         (ProcessState::Ended(_), _) => "ended",
     };
     let port = instance.port.map(|port| port.to_string()).unwrap_or_default();
-    let again = instance.last_restart.as_ref().map(|why| format!("  restarted: {why}")).unwrap_or_default();
+    let why = instance.last_restart.as_deref().map(shortened);
+    let again = why.map(|why| format!("  restarted: {why}")).unwrap_or_default();
     format!(
         "{name:20} {state:12} {:>8} {:>8} {:>6} MB {:>7}s {port:>6}{again}",
         age(now, instance.status.since),
@@ -103,6 +104,16 @@ fn row(service: &Name, instance: &InstanceStatus, now: i64) -> String {
         instance.memory / 1_000_000,
         instance.cpu_millis / 1000
     )
+}
+
+/// The longest explanation that stands behind a row, in characters; all of it is in the JSON.
+const LONGEST: usize = 80;
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// How long ago, to two units.
@@ -114,4 +125,17 @@ fn age(now: i64, then: i64) -> String {
         _ => millis / 3_600_000 * 3_600_000,
     };
     Span::from_millis(rounded).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_ends_before_an_explanation_does() {
+        assert_eq!(shortened("exit code 7"), "exit code 7");
+        let long = format!("liveness: answered 404: {}", "é".repeat(200));
+        assert_eq!(shortened(&long).chars().count(), LONGEST + 3);
+        assert!(shortened(&long).ends_with("é..."));
+    }
 }
