@@ -19,6 +19,7 @@ pub mod name;
 pub mod notice;
 pub mod plan;
 pub mod policy;
+pub mod problem;
 pub mod protocol;
 pub mod resolve;
 pub mod settings;

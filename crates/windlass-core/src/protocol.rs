@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, RunRecord};
+use crate::journal::Stage;
 use crate::launch::Status;
 use crate::name::{InstanceId, Name, ReleaseId};
 use crate::plan::{Observed, Plan, Source};
@@ -250,6 +251,10 @@ pub struct EnvironmentStatus {
     pub services: Vec<ServiceStatus>,
     /// The resources.
     pub resources: Vec<ServiceStatus>,
+    /// Copies that live and are none of the active release's: those of the release that a run brings
+    /// up, and those that leave.
+    #[serde(default)]
+    pub transient: Vec<InstanceStatus>,
     /// Cron jobs: when they run next and how they ended last.
     pub crons: Vec<CronStatus>,
     /// The run that is under way, or was interrupted.
@@ -311,8 +316,15 @@ pub struct ServiceStatus {
 pub struct InstanceStatus {
     /// Which.
     pub id: InstanceId,
-    /// What its keeper says.
+    /// What its keeper says; the restarts are those by all its keepers since a run started it.
     pub status: Status,
+    /// Why it was started again the last time, where it was.
+    #[serde(default)]
+    pub last_restart: Option<String>,
+    /// Where it stands in the run that brings it up or stops it; `None`: it is one of the active
+    /// release's.
+    #[serde(default)]
+    pub stage: Option<Stage>,
     /// Whether it is ready.
     pub ready: bool,
     /// Why not.

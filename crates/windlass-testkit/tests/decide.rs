@@ -5,7 +5,7 @@
 use Direction::{Back, Forward};
 use windlass_core::journal::{Decision, Direction, Fault, Record, Turn, Verdict, decide};
 use windlass_core::plan::{Action, Observed, Plan, Request, Wanted, plan};
-use windlass_core::spec::{Spec, Undo, When};
+use windlass_core::spec::{Command, Spec, Undo, When};
 use windlass_testkit::sample::{command, job, name, scheduler, shop, source, web};
 use windlass_testkit::simulator::{Deployer, Flaw, Random};
 use windlass_testkit::world::World;
@@ -130,7 +130,40 @@ fn a_job_is_undone_only_when_it_was_done() {
     records.extend([intent(up, Forward), failed(up, Forward)]);
     let (undone, verdict) = go_back(&plan, records, &[]);
     assert!(!undone.contains(&up));
-    assert!(matches!(verdict, Verdict::RolledBack(_)), "it may have changed something: {verdict:?}");
+    let Verdict::RolledBack(cause) = verdict else { panic!("it may have changed something: {verdict:?}") };
+    assert_eq!(
+        cause.hint,
+        "mend it; the job up ended half-way and was not undone, because its undo runs only after a job that \
+         completed; if it left something behind: windlass run -- down (r1 runs it)"
+    );
+}
+
+#[test]
+fn a_job_that_was_stopped_half_way_is_told_with_its_undo() {
+    let mut plan = second();
+    let up = at(&plan, |a| matches!(a, Action::RunJob { job, .. } if job.as_str() == "up"));
+    let told = |plan: &Plan, half: Record| {
+        let mut records = until(up);
+        records.extend([intent(up, Forward), half, Record::Turned(Turn::Cancelled { by: "ada".into() })]);
+        let Verdict::RolledBack(cause) = go_back(plan, records, &[]).1 else { panic!() };
+        assert_eq!(cause.message, "cancelled by ada");
+        cause.hint.split("behind: ").last().unwrap().to_owned()
+    };
+    let unseen = || Record::NotDone { step: up, direction: Forward };
+    for half in [failed(up, Forward), unseen()] {
+        assert_eq!(told(&plan, half), "windlass run -- down (r1 runs it)");
+    }
+    plan.spec.jobs.get_mut("up").unwrap().undo = Undo::Command(command("down {settings.DSN} --to 3"));
+    assert_eq!(
+        told(&plan, unseen()),
+        "windlass run -- down {settings.DSN} --to 3 (r1 runs it, with what stands in braces filled in)"
+    );
+    plan.spec.jobs.get_mut("up").unwrap().undo = Undo::Command(Command::Shell("echo 'x' | down".into()));
+    assert_eq!(told(&plan, unseen()), r"windlass run -- sh -c 'echo '\''x'\'' | down' (r1 runs it)");
+    plan.previous = None;
+    assert_eq!(told(&plan, unseen()), r"run its undo by hand: sh -c 'echo '\''x'\'' | down'");
+    plan.spec.jobs.get_mut("up").unwrap().undo = Undo::Compatible;
+    assert_eq!(told(&plan, unseen()), "");
 }
 
 #[test]

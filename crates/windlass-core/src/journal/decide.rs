@@ -1,5 +1,6 @@
 //! What is next: the heart of the engine, as a pure function.
 
+use super::stays::stays;
 use super::{Direction, Fault, Record, Standing, StepState, Turn, Verdict};
 use crate::name::Name;
 use crate::plan::{Action, Compensation, Phase, Plan, Step};
@@ -154,7 +155,7 @@ fn hands_over(plan: &Plan, service: &Name) -> bool {
 
 fn backward_verdict(plan: &Plan, standing: &Standing) -> Verdict {
     let mut cause = cause(plan, standing);
-    for stays in plan.steps.iter().filter_map(|step| stays(step, &standing.steps[step.id as usize])) {
+    for stays in plan.steps.iter().filter_map(|step| stays(plan, step, &standing.steps[step.id as usize])) {
         let known = if cause.hint.is_empty() { String::new() } else { format!("{}; ", cause.hint) };
         cause.hint = format!("{known}{stays}");
     }
@@ -172,19 +173,6 @@ fn backward_verdict(plan: &Plan, standing: &Standing) -> Verdict {
         (true, true) => Verdict::RolledBack(cause),
         (true, false) if cause.refused => Verdict::Refused(cause),
         (true, false) => Verdict::Failed(cause),
-    }
-}
-
-/// What people must know of a step that cannot be undone.
-fn stays(step: &Step, state: &StepState) -> Option<String> {
-    let Compensation::Impossible(why) = &step.compensation else { return None };
-    match (state, &step.action) {
-        (StepState::Done, _) => Some(why.clone()),
-        (StepState::Failed(_) | StepState::Unfinished, Action::RunJob { job, .. }) => Some(format!(
-            "the job {job} is declared irreversible and did not end well, so a part of what it does may be \
-             done: look before you deploy again"
-        )),
-        _ => None,
     }
 }
 

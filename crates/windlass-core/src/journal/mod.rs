@@ -6,10 +6,13 @@
 
 mod decide;
 mod record;
+mod stage;
 mod standing;
+mod stays;
 mod verdict;
 
 pub use decide::{Decision, decide};
 pub use record::{Direction, Fault, Record, Turn};
+pub use stage::Stage;
 pub use standing::{Standing, StepState};
 pub use verdict::Verdict;

@@ -40,6 +40,30 @@ impl Verdict {
         }
     }
 
+    /// How the run ended, in a few words.
+    #[must_use]
+    pub const fn in_words(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::DoneWithProblems(_) => "done, with problems",
+            Self::Failed(_) => "failed, nothing changed",
+            Self::RolledBack(_) => "rolled back",
+            Self::Refused(_) => "refused",
+            Self::Stuck { .. } => "needs a person",
+        }
+    }
+
+    /// Why it did not end well, where it did not; the first reason, where there are more.
+    #[must_use]
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::Done => None,
+            Self::DoneWithProblems(faults) => faults.first(),
+            Self::Failed(fault) | Self::RolledBack(fault) | Self::Refused(fault) => Some(fault),
+            Self::Stuck { cause, .. } => Some(cause),
+        }
+    }
+
     /// Whether the new release is the active one.
     #[must_use]
     pub const fn is_committed(&self) -> bool {

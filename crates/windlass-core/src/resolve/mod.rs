@@ -126,13 +126,13 @@ fn examined(manifest: &Manifest, environment: &str) -> Vec<Diag> {
 pub fn no_environment(manifest: &Manifest, environment: &str) -> Diag {
     let names = manifest.environments();
     let span = manifest.environments_at();
-    let diag = Diag::error("unknown-environment", span, format!("there is no environment {environment:?}"));
+    let diag = Diag::error("unknown-environment", span, format!("there is no environment {environment}"));
     let diag = match nearest(environment, names.iter().map(String::as_str)) {
-        Some(meant) => diag.label(format!("did you mean {meant:?}?")),
+        Some(meant) => diag.label(format!("did you mean {meant}?")),
         None => diag,
     };
     diag.help(format!(
-        "the environments are {}; [environments.{environment}] would make another",
+        "the manifest has {}; [environments.{environment}] would make another",
         names.join(", ")
     ))
 }

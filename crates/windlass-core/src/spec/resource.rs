@@ -31,6 +31,18 @@ pub enum Engine {
     Rabbitmq,
 }
 
+impl Engine {
+    /// Its name, as people write it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Redis => "Redis",
+            Self::Rabbitmq => "RabbitMQ",
+        }
+    }
+}
+
 /// Whose a resource is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -168,6 +168,9 @@ pub(super) struct Deploy {
     /// Deploy although the encrypted file of settings is older than the one of the active release
     #[arg(long)]
     pub(super) allow_older_secrets: bool,
+    /// Deploy although that stops every service that runs and starts none
+    #[arg(long)]
+    pub(super) allow_no_services: bool,
 }
 
 #[derive(Debug, Args)]
@@ -177,6 +180,9 @@ pub(super) struct Apply {
     /// Carry it out although the encrypted file of settings is older than the one of the active release
     #[arg(long)]
     pub(super) allow_older_secrets: bool,
+    /// Carry it out although that stops every service that runs and starts none
+    #[arg(long)]
+    pub(super) allow_no_services: bool,
 }
 
 #[derive(Debug, Args)]
@@ -205,7 +211,7 @@ pub(super) struct Scale {
 #[derive(Debug, Args)]
 pub(super) struct Runs {
     /// How many
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, value_name = "RUNS", default_value_t = 10, allow_negative_numbers = true, value_parser = count)]
     pub(super) limit: u32,
 }
 
@@ -221,7 +227,7 @@ pub(super) struct Logs {
     #[arg(long, short)]
     pub(super) follow: bool,
     /// How many lines of each to begin with [default: 100, or all since the time that is named]
-    #[arg(long, short = 'n')]
+    #[arg(long, short = 'n', value_name = "LINES", allow_negative_numbers = true, value_parser = count)]
     pub(super) lines: Option<u32>,
     /// Only lines written within this time, such as 10m, or after this moment, such as 2026-11-21T09:00:00Z
     #[arg(long, value_name = "TIME", value_parser = since)]
@@ -287,6 +293,10 @@ pub(super) enum Since {
     Ago(windlass_core::units::Span),
     /// From this moment on, milliseconds since 1970.
     At(i64),
+}
+
+fn count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| format!("write a whole number from 0 to {}, such as 100", u32::MAX))
 }
 
 fn since(text: &str) -> Result<Since, String> {

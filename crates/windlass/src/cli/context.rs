@@ -14,6 +14,7 @@ use windlass_core::settings::Fault;
 use windlass_core::store::Place;
 
 use super::args::Options;
+use super::commands;
 use super::failure::{FAILED, Failure, USAGE};
 use super::specified::Specified;
 use super::stored::Stored;
@@ -63,7 +64,9 @@ impl Project {
             return Ok(());
         }
         let Diag { message, label, help, .. } = no_environment(&self.manifest, environment);
-        Err(Failure::usage(message, if label.is_empty() { help.unwrap_or_default() } else { label }))
+        let hints: Vec<String> =
+            Some(label).filter(|meant| !meant.is_empty()).into_iter().chain(help).collect();
+        Err(Failure::usage(message, hints.join(" ")))
     }
 }
 
@@ -180,7 +183,7 @@ impl Context {
     /// Prints faults of the manifest, and answers the failure that they are.
     pub(super) fn report(&self, diags: &[Diag], text: &str, file: &str) -> Failure {
         if self.options.json {
-            let faults = project_diag::to_json(diags, text, file);
+            let faults = project_diag::to_json(&complete(diags), text, file);
             print_line(&serde_json::json!({ "exit_code": USAGE, "faults": faults }).to_string());
         } else {
             self.draw(diags, text, file);
@@ -194,7 +197,7 @@ impl Context {
         let color = terminal.is_term() && console::colors_enabled_stderr();
         let style = project_diag::Style { color, width: usize::from(terminal.size().1) };
         // Drawn by our own hand: what it quotes of the manifest is made visible there.
-        let _ = write!(io::stderr(), "{}", project_diag::render(diags, text, file, style));
+        let _ = write!(io::stderr(), "{}", project_diag::render(&complete(diags), text, file, style));
     }
 
     /// The specification and the values of all its settings, as a run needs them. All that is wrong
@@ -283,8 +286,8 @@ impl Context {
             return self.report(diags, text, file);
         }
         if self.options.json {
-            let mut all: Vec<_> = faults.iter().map(settings::fault_to_json).collect();
-            all.extend(project_diag::to_json(diags, text, file));
+            let mut all = faults_to_json(faults);
+            all.extend(project_diag::to_json(&complete(diags), text, file));
             print_line(&serde_json::json!({ "exit_code": code, "faults": all }).to_string());
         } else {
             for fault in faults {
@@ -333,9 +336,26 @@ pub(super) fn print_line(line: &str) {
     let _ = writeln!(io::stdout(), "{}", printable(line));
 }
 
-/// Prints a line for the person beside it.
+/// Prints a line for the person beside it. Commands that it names are about what this one is about.
 pub(super) fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{}", printable(line));
+    let _ = writeln!(io::stderr(), "{}", printable(&commands::complete(line)));
+}
+
+/// Faults of settings for programs.
+pub(super) fn faults_to_json(faults: &[Fault]) -> Vec<serde_json::Value> {
+    let complete = |fault: &Fault| {
+        let mut fault = fault.clone();
+        commands::complete_in_place(&mut fault.help);
+        fault
+    };
+    faults.iter().map(|fault| settings::fault_to_json(&complete(fault))).collect()
+}
+
+/// Faults of the manifest with the commands they name completed.
+fn complete(diags: &[Diag]) -> Vec<Diag> {
+    let mut diags = diags.to_vec();
+    diags.iter_mut().filter_map(|diag| diag.help.as_mut()).for_each(commands::complete_in_place);
+    diags
 }
 
 /// An environment by its name.

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ErrorKind};
 use serde::Serialize;
 
+use super::commands;
+
 /// Failed, and nothing changed.
 pub(super) const FAILED: u8 = 1;
 /// The command or the manifest is wrong.
@@ -73,7 +75,10 @@ impl Failure {
     pub(super) fn print(&self, json: bool) -> ExitCode {
         if !self.told {
             if json {
-                super::context::print_line(&serde_json::to_string(self).unwrap_or_default());
+                let message = commands::complete(&self.message).into_owned();
+                let hint = commands::complete(&self.hint).into_owned();
+                let failure = Self { message, hint, code: self.code, told: false, overtaken: false };
+                super::context::print_line(&serde_json::to_string(&failure).unwrap_or_default());
             } else {
                 super::context::complain(&format!("error: {}", self.message));
                 if !self.hint.is_empty() {

@@ -10,6 +10,7 @@ use windlass_core::plan::Phase;
 use windlass_core::protocol::{Answer, Ask, Claim};
 
 use super::client::{Client, frozen, unexpected};
+use super::commands;
 use super::context::{Context, Project, complain, print_line};
 use super::failure::{Failure, INTERRUPTED, REFUSED};
 use crate::layout::Layout;
@@ -53,6 +54,15 @@ enum End {
     Left,
 }
 
+/// What is told of a run's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// How it ended.
+    Outcome,
+    /// That it failed: otherwise it is a part of what the verb does, which says the rest.
+    Trouble,
+}
+
 /// Asks for a run and follows it; answers the exit code. A host side that dies meanwhile is started
 /// again, and the run goes on.
 pub(super) async fn run(
@@ -60,6 +70,7 @@ pub(super) async fn run(
     project: &Project,
     client: Client,
     ask: Ask,
+    told: Told,
 ) -> Result<u8, Failure> {
     let mut observer: Box<dyn Observer> = match (context.options.json, context.is_live()) {
         (true, _) => Box::new(JsonLines),
@@ -86,7 +97,7 @@ pub(super) async fn run(
                 return Err(Failure { overtaken: true, ..Failure::new(REFUSED, fault.message, fault.hint) });
             }
             End::Over(record, verdict) => {
-                tell(context, &record, &verdict);
+                tell(context, &record, &verdict, told);
                 return Ok(verdict.exit_code());
             }
             End::Interrupted | End::Left => return Ok(INTERRUPTED),
@@ -109,7 +120,7 @@ pub(super) async fn run(
             Some(run) => {
                 if let Some(record) = ended(&mut client, run).await? {
                     let verdict = record.verdict.clone().unwrap_or(Verdict::Done);
-                    tell(context, &record, &verdict);
+                    tell(context, &record, &verdict, told);
                     return Ok(verdict.exit_code());
                 }
                 let how = if state.cancelled { Claim::Abort } else { Claim::Resume };
@@ -205,7 +216,8 @@ async fn follow(
     Ok(end)
 }
 
-fn take(state: &mut State, observer: &mut dyn Observer, event: Event) -> Option<End> {
+fn take(state: &mut State, observer: &mut dyn Observer, mut event: Event) -> Option<End> {
+    commands::complete_event(&mut event.what);
     match &event.what {
         What::RunBegan { run, .. } => state.run = Some(run.clone()),
         What::StepBegan { phase, direction: Direction::Forward, .. } => {
@@ -230,13 +242,13 @@ async fn ended(client: &mut Client, run: &str) -> Result<Option<RunRecord>, Fail
     }
 }
 
-fn tell(context: &Context, record: &RunRecord, verdict: &Verdict) {
-    if context.options.json {
+fn tell(context: &Context, record: &RunRecord, verdict: &Verdict, told: Told) {
+    if context.options.json || (*verdict == Verdict::Done && told == Told::Trouble) {
         return;
     }
     let text = outcome(record, verdict);
     if verdict.is_committed() {
-        print_line(text.trim_end());
+        print_line(&commands::complete(text.trim_end()));
     } else {
         complain(text.trim_end());
     }

@@ -6,6 +6,8 @@
 
 mod args;
 mod client;
+mod commands;
+mod consent;
 mod context;
 mod failure;
 mod follow;
@@ -39,6 +41,7 @@ pub fn main() -> ExitCode {
         }
     };
     let json = arguments.options.json;
+    commands::are_about(&arguments.options);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::failed(format!("no runtime: {error}"), "").print(json),
@@ -62,7 +65,7 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Check => verbs::check::run(&context),
         Verb::Plan(args) => verbs::plan::run(&context, &args).await,
         Verb::Apply(args) => verbs::apply::run(&context, &args).await,
-        Verb::Deploy(args) => verbs::deploy::run(&context, args.allow_older_secrets).await,
+        Verb::Deploy(args) => verbs::deploy::run(&context, &args).await,
         Verb::Rollback(args) => verbs::rollback::run(&context, args.release, args.anyway).await,
         Verb::Restart(args) => verbs::restart::run(&context, args.services).await,
         Verb::Stop(args) => verbs::stop::run(&context, args.services).await,

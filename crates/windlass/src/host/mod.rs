@@ -32,6 +32,7 @@ mod releases;
 mod reserve;
 mod resources;
 mod rest;
+mod restarts;
 mod rotation;
 mod routing;
 mod runs;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use uuid::Uuid;
 use windlass_core::event::{Event, RequestCost, RunRecord, What};
-use windlass_core::journal::{Direction, Turn, Verdict};
+use windlass_core::journal::{Direction, Standing, Turn, Verdict};
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Action, Phase, Plan, Request};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
@@ -184,6 +184,30 @@ impl Host {
         Some(handle)
     }
 
+    /// That there is no run to claim, and how things stand.
+    pub(super) fn nothing_open(&self, how: Claim) -> No {
+        let last = self.journal.borrow().run_records(1).unwrap_or_default().into_iter().next();
+        let verdict = last.as_ref().and_then(|last| last.verdict.as_ref());
+        let stands = match (&last, verdict) {
+            (Some(last), Some(verdict)) => {
+                format!("the last one has ended ({}: {}); ", last.headline, verdict.in_words())
+            }
+            _ => String::new(),
+        };
+        let previous = last.as_ref().and_then(|last| last.previous.filter(|_| last.previous != last.release));
+        let then = match (how, previous) {
+            (Claim::Abort, Some(_)) if verdict.is_some_and(Verdict::is_committed) => {
+                "windlass rollback goes back to the release before"
+            }
+            _ => "windlass status shows how everything is",
+        };
+        let what = match how {
+            Claim::Resume => "there is nothing to resume: no run is under way or interrupted",
+            Claim::Abort => "there is nothing to abort: no run is under way or interrupted",
+        };
+        No::new(Refusal::NotFound, what, format!("{stands}{then}"))
+    }
+
     /// Goes on with a run, unless it is under way.
     fn carry_out(self: &Rc<Self>, handle: &Rc<RunHandle>) {
         if handle.under_way.replace(true) {
@@ -340,6 +364,14 @@ impl Host {
             locked: holder.is_some(),
             settles_at: handle.settles_at.get(),
         })
+    }
+
+    /// The plan of the open run, and how far it is.
+    pub(super) fn open_plan(&self) -> Option<(Rc<RunHandle>, Standing)> {
+        let handle = self.holder().or_else(|| self.runs.borrow().values().last().cloned())?;
+        let records = self.journal.borrow().records(&handle.row.id).unwrap_or_default();
+        let standing = Standing::of(&handle.row.plan, &records);
+        Some((handle, standing))
     }
 
     /// Who asked for a run.

@@ -71,10 +71,7 @@ impl Session {
             },
             Ask::Claim { how, by } => match host.claim(how, &by) {
                 Some(run) => self.follow(&run).await,
-                None => {
-                    let message = "no run is under way or interrupted";
-                    self.refuse(No::new(Refusal::NotFound, message, "")).await
-                }
+                None => self.refuse(host.nothing_open(how)).await,
             },
             Ask::Cancel { run, by } => {
                 if let Some(handle) = host.run(&run) {

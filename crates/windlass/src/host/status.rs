@@ -1,11 +1,15 @@
 //! How everything is, for people.
 
+use windlass_core::edge::Report;
+use windlass_core::journal::Stage;
 use windlass_core::launch::{ProcessState, Status};
-use windlass_core::name::{InstanceId, Name, ReleaseId};
+use windlass_core::name::{InstanceId, ReleaseId};
+use windlass_core::problem::problems;
 use windlass_core::protocol::{CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus};
 
 use super::Host;
 use super::identity::Identity;
+use super::restarts::Restarts;
 use super::usage::Processes;
 use crate::boot;
 use crate::engine::{Active, JournalError, Listed};
@@ -25,23 +29,20 @@ impl Host {
             proxy: report.is_some(),
             ..EnvironmentStatus::default()
         };
-        let Some(active) = active else { return status };
         let report = report.unwrap_or_default();
         let processes = Processes::read();
+        status.transient = self.transient(active.as_ref(), &report, &processes);
+        let Some(active) = active else {
+            status.problems = problems(&status, None);
+            return status;
+        };
         let spec = &active.release.spec;
         status.addresses = super::routing::addresses(spec, &report.listening);
         status.stopped = active.stopped;
         status.release = Some(self.release_record(&active.release.listed(), Some(active.release.id)));
         for (name, service) in &spec.services {
             let ids = active.release.instances.get(name).map(Vec::as_slice).unwrap_or_default();
-            let mut instances: Vec<InstanceStatus> =
-                ids.iter().map(|id| self.instance_status(id, &processes)).collect();
-            for instance in &mut instances {
-                if let Some(endpoint) = report.endpoints.get(&instance.id.to_string()) {
-                    instance.ready &= endpoint.healthy;
-                    instance.reason = instance.reason.take().or_else(|| endpoint.reason.clone());
-                }
-            }
+            let instances = ids.iter().map(|id| self.instance_status(id, &report, &processes)).collect();
             let wanted = if active.stopped || ids.is_empty() { 0 } else { service.replicas };
             status.services.push(ServiceStatus { name: name.clone(), wanted, instances });
         }
@@ -55,19 +56,52 @@ impl Host {
         status.storage = self.storage(spec.deploy.min_free_disk);
         status.crons = self.cron_status(&active);
         status.boot = boot::recorded(&self.layout).map(|entry| entry.to_string());
-        status.problems = problems(&status);
+        status.problems = problems(&status, Some(spec));
         status.problems.extend(report.problems);
         status.problems.extend(self.undelivered());
         status
     }
 
-    fn instance_status(&self, id: &InstanceId, processes: &Processes) -> InstanceStatus {
+    /// The copies that live and are none of the active release's.
+    fn transient(
+        &self,
+        active: Option<&Active>,
+        report: &Report,
+        processes: &Processes,
+    ) -> Vec<InstanceStatus> {
+        let current: Vec<&InstanceId> =
+            active.map(|active| active.release.instances.values().flatten().collect()).unwrap_or_default();
+        let run = self.open_plan();
+        let others = Identity::all(&self.layout).unwrap_or_default().into_iter().map(|identity| identity.id);
+        others
+            .filter(|id| !current.contains(&id))
+            .filter_map(|id| {
+                let stage = run.as_ref().and_then(|(run, standing)| Stage::of(&run.row.plan, standing, &id));
+                let stage = stage.or_else(|| self.lives(&id).then_some(Stage::Leaving))?;
+                let mut instance = self.instance_status(&id, report, processes);
+                instance.ready &= stage != Stage::Starting;
+                instance.stage = Some(stage);
+                Some(instance)
+            })
+            .collect()
+    }
+
+    fn instance_status(&self, id: &InstanceId, report: &Report, processes: &Processes) -> InstanceStatus {
         let directory = self.layout.instance(id);
         let port = Identity::read(&directory).ok().and_then(|identity| identity.port);
         let mut instance = look(id.clone(), &directory, processes, port);
+        let before = Restarts::read(&directory);
+        if before.count > 0 {
+            instance.status.restarts = instance.status.restarts.saturating_add(before.count);
+            instance.last_restart = instance.last_restart.or(Some(before.reason));
+        }
         if let Some(reason) = self.health.borrow().get(id).and_then(|health| health.reason.clone()) {
             instance.ready = false;
             instance.reason = Some(reason);
+        }
+        if let Some(endpoint) = report.endpoints.get(&id.to_string()) {
+            instance.ready &= endpoint.healthy;
+            instance.reason = instance.reason.take().or_else(|| endpoint.reason.clone());
         }
         instance
     }
@@ -133,50 +167,16 @@ fn look(
         _ => None,
     };
     let usage = pid.map(|pid| processes.of(pid)).unwrap_or_default();
+    let again = status.restarts > 0;
     InstanceStatus {
         id,
         ready: matches!(status.state, ProcessState::Running { .. }),
         reason: None,
+        last_restart: status.last_exit.as_ref().filter(|_| again).map(ToString::to_string),
+        stage: None,
         status,
         port,
         memory: usage.memory,
         cpu_millis: usage.cpu_millis,
     }
-}
-
-fn problems(status: &EnvironmentStatus) -> Vec<String> {
-    let mut problems = Vec::new();
-    for service in status.services.iter().chain(&status.resources) {
-        for instance in &service.instances {
-            if let ProcessState::Ended(end) = &instance.status.state
-                && service.wanted > 0
-                && !instance.status.ended_well()
-            {
-                let how = instance.status.last_exit.as_ref().map(ToString::to_string).unwrap_or_default();
-                problems.push(format!("{} does not run ({end:?}: {how})", shown(&service.name, instance)));
-            } else if let Some(reason) = instance.reason.as_ref().filter(|_| !instance.ready) {
-                problems.push(format!("{} is not ready: {reason}", shown(&service.name, instance)));
-            }
-        }
-    }
-    if !status.storage.ok {
-        let (free, wanted) = (status.storage.free / 1_000_000, status.storage.wanted / 1_000_000);
-        problems.push(format!(
-            "the disk is full or cannot be written: {free} MB are free, {wanted} MB are wanted"
-        ));
-    }
-    if !status.proxy && !status.addresses.is_empty() && !status.stopped {
-        problems.push("the proxy does not answer; its keeper starts it again".to_owned());
-    }
-    if let Some(run) = status.run.as_ref().filter(|run| !run.under_way) {
-        problems.push(format!(
-            "{} was interrupted: `windlass resume` goes on, `windlass abort` goes back",
-            run.headline
-        ));
-    }
-    problems
-}
-
-fn shown(name: &Name, instance: &InstanceStatus) -> String {
-    if instance.id.release.0 == 0 { name.to_string() } else { instance.id.to_string() }
 }

@@ -12,6 +12,7 @@ use windlass_core::units::Span;
 use super::Host;
 use super::identity::Identity;
 use super::logs;
+use super::restarts::Restarts;
 use super::world::Sent;
 use crate::engine::Active;
 use crate::health;
@@ -98,7 +99,7 @@ impl Host {
                 // A launch is not written for good: a power cut may have taken it. What the instance
                 // is stands in its description.
                 None if process::is_kept(&directory) => {}
-                _ => self.bring_back(id).await,
+                _ => self.bring_back(id, "it was gone, and its keeper with it").await,
             }
         }
         if !active.release.spec.routes.is_empty() {
@@ -112,10 +113,13 @@ impl Host {
         }
     }
 
-    async fn bring_back(&self, id: &InstanceId) {
-        let Ok(identity) = Identity::read(&self.layout.instance(id)) else { return };
-        if let Err(fault) = self.start_instance(&identity).await {
-            note(&fault.message);
+    async fn bring_back(&self, id: &InstanceId, reason: &str) {
+        let directory = self.layout.instance(id);
+        let Ok(identity) = Identity::read(&directory) else { return };
+        let restarts = Restarts::read(&directory).and_one(process::observe(&directory).as_ref(), reason);
+        match self.start_instance(&identity).await {
+            Ok(()) => restarts.write(&directory),
+            Err(fault) => note(&fault.message),
         }
     }
 
@@ -183,11 +187,11 @@ impl Host {
                 let reason = reason.unwrap_or_default();
                 note(&format!("{id} is not alive: {reason}; it is restarted"));
                 if let Some(active) = self.at_rest() {
-                    self.tell_of_unhealthy(&active, id, reason);
+                    self.tell_of_unhealthy(&active, id, reason.clone());
                 }
                 let stop = &identity.service.stop;
                 let _ = process::stop(&self.layout.instance(id), &stop.signal, stop.grace).await;
-                self.bring_back(id).await;
+                self.bring_back(id, &format!("liveness: {reason}")).await;
                 monitor = Monitor::new(check.clone(), age());
             }
         }

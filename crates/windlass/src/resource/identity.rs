@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use windlass_core::settings::Secret;
 use windlass_core::spec::{Credential, Engine};
 
@@ -206,7 +207,7 @@ fn read(directory: &Path, engine: Engine, ports: usize) -> Result<Option<Kept>, 
     let kept = parse(&bytes).map_err(|why| damaged(&path, &why))?;
     if kept.engine != engine || kept.ports.len() != ports {
         let message =
-            format!("{} belongs to a resource of another engine, {:?}", path.display(), kept.engine);
+            format!("{} belongs to a resource of another engine, {}", path.display(), kept.engine.title());
         return Err(Fault::new(message, "give the new resource another name"));
     }
     Ok(Some(kept))
@@ -232,11 +233,21 @@ fn parse(bytes: &[u8]) -> Result<Kept, Unread> {
     }
 }
 
+/// What is wrong with JSON, without what stands in it.
+fn kind(error: &serde_json::Error) -> &'static str {
+    match error.classify() {
+        Category::Io => "it cannot be read",
+        Category::Syntax => "it is no JSON",
+        Category::Data => "something in it is missing or of the wrong kind",
+        Category::Eof => "its end is missing",
+    }
+}
+
 fn damaged(path: &Path, why: &Unread) -> Fault {
     match why {
         Unread::Damaged(error) => Fault::new(
             // Where it is damaged, and how, without the words that stand there.
-            format!("{} is damaged ({:?})", path.display(), error.classify()),
+            format!("{} is damaged ({})", path.display(), kind(error)),
             "restore it from a backup; or, to begin with an empty resource, move its directory away",
         ),
         Unread::OfVersion(version) => Fault::new(

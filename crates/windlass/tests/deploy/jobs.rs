@@ -27,6 +27,34 @@ fn commands_answer_with_their_own_exit_code() {
 }
 
 #[test]
+fn a_job_that_failed_half_way_is_not_undone_and_every_account_of_it_says_so() {
+    let more = |migrate: &str| {
+        format!(
+            "[jobs.prepare]\ncommand = [\"true\"]\nwhen = \"before-start\"\n\
+             undo = {{ command = {{ shell = \"echo prepare >> $WINDLASS_SHARED/undone\" }} }}\n\
+             [jobs.alter]\ncommand = {{ shell = \"{migrate}\" }}\nwhen = \"before-start\"\n\
+             undo = {{ command = [\"touch\", \"{{shared}}/un done\"] }}\n"
+        )
+    };
+    let sandbox = deployed(&Manifest::small());
+    sandbox.manifest(&Manifest { more: more("echo half; exit 7"), ..Manifest::small() });
+    let output = sandbox.fail(&["deploy"], 3);
+    let said = "the job alter ended half-way and was not undone, because its undo runs only after a job that \
+                completed; if it left something behind: windlass run -- touch '{shared}/un done' (r1 runs it, with \
+                what stands in braces filled in)";
+    assert!(output.stderr.contains("the job alter failed: exit code 7\n"), "{output:?}");
+    assert!(output.stderr.trim_end().ends_with(said), "{output:?}");
+    assert_eq!(sandbox.shared("undone"), "prepare\n", "what completed is undone");
+    let output = sandbox.fail(&["deploy", "--json"], 3);
+    let last: serde_json::Value = serde_json::from_str(output.stdout.lines().last().unwrap()).unwrap();
+    let hint = &last["event"]["run_ended"]["verdict"]["rolled_back"]["hint"];
+    assert!(hint.as_str().unwrap().ends_with(said), "{last}");
+    let runs = sandbox.succeed(&["runs", "--limit", "1"]).stdout;
+    assert!(runs.contains(said), "{runs}");
+    sandbox.down();
+}
+
+#[test]
 fn a_cron_job_runs_when_it_is_due() {
     let manifest = Manifest {
         more: "[cron.second]\ncommand = [\"sh\", \"-c\", \"echo tick >> {shared}/seconds\"]\nschedule = \"* * * * * *\"\n"

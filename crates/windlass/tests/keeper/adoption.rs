@@ -26,6 +26,7 @@ async fn a_process_outlives_its_keeper_and_gets_another() {
     process::readopt(&kept.dir).await.unwrap();
     process::readopt(&kept.dir).await.unwrap();
     assert_eq!(kept.pid(), pid, "watched, not started again");
+    assert_eq!(kept.status().since, seen.status.unwrap().since, "it runs since it was started");
     let mut changes = process::watch(&kept.dir).await.unwrap();
     kill(pid, "KILL");
     let status = loop {

@@ -1,5 +1,7 @@
 //! `windlass apply FILE`
 
+use std::cell::Cell;
+
 use windlass_core::plan::{Request, carried};
 use windlass_core::protocol::{Answer, Ask};
 
@@ -9,7 +11,7 @@ use crate::cli::args;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
-use crate::cli::follow;
+use crate::cli::follow::{self, Told};
 use crate::cli::own_files;
 use crate::cli::rotation;
 
@@ -46,10 +48,14 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     if plan.request == Request::Deploy && wanted.source.digest != plan.tree.source.digest {
         return Err(stale("the source has changed since it was made"));
     }
+    if plan.request == Request::Deploy {
+        let may_stop_all = Cell::new(args.allow_no_services);
+        request::refuse_no_services(context, &observed, &plan.spec, &may_stop_all)?;
+    }
     if plan.is_empty() {
         return Ok(request::nothing_to_do(context, &plan));
     }
     plan.tree.source.without = wanted.source.without;
     let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
-    follow::run(context, &project, client, begin).await
+    follow::run(context, &project, client, begin, Told::Outcome).await
 }

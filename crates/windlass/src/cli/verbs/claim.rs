@@ -5,7 +5,7 @@ use windlass_core::protocol::{Ask, Claim};
 use crate::cli::client::Client;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, INTERRUPTED};
-use crate::cli::follow;
+use crate::cli::follow::{self, Told};
 use crate::cli::rotation;
 
 pub(in crate::cli) async fn resume(context: &Context) -> Result<u8, Failure> {
@@ -18,7 +18,8 @@ pub(in crate::cli) async fn abort(context: &Context) -> Result<u8, Failure> {
 
 async fn claim(context: &Context, how: Claim) -> Result<u8, Failure> {
     let (project, client) = Client::of_deployed(context).await?;
-    let ended = follow::run(context, &project, client, Ask::Claim { how, by: context.who() }).await?;
+    let ask = Ask::Claim { how, by: context.who() };
+    let ended = follow::run(context, &project, client, ask, Told::Outcome).await?;
     // Of a rotation the file is to have the value that holds now. What is said of the run stays what it is.
     if ended != INTERRUPTED
         && let Err(failure) = rotation::settle(context, &project).await

@@ -1,20 +1,26 @@
 //! `windlass deploy`
 
+use std::cell::Cell;
+
 use super::request;
+use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::own_files;
 use crate::cli::rotation;
 
-pub(in crate::cli) async fn run(context: &Context, allow_older_secrets: bool) -> Result<u8, Failure> {
+pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
     rotation::settle(context, &project).await?;
     // Faults of the manifest are told before anything is started.
     let specified = context.specification(&project)?;
     let without = own_files::below(&project.directory, &[]);
+    // A plan may be made several times; a person is asked once.
+    let may_stop_all = Cell::new(args.allow_no_services);
     request::carry_out(context, &project, |observed, key| {
         let (wanted, values) = context.wanted(&project, &specified, key, without.clone())?;
-        request::refuse_older_secrets(observed, &wanted.spec, allow_older_secrets)?;
+        request::refuse_older_secrets(observed, &wanted.spec, args.allow_older_secrets)?;
+        request::refuse_no_services(context, observed, &wanted.spec, &may_stop_all)?;
         if let Some(before) = observed.active.as_ref().map(|active| &active.tree.source.path)
             && *before != wanted.source.path
         {

@@ -1,21 +1,28 @@
 //! `windlass down`
 
-use std::io::{self, BufRead, IsTerminal};
+use std::fmt;
+use std::path::PathBuf;
 
-use windlass_core::plan::Request;
+use serde::Serialize;
+use windlass_core::name::{Name, ReleaseId};
+use windlass_core::plan::Observed;
 use windlass_core::protocol::{Answer, Ask};
 use windlass_core::units::Span;
 
 use super::request;
 use crate::boot;
 use crate::cli::client::{Client, unexpected};
-use crate::cli::context::{Context, complain};
+use crate::cli::commands;
+use crate::cli::consent;
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::layout::Layout;
 use crate::runtime::process;
 
 pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<u8, Failure> {
     let project = context.project()?;
     if !project.layout.journal().exists() {
+        project.must_know(project.environment.as_str())?;
         context.print(&serde_json::json!({ "changed": false }), || "Nothing is deployed here.".to_owned());
         return Ok(0);
     }
@@ -24,12 +31,13 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         confirm(context, &title)?;
     }
     let mut client = Client::start(&project.layout).await?;
-    let deployed = match client.ask(&Ask::Observe).await? {
-        Answer::Observed { observed, .. } => observed.active.is_some_and(|active| !active.stopped),
+    let observed = match client.ask(&Ask::Observe).await? {
+        Answer::Observed { observed, .. } => observed,
         _ => return Err(unexpected()),
     };
-    if deployed {
-        let code = request::change_active(context, Request::Stop { services: Vec::new() }).await?;
+    let contents = Contents::of(&observed, &project.layout);
+    if observed.active.is_some_and(|active| !active.stopped) {
+        let code = request::stop_everything(context, &project).await?;
         if code != 0 {
             return Ok(code);
         }
@@ -54,24 +62,73 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         // The application's own directory stays as long as it has another environment.
         let _not_empty = project.layout.root().parent().map(std::fs::remove_dir);
     }
-    context.print(&serde_json::json!({ "changed": true }), || {
-        let data = if delete_data { "its data is deleted" } else { "its data stays" };
-        format!("{title} is down; {data}.")
+    let document = match delete_data {
+        true => serde_json::json!({ "changed": true, "deleted": contents }),
+        false => serde_json::json!({ "changed": true }),
+    };
+    context.print(&document, || match delete_data {
+        true => format!("{title} is down, and deleted: {contents}. There is no way back."),
+        false => {
+            let again = commands::complete("`windlass deploy` or `windlass restart` starts it again");
+            format!("{title} is down; its data stays.\n{again}.")
+        }
     });
     Ok(0)
+}
+
+/// What an environment holds.
+#[derive(Serialize)]
+struct Contents {
+    directory: PathBuf,
+    /// The resources of which there is data.
+    resources: Vec<Name>,
+    /// Whether anything lies in the directory that releases share.
+    shared: bool,
+    /// The releases whose files are there, the latest first.
+    releases: Vec<ReleaseId>,
+}
+
+impl Contents {
+    fn of(observed: &Observed, layout: &Layout) -> Self {
+        let shared = std::fs::read_dir(layout.shared()).is_ok_and(|mut entries| entries.next().is_some());
+        Self {
+            directory: layout.root().to_path_buf(),
+            resources: observed.resources.keys().cloned().collect(),
+            shared,
+            releases: observed.releases.iter().map(|(release, _)| *release).collect(),
+        }
+    }
+}
+
+impl fmt::Display for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if !self.resources.is_empty() {
+            let names: Vec<&str> = self.resources.iter().map(Name::as_str).collect();
+            parts.push(format!("the data of {}", names.join(", ")));
+        }
+        if self.shared {
+            parts.push("the files that releases share".to_owned());
+        }
+        if !self.releases.is_empty() {
+            let releases: Vec<String> = self.releases.iter().map(ToString::to_string).collect();
+            parts.push(format!("the releases {}", releases.join(", ")));
+        }
+        parts.push(format!("settings, logs and records in {}", self.directory.display()));
+        f.write_str(&parts.join("; "))
+    }
 }
 
 fn confirm(context: &Context, title: &str) -> Result<(), Failure> {
     if context.options.yes {
         return Ok(());
     }
-    if !io::stdin().is_terminal() {
+    if !consent::can_be_asked(context) {
         return Err(Failure::usage("deleting data needs a person's yes", "add --yes if that is meant"));
     }
-    complain(&format!("This deletes every database, upload and release of {title}. Type its name to go on:"));
-    let mut line = String::new();
-    let _ = io::stdin().lock().read_line(&mut line);
-    if line.trim() == title.split(' ').next().unwrap_or_default() {
+    let question =
+        format!("This deletes every database, upload and release of {title}. Type its name to go on:");
+    if consent::is_given(&question, title.split(' ').next().unwrap_or_default()) {
         return Ok(());
     }
     Err(Failure::failed("nothing was deleted", ""))

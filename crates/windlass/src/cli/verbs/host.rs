@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::boot;
 use crate::cli::args;
 use crate::cli::client::Client;
+use crate::cli::commands;
 use crate::cli::context::{Context, Project};
 use crate::cli::failure::Failure;
 use crate::layout::Layout;
@@ -54,7 +55,8 @@ async fn status(context: &Context) -> Result<u8, Failure> {
         let now = if runs { "runs" } else { "does not run; any verb starts it" };
         let boot = match &entry {
             Some(entry) => format!("It is started with the machine: {entry}."),
-            None => "Nothing starts it with the machine: run windlass host enable.".to_owned(),
+            None => commands::complete("Nothing starts it with the machine: run windlass host enable.")
+                .into_owned(),
         };
         format!(
             "The host side of {} {now}.\n{boot}\nIt keeps everything in {}.",

@@ -24,6 +24,9 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     if let Some(why) = request::older_secrets(&observed, &wanted.spec) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-older-secrets"));
     }
+    if let Some(why) = request::no_services(&observed, &wanted.spec) {
+        context.say(&format!("warning: {why}: a deploy refuses it without --allow-no-services"));
+    }
     let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
     context.print(&plan, || plan.to_string());
     if let Some(path) = &args.out {

@@ -1,5 +1,6 @@
 //! A plan in a file: `windlass plan --out` writes it, `windlass apply` reads it.
 
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -24,14 +25,42 @@ impl PlanFile {
         let text = serde_json::to_vec_pretty(&file)
             .map_err(|error| Failure::failed(format!("the plan cannot be written: {error}"), ""))?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        layout::replace_file(&path, &text, 0o600)
-            .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display()), ""))
+        layout::replace_file(&path, &text, 0o600).map_err(|error| {
+            let (shown, parent) = (path.display(), path.parent().unwrap_or(Path::new("/")));
+            let (why, hint) = match error.kind() {
+                _ if !parent.exists() => (
+                    format!("there is no directory {}", parent.display()),
+                    "make it, or name another file: windlass plan --out FILE",
+                ),
+                _ if !parent.is_dir() => (
+                    format!("{} is no directory", parent.display()),
+                    "name another file: windlass plan --out FILE",
+                ),
+                _ if path.is_dir() => {
+                    ("that is a directory".to_owned(), "name a file in it: windlass plan --out FILE")
+                }
+                io::ErrorKind::PermissionDenied => (
+                    format!("this account may not write in {}", parent.display()),
+                    "name a file elsewhere: windlass plan --out FILE",
+                ),
+                _ => (error.to_string(), "name a file elsewhere: windlass plan --out FILE"),
+            };
+            Failure::usage(format!("the plan was not written to {shown}: {why}"), hint)
+        })
     }
 
     pub(in crate::cli) fn read(path: &Path) -> Result<Self, Failure> {
         let wrong = |what: String| Failure::usage(what, "make one with windlass plan --out FILE");
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| wrong(format!("{} cannot be read: {error}", path.display())))?;
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let shown = path.display();
+            wrong(match error.kind() {
+                io::ErrorKind::NotFound => format!("there is no plan {shown}"),
+                io::ErrorKind::IsADirectory => format!("{shown} is a directory, and no plan"),
+                io::ErrorKind::PermissionDenied => format!("this account may not read the plan {shown}"),
+                io::ErrorKind::InvalidData => format!("{shown} is not a plan: it is no text"),
+                _ => format!("the plan {shown} cannot be read: {error}"),
+            })
+        })?;
         let version: serde_json::Value = serde_json::from_str(&text)
             .map_err(|error| wrong(format!("{} is not a plan: {error}", path.display())))?;
         let found = version.get("windlass_plan").and_then(serde_json::Value::as_u64);

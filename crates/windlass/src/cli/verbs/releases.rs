@@ -27,7 +27,7 @@ fn text(releases: &[ReleaseRecord]) -> String {
             .unwrap_or_default();
         let commit = release.commit.as_deref().map_or("-", |commit| &commit[..commit.len().min(9)]);
         let dirty = if release.dirty { "+" } else { "" };
-        let gone = if release.available { "" } else { "  (its files are gone)" };
+        let gone = if release.available { "" } else { "  (cannot be gone back to: its files were removed)" };
         let _ = writeln!(
             text,
             "{mark} {:5} {at}  {commit}{dirty:1}  {}  {}{gone}",

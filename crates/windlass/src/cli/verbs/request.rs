@@ -1,14 +1,17 @@
 //! From a request to a run: observe, plan, begin, follow.
 
+use std::cell::Cell;
+
 use windlass_core::name::Name;
 use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
 use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, Values};
 use windlass_core::spec::Spec;
 
 use crate::cli::client::{Client, deployed, not_deployed, unexpected};
+use crate::cli::consent;
 use crate::cli::context::{Context, Project};
 use crate::cli::failure::{Failure, REFUSED};
-use crate::cli::follow;
+use crate::cli::follow::{self, Told};
 
 /// A new key for fingerprints, for an environment that has none yet.
 pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {
@@ -29,6 +32,15 @@ pub(in crate::cli) async fn carry_out(
     project: &Project,
     wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
 ) -> Result<u8, Failure> {
+    carry_out_and_tell(context, project, wanted, Told::Outcome).await
+}
+
+async fn carry_out_and_tell(
+    context: &Context,
+    project: &Project,
+    wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
+    told: Told,
+) -> Result<u8, Failure> {
     let mut plans = 0;
     loop {
         plans += 1;
@@ -44,7 +56,7 @@ pub(in crate::cli) async fn carry_out(
             return Ok(nothing_to_do(context, &plan));
         }
         let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
-        match follow::run(context, project, client, begin).await {
+        match follow::run(context, project, client, begin, told).await {
             Err(failure) if failure.overtaken && plans < PLANS => {
                 context.say(&format!("{}; it is planned again", failure.message));
             }
@@ -64,7 +76,7 @@ pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Res
     if let Some(run) = open.filter(|run| !run.under_way) {
         context.say(&format!("{} was interrupted; it is settled first", run.headline));
         let claim = Ask::Claim { how: Claim::Abort, by: context.who() };
-        follow::run(context, project, client, claim).await?;
+        follow::run(context, project, client, claim, Told::Outcome).await?;
         client = Client::start(&project.layout).await?;
     }
     Ok(client)
@@ -86,6 +98,15 @@ pub(in crate::cli) async fn change_active(context: &Context, request: Request) -
         Ok((as_active(observed, request.clone())?, Values::default()))
     };
     carry_out(context, &project, wanted).await
+}
+
+/// Stops all that runs. Only what goes wrong with it is told.
+pub(in crate::cli) async fn stop_everything(context: &Context, project: &Project) -> Result<u8, Failure> {
+    let wanted = |observed: &Observed, _: &FingerprintKey| {
+        let request = Request::Stop { services: Vec::new() };
+        Ok((as_active(observed, request)?, Values::default()))
+    };
+    carry_out_and_tell(context, project, wanted, Told::Trouble).await
 }
 
 /// What the active release runs.
@@ -115,6 +136,46 @@ pub(in crate::cli) fn refuse_older_secrets(
 pub(in crate::cli) fn older_secrets(observed: &Observed, spec: &Spec) -> Option<String> {
     let before = observed.active.as_ref()?.spec.sealed.as_ref()?;
     spec.sealed.as_ref()?.behind(before)
+}
+
+/// Refuses a deploy after which nothing runs any more, unless it was allowed or a person says yes: a
+/// manifest of which only the head is left looks just so.
+pub(in crate::cli) fn refuse_no_services(
+    context: &Context,
+    observed: &Observed,
+    spec: &Spec,
+    allowed: &Cell<bool>,
+) -> Result<(), Failure> {
+    let Some(why) = no_services(observed, spec).filter(|_| !allowed.get()) else { return Ok(()) };
+    if consent::can_be_asked(context) && !context.options.yes {
+        let title = format!("{} ({})", spec.app, spec.environment);
+        let question = format!("In {title} {why}. Type {} to go on:", spec.app);
+        if consent::is_given(&question, spec.app.as_str()) {
+            allowed.set(true);
+            return Ok(());
+        }
+        return Err(Failure::failed("nothing was changed", ""));
+    }
+    Err(Failure::new(
+        REFUSED,
+        why,
+        "see whether that is the right manifest and environment; `windlass stop` stops everything and keeps the \
+         release; --allow-no-services deploys it all the same",
+    ))
+}
+
+/// What a deploy of `spec` would end, where everything ends.
+pub(in crate::cli) fn no_services(observed: &Observed, spec: &Spec) -> Option<String> {
+    let active = observed.active.as_ref().filter(|active| !active.stopped)?;
+    let running: Vec<&str> =
+        active.instances.iter().filter(|(_, ids)| !ids.is_empty()).map(|(name, _)| name.as_str()).collect();
+    if running.is_empty() || !spec.services.is_empty() {
+        return None;
+    }
+    let running = running.join(", ");
+    Some(format!(
+        "every service that runs ({running}) would be stopped and none started, as the manifest has none"
+    ))
 }
 
 /// Names of services as typed.

@@ -7,15 +7,17 @@ use windlass_core::journal::Verdict;
 use windlass_core::protocol::{Answer, Ask};
 
 use crate::cli::client::{Client, unexpected};
+use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
 pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Failure> {
     let mut client = Client::to_look(context).await?;
-    let records = match client.ask(&Ask::Runs { limit }).await? {
+    let mut records = match client.ask(&Ask::Runs { limit }).await? {
         Answer::Runs(records) => records,
         _ => return Err(unexpected()),
     };
+    records.iter_mut().for_each(commands::complete_record);
     context.print(&records, || records.iter().map(text).collect());
     Ok(0)
 }
@@ -25,18 +27,13 @@ fn text(record: &RunRecord) -> String {
         .map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
         .unwrap_or_default();
     let seconds = (record.ended - record.began).max(0) as f64 / 1000.0;
-    let (how, why) = match &record.verdict {
-        Some(Verdict::Done) => ("done", None),
-        Some(Verdict::DoneWithProblems(faults)) => ("done, with problems", faults.first()),
-        Some(Verdict::Failed(fault)) => ("failed, nothing changed", Some(fault)),
-        Some(Verdict::RolledBack(fault)) => ("rolled back", Some(fault)),
-        Some(Verdict::Refused(fault)) => ("refused", Some(fault)),
-        Some(Verdict::Stuck { cause, .. }) => ("needs a person", Some(cause)),
-        None => ("under way", None),
-    };
+    let how = record.verdict.as_ref().map_or("under way", Verdict::in_words);
     let mut text = format!("{at}  {}  by {}: {how} after {seconds:.1} s\n", record.headline, record.by);
-    if let Some(fault) = why {
+    if let Some(fault) = record.verdict.as_ref().and_then(Verdict::fault) {
         let _ = writeln!(text, "    {}", fault.message);
+        if !fault.hint.is_empty() {
+            let _ = writeln!(text, "    hint: {}", fault.hint);
+        }
     }
     let phases: Vec<String> =
         record.phases.iter().map(|(phase, millis)| format!("{} {millis} ms", phase.title())).collect();

@@ -3,20 +3,23 @@
 use std::fmt::Write as _;
 
 use windlass_core::launch::ProcessState;
+use windlass_core::name::Name;
 use windlass_core::protocol::{Answer, Ask, EnvironmentStatus, InstanceStatus, ServiceStatus};
 use windlass_core::units::Span;
 
 use crate::cli::client::{Client, unexpected};
+use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::clock;
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
     let mut client = Client::to_look(context).await?;
-    let status = match client.ask(&Ask::Status).await? {
+    let mut status = match client.ask(&Ask::Status).await? {
         Answer::Status(status) => status,
         _ => return Err(unexpected()),
     };
+    status.problems.iter_mut().for_each(commands::complete_in_place);
     context.print(&status, || text(&status, clock::wall_millis()));
     Ok(0)
 }
@@ -26,7 +29,8 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
     let mut text = format!("{} ({})", status.app, status.environment);
     match &status.release {
         Some(release) if status.stopped => {
-            let _ = write!(text, "  {}, stopped: `windlass restart` starts it again", release.release);
+            let how = commands::complete("`windlass restart` starts it again");
+            let _ = write!(text, "  {}, stopped: {how}", release.release);
         }
         Some(release) => {
             let _ = write!(text, "  {}, active for {}", release.release, age(now, release.activated));
@@ -42,20 +46,27 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
         let _ = writeln!(text, "{how}: {} by {}, {}", run.headline, run.by, age(now, run.began));
     }
     let parts: Vec<&ServiceStatus> = status.services.iter().chain(&status.resources).collect();
-    if !parts.is_empty() {
+    if !parts.is_empty() || !status.transient.is_empty() {
         let _ = writeln!(
             text,
             "\n{:20} {:12} {:>8} {:>8} {:>9} {:>8} {:>6}",
             "INSTANCE", "STATE", "FOR", "RESTARTS", "MEMORY", "CPU", "PORT"
         );
     }
+    let mut transient: Vec<&InstanceStatus> = status.transient.iter().collect();
     for service in parts {
-        for instance in &service.instances {
-            let _ = writeln!(text, "{}", row(service, instance, now));
+        let (others, rest) = transient.into_iter().partition(|other| other.id.service == service.name);
+        let others: Vec<&InstanceStatus> = others;
+        transient = rest;
+        for instance in service.instances.iter().chain(others.iter().copied()) {
+            let _ = writeln!(text, "{}", row(&service.name, instance, now));
         }
-        if service.instances.is_empty() {
+        if service.instances.is_empty() && others.is_empty() {
             let _ = writeln!(text, "{:20} stopped", service.name);
         }
+    }
+    for instance in transient {
+        let _ = writeln!(text, "{}", row(&instance.id.service, instance, now));
     }
     for cron in &status.crons {
         let next = cron.next.map_or_else(|| "never".to_owned(), |at| format!("in {}", age(at, now)));
@@ -64,7 +75,8 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
         let _ = writeln!(text, "{:20} cron: {running}next {next}; last: {last}", cron.name);
     }
     if status.boot.is_none() && status.release.is_some() && !status.stopped {
-        text.push_str("\nAfter a reboot nothing starts this by itself: windlass host enable\n");
+        let how = commands::complete("After a reboot nothing starts this by itself: windlass host enable");
+        let _ = writeln!(text, "\n{how}");
     }
     for problem in &status.problems {
         let _ = writeln!(text, "\n! {problem}");
@@ -72,23 +84,36 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
     text
 }
 
-fn row(service: &ServiceStatus, instance: &InstanceStatus, now: i64) -> String {
-    let name = if instance.id.release.0 == 0 { service.name.to_string() } else { instance.id.to_string() };
-    let state = match &instance.status.state {
-        ProcessState::Running { .. } if instance.ready => "ready",
-        ProcessState::Running { .. } => "not ready",
-        ProcessState::Backoff { .. } => "waiting",
-        ProcessState::Stopping { .. } => "stopping",
-        ProcessState::Ended(_) => "ended",
+fn row(service: &Name, instance: &InstanceStatus, now: i64) -> String {
+    let name = if instance.id.release.0 == 0 { service.to_string() } else { instance.id.to_string() };
+    let state = match (&instance.status.state, instance.stage) {
+        (ProcessState::Running { .. }, Some(stage)) => stage.word(),
+        (ProcessState::Running { .. }, None) if instance.ready => "ready",
+        (ProcessState::Running { .. }, None) => "not ready",
+        (ProcessState::Backoff { .. }, _) => "waiting",
+        (ProcessState::Stopping { .. }, _) => "stopping",
+        (ProcessState::Ended(_), _) => "ended",
     };
     let port = instance.port.map(|port| port.to_string()).unwrap_or_default();
+    let why = instance.last_restart.as_deref().map(shortened);
+    let again = why.map(|why| format!("  restarted: {why}")).unwrap_or_default();
     format!(
-        "{name:20} {state:12} {:>8} {:>8} {:>6} MB {:>7}s {port:>6}",
+        "{name:20} {state:12} {:>8} {:>8} {:>6} MB {:>7}s {port:>6}{again}",
         age(now, instance.status.since),
         instance.status.restarts,
         instance.memory / 1_000_000,
         instance.cpu_millis / 1000
     )
+}
+
+/// The longest explanation that stands behind a row, in characters; all of it is in the JSON.
+const LONGEST: usize = 80;
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
 }
 
 /// How long ago, to two units.
@@ -100,4 +125,17 @@ fn age(now: i64, then: i64) -> String {
         _ => millis / 3_600_000 * 3_600_000,
     };
     Span::from_millis(rounded).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_ends_before_an_explanation_does() {
+        assert_eq!(shortened("exit code 7"), "exit code 7");
+        let long = format!("liveness: answered 404: {}", "é".repeat(200));
+        assert_eq!(shortened(&long).chars().count(), LONGEST + 3);
+        assert!(shortened(&long).ends_with("é..."));
+    }
 }

@@ -93,7 +93,12 @@ impl Host {
     /// What could not be delivered, for people.
     pub(in crate::host) fn undelivered(&self) -> Vec<String> {
         let undelivered = self.post.undelivered.borrow();
-        undelivered.iter().map(|(name, why)| format!("notify.{name} could not be told: {why}")).collect()
+        undelivered
+            .iter()
+            .map(|(name, why)| {
+                format!("notify.{name} could not be told: {why}; windlass logs host shows when")
+            })
+            .collect()
     }
 
     fn address(&self, notify: &Notify, settings: Settings<'_>) -> Result<String, String> {

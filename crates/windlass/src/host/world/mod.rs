@@ -19,6 +19,7 @@ use windlass_core::spec::Resource;
 
 use super::Host;
 use super::releases::build_label;
+use super::restarts::Restarts;
 use crate::clock;
 use crate::engine::World;
 use crate::runtime::process;
@@ -63,6 +64,9 @@ impl World for Acting {
             Action::StartInstance { instance, ready } => {
                 let identity = host.identify(plan, instance)?;
                 host.hand_over_shared(plan).await?;
+                if !host.lives(instance) {
+                    Restarts::forget(&host.layout.instance(instance));
+                }
                 host.start_instance(&identity).await?;
                 if *ready { host.await_ready(instance).await } else { Ok(String::new()) }
             }

@@ -45,7 +45,8 @@ impl Keeper {
                     oom_kills: self.oom_kills(),
                 };
                 self.process = Some(process);
-                self.running();
+                // Only its keeper is new.
+                self.running_since(former.since);
                 if stopping {
                     self.stop_as_launched(End::Stopped);
                 }

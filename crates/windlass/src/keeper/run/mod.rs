@@ -228,6 +228,10 @@ impl Keeper {
     }
 
     fn running(&mut self) {
+        self.running_since(now_millis());
+    }
+
+    fn running_since(&mut self, since: i64) {
         self.phase = Phase::Running;
         self.begun = true;
         if let Some(process) = &self.process {
@@ -235,19 +239,23 @@ impl Keeper {
                 pid: process.pid.as_raw_nonzero().get(),
                 start_ticks: process.start_ticks,
             };
-            self.enter(state);
+            self.enter_at(state, since);
         }
+    }
+
+    fn enter(&mut self, state: ProcessState) {
+        self.enter_at(state, now_millis());
     }
 
     /// Writes and tells a new state. Only the last one must outlive a power cut: it is the record of a
     /// job's outcome. The others describe what runs, and after a power cut nothing does.
-    fn enter(&mut self, state: ProcessState) {
+    fn enter_at(&mut self, state: ProcessState, since: i64) {
         let durability = match state {
             ProcessState::Ended(_) => Durability::Forever,
             _ => Durability::UntilReboot,
         };
         self.status.state = state;
-        self.status.since = now_millis();
+        self.status.since = since;
         if let Err(e) = files::replace(Path::new(STATUS), &self.status, durability) {
             self.status.note = Some(format!("cannot write {STATUS}: {e}"));
             let _told_by_the_note = files::overwrite(Path::new(STATUS), &self.status);

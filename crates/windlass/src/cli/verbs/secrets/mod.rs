@@ -24,9 +24,8 @@ use windlass_core::settings::Fault;
 use windlass_core::settings::sealed::Opened;
 
 use crate::cli::args::secrets::{RecipientsVerb, Secrets, Verb};
-use crate::cli::context::{Context, complain, print_line};
+use crate::cli::context::{Context, complain, faults_to_json, print_line};
 use crate::cli::failure::{Failure, REFUSED, USAGE};
-use crate::settings::fault_to_json;
 use crate::settings::sealed::{Keyring, Place, Trouble};
 
 pub(in crate::cli) async fn run(context: &Context, args: Secrets) -> Result<u8, Failure> {
@@ -90,7 +89,7 @@ fn missing(context: &Context, place: &Place) -> Failure {
 /// Tells faults, and answers the failure that they are.
 fn told(context: &Context, faults: &[Fault]) -> Failure {
     if context.options.json {
-        let faults: Vec<_> = faults.iter().map(fault_to_json).collect();
+        let faults = faults_to_json(faults);
         print_line(&serde_json::json!({ "exit_code": USAGE, "faults": faults }).to_string());
     } else {
         faults.iter().for_each(|fault| complain(&format!("error: {fault}")));

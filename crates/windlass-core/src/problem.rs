@@ -1,0 +1,171 @@
+//! What of an environment needs a person: what is wrong, why, and what to do about it.
+
+use crate::launch::{End, Exit, ProcessState};
+use crate::name::Name;
+use crate::protocol::{EnvironmentStatus, InstanceStatus, ServiceStatus};
+use crate::spec::Spec;
+
+/// What is wrong in an environment whose active release runs `spec`.
+#[must_use]
+pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> {
+    let mut problems = Vec::new();
+    let wanted = status.services.iter().chain(&status.resources).filter(|service| service.wanted > 0);
+    for service in wanted {
+        problems.extend(service.instances.iter().filter_map(|instance| of_copy(service, instance, spec)));
+    }
+    let Some(_) = &status.release else {
+        problems.extend(of_run(status));
+        return problems;
+    };
+    if !status.storage.ok {
+        let (free, wanted) = (status.storage.free / 1_000_000, status.storage.wanted / 1_000_000);
+        problems.push(format!(
+            "the disk is full or cannot be written: {free} MB are free, {wanted} MB are wanted; nothing is \
+             deployed until there is room"
+        ));
+    }
+    if !status.proxy && !status.addresses.is_empty() && !status.stopped {
+        problems.push(
+            "the proxy does not answer; its keeper starts it again, and windlass logs proxy shows what it said"
+                .to_owned(),
+        );
+    }
+    problems.extend(of_run(status));
+    problems
+}
+
+fn of_run(status: &EnvironmentStatus) -> Option<String> {
+    let run = status.run.as_ref().filter(|run| !run.under_way)?;
+    Some(format!("{} was interrupted: windlass resume goes on, windlass abort goes back", run.headline))
+}
+
+fn of_copy(service: &ServiceStatus, instance: &InstanceStatus, spec: Option<&Spec>) -> Option<String> {
+    let id = shown(&service.name, instance);
+    let name = &service.name;
+    // Only services can be restarted by themselves; what else does not run is started by a deploy.
+    let again = match spec.is_none_or(|spec| spec.services.contains_key(name)) {
+        true => format!("windlass restart {name} tries again"),
+        false => "windlass deploy starts it again".to_owned(),
+    };
+    let look = format!("windlass logs {name} shows why, {again}");
+    let ProcessState::Ended(end) = &instance.status.state else {
+        let reason = instance.reason.as_ref().filter(|_| !instance.ready)?;
+        return Some(format!("{id} is not ready: {reason}; windlass logs {name} shows what it says"));
+    };
+    if instance.status.ended_well() {
+        return None;
+    }
+    let exit = instance.status.last_exit.as_ref();
+    let last = exit.map(|exit| format!(" (last: {exit})")).unwrap_or_default();
+    Some(match end {
+        End::CrashLoop => {
+            let policy = spec.and_then(|spec| spec.services.get(name)).map(|service| &service.restart);
+            let often = policy.map_or_else(
+                || "too often".to_owned(),
+                // Each of the restarts followed an end, and the last end was one too many.
+                |policy| format!("{} times within {}", policy.limit.saturating_add(1), policy.window),
+            );
+            format!("{id} crashed {often}{last} and is left alone; {look}")
+        }
+        End::Finished => {
+            let how = exit.map(|exit| format!(": {exit}")).unwrap_or_default();
+            format!("{id} has ended{how}, and its restart policy is to leave it; {look}")
+        }
+        End::TimedOut => format!("{id} ran longer than it may and was stopped; {look}"),
+        End::NotStarted => match exit {
+            Some(Exit::NotStarted(why)) => format!("{id} cannot be started: {why}; then {again}"),
+            _ => format!("{id} does not run, and how it ended is not known; {look}"),
+        },
+        End::Stopped => format!("{id} was stopped by something else than Windlass and is started again"),
+    })
+}
+
+fn shown(name: &Name, instance: &InstanceStatus) -> String {
+    if instance.id.release.0 == 0 { name.to_string() } else { instance.id.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::launch::Status;
+    use crate::name::{InstanceId, ReleaseId};
+    use crate::protocol::OpenRun;
+
+    fn copy(state: ProcessState, last_exit: Option<Exit>) -> InstanceStatus {
+        InstanceStatus {
+            id: InstanceId { service: Name::new("web").unwrap(), release: ReleaseId(3), replica: 1 },
+            status: Status { keeper: 1, state, restarts: 5, last_exit, since: 0, note: None },
+            last_restart: None,
+            stage: None,
+            ready: false,
+            reason: None,
+            port: None,
+            memory: 0,
+            cpu_millis: 0,
+        }
+    }
+
+    fn of(instance: InstanceStatus) -> Vec<String> {
+        let name = instance.id.service.clone();
+        let services = vec![ServiceStatus { name, wanted: 1, instances: vec![instance] }];
+        problems(&EnvironmentStatus { services, ..EnvironmentStatus::default() }, None)
+    }
+
+    #[test]
+    fn what_does_not_run_is_told_with_what_to_do() {
+        let ended = |end, exit| of(copy(ProcessState::Ended(end), exit)).join("\n");
+        assert_eq!(
+            ended(End::CrashLoop, Some(Exit::Code(7))),
+            "web.r3.1 crashed too often (last: exit code 7) and is left alone; windlass logs web shows why, \
+             windlass restart web tries again"
+        );
+        assert_eq!(
+            ended(End::Finished, Some(Exit::Signal("SIGSEGV".to_owned()))),
+            "web.r3.1 has ended: killed by SIGSEGV, and its restart policy is to leave it; windlass logs web \
+             shows why, windlass restart web tries again"
+        );
+        assert_eq!(ended(End::Finished, Some(Exit::Code(0))), "");
+        assert_eq!(
+            ended(End::NotStarted, Some(Exit::NotStarted("there is no program \"x\" in PATH".to_owned()))),
+            "web.r3.1 cannot be started: there is no program \"x\" in PATH; then windlass restart web tries again"
+        );
+        assert_eq!(
+            ended(End::NotStarted, None),
+            "web.r3.1 does not run, and how it ended is not known; windlass logs web shows why, windlass restart web \
+             tries again"
+        );
+    }
+
+    #[test]
+    fn what_is_not_ready_is_told_with_why() {
+        let mut instance = copy(ProcessState::Running { pid: 7, start_ticks: 7 }, None);
+        instance.reason = Some("connection refused".to_owned());
+        assert_eq!(
+            of(instance.clone()),
+            ["web.r3.1 is not ready: connection refused; windlass logs web shows what it says"]
+        );
+        instance.ready = true;
+        assert_eq!(of(instance), [""; 0]);
+    }
+
+    #[test]
+    fn an_interrupted_run_is_told_also_before_anything_is_deployed() {
+        let run = OpenRun {
+            run: "1".to_owned(),
+            headline: "Deploy shop (local): r1, the first release".to_owned(),
+            by: "ada@vm".to_owned(),
+            began: 0,
+            under_way: false,
+            locked: true,
+            settles_at: None,
+        };
+        let status = EnvironmentStatus { run: Some(run), ..EnvironmentStatus::default() };
+        assert_eq!(
+            problems(&status, None),
+            [
+                "Deploy shop (local): r1, the first release was interrupted: windlass resume goes on, windlass \
+              abort goes back"
+            ]
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! What a person is told who typed something wrong, or too early, or has to type something next.
+
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox};
+
+use super::{WINDLASS, deployed};
+
+/// Every verb that is about what is deployed.
+const VERBS: [&[&str]; 12] = [
+    &["status"],
+    &["logs"],
+    &["releases"],
+    &["runs"],
+    &["rollback"],
+    &["restart"],
+    &["stop"],
+    &["scale", "web=1"],
+    &["resume"],
+    &["abort"],
+    &["run", "seed"],
+    &["run", "--", "true"],
+];
+
+/// A sandbox whose manifest knows another environment beside `local`.
+fn with_staging(more: &str) -> Sandbox {
+    let port = Sandbox::with(WINDLASS, &Manifest::small()).port;
+    let staging = format!("[environments.staging]\nlisten.http = \"127.0.0.1:{port}\"\n{more}");
+    Sandbox::with(WINDLASS, &Manifest { more: staging, ..Manifest::small() })
+}
+
+fn says(output: &Output, expected: &[&str]) {
+    for expected in expected {
+        assert!(output.all().contains(expected), "{expected}\n{output:#?}");
+    }
+}
+
+#[test]
+fn an_environment_that_the_manifest_does_not_know_is_named_with_those_it_has() {
+    let sandbox = with_staging("");
+    for verb in VERBS.into_iter().chain([&["down"][..], &["config"], &["deploy"], &["plan"]]) {
+        let output = sandbox.fail(&[&["--env", "nope"], verb].concat(), 2);
+        says(&output, &["there is no environment nope", "the manifest has local, staging"]);
+    }
+    let output = sandbox.fail(&["status", "--env", "stagin"], 2);
+    assert_eq!(
+        output.stderr,
+        "error: there is no environment stagin\n  hint: did you mean staging? the manifest has local, staging; \
+         [environments.stagin] would make another\n"
+    );
+}
+
+#[test]
+fn a_hint_names_commands_with_the_options_of_the_call() {
+    let sandbox = with_staging("");
+    for verb in VERBS {
+        let output = sandbox.fail(&[&["--env", "staging"], verb].concat(), 2);
+        says(&output, &["nothing is deployed here yet", "hint: run windlass deploy --env staging first"]);
+    }
+    let json = sandbox.fail(&["status", "--env", "staging", "--json"], 2).json();
+    assert_eq!(json["hint"], "run windlass deploy --env staging first");
+    let output = sandbox.fail(&["status", "--file", "../source/windlass.toml"], 2);
+    says(&output, &["run windlass deploy --file ../source/windlass.toml first"]);
+    says(&sandbox.fail(&["status"], 2), &["run windlass deploy first"]);
+
+    sandbox.succeed(&["deploy", "--env", "staging"]);
+    sandbox.change();
+    let output = sandbox.succeed(&["deploy", "--env", "staging"]);
+    says(&output, &["Back to r1: windlass rollback --env staging\n"]);
+    let output = sandbox.fail(&["abort", "--env", "staging"], 2);
+    assert_eq!(
+        output.stderr,
+        "error: there is nothing to abort: no run is under way or interrupted\n  hint: the last one has ended \
+         (Deploy fixture (staging): r1 -> r2: done); windlass rollback --env staging goes back to the release \
+         before\n"
+    );
+    let output = sandbox.fail(&["resume", "--env", "staging"], 2);
+    says(&output, &["there is nothing to resume", "windlass status --env staging shows how everything is"]);
+    let output = sandbox.succeed(&["stop", "--env", "staging"]);
+    says(&output, &["`windlass deploy --env staging` or `windlass restart --env staging` starts it again"]);
+    let output = sandbox.succeed(&["down", "--env", "staging", "--quiet"]);
+    assert_eq!(
+        output.all(),
+        "fixture (staging) is down; its data stays.\n`windlass deploy --env staging` or `windlass restart --env \
+         staging` starts it again.\n"
+    );
+    sandbox.succeed(&["down", "--env", "staging", "--delete-data", "--yes"]);
+    assert!(!sandbox.home().join("fixture").exists());
+}
+
+#[test]
+fn what_is_deleted_is_named() {
+    let sandbox = deployed(&Manifest::default());
+    let output = sandbox.succeed(&["down", "--delete-data", "--yes", "--quiet"]);
+    let root = sandbox.environment();
+    assert_eq!(
+        output.all(),
+        format!(
+            "fixture (local) is down, and deleted: the files that releases share; the releases r1; settings, \
+             logs and records in {}. There is no way back.\n",
+            root.display()
+        )
+    );
+    assert!(!root.exists());
+    assert_eq!(sandbox.succeed(&["down"]).stdout, "Nothing is deployed here.\n");
+}
+
+#[test]
+fn a_plan_that_cannot_be_read_or_written_says_why_and_what_to_do() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let told = |args: &[&str]| sandbox.fail(args, 2).stderr;
+    let read = "hint: make one with windlass plan --out FILE\n";
+    assert_eq!(told(&["apply", "no.plan"]), format!("error: there is no plan no.plan\n  {read}"));
+    assert_eq!(told(&["apply", "."]), format!("error: . is a directory, and no plan\n  {read}"));
+    assert_eq!(
+        told(&["plan", "--out", "/nodir/x"]),
+        "error: the plan was not written to /nodir/x: there is no directory /nodir\n  hint: make it, or name \
+         another file: windlass plan --out FILE\n"
+    );
+    let directory = sandbox.root().join("source");
+    assert_eq!(
+        told(&["plan", "--out", directory.to_str().unwrap()]),
+        format!(
+            "error: the plan was not written to {}: that is a directory\n  hint: name a file in it: windlass plan \
+             --out FILE\n",
+            directory.display()
+        )
+    );
+}
+
+#[test]
+fn numbers_that_are_none_are_told_as_such() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    for (args, option) in [
+        (["logs", "-n", "-5"], "--lines <LINES>"),
+        (["logs", "-n", "many"], "--lines <LINES>"),
+        (["runs", "--limit", "-1"], "--limit <RUNS>"),
+    ] {
+        let output = sandbox.fail(&args, 2);
+        let given = args[2];
+        let expected = format!(
+            "error: invalid value '{given}' for '{option}': write a whole number from 0 to 4294967295, such as 100"
+        );
+        assert_eq!(output.stderr.lines().next(), Some(expected.as_str()));
+        assert!(!output.stderr.contains("tip:"), "{output:?}");
+    }
+}
+
+#[test]
+fn releases_that_cannot_be_gone_back_to_are_marked() {
+    let sandbox = deployed(&Manifest { deploy: "keep = 2".into(), ..Manifest::small() });
+    for _ in 0..2 {
+        sandbox.change();
+        sandbox.succeed(&["deploy"]);
+    }
+    let table = sandbox.succeed(&["releases"]).stdout;
+    let marked: Vec<bool> = table
+        .lines()
+        .map(|line| line.ends_with("(cannot be gone back to: its files were removed)"))
+        .collect();
+    assert_eq!(marked, [false, false, true], "{table}");
+    let releases = sandbox.succeed(&["releases", "--json"]).json();
+    let known = releases.as_array().unwrap();
+    let available: Vec<bool> = known.iter().map(|release| release["available"].as_bool().unwrap()).collect();
+    assert_eq!(available, [true, true, false], "{releases}");
+    sandbox.fail(&["rollback", "r1"], 2);
+    sandbox.down();
+}
+
+#[test]
+fn a_manifest_without_services_does_not_replace_those_that_run() {
+    let sandbox = deployed(&Manifest::small());
+    sandbox.write("windlass.toml", "[app]\nname = \"fixture\"\n");
+    let why = "every service that runs (web) would be stopped and none started, as the manifest has none";
+    let output = sandbox.succeed(&["plan", "--out", "../nothing.plan"]);
+    says(&output, &[&format!("warning: {why}: a deploy refuses it without --allow-no-services\n")]);
+    for args in [&["deploy"][..], &["deploy", "--yes"], &["apply", "../nothing.plan"]] {
+        let output = sandbox.fail(args, 6);
+        assert_eq!(
+            output.stderr,
+            format!(
+                "error: {why}\n  hint: see whether that is the right manifest and environment; `windlass stop` \
+                 stops everything and keeps the release; --allow-no-services deploys it all the same\n"
+            )
+        );
+    }
+    let json = sandbox.fail(&["deploy", "--json"], 6).json();
+    assert_eq!((&json["exit_code"], &json["error"]), (&6.into(), &why.into()));
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.succeed(&["deploy", "--allow-no-services"]);
+    assert_eq!(sandbox.running("web").len(), 0);
+    // Nothing runs that could be lost.
+    sandbox.succeed(&["rollback", "r1"]);
+    assert_eq!(sandbox.answering(), "r3");
+    sandbox.succeed(&["stop"]);
+    sandbox.succeed(&["deploy"]);
+    sandbox.down();
+}
