@@ -166,10 +166,12 @@ pub(super) async fn observe(layout: &Layout) -> Result<(Observed, Option<Fingerp
 
 /// The project of this directory, where there has been a deploy.
 pub(super) fn deployed(context: &Context) -> Result<Project, Failure> {
-    let project = context.project()?;
+    let project = context.place()?;
     if project.layout.journal().exists() {
         return Ok(project);
     }
+    // Who would deploy first has to mend it.
+    let project = context.project()?;
     // What was deployed once can be looked at and stopped although the manifest forgot it.
     project.must_know(project.environment.as_str())?;
     Err(not_deployed())

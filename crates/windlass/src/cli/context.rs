@@ -52,6 +52,15 @@ pub(super) struct Project {
     pub(super) layout: Layout,
 }
 
+/// What of a manifest must be readable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whole {
+    /// All of it, as TOML.
+    Manifest,
+    /// The application's name.
+    Name,
+}
+
 impl Project {
     /// Where another of its environments has its state.
     pub(super) fn layout_of(&self, environment: &str) -> Result<Layout, Failure> {
@@ -130,15 +139,34 @@ impl Context {
         Ok(project)
     }
 
+    /// The project as far as it must be known for what is deployed already: its name and its place. A
+    /// manifest that somebody is editing, or that a merge has left in pieces, must not stand in the way of
+    /// looking, going back and stopping.
+    pub(super) fn place(&self) -> Result<Project, Failure> {
+        let project = self.read(Whole::Name)?;
+        if !project.faults.is_empty() {
+            let file = &project.file;
+            self.say(&format!("note: {file} has faults (windlass check); this goes by what is deployed"));
+        }
+        Ok(project)
+    }
+
     /// Finds and reads the manifest, right or wrong, unless it is no TOML.
     fn draft(&self) -> Result<Project, Failure> {
+        self.read(Whole::Manifest)
+    }
+
+    fn read(&self, whole: Whole) -> Result<Project, Failure> {
         let path = self.manifest_path()?;
         let file = self.options.file.as_deref().unwrap_or(Path::new(FILE)).display().to_string();
         let Loaded { text, manifest, diags, .. } = load::load(&path).map_err(|error| {
             Failure::usage(format!("{file} cannot be read: {error}"), "name the manifest with --file")
         })?;
         let (faults, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(Diag::is_error);
-        let Some(manifest) = manifest else { return Err(self.report(&faults, &text, &file)) };
+        let salvaged = || (whole == Whole::Name).then(|| load::salvage(&text)).flatten();
+        let Some(manifest) = manifest.or_else(salvaged) else {
+            return Err(self.report(&faults, &text, &file));
+        };
         // Without a name of its own it has no place, and nothing beyond the manifest is looked at.
         let Some(app) = manifest.app() else { return Err(self.report(&faults, &text, &file)) };
         let environment = named(&self.options.environment)?;

@@ -37,8 +37,35 @@ pub fn load(path: &Path) -> io::Result<Loaded> {
     Ok(Loaded { text, manifest, diags })
 }
 
+/// What can be known of a manifest that is no TOML: the application's name, by the first line that gives
+/// one in `[app]`. Nothing else is in what this returns.
+#[must_use]
+pub fn salvage(text: &str) -> Option<Manifest> {
+    let app = text.lines().skip_while(|line| line.trim() != "[app]").skip(1);
+    let mut app = app.take_while(|line| !line.trim_start().starts_with('['));
+    let name = app.find(|line| line.split('=').next().is_some_and(|key| key.trim() == "name"))?;
+    manifest::load(&format!("[app]\n{name}\n")).0
+}
+
 /// The manifest of `directory` or the nearest one above it.
 #[must_use]
 pub fn find(directory: &Path) -> Option<PathBuf> {
     directory.ancestors().map(|directory| directory.join(FILE)).find(|path| path.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_found_in_what_is_left_of_a_manifest() {
+        let app = |text: &str| salvage(text).and_then(|manifest| manifest.app()).map(|app| app.to_string());
+        let merge =
+            "# ours\n[app]\nname = \"shop\" # ours\n<<<<<<< HEAD\n[services.web]\n=======\nname = \"x\"\n";
+        assert_eq!(app(merge).as_deref(), Some("shop"));
+        assert_eq!(app("[app]\n[services.name]\nname = \"web\"\n<<<"), None);
+        assert_eq!(app("name = \"shop\"\n<<<"), None);
+        assert_eq!(app("[app]\nname = \"No Name\"\n<<<"), None);
+        assert_eq!(app("[app]\nname = \"shop\n"), None, "it is not whole itself");
+    }
 }

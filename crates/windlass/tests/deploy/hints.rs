@@ -33,6 +33,30 @@ fn says(output: &Output, expected: &[&str]) {
     }
 }
 
+/// Somebody edits the manifest, or a merge has left it in pieces, and the site has to be looked at.
+#[test]
+fn a_manifest_in_pieces_does_not_stand_in_the_way_of_what_is_deployed() {
+    let sandbox = deployed(&Manifest::small());
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    let whole = std::fs::read_to_string(sandbox.source().join("windlass.toml")).unwrap();
+    for broken in [format!("nonsense = 1\n{whole}"), format!("{whole}\n<<<<<<< HEAD\n[services.web]\n")] {
+        sandbox.write("windlass.toml", &broken);
+        for verb in [&["status"][..], &["logs", "web"], &["releases"], &["runs"], &["restart"], &["rollback"]]
+        {
+            let output = sandbox.succeed(verb);
+            assert!(
+                output.stderr.contains("windlass.toml has faults (windlass check)"),
+                "{verb:?} {output:?}"
+            );
+        }
+        sandbox.fail(&["deploy"], 2);
+    }
+    sandbox.succeed(&["down"]);
+    sandbox.write("windlass.toml", &whole);
+    sandbox.down();
+}
+
 #[test]
 fn an_environment_that_the_manifest_does_not_know_is_named_with_those_it_has() {
     let sandbox = with_staging("");
