@@ -58,18 +58,21 @@ pub(super) async fn serve(
     // Opening may have to wait for the disk, which the other requests of this thread shall not.
     match spawn_blocking(move || search.find()).await {
         Ok(Ok(Found::File(found))) => respond(found, cache_control, parts),
-        Ok(Ok(Found::Directory)) => {
-            let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-            // Seen from where the client is: a prefix that was taken away is there still. With `./`
-            // before it no name is taken for a scheme or a host.
-            let name = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("./{name}/{query}"))
-        }
+        Ok(Ok(Found::Directory)) => below(parts),
         Ok(Err(error)) if is_absent(&error) => answer::plain(StatusCode::NOT_FOUND, "there is no such file"),
         Ok(Err(_)) | Err(_) => {
             answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "the file exists but cannot be read")
         }
     }
+}
+
+/// Sends a client that asked for a directory to what is below it.
+pub(super) fn below(parts: &Parts) -> Response<Body> {
+    let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    // Seen from where the client is: a prefix that was taken away is there still. With `./` before it no
+    // name is taken for a scheme or a host.
+    let name = parts.uri.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("./{name}/{query}"))
 }
 
 fn is_absent(error: &io::Error) -> bool {

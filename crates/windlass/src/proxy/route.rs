@@ -40,6 +40,11 @@ impl Pattern {
         host_matches && below_prefix(path, &self.prefix).is_some()
     }
 
+    /// Whether a path is the prefix itself, without the slash that what is below it begins with.
+    pub(super) fn is(&self, path: &str) -> bool {
+        !self.prefix.is_empty() && path == self.prefix
+    }
+
     /// What is left of a path, as it was sent, when the prefix is taken off: begins with `/`.
     pub(super) fn strip<'path>(&self, path: &'path str) -> &'path str {
         match below_prefix(path, &self.prefix) {

@@ -163,6 +163,14 @@ async fn answer(
     }
     let encoding = if route.compress { compress::Encoding::accepted(&parts.headers) } else { None };
     let method = parts.method.clone();
+    if route.strip_prefix
+        && matches!(route.target, LiveTarget::Files { .. })
+        && matches!(method, Method::GET | Method::HEAD)
+        && route.pattern.is(parts.uri.path())
+    {
+        // Its index would have its links looked for beside the prefix instead of below it.
+        return finish(&visit, &method, None, files::below(&parts));
+    }
     if route.strip_prefix {
         strip_prefix(&mut parts, route);
     }

@@ -31,6 +31,22 @@ fn site() -> (TempDir, Table) {
     (root, table)
 }
 
+#[test]
+fn a_prefix_without_its_slash_leads_below_it() {
+    let (_root, mut table) = site();
+    table.routes[0].path = "/manual".to_owned();
+    table.routes[0].strip_prefix = true;
+    let proxy = Proxy::with(&table);
+    let bare = get(proxy.address(), "/manual?x");
+    assert_eq!((bare.status, bare.header("location")), (308, Some("./manual/?x")));
+    assert_eq!(get(proxy.address(), "/manual/").text(), "<h1>home</h1>");
+    assert_eq!(get(proxy.address(), "/manual/docs/").text(), "docs");
+    assert_eq!(
+        send(proxy.address(), "POST /manual HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n").status,
+        405
+    );
+}
+
 // proves: HS-12, CM-1, MDC-7
 #[test]
 fn files_have_types_tags_and_ranges() {
