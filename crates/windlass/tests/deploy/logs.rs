@@ -86,6 +86,15 @@ fn whoever_follows_a_service_sees_the_next_release_too() {
 }
 
 #[test]
+fn a_cron_job_that_has_not_run_yet_has_an_empty_log() {
+    let more = "[cron.yearly]\nschedule = \"0 0 1 1 *\"\ncommand = [\"true\"]\n".to_owned();
+    let sandbox = deployed(&Manifest { more, ..Manifest::small() });
+    assert_eq!(sandbox.succeed(&["logs", "yearly", "web"]).stdout, "");
+    sandbox.fail(&["logs", "monthly"], 2);
+    sandbox.down();
+}
+
+#[test]
 fn what_the_proxy_was_asked_is_a_log_of_its_own_and_has_times() {
     let sandbox = deployed(&Manifest::small());
     assert_eq!(sandbox.get("/version?first").status, 200);

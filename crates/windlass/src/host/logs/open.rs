@@ -113,6 +113,15 @@ impl Host {
         for name in asked {
             let found = find::meant(labels, name, wanted.release);
             if found.is_empty() && !services.contains(name) {
+                if wanted.release.is_none() && self.is_to_have_a_log(name) {
+                    // It has not run yet; whoever follows it sees its first line.
+                    sources.push(Source {
+                        name: name.clone(),
+                        labels: vec![name.clone()],
+                        is_service: false,
+                    });
+                    continue;
+                }
                 return Err(no_log(labels, name, wanted.release));
             }
             let of_it = |label: &String| find::service_part(label).is_some_and(|(of, _)| of == name);
@@ -126,6 +135,16 @@ impl Host {
             }
         }
         Ok(sources)
+    }
+
+    /// Whether a cron job or a resource goes by this name, whose log begins with its first run.
+    fn is_to_have_a_log(&self, name: &str) -> bool {
+        let active = self.journal.borrow().active().ok().flatten();
+        active.is_some_and(|active| {
+            let spec = &active.release.spec;
+            let mut names = spec.crons.keys().chain(spec.resources.keys());
+            names.any(|known| known.as_str() == name)
+        })
     }
 
     /// The last lines of a source: of the logs that are written to now, and, where these have too few,
