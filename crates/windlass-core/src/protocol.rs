@@ -196,6 +196,9 @@ pub enum Answer {
         user: Option<String>,
         /// The whole environment.
         env: Values,
+        /// A file to hold locked meanwhile, where nothing else may do this at the same time.
+        #[serde(default)]
+        lock: Option<String>,
     },
     /// A command that was run has ended.
     Exited {

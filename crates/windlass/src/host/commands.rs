@@ -1,5 +1,6 @@
 //! `windlass run`: a job or any command, now, in the active release with its environment.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use indexmap::IndexMap;
@@ -15,6 +16,7 @@ use windlass_core::units::Span;
 use super::Host;
 use super::oneshot::in_words;
 use super::runs::No;
+use crate::runtime::process;
 
 /// A command that is about to run.
 pub(super) struct Command {
@@ -35,6 +37,7 @@ impl Host {
         let (title, job) = match what {
             RunWhat::Job(name) => {
                 let job = spec.jobs.get(&name).cloned().ok_or_else(|| unknown_job(&spec, &name))?;
+                self.refuse_beside_itself(&name, &job)?;
                 (name.to_string(), job)
             }
             RunWhat::Command(command) => {
@@ -71,12 +74,52 @@ impl Host {
         Ok(Command { name, plan, job })
     }
 
+    /// A job that deploys run (a migration) must not run beside itself, whoever started it. What is only
+    /// ever started by hand may: a console, say.
+    fn refuse_beside_itself(&self, name: &Name, job: &Job) -> Result<(), No> {
+        if job.when == When::Manual {
+            return Ok(());
+        }
+        if let Some(holder) = self.holder() {
+            let what = format!("{} is under way, and may run {name} itself", holder.row.plan.headline());
+            return Err(No::new(Refusal::Busy, what, "call again when it is over: windlass status"));
+        }
+        match self.runs_by_hand(name) {
+            true => {
+                let what = format!("{name} runs already, by windlass run");
+                Err(No::new(Refusal::Busy, what, "call again when it has ended"))
+            }
+            false => Ok(()),
+        }
+    }
+
+    /// Whether `windlass run` runs a job now, kept by us or at a terminal of its own.
+    pub(super) fn runs_by_hand(&self, name: &Name) -> bool {
+        let kept = format!("run.{name}.");
+        let mut entries = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
+        entries.any(|entry| {
+            entry.file_name().to_string_lossy().starts_with(&kept) && process::is_under_way(&entry.path())
+        }) || process::is_locked(&self.hand_lock(name))
+    }
+
+    /// What whoever runs a job at a terminal holds locked.
+    fn hand_lock(&self, name: &Name) -> PathBuf {
+        self.layout.state().join(format!("run-{name}.lock"))
+    }
+
     /// How the controller runs it itself.
     pub(super) async fn attach(&self, what: RunWhat, by: &str) -> Result<Answer, No> {
+        let only = match &what {
+            RunWhat::Job(name) => Some(name.clone()),
+            RunWhat::Command(_) => None,
+        };
         let Command { name, plan, job } = self.prepare_run(what, by)?;
+        let only = only.filter(|_| job.when != When::Manual);
         let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
         let (launch, env) = self.job_launch(&plan, &job, &job.command, &name).await.map_err(failed)?;
+        let lock = only.map(|name| self.hand_lock(&name).display().to_string());
         Ok(Answer::Attach {
+            lock,
             argv: launch.argv,
             directory: launch.directory,
             user: launch.user,

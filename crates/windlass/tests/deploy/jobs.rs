@@ -54,6 +54,48 @@ fn a_job_that_failed_half_way_is_not_undone_and_every_account_of_it_says_so() {
     sandbox.down();
 }
 
+/// Of a migration: by hand beside a deploy, beside itself, and a deploy beside it.
+#[test]
+fn a_job_of_deploys_never_runs_beside_itself() {
+    let migrate = Manifest { migrate: Some(String::new()), ..Manifest::small() };
+    let sandbox = deployed(&migrate);
+    let begun = |count: usize| {
+        let lines = || sandbox.shared("migrate").lines().count();
+        until("the job to begin", || (lines() == count).then_some(()));
+    };
+    begun(1);
+    sandbox.behave("migrate.wait");
+    let deploy = sandbox.start(&["deploy"]);
+    begun(2);
+    let output = sandbox.fail(&["run", "migrate"], 6);
+    assert!(output.stderr.contains("is under way, and may run migrate itself"), "{output:?}");
+    sandbox.succeed(&["run", "--", "touch", &format!("{}/shared/go", sandbox.environment().display())]);
+    assert_eq!(deploy.finish().code, 0);
+    std::fs::remove_file(sandbox.environment().join("shared/go")).unwrap();
+    let by_hand = sandbox.start(&["run", "migrate"]);
+    begun(3);
+    let output = sandbox.fail(&["run", "migrate"], 6);
+    assert!(output.stderr.contains("migrate runs already, by windlass run"), "{output:?}");
+    // At a terminal, or with --raw, it is the command's own process that runs it.
+    let output = sandbox.fail(&["run", "--raw", "migrate"], 6);
+    assert!(output.stderr.contains("migrate runs already, by windlass run"), "{output:?}");
+    sandbox.change();
+    let output = sandbox.fail(&["deploy"], 1);
+    assert!(output.stderr.contains("the job migrate runs now, by windlass run"), "{output:?}");
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+    assert_eq!(by_hand.finish().code, 0);
+    std::fs::remove_file(sandbox.environment().join("shared/go")).unwrap();
+    let raw = sandbox.start(&["run", "--raw", "migrate"]);
+    begun(4);
+    sandbox.fail(&["run", "migrate"], 6);
+    sandbox.fail(&["deploy"], 1);
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+    assert_eq!(raw.finish().code, 0);
+    sandbox.succeed(&["deploy"]);
+    assert!(!sandbox.shared("migrate").contains("overlap"), "{}", sandbox.shared("migrate"));
+    sandbox.down();
+}
+
 #[test]
 fn a_cron_job_runs_when_it_is_due() {
     let manifest = Manifest {

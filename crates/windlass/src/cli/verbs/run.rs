@@ -1,8 +1,10 @@
 //! `windlass run JOB` and `windlass run -- COMMAND`
 
 use std::io::{IsTerminal, Seek};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use windlass_core::name::Name;
 use windlass_core::protocol::{Answer, Ask, RunWhat, Values};
 use windlass_core::spec::{Command, Template};
@@ -11,7 +13,7 @@ use crate::account::Account;
 use crate::cli::args;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::{Context, complain, print_line};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, REFUSED};
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8, Failure> {
     let what = match args.job {
@@ -47,7 +49,8 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
                 print_line(&serde_json::json!({ "line": text }).to_string());
             }
             Answer::Line { text, .. } => print_line(&text),
-            Answer::Attach { argv, directory, user, env } => {
+            Answer::Attach { argv, directory, user, env, lock } => {
+                let _until_it_ends = lock.map(|path| hold(&path)).transpose()?;
                 return Err(execute(&argv, &directory, user.as_deref(), &env));
             }
             Answer::Exited { code, how } => {
@@ -79,6 +82,17 @@ fn is_given_a_file() -> bool {
     let mut file = std::fs::File::from(stdin);
     let is_full = file.metadata().is_ok_and(|facts| facts.is_file() && facts.len() > 0);
     is_full && file.stream_position().is_ok_and(|at| at == 0)
+}
+
+/// Holds a file locked, in what this process becomes as well.
+fn hold(path: &str) -> Result<OwnedFd, Failure> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
+    let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
+        .map_err(|error| Failure::failed(format!("{path} cannot be opened: {error}"), ""))?;
+    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        Failure::new(REFUSED, "it runs already, by windlass run", "call again when it has ended")
+    })?;
+    Ok(file)
 }
 
 /// Becomes the command: this process ends here, unless it cannot.

@@ -14,6 +14,7 @@ use windlass_core::spec::{Engine, Spec};
 
 use super::resources::{blocking, facts};
 use super::settings::Settings;
+use super::world::by_hand;
 use super::{Host, contents};
 use crate::account::{self, Account};
 use crate::certificate::{self, Lapse};
@@ -33,6 +34,7 @@ impl Host {
         self.look_at_ports(&plan.spec, &mut wrong).await;
         programs::look_at_servers(&plan.spec, &self.layout, &mut wrong).await?;
         programs::look_at_commands(plan, &mut wrong);
+        self.look_at_jobs(plan, &mut wrong);
         self.look_at_resources(plan, &mut wrong).await;
         if let Err(fault) = self.rehearse_rotation(plan).await {
             wrong.push((fault.message, fault.hint));
@@ -70,6 +72,18 @@ impl Host {
                 format!("{} has only {} inodes left", self.layout.root().display(), disk.f_favail),
                 "remove small files".to_owned(),
             ));
+        }
+    }
+
+    /// No job runs beside itself.
+    fn look_at_jobs(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) {
+        for step in &plan.steps {
+            if let Action::RunJob { job, .. } = &step.action
+                && self.runs_by_hand(job)
+            {
+                let fault = by_hand(job);
+                wrong.push((fault.message, fault.hint));
+            }
         }
     }
 

@@ -39,6 +39,9 @@ impl Acting {
             (_, true) => return Ok("it has nothing to undo".to_owned()),
         };
         let label = label(plan, name, undo);
+        if host.runs_by_hand(name) {
+            return Err(by_hand(name));
+        }
         let ended = host.run_job_command(plan, job, command, &label, line).await?;
         let tail = logs::tail(&host.layout.log(&label), 40);
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
@@ -52,6 +55,11 @@ impl Acting {
         noted.map_err(|error| Fault::new(error.to_string(), ""))?;
         Ok(String::new())
     }
+}
+
+/// Why a job cannot run now.
+pub(in crate::host) fn by_hand(name: &Name) -> Fault {
+    Fault::new(format!("the job {name} runs now, by windlass run"), "deploy again when it has ended")
 }
 
 impl Host {

@@ -7,6 +7,7 @@ mod rotation;
 mod smoke;
 mod traffic;
 
+pub(super) use jobs::by_hand;
 pub(super) use traffic::Sent;
 
 use std::rc::Rc;

@@ -100,7 +100,13 @@ pub fn is_under_way(dir: &Path) -> bool {
 /// keeper that starts just then waits for.
 #[must_use]
 pub fn is_kept(dir: &Path) -> bool {
-    let Ok(lock) = File::open(dir.join(LOCK)) else { return false };
+    is_locked(&dir.join(LOCK))
+}
+
+/// Whether somebody holds a file locked, asked in the same way.
+#[must_use]
+pub fn is_locked(path: &Path) -> bool {
+    let Ok(lock) = File::open(path) else { return false };
     matches!(flock(&lock, FlockOperation::NonBlockingLockShared), Err(Errno::WOULDBLOCK))
 }
 
