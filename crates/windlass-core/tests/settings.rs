@@ -376,7 +376,8 @@ fn what_administers_a_server_is_given_to_nobody() {
         "{APP}[settings]\nADMIN = {{}}\nMIGRATES = {{ services = [\"web\"] }}\nPLAIN = \"x\"\n\
          DB = {{ type = \"url\", secret = true, rotate = {{ at = \"postgres\", admin = \"ADMIN\" }} }}\n\
          MQ = {{ type = \"url\", secret = true, rotate = {{ at = \"rabbitmq\", admin = \"MIGRATES\" }} }}\n\
-         CACHE = {{ secret = true, rotate = {{ at = \"redis\", admin = \"ADMIN\", user = \"shop\", length = 40 }} }}\n"
+         CACHE = {{ secret = true, rotate = {{ at = \"redis\", admin = \"ADMIN\", user = \"shop\", length = 40 }} }}\n\
+         TOKEN = {{ secret = true, rotate = {{ create = [\"make\"] }} }}\n"
     );
     let declared = load(&text).settings("local");
     assert!(declared["ADMIN"].secret && declared["MIGRATES"].secret && !declared["PLAIN"].secret);
@@ -384,11 +385,15 @@ fn what_administers_a_server_is_given_to_nobody() {
         declared["CACHE"].rotate.map(|made_up| (made_up.length, made_up.at)),
         Some((40, Some(Engine::Redis)))
     );
-    let values = |admin| [("ADMIN", admin), ("MIGRATES", "2"), ("DB", "3"), ("MQ", "4"), ("CACHE", "5")];
+    let values = |admin| {
+        [("ADMIN", admin), ("MIGRATES", "2"), ("DB", "3"), ("MQ", "4"), ("CACHE", "5"), ("TOKEN", "6")]
+    };
     let known = spec(&text, &values("1"));
     let web = env(&known, "web");
     assert!(!web.iter().any(|variable| variable.starts_with("ADMIN=")), "{web:?}");
     assert!(web.iter().any(|variable| variable.starts_with("MIGRATES=")), "{web:?}");
+    let told = &known.rotations["TOKEN"].env;
+    assert!(!told.contains_key("ADMIN"), "the commands of another setting have no use for it: {told:?}");
     let server = known.rotations["CACHE"].at.as_ref().unwrap();
     assert_eq!(
         (server.engine, server.admin.as_deref(), server.user.as_str()),

@@ -74,7 +74,7 @@ fn keep_to_rotations(root: &Node, settings: &mut IndexMap<String, Declared>) {
     for admin in declared.filter_map(|(_, node)| node.at(&["rotate", "admin"]).and_then(Node::text)) {
         if let Some(setting) = settings.get_mut(admin) {
             setting.secret = true;
-            setting.services.get_or_insert_with(|| vec!["rotate".to_owned()]);
+            setting.services.get_or_insert_with(Vec::new);
         }
     }
 }

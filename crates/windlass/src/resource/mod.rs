@@ -46,6 +46,7 @@ pub use fault::Fault;
 pub use locate::{Programs, locate};
 pub use place::Place;
 pub use protocol::NotReady;
+pub(crate) use url::decoded;
 pub use url::facts_of_url;
 
 /// A private resource that can be started.

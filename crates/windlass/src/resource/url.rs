@@ -102,7 +102,7 @@ fn host_and_port(place: &str) -> Option<(String, Option<u16>)> {
     Some((host.to_owned(), port))
 }
 
-pub(super) fn decoded(text: &str) -> Option<String> {
+pub(crate) fn decoded(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(b) = rest.next() {

@@ -213,14 +213,20 @@ fn a_role_of_an_outside_postgres_is_exchanged_without_losing_a_request() {
     let line = line("a_role_of_an_outside_postgres_is_exchanged_without_losing_a_request");
     let server = Postgres::new();
     // What is set for the role, and what it owns, must be so for whoever takes over.
-    server.ask("ALTER ROLE fixture SET search_path = shop, \"$user\"").unwrap();
+    server.ask("ALTER ROLE fixture SET search_path = shop, pg_catalog").unwrap();
     let url = server.url(FIRST, "fixture");
     server.ask_as(&url, "CREATE SCHEMA shop").unwrap();
     server.ask_as(&url, "CREATE TABLE kept AS SELECT 1 AS n").unwrap();
+    // Functions of the application's own are not the administrator's to run.
+    server.ask_as(&url, "ALTER DATABASE fixture SET search_path = shop, pg_catalog").unwrap();
+    for function in ["format(text, text)", "set_config(text, text, boolean)", "hashtext(text)"] {
+        let trap = "RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''run as %'', current_user; END'";
+        server.ask_as(&url, &format!("CREATE FUNCTION shop.{function} {trap}")).unwrap();
+    }
     let place = exchanged_without_loss(Server::Postgres(server));
     let (now, Server::Postgres(server)) = (place.value(), &place.server) else { unreachable!() };
     server.ask_as(&now, "ALTER TABLE kept ADD more text; CREATE TABLE made (n int)").unwrap();
-    assert_eq!(server.ask_as(&now, "SHOW search_path").unwrap(), "shop, \"$user\"");
+    assert_eq!(server.ask_as(&now, "SHOW search_path").unwrap(), "shop, pg_catalog");
     let owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'shop'";
     assert_eq!(server.ask_as(&now, owners).unwrap(), "fixture");
     // The second role is gone, the first is locked and goes on owning.

@@ -6,6 +6,7 @@ DECLARE
     successor text := current_setting('windlass.successor');
     owner text;
     item record;
+    statement text;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtext('windlass rotation'));
     IF current_setting('server_version_num')::int < 100000 THEN
@@ -45,10 +46,13 @@ BEGIN
         WHERE r.rolname = was AND c NOT LIKE 'role=%'
     LOOP
         BEGIN
-            PERFORM set_config(item.name, item.value, true);
-            EXECUTE format('ALTER ROLE %I %s SET %I FROM CURRENT', successor,
+            -- The setting may be search_path: nothing is looked up by it before it is taken back.
+            statement := format('ALTER ROLE %I %s SET %I FROM CURRENT', successor,
                 CASE WHEN item.datname IS NULL THEN '' ELSE format('IN DATABASE %I', item.datname) END,
                 item.name);
+            PERFORM pg_catalog.set_config(item.name, item.value, true);
+            EXECUTE statement;
+            PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         EXCEPTION WHEN OTHERS THEN
             RAISE WARNING '% is set for % and cannot be set for %: %', item.name, was, successor, SQLERRM;
         END;

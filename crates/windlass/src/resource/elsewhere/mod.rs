@@ -62,11 +62,23 @@ impl Exchange {
     /// # Errors
     /// A [`Fault`] that shows neither of the values.
     pub fn perform(&self, deed: Deed) -> Result<String, Fault> {
+        if deed == Deed::Revoke && self.is_in_force_again()? {
+            return Ok("it is in force again".to_owned());
+        }
         match self.engine {
             Engine::Postgres => postgres::perform(self, deed),
             Engine::Redis => redis::perform(self, deed),
             Engine::Rabbitmq => rabbitmq::perform(self, deed),
         }
+    }
+
+    /// Whether the account that goes is the one that stays. What an earlier rotation could not revoke may
+    /// have come into force again since, by hand, or at another server.
+    fn is_in_force_again(&self) -> Result<bool, Fault> {
+        let (old, new) = (self.goes()?, self.comes()?);
+        let is_same = |fact| old.fact(fact) == new.fact(fact);
+        // Of Redis it is a password that goes: an account has several.
+        Ok(if self.engine == Engine::Redis { is_same("password") } else { is_same("user") })
     }
 
     /// All that must not be shown: the values, and the passwords in them.
@@ -112,5 +124,35 @@ impl Exchange {
             return Ok(self.admin()?.of_account(user, value));
         }
         Address::parse(self.engine, &self.setting, value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves: HS-19
+    #[test]
+    fn an_account_that_is_in_force_again_is_not_revoked() {
+        let of = |engine, old: &str, new: &str| Exchange {
+            engine,
+            setting: "URL".to_owned(),
+            admin: Some(("ADMIN".to_owned(), Secret::new("http://boss:nothing@127.0.0.1:1/"))),
+            user: String::new(),
+            old: Secret::new(old),
+            new: Secret::new(new),
+            timeout: Duration::from_secs(1),
+        };
+        for (engine, old, new) in [
+            (Engine::Postgres, "postgres://shop:old@h/shop", "postgres://shop:by-hand@elsewhere/shop"),
+            (Engine::Rabbitmq, "amqp://shop:old@h/", "amqp://shop:by-hand@elsewhere/"),
+            (Engine::Redis, "redis://:one@h/0", "redis://:one@elsewhere/1"),
+        ] {
+            // Nobody listens there: it is not even asked.
+            let said = of(engine, old, new).perform(Deed::Revoke).map_err(|fault| fault.message);
+            assert_eq!(said.as_deref(), Ok("it is in force again"));
+        }
+        let gone = of(Engine::Rabbitmq, "amqp://shop:old@h/", "amqp://shop_r1:new@h/");
+        assert!(gone.perform(Deed::Revoke).is_err());
     }
 }

@@ -73,7 +73,8 @@ fn as_admin(exchange: &Exchange, statements: &str) -> Result<String, Fault> {
     let (admin, old) = (exchange.admin()?, exchange.goes()?);
     let is_named = admin.fact("database") != admin.fact("user");
     let database = if is_named { admin.fact("database") } else { old.fact("database") };
-    let head = "SET standard_conforming_strings = on;\nSET client_min_messages = warning;\nSET lock_timeout = '10s';\n";
+    // Whoever owns the database, or is a role in it, may have put functions of their own before the server's.
+    let head = "SET search_path = pg_catalog, pg_temp;\nSET standard_conforming_strings = on;\nSET client_min_messages = warning;\nSET lock_timeout = '10s';\n";
     psql(exchange, &admin, database, &format!("{head}{statements}")).map_err(|said| {
         let (place, user, named) = (admin.place(), admin.fact("user"), exchange.admin_setting());
         let owner = old.fact("user");

@@ -91,7 +91,7 @@ impl Admin {
 
     /// Whether users can be made and deleted, and the application's is there.
     async fn rehearse(&self, user: &str) -> Result<(), Fault> {
-        let own = self.get("/api/whoami").await?.unwrap_or_default();
+        let own = self.own().await?;
         // A list, or before 3.9 words with commas between them.
         let is_admin = match &own["tags"] {
             Value::String(tags) => tags.split(',').any(|tag| tag.trim() == "administrator"),
@@ -113,6 +113,14 @@ impl Admin {
             ));
         }
         self.user(user).await.map(drop)
+    }
+
+    /// Who is asked as.
+    async fn own(&self) -> Result<Value, Fault> {
+        self.get("/api/whoami").await?.ok_or_else(|| {
+            let help = format!("see that the URL in {} leads to its management, with its path", self.setting);
+            self.fault("there is no management of RabbitMQ", help)
+        })
     }
 
     async fn user(&self, user: &str) -> Result<Value, Fault> {
@@ -162,6 +170,8 @@ impl Admin {
                 format!("name another in {}", self.setting),
             ));
         }
+        // Where there is no management at all, that there is no such user says nothing.
+        self.own().await?;
         self.ask(Method::DELETE, &format!("/api/users/{}", encoded(user)), None).await.map(drop)
     }
 
