@@ -26,9 +26,12 @@ impl Redactor {
     pub fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
         let mut forms: Vec<String> = values
             .into_iter()
-            .flat_map(|value| std::iter::once(value).chain(value.lines()).chain(password_in(value)))
+            .flat_map(|value| {
+                let parts = std::iter::once(value).chain(value.lines()).map(Cow::Borrowed);
+                parts.chain(password_in(value))
+            })
             .filter(|value| value.len() >= SHORTEST)
-            .flat_map(encodings::forms)
+            .flat_map(|value| encodings::forms(&value))
             .collect();
         forms.sort_unstable();
         forms.dedup();
@@ -63,12 +66,18 @@ impl Redactor {
     }
 }
 
-/// The password in a URL, as it stands there.
-fn password_in(value: &str) -> Option<&str> {
-    let (_, rest) = value.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (account, _) = authority.rsplit_once('@')?;
-    account.split_once(':').map(|(_, password)| password)
+/// The password in a URL, as it stands there and as it is meant. One that is the user's name is none: it
+/// would mask that in every log.
+fn password_in(value: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let found = || {
+        let (_, rest) = value.split_once("://")?;
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let (account, _) = authority.rsplit_once('@')?;
+        account.split_once(':').filter(|(user, password)| user != password)
+    };
+    let forms =
+        |password| [Some(Cow::Borrowed(password)), crate::resource::decoded(password).map(Cow::Owned)];
+    found().into_iter().flat_map(move |(_, password)| forms(password)).flatten()
 }
 
 #[cfg(test)]
@@ -82,6 +91,9 @@ mod tests {
             Redactor::new(["postgres://shop:Zk31-blau@db.internal/shop", "https://shop.example/a:b@c"]);
         let text = "shop signs in to db.internal with Zk31-blau, a:b@c";
         assert_eq!(redactor.redact(text), "shop signs in to db.internal with ***, a:b@c");
+        let encoded = Redactor::new(["redis://:p%40ss-word@h/0", "postgres://postgres:postgres@h/d"]);
+        let text = "p@ss-word is p%40ss-word to postgres";
+        assert_eq!(encoded.redact(text), "*** is *** to postgres");
     }
 
     #[test]
