@@ -6,16 +6,21 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
 use windlass_core::journal::Fault;
 use windlass_core::plan::Plan;
 use windlass_core::spec::Spec;
 
 use super::Host;
+use super::durable;
 use super::releases::remove_tree;
 use super::resources::blocking;
 use crate::account::Account;
 use crate::layout;
 use crate::project::source;
+
+/// Where a shared directory is made, below what is shared.
+const NEW: &str = ".new";
 
 /// The account that the services run as, where it is another than ours, and one for all that name one:
 /// what they share is theirs to write to.
@@ -46,14 +51,7 @@ pub(super) fn link(
     let link = tree.join(directory);
     let missing = !target.exists();
     if missing {
-        layout::make_dir(&target, 0o755)?;
-        // What the source ships there is where the shared directory begins.
-        if link.is_dir() && !link.is_symlink() {
-            source::carry(&link, &target)?;
-        }
-        if let Some(account) = account {
-            give_all(&target, account)?;
-        }
+        make(shared, &target, &link, account)?;
     }
     if link.is_symlink() {
         std::fs::remove_file(&link)?;
@@ -66,6 +64,28 @@ pub(super) fn link(
     Ok(missing)
 }
 
+/// Makes a shared directory: beside its place, where nobody else can reach it, until it is whole.
+fn make(shared: &Path, target: &Path, link: &Path, account: Option<&Account>) -> io::Result<()> {
+    let place = shared.join(NEW);
+    remove_tree(&place)?;
+    layout::make_dir(&place, 0o700)?;
+    let new = place.join("directory");
+    layout::make_dir(&new, 0o755)?;
+    // What the source ships there is where the shared directory begins.
+    if link.is_dir() && !link.is_symlink() {
+        source::carry(link, &new)?;
+    }
+    if let Some(account) = account {
+        give_all(&new, account)?;
+    }
+    durable::sync_all(&new)?;
+    if let Some(parent) = target.parent() {
+        layout::make_dir(parent, 0o755)?;
+    }
+    std::fs::rename(&new, target)?;
+    remove_tree(&place)
+}
+
 /// Gives shared directories that are still root's to the account: they were made before a manifest named
 /// one. What is in them is left as it is, and so is what somebody gave to another.
 fn give(shared: &Path, directories: &[String], account: &Account) -> io::Result<()> {
@@ -74,10 +94,12 @@ fn give(shared: &Path, directories: &[String], account: &Account) -> io::Result<
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         // Whoever may write above it must not have us give away what lies elsewhere.
         let beneath = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let Ok(directory) = openat2(&root, directory.as_str(), flags, Mode::empty(), beneath) else {
-            continue;
+        let directory = match openat2(&root, directory.as_str(), flags, Mode::empty(), beneath) {
+            Ok(directory) => File::from(directory),
+            // It is not there yet, or not ours to give.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => continue,
+            Err(error) => return Err(error.into()),
         };
-        let directory = File::from(directory);
         if directory.metadata()?.uid() == 0 {
             std::os::unix::fs::fchown(&directory, Some(account.uid), Some(account.gid))?;
         }
@@ -85,7 +107,7 @@ fn give(shared: &Path, directories: &[String], account: &Account) -> io::Result<
     Ok(())
 }
 
-/// Gives away a directory that was just made, with all that is in it.
+/// Gives away a directory that was just made, with all that is in it, where only we can reach it.
 fn give_all(path: &Path, account: &Account) -> io::Result<()> {
     account.give(path)?;
     if path.symlink_metadata()?.is_dir() {

@@ -142,7 +142,21 @@ fn directories(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
             );
         }
     }
+    // Linked away with what is above it, one would be replaced by itself.
+    let lies_below = |path: &str, other: &str| {
+        path.strip_prefix(other).is_some_and(|rest| !other.is_empty() && rest.starts_with('/'))
+    };
     for (key, paths) in [("shared", &build.shared), ("cache", &build.cache)] {
+        for (index, path) in paths.iter().enumerate() {
+            let others = build.shared.iter().chain(build.cache.iter().filter(|_| key == "shared"));
+            for other in others.filter(|other| lies_below(path, other)) {
+                let span = scene.span(&["build", key, &index.to_string()]);
+                let message = format!("{path:?} lies in {other:?}, which is kept as a whole");
+                diags.push(
+                    Diag::error("conflict", span, message).help("leave it out, or name what is beside it"),
+                );
+            }
+        }
         for (index, path) in paths.iter().enumerate().filter(|(_, path)| path.is_empty()) {
             let span = scene.span(&["build", key, &index.to_string()]);
             let message =
