@@ -50,7 +50,7 @@ struct Shown {
 }
 
 /// What changes when a file does.
-type Stamp = (u64, u64, Option<SystemTime>);
+type Stamp = (u64, u64, Option<SystemTime>, (i64, i64));
 
 impl Certificates {
     pub(super) fn none() -> Self {
@@ -168,7 +168,8 @@ impl Shown {
 fn stamp(files: &Tls) -> [Option<Stamp>; 2] {
     [&files.certificate, &files.key].map(|path| {
         let seen = std::fs::metadata(path).ok()?;
-        Some((seen.ino(), seen.len(), seen.modified().ok()))
+        // The last two tell of a mode or an owner that was put right.
+        Some((seen.ino(), seen.len(), seen.modified().ok(), (seen.ctime(), seen.ctime_nsec())))
     })
 }
 

@@ -67,8 +67,9 @@ fn a_certificate_that_cannot_be_used_stops_a_deploy_before_anything_changes() {
         sandbox.status()["problems"][0].as_str().map(str::to_owned)
     });
     assert!(problem.contains("a.key holds no private key in PEM form"), "{problem}");
-    sandbox.fail(&["restart"], 1);
-    assert_eq!(sandbox.release(), "r3");
+    sandbox.change();
+    sandbox.fail(&["deploy"], 1);
+    sandbox.succeed(&["restart"]);
     sandbox.down();
 }
 

@@ -30,7 +30,7 @@ impl Host {
         look_at_memory(&plan.spec, &mut wrong);
         look_at_limits(&plan.spec, &limits::capabilities(), &mut wrong);
         look_at_accounts(&plan.spec, &mut wrong);
-        let lapsed = look_at_certificates(&plan.spec, &mut wrong);
+        let lapsed = look_at_certificates(plan, &mut wrong);
         self.look_at_ports(&plan.spec, &mut wrong).await;
         programs::look_at_servers(&plan.spec, &self.layout, &mut wrong).await?;
         programs::look_at_commands(plan, &mut wrong);
@@ -249,12 +249,13 @@ fn look_at_accounts(spec: &Spec, wrong: &mut Vec<(String, String)>) {
     }
 }
 
-/// One that cannot be used stops the deploy. One that is out of date does not: what runs shows it already,
-/// and the deploy may be what mends that.
-fn look_at_certificates(spec: &Spec, wrong: &mut Vec<(String, String)>) -> Vec<String> {
+/// One that cannot be used stops a deploy; what only changes how the active release runs goes on with what
+/// the proxy has read before. One that is out of date stops nothing: what runs shows it already.
+fn look_at_certificates(plan: &Plan, wrong: &mut Vec<(String, String)>) -> Vec<String> {
     let mut lapsed = Vec::new();
-    for tls in &spec.listen.tls {
+    for tls in &plan.spec.listen.tls {
         match certificate::read(tls) {
+            Err(why) if plan.request != Request::Deploy => lapsed.push(why),
             Err(why) => wrong.push((why, "mend the file, or correct [listen] tls".to_owned())),
             Ok(pair) => lapsed.extend(match certificate::lapse(&pair, UnixTime::now()) {
                 Some(Lapse::Expired(day)) => Some(format!("{} expired on {day}", tls.certificate)),

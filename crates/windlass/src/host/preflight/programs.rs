@@ -1,5 +1,7 @@
 //! Whether the programs are there.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use windlass_core::journal::Fault;
 use windlass_core::plan::{Action, Plan, Request};
 use windlass_core::spec::{Command, Part, Source, Spec};
@@ -51,6 +53,9 @@ fn looked_for(command: &Command) -> Option<&str> {
     }
 }
 
+/// How often a server was asked about its options.
+static TRIALS: AtomicU64 = AtomicU64::new(0);
+
 /// The servers of private resources, and whether they take their options.
 pub(super) async fn look_at_servers(
     spec: &Spec,
@@ -61,7 +66,9 @@ pub(super) async fn look_at_servers(
         let Source::Private { version, .. } = &private.source else { continue };
         let (engine, version) = (private.engine, *version);
         let (spec, directory) = (private.clone(), layout.resource(name));
-        let scratch = layout.state().join(format!("options-{name}"));
+        // Two deploys may look at the same time: neither has the lock yet.
+        let number = TRIALS.fetch_add(1, Ordering::Relaxed);
+        let scratch = layout.state().join(format!("options-{name}-{number}"));
         let look = move || {
             resource::locate(engine, version)?;
             resource::try_options(&spec, &directory, &scratch)
