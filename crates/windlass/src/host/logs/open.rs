@@ -1,5 +1,6 @@
 //! The logs that a person asked for.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use windlass_core::manifest::nearest;
@@ -39,6 +40,8 @@ struct Followed {
     name: String,
     /// Whether logs of further releases belong to it.
     grows: bool,
+    /// The logs that were taken up, ended ones among them.
+    known: BTreeSet<String>,
     files: Vec<(String, Follow)>,
 }
 
@@ -52,12 +55,15 @@ impl Logs {
     pub(in crate::host) fn news(&mut self, host: &Host) -> Vec<(String, String)> {
         let masks = host.masks();
         let labels = labels(&host.layout);
+        let live = retire::written_to(&host.layout);
         let mut news = Vec::new();
         for followed in &mut self.followed {
             followed.take_up(&host.layout, &labels);
             for (_, follow) in &mut followed.files {
                 follow.lines(|line| news.push((followed.name.clone(), masked(&masks, line))));
             }
+            // What had ended before it was read says no more.
+            followed.files.retain(|(label, _)| !followed.grows || live.contains(label));
         }
         news
     }
@@ -67,7 +73,8 @@ impl Followed {
     /// From the end of what is written to now.
     fn new(layout: &Layout, source: &Source, grows: bool) -> Self {
         let files = source.labels.iter().map(|label| (label.clone(), Follow::from_end(&layout.log(label))));
-        Self { name: source.name.clone(), grows, files: files.collect() }
+        let known = source.labels.iter().cloned().collect();
+        Self { name: source.name.clone(), grows, known, files: files.collect() }
     }
 
     /// Takes up the logs of releases that began since, from their beginning.
@@ -76,7 +83,7 @@ impl Followed {
             return;
         }
         for label in find::of_service(labels, &self.name) {
-            if !self.files.iter().any(|(known, _)| *known == label) {
+            if self.known.insert(label.clone()) {
                 let follow = Follow::from_start(&layout.log(&label));
                 self.files.push((label, follow));
             }
@@ -151,10 +158,12 @@ impl Host {
     /// of those of earlier releases.
     fn past_of(&self, source: &Source, window: Window) -> Vec<Dated> {
         let live = retire::written_to(&self.layout);
+        let most = window.lines.unwrap_or(past::MOST);
         let mut all: Vec<Dated> = Vec::new();
         for label in source.labels.iter().rev() {
-            let enough = window.lines.is_some_and(|lines| all.len() >= lines);
-            if !enough || live.contains(label) {
+            let lines = if live.contains(label) { most } else { most.saturating_sub(all.len()) };
+            if lines > 0 {
+                let window = Window { lines: Some(lines), ..window };
                 let mut older = past::lines(&self.layout.log(label), window);
                 older.append(&mut all);
                 all = older;

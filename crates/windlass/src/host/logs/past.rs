@@ -15,7 +15,7 @@ use crate::runtime::process::log;
 const LARGEST: u64 = 64 << 20;
 
 /// How many lines are handed on where nobody says how many.
-const MOST: usize = 100_000;
+pub(super) const MOST: usize = 100_000;
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Copy, Default)]
