@@ -2,7 +2,7 @@
 
 use super::StepState;
 use crate::plan::{Action, Compensation, Plan, Step};
-use crate::spec::{Command, Template, Undo};
+use crate::spec::{Command, Undo};
 
 /// What stays of a step in this state, although the run went back.
 pub(super) fn stays(plan: &Plan, step: &Step, state: &StepState) -> Option<String> {
@@ -17,27 +17,20 @@ pub(super) fn stays(plan: &Plan, step: &Step, state: &StepState) -> Option<Strin
             let Some(Undo::Command(undo)) = plan.spec.jobs.get(job).map(|job| &job.undo) else { return None };
             Some(format!(
                 "the job {job} ended half-way and was not undone, because its undo runs only after a job that \
-                 completed; if it left something behind: {}",
-                by_hand(plan, undo)
+                 completed; look whether it left something behind before you run that by hand, from the source of \
+                 {}, whose files are gone here: {}",
+                plan.release,
+                shown(undo)
             ))
         }
         _ => None,
     }
 }
 
-/// How a person runs a job's command, now that the release that brought it is gone.
-fn by_hand(plan: &Plan, command: &Command) -> String {
-    let (line, has_references) = match command {
-        Command::Argv(words) => {
-            let has_references = words.iter().flat_map(Template::references).next().is_some();
-            (command.to_string(), has_references)
-        }
-        Command::Shell(line) => (format!("sh -c '{}'", line.replace('\'', r"'\''")), false),
-    };
-    let filled = if has_references { ", with what stands in braces filled in" } else { "" };
-    match plan.previous {
-        Some(previous) => format!("windlass run -- {line} ({previous} runs it{filled})"),
-        // Nothing is deployed that could run it.
-        None => format!("run its undo by hand{filled}: {line}"),
+/// A job's command, for a person who has to run it.
+fn shown(command: &Command) -> String {
+    match command {
+        Command::Argv(_) => command.to_string(),
+        Command::Shell(line) => format!("sh -c '{}'", line.replace('\'', r"'\''")),
     }
 }
