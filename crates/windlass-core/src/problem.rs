@@ -11,7 +11,13 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
     let mut problems = Vec::new();
     let wanted = status.services.iter().chain(&status.resources).filter(|service| service.wanted > 0);
     for service in wanted {
-        problems.extend(service.instances.iter().filter_map(|instance| of_copy(service, instance, spec)));
+        // A run stops copies before it is done: singletons, say, which hand over.
+        let is_of_the_run = |instance: &&InstanceStatus| {
+            let stopped = instance.status.state == ProcessState::Ended(End::Stopped);
+            stopped && status.run.as_ref().is_some_and(|run| run.locked)
+        };
+        let others = service.instances.iter().filter(|instance| !is_of_the_run(instance));
+        problems.extend(others.filter_map(|instance| of_copy(service, instance, spec)));
     }
     let Some(_) = &status.release else {
         problems.extend(of_run(status));

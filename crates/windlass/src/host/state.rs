@@ -1,7 +1,7 @@
 //! What the host side holds in memory. All of it can be found again on disk.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -48,6 +48,8 @@ pub struct Host {
     redactors: RefCell<HashMap<ReleaseId, Rc<Redactor>>>,
     /// How many runs of a cron job were begun since the host side was.
     pub(super) cron_starts: RefCell<HashMap<Name, u64>>,
+    /// Copies that are being restarted because they are not alive: nobody else need bring them back.
+    pub(super) restarting: RefCell<BTreeSet<InstanceId>>,
     /// Held by whoever starts something that runs once, until it can be seen and ended by others.
     pub(super) starting: RwLock<()>,
     /// Whether the host side is about to end.
@@ -113,6 +115,7 @@ impl Host {
             prepared: RefCell::default(),
             redactors: RefCell::default(),
             cron_starts: RefCell::default(),
+            restarting: RefCell::default(),
             starting: RwLock::default(),
             ending: Cell::new(false),
             ended: Notify::new(),

@@ -77,6 +77,7 @@ impl Host {
             .filter(|id| !current.contains(&id))
             .filter_map(|id| {
                 let stage = run.as_ref().and_then(|(run, standing)| Stage::of(&run.row.plan, standing, &id));
+                let stage = stage.filter(|stage| *stage != Stage::Leaving);
                 let stage = stage.or_else(|| self.lives(&id).then_some(Stage::Leaving))?;
                 let mut instance = self.instance_status(&id, report, processes);
                 instance.ready &= stage != Stage::Starting;
@@ -167,7 +168,8 @@ fn look(
         _ => None,
     };
     let usage = pid.map(|pid| processes.of(pid)).unwrap_or_default();
-    let again = status.restarts > 0;
+    // Of one that has ended for good the last end led to no restart.
+    let again = status.restarts > 0 && !matches!(status.state, ProcessState::Ended(_));
     InstanceStatus {
         id,
         ready: matches!(status.state, ProcessState::Running { .. }),

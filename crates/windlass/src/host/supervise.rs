@@ -79,6 +79,9 @@ impl Host {
             if self.holder().is_some() {
                 return; // A run has begun meanwhile; what runs is its business now.
             }
+            if self.restarting.borrow().contains(id) {
+                continue;
+            }
             let directory = self.layout.instance(id);
             let seen = process::observe(&directory);
             if let Some(seen) = &seen {
@@ -190,8 +193,10 @@ impl Host {
                     self.tell_of_unhealthy(&active, id, reason.clone());
                 }
                 let stop = &identity.service.stop;
+                self.restarting.borrow_mut().insert(id.clone());
                 let _ = process::stop(&self.layout.instance(id), &stop.signal, stop.grace).await;
                 self.bring_back(id, &format!("liveness: {reason}")).await;
+                self.restarting.borrow_mut().remove(id);
                 monitor = Monitor::new(check.clone(), age());
             }
         }

@@ -13,6 +13,15 @@ fn a_service_that_may_end_and_ended_well_holds_nobody_up() {
                 restart = { when = \"on-failure\" }\n";
     let manifest = Manifest { more: more.into(), deploy: "bake = \"1s\"".into(), ..Manifest::small() };
     let sandbox = deployed(&manifest);
+    // One that ends between the plan and the lock has the deploy planned again, as another release.
+    let ended = || {
+        let prepare =
+            sandbox.status()["services"].as_array().unwrap().iter().find(|s| s["name"] == "prepare").cloned();
+        prepare
+            .is_some_and(|prepare| !prepare["instances"][0]["status"]["state"]["ended"].is_null())
+            .then_some(())
+    };
+    until("it to end", ended);
     sandbox.change();
     sandbox.succeed(&["deploy"]);
     assert_eq!(sandbox.answering(), "r2");
