@@ -76,6 +76,21 @@ fn a_compose_file_is_imported_beside_itself() {
 }
 
 #[test]
+fn tools_of_node_beside_containers_are_no_reason_to_begin_again() {
+    let files =
+        [("compose.yaml", "services: {web: {command: ./web}}\n"), ("Dockerfile", "FROM x\nCMD [\"/web\"]\n")];
+    for (name, text) in files {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(name), text).unwrap();
+        std::fs::write(directory.path().join("package.json"), "{\"devDependencies\": {\"prettier\": \"3\"}}")
+            .unwrap();
+        let proposal = propose(directory.path()).unwrap();
+        assert!(proposal.text.contains("[services."), "{}", proposal.text);
+        assert!(!proposal.notes.iter().any(|note| note.contains("package.json")), "{:?}", proposal.notes);
+    }
+}
+
+#[test]
 fn a_file_that_cannot_be_imported_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let import = |file: &str| {

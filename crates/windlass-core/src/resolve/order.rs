@@ -1,64 +1,117 @@
 //! The order in which services can be started: whatever one needs stands before it.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
+use std::collections::{HashSet, VecDeque};
+use std::hash::Hash;
 
 use indexmap::IndexMap;
 
 use crate::name::Name;
 
+/// More cycles than these nobody reads.
+const MOST_TOLD: usize = 10;
+
 /// The names of `needs` in such an order, otherwise in their own; `None` where some need each other.
 pub(super) fn sorted(needs: &IndexMap<Name, Vec<Name>>) -> Option<Vec<Name>> {
-    let mut done: Vec<Name> = Vec::with_capacity(needs.len());
-    for start in needs.keys() {
-        // A stack of its own, because a manifest may be deep enough to exhaust the thread's.
-        let mut trail: Vec<(&Name, usize)> = vec![(start, 0)];
-        while let Some((name, next)) = trail.pop() {
-            if done.contains(name) {
-                continue;
-            }
-            let Some(need) = needs.get(name).and_then(|needs| needs.get(next)) else {
-                done.push(name.clone());
-                continue;
-            };
-            trail.push((name, next + 1));
-            if trail.iter().any(|(seen, _)| *seen == need) {
-                return None;
-            }
-            if needs.contains_key(need) && !done.contains(need) {
-                trail.push((need, 0));
-            }
-        }
+    let needs_of = places(needs);
+    let order = ended(&needs_of);
+    let mut turn = vec![0; order.len()];
+    for (at, place) in order.iter().enumerate() {
+        turn[*place] = at;
     }
-    Some(done)
+    let too_late = |(from, own): (usize, &Vec<usize>)| own.iter().any(|to| turn[*to] >= turn[from]);
+    if needs_of.iter().enumerate().any(too_late) {
+        return None;
+    }
+    Some(order.into_iter().filter_map(|at| Some(needs.get_index(at)?.0.clone())).collect())
 }
 
 /// The cycles of `needs`: every need that is part of one is part of one of these, the shortest there
-/// is for it. All that there are could be more than anybody can read. Each is named once, from the
-/// first of it back to that one.
-pub(super) fn cycles<'a>(needs: &IndexMap<&'a str, Vec<&'a str>>) -> Vec<Vec<&'a str>> {
-    let needed = |at: usize| {
-        let names = needs.get_index(at).into_iter().flat_map(|(_, names)| names);
-        names.filter_map(|name| needs.get_index_of(name)).collect::<Vec<usize>>()
-    };
-    let needs_of: Vec<Vec<usize>> = (0..needs.len()).map(needed).collect();
+/// is for it. All that there are could be more than anybody can read: the last of ten tells how many
+/// needs are left. Each is named once, from the first of it back to that one.
+pub(super) fn cycles<'a>(needs: &IndexMap<&'a str, Vec<&'a str>>) -> Vec<Vec<Cow<'a, str>>> {
+    let needs_of = places(needs);
+    let group = groups(&needs_of);
+    let mut covered: HashSet<(usize, usize)> = HashSet::new();
     let mut told: Vec<Vec<usize>> = vec![];
-    for (from, own) in needs_of.iter().enumerate() {
-        for to in own {
-            if told.iter().any(|cycle| cycle.windows(2).any(|need| need == [from, *to])) {
-                continue;
-            }
-            if let Some(way) = shortest(&needs_of, *to, from) {
-                told.push(closed(way));
-            }
+    let mut left = 0_usize;
+    // A need is part of a cycle exactly where both ends need each other, in however many steps.
+    let every = needs_of.iter().enumerate().flat_map(|(from, own)| own.iter().map(move |to| (from, *to)));
+    for (from, to) in every.filter(|(from, to)| group[*from] == group[*to]) {
+        if covered.contains(&(from, to)) {
+            continue;
+        }
+        if told.len() == MOST_TOLD {
+            left += 1;
+        } else if let Some(cycle) = shortest(&needs_of, &group, to, from).map(closed) {
+            covered.extend(cycle.windows(2).map(|need| (need[0], need[1])));
+            told.push(cycle);
         }
     }
     told.sort_by_key(|cycle| cycle.first().copied());
-    let name = |at: usize| needs.get_index(at).map(|(name, _)| *name);
-    told.into_iter().map(|cycle| cycle.into_iter().filter_map(name).collect()).collect()
+    let name = |at: usize| needs.get_index(at).map(|(name, _)| Cow::Borrowed(*name));
+    let mut told: Vec<Vec<Cow<'a, str>>> =
+        told.into_iter().map(|cycle| cycle.into_iter().filter_map(name).collect()).collect();
+    if let Some(end) = told.last_mut().and_then(|cycle| cycle.last_mut()).filter(|_| left > 0) {
+        let needs = if left == 1 { "need" } else { "needs" };
+        end.to_mut().push_str(&format!(", and {left} more {needs} in cycles"));
+    }
+    told
 }
 
-/// The shortest way from `from` to `to`, both with it.
-fn shortest(needs: &[Vec<usize>], from: usize, to: usize) -> Option<Vec<usize>> {
+/// `needs` as places in it, without those that are not there.
+fn places<K: Hash + Eq>(needs: &IndexMap<K, Vec<K>>) -> Vec<Vec<usize>> {
+    needs.values().map(|own| own.iter().filter_map(|name| needs.get_index_of(name)).collect()).collect()
+}
+
+/// All places, each as soon as whatever it needs has been named, as far as no cycle is in the way.
+fn ended(needs: &[Vec<usize>]) -> Vec<usize> {
+    let mut seen = vec![false; needs.len()];
+    let mut order = Vec::with_capacity(needs.len());
+    for start in 0..needs.len() {
+        if std::mem::replace(&mut seen[start], true) {
+            continue;
+        }
+        // A stack of its own, because a manifest may be deep enough to exhaust the thread's.
+        let mut trail = vec![(start, 0)];
+        while let Some((at, next)) = trail.pop() {
+            let Some(need) = needs[at].get(next) else {
+                order.push(at);
+                continue;
+            };
+            trail.push((at, next + 1));
+            if !std::mem::replace(&mut seen[*need], true) {
+                trail.push((*need, 0));
+            }
+        }
+    }
+    order
+}
+
+/// For each place a number that it has in common with those that it needs and that need it, in
+/// however many steps (Kosaraju's two walks).
+fn groups(needs: &[Vec<usize>]) -> Vec<Option<usize>> {
+    let mut needed_by: Vec<Vec<usize>> = vec![vec![]; needs.len()];
+    for (from, own) in needs.iter().enumerate() {
+        for to in own {
+            needed_by[*to].push(from);
+        }
+    }
+    let mut group = vec![None; needs.len()];
+    for start in ended(needs).into_iter().rev() {
+        let mut waiting = vec![start];
+        while let Some(at) = waiting.pop() {
+            if group[at].is_none() {
+                group[at] = Some(start);
+                waiting.extend(needed_by[at].iter().filter(|next| group[**next].is_none()));
+            }
+        }
+    }
+    group
+}
+
+/// The shortest way from `from` to `to`, both with it, within their group.
+fn shortest(needs: &[Vec<usize>], group: &[Option<usize>], from: usize, to: usize) -> Option<Vec<usize>> {
     let mut came_from: Vec<Option<usize>> = vec![None; needs.len()];
     let mut queue = VecDeque::from([from]);
     while let Some(at) = queue.pop_front() {
@@ -71,7 +124,7 @@ fn shortest(needs: &[Vec<usize>], from: usize, to: usize) -> Option<Vec<usize>> 
             return Some(way);
         }
         for next in &needs[at] {
-            if *next != from && came_from[*next].is_none() {
+            if group[*next] == group[from] && *next != from && came_from[*next].is_none() {
                 came_from[*next] = Some(at);
                 queue.push_back(*next);
             }
@@ -132,11 +185,25 @@ mod tests {
     }
 
     #[test]
-    fn many_that_all_need_each_other_are_told_of_in_bounded_time() {
-        let names: Vec<String> = (0..40).map(|at| format!("s{at}")).collect();
+    fn of_many_cycles_ten_are_told_and_the_rest_counted() {
+        let names: Vec<String> = (0..300).map(|at| format!("s{at}")).collect();
         let all: Vec<&str> = names.iter().map(String::as_str).collect();
-        let needs = all.iter().map(|name| (*name, all.clone())).collect();
-        // Each pair, and each with itself.
-        assert_eq!(cycles(&needs).len(), 40 * 39 / 2 + 40);
+        let told = cycles(&all.iter().map(|name| (*name, all.clone())).collect());
+        assert_eq!(told.len(), MOST_TOLD);
+        assert_eq!(told[0].join(" -> "), "s0 -> s0");
+        // One with itself, nine there and back.
+        let left = 300 * 300 - 1 - 2 * 9;
+        assert_eq!(told[9].join(" -> "), format!("s0 -> s9 -> s0, and {left} more needs in cycles"));
+    }
+
+    #[test]
+    fn needs_that_lead_into_a_cycle_or_out_of_it_are_no_part_of_it() {
+        let names: Vec<String> = (0..300).map(|at| format!("s{at}")).collect();
+        let all: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut needs: IndexMap<&str, Vec<&str>> =
+            all.iter().enumerate().map(|(at, name)| (*name, all[..at].to_vec())).collect();
+        assert_eq!(cycles(&needs), Vec::<Vec<&str>>::new());
+        needs[1].push("s2");
+        assert_eq!(cycles(&needs), [["s1", "s2", "s1"]]);
     }
 }

@@ -16,6 +16,9 @@ pub struct Misfit {
     pub help: String,
 }
 
+/// Of the items of a list more are not told of, only counted: each would show the whole list.
+const MOST_OF_A_LIST: usize = 3;
+
 /// A value as messages call it.
 #[derive(Clone, Copy)]
 struct Shown<'a> {
@@ -69,7 +72,8 @@ impl Declared {
         self.misfits(value).into_iter().next().map_or(Ok(()), Err)
     }
 
-    /// All that is wrong with `value`, each of which shows it unless it is a secret.
+    /// All that is wrong with `value`, each of which shows it unless it is a secret; of the items of a
+    /// list the first few.
     #[must_use]
     pub fn misfits(&self, value: &Secret) -> Vec<Misfit> {
         let value = value.expose();
@@ -83,17 +87,31 @@ impl Declared {
             return self.of_one(shown);
         }
         let items: Vec<&str> = self.bounds.items(value).collect();
-        let mut found: Vec<Misfit> = self.bounds.length(shown, items.len(), "items").into_iter().collect();
-        for (at, item) in items.into_iter().enumerate() {
+        let mut found = vec![];
+        let mut more = 0_usize;
+        for (at, item) in items.iter().enumerate() {
             let shown = Shown { value: item, secret: self.secret, item: Some(at + 1) };
-            if item.is_empty() {
-                let help = format!("write something between the two {:?}", self.bounds.separator);
-                found.push(Misfit { message: format!("item {} is empty", at + 1), help });
+            let wrong = self.of_item(shown, at + 1);
+            if found.len() < MOST_OF_A_LIST {
+                found.extend(wrong);
             } else {
-                found.extend(self.bounds.words(shown));
+                more += usize::from(!wrong.is_empty());
             }
         }
-        found
+        found.truncate(MOST_OF_A_LIST);
+        if let Some(last) = found.last_mut().filter(|_| more > 0) {
+            let items = if more == 1 { "item" } else { "items" };
+            last.message.push_str(&format!(", and {more} more {items}"));
+        }
+        self.bounds.length(shown, items.len(), "items").into_iter().chain(found).collect()
+    }
+
+    fn of_item(&self, shown: Shown<'_>, number: usize) -> Vec<Misfit> {
+        if !shown.value.is_empty() {
+            return self.bounds.words(shown);
+        }
+        let help = format!("write something between the two {:?}", self.bounds.separator);
+        vec![Misfit { message: format!("item {number} is empty"), help }]
     }
 
     fn of_empty(&self) -> Vec<Misfit> {

@@ -149,6 +149,22 @@ fn lists_are_checked_item_by_item() {
 }
 
 #[test]
+fn of_many_bad_items_three_are_told_and_the_rest_counted() {
+    let list = bounded(Kind::List, |bounds| bounds.values = vec!["a".into(), "b".into()]);
+    let told = |value: String| -> Vec<String> {
+        list.misfits(&Secret::new(value)).into_iter().map(|misfit| misfit.message).collect()
+    };
+    let wrong = |item: &str| format!("{item:?} is not one of its values");
+    assert_eq!(told("x,a,y,z".into()), ["x", "y", "z"].map(wrong));
+    assert_eq!(
+        told("x,,y,a,z".into()),
+        [wrong("x"), "item 2 is empty".into(), wrong("y") + ", and 1 more item"]
+    );
+    let many = told(vec!["x"; 4000].join(","));
+    assert_eq!(many, [wrong("x"), wrong("x"), wrong("x") + ", and 3997 more items"]);
+}
+
+#[test]
 fn what_is_empty_counts_as_missing_where_it_must_be_there() {
     let optional = Declared { required: false, kind: Kind::Integer, ..Declared::default() };
     assert_eq!(said(&optional, ""), "good");

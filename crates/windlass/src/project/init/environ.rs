@@ -25,24 +25,24 @@ enum Absent {
 /// Declares what `source` reads as settings.
 pub(super) fn declare(sketch: &mut Sketch, source: &str) {
     let mut needed = Vec::new();
-    for (name, absent) in reads(source) {
+    for Read { name, absent, plain } in reads(source) {
         if sketch.sets(&name) {
             continue;
         }
-        let secret = sounds_secret(&name);
+        let open = plain || is_harmless(&name);
         match absent {
             Absent::Fails => {
-                sketch.setting(&name, if secret { "{ secret = true }" } else { "{ required = true }" });
+                sketch.setting(&name, if open { "{ required = true }" } else { "{ secret = true }" });
                 needed.push(name);
             }
-            Absent::Nothing if secret => sketch.setting(&name, "{ secret = true, required = false }"),
-            Absent::Nothing => sketch.setting(&name, "{ required = false }"),
-            // The source has it, for all to read, already; no manifest should have it as well.
-            Absent::Default(_) if secret => {
-                sketch.suggest_setting(&name, "{ secret = true }".to_owned());
-            }
-            Absent::Default(value) => {
+            Absent::Nothing if open => sketch.setting(&name, "{ required = false }"),
+            Absent::Nothing => sketch.setting(&name, "{ secret = true, required = false }"),
+            Absent::Default(value) if open => {
                 sketch.suggest_setting(&name, draft::text(value.as_deref().unwrap_or("...")));
+            }
+            // The source has it, for all to read, already; no manifest should have it as well.
+            Absent::Default(_) => {
+                sketch.suggest_setting(&name, "{ secret = true, required = false }".to_owned());
             }
         }
     }
@@ -54,16 +54,29 @@ pub(super) fn declare(sketch: &mut Sketch, source: &str) {
     }
 }
 
-/// Whether a value of this name is better kept secret.
-fn sounds_secret(name: &str) -> bool {
-    ["SECRET", "PASSWORD", "PASSWD", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|word| name.contains(word))
-        || name.ends_with("_DSN")
+/// Whether everybody may read a value of this name. All others are declared as secrets: an address
+/// may have a password in it, and what nobody declared was not shown before either.
+fn is_harmless(name: &str) -> bool {
+    const WHOLE: [&str; 6] = ["DEBUG", "ENV", "ENVIRONMENT", "HOST", "LANGUAGE_CODE", "TIME_ZONE"];
+    const ENDS: [&str; 9] =
+        ["_DEBUG", "_ENV", "_ENVIRONMENT", "_HOST", "_HOSTS", "_NAME", "_PORT", "_REGION", "LOG_LEVEL"];
+    let grave = ["SECRET", "PASS", "TOKEN", "PRIVATE", "CREDENTIAL"].iter().any(|word| name.contains(word));
+    !grave && (WHOLE.contains(&name) || ENDS.iter().any(|end| name.ends_with(end)))
+}
+
+/// A variable that a module reads.
+#[derive(Debug)]
+struct Read {
+    name: String,
+    absent: Absent,
+    /// It is made a number, or yes or no, which is no secret.
+    plain: bool,
 }
 
 /// The variables that `source` reads, each once, in its order.
-fn reads(source: &str) -> Vec<(String, Absent)> {
+fn reads(source: &str) -> Vec<Read> {
     let code = Code::of(source);
-    let mut found: Vec<(String, Absent)> = Vec::new();
+    let mut found: Vec<Read> = Vec::new();
     for call in code.calls() {
         let usable = Format::EnvName.check(&call.name).is_ok()
             && !GIVEN.contains(&call.name.as_str())
@@ -71,10 +84,11 @@ fn reads(source: &str) -> Vec<(String, Absent)> {
         if !usable {
             continue;
         }
-        if let Some((_, absent)) = found.iter_mut().find(|(name, _)| *name == call.name) {
-            *absent = absent.clone().max(call.absent);
+        if let Some(known) = found.iter_mut().find(|known| known.name == call.name) {
+            known.absent = known.absent.clone().max(call.absent);
+            known.plain |= call.plain;
         } else if found.len() < MOST {
-            found.push((call.name, call.absent));
+            found.push(call);
         }
     }
     found
@@ -86,11 +100,6 @@ struct Code {
     /// Whether `env` and `config` are those of the known libraries.
     environ: bool,
     decouple: bool,
-}
-
-struct Call {
-    name: String,
-    absent: Absent,
 }
 
 /// How a variable can be read: what stands before its name, and what follows where it is not there.
@@ -110,21 +119,79 @@ impl Code {
         Self { text: stripped(source), environ, decouple: source.contains("decouple") }
     }
 
-    fn calls(&self) -> Vec<Call> {
+    fn calls(&self) -> Vec<Read> {
+        let scheme = self.scheme();
         let mut calls = Vec::new();
         for (at, _) in self.text.match_indices(['[', '(']) {
             let Some(way) = self.way(&self.text[..at]) else { continue };
             let Some((name, rest)) = literal(self.text[at + 1..].trim_start()) else { continue };
-            let absent = match (way, default(way, rest)) {
-                (_, Some(default)) => Absent::Default(default),
+            let Some(prefix) = self.prefix(at, way) else { continue };
+            let given = arguments(&rest[..end_of_call(rest)]);
+            let in_scheme = scheme.iter().find(|known| known.name == name).filter(|_| way == Way::Keyword);
+            let own = default(way, &given).map(|default| Absent::Default(plain_text(default)));
+            let absent = match own.or_else(|| in_scheme.map(|known| known.absent.clone())) {
+                Some(Absent::Default(default)) => Absent::Default(default),
                 // Django cannot be loaded with no key at all.
-                (Way::Get, None) if name != "SECRET_KEY" => Absent::Nothing,
+                _ if way == Way::Get && name != "SECRET_KEY" => Absent::Nothing,
                 _ if self.is_guarded(at, name) => Absent::Nothing,
                 _ => Absent::Fails,
             };
-            calls.push(Call { name: name.to_owned(), absent });
+            let plain = self.is_made_plain(at)
+                || in_scheme.is_some_and(|known| known.plain)
+                || given.iter().any(|given| PLAIN.contains(&given.strip_prefix("cast=").unwrap_or(given)));
+            calls.push(Read { name: format!("{prefix}{name}"), absent, plain });
         }
         calls
+    }
+
+    /// What `Env(DEBUG=(bool, False))` says of variables that are read later.
+    fn scheme(&self) -> Vec<Read> {
+        let mut scheme = vec![];
+        let starts = self.text.match_indices("Env(").filter(|_| self.environ);
+        for (at, word) in starts {
+            let rest = &self.text[at + word.len()..];
+            for (name, value) in arguments(&rest[..end_of_call(rest)]).into_iter().filter_map(keyword) {
+                let pair = value.strip_prefix('(').and_then(|value| value.strip_suffix(')')).map(arguments);
+                let pair = pair.unwrap_or_else(|| vec![value]);
+                let absent = pair.get(1).map_or(Absent::Fails, |value| Absent::Default(plain_text(value)));
+                let plain = pair.first().is_some_and(|kind| PLAIN.contains(kind));
+                scheme.push(Read { name: name.to_owned(), absent, plain });
+            }
+        }
+        scheme
+    }
+
+    /// Whether the call whose bracket is at `at` gives a number, or yes or no, or is handed to what
+    /// makes one of it.
+    fn is_made_plain(&self, at: usize) -> bool {
+        let ident = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+        let callee = self.text[..at].rsplit(|c| !ident(c)).next().unwrap_or_default();
+        let before = self.text[..at - callee.len()].trim_end();
+        let around = before.strip_suffix('(').and_then(|before| before.rsplit(|c| !ident(c)).next());
+        callee.strip_prefix("env.").into_iter().chain(around).any(|kind| PLAIN.contains(&kind))
+    }
+
+    /// What `with env.prefixed("APP_"):` around a call puts before its name; `None` where that is not
+    /// written out.
+    fn prefix(&self, at: usize, way: Way) -> Option<String> {
+        let mut prefix = String::new();
+        if way != Way::Keyword {
+            return Some(prefix);
+        }
+        let mut outer = usize::MAX;
+        for line in self.text[..at].split('\n').rev().filter(|line| !line.trim().is_empty()) {
+            let indent = line.len() - line.trim_start().len();
+            if indent >= outer {
+                continue;
+            }
+            outer = indent;
+            for (_, rest) in
+                line.rmatch_indices(".prefixed(").map(|(at, word)| line.split_at(at + word.len()))
+            {
+                prefix = format!("{}{prefix}", literal(rest.trim_start())?.0);
+            }
+        }
+        Some(prefix)
     }
 
     /// What the expression that ends `before` a bracket does.
@@ -157,18 +224,34 @@ impl Code {
         }
         let mut depth = 0_i32;
         let mut indented = false;
-        for line in self.text[..at].split('\n') {
+        let mut start = 0;
+        let mut end = 0;
+        for line in self.text.split('\n') {
             if depth <= 0 {
+                if end > at {
+                    break;
+                }
                 indented = line.starts_with([' ', '\t']);
                 depth = 0;
+                start = end;
             }
             for c in line.chars() {
                 depth += i32::from(matches!(c, '(' | '[' | '{')) - i32::from(matches!(c, ')' | ']' | '}'));
             }
+            end += line.len() + 1;
         }
-        indented
+        let statement = &self.text[start..end.min(self.text.len())];
+        let mut words = statement.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        indented || words.any(|word| matches!(word, "if" | "or" | "and" | "lambda"))
     }
 }
+
+/// Types whose values are no secrets.
+const PLAIN: [&str; 4] = ["bool", "int", "float", "log_level"];
+
+/// What can stand where others have the default: what the value is made.
+const CASTS: [&str; 10] =
+    ["str", "bool", "int", "float", "list", "tuple", "dict", "bytes", "Decimal", "Path"];
 
 /// Methods of `env` that read a variable as something.
 const KINDS: [&str; 18] = [
@@ -192,38 +275,67 @@ const KINDS: [&str; 18] = [
     "log_level",
 ];
 
-/// What stands in place of a variable that is not there, where something does; as written where it is
-/// plain. `rest` is what follows the name.
-fn default(way: Way, rest: &str) -> Option<Option<String>> {
-    let arguments = &rest[..end_of_call(rest)];
-    let value = match way {
-        Way::Index => return None,
-        Way::Get => arguments.trim_start().strip_prefix(',').filter(|value| !value.trim().is_empty())?,
-        Way::Keyword => arguments.split_once("default")?.1.trim_start().strip_prefix('=')?,
-    };
-    let value = value.trim();
-    if value.starts_with("None") {
-        // It goes without, and can.
-        return Some(None);
+/// What stands in place of a variable that is not there, where something does, as written. `given` is
+/// what follows the name. django-environ has the type before it, environs and decouple do not; of
+/// what may be either it is taken for a default: what is wrongly required stops a deploy.
+fn default<'a>(way: Way, given: &[&'a str]) -> Option<&'a str> {
+    if way == Way::Index {
+        return None;
     }
-    let plain = literal(value).map(|(text, _)| text).or_else(|| {
-        let word = value.split([',', ')']).next().unwrap_or_default().trim();
-        let number = !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || c == '.');
-        (number || matches!(word, "True" | "False")).then_some(word)
-    });
-    Some(plain.filter(|plain| !plain.is_empty()).map(str::to_owned))
+    let named = given.iter().copied().filter_map(keyword).find(|(name, _)| *name == "default");
+    let spread = || given.iter().copied().find(|given| given.starts_with('*'));
+    let mut placed = given.iter().copied().filter(|given| keyword(given).is_none());
+    named.map(|(_, value)| value).or_else(|| placed.find(|given| !CASTS.contains(given))).or_else(spread)
+}
+
+/// A default that is text, a number, or yes or no, as a setting has it.
+fn plain_text(value: &str) -> Option<String> {
+    let number = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let word = (number || matches!(value, "True" | "False")).then_some(value);
+    let text = literal(value).map(|(text, _)| text).or(word)?;
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+/// The arguments of a call, or what else commas part, without those within brackets and texts.
+fn arguments(text: &str) -> Vec<&str> {
+    let mut parts = vec![];
+    let (mut start, mut at, mut depth) = (0, 0, 0_i32);
+    while let Some(c) = text[at..].chars().next() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(text[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+        at += if matches!(c, '"' | '\'') { length_of_text(&text[at..], c) } else { c.len_utf8() };
+    }
+    parts.push(text[start..].trim());
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+/// The name and the value of `name=value`.
+fn keyword(argument: &str) -> Option<(&str, &str)> {
+    let (name, value) = argument.split_once('=')?;
+    let name = name.trim_end();
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+    (is_name && !value.starts_with('=')).then_some((name, value.trim_start()))
 }
 
 /// Where the arguments that `text` begins in end.
 fn end_of_call(text: &str) -> usize {
-    let mut depth = 0_i32;
-    for (at, c) in text.char_indices() {
+    let (mut at, mut depth) = (0, 0_i32);
+    while let Some(c) = text[at..].chars().next() {
         match c {
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' if depth == 0 => return at,
             ')' | ']' | '}' => depth -= 1,
             _ => {}
         }
+        at += if matches!(c, '"' | '\'') { length_of_text(&text[at..], c) } else { c.len_utf8() };
     }
     text.len()
 }
@@ -278,7 +390,7 @@ mod tests {
 
     /// `NAME!` cannot be done without, `NAME?` can, `NAME=default` has one.
     fn said(source: &str) -> String {
-        let word = |(name, absent): (String, Absent)| match absent {
+        let word = |Read { name, absent, .. }| match absent {
             Absent::Fails => format!("{name}!"),
             Absent::Nothing => format!("{name}?"),
             Absent::Default(value) => format!("{name}={}", value.unwrap_or_default()),
@@ -330,6 +442,81 @@ mod tests {
     }
 
     #[test]
+    fn a_default_is_seen_in_each_of_its_forms() {
+        let environ = "import environ\nenv = environ.Env(\n    DEBUG=(bool, False), N=int\n)\n";
+        assert_eq!(
+            said(&format!(
+                "{environ}DEBUG = env('DEBUG')\nN = env('N')\nX = env.bool('X', False)\nW = env.int('W', 4)\n\
+                 A = env.str('A', 'x, y')\nB = env('B', 'y')\nC = env('C', int)\nD = env('D', int, 3)\n\
+                 E = env.list('E', subcast=str, default=[')'])\nF = env('F', **more)"
+            )),
+            "DEBUG=False N! X=False W=4 A=x, y B=y C! D=3 E= F="
+        );
+        let decouple = "from decouple import config\n";
+        assert_eq!(
+            said(&format!("{decouple}DEBUG = config('DEBUG', False, cast=bool)\nA = config('A', cast=int)")),
+            "DEBUG=False A!"
+        );
+        assert_eq!(said("SECRET_KEY = os.environ.get('SECRET_KEY') or 'dev'"), "SECRET_KEY?");
+        assert_eq!(said("SECRET_KEY = os.environ.get(\n  'SECRET_KEY'\n)\nA = b or c"), "SECRET_KEY!");
+        assert_eq!(said("C = os.environ[\"C\"] if os.environ.get(\"C\") else \"c\""), "C?");
+        assert_eq!(said("A = os.environ.get('A') or os.environ['B']\nC = os.environ['C']"), "A? B? C!");
+        assert_eq!(said("A = os.getenv('A', default='x')"), "A=x");
+    }
+
+    #[test]
+    fn a_prefix_is_part_of_the_name() {
+        let source = "from environs import Env\nenv = Env()\nwith env.prefixed('APP_'):\n    H = env('HOST')\n\n    \
+                      with env.prefixed(\"DB_\"):\n        U = env(\n            'USER', 'x')\n    P = env.int('P')\n\
+                      Z = env('Z')\nwith env.prefixed(name):\n    Y = env('Y')\n";
+        assert_eq!(said(source), "APP_HOST? APP_DB_USER=x APP_P? Z!");
+    }
+
+    #[test]
+    fn all_is_secret_but_what_is_plainly_not() {
+        for name in [
+            "DATABASE_URL",
+            "MONGO_URI",
+            "STRIPE_KEY",
+            "DB_PASS",
+            "MYSQL_PWD",
+            "DSN",
+            "GOOGLE_CREDENTIALS",
+            "X",
+            "TOKEN_NAME",
+        ] {
+            assert!(!is_harmless(name), "{name}");
+        }
+        for name in
+            ["DEBUG", "ALLOWED_HOSTS", "DB_HOST", "SMTP_PORT", "DJANGO_LOG_LEVEL", "APP_ENV", "DB_NAME"]
+        {
+            assert!(is_harmless(name), "{name}");
+        }
+        let plain = |source: &str| {
+            let found = reads(&format!(
+                "import environ, decouple\nenv = environ.Env(S=(bool, True), T=str)\n{source}"
+            ));
+            found.into_iter().filter(|read| read.plain).map(|read| read.name).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            plain(
+                "A = env.bool('A')\nB = env('B', cast=int)\nC = int(os.environ['C'])\nD = env('D', float)\n\
+                 S = env('S')\nT = env('T')\nU = env.url('U')\nV = print(os.environ['V'])\nW = config('W', cast=str)"
+            ),
+            "A B C D S"
+        );
+        let mut sketch = Sketch::new("test");
+        declare(
+            &mut sketch,
+            "A_URL = os.environ['A_URL']\nB_KEY = os.getenv('B_KEY')\nC = int(os.environ['C'])\n",
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let text = sketch.finish(&super::super::Files::of(directory.path()).unwrap()).text;
+        let settings = "\nA_URL = { secret = true }\nB_KEY = { secret = true, required = false }\nC = { required = true }\n";
+        assert!(text.contains(settings), "{text}");
+    }
+
+    #[test]
     fn what_is_no_code_and_what_is_given_is_left_out() {
         assert_eq!(said("# os.environ['A']\n\"\"\"os.environ['B']\"\"\"\nC = '#' + os.environ['C']"), "C!");
         assert_eq!(said("P = os.environ['PORT']\nW = os.environ['WINDLASS_APP']\nX = os.environ['a b']"), "");
@@ -342,6 +529,11 @@ mod tests {
             "\"\\",
             "config('A', default",
             "os.getenv('A',",
+            "env('A', é=')",
+            "with env.prefixed('é",
+            "environ.Env(A=(",
+            "environ.Env(A=(é, \"",
+            "é(os.environ['A']) if é",
         ] {
             let _any = reads(&format!("import environ, decouple\n{text}"));
         }

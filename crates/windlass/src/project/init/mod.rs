@@ -55,8 +55,11 @@ pub fn propose(directory: &Path) -> io::Result<Proposal> {
         }
         return Ok(sketch.finish(&files));
     }
-    let mut proposal = of_compose(&files)
-        .unwrap_or_else(|| docker::sketch(&files).unwrap_or_else(|| empty(&files)).finish(&files));
+    let containers = of_compose(&files).or_else(|| Some(docker::sketch(&files)?.finish(&files)));
+    if let Some(proposal) = containers {
+        return Ok(proposal);
+    }
+    let mut proposal = empty(&files).finish(&files);
     // Another kind of project may well have one for its tools; here nothing else was recognised.
     proposal.notes.extend(node::why_not(&files));
     Ok(proposal)
