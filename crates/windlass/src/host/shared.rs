@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags, openat2, renameat_with};
 use rustix::io::Errno;
 use windlass_core::journal::Fault;
 use windlass_core::plan::Plan;
@@ -19,8 +19,8 @@ use crate::account::Account;
 use crate::layout;
 use crate::project::source;
 
-/// Where a shared directory is made, below what is shared.
-const NEW: &str = ".new";
+/// How the name begins of the place where a shared directory is made.
+const NEW: &str = ".windlass-new-";
 
 /// The account that the services run as, where it is another than ours, and one for all that name one:
 /// what they share is theirs to write to.
@@ -51,7 +51,7 @@ pub(super) fn link(
     let link = tree.join(directory);
     let missing = !target.exists();
     if missing {
-        make(shared, &target, &link, account)?;
+        make(tree, &target, &link, account)?;
     }
     if link.is_symlink() {
         std::fs::remove_file(&link)?;
@@ -64,9 +64,13 @@ pub(super) fn link(
     Ok(missing)
 }
 
-/// Makes a shared directory: beside its place, where nobody else can reach it, until it is whole.
-fn make(shared: &Path, target: &Path, link: &Path, account: Option<&Account>) -> io::Result<()> {
-    let place = shared.join(NEW);
+/// Makes a shared directory: beside its place, where nobody else can reach it, until it is whole. Another
+/// run may do so for its own tree at the same time, as builds need no lock: the first one counts.
+fn make(tree: &Path, target: &Path, link: &Path, account: Option<&Account>) -> io::Result<()> {
+    let beside = target.parent().unwrap_or(target);
+    layout::make_dir(beside, 0o755)?;
+    let own = tree.file_name().unwrap_or_default().to_string_lossy();
+    let place = beside.join(format!("{NEW}{own}"));
     remove_tree(&place)?;
     layout::make_dir(&place, 0o700)?;
     let new = place.join("directory");
@@ -79,11 +83,16 @@ fn make(shared: &Path, target: &Path, link: &Path, account: Option<&Account>) ->
         give_all(&new, account)?;
     }
     durable::sync_all(&new)?;
-    if let Some(parent) = target.parent() {
-        layout::make_dir(parent, 0o755)?;
+    let placed = match renameat_with(CWD, &new, CWD, target, RenameFlags::NOREPLACE) {
+        // Not every file system knows how not to replace; none replaces a directory that has something in it.
+        Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::rename(&new, target),
+        placed => placed,
+    };
+    remove_tree(&place)?;
+    match placed {
+        Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(()),
+        placed => Ok(placed?),
     }
-    std::fs::rename(&new, target)?;
-    remove_tree(&place)
 }
 
 /// Gives shared directories that are still root's to the account: they were made before a manifest named
