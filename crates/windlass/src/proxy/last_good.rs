@@ -4,12 +4,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_rustls::rustls::sign::CertifiedKey;
 use windlass_core::spec::Tls;
 
 use crate::certificate::{self, Texts};
 use crate::layout;
+
+/// How long what no table names is kept.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// A directory with one file for each certificate: its chain, then its key.
 pub(super) struct LastGood {
@@ -38,11 +42,14 @@ impl LastGood {
         certificate::read(&Tls { certificate: path.clone(), key: path }).ok()
     }
 
-    /// Removes what was kept of others than these: no copy of a key stays that nobody needs.
+    /// Removes what was kept of others than these, a day after it was written: no copy of a key stays that
+    /// nobody needs, and a run that goes back to the table before still finds it.
     pub(super) fn forget_others(&self, files: &[Tls]) {
         let wanted: Vec<PathBuf> = files.iter().map(|files| self.path(files)).collect();
         for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
-            if !wanted.contains(&entry.path()) {
+            let written = entry.metadata().and_then(|seen| seen.modified());
+            let age = written.ok().and_then(|written| written.elapsed().ok()).unwrap_or_default();
+            if age > DAY && !wanted.contains(&entry.path()) {
                 let _not_there = std::fs::remove_file(entry.path());
             }
         }

@@ -219,11 +219,19 @@ async fn a_renewed_certificate_is_shown_and_a_broken_one_never_is() {
     assert!(problem(&proxy).await.contains("is not used"));
     let (_, address) = addresses(&proxy);
     assert!(shows(address, &trusted).await);
-    // What is not wanted any more is not kept either.
+    // What is not wanted any more is kept for a day: whoever goes back may want it.
     (table.generation, table.listen.https, table.listen.tls) = (3, Vec::new(), Vec::new());
     proxy.apply(&table);
-    let kept = std::fs::read_dir(proxy.kill().path().join("certificates")).unwrap();
-    assert_eq!(kept.count(), 0);
+    let directory = proxy.kill();
+    let kept = || std::fs::read_dir(directory.path().join("certificates")).unwrap().flatten();
+    assert_eq!(kept().count(), 1);
+    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(25 * 3600);
+    std::fs::File::open(kept().next().unwrap().path()).unwrap().set_modified(before).unwrap();
+    let certificates = directory.path().join("certificates");
+    let proxy = Proxy::start_in(directory, &[]);
+    table.generation = 4;
+    proxy.apply(&table);
+    assert_eq!(std::fs::read_dir(certificates).unwrap().count(), 0);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ impl Host {
         look_at_memory(&plan.spec, &mut wrong);
         look_at_limits(&plan.spec, &limits::capabilities(), &mut wrong);
         look_at_accounts(&plan.spec, &mut wrong);
-        let lapsed = look_at_certificates(plan, &mut wrong);
+        let lapsed = self.look_at_certificates(plan, &mut wrong);
         self.look_at_ports(&plan.spec, &mut wrong).await;
         programs::look_at_servers(&plan.spec, &self.layout, &mut wrong).await?;
         programs::look_at_commands(plan, &mut wrong);
@@ -148,6 +148,29 @@ impl Host {
         }
     }
 
+    /// One that cannot be used stops the run. Where the proxy has read it before, and nothing new is
+    /// deployed, it goes on with that: then it does not. One that is out of date stops nothing: what runs
+    /// shows it already.
+    fn look_at_certificates(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) -> Vec<String> {
+        let active = self.journal.borrow().active().ok().flatten();
+        let shown = active.map(|active| active.release.spec.listen.tls).unwrap_or_default();
+        let mut lapsed = Vec::new();
+        for tls in &plan.spec.listen.tls {
+            match certificate::read(tls) {
+                Err(why) if plan.request != Request::Deploy && shown.contains(tls) => lapsed.push(why),
+                Err(why) => wrong.push((why, "mend the file, or correct [listen] tls".to_owned())),
+                Ok(pair) => lapsed.extend(match certificate::lapse(&pair, UnixTime::now()) {
+                    Some(Lapse::Expired(day)) => Some(format!("{} expired on {day}", tls.certificate)),
+                    Some(Lapse::NotYet(day)) => {
+                        Some(format!("{} is not valid before {day}", tls.certificate))
+                    }
+                    None => None,
+                }),
+            }
+        }
+        lapsed
+    }
+
     async fn look_at_ports(&self, spec: &Spec, wrong: &mut Vec<(String, String)>) {
         let mut report = self.proxy().report().await;
         let keeper = self.layout.proxy().join("keeper");
@@ -247,24 +270,6 @@ fn look_at_accounts(spec: &Spec, wrong: &mut Vec<(String, String)>) {
             ));
         }
     }
-}
-
-/// One that cannot be used stops a deploy; what only changes how the active release runs goes on with what
-/// the proxy has read before. One that is out of date stops nothing: what runs shows it already.
-fn look_at_certificates(plan: &Plan, wrong: &mut Vec<(String, String)>) -> Vec<String> {
-    let mut lapsed = Vec::new();
-    for tls in &plan.spec.listen.tls {
-        match certificate::read(tls) {
-            Err(why) if plan.request != Request::Deploy => lapsed.push(why),
-            Err(why) => wrong.push((why, "mend the file, or correct [listen] tls".to_owned())),
-            Ok(pair) => lapsed.extend(match certificate::lapse(&pair, UnixTime::now()) {
-                Some(Lapse::Expired(day)) => Some(format!("{} expired on {day}", tls.certificate)),
-                Some(Lapse::NotYet(day)) => Some(format!("{} is not valid before {day}", tls.certificate)),
-                None => None,
-            }),
-        }
-    }
-    lapsed
 }
 
 #[cfg(test)]
