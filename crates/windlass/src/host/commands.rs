@@ -1,5 +1,7 @@
 //! `windlass run`: a job or any command, now, in the active release with its environment.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -8,7 +10,7 @@ use windlass_core::journal::Fault;
 use windlass_core::launch::{End, Exit};
 use windlass_core::manifest::nearest;
 use windlass_core::name::Name;
-use windlass_core::plan::{PLAN_VERSION, Plan, Request, Tree};
+use windlass_core::plan::{Action, PLAN_VERSION, Plan, Request, Tree};
 use windlass_core::protocol::{Answer, Refusal, RunWhat, Values};
 use windlass_core::spec::{Job, Limits, Spec, Undo, When};
 use windlass_core::units::Span;
@@ -24,6 +26,20 @@ pub(super) struct Command {
     pub(super) name: String,
     plan: Plan,
     job: Job,
+    /// From the question whether it may run to its end.
+    reserved: Option<Reserved>,
+}
+
+/// The right to run a job of deploys by hand, until this is dropped.
+pub(super) struct Reserved {
+    names: Rc<RefCell<BTreeSet<Name>>>,
+    name: Name,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.names.borrow_mut().remove(&self.name);
+    }
 }
 
 impl Host {
@@ -34,11 +50,11 @@ impl Host {
             No::new(Refusal::NotFound, "nothing is deployed here yet", "run windlass deploy first")
         })?;
         let spec = active.release.spec;
-        let (title, job) = match what {
+        let (title, job, reserved) = match what {
             RunWhat::Job(name) => {
                 let job = spec.jobs.get(&name).cloned().ok_or_else(|| unknown_job(&spec, &name))?;
-                self.refuse_beside_itself(&name, &job)?;
-                (name.to_string(), job)
+                let reserved = self.reserve(&name, &job)?;
+                (name.to_string(), job, reserved)
             }
             RunWhat::Command(command) => {
                 // It sees what the application sees: the environment of the first service.
@@ -54,7 +70,8 @@ impl Host {
                     limits: Limits::default(),
                     schema: None,
                 };
-                ("command".to_owned(), job)
+                // No job has such a name.
+                ("_command".to_owned(), job, None)
             }
         };
         let name = format!("run.{title}.{}", uuid::Uuid::now_v7().simple());
@@ -71,16 +88,24 @@ impl Host {
             changes: Vec::new(),
             steps: Vec::new(),
         };
-        Ok(Command { name, plan, job })
+        Ok(Command { name, plan, job, reserved })
     }
 
     /// A job that deploys run (a migration) must not run beside itself, whoever started it. What is only
     /// ever started by hand may: a console, say.
-    fn refuse_beside_itself(&self, name: &Name, job: &Job) -> Result<(), No> {
+    fn reserve(&self, name: &Name, job: &Job) -> Result<Option<Reserved>, No> {
         if job.when == When::Manual {
-            return Ok(());
+            return Ok(None);
         }
-        if let Some(holder) = self.holder() {
+        let runs_it = |holder: &Rc<super::runs::RunHandle>| {
+            holder
+                .row
+                .plan
+                .steps
+                .iter()
+                .any(|step| matches!(&step.action, Action::RunJob { job, .. } if job == name))
+        };
+        if let Some(holder) = self.holder().filter(runs_it) {
             let what = format!("{} is under way, and may run {name} itself", holder.row.plan.headline());
             return Err(No::new(Refusal::Busy, what, "call again when it is over: windlass status"));
         }
@@ -89,12 +114,18 @@ impl Host {
                 let what = format!("{name} runs already, by windlass run");
                 Err(No::new(Refusal::Busy, what, "call again when it has ended"))
             }
-            false => Ok(()),
+            false => {
+                self.by_hand.borrow_mut().insert(name.clone());
+                Ok(Some(Reserved { names: Rc::clone(&self.by_hand), name: name.clone() }))
+            }
         }
     }
 
     /// Whether `windlass run` runs a job now, kept by us or at a terminal of its own.
     pub(super) fn runs_by_hand(&self, name: &Name) -> bool {
+        if self.by_hand.borrow().contains(name) {
+            return true;
+        }
         let kept = format!("run.{name}.");
         let mut entries = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
         entries.any(|entry| {
@@ -113,7 +144,7 @@ impl Host {
             RunWhat::Job(name) => Some(name.clone()),
             RunWhat::Command(_) => None,
         };
-        let Command { name, plan, job } = self.prepare_run(what, by)?;
+        let Command { name, plan, job, reserved: _until_it_is_told } = self.prepare_run(what, by)?;
         let only = only.filter(|_| job.when != When::Manual);
         let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
         let (launch, env) = self.job_launch(&plan, &job, &job.command, &name).await.map_err(failed)?;

@@ -48,6 +48,8 @@ pub struct Host {
     redactors: RefCell<HashMap<ReleaseId, Rc<Redactor>>>,
     /// How many runs of a cron job were begun since the host side was.
     pub(super) cron_starts: RefCell<HashMap<Name, u64>>,
+    /// Jobs of deploys that somebody runs by hand, or is about to.
+    pub(super) by_hand: Rc<RefCell<BTreeSet<Name>>>,
     /// Copies that are being restarted because they are not alive: nobody else need bring them back.
     pub(super) restarting: RefCell<BTreeSet<InstanceId>>,
     /// Held by whoever starts something that runs once, until it can be seen and ended by others.
@@ -115,6 +117,7 @@ impl Host {
             prepared: RefCell::default(),
             redactors: RefCell::default(),
             cron_starts: RefCell::default(),
+            by_hand: Rc::default(),
             restarting: RefCell::default(),
             starting: RwLock::default(),
             ending: Cell::new(false),

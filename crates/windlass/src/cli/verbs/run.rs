@@ -3,8 +3,10 @@
 use std::io::{IsTerminal, Seek};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
+use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
 use windlass_core::name::Name;
 use windlass_core::protocol::{Answer, Ask, RunWhat, Values};
 use windlass_core::spec::{Command, Template};
@@ -89,10 +91,18 @@ fn hold(path: &str) -> Result<OwnedFd, Failure> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
     let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|error| Failure::failed(format!("{path} cannot be opened: {error}"), ""))?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-        Failure::new(REFUSED, "it runs already, by windlass run", "call again when it has ended")
-    })?;
-    Ok(file)
+    // Whoever only looks whether it is held holds it for an instant.
+    for pause in [0, 20, 40, 80] {
+        std::thread::sleep(Duration::from_millis(pause));
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(Failure::failed(format!("{path} cannot be locked: {error}"), "")),
+        }
+    }
+    let hint =
+        format!("call again when it has ended; what it left running holds {path} too (fuser shows it)");
+    Err(Failure::new(REFUSED, "it runs already, by windlass run", hint))
 }
 
 /// Becomes the command: this process ends here, unless it cannot.
