@@ -145,8 +145,10 @@ impl Context {
     pub(super) fn place(&self) -> Result<Project, Failure> {
         let project = self.read(Whole::Name)?;
         if !project.faults.is_empty() {
-            let file = &project.file;
-            self.say(&format!("note: {file} has faults (windlass check); this goes by what is deployed"));
+            let (file, app) = (&project.file, &project.app);
+            self.say(&format!(
+                "note: {file} has faults (windlass check); this goes by what is deployed of {app}"
+            ));
         }
         Ok(project)
     }

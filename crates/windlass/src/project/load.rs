@@ -37,14 +37,22 @@ pub fn load(path: &Path) -> io::Result<Loaded> {
     Ok(Loaded { text, manifest, diags })
 }
 
-/// What can be known of a manifest that is no TOML: the application's name, by the first line that gives
-/// one in `[app]`. Nothing else is in what this returns.
+/// What can be known of a manifest that is no TOML: the application's name, where all lines that give one
+/// in `[app]` say the same. Nothing else is in what this returns.
 #[must_use]
 pub fn salvage(text: &str) -> Option<Manifest> {
-    let app = text.lines().skip_while(|line| line.trim() != "[app]").skip(1);
-    let mut app = app.take_while(|line| !line.trim_start().starts_with('['));
-    let name = app.find(|line| line.split('=').next().is_some_and(|key| key.trim() == "name"))?;
-    manifest::load(&format!("[app]\n{name}\n")).0
+    let mut is_app = false;
+    let mut names = text.lines().map(str::trim).filter(|line| {
+        if line.starts_with('[') {
+            is_app = *line == "[app]";
+        }
+        is_app && line.split_once('=').is_some_and(|(key, _)| key.trim() == "name")
+    });
+    let name = names.next()?;
+    let manifest = manifest::load(&format!("[app]\n{name}\n")).0?;
+    let others = names.map(|other| manifest::load(&format!("[app]\n{other}\n")).0?.app());
+    let all: Vec<_> = others.collect();
+    all.iter().all(|other| *other == manifest.app()).then_some(manifest)
 }
 
 /// The manifest of `directory` or the nearest one above it.

@@ -22,6 +22,7 @@ use crate::runtime::process;
 pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<u8, Failure> {
     let project = context.place()?;
     if !project.layout.journal().exists() {
+        let project = context.project()?;
         project.must_know(project.environment.as_str())?;
         context.print(&serde_json::json!({ "changed": false }), || "Nothing is deployed here.".to_owned());
         return Ok(0);
