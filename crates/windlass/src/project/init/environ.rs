@@ -29,7 +29,7 @@ pub(super) fn declare(sketch: &mut Sketch, source: &str) {
         if sketch.sets(&name) {
             continue;
         }
-        let open = plain || is_harmless(&name);
+        let open = !is_grave(&name) && (plain || is_harmless(&name));
         match absent {
             Absent::Fails => {
                 sketch.setting(&name, if open { "{ required = true }" } else { "{ secret = true }" });
@@ -60,8 +60,12 @@ fn is_harmless(name: &str) -> bool {
     const WHOLE: [&str; 6] = ["DEBUG", "ENV", "ENVIRONMENT", "HOST", "LANGUAGE_CODE", "TIME_ZONE"];
     const ENDS: [&str; 9] =
         ["_DEBUG", "_ENV", "_ENVIRONMENT", "_HOST", "_HOSTS", "_NAME", "_PORT", "_REGION", "LOG_LEVEL"];
-    let grave = ["SECRET", "PASS", "TOKEN", "PRIVATE", "CREDENTIAL"].iter().any(|word| name.contains(word));
-    !grave && (WHOLE.contains(&name) || ENDS.iter().any(|end| name.ends_with(end)))
+    WHOLE.contains(&name) || ENDS.iter().any(|end| name.ends_with(end))
+}
+
+/// Whether a name says itself that its value is nobody's business, whatever is made of it.
+fn is_grave(name: &str) -> bool {
+    ["SECRET", "PASS", "TOKEN", "PRIVATE", "CREDENTIAL", "DSN"].iter().any(|word| name.contains(word))
 }
 
 /// A variable that a module reads.
@@ -86,7 +90,7 @@ fn reads(source: &str) -> Vec<Read> {
         }
         if let Some(known) = found.iter_mut().find(|known| known.name == call.name) {
             known.absent = known.absent.clone().max(call.absent);
-            known.plain |= call.plain;
+            known.plain &= call.plain;
         } else if found.len() < MOST {
             found.push(call);
         }
@@ -168,6 +172,8 @@ impl Code {
         let callee = self.text[..at].rsplit(|c| !ident(c)).next().unwrap_or_default();
         let before = self.text[..at - callee.len()].trim_end();
         let around = before.strip_suffix('(').and_then(|before| before.rsplit(|c| !ident(c)).next());
+        // `bool(os.environ.get("TOKEN"))` asks whether there is one, and makes nothing of it.
+        let around = around.filter(|kind| ["int", "float"].contains(kind));
         callee.strip_prefix("env.").into_iter().chain(around).any(|kind| PLAIN.contains(&kind))
     }
 
@@ -485,12 +491,12 @@ mod tests {
             "X",
             "TOKEN_NAME",
         ] {
-            assert!(!is_harmless(name), "{name}");
+            assert!(is_grave(name) || !is_harmless(name), "{name}");
         }
         for name in
             ["DEBUG", "ALLOWED_HOSTS", "DB_HOST", "SMTP_PORT", "DJANGO_LOG_LEVEL", "APP_ENV", "DB_NAME"]
         {
-            assert!(is_harmless(name), "{name}");
+            assert!(is_harmless(name) && !is_grave(name), "{name}");
         }
         let plain = |source: &str| {
             let found = reads(&format!(
@@ -501,7 +507,8 @@ mod tests {
         assert_eq!(
             plain(
                 "A = env.bool('A')\nB = env('B', cast=int)\nC = int(os.environ['C'])\nD = env('D', float)\n\
-                 S = env('S')\nT = env('T')\nU = env.url('U')\nV = print(os.environ['V'])\nW = config('W', cast=str)"
+                 S = env('S')\nT = env('T')\nU = env.url('U')\nV = print(os.environ['V'])\nW = config('W', cast=str)\n\
+                 E = bool(os.environ.get('E'))"
             ),
             "A B C D S"
         );
