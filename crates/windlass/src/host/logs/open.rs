@@ -59,11 +59,13 @@ impl Logs {
         let mut news = Vec::new();
         for followed in &mut self.followed {
             followed.take_up(&host.layout, &labels);
-            for (_, follow) in &mut followed.files {
-                follow.lines(|line| news.push((followed.name.clone(), masked(&masks, line))));
-            }
-            // What had ended before it was read says no more.
-            followed.files.retain(|(label, _)| !followed.grows || live.contains(label));
+            let (name, grows) = (&followed.name, followed.grows);
+            // What had ended before all of it was read says no more.
+            followed.files.retain_mut(|(label, follow)| {
+                let before = news.len();
+                follow.lines(|line| news.push((name.clone(), masked(&masks, line))));
+                !grows || live.contains(label) || news.len() > before
+            });
         }
         news
     }
