@@ -17,13 +17,21 @@ pub(super) fn stays(plan: &Plan, step: &Step, state: &StepState) -> Option<Strin
             let Some(Undo::Command(undo)) = plan.spec.jobs.get(job).map(|job| &job.undo) else { return None };
             Some(format!(
                 "the job {job} ended half-way and was not undone, because its undo runs only after a job that \
-                 completed; look whether it left something behind before you run that by hand, from the source of \
-                 {}, whose files are gone here: {}",
-                plan.release,
+                 completed; look whether it left something behind before you run that by hand, {}: {}",
+                place(plan),
                 shown(undo)
             ))
         }
         _ => None,
+    }
+}
+
+/// Where the files are that a job of the plan's release ran with.
+fn place(plan: &Plan) -> String {
+    let fetched = plan.steps.iter().any(|step| matches!(step.action, Action::FetchSource { .. }));
+    match fetched {
+        true => format!("from the source of {}, whose files are gone here", plan.release),
+        false => format!("in releases/{}", plan.tree.id),
     }
 }
 
