@@ -5,17 +5,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rustix::process::Signal;
-use serde_json::Value;
 use windlass::resource::{facts_of_url, ready};
 use windlass_core::spec::Engine;
 use windlass_testkit::outside::{ADMIN, FIRST, Postgres, Rabbitmq, Redis};
 use windlass_testkit::sandbox::{Load, Manifest, Output, Sandbox, until_within};
 
+use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::{WINDLASS, exhaustive, line};
-
-/// How many crashes one sandbox sees.
-const PER_SANDBOX: usize = 12;
 
 const ROTATE: [&str; 3] = ["secrets", "rotate", "SERVER_URL"];
 
@@ -389,59 +385,13 @@ fn a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights() {
     line.held("another user with the same tags and permissions, 6 ways to fail: 0 failed requests");
 }
 
-/// What happens after the crash.
-const WAYS: [&str; 4] = ["", "resume", "abort", "deploy"];
-
-/// A place to die, and what happens then.
-type Case = (String, &'static str);
-
-/// Every step of a rotation's plan, before, in and behind it, each in one way, or in every way.
+/// Steps of a rotation's plan, before, in and behind them; all, or as many as the `stride` leaves, which has no
+/// factor in common with the places of a step.
 fn cases(make: fn() -> Server, stride: usize) -> Vec<Case> {
     let place = Place::new(make(), None);
-    let events = place.sandbox.succeed(&[ROTATE.as_slice(), &["--json"]].concat()).stdout;
-    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let steps = events.filter(|event| event.to_string().contains("step_began")).count();
-    assert!(steps > 10, "only {steps} steps");
+    let places = of_steps(&place.sandbox, &ROTATE);
     place.sandbox.down();
-    let places = (0..steps).flat_map(|step| {
-        ["after-intent", "after-act", "after-result"].map(|place| format!("{place}:{step}"))
-    });
-    let mut cases = Vec::new();
-    for place in places.step_by(if exhaustive() { 1 } else { stride }) {
-        let ways = if exhaustive() { WAYS.len() } else { 1 };
-        let turn = |way: usize| WAYS[(cases.len() + cases.len() / 4 + way) % WAYS.len()];
-        let chosen: Vec<_> = (0..ways).map(turn).collect();
-        cases.extend(chosen.into_iter().map(|way| (place.clone(), way)));
-    }
-    cases
-}
-
-fn crash(place: &Place, at: &str, verb: &str, context: &str) -> bool {
-    let sandbox = &place.sandbox;
-    sandbox.die_at(at);
-    let rotation = sandbox.start(&ROTATE);
-    if verb.is_empty() {
-        // It is the one that dies, or it goes on by itself.
-        let output = rotation.finish();
-        assert!(matches!(output.code, 0 | 137), "{context}: {output:#?}\n{}", sandbox.logs());
-    } else {
-        until_within(Duration::from_secs(40), "the crash or the end", || {
-            sandbox.has_crashed_or_ended(&rotation).then_some(())
-        });
-        rotation.signal(Signal::KILL);
-        let _killed = rotation.finish();
-    }
-    let died = sandbox.died();
-    if !matches!(verb, "" | "deploy") {
-        let output = sandbox.run(&[verb]);
-        assert!(matches!(output.code, 0..=3), "{context}: {output:#?}\n{}", sandbox.logs());
-    }
-    until_within(Duration::from_secs(60), "the run to end", || {
-        let output = sandbox.run(&["deploy"]);
-        assert!(matches!(output.code, 0 | 6), "{context}: {output:#?}\n{}", sandbox.logs());
-        (output.code == 0).then_some(())
-    });
-    died
+    in_ways(places.into_iter().step_by(if exhaustive() { 1 } else { stride }).collect())
 }
 
 fn one_holds_whatever_dies(make: fn() -> Server, stride: usize) {
@@ -458,7 +408,7 @@ fn one_holds_whatever_dies(make: fn() -> Server, stride: usize) {
                     let load = Load::at_pace(place.sandbox.port, Duration::from_millis(150));
                     for (at, verb) in chunk {
                         let context = format!("{at}, then {verb:?}");
-                        let died = crash(&place, &at, verb, &context);
+                        let died = crash(&place.sandbox, &ROTATE, &at, verb, &context);
                         *hit.lock().unwrap() += usize::from(died);
                         let status = place.sandbox.status();
                         assert!(status["run"].is_null(), "{context}: a run is left: {status}");
@@ -487,7 +437,7 @@ fn whatever_dies_in_a_rotation_at_an_outside_postgres_one_role_holds() {
 #[test]
 fn whatever_dies_in_a_rotation_at_an_outside_redis_one_password_holds() {
     let line = line("whatever_dies_in_a_rotation_at_an_outside_redis_one_password_holds");
-    one_holds_whatever_dies(|| Server::Redis(Redis::new()), 6);
+    one_holds_whatever_dies(|| Server::Redis(Redis::new()), 5);
     line.held(
         "at each step 0 failed requests; one password holds at the server, in the file and in what runs",
     );
@@ -497,7 +447,7 @@ fn whatever_dies_in_a_rotation_at_an_outside_redis_one_password_holds() {
 #[test]
 fn whatever_dies_in_a_rotation_at_an_outside_rabbitmq_one_user_holds() {
     let line = line("whatever_dies_in_a_rotation_at_an_outside_rabbitmq_one_user_holds");
-    one_holds_whatever_dies(|| Server::Rabbitmq(Rabbitmq::new()), 9);
+    one_holds_whatever_dies(|| Server::Rabbitmq(Rabbitmq::new()), 7);
     line.held(
         "at each place that was tried 0 failed requests; one user holds at the server, in the file and in what runs",
     );

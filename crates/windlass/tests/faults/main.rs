@@ -15,6 +15,7 @@ mod crashes;
 mod damage;
 mod database;
 mod disk;
+mod dying;
 mod elsewhere;
 mod hostile;
 mod journal;

@@ -8,17 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use rustix::process::Signal;
-use serde_json::Value;
 use windlass_testkit::sandbox::{Load, Manifest, Output, Sandbox, until_within};
 
+use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::{WINDLASS, exhaustive, line};
 
 /// What the application signs in with at first.
 const FIRST: &str = "The1First2Of3Its4Passwords";
-
-/// How many crashes one sandbox sees.
-const PER_SANDBOX: usize = 12;
 
 /// The setting's own commands. They say what they know, as such scripts do.
 const SCRIPT: &str = r#"set -eu
@@ -386,26 +382,14 @@ fn a_rotation_of_a_setting_that_cannot_be_is_refused() {
     line.held("9 ways to mean nothing: refused with what to do, nothing changed");
 }
 
-/// What happens after the crash.
-const WAYS: [&str; 4] = ["", "resume", "abort", "deploy"];
-
-/// A place to die, and what happens then.
-type Case = (String, &'static str);
-
 /// Every step of a rotation's plan; and every place beside a write that must outlive a power cut, of the
 /// command line, the host side and the proxy, or a sample of them; each in one way or in every way.
 fn cases(kept: Kept) -> [Vec<Case>; 2] {
     let place = Place::with(kept, None);
-    let events = place.sandbox.succeed(&[ROTATE.as_slice(), &["--json"]].concat()).stdout;
-    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let steps = events.filter(|event| event.to_string().contains("step_began")).count();
-    assert!(steps > 10, "only {steps} steps");
+    let of_steps = of_steps(&place.sandbox, &ROTATE);
     let writes = place.sandbox.writes_of(|| drop(place.sandbox.succeed(&ROTATE)));
     assert!(writes > 10, "only {writes} writes");
     place.sandbox.down();
-    let of_steps = (0..steps).flat_map(|step| {
-        ["after-intent", "after-act", "after-result"].map(|place| format!("{place}:{step}"))
-    });
     // The strides have no common factor with the places of a step or with the ways.
     let (every, of_writes) = match (exhaustive(), kept) {
         (true, _) => (1, 1),
@@ -413,47 +397,7 @@ fn cases(kept: Kept) -> [Vec<Case>; 2] {
         (false, Kept::Sealed) => (5, 7),
     };
     let writes = (1..=writes).step_by(of_writes).map(|write| format!("write:{write}"));
-    [in_ways(of_steps.step_by(every).collect()), in_ways(writes.collect())]
-}
-
-fn in_ways(places: Vec<String>) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for place in places {
-        let ways = if exhaustive() { WAYS.len() } else { 1 };
-        let turn = |way: usize| WAYS[(cases.len() + cases.len() / 4 + way) % WAYS.len()];
-        let chosen: Vec<_> = (0..ways).map(turn).collect();
-        cases.extend(chosen.into_iter().map(|way| (place.clone(), way)));
-    }
-    cases
-}
-
-fn crash(place: &Place, at: &str, verb: &str, context: &str) -> bool {
-    let sandbox = &place.sandbox;
-    sandbox.die_at(at);
-    let rotation = sandbox.start(&ROTATE);
-    if verb.is_empty() {
-        // It is the one that dies, or it goes on by itself.
-        let output = rotation.finish();
-        assert!(matches!(output.code, 0 | 137), "{context}: {output:#?}\n{}", sandbox.logs());
-    } else {
-        until_within(Duration::from_secs(40), "the crash or the end", || {
-            sandbox.has_crashed_or_ended(&rotation).then_some(())
-        });
-        rotation.signal(Signal::KILL);
-        let _killed = rotation.finish();
-    }
-    let died = sandbox.died();
-    if !matches!(verb, "" | "deploy") {
-        let output = sandbox.run(&[verb]);
-        assert!(matches!(output.code, 0..=3), "{context}: {output:#?}\n{}", sandbox.logs());
-    }
-    // Whoever deploys next settles it, unless the run is still under way.
-    until_within(Duration::from_secs(60), "the run to end", || {
-        let output = sandbox.run(&["deploy"]);
-        assert!(matches!(output.code, 0 | 6), "{context}: {output:#?}\n{}", sandbox.logs());
-        (output.code == 0).then_some(())
-    });
-    died
+    [in_ways(of_steps.into_iter().step_by(every).collect()), in_ways(writes.collect())]
 }
 
 // proves: HS-19
@@ -479,7 +423,7 @@ fn whatever_dies_in_the_rotation_of_a_setting_one_value_holds() {
                     let load = serves.then(|| Load::at_pace(place.sandbox.port, Duration::from_millis(100)));
                     for (at, verb) in chunk {
                         let context = format!("{kept:?}: {at}, then {verb:?}");
-                        let died = crash(&place, &at, verb, &context);
+                        let died = crash(&place.sandbox, &ROTATE, &at, verb, &context);
                         *hit.lock().unwrap() += usize::from(died);
                         let status = place.sandbox.status();
                         assert!(status["run"].is_null(), "{context}: a run is left: {status}");

@@ -1,0 +1,70 @@
+//! Dying at a place of a rotation, and what happens then.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+use windlass_testkit::sandbox::{Sandbox, until_within};
+
+use super::exhaustive;
+
+/// How many crashes one sandbox sees.
+pub(super) const PER_SANDBOX: usize = 12;
+
+/// What happens after the crash.
+const WAYS: [&str; 4] = ["", "resume", "abort", "deploy"];
+
+/// A place to die, and what happens then.
+pub(super) type Case = (String, &'static str);
+
+/// The places before, in and behind every step of the plan that `rotate` carries out here.
+pub(super) fn of_steps(sandbox: &Sandbox, rotate: &[&str]) -> Vec<String> {
+    let events = sandbox.succeed(&[rotate, &["--json"]].concat()).stdout;
+    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let steps = events.filter(|event| event.to_string().contains("step_began")).count();
+    assert!(steps > 10, "only {steps} steps");
+    let places = ["after-intent", "after-act", "after-result"];
+    (0..steps).flat_map(|step| places.map(|place| format!("{place}:{step}"))).collect()
+}
+
+/// Each place in one way, or in every way.
+pub(super) fn in_ways(places: Vec<String>) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for place in places {
+        let ways = if exhaustive() { WAYS.len() } else { 1 };
+        let turn = |way: usize| WAYS[(cases.len() + cases.len() / 4 + way) % WAYS.len()];
+        let chosen: Vec<_> = (0..ways).map(turn).collect();
+        cases.extend(chosen.into_iter().map(|way| (place.clone(), way)));
+    }
+    cases
+}
+
+/// Dies at a place of a rotation, and goes on in a way until a deploy finds all settled. Whether the place
+/// was reached.
+pub(super) fn crash(sandbox: &Sandbox, rotate: &[&str], at: &str, verb: &str, context: &str) -> bool {
+    sandbox.die_at(at);
+    let rotation = sandbox.start(rotate);
+    if verb.is_empty() {
+        // It is the one that dies, or it goes on by itself.
+        let output = rotation.finish();
+        assert!(matches!(output.code, 0 | 137), "{context}: {output:#?}\n{}", sandbox.logs());
+    } else {
+        until_within(Duration::from_secs(40), "the crash or the end", || {
+            sandbox.has_crashed_or_ended(&rotation).then_some(())
+        });
+        rotation.signal(Signal::KILL);
+        let _killed = rotation.finish();
+    }
+    let died = sandbox.died();
+    if !matches!(verb, "" | "deploy") {
+        let output = sandbox.run(&[verb]);
+        assert!(matches!(output.code, 0..=3), "{context}: {output:#?}\n{}", sandbox.logs());
+    }
+    // Whoever deploys next settles it, unless the run is still under way.
+    until_within(Duration::from_secs(60), "the run to end", || {
+        let output = sandbox.run(&["deploy"]);
+        assert!(matches!(output.code, 0 | 6), "{context}: {output:#?}\n{}", sandbox.logs());
+        (output.code == 0).then_some(())
+    });
+    died
+}
