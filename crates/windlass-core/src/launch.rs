@@ -173,6 +173,8 @@ pub enum Exit {
     Signal(String),
     /// Killed because memory (its limit's, or the machine's) was used up.
     OutOfMemory,
+    /// It was ended because it was not alive any more, as its check said: the reason.
+    NotAlive(String),
     /// It could not be started: the reason.
     NotStarted(String),
     /// It ended while it had no keeper; how is not known.
@@ -197,6 +199,12 @@ pub enum KeeperAsk {
         signal: String,
         /// How long the process has.
         grace: Span,
+    },
+    /// End it as it is launched to be ended, and go on as if it had ended by itself: start it again after
+    /// the back-off, or give it up as a crash loop. For one that is not alive any more.
+    Restart {
+        /// What its check said.
+        reason: String,
     },
     /// Start a second process from the same launch, with the stored sockets; when it says that it is
     /// ready, stop the first. For the proxy's own upgrade.
@@ -245,6 +253,7 @@ impl std::fmt::Display for Exit {
             Self::Code(code) => write!(f, "exit code {code}"),
             Self::Signal(signal) => write!(f, "killed by {signal}"),
             Self::OutOfMemory => f.write_str("out of memory"),
+            Self::NotAlive(reason) => write!(f, "liveness: {reason}"),
             Self::NotStarted(reason) => write!(f, "not started: {reason}"),
             Self::Unknown => f.write_str("ended unseen"),
         }

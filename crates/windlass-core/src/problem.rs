@@ -71,7 +71,8 @@ fn of_copy(service: &ServiceStatus, instance: &InstanceStatus, spec: Option<&Spe
                 // Each of the restarts followed an end, and the last end was one too many.
                 |policy| format!("{} times within {}", policy.limit.saturating_add(1), policy.window),
             );
-            format!("{id} crashed {often}{last} and is left alone; {look}")
+            let what = if matches!(exit, Some(Exit::NotAlive(_))) { "was not alive" } else { "crashed" };
+            format!("{id} {what} {often}{last} and is left alone; {look}")
         }
         End::Finished => {
             let how = exit.map(|exit| format!(": {exit}")).unwrap_or_default();

@@ -21,6 +21,7 @@ mod health_page;
 mod identity;
 mod in_use;
 mod instances;
+mod liveness;
 mod logs;
 mod notify;
 mod observe;

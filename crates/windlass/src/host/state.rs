@@ -15,10 +15,10 @@ use windlass_core::settings::Secret;
 use windlass_core::spec::Setting;
 use windlass_core::units::Span;
 
+use super::liveness::Health;
 use super::notify::Post;
 use super::proxy_client::ProxyClient;
 use super::runs::{No, RunHandle};
-use super::supervise::Health;
 use super::values;
 use crate::engine::{Journal, JournalError};
 use crate::layout::Layout;
@@ -50,8 +50,6 @@ pub struct Host {
     pub(super) cron_starts: RefCell<HashMap<Name, u64>>,
     /// Jobs of deploys that somebody runs by hand, or is about to.
     pub(super) by_hand: Rc<RefCell<BTreeSet<Name>>>,
-    /// Copies that are being restarted because they are not alive: nobody else need bring them back.
-    pub(super) restarting: RefCell<BTreeSet<InstanceId>>,
     /// Held by whoever starts something that runs once, until it can be seen and ended by others.
     pub(super) starting: RwLock<()>,
     /// Whether the host side is about to end.
@@ -118,7 +116,6 @@ impl Host {
             redactors: RefCell::default(),
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),
-            restarting: RefCell::default(),
             starting: RwLock::default(),
             ending: Cell::new(false),
             ended: Notify::new(),

@@ -3,11 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use windlass_core::name::InstanceId;
-use windlass_core::policy::health::{Health as Verdict, Monitor};
-use windlass_core::units::Span;
 
 use super::Host;
 use super::identity::Identity;
@@ -15,19 +13,11 @@ use super::logs;
 use super::restarts::Restarts;
 use super::world::Sent;
 use crate::engine::Active;
-use crate::health;
 use crate::runtime::process;
 
 /// How often the host side looks whether what should run does. Keepers restart processes by
 /// themselves; this is for keepers that died, and for the machine's reboot.
 const PACE: Duration = Duration::from_secs(2);
-
-/// What the liveness check of an instance says.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Health {
-    /// Why it is not alive; `None` while it is.
-    pub(super) reason: Option<String>,
-}
 
 impl Host {
     /// Starts the loops that go on as long as the host side lives.
@@ -53,7 +43,7 @@ impl Host {
         tokio::task::spawn_local(async move { host.serve_health().await });
     }
 
-    fn at_rest(&self) -> Option<Active> {
+    pub(super) fn at_rest(&self) -> Option<Active> {
         if self.holder().is_some() || self.ending.get() {
             return None;
         }
@@ -78,9 +68,6 @@ impl Host {
         for id in active.release.instances.values().flatten() {
             if self.holder().is_some() {
                 return; // A run has begun meanwhile; what runs is its business now.
-            }
-            if self.restarting.borrow().contains(id) {
-                continue;
             }
             let directory = self.layout.instance(id);
             let seen = process::observe(&directory);
@@ -144,60 +131,6 @@ impl Host {
                     }
                 }
                 Err(fault) => note(&fault.message),
-            }
-        }
-    }
-
-    /// Checks the liveness of instances that are not watched yet.
-    fn watch_liveness(self: &Rc<Self>, watched: &mut BTreeSet<InstanceId>) {
-        let Some(active) = self.at_rest() else { return };
-        let current: BTreeSet<InstanceId> = active.release.instances.values().flatten().cloned().collect();
-        watched.retain(|id| current.contains(id));
-        for id in current {
-            let has_check = Identity::read(&self.layout.instance(&id))
-                .is_ok_and(|identity| identity.service.checks.liveness.is_some());
-            if has_check && watched.insert(id.clone()) {
-                let host = self.clone();
-                tokio::task::spawn_local(async move { host.check_liveness(&id).await });
-            }
-        }
-    }
-
-    async fn check_liveness(self: &Rc<Self>, id: &InstanceId) {
-        let Ok(identity) = Identity::read(&self.layout.instance(id)) else { return };
-        let Some(check) = identity.service.checks.liveness.clone() else { return };
-        let Ok(target) = self.target(&identity).await else { return };
-        let began = Instant::now();
-        let age = || Span::from_millis(u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let mut monitor = Monitor::new(check.clone(), Span::ZERO);
-        loop {
-            tokio::time::sleep(check.interval.as_duration()).await;
-            let wanted = self.at_rest().is_some_and(|active| {
-                active.release.instances.get(&id.service).is_some_and(|ids| ids.contains(id))
-            });
-            if !wanted {
-                if self.holder().is_some() {
-                    continue;
-                }
-                self.health.borrow_mut().shift_remove(id);
-                return;
-            }
-            let answer = health::probe(&check.probe, &target, check.timeout.as_duration()).await;
-            let reason = answer.err().map(|unhealthy| unhealthy.to_string());
-            let healthy = reason.is_none();
-            self.health.borrow_mut().insert(id.clone(), Health { reason: reason.clone() });
-            if monitor.observe(healthy, age()) == Some(Verdict::Unhealthy) {
-                let reason = reason.unwrap_or_default();
-                note(&format!("{id} is not alive: {reason}; it is restarted"));
-                if let Some(active) = self.at_rest() {
-                    self.tell_of_unhealthy(&active, id, reason.clone());
-                }
-                let stop = &identity.service.stop;
-                self.restarting.borrow_mut().insert(id.clone());
-                let _ = process::stop(&self.layout.instance(id), &stop.signal, stop.grace).await;
-                self.bring_back(id, &format!("liveness: {reason}")).await;
-                self.restarting.borrow_mut().remove(id);
-                monitor = Monitor::new(check.clone(), age());
             }
         }
     }

@@ -27,6 +27,8 @@ impl History {
     /// restart if there is to be one.
     pub(super) fn next(&mut self, policy: &Restart, exit: &Exit, ran: Duration, now: Instant) -> Next {
         match policy.when {
+            // It did not end by itself: who declares what "alive" means wants it started again.
+            _ if matches!(exit, Exit::NotAlive(_)) => {}
             RestartWhen::Never => return Next::End(End::Finished),
             RestartWhen::OnFailure if exit.is_success() => return Next::End(End::Finished),
             RestartWhen::Always | RestartWhen::OnFailure => {}
@@ -104,6 +106,7 @@ mod tests {
         assert_eq!(next(RestartWhen::OnFailure, Exit::Code(0)), Next::End(End::Finished));
         assert_eq!(next(RestartWhen::Never, Exit::Code(3)), Next::End(End::Finished));
         assert!(matches!(next(RestartWhen::Always, Exit::Code(0)), Next::Restart(_)));
+        assert!(matches!(next(RestartWhen::Never, Exit::NotAlive(String::new())), Next::Restart(_)));
         assert!(matches!(next(RestartWhen::OnFailure, Exit::OutOfMemory), Next::Restart(_)));
     }
 }

@@ -20,6 +20,32 @@ fn row(sandbox: &Sandbox, id: &str) -> String {
     row.unwrap_or_else(|| panic!("{id}: {text}")).to_owned()
 }
 
+// Crashes and a check that fails are one thing to whoever reads the manifest: both wait longer each time, and both
+// come to an end.
+#[test]
+fn a_copy_that_is_never_alive_for_long_becomes_a_crash_loop() {
+    let manifest = Manifest {
+        web: "liveness = { http = \"/alive\", interval = \"50ms\", timeout = \"1s\", start_period = \"0s\", \
+              unhealthy_after = 1 }\n\
+              restart = { backoff = \"10ms\", limit = 2 }"
+            .into(),
+        ..Manifest::small()
+    };
+    let sandbox = deployed(&manifest);
+    sandbox.behave("web.dead-after:1000");
+    sandbox.succeed(&["deploy"]);
+    let problem = until("the end of it", || {
+        let status = sandbox.status();
+        let problems = status["problems"].as_array().unwrap();
+        let of_web = problems.iter().filter_map(Value::as_str).find(|problem| problem.contains("left alone"));
+        of_web.map(ToOwned::to_owned)
+    });
+    let begin = "web.r2.1 was not alive 3 times within 1m (last: liveness: GET /alive on 127.0.0.1:";
+    assert!(problem.starts_with(begin) && problem.ends_with("windlass restart web tries again"), "{problem}");
+    assert!(sandbox.running("web").is_empty());
+    sandbox.down();
+}
+
 #[test]
 fn every_restart_counts_whoever_restarts_and_the_last_one_is_explained() {
     let manifest = Manifest {
@@ -48,7 +74,7 @@ fn every_restart_counts_whoever_restarts_and_the_last_one_is_explained() {
     };
     assert_eq!(restarted("web.r1.1")["last_restart"], "killed by SIGKILL");
 
-    // The host side does, because it is not alive.
+    // It does so too when the host side finds that it is not alive.
     sandbox.behave("web.dead-after:1000");
     sandbox.succeed(&["deploy"]);
     let web = restarted("web.r2.1");

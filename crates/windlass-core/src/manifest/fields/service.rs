@@ -43,7 +43,7 @@ pub static SERVICE: Table = Table {
         Field::new("liveness", CHECK_KIND, "Whether a copy has to be restarted.").absent("none").example(r#"{ http = "/alive", interval = "30s" }"#),
         Field::new("settle", Kind::Text(Format::Span), "Without a readiness check: how long it must run without a restart before it counts as ready.").default("2s"),
         Field::new("stop", Kind::Table(&STOP), "How it is stopped.").absent("as said below").example(r#"{ grace = "60s" }"#),
-        Field::new("restart", Kind::Table(&RESTART), "What happens when it ends by itself.").absent("as said below").example(r#"{ when = "on-failure" }"#),
+        Field::new("restart", Kind::Table(&RESTART), "What happens when it ends by itself, or is not alive any more.").absent("as said below").example(r#"{ when = "on-failure" }"#),
         OWN_LIMITS,
         Field::new(
             "strategy",

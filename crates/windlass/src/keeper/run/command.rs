@@ -5,14 +5,35 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use windlass_core::launch::{End, KeeperAsk, ProcessState};
 
-use super::{Keeper, Phase};
+use super::{Keeper, Phase, Purpose};
 use crate::keeper::policy::Next;
 use crate::keeper::{signal, tree};
 
 impl Keeper {
     pub(super) fn stop_as_launched(&mut self, end: End) {
-        let signal = signal::by_name(&self.launch.stop.signal).unwrap_or(Signal::TERM);
-        self.stop(signal, self.launch.stop.grace.as_duration(), end);
+        self.stop(self.launched_signal(), self.launch.stop.grace.as_duration(), end);
+    }
+
+    /// The signal that stops it when nothing else is said.
+    pub(super) fn launched_signal(&self) -> Signal {
+        signal::by_name(&self.launch.stop.signal).unwrap_or(Signal::TERM)
+    }
+
+    /// Ends what runs, which is not alive any more, for its policy to decide what follows. What is
+    /// ending or waits to be started again does so as it is.
+    fn restart(&mut self, reason: String) {
+        if matches!(self.phase, Phase::Running) && self.process.is_some() && self.successor.is_none() {
+            let deadline = Instant::now() + self.launch.stop.grace.as_duration();
+            self.begin_to_stop(self.launched_signal(), deadline, Purpose::Restart(reason));
+        }
+    }
+
+    fn begin_to_stop(&mut self, signal: Signal, kill_at: Instant, purpose: Purpose) {
+        let Some(process) = &self.process else { return };
+        let pid = process.pid.as_raw_nonzero().get();
+        self.phase = Phase::Stopping { kill_at, killed: false, purpose };
+        tree::signal(&[pid], signal);
+        self.enter(ProcessState::Stopping { pid });
     }
 
     pub(super) fn stop(&mut self, signal: Signal, grace: Duration, end: End) {
@@ -22,14 +43,16 @@ impl Keeper {
         }
         match &mut self.phase {
             Phase::Running => {
-                let Some(process) = &self.process else { return self.finish(end) };
-                let pid = process.pid.as_raw_nonzero().get();
-                self.phase = Phase::Stopping { kill_at: deadline, killed: false, end };
-                tree::signal(&[pid], signal);
-                self.enter(ProcessState::Stopping { pid });
+                if self.process.is_none() {
+                    return self.finish(end);
+                }
+                self.begin_to_stop(signal, deadline, Purpose::End(end));
             }
-            Phase::Stopping { kill_at, .. } => {
+            Phase::Stopping { kill_at, purpose, .. } => {
                 *kill_at = deadline.min(*kill_at);
+                if matches!(purpose, Purpose::Restart(_)) {
+                    *purpose = Purpose::End(end);
+                }
                 if let Some(process) = &self.process {
                     tree::signal(&[process.pid.as_raw_nonzero().get()], signal);
                 }
@@ -76,6 +99,10 @@ impl Keeper {
             KeeperAsk::Stop { signal, grace } => {
                 let signal = known(&signal)?;
                 self.stop(signal, grace.as_duration(), End::Stopped);
+                Ok(())
+            }
+            KeeperAsk::Restart { reason } => {
+                self.restart(reason);
                 Ok(())
             }
             KeeperAsk::Replace => self.replace(),

@@ -23,7 +23,7 @@ use crate::keeper::log::Rotation;
 use crate::keeper::policy::{History, Next};
 use crate::keeper::store::{Handover, Store};
 use crate::keeper::watchers::Watchers;
-use crate::keeper::{exit, signal, tree};
+use crate::keeper::{exit, tree};
 use crate::sys::Signals;
 
 /// How often it looks whether what was left behind is gone. Children's ends are signalled, but not
@@ -49,7 +49,7 @@ enum Phase {
     Stopping {
         kill_at: Instant,
         killed: bool,
-        end: End,
+        purpose: Purpose,
     },
     /// The process is gone, what it left behind may not be; killed at the time.
     Clearing {
@@ -60,6 +60,14 @@ enum Phase {
         until: Instant,
     },
     Done,
+}
+
+/// What a process is stopped for.
+enum Purpose {
+    /// To end for good.
+    End(End),
+    /// To be started again, by its policy: it is not alive, for this reason.
+    Restart(String),
 }
 
 /// A second process that is to take over.
@@ -279,9 +287,7 @@ impl Keeper {
         self.begun = true;
         // Asked to stop: what it left behind gets the rest of the grace. Otherwise it ended by itself.
         let asked = match &self.phase {
-            Phase::Stopping { kill_at, killed: false, .. } => {
-                Some((*kill_at, signal::by_name(&self.launch.stop.signal).unwrap_or(Signal::TERM)))
-            }
+            Phase::Stopping { kill_at, killed: false, .. } => Some((*kill_at, self.launched_signal())),
             _ => None,
         };
         if let Next::Restart(at) = &next {
@@ -375,9 +381,12 @@ impl Keeper {
             exit::classify(status, ran_out, || !ours && exit::killed_for_memory(pid, process.start_ticks))
         });
         let ran = process.started.elapsed();
-        let end = match &self.phase {
-            Phase::Stopping { end, .. } => Some(*end),
-            _ => None,
+        let (exit, end) = match &self.phase {
+            Phase::Stopping { purpose: Purpose::End(end), .. } => (exit, Some(*end)),
+            Phase::Stopping { purpose: Purpose::Restart(reason), .. } => {
+                (Exit::NotAlive(reason.clone()), None)
+            }
+            _ => (exit, None),
         };
         if end.is_none() && self.successor.is_some() {
             // It died while another was getting ready: that one is kept from now on.

@@ -139,10 +139,27 @@ async fn stop_once(dir: &Path, ask: &KeeperAsk) -> Result<Option<Ended>, Runtime
 /// # Errors
 /// When nothing runs there, or the signal is unknown.
 pub async fn signal(dir: &Path, signal: &str) -> Result<(), RuntimeError> {
+    tell(dir, &KeeperAsk::Signal { signal: signal.to_owned() }).await
+}
+
+/// How much of a reason a keeper is told, in characters: a command to it is one short line.
+const LONGEST_REASON: usize = 500;
+
+/// Ends a process that is not alive any more, for its keeper to start it again by its restart policy: after
+/// the back-off, or not at all once it is a crash loop. Returns when the keeper has been told.
+///
+/// # Errors
+/// When the keeper cannot be asked, or is one of an older Windlass that does not know how.
+pub async fn restart(dir: &Path, reason: &str) -> Result<(), RuntimeError> {
+    tell(dir, &KeeperAsk::Restart { reason: reason.chars().take(LONGEST_REASON).collect() }).await
+}
+
+/// Tells a keeper something whose end need not be waited for.
+async fn tell(dir: &Path, ask: &KeeperAsk) -> Result<(), RuntimeError> {
     let mut connection = Connection::open(dir).await?;
     let died = || RuntimeError::KeeperDied { directory: dir.to_owned() };
     let before = files::read::<Status>(&dir.join(STATUS)).and_then(|status| status.note);
-    connection.send(&KeeperAsk::Signal { signal: signal.to_owned() }).await.map_err(|_| died())?;
+    connection.send(ask).await.map_err(|_| died())?;
     match connection.next().await.ok_or_else(died)?.note {
         Some(reason) if before.as_ref() != Some(&reason) => Err(RuntimeError::Refused { reason }),
         _ => Ok(()),

@@ -1,0 +1,118 @@
+//! Restarting what runs and is not alive any more, as its own check says.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Instant;
+
+use windlass_core::name::InstanceId;
+use windlass_core::policy::health::{Health as Verdict, Monitor};
+use windlass_core::spec::Check;
+use windlass_core::units::Span;
+
+use super::Host;
+use super::identity::Identity;
+use super::quiet::running;
+use super::supervise::note;
+use crate::health;
+use crate::runtime::process;
+
+/// What the liveness check of an instance says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Health {
+    /// Why it is not alive; `None` while it is.
+    pub(super) reason: Option<String>,
+}
+
+/// The one process that is being judged: another one begins anew, with a start period of its own.
+struct Judged {
+    pid: i32,
+    began: Instant,
+    monitor: Monitor,
+}
+
+impl Judged {
+    fn new(pid: i32, check: &Check) -> Self {
+        Self { pid, began: Instant::now(), monitor: Monitor::new(check.clone(), Span::ZERO) }
+    }
+
+    /// Whether this answer is the one too many.
+    fn has_died(&mut self, healthy: bool) -> bool {
+        let age = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.monitor.observe(healthy, Span::from_millis(age)) == Some(Verdict::Unhealthy)
+    }
+}
+
+impl Host {
+    /// Checks the liveness of instances that are not watched yet.
+    pub(super) fn watch_liveness(self: &Rc<Self>, watched: &mut BTreeSet<InstanceId>) {
+        let Some(active) = self.at_rest() else { return };
+        let current: BTreeSet<InstanceId> = active.release.instances.values().flatten().cloned().collect();
+        watched.retain(|id| current.contains(id));
+        for id in current {
+            let has_check = Identity::read(&self.layout.instance(&id))
+                .is_ok_and(|identity| identity.service.checks.liveness.is_some());
+            if has_check && watched.insert(id.clone()) {
+                let host = self.clone();
+                tokio::task::spawn_local(async move { host.check_liveness(&id).await });
+            }
+        }
+    }
+
+    async fn check_liveness(self: &Rc<Self>, id: &InstanceId) {
+        let directory = self.layout.instance(id);
+        let Ok(identity) = Identity::read(&directory) else { return };
+        let Some(check) = identity.service.checks.liveness.clone() else { return };
+        let Ok(target) = self.target(&identity).await else { return };
+        let mut judged: Option<Judged> = None;
+        loop {
+            tokio::time::sleep(check.interval.as_duration()).await;
+            let wanted = self.at_rest().is_some_and(|active| {
+                active.release.instances.get(&id.service).is_some_and(|ids| ids.contains(id))
+            });
+            if !wanted {
+                if self.holder().is_some() {
+                    continue;
+                }
+                self.health.borrow_mut().shift_remove(id);
+                return;
+            }
+            // What is ending or waits to be started again is its keeper's business.
+            let Some(pid) = running(&directory) else {
+                self.health.borrow_mut().shift_remove(id);
+                continue;
+            };
+            let judged = match &mut judged {
+                Some(judged) if judged.pid == pid => judged,
+                other => other.insert(Judged::new(pid, &check)),
+            };
+            let answer = health::probe(&check.probe, &target, check.timeout.as_duration()).await;
+            let healthy = answer.is_ok();
+            let reason = answer
+                .err()
+                .map(|unhealthy| self.redactor(id.release).redact(&unhealthy.reason).into_owned());
+            self.health.borrow_mut().insert(id.clone(), Health { reason: reason.clone() });
+            if judged.has_died(healthy) && running(&directory) == Some(pid) {
+                self.restart_dead(id, reason.unwrap_or_default()).await;
+            }
+        }
+    }
+
+    /// Its keeper ends it and starts it again by the service's restart policy.
+    async fn restart_dead(self: &Rc<Self>, id: &InstanceId, reason: String) {
+        note(&format!("{id} is not alive: {reason}; it is restarted"));
+        if let Some(active) = self.at_rest() {
+            self.tell_of_unhealthy(&active, id, reason.clone());
+        }
+        let directory = self.layout.instance(id);
+        if process::restart(&directory, &reason).await.is_ok() {
+            return;
+        }
+        // The keeper is gone, or an older Windlass's that does not know how: what is stopped is brought back.
+        if let Ok(identity) = Identity::read(&directory)
+            && let Err(error) =
+                process::stop(&directory, &identity.service.stop.signal, identity.service.stop.grace).await
+        {
+            note(&format!("{id} cannot be stopped: {error}"));
+        }
+    }
+}
