@@ -111,9 +111,18 @@ pub struct Status {
     /// What was asked and could not be done, or what could not be honoured, and why.
     #[serde(default)]
     pub note: Option<String>,
+    /// The machine's boot in which this was written, by its id; empty where that is not known.
+    #[serde(default)]
+    pub boot: String,
 }
 
 impl Status {
+    /// Whether it was written before the machine was started last: whatever it names is gone.
+    #[must_use]
+    pub fn is_of_another_boot(&self, present: &str) -> bool {
+        !self.boot.is_empty() && !present.is_empty() && self.boot != present
+    }
+
     /// Whether it ended for good by itself, and said that it had done what it was for.
     #[must_use]
     pub fn ended_well(&self) -> bool {
@@ -141,6 +150,9 @@ pub enum ProcessState {
     Stopping {
         /// Its process id.
         pid: i32,
+        /// Its start time in clock ticks since boot; zero where that is not known.
+        #[serde(default)]
+        start_ticks: u64,
     },
     /// It ended, and will not be started again: it was stopped, its policy says so, or it is in a
     /// crash loop.

@@ -101,7 +101,15 @@ mod tests {
     fn copy(state: ProcessState, last_exit: Option<Exit>) -> InstanceStatus {
         InstanceStatus {
             id: InstanceId { service: Name::new("web").unwrap(), release: ReleaseId(3), replica: 1 },
-            status: Status { keeper: 1, state, restarts: 5, last_exit, since: 0, note: None },
+            status: Status {
+                keeper: 1,
+                state,
+                restarts: 5,
+                last_exit,
+                since: 0,
+                note: None,
+                boot: String::new(),
+            },
             last_restart: None,
             stage: None,
             ready: false,

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -41,6 +42,15 @@ fn parse(line: &str) -> Option<Stat> {
 /// Whether this very process (not a later one with its number) still runs.
 pub(crate) fn lives(pid: i32, start_ticks: u64) -> bool {
     stat(pid).is_some_and(|stat| stat.start_ticks == start_ticks && !stat.zombie)
+}
+
+/// The id of the machine's present boot; empty where the kernel does not tell.
+pub(crate) fn boot() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        id.trim().to_owned()
+    })
 }
 
 /// Whether a process was stopped and does nothing until it is told to go on.

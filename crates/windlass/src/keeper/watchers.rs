@@ -25,6 +25,8 @@ pub(super) struct Client {
     /// The part of a line that has come in.
     partial: Vec<u8>,
     watches: bool,
+    /// It could not be told something.
+    gone: bool,
 }
 
 /// A command, or the reason why it is none, and which client gave it.
@@ -51,10 +53,10 @@ impl Watchers {
     pub(super) fn serve(&mut self) -> Vec<Asked> {
         while let Ok((stream, _)) = self.listener.accept() {
             if self.clients.len() < MOST && stream.set_nonblocking(true).is_ok() {
-                self.clients.push(Client { stream, partial: Vec::new(), watches: false });
+                self.clients.push(Client { stream, partial: Vec::new(), watches: false, gone: false });
             }
         }
-        self.clients.retain_mut(Client::receive);
+        self.clients.retain_mut(|client| !client.gone && client.receive());
         let mut asked = Vec::new();
         for (index, client) in self.clients.iter_mut().enumerate() {
             while let Some(end) = client.partial.iter().position(|byte| *byte == b'\n') {
@@ -76,7 +78,10 @@ impl Watchers {
 
     /// Tells all that watch.
     pub(super) fn tell(&mut self, status: &Status) {
-        self.clients.retain_mut(|client| !client.watches || client.send(status).is_ok());
+        // Who is gone is removed when all are served next: until then a client is known by its place.
+        for client in self.clients.iter_mut().filter(|client| client.watches) {
+            client.gone |= client.send(status).is_err();
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use windlass::runtime::process::{self, RuntimeError};
 use windlass_core::launch::{End, Exit, ProcessState};
 use windlass_core::spec::RestartWhen;
+use windlass_core::units::Span;
 
 use super::kit::{Kept, kill, lives, processes_of, until, within};
 
@@ -119,4 +120,44 @@ async fn a_fresh_start_clears_what_a_dead_keepers_dead_process_left() {
     kept.start(&launch).await.unwrap();
     assert!(!lives(daemon), "before the new one started");
     kept.stop().await;
+}
+
+/// A shell line of a program that writes over its environment, as those do that show a title in `ps`.
+/// It ends a while after it is asked to.
+const ENTITLED: &str = "exec perl -e '$0 = \"x\" x 4000; $SIG{TERM} = sub { sleep 1; unlink \"alive\"; exit }; \
+                        open F, \">\", \"alive\"; print F 1; close F; sleep 1 while 1'";
+
+#[tokio::test]
+async fn a_process_that_writes_over_its_environment_is_known_while_it_is_stopped() {
+    let kept = Kept::new();
+    kept.start(&kept.sh(ENTITLED)).await.unwrap();
+    kept.file("alive").await;
+    let pid = kept.pid();
+    let stopping = within(process::stop(&kept.dir, "TERM", Span::from_secs(20)));
+    let killing = async {
+        until(|| matches!(kept.status().state, ProcessState::Stopping { .. }).then_some(())).await;
+        kill(kept.status().keeper, "KILL");
+    };
+    let (ended, ()) = tokio::join!(stopping, killing);
+    assert_eq!(ended.unwrap().unwrap().end, End::Stopped);
+    assert!(!lives(pid) && kept.text("alive").is_empty(), "it had the time that it was given");
+}
+
+#[tokio::test]
+async fn nothing_of_another_boot_is_taken_for_alive() {
+    let kept = Kept::new();
+    kept.start(&kept.sh("exec sleep 100")).await.unwrap();
+    kill_keeper(&kept).await;
+    let pid = kept.pid();
+    let status = kept.dir.join("status.json");
+    let text = std::fs::read_to_string(&status).unwrap();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    assert!(text.contains(boot.trim()), "{text}");
+    std::fs::write(&status, text.replace(boot.trim(), "another")).unwrap();
+    let seen = process::observe(&kept.dir).unwrap();
+    assert!(!seen.process_alive && !seen.is_under_way());
+    std::fs::write(&status, text).unwrap();
+    assert!(process::observe(&kept.dir).unwrap().is_under_way(), "also without its keeper");
+    kept.stop().await;
+    assert!(!lives(pid));
 }

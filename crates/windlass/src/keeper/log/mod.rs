@@ -27,6 +27,8 @@ use crate::sys;
 const LEISURELY: Duration = Duration::from_secs(1);
 /// How often at most.
 const HASTY: Duration = Duration::from_millis(20);
+/// How long it waits at most after a rotation that failed: the disk may stay full for long.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// When one log is rotated.
 pub(super) struct Rotation {
@@ -36,12 +38,22 @@ pub(super) struct Rotation {
     size: u64,
     day: i64,
     helper: Option<Pid>,
+    /// How long it waits after the next one that fails.
+    pause: Duration,
 }
 
 impl Rotation {
     pub(super) fn new(log: &Log) -> Self {
         let now = Instant::now();
-        Self { log: log.clone(), due: now + HASTY, looked: now, size: 0, day: 0, helper: None }
+        Self {
+            log: log.clone(),
+            due: now + HASTY,
+            looked: now,
+            size: 0,
+            day: 0,
+            helper: None,
+            pause: LEISURELY,
+        }
     }
 
     /// When it wants to look next.
@@ -54,12 +66,14 @@ impl Rotation {
         self.helper
     }
 
-    /// Whether this is the helper's end.
-    pub(super) fn is_over(&mut self, pid: Pid) -> bool {
+    /// Whether this is the helper's end, which ended well or not.
+    pub(super) fn is_over(&mut self, pid: Pid, well: bool) -> bool {
         let over = self.helper == Some(pid);
         if over {
             self.helper = None;
-            self.due = Instant::now() + HASTY;
+            let pause = if well { HASTY } else { self.pause };
+            self.due = Instant::now() + pause;
+            self.pause = if well { LEISURELY } else { (self.pause * 2).min(LONGEST_PAUSE) };
         }
         over
     }
@@ -89,7 +103,7 @@ impl Rotation {
         // Blocks, not the length: where the front cannot be cut off, it becomes a hole.
         let size = seen.len().min(seen.blocks() * 512);
         let day = archive::today();
-        if size > self.log.rotate_at.0 || (day != self.day && size > 0) {
+        if self.is_too_long(size) || (day != self.day && size > 0) {
             self.day = day;
             match sys::fork() {
                 Ok(Some(helper)) => self.helper = Some(helper),
@@ -108,6 +122,15 @@ impl Rotation {
         self.size = size;
         self.looked = now;
     }
+
+    /// Whether there are more lines than there may be. What stands for those that were taken away is none
+    /// of them, and is looked at only when it matters.
+    fn is_too_long(&self, size: u64) -> bool {
+        let most = self.log.rotate_at.0;
+        let front =
+            || File::open(&self.log.path).and_then(|file| Ok((cut::start(&file)?, file.metadata()?.len())));
+        size > most && front().is_ok_and(|(start, end)| end.saturating_sub(start) > most)
+    }
 }
 
 /// Half the time that the room lasts at this rate of growth.
@@ -122,6 +145,34 @@ fn haste(grown: u64, within: Duration, room: u64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use windlass_core::units::Bytes;
+
+    #[test]
+    fn what_stands_for_archived_lines_does_not_make_a_log_too_long() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("web.log").display().to_string();
+        let note = format!("{MARK}earlier lines are in web.log.1.gz (1){}\n", " ".repeat(300));
+        let rotation = Rotation::new(&Log { path: path.clone(), rotate_at: Bytes(1000), keep: 1 });
+        let is_too_long = |lines: usize| {
+            std::fs::write(&path, format!("{note}{}", "1234567\n".repeat(lines))).unwrap();
+            rotation.is_too_long(std::fs::metadata(&path).unwrap().len())
+        };
+        assert!(!is_too_long(125), "a helper would find nothing to do, again and again");
+        assert!(is_too_long(126));
+    }
+
+    #[test]
+    fn after_a_failure_it_waits_longer_each_time() {
+        let mut rotation = Rotation::new(&Log { path: String::new(), rotate_at: Bytes(1), keep: 1 });
+        let helper = Pid::from_raw(4711).unwrap();
+        let mut over = |well: bool| {
+            rotation.helper = Some(helper);
+            let began = Instant::now();
+            assert!(rotation.is_over(helper, well));
+            (rotation.due() - began).as_secs()
+        };
+        assert_eq!([over(false), over(false), over(false), over(true), over(false)], [1, 2, 4, 0, 1]);
+    }
 
     #[test]
     fn a_flood_is_looked_at_more_often() {

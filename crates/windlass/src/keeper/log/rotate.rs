@@ -38,9 +38,16 @@ pub(crate) fn rotate(log: &Log) -> io::Result<()> {
     let (scratch, probe) = archive.scratch()?;
     let method = cut::method_of(&probe, file.metadata()?.blksize())?;
     drop(probe);
-    while step(log, &archive, &file, method)? {}
+    let done = loop {
+        match step(log, &archive, &file, method) {
+            Ok(true) => {}
+            Ok(false) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    // What failed may have done so for want of the room that this takes.
     let _published = fs::remove_file(scratch);
-    Ok(())
+    done
 }
 
 /// Rotates once; whether there may be more to do.

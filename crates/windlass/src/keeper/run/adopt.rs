@@ -20,14 +20,18 @@ impl Keeper {
         };
         self.status.restarts = former.restarts;
         self.starts = former.restarts + 1;
+        let of_another_boot = former.is_of_another_boot(tree::boot());
         self.status.last_exit = former.last_exit;
         let (pid, ticks, stopping) = match former.state {
             ProcessState::Running { pid, start_ticks } => (pid, Some(start_ticks), false),
-            ProcessState::Stopping { pid } => (pid, None, true),
+            ProcessState::Stopping { pid, start_ticks } => {
+                (pid, Some(start_ticks).filter(|ticks| *ticks > 0), true)
+            }
             ProcessState::Backoff { .. } | ProcessState::Ended(_) => (0, None, false),
         };
         self.prepare_limits();
         let alive = match ticks {
+            _ if of_another_boot => false,
             Some(ticks) => tree::lives(pid, ticks),
             None => tree::is_of(pid, &self.directory),
         };

@@ -30,10 +30,10 @@ impl Keeper {
 
     fn begin_to_stop(&mut self, signal: Signal, kill_at: Instant, purpose: Purpose) {
         let Some(process) = &self.process else { return };
-        let pid = process.pid.as_raw_nonzero().get();
+        let (pid, start_ticks) = (process.pid.as_raw_nonzero().get(), process.start_ticks);
         self.phase = Phase::Stopping { kill_at, killed: false, purpose };
         tree::signal(&[pid], signal);
-        self.enter(ProcessState::Stopping { pid });
+        self.enter(ProcessState::Stopping { pid, start_ticks });
     }
 
     pub(super) fn stop(&mut self, signal: Signal, grace: Duration, end: End) {

@@ -5,15 +5,13 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, WaitOptions};
 use windlass_core::launch::End;
 
-use super::{Keeper, Phase, Process};
+use super::{Keeper, Phase, Process, UNKILLABLE};
 use crate::keeper::policy::Next;
 use crate::keeper::tree;
 
 /// What a process leaves behind when it ends by itself has this long to end too: workers that notice
 /// that their master is gone may put their work away.
 const GRACE: Duration = Duration::from_millis(100);
-/// What is not gone this long after it was killed hangs in the kernel: it is reported and left.
-const UNKILLABLE: Duration = Duration::from_secs(10);
 
 impl Keeper {
     pub(super) fn clear(&mut self, asked: Option<(Instant, Signal)>, then: Next) {
@@ -58,7 +56,7 @@ impl Keeper {
     fn is_childless(&mut self) -> bool {
         loop {
             match rustix::process::wait(WaitOptions::NOHANG) {
-                Ok(Some((pid, _))) => drop(self.rotation.is_over(pid)),
+                Ok(Some((pid, status))) => drop(self.rotation.is_over(pid, status.exit_status() == Some(0))),
                 Ok(None) if self.launch.keeps_others => return true,
                 // The helper is a child too, and no reason to wait.
                 Ok(None) => {

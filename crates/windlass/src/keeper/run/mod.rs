@@ -29,6 +29,9 @@ use crate::sys::Signals;
 /// How often it looks whether what was left behind is gone. Children's ends are signalled, but not
 /// those of processes that are no children (adopted ones).
 const LEFTOVER_LOOK: Duration = Duration::from_millis(10);
+/// What is not gone this long after it was killed hangs in the kernel: it is reported and left.
+const UNKILLABLE: Duration = Duration::from_secs(10);
+
 /// The process that is kept.
 struct Process {
     pid: Pid,
@@ -130,6 +133,7 @@ impl Keeper {
                 last_exit: None,
                 since: now_millis(),
                 note: None,
+                boot: tree::boot().to_owned(),
             },
         })
     }
@@ -327,7 +331,11 @@ impl Keeper {
         if let Some(store) = &self.store {
             fds.extend(store.descriptors().map(|fd| PollFd::new(fd, PollFlags::IN)));
         }
-        fds.extend(self.process.iter().filter_map(|p| Some(PollFd::new(p.adopted.as_ref()?, PollFlags::IN))));
+        // Once it has ended, its descriptor can be read for ever.
+        if matches!(self.phase, Phase::Running | Phase::Stopping { .. }) {
+            let adopted = self.process.iter().filter_map(|process| process.adopted.as_ref());
+            fds.extend(adopted.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        }
         if self.launch.tied && !matches!(self.phase, Phase::Stopping { .. } | Phase::Clearing { .. }) {
             fds.push(PollFd::new(&stdin, PollFlags::IN));
         }
@@ -346,7 +354,7 @@ impl Keeper {
 
     fn reap(&mut self) {
         while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
-            if self.rotation.is_over(pid) {
+            if self.rotation.is_over(pid, status.exit_status() == Some(0)) {
                 continue;
             }
             if self.process.as_ref().is_some_and(|process| process.pid == pid && process.adopted.is_none()) {
@@ -415,6 +423,12 @@ impl Keeper {
                 if over && !timeout.is_zero() {
                     self.stop_as_launched(End::TimedOut);
                 }
+            }
+            // It hangs in the kernel. Whoever waits for its end is told, and not made to wait for ever.
+            Phase::Stopping { kill_at, purpose: Purpose::End(end), .. } if now >= *kill_at + UNKILLABLE => {
+                let end = *end;
+                self.status.note = Some("its process hangs in the kernel and cannot be killed".to_owned());
+                self.finish(end);
             }
             Phase::Stopping { kill_at, killed, .. } if now >= *kill_at => {
                 *killed = true;

@@ -25,10 +25,10 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// Whether it runs, or its keeper is about to start it again.
+    /// Whether it runs, be it without its keeper, or is about to be started again.
     #[must_use]
     pub fn is_under_way(&self) -> bool {
-        self.keeper_alive && !self.has_ended()
+        (self.keeper_alive || self.process_alive) && !self.has_ended()
     }
 
     /// Whether it ended for good.
@@ -86,7 +86,7 @@ pub fn observe(dir: &Path) -> Option<Observation> {
     let launch: Launch = files::read(&dir.join(LAUNCH))?;
     let keeper_alive = is_kept(dir);
     let status: Option<Status> = files::read(&dir.join(STATUS));
-    let process_alive = status.as_ref().is_some_and(|status| is_alive(dir, &status.state));
+    let process_alive = status.as_ref().is_some_and(|status| is_alive(dir, status));
     Some(Observation { launch, status, keeper_alive, process_alive })
 }
 
@@ -110,10 +110,13 @@ pub fn is_locked(path: &Path) -> bool {
     matches!(flock(&lock, FlockOperation::NonBlockingLockShared), Err(Errno::WOULDBLOCK))
 }
 
-fn is_alive(dir: &Path, state: &ProcessState) -> bool {
-    match state {
+fn is_alive(dir: &Path, status: &Status) -> bool {
+    match &status.state {
+        // A number and a time since boot say nothing of another boot.
+        _ if status.is_of_another_boot(tree::boot()) => false,
         ProcessState::Running { pid, start_ticks } => tree::lives(*pid, *start_ticks),
-        ProcessState::Stopping { pid } => tree::is_of(*pid, dir),
+        ProcessState::Stopping { pid, start_ticks: 0 } => tree::is_of(*pid, dir),
+        ProcessState::Stopping { pid, start_ticks } => tree::lives(*pid, *start_ticks),
         ProcessState::Backoff { .. } | ProcessState::Ended(_) => false,
     }
 }

@@ -119,6 +119,7 @@ fn lost(dir: &Path, status: &Status, state: ProcessState) -> std::io::Result<()>
         last_exit: None,
         since: status.since,
         note: None,
+        boot: status.boot.clone(),
     };
     files::replace(&dir.join(STATUS), &status, Durability::UntilReboot)
 }
@@ -132,11 +133,8 @@ pub(super) async fn bury(dir: &Path) -> Result<bool, RuntimeError> {
     let Some(status) = seen.status.filter(|status| !matches!(status.state, ProcessState::Ended(_))) else {
         return Ok(false);
     };
-    lost(dir, &status, ProcessState::Stopping { pid: 0 }).map_err(|source| RuntimeError::Io {
-        tried: "clear",
-        directory: dir.to_owned(),
-        source,
-    })?;
+    lost(dir, &status, ProcessState::Stopping { pid: 0, start_ticks: 0 })
+        .map_err(|source| RuntimeError::Io { tried: "clear", directory: dir.to_owned(), source })?;
     spawn(dir, &seen.launch.label, false, Vec::new()).await.map(|_| true)
 }
 
@@ -152,7 +150,7 @@ pub async fn readopt(dir: &Path) -> Result<(), RuntimeError> {
     }
     let no_environment = || RuntimeError::NoEnvironment { directory: dir.to_owned() };
     let pid = match seen.status.filter(|_| seen.process_alive).map(|status| status.state) {
-        Some(ProcessState::Running { pid, .. } | ProcessState::Stopping { pid }) => pid,
+        Some(ProcessState::Running { pid, .. } | ProcessState::Stopping { pid, .. }) => pid,
         _ => return Err(no_environment()),
     };
     let environ = std::fs::read(format!("/proc/{pid}/environ")).map_err(|_| no_environment())?;
