@@ -25,19 +25,32 @@ const LATE: Duration = Duration::from_millis(32);
 /// The code of a start that may succeed when it is tried again; never an exit code.
 const AGAIN: u8 = 255;
 
+/// What a host side is reached for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Aim {
+    /// To look: one of another build will do, if it speaks the same protocol.
+    Look,
+    /// To change something: that is for this build to carry out.
+    Act,
+}
+
 /// A conversation with a host side.
 pub(super) struct Client {
     frames: Frames<OwnedReadHalf, OwnedWriteHalf>,
 }
 
 impl Client {
-    /// Reaches the host side that runs; `None` when none does.
+    /// Reaches the host side that runs, to look; `None` when none does.
     pub(super) async fn reach(layout: &Layout) -> Result<Option<Self>, Failure> {
-        let Ok(stream) = transport::connect(&layout.host(), "sock").await else { return Ok(None) };
-        Self::greet(layout, stream).await
+        Self::reach_for(layout, Aim::Look).await
     }
 
-    async fn greet(layout: &Layout, stream: UnixStream) -> Result<Option<Self>, Failure> {
+    async fn reach_for(layout: &Layout, aim: Aim) -> Result<Option<Self>, Failure> {
+        let Ok(stream) = transport::connect(&layout.host(), "sock").await else { return Ok(None) };
+        Self::greet(layout, stream, aim).await
+    }
+
+    async fn greet(layout: &Layout, stream: UnixStream, aim: Aim) -> Result<Option<Self>, Failure> {
         let (reader, writer) = stream.into_split();
         let mut frames = Frames::new(reader, writer);
         let hello = Hello { protocol: PROTOCOL_VERSION, program: host::build() };
@@ -47,9 +60,13 @@ impl Client {
         };
         match tokio::time::timeout(PATIENCE, greeted).await {
             Ok(Ok(theirs)) if theirs == hello => Ok(Some(Self { frames })),
-            // The host side of another version gives way to this one. Whatever it was doing goes on
-            // from its journal, which says so itself where the versions do not agree.
-            Ok(Ok(_)) => {
+            Ok(Ok(theirs)) => {
+                let mut client = Self { frames };
+                if theirs.protocol == hello.protocol && (aim == Aim::Look || client.is_busy().await?) {
+                    return Ok(Some(client));
+                }
+                // The host side of another version gives way to this one. Whatever it was doing goes on
+                // from its journal, which says so itself where the versions do not agree.
                 stop_host(layout).await?;
                 Ok(None)
             }
@@ -59,9 +76,21 @@ impl Client {
         }
     }
 
+    /// Whether a run is under way there, which is not interrupted for a newer build's sake.
+    async fn is_busy(&mut self) -> Result<bool, Failure> {
+        match self.ask(&Ask::OpenRun).await? {
+            Answer::OpenRun(open) => Ok(open.is_some_and(|run| run.under_way)),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Reaches the host side, starting it when none runs.
     pub(super) async fn start(layout: &Layout) -> Result<Self, Failure> {
-        if let Some(client) = Self::reach(layout).await? {
+        Self::start_for(layout, Aim::Act).await
+    }
+
+    async fn start_for(layout: &Layout, aim: Aim) -> Result<Self, Failure> {
+        if let Some(client) = Self::reach_for(layout, aim).await? {
             return Ok(client);
         }
         let deadline = Instant::now() + PATIENCE;
@@ -73,7 +102,7 @@ impl Client {
                 Err(failure) if Instant::now() > deadline => return Err(Failure { code: FAILED, ..failure }),
                 _ => {}
             }
-            if let Some(client) = Self::reach(layout).await? {
+            if let Some(client) = Self::reach_for(layout, aim).await? {
                 return Ok(client);
             }
             let log = layout.log("host");
@@ -112,11 +141,11 @@ impl Client {
             let unreadable =
                 |error: std::io::Error| Failure::failed(format!("the state cannot be read: {error}"), "");
             let stream = host::converse_at_rest(layout.clone()).map_err(unreadable)?;
-            if let Some(client) = Self::greet(layout, stream).await? {
+            if let Some(client) = Self::greet(layout, stream, Aim::Look).await? {
                 return Ok(client);
             }
         }
-        Self::start(layout).await
+        Self::start_for(layout, Aim::Look).await
     }
 
     /// Sends a question.
