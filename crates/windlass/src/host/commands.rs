@@ -121,6 +121,12 @@ impl Host {
         }
     }
 
+    /// Whether what goes by this name in the directory of jobs is a command that is under way, or may be
+    /// about to.
+    pub(super) fn runs_command(&self, name: &str) -> bool {
+        process::is_under_way(&self.layout.job(name)) || self.starting.try_write().is_err()
+    }
+
     /// Whether `windlass run` runs a job now, kept by us or at a terminal of its own.
     pub(super) fn runs_by_hand(&self, name: &Name) -> bool {
         if self.by_hand.borrow().contains(name) {

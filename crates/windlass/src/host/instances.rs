@@ -66,8 +66,24 @@ impl Host {
 
     /// Starts an instance, unless it runs.
     pub(super) async fn start_instance(&self, identity: &Identity) -> Result<(), Fault> {
+        self.start_instance_if(identity, || true).await.map(drop)
+    }
+
+    /// The same if it is `wanted` still when nothing else stands in the way; answers whether it was.
+    pub(super) async fn start_instance_if(
+        &self,
+        identity: &Identity,
+        wanted: impl Fn() -> bool,
+    ) -> Result<bool, Fault> {
         let (launch, env) = self.launch(identity).await?;
-        process::start(&self.layout.instance(&identity.id), &launch, env).await.map_err(|error| {
+        let started = async {
+            let starting = self.may_start().await?;
+            if !wanted() {
+                return Ok(false);
+            }
+            self.start_kept(starting, self.layout.instance(&identity.id), launch, env).await.map(|()| true)
+        };
+        started.await.map_err(|error: process::RuntimeError| {
             let mut fault = Fault::new(error.to_string(), error.hint().unwrap_or_default());
             fault.tail = self.tail(identity);
             fault
@@ -212,6 +228,8 @@ impl Host {
     /// Drains an instance, asks it to take no more work, and stops it with all that is left of it.
     pub(super) async fn stop_instance(&self, id: &InstanceId, drain: Span) -> Result<String, Fault> {
         let directory = self.layout.instance(id);
+        // Who brings copies back may be about to.
+        self.starts_are_over().await;
         let alive = self.lives(id);
         // Where its description is damaged, it is stopped all the same, as most are.
         let stop = match Identity::read(&directory) {
@@ -283,10 +301,39 @@ async fn pass(check: &Check, target: &Target, began: Instant) -> Result<(), Stri
             GateVerdict::Waiting => {}
         }
         tokio::time::sleep(pause.min(check.interval.as_duration())).await;
-        pause = pause.mul_f64(1.5);
+        // Bounded itself: a length of time that grows for ever overflows.
+        pause = pause.mul_f64(1.5).min(check.interval.as_duration());
     }
 }
 
 fn millis(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The pauses between probes grow; after some 120 of them they were longer than any length of time.
+    #[tokio::test]
+    async fn a_copy_that_never_answers_fails_however_often_it_was_asked() {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let target = Target {
+            address: Some(free),
+            directory: "/".into(),
+            env: Vec::new(),
+            user: None,
+            values: Arc::new(|_| Err(String::new())),
+        };
+        let check = Check {
+            probe: Probe::Tcp,
+            interval: Span::from_millis(1),
+            timeout: Span::from_secs(1),
+            start_period: Span::from_millis(1500),
+            healthy_after: 1,
+            unhealthy_after: 1,
+        };
+        let why = pass(&check, &target, Instant::now()).await.unwrap_err();
+        assert!(why.contains("refused"), "{why}");
+    }
 }

@@ -19,8 +19,10 @@ use crate::runtime::process;
 /// What the liveness check of an instance says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Health {
-    /// Why it is not alive; `None` while it is.
+    /// Why it did not answer well the last time; `None` where it did.
     pub(super) reason: Option<String>,
+    /// Why it has to be ended: it did not so often that it counts as dead.
+    pub(super) dead: Option<String>,
 }
 
 /// The one process that is being judged: another one begins anew, with a start period of its own.
@@ -45,8 +47,7 @@ impl Judged {
 impl Host {
     /// Checks the liveness of instances that are not watched yet.
     pub(super) fn watch_liveness(self: &Rc<Self>, watched: &mut BTreeSet<InstanceId>) {
-        let Some(active) = self.at_rest() else { return };
-        let current: BTreeSet<InstanceId> = active.release.instances.values().flatten().cloned().collect();
+        let current: BTreeSet<InstanceId> = self.judged().into_iter().collect();
         watched.retain(|id| current.contains(id));
         for id in current {
             let has_check = Identity::read(&self.layout.instance(&id))
@@ -62,17 +63,11 @@ impl Host {
         let directory = self.layout.instance(id);
         let Ok(identity) = Identity::read(&directory) else { return };
         let Some(check) = identity.service.checks.liveness.clone() else { return };
-        let Ok(target) = self.target(&identity).await else { return };
+        let mut target = None;
         let mut judged: Option<Judged> = None;
         loop {
             tokio::time::sleep(check.interval.as_duration()).await;
-            let wanted = self.at_rest().is_some_and(|active| {
-                active.release.instances.get(&id.service).is_some_and(|ids| ids.contains(id))
-            });
-            if !wanted {
-                if self.holder().is_some() {
-                    continue;
-                }
+            if !self.judged().contains(id) {
                 self.health.borrow_mut().shift_remove(id);
                 return;
             }
@@ -85,14 +80,37 @@ impl Host {
                 Some(judged) if judged.pid == pid => judged,
                 other => other.insert(Judged::new(pid, &check)),
             };
-            let answer = health::probe(&check.probe, &target, check.timeout.as_duration()).await;
+            let target = match &mut target {
+                Some(target) => target,
+                none => match self.target(&identity).await {
+                    Ok(target) => none.insert(target),
+                    Err(fault) => {
+                        note(&format!("{id} cannot be asked whether it is alive: {fault}"));
+                        continue;
+                    }
+                },
+            };
+            let answer = health::probe(&check.probe, target, check.timeout.as_duration()).await;
             let healthy = answer.is_ok();
             let reason = answer
                 .err()
                 .map(|unhealthy| self.redactor(id.release).redact(&unhealthy.reason).into_owned());
-            self.health.borrow_mut().insert(id.clone(), Health { reason: reason.clone() });
-            if judged.has_died(healthy) && running(&directory) == Some(pid) {
-                self.restart_dead(id, reason.unwrap_or_default()).await;
+            let dead = {
+                let mut all = self.health.borrow_mut();
+                let health = all.entry(id.clone()).or_default();
+                health.reason.clone_from(&reason);
+                if judged.has_died(healthy) {
+                    health.dead = reason;
+                }
+                health.dead.clone()
+            };
+            // One of a release that is not committed yet is for the bake to judge.
+            if let Some(reason) = dead
+                && running(&directory) == Some(pid)
+                && self.kept().contains(id)
+            {
+                self.health.borrow_mut().shift_remove(id);
+                self.restart_dead(id, reason).await;
             }
         }
     }
@@ -100,7 +118,7 @@ impl Host {
     /// Its keeper ends it and starts it again by the service's restart policy.
     async fn restart_dead(self: &Rc<Self>, id: &InstanceId, reason: String) {
         note(&format!("{id} is not alive: {reason}; it is restarted"));
-        if let Some(active) = self.at_rest() {
+        if let Some(active) = self.in_force() {
             self.tell_of_unhealthy(&active, id, reason.clone());
         }
         let directory = self.layout.instance(id);

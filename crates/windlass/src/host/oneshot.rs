@@ -1,9 +1,10 @@
 //! Commands that run to their end: build steps, jobs, cron runs. Each has a keeper, whose directory
 //! is the record of what became of it, so that none runs twice because somebody died meanwhile.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::sync::OwnedRwLockReadGuard;
 use windlass_core::journal::Fault;
 use windlass_core::launch::{End, Exit, Launch};
 use windlass_core::units::Span;
@@ -55,13 +56,40 @@ impl Host {
         launch: &Launch,
         env: Vec<(String, String)>,
     ) -> Result<Ended, RuntimeError> {
-        let starting = self.starting.read().await;
+        let starting = self.may_start().await?;
+        self.start_kept(starting, directory.to_owned(), launch.clone(), env).await?;
+        process::wait_ended(directory).await
+    }
+
+    /// Leave to start something, unless everything here is about to end.
+    pub(super) async fn may_start(&self) -> Result<OwnedRwLockReadGuard<()>, RuntimeError> {
+        let starting = self.starting.clone().read_owned().await;
         if self.ending.get() {
             return Err(RuntimeError::Refused { reason: "the environment goes down".to_owned() });
         }
-        let _tie = process::start_tied(directory, launch, env).await?;
-        drop(starting);
-        process::wait_ended(directory).await
+        Ok(starting)
+    }
+
+    /// Starts a process. What was begun is finished also when whoever asked waits no longer: then
+    /// [`Host::starts_are_over`] tells when it can be seen.
+    pub(super) async fn start_kept(
+        &self,
+        starting: OwnedRwLockReadGuard<()>,
+        directory: PathBuf,
+        launch: Launch,
+        env: Vec<(String, String)>,
+    ) -> Result<(), RuntimeError> {
+        let start = tokio::task::spawn_local(async move {
+            let started = process::start(&directory, &launch, env).await;
+            drop(starting);
+            started
+        });
+        start.await.unwrap_or_else(|error| Err(RuntimeError::Refused { reason: error.to_string() }))
+    }
+
+    /// Returns when all that is just being started can be seen, and ended, by others.
+    pub(super) async fn starts_are_over(&self) {
+        drop(self.starting.write().await);
     }
 }
 

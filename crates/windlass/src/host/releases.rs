@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
@@ -32,7 +33,9 @@ impl Host {
         let previous = self.newest_tree();
         let cache = plan.spec.build.cache.clone();
         let wanted = plan.tree.source.digest.clone();
+        let trees = self.trees.clone();
         let result = blocking(move || {
+            let _alone = alone(&trees);
             remove_tree(&unfinished)?;
             let copied = source::copy(&selection, &unfinished)?;
             for directory in cache {
@@ -110,7 +113,9 @@ impl Host {
         let links = plan.spec.build.shared.clone();
         let account = shared::account(&plan.spec);
         let (source, spec) = (plan.tree.clone(), plan.spec.clone());
+        let trees = self.trees.clone();
         let result = blocking(move || {
+            let _alone = alone(&trees);
             if seal.is_file() {
                 return Ok(());
             }
@@ -133,7 +138,10 @@ impl Host {
     /// Removes a tree, finished or not.
     pub(super) async fn remove_tree(&self, tree: ReleaseId) -> Result<String, Fault> {
         let (path, seal) = (self.layout.tree(tree), self.layout.seal(tree));
+        let trees = self.trees.clone();
         let result = blocking(move || {
+            // Who was cancelled may still be at it.
+            let _alone = alone(&trees);
             // A tree that is being removed must never look like one that can be run.
             match std::fs::remove_file(&seal) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound && path.exists() => return Err(error),
@@ -147,6 +155,11 @@ impl Host {
         })?;
         Ok(String::new())
     }
+}
+
+/// Waits for whoever makes or removes a tree, which goes on where nobody waits for it any more.
+fn alone(trees: &Mutex<()>) -> MutexGuard<'_, ()> {
+    trees.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The name of a build step's keeper and log.

@@ -131,6 +131,17 @@ impl Host {
         Ok(format!("answers after {}", Span::from_millis(took)))
     }
 
+    /// Gives a resource that has lost its keeper another one, as [`Host::start_resource`] starts it.
+    pub(super) async fn keep_resource(&self, name: &Name, spec: &Resource) -> Result<(), String> {
+        let directory = self.layout.resource(name).join("keeper");
+        if let Ok(prepared) = self.prepared(name, spec).await
+            && process::start(&directory, &prepared.launch, prepared.env.clone()).await.is_ok()
+        {
+            return Ok(());
+        }
+        process::readopt(&directory).await.map_err(|error| format!("{name} has no keeper: {error}"))
+    }
+
     pub(super) async fn await_answer(
         &self,
         name: &Name,

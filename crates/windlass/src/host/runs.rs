@@ -12,10 +12,13 @@ use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Action, Phase, Plan, Request};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
+use super::story::Story;
 use super::world::Acting;
 use super::{Host, reserve, secret_files, values};
 use crate::clock;
 use crate::engine::{Engine, RunRow};
+use crate::keeper::tree;
+use crate::layout;
 
 /// How long an interrupted run waits for somebody to claim it, before the host side settles it
 /// alone.
@@ -24,12 +27,14 @@ const LEASE: Duration = Duration::from_secs(30);
 /// A run in memory: its events so far, for whoever comes late, and the way to stop it.
 pub(super) struct RunHandle {
     pub(super) row: RunRow,
-    events: RefCell<Vec<Event>>,
+    events: RefCell<Story>,
     news: watch::Sender<usize>,
     cancel: watch::Sender<Option<Turn>>,
     under_way: Cell<bool>,
     /// Whether it has taken the lock.
     locked: Cell<bool>,
+    /// How many times it was left to be settled: only the last counts.
+    leases: Cell<u32>,
     /// When it is settled if nobody claims it, milliseconds since 1970; for people.
     settles_at: Cell<Option<i64>>,
     /// What the proxy had counted when the run began.
@@ -58,6 +63,7 @@ impl RunHandle {
             cancel: watch::Sender::new(None),
             under_way: Cell::new(false),
             locked: Cell::new(false),
+            leases: Cell::new(0),
             settles_at: Cell::new(None),
             before: Cell::new(RequestCost::default()),
         })
@@ -84,9 +90,9 @@ impl RunHandle {
         self.news.subscribe()
     }
 
-    /// The event with this number.
-    pub(super) fn event(&self, number: usize) -> Option<Event> {
-        self.events.borrow().get(number).cloned()
+    /// The event with this number, and the number of the one after it.
+    pub(super) fn event(&self, number: usize) -> Option<(Event, usize)> {
+        self.events.borrow().event(number)
     }
 
     fn say(&self, event: Event) {
@@ -95,9 +101,8 @@ impl RunHandle {
         {
             self.locked.set(true);
         }
-        let mut events = self.events.borrow_mut();
-        events.push(event);
-        self.news.send_replace(events.len());
+        let length = self.events.borrow_mut().push(event);
+        self.news.send_replace(length);
     }
 }
 
@@ -157,6 +162,7 @@ impl Host {
     pub(super) fn take_up(self: &Rc<Self>) {
         let open = self.journal.borrow().open_runs().unwrap_or_default();
         let only = open.len() == 1;
+        let rebooted = self.is_of_a_new_boot();
         for row in open {
             let handle = RunHandle::new(row);
             self.runs.borrow_mut().insert(handle.row.id.clone(), handle.clone());
@@ -169,8 +175,26 @@ impl Host {
                 continue;
             }
             handle.locked.set(locked);
-            self.lease(&handle);
+            if rebooted {
+                // Nothing of the release before runs, and nobody has anything to resume: who waited for the
+                // lease would only keep the application down.
+                handle.cancel(Turn::Cancelled { by: "the start of the machine".to_owned() });
+                self.carry_out(&handle);
+            } else {
+                self.lease(&handle);
+            }
         }
+        self.forget_old_releases();
+    }
+
+    /// Whether the machine was started since a host side served here last.
+    fn is_of_a_new_boot(&self) -> bool {
+        let path = self.layout.state().join("boot");
+        let (before, now) = (std::fs::read_to_string(&path).unwrap_or_default(), tree::boot());
+        if before != now {
+            let _looked_at_again_next_time = layout::replace_file(&path, now.as_bytes(), 0o600);
+        }
+        !before.is_empty() && !now.is_empty() && before != now
     }
 
     /// Takes over the open run: an interrupted one goes on as `how` says; one that is under way is
@@ -215,7 +239,7 @@ impl Host {
         }
         handle.settles_at.set(None);
         // It begins anew for whoever follows it; that it was interrupted before is history.
-        handle.events.borrow_mut().clear();
+        handle.events.take();
         handle.news.send_replace(0);
         let (host, handle) = (self.clone(), handle.clone());
         tokio::task::spawn_local(async move {
@@ -270,11 +294,13 @@ impl Host {
     fn lease(self: &Rc<Self>, handle: &Rc<RunHandle>) {
         let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
         handle.settles_at.set(Some(clock::wall_millis() + lease));
+        let number = handle.leases.get() + 1;
+        handle.leases.set(number);
         let (host, handle) = (self.clone(), handle.clone());
         tokio::task::spawn_local(async move {
             // The timer goes by the monotonic clock, whatever happens to the time of day.
             tokio::time::sleep(LEASE).await;
-            if !handle.under_way.get() {
+            if !handle.under_way.get() && handle.leases.get() == number {
                 handle.cancel(Turn::Unclaimed);
                 host.carry_out(&handle);
             }
@@ -318,7 +344,7 @@ impl Host {
             dirty: plan.tree.source.dirty,
             began: row.began,
             ended: clock::wall_millis(),
-            phases: phases(&handle.events.borrow()),
+            phases: phases(handle.events.borrow().told()),
             verdict: Some(verdict),
             requests: RequestCost {
                 served: now.served.saturating_sub(before.served),
@@ -425,7 +451,10 @@ impl Host {
             for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let release = name.split_once('.').and_then(|(first, _)| first.parse::<ReleaseId>().ok());
-                if !name.starts_with('r') || !release.is_some_and(gone) {
+                // What `windlass run` ran leaves nothing, unless the host side died meanwhile.
+                let command = name.split_once(".log").map_or(name.as_str(), |(label, _)| label);
+                let left = command.starts_with("run.") && !self.runs_command(command);
+                if !left && (!name.starts_with('r') || !release.is_some_and(gone)) {
                     continue;
                 }
                 let path = entry.path();
@@ -440,7 +469,7 @@ impl Host {
 }
 
 /// How long each phase took: from its first step's beginning to its last one's end.
-fn phases(events: &[Event]) -> Vec<(Phase, u64)> {
+fn phases<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<(Phase, u64)> {
     let mut spans: Vec<(Phase, i64, i64)> = Vec::new();
     let mut phase_of: Vec<(u32, Phase)> = Vec::new();
     for event in events {

@@ -60,7 +60,9 @@ async fn serve(host: Rc<Host>) -> Result<(), String> {
                     tokio::task::spawn_local(async move { super::session::converse(&host, stream).await });
                 }
             }
-            _ = terminate.recv() => return Ok(()),
+            // Its keeper, which may have asked for it, knows what follows; to anybody else this is no end that
+            // was wanted, and it is started again.
+            _ = terminate.recv() => return Err("ended by a signal".to_owned()),
             () = host.ended() => return Ok(()),
         }
     }

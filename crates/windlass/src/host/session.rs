@@ -141,8 +141,8 @@ impl Session {
         let mut news = run.news();
         let mut sent = 0;
         loop {
-            while let Some(event) = run.event(sent) {
-                sent += 1;
+            while let Some((event, next)) = run.event(sent) {
+                sent = next;
                 let over = matches!(event.what, What::RunEnded { .. } | What::Interrupted { .. });
                 self.say(Answer::Event(event)).await?;
                 if over {
@@ -197,24 +197,33 @@ impl Session {
         let line = move |line: String| drop(lines.send(line));
         let run = host.run_now(&label, &line);
         tokio::pin!(run);
+        // Whoever asked may go away: it is ended then, and waited for, because it is cleaned up after.
+        let mut gone = None;
         let ended = loop {
             tokio::select! {
                 ended = &mut run => break ended,
                 Some(text) = output.recv() => {
                     let source = label.name.clone();
-                    send(&mut self.writer, &Answer::Line { source, text }).await?;
-                }
-                ask = self.asks.recv() => {
-                    // Whoever asked has gone, or wants it to end: then it ends.
-                    if matches!(ask, None | Some(Ask::Cancel { .. })) {
+                    if gone.is_none()
+                        && let Err(error) = send(&mut self.writer, &Answer::Line { source, text }).await
+                    {
+                        gone = Some(error);
                         stop(&directory).await;
                     }
+                }
+                ask = self.asks.recv(), if gone.is_none() => {
                     if ask.is_none() {
-                        return Err(FrameError::Closed);
+                        gone = Some(FrameError::Closed);
+                    }
+                    if matches!(ask, None | Some(Ask::Cancel { .. })) {
+                        stop(&directory).await;
                     }
                 }
             }
         };
+        if let Some(error) = gone {
+            return Err(error);
+        }
         while let Ok(text) = output.try_recv() {
             self.say(Answer::Line { source: label.name.clone(), text }).await?;
         }

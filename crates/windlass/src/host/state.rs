@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
 use tokio::sync::{Notify, RwLock};
@@ -51,7 +52,9 @@ pub struct Host {
     /// Jobs of deploys that somebody runs by hand, or is about to.
     pub(super) by_hand: Rc<RefCell<BTreeSet<Name>>>,
     /// Held by whoever starts something that runs once, until it can be seen and ended by others.
-    pub(super) starting: RwLock<()>,
+    pub(super) starting: Arc<RwLock<()>>,
+    /// Held by whoever makes or removes a tree, also when nobody waits for that any more.
+    pub(super) trees: Arc<Mutex<()>>,
     /// Whether the host side is about to end.
     pub(super) ending: Cell<bool>,
     ended: Notify,
@@ -116,7 +119,8 @@ impl Host {
             redactors: RefCell::default(),
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),
-            starting: RwLock::default(),
+            starting: Arc::default(),
+            trees: Arc::default(),
             ending: Cell::new(false),
             ended: Notify::new(),
         }))
@@ -189,7 +193,7 @@ impl Host {
         }
         self.ending.set(true);
         // From here on nothing starts, and what did can be seen.
-        drop(self.starting.write().await);
+        self.starts_are_over().await;
         let ended = self.end(delete_data).await;
         if ended.is_err() {
             self.ending.set(false);

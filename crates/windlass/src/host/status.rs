@@ -161,10 +161,12 @@ fn look(
         last_exit: None,
         since: 0,
         note: None,
+        boot: String::new(),
     };
+    let alive = seen.as_ref().is_some_and(|seen| seen.process_alive);
     let status = seen.and_then(|seen| seen.status).unwrap_or(unknown);
     let pid = match status.state {
-        ProcessState::Running { pid, .. } | ProcessState::Stopping { pid } => Some(pid),
+        ProcessState::Running { pid, .. } | ProcessState::Stopping { pid, .. } => Some(pid),
         _ => None,
     };
     let usage = pid.map(|pid| processes.of(pid)).unwrap_or_default();
@@ -172,7 +174,7 @@ fn look(
     let again = status.restarts > 0 && !matches!(status.state, ProcessState::Ended(_));
     InstanceStatus {
         id,
-        ready: matches!(status.state, ProcessState::Running { .. }),
+        ready: alive && matches!(status.state, ProcessState::Running { .. }),
         reason: None,
         last_restart: status.last_exit.as_ref().filter(|_| again).map(ToString::to_string),
         stage: None,

@@ -44,30 +44,32 @@ impl Host {
     }
 
     pub(super) fn at_rest(&self) -> Option<Active> {
-        if self.holder().is_some() || self.ending.get() {
-            return None;
-        }
-        self.journal.borrow().active().ok().flatten().filter(|active| !active.stopped)
+        self.in_force().filter(|_| self.holder().is_none())
     }
 
     /// Brings back what should run and has neither process nor keeper, and gives keepers to
     /// processes that lost theirs.
     async fn keep_running(self: &Rc<Self>) {
-        let Some(active) = self.at_rest() else { return };
-        for (name, resource) in active.release.spec.resources.iter().filter(|(_, r)| r.is_private()) {
+        let Some(active) = self.in_force() else { return };
+        let at_rest = self.holder().is_none();
+        for (name, resource) in
+            active.release.spec.resources.iter().filter(|(_, r)| at_rest && r.is_private())
+        {
             let directory = self.layout.resource(name).join("keeper");
             let seen = process::observe(&directory);
             if seen.as_ref().is_some_and(|seen| seen.process_alive && !seen.keeper_alive) {
-                let _ = process::readopt(&directory).await;
+                if let Err(why) = self.keep_resource(name, resource).await {
+                    note(&why);
+                }
             } else if seen.is_none_or(|seen| !seen.keeper_alive && !seen.gave_up())
                 && let Err(fault) = self.start_resource(name, resource).await
             {
                 note(&fault.message);
             }
         }
-        for id in active.release.instances.values().flatten() {
-            if self.holder().is_some() {
-                return; // A run has begun meanwhile; what runs is its business now.
+        for id in &self.kept() {
+            if !self.kept().contains(id) {
+                continue; // A run has taken it in hand meanwhile.
             }
             let directory = self.layout.instance(id);
             let seen = process::observe(&directory);
@@ -76,7 +78,9 @@ impl Host {
             }
             match seen {
                 Some(seen) if seen.process_alive && !seen.keeper_alive => {
-                    let _ = process::readopt(&directory).await;
+                    if let Err(why) = self.keep_again(id).await {
+                        note(&why);
+                    }
                 }
                 Some(seen) if seen.keeper_alive || seen.gave_up() => {
                     let service = active.release.spec.services.get(&id.service);
@@ -92,23 +96,39 @@ impl Host {
                 _ => self.bring_back(id, "it was gone, and its keeper with it").await,
             }
         }
-        if !active.release.spec.routes.is_empty() {
+        if self.at_rest().is_some() && !active.release.spec.routes.is_empty() {
             self.keep_proxy().await;
         }
         for directory in [self.layout.proxy().join("keeper"), self.layout.host().join("keeper")] {
             let seen = process::observe(&directory);
-            if seen.is_some_and(|seen| seen.process_alive && !seen.keeper_alive) {
-                let _ = process::readopt(&directory).await;
+            if seen.is_some_and(|seen| seen.process_alive && !seen.keeper_alive)
+                && let Err(error) = process::readopt(&directory).await
+            {
+                note(&error.to_string());
             }
         }
+    }
+
+    /// Gives a copy that has lost its keeper another one, with the environment that it is to be started
+    /// with again. What the process itself has of that cannot be relied on: many write their title over
+    /// it. Where it cannot be made, that is better than nothing.
+    async fn keep_again(&self, id: &InstanceId) -> Result<(), String> {
+        let directory = self.layout.instance(id);
+        if let Ok(identity) = Identity::read(&directory)
+            && self.start_instance_if(&identity, || self.kept().contains(id)).await.is_ok()
+        {
+            return Ok(());
+        }
+        process::readopt(&directory).await.map_err(|error| format!("{id} has no keeper: {error}"))
     }
 
     async fn bring_back(&self, id: &InstanceId, reason: &str) {
         let directory = self.layout.instance(id);
         let Ok(identity) = Identity::read(&directory) else { return };
         let restarts = Restarts::read(&directory).and_one(process::observe(&directory).as_ref(), reason);
-        match self.start_instance(&identity).await {
-            Ok(()) => restarts.write(&directory),
+        match self.start_instance_if(&identity, || self.kept().contains(id)).await {
+            Ok(true) => restarts.write(&directory),
+            Ok(false) => {}
             Err(fault) => note(&fault.message),
         }
     }

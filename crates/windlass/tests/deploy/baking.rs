@@ -1,8 +1,8 @@
 //! Whether a release is good enough is judged beside the old one.
 
-use windlass_testkit::sandbox::{Load, Manifest};
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox};
 
-use super::deployed;
+use super::{WINDLASS, deployed, line};
 
 #[test]
 fn a_release_that_is_much_slower_than_the_old_one_goes_back_and_costs_no_request() {
@@ -75,4 +75,27 @@ fn errors_that_clients_saw_are_in_the_account_of_a_deploy() {
     assert_eq!(runs[0]["requests"]["failed"], 0, "{runs}");
     assert_eq!(sandbox.answering(), "r1");
     sandbox.down();
+}
+
+#[test]
+fn a_release_that_is_not_alive_goes_back() {
+    let line = line("a_release_that_is_not_alive_goes_back");
+    let manifest = Manifest {
+        web:
+            "liveness = { http = \"/alive\", interval = \"100ms\", timeout = \"1s\", start_period = \"0s\", \
+              unhealthy_after = 3 }"
+                .into(),
+        deploy: "bake = \"20s\"".into(),
+        ..Manifest::small()
+    };
+    let sandbox = Sandbox::with(WINDLASS, &manifest);
+    sandbox.succeed(&["deploy"]);
+    sandbox.behave("web.dead-after:300");
+    let load = Load::begin(sandbox.port);
+    let output = sandbox.fail(&["deploy"], 3);
+    load.end().assert_none_failed();
+    assert!(output.stderr.contains("web.r2.1 is not alive: GET /alive on 127.0.0.1:"), "{output:#?}");
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.down();
+    line.held("");
 }

@@ -194,3 +194,20 @@ fn a_reader_that_goes_away_is_no_failure() {
     sandbox.down();
     line.held("");
 }
+
+#[test]
+fn a_command_whose_asker_is_killed_leaves_nothing() {
+    let sandbox = deployed(&Manifest::small());
+    let asker = sandbox.start(&["run", "--", "sh", "-c", "echo begun > \"$0\"; sleep 100", "begun"]);
+    let left = || {
+        let in_directory = |name: &str| {
+            let entries = std::fs::read_dir(sandbox.environment().join(name)).into_iter().flatten().flatten();
+            entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("run.")).count()
+        };
+        in_directory("jobs") + in_directory("logs")
+    };
+    until("the command", || (left() == 2).then_some(()));
+    asker.signal(Signal::KILL);
+    until("nothing of it", || (left() == 0).then_some(()));
+    sandbox.down();
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, kill, until, until_within};
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, kill, until, until_within};
 
 use super::{act_at, boundaries, deployed, exhaustive, is_sound, line};
 
@@ -128,4 +128,104 @@ fn a_deployer_that_sleeps_beyond_its_lease_is_refused() {
         "beyond the lease, and before it with another deployer: the one that woke was told that its run had \
          gone back, and changed nothing; 0 failed requests",
     );
+}
+
+#[test]
+fn a_host_side_that_is_asked_to_end_comes_back() {
+    let line = line("a_host_side_that_is_asked_to_end_comes_back");
+    let sandbox = deployed(&Manifest::small());
+    let before = sandbox.host().unwrap();
+    kill(before, Signal::TERM);
+    until("another host side", || sandbox.host().filter(|now| *now != before));
+    sandbox.down();
+    line.held("kill of the host side: its keeper started it again");
+}
+
+#[test]
+fn another_build_looks_without_replacing_the_host_side() {
+    let line = line("another_build_looks_without_replacing_the_host_side");
+    let sandbox = deployed(&Manifest::small());
+    // The same program with another time is another build.
+    let other = sandbox.root().join("windlass");
+    std::fs::copy(super::WINDLASS, &other).unwrap();
+    let before = sandbox.host();
+    for args in [&["plan"][..], &["status"], &["releases"], &["logs"], &["config", "diff", "local"]] {
+        let _whatever_it_says = sandbox.command_of(&other, args).output().unwrap();
+        assert_eq!(sandbox.host(), before, "{args:?}");
+    }
+    // Who changes something brings its own host side, but not into a run that is under way.
+    sandbox.behave("web.slow-bind:1500");
+    let deploy = sandbox.start(&["deploy"]);
+    until("the run to hold the lock", || (sandbox.status()["run"]["locked"] == true).then_some(()));
+    let refused = sandbox.command_of(&other, &["restart"]).output().unwrap();
+    assert_eq!((refused.status.code(), sandbox.host()), (Some(6), before), "{refused:?}");
+    assert_eq!(deploy.finish().code, 0);
+    let restarted = sandbox.command_of(&other, &["restart"]).output().unwrap();
+    assert!(restarted.status.success(), "{restarted:?}");
+    assert_ne!(sandbox.host(), before);
+    sandbox.down();
+    line.held("plan, status, releases and logs of another build left the host side alone; a run was not interrupted");
+}
+
+// proves: HS-8
+#[test]
+fn a_job_that_is_to_run_once_does_so_though_nobody_saw_its_end() {
+    let line = line("a_job_that_is_to_run_once_does_so_though_nobody_saw_its_end");
+    let more = r#"
+[jobs.seed]
+when = "once"
+command = { shell = 'until [ -e "$GO" ]; do sleep 0.02; done; echo seeded >> "$SEEDED"' }
+env = { GO = "{shared}/go-on", SEEDED = "{shared}/seeded" }
+"#;
+    let sandbox = Sandbox::with(super::WINDLASS, &Manifest { more: more.to_owned(), ..Manifest::small() });
+    let deploy = sandbox.start(&["deploy"]);
+    until("the job", || {
+        let is_seed = |process: &windlass_testkit::sandbox::Process| {
+            process.argv.iter().any(|word| word.contains("SEEDED"))
+        };
+        sandbox.processes().iter().any(is_seed).then_some(())
+    });
+    kill(deploy.pid(), Signal::KILL);
+    let host = sandbox.host().unwrap();
+    kill(host, Signal::STOP);
+    std::fs::create_dir_all(sandbox.environment().join("shared")).unwrap();
+    std::fs::write(sandbox.environment().join("shared/go-on"), "").unwrap();
+    until("the job's end", || (sandbox.shared("seeded") == "seeded\n").then_some(()));
+    kill(host, Signal::KILL);
+    sandbox.succeed(&["resume"]);
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    assert_eq!((sandbox.release().as_str(), sandbox.shared("seeded").as_str()), ("r2", "seeded\n"));
+    sandbox.down();
+    line.held(
+        "the host side killed while it ran, and it ended meanwhile: the next deploy did not run it again",
+    );
+}
+
+#[test]
+fn after_a_reboot_nobody_waits_for_an_interrupted_run() {
+    let line = line("after_a_reboot_nobody_waits_for_an_interrupted_run");
+    let sandbox = deployed(&Manifest { deploy: "bake = \"60s\"".into(), ..Manifest::small() });
+    sandbox.change();
+    let deploy = sandbox.start(&["deploy"]);
+    until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
+    for _ in 0..20 {
+        let mut all = sandbox.processes();
+        all.sort_by_key(|process| !process.is("windlass", "keeper"));
+        all.iter().for_each(|process| kill(process.pid, Signal::KILL));
+    }
+    drop(deploy);
+    until("silence", || sandbox.processes().is_empty().then_some(()));
+    // What the machine's start changes of what is on the disk.
+    std::fs::write(sandbox.environment().join("state/boot"), "the boot before").unwrap();
+    let status = sandbox.status();
+    assert_ne!(status["services"][0]["instances"][0]["ready"], true, "{status:#}");
+    // Sooner than by the lease of half a minute.
+    until_within(Duration::from_secs(15), "the old release", || {
+        let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;
+        (reply.body == "r1").then_some(())
+    });
+    until("the end of the run", || sandbox.status()["run"].is_null().then_some(()));
+    sandbox.down();
+    line.held("killed in the bake, and the machine started anew: the old release was back before any lease was over");
 }

@@ -102,3 +102,93 @@ fn everything_is_killed_at_once_as_by_a_reboot() {
     sandbox.down();
     line.held("between deploys and in the bake: the old release answers after the first command");
 }
+
+// proves: HS-17
+#[test]
+fn a_copy_without_its_keeper_is_stopped_like_any_other() {
+    let line = line("a_copy_without_its_keeper_is_stopped_like_any_other");
+    let sandbox = deployed(&Manifest::small());
+    let web = sandbox.running("web")[0].pid;
+    let keepers = sandbox.keepers();
+    let label = |process: &&windlass_testkit::sandbox::Process| {
+        process.argv.iter().any(|word| word.contains("web.r1.1"))
+    };
+    kill(keepers.iter().find(label).unwrap().pid, Signal::KILL);
+    // At once: before anybody gave it another.
+    sandbox.succeed(&["stop"]);
+    assert!(!lives(web), "{:#?}", sandbox.processes());
+    sandbox.succeed(&["restart"]);
+    assert_eq!(sandbox.running("web").len(), 1);
+    sandbox.down();
+    line.held("its keeper killed, and the application stopped in the same instant: nothing of it was left");
+}
+
+/// A service that writes over its environment, as those do that show a title in `ps`, and notes what it was given.
+const ENTITLED: &str = r#"
+[services.entitled]
+command = ["perl", "-e", "open F, '>>', $ENV{NOTES}; print F \"$ENV{WORD}\\n\"; close F; $0 = 'x' x 4000; sleep 1 while 1"]
+env = { WORD = "given", NOTES = "{shared}/notes" }
+settle = "100ms"
+restart = { backoff = "10ms" }
+"#;
+
+#[test]
+fn a_process_that_writes_over_its_environment_is_started_again_with_it() {
+    let line = line("a_process_that_writes_over_its_environment_is_started_again_with_it");
+    let sandbox = deployed(&Manifest { more: ENTITLED.to_owned(), ..Manifest::small() });
+    let copy = || {
+        let status = sandbox.status();
+        let services = status["services"].as_array().unwrap();
+        let service = services.iter().find(|service| service["name"] == "entitled").unwrap();
+        let status = &service["instances"][0]["status"];
+        let number = |value: &serde_json::Value| i32::try_from(value.as_i64().unwrap_or_default()).unwrap();
+        (number(&status["keeper"]), number(&status["state"]["running"]["pid"]))
+    };
+    let (keeper, process) = copy();
+    kill(keeper, Signal::KILL);
+    until("another keeper", || (lives(copy().0) && copy().0 != keeper).then_some(()));
+    assert!(lives(process), "the process went on");
+    kill(process, Signal::KILL);
+    until("the second start", || (sandbox.shared("notes").lines().count() == 2).then_some(()));
+    assert_eq!(sandbox.shared("notes"), "given\ngiven\n");
+    sandbox.down();
+    line.held("its keeper and then itself killed: it came back with the environment that it was given");
+}
+
+// proves: HS-17
+#[test]
+fn the_release_that_serves_is_looked_after_during_a_long_migration() {
+    let line = line("the_release_that_serves_is_looked_after_during_a_long_migration");
+    let web = "liveness = { http = \"/alive\", interval = \"100ms\", timeout = \"300ms\", start_period = \"0s\", \
+               unhealthy_after = 2 }\nstop = { grace = \"200ms\" }\nrestart = { backoff = \"10ms\" }";
+    let sandbox = deployed(&Manifest { web: web.into(), replicas: 1, ..Manifest::default() });
+    sandbox.behave("migrate.wait");
+    let deploy = sandbox.start(&["deploy"]);
+    until("the migration", || (!sandbox.running("job").is_empty()).then_some(()));
+    // Its keeper and itself are killed, and the one that comes instead hangs.
+    let first = sandbox.running("web")[0].pid;
+    let is_its = |process: &&windlass_testkit::sandbox::Process| {
+        process.argv.iter().any(|word| word.contains("web.r1.1"))
+    };
+    kill(sandbox.keepers().iter().find(is_its).unwrap().pid, Signal::KILL);
+    kill(first, Signal::KILL);
+    let other = |than: i32| {
+        until("another process", || {
+            let web = sandbox.running("web");
+            web.iter().map(|process| process.pid).find(|pid| *pid != than)
+        })
+    };
+    let second = other(first);
+    kill(second, Signal::STOP);
+    other(second);
+    until("an answer", || (sandbox.get("/version").status == 200).then_some(()));
+    assert!(deploy.runs(), "all that was during the migration");
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+    let output = deploy.finish();
+    assert_eq!(output.code, 0, "{output:#?}");
+    is_sound(&sandbox, "after the deploy");
+    sandbox.down();
+    line.held(
+        "killed with its keeper, then frozen, while a migration ran: brought back and restarted meanwhile",
+    );
+}

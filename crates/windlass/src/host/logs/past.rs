@@ -14,6 +14,9 @@ use crate::runtime::process::log;
 /// How much of one file is read, at the most: its end.
 const LARGEST: u64 = 64 << 20;
 
+/// How much of its end is read at first.
+const NEAR: u64 = 64 << 10;
+
 /// How many lines are handed on where nobody says how many.
 pub(super) const MOST: usize = 100_000;
 
@@ -37,7 +40,7 @@ pub(super) fn lines(path: &Path, window: Window) -> Vec<Dated> {
     if is_older(path) {
         return Vec::new();
     }
-    let mut all = live(path).unwrap_or_default();
+    let mut all = live(path, window).unwrap_or_default();
     let mut number = 1;
     while (window.since.is_some() || all.len() < enough) && all.len() < MOST {
         let archive = rotated(path, number);
@@ -58,13 +61,27 @@ pub(super) fn lines(path: &Path, window: Window) -> Vec<Dated> {
     dated.split_off(dated.len().saturating_sub(enough))
 }
 
-/// The lines of the file that is written to.
-fn live(path: &Path) -> io::Result<Vec<String>> {
+/// The lines of the file that is written to. Where a number of them is wanted, no more is read than has
+/// them.
+fn live(path: &Path, window: Window) -> io::Result<Vec<String>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
-    let from = log::first_line(&file)?.max(length.saturating_sub(LARGEST));
-    file.seek(SeekFrom::Start(from))?;
-    text_lines(Ok(file))
+    let first = log::first_line(&file)?.max(length.saturating_sub(LARGEST));
+    let mut reach = if window.since.is_some() { LARGEST } else { NEAR };
+    loop {
+        let from = length.saturating_sub(reach).max(first);
+        file.seek(SeekFrom::Start(from))?;
+        let mut lines = text_lines(Ok(&file))?;
+        if from == first {
+            return Ok(lines);
+        }
+        // The first may be the rest of one.
+        if window.lines.is_some_and(|enough| lines.len() > enough) {
+            lines.remove(0);
+            return Ok(lines);
+        }
+        reach = reach.saturating_mul(8);
+    }
 }
 
 fn text_lines(file: io::Result<impl Read>) -> io::Result<Vec<String>> {
@@ -151,5 +168,22 @@ mod tests {
         assert_eq!(lines(&path, Window { since: now, ..Window::default() }).len(), 2);
         let later = now.map(|now| now + 60_000);
         assert_eq!(lines(&path, Window { since: later, ..Window::default() }), []);
+    }
+
+    // However much of the end is read at first, the last lines are the last lines.
+    #[test]
+    fn the_last_lines_are_those_of_the_whole_file() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("web.log");
+        for width in [1, 70_000] {
+            let text: String = (0..300).map(|n| format!("{n}-{}\n", "x".repeat(width * (n % 3)))).collect();
+            std::fs::write(&path, text).unwrap();
+            let all = lines(&path, Window { lines: None, since: Some(0) });
+            for count in [1, 2, 70, 299, 300, 500] {
+                let some = lines(&path, Window { lines: Some(count), since: None });
+                assert_eq!(some.len(), count.min(all.len()), "{count} of {width}");
+                assert!(all.ends_with(&some), "{count} of {width}");
+            }
+        }
     }
 }

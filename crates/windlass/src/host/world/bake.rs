@@ -40,6 +40,9 @@ impl Acting {
             if let Some(id) = self.fallen(plan) {
                 return Err(self.fell(&id));
             }
+            if let Some((id, why)) = self.dead(plan) {
+                return Err(Fault::new(format!("{id} is not alive: {why}"), BACK));
+            }
             let report = self.host.proxy().report().await.unwrap_or_default();
             let new = report.releases.get(&release).cloned().unwrap_or_default();
             if let Some(errors) = bake::errors(rules, &new) {
@@ -108,6 +111,13 @@ impl Acting {
             fault.tail = self.host.tail(&identity);
         }
         fault
+    }
+
+    /// A copy of the new release that is not alive, as its check says, and is being ended for that.
+    fn dead(&self, plan: &Plan) -> Option<(InstanceId, String)> {
+        let health = self.host.health.borrow();
+        let new = plan.instances.values().flatten().filter(|id| id.release == plan.release);
+        new.filter_map(|id| Some((id.clone(), health.get(id)?.dead.clone()?))).next()
     }
 
     /// An instance of the new release that ended or had to be started again.

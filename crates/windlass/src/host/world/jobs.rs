@@ -46,14 +46,28 @@ impl Acting {
         let tail = logs::tail(&host.layout.log(&label), 40);
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
         oneshot::success(&what, &ended, job.timeout, host.redacted(plan.release, &tail))?;
-        let mut journal = host.journal.borrow_mut();
+        self.note_job(plan, name, undo)?;
+        Ok(String::new())
+    }
+
+    /// Whether a job, or its undo command, has ended well. If whoever ran it could not note that any more,
+    /// it is noted now: what is to run once must not run again.
+    pub(super) fn was_run(&self, plan: &Plan, name: &Name, undo: bool) -> Result<bool, Fault> {
+        let well = self.host.succeeded(&label(plan, name, undo));
+        if well {
+            self.note_job(plan, name, undo)?;
+        }
+        Ok(well)
+    }
+
+    fn note_job(&self, plan: &Plan, name: &Name, undo: bool) -> Result<(), Fault> {
+        let mut journal = self.host.journal.borrow_mut();
         let noted = if undo {
             journal.job_undone(name)
         } else {
             journal.job_done(name, &job_digest(&plan.spec, name, &plan.tree), plan.release)
         };
-        noted.map_err(|error| Fault::new(error.to_string(), ""))?;
-        Ok(String::new())
+        noted.map_err(|error| Fault::new(error.to_string(), ""))
     }
 }
 

@@ -96,12 +96,12 @@ impl World for Acting {
                 !crate::resource::credentials(&host.layout.resource(resource)).contains(credential)
             }
             Action::AddValue { .. } | Action::VerifyValue { .. } | Action::RevokeValue { .. } => {
-                rotation::label(plan, action).is_some_and(|label| host.succeeded(&label))
+                self.was_told(plan, action)?
             }
             Action::StopResource { resource } => {
                 !process::is_under_way(&host.layout.resource(resource).join("keeper"))
             }
-            Action::RunJob { job, undo } => host.succeeded(&jobs::label(plan, job, *undo)),
+            Action::RunJob { job, undo } => self.was_run(plan, job, *undo)?,
             Action::StartInstance { instance, ready } => {
                 !ready && process::is_under_way(&host.layout.instance(instance))
             }
@@ -112,6 +112,7 @@ impl World for Acting {
     }
 
     async fn interrupt(&self, _run: &str, plan: &Plan, action: &Action) {
+        self.host.starts_are_over().await;
         let label = match action {
             Action::Build { index, .. } => build_label(plan, *index),
             Action::RunJob { job, undo } => jobs::label(plan, job, *undo),

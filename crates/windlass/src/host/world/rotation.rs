@@ -1,5 +1,7 @@
 //! Telling the source of a setting of its values: by the setting's own commands, or the server itself.
 
+use std::path::Path;
+
 use windlass_core::journal::Fault;
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Action, Plan, Request, Rotated};
@@ -133,6 +135,36 @@ impl Acting {
         }
     }
 
+    /// Whether the source of a setting has been told already, by a command that ended well. If whoever
+    /// ran that could not clear up any more, it is done now.
+    pub(super) fn was_told(&self, plan: &Plan, action: &Action) -> Result<bool, Fault> {
+        let host = &self.host;
+        let Some(label) = label(plan, action).filter(|label| host.succeeded(label)) else {
+            return Ok(false);
+        };
+        let (Action::AddValue { setting }
+        | Action::VerifyValue { setting }
+        | Action::RevokeValue { setting, .. }) = action
+        else {
+            return Ok(true);
+        };
+        let pair = match action {
+            Action::RevokeValue { of, undo: false, .. } => Owed::new(&host.layout, setting, *of).read()?,
+            _ => host.pair(plan, setting).ok(),
+        };
+        if let Some(pair) = &pair {
+            let both = Redactor::new([pair.old.as_str(), pair.new.as_str()]);
+            let own = host.redactor(plan.release);
+            let masked = |text: &str| own.redact(&both.redact(text)).into_owned();
+            mask_log(&host.layout.log(&label), &masked)
+                .map_err(|error| Fault::new(format!("{label}: {error}"), ""))?;
+        }
+        if let Action::RevokeValue { of, undo: false, .. } = action {
+            Owed::new(&host.layout, setting, *of).forget()?;
+        }
+        Ok(true)
+    }
+
     async fn run_for(
         &self,
         plan: &Plan,
@@ -171,16 +203,7 @@ impl Acting {
         let told = |text: String| line(masked(&text));
         let ended = host.run_to_end(&host.layout.job(&label), &launch, env, &told).await;
         let log = host.layout.log(&label);
-        // The log is kept longer than the old value, and could not be masked by it then.
-        if let Ok(text) = std::fs::read(&log) {
-            let text = String::from_utf8_lossy(&text).into_owned();
-            let hidden = masked(&text);
-            if hidden != text {
-                let written = layout::replace_file(&log, hidden.as_bytes(), 0o600);
-                written
-                    .map_err(|error| Fault::new(format!("{label}: its log cannot be masked: {error}"), ""))?;
-            }
-        }
+        mask_log(&log, &masked).map_err(|error| Fault::new(format!("{label}: {error}"), ""))?;
         let what = format!("{} of {setting}", run.what);
         oneshot::success(&what, &ended?, run.rotation.timeout, logs::tail(&log, 40))?;
         Ok(String::new())
@@ -243,6 +266,18 @@ impl Host {
             ..fault
         })
     }
+}
+
+/// Masks what stands in a log: it is kept longer than the old value, and could not be masked by it then.
+fn mask_log(log: &Path, masked: &dyn Fn(&str) -> String) -> Result<(), String> {
+    let Ok(text) = std::fs::read(log) else { return Ok(()) };
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let hidden = masked(&text);
+    if hidden == text {
+        return Ok(());
+    }
+    layout::replace_file(log, hidden.as_bytes(), 0o600)
+        .map_err(|error| format!("its log cannot be masked: {error}"))
 }
 
 /// How a rotation does this, if it does.

@@ -1,0 +1,65 @@
+//! Which copies are looked after, also while a run is under way: a migration of an hour must not leave
+//! the release that serves to itself.
+
+use windlass_core::journal::{Stage, Standing, StepState};
+use windlass_core::name::InstanceId;
+use windlass_core::plan::{Action, Plan};
+
+use super::Host;
+use crate::engine::Active;
+
+impl Host {
+    /// What is active, unless it was stopped or everything ends.
+    pub(super) fn in_force(&self) -> Option<Active> {
+        if self.ending.get() {
+            return None;
+        }
+        self.journal.borrow().active().ok().flatten().filter(|active| !active.stopped)
+    }
+
+    /// The copies that are brought back when they are gone: those of the active release, without those
+    /// that a run has in hand.
+    pub(super) fn kept(&self) -> Vec<InstanceId> {
+        let Some(active) = self.in_force() else { return Vec::new() };
+        let all = active.release.instances.into_values().flatten();
+        match self.locked_plan() {
+            Some((plan, standing)) => all.filter(|id| !is_in_hand(&plan, &standing, id)).collect(),
+            None => all.collect(),
+        }
+    }
+
+    /// The copies whose liveness is judged: those, and the ones of a new release that are ready. That one
+    /// of these is not alive is for the bake to see.
+    pub(super) fn judged(&self) -> Vec<InstanceId> {
+        let mut judged = self.kept();
+        if let Some((plan, standing)) = self.locked_plan() {
+            let new =
+                plan.instances.values().flatten().filter(|id| {
+                    matches!(Stage::of(&plan, &standing, id), Some(Stage::Started | Stage::Baking))
+                });
+            judged.extend(new.filter(|id| !judged.contains(id)).cloned().collect::<Vec<_>>());
+        }
+        judged
+    }
+
+    /// The plan of the run that holds the lock, and how far it is.
+    fn locked_plan(&self) -> Option<(Plan, Standing)> {
+        let holder = self.holder()?;
+        let records = self.journal.borrow().records(&holder.row.id).unwrap_or_default();
+        Some((holder.row.plan.clone(), Standing::of(&holder.row.plan, &records)))
+    }
+}
+
+/// Whether a run starts this copy just now, or has begun to stop it.
+fn is_in_hand(plan: &Plan, standing: &Standing, instance: &InstanceId) -> bool {
+    plan.steps.iter().any(|step| {
+        let state = standing.steps.get(step.id as usize).unwrap_or(&StepState::Untouched);
+        match &step.action {
+            Action::StopInstance { instance: id, .. } => id == instance && *state != StepState::Untouched,
+            Action::StartInstance { instance: id, .. } => {
+                id == instance && !matches!(state, StepState::Untouched | StepState::Done)
+            }
+            _ => false,
+        }
+    })
+}
