@@ -187,7 +187,7 @@ impl Format {
 
 fn store_address(text: &str) -> Result<(), Misfit> {
     Address::parse(text).map(drop).map_err(|what| {
-        misfit("bad-address", format!("{text:?} {what}"))
+        misfit("bad-address", format!("{:?} {what}", crate::diag::masked(text)))
             .help("write it like \"https://vault.example.org:8200\"")
     })
 }

@@ -32,6 +32,7 @@ use crate::settings::Declared;
 use crate::spec::{Port, Reference, Setting, Spec, Template};
 
 use read::Reader;
+pub(crate) use resource::addresses;
 pub(crate) use store::stores;
 
 /// What `services` of a setting calls the commands of rotations.

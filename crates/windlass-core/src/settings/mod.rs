@@ -9,6 +9,7 @@
 //! place; [`write()`] writes what `parse` reads back; [`sealed`] is the encrypted file. No message
 //! ever shows a secret value.
 
+mod address;
 mod assemble;
 pub mod audit;
 mod check;
@@ -26,6 +27,7 @@ mod successor;
 mod template;
 mod write;
 
+pub use address::{Address, misaddressed};
 pub use assemble::{Assembled, Resolved, Text, Value, assemble};
 pub use check::{Misfit, check};
 pub use declared::{Bounds, Declared, MadeUp};

@@ -13,6 +13,7 @@ mod rotation;
 mod route;
 mod service;
 mod template;
+mod url;
 
 pub use check::{Check, Checks, Probe};
 pub use encoding::Encoding;
@@ -23,6 +24,8 @@ pub use rotation::{Rotation, Server};
 pub use route::{Access, ClientPatience, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
 pub use template::{Part, Reference, Template};
+pub(crate) use url::schemes;
+pub use url::{WrongUrl, decoded, examine_url, facts_of_url};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};

@@ -287,7 +287,8 @@ impl Context {
             |wanted: &[(&str, &Place)]| stored.values(project, environment, &declared, wanted, &unstored);
         let below = Below { sealed, stores: Some(&stores) };
         let assembled = settings::load(&project.directory, environment, &declared, &env, below)?;
-        Ok(Found { unstored: unstored.into_inner(), assembled, declared, sealed: version })
+        let addresses = project.manifest.addresses(environment);
+        Ok(Found { unstored: unstored.into_inner(), assembled, addresses, declared, sealed: version })
     }
 
     /// Says which settings have no value because of a store, where that stops nothing.

@@ -190,6 +190,11 @@ impl Visit<'_, '_> {
                 return Some(diag);
             }
         }
+        if owner == Owner::Resource
+            && let Some(diag) = super::settings::of_release(self.scene, &span, key)
+        {
+            return Some(diag);
+        }
         let secret = spec.settings.get(key).is_some_and(|setting| setting.secret);
         (secret && place == Place::Argument).then(|| {
             Diag::error(

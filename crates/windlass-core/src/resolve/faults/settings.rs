@@ -186,6 +186,20 @@ fn receivers<'a>(scene: &Scene<'a>) -> Vec<&'a str> {
     names.map(crate::name::Name::as_str).chain(["build", RECEIVER]).collect()
 }
 
+/// The fault of a setting in a resource's address that is put together from what only a release knows.
+pub(super) fn of_release(scene: &Scene<'_>, span: &Range<usize>, key: &str) -> Option<Diag> {
+    let settings = &scene.spec.settings;
+    let setting = settings.get(key)?;
+    let reference = composed::references(&setting.composed, settings).into_iter().find(|reference| {
+        !matches!(
+            reference,
+            Reference::Setting(_) | Reference::Resource { .. } | Reference::App | Reference::Environment
+        )
+    })?;
+    let message = format!("{key} is put together from {{{reference}}}, which means nothing for a resource");
+    Some(Diag::error("bad-reference", span.clone(), message).help("give the setting a value of its own"))
+}
+
 /// The fault of a setting that is to be known before any resource is, and cannot.
 pub(super) fn too_late(scene: &Scene<'_>, span: &Range<usize>, key: &str, whose: &str) -> Option<Diag> {
     let settings = &scene.spec.settings;
