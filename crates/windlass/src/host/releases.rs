@@ -34,7 +34,7 @@ impl Host {
         let wanted = plan.tree.source.digest.clone();
         let result = blocking(move || {
             remove_tree(&unfinished)?;
-            let copied = source::copy(&selection, &unfinished)?;
+            let copied = source::copy(&selection, &unfinished).map_err(io::Error::other)?;
             for directory in cache {
                 let from = previous.as_ref().map(|tree| tree.join(&directory));
                 if let Some(from) = from.filter(|from| from.is_dir()) {

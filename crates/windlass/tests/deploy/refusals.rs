@@ -231,3 +231,37 @@ fn a_route_to_files_that_nobody_made_is_not_switched_to() {
     assert_eq!(sandbox.answering(), "r3");
     sandbox.down();
 }
+
+#[test]
+fn links_that_leave_the_project_are_told_together_by_every_verb() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    sandbox.write(".gitignore", "ignored/\n");
+    for directory in ["deep", "ignored"] {
+        std::fs::create_dir(sandbox.source().join(directory)).unwrap();
+    }
+    for (name, to) in [
+        ("out", "/etc/hostname"),
+        ("deep/up", "../../elsewhere"),
+        ("deep/fine", "../file"),
+        ("ignored/out", "/etc"),
+    ] {
+        std::os::unix::fs::symlink(to, sandbox.source().join(name)).unwrap();
+    }
+    for verb in ["check", "plan", "deploy"] {
+        let said = sandbox.fail(&[verb], 2).stderr;
+        let told: Vec<&str> = said.lines().filter(|line| line.contains(" is a link ")).collect();
+        assert_eq!(
+            told,
+            [("deep/up", "../../elsewhere"), ("out", "/etc/hostname")].map(|(link, to)| format!(
+                "error: {link}: this is a link that leaves the project (to {to}), and a release must be whole; \
+                 put what it leads to in its place, or leave it out, with \"/{link}\" in [build] exclude"
+            )),
+            "{verb}: {said}"
+        );
+    }
+    let json = sandbox.fail(&["check", "--json"], 2).json();
+    assert_eq!(json["faults"][1]["file"], "out");
+    let exclude = "[build]\nexclude = [\"/out\", \"/deep/up\"]".to_owned();
+    sandbox.manifest(&Manifest { more: exclude, ..Manifest::small() });
+    sandbox.succeed(&["check"]);
+}
