@@ -233,7 +233,7 @@ impl Visit<'_, '_> {
             }
         }
         let Some(setting) = declared.get(key) else {
-            if found.contains_key(key) {
+            if found.contains_key(key) || self.scene.is_misnamed(&["settings"], key) {
                 return None;
             }
             let known: Vec<&str> = declared.keys().chain(found.keys()).map(String::as_str).collect();
@@ -269,6 +269,9 @@ impl Visit<'_, '_> {
         let spec = self.scene.spec;
         let resource = spec.resources.iter().find(|(known, _)| known.as_str() == name);
         if resource.is_none() && !self.scene.typed(&["resources", name]) {
+            if self.scene.is_misnamed(&["resources"], name) {
+                return None;
+            }
             let known = self.scene.names("resources");
             return Some(self.scene.unknown("unknown-resource", span, "resource", name, &known));
         }

@@ -164,8 +164,9 @@ impl Of<'_> {
         let Self { scene, key, setting, .. } = self;
         for (index, name) in setting.services.iter().flatten().enumerate() {
             let span = || scene.span(&["settings", key, "services", &index.to_string()]);
-            let typed = ["services", "jobs", "cron"].into_iter().any(|section| scene.typed(&[section, name]));
-            if name != "build" && name != RECEIVER && !typed {
+            let sections = ["services", "jobs", "cron"];
+            let typed = sections.into_iter().any(|section| scene.typed(&[section, name]));
+            if name != "build" && name != RECEIVER && !typed && !scene.is_misnamed(&sections, name) {
                 let known = receivers(scene);
                 diags.push(scene.unknown("unknown-service", span(), "service, job or cron", name, &known));
             }
