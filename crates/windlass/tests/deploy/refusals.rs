@@ -222,13 +222,29 @@ fn a_route_to_files_that_nobody_made_is_not_switched_to() {
     let checked = sandbox.succeed(&["check"]);
     assert!(!checked.stderr.contains("no such directory"), "{checked:?}");
     let refused = sandbox.fail(&["deploy"], 3);
-    let said = "the route /static serves the files of \"public\", and the release has no such directory";
+    let said =
+        "the route /static serves the files of \"public\", and there is no such directory in the release";
     assert!(refused.stderr.contains(said), "{refused:?}");
     assert_eq!(sandbox.answering(), "r1");
 
     sandbox.manifest(&Manifest { more: built("mkdir -p public"), ..Manifest::small() });
     sandbox.succeed(&["deploy"]);
     assert_eq!(sandbox.answering(), "r3");
+
+    // The file that is answered for all else must be there as well.
+    let falls_back = |steps: &str| format!("{route}fallback = \"index.html\"\n[build]\nsteps = [{steps}]\n");
+    sandbox.manifest(&Manifest { more: falls_back("\"mkdir -p public\""), ..Manifest::small() });
+    sandbox.succeed(&["check"]);
+    let refused = sandbox.fail(&["deploy"], 3);
+    let said = "the route /static answers with \"index.html\" of \"public\" where there is no such path, and there \
+                is no such file in the release";
+    assert!(refused.stderr.contains(said), "{refused:?}");
+    assert!(refused.stderr.contains("correct `fallback` of the route"), "{refused:?}");
+    assert_eq!(sandbox.answering(), "r3");
+    let steps = "\"mkdir -p public\", \"touch public/index.html\"";
+    sandbox.manifest(&Manifest { more: falls_back(steps), ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.answering(), "r5");
     sandbox.down();
 }
 

@@ -37,10 +37,8 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     if !served::may_be_made(spec) {
         doubts.extend(served::absent(spec, &project.directory).into_iter().map(|absent| {
             let message = format!(
-                "the route {} serves the files of {:?}, and there is no such directory here, and no step of \
-                 [build] and no job before the start that could make it; for one that releases share write \
-                 \"shared:DIR\"",
-                absent.route, absent.root
+                "{absent} here, and no step of [build] and no job before the start could make it; for one that \
+                 releases share write \"shared:DIR\""
             );
             ("no-such-files", message)
         }));
