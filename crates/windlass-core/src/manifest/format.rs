@@ -235,13 +235,6 @@ pub(crate) fn is_env_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Whether a variable of this name likely holds a secret.
-pub(crate) fn sounds_secret(key: &str) -> bool {
-    let key = key.to_ascii_uppercase();
-    ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|word| key.ends_with(word))
-        || key.ends_with("SECRET_KEY")
-}
-
 /// What Windlass itself says in the environment variable `key` of every process, or of some: by these
 /// it knows its processes again, so that nobody else may set them.
 pub(crate) fn own_variable(key: &str) -> Option<&'static str> {

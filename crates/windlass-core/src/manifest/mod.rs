@@ -38,7 +38,7 @@ use crate::settings::{Address, Declared};
 use crate::store::Store;
 
 pub(crate) use environment::Environment;
-pub(crate) use format::{own_variable, sounds_secret};
+pub(crate) use format::own_variable;
 pub(crate) use shape::{narrow, require};
 pub use suggest::nearest;
 

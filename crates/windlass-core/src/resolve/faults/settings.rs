@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use super::Scene;
 use crate::diag::Diag;
+use crate::manifest::Node;
 use crate::manifest::settings::SOURCES;
-use crate::manifest::{Node, sounds_secret};
 use crate::resolve::{RECEIVER, composed, order};
-use crate::settings::Declared;
+use crate::settings::{Declared, sounds_secret};
 use crate::spec::{Reference, Template};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
