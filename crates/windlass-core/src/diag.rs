@@ -93,6 +93,7 @@ impl Diag {
         let (line_number, column) = self.position(text);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
         let line = text[line_start..].split('\n').next().unwrap_or_default().trim_end_matches('\r');
+        let line = &masked(line);
         let end =
             floor_boundary(text, self.span.end).clamp(start, line_start + line.len().max(start - line_start));
         let width = text[start..end].chars().count().max(1);
@@ -151,6 +152,31 @@ pub(crate) fn sort(diags: &mut Vec<Diag>) {
     diags.retain(|diag| seen.insert((diag.code, diag.span.clone(), diag.message.clone())));
 }
 
+/// `text` with `*` for the passwords of the URLs in it, each byte one, so that places stay where they
+/// are: what is quoted of a manifest ends in logs. What stands for a value by its name stays.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        out.push_str(before);
+        let url = &after
+            [..after.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')).unwrap_or(after.len())];
+        rest = &after[url.len()..];
+        let account = url.rsplit_once('@').map_or("", |(account, _)| account);
+        match account.split_once(':') {
+            Some((user, password)) if !password.contains('{') => {
+                out.push_str(&url[..=user.len()]);
+                out.push_str(&"*".repeat(password.len()));
+                out.push_str(&url[account.len()..]);
+            }
+            _ => out.push_str(url),
+        }
+    }
+    out + rest
+}
+
 fn visible(text: &str) -> String {
     text.chars()
         .map(|c| {
@@ -171,4 +197,29 @@ fn floor_boundary(text: &str, at: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_of_urls_are_masked_and_all_else_stays() {
+        for (text, shown) in [
+            ("url = \"postgres://ada:hunter2@h/d\" # a:b@c", "url = \"postgres://ada:*******@h/d\" # a:b@c"),
+            ("['redis://:p@/w@h', 'amqp://a:b@h']", "['redis://:****@h', 'amqp://a:*@h']"),
+            ("http://h/?a=b c@d", "http://h/?a=b c@d"),
+            ("postgres://u:{settings.P|url}@h", "postgres://u:{settings.P|url}@h"),
+            ("https://example.org/x, :// and nothing", "https://example.org/x, :// and nothing"),
+        ] {
+            assert_eq!(masked(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_quoted_line_does_not_show_a_password() {
+        let text = "a = 1\nurl = \"postgres://u:hunter2@h:x/d\"\n";
+        let drawn = Diag::error("bad-address", 12..40, "wrong").render(text, "windlass.toml");
+        assert!(drawn.contains("postgres://u:*******@h:x/d") && !drawn.contains("hunter2"), "{drawn}");
+    }
 }

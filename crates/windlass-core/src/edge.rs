@@ -163,6 +163,12 @@ pub enum Ask {
     },
     /// The counters in Prometheus' text format.
     Metrics,
+    /// Whether a table could ask for this address, be it one that overlaps what is listened on now.
+    /// Opens nothing.
+    Probe {
+        /// The address.
+        address: String,
+    },
 }
 
 /// What the proxy answers.
@@ -193,6 +199,8 @@ pub enum Answer {
         /// In Prometheus' text format.
         text: String,
     },
+    /// The address can be had.
+    Free,
     /// It was refused, and nothing changed.
     Refused {
         /// Why, and what to do.

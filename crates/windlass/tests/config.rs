@@ -408,6 +408,46 @@ fn a_check_finds_private_keys_that_others_can_get_at() {
     assert_eq!(said.code, 0);
 }
 
+/// A deploy found them, one after the other, when the servers were asked.
+#[test]
+fn a_wrong_address_of_a_resource_is_told_at_its_line_with_all_else() {
+    let project = Project::new();
+    let manifest = "[app]\nname = \"shop\"\n[services.web]\ncommand = \"sleep 1000\"\n\
+         [resources.db]\nengine = \"postgres\"\nurl = \"{settings.DATABASE_URL}\"\n\
+         [resources.mq]\nengine = \"rabbitmq\"\nurl = \"amqp://shop:{settings.DB_PASSWORD}@mq\"\n\
+         [resources.cache]\nengine = \"redis\"\nurl = \"redis://cache:port/0\"\n\
+         [settings]\nDB_PASSWORD = { secret = true }\nDATABASE_URL = { secret = true }\n";
+    project.write("windlass.toml", manifest);
+    project.write(
+        ".env",
+        "DATABASE_URL=postgresql://shop:Zk31-blau-Fenster@:5432/shop\nDB_PASSWORD=Zk31/blau-Fenster\n",
+    );
+    let in_settings = [
+        ".env:1: DATABASE_URL: it is the address of the resource db, and has no host; write it like",
+        "windlass.toml:10: resources.mq.url: with the values of its settings it has a user name or a password with",
+    ];
+    for args in [["check"].as_slice(), &["plan"], &["deploy"]] {
+        let said = project.run(&[], args);
+        assert_eq!(said.code, 2, "{args:?}: {}", said.err);
+        let all =
+            [in_settings.as_slice(), &["this address has a port that is none", "--> windlass.toml:13:7"]];
+        for expected in all.concat() {
+            assert!(said.err.contains(expected), "{args:?}: {expected}: {}", said.err);
+        }
+    }
+    project.write("windlass.toml", &manifest.replace("cache:port", "cache:1"));
+    let said = project.config(&["check"]);
+    assert_eq!(said.code, 2);
+    for expected in in_settings {
+        assert!(said.err.contains(&format!("error[bad-address]: {expected}")), "{expected}: {}", said.err);
+    }
+    project.write(
+        ".env",
+        "DATABASE_URL=postgresql://shop:Zk31-blau-Fenster@db/shop\nDB_PASSWORD=Zk31-blau-Fenster\n",
+    );
+    assert_eq!(project.run(&[], &["check"]).code, 0);
+}
+
 #[test]
 fn warnings_count_where_they_are_asked_to() {
     let project = Project::new();

@@ -187,7 +187,7 @@ impl Format {
 
 fn store_address(text: &str) -> Result<(), Misfit> {
     Address::parse(text).map(drop).map_err(|what| {
-        misfit("bad-address", format!("{text:?} {what}"))
+        misfit("bad-address", format!("{:?} {what}", crate::diag::masked(text)))
             .help("write it like \"https://vault.example.org:8200\"")
     })
 }
@@ -233,13 +233,6 @@ fn name(text: &str) -> Result<(), Misfit> {
 pub(crate) fn is_env_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
-/// Whether a variable of this name likely holds a secret.
-pub(crate) fn sounds_secret(key: &str) -> bool {
-    let key = key.to_ascii_uppercase();
-    ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"].iter().any(|word| key.ends_with(word))
-        || key.ends_with("SECRET_KEY")
 }
 
 /// What Windlass itself says in the environment variable `key` of every process, or of some: by these

@@ -34,11 +34,11 @@ use toml::de::DeTable;
 
 use crate::diag::{self, Diag};
 use crate::name::Name;
-use crate::settings::Declared;
+use crate::settings::{Address, Declared};
 use crate::store::Store;
 
 pub(crate) use environment::Environment;
-pub(crate) use format::{own_variable, sounds_secret};
+pub(crate) use format::own_variable;
 pub(crate) use shape::{narrow, require};
 pub use suggest::nearest;
 
@@ -148,6 +148,14 @@ impl Manifest {
     pub fn stores(&self, environment: &str) -> IndexMap<String, Store> {
         self.environment(environment)
             .map(|environment| crate::resolve::stores(&environment.root))
+            .unwrap_or_default()
+    }
+
+    /// Where somebody else's resources of `environment` are, as far as settings say it.
+    #[must_use]
+    pub fn addresses(&self, environment: &str) -> Vec<Address> {
+        self.environment(environment)
+            .map(|environment| crate::resolve::addresses(&environment.root, &self.text))
             .unwrap_or_default()
     }
 

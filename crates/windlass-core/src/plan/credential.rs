@@ -3,7 +3,7 @@
 use super::script::Script;
 use super::{Action, Compensation, Observed, Phase, Plan, PlanError, Request, Rotated};
 use crate::name::{Name, ReleaseId};
-use crate::spec::{Credential, Spec};
+use crate::spec::{Credential, Reference, Resource, Source, Spec};
 
 /// Gives the specification the credentials that are in force: those of the active release, whatever
 /// the manifest or the release that is gone back to knew; so neither a deploy nor going back brings
@@ -34,8 +34,30 @@ pub(super) fn renew(
             *resource = resource.clone().with_credential(Credential::of(release));
             Ok(())
         }
-        None => Err(PlanError::UnknownResource(name.clone(), private(spec))),
+        None => {
+            Err(elsewhere(spec, name)
+                .unwrap_or_else(|| PlanError::UnknownResource(name.clone(), private(spec))))
+        }
     }
+}
+
+/// Why there is nothing to renew, where the resource is somebody else's.
+fn elsewhere(spec: &Spec, name: &Name) -> Option<PlanError> {
+    let Resource { engine, source: Source::External { url } } = spec.resources.get(name)? else {
+        return None;
+    };
+    let settings = url.references().filter_map(|reference| match reference {
+        Reference::Setting(key) => Some(key),
+        _ => None,
+    });
+    // Of several the one that is rotated, or may be: a secret.
+    let rank = |key: &&String| {
+        let is_secret = spec.settings.get(*key).is_some_and(|setting| setting.secret);
+        (spec.rotations.contains_key(*key), is_secret)
+    };
+    let setting = settings.max_by_key(rank).cloned();
+    let is_rotated = setting.as_ref().is_some_and(|key| spec.rotations.contains_key(key));
+    Some(PlanError::ResourceElsewhere { name: name.clone(), engine: *engine, setting, is_rotated })
 }
 
 /// The step that lets the new credential sign in, where there is one.

@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::manifest::nearest;
 use crate::name::{Name, ReleaseId};
-use crate::spec::Spec;
+use crate::spec::{Engine, Spec};
 
 /// The version of the plan's format. A plan of another version is refused, never guessed at.
 pub const PLAN_VERSION: u32 = 1;
@@ -252,12 +252,28 @@ pub enum PlanError {
     TreeMissing,
     /// There is no such private resource; what there is.
     UnknownResource(Name, Vec<Name>),
+    /// This resource is somebody else's; its address is rotated where it stands.
+    ResourceElsewhere {
+        /// The resource.
+        name: Name,
+        /// What it is.
+        engine: Engine,
+        /// The setting that its address comes from, where there is one.
+        setting: Option<String>,
+        /// Whether the active release says how that is exchanged.
+        is_rotated: bool,
+    },
     /// The active release does not say how this setting is exchanged.
     NotRotated(String),
     /// The new value of this setting is the one that it has.
     SameValue(String),
     /// A value of this setting is wanted that a rotation has replaced.
-    RevokedValue(String),
+    RevokedValue {
+        /// The setting.
+        name: String,
+        /// The server that knows its accounts, where Windlass itself tells it: the value is made up then.
+        at: Option<Engine>,
+    },
     /// Everything was stopped, so that nothing can show whether the new credential works.
     Stopped,
 }
@@ -285,18 +301,48 @@ impl std::fmt::Display for PlanError {
                 let known: Vec<&str> = known.iter().map(Name::as_str).collect();
                 write!(f, "there is no private resource {name}; there is {}", known.join(", "))
             }
+            Self::ResourceElsewhere { name, setting: Some(setting), is_rotated: true, .. } => write!(
+                f,
+                "the resource {name} is somebody else's, so Windlass keeps no credential for it: exchange the value of the \
+                 setting that its address comes from, by `windlass secrets rotate {setting}`"
+            ),
+            Self::ResourceElsewhere { name, engine, setting, .. } => {
+                let setting = setting.as_deref().unwrap_or("DATABASE_URL");
+                let engine = engine.word();
+                write!(
+                    f,
+                    "the resource {name} is somebody else's, so Windlass keeps no credential for it: have its address come \
+                     from a setting that says how it is exchanged, {setting} = {{ type = \"url\", secret = true, rotate = \
+                     {{ at = \"{engine}\", admin = \"{setting}_ADMIN\" }} }}, with {setting}_ADMIN = {{}} for the URL of \
+                     somebody who may make accounts there; run windlass deploy, and then `windlass secrets rotate {setting}`"
+                )
+            }
             Self::NotRotated(name) => write!(
                 f,
                 "the active release does not say how {name} is rotated: write `rotate` at it, run windlass \
                  deploy, and rotate it then"
             ),
             Self::SameValue(name) => write!(f, "{name} has this value already; a rotation needs another one"),
-            Self::RevokedValue(name) => write!(
-                f,
-                "the value of {name} was replaced by a rotation and may be revoked at its source, so nothing is \
-                 started with it: take the one that came after it (from git, or from whoever rotated it), or \
-                 make another one good by `windlass secrets rotate {name} --value-from-stdin`"
-            ),
+            Self::RevokedValue { name, at } => {
+                write!(
+                    f,
+                    "the value of {name} was replaced by a rotation and may be revoked at its source, so nothing is \
+                     started with it: take the one that came after it (from git, or from whoever rotated it), or "
+                )?;
+                match at {
+                    None => write!(
+                        f,
+                        "make another one good by `windlass secrets rotate {name} --value-from-stdin`"
+                    ),
+                    Some(engine) => {
+                        write!(
+                            f,
+                            "write that of another account, which {} knows, in its place",
+                            engine.name()
+                        )
+                    }
+                }
+            }
             Self::Stopped => f.write_str(
                 "everything is stopped, so nothing could show that what is new works: start it first, with \
                  windlass restart",

@@ -24,7 +24,11 @@ pub(super) fn carry(spec: &mut Spec, request: &Request, observed: &Observed) -> 
             Some(in_force) if matches!(request, Request::Rollback { .. }) => {
                 setting.fingerprint.clone_from(&in_force.fingerprint);
             }
-            _ => return Err(PlanError::RevokedValue(name.clone())),
+            _ => {
+                let rotation = spec.rotations.get(name);
+                let at = rotation.and_then(|rotation| rotation.at.as_ref()).map(|server| server.engine);
+                return Err(PlanError::RevokedValue { name: name.clone(), at });
+            }
         }
     }
     Ok(())

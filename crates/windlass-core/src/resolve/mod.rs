@@ -32,6 +32,7 @@ use crate::settings::Declared;
 use crate::spec::{Port, Reference, Setting, Spec, Template};
 
 use read::Reader;
+pub(crate) use resource::addresses;
 pub(crate) use store::stores;
 
 /// What `services` of a setting calls the commands of rotations.
@@ -76,7 +77,13 @@ pub fn examine_values(
     diags: &mut Vec<Diag>,
 ) {
     let Some(of) = manifest.environment(environment) else {
-        return diags.push(no_environment(manifest, environment));
+        // One that is declared under a name that is none is reported already.
+        let names = manifest.environments();
+        let refused = names.iter().map(String::as_str).filter(|name| Name::new(*name).is_err());
+        if nearest(environment, refused).is_none() {
+            diags.push(no_environment(manifest, environment));
+        }
+        return diag::sort(diags);
     };
     if let Some(spec) = specification(manifest, environment, of, Some(settings)) {
         let found = faults::find_in_values(&scene(manifest, of, &spec, Some(settings)), &of.faults);

@@ -4,6 +4,7 @@ use super::read::Reader;
 use crate::manifest::fields::RESOURCE;
 use crate::manifest::{Node, Value};
 use crate::name::Name;
+use crate::settings::Address;
 use crate::spec::{Credential, Engine, Resource, Source, Template};
 
 /// A resource of the application `app`; `None` where its engine is missing or refused.
@@ -34,6 +35,21 @@ pub(super) fn resource(node: &Node, app: &Name) -> Option<Resource> {
         credential: Credential::FIRST,
     };
     Some(Resource { engine, source })
+}
+
+/// The addresses of somebody else's resources that settings are put into. Those that stand in the
+/// manifest as they are were looked at when it was read.
+pub(crate) fn addresses(root: &Node, text: &str) -> Vec<Address> {
+    let resources = root.get("resources").and_then(Node::table).into_iter().flatten();
+    let address = |(name, node): (&String, &Node)| {
+        let url = node.get("url")?;
+        let template = Template::parse(url.text()?).ok()?;
+        template.references().next()?;
+        let line = text.get(..url.span.start)?.matches('\n').count() + 1;
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        Some(Address { resource: name.clone(), engine: engine(node)?, template, line })
+    };
+    resources.filter_map(address).collect()
 }
 
 /// The engine of a resource; `None` where it is missing or refused.

@@ -5,9 +5,9 @@ mod weak;
 
 use indexmap::IndexMap;
 
-use super::{Assembled, Declared, Fault, Provenance, Resolved};
+use super::{Assembled, Declared, Fault, Provenance, Resolved, sounds_secret};
 use crate::diag::Severity;
-use crate::manifest::{nearest, sounds_secret};
+use crate::manifest::nearest;
 
 /// Environments that are nobody's but their developers'; all others are for others.
 const OWN: [&str; 5] = ["local", "dev", "development", "test", "ci"];

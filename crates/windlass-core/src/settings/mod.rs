@@ -9,6 +9,7 @@
 //! place; [`write()`] writes what `parse` reads back; [`sealed`] is the encrypted file. No message
 //! ever shows a secret value.
 
+mod address;
 mod assemble;
 pub mod audit;
 mod check;
@@ -21,11 +22,13 @@ mod layers;
 mod pattern;
 mod rewrite;
 pub mod sealed;
+mod secrecy;
 mod secret;
 mod successor;
 mod template;
 mod write;
 
+pub use address::{Address, misaddressed};
 pub use assemble::{Assembled, Resolved, Text, Value, assemble};
 pub use check::{Misfit, check};
 pub use declared::{Bounds, Declared, MadeUp};
@@ -34,6 +37,7 @@ pub use kind::Kind;
 pub use layers::{File, Layers, Provenance, Sealed};
 pub use pattern::Pattern;
 pub use rewrite::{NotRewritten, rewrite};
+pub use secrecy::sounds_secret;
 pub use secret::Secret;
 pub use successor::{NoSuccessor, successor};
 pub use template::template;

@@ -8,21 +8,27 @@ mod check;
 mod encoding;
 mod job;
 mod notify;
+mod overlap;
 mod resource;
 mod rotation;
 mod route;
 mod service;
 mod template;
+mod url;
 
 pub use check::{Check, Checks, Probe};
 pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
 pub use notify::{MessageFormat, Notify, Occasion};
+pub(crate) use overlap::takes_all;
+pub use overlap::{covers, overlaps};
 pub use resource::{Credential, Engine, Resource, Source};
 pub use rotation::{Rotation, Server};
 pub use route::{Access, ClientPatience, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
 pub use template::{Part, Reference, Template};
+pub(crate) use url::schemes;
+pub use url::{WrongUrl, decoded, examine_url, facts_of_url};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Observed, PlanError, Request, Rotated, Wanted, plan};
-use windlass_core::spec::{Engine, Spec, Template, Undo, When};
+use windlass_core::spec::{Engine, Resource, Source, Spec, Template, Undo, When};
 use windlass_testkit::sample::{job, name, resource, rotation as commands, secret, shop, web, worker};
 use windlass_testkit::world::World;
 
@@ -107,6 +107,54 @@ fn what_a_rotation_left_is_revoked_by_the_next_run() {
     let plan = plan(&deploy(&spec, "one"), &seen).unwrap();
     let revoked = |step: &windlass_core::plan::Step| plan.describe(&step.action);
     assert!(plan.steps.iter().map(revoked).any(|text| text == "revoke the credential of r9 in db"), "{plan}");
+}
+
+/// Of one that is somebody else's the address is rotated, where it stands.
+#[test]
+fn a_rotation_of_a_resource_elsewhere_says_what_to_rotate_instead() {
+    let (mut spec, ..) = with_a_token();
+    spec.settings.insert("DATABASE_URL".into(), secret("old"));
+    for (name_, url) in [
+        ("db", "{settings.DATABASE_URL}"),
+        ("cache", "redis://:{settings.TOKEN}@cache"),
+        ("mq", "amqp://mq.example.org"),
+    ] {
+        let engine = if name_ == "db" { Engine::Postgres } else { Engine::Redis };
+        let url = Template::parse(url).unwrap();
+        spec.resources.insert(name(name_), Resource { engine, source: Source::External { url } });
+    }
+    let (_, _, seen) = deployed(spec);
+    let refused = |of: &str| plan(&asked(rotation(of), &seen), &seen).unwrap_err().to_string();
+    assert_eq!(
+        refused("db"),
+        "the resource db is somebody else's, so Windlass keeps no credential for it: have its address come from a \
+         setting that says how it is exchanged, DATABASE_URL = { type = \"url\", secret = true, rotate = \
+         { at = \"postgres\", admin = \"DATABASE_URL_ADMIN\" } }, with DATABASE_URL_ADMIN = {} for the URL of \
+         somebody who may make accounts there; run windlass deploy, and then `windlass secrets rotate DATABASE_URL`"
+    );
+    assert_eq!(
+        refused("cache"),
+        "the resource cache is somebody else's, so Windlass keeps no credential for it: exchange the value of the \
+         setting that its address comes from, by `windlass secrets rotate TOKEN`"
+    );
+    assert!(refused("mq").contains("DATABASE_URL = { type = "), "{}", refused("mq"));
+}
+
+fn revoked(name: &str, at: Option<Engine>) -> PlanError {
+    PlanError::RevokedValue { name: name.to_owned(), at }
+}
+
+#[test]
+fn what_replaces_a_revoked_value_is_not_made_up_where_the_server_is_told() {
+    let said = revoked("DATABASE_URL", Some(Engine::Postgres)).to_string();
+    assert!(!said.contains("--value-from-stdin"), "{said}");
+    assert!(
+        said.ends_with("or write that of another account, which PostgreSQL knows, in its place"),
+        "{said}"
+    );
+    assert!(
+        revoked("TOKEN", None).to_string().ends_with("`windlass secrets rotate TOKEN --value-from-stdin`")
+    );
 }
 
 #[test]
@@ -246,7 +294,7 @@ fn no_deploy_and_no_rollback_brings_a_replaced_value_back() {
     assert!(plan(&again, &seen).unwrap().is_empty());
     // Files from before the rotation are refused, in a deploy as in the plan of one.
     let old = plan(&deploy(&spec, "one"), &seen).unwrap_err();
-    assert_eq!(old, PlanError::RevokedValue("TOKEN".into()));
+    assert_eq!(old, revoked("TOKEN", None));
     assert!(old.to_string().starts_with("the value of TOKEN was replaced by a rotation"), "{old}");
 
     let seen = after(&mut world, plan(&with_value(deploy(&spec, "two"), "new"), &seen).unwrap());
@@ -265,7 +313,7 @@ fn no_deploy_and_no_rollback_brings_a_replaced_value_back() {
     without.jobs.clear();
     without.build.env.clear();
     let seen = after(&mut world, plan(&deploy(&without, "three"), &seen).unwrap());
-    assert_eq!(plan(&back(&spec), &seen), Err(PlanError::RevokedValue("TOKEN".into())));
+    assert_eq!(plan(&back(&spec), &seen), Err(revoked("TOKEN", None)));
     // It can be made good again, by whoever says that it is.
     let seen = after(&mut world, plan(&with_value(deploy(&spec, "four"), "third"), &seen).unwrap());
     let seen = after(&mut world, plan(&rotated(&seen, "old"), &seen).unwrap());

@@ -16,6 +16,7 @@ use windlass_core::store::Place;
 use super::args::Options;
 use super::commands;
 use super::failure::{FAILED, Failure, USAGE};
+use super::source;
 use super::specified::Specified;
 use super::stored::Stored;
 use crate::account::Account;
@@ -23,7 +24,6 @@ use crate::layout::Layout;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::project::load::{self, FILE, Loaded};
-use crate::project::source::{self, Selection};
 use crate::project::version;
 use crate::settings::sealed::{self, Keyring};
 use crate::settings::{self, Below, Found, Unstored};
@@ -287,7 +287,8 @@ impl Context {
             |wanted: &[(&str, &Place)]| stored.values(project, environment, &declared, wanted, &unstored);
         let below = Below { sealed, stores: Some(&stores) };
         let assembled = settings::load(&project.directory, environment, &declared, &env, below)?;
-        Ok(Found { unstored: unstored.into_inner(), assembled, declared, sealed: version })
+        let addresses = project.manifest.addresses(environment);
+        Ok(Found { unstored: unstored.into_inner(), assembled, addresses, declared, sealed: version })
     }
 
     /// Says which settings have no value because of a store, where that stops nothing.
@@ -340,14 +341,7 @@ impl Context {
         without: Vec<String>,
     ) -> Result<(Wanted, Values), Failure> {
         let (spec, values) = specified.under(key);
-        let selection = Selection {
-            root: project.directory.clone(),
-            exclude: spec.build.exclude.clone(),
-            include: spec.build.include.clone(),
-            without: without.clone(),
-        };
-        let listing = source::list(&selection)
-            .map_err(|error| Failure::usage(format!("the source cannot be read: {error}"), ""))?;
+        let listing = source::list(self, project, &spec, without.clone())?;
         let version = version::of(&project.directory);
         let source = Source {
             path: project.directory.display().to_string(),

@@ -13,6 +13,7 @@ mod failure;
 mod follow;
 mod own_files;
 mod rotation;
+mod source;
 mod specified;
 mod stored;
 mod verbs;

@@ -158,6 +158,12 @@ impl<'a> ProxyClient<'a> {
         }
     }
 
+    /// Whether the proxy could listen on an address that overlaps what it listens on now. One of an
+    /// earlier build cannot say, and could not.
+    pub(super) async fn could_listen(&self, address: &str) -> bool {
+        matches!(self.ask(&Ask::Probe { address: address.to_owned() }).await, Ok(Answer::Free))
+    }
+
     /// What the proxy counts; nothing when it does not answer.
     pub(super) async fn report(&self) -> Option<Report> {
         match self.ask(&Ask::Report).await {

@@ -37,7 +37,7 @@ impl Host {
         let result = blocking(move || {
             let _alone = alone(&trees);
             remove_tree(&unfinished)?;
-            let copied = source::copy(&selection, &unfinished)?;
+            let copied = source::copy(&selection, &unfinished).map_err(io::Error::other)?;
             for directory in cache {
                 let from = previous.as_ref().map(|tree| tree.join(&directory));
                 if let Some(from) = from.filter(|from| from.is_dir()) {

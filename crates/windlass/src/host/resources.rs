@@ -33,7 +33,7 @@ pub(super) async fn facts(
         let known = match &spec.source {
             Source::Private { .. } => host.private_facts(name, spec).await?,
             Source::External { url } => {
-                let url = external(name, url, settings)?;
+                let url = external(name, url, settings, host.names())?;
                 resource::facts_of_url(spec.engine, &url).map_err(fault)?
             }
         };
@@ -42,9 +42,19 @@ pub(super) async fn facts(
     Ok(facts)
 }
 
-fn external(name: &Name, url: &Template, settings: Settings<'_>) -> Result<String, Fault> {
-    let other = |reference: &Reference| {
-        Err(Fault::new(format!("the address of {name} cannot refer to {{{reference}}}"), ""))
+fn external(
+    name: &Name,
+    url: &Template,
+    settings: Settings<'_>,
+    (app, environment): (Name, Name),
+) -> Result<String, Fault> {
+    let other = |reference: &Reference| match reference {
+        Reference::App => Ok(app.to_string()),
+        Reference::Environment => Ok(environment.to_string()),
+        reference => Err(Fault::new(
+            format!("the address of {name} cannot refer to {{{reference}}}"),
+            "write the address, or {settings.NAME} for a setting that holds it",
+        )),
     };
     url.fill(|reference| match reference {
         Reference::Setting(key) => settings

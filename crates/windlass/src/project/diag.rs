@@ -24,7 +24,7 @@ pub fn render(diags: &[Diag], text: &str, file: &str, style: Style) -> String {
         return diag::render_all(diags, text, file);
     }
     // What would move the cursor is shown as a dot of the same length, so that spans stay right.
-    let visible: String = text.chars().map(harmless).collect();
+    let visible: String = diag::masked(text).chars().map(harmless).collect();
     let source = NamedSource::new(file, visible);
     let handler = GraphicalReportHandler::new_themed(GraphicalTheme::unicode())
         .with_width(style.width.clamp(40, 200))

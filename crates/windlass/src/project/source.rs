@@ -1,6 +1,7 @@
 //! Which files of a project belong to a release, and copying them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ impl Selection {
 #[derive(Debug, Default)]
 pub struct Listing {
     entries: BTreeMap<String, String>,
+    /// Links that were met and not taken.
+    leaving: Vec<Leaving>,
     /// How many files there are.
     pub files: u64,
     /// How large they are together, in bytes.
@@ -82,21 +85,78 @@ impl Listing {
     }
 }
 
+/// A link that leaves the project. A release must be whole: it would point at whatever lies there later.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Leaving {
+    /// The link, relative to the project.
+    pub link: String,
+    /// Where it leads.
+    pub target: String,
+}
+
+/// Why files cannot be selected.
+#[derive(Debug)]
+pub enum Trouble {
+    /// One cannot be read or written, or a pattern is wrong.
+    Io(io::Error),
+    /// Links among them leave the project.
+    Leaving(Vec<Leaving>),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => error.fmt(f),
+            Self::Leaving(links) => {
+                let each: Vec<String> =
+                    links.iter().map(|Leaving { link, target }| format!("{link} (to {target})")).collect();
+                write!(f, "links leave the project: {}", each.join(", "))
+            }
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
 /// Lists the selected files, with their hashes.
 ///
 /// # Errors
-/// When one cannot be read, or a pattern is wrong.
-pub fn list(selection: &Selection) -> io::Result<Listing> {
-    walk(selection, None)
+/// [`Trouble`], with all links that leave the project.
+pub fn list(selection: &Selection) -> Result<Listing, Trouble> {
+    take_all(selection, None)
 }
 
 /// Copies the selected files to a directory that does not exist yet.
 ///
 /// # Errors
-/// When one cannot be read or written.
-pub fn copy(selection: &Selection, to: &Path) -> io::Result<Listing> {
+/// [`Trouble`], with all links that leave the project.
+pub fn copy(selection: &Selection, to: &Path) -> Result<Listing, Trouble> {
     std::fs::create_dir_all(to)?;
-    walk(selection, Some(to))
+    take_all(selection, Some(to))
+}
+
+/// The links among the selected files that leave the project, which neither [`list`] nor [`copy`] takes.
+/// No file is read.
+///
+/// # Errors
+/// When a directory cannot be read, or a pattern is wrong.
+pub fn leaving(selection: &Selection) -> io::Result<Vec<Leaving>> {
+    let mut found = Vec::new();
+    walk(selection, &mut |path, is_link| {
+        if let (true, Ok(relative)) = (is_link, path.strip_prefix(&selection.root)) {
+            found.extend(leaves(relative, &std::fs::read_link(path)?));
+        }
+        Ok(())
+    })?;
+    found.sort();
+    found.dedup();
+    Ok(found)
 }
 
 /// Copies a directory as it is, with hard links where the file system can: for what a build carries
@@ -135,8 +195,20 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
     )
 }
 
-fn walk(selection: &Selection, to: Option<&Path>) -> io::Result<Listing> {
+fn take_all(selection: &Selection, to: Option<&Path>) -> Result<Listing, Trouble> {
     let mut listing = Listing::default();
+    walk(selection, &mut |path, _| take(&mut listing, &selection.root, path, to))?;
+    let mut leaving = std::mem::take(&mut listing.leaving);
+    if leaving.is_empty() {
+        return Ok(listing);
+    }
+    leaving.sort();
+    leaving.dedup();
+    Err(Trouble::Leaving(leaving))
+}
+
+/// Visits what is selected: each path, and whether it is a link.
+fn walk(selection: &Selection, visit: &mut dyn FnMut(&Path, bool) -> io::Result<()>) -> io::Result<()> {
     let mut walker = WalkBuilder::new(&selection.root);
     walker
         .hidden(false)
@@ -166,16 +238,16 @@ fn walk(selection: &Selection, to: Option<&Path>) -> io::Result<Listing> {
     });
     for entry in walker.build() {
         let entry = entry.map_err(io::Error::other)?;
-        take(&mut listing, &selection.root, entry.path(), to)?;
+        visit(entry.path(), entry.path_is_symlink())?;
     }
-    for path in included(selection)? {
-        take(&mut listing, &selection.root, &path, to)?;
+    for (path, is_link) in included(selection)? {
+        visit(&path, is_link)?;
     }
-    Ok(listing)
+    Ok(())
 }
 
-/// Files that `include` names although an ignore file leaves them out.
-fn included(selection: &Selection) -> io::Result<Vec<PathBuf>> {
+/// Files that `include` names although an ignore file leaves them out, and whether each is a link.
+fn included(selection: &Selection) -> io::Result<Vec<(PathBuf, bool)>> {
     if selection.include.is_empty() {
         return Ok(Vec::new());
     }
@@ -194,7 +266,8 @@ fn included(selection: &Selection) -> io::Result<Vec<PathBuf>> {
     for entry in walker.build() {
         let entry = entry.map_err(io::Error::other)?;
         if entry.file_type().is_some_and(|kind| !kind.is_dir()) {
-            paths.push(entry.into_path());
+            let is_link = entry.path_is_symlink();
+            paths.push((entry.into_path(), is_link));
         }
     }
     Ok(paths)
@@ -221,7 +294,10 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
     }
     let entry = if metadata.is_symlink() {
         let points_to = std::fs::read_link(path)?;
-        refuse_outside(relative, &points_to)?;
+        if let Some(leaving) = leaves(relative, &points_to) {
+            listing.leaving.push(leaving);
+            return Ok(());
+        }
         if let Some(target) = target {
             symlink(&points_to, target)?;
         }
@@ -244,8 +320,8 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
     Ok(())
 }
 
-/// A release must be whole: a link that leaves the project would point at whatever lies there later.
-fn refuse_outside(link: &Path, target: &Path) -> io::Result<()> {
+/// What is wrong with a link, where it leads out of the project.
+fn leaves(link: &Path, target: &Path) -> Option<Leaving> {
     let mut depth = link.components().count() as i64 - 1;
     let leaves = target.is_absolute()
         || target.components().any(|part| {
@@ -256,14 +332,7 @@ fn refuse_outside(link: &Path, target: &Path) -> io::Result<()> {
             };
             depth < 0
         });
-    if leaves {
-        return Err(io::Error::other(format!(
-            "{} is a link that leaves the project (to {}): copy what it points to, or exclude it",
-            link.display(),
-            target.display()
-        )));
-    }
-    Ok(())
+    leaves.then(|| Leaving { link: link.display().to_string(), target: target.display().to_string() })
 }
 
 /// The hash of a file; `None` where it holds a private key of `windlass secrets keygen`: whoever can
@@ -280,4 +349,42 @@ fn hash_unless_key(path: &Path, size: u64) -> io::Result<Option<String>> {
         io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
     }
     Ok(Some(hasher.finalize().to_hex()[..32].to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_leave_are_found_without_reading_and_refused_by_whoever_reads() {
+        let project = tempfile::tempdir().unwrap();
+        let root = project.path();
+        std::fs::create_dir_all(root.join("a/b")).unwrap();
+        std::fs::create_dir_all(root.join("ignored")).unwrap();
+        std::fs::write(root.join(".gitignore"), "ignored\n").unwrap();
+        std::fs::write(root.join("a/file"), "x").unwrap();
+        for (link, target) in [
+            ("a/b/inside", "../file"),
+            ("a/b/and-back", "../../../project/a"),
+            ("a/b/root", "../.."),
+            ("a/absolute", "/usr/bin/env"),
+            ("ignored/link", "/"),
+            ("dangling", "nowhere"),
+        ] {
+            symlink(target, root.join(link)).unwrap();
+        }
+        let mut selection =
+            Selection { root: root.to_owned(), exclude: vec![], include: vec![], without: vec![] };
+        let names = |links: &[Leaving]| links.iter().map(|leaving| leaving.link.clone()).collect::<Vec<_>>();
+        let found = leaving(&selection).unwrap();
+        assert_eq!(names(&found), ["a/absolute", "a/b/and-back"]);
+        assert_eq!(found[0].target, "/usr/bin/env");
+        assert!(matches!(list(&selection), Err(Trouble::Leaving(links)) if links == found));
+        selection.include = vec!["ignored/link".to_owned()];
+        assert_eq!(names(&leaving(&selection).unwrap()), ["a/absolute", "a/b/and-back", "ignored/link"]);
+        selection.include = vec![];
+        selection.exclude = vec!["absolute".to_owned(), "and-back".to_owned()];
+        assert_eq!(leaving(&selection).unwrap(), []);
+        assert_eq!(list(&selection).unwrap().files, 5);
+    }
 }

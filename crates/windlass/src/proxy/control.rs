@@ -1,20 +1,21 @@
 //! The control thread: applies tables, answers the admin socket, and ends the process in order.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 use windlass_core::edge::{Answer, Ask, Table};
 
 use super::edge::Edge;
-use super::listen::Listeners;
+use super::listen::{LINGER, Listeners};
 use super::state::State;
 use super::worker::Order;
 
 /// What the control thread owns.
 pub(super) struct Control {
     pub(super) edge: Arc<Edge>,
-    pub(super) listeners: RefCell<Listeners>,
+    pub(super) listeners: Rc<RefCell<Listeners>>,
     pub(super) state: RefCell<State>,
     pub(super) workers: Vec<UnboundedSender<Order>>,
     /// What was damaged at the start.
@@ -43,6 +44,10 @@ impl Control {
                     .collect(),
             },
             Ask::Metrics => Answer::Metrics { text: self.edge.metrics() },
+            Ask::Probe { address } => match self.listeners.borrow().probe(&address) {
+                Ok(()) => Answer::Free,
+                Err(reason) => Answer::Refused { reason },
+            },
         }
     }
 
@@ -83,6 +88,13 @@ impl Control {
         }
         let took = self.edge.switch(next);
         listeners.put_in_force(opened, &table.listen);
+        if listeners.any_leaves() {
+            let listeners = Rc::clone(&self.listeners);
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(LINGER).await;
+                listeners.borrow_mut().close_left();
+            });
+        }
         self.edge.last_good().forget_others(&table.listen.tls);
         *self.problem.borrow_mut() = None;
         Ok(Answer::Applied { generation, switch_nanos: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) })

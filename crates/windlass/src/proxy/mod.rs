@@ -28,6 +28,7 @@ mod answer;
 mod args;
 mod auth;
 mod backend;
+mod bind;
 mod body;
 mod claim;
 mod compress;

@@ -142,7 +142,7 @@ fn control(
     let (state, loaded) = State::open(directory);
     let control = Rc::new(Control {
         edge: Arc::clone(&edge),
-        listeners: RefCell::new(listeners),
+        listeners: Rc::new(RefCell::new(listeners)),
         state: RefCell::new(state),
         workers,
         problem: RefCell::new(loaded.problem),

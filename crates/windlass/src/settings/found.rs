@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use windlass_core::diag::Severity;
 use windlass_core::settings::audit::Audited;
-use windlass_core::settings::{Assembled, Declared, Fault, Secret, check};
+use windlass_core::settings::{Address, Assembled, Declared, Fault, Secret, check, misaddressed};
 use windlass_core::spec::{SealedVersion, Setting};
 
 /// What is declared, and what was found.
@@ -11,6 +11,8 @@ use windlass_core::spec::{SealedVersion, Setting};
 pub struct Found {
     /// The declarations.
     pub declared: IndexMap<String, Declared>,
+    /// Where somebody else's resources are, as far as settings say it.
+    pub addresses: Vec<Address>,
     /// The values and where they came from.
     pub assembled: Assembled,
     /// The encrypted file that was read, and as of which write.
@@ -55,6 +57,7 @@ impl Found {
                 && !mistyped.iter().any(|fault| fault.message.starts_with(&start))
         });
         let mut faults = self.unstored.faults.clone();
+        faults.extend(self.misaddressed(manifest));
         faults.extend(weak.map(|finding| finding.fault));
         faults.extend(mistyped);
         faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
@@ -65,6 +68,20 @@ impl Found {
     #[must_use]
     pub fn mistyped(&self) -> Vec<Fault> {
         check(&self.declared, &self.assembled)
+    }
+
+    /// Addresses of resources that are none.
+    #[must_use]
+    pub fn misaddressed(&self, manifest: &str) -> Vec<Fault> {
+        let (declared, assembled) = (&self.declared, &self.assembled);
+        let mut faults = misaddressed(&self.addresses, declared, assembled, manifest);
+        if !faults.is_empty() {
+            // What is not even of the right form need not be told twice.
+            let mistyped = self.mistyped();
+            let name = |fault: &Fault| fault.message.split_once(": ").map(|(name, _)| name.to_owned());
+            faults.retain(|fault| !mistyped.iter().any(|other| name(other) == name(fault)));
+        }
+        faults
     }
 
     /// What a specification may know of the settings that have a value, but for the fingerprints: those

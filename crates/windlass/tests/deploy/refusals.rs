@@ -222,12 +222,62 @@ fn a_route_to_files_that_nobody_made_is_not_switched_to() {
     let checked = sandbox.succeed(&["check"]);
     assert!(!checked.stderr.contains("no such directory"), "{checked:?}");
     let refused = sandbox.fail(&["deploy"], 3);
-    let said = "the route /static serves the files of \"public\", and the release has no such directory";
+    let said =
+        "the route /static serves the files of \"public\", and there is no such directory in the release";
     assert!(refused.stderr.contains(said), "{refused:?}");
     assert_eq!(sandbox.answering(), "r1");
 
     sandbox.manifest(&Manifest { more: built("mkdir -p public"), ..Manifest::small() });
     sandbox.succeed(&["deploy"]);
     assert_eq!(sandbox.answering(), "r3");
+
+    // The file that is answered for all else must be there as well.
+    let falls_back = |steps: &str| format!("{route}fallback = \"index.html\"\n[build]\nsteps = [{steps}]\n");
+    sandbox.manifest(&Manifest { more: falls_back("\"mkdir -p public\""), ..Manifest::small() });
+    sandbox.succeed(&["check"]);
+    let refused = sandbox.fail(&["deploy"], 3);
+    let said = "the route /static answers with \"index.html\" of \"public\" where there is no such path, and there \
+                is no such file in the release";
+    assert!(refused.stderr.contains(said), "{refused:?}");
+    assert!(refused.stderr.contains("correct `fallback` of the route"), "{refused:?}");
+    assert_eq!(sandbox.answering(), "r3");
+    let steps = "\"mkdir -p public\", \"touch public/index.html\"";
+    sandbox.manifest(&Manifest { more: falls_back(steps), ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.answering(), "r5");
     sandbox.down();
+}
+
+#[test]
+fn links_that_leave_the_project_are_told_together_by_every_verb() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    sandbox.write(".gitignore", "ignored/\n");
+    for directory in ["deep", "ignored"] {
+        std::fs::create_dir(sandbox.source().join(directory)).unwrap();
+    }
+    for (name, to) in [
+        ("out", "/etc/hostname"),
+        ("deep/up", "../../elsewhere"),
+        ("deep/fine", "../file"),
+        ("ignored/out", "/etc"),
+    ] {
+        std::os::unix::fs::symlink(to, sandbox.source().join(name)).unwrap();
+    }
+    for verb in ["check", "plan", "deploy"] {
+        let said = sandbox.fail(&[verb], 2).stderr;
+        let told: Vec<&str> = said.lines().filter(|line| line.contains(" is a link ")).collect();
+        assert_eq!(
+            told,
+            [("deep/up", "../../elsewhere"), ("out", "/etc/hostname")].map(|(link, to)| format!(
+                "error: {link}: this is a link that leaves the project (to {to}), and a release must be whole; \
+                 put what it leads to in its place, or leave it out, with \"/{link}\" in [build] exclude"
+            )),
+            "{verb}: {said}"
+        );
+    }
+    let json = sandbox.fail(&["check", "--json"], 2).json();
+    assert_eq!(json["faults"][1]["file"], "out");
+    let exclude = "[build]\nexclude = [\"/out\", \"/deep/up\"]".to_owned();
+    sandbox.manifest(&Manifest { more: exclude, ..Manifest::small() });
+    sandbox.succeed(&["check"]);
 }

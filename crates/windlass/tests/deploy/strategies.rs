@@ -41,6 +41,31 @@ fn a_port_that_is_given() {
     loses_nothing(&Manifest { web: format!("port = {port}\nstrategy = \"recreate\""), ..Manifest::small() });
 }
 
+/// The proxy itself is in the way of its next address.
+#[test]
+fn an_address_that_overlaps_the_one_before() {
+    let sandbox = deployed(&Manifest::small());
+    let load = Load::begin(sandbox.port);
+    let text = std::fs::read_to_string(sandbox.source().join("windlass.toml")).unwrap();
+    let beside = ("127.0.0.2", sandbox.port);
+    for (address, is_open) in [("0.0.0.0", true), ("127.0.0.1", false)] {
+        let listen = |address: &str| format!("http = \"{address}:{}\"", sandbox.port);
+        sandbox.write("windlass.toml", &text.replace(&listen("127.0.0.1"), &listen(address)));
+        sandbox.succeed(&["deploy"]);
+        let last = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(beside).is_ok() != is_open {
+            assert!(
+                Instant::now() < last,
+                "{address}: 127.0.0.2 is {}",
+                if is_open { "shut" } else { "open" }
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    load.end().assert_none_failed();
+    sandbox.down();
+}
+
 // proves: HS-17
 #[test]
 fn a_singleton_never_overlaps() {

@@ -269,3 +269,61 @@ fn the_admin_socket_refuses_what_it_does_not_understand() {
     );
     assert_eq!(mode & 0o777, 0o600);
 }
+
+/// Each is in the way of the next.
+#[test]
+fn an_address_takes_over_from_one_that_it_overlaps_and_nothing_is_lost() {
+    let backend = Backend::start("web");
+    let on = |generation, address: &str| {
+        let mut table = table(generation, "r1", &[("web.r1.1", backend.address)]);
+        table.listen.http = vec![address.to_owned()];
+        table
+    };
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let narrow = format!("127.0.0.1:{port}");
+    let proxy = Proxy::with(&on(1, &narrow));
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let (stop, address) = (Arc::clone(&stop), proxy.address());
+            std::thread::spawn(move || {
+                let mut count = 0_u64;
+                while !stop.load(Ordering::SeqCst) {
+                    assert_eq!(Client::connect(address).get("/").unwrap().status, 200);
+                    count += 1;
+                }
+                count
+            })
+        })
+        .collect();
+    let all = format!("0.0.0.0:{port}");
+    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    let both = if has_ipv6 { format!("[::]:{port}") } else { all.clone() };
+    let forms = [&all, &both, &all, &narrow, &both, &narrow, &all];
+    let generations = 2..;
+    for (generation, address) in generations.zip(forms.into_iter().cycle().take(3 * forms.len())) {
+        assert_eq!(proxy.ask(&Ask::Probe { address: address.clone() }), Answer::Free, "{address}");
+        proxy.apply(&on(generation, address));
+        assert_eq!(proxy.report().listening, [address.as_str()]);
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    stop.store(true, Ordering::SeqCst);
+    let total: u64 = clients.into_iter().map(|client| client.join().unwrap()).sum();
+    let counts = &proxy.report().releases["r1"];
+    assert!(total > 50 && counts.served == total && counts.failed == 0, "{total}: {counts:?}");
+
+    // What the table no longer names, and no address of it covers, is closed a little later.
+    proxy.apply(&on(100, &narrow));
+    let other = format!("127.0.0.2:{port}");
+    wait_for("the other addresses to close", || std::net::TcpStream::connect(&other).is_err());
+    assert_eq!(get(proxy.address(), "/").status, 200);
+    // Somebody else's stays in the way.
+    let taken = std::net::TcpListener::bind(&other).unwrap();
+    let refused =
+        |answer: Answer| matches!(&answer, Answer::Refused { reason } if reason.contains("cannot listen on"));
+    assert!(refused(proxy.ask(&Ask::Probe { address: all.clone() })));
+    assert!(refused(proxy.ask(&Ask::Apply(Box::new(on(101, &all))))));
+    assert_eq!(get(proxy.address(), "/").status, 200);
+    drop(taken);
+    proxy.apply(&on(101, &all));
+}

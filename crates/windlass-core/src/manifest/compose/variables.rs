@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::interpolate::{Otherwise, Piece, Variable, pieces};
 use crate::manifest::draft::{self, Draft};
-use crate::manifest::format::sounds_secret;
+use crate::settings::sounds_secret;
 use crate::spec::Template;
 
 /// The variables that were met, and what could not be said with them.

@@ -1,17 +1,17 @@
 //! Ports and certificates.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::Range;
 
 use super::Scene;
 use crate::diag::Diag;
-use crate::spec::{Port, Source};
+use crate::spec::{Port, Source, overlaps, takes_all};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     tls(scene, diags);
     let addresses = addresses(scene);
     for (at, address) in addresses.iter().enumerate() {
-        if let Some(earlier) = addresses[..at].iter().find(|earlier| earlier.overlaps(address)) {
+        if let Some(earlier) = addresses[..at].iter().find(|earlier| overlaps(earlier.at, address.at)) {
             diags.push(address.fault(earlier));
         }
     }
@@ -39,13 +39,6 @@ struct Address {
 }
 
 impl Address {
-    /// Whether the machine refuses one while it listens on the other.
-    fn overlaps(&self, other: &Self) -> bool {
-        let (one, two) = (self.at.ip().to_canonical(), other.at.ip().to_canonical());
-        self.at.port() == other.at.port()
-            && (one == two && scope(self.at) == scope(other.at) || takes_all(one, two) || takes_all(two, one))
-    }
-
     fn fault(&self, earlier: &Self) -> Diag {
         let (at, other) = (self.at, earlier.at);
         let both = if self.key == earlier.key {
@@ -73,20 +66,6 @@ impl Address {
             None => diag.help("take one of them away"),
         }
     }
-}
-
-/// The link of an address that is one on each.
-fn scope(at: SocketAddr) -> u32 {
-    match at {
-        SocketAddr::V6(at) => at.scope_id(),
-        SocketAddr::V4(_) => 0,
-    }
-}
-
-/// Whether `wide` stands for all addresses, and `other` is one of them. Linux takes IPv4 as well
-/// where it listens on all of IPv6.
-fn takes_all(wide: IpAddr, other: IpAddr) -> bool {
-    wide.is_unspecified() && (wide.is_ipv6() || other.is_ipv4())
 }
 
 /// Where the proxy is to listen, as typed or implied.

@@ -18,7 +18,8 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use crate::diag::Diag;
-use crate::manifest::{Node, nearest};
+use crate::manifest::{Format, Node, nearest};
+use crate::name::Name;
 use crate::settings::Declared;
 use crate::spec::{Setting, Spec};
 
@@ -85,6 +86,19 @@ impl<'a> Scene<'a> {
             (None, []) => diag.help(format!("the manifest has no {what}")),
             (None, known) => diag.help(format!("there is {}", known.join(", "))),
         }
+    }
+
+    /// Whether `name` is likely meant for what stands in one of these tables under a name that is none.
+    /// That is reported, with a name to take: that there is nothing called so would contradict it.
+    fn is_misnamed(&self, sections: &[&str], name: &str) -> bool {
+        sections.iter().any(|section| {
+            let format = if *section == "settings" { Format::EnvName } else { Format::Name };
+            let refused: Vec<&str> =
+                self.names(section).into_iter().filter(|key| format.check(key).is_err()).collect();
+            let becomes =
+                |key: &&str| Name::new(*key).is_err_and(|no| no.suggestion.as_deref() == Some(name));
+            refused.iter().any(becomes) || nearest(name, refused).is_some()
+        })
     }
 
     /// The names typed in the table `section`, valid or not.

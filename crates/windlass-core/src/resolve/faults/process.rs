@@ -2,7 +2,8 @@
 
 use super::Scene;
 use crate::diag::Diag;
-use crate::manifest::{self, Node, Value, sounds_secret};
+use crate::manifest::{self, Node, Value};
+use crate::settings::sounds_secret;
 use crate::spec::{Template, When};
 
 /// Names whose log files or directories would be those of Windlass itself.

@@ -190,6 +190,11 @@ impl Visit<'_, '_> {
                 return Some(diag);
             }
         }
+        if owner == Owner::Resource
+            && let Some(diag) = super::settings::of_release(self.scene, &span, key)
+        {
+            return Some(diag);
+        }
         let secret = spec.settings.get(key).is_some_and(|setting| setting.secret);
         (secret && place == Place::Argument).then(|| {
             Diag::error(
@@ -228,7 +233,7 @@ impl Visit<'_, '_> {
             }
         }
         let Some(setting) = declared.get(key) else {
-            if found.contains_key(key) {
+            if found.contains_key(key) || self.scene.is_misnamed(&["settings"], key) {
                 return None;
             }
             let known: Vec<&str> = declared.keys().chain(found.keys()).map(String::as_str).collect();
@@ -264,6 +269,9 @@ impl Visit<'_, '_> {
         let spec = self.scene.spec;
         let resource = spec.resources.iter().find(|(known, _)| known.as_str() == name);
         if resource.is_none() && !self.scene.typed(&["resources", name]) {
+            if self.scene.is_misnamed(&["resources"], name) {
+                return None;
+            }
             let known = self.scene.names("resources");
             return Some(self.scene.unknown("unknown-resource", span, "resource", name, &known));
         }

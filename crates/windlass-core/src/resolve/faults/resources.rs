@@ -4,7 +4,7 @@ use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::{Node, Value};
 use crate::resolve::resource::engine;
-use crate::spec::Engine;
+use crate::spec::{Engine, Template, examine_url, schemes};
 
 /// The keys that mean something for a private resource only.
 const PRIVATE: [&str; 5] = ["version", "database", "port", "options", "memory"];
@@ -52,7 +52,8 @@ fn address(engine: Option<Engine>, node: &Node, diags: &mut Vec<Diag>) {
     let known = engine.map_or(&[] as &[&str], schemes);
     let Some((scheme, rest)) = url.split_once("://") else {
         if !url.contains('{') {
-            diags.push(Diag::error("bad-address", node.span.clone(), format!("{url:?} is not a URL")).help(
+            // What it is may be a secret that was put at the wrong place.
+            diags.push(Diag::error("bad-address", node.span.clone(), "this address is not a URL").help(
                 format!(
                     "such as \"{}://host/name\", or \"{{settings.DATABASE_URL}}\"",
                     known.first().unwrap_or(&"postgres")
@@ -67,6 +68,12 @@ fn address(engine: Option<Engine>, node: &Node, diags: &mut Vec<Diag>) {
             Diag::error("bad-address", node.span.clone(), message)
                 .help(format!("write {}://...", known.join(":// or "))),
         );
+    } else if let Some(engine) = engine
+        && let Some(address) = literal(url)
+        && let Err(wrong) = examine_url(engine, &address)
+    {
+        let message = format!("this address {}", wrong.what);
+        diags.push(Diag::error("bad-address", node.span.clone(), message).help(wrong.help));
     }
     let user = rest.split_once('@').map(|(user, _)| user);
     let password = user.and_then(|user| user.split_once(':')).map(|(_, password)| password);
@@ -82,10 +89,7 @@ fn address(engine: Option<Engine>, node: &Node, diags: &mut Vec<Diag>) {
     }
 }
 
-const fn schemes(engine: Engine) -> &'static [&'static str] {
-    match engine {
-        Engine::Postgres => &["postgres", "postgresql"],
-        Engine::Redis => &["redis", "rediss", "unix"],
-        Engine::Rabbitmq => &["amqp", "amqps"],
-    }
+/// What a text is that refers to nothing.
+fn literal(text: &str) -> Option<String> {
+    Template::parse(text).ok()?.fill(|_| Err(())).ok()
 }

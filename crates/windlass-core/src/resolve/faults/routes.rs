@@ -111,6 +111,7 @@ pub(super) fn unknown_settings(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
         if let Some(at) = node.get("basic_auth")
             && let Some(key) = at.text()
             && !known.contains(&key)
+            && !scene.is_misnamed(&["settings"], key)
         {
             diags.push(scene.unknown("unknown-setting", at.span.clone(), "setting", key, &known));
         }
@@ -129,6 +130,9 @@ fn routes<'a>(scene: &Scene<'a>) -> &'a [Node] {
 fn service(scene: &Scene<'_>, at: Option<&Node>, what: &str, diags: &mut Vec<Diag>) {
     let Some((at, name)) = at.and_then(|at| Some((at, at.text()?))) else { return };
     if !scene.typed(&["services", name]) {
+        if scene.is_misnamed(&["services"], name) {
+            return;
+        }
         diags.push(scene.unknown(
             "unknown-service",
             at.span.clone(),

@@ -146,7 +146,10 @@ fn needs(scene: &Scene<'_>, name: &str, diags: &mut Vec<Diag>) {
                 )
                 .help("a job with when = \"before-start\" has ended before any service starts"),
             );
-        } else if !scene.typed(&["services", need]) && !scene.typed(&["resources", need]) {
+        } else if !scene.typed(&["services", need])
+            && !scene.typed(&["resources", need])
+            && !scene.is_misnamed(&["services", "resources", "jobs"], need)
+        {
             diags.push(scene.unknown("unknown-need", item.span.clone(), "service or resource", need, &known));
         }
     }

@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use super::Scene;
 use crate::diag::Diag;
+use crate::manifest::Node;
 use crate::manifest::settings::SOURCES;
-use crate::manifest::{Node, sounds_secret};
 use crate::resolve::{RECEIVER, composed, order};
-use crate::settings::Declared;
+use crate::settings::{Declared, sounds_secret};
 use crate::spec::{Reference, Template};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
@@ -164,8 +164,9 @@ impl Of<'_> {
         let Self { scene, key, setting, .. } = self;
         for (index, name) in setting.services.iter().flatten().enumerate() {
             let span = || scene.span(&["settings", key, "services", &index.to_string()]);
-            let typed = ["services", "jobs", "cron"].into_iter().any(|section| scene.typed(&[section, name]));
-            if name != "build" && name != RECEIVER && !typed {
+            let sections = ["services", "jobs", "cron"];
+            let typed = sections.into_iter().any(|section| scene.typed(&[section, name]));
+            if name != "build" && name != RECEIVER && !typed && !scene.is_misnamed(&sections, name) {
                 let known = receivers(scene);
                 diags.push(scene.unknown("unknown-service", span(), "service, job or cron", name, &known));
             }
@@ -184,6 +185,20 @@ fn receivers<'a>(scene: &Scene<'a>) -> Vec<&'a str> {
     let spec = scene.spec;
     let names = spec.services.keys().chain(spec.jobs.keys()).chain(spec.crons.keys());
     names.map(crate::name::Name::as_str).chain(["build", RECEIVER]).collect()
+}
+
+/// The fault of a setting in a resource's address that is put together from what only a release knows.
+pub(super) fn of_release(scene: &Scene<'_>, span: &Range<usize>, key: &str) -> Option<Diag> {
+    let settings = &scene.spec.settings;
+    let setting = settings.get(key)?;
+    let reference = composed::references(&setting.composed, settings).into_iter().find(|reference| {
+        !matches!(
+            reference,
+            Reference::Setting(_) | Reference::Resource { .. } | Reference::App | Reference::Environment
+        )
+    })?;
+    let message = format!("{key} is put together from {{{reference}}}, which means nothing for a resource");
+    Some(Diag::error("bad-reference", span.clone(), message).help("give the setting a value of its own"))
 }
 
 /// The fault of a setting that is to be known before any resource is, and cannot.

@@ -26,6 +26,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
             }
             // Its own fault is reported where it stands.
             None if scene.typed(&["stores", &place.store]) => {}
+            None if scene.is_misnamed(&["stores"], &place.store) => {}
             None => diags.push(unknown(scene, place, span)),
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::source;
 use crate::keeper::limits::{self, By, Held};
 use crate::project::{diag as project_diag, served, version};
 use crate::resource;
@@ -11,6 +12,7 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
     let specified = context.known(&project)?;
     let spec = specified.spec();
+    source::examine(context, &project, spec)?;
     context.tell_left_out(specified.left_out());
     let diags = &project.warnings;
     if !context.options.json && !diags.is_empty() {
@@ -35,10 +37,8 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     if !served::may_be_made(spec) {
         doubts.extend(served::absent(spec, &project.directory).into_iter().map(|absent| {
             let message = format!(
-                "the route {} serves the files of {:?}, and there is no such directory here, and no step of \
-                 [build] and no job before the start that could make it; for one that releases share write \
-                 \"shared:DIR\"",
-                absent.route, absent.root
+                "{absent} here, and no step of [build] and no job before the start could make it; for one that \
+                 releases share write \"shared:DIR\""
             );
             ("no-such-files", message)
         }));

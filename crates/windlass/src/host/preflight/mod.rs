@@ -187,6 +187,13 @@ impl Host {
                 continue;
             }
             if let Err(error) = TcpListener::bind(address.as_str()) {
+                // `[::]:80` after `0.0.0.0:80`: what is in the way is the proxy itself.
+                if error.kind() == std::io::ErrorKind::AddrInUse
+                    && !ours.is_empty()
+                    && self.proxy().could_listen(address).await
+                {
+                    continue;
+                }
                 let hint = match error.kind() {
                     std::io::ErrorKind::PermissionDenied => {
                         "ports below 1024 need root: listen on a higher one".to_owned()

@@ -47,22 +47,22 @@ impl Acting {
     }
 }
 
-/// Refuses to send requests to a new release that lacks a directory whose files it serves: all that
-/// makes one has run. Who goes back, or starts again after a crash, takes what there is.
+/// Refuses to send requests to a new release that lacks what its routes serve: all that makes it has
+/// run. Who goes back, or starts again after a crash, takes what there is.
 fn all_served(host: &Host, plan: &Plan, traffic: &Traffic) -> Result<(), Fault> {
     if plan.request != Request::Deploy || traffic.release != Some(plan.release) {
         return Ok(());
     }
-    let Some(absent) = served::absent(&plan.spec, &host.layout.tree(plan.tree.id)).into_iter().next() else {
-        return Ok(());
-    };
+    let absent = served::absent(&plan.spec, &host.layout.tree(plan.tree.id));
+    let Some(first) = absent.first() else { return Ok(()) };
+    let what: Vec<String> = absent.iter().map(|absent| format!("{absent} in the release")).collect();
     Err(Fault::new(
+        what.join("; "),
         format!(
-            "the route {} serves the files of {:?}, and the release has no such directory",
-            absent.route, absent.root
+            "correct `{}` of the route, or have a step of [build] or a job before the start make it; see also \
+             whether an ignore file or [build] exclude leaves it out",
+            first.key()
         ),
-        "correct `files` of the route, or have a step of [build] or a job before the start make it; see also \
-         whether an ignore file or [build] exclude leaves it out",
     ))
 }
 

@@ -2,6 +2,7 @@
 //! environs and decouple, with their names written out. What it makes of a name otherwise is its own.
 
 use windlass_core::manifest::{Format, draft};
+use windlass_core::settings::sounds_secret;
 
 use super::sketch::Sketch;
 
@@ -29,7 +30,7 @@ pub(super) fn declare(sketch: &mut Sketch, source: &str) {
         if sketch.sets(&name) {
             continue;
         }
-        let open = !is_grave(&name) && (plain || is_harmless(&name));
+        let open = !sounds_secret(&name) && (plain || is_harmless(&name));
         match absent {
             Absent::Fails => {
                 sketch.setting(&name, if open { "{ required = true }" } else { "{ secret = true }" });
@@ -61,11 +62,6 @@ fn is_harmless(name: &str) -> bool {
     const ENDS: [&str; 9] =
         ["_DEBUG", "_ENV", "_ENVIRONMENT", "_HOST", "_HOSTS", "_NAME", "_PORT", "_REGION", "LOG_LEVEL"];
     WHOLE.contains(&name) || ENDS.iter().any(|end| name.ends_with(end))
-}
-
-/// Whether a name says itself that its value is nobody's business, whatever is made of it.
-fn is_grave(name: &str) -> bool {
-    ["SECRET", "PASS", "TOKEN", "PRIVATE", "CREDENTIAL", "DSN"].iter().any(|word| name.contains(word))
 }
 
 /// A variable that a module reads.
@@ -489,14 +485,13 @@ mod tests {
             "DSN",
             "GOOGLE_CREDENTIALS",
             "X",
-            "TOKEN_NAME",
         ] {
-            assert!(is_grave(name) || !is_harmless(name), "{name}");
+            assert!(sounds_secret(name) || !is_harmless(name), "{name}");
         }
         for name in
             ["DEBUG", "ALLOWED_HOSTS", "DB_HOST", "SMTP_PORT", "DJANGO_LOG_LEVEL", "APP_ENV", "DB_NAME"]
         {
-            assert!(is_harmless(name) && !is_grave(name), "{name}");
+            assert!(is_harmless(name) && !sounds_secret(name), "{name}");
         }
         let plain = |source: &str| {
             let found = reads(&format!(

@@ -77,41 +77,127 @@ fn as_admin(exchange: &Exchange, statements: &str) -> Result<String, Fault> {
     let head = "SET search_path = pg_catalog, pg_temp;\nSET standard_conforming_strings = on;\nSET client_min_messages = warning;\nSET lock_timeout = '10s';\n";
     psql(exchange, &admin, database, &format!("{head}{statements}")).map_err(|said| {
         let (place, user, named) = (admin.place(), admin.fact("user"), exchange.admin_setting());
-        let owner = old.fact("user");
-        let help = if said.starts_with("cannot run") {
-            "install PostgreSQL's client (Debian, Ubuntu: apt-get install postgresql-client)".to_owned()
-        } else if said.contains("as the administrator") {
-            format!("let the application sign in by a role of its own, and name another in {named}")
-        } else if said.contains("permission denied") || said.contains("must be") || said.contains("must have") {
-            format!(
-                "name in {named} a role with CREATEROLE that may grant {owner} (from PostgreSQL 16 on: GRANT {owner} \
-                 TO {user} WITH ADMIN OPTION), or a superuser"
-            )
-        } else {
-            format!("see that it runs and can be reached from here, and that the URL in {named} is right")
-        };
-        Fault::new(format!("PostgreSQL at {place}, asked as {user} ({named}): {said}"), help)
+        let asked = Asked { named, user, owner: old.fact("user"), database, setting: &exchange.setting };
+        let help = asked.help(&said);
+        Fault::new(format!("PostgreSQL at {place}, asked as {user} ({named}): {}", said.text()), help)
     })
+}
+
+/// Why `psql` did not do it.
+enum Said {
+    /// The server's own words.
+    Server(String),
+    /// Those of the client: it is not there, or did not get through.
+    Client(String),
+}
+
+impl Said {
+    fn text(&self) -> &str {
+        let (Self::Server(text) | Self::Client(text)) = self;
+        text
+    }
+}
+
+/// Who was asked for what, for the help.
+struct Asked<'a> {
+    /// The setting with the administrator's URL.
+    named: &'a str,
+    user: &'a str,
+    /// The role that the application signs in as.
+    owner: &'a str,
+    database: &'a str,
+    /// The setting that is rotated.
+    setting: &'a str,
+}
+
+impl Asked<'_> {
+    fn help(&self, said: &Said) -> String {
+        let Self { named, user, owner, database, setting } = self;
+        let has = |words: &[&str]| words.iter().any(|word| said.text().contains(word));
+        match said {
+            Said::Client(text) if text.starts_with("cannot run") => {
+                "install PostgreSQL's client (Debian, Ubuntu: apt-get install postgresql-client)".to_owned()
+            }
+            Said::Client(_) if has(&["certificate", "SSL", "TLS"]) => format!(
+                "let sslmode and sslrootcert behind the ? of the URL in {named} fit the server's certificate"
+            ),
+            Said::Client(_) if has(&["did not end within"]) => {
+                "it answers too slowly, or something holds it up: see what it is busy with, and rotate again".to_owned()
+            }
+            Said::Client(_) => {
+                format!("see that it runs and can be reached from here, and that the URL in {named} is right")
+            }
+            Said::Server(_) if has(&["as the administrator"]) => {
+                format!("let the application sign in by a role of its own, and name another in {named}")
+            }
+            Said::Server(_) if has(&["there is no role"]) => {
+                format!("see that {setting} and {named} are of the same server: {owner} signs in at the one")
+            }
+            Said::Server(_) if has(&["standby", "read-only", "recovery"]) => {
+                format!("name in {named} the server that takes changes, its primary")
+            }
+            Said::Server(_) if has(&["is too old"]) => "move to a newer PostgreSQL first".to_owned(),
+            Said::Server(_) if has(&["authentication failed", "no password supplied", "pg_hba.conf"]) => format!(
+                "correct the user and the password in {named}, or let {user} in from here: pg_hba.conf at the server"
+            ),
+            Said::Server(_) if has(&["is not permitted to log in"]) => {
+                format!("name in {named} a role that may sign in, or let it: ALTER ROLE {user} LOGIN")
+            }
+            Said::Server(_) if has(&["database"]) && has(&["does not exist"]) => format!(
+                "correct the database in {named}; without one there the application's is taken ({database})"
+            ),
+            Said::Server(_) if has(&["role"]) && has(&["does not exist"]) => {
+                format!("correct the user in {named}, or make it: CREATE ROLE {user} LOGIN CREATEROLE")
+            }
+            Said::Server(_) if has(&["lock timeout", "deadlock"]) => {
+                "another transaction holds the roles: rotate again when it has ended".to_owned()
+            }
+            Said::Server(_) if has(&["too many", "connection slots", "starting up", "shutting down"]) => {
+                "it takes nobody else now: rotate again in a while".to_owned()
+            }
+            Said::Server(_) if has(&["permission denied", "must be", "must have", "only roles with", "Only roles with"]) => {
+                format!(
+                    "name in {named} a role with CREATEROLE that may grant {owner} (from PostgreSQL 16 on: GRANT {owner} \
+                     TO {user} WITH ADMIN OPTION), or a superuser"
+                )
+            }
+            Said::Server(_) => {
+                "the server was reached, and this is its answer: its log may say more; mend it there, and rotate again"
+                    .to_owned()
+            }
+        }
+    }
 }
 
 fn sign_in(exchange: &Exchange, new: &Address) -> Result<String, Fault> {
     psql(exchange, new, new.fact("database"), "SELECT 1 \\g /dev/null\n").map(drop).map_err(|said| {
         let (place, user) = (new.place(), new.fact("user"));
+        let help = match &said {
+            Said::Server(_) => format!(
+                "let {user} in as the old role is: in pg_hba.conf +ROLE means all its members; a pooler must know it too"
+            ),
+            Said::Client(_) => {
+                format!("see that {} leads to the server that its administrator is asked at, and from here", exchange.setting)
+            }
+        };
         Fault::new(
-            format!("the new value of {} does not sign in to PostgreSQL at {place}: {said}", exchange.setting),
-            format!("let {user} in as the old role is: in pg_hba.conf +ROLE means all its members; a pooler must know it too"),
+            format!("the new value of {} does not sign in to PostgreSQL at {place}: {}", exchange.setting, said.text()),
+            help,
         )
     })?;
     Ok(String::new())
 }
 
 /// Says this to a server. What it warned of; what went wrong in its own words.
-fn psql(exchange: &Exchange, at: &Address, database: &str, statements: &str) -> Result<String, String> {
+fn psql(exchange: &Exchange, at: &Address, database: &str, statements: &str) -> Result<String, Said> {
     match run(&mut client(at, database), Some(statements), exchange.timeout) {
         Ok(printed) => Ok(lines_of(&printed, &["WARNING:"])),
         Err(fault) => {
             let said = lines_of(&fault.help, &["ERROR:", "FATAL:", "DETAIL:"]);
-            Err(if said.is_empty() { format!("{}; {}", fault.message, fault.help) } else { said })
+            Err(match said.is_empty() {
+                true => Said::Client(format!("{}; {}", fault.message, fault.help)),
+                false => Said::Server(said),
+            })
         }
     }
 }
@@ -199,6 +285,58 @@ mod tests {
              SELECT set_config('windlass.verifier', 'SCRAM-SHA-256$4096:"
         ));
         assert!(!statements.contains("Zk31-blau"));
+    }
+
+    #[test]
+    fn the_help_fits_what_was_said() {
+        let asked = Asked { named: "ADMIN", user: "boss", owner: "till", database: "till", setting: "URL" };
+        let server = |text: &str| Said::Server(text.to_owned());
+        let client = |text: &str| Said::Client(text.to_owned());
+        for (said, help) in [
+            (client("cannot run psql: No such file"), "install PostgreSQL's client"),
+            (
+                client("psql failed (exit status: 2); it said: Connection refused"),
+                "see that it runs and can be reached",
+            ),
+            (
+                client("psql failed; it said: SSL error: certificate verify failed"),
+                "let sslmode and sslrootcert",
+            ),
+            (
+                client("psql did not end within 5s and was killed; it said: ; try again"),
+                "it answers too slowly",
+            ),
+            (
+                server("password authentication failed for user \"boss\""),
+                "correct the user and the password in ADMIN",
+            ),
+            (
+                server("no pg_hba.conf entry for host \"10.0.0.1\""),
+                "correct the user and the password in ADMIN",
+            ),
+            (server("role \"boss\" is not permitted to log in"), "name in ADMIN a role that may sign in"),
+            (server("database \"tlil\" does not exist"), "correct the database in ADMIN"),
+            (server("role \"boss\" does not exist"), "correct the user in ADMIN"),
+            (server("there is no role till"), "see that URL and ADMIN are of the same server"),
+            (server("permission denied to create role"), "name in ADMIN a role with CREATEROLE"),
+            (server("must be superuser to alter superuser roles"), "name in ADMIN a role with CREATEROLE"),
+            (
+                server("it is a standby, which takes no changes"),
+                "name in ADMIN the server that takes changes",
+            ),
+            (server("canceling statement due to lock timeout"), "another transaction holds the roles"),
+            (server("sorry, too many clients already"), "it takes nobody else now"),
+            (
+                server("the application signs in as the administrator, till"),
+                "let the application sign in by a role",
+            ),
+            (
+                server("could not extend file: No space left on device"),
+                "the server was reached, and this is its answer",
+            ),
+        ] {
+            assert!(asked.help(&said).starts_with(help), "{}: {}", said.text(), asked.help(&said));
+        }
     }
 
     #[test]

@@ -20,6 +20,13 @@ use super::{Deed, Exchange};
 use crate::http_client::{Client, Proxies, Request, credential, is_passing};
 use crate::resource::fault::Fault;
 use crate::resource::protocol;
+use crate::trouble::Whose;
+
+/// What to do where it is reached, and does not answer as it should.
+const WELL: &str = "see that the server is well (rabbitmqctl status; its log says more), and rotate again";
+
+/// More characters of a reason are not shown.
+const LONGEST_REASON: usize = 200;
 
 pub(super) fn perform(exchange: &Exchange, deed: Deed) -> Result<String, Fault> {
     let (old, new) = (exchange.goes()?, exchange.comes()?);
@@ -201,28 +208,35 @@ impl Admin {
             .header("content-type", HeaderValue::from_static("application/json"));
         let answer = self.client.ask(&request, is_passing).await.map_err(|trouble| {
             let setting = &self.setting;
-            Fault::new(
-                format!("{}: it {}", self.whom, trouble.what),
-                format!(
+            let help = match trouble.whose {
+                Whose::Server => WELL.to_owned(),
+                _ => format!(
                     "see that the management plugin listens there (rabbitmq-plugins enable rabbitmq_management) and that \
                      the URL in {setting} is right: https://, or http:// on this machine; ?cacertfile= names an \
                      authority of your own"
                 ),
-            )
+            };
+            Fault::new(format!("{}: it {}", self.whom, trouble.what), help)
         })?;
+        let said = reason(&answer.body).map_or_else(String::new, |reason| format!(": {reason}"));
         match answer.status {
             200..=204 => Ok(Some(serde_json::from_slice(&answer.body).unwrap_or_default())),
             404 if method != Method::PUT => Ok(None),
             401 => Err(self.fault(
-                "it does not let this user in",
+                &format!("it does not let this user in{said}"),
                 format!(
                     "correct the user and the password in {}; the user needs the tag administrator",
                     self.setting
                 ),
             )),
+            403 => Err(self.fault(
+                &format!("it refuses {method} {path} (HTTP 403){said}"),
+                format!("rabbitmqctl set_user_tags {} administrator", self.name),
+            )),
             status => Err(self.fault(
-                &format!("it refuses {method} {path} (HTTP {status})"),
-                "look into the server's log; the user needs the tag administrator".to_owned(),
+                &format!("it refuses {method} {path} (HTTP {status}){said}"),
+                "the server was reached, and this is its answer: its log may say more; mend it there, and rotate again"
+                    .to_owned(),
             )),
         }
     }
@@ -230,6 +244,14 @@ impl Admin {
     fn fault(&self, what: &str, help: String) -> Fault {
         Fault::new(format!("{}: {what}", self.whom), help)
     }
+}
+
+/// Why it refuses, in its own words.
+fn reason(body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let said = body["reason"].as_str().or_else(|| body["error"].as_str())?;
+    let said: String = said.chars().filter(|c| !c.is_control()).take(LONGEST_REASON).collect();
+    (!said.is_empty()).then_some(said)
 }
 
 fn encoded(part: &str) -> String {
@@ -244,4 +266,21 @@ fn hash(password: &str) -> Result<String, Fault> {
         .map_err(|_| Fault::new("the system gives no random numbers", "try again"))?;
     let hash = digest::digest(&digest::SHA256, &[&salt, password.as_bytes()].concat());
     Ok(STANDARD.encode([&salt, hash.as_ref()].concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_told_in_the_servers_words() {
+        let said = |body: &str| reason(body.as_bytes());
+        assert_eq!(
+            said(r#"{"error":"bad_request","reason":"invalid tags\n"}"#).as_deref(),
+            Some("invalid tags")
+        );
+        assert_eq!(said(r#"{"error":"not_authorised"}"#).as_deref(), Some("not_authorised"));
+        assert_eq!(said("<html>").or(said("")).or(said(r#"{"reason":7}"#)), None);
+        assert_eq!(said(&format!(r#"{{"reason":"{}"}}"#, "x".repeat(999))).map(|text| text.len()), Some(200));
+    }
 }

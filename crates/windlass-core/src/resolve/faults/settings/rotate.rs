@@ -130,6 +130,7 @@ fn admin(of: &Of<'_>, engine: Engine) -> Option<Diag> {
     let message = match of.scene.declared.get(name) {
         Some(_) if name != of.key => return None,
         Some(_) => format!("{} would make its own successor", of.key),
+        None if of.scene.is_misnamed(&["settings"], name) => return None,
         None => format!("there is no setting {name}"),
     };
     let diag = bad(of, "admin", message);

@@ -44,6 +44,8 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     let mut findings: Vec<Finding> =
         found.mistyped().into_iter().map(|fault| plain("bad-value", Severity::Error, fault)).collect();
     findings.extend(found.unstored.faults.iter().map(|fault| plain("store", Severity::Error, fault.clone())));
+    let misaddressed = found.misaddressed(&project.file);
+    findings.extend(misaddressed.into_iter().map(|fault| plain("bad-address", Severity::Error, fault)));
     findings.extend(audited.weak());
     findings.extend(audited.development());
     findings.extend(audited.unknown(|name| project.manifest.refers_to_setting(environment, name)));

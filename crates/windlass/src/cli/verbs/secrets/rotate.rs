@@ -90,7 +90,7 @@ async fn setting(
             }
         }
     };
-    check(project, &mut found, name, &new, is_given)?;
+    check(project, &mut found, name, &new, if is_given { None } else { Some(made_up) })?;
     kept.check(name, &new)?;
     let noted: OnceCell<Option<SealedVersion>> = OnceCell::new();
     let ended = request::carry_out(context, project, |observed, key| {
@@ -226,7 +226,7 @@ fn check(
     found: &mut Found,
     name: &str,
     new: &Secret,
-    is_given: bool,
+    made_up: Option<MadeUp>,
 ) -> Result<(), Failure> {
     if let Some(setting) = found.assembled.settings.get_mut(name) {
         setting.value.text = Text::Known(new.clone());
@@ -237,11 +237,21 @@ fn check(
         return Ok(());
     };
     let why = fault.message.trim_start_matches(&start);
-    Err(match is_given {
-        true => Failure::usage(format!("the new value of {name}: {why}"), fault.help),
-        false => Failure::usage(
-            format!("a value that is made up is not what {name} must be: {why}"),
-            format!("give one: windlass secrets rotate {name} --value-from-stdin"),
-        ),
-    })
+    let message = match made_up {
+        None => format!("the new value of {name}: {why}"),
+        Some(_) => format!("a value that is made up is not what {name} must be: {why}"),
+    };
+    let help = match made_up {
+        None => fault.help,
+        // It is the value in force, with another account and password: no other can be given.
+        Some(MadeUp { at: Some(_), .. }) => {
+            format!(
+                "a new value is like the one in force, with another password: change that, or what is asked of {name}"
+            )
+        }
+        Some(MadeUp { at: None, .. }) => {
+            format!("give one: windlass secrets rotate {name} --value-from-stdin")
+        }
+    };
+    Err(Failure::usage(message, help))
 }

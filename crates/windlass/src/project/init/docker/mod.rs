@@ -9,6 +9,7 @@ mod port;
 mod words;
 
 use windlass_core::manifest::{Format, draft};
+use windlass_core::settings::sounds_secret;
 
 use super::files::Files;
 use super::sketch::Sketch;
@@ -177,14 +178,6 @@ fn moved(value: &str, paths: &Paths) -> String {
 fn in_line(word: &str, paths: &Paths) -> String {
     let here = moved(word, paths);
     if here != word && !here.contains('/') { format!("./{here}") } else { here }
-}
-
-/// Whether a variable of this name likely holds a secret.
-fn sounds_secret(key: &str) -> bool {
-    let key = key.to_ascii_uppercase();
-    ["PASSWORD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY", "SECRET_KEY"]
-        .iter()
-        .any(|word| key.ends_with(word))
 }
 
 /// ENTRYPOINT and CMD as a command, as TOML.
