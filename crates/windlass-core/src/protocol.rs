@@ -149,6 +149,13 @@ pub enum RunWhat {
     Job(Name),
     /// A command.
     Command(Command),
+    /// The command that undoes a job.
+    Undo {
+        /// The job.
+        job: Name,
+        /// With the files and settings of this release; `None`: of the one that it belongs to.
+        release: Option<ReleaseId>,
+    },
 }
 
 /// What a host side answers.
@@ -184,6 +191,11 @@ pub enum Answer {
         /// Whose.
         source: String,
         /// The line, with secrets masked.
+        text: String,
+    },
+    /// What people should know before a command runs.
+    Note {
+        /// It, in one line.
         text: String,
     },
     /// How to run a command on the controller's own terminal.

@@ -34,6 +34,7 @@ impl Host {
         status.transient = self.transient(active.as_ref(), &report, &processes);
         let Some(active) = active else {
             status.problems = problems(&status, None);
+            status.problems.extend(self.half_done_jobs());
             return status;
         };
         let spec = &active.release.spec;
@@ -57,6 +58,7 @@ impl Host {
         status.crons = self.cron_status(&active);
         status.boot = boot::recorded(&self.layout).map(|entry| entry.to_string());
         status.problems = problems(&status, Some(spec));
+        status.problems.extend(self.half_done_jobs());
         status.problems.extend(report.problems);
         status.problems.extend(self.undelivered());
         status

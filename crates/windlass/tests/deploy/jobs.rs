@@ -39,12 +39,13 @@ fn a_job_that_failed_half_way_is_not_undone_and_every_account_of_it_says_so() {
     let sandbox = deployed(&Manifest::small());
     sandbox.manifest(&Manifest { more: more("echo half; exit 7"), ..Manifest::small() });
     let output = sandbox.fail(&["deploy"], 3);
-    let said = "the job alter ended half-way and was not undone, because its undo runs only after a job that \
-                completed; look whether it left something behind before you run that by hand, in releases/r1: \
+    let said = "the job alter ended half-way and was not undone, because its undo may count on all that the job \
+                does; look whether it left something behind: `windlass run alter --undo` runs its undo in r2: \
                 touch '{shared}/un done'";
     assert!(output.stderr.contains("the job alter failed: exit code 7\n"), "{output:?}");
     assert!(output.stderr.trim_end().ends_with(said), "{output:?}");
     assert_eq!(sandbox.shared("undone"), "prepare\n", "what completed is undone");
+    let said = &said.replace("r2", "r3");
     let output = sandbox.fail(&["deploy", "--json"], 3);
     let last: serde_json::Value = serde_json::from_str(output.stdout.lines().last().unwrap()).unwrap();
     let hint = &last["event"]["run_ended"]["verdict"]["rolled_back"]["hint"];

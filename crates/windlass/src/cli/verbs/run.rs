@@ -18,10 +18,11 @@ use crate::cli::context::{Context, complain, print_line};
 use crate::cli::failure::{Failure, REFUSED};
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8, Failure> {
-    let what = match args.job {
-        Some(job) => RunWhat::Job(
-            Name::new(job).map_err(|error| Failure::usage(error.to_string(), "commands come after --"))?,
-        ),
+    let job = args.job.map(Name::new).transpose();
+    let job = job.map_err(|error| Failure::usage(error.to_string(), "commands come after --"))?;
+    let what = match job {
+        Some(job) if args.undo => RunWhat::Undo { job, release: args.release },
+        Some(job) => RunWhat::Job(job),
         None => RunWhat::Command(Command::Argv(args.command.into_iter().map(Template::literal).collect())),
     };
     if args.raw && context.options.json {
@@ -30,7 +31,8 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
             "leave out one of the two",
         ));
     }
-    let attached = args.raw || (is_at_terminal() && !context.options.json);
+    // What undoes a job in a deploy that goes back has no terminal either.
+    let attached = args.raw || (is_at_terminal() && !context.options.json && !args.undo);
     if !attached && is_given_a_file() {
         return Err(Failure::usage(
             "the command would not get what is on the standard input",
@@ -51,6 +53,7 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
                 print_line(&serde_json::json!({ "line": text }).to_string());
             }
             Answer::Line { text, .. } => print_line(&text),
+            Answer::Note { text } => context.say(&text),
             Answer::Attach { argv, directory, user, env, lock } => {
                 let _until_it_ends = lock.map(|path| hold(&path)).transpose()?;
                 return Err(execute(&argv, &directory, user.as_deref(), &env));
