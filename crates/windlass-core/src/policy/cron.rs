@@ -20,8 +20,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::spec::{Missed, Overlap};
 
-/// A tick that is no older than this is on time.
-const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
+/// Whoever looks again within this time has watched meanwhile, however busy the machine was.
+const WATCHING: SignedDuration = SignedDuration::from_secs(60);
+
+/// A tick that is no older than this is on time also for who begins to watch: a host side that ends is
+/// started again at once, and gives way to another build.
+const ON_TIME: SignedDuration = SignedDuration::from_secs(5);
 
 /// When the last tick lies further ahead of the clock than this, the clock was wrong when it was
 /// dealt with, and it tells nothing.
@@ -102,8 +106,20 @@ pub struct History {
     pub since: Timestamp,
     /// The last tick that was dealt with, whatever was done about it.
     pub last: Option<Timestamp>,
+    /// When it was looked at before, by whoever looks now and while it was meant to run; `None`: this is
+    /// the first look.
+    pub watched: Option<Timestamp>,
     /// What runs now.
     pub running: Running,
+}
+
+impl History {
+    /// Whether somebody watched when this tick came: it then is on time, and not missed.
+    fn is_on_time(&self, tick: Timestamp, now: Timestamp) -> bool {
+        let watched =
+            self.watched.is_some_and(|before| before < tick && now.duration_since(before) <= WATCHING);
+        watched || now.duration_since(tick) <= ON_TIME
+    }
 }
 
 /// What runs of a job.
@@ -166,8 +182,7 @@ pub fn due(
     let Some(tick) = schedule.last(now).filter(|&tick| tick > from) else {
         return Decision { action: Action::Wait, last: None, missed: 0, next: schedule.next(from.max(now)) };
     };
-    let on_time = now.duration_since(tick) <= ON_TIME;
-    let action = if !on_time && missed == Missed::Skip {
+    let action = if !history.is_on_time(tick, now) && missed == Missed::Skip {
         Action::SkipMissed
     } else {
         match (history.running, overlap) {
