@@ -5,11 +5,13 @@
 //! the job was started; because ticks are counted from the last one that was dealt with, none is
 //! run twice and none is lost, however the clock is set in between.
 //!
-//! When clocks go forward, a job at a fixed time that is left out runs at the first instant after
-//! the gap. When they go back, it runs once, at the first of the two instants; a job that runs
-//! every few minutes goes on at its pace through both hours.
+//! When clocks go forward, a job at fixed times of the day that are left out runs once, at the instant of
+//! the change. When they go back, it runs once for each time, at the first of the two instants. A job that
+//! keeps a pace goes on by the clock on the wall: what is left out there is left out, and what comes
+//! twice runs twice. So do Vixie cron and its successors.
 
 mod field;
+mod wall;
 
 use std::fmt;
 
@@ -39,6 +41,7 @@ const MOST_COUNTED: u32 = 1000;
 pub struct Schedule {
     cron: Cron,
     zone: TimeZone,
+    keeps_a_pace: bool,
 }
 
 /// Why a text is not a schedule.
@@ -73,7 +76,7 @@ impl Schedule {
     /// [`NotASchedule`] with the reason.
     pub fn parse(text: &str, zone: TimeZone) -> Result<Self, NotASchedule> {
         let cron = parser().parse(text).map_err(|error| field::fault(text, &error.to_string()))?;
-        Ok(Self { cron, zone })
+        Ok(Self { cron, zone, keeps_a_pace: wall::keeps_a_pace(text) })
     }
 
     /// Whether there is a tick at all: none is on the 30th of February.
@@ -87,6 +90,9 @@ impl Schedule {
     /// The first tick after `after`; `None` when there is none, as for the 30th of February.
     #[must_use]
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        if !self.keeps_a_pace {
+            return wall::next(&self.cron, &self.zone, after);
+        }
         let after = after.to_zoned(self.zone.clone());
         self.cron.find_next_occurrence(&after, false).ok().map(|tick| tick.timestamp())
     }
@@ -94,6 +100,9 @@ impl Schedule {
     /// The last tick up to and with `until`.
     #[must_use]
     pub fn last(&self, until: Timestamp) -> Option<Timestamp> {
+        if !self.keeps_a_pace {
+            return wall::last(&self.cron, &self.zone, until);
+        }
         let until = until.to_zoned(self.zone.clone());
         self.cron.find_previous_occurrence(&until, true).ok().map(|tick| tick.timestamp())
     }
@@ -201,5 +210,7 @@ pub fn due(
     Decision { action, last: Some(tick), missed: earlier, next: schedule.next(now) }
 }
 
+#[cfg(test)]
+mod clocks;
 #[cfg(test)]
 mod tests;
