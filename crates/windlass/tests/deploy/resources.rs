@@ -1,8 +1,10 @@
 //! Private resources whose configuration changes.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
-use windlass_testkit::sandbox::{Manifest, Sandbox};
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{Manifest, Sandbox, kill, until};
 
 use super::WINDLASS;
 
@@ -46,6 +48,26 @@ fn a_server_that_does_not_start_with_its_new_options_starts_with_the_old_ones_ag
     sandbox.succeed(&["deploy"]);
     assert!(serving(&sandbox).is_some());
     sandbox.down();
+}
+
+/// Erlang drops a signal that comes before it listens to any.
+#[test]
+fn a_server_that_has_only_begun_to_start_is_stopped_as_fast_as_any() {
+    let sandbox = with("rabbitmq");
+    // That it does not run for a moment is a problem, and said.
+    let state = || sandbox.status()["resources"][0]["instances"][0]["status"]["state"].clone();
+    let pid = || state()["running"]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+    let first = pid().unwrap();
+    kill(first, Signal::KILL);
+    until("Erlang to begin again", || {
+        let again = pid().filter(|pid| *pid != first)?;
+        let program = std::fs::read_to_string(format!("/proc/{again}/comm")).ok()?;
+        program.starts_with("beam").then_some(())
+    });
+    let asked = Instant::now();
+    sandbox.succeed(&["down"]);
+    // It was a minute, after which it is killed.
+    assert!(asked.elapsed() < Duration::from_secs(45), "{:?}", asked.elapsed());
 }
 
 /// PostgreSQL is asked before anything changes.

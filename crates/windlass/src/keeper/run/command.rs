@@ -24,7 +24,9 @@ impl Keeper {
             Phase::Running => {
                 let Some(process) = &self.process else { return self.finish(end) };
                 let pid = process.pid.as_raw_nonzero().get();
-                self.phase = Phase::Stopping { kill_at: deadline, killed: false, end };
+                let pause = self.launch.stop_again;
+                let again = (!pause.is_zero()).then(|| (Instant::now() + pause.as_duration(), signal));
+                self.phase = Phase::Stopping { kill_at: deadline, killed: false, end, again };
                 tree::signal(&[pid], signal);
                 self.enter(ProcessState::Stopping { pid });
             }
