@@ -98,6 +98,42 @@ fn a_job_of_deploys_never_runs_beside_itself() {
 }
 
 #[test]
+fn what_a_job_by_hand_leaves_running_does_not_count_and_whoever_is_killed_takes_it_along() {
+    let script = "sleep 1000 > /dev/null 2>&1 & echo $! >> $WINDLASS_SHARED/left; exit 7";
+    let job = |script: &str| Manifest {
+        more: format!("[jobs.setup]\ncommand = {{ shell = \"{script}\" }}\nwhen = \"once\"\n"),
+        ..Manifest::small()
+    };
+    let sandbox = deployed(&job("true"));
+    sandbox.manifest(&job(script));
+    sandbox.succeed(&["deploy"]);
+    let left = || sandbox.shared("left").lines().filter_map(|line| line.parse().ok()).collect::<Vec<i32>>();
+    for count in 1..=2 {
+        sandbox.fail(&["run", "--raw", "setup"], 7);
+        assert_eq!(left().len(), count);
+    }
+    for pid in left() {
+        windlass_testkit::sandbox::kill(pid, rustix::process::Signal::KILL);
+    }
+    // It passes on how it is asked to end.
+    sandbox.manifest(&job("echo $$ >> $WINDLASS_SHARED/pid; exec sleep 1000"));
+    sandbox.succeed(&["deploy"]);
+    let run = |signal| {
+        let _ = std::fs::remove_file(sandbox.environment().join("shared/pid"));
+        let raw = sandbox.start(&["run", "--raw", "setup"]);
+        let pid: i32 = until("it to run", || sandbox.shared("pid").trim().parse().ok());
+        sandbox.fail(&["run", "setup"], 6);
+        windlass_testkit::sandbox::kill(raw.pid(), signal);
+        let output = raw.finish();
+        until("it to be gone", || (!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
+        output.code
+    };
+    assert_eq!(run(rustix::process::Signal::TERM), 143);
+    run(rustix::process::Signal::KILL);
+    sandbox.down();
+}
+
+#[test]
 fn a_cron_job_runs_when_it_is_due() {
     let manifest = Manifest {
         more: "[cron.second]\ncommand = [\"sh\", \"-c\", \"echo tick >> {shared}/seconds\"]\nschedule = \"* * * * * *\"\n"
