@@ -267,7 +267,7 @@ pub struct EnvironmentStatus {
     /// The resources.
     pub resources: Vec<ServiceStatus>,
     /// Copies that live and are none of the active release's: those of the release that a run brings
-    /// up, and those that leave.
+    /// up, its private resources among them, and those that leave.
     #[serde(default)]
     pub transient: Vec<InstanceStatus>,
     /// Cron jobs: when they run next and how they ended last.

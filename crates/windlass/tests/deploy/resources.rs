@@ -70,6 +70,40 @@ fn a_server_that_has_only_begun_to_start_is_stopped_as_fast_as_any() {
     assert!(asked.elapsed() < Duration::from_secs(45), "{:?}", asked.elapsed());
 }
 
+#[test]
+fn resources_of_the_first_release_are_seen_while_it_is_brought_up() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();
+    let job = "[jobs.wait]\nwhen = \"before-start\"\n\
+               command = { shell = \"while [ ! -e $WINDLASS_SHARED/go ]; do sleep 0.05; done\" }\n";
+    let more = format!("[resources.store]\nengine = \"redis\"\n{job}");
+    sandbox.manifest(&Manifest { more, ..Manifest::small() });
+    let deploy = sandbox.start(&["deploy"]);
+    let status = until("it to be started", || {
+        let status = sandbox.run(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_str(&status.stdout).ok()?;
+        let seen = &status["transient"][0];
+        // Whatever is seen before is on its way there.
+        assert!(seen.is_null() || seen["id"] == "store.r0.1", "{status}");
+        assert!(
+            seen.is_null() || ["starting", "started"].iter().any(|stage| seen["stage"] == *stage),
+            "{status}"
+        );
+        (seen["stage"] == "started").then_some(status)
+    });
+    assert_eq!(status["transient"][0]["ready"], true, "{status}");
+    let text = sandbox.succeed(&["status"]).stdout;
+    assert!(text.lines().any(|line| line.starts_with("store ") && line.contains(" started ")), "{text}");
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+    assert_eq!(deploy.finish().code, 0);
+    let status = sandbox.status();
+    assert_eq!(
+        (&status["transient"], &status["resources"][0]["name"]),
+        (&serde_json::json!([]), &"store".into())
+    );
+    sandbox.down();
+}
+
 /// PostgreSQL is asked before anything changes.
 #[test]
 fn options_that_the_server_does_not_know_or_take_are_found_by_the_preflight() {
