@@ -148,7 +148,12 @@ pub enum RunWhat {
     /// A job of the manifest.
     Job(Name),
     /// A command.
-    Command(Command),
+    Command {
+        /// It.
+        command: Command,
+        /// With the environment, the directory and the account of this service; `None`: of the first.
+        service: Option<Name>,
+    },
     /// The command that undoes a job.
     Undo {
         /// The job.

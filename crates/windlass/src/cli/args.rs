@@ -113,7 +113,7 @@ pub(super) enum Verb {
     Logs(Logs),
     /// Run a job of the manifest, or any command with the application's environment
     #[command(
-        after_help = "Examples:\n  windlass run seed\n  windlass run migrate --undo\n  windlass run -- python manage.py shell"
+        after_help = "Examples:\n  windlass run seed\n  windlass run migrate --undo\n  windlass run -- python manage.py shell\n  windlass run --service worker -- env"
     )]
     Run(Run),
     /// The settings: values and sources, a template, differences, and what is wrong with them
@@ -238,7 +238,7 @@ pub(super) struct Logs {
 
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "windlass run [OPTIONS] <JOB>\n       windlass run [OPTIONS] <JOB> --undo [--release <RELEASE>]\n       windlass run [OPTIONS] -- <COMMAND>..."
+    override_usage = "windlass run [OPTIONS] <JOB>\n       windlass run [OPTIONS] <JOB> --undo [--release <RELEASE>]\n       windlass run [OPTIONS] [--service <NAME>] -- <COMMAND>..."
 )]
 pub(super) struct Run {
     /// The job
@@ -253,6 +253,9 @@ pub(super) struct Run {
     /// Undo it with the files and settings of this release [default: the one in which it is half-done, or was done last]
     #[arg(long, value_name = "RELEASE", requires = "undo")]
     pub(super) release: Option<windlass_core::name::ReleaseId>,
+    /// Run the command with the environment, the directory and the account of this service [default: the first one]
+    #[arg(long, value_name = "NAME", conflicts_with = "job")]
+    pub(super) service: Option<String>,
     /// Any command
     #[arg(last = true)]
     pub(super) command: Vec<String>,

@@ -81,9 +81,12 @@ impl Host {
                 let reserved = is_alone.then(|| self.reserve(&name)).transpose()?;
                 (name.to_string(), job, reserved)
             }
-            RunWhat::Command(command) => {
-                // It sees what the application sees: the environment of the first service.
-                let service = spec.services.values().next();
+            RunWhat::Command { command, service } => {
+                // It sees what the application sees: the environment of a service.
+                let service = match &service {
+                    Some(name) => Some(spec.services.get(name).ok_or_else(|| unknown_service(spec, name))?),
+                    None => spec.services.values().next(),
+                };
                 let job = Job {
                     command,
                     directory: service.map(|service| service.directory.clone()).unwrap_or_default(),
@@ -150,7 +153,7 @@ impl Host {
     pub(super) async fn attach(&self, what: RunWhat, by: &str) -> Result<Answer, No> {
         let only = match &what {
             RunWhat::Job(name) => Some(name.clone()),
-            RunWhat::Command(_) => None,
+            RunWhat::Command { .. } => None,
             RunWhat::Undo { .. } => {
                 let hint = "leave out --raw: it runs as in a deploy that goes back, without a terminal";
                 return Err(No::new(Refusal::Invalid, "a job is undone by Windlass itself", hint));
@@ -199,6 +202,16 @@ impl Host {
         };
         Ok((code, in_words(&ended)))
     }
+}
+
+fn unknown_service(spec: &Spec, name: &Name) -> No {
+    let names: Vec<&str> = spec.services.keys().map(Name::as_str).collect();
+    let hint = match (nearest(name.as_str(), names.iter().copied()), names.as_slice()) {
+        (Some(meant), _) => format!("did you mean {meant}?"),
+        (None, []) => "the manifest has no services".to_owned(),
+        (None, names) => format!("there are {}", names.join(", ")),
+    };
+    No::new(Refusal::NotFound, format!("there is no service {name} in the active release"), hint)
 }
 
 /// The name of the keeper and log of a command.

@@ -17,6 +17,25 @@ fn commands_answer_with_their_own_exit_code() {
     assert_eq!(output.stdout, "partly\nwholly\n", "with its last line, which has no end");
     let output = sandbox.succeed(&["run", "--", "sh", "-c", "echo $WINDLASS_RELEASE"]);
     assert_eq!(output.stdout.trim(), "r1");
+    // That of the first service; or of another one, with its directory.
+    std::fs::create_dir(sandbox.source().join("below")).unwrap();
+    std::fs::write(sandbox.source().join("below/file"), "").unwrap();
+    let web = "env = { ROLE = \"web\" }".to_owned();
+    let worker = Some("directory = \"below\"\nenv = { ROLE = \"worker\" }".to_owned());
+    sandbox.manifest(&Manifest { web, worker, ..manifest.clone() });
+    sandbox.succeed(&["deploy"]);
+    let shown = |args: &[&str]| {
+        let args = [args, &["--", "sh", "-c", "echo $ROLE; ls file 2> /dev/null; true"]].concat();
+        sandbox.succeed(&args).stdout
+    };
+    assert_eq!(shown(&["run"]), "web\n");
+    assert_eq!(shown(&["run", "--service", "web"]), "web\n");
+    assert_eq!(shown(&["run", "--service", "worker"]), "worker\nfile\n");
+    assert_eq!(shown(&["run", "--raw", "--service", "worker"]), "worker\nfile\n");
+    let output = sandbox.fail(&["run", "--service", "werker", "--", "true"], 2);
+    assert!(output.stderr.contains("there is no service werker in the active release"), "{output:?}");
+    assert!(output.stderr.contains("did you mean worker?"), "{output:?}");
+    sandbox.fail(&["run", "--service", "worker", "broken"], 2);
     sandbox.fail(&["run", "--", "sh", "-c", "exit 3"], 3);
     let output = sandbox.fail(&["run", "--", "/nowhere/to/be/found"], 127);
     let expected = "the command was not started: there is no program /nowhere/to/be/found (seen from ";

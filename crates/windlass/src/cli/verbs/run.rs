@@ -25,7 +25,12 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
     let what = match job {
         Some(job) if args.undo => RunWhat::Undo { job, release: args.release },
         Some(job) => RunWhat::Job(job),
-        None => RunWhat::Command(Command::Argv(args.command.into_iter().map(Template::literal).collect())),
+        None => RunWhat::Command {
+            command: Command::Argv(args.command.into_iter().map(Template::literal).collect()),
+            service: args.service.map(Name::new).transpose().map_err(|error| {
+                Failure::usage(error.to_string(), "--service takes the name of a service of the manifest")
+            })?,
+        },
     };
     if args.raw && context.options.json {
         return Err(Failure::usage(
