@@ -57,6 +57,10 @@ pub struct Launch {
     pub restart: Restart,
     /// How it is stopped when nothing else is said.
     pub stop: Stop,
+    /// After which time the signal is sent again to what has not ended, and again: for what loses a signal
+    /// that comes while it starts. Zero: it is sent once, because to many a second one means "at once".
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub stop_again: Span,
     /// What it may use.
     pub limits: Limits,
     /// The file that gets its output, absolute.
@@ -75,6 +79,11 @@ pub struct Launch {
     /// process group end with it, for what it leaves behind is meant to live.
     #[serde(default)]
     pub keeps_others: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_never(span: &Span) -> bool {
+    span.is_zero()
 }
 
 impl Launch {
@@ -240,6 +249,7 @@ impl Default for Launch {
                 window: Span::ZERO,
             },
             stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(10), quiet: None },
+            stop_again: Span::ZERO,
             limits: Limits::default(),
             log: Log { path: String::new(), rotate_at: Bytes(64 << 20), keep: 30 },
             timeout: Span::ZERO,

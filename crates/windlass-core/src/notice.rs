@@ -68,7 +68,7 @@ impl Notice {
             environment: environment.to_owned(),
             subject: release.to_string(),
             summary: format!("{release} {what}"),
-            reason: fault.map(|fault| fault.message.clone()),
+            reason: fault.map(|fault| reason(fault, environment)),
             by: Some(record.by.clone()),
             at: record.ended,
         })
@@ -102,6 +102,17 @@ impl Notice {
             }
         }
     }
+}
+
+/// Why, and what stays for a person to look at. Whoever reads it stands in no project, so that a command
+/// says which environment it is about.
+fn reason(fault: &Fault, environment: &str) -> String {
+    let mut reason = fault.message.clone();
+    for stays in &fault.stays {
+        reason.push_str("; ");
+        reason.push_str(stays);
+    }
+    reason.replace("`windlass run ", &format!("`windlass run --env {environment} "))
 }
 
 fn shortened(text: &str) -> String {
@@ -165,6 +176,17 @@ mod tests {
         assert_eq!(
             notice.body(MessageFormat::Slack),
             r#"{"text":"shop (production): r12 failed; r11 has the requests again: the job migrate failed: exit code 1"}"#
+        );
+    }
+
+    #[test]
+    fn what_stays_is_told_with_the_command_for_this_environment() {
+        let mut fault = Fault::new("the job migrate failed: exit code 1", "the lines above");
+        fault.stays.push("it ended half-way: `windlass run migrate --undo` runs its undo".to_owned());
+        assert_eq!(
+            told(Some(11), &Verdict::RolledBack(fault)).unwrap().reason.unwrap(),
+            "the job migrate failed: exit code 1; it ended half-way: `windlass run --env production migrate --undo` \
+             runs its undo"
         );
     }
 

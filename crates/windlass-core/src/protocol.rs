@@ -148,7 +148,19 @@ pub enum RunWhat {
     /// A job of the manifest.
     Job(Name),
     /// A command.
-    Command(Command),
+    Command {
+        /// It.
+        command: Command,
+        /// With the environment, the directory and the account of this service; `None`: of the first.
+        service: Option<Name>,
+    },
+    /// The command that undoes a job.
+    Undo {
+        /// The job.
+        job: Name,
+        /// With the files and settings of this release; `None`: of the one that it belongs to.
+        release: Option<ReleaseId>,
+    },
 }
 
 /// What a host side answers.
@@ -184,6 +196,11 @@ pub enum Answer {
         /// Whose.
         source: String,
         /// The line, with secrets masked.
+        text: String,
+    },
+    /// What people should know before a command runs.
+    Note {
+        /// It, in one line.
         text: String,
     },
     /// How to run a command on the controller's own terminal.
@@ -255,7 +272,7 @@ pub struct EnvironmentStatus {
     /// The resources.
     pub resources: Vec<ServiceStatus>,
     /// Copies that live and are none of the active release's: those of the release that a run brings
-    /// up, and those that leave.
+    /// up, its private resources among them, and those that leave.
     #[serde(default)]
     pub transient: Vec<InstanceStatus>,
     /// Cron jobs: when they run next and how they ended last.

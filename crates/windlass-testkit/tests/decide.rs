@@ -4,7 +4,7 @@
 
 use Direction::{Back, Forward};
 use windlass_core::journal::{Decision, Direction, Fault, Record, Turn, Verdict, decide};
-use windlass_core::plan::{Action, Observed, Plan, Request, Wanted, plan};
+use windlass_core::plan::{Action, Observed, Phase, Plan, Request, Wanted, plan};
 use windlass_core::spec::{Command, Spec, Undo, When};
 use windlass_testkit::sample::{command, job, name, scheduler, shop, source, web};
 use windlass_testkit::simulator::{Deployer, Flaw, Random};
@@ -133,10 +133,12 @@ fn a_job_is_undone_only_when_it_was_done() {
     let Verdict::RolledBack(cause) = verdict else { panic!("it may have changed something: {verdict:?}") };
     assert_eq!(
         cause.hint,
-        "mend it; the job up ended half-way and was not undone, because its undo runs only after a job that \
-         completed; look whether it left something behind before you run that by hand, from the source of r2, whose \
-         files are gone here: down"
+        "mend it; the job up ended half-way and was not undone, because its undo may count on all that the job \
+         does; look whether it left something behind: `windlass run up --undo` runs its undo in r2: down"
     );
+    assert_eq!(cause.hint, format!("mend it; {}", cause.stays.join("; ")));
+    let fetch = at(&plan, |a| matches!(a, Action::FetchSource { .. }));
+    assert!(!undone.contains(&fetch), "what undoes it runs from there");
 }
 
 #[test]
@@ -148,7 +150,7 @@ fn a_job_that_was_stopped_half_way_is_told_with_its_undo() {
         records.extend([intent(up, Forward), half, Record::Turned(Turn::Cancelled { by: "ada".into() })]);
         let Verdict::RolledBack(cause) = go_back(plan, records, &[]).1 else { panic!() };
         assert_eq!(cause.message, "cancelled by ada");
-        cause.hint.split("gone here: ").last().unwrap().to_owned()
+        cause.hint.split("in r2: ").last().unwrap().to_owned()
     };
     let unseen = || Record::NotDone { step: up, direction: Forward };
     for half in [failed(up, Forward), unseen()] {
@@ -159,7 +161,52 @@ fn a_job_that_was_stopped_half_way_is_told_with_its_undo() {
     plan.spec.jobs.get_mut("up").unwrap().undo = Undo::Command(Command::Shell("echo 'x' | down".into()));
     assert_eq!(told(&plan, unseen()), r"sh -c 'echo '\''x'\'' | down'");
     plan.spec.jobs.get_mut("up").unwrap().undo = Undo::Compatible;
-    assert_eq!(told(&plan, unseen()), "");
+    let said = told(&plan, unseen());
+    assert!(said.starts_with("the job up ended half-way, so a part of what it does may be done"), "{said}");
+}
+
+#[test]
+fn a_job_that_never_began_left_nothing() {
+    let mut plan = second();
+    let up = at(&plan, |a| matches!(a, Action::RunJob { job, .. } if job.as_str() == "up"));
+    for undo in [Undo::Command(command("down")), Undo::Compatible, Undo::Irreversible] {
+        plan.spec.jobs.get_mut("up").unwrap().undo = undo;
+        let mut records = until(up);
+        let fault = Fault::new("there is no program up", "").before_it_began();
+        records.extend([intent(up, Forward), Record::Failed { step: up, direction: Forward, fault }]);
+        let (undone, verdict) = go_back(&plan, records, &[]);
+        assert!(undone.contains(&at(&plan, |a| matches!(a, Action::FetchSource { .. }))));
+        let Verdict::RolledBack(cause) = verdict else { panic!("{verdict:?}") };
+        assert_eq!((cause.hint.as_str(), cause.stays.len()), ("", 0));
+    }
+}
+
+#[test]
+fn a_job_whose_undoing_failed_keeps_its_files_and_says_how_to_try_again() {
+    let plan = second();
+    let up = at(&plan, |a| matches!(a, Action::RunJob { job, .. } if job.as_str() == "up"));
+    let mut records = until(up + 1);
+    records.push(Record::Turned(Turn::Unclaimed));
+    let (undone, verdict) = go_back(&plan, records, &[up]);
+    assert!(!undone.contains(&at(&plan, |a| matches!(a, Action::FetchSource { .. }))));
+    let Verdict::Stuck { cause, .. } = verdict else { panic!("{verdict:?}") };
+    assert!(cause.hint.ends_with("`windlass run up --undo`"), "{}", cause.hint);
+}
+
+#[test]
+fn a_job_after_the_commit_that_ended_half_way_is_told_too() {
+    let mut plan = second();
+    let up = at(&plan, |a| matches!(a, Action::RunJob { job, .. } if job.as_str() == "up"));
+    let commit = at(&plan, |a| *a == Action::Commit);
+    let last = plan.steps.len() as u32;
+    let mut step = plan.step(up).unwrap().clone();
+    (step.id, step.stage, step.phase) = (last, plan.steps.last().unwrap().stage + 1, Phase::Retire);
+    plan.steps.push(step);
+    let mut records: Vec<Record> = until(last);
+    assert!(commit < last);
+    records.extend([intent(last, Forward), failed(last, Forward)]);
+    let Decision::End(Verdict::DoneWithProblems(faults)) = decide(&plan, &records) else { panic!() };
+    assert!(faults[0].hint.contains("`windlass run up --undo` runs its undo in r2"), "{}", faults[0].hint);
 }
 
 #[test]

@@ -114,6 +114,14 @@ pub(crate) fn unblock_signals() {
     }
 }
 
+/// Has a command asked to end when the process that starts it dies.
+pub(crate) fn end_with_its_parent(command: &mut Command) {
+    // SAFETY: one kernel call, which is async-signal-safe, with no memory of ours.
+    unsafe {
+        command.pre_exec(|| Ok(rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?));
+    }
+}
+
 /// Has `prepare` run in the new process, before it becomes the program.
 pub(crate) fn before_exec<F>(command: &mut Command, prepare: F)
 where

@@ -1,6 +1,6 @@
 //! What is next: the heart of the engine, as a pure function.
 
-use super::stays::stays;
+use super::stays::{half_done, stays};
 use super::{Direction, Fault, Record, Standing, StepState, Turn, Verdict};
 use crate::name::Name;
 use crate::plan::{Action, Compensation, Phase, Plan, Step};
@@ -81,27 +81,40 @@ fn go_on(plan: &Plan, standing: &Standing) -> Decision {
     let waiting =
         |id: u32| matches!(standing.steps[id as usize], StepState::Untouched | StepState::Unfinished);
     let Some(stage) = plan.steps.iter().find(|step| waiting(step.id)).map(|step| step.stage) else {
-        return Decision::End(forward_verdict(standing));
+        return Decision::End(forward_verdict(plan, standing));
     };
     let batch = plan.steps.iter().filter(|step| step.stage == stage && waiting(step.id));
     Decision::Perform(batch.map(|step| step.id).collect())
 }
 
-fn forward_verdict(standing: &Standing) -> Verdict {
+fn forward_verdict(plan: &Plan, standing: &Standing) -> Verdict {
     let faults: Vec<Fault> = standing
         .steps
         .iter()
-        .filter_map(|state| match state {
-            StepState::Failed(fault) => Some(fault.clone()),
+        .zip(&plan.steps)
+        .filter_map(|(state, step)| match state {
+            StepState::Failed(fault) => Some(with_what_stays(plan, step, state, fault)),
             _ => None,
         })
         .collect();
     if faults.is_empty() { Verdict::Done } else { Verdict::DoneWithProblems(faults) }
 }
 
+fn with_what_stays(plan: &Plan, step: &Step, state: &StepState, fault: &Fault) -> Fault {
+    let mut fault = fault.clone();
+    if let Some(stays) = stays(plan, step, state) {
+        fault.say_what_stays(stays);
+    }
+    fault
+}
+
 fn go_back(plan: &Plan, standing: &Standing) -> Decision {
-    let due = |id: u32| {
-        undo_of(plan, id, &standing.steps[id as usize]).is_some() && held(plan, standing, id).is_none()
+    let needs_tree = !half_done(plan, standing).is_empty();
+    let due = |id: u32| match undo_of(plan, id, &standing.steps[id as usize]) {
+        // What undoes a job that is half-done runs from there.
+        Some(Action::RemoveTree { .. }) if needs_tree => false,
+        Some(_) => held(plan, standing, id).is_none(),
+        None => false,
     };
     let Some(stage) = plan.steps.iter().rev().find(|step| due(step.id)).map(|step| step.stage) else {
         return Decision::End(backward_verdict(plan, standing));
@@ -156,8 +169,7 @@ fn hands_over(plan: &Plan, service: &Name) -> bool {
 fn backward_verdict(plan: &Plan, standing: &Standing) -> Verdict {
     let mut cause = cause(plan, standing);
     for stays in plan.steps.iter().filter_map(|step| stays(plan, step, &standing.steps[step.id as usize])) {
-        let known = if cause.hint.is_empty() { String::new() } else { format!("{}; ", cause.hint) };
-        cause.hint = format!("{known}{stays}");
+        cause.say_what_stays(stays);
     }
     let left: Vec<Fault> = standing
         .steps

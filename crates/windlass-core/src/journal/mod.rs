@@ -15,4 +15,5 @@ pub use decide::{Decision, decide};
 pub use record::{Direction, Fault, Record, Turn};
 pub use stage::Stage;
 pub use standing::{Standing, StepState};
+pub use stays::half_done;
 pub use verdict::Verdict;

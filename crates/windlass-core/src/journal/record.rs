@@ -92,13 +92,40 @@ pub struct Fault {
     /// may be planned again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub moved: bool,
+    /// Whether it is known that nothing of it was begun: there is nothing to look for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unbegun: bool,
+    /// What stays although the run is over, and people must know of; the hint says it too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stays: Vec<String>,
 }
 
 impl Fault {
     /// A fault with a message and a hint.
     #[must_use]
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), tail: Vec::new(), refused: false, moved: false }
+        Self {
+            message: message.into(),
+            hint: hint.into(),
+            tail: Vec::new(),
+            refused: false,
+            moved: false,
+            unbegun: false,
+            stays: Vec::new(),
+        }
+    }
+
+    /// The same, of something of which nothing was begun.
+    #[must_use]
+    pub fn before_it_began(self) -> Self {
+        Self { unbegun: true, ..self }
+    }
+
+    /// Says what stays, also where only the hint is read.
+    pub(super) fn say_what_stays(&mut self, stays: String) {
+        let known = if self.hint.is_empty() { String::new() } else { format!("{}; ", self.hint) };
+        self.hint = format!("{known}{stays}");
+        self.stays.push(stays);
     }
 }
 

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Standing, StepState};
-use crate::name::InstanceId;
-use crate::plan::{Action, Plan};
+use crate::name::{InstanceId, Name};
+use crate::plan::{Action, Plan, Step};
 
 /// Where such a copy stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,18 @@ impl Stage {
         });
         let ready = is_ready.iter().any(|state| **state == StepState::Done);
         Some(if ready { Self::Started } else { Self::Starting })
+    }
+
+    /// Where a resource stands that a run starts; `None`: the run leaves it alone, or has not come to it.
+    #[must_use]
+    pub fn of_resource(plan: &Plan, standing: &Standing, resource: &Name) -> Option<Self> {
+        let starts = |step: &&Step| matches!(&step.action, Action::StartResource { resource: started, .. } if started == resource);
+        match standing.steps.get(plan.steps.iter().find(starts)?.id as usize)? {
+            StepState::Untouched => None,
+            _ if standing.turned.is_some() && !standing.is_committed(plan) => Some(Self::Leaving),
+            StepState::Done => Some(Self::Started),
+            _ => Some(Self::Starting),
+        }
     }
 
     /// The word for it.

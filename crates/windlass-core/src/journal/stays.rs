@@ -1,41 +1,75 @@
-//! What a run that has gone back leaves behind, and what people must know of it.
+//! What a run leaves behind although it ended: jobs that are half-done, and what people must know of them.
 
-use super::StepState;
+use super::{Standing, StepState};
+use crate::name::Name;
 use crate::plan::{Action, Compensation, Plan, Step};
 use crate::spec::{Command, Undo};
 
-/// What stays of a step in this state, although the run went back.
+/// The jobs that may have left a part of what they do, and that a command of their own undoes: they
+/// failed or were stopped half-way, or their undoing failed. The files and settings of such a run's
+/// release are kept, because that command runs with them (`windlass run JOB --undo`).
+#[must_use]
+pub fn half_done<'p>(plan: &'p Plan, standing: &Standing) -> Vec<&'p Name> {
+    let jobs = plan.steps.iter().zip(&standing.steps).filter_map(|(step, state)| match &step.action {
+        Action::RunJob { job, undo: false } if began_only(state) || is_not_undone(state) => Some(job),
+        _ => None,
+    });
+    jobs.filter(|job| undo(plan, job).is_some()).collect()
+}
+
+/// What stays of a step in this state.
 pub(super) fn stays(plan: &Plan, step: &Step, state: &StepState) -> Option<String> {
-    let began_only = matches!(state, StepState::Failed(_) | StepState::Unfinished);
     match (&step.compensation, &step.action) {
         (Compensation::Impossible(why), _) if *state == StepState::Done => Some(why.clone()),
-        (Compensation::Impossible(_), Action::RunJob { job, .. }) if began_only => Some(format!(
-            "the job {job} is declared irreversible and did not end well, so a part of what it does may be \
-             done: look before you deploy again"
-        )),
-        (Compensation::WhenDone(_), Action::RunJob { job, .. }) if began_only => {
-            let Some(Undo::Command(undo)) = plan.spec.jobs.get(job).map(|job| &job.undo) else { return None };
-            Some(format!(
-                "the job {job} ended half-way and was not undone, because its undo runs only after a job that \
-                 completed; look whether it left something behind before you run that by hand, {}: {}",
-                place(plan),
-                shown(undo)
-            ))
+        (_, Action::RunJob { job, undo: false }) if began_only(state) => Some(of_half(plan, job)),
+        (_, Action::RunJob { job, undo: false }) if is_not_undone(state) => {
+            Some(format!("try to undo it again when you know why that failed: `windlass run {job} --undo`"))
         }
         _ => None,
     }
 }
 
-/// Where the files are that a job of the plan's release ran with.
-fn place(plan: &Plan) -> String {
-    let fetched = plan.steps.iter().any(|step| matches!(step.action, Action::FetchSource { .. }));
-    match fetched {
-        true => format!("from the source of {}, whose files are gone here", plan.release),
-        false => format!("in releases/{}", plan.tree.id),
+fn of_half(plan: &Plan, job: &Name) -> String {
+    match plan.spec.jobs.get(job).map(|job| &job.undo) {
+        Some(Undo::Command(undo)) => format!(
+            "the job {job} ended half-way and was not undone, because its undo may count on all that the job \
+             does; look whether it left something behind: `windlass run {job} --undo` runs its undo in {}: {}",
+            plan.release,
+            shown(undo)
+        ),
+        Some(Undo::Irreversible) => format!(
+            "the job {job} is declared irreversible and did not end well, so a part of what it does may be \
+             done: look before you deploy again"
+        ),
+        _ => format!(
+            "the job {job} ended half-way, so a part of what it does may be done, and stays: it is declared \
+             compatible with the release before, so nothing undoes it; look whether it can run again before you \
+             deploy again"
+        ),
     }
 }
 
-/// A job's command, for a person who has to run it.
+/// Whether something was begun and not completed. What is known not to have begun has left nothing.
+fn began_only(state: &StepState) -> bool {
+    match state {
+        StepState::Failed(fault) => !fault.unbegun,
+        StepState::Unfinished => true,
+        _ => false,
+    }
+}
+
+fn is_not_undone(state: &StepState) -> bool {
+    matches!(state, StepState::NotUndone(_))
+}
+
+fn undo<'p>(plan: &'p Plan, job: &Name) -> Option<&'p Command> {
+    match &plan.spec.jobs.get(job)?.undo {
+        Undo::Command(command) => Some(command),
+        Undo::Compatible | Undo::Irreversible => None,
+    }
+}
+
+/// A job's command, for a person who reads what would run.
 fn shown(command: &Command) -> String {
     match command {
         Command::Argv(_) => command.to_string(),

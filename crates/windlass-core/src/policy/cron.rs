@@ -5,11 +5,13 @@
 //! the job was started; because ticks are counted from the last one that was dealt with, none is
 //! run twice and none is lost, however the clock is set in between.
 //!
-//! When clocks go forward, a job at a fixed time that is left out runs at the first instant after
-//! the gap. When they go back, it runs once, at the first of the two instants; a job that runs
-//! every few minutes goes on at its pace through both hours.
+//! When clocks go forward, a job at fixed times of the day that are left out runs once, at the instant of
+//! the change. When they go back, it runs once for each time, at the first of the two instants. A job that
+//! keeps a pace goes on by the clock on the wall: what is left out there is left out, and what comes
+//! twice runs twice. So do Vixie cron and its successors.
 
 mod field;
+mod wall;
 
 use std::fmt;
 
@@ -20,8 +22,12 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::spec::{Missed, Overlap};
 
-/// A tick that is no older than this is on time.
-const ON_TIME: SignedDuration = SignedDuration::from_secs(60);
+/// Whoever looks again within this time has watched meanwhile, however busy the machine was.
+const WATCHING: SignedDuration = SignedDuration::from_secs(60);
+
+/// A tick that is no older than this is on time also for who begins to watch: a host side that ends is
+/// started again at once, and gives way to another build.
+const ON_TIME: SignedDuration = SignedDuration::from_secs(5);
 
 /// When the last tick lies further ahead of the clock than this, the clock was wrong when it was
 /// dealt with, and it tells nothing.
@@ -35,6 +41,7 @@ const MOST_COUNTED: u32 = 1000;
 pub struct Schedule {
     cron: Cron,
     zone: TimeZone,
+    keeps_a_pace: bool,
 }
 
 /// Why a text is not a schedule.
@@ -69,7 +76,7 @@ impl Schedule {
     /// [`NotASchedule`] with the reason.
     pub fn parse(text: &str, zone: TimeZone) -> Result<Self, NotASchedule> {
         let cron = parser().parse(text).map_err(|error| field::fault(text, &error.to_string()))?;
-        Ok(Self { cron, zone })
+        Ok(Self { cron, zone, keeps_a_pace: wall::keeps_a_pace(text) })
     }
 
     /// Whether there is a tick at all: none is on the 30th of February.
@@ -83,6 +90,9 @@ impl Schedule {
     /// The first tick after `after`; `None` when there is none, as for the 30th of February.
     #[must_use]
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        if !self.keeps_a_pace {
+            return wall::next(&self.cron, &self.zone, after);
+        }
         let after = after.to_zoned(self.zone.clone());
         self.cron.find_next_occurrence(&after, false).ok().map(|tick| tick.timestamp())
     }
@@ -90,6 +100,9 @@ impl Schedule {
     /// The last tick up to and with `until`.
     #[must_use]
     pub fn last(&self, until: Timestamp) -> Option<Timestamp> {
+        if !self.keeps_a_pace {
+            return wall::last(&self.cron, &self.zone, until);
+        }
         let until = until.to_zoned(self.zone.clone());
         self.cron.find_previous_occurrence(&until, true).ok().map(|tick| tick.timestamp())
     }
@@ -102,8 +115,20 @@ pub struct History {
     pub since: Timestamp,
     /// The last tick that was dealt with, whatever was done about it.
     pub last: Option<Timestamp>,
+    /// When it was looked at before, by whoever looks now and while it was meant to run; `None`: this is
+    /// the first look.
+    pub watched: Option<Timestamp>,
     /// What runs now.
     pub running: Running,
+}
+
+impl History {
+    /// Whether somebody watched when this tick came: it then is on time, and not missed.
+    fn is_on_time(&self, tick: Timestamp, now: Timestamp) -> bool {
+        let watched =
+            self.watched.is_some_and(|before| before < tick && now.duration_since(before) <= WATCHING);
+        watched || now.duration_since(tick) <= ON_TIME
+    }
 }
 
 /// What runs of a job.
@@ -166,8 +191,7 @@ pub fn due(
     let Some(tick) = schedule.last(now).filter(|&tick| tick > from) else {
         return Decision { action: Action::Wait, last: None, missed: 0, next: schedule.next(from.max(now)) };
     };
-    let on_time = now.duration_since(tick) <= ON_TIME;
-    let action = if !on_time && missed == Missed::Skip {
+    let action = if !history.is_on_time(tick, now) && missed == Missed::Skip {
         Action::SkipMissed
     } else {
         match (history.running, overlap) {
@@ -186,5 +210,7 @@ pub fn due(
     Decision { action, last: Some(tick), missed: earlier, next: schedule.next(now) }
 }
 
+#[cfg(test)]
+mod clocks;
 #[cfg(test)]
 mod tests;

@@ -74,7 +74,7 @@ pub struct Cron {
     pub time_zone: String,
     /// What happens when it is due while it still runs.
     pub overlap: Overlap,
-    /// What happens to runs that were due while the host was away.
+    /// What happens to runs that were due while nobody watched.
     pub missed: Missed,
     /// How long it may take.
     pub timeout: Span,
@@ -96,7 +96,7 @@ pub enum Overlap {
     Allow,
 }
 
-/// What happens to runs that were due while the host was away.
+/// What happens to runs that were due while nobody watched: the machine was off, or the host side away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Missed {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use windlass_core::journal::Verdict;
+use windlass_core::journal::{Standing, Verdict, half_done};
 use windlass_core::name::InstanceId;
 use windlass_core::plan::{Action, Request, resource_digest};
 use windlass_core::spec::Service;
@@ -161,7 +161,8 @@ fn resources_as_said(world: &World, run: &Run) -> Result<(), String> {
 fn gone_back(world: &World, run: &Run) -> Result<(), String> {
     let plan = &run.plan;
     let stop = matches!(plan.request, Request::Stop { .. });
-    if !stop && plan.tree.id == plan.release && world.trees.contains_key(&plan.release) {
+    let kept = !half_done(plan, &Standing::of(plan, &run.records)).is_empty();
+    if !stop && !kept && plan.tree.id == plan.release && world.trees.contains_key(&plan.release) {
         return Err(format!("old: releases/{} is left behind", plan.release));
     }
     let Some(before) = run.before.as_deref() else { return Ok(()) };

@@ -112,7 +112,9 @@ pub(super) enum Verb {
     )]
     Logs(Logs),
     /// Run a job of the manifest, or any command with the application's environment
-    #[command(after_help = "Examples:\n  windlass run seed\n  windlass run -- python manage.py shell")]
+    #[command(
+        after_help = "Examples:\n  windlass run seed\n  windlass run migrate --undo\n  windlass run -- python manage.py shell\n  windlass run --service worker -- env"
+    )]
     Run(Run),
     /// The settings: values and sources, a template, differences, and what is wrong with them
     Config(config::Config),
@@ -235,7 +237,9 @@ pub(super) struct Logs {
 }
 
 #[derive(Debug, Args)]
-#[command(override_usage = "windlass run [OPTIONS] <JOB>\n       windlass run [OPTIONS] -- <COMMAND>...")]
+#[command(
+    override_usage = "windlass run [OPTIONS] <JOB>\n       windlass run [OPTIONS] <JOB> --undo [--release <RELEASE>]\n       windlass run [OPTIONS] [--service <NAME>] -- <COMMAND>..."
+)]
 pub(super) struct Run {
     /// The job
     #[arg(conflicts_with = "command", required_unless_present = "command")]
@@ -243,6 +247,15 @@ pub(super) struct Run {
     /// Connect it with this command's own input and output, byte for byte; secrets are not masked then
     #[arg(long)]
     pub(super) raw: bool,
+    /// Run what undoes the job, as its `undo` says, in the release that it belongs to
+    #[arg(long, requires = "job", conflicts_with = "raw")]
+    pub(super) undo: bool,
+    /// Undo it with the files and settings of this release [default: the one in which it is half-done, or was done last]
+    #[arg(long, value_name = "RELEASE", requires = "undo")]
+    pub(super) release: Option<windlass_core::name::ReleaseId>,
+    /// Run the command with the environment, the directory and the account of this service [default: the first one]
+    #[arg(long, value_name = "NAME", conflicts_with = "job")]
+    pub(super) service: Option<String>,
     /// Any command
     #[arg(last = true)]
     pub(super) command: Vec<String>,

@@ -69,7 +69,7 @@ fn complete_verdict(verdict: &mut Verdict) {
 }
 
 fn complete_fault(fault: &mut Fault) {
-    for text in [&mut fault.message, &mut fault.hint] {
+    for text in [&mut fault.message, &mut fault.hint].into_iter().chain(&mut fault.stays) {
         complete_in_place(text);
     }
 }

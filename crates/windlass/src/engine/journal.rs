@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, params};
 use windlass_core::event::RunRecord;
 use windlass_core::journal::Record;
+use windlass_core::name::ReleaseId;
 use windlass_core::plan::{PLAN_VERSION, Plan};
 
 use super::schema;
@@ -204,6 +205,23 @@ impl Journal {
             runs.push(RunRow { plan: plan_of(&id, &plan)?, id, by: row.get(2)?, began: row.get(3)? });
         }
         Ok(runs)
+    }
+
+    /// The plan that made, or was to make, a release.
+    ///
+    /// # Errors
+    /// [`JournalError::Plan`] when another version wrote it; [`JournalError`] when it cannot be read.
+    pub fn plan_of_release(&self, release: ReleaseId) -> Result<Option<Plan>, JournalError> {
+        let number = i64::try_from(release.0).unwrap_or(i64::MAX);
+        let found: Option<(String, String)> = self
+            .connection
+            .query_row(
+                "SELECT id, plan FROM runs WHERE release = ?1 ORDER BY rowid LIMIT 1",
+                [number],
+                |row| Ok((row.get(0)?, row.get(1)?)),
+            )
+            .optional()?;
+        found.map(|(id, plan)| plan_of(&id, &plan)).transpose()
     }
 
     /// Writes that a run is over, what it did and cost, and frees the lock if it held it.

@@ -194,6 +194,16 @@ impl Journal {
         Ok(())
     }
 
+    /// The release in which a job was done last, and has not been undone since.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read.
+    pub fn job_done_in(&self, job: &Name) -> Result<Option<ReleaseId>, JournalError> {
+        let mut statement = self.connection.prepare_cached("SELECT release FROM jobs WHERE name = ?1")?;
+        let mut rows = statement.query([job.as_str()])?;
+        rows.next()?.map(|row| id(row, 0)).transpose()
+    }
+
     /// The digests of the jobs that were done.
     ///
     /// # Errors

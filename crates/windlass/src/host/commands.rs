@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::launch::{End, Exit};
 use windlass_core::manifest::nearest;
-use windlass_core::name::Name;
-use windlass_core::plan::{Action, PLAN_VERSION, Plan, Request, Tree};
+use windlass_core::name::{Name, ReleaseId};
+use windlass_core::plan::{Action, Plan};
 use windlass_core::protocol::{Answer, Refusal, RunWhat, Values};
 use windlass_core::spec::{Job, Limits, Spec, Undo, When};
 use windlass_core::units::Span;
@@ -18,6 +17,7 @@ use windlass_core::units::Span;
 use super::Host;
 use super::oneshot::in_words;
 use super::runs::No;
+use super::undo::in_release;
 use crate::runtime::process;
 
 /// A command that is about to run.
@@ -26,8 +26,24 @@ pub(super) struct Command {
     pub(super) name: String,
     plan: Plan,
     job: Job,
+    /// Which job it undoes.
+    undoes: Option<Undoing>,
     /// From the question whether it may run to its end.
     reserved: Option<Reserved>,
+}
+
+/// A job that is undone by hand, in a release.
+pub(super) struct Undoing {
+    pub(super) job: Name,
+    pub(super) release: ReleaseId,
+}
+
+impl Command {
+    /// What people should know before it runs.
+    pub(super) fn announced(&self) -> Option<String> {
+        let Undoing { job, release } = self.undoes.as_ref()?;
+        Some(format!("undoing {job} of {release}: {}", self.job.command))
+    }
 }
 
 /// The right to run a job of deploys by hand, until this is dropped.
@@ -45,20 +61,32 @@ impl Drop for Reserved {
 impl Host {
     /// Looks what is to run, before anything does.
     pub(super) fn prepare_run(&self, what: RunWhat, _by: &str) -> Result<Command, No> {
+        if let RunWhat::Undo { job: name, release } = what {
+            let (plan, job, undoing) = self.undoing(&name, release)?;
+            let reserved = Some(self.reserve(&name)?);
+            return Ok(Command { name: label(name.as_str()), plan, job, undoes: Some(undoing), reserved });
+        }
         let active = self.journal.borrow().active().ok().flatten();
         let active = active.ok_or_else(|| {
             No::new(Refusal::NotFound, "nothing is deployed here yet", "run windlass deploy first")
         })?;
-        let spec = active.release.spec;
+        let plan = in_release(active.release);
+        let spec = &plan.spec;
         let (title, job, reserved) = match what {
+            RunWhat::Undo { .. } => return Err(No::new(Refusal::Failed, "it was dealt with above", "")),
             RunWhat::Job(name) => {
-                let job = spec.jobs.get(&name).cloned().ok_or_else(|| unknown_job(&spec, &name))?;
-                let reserved = self.reserve(&name, &job)?;
+                let job = spec.jobs.get(&name).cloned().ok_or_else(|| unknown_job(spec, &name))?;
+                // What is only ever started by hand may run beside itself: a console, say.
+                let is_alone = job.when != When::Manual || self.by_hand.borrow().contains(&name);
+                let reserved = is_alone.then(|| self.reserve(&name)).transpose()?;
                 (name.to_string(), job, reserved)
             }
-            RunWhat::Command(command) => {
-                // It sees what the application sees: the environment of the first service.
-                let service = spec.services.values().next();
+            RunWhat::Command { command, service } => {
+                // It sees what the application sees: the environment of a service.
+                let service = match &service {
+                    Some(name) => Some(spec.services.get(name).ok_or_else(|| unknown_service(spec, name))?),
+                    None => spec.services.values().next(),
+                };
                 let job = Job {
                     command,
                     directory: service.map(|service| service.directory.clone()).unwrap_or_default(),
@@ -74,29 +102,12 @@ impl Host {
                 ("_command".to_owned(), job, None)
             }
         };
-        let name = format!("run.{title}.{}", uuid::Uuid::now_v7().simple());
-        let plan = Plan {
-            version: PLAN_VERSION,
-            request: Request::Deploy,
-            release: active.release.id,
-            previous: Some(active.release.id),
-            tree: Tree { id: active.release.tree, source: active.release.source },
-            spec,
-            instances: active.release.instances,
-            digests: IndexMap::new(),
-            base: String::new(),
-            changes: Vec::new(),
-            steps: Vec::new(),
-        };
-        Ok(Command { name, plan, job, reserved })
+        Ok(Command { name: label(&title), plan, job, undoes: None, reserved })
     }
 
-    /// A job that deploys run (a migration) must not run beside itself, whoever started it. What is only
-    /// ever started by hand may: a console, say.
-    fn reserve(&self, name: &Name, job: &Job) -> Result<Option<Reserved>, No> {
-        if job.when == When::Manual {
-            return Ok(None);
-        }
+    /// A job that deploys run (a migration) must not run beside itself or what undoes it, whoever started
+    /// it.
+    fn reserve(&self, name: &Name) -> Result<Reserved, No> {
         let runs_it = |holder: &Rc<super::runs::RunHandle>| {
             holder
                 .row
@@ -116,7 +127,7 @@ impl Host {
             }
             false => {
                 self.by_hand.borrow_mut().insert(name.clone());
-                Ok(Some(Reserved { names: Rc::clone(&self.by_hand), name: name.clone() }))
+                Ok(Reserved { names: Rc::clone(&self.by_hand), name: name.clone() })
             }
         }
     }
@@ -148,9 +159,14 @@ impl Host {
     pub(super) async fn attach(&self, what: RunWhat, by: &str) -> Result<Answer, No> {
         let only = match &what {
             RunWhat::Job(name) => Some(name.clone()),
-            RunWhat::Command(_) => None,
+            RunWhat::Command { .. } => None,
+            RunWhat::Undo { .. } => {
+                let hint = "leave out --raw: it runs as in a deploy that goes back, without a terminal";
+                return Err(No::new(Refusal::Invalid, "a job is undone by Windlass itself", hint));
+            }
         };
-        let Command { name, plan, job, reserved: _until_it_is_told } = self.prepare_run(what, by)?;
+        let Command { name, plan, job, undoes: _, reserved: _until_it_is_told } =
+            self.prepare_run(what, by)?;
         let only = only.filter(|_| job.when != When::Manual);
         let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
         let (launch, env) = self.job_launch(&plan, &job, &job.command, &name).await.map_err(failed)?;
@@ -179,6 +195,9 @@ impl Host {
         let _ = std::fs::remove_dir_all(self.layout.job(&command.name));
         let _ = std::fs::remove_file(self.layout.log(&command.name));
         let ended = ended?;
+        if let Some(undoing) = command.undoes.as_ref().filter(|_| ended.exit == Some(Exit::Code(0))) {
+            self.was_undone(undoing).map_err(|error| Fault::new(error.to_string(), ""))?;
+        }
         let code = match (&ended.end, &ended.exit) {
             (_, Some(Exit::Code(code))) => *code,
             (End::TimedOut, _) => 124,
@@ -191,7 +210,22 @@ impl Host {
     }
 }
 
-fn unknown_job(spec: &Spec, name: &Name) -> No {
+fn unknown_service(spec: &Spec, name: &Name) -> No {
+    let names: Vec<&str> = spec.services.keys().map(Name::as_str).collect();
+    let hint = match (nearest(name.as_str(), names.iter().copied()), names.as_slice()) {
+        (Some(meant), _) => format!("did you mean {meant}?"),
+        (None, []) => "the manifest has no services".to_owned(),
+        (None, names) => format!("there are {}", names.join(", ")),
+    };
+    No::new(Refusal::NotFound, format!("there is no service {name} in the active release"), hint)
+}
+
+/// The name of the keeper and log of a command.
+fn label(title: &str) -> String {
+    format!("run.{title}.{}", uuid::Uuid::now_v7().simple())
+}
+
+pub(super) fn unknown_job(spec: &Spec, name: &Name) -> No {
     let names: Vec<&str> = spec.jobs.keys().map(Name::as_str).collect();
     let hint = match (nearest(name.as_str(), names.iter().copied()), names.as_slice()) {
         (Some(meant), _) => format!("did you mean {meant}?"),

@@ -1,5 +1,6 @@
 //! What runs by the clock.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -30,6 +31,7 @@ impl Host {
         for name in queue.names().filter(|name| self.is_replaced(name)) {
             self.end_runs(name);
         }
+        let mut watched = BTreeMap::new();
         loop {
             let active = self.journal.borrow().active();
             let is_known = active.is_ok();
@@ -37,11 +39,13 @@ impl Host {
             if is_known {
                 let crons = active.as_ref().map(|active| &active.release.spec.crons);
                 queue.keep(|name| crons.is_some_and(|crons| crons.contains_key(name)));
+                // What was due while it was stopped is missed.
+                watched.retain(|name, _| crons.is_some_and(|crons| crons.contains_key(name)));
             }
             let mut next: Option<Timestamp> = None;
             for (name, cron) in active.iter().flat_map(|active| &active.release.spec.crons) {
                 let Some(active) = &active else { continue };
-                let tick = self.tick(active, name, cron, &mut queue).await;
+                let tick = self.tick(active, name, cron, &mut queue, &mut watched);
                 next = [next, tick].into_iter().flatten().min();
             }
             // Also a change of release and the end of a run are looked at soon enough.
@@ -50,12 +54,14 @@ impl Host {
         }
     }
 
-    async fn tick(
+    /// Does what is due of a job; `watched` says when each was looked at before.
+    fn tick(
         self: &Rc<Self>,
         active: &Active,
         name: &Name,
         cron: &Cron,
         queue: &mut Queue,
+        watched: &mut BTreeMap<Name, Timestamp>,
     ) -> Option<Timestamp> {
         let schedule = schedule::schedule(cron).ok()?;
         let since = Timestamp::from_millisecond(active.release.activated).ok()?;
@@ -74,11 +80,12 @@ impl Host {
             }
             return schedule.next(Timestamp::now());
         }
-        let history = History { since, last, running };
-        let decision = due(&schedule, &history, Timestamp::now(), cron.missed, cron.overlap);
+        let now = Timestamp::now();
+        let history = History { since, last, watched: watched.get(name).copied(), running };
+        let decision = due(&schedule, &history, now, cron.missed, cron.overlap);
         if let Some(last) = decision.last {
             let said = match decision.action {
-                Action::SkipMissed => Some("left out: it was due while the host was away"),
+                Action::SkipMissed => Some("left out: it was due while nobody watched"),
                 Action::SkipRunning => Some("left out: the run before had not ended"),
                 _ => None,
             };
@@ -88,6 +95,7 @@ impl Host {
                 return decision.next;
             }
         }
+        watched.insert(name.clone(), now);
         match decision.action {
             Action::Start => self.start_cron(active, name, cron),
             Action::Replace => {

@@ -44,7 +44,8 @@ impl Host {
             }
             ended => ended.map_err(|error| {
                 let message = format!("{} cannot be run: {error}", launch.label);
-                Fault::new(message, error.hint().unwrap_or_default())
+                let unbegun = matches!(error, RuntimeError::Refused { .. });
+                Fault { unbegun, ..Fault::new(message, error.hint().unwrap_or_default()) }
             }),
         }
     }
@@ -113,6 +114,7 @@ pub(super) fn success(what: &str, ended: &Ended, timeout: Span, tail: Vec<String
     };
     let mut fault = Fault::new(message, hint);
     fault.tail = tail;
+    fault.unbegun = matches!(ended.exit, Some(Exit::NotStarted(_)));
     Err(fault)
 }
 

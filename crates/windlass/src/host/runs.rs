@@ -309,6 +309,7 @@ impl Host {
 
     async fn finish(self: &Rc<Self>, handle: &Rc<RunHandle>, verdict: Verdict) {
         let record = self.record(handle, verdict.clone()).await;
+        self.note_half_done(handle);
         let written = self.journal.borrow_mut().end(&handle.row.id, &record);
         if let Err(error) = written {
             return self.interrupted(handle, &format!("the run's end cannot be written: {error}"));
@@ -316,7 +317,11 @@ impl Host {
         self.runs.borrow_mut().shift_remove(&handle.row.id);
         // The values of a release that failed are forgotten below; a message may need one.
         self.tell_of_run(&handle.row.plan, &record, &verdict);
-        if !verdict.is_committed() && handle.row.plan.previous != Some(handle.row.plan.release) {
+        let release = handle.row.plan.release;
+        if !verdict.is_committed()
+            && handle.row.plan.previous != Some(release)
+            && !self.kept_to_undo().contains(&release)
+        {
             values::forget(&self.layout, handle.row.plan.release);
         }
         self.sweep();
@@ -425,7 +430,9 @@ impl Host {
 
     /// Removes the directories of instances that have ended and belong to nothing.
     fn sweep(&self) {
-        let Ok(Some(active)) = self.journal.borrow().active() else { return };
+        let Ok(active) = self.journal.borrow().active() else { return };
+        // Before the first release there may be the tree of one in which a job is half-done.
+        let Some(active) = active else { return self.forget_what_is_gone() };
         let kept: Vec<_> = active.release.instances.values().flatten().collect();
         for identity in super::identity::Identity::all(&self.layout).unwrap_or_default() {
             let directory = self.layout.instance(&identity.id);
@@ -435,6 +442,13 @@ impl Host {
                 let _ = std::fs::remove_dir_all(directory);
             }
         }
+        self.forget_old_half_done(active.release.id, active.release.spec.deploy.keep);
+        self.forget_what_is_gone();
+    }
+
+    /// Removes what nobody needs of releases that nobody can go back to.
+    pub(super) fn forget_what_is_gone(&self) {
+        self.remove_trees_of_nobody();
         self.forget_old_releases();
     }
 
@@ -443,9 +457,10 @@ impl Host {
     fn forget_old_releases(&self) {
         let releases = self.journal.borrow().releases().unwrap_or_default();
         let open: Vec<ReleaseId> = self.runs.borrow().values().map(|run| run.row.plan.release).collect();
+        let kept = self.kept_to_undo();
         let gone = |release: ReleaseId| {
             let available = releases.iter().any(|r| r.id == release && self.layout.is_sealed(r.tree));
-            !available && !open.contains(&release)
+            !available && !open.contains(&release) && !kept.contains(&release)
         };
         for directory in [self.layout.jobs(), self.layout.logs(), self.layout.state().join("settings")] {
             for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {

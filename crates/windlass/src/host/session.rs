@@ -193,6 +193,9 @@ impl Session {
             Ok(label) => label,
             Err(no) => return self.refuse(no).await,
         };
+        if let Some(text) = label.announced() {
+            self.say(Answer::Note { text }).await?;
+        }
         let directory = host.layout.job(&label.name);
         let line = move |line: String| drop(lines.send(line));
         let run = host.run_now(&label, &line);

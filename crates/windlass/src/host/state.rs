@@ -168,7 +168,12 @@ impl Host {
             let run = runs.values().find(|run| run.row.plan.release == release);
             run.map(|run| run.row.plan.spec.settings.clone())
         };
-        made.or_else(in_the_making).unwrap_or_default()
+        // One that never was committed, and in which something is undone.
+        let left = || {
+            let plan = self.journal.borrow().plan_of_release(release).ok().flatten();
+            plan.map(|plan| plan.spec.settings)
+        };
+        made.or_else(in_the_making).or_else(left).unwrap_or_default()
     }
 
     /// Lines with the secrets of a release masked.

@@ -3,7 +3,7 @@
 use windlass_core::edge::Report;
 use windlass_core::journal::Stage;
 use windlass_core::launch::{ProcessState, Status};
-use windlass_core::name::{InstanceId, ReleaseId};
+use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::problem::problems;
 use windlass_core::protocol::{CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus};
 
@@ -32,8 +32,10 @@ impl Host {
         let report = report.unwrap_or_default();
         let processes = Processes::read();
         status.transient = self.transient(active.as_ref(), &report, &processes);
+        status.transient.extend(self.new_resources(active.as_ref(), &processes));
         let Some(active) = active else {
             status.problems = problems(&status, None);
+            status.problems.extend(self.half_done_jobs());
             return status;
         };
         let spec = &active.release.spec;
@@ -47,9 +49,7 @@ impl Host {
             status.services.push(ServiceStatus { name: name.clone(), wanted, instances });
         }
         for (name, _) in spec.resources.iter().filter(|(_, resource)| resource.is_private()) {
-            let id = InstanceId { service: name.clone(), release: ReleaseId(0), replica: 1 };
-            let directory = self.layout.resource(name).join("keeper");
-            let instance = look(id, &directory, &processes, None);
+            let instance = self.resource_status(name, &processes);
             let wanted = u32::from(!active.stopped);
             status.resources.push(ServiceStatus { name: name.clone(), wanted, instances: vec![instance] });
         }
@@ -57,6 +57,7 @@ impl Host {
         status.crons = self.cron_status(&active);
         status.boot = boot::recorded(&self.layout).map(|entry| entry.to_string());
         status.problems = problems(&status, Some(spec));
+        status.problems.extend(self.half_done_jobs());
         status.problems.extend(report.problems);
         status.problems.extend(self.undelivered());
         status
@@ -85,6 +86,34 @@ impl Host {
                 Some(instance)
             })
             .collect()
+    }
+
+    /// The private resources that a run brings, and that the active release has not.
+    fn new_resources(&self, active: Option<&Active>, processes: &Processes) -> Vec<InstanceStatus> {
+        let Some((run, standing)) = self.open_plan() else { return Vec::new() };
+        let plan = &run.row.plan;
+        let is_new = |name: &&Name| {
+            let known = active.and_then(|active| active.release.spec.resources.get(*name));
+            known.is_none_or(|resource| !resource.is_private())
+        };
+        let mut new = Vec::new();
+        for name in plan.spec.resources.keys().filter(is_new) {
+            let Some(stage) = Stage::of_resource(plan, &standing, name) else { continue };
+            let mut instance = self.resource_status(name, processes);
+            let is_there = !matches!(instance.status.state, ProcessState::Ended(_));
+            if !is_there && stage == Stage::Leaving {
+                continue;
+            }
+            instance.ready &= stage != Stage::Starting;
+            instance.stage = Some(stage);
+            new.push(instance);
+        }
+        new
+    }
+
+    fn resource_status(&self, name: &Name, processes: &Processes) -> InstanceStatus {
+        let id = InstanceId { service: name.clone(), release: ReleaseId(0), replica: 1 };
+        look(id, &self.layout.resource(name).join("keeper"), processes, None)
     }
 
     fn instance_status(&self, id: &InstanceId, report: &Report, processes: &Processes) -> InstanceStatus {

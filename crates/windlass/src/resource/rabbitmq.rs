@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
+use windlass_core::launch::Launch;
 use windlass_core::spec::Engine;
+use windlass_core::units::Span;
 
 use super::config::{Config, Syntax};
 use super::fault::Fault;
@@ -81,6 +83,9 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         .map_err(Fault::at("set the mode of", &cookie))?;
 
     let url = format!("amqp://{}:{}@127.0.0.1:{port}/{}", encoded(&user), encoded(password), encoded(vhost));
+    // Until Erlang's signal server is there, SIGTERM is lost: a stop would then wait for its whole grace.
+    let stop_again = Span::from_secs(1);
+    let launch = place.launch(vec![programs.server.display().to_string()], account, "TERM");
     let facts = [
         ("url", url),
         ("host", "127.0.0.1".to_owned()),
@@ -91,7 +96,7 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     ];
     Ok(Prepared {
         engine: Engine::Rabbitmq,
-        launch: place.launch(vec![programs.server.display().to_string()], account, "TERM"),
+        launch: Launch { stop_again, ..launch },
         env: environment(place, port, &identity)?,
         facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         patience: Duration::from_secs(180),

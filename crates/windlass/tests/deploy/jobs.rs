@@ -17,6 +17,25 @@ fn commands_answer_with_their_own_exit_code() {
     assert_eq!(output.stdout, "partly\nwholly\n", "with its last line, which has no end");
     let output = sandbox.succeed(&["run", "--", "sh", "-c", "echo $WINDLASS_RELEASE"]);
     assert_eq!(output.stdout.trim(), "r1");
+    // That of the first service; or of another one, with its directory.
+    std::fs::create_dir(sandbox.source().join("below")).unwrap();
+    std::fs::write(sandbox.source().join("below/file"), "").unwrap();
+    let web = "env = { ROLE = \"web\" }".to_owned();
+    let worker = Some("directory = \"below\"\nenv = { ROLE = \"worker\" }".to_owned());
+    sandbox.manifest(&Manifest { web, worker, ..manifest.clone() });
+    sandbox.succeed(&["deploy"]);
+    let shown = |args: &[&str]| {
+        let args = [args, &["--", "sh", "-c", "echo $ROLE; ls file 2> /dev/null; true"]].concat();
+        sandbox.succeed(&args).stdout
+    };
+    assert_eq!(shown(&["run"]), "web\n");
+    assert_eq!(shown(&["run", "--service", "web"]), "web\n");
+    assert_eq!(shown(&["run", "--service", "worker"]), "worker\nfile\n");
+    assert_eq!(shown(&["run", "--raw", "--service", "worker"]), "worker\nfile\n");
+    let output = sandbox.fail(&["run", "--service", "werker", "--", "true"], 2);
+    assert!(output.stderr.contains("there is no service werker in the active release"), "{output:?}");
+    assert!(output.stderr.contains("did you mean worker?"), "{output:?}");
+    sandbox.fail(&["run", "--service", "worker", "broken"], 2);
     sandbox.fail(&["run", "--", "sh", "-c", "exit 3"], 3);
     let output = sandbox.fail(&["run", "--", "/nowhere/to/be/found"], 127);
     let expected = "the command was not started: there is no program /nowhere/to/be/found (seen from ";
@@ -39,12 +58,13 @@ fn a_job_that_failed_half_way_is_not_undone_and_every_account_of_it_says_so() {
     let sandbox = deployed(&Manifest::small());
     sandbox.manifest(&Manifest { more: more("echo half; exit 7"), ..Manifest::small() });
     let output = sandbox.fail(&["deploy"], 3);
-    let said = "the job alter ended half-way and was not undone, because its undo runs only after a job that \
-                completed; look whether it left something behind before you run that by hand, in releases/r1: \
+    let said = "the job alter ended half-way and was not undone, because its undo may count on all that the job \
+                does; look whether it left something behind: `windlass run alter --undo` runs its undo in r2: \
                 touch '{shared}/un done'";
     assert!(output.stderr.contains("the job alter failed: exit code 7\n"), "{output:?}");
     assert!(output.stderr.trim_end().ends_with(said), "{output:?}");
     assert_eq!(sandbox.shared("undone"), "prepare\n", "what completed is undone");
+    let said = &said.replace("r2", "r3");
     let output = sandbox.fail(&["deploy", "--json"], 3);
     let last: serde_json::Value = serde_json::from_str(output.stdout.lines().last().unwrap()).unwrap();
     let hint = &last["event"]["run_ended"]["verdict"]["rolled_back"]["hint"];
@@ -93,6 +113,42 @@ fn a_job_of_deploys_never_runs_beside_itself() {
     assert_eq!(raw.finish().code, 0);
     sandbox.succeed(&["deploy"]);
     assert!(!sandbox.shared("migrate").contains("overlap"), "{}", sandbox.shared("migrate"));
+    sandbox.down();
+}
+
+#[test]
+fn what_a_job_by_hand_leaves_running_does_not_count_and_whoever_is_killed_takes_it_along() {
+    let script = "sleep 1000 > /dev/null 2>&1 & echo $! >> $WINDLASS_SHARED/left; exit 7";
+    let job = |script: &str| Manifest {
+        more: format!("[jobs.setup]\ncommand = {{ shell = \"{script}\" }}\nwhen = \"once\"\n"),
+        ..Manifest::small()
+    };
+    let sandbox = deployed(&job("true"));
+    sandbox.manifest(&job(script));
+    sandbox.succeed(&["deploy"]);
+    let left = || sandbox.shared("left").lines().filter_map(|line| line.parse().ok()).collect::<Vec<i32>>();
+    for count in 1..=2 {
+        sandbox.fail(&["run", "--raw", "setup"], 7);
+        assert_eq!(left().len(), count);
+    }
+    for pid in left() {
+        windlass_testkit::sandbox::kill(pid, rustix::process::Signal::KILL);
+    }
+    // It passes on how it is asked to end.
+    sandbox.manifest(&job("echo $$ >> $WINDLASS_SHARED/pid; exec sleep 1000"));
+    sandbox.succeed(&["deploy"]);
+    let run = |signal| {
+        let _ = std::fs::remove_file(sandbox.environment().join("shared/pid"));
+        let raw = sandbox.start(&["run", "--raw", "setup"]);
+        let pid: i32 = until("it to run", || sandbox.shared("pid").trim().parse().ok());
+        sandbox.fail(&["run", "setup"], 6);
+        windlass_testkit::sandbox::kill(raw.pid(), signal);
+        let output = raw.finish();
+        until("it to be gone", || (!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(()));
+        output.code
+    };
+    assert_eq!(run(rustix::process::Signal::TERM), 143);
+    run(rustix::process::Signal::KILL);
     sandbox.down();
 }
 

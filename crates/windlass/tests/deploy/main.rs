@@ -22,6 +22,7 @@ mod status;
 mod strategies;
 mod telling;
 mod trouble;
+mod undoing;
 mod workers;
 
 use windlass_testkit::sandbox::{Manifest, Sandbox, score};

@@ -1,8 +1,10 @@
 //! Private resources whose configuration changes.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
-use windlass_testkit::sandbox::{Manifest, Sandbox};
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{Manifest, Sandbox, kill, until};
 
 use super::WINDLASS;
 
@@ -45,6 +47,60 @@ fn a_server_that_does_not_start_with_its_new_options_starts_with_the_old_ones_ag
     configure(&sandbox, "redis", "maxmemory = \"8mb\"");
     sandbox.succeed(&["deploy"]);
     assert!(serving(&sandbox).is_some());
+    sandbox.down();
+}
+
+/// Erlang drops a signal that comes before it listens to any.
+#[test]
+fn a_server_that_has_only_begun_to_start_is_stopped_as_fast_as_any() {
+    let sandbox = with("rabbitmq");
+    // That it does not run for a moment is a problem, and said.
+    let state = || sandbox.status()["resources"][0]["instances"][0]["status"]["state"].clone();
+    let pid = || state()["running"]["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+    let first = pid().unwrap();
+    kill(first, Signal::KILL);
+    until("Erlang to begin again", || {
+        let again = pid().filter(|pid| *pid != first)?;
+        let program = std::fs::read_to_string(format!("/proc/{again}/comm")).ok()?;
+        program.starts_with("beam").then_some(())
+    });
+    let asked = Instant::now();
+    sandbox.succeed(&["down"]);
+    // It was a minute, after which it is killed.
+    assert!(asked.elapsed() < Duration::from_secs(45), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn resources_of_the_first_release_are_seen_while_it_is_brought_up() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();
+    let job = "[jobs.wait]\nwhen = \"before-start\"\n\
+               command = { shell = \"while [ ! -e $WINDLASS_SHARED/go ]; do sleep 0.05; done\" }\n";
+    let more = format!("[resources.store]\nengine = \"redis\"\n{job}");
+    sandbox.manifest(&Manifest { more, ..Manifest::small() });
+    let deploy = sandbox.start(&["deploy"]);
+    let status = until("it to be started", || {
+        let status = sandbox.run(&["status", "--json"]);
+        let status: serde_json::Value = serde_json::from_str(&status.stdout).ok()?;
+        let seen = &status["transient"][0];
+        // Whatever is seen before is on its way there.
+        assert!(seen.is_null() || seen["id"] == "store.r0.1", "{status}");
+        assert!(
+            seen.is_null() || ["starting", "started"].iter().any(|stage| seen["stage"] == *stage),
+            "{status}"
+        );
+        (seen["stage"] == "started").then_some(status)
+    });
+    assert_eq!(status["transient"][0]["ready"], true, "{status}");
+    let text = sandbox.succeed(&["status"]).stdout;
+    assert!(text.lines().any(|line| line.starts_with("store ") && line.contains(" started ")), "{text}");
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+    assert_eq!(deploy.finish().code, 0);
+    let status = sandbox.status();
+    assert_eq!(
+        (&status["transient"], &status["resources"][0]["name"]),
+        (&serde_json::json!([]), &"store".into())
+    );
     sandbox.down();
 }
 

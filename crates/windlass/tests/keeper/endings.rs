@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use windlass::runtime::process::{self, RuntimeError};
-use windlass_core::launch::{End, Exit, ProcessState};
+use windlass_core::launch::{End, Exit, Launch, ProcessState};
 use windlass_core::spec::RestartWhen;
 use windlass_core::units::Span;
 
@@ -35,6 +35,25 @@ async fn what_ignores_sigterm_is_killed_after_its_grace() {
     assert_eq!((ended.end, ended.exit), (End::Stopped, Some(Exit::Signal("SIGKILL".into()))));
     assert!(asked.elapsed() >= Duration::from_millis(300), "its grace");
     assert_eq!(processes_of(&kept.dir), [0; 0]);
+}
+
+#[tokio::test]
+async fn what_misses_a_signal_while_it_starts_gets_it_again_where_the_launch_says_so() {
+    for (again, expected) in [(Span::ZERO, "SIGKILL"), (Span::from_millis(100), "SIGTERM")] {
+        let kept = Kept::new();
+        let line = "trap '' TERM; echo x > deaf; until [ -e go ]; do sleep 0.02; done; trap - TERM; \
+                    while :; do sleep 0.02; done";
+        kept.start(&Launch { stop_again: again, ..kept.sh(line) }).await.unwrap();
+        kept.file("deaf").await;
+        let stop = process::stop(&kept.dir, "TERM", Span::from_secs(2));
+        let hear = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            std::fs::write(kept.path("go"), "").unwrap();
+        };
+        let (ended, ()) = within(async { tokio::join!(stop, hear) }).await;
+        assert_eq!(ended.unwrap().unwrap().exit, Some(Exit::Signal(expected.into())), "{again}");
+        assert_eq!(processes_of(&kept.dir), [0; 0]);
+    }
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ impl Kept {
                 window: Span::from_secs(10),
             },
             stop: Stop { signal: "TERM".into(), grace: Span::from_secs(1), quiet: None },
+            stop_again: Span::ZERO,
             limits: Limits::default(),
             log: Log {
                 path: self.path("out.log").to_str().unwrap().into(),

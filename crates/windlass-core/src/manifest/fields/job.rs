@@ -95,7 +95,7 @@ pub static CRON: Table = Table {
                 choice("skip", "they are left out"),
                 choice("once", "one run makes up for all of them"),
             ]),
-            "What happens to runs that were due while the machine was away.",
+            "What happens to runs that were due while nobody watched: the machine was off or asleep, or the host side away.",
         )
         .default("skip"),
         Field::new("timeout", Kind::Text(Format::PositiveSpan), "How long it may take.").default("1h"),

@@ -24,7 +24,7 @@ fn ticks(text: &str, from: &str, until: &str) -> Vec<String> {
 }
 
 fn history(since: &str, last: Option<&str>, running: Running) -> History {
-    History { since: at(since), last: last.map(at), running }
+    History { since: at(since), last: last.map(at), watched: None, running }
 }
 
 fn decide(text: &str, history: &History, now: &str, missed: Missed, overlap: Overlap) -> Decision {
@@ -139,11 +139,42 @@ fn missed_ticks_are_left_out_or_made_up_for_once() {
         );
     }
     // One that is on time runs, whatever was missed before.
-    let decision = decide("0 * * * *", &history, "2026-06-01T14:00:30Z", Missed::Skip, Overlap::Skip);
+    let decision = decide("0 * * * *", &history, "2026-06-01T14:00:03Z", Missed::Skip, Overlap::Skip);
     assert_eq!((decision.action, decision.missed), (Action::Start, 3));
     // Years of seconds are not counted one by one.
     let decision = decide("* * * * * *", &history, "2031-06-01T14:00:30Z", Missed::Once, Overlap::Skip);
     assert_eq!((decision.action, decision.missed), (Action::Start, MOST_COUNTED));
+}
+
+#[test]
+fn what_was_due_while_nobody_watched_is_missed_and_what_was_due_while_somebody_was_late_is_not() {
+    use Action::{SkipMissed, Start};
+    let unwatched = history("2026-06-01T00:00:00Z", Some("2026-06-01T10:00:00Z"), Running::Nothing);
+    for (watched, now, action) in [
+        // The host side has just come.
+        (None, "11:00:00", Start),
+        (None, "11:00:05", Start),
+        (None, "11:00:06", SkipMissed),
+        (None, "11:00:28", SkipMissed),
+        // It lives, and was late: the machine is busy, or another job was being started.
+        (Some("10:59:59"), "11:00:28", Start),
+        (Some("10:59:30"), "11:00:30", Start),
+        // It slept with the machine, or the clock was set.
+        (Some("10:59:30"), "11:00:31", SkipMissed),
+        (Some("02:00:00"), "11:00:28", SkipMissed),
+        (Some("02:00:00"), "11:00:03", Start),
+        // It saw the tick and left it alone, because it was not meant to run then.
+        (Some("11:00:10"), "11:00:28", SkipMissed),
+        // A clock that was set back tells nothing.
+        (Some("11:30:00"), "11:00:28", SkipMissed),
+    ] {
+        let moment = |time: &str| format!("2026-06-01T{time}Z");
+        let history = History { watched: watched.map(|time| at(&moment(time))), ..unwatched };
+        let skip = decide("0 * * * *", &history, &moment(now), Missed::Skip, Overlap::Skip);
+        assert_eq!((skip.action, skip.last), (action, Some(at("2026-06-01T11:00:00Z"))), "{watched:?} {now}");
+        let once = decide("0 * * * *", &history, &moment(now), Missed::Once, Overlap::Skip);
+        assert_eq!(once.action, Start, "{watched:?} {now}");
+    }
 }
 
 #[test]
@@ -188,7 +219,7 @@ proptest! {
     ) {
         let schedule = schedule(text);
         let mut now = at(start);
-        let mut history = History { since: now, last: None, running: Running::Nothing };
+        let mut history = History { since: now, last: None, watched: None, running: Running::Nothing };
         let mut dealt = vec![];
         for step in steps {
             now += SignedDuration::from_secs(step);
@@ -211,11 +242,12 @@ proptest! {
         let schedule = schedule(text);
         let begin = at(start);
         let mut now = begin;
-        let mut history = History { since: now, last: None, running: Running::Nothing };
+        let mut history = History { since: now, last: None, watched: Some(now), running: Running::Nothing };
         let mut started = vec![];
         for step in steps {
             now += SignedDuration::from_secs(step);
             let decision = due(&schedule, &history, now, Missed::Skip, Overlap::Skip);
+            history.watched = Some(now);
             prop_assert_eq!(decision.missed, 0);
             prop_assert!(decision.next.is_none_or(|next| next > now));
             if decision.action == Action::Start {

@@ -2,11 +2,13 @@
 
 use std::io::{IsTerminal, Seek};
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::signal::unix::{SignalKind, signal};
 use windlass_core::name::Name;
 use windlass_core::protocol::{Answer, Ask, RunWhat, Values};
 use windlass_core::spec::{Command, Template};
@@ -18,11 +20,17 @@ use crate::cli::context::{Context, complain, print_line};
 use crate::cli::failure::{Failure, REFUSED};
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8, Failure> {
-    let what = match args.job {
-        Some(job) => RunWhat::Job(
-            Name::new(job).map_err(|error| Failure::usage(error.to_string(), "commands come after --"))?,
-        ),
-        None => RunWhat::Command(Command::Argv(args.command.into_iter().map(Template::literal).collect())),
+    let job = args.job.map(Name::new).transpose();
+    let job = job.map_err(|error| Failure::usage(error.to_string(), "commands come after --"))?;
+    let what = match job {
+        Some(job) if args.undo => RunWhat::Undo { job, release: args.release },
+        Some(job) => RunWhat::Job(job),
+        None => RunWhat::Command {
+            command: Command::Argv(args.command.into_iter().map(Template::literal).collect()),
+            service: args.service.map(Name::new).transpose().map_err(|error| {
+                Failure::usage(error.to_string(), "--service takes the name of a service of the manifest")
+            })?,
+        },
     };
     if args.raw && context.options.json {
         return Err(Failure::usage(
@@ -30,7 +38,8 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
             "leave out one of the two",
         ));
     }
-    let attached = args.raw || (is_at_terminal() && !context.options.json);
+    // What undoes a job in a deploy that goes back has no terminal either.
+    let attached = args.raw || (is_at_terminal() && !context.options.json && !args.undo);
     if !attached && is_given_a_file() {
         return Err(Failure::usage(
             "the command would not get what is on the standard input",
@@ -51,9 +60,14 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
                 print_line(&serde_json::json!({ "line": text }).to_string());
             }
             Answer::Line { text, .. } => print_line(&text),
+            Answer::Note { text } => context.say(&text),
             Answer::Attach { argv, directory, user, env, lock } => {
-                let _until_it_ends = lock.map(|path| hold(&path)).transpose()?;
-                return Err(execute(&argv, &directory, user.as_deref(), &env));
+                let held = lock.map(|path| hold(&path)).transpose()?;
+                let command = command(&argv, &directory, user.as_deref(), &env)?;
+                return match held {
+                    Some(lock) => stand_by(command, lock).await,
+                    None => Err(execute(command)),
+                };
             }
             Answer::Exited { code, how } => {
                 if context.options.json {
@@ -86,9 +100,10 @@ fn is_given_a_file() -> bool {
     is_full && file.stream_position().is_ok_and(|at| at == 0)
 }
 
-/// Holds a file locked, in what this process becomes as well.
+/// Holds a file locked, in this process only: a command may leave a daemon behind, which would hold it for
+/// ever.
 fn hold(path: &str) -> Result<OwnedFd, Failure> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|error| Failure::failed(format!("{path} cannot be opened: {error}"), ""))?;
     // Whoever only looks whether it is held holds it for an instant.
@@ -100,29 +115,71 @@ fn hold(path: &str) -> Result<OwnedFd, Failure> {
             Err(error) => return Err(Failure::failed(format!("{path} cannot be locked: {error}"), "")),
         }
     }
-    let hint =
-        format!("call again when it has ended; what it left running holds {path} too (fuser shows it)");
-    Err(Failure::new(REFUSED, "it runs already, by windlass run", hint))
+    Err(Failure::new(REFUSED, "it runs already, by windlass run", "call again when it has ended"))
 }
 
-/// Becomes the command: this process ends here, unless it cannot.
-fn execute(argv: &[String], directory: &str, user: Option<&str>, env: &Values) -> Failure {
-    let Some((program, arguments)) = argv.split_first() else {
-        return Failure::usage("there is no command", "write it after --");
-    };
-    if let Err(why) = std::env::set_current_dir(directory) {
-        return Failure::failed(format!("{directory} cannot be entered: {why}"), "");
-    }
-    if let Err(why) = user.map_or(Ok(()), become_account) {
-        return Failure::failed(why.to_string(), "");
-    }
-    let error = std::process::Command::new(program)
+/// The command, as this process stands where it is to run, with its account's rights.
+fn command(
+    argv: &[String],
+    directory: &str,
+    user: Option<&str>,
+    env: &Values,
+) -> Result<std::process::Command, Failure> {
+    let (program, arguments) =
+        argv.split_first().ok_or_else(|| Failure::usage("there is no command", "write it after --"))?;
+    std::env::set_current_dir(directory)
+        .map_err(|why| Failure::failed(format!("{directory} cannot be entered: {why}"), ""))?;
+    user.map_or(Ok(()), become_account).map_err(|why| Failure::failed(why.to_string(), ""))?;
+    let mut command = std::process::Command::new(program);
+    command
         .args(arguments)
         .env_clear()
         .envs(&env.0)
-        .env("TERM", std::env::var_os("TERM").unwrap_or_default())
-        .exec();
-    Failure::new(127, format!("{program} cannot be run: {error}"), "")
+        .env("TERM", std::env::var_os("TERM").unwrap_or_default());
+    Ok(command)
+}
+
+/// Becomes the command: this process ends here, unless it cannot.
+fn execute(mut command: std::process::Command) -> Failure {
+    let error = command.exec();
+    cannot_be_run(&command, &error)
+}
+
+/// Holds the lock until the command has ended, and answers as it did. What it left running does not count.
+async fn stand_by(mut command: std::process::Command, lock: OwnedFd) -> Result<u8, Failure> {
+    let failed = |error: std::io::Error| Failure::failed(format!("signals cannot be awaited: {error}"), "");
+    // They end this process no more. A hangup, which nohup may keep away from both, still does.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut quit = signal(SignalKind::quit()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    // Whoever kills this process must not leave the command behind without its lock.
+    crate::sys::end_with_its_parent(&mut command);
+    let mut command = tokio::process::Command::from(command);
+    let mut child = command.spawn().map_err(|error| cannot_be_run(command.as_std(), &error))?;
+    // Ctrl-C at a terminal reaches the command by itself: a second one would be one too many.
+    let has_terminal = std::fs::File::open("/dev/tty").is_ok();
+    let tell = |child: &tokio::process::Child, signal: Signal| {
+        if let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+            let _gone_already = kill_process(pid, signal);
+        }
+    };
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status,
+            _ = interrupt.recv() => if !has_terminal { tell(&child, Signal::INT) },
+            _ = quit.recv() => if !has_terminal { tell(&child, Signal::QUIT) },
+            _ = terminate.recv() => tell(&child, Signal::TERM),
+        }
+    };
+    drop(lock);
+    let status =
+        status.map_err(|error| Failure::failed(format!("how it ended is not known: {error}"), ""))?;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    Ok(u8::try_from(code).unwrap_or(1))
+}
+
+fn cannot_be_run(command: &std::process::Command, error: &std::io::Error) -> Failure {
+    Failure::new(127, format!("{} cannot be run: {error}", command.get_program().display()), "")
 }
 
 fn become_account(user: &str) -> std::io::Result<()> {

@@ -31,8 +31,8 @@ impl Acting {
         line: &dyn Fn(String),
     ) -> Result<String, Fault> {
         let host = &self.host;
-        let job =
-            plan.spec.jobs.get(name).ok_or_else(|| Fault::new(format!("there is no job {name}"), ""))?;
+        let job = plan.spec.jobs.get(name);
+        let job = job.ok_or_else(|| Fault::new(format!("there is no job {name}"), "").before_it_began())?;
         let command = match (&job.undo, undo) {
             (_, false) => &job.command,
             (Undo::Command(command), true) => command,
@@ -40,7 +40,7 @@ impl Acting {
         };
         let label = label(plan, name, undo);
         if host.runs_by_hand(name) {
-            return Err(by_hand(name));
+            return Err(by_hand(name).before_it_began());
         }
         let ended = host.run_job_command(plan, job, command, &label, line).await?;
         let tail = logs::tail(&host.layout.log(&label), 40);
@@ -61,6 +61,9 @@ impl Acting {
     }
 
     fn note_job(&self, plan: &Plan, name: &Name, undo: bool) -> Result<(), Fault> {
+        if !undo {
+            self.host.is_whole(name);
+        }
         let mut journal = self.host.journal.borrow_mut();
         let noted = if undo {
             journal.job_undone(name)
@@ -86,7 +89,8 @@ impl Host {
         label: &str,
         line: &dyn Fn(String),
     ) -> Result<Ended, Fault> {
-        let (launch, env) = self.job_launch(plan, job, command, label).await?;
+        let described = self.job_launch(plan, job, command, label).await;
+        let (launch, env) = described.map_err(Fault::before_it_began)?;
         self.run_to_end(&self.layout.job(label), &launch, env, line).await
     }
 

@@ -59,7 +59,7 @@ impl World for Acting {
                 self.revoke_value(plan, setting, (*of, *undo), &line).await
             }
             Action::RunJob { job, undo } => {
-                host.hand_over_shared(plan).await?;
+                host.hand_over_shared(plan).await.map_err(Fault::before_it_began)?;
                 self.run_job(plan, job, *undo, &line).await
             }
             Action::StartInstance { instance, ready } => {

@@ -31,7 +31,9 @@ impl Keeper {
     fn begin_to_stop(&mut self, signal: Signal, kill_at: Instant, purpose: Purpose) {
         let Some(process) = &self.process else { return };
         let (pid, start_ticks) = (process.pid.as_raw_nonzero().get(), process.start_ticks);
-        self.phase = Phase::Stopping { kill_at, killed: false, purpose };
+        let pause = self.launch.stop_again;
+        let again = (!pause.is_zero()).then(|| (Instant::now() + pause.as_duration(), signal));
+        self.phase = Phase::Stopping { kill_at, killed: false, purpose, again };
         tree::signal(&[pid], signal);
         self.enter(ProcessState::Stopping { pid, start_ticks });
     }

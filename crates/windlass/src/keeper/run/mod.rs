@@ -53,6 +53,8 @@ enum Phase {
         kill_at: Instant,
         killed: bool,
         purpose: Purpose,
+        /// When it gets this signal again, in case it missed it.
+        again: Option<(Instant, Signal)>,
     },
     /// The process is gone, what it left behind may not be; killed at the time.
     Clearing {
@@ -312,8 +314,9 @@ impl Keeper {
                     due.push(process.started + self.launch.timeout.as_duration());
                 }
             }
-            Phase::Stopping { kill_at, killed, .. } => {
+            Phase::Stopping { kill_at, killed, again, .. } => {
                 due.push(if *killed { now + LEFTOVER_LOOK } else { *kill_at });
+                due.extend(again.filter(|_| !*killed).map(|(at, _)| at));
             }
             Phase::Clearing { .. } => due.push(now + LEFTOVER_LOOK),
             Phase::Backoff { until } => due.push(*until),
@@ -438,6 +441,12 @@ impl Keeper {
                 }
                 if !self.launch.keeps_others {
                     tree::kill(|| self.leftovers());
+                }
+            }
+            Phase::Stopping { killed: false, again: Some((at, signal)), .. } if now >= *at => {
+                *at = now + self.launch.stop_again.as_duration();
+                if let Some(process) = &self.process {
+                    tree::signal(&[process.pid.as_raw_nonzero().get()], *signal);
                 }
             }
             Phase::Clearing { .. } => self.look_at_leftovers(now),
