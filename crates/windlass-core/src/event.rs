@@ -136,4 +136,7 @@ pub struct RequestCost {
     pub drained: u64,
     /// The longest time between answers while requests waited, in microseconds, since the switch.
     pub longest_gap_micros: u64,
+    /// Whether the proxy was started anew meanwhile: what it had counted before is missing here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub uncounted: bool,
 }

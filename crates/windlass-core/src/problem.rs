@@ -30,7 +30,11 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
              deployed until there is room"
         ));
     }
-    if !status.proxy && !status.addresses.is_empty() && !status.stopped {
+    if let Some(pid) = status.frozen_proxy {
+        problems.push(format!(
+            "the proxy does not answer: its process {pid} is frozen (it was stopped by a signal); kill -CONT {pid} lets it go on"
+        ));
+    } else if !status.proxy && !status.addresses.is_empty() && !status.stopped {
         problems.push(
             "the proxy does not answer; its keeper starts it again, and windlass logs proxy shows what it said"
                 .to_owned(),

@@ -281,6 +281,9 @@ pub struct EnvironmentStatus {
     pub run: Option<OpenRun>,
     /// Whether the proxy answers.
     pub proxy: bool,
+    /// Its process, where that was stopped by a signal and does nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_proxy: Option<i32>,
     /// The disk that everything lies on.
     pub storage: Storage,
     /// What starts the host side after a reboot; `None`: nothing does.

@@ -1,6 +1,6 @@
 //! The few system calls that no safe interface covers: the only `unsafe` of this crate.
 //!
-//! All of it but a hint to the file system serves the keeper, which has one thread; that is what makes
+//! All of it but two hints to the kernel serves the keeper, which has one thread; that is what makes
 //! `fork` sound there.
 #![allow(unsafe_code)]
 
@@ -30,6 +30,27 @@ pub(crate) fn close_inherited() {
 pub(crate) fn begin_writeback(file: &std::fs::File) {
     // SAFETY: a kernel call on a descriptor that lives as long as the borrow, with no memory of ours.
     let _a_hint = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
+/// Unmaps the program's own code, which lies in the kernel's cache: each page comes back when it is needed
+/// next. What a run needed once is then no longer counted as this process's memory, and the kernel can use
+/// it for others without asking first.
+pub(crate) fn release_code() {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    for (start, end) in maps.lines().filter_map(code) {
+        // SAFETY: a private mapping of a file that cannot be written through and never was (code has no
+        // relocations): a page that is dropped is read from the file again, and is the same.
+        let _a_hint = unsafe { libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_DONTNEED) };
+    }
+}
+
+/// Where a line of `/proc/self/maps` has code of a file: `START-END r-xp OFFSET DEVICE INODE PATH`.
+fn code(line: &str) -> Option<(usize, usize)> {
+    let mut fields = line.split_ascii_whitespace();
+    let (range, access, inode) = (fields.next()?, fields.next()?, fields.nth(2)?);
+    let (start, end) = range.split_once('-')?;
+    let of_a_file = access == "r-xp" && inode != "0";
+    of_a_file.then_some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
 }
 
 /// Signals as a descriptor to poll.
@@ -130,4 +151,22 @@ where
     // SAFETY: between fork and exec only async-signal-safe functions are sound in a process with
     // threads; a keeper has one thread, so no lock can be held by another.
     unsafe { command.pre_exec(prepare) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_code_of_files_is_released() {
+        let line = "7f5c8c000000-7f5c8c02a000 r-xp 00001000 fe:01 4711   /usr/bin/windlass";
+        assert_eq!(code(line), Some((0x7f5c_8c00_0000, 0x7f5c_8c02_a000)));
+        for access in ["r--p", "rw-p", "rwxp", "---p"] {
+            assert_eq!(code(&line.replace("r-xp", access)), None, "{access}");
+        }
+        assert_eq!(code("7ffd1b7f6000-7ffd1b7f8000 r-xp 00000000 00:00 0    [vdso]"), None);
+        // What is released comes back.
+        release_code();
+        assert!(code(line).is_some());
+    }
 }

@@ -111,7 +111,7 @@ impl Schedule {
 /// What has become of a job so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct History {
-    /// When the job came into being: no tick before it was ever due.
+    /// When the job came into being, or got the schedule that it has: no tick before it was ever due.
     pub since: Timestamp,
     /// The last tick that was dealt with, whatever was done about it.
     pub last: Option<Timestamp>,
@@ -183,7 +183,12 @@ pub fn due(
     missed: Missed,
     overlap: Overlap,
 ) -> Decision {
-    let from = history.last.unwrap_or(history.since);
+    let from = match history.last {
+        // A clock that was ahead when it got its schedule says nothing.
+        Some(last) if history.since <= now => last.max(history.since),
+        Some(last) => last,
+        None => history.since,
+    };
     if from.duration_since(now) > BELIEVABLE {
         // Nothing is made up for after such a clock: nobody knows what was due.
         return Decision { action: Action::Wait, last: Some(now), missed: 0, next: schedule.next(now) };

@@ -68,8 +68,12 @@ const FILE: &str = "environment.json";
 /// [`NotStarted`].
 pub async fn start(layout: &Layout, environment: Environment) -> Result<(), NotStarted> {
     layout.make().map_err(NotStarted::Home)?;
+    let path = layout.host().join(FILE);
     let kept = serde_json::to_vec(&environment).map_err(io::Error::other);
-    kept.and_then(|kept| layout::replace_file(&layout.host().join(FILE), &kept, 0o600))
+    // For the machine's next start. On a disk without room what was kept before has to do: the host side
+    // can help to make some.
+    kept.and_then(|kept| layout::replace_file(&path, &kept, 0o600))
+        .or_else(|error| if path.is_file() { Ok(()) } else { Err(error) })
         .map_err(NotStarted::Home)?;
     let program = host::program().map_err(NotStarted::Program)?;
     let launch = Launch {

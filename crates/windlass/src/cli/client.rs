@@ -262,10 +262,15 @@ async fn stop_host(layout: &Layout) -> Result<(), Failure> {
 
 async fn start_host(layout: &Layout) -> Result<(), Failure> {
     boot::start(layout, boot::Environment::own()).await.map_err(|error| match error {
-        boot::NotStarted::Home(error) => Failure::failed(
-            format!("{} cannot be used: {error}", layout.root().display()),
-            "set WINDLASS_HOME to a directory that this account can write",
-        ),
+        boot::NotStarted::Home(error) => {
+            let hint = match error.kind() {
+                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+                    "free some disk space, then call again"
+                }
+                _ => "set WINDLASS_HOME to a directory that this account can write",
+            };
+            Failure::failed(format!("{} cannot be used: {error}", layout.root().display()), hint)
+        }
         boot::NotStarted::Program(error) => {
             Failure::failed(format!("this program cannot be found: {error}"), "")
         }

@@ -115,7 +115,10 @@ pub(super) async fn run(
         }
         context.say("the host side went away; it is started again and the run goes on");
         tokio::time::sleep(Duration::from_millis(20)).await;
-        client = Client::start(&project.layout).await?;
+        // However that fails: what was begun may have changed something.
+        client = Client::start(&project.layout)
+            .await
+            .map_err(|failure| Failure { code: INTERRUPTED, ..failure })?;
         ask = match &state.run {
             Some(run) => {
                 if let Some(record) = ended(&mut client, run).await? {

@@ -14,6 +14,7 @@ use windlass_core::units::Span;
 
 use super::Host;
 use super::cron_queue::Queue;
+use super::cron_schedules::Schedules;
 use super::errand::Errand;
 use super::oneshot::{Ended, in_words};
 use super::supervise::note;
@@ -31,6 +32,7 @@ impl Host {
         for name in queue.names().filter(|name| self.is_replaced(name)) {
             self.end_runs(name);
         }
+        let mut schedules = Schedules::read(&self.layout);
         let mut watched = BTreeMap::new();
         loop {
             let active = self.journal.borrow().active();
@@ -40,12 +42,17 @@ impl Host {
                 let crons = active.as_ref().map(|active| &active.release.spec.crons);
                 queue.keep(|name| crons.is_some_and(|crons| crons.contains_key(name)));
                 // What was due while it was stopped is missed.
+                if let Some(crons) = crons {
+                    schedules.keep(|name| crons.contains_key(name));
+                }
                 watched.retain(|name, _| crons.is_some_and(|crons| crons.contains_key(name)));
             }
             let mut next: Option<Timestamp> = None;
             for (name, cron) in active.iter().flat_map(|active| &active.release.spec.crons) {
                 let Some(active) = &active else { continue };
-                let tick = self.tick(active, name, cron, &mut queue, &mut watched);
+                let Ok(activated) = Timestamp::from_millisecond(active.release.activated) else { continue };
+                let since = schedules.since(name, cron, activated);
+                let tick = self.tick(active, (name, cron), since, &mut queue, &mut watched);
                 next = [next, tick].into_iter().flatten().min();
             }
             // Also a change of release and the end of a run are looked at soon enough.
@@ -54,17 +61,17 @@ impl Host {
         }
     }
 
-    /// Does what is due of a job; `watched` says when each was looked at before.
+    /// Does what is due of a job, which has its schedule `since` then; `watched` says when each was looked
+    /// at before.
     fn tick(
         self: &Rc<Self>,
         active: &Active,
-        name: &Name,
-        cron: &Cron,
+        (name, cron): (&Name, &Cron),
+        since: Timestamp,
         queue: &mut Queue,
         watched: &mut BTreeMap<Name, Timestamp>,
     ) -> Option<Timestamp> {
         let schedule = schedule::schedule(cron).ok()?;
-        let since = Timestamp::from_millisecond(active.release.activated).ok()?;
         let recorded = self.journal.borrow().cron(name).ok().flatten();
         let last = recorded.and_then(|(last, _)| Timestamp::from_millisecond(last).ok());
         let runs = self.cron_runs(name);

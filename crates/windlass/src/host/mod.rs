@@ -13,6 +13,7 @@ mod commands;
 mod contents;
 mod credentials;
 mod cron_queue;
+mod cron_schedules;
 mod crons;
 mod durable;
 mod errand;

@@ -15,7 +15,7 @@ use windlass_core::units::Span;
 use super::logs;
 use super::state::{build, program};
 use crate::layout::Layout;
-use crate::runtime::process;
+use crate::runtime::process::{self, Observation};
 use crate::transport;
 
 /// The proxy of an environment.
@@ -33,6 +33,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl<'a> ProxyClient<'a> {
     pub(super) fn new(layout: &'a Layout) -> Self {
         Self { layout }
+    }
+
+    /// Its process, while it runs.
+    pub(super) fn pid(&self) -> Option<i32> {
+        self.seen()?.pid()
+    }
+
+    /// Its process, if that was stopped by a signal and does nothing.
+    pub(super) fn frozen(&self) -> Option<i32> {
+        self.seen().filter(Observation::is_frozen)?.pid()
+    }
+
+    fn seen(&self) -> Option<Observation> {
+        process::observe(&self.layout.proxy().join("keeper"))
     }
 
     /// Starts the proxy unless it runs, and waits until it answers.

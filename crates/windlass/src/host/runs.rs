@@ -19,10 +19,14 @@ use crate::clock;
 use crate::engine::{Engine, RunRow};
 use crate::keeper::tree;
 use crate::layout;
+use crate::sys;
 
 /// How long an interrupted run waits for somebody to claim it, before the host side settles it
 /// alone.
 const LEASE: Duration = Duration::from_secs(30);
+
+/// How long after a run it is at rest: whoever asked for it may ask for more.
+const REST: Duration = Duration::from_secs(1);
 
 /// A run in memory: its events so far, for whoever comes late, and the way to stop it.
 pub(super) struct RunHandle {
@@ -39,6 +43,8 @@ pub(super) struct RunHandle {
     settles_at: Cell<Option<i64>>,
     /// What the proxy had counted when the run began.
     before: Cell<RequestCost>,
+    /// The process of that proxy.
+    counted_by: Cell<Option<i32>>,
 }
 
 /// Why something cannot be begun.
@@ -66,6 +72,7 @@ impl RunHandle {
             leases: Cell::new(0),
             settles_at: Cell::new(None),
             before: Cell::new(RequestCost::default()),
+            counted_by: Cell::new(None),
         })
     }
 
@@ -256,6 +263,7 @@ impl Host {
         };
         handle.say(Event { at: clock::wall_millis(), what: began });
         handle.before.set(self.requests().await);
+        handle.counted_by.set(self.proxy().pid());
         let emitter = handle.clone();
         let emit: Rc<dyn Fn(Event)> = Rc::new(move |event| emitter.say(event));
         let world = Acting { host: self.clone(), emit: emit.clone() };
@@ -325,9 +333,21 @@ impl Host {
             values::forget(&self.layout, handle.row.plan.release);
         }
         self.sweep();
+        self.come_to_rest();
         handle.say(Event {
             at: clock::wall_millis(),
             what: What::RunEnded { verdict, record: Box::new(record) },
+        });
+    }
+
+    /// Lets go, in a while, of what is not needed between runs.
+    pub(super) fn come_to_rest(self: &Rc<Self>) {
+        let host = self.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(REST).await;
+            if host.holder().is_none() {
+                sys::release_code();
+            }
         });
     }
 
@@ -357,6 +377,7 @@ impl Host {
                 server_errors: now.server_errors.saturating_sub(before.server_errors),
                 drained: now.drained.saturating_sub(before.drained),
                 longest_gap_micros: now.longest_gap_micros,
+                uncounted: handle.counted_by.get().is_some_and(|pid| self.proxy().pid() != Some(pid)),
             },
             addresses: super::routing::addresses(spec, &report.listening),
         }
@@ -373,6 +394,7 @@ impl Host {
             server_errors: sum(|c| c.server_errors.saturating_sub(c.server_errors_rescued)),
             drained: sum(|c| c.drained),
             longest_gap_micros: report.longest_gap_micros,
+            uncounted: false,
         }
     }
 

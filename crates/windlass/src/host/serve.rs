@@ -52,6 +52,7 @@ async fn serve(host: Rc<Host>) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     host.take_up();
     host.supervise();
+    host.come_to_rest();
     loop {
         tokio::select! {
             accepted = listener.accept() => {

@@ -21,12 +21,15 @@ impl Host {
     pub(super) async fn status(&self) -> EnvironmentStatus {
         let (app, environment) = self.names();
         let active = self.journal.borrow().active().ok().flatten();
-        let report = self.proxy().report().await;
+        let frozen = self.proxy().frozen();
+        // What is frozen would be waited for.
+        let report = if frozen.is_some() { None } else { self.proxy().report().await };
         let mut status = EnvironmentStatus {
             app: app.to_string(),
             environment: environment.to_string(),
             run: self.open_run(),
             proxy: report.is_some(),
+            frozen_proxy: frozen,
             ..EnvironmentStatus::default()
         };
         let report = report.unwrap_or_default();

@@ -65,15 +65,19 @@ fn done(text: &mut String, record: &RunRecord, release: &str, seconds: f64) {
 fn cost(record: &RunRecord) -> String {
     let requests = record.requests;
     let all = requests.served + requests.failed;
+    let anew = match requests.uncounted {
+        true => " The proxy was started anew meanwhile: what it had counted before is missing here.",
+        false => "",
+    };
     if all == 0 {
-        return String::new();
+        return anew.to_owned();
     }
     let gap = requests.longest_gap_micros as f64 / 1000.0;
     let errors = match requests.server_errors {
         0 => String::new(),
         errors => format!(" {errors} answered with an error of the application's (5xx),"),
     };
-    format!(" {} of {all} requests lost,{errors} longest gap {gap:.0} ms.", requests.failed)
+    format!(" {} of {all} requests lost,{errors} longest gap {gap:.0} ms.{anew}", requests.failed)
 }
 
 fn write_fault(text: &mut String, fault: &Fault) {

@@ -1,6 +1,7 @@
 //! Finding the servers that are installed.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use windlass_core::spec::Engine;
 
@@ -39,6 +40,11 @@ fn locate_in(engine: Engine, version: Option<u32>, root: &Path, path: &[PathBuf]
         .collect();
     // The newest first; those of unknown version, in the order of the search, after them.
     found.sort_by_key(|programs| std::cmp::Reverse(programs.major));
+    if version.is_some() {
+        for programs in found.iter_mut().filter(|programs| programs.major.is_none()) {
+            programs.major = told(programs);
+        }
+    }
     let right =
         |programs: &Programs| version.is_none_or(|wanted| programs.major.is_none_or(|major| major == wanted));
     if let Some(at) = found.iter().position(right) {
@@ -59,6 +65,25 @@ fn locate_in(engine: Engine, version: Option<u32>, root: &Path, path: &[PathBuf]
         format!("{wanted} is not installed{there}"),
         format!("install it (Debian, Ubuntu: apt-get install {package}), or name an external address"),
     ))
+}
+
+/// The major version that the program says of itself, where its path does not. RabbitMQ's would start all
+/// of Erlang for that.
+fn told(programs: &Programs) -> Option<u32> {
+    if programs.engine == Engine::Rabbitmq {
+        return None;
+    }
+    let output = Command::new(&programs.server).arg("--version").stdin(Stdio::null()).output().ok()?;
+    major_in(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// The first number of the first word that looks like a version: `v=7.0.15`, `15.4`, `16beta1`.
+fn major_in(text: &str) -> Option<u32> {
+    text.split_ascii_whitespace().find_map(|word| {
+        let word = word.trim_start_matches("v=");
+        let digits = &word[..word.find(|c: char| !c.is_ascii_digit()).unwrap_or(word.len())];
+        digits.parse().ok()
+    })
 }
 
 const fn server(engine: Engine) -> &'static str {
@@ -113,6 +138,14 @@ mod tests {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, "").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn a_program_says_which_version_it_is() {
+        assert_eq!(major_in("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.2.1 bits=64"), Some(7));
+        assert_eq!(major_in("postgres (PostgreSQL) 15.4 (Debian 15.4-1)"), Some(15));
+        assert_eq!(major_in("postgres (PostgreSQL) 17beta2"), Some(17));
+        assert_eq!(major_in("what"), None);
     }
 
     #[test]

@@ -281,3 +281,23 @@ fn links_that_leave_the_project_are_told_together_by_every_verb() {
     sandbox.manifest(&Manifest { more: exclude, ..Manifest::small() });
     sandbox.succeed(&["check"]);
 }
+
+// Somebody who moves an application over has its old server running still: it would pass the checks, and get the
+// requests.
+#[test]
+fn a_port_that_something_else_has_stops_a_deploy_before_anything_changes() {
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    let web = format!("port = {port}\nstrategy = \"recreate\"");
+    let sandbox = Sandbox::with(WINDLASS, &Manifest { web, ..Manifest::small() });
+    let output = sandbox.fail(&["deploy"], 1);
+    let expected = format!("something else listens on port {port}, which web is to have");
+    assert!(output.stderr.contains(&expected), "{output:?}");
+    drop(other);
+    sandbox.succeed(&["deploy"]);
+    // Its own copy is no stranger.
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.answering(), "r2");
+    sandbox.down();
+}

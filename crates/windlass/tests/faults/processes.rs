@@ -192,3 +192,24 @@ fn the_release_that_serves_is_looked_after_during_a_long_migration() {
         "killed with its keeper, then frozen, while a migration ran: brought back and restarted meanwhile",
     );
 }
+
+#[test]
+fn the_proxy_freezes_and_wakes() {
+    let line = line("the_proxy_freezes_and_wakes");
+    let sandbox = deployed(&Manifest::small());
+    let proxy = sandbox.proxy().unwrap();
+    kill(proxy, Signal::STOP);
+    let problems = sandbox.status()["problems"].to_string();
+    assert!(problems.contains(&format!("its process {proxy} is frozen")), "{problems}");
+    sandbox.change();
+    let output = sandbox.fail(&["deploy"], 1);
+    assert!(output.stderr.contains(&format!("kill -CONT {proxy}")), "{output:?}");
+    kill(proxy, Signal::CONT);
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.succeed(&["deploy"]);
+    is_sound(&sandbox, "woken");
+    sandbox.down();
+    line.held(
+        "status and a deploy say at once which process is frozen and how it goes on; nothing was changed",
+    );
+}

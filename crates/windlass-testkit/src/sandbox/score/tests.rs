@@ -82,6 +82,7 @@ pub const TESTS: &[Line] = &[
         "I1 I2",
         "the new release answers requests, and its liveness check fails in the bake",
     ),
+    line("1", "the_proxy_freezes_and_wakes", "I4 I8", "the proxy is stopped by a signal, and let go on"),
     line(
         "3, 9",
         "the_power_goes",

@@ -2,7 +2,7 @@
 
 mod programs;
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
@@ -10,8 +10,9 @@ use tokio_rustls::rustls::pki_types::UnixTime;
 use windlass_core::journal::Fault;
 use windlass_core::name::Name;
 use windlass_core::plan::{Action, Plan, Request};
-use windlass_core::spec::{Engine, Spec};
+use windlass_core::spec::{Engine, Port, Spec};
 
+use super::identity::Identity;
 use super::resources::{blocking, facts};
 use super::settings::Settings;
 use super::world::by_hand;
@@ -32,6 +33,7 @@ impl Host {
         look_at_accounts(&plan.spec, &mut wrong);
         let lapsed = self.look_at_certificates(plan, &mut wrong);
         self.look_at_ports(&plan.spec, &mut wrong).await;
+        self.look_at_fixed_ports(&plan.spec, &mut wrong);
         programs::look_at_servers(&plan.spec, &self.layout, &mut wrong).await?;
         programs::look_at_commands(plan, &mut wrong);
         self.look_at_jobs(plan, &mut wrong);
@@ -171,7 +173,39 @@ impl Host {
         lapsed
     }
 
+    /// A copy with a port of its own can be asked there only if nobody else answers there.
+    fn look_at_fixed_ports(&self, spec: &Spec, wrong: &mut Vec<(String, String)>) {
+        let all = Identity::all(&self.layout).unwrap_or_default();
+        let ours: Vec<u16> =
+            all.iter().filter(|copy| self.lives(&copy.id)).filter_map(|copy| copy.port).collect();
+        for (name, service) in &spec.services {
+            let Some(Port::Fixed(port)) = service.port else { continue };
+            if ours.contains(&port) {
+                continue;
+            }
+            if let Err(error) = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+                && error.kind() == std::io::ErrorKind::AddrInUse
+            {
+                wrong.push((
+                    format!("something else listens on port {port}, which {name} is to have"),
+                    format!(
+                        "see who has it with `ss -ltnp sport = :{port}` and stop it, or use port = \"auto\""
+                    ),
+                ));
+            }
+        }
+    }
+
     async fn look_at_ports(&self, spec: &Spec, wrong: &mut Vec<(String, String)>) {
+        if let Some(pid) = self.proxy().frozen() {
+            wrong.push((
+                format!(
+                    "the proxy does not answer: its process {pid} is frozen (it was stopped by a signal)"
+                ),
+                frozen_hint(pid),
+            ));
+            return;
+        }
         let mut report = self.proxy().report().await;
         let keeper = self.layout.proxy().join("keeper");
         // One that is just being started again holds its ports all the same; it may die once more.
@@ -209,6 +243,11 @@ impl Host {
             }
         }
     }
+}
+
+/// How a proxy that is frozen goes on.
+pub(super) fn frozen_hint(pid: i32) -> String {
+    format!("let it go on: kill -CONT {pid}; or end it: kill -KILL {pid}, and its keeper starts it again")
 }
 
 /// Asks a resource for a while: one whose server has just died is started again by its keeper.
