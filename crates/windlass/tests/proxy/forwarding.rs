@@ -223,6 +223,34 @@ fn text_is_compressed_for_those_who_ask() {
     assert!(text == plain.body);
 }
 
+#[test]
+fn what_is_compressed_is_whole_before_trailers() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let text = "windlass ".repeat(1000);
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\
+                 Cache-Control: public\r\n\r\n{:x}\r\n{text}\r\n0\r\nX-Sum: 1\r\n\r\n",
+                text.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    let mut table = table(1, "r1", &[("web.r1.1", address)]);
+    table.routes[0].compress = true;
+    let proxy = Proxy::with(&table);
+    let got = send(proxy.address(), "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n");
+    assert_eq!(got.header("content-encoding"), Some("gzip"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&got.body[..]).read_to_string(&mut text).expect("it is cut");
+    assert_eq!(text.len(), 9000);
+}
+
 // proves: APE-8
 #[test]
 fn counters_are_told_to_prometheus() {
