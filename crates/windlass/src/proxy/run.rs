@@ -146,6 +146,7 @@ fn control(
         state: RefCell::new(state),
         workers,
         problem: RefCell::new(loaded.problem),
+        unheard: RefCell::default(),
     });
     if let Some(table) = loaded.table
         && let Err(why) = control.restore(table)
@@ -163,6 +164,7 @@ fn control(
         let asked = tokio::task::spawn_local(admin::serve(socket, Rc::clone(&control)));
         tokio::task::spawn_local(health::watch(Arc::clone(&edge)));
         tokio::task::spawn_local(tls::watch(edge));
+        tokio::task::spawn_local(Rc::clone(&control).keep_listening());
         control.listeners.borrow().ready();
         tokio::select! {
             _ = terminate.recv() => {}
