@@ -166,13 +166,14 @@ async fn answer(
     if route.strip_prefix
         && matches!(route.target, LiveTarget::Files { .. })
         && matches!(method, Method::GET | Method::HEAD)
-        && route.pattern.is(parts.uri.path())
+        && route.pattern.is(&path)
     {
         // Its index would have its links looked for beside the prefix instead of below it.
         return finish(&visit, &method, None, files::below(&parts));
     }
-    if route.strip_prefix {
-        strip_prefix(&mut parts, route);
+    if route.strip_prefix && !strip_prefix(&mut parts, route) {
+        let refusal = answer::plain(StatusCode::BAD_REQUEST, "the path cannot be understood in one way only");
+        return finish(&visit, &method, None, refusal);
     }
     let response = match &route.target {
         LiveTarget::Pool(pool) => forward::to_pool(&visit, *pool, parts, body, ticket).await,
@@ -182,7 +183,9 @@ async fn answer(
         }
         LiveTarget::Redirect { to, status } => {
             let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            answer::redirect(*status, &format!("{}{rest}", to.trim_end_matches('/')))
+            // Behind a target that is a path, two slashes would begin the name of another host.
+            let rest = rest.trim_start_matches(['/', '\\']);
+            answer::redirect(*status, &format!("{}/{rest}", to.trim_end_matches('/')))
         }
         LiveTarget::Metrics => metrics(worker),
     };
@@ -213,16 +216,15 @@ fn admit(visit: &Visit<'_>, parts: &Parts) -> Option<Response<Body>> {
     None
 }
 
-fn strip_prefix(parts: &mut Parts, route: &LiveRoute) {
-    let rest = route.pattern.strip(parts.uri.path());
-    let stripped = match parts.uri.query() {
-        Some(query) => format!("{rest}?{query}"),
-        None => rest.to_owned(),
-    };
-    // A part of a valid target is one.
-    if let Ok(uri) = Uri::try_from(stripped) {
-        parts.uri = uri;
+/// Takes the route's prefix off the path; `false` when it is not there as it was when it was looked for.
+fn strip_prefix(parts: &mut Parts, route: &LiveRoute) -> bool {
+    let Some(mut stripped) = route.pattern.strip(parts.uri.path()) else { return false };
+    if let Some(query) = parts.uri.query() {
+        stripped.push('?');
+        stripped.push_str(query);
     }
+    // A part of a valid target is one.
+    Uri::try_from(stripped).map(|uri| parts.uri = uri).is_ok()
 }
 
 fn metrics(worker: &Worker) -> Response<Body> {

@@ -155,6 +155,44 @@ fn routes_are_told_apart_by_host_and_path() {
     assert_eq!(get(address, "/a/%2e%2e/b").status, 400);
 }
 
+/// In whatever spelling a path finds its route, the prefix is taken off.
+#[test]
+fn a_prefix_is_taken_off_in_any_spelling() {
+    let backend = Backend::start("one");
+    let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
+    let mut api = route("api", "/api", Target::Pool("web".to_owned()));
+    api.strip_prefix = true;
+    table.routes.insert(0, api);
+    let proxy = Proxy::with(&table);
+    for (path, seen) in [
+        ("/%61pi/headers/%61?q", "GET /headers/%61?q"),
+        ("//api/headers", "GET /headers"),
+        ("/api%2Fheaders", "GET /headers"),
+        ("/\\api\\headers", "GET /headers"),
+    ] {
+        let got = get(proxy.address(), path);
+        assert_eq!(got.text().lines().next(), Some(seen), "{path}");
+    }
+}
+
+#[test]
+fn a_redirect_leads_to_no_host_that_the_client_names() {
+    let mut table = table(1, "r1", &[]);
+    let mut old = route("old", "/old", Target::Redirect { to: "/".to_owned(), status: 308 });
+    old.strip_prefix = true;
+    table.routes = vec![old, route("all", "/", Target::Redirect { to: "/".to_owned(), status: 308 })];
+    let proxy = Proxy::with(&table);
+    for (path, location) in [
+        ("/old/x?y", "/x?y"),
+        ("/old", "/"),
+        ("/old//evil.example/x", "/evil.example/x"),
+        ("/old/\\evil.example/x", "/evil.example/x"),
+        ("//evil.example/x", "/evil.example/x"),
+    ] {
+        assert_eq!(get(proxy.address(), path).header("location"), Some(location), "{path}");
+    }
+}
+
 // proves: DC-15, MDC-14
 #[test]
 fn only_those_who_may_get_in() {
