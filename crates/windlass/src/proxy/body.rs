@@ -25,6 +25,9 @@ pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct Body {
     content: Content,
     ticket: Option<Ticket>,
+    /// Whether a part was handed out, and no other asked for since, over HTTP/2. (Over HTTP/1 the stream
+    /// itself says whether it takes anything.)
+    waits: bool,
 }
 
 /// What is in it.
@@ -49,7 +52,7 @@ pub(super) enum Source {
 
 impl Body {
     pub(super) const fn new(content: Content) -> Self {
-        Self { content, ticket: None }
+        Self { content, ticket: None, waits: false }
     }
 
     pub(super) const fn empty() -> Self {
@@ -61,8 +64,24 @@ impl Body {
         self
     }
 
-    pub(super) fn into_content(self) -> Content {
-        self.content
+    /// What is in it; it must not have begun.
+    pub(super) fn into_content(mut self) -> Content {
+        std::mem::replace(&mut self.content, Content::Empty)
+    }
+
+    /// The client asks for more, or for nothing any more.
+    fn was_taken(&mut self) {
+        if std::mem::take(&mut self.waits)
+            && let Some(ticket) = &self.ticket
+        {
+            ticket.conn.part_is_gone();
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.was_taken();
     }
 }
 
@@ -72,6 +91,7 @@ impl HttpBody for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
+        this.was_taken();
         let frame = match &mut this.content {
             Content::Empty => Poll::Ready(None),
             Content::Full(bytes) => {
@@ -86,6 +106,10 @@ impl HttpBody for Body {
             && let Some(data) = frame.data_ref()
         {
             ticket.sent(data.len() as u64);
+            if ticket.conn.multiplexed.get() {
+                ticket.conn.part_waits();
+                this.waits = true;
+            }
         }
         frame
     }

@@ -208,8 +208,8 @@ mod tests {
 
     #[test]
     fn what_a_client_claims_of_itself_is_replaced() {
-        let conn =
-            Conn::new("203.0.113.9:1234".parse::<SocketAddr>().unwrap(), true, ClientPatience::default());
+        let peer = "203.0.113.9:1234".parse::<SocketAddr>().unwrap();
+        let conn = Conn::new(peer, None, true, ClientPatience::default());
         let mut headers = map(&[
             ("host", "example.org"),
             ("x-forwarded-for", "1.2.3.4"),

@@ -38,6 +38,7 @@ mod drain;
 mod edge;
 mod files;
 mod forward;
+mod framing;
 mod headers;
 mod health;
 mod hold;

@@ -32,7 +32,12 @@ pub(super) fn service(
     conn: &Rc<Conn>,
 ) -> impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: 'static> + use<> {
     let (worker, conn) = (Rc::clone(worker), Rc::clone(conn));
-    service_fn(move |request| serve(Rc::clone(&worker), Rc::clone(&conn), request))
+    service_fn(move |request: Request<Incoming>| {
+        // Before any of what follows the head is looked at.
+        let content_lengths = conn.request_begins(request.body().size_hint().exact());
+        let ticket = Ticket::new(&worker, &conn);
+        serve(Rc::clone(&worker), Rc::clone(&conn), request, content_lengths, ticket)
+    })
 }
 
 /// What is known of a request that has found its route.
@@ -49,10 +54,10 @@ async fn serve(
     worker: Rc<Worker>,
     conn: Rc<Conn>,
     request: Request<Incoming>,
+    content_lengths: u8,
+    mut ticket: Ticket,
 ) -> Result<Response<Body>, Infallible> {
-    let content_lengths = conn.request_begins();
-    let live = worker.edge.live();
-    let mut ticket = Ticket::new(&worker, &conn, &live);
+    let live = Arc::clone(ticket.live());
     let (mut parts, body) = request.into_parts();
     let mut body = Some(body);
     let version = parts.version;

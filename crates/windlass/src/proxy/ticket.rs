@@ -13,7 +13,7 @@ use super::worker::Worker;
 /// A request under way. Dropping it ends the request, however it went.
 pub(super) struct Ticket {
     worker: Rc<Worker>,
-    conn: Rc<Conn>,
+    pub(super) conn: Rc<Conn>,
     live: Arc<Live>,
     /// The route, where one was found.
     pub(super) route: Option<usize>,
@@ -40,13 +40,13 @@ pub(super) struct Line {
 }
 
 impl Ticket {
-    pub(super) fn new(worker: &Rc<Worker>, conn: &Rc<Conn>, live: &Arc<Live>) -> Self {
+    pub(super) fn new(worker: &Rc<Worker>, conn: &Rc<Conn>) -> Self {
         let started = Instant::now();
         worker.edge.gap.request_begins(started.into_std());
         Self {
             worker: Rc::clone(worker),
             conn: Rc::clone(conn),
-            live: Arc::clone(live),
+            live: worker.edge.live(),
             route: None,
             line: None,
             started,
@@ -59,6 +59,11 @@ impl Ticket {
 
     pub(super) const fn started(&self) -> Instant {
         self.started
+    }
+
+    /// The table in force when the request began.
+    pub(super) const fn live(&self) -> &Arc<Live> {
+        &self.live
     }
 
     pub(super) fn describe(&mut self, request: &http::request::Parts, host: &str) {

@@ -6,6 +6,7 @@ mod encrypted;
 mod forwarding;
 mod framing;
 mod health;
+mod http2;
 mod limits;
 mod restarting;
 mod static_files;

@@ -1,0 +1,97 @@
+//! What is particular to HTTP/2: many requests share a connection.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use windlass_core::edge::Table;
+use windlass_core::spec::ClientPatience;
+use windlass_core::units::Span;
+
+use crate::support::{Backend, PATIENCE, Proxy, table, wait_for};
+
+const SHORT: Span = Span::from_millis(300);
+const LONG: Span = Span::from_secs(600);
+
+/// A client, and the task that ends with its connection.
+async fn connect(address: SocketAddr) -> (SendRequest<Empty<Bytes>>, JoinHandle<()>) {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    (sender, tokio::spawn(async { drop(connection.await) }))
+}
+
+fn ask(path: &str) -> Request<Empty<Bytes>> {
+    Request::get(format!("http://a.example{path}")).body(Empty::new()).unwrap()
+}
+
+async fn text(body: Incoming) -> String {
+    String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+/// A table in which clients are waited for so long.
+fn patient(address: SocketAddr, patience: ClientPatience) -> Table {
+    let mut table = table(1, "r1", &[("web.r1.1", address)]);
+    table.listen.patience = patience;
+    (table.routes[0].timeout, table.routes[0].idle_timeout) = (LONG, LONG);
+    table
+}
+
+/// A frame as it stands on the wire.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// The client's preface with these settings, and then this.
+fn speak(address: SocketAddr, settings: &[u8], then: &[u8]) -> std::net::TcpStream {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let settings = frame(4, 0, 0, settings);
+    stream.write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &settings[..], then].concat()).unwrap();
+    stream
+}
+
+#[test]
+fn a_client_that_asks_for_nothing_is_let_go() {
+    let backend = Backend::start("one");
+    let proxy =
+        Proxy::with(&patient(backend.address, ClientPatience { head: SHORT, keep: LONG, write: LONG }));
+    let mut silent = speak(proxy.address(), &[], &frame(4, 1, 0, &[]));
+    silent.read_to_end(&mut Vec::new()).expect("the connection stays open");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_nothing_more_is_let_go_whatever_it_says_to_pings() {
+    let backend = Backend::start("one");
+    let proxy =
+        Proxy::with(&patient(backend.address, ClientPatience { head: LONG, keep: SHORT, write: LONG }));
+    let (mut sender, connection) = connect(proxy.address()).await;
+    // Nobody is let go within a request, nor while others come in time.
+    for path in ["/slow/700", "/", "/"] {
+        assert_eq!(text(sender.send_request(ask(path)).await.unwrap().into_body()).await, "one");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    tokio::time::timeout(PATIENCE, connection).await.expect("the connection stays open").unwrap();
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_an_answer_is_let_go() {
+    let backend = Backend::start("one");
+    let proxy =
+        Proxy::with(&patient(backend.address, ClientPatience { head: LONG, keep: LONG, write: SHORT }));
+    let path = b"/text/1000000";
+    let head = [&[0x82, 0x86, 0x41, 1, b'a', 0x04, u8::try_from(path.len()).unwrap()][..], path].concat();
+    // Each stream begins with a window of 0, and no window is ever opened.
+    let _deaf = speak(proxy.address(), &[0, 4, 0, 0, 0, 0], &frame(1, 5, 1, &head));
+    wait_for("the request", || backend.count() == 1);
+    wait_for("the proxy to give up", || proxy.left_on("web.r1.1") == 0);
+}
