@@ -3,7 +3,7 @@
 
 use http::Version;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
@@ -55,6 +55,28 @@ pub(super) fn refuse_ambiguous(
         return Err("the request has no Host");
     }
     Ok(())
+}
+
+/// Joins the cookies, which HTTP/2 may send one by one (RFC 9113, 8.2.3): over HTTP/1 there is one line.
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let all: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    // What is put together from values is one.
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// Names the address that the client came to as the host, if it named none, which HTTP/1.0 allows. It
+/// is HTTP/1.1 that the application is asked by.
+pub(super) fn set_host(headers: &mut HeaderMap, conn: &Conn) {
+    if let (None, Some(local)) = (headers.get(HOST), conn.local)
+        && let Ok(host) = HeaderValue::try_from(local.to_string())
+    {
+        headers.insert(HOST, host);
+    }
 }
 
 /// Whether a client may put this name of a header into `Connection`, and have it taken off: not those

@@ -61,7 +61,9 @@ async fn serve(
     let (mut parts, body) = request.into_parts();
     let mut body = Some(body);
     let version = parts.version;
-    let mut response = match vet(&mut parts, content_lengths) {
+    let vetted = vet(&mut parts, &conn, content_lengths);
+    ticket.describe(&parts);
+    let mut response = match vetted {
         Err(why) => refused(why),
         Ok(()) => {
             // The requests of an HTTP/2 connection are tasks of their own, each with its timer.
@@ -113,7 +115,7 @@ fn refused(why: &str) -> Response<Body> {
 
 /// Refuses what cannot be understood in one way only, and brings the rest into one form: the target
 /// as path and query, the host in `Host`.
-fn vet(parts: &mut Parts, content_lengths: u8) -> Result<(), headers::Refused> {
+fn vet(parts: &mut Parts, conn: &Conn, content_lengths: u8) -> Result<(), headers::Refused> {
     if parts.method == Method::CONNECT {
         return Err("this is no forward proxy");
     }
@@ -126,6 +128,11 @@ fn vet(parts: &mut Parts, content_lengths: u8) -> Result<(), headers::Refused> {
         parts.uri = Uri::try_from(path).map_err(|_| "the target cannot be understood")?;
     }
     headers::refuse_ambiguous(parts.version, &parts.headers, content_lengths)?;
+    match parts.version {
+        Version::HTTP_2 => headers::join_cookies(&mut parts.headers),
+        Version::HTTP_10 => headers::set_host(&mut parts.headers, conn),
+        _ => {}
+    }
     if !parts.uri.path().starts_with('/') {
         return Err("the target is no path");
     }
@@ -149,7 +156,6 @@ async fn answer(
         Some(Ok(host)) => host,
         Some(Err(_)) => return answer::plain(StatusCode::BAD_REQUEST, "the host cannot be understood"),
     };
-    ticket.describe(&parts, host);
     if live.table.listen.redirect_to_https && !conn.secure {
         return to_https(live, &parts, host);
     }

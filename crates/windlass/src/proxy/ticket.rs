@@ -66,17 +66,20 @@ impl Ticket {
         &self.live
     }
 
-    pub(super) fn describe(&mut self, request: &http::request::Parts, host: &str) {
+    pub(super) fn describe(&mut self, request: &http::request::Parts) {
         if !self.worker.log.is_on() {
             return;
         }
-        let agent = request.headers.get(http::header::USER_AGENT).map_or(&b""[..], |agent| agent.as_bytes());
+        let text = |name| {
+            let value = request.headers.get(name).map_or(&b""[..], |value| value.as_bytes());
+            String::from_utf8_lossy(value).into_owned()
+        };
         self.line = Some(Box::new(Line {
             method: request.method.clone(),
-            host: host.to_owned(),
+            host: text(http::header::HOST),
             path: request.uri.path().to_owned(),
             version: request.version,
-            agent: String::from_utf8_lossy(agent).into_owned(),
+            agent: text(http::header::USER_AGENT),
             instance: None,
             release: None,
         }));

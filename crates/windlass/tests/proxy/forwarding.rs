@@ -193,6 +193,32 @@ fn a_redirect_leads_to_no_host_that_the_client_names() {
     }
 }
 
+#[test]
+fn a_request_of_http10_gets_a_host() {
+    let backend = Backend::start("one");
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", backend.address)]));
+    let address = proxy.address();
+    let got = send(address, "GET /headers HTTP/1.0\r\n\r\n");
+    assert!(got.text().contains(&format!("host: {address}\n")), "{}", got.text());
+}
+
+#[test]
+fn what_is_refused_stands_in_the_access_log() {
+    let logs = tempfile::tempdir().unwrap();
+    let path = logs.path().join("access.log");
+    let proxy = Proxy::start_in(tempfile::tempdir().unwrap(), &["--access-log", path.to_str().unwrap()]);
+    proxy.apply(&table(1, "r1", &[]));
+    for request in [
+        "GET /a/%2e%2e/b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /two HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        assert_eq!(send(proxy.address(), request).status, 400, "{request}");
+    }
+    crate::support::wait_for("three lines", || read(&path).lines().count() == 3);
+    assert!(read(&path).lines().all(|line| line.contains("\"status\":400")), "{}", read(&path));
+}
+
 // proves: DC-15, MDC-14
 #[test]
 fn only_those_who_may_get_in() {

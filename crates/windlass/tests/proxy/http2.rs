@@ -60,6 +60,20 @@ fn speak(address: SocketAddr, settings: &[u8], then: &[u8]) -> std::net::TcpStre
     stream
 }
 
+#[tokio::test]
+async fn cookies_come_in_one_line() {
+    let backend = Backend::start("one");
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", backend.address)]));
+    let (mut sender, _connection) = connect(proxy.address()).await;
+    let mut request = ask("/headers");
+    for cookie in ["a=1", "b=2; c=3", "d=4"] {
+        request.headers_mut().append("cookie", cookie.parse().unwrap());
+    }
+    let seen = text(sender.send_request(request).await.unwrap().into_body()).await;
+    let cookies: Vec<_> = seen.lines().filter(|line| line.starts_with("cookie:")).collect();
+    assert_eq!(cookies, ["cookie: a=1; b=2; c=3; d=4"]);
+}
+
 #[test]
 fn a_client_that_asks_for_nothing_is_let_go() {
     let backend = Backend::start("one");
