@@ -148,8 +148,9 @@ impl<'request> Outgoing<'request> {
         if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
             return None;
         }
-        let upgrade =
-            headers::remove_hop_by_hop(&mut parts.headers).filter(|_| parts.version == Version::HTTP_11);
+        // Nothing but WebSockets: within another protocol, such as HTTP/2, requests would go by unseen.
+        let upgrade = headers::remove_hop_by_hop(&mut parts.headers)
+            .filter(|protocol| parts.version == Version::HTTP_11 && is_websocket(protocol));
         headers::set_forwarded(&mut parts.headers, visit.conn);
         if let Some(protocol) = &upgrade {
             parts.headers.insert(UPGRADE, protocol.clone());
@@ -353,17 +354,16 @@ impl<'request> Outgoing<'request> {
         claim: Claim,
         ticket: &mut Ticket,
     ) -> Response<Body> {
-        let chosen = headers::remove_hop_by_hop(&mut head.headers);
-        let (Some(asked), Some(protocol)) = (&self.upgrade, chosen) else {
+        let chosen = headers::remove_hop_by_hop(&mut head.headers).filter(is_websocket);
+        let (Some(_), Some(protocol)) = (&self.upgrade, chosen) else {
             return answer::plain(StatusCode::BAD_GATEWAY, "the application changed the protocol unasked");
         };
-        let websocket = protocol.as_bytes().eq_ignore_ascii_case(b"websocket") && asked == protocol;
         let Some((stream, read)) = link.into_stream().await else { return self.gave_up() };
         claim.becomes_stream();
         ticket.becomes_stream();
         let idle_timeout = self.visit.route.idle_timeout;
         let timer = Rc::clone(self.visit.timer);
-        let tunnel = Tunnel { upstream: stream, read, claim, timer, idle_timeout, websocket };
+        let tunnel = Tunnel { upstream: stream, read, claim, timer, idle_timeout };
         *self.visit.conn.tunnel.borrow_mut() = Some(Box::new(tunnel));
         head.headers.insert(UPGRADE, protocol);
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -378,6 +378,10 @@ fn head_of<B>(request: &Request<B>) -> Request<()> {
     *head.uri_mut() = request.uri().clone();
     *head.headers_mut() = request.headers().clone();
     head
+}
+
+fn is_websocket(protocol: &HeaderValue) -> bool {
+    protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
 }
 
 fn is_event_stream(headers: &http::HeaderMap) -> bool {

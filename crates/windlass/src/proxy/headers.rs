@@ -11,6 +11,7 @@ use http::header::{
 use super::conn::Conn;
 use super::live::LiveRoute;
 
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -113,6 +114,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> 
     // One look over the names is cheaper than eight searches for what is rarely there.
     let present = headers.keys().any(|name| {
         matches!(*name, TE | TRAILER | TRANSFER_ENCODING | UPGRADE | PROXY_AUTHENTICATE | PROXY_AUTHORIZATION)
+            || name == HTTP2_SETTINGS
             || name == KEEP_ALIVE
             || name == PROXY_CONNECTION
     });
@@ -120,6 +122,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> 
         for name in [TE, TRAILER, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
             headers.remove(name);
         }
+        headers.remove(HTTP2_SETTINGS);
         headers.remove(KEEP_ALIVE);
         headers.remove(PROXY_CONNECTION);
     }
