@@ -9,6 +9,7 @@
 //! | its endpoint left, and the drain time is over | a request that may be repeated is asked of those that came instead; 503 |
 //! | still no answer, or a 5xx | an idempotent request without a body is asked of the fallback, once |
 //! | the client broke off its body, or it is malformed | 499, 400: no failure of the application |
+//! | the proxy has no descriptor left for it | 503: that is not the endpoint's fault |
 //! | nothing helped | 502, or 504 when it took too long |
 
 use std::future::poll_fn;
@@ -30,7 +31,7 @@ use super::request::{Fault, Progress, RequestBody};
 use super::serve::Visit;
 use super::ticket::Ticket;
 use super::tunnel::Tunnel;
-use super::upstream::{Failure, Link, Patience};
+use super::upstream::{Failure, Link, NoLink, Patience};
 use super::{answer, headers};
 
 /// How often one request is tried, whatever happens.
@@ -49,6 +50,23 @@ impl Answer {
         if !self.response.status().is_server_error() {
             rescued.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// Why no endpoint's answer is delivered: what is answered instead.
+struct Refusal {
+    response: Response<Body>,
+    /// Whether the release could not answer. What is refused on purpose is nobody's failure.
+    failed: bool,
+}
+
+impl Refusal {
+    const fn failed(response: Response<Body>) -> Self {
+        Self { response, failed: true }
+    }
+
+    const fn meant(response: Response<Body>) -> Self {
+        Self { response, failed: false }
     }
 }
 
@@ -100,15 +118,14 @@ pub(super) async fn to_pool(
             outgoing.deliver(answer, ticket).await
         }
         Err(refusal) => {
-            // What is refused on purpose is nobody's failure.
-            if refusal.status().is_server_error() && !visit.live.pools[pool].stopped {
+            if refusal.failed {
                 release.failed.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
                     rescue.count(&release.failed_rescued);
                     return outgoing.deliver(rescue, ticket).await;
                 }
             }
-            refusal
+            refusal.response
         }
     }
 }
@@ -125,7 +142,8 @@ pub(super) async fn to_socket(
     let Some(request) = outgoing.request.take() else { return outgoing.gave_up() };
     let unavailable =
         || answer::unavailable("the host side does not answer: its health page is not available", 5);
-    let Ok(mut link) = Link::connect_unix(socket).await else { return unavailable() };
+    let Some(descriptor) = visit.worker.descriptor() else { return unavailable() };
+    let Ok(mut link) = Link::connect_unix(socket, descriptor).await else { return unavailable() };
     match link.exchange(request, &outgoing.patience(None, now)).await {
         Ok(response) => {
             let (head, incoming) = response.into_parts();
@@ -187,7 +205,7 @@ impl<'request> Outgoing<'request> {
     }
 
     /// Asks endpoints of the pool until one answers. `Err` is the answer when none does.
-    async fn ask(&mut self) -> Result<Answer, Response<Body>> {
+    async fn ask(&mut self) -> Result<Answer, Refusal> {
         let mut hold = None;
         let mut avoid = None;
         let mut repeated = false;
@@ -199,12 +217,13 @@ impl<'request> Outgoing<'request> {
             let Some(request) = self.request.take().or_else(|| self.repeat()) else { break };
             let (mut link, kept) = match self.connect(&claim, now).await {
                 Ok(link) => link,
-                Err(why) => {
+                Err(NoLink::Unreachable(why)) => {
                     self.visit.worker.edge.unreachable(&claim.backend, why);
                     avoid = Some(claim.backend.id);
                     self.request = Some(request);
                     continue;
                 }
+                Err(NoLink::Exhausted) => return Err(Refusal::meant(answer::exhausted())),
             };
             let result = link.exchange(request, &self.patience(Some(&claim), now)).await;
             self.distrusts_kept |= kept && result.is_err();
@@ -216,16 +235,11 @@ impl<'request> Outgoing<'request> {
                     avoid = (!kept).then_some(claim.backend.id).or(avoid);
                     repeated |= !kept;
                 }
-                Err(Failure::Cut) if self.copy.is_some() && claim.backend.has_left() => claim.was_cut(),
-                Err(failure) => {
-                    if matches!(failure, Failure::Cut) {
-                        claim.was_cut();
-                    }
-                    return Err(refusal(&failure));
-                }
+                Err(Failure::Cut) if self.copy.is_some() && claim.backend.has_left() => {}
+                Err(failure) => return Err(refusal(&failure)),
             }
         }
-        Err(self.gave_up())
+        Err(Refusal::failed(self.gave_up()))
     }
 
     /// Asks one endpoint of the release before, if there is one and the request may be repeated.
@@ -241,40 +255,37 @@ impl<'request> Outgoing<'request> {
     }
 
     /// A place at an endpoint, waited for if there is none.
-    async fn claim(
-        &self,
-        hold: &mut Option<Hold<'request>>,
-        avoid: Option<u64>,
-    ) -> Result<Claim, Response<Body>> {
+    async fn claim(&self, hold: &mut Option<Hold<'request>>, avoid: Option<u64>) -> Result<Claim, Refusal> {
         let worker = self.visit.worker;
         let choose = || worker.edge.choose(self.visit.live, self.pool, worker.turn(), avoid);
         if let Some(place) = choose() {
             return Ok(Claim::new(place, worker, self.visit.conn));
         }
+        let unavailable = |why| Refusal::failed(answer::unavailable(why, 2));
         if self.copy.is_some() && worker.edge.has_fallback(self.visit.live, self.pool) {
-            return Err(answer::unavailable("no instance of the new release is ready", 2));
-        }
-        if self.visit.live.pools[self.pool].stopped {
-            return Err(answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the service is stopped"));
+            return Err(unavailable("no instance of the new release is ready"));
         }
         let hold = hold.get_or_insert_with(|| Hold::new(self.visit, self.started));
         loop {
             // Again, now that changes are noticed: one may have come just before.
             if let Some(place) = choose() {
+                hold.is_over();
                 return Ok(Claim::new(place, worker, self.visit.conn));
+            }
+            if worker.edge.is_stopped(self.visit.live, self.pool) {
+                let stopped = answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the service is stopped");
+                return Err(Refusal::meant(stopped));
             }
             match hold.wait().await {
                 Held::Changed => {}
-                Held::TooLong => return Err(answer::unavailable("no instance is ready", 2)),
-                Held::TooMany => {
-                    return Err(answer::unavailable("no instance is ready, and too many requests wait", 2));
-                }
+                Held::TooLong => return Err(unavailable("no instance is ready")),
+                Held::TooMany => return Err(unavailable("no instance is ready, and too many requests wait")),
             }
         }
     }
 
     /// A connection to the endpoint, and whether it had been used before.
-    async fn connect(&self, claim: &Claim, now: Instant) -> Result<(Box<Link>, bool), String> {
+    async fn connect(&self, claim: &Claim, now: Instant) -> Result<(Box<Link>, bool), NoLink> {
         // An upgraded connection never comes back, so it is not taken from those that are kept.
         if self.upgrade.is_none() && !self.distrusts_kept {
             let replayable = self.copy.is_some();
@@ -282,10 +293,8 @@ impl<'request> Outgoing<'request> {
                 return Ok((link, true));
             }
         }
-        match Link::connect(&claim.backend).await {
-            Ok(link) => Ok((link, false)),
-            Err(error) => Err(format!("no connection to {}: {error}", claim.backend.address)),
-        }
+        let descriptor = self.visit.worker.descriptor().ok_or(NoLink::Exhausted)?;
+        Link::connect(&claim.backend, descriptor).await.map(|link| (link, false))
     }
 
     fn repeat(&self) -> Option<Request<RequestBody>> {
@@ -358,12 +367,12 @@ impl<'request> Outgoing<'request> {
         let (Some(_), Some(protocol)) = (&self.upgrade, chosen) else {
             return answer::plain(StatusCode::BAD_GATEWAY, "the application changed the protocol unasked");
         };
-        let Some((stream, read)) = link.into_stream().await else { return self.gave_up() };
+        let (upstream, read, descriptor) = link.into_stream().await;
         claim.becomes_stream();
         ticket.becomes_stream();
         let idle_timeout = self.visit.route.idle_timeout;
         let timer = Rc::clone(self.visit.timer);
-        let tunnel = Tunnel { upstream: stream, read, claim, timer, idle_timeout };
+        let tunnel = Tunnel { upstream, read, claim, timer, idle_timeout, descriptor };
         *self.visit.conn.tunnel.borrow_mut() = Some(Box::new(tunnel));
         head.headers.insert(UPGRADE, protocol);
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -392,19 +401,23 @@ fn too_large() -> Response<Body> {
     answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than is accepted here")
 }
 
-fn refusal(failure: &Failure) -> Response<Body> {
+fn refusal(failure: &Failure) -> Refusal {
     match failure {
         Failure::Client(Fault::Malformed) => {
-            answer::plain(StatusCode::BAD_REQUEST, "the body is not what HTTP asks for")
+            Refusal::meant(answer::plain(StatusCode::BAD_REQUEST, "the body is not what HTTP asks for"))
         }
-        Failure::Client(Fault::BrokenOff) => answer::broken_off(),
-        Failure::Client(Fault::TooLarge) => too_large(),
-        Failure::TimedOut => {
-            answer::plain(StatusCode::GATEWAY_TIMEOUT, "the application took too long to answer")
+        Failure::Client(Fault::BrokenOff) => Refusal::meant(answer::broken_off()),
+        Failure::Client(Fault::TooLarge) => Refusal::meant(too_large()),
+        Failure::TimedOut => Refusal::failed(answer::plain(
+            StatusCode::GATEWAY_TIMEOUT,
+            "the application took too long to answer",
+        )),
+        Failure::Cut => {
+            Refusal::failed(answer::unavailable("the instance that worked on this request had to go", 1))
         }
-        Failure::Cut => answer::unavailable("the instance that worked on this request had to go", 1),
-        Failure::Unsent(_) | Failure::Broken => {
-            answer::plain(StatusCode::BAD_GATEWAY, "the application broke off before it answered")
-        }
+        Failure::Unsent(_) | Failure::Broken => Refusal::failed(answer::plain(
+            StatusCode::BAD_GATEWAY,
+            "the application broke off before it answered",
+        )),
     }
 }

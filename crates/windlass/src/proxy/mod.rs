@@ -29,6 +29,7 @@ mod args;
 mod auth;
 mod backend;
 mod body;
+mod budget;
 mod claim;
 mod compress;
 mod conditions;

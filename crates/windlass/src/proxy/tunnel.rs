@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout};
 
+use super::budget::Descriptor;
 use super::claim::Claim;
 use super::io::Stream;
 use super::timer::Timer;
@@ -28,12 +29,14 @@ pub(super) struct Tunnel {
     pub(super) claim: Claim,
     pub(super) timer: Rc<Timer>,
     pub(super) idle_timeout: Duration,
+    /// That `upstream` is one of those that may be open.
+    pub(super) descriptor: Descriptor,
 }
 
 impl Tunnel {
     /// Carries bytes until both sides have ended, both are silent for too long, or the endpoint has to go.
     pub(super) async fn run(self, client: Stream, read: Bytes) {
-        let Self { upstream, read: from_upstream, claim, timer, idle_timeout } = self;
+        let Self { upstream, read: from_upstream, claim, timer, idle_timeout, descriptor } = self;
         let (mut client, mut upstream) = (client, upstream);
         let mut up = Pipe::new(&read);
         let mut down = Pipe::new(&from_upstream);
@@ -72,6 +75,7 @@ impl Tunnel {
         }
         // Nothing of the endpoint's waits for a client that does not even take the end.
         drop(upstream);
+        drop(descriptor);
         drop(claim);
         let _ = timeout(GOODBYE, client.shutdown()).await;
     }

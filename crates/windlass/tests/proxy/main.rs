@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod encrypted;
+mod exhaustion;
 mod forwarding;
 mod framing;
 mod health;
