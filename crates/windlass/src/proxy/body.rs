@@ -177,16 +177,17 @@ pub(super) struct UpstreamBody {
 impl UpstreamBody {
     /// Gives the connection back when the answer has no body, or has come whole.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
-        if !self.incoming.is_end_stream() {
-            return;
+        if self.incoming.is_end_stream() {
+            self.finish(cx);
         }
-        if let (Some(link), Some(claim)) = (self.link.take(), &self.claim) {
-            self.worker.links.give(&claim.backend, link, cx);
-        }
-        self.claim = None;
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let close_at = self.claim.as_ref().and_then(|claim| claim.close_at(cx));
+        // However fast it comes: only this answer is cut then, and not all that share the connection.
+        if close_at.is_some_and(|close_at| close_at <= Instant::now()) {
+            return Poll::Ready(self.cut("the drain time is over"));
+        }
         for driven in [false, true] {
             match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
@@ -205,35 +206,36 @@ impl UpstreamBody {
                 link.drive(cx);
             }
         }
-        self.poll_silence(cx)
-    }
-
-    /// The end of a body whose length was not known before.
-    fn finish(&mut self, cx: &mut Context<'_>) {
-        if let (Some(link), Some(claim)) = (self.link.take(), &self.claim) {
-            self.worker.links.give(&claim.backend, link, cx);
-        }
-        self.claim = None;
-    }
-
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let silent = *self.deadline.get_or_insert_with(|| Instant::now() + self.idle_timeout);
-        let close_at = self.claim.as_ref().and_then(|claim| claim.close_at(cx));
         let deadline = close_at.map_or(silent, |close_at| close_at.min(silent));
         if self.timer.poll(cx, deadline).is_pending() {
             return Poll::Pending;
         }
+        let in_time = close_at == Some(deadline);
+        Poll::Ready(self.cut(if in_time { "the drain time is over" } else { "the endpoint fell silent" }))
+    }
+
+    /// The answer has come whole: its connection can carry another.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        if let Some(claim) = self.claim.take() {
+            if let Some(link) = self.link.take() {
+                self.worker.links.give(&claim.backend, link, cx);
+            }
+            claim.finish();
+        }
+    }
+
+    /// It ends before it is whole; an endless one has no other end.
+    fn cut(&mut self, why: &str) -> Option<Result<Frame<Bytes>, Error>> {
         self.link = None;
+        let claim = self.claim.take();
         if self.endless {
-            self.claim = None;
+            if let Some(claim) = claim {
+                claim.finish();
+            }
             // A clean end: the client's event source comes back by itself.
-            return Poll::Ready(None);
+            return None;
         }
-        if let Some(claim) = &self.claim {
-            claim.was_cut();
-        }
-        let why =
-            if close_at == Some(deadline) { "the drain time is over" } else { "the endpoint fell silent" };
-        Poll::Ready(Some(Err(why.into())))
+        Some(Err(why.into()))
     }
 }

@@ -76,7 +76,7 @@ impl Tunnel {
         // Nothing of the endpoint's waits for a client that does not even take the end.
         drop(upstream);
         drop(descriptor);
-        drop(claim);
+        claim.finish();
         let _ = timeout(GOODBYE, client.shutdown()).await;
     }
 }

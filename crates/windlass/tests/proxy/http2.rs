@@ -1,7 +1,7 @@
 //! What is particular to HTTP/2: many requests share a connection.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -108,4 +108,44 @@ fn a_client_that_takes_nothing_of_an_answer_is_let_go() {
     let _deaf = speak(proxy.address(), &[0, 4, 0, 0, 0, 0], &frame(1, 5, 1, &head));
     wait_for("the request", || backend.count() == 1);
     wait_for("the proxy to give up", || proxy.left_on("web.r1.1") == 0);
+}
+
+/// Answers without an end, as fast as it is taken.
+fn endless() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000000\r\n\r\n");
+                while stream.write_all(&[b'x'; 65536]).is_ok() {}
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_of_a_drain_cuts_one_answer_and_not_the_connection() {
+    let new = Backend::start("new");
+    let mut first = table(1, "r1", &[("web.r1.1", endless())]);
+    first.drain = SHORT;
+    let proxy = Proxy::with(&first);
+    let (mut sender, _connection) = connect(proxy.address()).await;
+    let mut old = sender.send_request(ask("/")).await.unwrap().into_body();
+    let mut second = table(2, "r2", &[("web.r2.1", new.address)]);
+    second.drain = SHORT;
+    proxy.apply(&second);
+    let answer = tokio::spawn(sender.send_request(ask("/slow/2500")));
+    // It takes what it gets, so slowly that there is always more.
+    let cut = tokio::time::timeout(PATIENCE, async {
+        while let Some(Ok(_)) = old.frame().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    cut.await.expect("the old answer goes on");
+    assert_eq!(text(answer.await.unwrap().expect("the connection was cut").into_body()).await, "new");
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
 }

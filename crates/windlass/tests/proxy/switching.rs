@@ -163,6 +163,22 @@ fn held_requests_are_refused_when_the_service_is_stopped() {
 }
 
 #[test]
+fn what_a_client_breaks_off_was_not_drained() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", old.address)]));
+    let address = proxy.address();
+    let mut gone = Client::connect(address);
+    gone.send("GET /slow/600000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let stays = std::thread::spawn(move || get(address, "/slow/300"));
+    wait_for("both requests", || proxy.left_on("web.r1.1") == 2);
+    proxy.apply(&table(2, "r2", &[("web.r2.1", new.address)]));
+    drop(gone);
+    assert_eq!(stays.join().unwrap().text(), "old");
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
+    assert_eq!(proxy.report().releases["r1"].drained, 1);
+}
+
+#[test]
 fn a_wait_ends() {
     let mut empty = table(1, "r1", &[]);
     empty.routes[0].hold_timeout = Span::from_millis(50);
