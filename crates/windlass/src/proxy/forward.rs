@@ -308,8 +308,7 @@ impl<'request> Outgoing<'request> {
     /// Makes an endpoint's answer the client's.
     async fn deliver(&self, answer: Answer, ticket: &mut Ticket) -> Response<Body> {
         let Answer { response, link, claim } = answer;
-        let release = &self.visit.live.pools[self.pool].release_name;
-        ticket.answered_by(&claim.backend.instance, release);
+        ticket.answered_by(&claim.backend.instance, &claim.release.name);
         let (mut head, incoming) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.upgraded(head, link, claim, ticket).await;
