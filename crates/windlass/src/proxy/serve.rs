@@ -190,7 +190,7 @@ async fn answer(
         LiveTarget::Pool(pool) => forward::to_pool(&visit, *pool, parts, body, ticket).await,
         LiveTarget::Health { socket } => forward::to_socket(&visit, socket, parts, body).await,
         LiveTarget::Files { root, fallback, cache_control } => {
-            files::serve(root, fallback.as_deref(), cache_control.as_ref(), &parts).await
+            files::serve(worker, root, fallback.as_deref(), cache_control.as_ref(), &parts).await
         }
         LiveTarget::Redirect { to, status } => {
             let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
