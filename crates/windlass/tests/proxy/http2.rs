@@ -60,6 +60,15 @@ fn speak(address: SocketAddr, settings: &[u8], then: &[u8]) -> std::net::TcpStre
     stream
 }
 
+/// The head of a GET request, which has no body.
+fn request(stream: u8, path: &str) -> Vec<u8> {
+    let length = u8::try_from(path.len()).unwrap();
+    frame(1, 5, stream, &[&[0x82, 0x86, 0x41, 1, b'a', 0x04, length][..], path.as_bytes()].concat())
+}
+
+/// The setting by which nothing of an answer may come before its window is opened.
+const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
+
 #[tokio::test]
 async fn cookies_come_in_one_line() {
     let backend = Backend::start("one");
@@ -102,10 +111,7 @@ fn a_client_that_takes_nothing_of_an_answer_is_let_go() {
     let backend = Backend::start("one");
     let proxy =
         Proxy::with(&patient(backend.address, ClientPatience { head: LONG, keep: LONG, write: SHORT }));
-    let path = b"/text/1000000";
-    let head = [&[0x82, 0x86, 0x41, 1, b'a', 0x04, u8::try_from(path.len()).unwrap()][..], path].concat();
-    // Each stream begins with a window of 0, and no window is ever opened.
-    let _deaf = speak(proxy.address(), &[0, 4, 0, 0, 0, 0], &frame(1, 5, 1, &head));
+    let _deaf = speak(proxy.address(), &NO_WINDOW, &request(1, "/text/1000000"));
     wait_for("the request", || backend.count() == 1);
     wait_for("the proxy to give up", || proxy.left_on("web.r1.1") == 0);
 }
@@ -147,5 +153,24 @@ async fn the_end_of_a_drain_cuts_one_answer_and_not_the_connection() {
     });
     cut.await.expect("the old answer goes on");
     assert_eq!(text(answer.await.unwrap().expect("the connection was cut").into_body()).await, "new");
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_one_answer_gets_the_others_before_it_has_to_go() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let mut first = table(1, "r1", &[("web.r1.1", old.address)]);
+    first.drain = SHORT;
+    let proxy = Proxy::with(&first);
+    let mut client = speak(proxy.address(), &NO_WINDOW, &request(1, "/text/1000000"));
+    wait_for("the first request", || proxy.left_on("web.r1.1") == 1);
+    let mut second = table(2, "r2", &[("web.r2.1", new.address)]);
+    second.drain = SHORT;
+    proxy.apply(&second);
+    let window = frame(8, 0, 3, &[0, 0, 1, 0]);
+    client.write_all(&[request(3, "/slow/2000"), window].concat()).unwrap();
+    let mut all = Vec::new();
+    client.read_to_end(&mut all).expect("the connection stays open");
+    assert!(all.windows(7).any(|part| part == b"\0\0\0\x03new"), "the second answer is missing");
     wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
 }
