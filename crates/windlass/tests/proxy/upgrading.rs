@@ -79,7 +79,8 @@ fn when_the_endpoint_leaves_they_are_closed_politely_one_after_another() {
     // They work on until it is their turn.
     sockets[0].send(Message::text("still here")).unwrap();
     assert_eq!(sockets[0].read().unwrap().into_text().unwrap().as_str(), "still here");
-    let ends: Vec<_> = sockets
+    // All begin to wait before the first is waited for.
+    let waiting: Vec<_> = sockets
         .into_iter()
         .map(|mut socket| {
             std::thread::spawn(move || {
@@ -90,8 +91,8 @@ fn when_the_endpoint_leaves_they_are_closed_politely_one_after_another() {
                 begin.elapsed()
             })
         })
-        .map(|thread| thread.join().unwrap())
         .collect();
+    let ends: Vec<_> = waiting.into_iter().map(|thread| thread.join().unwrap()).collect();
     let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
     assert!(*last - *first > Duration::from_millis(200), "all at once: {ends:?}");
     wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
