@@ -38,13 +38,13 @@ use super::{answer, headers};
 const MAX_TRIES: u32 = 8;
 
 /// An answer's head, with the connection that it came by.
-struct Answer {
+struct Reply {
     response: Response<Incoming>,
     link: Box<Link>,
     claim: Claim,
 }
 
-impl Answer {
+impl Reply {
     /// Counts that it saved a client from a worse one.
     fn count(&self, rescued: &AtomicU64) {
         if !self.response.status().is_server_error() {
@@ -104,18 +104,18 @@ pub(super) async fn to_pool(
         *body = Some(rest);
     }
     match asked {
-        Ok(answer) => {
-            let release = Arc::clone(&answer.claim.release);
+        Ok(reply) => {
+            let release = Arc::clone(&reply.claim.release);
             release.served.fetch_add(1, Ordering::Relaxed);
             release.latency.record(ticket.answered());
-            if answer.response.status().is_server_error() {
+            if reply.response.status().is_server_error() {
                 release.server_errors.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
                     rescue.count(&release.server_errors_rescued);
                     return outgoing.deliver(rescue, ticket).await;
                 }
             }
-            outgoing.deliver(answer, ticket).await
+            outgoing.deliver(reply, ticket).await
         }
         Err(refusal) => {
             if refusal.failed {
@@ -137,20 +137,88 @@ pub(super) async fn to_socket(
     parts: Parts,
     body: &mut Option<Incoming>,
 ) -> Response<Body> {
-    let now = Instant::now();
-    let Some(mut outgoing) = Outgoing::new(visit, 0, parts, body, now) else { return too_large() };
-    let Some(request) = outgoing.request.take() else { return outgoing.gave_up() };
+    let Some((request, progress, _)) = prepare(visit, parts, body) else { return too_large() };
     let unavailable =
         || answer::unavailable("the host side does not answer: its health page is not available", 5);
     let Some(descriptor) = visit.worker.descriptor() else { return unavailable() };
     let Ok(mut link) = Link::connect_unix(socket, descriptor).await else { return unavailable() };
-    match link.exchange(request, &outgoing.patience(None, now)).await {
+    let patience = patience(visit, None, Instant::now(), progress.as_ref());
+    match link.exchange(request, &patience).await {
         Ok(response) => {
-            let (head, incoming) = response.into_parts();
-            outgoing.body(head, incoming, link, None).await
+            let (mut head, incoming) = response.into_parts();
+            headers::remove_hop_by_hop(&mut head.headers);
+            pass_body(visit, head, incoming, link, None).await
         }
         Err(_) => unavailable(),
     }
+}
+
+/// A request as an endpoint gets it, how its body gets on, and the protocol that it wants to change to.
+/// `None` when the body is larger than it may be.
+fn prepare(
+    visit: &Visit<'_>,
+    mut parts: Parts,
+    body: &mut Option<Incoming>,
+) -> Option<(Request<RequestBody>, Option<Progress>, Option<HeaderValue>)> {
+    let limit = visit.route.body_limit;
+    if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
+        return None;
+    }
+    // Nothing but WebSockets: within another protocol, such as HTTP/2, requests would go by unseen.
+    let upgrade = headers::remove_hop_by_hop(&mut parts.headers)
+        .filter(|protocol| parts.version == Version::HTTP_11 && is_websocket(protocol));
+    headers::set_forwarded(&mut parts.headers, visit.conn);
+    if let Some(protocol) = &upgrade {
+        parts.headers.insert(UPGRADE, protocol.clone());
+        parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    let (body, progress) = RequestBody::new(body.take(), limit);
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = parts.uri;
+    *request.headers_mut() = parts.headers;
+    Some((request, progress, upgrade))
+}
+
+fn patience<'a>(
+    visit: &'a Visit<'_>,
+    claim: Option<&'a Claim>,
+    since: Instant,
+    progress: Option<&'a Progress>,
+) -> Patience<'a> {
+    Patience { timer: visit.timer, claim, since, limit: visit.route.timeout, progress }
+}
+
+/// Makes the head and the body of an answer the client's.
+async fn pass_body(
+    visit: &Visit<'_>,
+    mut head: http::response::Parts,
+    incoming: Incoming,
+    link: Box<Link>,
+    claim: Option<Claim>,
+) -> Response<Body> {
+    // The version is the connection's matter, not the message's.
+    head.version = Version::HTTP_11;
+    let endless = is_event_stream(&head.headers);
+    if let (true, Some(claim)) = (endless, &claim) {
+        claim.becomes_stream();
+    }
+    let mut body = UpstreamBody {
+        incoming,
+        link: Some(link),
+        claim,
+        worker: Rc::clone(visit.worker),
+        timer: Rc::clone(visit.timer),
+        idle_timeout: visit.route.idle_timeout,
+        deadline: None,
+        endless,
+    };
+    poll_fn(|cx| {
+        body.settle(cx);
+        Poll::Ready(())
+    })
+    .await;
+    Response::from_parts(head, Body::new(Content::Plain(Source::Upstream(body))))
 }
 
 impl<'request> Outgoing<'request> {
@@ -158,27 +226,11 @@ impl<'request> Outgoing<'request> {
     fn new(
         visit: &'request Visit<'request>,
         pool: usize,
-        mut parts: Parts,
+        parts: Parts,
         body: &mut Option<Incoming>,
         started: Instant,
     ) -> Option<Self> {
-        let limit = visit.route.body_limit;
-        if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
-            return None;
-        }
-        // Nothing but WebSockets: within another protocol, such as HTTP/2, requests would go by unseen.
-        let upgrade = headers::remove_hop_by_hop(&mut parts.headers)
-            .filter(|protocol| parts.version == Version::HTTP_11 && is_websocket(protocol));
-        headers::set_forwarded(&mut parts.headers, visit.conn);
-        if let Some(protocol) = &upgrade {
-            parts.headers.insert(UPGRADE, protocol.clone());
-            parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        }
-        let (body, progress) = RequestBody::new(body.take(), limit);
-        let mut request = Request::new(body);
-        *request.method_mut() = parts.method;
-        *request.uri_mut() = parts.uri;
-        *request.headers_mut() = parts.headers;
+        let (request, progress, upgrade) = prepare(visit, parts, body)?;
         let copy = (request.method().is_idempotent() && progress.is_none() && upgrade.is_none())
             .then(|| head_of(&request));
         Some(Self {
@@ -194,18 +246,12 @@ impl<'request> Outgoing<'request> {
         })
     }
 
-    fn patience<'a>(&'a self, claim: Option<&'a Claim>, since: Instant) -> Patience<'a> {
-        Patience {
-            timer: self.visit.timer,
-            claim,
-            since,
-            limit: self.visit.route.timeout,
-            progress: self.progress.as_ref(),
-        }
+    fn patience<'a>(&'a self, claim: &'a Claim, since: Instant) -> Patience<'a> {
+        patience(self.visit, Some(claim), since, self.progress.as_ref())
     }
 
     /// Asks endpoints of the pool until one answers. `Err` is the answer when none does.
-    async fn ask(&mut self) -> Result<Answer, Refusal> {
+    async fn ask(&mut self) -> Result<Reply, Refusal> {
         let mut hold = None;
         let mut avoid = None;
         let mut repeated = false;
@@ -225,10 +271,10 @@ impl<'request> Outgoing<'request> {
                 }
                 Err(NoLink::Exhausted) => return Err(Refusal::meant(answer::exhausted())),
             };
-            let result = link.exchange(request, &self.patience(Some(&claim), now)).await;
+            let result = link.exchange(request, &self.patience(&claim, now)).await;
             self.distrusts_kept |= kept && result.is_err();
             match result {
-                Ok(response) => return Ok(Answer { response, link, claim }),
+                Ok(response) => return Ok(Reply { response, link, claim }),
                 Err(Failure::Unsent(request)) => self.request = Some(*request),
                 Err(Failure::Broken) if self.copy.is_some() && (kept || !repeated) => {
                     // A kept connection that broke says nothing about the endpoint; a new one does.
@@ -243,15 +289,15 @@ impl<'request> Outgoing<'request> {
     }
 
     /// Asks one endpoint of the release before, if there is one and the request may be repeated.
-    async fn ask_fallback(&self) -> Option<Answer> {
+    async fn ask_fallback(&self) -> Option<Reply> {
         let request = self.repeat()?;
         let worker = self.visit.worker;
         let place = worker.edge.choose_fallback(self.visit.live, self.pool, worker.turn())?;
         let claim = Claim::new(place, worker, self.visit.conn);
         let now = Instant::now();
         let (mut link, _) = self.connect(&claim, now).await.ok()?;
-        let response = link.exchange(request, &self.patience(Some(&claim), now)).await.ok()?;
-        Some(Answer { response, link, claim })
+        let response = link.exchange(request, &self.patience(&claim, now)).await.ok()?;
+        Some(Reply { response, link, claim })
     }
 
     /// A place at an endpoint, waited for if there is none.
@@ -306,8 +352,8 @@ impl<'request> Outgoing<'request> {
     }
 
     /// Makes an endpoint's answer the client's.
-    async fn deliver(&self, answer: Answer, ticket: &mut Ticket) -> Response<Body> {
-        let Answer { response, link, claim } = answer;
+    async fn deliver(&self, reply: Reply, ticket: &mut Ticket) -> Response<Body> {
+        let Reply { response, link, claim } = reply;
         ticket.answered_by(&claim.backend.instance, &claim.release.name);
         let (mut head, incoming) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -317,41 +363,7 @@ impl<'request> Outgoing<'request> {
         if is_event_stream(&head.headers) {
             ticket.becomes_stream();
         }
-        self.body(head, incoming, link, Some(claim)).await
-    }
-
-    async fn body(
-        &self,
-        mut head: http::response::Parts,
-        incoming: Incoming,
-        link: Box<Link>,
-        claim: Option<Claim>,
-    ) -> Response<Body> {
-        if claim.is_none() {
-            headers::remove_hop_by_hop(&mut head.headers);
-        }
-        // The version is the connection's matter, not the message's.
-        head.version = Version::HTTP_11;
-        let endless = is_event_stream(&head.headers);
-        if let (true, Some(claim)) = (endless, &claim) {
-            claim.becomes_stream();
-        }
-        let mut body = UpstreamBody {
-            incoming,
-            link: Some(link),
-            claim,
-            worker: Rc::clone(self.visit.worker),
-            timer: Rc::clone(self.visit.timer),
-            idle_timeout: self.visit.route.idle_timeout,
-            deadline: None,
-            endless,
-        };
-        poll_fn(|cx| {
-            body.settle(cx);
-            Poll::Ready(())
-        })
-        .await;
-        Response::from_parts(head, Body::new(Content::Plain(Source::Upstream(body))))
+        pass_body(self.visit, head, incoming, link, Some(claim)).await
     }
 
     /// The endpoint changes the protocol: from here on bytes go both ways.

@@ -74,7 +74,7 @@ async fn serve(
             } else {
                 &conn.timer
             };
-            answer(&worker, &conn, &live, timer, parts, &mut body, &mut ticket).await
+            follow_route(&worker, &conn, &live, timer, parts, &mut body, &mut ticket).await
         }
     };
     if version == Version::HTTP_2
@@ -139,7 +139,8 @@ fn vet(parts: &mut Parts, conn: &Conn, content_lengths: u8) -> Result<(), header
     Ok(())
 }
 
-async fn answer(
+/// Finds the route of a request, and has its target answer.
+async fn follow_route(
     worker: &Rc<Worker>,
     conn: &Rc<Conn>,
     live: &Arc<Live>,
