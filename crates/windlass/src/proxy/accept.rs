@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::conn::Conn;
+use super::conn::{Conn, Expired};
 use super::io::{ClientStream, Stream};
 use super::serve::service;
 use super::worker::Worker;
@@ -23,7 +23,9 @@ const TLS_TIMEOUT: Duration = Duration::from_secs(10);
 /// The first bytes of a client that speaks HTTP/2 without having asked.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const MAX_HEAD: usize = 64 * 1024;
-const MAX_STREAMS: u32 = 200;
+const MAX_STREAMS: u32 = 100;
+/// What may wait of each stream's answer for the client to take it, in bytes.
+const MAX_WAITING: usize = 64 * 1024;
 
 /// Accepts connections until the task is aborted.
 pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener, secure: bool) {
@@ -47,7 +49,7 @@ pub(super) async fn accept(worker: Rc<Worker>, listener: TcpListener, secure: bo
 async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, secure: bool) {
     let _ = stream.set_nodelay(true);
     let patience = worker.edge.live().table.listen.patience;
-    let conn = Rc::new(Conn::new(peer, secure, patience));
+    let conn = Rc::new(Conn::new(peer, stream.local_addr().ok(), secure, patience));
     let _listed = Listed::new(&worker, &conn);
     if !secure {
         return speak_http1(&worker, &conn, Stream::Tcp(stream)).await;
@@ -78,9 +80,10 @@ async fn speak_http1(worker: &Rc<Worker>, conn: &Rc<Conn>, stream: Stream) {
         Poll::Pending
     })
     .await;
+    // In any case: it holds a claim, and whoever holds a claim holds the connection.
+    let tunnel = conn.tunnel.borrow_mut().take();
     let Some(result) = ended else { return };
     let parts = http.into_parts();
-    let tunnel = conn.tunnel.borrow_mut().take();
     match (result, tunnel) {
         (Ok(()), Some(tunnel)) => tunnel.run(parts.io.into_inner().into_stream(), parts.read_buf).await,
         (Err(_), _) if parts.read_buf.starts_with(HTTP2_PREFACE) => {
@@ -107,27 +110,33 @@ async fn speak_http2(worker: &Rc<Worker>, conn: &Rc<Conn>, stream: Stream, prefi
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
             .max_header_list_size(64 * 1024)
+            .max_send_buf_size(MAX_WAITING)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20))
             .serve_connection(stream, service)
     );
     let mut told = false;
     poll_fn(|cx| {
-        if http.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(());
-        }
-        conn.remember(cx);
-        if worker.is_closing() && !told {
-            told = true;
-            http.as_mut().graceful_shutdown();
-            if http.as_mut().poll(cx).is_ready() {
+        loop {
+            if http.as_mut().poll(cx).is_ready() || conn.is_given_up() {
                 return Poll::Ready(());
             }
+            let expired = conn.poll_expired(cx);
+            match expired {
+                Poll::Ready(Expired::Deaf) => return Poll::Ready(()),
+                Poll::Ready(Expired::Silent) if told => return Poll::Ready(()),
+                Poll::Ready(Expired::Silent) => conn.was_told_to_go(),
+                Poll::Pending => {}
+            }
+            if worker.closing.get().is_some_and(|closing| Instant::now() >= closing.all) {
+                return Poll::Ready(());
+            }
+            if told || !(expired.is_ready() || worker.is_closing()) {
+                return Poll::Pending;
+            }
+            told = true;
+            http.as_mut().graceful_shutdown();
         }
-        if conn.is_given_up() || worker.closing.get().is_some_and(|closing| Instant::now() >= closing.all) {
-            return Poll::Ready(());
-        }
-        Poll::Pending
     })
     .await;
 }

@@ -29,6 +29,11 @@ pub(super) fn unavailable(why: &str, retry_after_secs: u64) -> Response<Body> {
     response
 }
 
+/// 503: the proxy itself has nothing left to answer with.
+pub(super) fn exhausted() -> Response<Body> {
+    unavailable("the proxy has as many connections and files open as it may", 1)
+}
+
 /// 429: the client makes too many requests.
 pub(super) fn too_many(retry_after_secs: u64) -> Response<Body> {
     let mut response = plain(StatusCode::TOO_MANY_REQUESTS, "too many requests from this address");

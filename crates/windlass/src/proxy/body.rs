@@ -25,6 +25,9 @@ pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
 pub(super) struct Body {
     content: Content,
     ticket: Option<Ticket>,
+    /// Whether a part was handed out, and no other asked for since, over HTTP/2. (Over HTTP/1 the stream
+    /// itself says whether it takes anything.)
+    waits: bool,
 }
 
 /// What is in it.
@@ -49,7 +52,7 @@ pub(super) enum Source {
 
 impl Body {
     pub(super) const fn new(content: Content) -> Self {
-        Self { content, ticket: None }
+        Self { content, ticket: None, waits: false }
     }
 
     pub(super) const fn empty() -> Self {
@@ -61,8 +64,24 @@ impl Body {
         self
     }
 
-    pub(super) fn into_content(self) -> Content {
-        self.content
+    /// What is in it; it must not have begun.
+    pub(super) fn into_content(mut self) -> Content {
+        std::mem::replace(&mut self.content, Content::Empty)
+    }
+
+    /// The client asks for more, or for nothing any more.
+    fn was_taken(&mut self) {
+        if std::mem::take(&mut self.waits)
+            && let Some(ticket) = &self.ticket
+        {
+            ticket.conn.part_is_gone();
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.was_taken();
     }
 }
 
@@ -72,6 +91,7 @@ impl HttpBody for Body {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = self.get_mut();
+        this.was_taken();
         let frame = match &mut this.content {
             Content::Empty => Poll::Ready(None),
             Content::Full(bytes) => {
@@ -86,6 +106,10 @@ impl HttpBody for Body {
             && let Some(data) = frame.data_ref()
         {
             ticket.sent(data.len() as u64);
+            if ticket.conn.multiplexed.get() {
+                ticket.conn.part_waits();
+                this.waits = true;
+            }
         }
         frame
     }
@@ -153,16 +177,17 @@ pub(super) struct UpstreamBody {
 impl UpstreamBody {
     /// Gives the connection back when the answer has no body, or has come whole.
     pub(super) fn settle(&mut self, cx: &mut Context<'_>) {
-        if !self.incoming.is_end_stream() {
-            return;
+        if self.incoming.is_end_stream() {
+            self.finish(cx);
         }
-        if let (Some(link), Some(claim)) = (self.link.take(), &self.claim) {
-            self.worker.links.give(&claim.backend, link, cx);
-        }
-        self.claim = None;
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let close_at = self.claim.as_ref().and_then(|claim| claim.close_at(cx));
+        // However fast it comes: only this answer is cut then, and not all that share the connection.
+        if close_at.is_some_and(|close_at| close_at <= Instant::now()) {
+            return Poll::Ready(self.cut("the drain time is over"));
+        }
         for driven in [false, true] {
             match Pin::new(&mut self.incoming).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
@@ -181,35 +206,36 @@ impl UpstreamBody {
                 link.drive(cx);
             }
         }
-        self.poll_silence(cx)
-    }
-
-    /// The end of a body whose length was not known before.
-    fn finish(&mut self, cx: &mut Context<'_>) {
-        if let (Some(link), Some(claim)) = (self.link.take(), &self.claim) {
-            self.worker.links.give(&claim.backend, link, cx);
-        }
-        self.claim = None;
-    }
-
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let silent = *self.deadline.get_or_insert_with(|| Instant::now() + self.idle_timeout);
-        let close_at = self.claim.as_ref().and_then(|claim| claim.close_at(cx));
         let deadline = close_at.map_or(silent, |close_at| close_at.min(silent));
         if self.timer.poll(cx, deadline).is_pending() {
             return Poll::Pending;
         }
+        let in_time = close_at == Some(deadline);
+        Poll::Ready(self.cut(if in_time { "the drain time is over" } else { "the endpoint fell silent" }))
+    }
+
+    /// The answer has come whole: its connection can carry another.
+    fn finish(&mut self, cx: &mut Context<'_>) {
+        if let Some(claim) = self.claim.take() {
+            if let Some(link) = self.link.take() {
+                self.worker.links.give(&claim.backend, link, cx);
+            }
+            claim.finish();
+        }
+    }
+
+    /// It ends before it is whole; an endless one has no other end.
+    fn cut(&mut self, why: &str) -> Option<Result<Frame<Bytes>, Error>> {
         self.link = None;
+        let claim = self.claim.take();
         if self.endless {
-            self.claim = None;
+            if let Some(claim) = claim {
+                claim.finish();
+            }
             // A clean end: the client's event source comes back by itself.
-            return Poll::Ready(None);
+            return None;
         }
-        if let Some(claim) = &self.claim {
-            claim.was_cut();
-        }
-        let why =
-            if close_at == Some(deadline) { "the drain time is over" } else { "the endpoint fell silent" };
-        Poll::Ready(Some(Err(why.into())))
+        Some(Err(why.into()))
     }
 }

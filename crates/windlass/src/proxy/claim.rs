@@ -1,6 +1,5 @@
 //! A request's place at an endpoint: counted as long as it is held, and told when it has to end.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -41,7 +40,8 @@ pub(super) struct Claim {
     pub(super) release: Arc<Release>,
     worker: Rc<Worker>,
     key: usize,
-    cut: Cell<bool>,
+    /// Whether what holds the place came to its own end.
+    finished: bool,
 }
 
 impl Claim {
@@ -54,7 +54,7 @@ impl Claim {
             waker: None,
             conn: Rc::clone(conn),
         });
-        Self { backend, release, worker: Rc::clone(worker), key, cut: Cell::new(false) }
+        Self { backend, release, worker: Rc::clone(worker), key, finished: false }
     }
 
     /// It turned out to have no end of its own.
@@ -72,16 +72,16 @@ impl Claim {
         note.close_at
     }
 
-    /// It did not end by itself.
-    pub(super) fn was_cut(&self) {
-        self.cut.set(true);
+    /// Gives the place back: what held it came to its end, and was not broken off.
+    pub(super) fn finish(mut self) {
+        self.finished = true;
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
         self.worker.claims.borrow_mut().remove(self.key);
-        if self.backend.has_left() && !self.cut.get() {
+        if self.backend.has_left() && self.finished {
             self.release.drained.fetch_add(1, Ordering::Relaxed);
         }
         self.backend.in_flight.fetch_sub(1, Ordering::AcqRel);

@@ -30,29 +30,39 @@ pub(super) enum Encoding {
 }
 
 impl Encoding {
-    /// The best one that a client accepts.
-    pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
-        let mut best: Option<(f32, Self)> = None;
+    /// Those that a client accepts, the best first.
+    pub(super) fn ranked(headers: &HeaderMap) -> Vec<Self> {
+        let mut ranked: Vec<(f32, Self)> = Vec::new();
         for value in headers.get_all(ACCEPT_ENCODING) {
             let Ok(value) = value.to_str() else { continue };
             for offer in value.split(',') {
-                let (name, quality) = match offer.split_once(';') {
-                    Some((name, parameter)) => (name, quality(parameter)),
-                    None => (offer, 1.0),
-                };
-                let encoding = match name.trim() {
-                    name if name.eq_ignore_ascii_case("br") => Self::Brotli,
-                    name if name.eq_ignore_ascii_case("gzip") => Self::Gzip,
-                    _ => continue,
-                };
-                let better = best
-                    .is_none_or(|(most, chosen)| quality > most || (quality >= most && chosen == Self::Gzip));
-                if quality > 0.0 && better {
-                    best = Some((quality, encoding));
+                let mut parts = offer.split(';').map(str::trim);
+                let name = parts.next().unwrap_or_default();
+                let Some(encoding) = Self::named(name) else { continue };
+                let quality = parts.find_map(quality).unwrap_or(1.0);
+                if quality > 0.0 {
+                    ranked.push((quality, encoding));
                 }
             }
         }
-        best.map(|(_, encoding)| encoding)
+        ranked.sort_by(|(one, first), (other, second)| {
+            other.total_cmp(one).then(first.is_larger().cmp(&second.is_larger()))
+        });
+        ranked.into_iter().map(|(_, encoding)| encoding).collect()
+    }
+
+    /// The best one that a client accepts.
+    pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
+        Self::ranked(headers).first().copied()
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Brotli, Self::Gzip].into_iter().find(|known| name.eq_ignore_ascii_case(known.token()))
+    }
+
+    /// Whether it makes more bytes of the same than the other.
+    const fn is_larger(self) -> bool {
+        matches!(self, Self::Gzip)
     }
 
     pub(super) const fn token(self) -> &'static str {
@@ -63,8 +73,9 @@ impl Encoding {
     }
 }
 
-fn quality(parameter: &str) -> f32 {
-    parameter.trim().strip_prefix("q=").and_then(|quality| quality.trim().parse().ok()).unwrap_or(1.0)
+fn quality(parameter: &str) -> Option<f32> {
+    let (name, value) = parameter.split_once('=')?;
+    name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse().ok())?
 }
 
 /// Compresses an answer, where that is allowed and worth while.
@@ -94,7 +105,13 @@ pub(super) fn compress(
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(ACCEPT_RANGES);
     weaken_etag(&mut head.headers);
-    let compressed = Compressed { source, encoder: Encoder::new(encoding), unflushed: false, ended: false };
+    let compressed = Compressed {
+        source,
+        encoder: Encoder::new(encoding),
+        unflushed: false,
+        ended: false,
+        trailers: None,
+    };
     Response::from_parts(head, Body::new(Content::Compressed(Box::new(compressed))))
 }
 
@@ -107,7 +124,10 @@ fn is_worthwhile(response: &Response<Body>) -> bool {
         && !small
         && !headers.contains_key(CONTENT_ENCODING)
         && !headers.contains_key(CONTENT_RANGE)
-        && !text(CACHE_CONTROL).contains("no-transform")
+        && !headers
+            .get_all(CACHE_CONTROL)
+            .iter()
+            .any(|line| line.to_str().is_ok_and(|line| line.to_ascii_lowercase().contains("no-transform")))
         && is_compressible(text(CONTENT_TYPE))
 }
 
@@ -154,6 +174,8 @@ pub(super) struct Compressed {
     /// Whether the encoder holds bytes that the client has not seen.
     unflushed: bool,
     ended: bool,
+    /// What comes behind the body, and so behind what the encoder still holds.
+    trailers: Option<Frame<Bytes>>,
 }
 
 enum Encoder {
@@ -212,7 +234,11 @@ impl Compressed {
                         this.unflushed = true;
                         this.encoder.write(&data)
                     }
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                    Err(trailers) => {
+                        this.trailers = Some(trailers);
+                        this.ended = true;
+                        this.encoder.finish()
+                    }
                 },
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
                 Poll::Ready(None) => {
@@ -232,7 +258,7 @@ impl Compressed {
                 Err(error) => return Poll::Ready(Some(Err(error.into()))),
             }
         }
-        Poll::Ready(None)
+        Poll::Ready(this.trailers.take().map(Ok))
     }
 }
 
@@ -249,6 +275,9 @@ mod tests {
             ("GZIP", Some(Encoding::Gzip)),
             ("br;q=0.2, gzip;q=0.8", Some(Encoding::Gzip)),
             ("br;q=0, gzip;q=0", None),
+            ("br; q=0, gzip", Some(Encoding::Gzip)),
+            ("gzip;q=1.0;x=y, BR ; Q=0.9", Some(Encoding::Gzip)),
+            ("BR", Some(Encoding::Brotli)),
             ("identity", None),
             ("", None),
         ] {

@@ -3,7 +3,10 @@
 use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::header::{HeaderMap, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, RANGE};
+use http::header::{
+    HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE,
+    IF_UNMODIFIED_SINCE, RANGE,
+};
 
 use super::compress::Encoding;
 
@@ -14,14 +17,33 @@ pub(super) fn etag(length: u64, modified: SystemTime, encoding: Option<Encoding>
     format!("\"{nanos:x}-{:x}{encoding}\"", length)
 }
 
+/// Whether the client says under which conditions it wants the file at all.
+pub(super) fn are_in(headers: &HeaderMap) -> bool {
+    [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE]
+        .iter()
+        .any(|name| headers.contains_key(name))
+}
+
+/// Whether the client wants the file only as it was, and it is another by now.
+pub(super) fn is_another(headers: &HeaderMap, tag: &str, modified: SystemTime) -> bool {
+    if headers.contains_key(IF_MATCH) {
+        return !tags(headers, IF_MATCH).any(|known| known == "*" || known == tag);
+    }
+    date(headers.get(IF_UNMODIFIED_SINCE)).is_some_and(|since| seconds(modified) > seconds(since))
+}
+
 /// Whether the client has the file already.
 pub(super) fn is_unchanged(headers: &HeaderMap, tag: &str, modified: SystemTime) -> bool {
     if headers.contains_key(IF_NONE_MATCH) {
-        return headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').map(str::trim).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
-        });
+        return tags(headers, IF_NONE_MATCH)
+            .any(|known| known == "*" || known.trim_start_matches("W/") == tag);
     }
     date(headers.get(IF_MODIFIED_SINCE)).is_some_and(|since| seconds(modified) <= seconds(since))
+}
+
+fn tags(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|value| value.split(',').map(str::trim))
 }
 
 fn date(value: Option<&HeaderValue>) -> Option<SystemTime> {

@@ -4,24 +4,39 @@ use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use http::HeaderValue;
 use tokio::time::Instant;
 use windlass_core::spec::ClientPatience;
 
+use super::framing::Framing;
 use super::timer::Timer;
 use super::tunnel::Tunnel;
 
-/// What a connection is doing.
+/// What a connection does that has no request open; an open one has deadlines of its own.
 #[derive(Clone, Copy)]
 enum Phase {
     /// Between requests, until then.
     Quiet(Instant),
     /// In the middle of a head; the deadline once it is known.
     Head(Option<Instant>),
-    /// A request is being answered; its own deadlines count.
-    Busy,
 }
+
+/// Why a client has waited for long enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expired {
+    /// It asks for nothing.
+    Silent,
+    /// It takes nothing of what it asked for.
+    Deaf,
+}
+
+/// How long a client has that was told to go and has asked for nothing.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// What is more than pings and their answers, in bytes.
+const MUCH: usize = 1024;
 
 /// A client's connection, shared by its stream, its requests and its task; all in one thread.
 pub(super) struct Conn {
@@ -29,6 +44,8 @@ pub(super) struct Conn {
     pub(super) peer: IpAddr,
     /// The client's address as text, for headers; counted, so that it is made only once.
     pub(super) peer_text: HeaderValue,
+    /// The address that the client came to, if it is known.
+    pub(super) local: Option<SocketAddr>,
     /// Whether the client came by TLS.
     pub(super) secure: bool,
     /// Whether it speaks HTTP/2, whose requests run in tasks of their own.
@@ -39,29 +56,45 @@ pub(super) struct Conn {
     pub(super) tunnel: RefCell<Option<Box<Tunnel>>>,
     patience: ClientPatience,
     phase: Cell<Phase>,
-    content_lengths: Cell<u8>,
-    line: RefCell<LineStart>,
+    /// Requests that are not over.
+    open: Cell<u32>,
+    has_asked: Cell<bool>,
+    framing: RefCell<Framing>,
     blocked_since: Cell<Option<Instant>>,
+    /// Answers of which a part waits for the client to take it.
+    untaken: Cell<u32>,
+    /// When the client last took a part of any, or there was none to take.
+    taken_at: Cell<Instant>,
     waker: RefCell<Option<Waker>>,
     given_up: Cell<bool>,
 }
 
 impl Conn {
-    pub(super) fn new(peer: SocketAddr, secure: bool, patience: ClientPatience) -> Self {
+    pub(super) fn new(
+        peer: SocketAddr,
+        local: Option<SocketAddr>,
+        secure: bool,
+        patience: ClientPatience,
+    ) -> Self {
         let ip = peer.ip().to_canonical();
         let text = ip.to_string();
+        let now = Instant::now();
         Self {
             peer: ip,
             peer_text: HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown")),
+            local,
             secure,
             multiplexed: Cell::new(false),
             timer: Rc::default(),
             tunnel: RefCell::new(None),
             patience,
-            phase: Cell::new(Phase::Quiet(Instant::now() + patience.head.as_duration())),
-            content_lengths: Cell::new(0),
-            line: RefCell::default(),
+            phase: Cell::new(Phase::Quiet(now + patience.head.as_duration())),
+            open: Cell::new(0),
+            has_asked: Cell::new(false),
+            framing: RefCell::default(),
             blocked_since: Cell::new(None),
+            untaken: Cell::new(0),
+            taken_at: Cell::new(now),
             waker: RefCell::new(None),
             given_up: Cell::new(false),
         }
@@ -72,56 +105,103 @@ impl Conn {
         if self.multiplexed.get() {
             return;
         }
-        match self.phase.get() {
-            Phase::Busy => return,
-            Phase::Quiet(_) => self.phase.set(Phase::Head(None)),
-            Phase::Head(_) => {}
+        if self.is_quiet() {
+            self.phase.set(Phase::Head(None));
         }
-        let seen = self.line.borrow_mut().count_content_lengths(bytes);
-        self.content_lengths.set(self.content_lengths.get().saturating_add(seen));
+        self.framing.borrow_mut().pass(bytes);
     }
 
-    /// The stream took bytes, or would not.
-    pub(super) fn write_blocked(&self, blocked: bool) {
-        if !blocked {
-            self.blocked_since.set(None);
-        } else if self.blocked_since.get().is_none() {
+    /// The stream would take no bytes.
+    pub(super) fn write_is_blocked(&self) {
+        if self.blocked_since.get().is_none() {
             self.blocked_since.set(Some(Instant::now()));
         }
     }
 
-    /// A request's head is complete. Tells how many `Content-Length` lines it had.
-    pub(super) fn request_begins(&self) -> u8 {
-        self.phase.set(Phase::Busy);
-        self.line.borrow_mut().reset();
-        self.content_lengths.take()
+    /// The stream took so many bytes.
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.blocked_since.set(None);
+        if self.multiplexed.get() && bytes >= MUCH {
+            // Parts of answers, also of those that are over but for what waited here.
+            let now = Instant::now();
+            self.taken_at.set(now);
+            if self.open.get() == 0 {
+                self.phase.set(Phase::Quiet(now + self.patience.keep.as_duration()));
+            }
+        }
+    }
+
+    /// A part of an answer waits for the client to take it.
+    pub(super) fn part_waits(&self) {
+        let waiting = self.untaken.get();
+        self.untaken.set(waiting + 1);
+        if waiting == 0 {
+            self.taken_at.set(Instant::now());
+            self.wake();
+        }
+    }
+
+    /// The client took a part of an answer, or will not get it any more.
+    pub(super) fn part_is_gone(&self) {
+        self.untaken.set(self.untaken.get().saturating_sub(1));
+        self.taken_at.set(Instant::now());
+    }
+
+    /// A request's head is complete, and its body has this length, if that is known before. Tells how many
+    /// `Content-Length` lines the head had, where that matters.
+    pub(super) fn request_begins(&self, length: Option<u64>) -> u8 {
+        self.open.set(self.open.get() + 1);
+        self.has_asked.set(true);
+        if self.multiplexed.get() { 0 } else { self.framing.borrow_mut().request_begins(length) }
     }
 
     /// A request is answered, at `now`.
     pub(super) fn request_ends(&self, now: Instant) {
-        self.phase.set(Phase::Quiet(now + self.patience.keep.as_duration()));
+        self.open.set(self.open.get().saturating_sub(1));
+        let has_next = !self.multiplexed.get() && self.framing.borrow().is_within_head();
+        self.phase.set(if has_next {
+            Phase::Head(None)
+        } else {
+            Phase::Quiet(now + self.patience.keep.as_duration())
+        });
+        if self.multiplexed.get() && self.open.get() == 0 {
+            // The request ends in a task of its own.
+            self.wake();
+        }
     }
 
     /// Whether no request is under way.
     pub(super) fn is_quiet(&self) -> bool {
-        matches!(self.phase.get(), Phase::Quiet(_))
+        self.open.get() == 0 && matches!(self.phase.get(), Phase::Quiet(_))
     }
 
     /// Ready when the client has been silent, or deaf, for longer than it may.
-    pub(super) fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_expired(&self, cx: &mut Context<'_>) -> Poll<Expired> {
         self.remember(cx);
-        if let Some(since) = self.blocked_since.get() {
-            return self.timer.poll(cx, since + self.patience.write.as_duration());
+        let untaken = (self.untaken.get() > 0).then(|| self.taken_at.get());
+        if let Some(since) = self.blocked_since.get().into_iter().chain(untaken).min() {
+            let deadline = since + self.patience.write.as_duration();
+            return self.timer.poll(cx, deadline).map(|()| Expired::Deaf);
         }
-        match self.phase.get() {
-            Phase::Busy => Poll::Pending,
-            Phase::Quiet(deadline) | Phase::Head(Some(deadline)) => self.timer.poll(cx, deadline),
+        if self.open.get() > 0 {
+            return Poll::Pending;
+        }
+        let deadline = match self.phase.get() {
+            Phase::Quiet(deadline) | Phase::Head(Some(deadline)) => deadline,
             Phase::Head(None) => {
                 let deadline = Instant::now() + self.patience.head.as_duration();
                 self.phase.set(Phase::Head(Some(deadline)));
-                self.timer.poll(cx, deadline)
+                deadline
             }
-        }
+        };
+        self.timer.poll(cx, deadline).map(|()| Expired::Silent)
+    }
+
+    /// The client was told to go. What it asked for may still wait for it to be taken, outside of any
+    /// request.
+    pub(super) fn was_told_to_go(&self) {
+        let patience = if self.has_asked.get() { self.patience.write.as_duration() } else { GOODBYE };
+        self.phase.set(Phase::Quiet(Instant::now() + patience));
     }
 
     /// Has the connection's task end it, whatever it is doing.
@@ -146,75 +226,5 @@ impl Conn {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }
-    }
-}
-
-const CONTENT_LENGTH: &[u8] = b"content-length";
-
-/// Counts `Content-Length` lines as the bytes go by. The parser behind forgets that there was one
-/// when it finds `Transfer-Encoding` too, and joins equal ones; the proxy refuses both.
-#[derive(Default)]
-struct LineStart {
-    /// How much of a header's name the present line has matched; `None` once it cannot match.
-    matched: Option<usize>,
-}
-
-impl LineStart {
-    fn reset(&mut self) {
-        self.matched = None;
-    }
-
-    fn count_content_lengths(&mut self, bytes: &[u8]) -> u8 {
-        let mut count = 0_u8;
-        let mut rest = bytes;
-        loop {
-            if let Some(matched) = self.matched {
-                let expected = &CONTENT_LENGTH[matched..];
-                let length = expected.len().min(rest.len());
-                if rest[..length].eq_ignore_ascii_case(&expected[..length]) {
-                    if length == expected.len() {
-                        count = count.saturating_add(1);
-                        self.matched = None;
-                    } else {
-                        self.matched = Some(matched + length);
-                        return count;
-                    }
-                } else {
-                    self.matched = None;
-                }
-            }
-            match rest.iter().position(|byte| *byte == b'\n') {
-                Some(end) => {
-                    rest = &rest[end + 1..];
-                    self.matched = Some(0);
-                }
-                None => return count,
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEAD: &[u8] =
-        b"GET /content-length HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nX: \r\ncontent-LENGTH:2\r\n\r\n";
-
-    #[test]
-    fn content_length_lines_are_counted_however_the_bytes_are_cut() {
-        for cut in 0..HEAD.len() {
-            let mut line = LineStart::default();
-            let (first, second) = HEAD.split_at(cut);
-            let count = line.count_content_lengths(first) + line.count_content_lengths(second);
-            assert_eq!(count, 2, "cut at {cut}");
-        }
-    }
-
-    #[test]
-    fn byte_by_byte_too() {
-        let mut line = LineStart::default();
-        let count: u8 = HEAD.iter().map(|byte| line.count_content_lengths(&[*byte])).sum();
-        assert_eq!(count, 2);
     }
 }

@@ -3,12 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use windlass_core::edge::{Answer, Ask, Table};
 
 use super::edge::Edge;
 use super::listen::{LINGER, Listeners};
+use super::run::say;
 use super::state::State;
 use super::worker::Order;
 
@@ -20,7 +22,12 @@ pub(super) struct Control {
     pub(super) workers: Vec<UnboundedSender<Order>>,
     /// What was damaged at the start.
     pub(super) problem: RefCell<Option<String>>,
+    /// Which addresses of the table in force cannot be listened on, and why.
+    pub(super) unheard: RefCell<Vec<String>>,
 }
+
+/// How often an address that could not be had is asked for again.
+const PACE: Duration = Duration::from_secs(1);
 
 impl Control {
     pub(super) fn answer(&self, ask: Ask) -> Answer {
@@ -32,6 +39,7 @@ impl Control {
                 self.listeners.borrow_mut().mind_the_keeper();
                 let mut report = self.edge.report(self.listeners.borrow().addresses());
                 report.problems.extend(self.problem.borrow().clone());
+                report.problems.extend(self.unheard.borrow().iter().cloned());
                 Answer::Report(Box::new(report))
             }
             Ask::Drained { instances } => Answer::Drained {
@@ -97,21 +105,40 @@ impl Control {
         }
         self.edge.last_good().forget_others(&table.listen.tls);
         *self.problem.borrow_mut() = None;
+        self.unheard.borrow_mut().clear();
         Ok(Answer::Applied { generation, switch_nanos: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX) })
     }
 
-    /// Puts the table that was found at the start in force.
+    /// Puts the table that was found at the start in force. Where it cannot listen, it tries again and
+    /// again ([`keep_listening`](Self::keep_listening)).
     ///
     /// # Errors
     /// Why it cannot be; then there is none.
     pub(super) fn restore(&self, table: Table) -> Result<(), String> {
-        let listen = table.listen.clone();
         let next = self.edge.compile(table)?;
-        let mut listeners = self.listeners.borrow_mut();
-        let opened = listeners.open(&listen)?;
         self.edge.switch(next);
-        listeners.put_in_force(opened, &listen);
+        self.listen();
+        for why in self.unheard.borrow().iter() {
+            say(why);
+        }
         Ok(())
+    }
+
+    /// Opens what can be had of the addresses in the table in force.
+    fn listen(&self) {
+        let live = self.edge.live();
+        let mut listeners = self.listeners.borrow_mut();
+        let (opened, unheard) = listeners.open_some(&live.table.listen);
+        listeners.put_in_force(opened, &live.table.listen);
+        *self.unheard.borrow_mut() = unheard;
+    }
+
+    /// Asks again for the addresses that could not be had.
+    pub(super) async fn keep_listening(self: Rc<Self>) {
+        while !self.unheard.borrow().is_empty() {
+            tokio::time::sleep(PACE).await;
+            self.listen();
+        }
     }
 }
 

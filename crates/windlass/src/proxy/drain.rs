@@ -37,14 +37,29 @@ pub(super) async fn follow(worker: Rc<Worker>) {
     }
 }
 
-/// A client that takes nothing of what it is sent does not even notice that its request is over.
+/// A client that takes nothing of what it is sent does not even notice that its request is over: its
+/// connection is given up, once no request to an endpoint that stays is on it.
 async fn give_up(worker: Rc<Worker>, after: Duration) {
     sleep(after).await;
-    let now = Instant::now();
-    for (_, note) in worker.claims.borrow().iter() {
-        if note.close_at.is_some_and(|close_at| close_at + GRACE <= now) {
-            note.conn.give_up();
+    loop {
+        let now = Instant::now();
+        let mut waits = false;
+        {
+            let claims = worker.claims.borrow();
+            let is_stuck = |note: &Note| note.close_at.is_some_and(|close_at| close_at + GRACE <= now);
+            for (_, note) in claims.iter().filter(|(_, note)| is_stuck(note)) {
+                let serves = |other: &Note| other.close_at.is_none() && Rc::ptr_eq(&other.conn, &note.conn);
+                if note.conn.multiplexed.get() && claims.iter().any(|(_, other)| serves(other)) {
+                    waits = true;
+                } else {
+                    note.conn.give_up();
+                }
+            }
         }
+        if !waits {
+            return;
+        }
+        sleep(GRACE).await;
     }
 }
 

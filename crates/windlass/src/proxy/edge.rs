@@ -141,6 +141,12 @@ impl Edge {
             .is_some_and(|pool| pool.fallback.iter().any(|backend| backend.is_healthy()))
     }
 
+    /// Whether nothing is meant to answer.
+    pub(super) fn is_stopped(&self, seen: &Arc<Live>, pool: usize) -> bool {
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        Self::current(&live, seen, pool).is_none_or(|pool| pool.stopped)
+    }
+
     fn current<'live>(live: &'live Arc<Live>, seen: &Arc<Live>, pool: usize) -> Option<&'live LivePool> {
         if Arc::ptr_eq(live, seen) {
             return live.pools.get(pool);

@@ -17,8 +17,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED, RANGE, VARY,
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderValue, LAST_MODIFIED, RANGE, VARY,
 };
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
@@ -27,14 +27,17 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::body::{Body, Content, Error, Source};
+use super::budget::Descriptor;
 use super::compress::Encoding;
 use super::conditions::Wanted;
+use super::worker::Worker;
 use super::{answer, conditions, route};
 
 const CHUNK: u64 = 128 * 1024;
 
 /// Serves the file that a request means.
 pub(super) async fn serve(
+    worker: &Worker,
     root: &str,
     fallback: Option<&str>,
     cache_control: Option<&HeaderValue>,
@@ -53,11 +56,13 @@ pub(super) async fn serve(
         root: root.to_owned(),
         relative,
         fallback: fallback.map(str::to_owned),
-        encodings: encodings(&parts.headers),
+        encodings: if wants_range(parts) { Vec::new() } else { Encoding::ranked(&parts.headers) },
+        reads: parts.method == Method::GET && !wants_range(parts) && !conditions::are_in(&parts.headers),
     };
+    let Some(descriptor) = worker.descriptor() else { return answer::exhausted() };
     // Opening may have to wait for the disk, which the other requests of this thread shall not.
     match spawn_blocking(move || search.find()).await {
-        Ok(Ok(Found::File(found))) => respond(found, cache_control, parts),
+        Ok(Ok(Found::File(found))) => respond(found, descriptor, cache_control, parts),
         Ok(Ok(Found::Directory)) => below(parts),
         Ok(Err(error)) if is_absent(&error) => answer::plain(StatusCode::NOT_FOUND, "there is no such file"),
         Ok(Err(_)) | Err(_) => {
@@ -110,22 +115,10 @@ pub(super) fn relative(path: &str) -> Option<String> {
     Some(relative)
 }
 
-/// Encodings of which a sibling file may exist, the best first.
-fn encodings(headers: &HeaderMap) -> Vec<Encoding> {
-    if headers.contains_key(RANGE) {
-        return Vec::new();
-    }
-    let accepts = |encoding: Encoding| {
-        headers.get_all(ACCEPT_ENCODING).iter().any(|value| {
-            let mut one = HeaderMap::new();
-            one.append(ACCEPT_ENCODING, value.clone());
-            value.to_str().is_ok_and(|text| {
-                text.split(',')
-                    .any(|offer| offer.split(';').next().unwrap_or_default().trim() == encoding.token())
-            }) && Encoding::accepted(&one).is_some()
-        })
-    };
-    [Encoding::Brotli, Encoding::Gzip].into_iter().filter(|encoding| accepts(*encoding)).collect()
+/// Whether a part is asked for: of what is compressed it would be a part of other bytes. Ranges are for
+/// GET only (RFC 9110, 14.2).
+fn wants_range(parts: &Parts) -> bool {
+    parts.method == Method::GET && parts.headers.contains_key(RANGE)
 }
 
 /// What is to be found.
@@ -133,7 +126,10 @@ struct Search {
     root: String,
     relative: String,
     fallback: Option<String>,
+    /// Of these a sibling file may exist; the best first.
     encodings: Vec<Encoding>,
+    /// Whether the first bytes will be wanted.
+    reads: bool,
 }
 
 enum Found {
@@ -149,6 +145,8 @@ struct FoundFile {
     /// Of what the file is, whatever it is encoded in.
     media_type: String,
     encoding: Option<Encoding>,
+    /// What of its beginning was read along with opening it.
+    beginning: Vec<u8>,
 }
 
 impl Search {
@@ -173,35 +171,45 @@ impl Search {
                 Encoding::Brotli => "br",
                 Encoding::Gzip => "gz",
             };
-            if let Ok(Found::File(mut found)) = open_one(root, &format!("{path}.{suffix}"), path) {
+            if let Ok(Found::File(mut found)) = self.open_one(root, &format!("{path}.{suffix}"), path) {
                 found.encoding = Some(*encoding);
                 return Ok(Found::File(found));
             }
         }
-        open_one(root, path, path)
+        self.open_one(root, path, path)
+    }
+
+    fn open_one(&self, root: &OwnedFd, path: &str, named: &str) -> io::Result<Found> {
+        // NONBLOCK: opening a named pipe must not wait for a writer.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let path = if path.is_empty() { "." } else { path };
+        let file = File::from(rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)?);
+        let metadata = file.metadata()?;
+        if metadata.is_dir() {
+            return Ok(Found::Directory);
+        }
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let length = metadata.len();
+        Ok(Found::File(FoundFile {
+            length,
+            modified: metadata.modified().unwrap_or(UNIX_EPOCH),
+            media_type: media_type(named),
+            encoding: None,
+            beginning: if self.reads { read(&file, 0, length)? } else { Vec::new() },
+            file,
+        }))
     }
 }
 
-fn open_one(root: &OwnedFd, path: &str, named: &str) -> io::Result<Found> {
-    // NONBLOCK: opening a named pipe must not wait for a writer.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let path = if path.is_empty() { "." } else { path };
-    let file = File::from(rustix::fs::openat2(root, path, flags, Mode::empty(), resolve)?);
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Ok(Found::Directory);
-    }
-    if !metadata.is_file() {
-        return Err(io::ErrorKind::NotFound.into());
-    }
-    Ok(Found::File(FoundFile {
-        length: metadata.len(),
-        modified: metadata.modified().unwrap_or(UNIX_EPOCH),
-        media_type: media_type(named),
-        encoding: None,
-        file,
-    }))
+/// The next bytes of a file that is to be sent up to `end`.
+fn read(file: &File, at: u64, end: u64) -> io::Result<Vec<u8>> {
+    let mut chunk = vec![0; usize::try_from((end - at).min(CHUNK)).unwrap_or(0)];
+    let count = file.read_at(&mut chunk, at)?;
+    chunk.truncate(count);
+    Ok(chunk)
 }
 
 fn media_type(path: &str) -> String {
@@ -213,9 +221,17 @@ fn media_type(path: &str) -> String {
     }
 }
 
-fn respond(found: FoundFile, cache_control: Option<&HeaderValue>, parts: &Parts) -> Response<Body> {
+fn respond(
+    found: FoundFile,
+    descriptor: Descriptor,
+    cache_control: Option<&HeaderValue>,
+    parts: &Parts,
+) -> Response<Body> {
     let tag = conditions::etag(found.length, found.modified, found.encoding);
     let modified = httpdate::fmt_http_date(found.modified);
+    if conditions::is_another(&parts.headers, &tag, found.modified) {
+        return answer::plain(StatusCode::PRECONDITION_FAILED, "the file is not as it was any more");
+    }
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
     let mut set = |name, value: &str| {
@@ -244,10 +260,10 @@ fn respond(found: FoundFile, cache_control: Option<&HeaderValue>, parts: &Parts)
     } else {
         set(ACCEPT_RANGES, "bytes");
     }
-    let wanted = match found.encoding {
-        // A range of what is compressed is a range of other bytes.
-        Some(_) => Wanted::All,
-        None => conditions::wanted(&parts.headers, &tag, &modified, found.length),
+    let wanted = if wants_range(parts) {
+        conditions::wanted(&parts.headers, &tag, &modified, found.length)
+    } else {
+        Wanted::All
     };
     let range = match wanted {
         Wanted::All => 0..found.length,
@@ -266,7 +282,14 @@ fn respond(found: FoundFile, cache_control: Option<&HeaderValue>, parts: &Parts)
     };
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
     if parts.method == Method::GET && !range.is_empty() {
-        let body = FileBody { file: Arc::new(found.file), at: range.start, end: range.end, reading: None };
+        let body = FileBody {
+            file: Arc::new(found.file),
+            at: range.start,
+            end: range.end,
+            beginning: found.beginning,
+            reading: None,
+            _descriptor: descriptor,
+        };
         *response.body_mut() = Body::new(Content::Plain(Source::File(body)));
     }
     response
@@ -277,7 +300,10 @@ pub(super) struct FileBody {
     file: Arc<File>,
     at: u64,
     end: u64,
+    /// What was read already, from `at` on.
+    beginning: Vec<u8>,
     reading: Option<JoinHandle<io::Result<Vec<u8>>>>,
+    _descriptor: Descriptor,
 }
 
 impl FileBody {
@@ -293,15 +319,15 @@ impl FileBody {
         if self.is_end_stream() {
             return Poll::Ready(None);
         }
-        let (at, length) = (self.at, usize::try_from(self.left().min(CHUNK)).unwrap_or(0));
+        if !self.beginning.is_empty() {
+            let beginning = std::mem::take(&mut self.beginning);
+            self.at += beginning.len() as u64;
+            return Poll::Ready(Some(Ok(Frame::data(beginning.into()))));
+        }
+        let (at, end) = (self.at, self.end);
         let reading = self.reading.get_or_insert_with(|| {
             let file = Arc::clone(&self.file);
-            spawn_blocking(move || {
-                let mut chunk = vec![0; length];
-                let count = file.read_at(&mut chunk, at)?;
-                chunk.truncate(count);
-                Ok(chunk)
-            })
+            spawn_blocking(move || read(&file, at, end))
         });
         let result = ready!(Pin::new(reading).poll(cx));
         self.reading = None;
@@ -374,6 +400,7 @@ mod tests {
                 relative: relative.to_owned(),
                 fallback: None,
                 encodings: Vec::new(),
+                reads: true,
             }
             .find()
         };

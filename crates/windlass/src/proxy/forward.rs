@@ -9,6 +9,7 @@
 //! | its endpoint left, and the drain time is over | a request that may be repeated is asked of those that came instead; 503 |
 //! | still no answer, or a 5xx | an idempotent request without a body is asked of the fallback, once |
 //! | the client broke off its body, or it is malformed | 499, 400: no failure of the application |
+//! | the proxy has no descriptor left for it | 503: that is not the endpoint's fault |
 //! | nothing helped | 502, or 504 when it took too long |
 
 use std::future::poll_fn;
@@ -30,25 +31,42 @@ use super::request::{Fault, Progress, RequestBody};
 use super::serve::Visit;
 use super::ticket::Ticket;
 use super::tunnel::Tunnel;
-use super::upstream::{Failure, Link, Patience};
+use super::upstream::{Failure, Link, NoLink, Patience};
 use super::{answer, headers};
 
 /// How often one request is tried, whatever happens.
 const MAX_TRIES: u32 = 8;
 
 /// An answer's head, with the connection that it came by.
-struct Answer {
+struct Reply {
     response: Response<Incoming>,
     link: Box<Link>,
     claim: Claim,
 }
 
-impl Answer {
+impl Reply {
     /// Counts that it saved a client from a worse one.
     fn count(&self, rescued: &AtomicU64) {
         if !self.response.status().is_server_error() {
             rescued.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// Why no endpoint's answer is delivered: what is answered instead.
+struct Refusal {
+    response: Response<Body>,
+    /// Whether the release could not answer. What is refused on purpose is nobody's failure.
+    failed: bool,
+}
+
+impl Refusal {
+    const fn failed(response: Response<Body>) -> Self {
+        Self { response, failed: true }
+    }
+
+    const fn meant(response: Response<Body>) -> Self {
+        Self { response, failed: false }
     }
 }
 
@@ -86,29 +104,28 @@ pub(super) async fn to_pool(
         *body = Some(rest);
     }
     match asked {
-        Ok(answer) => {
-            let release = Arc::clone(&answer.claim.release);
+        Ok(reply) => {
+            let release = Arc::clone(&reply.claim.release);
             release.served.fetch_add(1, Ordering::Relaxed);
             release.latency.record(ticket.answered());
-            if answer.response.status().is_server_error() {
+            if reply.response.status().is_server_error() {
                 release.server_errors.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
                     rescue.count(&release.server_errors_rescued);
                     return outgoing.deliver(rescue, ticket).await;
                 }
             }
-            outgoing.deliver(answer, ticket).await
+            outgoing.deliver(reply, ticket).await
         }
         Err(refusal) => {
-            // What is refused on purpose is nobody's failure.
-            if refusal.status().is_server_error() && !visit.live.pools[pool].stopped {
+            if refusal.failed {
                 release.failed.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
                     rescue.count(&release.failed_rescued);
                     return outgoing.deliver(rescue, ticket).await;
                 }
             }
-            refusal
+            refusal.response
         }
     }
 }
@@ -120,19 +137,88 @@ pub(super) async fn to_socket(
     parts: Parts,
     body: &mut Option<Incoming>,
 ) -> Response<Body> {
-    let now = Instant::now();
-    let Some(mut outgoing) = Outgoing::new(visit, 0, parts, body, now) else { return too_large() };
-    let Some(request) = outgoing.request.take() else { return outgoing.gave_up() };
+    let Some((request, progress, _)) = prepare(visit, parts, body) else { return too_large() };
     let unavailable =
         || answer::unavailable("the host side does not answer: its health page is not available", 5);
-    let Ok(mut link) = Link::connect_unix(socket).await else { return unavailable() };
-    match link.exchange(request, &outgoing.patience(None, now)).await {
+    let Some(descriptor) = visit.worker.descriptor() else { return unavailable() };
+    let Ok(mut link) = Link::connect_unix(socket, descriptor).await else { return unavailable() };
+    let patience = patience(visit, None, Instant::now(), progress.as_ref());
+    match link.exchange(request, &patience).await {
         Ok(response) => {
-            let (head, incoming) = response.into_parts();
-            outgoing.body(head, incoming, link, None).await
+            let (mut head, incoming) = response.into_parts();
+            headers::remove_hop_by_hop(&mut head.headers);
+            pass_body(visit, head, incoming, link, None).await
         }
         Err(_) => unavailable(),
     }
+}
+
+/// A request as an endpoint gets it, how its body gets on, and the protocol that it wants to change to.
+/// `None` when the body is larger than it may be.
+fn prepare(
+    visit: &Visit<'_>,
+    mut parts: Parts,
+    body: &mut Option<Incoming>,
+) -> Option<(Request<RequestBody>, Option<Progress>, Option<HeaderValue>)> {
+    let limit = visit.route.body_limit;
+    if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
+        return None;
+    }
+    // Nothing but WebSockets: within another protocol, such as HTTP/2, requests would go by unseen.
+    let upgrade = headers::remove_hop_by_hop(&mut parts.headers)
+        .filter(|protocol| parts.version == Version::HTTP_11 && is_websocket(protocol));
+    headers::set_forwarded(&mut parts.headers, visit.conn);
+    if let Some(protocol) = &upgrade {
+        parts.headers.insert(UPGRADE, protocol.clone());
+        parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+    let (body, progress) = RequestBody::new(body.take(), limit);
+    let mut request = Request::new(body);
+    *request.method_mut() = parts.method;
+    *request.uri_mut() = parts.uri;
+    *request.headers_mut() = parts.headers;
+    Some((request, progress, upgrade))
+}
+
+fn patience<'a>(
+    visit: &'a Visit<'_>,
+    claim: Option<&'a Claim>,
+    since: Instant,
+    progress: Option<&'a Progress>,
+) -> Patience<'a> {
+    Patience { timer: visit.timer, claim, since, limit: visit.route.timeout, progress }
+}
+
+/// Makes the head and the body of an answer the client's.
+async fn pass_body(
+    visit: &Visit<'_>,
+    mut head: http::response::Parts,
+    incoming: Incoming,
+    link: Box<Link>,
+    claim: Option<Claim>,
+) -> Response<Body> {
+    // The version is the connection's matter, not the message's.
+    head.version = Version::HTTP_11;
+    let endless = is_event_stream(&head.headers);
+    if let (true, Some(claim)) = (endless, &claim) {
+        claim.becomes_stream();
+    }
+    let mut body = UpstreamBody {
+        incoming,
+        link: Some(link),
+        claim,
+        worker: Rc::clone(visit.worker),
+        timer: Rc::clone(visit.timer),
+        idle_timeout: visit.route.idle_timeout,
+        deadline: None,
+        endless,
+    };
+    poll_fn(|cx| {
+        body.settle(cx);
+        Poll::Ready(())
+    })
+    .await;
+    Response::from_parts(head, Body::new(Content::Plain(Source::Upstream(body))))
 }
 
 impl<'request> Outgoing<'request> {
@@ -140,26 +226,11 @@ impl<'request> Outgoing<'request> {
     fn new(
         visit: &'request Visit<'request>,
         pool: usize,
-        mut parts: Parts,
+        parts: Parts,
         body: &mut Option<Incoming>,
         started: Instant,
     ) -> Option<Self> {
-        let limit = visit.route.body_limit;
-        if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
-            return None;
-        }
-        let upgrade =
-            headers::remove_hop_by_hop(&mut parts.headers).filter(|_| parts.version == Version::HTTP_11);
-        headers::set_forwarded(&mut parts.headers, visit.conn);
-        if let Some(protocol) = &upgrade {
-            parts.headers.insert(UPGRADE, protocol.clone());
-            parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        }
-        let (body, progress) = RequestBody::new(body.take(), limit);
-        let mut request = Request::new(body);
-        *request.method_mut() = parts.method;
-        *request.uri_mut() = parts.uri;
-        *request.headers_mut() = parts.headers;
+        let (request, progress, upgrade) = prepare(visit, parts, body)?;
         let copy = (request.method().is_idempotent() && progress.is_none() && upgrade.is_none())
             .then(|| head_of(&request));
         Some(Self {
@@ -175,18 +246,12 @@ impl<'request> Outgoing<'request> {
         })
     }
 
-    fn patience<'a>(&'a self, claim: Option<&'a Claim>, since: Instant) -> Patience<'a> {
-        Patience {
-            timer: self.visit.timer,
-            claim,
-            since,
-            limit: self.visit.route.timeout,
-            progress: self.progress.as_ref(),
-        }
+    fn patience<'a>(&'a self, claim: &'a Claim, since: Instant) -> Patience<'a> {
+        patience(self.visit, Some(claim), since, self.progress.as_ref())
     }
 
     /// Asks endpoints of the pool until one answers. `Err` is the answer when none does.
-    async fn ask(&mut self) -> Result<Answer, Response<Body>> {
+    async fn ask(&mut self) -> Result<Reply, Refusal> {
         let mut hold = None;
         let mut avoid = None;
         let mut repeated = false;
@@ -198,82 +263,75 @@ impl<'request> Outgoing<'request> {
             let Some(request) = self.request.take().or_else(|| self.repeat()) else { break };
             let (mut link, kept) = match self.connect(&claim, now).await {
                 Ok(link) => link,
-                Err(why) => {
+                Err(NoLink::Unreachable(why)) => {
                     self.visit.worker.edge.unreachable(&claim.backend, why);
                     avoid = Some(claim.backend.id);
                     self.request = Some(request);
                     continue;
                 }
+                Err(NoLink::Exhausted) => return Err(Refusal::meant(answer::exhausted())),
             };
-            let result = link.exchange(request, &self.patience(Some(&claim), now)).await;
+            let result = link.exchange(request, &self.patience(&claim, now)).await;
             self.distrusts_kept |= kept && result.is_err();
             match result {
-                Ok(response) => return Ok(Answer { response, link, claim }),
+                Ok(response) => return Ok(Reply { response, link, claim }),
                 Err(Failure::Unsent(request)) => self.request = Some(*request),
                 Err(Failure::Broken) if self.copy.is_some() && (kept || !repeated) => {
                     // A kept connection that broke says nothing about the endpoint; a new one does.
                     avoid = (!kept).then_some(claim.backend.id).or(avoid);
                     repeated |= !kept;
                 }
-                Err(Failure::Cut) if self.copy.is_some() && claim.backend.has_left() => claim.was_cut(),
-                Err(failure) => {
-                    if matches!(failure, Failure::Cut) {
-                        claim.was_cut();
-                    }
-                    return Err(refusal(&failure));
-                }
+                Err(Failure::Cut) if self.copy.is_some() && claim.backend.has_left() => {}
+                Err(failure) => return Err(refusal(&failure)),
             }
         }
-        Err(self.gave_up())
+        Err(Refusal::failed(self.gave_up()))
     }
 
     /// Asks one endpoint of the release before, if there is one and the request may be repeated.
-    async fn ask_fallback(&self) -> Option<Answer> {
+    async fn ask_fallback(&self) -> Option<Reply> {
         let request = self.repeat()?;
         let worker = self.visit.worker;
         let place = worker.edge.choose_fallback(self.visit.live, self.pool, worker.turn())?;
         let claim = Claim::new(place, worker, self.visit.conn);
         let now = Instant::now();
         let (mut link, _) = self.connect(&claim, now).await.ok()?;
-        let response = link.exchange(request, &self.patience(Some(&claim), now)).await.ok()?;
-        Some(Answer { response, link, claim })
+        let response = link.exchange(request, &self.patience(&claim, now)).await.ok()?;
+        Some(Reply { response, link, claim })
     }
 
     /// A place at an endpoint, waited for if there is none.
-    async fn claim(
-        &self,
-        hold: &mut Option<Hold<'request>>,
-        avoid: Option<u64>,
-    ) -> Result<Claim, Response<Body>> {
+    async fn claim(&self, hold: &mut Option<Hold<'request>>, avoid: Option<u64>) -> Result<Claim, Refusal> {
         let worker = self.visit.worker;
         let choose = || worker.edge.choose(self.visit.live, self.pool, worker.turn(), avoid);
         if let Some(place) = choose() {
             return Ok(Claim::new(place, worker, self.visit.conn));
         }
+        let unavailable = |why| Refusal::failed(answer::unavailable(why, 2));
         if self.copy.is_some() && worker.edge.has_fallback(self.visit.live, self.pool) {
-            return Err(answer::unavailable("no instance of the new release is ready", 2));
-        }
-        if self.visit.live.pools[self.pool].stopped {
-            return Err(answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the service is stopped"));
+            return Err(unavailable("no instance of the new release is ready"));
         }
         let hold = hold.get_or_insert_with(|| Hold::new(self.visit, self.started));
         loop {
             // Again, now that changes are noticed: one may have come just before.
             if let Some(place) = choose() {
+                hold.is_over();
                 return Ok(Claim::new(place, worker, self.visit.conn));
+            }
+            if worker.edge.is_stopped(self.visit.live, self.pool) {
+                let stopped = answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the service is stopped");
+                return Err(Refusal::meant(stopped));
             }
             match hold.wait().await {
                 Held::Changed => {}
-                Held::TooLong => return Err(answer::unavailable("no instance is ready", 2)),
-                Held::TooMany => {
-                    return Err(answer::unavailable("no instance is ready, and too many requests wait", 2));
-                }
+                Held::TooLong => return Err(unavailable("no instance is ready")),
+                Held::TooMany => return Err(unavailable("no instance is ready, and too many requests wait")),
             }
         }
     }
 
     /// A connection to the endpoint, and whether it had been used before.
-    async fn connect(&self, claim: &Claim, now: Instant) -> Result<(Box<Link>, bool), String> {
+    async fn connect(&self, claim: &Claim, now: Instant) -> Result<(Box<Link>, bool), NoLink> {
         // An upgraded connection never comes back, so it is not taken from those that are kept.
         if self.upgrade.is_none() && !self.distrusts_kept {
             let replayable = self.copy.is_some();
@@ -281,10 +339,8 @@ impl<'request> Outgoing<'request> {
                 return Ok((link, true));
             }
         }
-        match Link::connect(&claim.backend).await {
-            Ok(link) => Ok((link, false)),
-            Err(error) => Err(format!("no connection to {}: {error}", claim.backend.address)),
-        }
+        let descriptor = self.visit.worker.descriptor().ok_or(NoLink::Exhausted)?;
+        Link::connect(&claim.backend, descriptor).await.map(|link| (link, false))
     }
 
     fn repeat(&self) -> Option<Request<RequestBody>> {
@@ -296,10 +352,9 @@ impl<'request> Outgoing<'request> {
     }
 
     /// Makes an endpoint's answer the client's.
-    async fn deliver(&self, answer: Answer, ticket: &mut Ticket) -> Response<Body> {
-        let Answer { response, link, claim } = answer;
-        let release = &self.visit.live.pools[self.pool].release_name;
-        ticket.answered_by(&claim.backend.instance, release);
+    async fn deliver(&self, reply: Reply, ticket: &mut Ticket) -> Response<Body> {
+        let Reply { response, link, claim } = reply;
+        ticket.answered_by(&claim.backend.instance, &claim.release.name);
         let (mut head, incoming) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return self.upgraded(head, link, claim, ticket).await;
@@ -308,41 +363,7 @@ impl<'request> Outgoing<'request> {
         if is_event_stream(&head.headers) {
             ticket.becomes_stream();
         }
-        self.body(head, incoming, link, Some(claim)).await
-    }
-
-    async fn body(
-        &self,
-        mut head: http::response::Parts,
-        incoming: Incoming,
-        link: Box<Link>,
-        claim: Option<Claim>,
-    ) -> Response<Body> {
-        if claim.is_none() {
-            headers::remove_hop_by_hop(&mut head.headers);
-        }
-        // The version is the connection's matter, not the message's.
-        head.version = Version::HTTP_11;
-        let endless = is_event_stream(&head.headers);
-        if let (true, Some(claim)) = (endless, &claim) {
-            claim.becomes_stream();
-        }
-        let mut body = UpstreamBody {
-            incoming,
-            link: Some(link),
-            claim,
-            worker: Rc::clone(self.visit.worker),
-            timer: Rc::clone(self.visit.timer),
-            idle_timeout: self.visit.route.idle_timeout,
-            deadline: None,
-            endless,
-        };
-        poll_fn(|cx| {
-            body.settle(cx);
-            Poll::Ready(())
-        })
-        .await;
-        Response::from_parts(head, Body::new(Content::Plain(Source::Upstream(body))))
+        pass_body(self.visit, head, incoming, link, Some(claim)).await
     }
 
     /// The endpoint changes the protocol: from here on bytes go both ways.
@@ -353,17 +374,16 @@ impl<'request> Outgoing<'request> {
         claim: Claim,
         ticket: &mut Ticket,
     ) -> Response<Body> {
-        let chosen = headers::remove_hop_by_hop(&mut head.headers);
-        let (Some(asked), Some(protocol)) = (&self.upgrade, chosen) else {
+        let chosen = headers::remove_hop_by_hop(&mut head.headers).filter(is_websocket);
+        let (Some(_), Some(protocol)) = (&self.upgrade, chosen) else {
             return answer::plain(StatusCode::BAD_GATEWAY, "the application changed the protocol unasked");
         };
-        let websocket = protocol.as_bytes().eq_ignore_ascii_case(b"websocket") && asked == protocol;
-        let Some((stream, read)) = link.into_stream().await else { return self.gave_up() };
+        let (upstream, read, descriptor) = link.into_stream().await;
         claim.becomes_stream();
         ticket.becomes_stream();
         let idle_timeout = self.visit.route.idle_timeout;
         let timer = Rc::clone(self.visit.timer);
-        let tunnel = Tunnel { upstream: stream, read, claim, timer, idle_timeout, websocket };
+        let tunnel = Tunnel { upstream, read, claim, timer, idle_timeout, descriptor };
         *self.visit.conn.tunnel.borrow_mut() = Some(Box::new(tunnel));
         head.headers.insert(UPGRADE, protocol);
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -380,6 +400,10 @@ fn head_of<B>(request: &Request<B>) -> Request<()> {
     head
 }
 
+fn is_websocket(protocol: &HeaderValue) -> bool {
+    protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
+}
+
 fn is_event_stream(headers: &http::HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
@@ -388,19 +412,23 @@ fn too_large() -> Response<Body> {
     answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than is accepted here")
 }
 
-fn refusal(failure: &Failure) -> Response<Body> {
+fn refusal(failure: &Failure) -> Refusal {
     match failure {
         Failure::Client(Fault::Malformed) => {
-            answer::plain(StatusCode::BAD_REQUEST, "the body is not what HTTP asks for")
+            Refusal::meant(answer::plain(StatusCode::BAD_REQUEST, "the body is not what HTTP asks for"))
         }
-        Failure::Client(Fault::BrokenOff) => answer::broken_off(),
-        Failure::Client(Fault::TooLarge) => too_large(),
-        Failure::TimedOut => {
-            answer::plain(StatusCode::GATEWAY_TIMEOUT, "the application took too long to answer")
+        Failure::Client(Fault::BrokenOff) => Refusal::meant(answer::broken_off()),
+        Failure::Client(Fault::TooLarge) => Refusal::meant(too_large()),
+        Failure::TimedOut => Refusal::failed(answer::plain(
+            StatusCode::GATEWAY_TIMEOUT,
+            "the application took too long to answer",
+        )),
+        Failure::Cut => {
+            Refusal::failed(answer::unavailable("the instance that worked on this request had to go", 1))
         }
-        Failure::Cut => answer::unavailable("the instance that worked on this request had to go", 1),
-        Failure::Unsent(_) | Failure::Broken => {
-            answer::plain(StatusCode::BAD_GATEWAY, "the application broke off before it answered")
-        }
+        Failure::Unsent(_) | Failure::Broken => Refusal::failed(answer::plain(
+            StatusCode::BAD_GATEWAY,
+            "the application broke off before it answered",
+        )),
     }
 }

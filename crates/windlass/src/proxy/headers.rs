@@ -3,7 +3,7 @@
 
 use http::Version;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
     X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS, X_XSS_PROTECTION,
 };
@@ -11,6 +11,7 @@ use http::header::{
 use super::conn::Conn;
 use super::live::LiveRoute;
 
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -57,6 +58,28 @@ pub(super) fn refuse_ambiguous(
     Ok(())
 }
 
+/// Joins the cookies, which HTTP/2 may send one by one (RFC 9113, 8.2.3): over HTTP/1 there is one line.
+pub(super) fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
+    }
+    let all: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    // What is put together from values is one.
+    if let Ok(joined) = HeaderValue::from_bytes(&all.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
+    }
+}
+
+/// Names the address that the client came to as the host, if it named none, which HTTP/1.0 allows. It
+/// is HTTP/1.1 that the application is asked by.
+pub(super) fn set_host(headers: &mut HeaderMap, conn: &Conn) {
+    if let (None, Some(local)) = (headers.get(HOST), conn.local)
+        && let Ok(host) = HeaderValue::try_from(local.to_string())
+    {
+        headers.insert(HOST, host);
+    }
+}
+
 /// Whether a client may put this name of a header into `Connection`, and have it taken off: not those
 /// that the application's view of the request rests on.
 fn is_removable(name: &HeaderName) -> bool {
@@ -91,6 +114,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> 
     // One look over the names is cheaper than eight searches for what is rarely there.
     let present = headers.keys().any(|name| {
         matches!(*name, TE | TRAILER | TRANSFER_ENCODING | UPGRADE | PROXY_AUTHENTICATE | PROXY_AUTHORIZATION)
+            || name == HTTP2_SETTINGS
             || name == KEEP_ALIVE
             || name == PROXY_CONNECTION
     });
@@ -98,6 +122,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> 
         for name in [TE, TRAILER, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
             headers.remove(name);
         }
+        headers.remove(HTTP2_SETTINGS);
         headers.remove(KEEP_ALIVE);
         headers.remove(PROXY_CONNECTION);
     }
@@ -208,8 +233,8 @@ mod tests {
 
     #[test]
     fn what_a_client_claims_of_itself_is_replaced() {
-        let conn =
-            Conn::new("203.0.113.9:1234".parse::<SocketAddr>().unwrap(), true, ClientPatience::default());
+        let peer = "203.0.113.9:1234".parse::<SocketAddr>().unwrap();
+        let conn = Conn::new(peer, None, true, ClientPatience::default());
         let mut headers = map(&[
             ("host", "example.org"),
             ("x-forwarded-for", "1.2.3.4"),

@@ -22,7 +22,7 @@ pub(super) enum Held {
     TooMany,
 }
 
-/// A request that may have to wait; it counts as held from its first wait to its end.
+/// A request that may have to wait; it counts as held from its first wait until it has a place.
 pub(super) struct Hold<'request> {
     visit: &'request Visit<'request>,
     place: Option<Counted<'request>>,
@@ -39,6 +39,11 @@ impl<'request> Hold<'request> {
             changed: visit.worker.edge.changed.subscribe(),
             deadline: started + visit.route.hold_timeout,
         }
+    }
+
+    /// It waits no more: another one may.
+    pub(super) fn is_over(&mut self) {
+        self.place = None;
     }
 
     /// Waits for a change.

@@ -99,8 +99,11 @@ impl ClientStream {
         self.stream
     }
 
-    fn wrote<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        self.conn.write_blocked(result.is_pending());
+    fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        match &result {
+            Poll::Pending => self.conn.write_is_blocked(),
+            Poll::Ready(result) => self.conn.wrote(*result.as_ref().unwrap_or(&0)),
+        }
         result
     }
 }

@@ -18,8 +18,19 @@ pub(super) struct Limiter {
     /// How far ahead of the even pace a client may be, in nanoseconds.
     tolerance: u64,
     origin: Instant,
-    clients: Mutex<HashMap<u128, u64>>,
+    clients: Mutex<Clients>,
 }
+
+/// When each client's bucket is full again, in nanoseconds since the origin.
+#[derive(Default)]
+struct Clients {
+    full_again: HashMap<u128, u64>,
+    /// When those whose bucket is full may be looked for again: that takes a while.
+    pruned_again: u64,
+}
+
+/// How long after a look for clients that can be forgotten there is none, in nanoseconds.
+const PRUNE_PACE: u64 = 1_000_000_000;
 
 /// Whoever came when the table was full.
 const OVERFLOW: u128 = u128::MAX;
@@ -43,13 +54,17 @@ impl Limiter {
         let now = u64::try_from(now.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         let mut key = key(client);
-        if clients.len() >= MAX_CLIENTS && !clients.contains_key(&key) {
-            clients.retain(|_, full_again| *full_again > now);
-            if clients.len() >= MAX_CLIENTS {
+        let Clients { full_again, pruned_again } = &mut *clients;
+        if full_again.len() >= MAX_CLIENTS && !full_again.contains_key(&key) {
+            if now >= *pruned_again {
+                full_again.retain(|_, full_again| *full_again > now);
+                *pruned_again = now + PRUNE_PACE;
+            }
+            if full_again.len() >= MAX_CLIENTS {
                 key = OVERFLOW;
             }
         }
-        let full_again = clients.entry(key).or_insert(now);
+        let full_again = full_again.entry(key).or_insert(now);
         let ahead = (*full_again).saturating_sub(now);
         if ahead > self.tolerance {
             return Err(Duration::from_nanos(ahead - self.tolerance));
@@ -144,7 +159,23 @@ mod tests {
         for number in 0..u32::try_from(MAX_CLIENTS).unwrap() + 1000 {
             let _ = limiter.take(IpAddr::V4(number.into()), limiter.origin);
         }
-        assert!(limiter.clients.lock().unwrap().len() <= MAX_CLIENTS + 1);
+        assert!(limiter.clients.lock().unwrap().full_again.len() <= MAX_CLIENTS + 1);
+    }
+
+    #[test]
+    fn a_full_memory_is_looked_through_once_a_second() {
+        let limiter = Limiter::new(RateLimit { requests: 1, per: Span::from_millis(500), burst: 0 });
+        let take = |number, millis| {
+            let _ = limiter.take(IpAddr::V4(number), limiter.origin + Duration::from_millis(millis));
+            limiter.clients.lock().unwrap().full_again.len()
+        };
+        let client = |number: usize| u32::try_from(number).unwrap().into();
+        for number in 0..MAX_CLIENTS {
+            take(client(number), 0);
+        }
+        assert_eq!(take(client(MAX_CLIENTS), 1), MAX_CLIENTS + 1, "it shares the allowance for the rest");
+        assert_eq!(take(client(MAX_CLIENTS + 1), 600), MAX_CLIENTS + 1);
+        assert!(take(client(MAX_CLIENTS + 2), 1100) < 3);
     }
 
     #[test]

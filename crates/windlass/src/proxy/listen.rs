@@ -106,6 +106,20 @@ impl Listeners {
         open.filter(|listener| listener.local_addr().is_ok_and(|bound| overlaps(bound, address))).collect()
     }
 
+    /// Opens what can be had of what a table asks for; tells why the rest cannot.
+    pub(super) fn open_some(&mut self, listen: &Listen) -> (Opened, Vec<String>) {
+        let (mut opened, mut problems) = (Vec::new(), Vec::new());
+        for (address, secure) in wanted(listen) {
+            let mut one = Listen { http: Vec::new(), https: Vec::new(), ..listen.clone() };
+            if secure { &mut one.https } else { &mut one.http }.push(address.to_owned());
+            match self.open(&one) {
+                Ok(Opened(one)) => opened.extend(one),
+                Err(why) => problems.push(why),
+            }
+        }
+        (Opened(opened), problems)
+    }
+
     /// Has the workers accept on what was opened, and on nothing that the table does not name, but for
     /// what changes into another form of the same.
     pub(super) fn put_in_force(&mut self, opened: Opened, listen: &Listen) {

@@ -67,7 +67,6 @@ pub(super) enum LiveTarget {
 pub(super) struct LivePool {
     pub(super) name: String,
     pub(super) release: Arc<Release>,
-    pub(super) release_name: String,
     pub(super) endpoints: Vec<Arc<Backend>>,
     pub(super) fallback: Vec<Arc<Backend>>,
     pub(super) check: Option<EndpointCheck>,
@@ -121,8 +120,11 @@ impl Live {
             .iter()
             .map(|(name, pool)| LivePool {
                 name: name.clone(),
-                release: Arc::clone(releases.entry(pool.release.clone()).or_default()),
-                release_name: pool.release.clone(),
+                release: Arc::clone(
+                    releases
+                        .entry(pool.release.clone())
+                        .or_insert_with(|| Arc::new(Release::new(&pool.release))),
+                ),
                 endpoints: pool.endpoints.iter().map(&mut backend).collect(),
                 fallback: pool.fallback.iter().map(&mut backend).collect(),
                 check: pool.check.clone(),

@@ -31,6 +31,7 @@ impl Histogram {
 /// What one release answered; see [`Counters`].
 #[derive(Default)]
 pub(super) struct Release {
+    pub(super) name: String,
     pub(super) served: AtomicU64,
     pub(super) server_errors: AtomicU64,
     pub(super) failed: AtomicU64,
@@ -51,6 +52,10 @@ impl Drop for Waiting<'_> {
 }
 
 impl Release {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
     /// A request begins to wait.
     pub(super) fn wait(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -130,7 +135,6 @@ impl Gap {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A request became a stream or a tunnel: nobody waits for its end.
     pub(super) fn longest_micros(&self) -> u64 {
         self.longest.load(Ordering::Relaxed) / 1000
     }
@@ -155,6 +159,7 @@ pub(super) fn prometheus<'route>(
     );
     page.endpoints(report);
     page.releases(report);
+    page.drained(report);
     page.routes(routes);
     page.text
 }
@@ -195,20 +200,31 @@ impl Page {
     }
 
     fn releases(&mut self, report: &Report) {
-        self.head("windlass_release_answers_total", "counter", "Answers by release and outcome.");
+        self.head("windlass_release_answers_total", "counter", "Requests by release and outcome, each once.");
         for (release, counters) in &report.releases {
             let release = escape(release);
             for (outcome, count) in [
-                ("served", counters.served),
+                ("served", counters.served.saturating_sub(counters.server_errors)),
                 ("server_error", counters.server_errors),
                 ("failed", counters.failed),
-                ("drained", counters.drained),
             ] {
                 let _ = writeln!(
                     self.text,
                     "windlass_release_answers_total{{release=\"{release}\",outcome=\"{outcome}\"}} {count}"
                 );
             }
+        }
+    }
+
+    fn drained(&mut self, report: &Report) {
+        self.head(
+            "windlass_release_drained_total",
+            "counter",
+            "Requests finished by copies that were leaving.",
+        );
+        for (release, counters) in &report.releases {
+            let (release, count) = (escape(release), counters.drained);
+            let _ = writeln!(self.text, "windlass_release_drained_total{{release=\"{release}\"}} {count}");
         }
     }
 
@@ -283,6 +299,23 @@ mod tests {
         gap.answer_ends(at(1005));
         gap.answer_ends(at(1009));
         assert_eq!(gap.longest_micros(), 5000);
+    }
+
+    #[test]
+    fn each_request_has_one_outcome() {
+        let counters = Counters { served: 5, server_errors: 2, failed: 1, drained: 3, ..Counters::default() };
+        let report = Report { releases: [("r1".to_owned(), counters)].into(), ..Report::default() };
+        let page = prometheus(&report, std::iter::empty());
+        let answers: Vec<_> = page.lines().filter(|line| line.starts_with("windlass_release_")).collect();
+        assert_eq!(
+            answers,
+            [
+                r#"windlass_release_answers_total{release="r1",outcome="served"} 3"#,
+                r#"windlass_release_answers_total{release="r1",outcome="server_error"} 2"#,
+                r#"windlass_release_answers_total{release="r1",outcome="failed"} 1"#,
+                r#"windlass_release_drained_total{release="r1"} 3"#,
+            ]
+        );
     }
 
     #[test]

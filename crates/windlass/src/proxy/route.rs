@@ -45,13 +45,44 @@ impl Pattern {
         !self.prefix.is_empty() && path == self.prefix
     }
 
-    /// What is left of a path, as it was sent, when the prefix is taken off: begins with `/`.
-    pub(super) fn strip<'path>(&self, path: &'path str) -> &'path str {
-        match below_prefix(path, &self.prefix) {
-            Some("") | None => "/",
-            Some(rest) => rest,
+    /// What is left of a path, as it was sent, when the prefix is taken off, in whatever spelling it
+    /// stands there: begins with `/`. `None` when it does not stand there.
+    pub(super) fn strip(&self, path: &str) -> Option<String> {
+        let mut rest = path.as_bytes();
+        let mut before = 0;
+        for expected in self.prefix.bytes() {
+            let mut next = spelled(rest)?;
+            while next.0 == b'/' && before == b'/' {
+                rest = next.1;
+                next = spelled(rest)?;
+            }
+            if next.0 != expected {
+                return None;
+            }
+            (before, rest) = next;
+        }
+        match spelled(rest) {
+            None => Some("/".to_owned()),
+            // As it was sent, even if there are several.
+            Some((b'/', _)) if rest.starts_with(b"/") => {
+                path.get(path.len() - rest.len()..).map(str::to_owned)
+            }
+            Some((b'/', below)) => path.get(path.len() - below.len()..).map(|below| format!("/{below}")),
+            Some(_) => None,
         }
     }
+}
+
+/// The byte that a path begins with, as [`comparable`] has it, and what follows.
+fn spelled(path: &[u8]) -> Option<(u8, &[u8])> {
+    let (byte, rest) = match path.split_first()? {
+        (b'%', _) => {
+            let (escape, rest) = path.split_at_checked(3)?;
+            (*decode(std::str::from_utf8(escape).ok()?)?.first()?, rest)
+        }
+        (byte, rest) => (*byte, rest),
+    };
+    Some((if byte == b'\\' { b'/' } else { byte }, rest))
 }
 
 fn ends_with_ignore_case(text: &str, end: &str) -> bool {
@@ -176,13 +207,39 @@ mod tests {
     #[test]
     fn a_prefix_is_taken_off_at_a_slash() {
         let api = Pattern::new(None, "/api");
-        assert_eq!(api.strip("/api"), "/");
-        assert_eq!(api.strip("/api/"), "/");
-        assert_eq!(api.strip("/api/users"), "/users");
-        assert_eq!(Pattern::new(None, "/").strip("/users"), "/users");
+        for (path, expected) in [
+            ("/api", "/"),
+            ("/api/", "/"),
+            ("/api/users", "/users"),
+            ("/%61pi/users", "/users"),
+            ("//api/users", "/users"),
+            ("/\\%2fa%70i%2Fus%65rs/x", "/us%65rs/x"),
+            ("/api//x", "//x"),
+        ] {
+            assert_eq!(api.strip(path).as_deref(), Some(expected), "{path}");
+        }
+        for path in ["/apix", "/ap", "/a/pi", "/%61p%6", "/a%ffi"] {
+            assert_eq!(api.strip(path), None, "{path}");
+        }
+        let deep = Pattern::new(None, "/a/b c/");
+        assert_eq!(deep.strip("/a//b%20c").as_deref(), Some("/"));
+        assert_eq!(Pattern::new(None, "/").strip("/users").as_deref(), Some("/users"));
+        assert_eq!(Pattern::new(None, "/").strip("//users").as_deref(), Some("//users"));
     }
 
     proptest! {
+        #[test]
+        fn what_is_found_below_a_prefix_can_be_taken_off(path in "(/|%2[fF]|%5[cC]|\\\\|a|%61|b|%){1,12}") {
+            let path = format!("/{path}");
+            let pattern = Pattern::new(None, "/a");
+            if let Some(comparable) = comparable(&path)
+                && pattern.matches("", &comparable)
+            {
+                let stripped = pattern.strip(&path);
+                prop_assert!(stripped.is_some_and(|rest| rest.starts_with('/')), "{path}");
+            }
+        }
+
         #[test]
         fn no_spelling_of_a_path_hides_a_dot_segment(path in "(/|%2[fF]|%5[cC]|\\\\|\\.|%2[eE]|a){1,12}") {
             let path = format!("/{path}");

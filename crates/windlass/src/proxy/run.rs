@@ -25,8 +25,9 @@ use super::state::State;
 use super::worker::{Order, Worker};
 use super::{admin, health, inherit, tls};
 
-/// Descriptors that are not connections.
-const SPARE_FILES: u64 = 64;
+/// Descriptors that no request gets, at least and at most: listening sockets, the admin socket's and the
+/// health checks' connections, logs.
+const SPARE_FILES: [u64; 2] = [64, 512];
 
 /// Runs the proxy for the directory that `args` name, until it is told to end by SIGTERM or SIGINT.
 #[must_use]
@@ -65,7 +66,7 @@ fn run(args: &[OsString]) -> Result<(), String> {
         None => (None, None),
     };
     let edge = Arc::new(Edge::new(&args.directory));
-    let max_conns = max_connections() / args.workers;
+    let max_conns = (max_connections() / args.workers).max(4);
     let (workers, threads) = start_workers(&edge, args.workers, max_conns, writer.as_ref())?;
     drop(writer);
     let result = control(&args.directory, edge, Listeners::new(inherited, keep, workers.clone()), workers);
@@ -84,13 +85,14 @@ fn keeper() -> Result<Keep, String> {
     }
 }
 
-/// Each request needs two descriptors: the client's and the endpoint's.
+/// The most connections of clients; requests may open as many descriptors again.
 fn max_connections() -> usize {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     let files = getrlimit(Resource::Nofile).current.unwrap_or(1 << 20);
-    usize::try_from(files.saturating_sub(SPARE_FILES) / 2).unwrap_or(usize::MAX).max(16)
+    let spare = (files / 4).clamp(SPARE_FILES[0], SPARE_FILES[1]);
+    usize::try_from(files.saturating_sub(spare) / 2).unwrap_or(usize::MAX).max(16)
 }
 
 fn runtime() -> io::Result<LocalRuntime> {
@@ -146,6 +148,7 @@ fn control(
         state: RefCell::new(state),
         workers,
         problem: RefCell::new(loaded.problem),
+        unheard: RefCell::default(),
     });
     if let Some(table) = loaded.table
         && let Err(why) = control.restore(table)
@@ -163,6 +166,7 @@ fn control(
         let asked = tokio::task::spawn_local(admin::serve(socket, Rc::clone(&control)));
         tokio::task::spawn_local(health::watch(Arc::clone(&edge)));
         tokio::task::spawn_local(tls::watch(edge));
+        tokio::task::spawn_local(Rc::clone(&control).keep_listening());
         control.listeners.borrow().ready();
         tokio::select! {
             _ = terminate.recv() => {}

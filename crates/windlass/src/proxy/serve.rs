@@ -32,7 +32,12 @@ pub(super) fn service(
     conn: &Rc<Conn>,
 ) -> impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: 'static> + use<> {
     let (worker, conn) = (Rc::clone(worker), Rc::clone(conn));
-    service_fn(move |request| serve(Rc::clone(&worker), Rc::clone(&conn), request))
+    service_fn(move |request: Request<Incoming>| {
+        // Before any of what follows the head is looked at.
+        let content_lengths = conn.request_begins(request.body().size_hint().exact());
+        let ticket = Ticket::new(&worker, &conn);
+        serve(Rc::clone(&worker), Rc::clone(&conn), request, content_lengths, ticket)
+    })
 }
 
 /// What is known of a request that has found its route.
@@ -49,14 +54,16 @@ async fn serve(
     worker: Rc<Worker>,
     conn: Rc<Conn>,
     request: Request<Incoming>,
+    content_lengths: u8,
+    mut ticket: Ticket,
 ) -> Result<Response<Body>, Infallible> {
-    let content_lengths = conn.request_begins();
-    let live = worker.edge.live();
-    let mut ticket = Ticket::new(&worker, &conn, &live);
+    let live = Arc::clone(ticket.live());
     let (mut parts, body) = request.into_parts();
     let mut body = Some(body);
     let version = parts.version;
-    let mut response = match vet(&mut parts, content_lengths) {
+    let vetted = vet(&mut parts, &conn, content_lengths);
+    ticket.describe(&parts);
+    let mut response = match vetted {
         Err(why) => refused(why),
         Ok(()) => {
             // The requests of an HTTP/2 connection are tasks of their own, each with its timer.
@@ -67,7 +74,7 @@ async fn serve(
             } else {
                 &conn.timer
             };
-            answer(&worker, &conn, &live, timer, parts, &mut body, &mut ticket).await
+            follow_route(&worker, &conn, &live, timer, parts, &mut body, &mut ticket).await
         }
     };
     if version == Version::HTTP_2
@@ -108,7 +115,7 @@ fn refused(why: &str) -> Response<Body> {
 
 /// Refuses what cannot be understood in one way only, and brings the rest into one form: the target
 /// as path and query, the host in `Host`.
-fn vet(parts: &mut Parts, content_lengths: u8) -> Result<(), headers::Refused> {
+fn vet(parts: &mut Parts, conn: &Conn, content_lengths: u8) -> Result<(), headers::Refused> {
     if parts.method == Method::CONNECT {
         return Err("this is no forward proxy");
     }
@@ -121,13 +128,19 @@ fn vet(parts: &mut Parts, content_lengths: u8) -> Result<(), headers::Refused> {
         parts.uri = Uri::try_from(path).map_err(|_| "the target cannot be understood")?;
     }
     headers::refuse_ambiguous(parts.version, &parts.headers, content_lengths)?;
+    match parts.version {
+        Version::HTTP_2 => headers::join_cookies(&mut parts.headers),
+        Version::HTTP_10 => headers::set_host(&mut parts.headers, conn),
+        _ => {}
+    }
     if !parts.uri.path().starts_with('/') {
         return Err("the target is no path");
     }
     Ok(())
 }
 
-async fn answer(
+/// Finds the route of a request, and has its target answer.
+async fn follow_route(
     worker: &Rc<Worker>,
     conn: &Rc<Conn>,
     live: &Arc<Live>,
@@ -144,7 +157,6 @@ async fn answer(
         Some(Ok(host)) => host,
         Some(Err(_)) => return answer::plain(StatusCode::BAD_REQUEST, "the host cannot be understood"),
     };
-    ticket.describe(&parts, host);
     if live.table.listen.redirect_to_https && !conn.secure {
         return to_https(live, &parts, host);
     }
@@ -166,23 +178,26 @@ async fn answer(
     if route.strip_prefix
         && matches!(route.target, LiveTarget::Files { .. })
         && matches!(method, Method::GET | Method::HEAD)
-        && route.pattern.is(parts.uri.path())
+        && route.pattern.is(&path)
     {
         // Its index would have its links looked for beside the prefix instead of below it.
         return finish(&visit, &method, None, files::below(&parts));
     }
-    if route.strip_prefix {
-        strip_prefix(&mut parts, route);
+    if route.strip_prefix && !strip_prefix(&mut parts, route) {
+        let refusal = answer::plain(StatusCode::BAD_REQUEST, "the path cannot be understood in one way only");
+        return finish(&visit, &method, None, refusal);
     }
     let response = match &route.target {
         LiveTarget::Pool(pool) => forward::to_pool(&visit, *pool, parts, body, ticket).await,
         LiveTarget::Health { socket } => forward::to_socket(&visit, socket, parts, body).await,
         LiveTarget::Files { root, fallback, cache_control } => {
-            files::serve(root, fallback.as_deref(), cache_control.as_ref(), &parts).await
+            files::serve(worker, root, fallback.as_deref(), cache_control.as_ref(), &parts).await
         }
         LiveTarget::Redirect { to, status } => {
             let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-            answer::redirect(*status, &format!("{}{rest}", to.trim_end_matches('/')))
+            // Behind a target that is a path, two slashes would begin the name of another host.
+            let rest = rest.trim_start_matches(['/', '\\']);
+            answer::redirect(*status, &format!("{}/{rest}", to.trim_end_matches('/')))
         }
         LiveTarget::Metrics => metrics(worker),
     };
@@ -213,16 +228,15 @@ fn admit(visit: &Visit<'_>, parts: &Parts) -> Option<Response<Body>> {
     None
 }
 
-fn strip_prefix(parts: &mut Parts, route: &LiveRoute) {
-    let rest = route.pattern.strip(parts.uri.path());
-    let stripped = match parts.uri.query() {
-        Some(query) => format!("{rest}?{query}"),
-        None => rest.to_owned(),
-    };
-    // A part of a valid target is one.
-    if let Ok(uri) = Uri::try_from(stripped) {
-        parts.uri = uri;
+/// Takes the route's prefix off the path; `false` when it is not there as it was when it was looked for.
+fn strip_prefix(parts: &mut Parts, route: &LiveRoute) -> bool {
+    let Some(mut stripped) = route.pattern.strip(parts.uri.path()) else { return false };
+    if let Some(query) = parts.uri.query() {
+        stripped.push('?');
+        stripped.push_str(query);
     }
+    // A part of a valid target is one.
+    Uri::try_from(stripped).map(|uri| parts.uri = uri).is_ok()
 }
 
 fn metrics(worker: &Worker) -> Response<Body> {

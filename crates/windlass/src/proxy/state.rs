@@ -101,6 +101,8 @@ impl State {
             failpoint::around(|| {
                 std::fs::rename(self.directory.join(TABLE), self.directory.join(LAST_GOOD))
             })?;
+            // There is none until the next one is in its place.
+            self.whole = false;
         }
         std::fs::rename(self.directory.join(NEXT), self.directory.join(TABLE))?;
         self.whole = true;
@@ -243,6 +245,19 @@ mod tests {
         // Another one than was prepared is put: it is that one which is found.
         state.put(&table(3)).unwrap();
         state.settle().unwrap();
+        assert_eq!(generation(directory.path()), Some(3));
+    }
+
+    #[test]
+    fn a_table_that_could_not_be_put_does_not_stop_the_next_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut state, _) = State::open(directory.path());
+        state.put(&table(1)).unwrap();
+        state.prepare(&table(2)).unwrap();
+        std::fs::remove_file(directory.path().join(NEXT)).unwrap();
+        state.put(&table(2)).unwrap_err();
+        assert_eq!(generation(directory.path()), Some(1));
+        state.put(&table(3)).unwrap();
         assert_eq!(generation(directory.path()), Some(3));
     }
 

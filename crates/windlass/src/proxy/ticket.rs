@@ -13,7 +13,7 @@ use super::worker::Worker;
 /// A request under way. Dropping it ends the request, however it went.
 pub(super) struct Ticket {
     worker: Rc<Worker>,
-    conn: Rc<Conn>,
+    pub(super) conn: Rc<Conn>,
     live: Arc<Live>,
     /// The route, where one was found.
     pub(super) route: Option<usize>,
@@ -40,13 +40,13 @@ pub(super) struct Line {
 }
 
 impl Ticket {
-    pub(super) fn new(worker: &Rc<Worker>, conn: &Rc<Conn>, live: &Arc<Live>) -> Self {
+    pub(super) fn new(worker: &Rc<Worker>, conn: &Rc<Conn>) -> Self {
         let started = Instant::now();
         worker.edge.gap.request_begins(started.into_std());
         Self {
             worker: Rc::clone(worker),
             conn: Rc::clone(conn),
-            live: Arc::clone(live),
+            live: worker.edge.live(),
             route: None,
             line: None,
             started,
@@ -61,17 +61,25 @@ impl Ticket {
         self.started
     }
 
-    pub(super) fn describe(&mut self, request: &http::request::Parts, host: &str) {
+    /// The table in force when the request began.
+    pub(super) const fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    pub(super) fn describe(&mut self, request: &http::request::Parts) {
         if !self.worker.log.is_on() {
             return;
         }
-        let agent = request.headers.get(http::header::USER_AGENT).map_or(&b""[..], |agent| agent.as_bytes());
+        let text = |name| {
+            let value = request.headers.get(name).map_or(&b""[..], |value| value.as_bytes());
+            String::from_utf8_lossy(value).into_owned()
+        };
         self.line = Some(Box::new(Line {
             method: request.method.clone(),
-            host: host.to_owned(),
+            host: text(http::header::HOST),
             path: request.uri.path().to_owned(),
             version: request.version,
-            agent: String::from_utf8_lossy(agent).into_owned(),
+            agent: text(http::header::USER_AGENT),
             instance: None,
             release: None,
         }));

@@ -10,7 +10,9 @@ use std::time::{Duration, SystemTime};
 
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{ServerName, UnixTime};
-use tokio_rustls::rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
+use tokio_rustls::rustls::server::{
+    ClientHello, ParsedCertificate, ResolvesServerCert, ServerSessionMemoryCache, StoresServerSessions,
+};
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, ServerConfig};
 use windlass_core::spec::Tls;
@@ -26,10 +28,15 @@ const PACE: Duration = Duration::from_secs(5);
 /// How long before a certificate expires it is told of. Whoever renews them does so a month before.
 const NOTICE: Duration = Duration::from_secs(14 * 24 * 3600);
 
+/// How many sessions are remembered.
+const SESSIONS: usize = 1024;
+
 /// What TLS connections are answered with.
 pub(super) struct Certificates {
     config: Option<Arc<ServerConfig>>,
     choice: Arc<Choice>,
+    /// What clients that come again need not negotiate anew; goes on from table to table.
+    sessions: Arc<dyn StoresServerSessions>,
     /// Why none can be used, whatever the files hold.
     broken: Option<String>,
 }
@@ -54,22 +61,25 @@ type Stamp = (u64, u64, Option<SystemTime>, (i64, i64));
 
 impl Certificates {
     pub(super) fn none() -> Self {
-        Self { config: None, choice: Arc::default(), broken: None }
+        let sessions = ServerSessionMemoryCache::new(SESSIONS);
+        Self { config: None, choice: Arc::default(), sessions, broken: None }
     }
 
     /// Reads the files. Of one that cannot be used, what was read `before` or by an earlier process
     /// is shown.
     pub(super) fn load(files: &[Tls], before: &Self, last_good: &LastGood) -> Self {
         let known = before.choice.shown();
+        let sessions = Arc::clone(&before.sessions);
         let shown: Vec<Shown> = files.iter().map(|files| Shown::read(files, &known, last_good)).collect();
         if shown.is_empty() {
-            return Self::none();
+            return Self { sessions, ..Self::none() };
         }
         let choice = Arc::new(Choice(RwLock::new(shown)));
-        match config(&choice) {
-            Ok(config) => Self { config: Some(Arc::new(config)), choice, broken: None },
-            Err(error) => Self { config: None, choice, broken: Some(format!("TLS cannot be used: {error}")) },
-        }
+        let (config, broken) = match config(&choice, &sessions) {
+            Ok(config) => (Some(Arc::new(config)), None),
+            Err(error) => (None, Some(format!("TLS cannot be used: {error}"))),
+        };
+        Self { config, choice, sessions, broken }
     }
 
     /// Reads those again whose files have changed; tells what came of it.
@@ -173,13 +183,17 @@ fn stamp(files: &Tls) -> [Option<Stamp>; 2] {
     })
 }
 
-fn config(choice: &Arc<Choice>) -> Result<ServerConfig, rustls::Error> {
+fn config(
+    choice: &Arc<Choice>,
+    sessions: &Arc<dyn StoresServerSessions>,
+) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_cert_resolver(Arc::clone(choice) as Arc<dyn ResolvesServerCert>);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.send_tls13_tickets = 2;
+    config.session_storage = Arc::clone(sessions);
     Ok(config)
 }
 

@@ -1,4 +1,4 @@
-//! An upgraded connection: bytes both ways, until one side or the drain ends it.
+//! A WebSocket: bytes both ways, until one side or the drain ends it.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,6 +11,7 @@ use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, timeout};
 
+use super::budget::Descriptor;
 use super::claim::Claim;
 use super::io::Stream;
 use super::timer::Timer;
@@ -28,17 +29,17 @@ pub(super) struct Tunnel {
     pub(super) claim: Claim,
     pub(super) timer: Rc<Timer>,
     pub(super) idle_timeout: Duration,
-    /// Whether the two speak WebSocket, in which one can say goodbye.
-    pub(super) websocket: bool,
+    /// That `upstream` is one of those that may be open.
+    pub(super) descriptor: Descriptor,
 }
 
 impl Tunnel {
     /// Carries bytes until both sides have ended, both are silent for too long, or the endpoint has to go.
     pub(super) async fn run(self, client: Stream, read: Bytes) {
-        let Self { upstream, read: from_upstream, claim, timer, idle_timeout, websocket } = self;
+        let Self { upstream, read: from_upstream, claim, timer, idle_timeout, descriptor } = self;
         let (mut client, mut upstream) = (client, upstream);
-        let mut up = Pipe::new(&read, websocket);
-        let mut down = Pipe::new(&from_upstream, websocket);
+        let mut up = Pipe::new(&read);
+        let mut down = Pipe::new(&from_upstream);
         let mut silent_since = Instant::now();
         let both_ended = poll_fn(|cx| {
             loop {
@@ -69,10 +70,14 @@ impl Tunnel {
             }
         })
         .await;
-        if websocket && !both_ended {
+        if !both_ended {
             let _ = timeout(GOODBYE, part(&mut client, &mut upstream, &up, &down)).await;
         }
-        let _ = client.shutdown().await;
+        // Nothing of the endpoint's waits for a client that does not even take the end.
+        drop(upstream);
+        drop(descriptor);
+        claim.finish();
+        let _ = timeout(GOODBYE, client.shutdown()).await;
     }
 }
 
@@ -95,21 +100,21 @@ struct Pipe {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
-    frames: Option<Frames>,
+    frames: Frames,
     source_ended: bool,
     ended: bool,
     failed: bool,
 }
 
 impl Pipe {
-    fn new(first: &[u8], websocket: bool) -> Self {
+    fn new(first: &[u8]) -> Self {
         let mut buffer = vec![0; BUFFER.max(first.len())].into_boxed_slice();
         buffer[..first.len()].copy_from_slice(first);
         Self {
             buffer,
             start: 0,
             end: first.len(),
-            frames: websocket.then(Frames::default),
+            frames: Frames::default(),
             source_ended: false,
             ended: false,
             failed: false,
@@ -118,7 +123,7 @@ impl Pipe {
 
     /// Whether what was carried so far ends in the middle of a WebSocket frame.
     fn is_within_frame(&self) -> bool {
-        self.frames.as_ref().is_some_and(|frames| self.start < self.end || !frames.is_between())
+        self.start < self.end || !self.frames.is_between()
     }
 
     /// Carries what can be carried now. Returns whether anything was.
@@ -141,9 +146,7 @@ impl Pipe {
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            if let Some(frames) = &mut self.frames {
-                frames.pass(&self.buffer[self.start..self.start + written]);
-            }
+            self.frames.pass(&self.buffer[self.start..self.start + written]);
             self.start += written;
             return Poll::Ready(Ok(()));
         }

@@ -18,10 +18,12 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
 use super::backend::Backend;
+use super::budget::Descriptor;
 use super::claim::Claim;
 use super::io::Stream;
 use super::request::{Fault, Progress, RequestBody};
@@ -44,26 +46,45 @@ pub(super) struct Link {
     /// Whether the driver has ended and must not be polled again.
     done: bool,
     used: Instant,
+    descriptor: Descriptor,
+}
+
+/// Why there is no connection.
+pub(super) enum NoLink {
+    /// The proxy can open no more.
+    Exhausted,
+    /// The endpoint cannot be reached.
+    Unreachable(String),
 }
 
 impl Link {
-    pub(super) async fn connect(backend: &Backend) -> io::Result<Box<Self>> {
-        let stream = timeout(CONNECT_TIMEOUT, TcpStream::connect(backend.address))
-            .await
-            .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no connection within 3 s"))??;
-        let _ = stream.set_nodelay(true);
-        Self::over(Stream::Tcp(stream)).await
+    pub(super) async fn connect(backend: &Backend, descriptor: Descriptor) -> Result<Box<Self>, NoLink> {
+        let connected = match timeout(CONNECT_TIMEOUT, TcpStream::connect(backend.address)).await {
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                Self::over(Stream::Tcp(stream), descriptor).await
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no connection within 3 s")),
+        };
+        connected.map_err(|error| {
+            if is_exhausted(&error) {
+                NoLink::Exhausted
+            } else {
+                NoLink::Unreachable(format!("no connection to {}: {error}", backend.address))
+            }
+        })
     }
 
-    pub(super) async fn connect_unix(path: &str) -> io::Result<Box<Self>> {
+    pub(super) async fn connect_unix(path: &str, descriptor: Descriptor) -> io::Result<Box<Self>> {
         let path = SocketPath::new(Path::new(path))?;
-        Self::over(Stream::Unix(UnixStream::connect(path.as_path()).await?)).await
+        Self::over(Stream::Unix(UnixStream::connect(path.as_path()).await?), descriptor).await
     }
 
-    async fn over(stream: Stream) -> io::Result<Box<Self>> {
+    async fn over(stream: Stream, descriptor: Descriptor) -> io::Result<Box<Self>> {
         let (sender, driver) =
             http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        Ok(Box::new(Self { sender, driver, done: false, used: Instant::now() }))
+        Ok(Box::new(Self { sender, driver, done: false, used: Instant::now(), descriptor }))
     }
 
     /// Moves bytes.
@@ -79,14 +100,15 @@ impl Link {
     }
 
     /// The bare stream, after the endpoint has answered 101, and what was read of it already.
-    pub(super) async fn into_stream(mut self: Box<Self>) -> Option<(Stream, Bytes)> {
+    pub(super) async fn into_stream(mut self: Box<Self>) -> (Stream, Bytes, Descriptor) {
         poll_fn(|cx| {
             self.drive(cx);
             if self.done { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
-        let parts = self.driver.into_parts();
-        Some((parts.io.into_inner(), parts.read_buf))
+        let Self { driver, descriptor, .. } = *self;
+        let parts = driver.into_parts();
+        (parts.io.into_inner(), parts.read_buf, descriptor)
     }
 
     /// Sends a request and waits for the head of the answer.
@@ -113,6 +135,12 @@ impl Link {
         .await
         .map_err(|failure| patience.fault().map_or(failure, Failure::Client))
     }
+}
+
+/// Whether it is this machine that has no descriptor, or no port, left.
+fn is_exhausted(error: &io::Error) -> bool {
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL];
+    exhausted.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// How long an exchange may take.
@@ -218,6 +246,27 @@ impl Links {
         if shelf.idle.len() < MAX_IDLE {
             shelf.idle.push(link);
         }
+    }
+
+    /// Closes idle connections that the endpoint closed, or that are too old to be used again.
+    pub(super) async fn sweep(&self) {
+        poll_fn(|cx| {
+            let now = Instant::now();
+            self.0.borrow_mut().retain(|_, shelf| {
+                shelf.idle.retain_mut(|link| {
+                    link.drive(cx);
+                    link.is_idle() && now.saturating_duration_since(link.used) <= MAX_AGE
+                });
+                !shelf.idle.is_empty()
+            });
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Closes all idle connections.
+    pub(super) fn clear(&self) {
+        self.0.borrow_mut().clear();
     }
 
     /// Closes idle connections to endpoints that left the table.

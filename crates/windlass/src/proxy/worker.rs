@@ -15,11 +15,15 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::access_log::Log;
+use super::budget::{Budget, Descriptor};
 use super::claim::Note;
 use super::conn::Conn;
 use super::edge::Edge;
 use super::upstream::Links;
 use super::{accept, drain};
+
+/// How often idle connections to endpoints are looked at.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// What the control thread tells a worker.
 pub(super) enum Order {
@@ -36,11 +40,13 @@ pub(super) struct Worker {
     pub(super) edge: Arc<Edge>,
     /// Idle connections to endpoints.
     pub(super) links: Links,
+    /// What requests may open.
+    budget: Budget,
     /// The places that this worker's requests hold.
     pub(super) claims: RefCell<Slab<Note>>,
     /// The clients' connections.
     pub(super) conns: RefCell<Slab<Rc<Conn>>>,
-    /// The most connections it takes.
+    /// The most clients' connections it takes.
     pub(super) max_conns: usize,
     pub(super) log: Log,
     /// When the last connection has to be gone, once the process is ending.
@@ -62,6 +68,8 @@ impl Worker {
         Self {
             edge,
             links: Links::default(),
+            // As many as there may be clients.
+            budget: Budget::new(max_conns),
             claims: RefCell::default(),
             conns: RefCell::default(),
             max_conns,
@@ -69,6 +77,14 @@ impl Worker {
             closing: Cell::new(None),
             turn: Cell::new(0),
         }
+    }
+
+    /// Leave to open a connection or a file for a request, if what may be open is not.
+    pub(super) fn descriptor(&self) -> Option<Descriptor> {
+        self.budget.take().or_else(|| {
+            self.links.clear();
+            self.budget.take()
+        })
     }
 
     /// A number that is different each time, to break ties.
@@ -82,6 +98,7 @@ impl Worker {
     pub(super) async fn run(self: Rc<Self>, mut orders: mpsc::UnboundedReceiver<Order>) {
         let follower = tokio::task::spawn_local(drain::follow(Rc::clone(&self)));
         let flusher = tokio::task::spawn_local(Rc::clone(&self).flush_log());
+        let sweeper = tokio::task::spawn_local(Rc::clone(&self).sweep_links());
         let mut accepting: IndexMap<String, AbortHandle> = IndexMap::new();
         while let Some(order) = orders.recv().await {
             match order {
@@ -107,7 +124,15 @@ impl Worker {
         }
         follower.abort();
         flusher.abort();
+        sweeper.abort();
         self.log.flush();
+    }
+
+    async fn sweep_links(self: Rc<Self>) {
+        loop {
+            tokio::time::sleep(SWEEP).await;
+            self.links.sweep().await;
+        }
     }
 
     async fn flush_log(self: Rc<Self>) {

@@ -21,7 +21,7 @@ use windlass_core::spec::Tls;
 use crate::support::{Backend, Proxy, send, table};
 
 /// A certificate for this name, which is its own authority.
-fn certificate(directory: &Path, name: &str) -> Tls {
+pub(crate) fn certificate(directory: &Path, name: &str) -> Tls {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let path = |end: &str| directory.join(format!("{name}.{end}")).to_str().unwrap().to_owned();
     let tls = Tls { certificate: path("crt"), key: path("key") };
@@ -30,25 +30,31 @@ fn certificate(directory: &Path, name: &str) -> Tls {
     tls
 }
 
-fn secure(mut table: Table, certificates: &[&Tls]) -> Table {
+pub(crate) fn secure(mut table: Table, certificates: &[&Tls]) -> Table {
     table.listen.https = vec!["127.0.0.2:0".to_owned()];
     table.listen.tls = certificates.iter().map(|tls| (*tls).clone()).collect();
     table
 }
 
 /// The first listener speaks clear text, the second TLS.
-fn addresses(proxy: &Proxy) -> (SocketAddr, SocketAddr) {
+pub(crate) fn addresses(proxy: &Proxy) -> (SocketAddr, SocketAddr) {
     let listening = proxy.report().listening;
     (listening[0].parse().unwrap(), listening[1].parse().unwrap())
 }
 
 /// A client that asks for `name`, and believes only the certificates it is given.
-async fn connect(
+pub(crate) async fn connect(
     address: SocketAddr,
     name: &str,
     trusted: &[&Tls],
     protocol: &[u8],
 ) -> std::io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
+    let config = client_config(trusted, protocol);
+    let stream = TcpStream::connect(address).await?;
+    TlsConnector::from(config).connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
+}
+
+fn client_config(trusted: &[&Tls], protocol: &[u8]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for tls in trusted {
         roots.add(CertificateDer::from_pem_file(&tls.certificate).unwrap()).unwrap();
@@ -59,8 +65,7 @@ async fn connect(
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
-    let stream = TcpStream::connect(address).await?;
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(name.to_owned()).unwrap(), stream).await
+    Arc::new(config)
 }
 
 async fn ask_http2<S>(stream: S, uri: &str, body: &str) -> (StatusCode, http::HeaderMap, String)
@@ -274,4 +279,29 @@ async fn http1_over_tls_and_the_redirect_to_it() {
     assert_eq!(got.status, 308);
     // The table says port 0, which stands for whichever was free.
     assert_eq!(got.header("location"), Some("https://a.example:0/x?y"));
+}
+
+#[tokio::test]
+async fn a_session_is_resumed_after_another_table_too() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::rustls::HandshakeKind;
+    let backend = Backend::start("one");
+    let files = tempfile::tempdir().unwrap();
+    let a = certificate(files.path(), "a.example");
+    let mut table = secure(table(1, "r1", &[("web.r1.1", backend.address)]), &[&a]);
+    let proxy = Proxy::with(&table);
+    let (_, address) = addresses(&proxy);
+    let config = client_config(&[&a], b"http/1.1");
+    let mut kinds = Vec::new();
+    for generation in 2..4 {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::try_from("a.example").unwrap();
+        let mut stream = TlsConnector::from(Arc::clone(&config)).connect(name, stream).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        kinds.push(stream.get_ref().1.handshake_kind().unwrap());
+        table.generation = generation;
+        proxy.apply(&table);
+    }
+    assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed]);
 }

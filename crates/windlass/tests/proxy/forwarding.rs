@@ -155,6 +155,70 @@ fn routes_are_told_apart_by_host_and_path() {
     assert_eq!(get(address, "/a/%2e%2e/b").status, 400);
 }
 
+/// In whatever spelling a path finds its route, the prefix is taken off.
+#[test]
+fn a_prefix_is_taken_off_in_any_spelling() {
+    let backend = Backend::start("one");
+    let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
+    let mut api = route("api", "/api", Target::Pool("web".to_owned()));
+    api.strip_prefix = true;
+    table.routes.insert(0, api);
+    let proxy = Proxy::with(&table);
+    for (path, seen) in [
+        ("/%61pi/headers/%61?q", "GET /headers/%61?q"),
+        ("//api/headers", "GET /headers"),
+        ("/api%2Fheaders", "GET /headers"),
+        ("/\\api\\headers", "GET /headers"),
+    ] {
+        let got = get(proxy.address(), path);
+        assert_eq!(got.text().lines().next(), Some(seen), "{path}");
+    }
+}
+
+#[test]
+fn a_redirect_leads_to_no_host_that_the_client_names() {
+    let mut table = table(1, "r1", &[]);
+    let mut old = route("old", "/old", Target::Redirect { to: "/".to_owned(), status: 308 });
+    old.strip_prefix = true;
+    table.routes = vec![old, route("all", "/", Target::Redirect { to: "/".to_owned(), status: 308 })];
+    let proxy = Proxy::with(&table);
+    for (path, location) in [
+        ("/old/x?y", "/x?y"),
+        ("/old", "/"),
+        ("/old//evil.example/x", "/evil.example/x"),
+        ("/old/\\evil.example/x", "/evil.example/x"),
+        ("//evil.example/x", "/evil.example/x"),
+    ] {
+        assert_eq!(get(proxy.address(), path).header("location"), Some(location), "{path}");
+    }
+}
+
+#[test]
+fn a_request_of_http10_gets_a_host() {
+    let backend = Backend::start("one");
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", backend.address)]));
+    let address = proxy.address();
+    let got = send(address, "GET /headers HTTP/1.0\r\n\r\n");
+    assert!(got.text().contains(&format!("host: {address}\n")), "{}", got.text());
+}
+
+#[test]
+fn what_is_refused_stands_in_the_access_log() {
+    let logs = tempfile::tempdir().unwrap();
+    let path = logs.path().join("access.log");
+    let proxy = Proxy::start_in(tempfile::tempdir().unwrap(), &["--access-log", path.to_str().unwrap()]);
+    proxy.apply(&table(1, "r1", &[]));
+    for request in [
+        "GET /a/%2e%2e/b HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /two HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        "CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        assert_eq!(send(proxy.address(), request).status, 400, "{request}");
+    }
+    crate::support::wait_for("three lines", || read(&path).lines().count() == 3);
+    assert!(read(&path).lines().all(|line| line.contains("\"status\":400")), "{}", read(&path));
+}
+
 // proves: DC-15, MDC-14
 #[test]
 fn only_those_who_may_get_in() {
@@ -221,6 +285,34 @@ fn text_is_compressed_for_those_who_ask() {
     let mut text = Vec::new();
     std::io::Read::read_to_end(&mut brotli::Decompressor::new(&br.body[..], 4096), &mut text).unwrap();
     assert!(text == plain.body);
+}
+
+#[test]
+fn what_is_compressed_is_whole_before_trailers() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let text = "windlass ".repeat(1000);
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\
+                 Cache-Control: public\r\n\r\n{:x}\r\n{text}\r\n0\r\nX-Sum: 1\r\n\r\n",
+                text.len()
+            );
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    let mut table = table(1, "r1", &[("web.r1.1", address)]);
+    table.routes[0].compress = true;
+    let proxy = Proxy::with(&table);
+    let got = send(proxy.address(), "GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n\r\n");
+    assert_eq!(got.header("content-encoding"), Some("gzip"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&got.body[..]).read_to_string(&mut text).expect("it is cut");
+    assert_eq!(text.len(), 9000);
 }
 
 // proves: APE-8

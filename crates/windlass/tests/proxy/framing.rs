@@ -70,3 +70,52 @@ fn upgraded_bytes_flow_only_after_the_application_agreed() {
     assert_eq!(client.receive().unwrap().status, 200);
     assert_eq!(proxy.report().releases["r1"].served, 2);
 }
+
+/// Everything in one segment: what looks like a head's line in a body is none.
+#[test]
+fn only_the_lines_of_a_head_are_its_content_lengths() {
+    let backend = Backend::start("one");
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", backend.address)]));
+    let part = "--x\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabc\r\n--x--\r\n";
+    let length = part.len();
+    let multipart = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n{part}");
+    let chunked = format!(
+        "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{length:x}\r\n{part}\r\n0\r\n\r\n"
+    );
+    for requests in [
+        vec![&multipart],
+        vec![&chunked],
+        vec![&multipart, &multipart],
+        vec![&chunked, &multipart, &chunked, &chunked],
+    ] {
+        let mut client = Client::connect(proxy.address());
+        client.send(requests.iter().map(|request| request.as_str()).collect::<String>()).unwrap();
+        for _ in requests {
+            let got = client.receive().unwrap();
+            assert_eq!((got.status, got.text().as_str()), (200, part));
+        }
+    }
+}
+
+#[test]
+fn an_ambiguous_request_is_refused_behind_another_too() {
+    let backend = Backend::start("one");
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", backend.address)]));
+    let first = "POST /slow/300 HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n";
+    let ambiguous =
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n";
+    // While the first is answered, and together with it.
+    for (before, after) in
+        [(format!("{first}x"), ambiguous.to_owned()), (first.to_owned(), format!("x{ambiguous}"))]
+    {
+        let mut client = Client::connect(proxy.address());
+        let seen = backend.count();
+        client.send(before).unwrap();
+        crate::support::wait_for("the first", || backend.count() > seen);
+        client.send(after).unwrap();
+        assert_eq!(client.receive().unwrap().status, 200);
+        assert_eq!(client.receive().unwrap().status, 400);
+        assert!(client.is_closed());
+        assert_eq!(backend.count(), seen + 1, "it reached the application");
+    }
+}

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod encrypted;
+mod exhaustion;
 mod forwarding;
 mod framing;
 mod health;
+mod http2;
 mod limits;
 mod restarting;
 mod static_files;

@@ -190,3 +190,26 @@ fn an_upgrade_loses_nothing() {
     let new = Proxy::adopt(std::mem::replace(&mut old.directory, moved), new);
     assert_eq!(get(new.address(), "/").text(), "one");
 }
+
+#[test]
+fn an_address_that_cannot_be_had_at_a_start_is_told_of_and_keeps_no_other_closed() {
+    let backend = Backend::start("one");
+    let free = std::net::TcpListener::bind("127.0.0.3:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
+    table.listen.http.push(address.to_string());
+    let proxy = Proxy::with(&table);
+    assert_eq!(get(address, "/").text(), "one");
+    let directory = proxy.kill();
+    let taken = crate::support::bind(address);
+    let proxy = Proxy::start_in(directory, &[]);
+    assert_eq!(get(proxy.address(), "/").text(), "one");
+    let report = proxy.report();
+    assert_eq!((report.generation, report.listening.len()), (1, 1));
+    assert!(report.problems.iter().any(|why| why.contains(&address.to_string())), "{:?}", report.problems);
+    drop(taken);
+    wait_for("the other address", || proxy.report().listening.len() == 2);
+    assert_eq!(get(address, "/").text(), "one");
+    assert!(proxy.report().problems.is_empty());
+}

@@ -85,6 +85,60 @@ fn files_have_types_tags_and_ranges() {
 }
 
 #[test]
+fn the_client_chooses_among_files_that_are_compressed_already() {
+    let (root, table) = site();
+    fs::write(root.path().join("app.js.br"), "not really br").unwrap();
+    let proxy = Proxy::with(&table);
+    for (accepted, encoding) in [
+        ("gzip, br", Some("br")),
+        ("GZIP, BR", Some("br")),
+        ("br;q=0, gzip", Some("gzip")),
+        ("br;q=0.1, gzip;q=0.9", Some("gzip")),
+        ("br;q=0", None),
+        ("identity", None),
+    ] {
+        let request = format!("GET /app.js HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {accepted}\r\n\r\n");
+        assert_eq!(send(proxy.address(), &request).header("content-encoding"), encoding, "{accepted}");
+    }
+}
+
+#[test]
+fn a_file_is_asked_for_as_it_was_or_not_at_all() {
+    let (_root, table) = site();
+    let proxy = Proxy::with(&table);
+    let address = proxy.address();
+    let seen = get(address, "/numbers.txt");
+    let (tag, modified) = (seen.header("etag").unwrap(), seen.header("last-modified").unwrap());
+    let early = "Thu, 01 Jan 2015 00:00:00 GMT";
+    for (condition, status) in [
+        (format!("If-Match: \"other\", {tag}"), 200),
+        ("If-Match: *".to_owned(), 200),
+        ("If-Match: \"other\"".to_owned(), 412),
+        (format!("If-Match: W/{tag}"), 412),
+        (format!("If-Match: {tag}\r\nIf-Unmodified-Since: {early}"), 200),
+        (format!("If-Unmodified-Since: {modified}"), 200),
+        (format!("If-Unmodified-Since: {early}"), 412),
+        (format!("If-Match: {tag}\r\nRange: bytes=0-1"), 206),
+    ] {
+        let request = format!("GET /numbers.txt HTTP/1.1\r\nHost: a\r\n{condition}\r\n\r\n");
+        assert_eq!(send(address, &request).status, status, "{condition}");
+    }
+    let mut client = Client::connect(address);
+    client.send("HEAD /numbers.txt HTTP/1.1\r\nHost: a\r\nRange: bytes=2-4\r\n\r\n").unwrap();
+    let head = client.receive_head().unwrap();
+    assert!(head.starts_with("HTTP/1.1 200") && head.contains("content-length: 10"), "{head}");
+}
+
+#[test]
+fn large_files_come_whole() {
+    let (root, table) = site();
+    let text: String = (0..100_000).map(|number| format!("{number} ")).collect();
+    fs::write(root.path().join("large.txt"), &text).unwrap();
+    let proxy = Proxy::with(&table);
+    assert!(get(proxy.address(), "/large.txt").text() == text);
+}
+
+#[test]
 fn nothing_outside_the_root_is_served() {
     let (_root, table) = site();
     let proxy = Proxy::with(&table);

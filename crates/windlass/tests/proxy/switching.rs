@@ -132,6 +132,52 @@ fn requests_wait_while_nothing_is_ready() {
     assert_eq!(proxy.report().held, 0);
 }
 
+/// Whoever has found an endpoint makes room for others, long before the answer is there.
+#[test]
+fn a_request_that_has_found_an_endpoint_is_not_held_any_more() {
+    let backend = Backend::start("late");
+    let mut empty = table(1, "r1", &[]);
+    empty.routes[0].hold = 1;
+    let proxy = Proxy::with(&empty);
+    let address = proxy.address();
+    let slow = std::thread::spawn(move || get(address, "/slow/1500"));
+    wait_for("the held request", || proxy.report().held == 1);
+    proxy.apply(&table(2, "r1", &[("web.r1.1", backend.address)]));
+    wait_for("its place", || proxy.left_on("web.r1.1") == 1);
+    assert_eq!(proxy.report().held, 0);
+    assert_eq!(slow.join().unwrap().text(), "late");
+}
+
+#[test]
+fn held_requests_are_refused_when_the_service_is_stopped() {
+    let mut empty = table(1, "r1", &[]);
+    empty.routes[0].hold_timeout = Span::from_secs(600);
+    let proxy = Proxy::with(&empty);
+    let address = proxy.address();
+    let waiting = std::thread::spawn(move || get(address, "/"));
+    wait_for("the held request", || proxy.report().held == 1);
+    (empty.generation, empty.pools["web"].stopped) = (2, true);
+    proxy.apply(&empty);
+    assert_eq!(waiting.join().unwrap().status, 503);
+    assert_eq!(proxy.report().releases["r1"].failed, 0);
+}
+
+#[test]
+fn what_a_client_breaks_off_was_not_drained() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", old.address)]));
+    let address = proxy.address();
+    let mut gone = Client::connect(address);
+    gone.send("GET /slow/600000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let stays = std::thread::spawn(move || get(address, "/slow/300"));
+    wait_for("both requests", || proxy.left_on("web.r1.1") == 2);
+    proxy.apply(&table(2, "r2", &[("web.r2.1", new.address)]));
+    drop(gone);
+    assert_eq!(stays.join().unwrap().text(), "old");
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
+    assert_eq!(proxy.report().releases["r1"].drained, 1);
+}
+
 #[test]
 fn a_wait_ends() {
     let mut empty = table(1, "r1", &[]);

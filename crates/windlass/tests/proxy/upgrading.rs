@@ -79,7 +79,8 @@ fn when_the_endpoint_leaves_they_are_closed_politely_one_after_another() {
     // They work on until it is their turn.
     sockets[0].send(Message::text("still here")).unwrap();
     assert_eq!(sockets[0].read().unwrap().into_text().unwrap().as_str(), "still here");
-    let ends: Vec<_> = sockets
+    // All begin to wait before the first is waited for.
+    let waiting: Vec<_> = sockets
         .into_iter()
         .map(|mut socket| {
             std::thread::spawn(move || {
@@ -90,8 +91,8 @@ fn when_the_endpoint_leaves_they_are_closed_politely_one_after_another() {
                 begin.elapsed()
             })
         })
-        .map(|thread| thread.join().unwrap())
         .collect();
+    let ends: Vec<_> = waiting.into_iter().map(|thread| thread.join().unwrap()).collect();
     let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
     assert!(*last - *first > Duration::from_millis(200), "all at once: {ends:?}");
     wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
@@ -120,4 +121,61 @@ fn over_http2_no_websocket_is_offered() {
     let mut socket = connect(proxy.address());
     socket.send(Message::text("by HTTP/1.1")).unwrap();
     assert_eq!(socket.read().unwrap().into_text().unwrap().as_str(), "by HTTP/1.1");
+}
+
+/// Requests within such a connection would pass every rule by.
+#[test]
+fn no_other_protocol_is_passed_on() {
+    let backend = crate::support::Backend::start("one");
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", backend.address)]));
+    let got = crate::support::send(
+        proxy.address(),
+        "GET /headers HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
+         HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    );
+    assert_eq!(got.status, 200);
+    for name in ["upgrade", "http2-settings", "connection"] {
+        assert!(!got.text().contains(&format!("{name}:")), "{}", got.text());
+    }
+    let got = crate::support::send(
+        proxy.address(),
+        "GET /headers HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\n\r\n",
+    );
+    assert!(got.text().contains("upgrade: WebSocket"), "{}", got.text());
+}
+
+/// One that does not even take the end of its connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deaf_client_behind_tls_does_not_hold_up_the_drain() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+        let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+        // Frames of 0x7000 bytes.
+        let frame = [&[0x82, 126, 0x70, 0][..], &[b'x'; 0x7000]].concat();
+        while stream.write_all(&frame).is_ok() {}
+    });
+    let files = tempfile::tempdir().unwrap();
+    let tls = crate::encrypted::certificate(files.path(), "a.example");
+    let mut first = crate::encrypted::secure(table(1, "r1", &[("web.r1.1", address)]), &[&tls]);
+    first.drain = Span::from_millis(300);
+    let proxy = Proxy::with(&first);
+    let (_, secure) = crate::encrypted::addresses(&proxy);
+    let mut client = crate::encrypted::connect(secure, "a.example", &[&tls], b"http/1.1").await.unwrap();
+    client
+        .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        .await
+        .unwrap();
+    client.read_exact(&mut [0; 12]).await.unwrap();
+    // Until nothing more goes into the buffers on the way.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut second = first.clone();
+    second.generation = 2;
+    second.pools["web"].endpoints.clear();
+    proxy.apply(&second);
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
 }
