@@ -75,8 +75,12 @@ pub enum Target {
     Files {
         /// The directory.
         root: String,
-        /// Answered for paths that do not exist, relative to the directory.
+        /// Answered for pages that do not exist, relative to the directory.
         fallback: Option<String>,
+        /// The same directories of other releases, the newest first: pages that came from them still ask
+        /// for files whose names have a hash of what is in them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        others: Vec<String>,
         /// The `Cache-Control` of what is answered.
         cache_control: Option<String>,
     },

@@ -110,6 +110,7 @@ impl Host {
             Destination::Files { root, fallback, cache_control } => Target::Files {
                 root: self.files_root(root, tree),
                 fallback: fallback.clone(),
+                others: self.other_roots(root, tree),
                 cache_control: cache_control.clone(),
             },
             Destination::Health => Target::Health { socket: "../host/health".to_owned() },
@@ -136,6 +137,20 @@ impl Host {
             hold: route.hold,
             hold_timeout: route.hold_timeout,
         })
+    }
+
+    /// Where the other releases that are kept have the same files.
+    fn other_roots(&self, root: &str, tree: ReleaseId) -> Vec<String> {
+        if root.starts_with("shared:") {
+            return Vec::new();
+        }
+        let mut trees: Vec<ReleaseId> = Vec::new();
+        for release in self.journal.borrow().releases().unwrap_or_default() {
+            if release.tree != tree && !trees.contains(&release.tree) && self.layout.is_sealed(release.tree) {
+                trees.push(release.tree);
+            }
+        }
+        trees.into_iter().map(|tree| self.files_root(root, tree)).collect()
     }
 
     fn files_root(&self, root: &str, tree: ReleaseId) -> String {

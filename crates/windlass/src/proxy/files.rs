@@ -31,15 +31,24 @@ use super::budget::Descriptor;
 use super::compress::Encoding;
 use super::conditions::Wanted;
 use super::worker::Worker;
-use super::{answer, conditions, route};
+use super::{answer, asset, conditions, route};
 
 const CHUNK: u64 = 128 * 1024;
+
+/// Where the files of a route are.
+pub(super) struct Place {
+    /// The directory.
+    pub(super) root: String,
+    /// The same directories of other releases, the newest first.
+    pub(super) others: Vec<String>,
+    /// Answered for pages that do not exist, relative to the directory.
+    pub(super) fallback: Option<String>,
+}
 
 /// Serves the file that a request means.
 pub(super) async fn serve(
     worker: &Worker,
-    root: &str,
-    fallback: Option<&str>,
+    place: &Arc<Place>,
     cache_control: Option<&HeaderValue>,
     parts: &Parts,
 ) -> Response<Body> {
@@ -53,9 +62,9 @@ pub(super) async fn serve(
         return answer::plain(StatusCode::NOT_FOUND, "there is no such file");
     };
     let search = Search {
-        root: root.to_owned(),
+        place: Arc::clone(place),
+        falls_back: asset::may_be_a_page(&relative, &parts.headers),
         relative,
-        fallback: fallback.map(str::to_owned),
         encodings: if wants_range(parts) { Vec::new() } else { Encoding::ranked(&parts.headers) },
         reads: parts.method == Method::GET && !wants_range(parts) && !conditions::are_in(&parts.headers),
     };
@@ -123,9 +132,10 @@ fn wants_range(parts: &Parts) -> bool {
 
 /// What is to be found.
 struct Search {
-    root: String,
+    place: Arc<Place>,
     relative: String,
-    fallback: Option<String>,
+    /// Whether another page will do.
+    falls_back: bool,
     /// Of these a sibling file may exist; the best first.
     encodings: Vec<Encoding>,
     /// Whether the first bytes will be wanted.
@@ -151,18 +161,25 @@ struct FoundFile {
 
 impl Search {
     fn find(&self) -> io::Result<Found> {
-        let root = rustix::fs::open(
-            self.root.as_str(),
-            OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let root = root(&self.place.root)?;
         match self.open(&root, &self.relative) {
             Err(error) if is_absent(&error) => {
-                let Some(fallback) = &self.fallback else { return Err(error) };
-                self.open(&root, fallback)
+                if let Some(found) = self.elsewhere() {
+                    return Ok(found);
+                }
+                match self.place.fallback.as_ref().filter(|_| self.falls_back) {
+                    Some(fallback) => self.open(&root, fallback),
+                    None => Err(error),
+                }
             }
             found => found,
         }
+    }
+
+    /// The file of another release, where its name says what is in it.
+    fn elsewhere(&self) -> Option<Found> {
+        let others = self.place.others.iter().filter(|_| asset::has_hash(&self.relative));
+        others.filter_map(|other| self.open(&root(other).ok()?, &self.relative).ok()).next()
     }
 
     fn open(&self, root: &OwnedFd, path: &str) -> io::Result<Found> {
@@ -202,6 +219,10 @@ impl Search {
             file,
         }))
     }
+}
+
+fn root(path: &str) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// The next bytes of a file that is to be sent up to `end`.
@@ -394,11 +415,13 @@ mod tests {
             0,
         )
         .unwrap();
+        let text = root.path().to_str().unwrap().to_owned();
+        let place = Arc::new(Place { root: text, others: Vec::new(), fallback: None });
         let find = |relative: &str| {
             Search {
-                root: root.path().to_str().unwrap().to_owned(),
+                place: Arc::clone(&place),
                 relative: relative.to_owned(),
-                fallback: None,
+                falls_back: true,
                 encodings: Vec::new(),
                 reads: true,
             }

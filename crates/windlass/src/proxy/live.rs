@@ -10,6 +10,7 @@ use windlass_core::edge::{Endpoint, EndpointCheck, Table, TableRoute, Target};
 
 use super::auth::Credentials;
 use super::backend::Backend;
+use super::files::Place;
 use super::last_good::LastGood;
 use super::limit::{Limiter, Networks};
 use super::metrics::{Release, RouteCounters};
@@ -54,7 +55,7 @@ pub(super) enum LiveTarget {
     /// To this of [`Live::pools`].
     Pool(usize),
     /// To files.
-    Files { root: String, fallback: Option<String>, cache_control: Option<HeaderValue> },
+    Files { place: Arc<Place>, cache_control: Option<HeaderValue> },
     /// Elsewhere.
     Redirect { to: String, status: StatusCode },
     /// To the host side.
@@ -217,9 +218,12 @@ impl LiveTarget {
                     .get_index_of(name)
                     .ok_or_else(|| format!("there is no pool {name:?} in the table"))?,
             ),
-            Target::Files { root, fallback, cache_control } => Self::Files {
-                root: root.clone(),
-                fallback: fallback.clone(),
+            Target::Files { root, fallback, others, cache_control } => Self::Files {
+                place: Arc::new(Place {
+                    root: root.clone(),
+                    others: others.clone(),
+                    fallback: fallback.clone(),
+                }),
                 cache_control: cache_control
                     .as_deref()
                     .map(HeaderValue::try_from)

@@ -26,6 +26,7 @@ mod access_log;
 mod admin;
 mod answer;
 mod args;
+mod asset;
 mod auth;
 mod backend;
 mod bind;

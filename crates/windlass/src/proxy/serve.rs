@@ -190,8 +190,8 @@ async fn follow_route(
     let response = match &route.target {
         LiveTarget::Pool(pool) => forward::to_pool(&visit, *pool, parts, body, ticket).await,
         LiveTarget::Health { socket } => forward::to_socket(&visit, socket, parts, body).await,
-        LiveTarget::Files { root, fallback, cache_control } => {
-            files::serve(worker, root, fallback.as_deref(), cache_control.as_ref(), &parts).await
+        LiveTarget::Files { place, cache_control } => {
+            files::serve(worker, place, cache_control.as_ref(), &parts).await
         }
         LiveTarget::Redirect { to, status } => {
             let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());

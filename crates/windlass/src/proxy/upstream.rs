@@ -45,6 +45,9 @@ pub(super) struct Link {
     driver: http1::Connection<TokioIo<Stream>, RequestBody>,
     /// Whether the driver has ended and must not be polled again.
     done: bool,
+    /// Whether it answered with an error of the application's, which many close the connection after
+    /// without saying so.
+    spent: bool,
     used: Instant,
     descriptor: Descriptor,
 }
@@ -84,7 +87,7 @@ impl Link {
     async fn over(stream: Stream, descriptor: Descriptor) -> io::Result<Box<Self>> {
         let (sender, driver) =
             http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        Ok(Box::new(Self { sender, driver, done: false, used: Instant::now(), descriptor }))
+        Ok(Box::new(Self { sender, driver, done: false, spent: false, used: Instant::now(), descriptor }))
     }
 
     /// Moves bytes.
@@ -133,6 +136,7 @@ impl Link {
             }
         })
         .await
+        .inspect(|response| self.spent |= response.status().is_server_error())
         .map_err(|failure| patience.fault().map_or(failure, Failure::Client))
     }
 }
@@ -235,7 +239,7 @@ impl Links {
     /// Keeps a connection whose answer is complete for the next request, if it can carry one.
     pub(super) fn give(&self, backend: &Arc<Backend>, mut link: Box<Link>, cx: &mut Context<'_>) {
         link.drive(cx);
-        if !link.is_idle() || backend.has_left() {
+        if !link.is_idle() || link.spent || backend.has_left() {
             return;
         }
         link.used = Instant::now();

@@ -225,3 +225,37 @@ fn two_environments_live_side_by_side() {
     assert_eq!(sandbox.answering(), "r1");
     sandbox.down();
 }
+
+// A page that was loaded before a deploy asks for its scripts after it.
+// proves: MDC-7
+#[test]
+fn files_with_a_hash_in_their_names_outlive_their_release() {
+    let route = "[[routes]]\npath = \"/app\"\nfiles = \"dist\"\nfallback = \"index.html\"\nstrip_prefix = true\n";
+    let sandbox = Sandbox::with(WINDLASS, &Manifest { more: route.to_owned(), ..Manifest::small() });
+    let build = |name: &str| {
+        let _none = std::fs::remove_dir_all(sandbox.source().join("dist"));
+        std::fs::create_dir_all(sandbox.source().join("dist/assets")).unwrap();
+        sandbox.write("dist/index.html", name);
+        sandbox.write(&format!("dist/assets/{name}"), name);
+        sandbox.write(&format!("dist/plain-{name}.txt"), name);
+        sandbox.succeed(&["deploy"]);
+    };
+    let got = |path: &str| {
+        let reply = sandbox.get(path);
+        (reply.status, reply.body)
+    };
+    build("index-mUEkpVIN.js");
+    build("index-Cm_3x-8q.js");
+    for name in ["index-mUEkpVIN.js", "index-Cm_3x-8q.js"] {
+        assert_eq!(got(&format!("/app/assets/{name}")), (200, name.to_owned()));
+    }
+    // What has no such name is gone with its release, and a page is no answer to whoever asks for a file.
+    assert_eq!(got("/app/plain-index-mUEkpVIN.js.txt").0, 404);
+    assert_eq!(got("/app/assets/index-00000000.js").0, 404);
+    assert_eq!(got("/app/any/page"), (200, "index-Cm_3x-8q.js".to_owned()));
+    // Also for those that have the newer page when it goes back.
+    sandbox.succeed(&["rollback"]);
+    assert_eq!(got("/app/assets/index-Cm_3x-8q.js").0, 200);
+    assert_eq!(got("/app/any/page").1, "index-mUEkpVIN.js");
+    sandbox.down();
+}

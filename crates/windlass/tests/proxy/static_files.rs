@@ -23,6 +23,7 @@ fn site() -> (TempDir, Table) {
         "files",
         "/",
         Target::Files {
+            others: Vec::new(),
             root: root.path().to_str().unwrap().to_owned(),
             fallback: None,
             cache_control: Some("max-age=60".to_owned()),

@@ -99,7 +99,7 @@ pub static ROUTE: Table = Table {
         Field::new(
             "fallback",
             Kind::Text(Format::Path),
-            "With `files`: the file answered for paths that do not exist, for single-page applications.",
+            "With `files`: the file answered for pages that do not exist, for single-page applications.",
         )
         .absent("404")
         .example(r#""index.html""#),
