@@ -196,9 +196,15 @@ impl Place {
 
     fn write(&self, editing: Editing) -> Result<Version, Trouble> {
         let (text, version) = editing.finish();
-        // Anybody may read it: that is what it is for.
-        let mode = fs::metadata(self.path()).map_or(0o644, |facts| facts.permissions().mode() & 0o777);
-        layout::replace_file(&self.path(), text.as_bytes(), mode).map_err(|error| {
+        let written = match fs::metadata(self.path()) {
+            Ok(facts) if layout::may_rewrite(&facts) => layout::rewrite_file(&self.path(), text.as_bytes()),
+            // Whose it is matters little: anybody may read it, that is what it is for.
+            Ok(facts) => {
+                layout::replace_file(&self.path(), text.as_bytes(), facts.permissions().mode() & 0o777)
+            }
+            Err(_) => layout::replace_file(&self.path(), text.as_bytes(), 0o644),
+        };
+        written.map_err(|error| {
             Trouble::System(format!("{} cannot be written: {error}", self.path().display()))
         })?;
         Ok(version)

@@ -185,6 +185,7 @@ impl Kept {
         match self {
             Self::Sealed => Ok(()),
             Self::File(file) => {
+                rotation::check_owner(file)?;
                 let text = rotation::read(file)?;
                 rotation::rewritten(file, &text, name, new).map(drop)
             }
