@@ -15,6 +15,7 @@ mod check;
 mod declared;
 pub mod dotenv;
 pub mod foreign;
+mod growing;
 mod interpolate;
 mod kind;
 mod layers;
