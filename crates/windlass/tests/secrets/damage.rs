@@ -9,7 +9,7 @@ fn a_damaged_value_is_named_and_the_others_are_there() {
     ada.tamper(&line, &format!("B = 2020-01-01{}", &line[14..]));
     let said = ada.secrets(&["list"]).exits(1);
     assert!(said.out.contains("B  2020-01-01  DAMAGED"), "{}", said.out);
-    assert!(said.err.contains("secrets.production.enc:7: B cannot be opened"), "{}", said.err);
+    assert!(said.err.contains("secrets.production.enc:8: B cannot be opened"), "{}", said.err);
     let list = ada.secrets(&["list", "--json"]).exits(1).json();
     assert_eq!(
         (list["values"][1]["damaged"].clone(), list["values"][2]["damaged"].clone()),
@@ -34,7 +34,7 @@ fn a_damaged_value_is_named_and_the_others_are_there() {
     assert_eq!(ada.text(), before);
 
     let said = ada.secrets(&["repair", "--yes"]).exits(0);
-    assert!(said.err.contains("damaged: secrets.production.enc:7: B cannot be opened"), "{}", said.err);
+    assert!(said.err.contains("damaged: secrets.production.enc:8: B cannot be opened"), "{}", said.err);
     assert!(said.out.contains("Sealed what was left of secrets.production.enc (A, C)"), "{}", said.out);
     ada.secrets(&["list"]).exits(0);
     assert!(ada.secrets(&["repair"]).exits(0).out.contains("nothing to repair"));

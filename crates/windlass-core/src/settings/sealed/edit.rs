@@ -5,13 +5,12 @@ use std::fmt;
 use indexmap::IndexMap;
 use jiff::civil::Date;
 
-use super::document::{Document, Entry, Label, Version};
+use super::document::{Document, Entry, Label};
 use super::key::{PublicKey, Stretch};
 use super::open::{Opened, Value, seal};
 use super::parse::{is_name, is_recipient_name};
-use super::{
-    FileKey, LARGEST_VALUE, MOST_PASSPHRASES, MOST_RECIPIENTS, MOST_VALUES, Random, base64, value, wrap,
-};
+use super::version::{Version, Write, followed};
+use super::{FileKey, LARGEST_VALUE, MOST_PASSPHRASES, MOST_RECIPIENTS, MOST_VALUES, Random, value, wrap};
 use crate::settings::Secret;
 
 /// A file that is being changed.
@@ -101,16 +100,23 @@ impl Editing {
     /// A new file.
     #[must_use]
     pub fn new(environment: &str, random: &mut Random) -> Self {
-        let id = base64::encode(&random.bytes::<16>());
+        let key = FileKey::new(random);
         let document = Document {
-            id,
+            id: key.id(),
             environment: environment.to_owned(),
             epoch: 0,
+            follows: vec![],
             recipients: vec![],
             entries: vec![],
             seal: None,
         };
-        Self { document, key: FileKey::new(random), values: IndexMap::new(), changed: true }
+        Self { document, key, values: IndexMap::new(), changed: true }
+    }
+
+    /// Claims to be the next write of another file.
+    #[cfg(test)]
+    pub(super) fn impersonate(&mut self, other: &Document) {
+        self.document = Document { recipients: vec![], entries: vec![], ..other.clone() };
     }
 
     /// What it is so far.
@@ -291,7 +297,7 @@ impl Editing {
     /// # Errors
     /// When it cannot be encrypted for one of the recipients.
     pub fn rekey(&mut self, random: &mut Random) -> Result<(), Refused> {
-        self.key = FileKey::new(random);
+        self.key = self.key.renewed(random);
         self.changed = true;
         let recipients = std::mem::take(&mut self.document.recipients);
         for old in recipients {
@@ -319,13 +325,27 @@ impl Editing {
     /// The text to write, and which version it is.
     #[must_use]
     pub fn finish(mut self) -> (String, Version) {
+        self.follow(self.document.write());
         self.document.epoch += 1;
         self.document.seal = Some(seal(&self.document, &self.key));
         (self.document.to_string(), self.document.version())
     }
 
-    pub(super) fn raise_epoch(&mut self, least: u64) {
-        self.document.epoch = self.document.epoch.max(least);
+    /// What is written next has these writes in it too.
+    pub(super) fn follow(&mut self, writes: impl IntoIterator<Item = Write>) {
+        let all = std::mem::take(&mut self.document.follows).into_iter().chain(writes);
+        self.document.follows = followed(all);
+    }
+
+    /// What is written next has in it what another document has, and all that that follows.
+    pub(super) fn follow_document(&mut self, other: &Document) {
+        let ours = self.document.write();
+        self.follow(ours.into_iter().chain(other.write()).chain(other.follows.iter().copied()));
+        if other.epoch > self.document.epoch {
+            self.document.epoch = other.epoch;
+            // It is that of the other write, which is among those that are followed by now.
+            self.document.seal = other.seal;
+        }
     }
 
     pub(super) fn put(

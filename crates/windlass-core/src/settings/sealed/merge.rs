@@ -58,7 +58,7 @@ pub fn merge(
     if !same_key {
         editing.rekey(random)?;
     }
-    editing.raise_epoch(their_document.epoch);
+    editing.follow_document(&their_document);
     Ok(Merged { editing, conflicts })
 }
 

@@ -304,6 +304,18 @@ fn not_opened(
             let message = format!("no key opens it ({tried}); {recipients}");
             Fault { file: file.to_owned(), line: 0, column: 0, message, help }
         }
+        NotOpened::Forged { name, line } => Fault {
+            file: file.to_owned(),
+            line: *line,
+            column: 0,
+            message: format!(
+                "it is forged: whoever wrote the line of {name} does not know the secret behind the id, which every \
+                 reader of the file knows"
+            ),
+            help: "see who changed it (git log -p), take the file from an earlier version, and trust no value that was \
+                   deployed from this one"
+                .to_owned(),
+        },
         NotOpened::DamagedRecipient { name, line } => Fault {
             file: file.to_owned(),
             line: *line,
