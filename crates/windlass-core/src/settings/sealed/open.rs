@@ -165,6 +165,12 @@ impl Opened {
         self.document.version()
     }
 
+    /// The public key of whoever opened it.
+    pub(super) fn own_key(&self) -> Option<PublicKey> {
+        let own = self.document.recipients.iter().find(|recipient| recipient.name == self.by);
+        own.map(|recipient| recipient.public)
+    }
+
     /// The value in force of a setting.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Value> {
