@@ -70,3 +70,17 @@ fn a_recipient_whom_nobody_added_is_put_out_by_a_repair() {
     assert!(!ada.text().contains("eve"));
     assert_eq!(ada.get("A"), "one");
 }
+
+#[test]
+fn a_repair_keeps_whoever_makes_it_in() {
+    let (_project, ada) = Project::begun(&[("A", "one")]);
+    let line = ada.line("recipient");
+    let at = line.len() - 2;
+    let letter = if &line[at..=at] == "A" { "B" } else { "A" };
+    ada.tamper(&line, &format!("{}{letter}{}", &line[..at], &line[at + 1..]));
+    ada.secrets(&["list"]).exits(1);
+    ada.secrets(&["repair", "--yes"]).exits(0);
+    assert_eq!(ada.get("A"), "one");
+    ada.set("B", "two");
+}
+

@@ -73,10 +73,14 @@ impl Opened {
     }
 
     /// Takes what is sound, to be written again; everything that is not is left out. The recipients
-    /// that are left are told apart from those that somebody added without knowing the file key.
+    /// that are left are told apart from those that somebody added without knowing the file key. Whoever
+    /// opened the file stays, be their line damaged or not: it opened.
     #[must_use]
     pub fn repair(self) -> Editing {
-        let Self { mut document, key, mut values, .. } = self;
+        let Self { mut document, key, mut values, by, .. } = self;
+        if let Some(at) = document.recipients.iter().position(|recipient| recipient.name == by) {
+            document.recipients[at].tag = wrap::tag(&document, &key, &document.recipients[at]);
+        }
         let genuine: Vec<bool> = document
             .recipients
             .iter()

@@ -195,6 +195,12 @@ impl Place {
     }
 
     fn write(&self, editing: Editing) -> Result<Version, Trouble> {
+        if editing.document().recipients.is_empty() {
+            return Err(Trouble::Refused(Refused {
+                message: format!("{} would be for nobody: no recipient of it is left", self.file()),
+                help: "take it from an earlier version (git log -p)".to_owned(),
+            }));
+        }
         let (text, version) = editing.finish();
         let written = match fs::metadata(self.path()) {
             Ok(facts) if layout::may_rewrite(&facts) => layout::rewrite_file(&self.path(), text.as_bytes()),

@@ -161,6 +161,25 @@ fn whoever_knows_only_the_file_cannot_make_another_one() {
 }
 
 #[test]
+fn a_repair_does_not_shut_out_whoever_makes_it() {
+    let text = file(SMALL);
+    let first = line(&text, "recipient");
+    let letter = if first.ends_with('A') { "B" } else { "A" };
+    // The last but one: unused bits of the last one must be zero.
+    let at = first.len() - 2;
+    let damaged = text.replace(first, &format!("{}{letter}{}", &first[..at], &first[at + 1..]));
+    let seen = opened(&damaged);
+    assert!(
+        seen.damaged[0].fault.message.starts_with("the recipient ada was changed"),
+        "{:?}",
+        faults(&seen)
+    );
+    let mended = opened(&seen.repair().finish().0);
+    assert!(mended.is_sound());
+    assert_eq!(shown(&mended), ["A=one", "B=two"]);
+}
+
+#[test]
 fn what_is_damaged_takes_down_itself_alone() {
     let text = file(&[("A", "one"), ("B", "two"), ("C", "three")]);
     let b = line(&text, "B");
