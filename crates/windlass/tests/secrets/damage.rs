@@ -84,3 +84,16 @@ fn a_repair_keeps_whoever_makes_it_in() {
     ada.set("B", "two");
 }
 
+#[test]
+fn a_byte_that_is_no_text_damages_its_own_line() {
+    let (_project, ada) = Project::begun(&[("A", "one"), ("B", "two")]);
+    let line = ada.line("B");
+    let path = ada.project.join(crate::kit::FILE);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = ada.text().find(&line).unwrap() + 20;
+    bytes[at] ^= 0x80;
+    std::fs::write(&path, bytes).unwrap();
+    let said = ada.secrets(&["list"]).exits(1);
+    assert!(said.err.contains("secrets.production.enc:8: the line of B is damaged"), "{}", said.err);
+    assert_eq!(ada.get("A"), "one");
+}

@@ -84,7 +84,7 @@ impl Place {
     /// The text of the file; `None` where there is none.
     ///
     /// # Errors
-    /// When it cannot be read, or is no text.
+    /// When it cannot be read.
     pub fn text(&self) -> Result<Option<String>, Fault> {
         read_text(&self.path(), &self.file())
     }
@@ -359,9 +359,11 @@ fn read_text(path: &Path, name: &str) -> Result<Option<String>, Fault> {
     read.map_err(|error| {
         fault(format!("it cannot be read: {error}"), "make it readable for the account that deploys")
     })?;
-    String::from_utf8(bytes).map(Some).map_err(|_| {
-        fault("it is not text, so it is damaged".to_owned(), "take it from an earlier version (git log)")
-    })
+    // What is no text stands in its own line, and damages that alone.
+    Ok(Some(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    }))
 }
 
 /// Randomness from the system.
