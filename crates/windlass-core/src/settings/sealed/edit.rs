@@ -141,7 +141,8 @@ impl Editing {
         self.changed
     }
 
-    /// Gives a setting a value; says whether that is another one than it had.
+    /// Gives a setting a value; says whether that is another one than it had. What somebody says now is
+    /// meant, whatever a rotation that was interrupted left to decide: a pending value is dropped.
     ///
     /// # Errors
     /// When it is no name, or the value is too large or holds a NUL.
@@ -152,7 +153,9 @@ impl Editing {
         date: Date,
         random: &mut Random,
     ) -> Result<bool, Refused> {
-        self.put(Label::in_force(name), secret, date, random)
+        let is_other = self.put(Label::in_force(name), secret, date, random)?;
+        self.drop_pending(name);
+        Ok(is_other)
     }
 
     /// Puts a value beside the one in force, to replace it later.

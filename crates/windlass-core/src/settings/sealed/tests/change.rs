@@ -115,6 +115,13 @@ fn a_pending_value_stands_beside_the_one_in_force_until_it_is_promoted_or_droppe
     assert_eq!(shown(&opened(&promoted)), ["A=new", "B=two"]);
     let dropped = changed(&pending, 10, |editing, _| assert!(editing.drop_pending("A")));
     assert_eq!(shown(&opened(&dropped)), ["A=old", "B=two"]);
+    // What somebody sets is meant, the same value too.
+    for (value, differs) in [("old", false), ("typed", true)] {
+        let typed = changed(&pending, 10, |editing, random| {
+            assert_eq!(editing.set("A", &Secret::new(value), DAY, random), Ok(differs));
+        });
+        assert_eq!(shown(&opened(&typed)), [&format!("A={value}"), "B=two"]);
+    }
     let gone = changed(&pending, 10, |editing, _| assert!(editing.unset("A")));
     assert_eq!(shown(&opened(&gone)), ["B=two"]);
     // A pending value is no value in force: its line cannot be made into one.
