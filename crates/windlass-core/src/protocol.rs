@@ -30,10 +30,16 @@ pub struct Hello {
     pub program: String,
 }
 
-/// Values of settings on their way to the host side. Never printed.
+/// Values of settings on their way to the host side. Never printed; wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Values(pub IndexMap<String, String>);
+
+impl Drop for Values {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(zeroize::Zeroize::zeroize);
+    }
+}
 
 impl std::fmt::Debug for Values {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

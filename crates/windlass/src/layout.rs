@@ -1,7 +1,8 @@
 //! Where everything of an environment lies. See `docs/design/0001-trunk.md`.
 
+use std::fs::{File, Metadata, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use windlass_core::name::{InstanceId, Name, ReleaseId};
@@ -213,24 +214,59 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
 /// # Errors
 /// When one of these fails; the old file is still there then.
 pub fn replace_file(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
-    failpoint::around(|| replace(path, contents, mode))
+    failpoint::around(|| replace(path, contents, mode, None))
 }
 
-fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
+/// The same for a file that is a person's: its owner, its group and its mode stay.
+///
+/// # Errors
+/// When one of these fails, or there is no such file, or it belongs to an account that a file cannot be
+/// given to by this one; the old file is still there then.
+pub fn rewrite_file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let facts = std::fs::metadata(path)?;
+    failpoint::around(|| replace(path, contents, 0o600, Some(&facts)))
+}
+
+/// Whether this account may do that, as far as can be seen before.
+#[must_use]
+pub fn may_rewrite(facts: &Metadata) -> bool {
+    let own = rustix::process::geteuid();
+    own.is_root() || facts.uid() == own.as_raw()
+}
+
+fn replace(path: &Path, contents: &[u8], mode: u32, like: Option<&Metadata>) -> io::Result<()> {
     use std::io::Write as _;
 
     let directory = path.parent().unwrap_or(Path::new("/"));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = directory.join(format!(".{name}.{}.new", std::process::id()));
+    let beside = directory.join(beside(&path.file_name().unwrap_or_default().to_string_lossy()));
     let _ = std::fs::remove_file(&beside);
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-    let written = file.write_all(contents).and_then(|()| file.sync_all());
-    let renamed = written.and_then(|()| std::fs::rename(&beside, path));
+    let written = file.write_all(contents).and_then(|()| like.map_or(Ok(()), |facts| liken(&file, facts)));
+    let synced = written.and_then(|()| file.sync_all());
+    let renamed = synced.and_then(|()| std::fs::rename(&beside, path));
     if let Err(error) = renamed {
         let _ = std::fs::remove_file(&beside);
         return Err(error);
     }
     sync_dir(directory)
+}
+
+/// What a file is called until it takes the place of `name`. Whatever keeps `.env.production` out of git,
+/// such as `.env*` or `.env.*`, keeps this out too.
+fn beside(name: &str) -> String {
+    format!(".{}.{}.new", name.trim_start_matches('.'), std::process::id())
+}
+
+/// Gives a file the owner, the group and the mode of another one.
+fn liken(file: &File, facts: &Metadata) -> io::Result<()> {
+    let now = file.metadata()?;
+    let differs = |now: u32, then: u32| (now != then).then_some(then);
+    let (owner, group) = (differs(now.uid(), facts.uid()), differs(now.gid(), facts.gid()));
+    if owner.is_some() || group.is_some() {
+        std::os::unix::fs::fchown(file, owner, group)?;
+    }
+    // After the owner, for whom it is.
+    file.set_permissions(Permissions::from_mode(facts.mode() & 0o777))
 }
 
 /// Makes what was renamed, made or removed in a directory survive a power cut.
@@ -239,4 +275,44 @@ fn replace(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
 /// When the directory cannot be synced.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     std::fs::File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_rewritten_stays_whose_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(".env");
+        std::fs::write(&path, "A=1").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        // Nobody else can give a file away.
+        let is_root = rustix::process::geteuid().is_root();
+        if is_root {
+            std::os::unix::fs::chown(&path, Some(4711), Some(4712)).unwrap();
+        }
+        let facts = |path: &Path| {
+            let facts = std::fs::metadata(path).unwrap();
+            (facts.uid(), facts.gid(), facts.mode() & 0o777)
+        };
+        let before = facts(&path);
+        rewrite_file(&path, b"A=2").unwrap();
+        assert_eq!(facts(&path), before);
+        assert_eq!(std::fs::read(&path).unwrap(), b"A=2");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(rewrite_file(&dir.path().join("none"), b"").is_err());
+    }
+
+    #[test]
+    fn what_is_written_beside_a_file_is_as_hidden_from_git() {
+        let pid = std::process::id();
+        for (name, beside_it) in [
+            (".env", format!(".env.{pid}.new")),
+            (".env.production", format!(".env.production.{pid}.new")),
+            ("secrets.production.enc", format!(".secrets.production.enc.{pid}.new")),
+        ] {
+            assert_eq!(beside(name), beside_it);
+        }
+    }
 }

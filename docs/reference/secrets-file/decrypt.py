@@ -6,14 +6,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 b64 = lambda text: base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-raw = lambda public: base64.urlsafe_b64encode(public.public_bytes_raw()).decode().rstrip("=")
-text = open(sys.argv[1], newline="").read()
+text64 = lambda raw: base64.urlsafe_b64encode(raw).decode().rstrip("=")
 own = X25519PrivateKey.from_private_bytes(b64(open(sys.argv[2]).read().split()[-1][len("wlkey1_"):])[:32])
-above, _, seal = text.rpartition("seal = ")
-header, ident, environment, epoch, *lines = (line.rpartition(" = ")[2] if i < 4 else line for i, line in enumerate(above.splitlines()))
+above, _, seal = open(sys.argv[1], newline="").read().rpartition("seal = ")
+header, ident, environment, epoch, follows, *lines = (line.rpartition(" = ")[2] if i < 5 else line for i, line in enumerate(above.splitlines()))
 
 def derive(key, salt, purpose, name=""):
-    info = f"windlass-secrets 1\n{purpose}\n{environment}\n{name}\n"
+    info = f"windlass-secrets 2\n{purpose}\n{environment}\n{name}\n"
     return HKDF(SHA256(), 32, salt.encode(), info.encode()).derive(key)
 
 def unseal(key, name, date, nonce, sealed):
@@ -23,8 +22,9 @@ for name, date, how, public, wrapped, tag in (line.split()[2:] for line in lines
     if b64(public[len("wlpub1_"):])[:32] == own.public_key().public_bytes_raw():
         ephemeral, nonce, sealed = wrapped.split(".")
         shared = own.exchange(X25519PublicKey.from_public_bytes(b64(ephemeral)))
-        salt = f"{ident}\n{ephemeral}\n{raw(own.public_key())}"
-        file_key = unseal(derive(shared, salt, "wrap"), name, date, nonce, sealed)
-assert hmac.compare_digest(hmac.new(derive(file_key, ident, "seal"), above.encode(), hashlib.sha256).digest(), b64(seal.strip())), "the seal does not hold"
+        salt = f"{ident}\n{ephemeral}\n{text64(own.public_key().public_bytes_raw())}"
+        file_key, origin = (both := unseal(derive(shared, salt, "wrap"), name, date, nonce, sealed))[:32], both[32:]
+is_sealed = hmac.compare_digest(hmac.new(derive(file_key, ident, "seal"), above.encode(), hashlib.sha256).digest(), b64(seal.strip()))
+assert is_sealed and text64(hashlib.sha256(b"windlass-secrets 2\nid\n" + origin).digest()[:16]) == ident, "changed or forged"
 entries = ((name, *rest.replace(".", " ").split()) for name, _, rest in (line.partition(" = ") for line in lines) if name != "recipient")
 print(json.dumps({name: unseal(derive(file_key, ident, "value", name), name, date, nonce, sealed).rstrip(b"\0")[:-1].decode() for name, date, nonce, sealed in entries}))

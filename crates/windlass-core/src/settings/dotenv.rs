@@ -14,6 +14,7 @@
 
 use std::collections::HashMap;
 
+use super::growing::{self, Growing};
 use super::interpolate::Interpolation;
 use super::{Fault, Secret, is_setting_name};
 
@@ -54,10 +55,11 @@ pub fn parse(file: &str, text: &str, environment: Lookup<'_>, base: Lookup<'_>) 
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     // Line ends are normalised first, in quoted values too: a file that was edited on Windows is
     // to give the same values.
-    let text = text.replace("\r\n", "\n");
+    let normal = text.contains("\r\n").then(|| growing::replaced(text, "\r\n", "\n"));
+    let text = normal.as_ref().map_or(text, Growing::as_str);
     let mut parser = Parser {
         file,
-        text: &text,
+        text,
         at: 0,
         line: 1,
         environment,
@@ -87,7 +89,7 @@ struct Parser<'a> {
 /// A value as it stands in the file.
 enum Raw<'a> {
     Plain(&'a str),
-    Single(String),
+    Single(Growing),
     Double(&'a str),
 }
 
@@ -139,7 +141,7 @@ impl<'a> Parser<'a> {
         let value_column = self.column(start, self.at);
         let Some(raw) = self.raw_value(value_column) else { return self.end_line() };
         if is_setting_name(name_written) {
-            self.entry(name_written, &raw, first_line, value_column);
+            self.entry(name_written, raw, first_line, value_column);
         } else {
             self.unfit(first_line, column);
         }
@@ -215,13 +217,17 @@ impl<'a> Parser<'a> {
             return None;
         }
         self.skip(tail.len());
-        let raw = if quote == b'"' { Raw::Double(inside) } else { Raw::Single(inside.replace("\\'", "'")) };
+        let raw = if quote == b'"' {
+            Raw::Double(inside)
+        } else {
+            Raw::Single(growing::replaced(inside, "\\'", "'"))
+        };
         Some(raw)
     }
 
-    fn entry(&mut self, name: &'a str, raw: &Raw<'_>, line: u32, column: u32) {
+    fn entry(&mut self, name: &'a str, raw: Raw<'_>, line: u32, column: u32) {
         let (filled, unset) = match raw {
-            Raw::Single(text) => (Ok(text.clone()), vec![]),
+            Raw::Single(text) => (Ok(text), vec![]),
             Raw::Plain(text) => self.interpolate(text, false),
             Raw::Double(text) => self.interpolate(text, true),
         };
@@ -234,12 +240,12 @@ impl<'a> Parser<'a> {
             ));
         }
         let value = match filled {
-            Ok(value) if value.contains('\0') => {
+            Ok(value) if value.as_str().contains('\0') => {
                 let message = format!("the value of {name} holds a NUL byte");
                 self.parsed.faults.push(fault(message, "remove it: no environment can carry it".into()));
                 return;
             }
-            Ok(value) => Secret::new(value),
+            Ok(value) => value.into_secret(),
             Err((message, help)) => {
                 self.parsed.faults.push(fault(message, help));
                 return;
@@ -266,7 +272,7 @@ impl<'a> Parser<'a> {
     }
 
     #[allow(clippy::type_complexity, reason = "taken apart at once by its only caller")]
-    fn interpolate(&self, text: &str, escapes: bool) -> (Result<String, (String, String)>, Vec<String>) {
+    fn interpolate(&self, text: &str, escapes: bool) -> (Result<Growing, (String, String)>, Vec<String>) {
         let lookup = |name: &str| {
             let above = || self.parsed.entries.get(*self.places.get(name)?);
             (self.environment)(name)

@@ -1,5 +1,9 @@
 //! `${VAR:-default}` and its relatives, as docker compose reads them.
 
+use zeroize::Zeroizing;
+
+use super::growing::Growing;
+
 /// Nesting deeper than this is a fault, not a stack overflow.
 const DEEPEST: u32 = 16;
 
@@ -24,18 +28,18 @@ pub(super) struct Interpolation<'a> {
 }
 
 impl Interpolation<'_> {
-    pub(super) fn run(&mut self, text: &str) -> Result<String, Wrong> {
+    pub(super) fn run(&mut self, text: &str) -> Result<Growing, Wrong> {
         self.fill(text, 0)
     }
 
-    fn fill(&mut self, text: &str, depth: u32) -> Result<String, Wrong> {
+    fn fill(&mut self, text: &str, depth: u32) -> Result<Growing, Wrong> {
         if depth > DEEPEST {
             return Err(Wrong {
                 message: "the defaults are nested too deeply".into(),
                 help: format!("nest ${{...}} at most {DEEPEST} times"),
             });
         }
-        let mut filled = String::new();
+        let mut filled = Growing::with_capacity(text.len());
         let mut rest = text;
         while let Some(at) = rest.find(['$', '\\']) {
             filled.push_str(&rest[..at]);
@@ -57,7 +61,7 @@ impl Interpolation<'_> {
     }
 
     /// What follows a backslash.
-    fn escape<'t>(&self, tail: &'t str, filled: &mut String) -> &'t str {
+    fn escape<'t>(&self, tail: &'t str, filled: &mut Growing) -> &'t str {
         let next = tail.chars().next();
         let Some(c) = next.filter(|_| self.escapes) else {
             filled.push('\\');
@@ -78,7 +82,7 @@ impl Interpolation<'_> {
     }
 
     /// What follows a dollar sign.
-    fn dollar<'t>(&mut self, tail: &'t str, filled: &mut String, depth: u32) -> Result<&'t str, Wrong> {
+    fn dollar<'t>(&mut self, tail: &'t str, filled: &mut Growing, depth: u32) -> Result<&'t str, Wrong> {
         if let Some(tail) = tail.strip_prefix('$') {
             filled.push('$');
             return Ok(tail);
@@ -89,7 +93,7 @@ impl Interpolation<'_> {
                 help: "close it with }, or write $$ for a dollar sign".into(),
             })?;
             let value = self.braced(&inside[..end], depth)?;
-            filled.push_str(&value);
+            filled.push_str(value.as_str());
             return Ok(&inside[end + 1..]);
         }
         let length = name_length(tail);
@@ -97,13 +101,13 @@ impl Interpolation<'_> {
             filled.push('$');
         } else {
             let value = self.value(&tail[..length]);
-            filled.push_str(&value);
+            filled.push_str(value.as_str());
         }
         Ok(&tail[length..])
     }
 
     /// What stands between braces.
-    fn braced(&mut self, inside: &str, depth: u32) -> Result<String, Wrong> {
+    fn braced(&mut self, inside: &str, depth: u32) -> Result<Growing, Wrong> {
         let (name, operator) = inside.split_at(name_length(inside));
         if name.is_empty() {
             return Err(Wrong {
@@ -111,25 +115,26 @@ impl Interpolation<'_> {
                 help: "write ${NAME}, or $$ for a dollar sign".into(),
             });
         }
-        let set = (self.lookup)(name);
-        let filled = set.clone().filter(|value| !value.is_empty());
+        let set = self.looked_up(name);
+        let is_filled = set.as_ref().is_some_and(|value| value.len() > 0);
         if operator.is_empty() {
             return Ok(self.value(name));
         }
         if let Some(default) = operator.strip_prefix(":-") {
+            let filled = set.filter(|_| is_filled);
             return filled.map_or_else(|| self.fill(default, depth + 1), Ok);
         }
         if let Some(default) = operator.strip_prefix('-') {
             return set.map_or_else(|| self.fill(default, depth + 1), Ok);
         }
         if let Some(other) = operator.strip_prefix(":+") {
-            return filled.map_or_else(|| Ok(String::new()), |_| self.fill(other, depth + 1));
+            return if is_filled { self.fill(other, depth + 1) } else { Ok(Growing::default()) };
         }
         if let Some(other) = operator.strip_prefix('+') {
-            return set.map_or_else(|| Ok(String::new()), |_| self.fill(other, depth + 1));
+            return if set.is_some() { self.fill(other, depth + 1) } else { Ok(Growing::default()) };
         }
         if let Some(reason) = operator.strip_prefix(":?") {
-            return filled.ok_or_else(|| required(name, reason));
+            return set.filter(|_| is_filled).ok_or_else(|| required(name, reason));
         }
         if let Some(reason) = operator.strip_prefix('?') {
             return set.ok_or_else(|| required(name, reason));
@@ -141,11 +146,18 @@ impl Interpolation<'_> {
         })
     }
 
-    fn value(&mut self, name: &str) -> String {
-        (self.lookup)(name).unwrap_or_else(|| {
+    fn value(&mut self, name: &str) -> Growing {
+        self.looked_up(name).unwrap_or_else(|| {
             self.unset.push(name.to_owned());
-            String::new()
+            Growing::default()
         })
+    }
+
+    fn looked_up(&self, name: &str) -> Option<Growing> {
+        let value = Zeroizing::new((self.lookup)(name)?);
+        let mut text = Growing::with_capacity(value.len());
+        text.push_str(&value);
+        Some(text)
     }
 }
 

@@ -16,6 +16,7 @@ mod check;
 mod declared;
 pub mod dotenv;
 pub mod foreign;
+mod growing;
 mod interpolate;
 mod kind;
 mod layers;

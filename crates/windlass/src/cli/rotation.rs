@@ -20,7 +20,7 @@ use windlass_core::protocol::{Answer, Ask, FingerprintKey};
 use windlass_core::settings::Secret;
 use windlass_core::settings::sealed::Settled;
 
-pub(in crate::cli) use note::{Note, read, rewritten};
+pub(in crate::cli) use note::{Note, check_owner, read, rewritten};
 
 use super::client::{Client, unexpected};
 use super::context::{Context, Project};

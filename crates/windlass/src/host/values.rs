@@ -8,6 +8,7 @@ use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Plan, Request, Rotated};
 use windlass_core::protocol::{FingerprintKey, Values};
 use windlass_core::settings::Secret;
+use zeroize::Zeroizing;
 
 use crate::layout::{self, Layout};
 
@@ -16,7 +17,11 @@ use crate::layout::{self, Layout};
 /// # Errors
 /// When they cannot be written.
 pub(super) fn write(layout: &Layout, release: ReleaseId, values: &Values) -> io::Result<()> {
-    layout::replace_file(&layout.settings(release), &serde_json::to_vec(values)?, 0o600)
+    // As large as it can become, because a larger place would leave a copy in the old one.
+    let largest = values.0.iter().map(|(name, value)| 6 * (name.len() + value.len()) + 6).sum::<usize>() + 2;
+    let mut text = Zeroizing::new(Vec::with_capacity(largest));
+    serde_json::to_writer(&mut *text, values)?;
+    layout::replace_file(&layout.settings(release), &text, 0o600)
 }
 
 /// Reads a release's values; none when it has none.
@@ -27,7 +32,7 @@ pub fn read(layout: &Layout, release: ReleaseId) -> io::Result<Values> {
     let path = layout.settings(release);
     let text = match std::fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Values::default()),
-        text => text?,
+        text => Zeroizing::new(text?),
     };
     let mode = std::fs::metadata(&path)?.mode() & 0o777;
     if mode & 0o077 != 0 {

@@ -50,7 +50,7 @@ pub(crate) use url::decoded;
 pub use url::facts_of_url;
 
 /// A private resource that can be started.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Prepared {
     /// Its engine.
     pub engine: Engine,
@@ -67,6 +67,18 @@ pub struct Prepared {
     pub patience: Duration,
     /// What is to be made in it when it runs.
     setup: Option<postgres::Setup>,
+}
+
+/// Without what is secret: the facts are named.
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared")
+            .field("engine", &self.engine)
+            .field("launch", &self.launch)
+            .field("facts", &self.facts.keys().collect::<Vec<_>>())
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Prepared {

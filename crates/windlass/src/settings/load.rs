@@ -1,12 +1,14 @@
 //! The layers of settings.
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use indexmap::IndexMap;
 use windlass_core::settings::{Assembled, Declared, Fault, File, Layers, Sealed, Secret, assemble, dotenv};
 use windlass_core::store::Place;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The largest settings file that is read: more is a mistake.
 const LARGEST: u64 = 1 << 20;
@@ -102,7 +104,7 @@ fn files(
 }
 
 /// The text of a settings file, or `None` where there is none.
-fn read(path: &Path, name: &str, warnings: &mut Vec<Fault>) -> Result<Option<String>, Fault> {
+fn read(path: &Path, name: &str, warnings: &mut Vec<Fault>) -> Result<Option<Zeroizing<String>>, Fault> {
     let fault = |line: u32, message: String, help: &str| Fault {
         file: name.to_owned(),
         line,
@@ -141,10 +143,14 @@ fn read(path: &Path, name: &str, warnings: &mut Vec<Fault>) -> Result<Option<Str
         let message = format!("it belongs to another account (uid {}), which may change it", facts.uid());
         warnings.push(fault(0, message, &format!("run: chown --reference=. {name}")));
     }
-    let bytes = fs::read(path).map_err(|error| unreadable(&error))?;
-    String::from_utf8(bytes).map(Some).map_err(|error| {
+    // Large enough for all of it at once: a larger place would leave a copy in the old one.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(facts.len()).unwrap_or_default() + 1));
+    let file = fs::File::open(path).map_err(|error| unreadable(&error))?;
+    file.take(LARGEST).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    String::from_utf8(std::mem::take(&mut *bytes)).map(|text| Some(Zeroizing::new(text))).map_err(|error| {
         let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + good.iter().filter(|&&b| b == b'\n').count();
+        error.into_bytes().zeroize();
         fault(u32::try_from(line).unwrap_or(u32::MAX), "it is not UTF-8 text".into(), "save it as UTF-8")
     })
 }

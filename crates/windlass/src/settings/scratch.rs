@@ -1,18 +1,30 @@
 //! A file for secrets that is gone when its work is done: readable for one account, in memory where
 //! there is a place for that, wiped before it is removed.
+//!
+//! Its directory is locked for as long as its process lives: what lies there unlocked was left behind by
+//! one that was killed, and the next one wipes it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
+
+/// What the names of the directories begin with, and of nothing else.
+const PREFIX: &str = "windlass-edit-";
+
+/// How often somebody who clears up may be faster than who has just made a directory.
+const TRIES: u32 = 8;
 
 /// The file, in a directory of its own: what an editor leaves beside it goes as well.
 pub struct Scratch {
     directory: PathBuf,
     path: PathBuf,
     memory: bool,
+    /// Held until the end.
+    _lock: File,
 }
 
 impl Scratch {
@@ -22,24 +34,39 @@ impl Scratch {
     /// When none can be made.
     pub fn new(name: &str) -> io::Result<Self> {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        let candidates = runtime.into_iter().chain([PathBuf::from("/dev/shm")]);
-        let in_memory = candidates
-            .filter(|place| is_memory(place))
-            .find_map(|place| Self::below(&place, name, true).ok());
-        match in_memory {
+        let candidates: Vec<PathBuf> = runtime.into_iter().chain([PathBuf::from("/dev/shm")]).collect();
+        for place in candidates.iter().chain([&std::env::temp_dir()]) {
+            clear_up(place);
+        }
+        let mut in_memory = candidates.iter().filter(|place| is_memory(place));
+        match in_memory.find_map(|place| Self::below(place, name, true).ok()) {
             Some(scratch) => Ok(scratch),
             None => Self::below(&std::env::temp_dir(), name, false),
         }
     }
 
     fn below(place: &Path, name: &str, memory: bool) -> io::Result<Self> {
+        for _ in 0..TRIES {
+            let directory = Self::make(place)?;
+            let lock = File::open(&directory)?;
+            flock(&lock, FlockOperation::LockExclusive)?;
+            // Until then it looked as if it had been left behind.
+            let there = fs::symlink_metadata(&directory).map(|facts| facts.ino()).ok();
+            if there == Some(lock.metadata()?.ino()) {
+                return Ok(Self { path: directory.join(name), directory, memory, _lock: lock });
+            }
+        }
+        Err(io::Error::other("it is removed whenever it was made"))
+    }
+
+    fn make(place: &Path) -> io::Result<PathBuf> {
         // Random, and made anew: a directory that somebody else has prepared is not used.
         let mut random = [0_u8; 16];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
         let suffix: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let directory = place.join(format!("windlass-{suffix}"));
+        let directory = place.join(format!("{PREFIX}{suffix}"));
         DirBuilder::new().mode(0o700).create(&directory)?;
-        Ok(Self { path: directory.join(name), directory, memory })
+        Ok(directory)
     }
 
     /// Whether it lies in memory.
@@ -77,10 +104,31 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
-            let _as_far_as_possible = wipe(&entry.path());
+        remove(&self.directory);
+    }
+}
+
+/// Wipes what lies in a directory, and removes it.
+fn remove(directory: &Path) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let _as_far_as_possible = wipe(&entry.path());
+    }
+    let _as_far_as_possible = fs::remove_dir_all(directory);
+}
+
+/// Removes what processes of this account have left behind, that did not get to it themselves.
+fn clear_up(place: &Path) {
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let path = entry.path();
+        let is_own = fs::symlink_metadata(&path)
+            .is_ok_and(|facts| facts.is_dir() && facts.uid() == rustix::process::geteuid().as_raw());
+        let lock = if is_own { File::open(&path).ok() } else { None };
+        if let Some(lock) = lock
+            && flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok()
+        {
+            remove(&path);
         }
-        let _as_far_as_possible = fs::remove_dir_all(&self.directory);
     }
 }
 
@@ -131,5 +179,22 @@ mod tests {
         drop(scratch);
         assert!(!directory.exists());
         assert_eq!(fs::read(elsewhere.path().join("seen")).unwrap(), [0; 4]);
+    }
+
+    #[test]
+    fn what_was_left_behind_is_removed_and_what_is_used_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let used = Scratch::below(place.path(), "secrets.env", false).unwrap();
+        used.write(b"A=1").unwrap();
+        let left = Scratch::make(place.path()).unwrap();
+        fs::write(left.join("secrets.env"), "A=1").unwrap();
+        fs::hard_link(left.join("secrets.env"), place.path().join("seen")).unwrap();
+        for other in ["windlass-0", "other"] {
+            fs::create_dir(place.path().join(other)).unwrap();
+        }
+        clear_up(place.path());
+        assert!(!left.exists() && used.path().exists());
+        assert_eq!(fs::read(place.path().join("seen")).unwrap(), [0; 3]);
+        assert!(place.path().join("windlass-0").exists() && place.path().join("other").exists());
     }
 }

@@ -17,6 +17,24 @@ fn a_stale_plan_is_refused() {
 }
 
 #[test]
+fn a_plan_holds_no_key_to_guess_secrets_with_once_the_host_has_it() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let has_key = |file: &str| {
+        let text = std::fs::read_to_string(sandbox.root().join(file)).unwrap();
+        !serde_json::from_str::<serde_json::Value>(&text).unwrap()["key"].is_null()
+    };
+    let first = sandbox.succeed(&["plan", "--out", "../first.json"]);
+    assert!(has_key("first.json") && first.stderr.contains("keep it from others"), "{first:?}");
+    sandbox.succeed(&["apply", "../first.json"]);
+    sandbox.change();
+    let next = sandbox.succeed(&["plan", "--out", "../next.json"]);
+    assert!(!has_key("next.json") && !next.stderr.contains("keep it from others"), "{next:?}");
+    sandbox.succeed(&["apply", "../next.json"]);
+    assert_eq!(sandbox.answering(), "r2");
+    sandbox.down();
+}
+
+#[test]
 fn a_plan_whose_source_has_moved_is_stale_also_when_it_had_nothing_to_do() {
     let sandbox = deployed(&Manifest::small());
     sandbox.succeed(&["plan", "--out", "../nothing.json"]);

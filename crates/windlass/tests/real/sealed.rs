@@ -118,12 +118,12 @@ fn a_deploy_refuses_a_damaged_file_and_an_older_one() {
     let line = sound.lines().find(|line| line.starts_with("TOKEN = ")).unwrap();
     let before = old.lines().find(|line| line.starts_with("TOKEN = ")).unwrap();
     for (damaged, what) in [
-        (sound.replace("TOKEN = 20", "TOKEN = 19"), "secrets.local.enc:7: TOKEN cannot be opened"),
-        (sound.replace(&format!("{line}\n"), ""), "secrets.local.enc:7: the seal does not hold"),
-        (sound.replace(line, before), "secrets.local.enc:8: the seal does not hold"),
+        (sound.replace("TOKEN = 20", "TOKEN = 19"), "secrets.local.enc:8: TOKEN cannot be opened"),
+        (sound.replace(&format!("{line}\n"), ""), "secrets.local.enc:8: the seal does not hold"),
+        (sound.replace(line, before), "secrets.local.enc:9: the seal does not hold"),
         (
             sound.replace(&format!("{line}\n"), "garbage\n"),
-            "secrets.local.enc:7: this is neither a recipient",
+            "secrets.local.enc:8: this is neither a recipient",
         ),
     ] {
         place.write(FILE, &damaged);
@@ -142,6 +142,11 @@ fn a_deploy_refuses_a_damaged_file_and_an_older_one() {
         "{}",
         said.err
     );
+    // Of the same age, and without the change that runs: written beside it.
+    seal(&place, "COLOUR=blue\n");
+    let said = place.windlass(&["deploy"]).exits(6);
+    assert!(said.err.contains("was written beside the one of the active release (epoch 3)"), "{}", said.err);
+    place.write(FILE, &old);
     assert_eq!(page(&place), "red changed-token");
     place.windlass(&["deploy", "--allow-older-secrets"]).exits(0);
     assert_eq!(page(&place), "red sealed-token");

@@ -9,7 +9,7 @@ fn a_damaged_value_is_named_and_the_others_are_there() {
     ada.tamper(&line, &format!("B = 2020-01-01{}", &line[14..]));
     let said = ada.secrets(&["list"]).exits(1);
     assert!(said.out.contains("B  2020-01-01  DAMAGED"), "{}", said.out);
-    assert!(said.err.contains("secrets.production.enc:7: B cannot be opened"), "{}", said.err);
+    assert!(said.err.contains("secrets.production.enc:8: B cannot be opened"), "{}", said.err);
     let list = ada.secrets(&["list", "--json"]).exits(1).json();
     assert_eq!(
         (list["values"][1]["damaged"].clone(), list["values"][2]["damaged"].clone()),
@@ -34,7 +34,7 @@ fn a_damaged_value_is_named_and_the_others_are_there() {
     assert_eq!(ada.text(), before);
 
     let said = ada.secrets(&["repair", "--yes"]).exits(0);
-    assert!(said.err.contains("damaged: secrets.production.enc:7: B cannot be opened"), "{}", said.err);
+    assert!(said.err.contains("damaged: secrets.production.enc:8: B cannot be opened"), "{}", said.err);
     assert!(said.out.contains("Sealed what was left of secrets.production.enc (A, C)"), "{}", said.out);
     ada.secrets(&["list"]).exits(0);
     assert!(ada.secrets(&["repair"]).exits(0).out.contains("nothing to repair"));
@@ -68,5 +68,32 @@ fn a_recipient_whom_nobody_added_is_put_out_by_a_repair() {
     );
     ada.secrets(&["repair", "--yes"]).exits(0);
     assert!(!ada.text().contains("eve"));
+    assert_eq!(ada.get("A"), "one");
+}
+
+#[test]
+fn a_repair_keeps_whoever_makes_it_in() {
+    let (_project, ada) = Project::begun(&[("A", "one")]);
+    let line = ada.line("recipient");
+    let at = line.len() - 2;
+    let letter = if &line[at..=at] == "A" { "B" } else { "A" };
+    ada.tamper(&line, &format!("{}{letter}{}", &line[..at], &line[at + 1..]));
+    ada.secrets(&["list"]).exits(1);
+    ada.secrets(&["repair", "--yes"]).exits(0);
+    assert_eq!(ada.get("A"), "one");
+    ada.set("B", "two");
+}
+
+#[test]
+fn a_byte_that_is_no_text_damages_its_own_line() {
+    let (_project, ada) = Project::begun(&[("A", "one"), ("B", "two")]);
+    let line = ada.line("B");
+    let path = ada.project.join(crate::kit::FILE);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = ada.text().find(&line).unwrap() + 20;
+    bytes[at] ^= 0x80;
+    std::fs::write(&path, bytes).unwrap();
+    let said = ada.secrets(&["list"]).exits(1);
+    assert!(said.err.contains("secrets.production.enc:8: the line of B is damaged"), "{}", said.err);
     assert_eq!(ada.get("A"), "one");
 }

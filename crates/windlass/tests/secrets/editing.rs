@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::kit::{Person, Project, Said};
 
@@ -87,4 +89,123 @@ fn what_somebody_else_has_changed_meanwhile_is_not_overwritten() {
     // Another value is no hindrance.
     edit(&ada, &format!("{windlass} set B > /dev/null; sed -i 's/^A=.*/A=mine/' \"$1\"")).exits(0);
     assert_eq!((ada.get("A"), ada.get("B")), ("mine".into(), "meanwhile".into()));
+}
+
+/// Somebody who sits before an editor.
+struct Sitting {
+    windlass: Child,
+    /// The editor's file.
+    file: PathBuf,
+    home: PathBuf,
+}
+
+impl Sitting {
+    /// Until [`leave`](Self::leave) the editor waits, then it does what the script says.
+    fn down(person: &Person, script: &str) -> Self {
+        let (begun, left) = (person.home.join("begun"), person.home.join("left"));
+        let script = format!(
+            "echo \"$1\" > '{0}.new'; mv '{0}.new' '{0}'\nwhile ! test -e '{1}'; do sleep 0.02; done\n{script}",
+            begun.display(),
+            left.display()
+        );
+        let editor = editor(person, &script);
+        let mut command = person.with("EDITOR", editor.to_str().unwrap()).command(&["edit"]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let windlass = command.spawn().unwrap();
+        wait_for("the editor", || begun.exists());
+        let file = fs::read_to_string(&begun).unwrap().trim().into();
+        Self { windlass, file, home: person.home.clone() }
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.windlass.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    fn leave(&self) {
+        fs::write(self.home.join("left"), "").unwrap();
+    }
+
+    fn ends(&mut self) -> Option<i32> {
+        self.windlass.wait().unwrap().code()
+    }
+}
+
+impl Drop for Sitting {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what} did not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A place in memory of one's own: others clear up in the common one.
+fn runtime(person: &Person) -> (Person, tempfile::TempDir) {
+    let place = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    (person.with("XDG_RUNTIME_DIR", place.path().to_str().unwrap()), place)
+}
+
+fn is_empty(place: &Path) -> bool {
+    fs::read_dir(place).unwrap().next().is_none()
+}
+
+#[test]
+fn a_session_that_drops_leaves_nothing_behind() {
+    for (name, code) in [("HUP", 129), ("TERM", 143)] {
+        let (_project, ada) = Project::begun(&[("A", "one")]);
+        let before = ada.text();
+        let mut sitting = Sitting::down(&ada, "echo A=other > \"$1\"");
+        assert!(sitting.file.exists());
+        sitting.signal(name);
+        assert_eq!(sitting.ends(), Some(code));
+        assert!(!sitting.file.parent().unwrap().exists(), "{name}");
+        assert_eq!(ada.text(), before);
+    }
+}
+
+#[test]
+fn an_interrupt_is_the_affair_of_the_editor() {
+    let (_project, ada) = Project::begun(&[("A", "one")]);
+    let mut sitting = Sitting::down(&ada, "echo A=other > \"$1\"");
+    sitting.signal("INT");
+    std::thread::sleep(Duration::from_millis(100));
+    sitting.leave();
+    assert_eq!(sitting.ends(), Some(0));
+    assert_eq!(ada.get("A"), "other");
+}
+
+#[test]
+fn what_was_left_behind_goes_with_the_next_edit() {
+    let (_project, ada) = Project::begun(&[("A", "one")]);
+    let (ada, place) = runtime(&ada);
+    let mut sitting = Sitting::down(&ada, "true");
+    // Another edit at the same time leaves it alone.
+    edit(&ada.with("HOME", ada.home.to_str().unwrap()), "true");
+    let is_here = sitting.file.starts_with(place.path());
+    assert!(sitting.file.exists());
+    sitting.signal("KILL");
+    sitting.ends();
+    assert!(sitting.file.exists());
+    sitting.leave();
+    edit(&ada, "true").exits(0);
+    assert!(!sitting.file.exists());
+    assert!(!is_here || is_empty(place.path()));
+}
+
+#[test]
+fn vim_is_told_to_write_the_text_nowhere_else() {
+    let (_project, ada) = Project::begun(&[("A", "one")]);
+    let seen = ada.home.join("seen");
+    let vim = ada.home.join("vim");
+    fs::write(&vim, format!("#!/bin/sh\nprintf '%s\\n' \"$@\" > '{}'\n", seen.display())).unwrap();
+    fs::set_permissions(&vim, fs::Permissions::from_mode(0o700)).unwrap();
+    ada.with("EDITOR", &format!("'{}' -f", vim.display())).secrets(&["edit"]).exits(0);
+    let seen = fs::read_to_string(seen).unwrap();
+    assert!(seen.starts_with("-n\n-i\nNONE\n-c\nset noundofile nobackup nowritebackup\n-f\n/"), "{seen}");
 }

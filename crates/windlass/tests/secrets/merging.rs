@@ -89,3 +89,27 @@ fn without_a_key_git_is_told_that_it_cannot_be_merged() {
     assert!(String::from_utf8_lossy(&merged.stderr).contains("no key opens it"), "{merged:?}");
     assert_eq!(ada.text(), before);
 }
+
+/// Somebody's public key: that of the reference's example.
+const EVE: &str = "wlpub1_iEAEH_AZJ4_4kwwYLlUqZJAlVjGSwLlXZBrrBfLpDQYchBne";
+
+#[test]
+fn who_comes_in_by_a_merge_is_told() {
+    let add = |ada: &Person| drop(ada.secrets(&["recipients", "add", "eve", EVE]).exits(0));
+    let (_project, ada) = branched(|ada| ada.set("A", "ours"), add);
+    let merged = git(&ada, &["merge", "--no-edit", "other"]);
+    let said = String::from_utf8_lossy(&merged.stdout).into_owned();
+    assert!(merged.status.success(), "{merged:?}");
+    assert!(said.contains(&format!("New among the recipients: eve ({EVE})")), "{said}");
+}
+
+#[test]
+fn nobody_comes_in_by_a_merge_beside_a_new_key() {
+    let add = |ada: &Person| drop(ada.secrets(&["recipients", "add", "eve", EVE]).exits(0));
+    let (_project, ada) = branched(|ada| drop(ada.secrets(&["rekey"]).exits(0)), add);
+    let merged = git(&ada, &["merge", "--no-edit", "other"]);
+    let said = String::from_utf8_lossy(&merged.stdout).into_owned();
+    assert!(!merged.status.success() && said.contains("One side alone has eve as a recipient"), "{merged:?}");
+    ada.secrets(&["list"]).exits(0);
+    assert!(!ada.text().contains(EVE));
+}

@@ -122,3 +122,17 @@ fn faults_are_mended_in_the_editor() {
     assert!(code == 0 && shown.contains("there is no = in this line"), "{code}: {shown}");
     assert_eq!(ada.get("A"), "mended");
 }
+
+#[test]
+fn whoever_interrupts_the_question_leaves_nothing_behind() {
+    let (_project, ada) = Project::begun(&[("A", "one")]);
+    let (editor, seen) = (ada.home.join("editor"), ada.home.join("seen"));
+    let script = format!("#!/bin/sh\necho \"$1\" > '{}'; echo nonsense > \"$1\"\n", seen.display());
+    std::fs::write(&editor, script).unwrap();
+    std::fs::set_permissions(&editor, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let ada = ada.with("EDITOR", editor.to_str().unwrap());
+    let Some((code, shown)) = at_a_terminal(&ada, &["edit"], &[("Edit it again?", "\x03")]) else { return };
+    assert_eq!(code, 130, "{shown}");
+    let file = std::fs::read_to_string(seen).unwrap();
+    assert!(!std::path::Path::new(file.trim()).parent().unwrap().exists());
+}

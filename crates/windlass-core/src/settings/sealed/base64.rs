@@ -2,6 +2,8 @@
 //! sequence of bytes and no other: bits that are not used must be zero, so no letter can be changed
 //! unnoticed.
 
+use zeroize::Zeroizing;
+
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// `bytes` as text.
@@ -19,6 +21,7 @@ pub(super) fn encode(bytes: &[u8]) -> String {
 
 /// The bytes of `text`; `None` when it is not exactly what [`encode`] writes.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
+    // It never needs a larger place, which would leave a copy behind.
     let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 2);
     for group in text.as_bytes().chunks(4) {
         let mut bits = 0;
@@ -42,7 +45,9 @@ pub(super) fn decode_exactly<const N: usize>(text: &str) -> Option<[u8; N]> {
     if text.len() != (N * 4).div_ceil(3) {
         return None;
     }
-    decode(text)?.try_into().ok()
+    // It may be a key.
+    let bytes = Zeroizing::new(decode(text)?);
+    bytes.as_slice().try_into().ok()
 }
 
 fn value(letter: u8) -> Option<u32> {

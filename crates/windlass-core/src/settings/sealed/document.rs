@@ -2,58 +2,36 @@
 
 use std::fmt;
 
-use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
-
 use super::key::{Identity, PublicKey, Stretch};
+use super::version::{Version, Write};
 use super::{HEADER, base64};
 use crate::settings::Secret;
+use jiff::civil::Date;
+
+/// What the line begins with that names the writes before.
+pub(super) const FOLLOWS: &str = "follows = ";
+
+/// What stands there in a file that was never written before.
+pub(super) const NOTHING: &str = "-";
 
 /// A file as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// Which file, of all that were ever made: 128 random bits as text.
+    /// Which file, of all that were ever made: the text of 128 bits of a hash of 32 random bytes, which only
+    /// recipients know. Whoever has not read the file cannot make another one with this id.
     pub id: String,
     /// Of which environment.
     pub environment: String,
     /// Grows with every write.
     pub epoch: u64,
+    /// The writes that it has in it, the newest first.
+    pub follows: Vec<Write>,
     /// Who can open it.
     pub recipients: Vec<Recipient>,
     /// The values.
     pub entries: Vec<Entry>,
     /// The seal, where there is one that can be read.
     pub seal: Option<[u8; 32]>,
-}
-
-/// Which file a release ran with, and as of which write.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Version {
-    /// The file.
-    pub id: String,
-    /// The write, counted from 1.
-    pub epoch: u64,
-}
-
-impl Version {
-    /// Why this one must not follow `before` without being asked for: it is older, or another file,
-    /// of which nobody knows whether it is older.
-    #[must_use]
-    pub fn behind(&self, before: &Self) -> Option<String> {
-        if self.id != before.id {
-            return Some(format!(
-                "the active release ran with another encrypted file ({}, epoch {}) than this one ({})",
-                before.id, before.epoch, self.id
-            ));
-        }
-        (self.epoch < before.epoch).then(|| {
-            format!(
-                "the encrypted file is older (epoch {}) than the one of the active release (epoch {})",
-                self.epoch, before.epoch
-            )
-        })
-    }
 }
 
 /// Somebody who can open the file.
@@ -75,12 +53,12 @@ pub struct Recipient {
     pub line: u32,
 }
 
-/// A file key, wrapped.
+/// A file key and the origin of the file, wrapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wrapped {
     pub(super) ephemeral: [u8; 32],
     pub(super) nonce: [u8; 12],
-    pub(super) key: [u8; 48],
+    pub(super) key: [u8; 80],
 }
 
 /// An encrypted value.
@@ -127,19 +105,29 @@ impl fmt::Display for Label {
 }
 
 impl Document {
-    /// The id and the epoch.
+    /// Which file it is, and which write.
     #[must_use]
     pub fn version(&self) -> Version {
-        Version { id: self.id.clone(), epoch: self.epoch }
+        Version { id: self.id.clone(), epoch: self.epoch, write: self.write(), follows: self.follows.clone() }
+    }
+
+    /// Which write it is, where it has a seal.
+    pub(super) fn write(&self) -> Option<Write> {
+        self.seal.map(|seal| Write::new(self.epoch, &seal))
     }
 
     /// Everything above the seal: what it authenticates.
     #[must_use]
     pub(super) fn body(&self) -> String {
         let mut text = format!(
-            "{HEADER}\nid = {}\nenvironment = {}\nepoch = {}\n",
+            "{HEADER}\nid = {}\nenvironment = {}\nepoch = {}\n{FOLLOWS}",
             self.id, self.environment, self.epoch
         );
+        match self.follows.as_slice() {
+            [] => text.push_str(NOTHING),
+            some => text.push_str(&some.iter().map(Write::to_string).collect::<Vec<_>>().join(" ")),
+        }
+        text.push('\n');
         for recipient in &self.recipients {
             text.push_str(&recipient.body());
             text.push_str(&format!(" {}\n", base64::encode(&recipient.tag)));

@@ -5,13 +5,12 @@ use std::fmt;
 use indexmap::IndexMap;
 use jiff::civil::Date;
 
-use super::document::{Document, Entry, Label, Version};
+use super::document::{Document, Entry, Label};
 use super::key::{PublicKey, Stretch};
 use super::open::{Opened, Value, seal};
 use super::parse::{is_name, is_recipient_name};
-use super::{
-    FileKey, LARGEST_VALUE, MOST_PASSPHRASES, MOST_RECIPIENTS, MOST_VALUES, Random, base64, value, wrap,
-};
+use super::version::{Version, Write, followed};
+use super::{FileKey, LARGEST_VALUE, MOST_PASSPHRASES, MOST_RECIPIENTS, MOST_VALUES, Random, value, wrap};
 use crate::settings::Secret;
 
 /// A file that is being changed.
@@ -74,10 +73,14 @@ impl Opened {
     }
 
     /// Takes what is sound, to be written again; everything that is not is left out. The recipients
-    /// that are left are told apart from those that somebody added without knowing the file key.
+    /// that are left are told apart from those that somebody added without knowing the file key. Whoever
+    /// opened the file stays, be their line damaged or not: it opened.
     #[must_use]
     pub fn repair(self) -> Editing {
-        let Self { mut document, key, mut values, .. } = self;
+        let Self { mut document, key, mut values, by, .. } = self;
+        if let Some(at) = document.recipients.iter().position(|recipient| recipient.name == by) {
+            document.recipients[at].tag = wrap::tag(&document, &key, &document.recipients[at]);
+        }
         let genuine: Vec<bool> = document
             .recipients
             .iter()
@@ -101,16 +104,23 @@ impl Editing {
     /// A new file.
     #[must_use]
     pub fn new(environment: &str, random: &mut Random) -> Self {
-        let id = base64::encode(&random.bytes::<16>());
+        let key = FileKey::new(random);
         let document = Document {
-            id,
+            id: key.id(),
             environment: environment.to_owned(),
             epoch: 0,
+            follows: vec![],
             recipients: vec![],
             entries: vec![],
             seal: None,
         };
-        Self { document, key: FileKey::new(random), values: IndexMap::new(), changed: true }
+        Self { document, key, values: IndexMap::new(), changed: true }
+    }
+
+    /// Claims to be the next write of another file.
+    #[cfg(test)]
+    pub(super) fn impersonate(&mut self, other: &Document) {
+        self.document = Document { recipients: vec![], entries: vec![], ..other.clone() };
     }
 
     /// What it is so far.
@@ -131,7 +141,8 @@ impl Editing {
         self.changed
     }
 
-    /// Gives a setting a value; says whether that is another one than it had.
+    /// Gives a setting a value; says whether that is another one than it had. What somebody says now is
+    /// meant, whatever a rotation that was interrupted left to decide: a pending value is dropped.
     ///
     /// # Errors
     /// When it is no name, or the value is too large or holds a NUL.
@@ -142,7 +153,9 @@ impl Editing {
         date: Date,
         random: &mut Random,
     ) -> Result<bool, Refused> {
-        self.put(Label::in_force(name), secret, date, random)
+        let is_other = self.put(Label::in_force(name), secret, date, random)?;
+        self.drop_pending(name);
+        Ok(is_other)
     }
 
     /// Puts a value beside the one in force, to replace it later.
@@ -291,7 +304,7 @@ impl Editing {
     /// # Errors
     /// When it cannot be encrypted for one of the recipients.
     pub fn rekey(&mut self, random: &mut Random) -> Result<(), Refused> {
-        self.key = FileKey::new(random);
+        self.key = self.key.renewed(random);
         self.changed = true;
         let recipients = std::mem::take(&mut self.document.recipients);
         for old in recipients {
@@ -319,13 +332,27 @@ impl Editing {
     /// The text to write, and which version it is.
     #[must_use]
     pub fn finish(mut self) -> (String, Version) {
+        self.follow(self.document.write());
         self.document.epoch += 1;
         self.document.seal = Some(seal(&self.document, &self.key));
         (self.document.to_string(), self.document.version())
     }
 
-    pub(super) fn raise_epoch(&mut self, least: u64) {
-        self.document.epoch = self.document.epoch.max(least);
+    /// What is written next has these writes in it too.
+    pub(super) fn follow(&mut self, writes: impl IntoIterator<Item = Write>) {
+        let all = std::mem::take(&mut self.document.follows).into_iter().chain(writes);
+        self.document.follows = followed(all);
+    }
+
+    /// What is written next has in it what another document has, and all that that follows.
+    pub(super) fn follow_document(&mut self, other: &Document) {
+        let ours = self.document.write();
+        self.follow(ours.into_iter().chain(other.write()).chain(other.follows.iter().copied()));
+        if other.epoch > self.document.epoch {
+            self.document.epoch = other.epoch;
+            // It is that of the other write, which is among those that are followed by now.
+            self.document.seal = other.seal;
+        }
     }
 
     pub(super) fn put(

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use super::Random;
 use super::document::{Label, Recipient};
 use super::edit::{Editing, Refused};
+use super::key::PublicKey;
 use super::open::{Opened, Value};
 
 /// A merged file.
@@ -14,6 +15,8 @@ pub struct Merged {
     pub editing: Editing,
     /// What the two sides have changed differently; the merged file has ours.
     pub conflicts: Vec<Conflict>,
+    /// The recipients of the merged file whom one of the sides has not.
+    pub added: Vec<Recipient>,
 }
 
 /// Something that both sides have changed, and not in the same way.
@@ -23,12 +26,16 @@ pub enum Conflict {
     Value(String),
     /// A recipient, by name.
     Recipient(String),
+    /// A recipient, by name, whom one side has while the other has a new key, made perhaps to keep
+    /// somebody out who could still write the first: the merged file is not for them.
+    Added(String),
 }
 
 /// Merges `theirs` into `ours`; `base` is what both come from, if there is that.
 ///
 /// A recipient whom one side has removed does not come back, and the merged file has a new key, as
-/// it has whenever the sides' keys differ.
+/// it has whenever the sides' keys differ. It is not encrypted for whom one side alone has added then,
+/// unless it is whoever merges.
 ///
 /// # Errors
 /// When one side is damaged, or they are different files.
@@ -49,43 +56,79 @@ pub fn merge(
     let old = base.map(|base| base.values.clone()).unwrap_or_default();
     let old_recipients = base.map(|base| base.document.recipients.clone()).unwrap_or_default();
     let (their_values, their_document) = (theirs.values.clone(), theirs.document.clone());
+    let our_document = ours.document.clone();
+    let own = [ours.own_key(), theirs.own_key()].into_iter().flatten().collect();
     theirs.edit()?;
     let mut editing = ours.edit()?;
     let mut conflicts = vec![];
 
-    merge_recipients(&mut editing, &old_recipients, &their_document.recipients, &mut conflicts, random)?;
+    let (ours, theirs) = (&our_document.recipients, &their_document.recipients);
+    let sides = Sides { old: &old_recipients, ours, theirs, same_key, own };
+    merge_recipients(&mut editing, &sides, &mut conflicts, random)?;
     merge_values(&mut editing, &old, &their_values, &mut conflicts, random)?;
     if !same_key {
         editing.rekey(random)?;
     }
-    editing.raise_epoch(their_document.epoch);
-    Ok(Merged { editing, conflicts })
+    editing.follow_document(&their_document);
+    let is_new = |recipient: &&Recipient| !has(ours, recipient) || !has(theirs, recipient);
+    let added = editing.document().recipients.iter().filter(is_new).cloned().collect();
+    Ok(Merged { editing, conflicts, added })
+}
+
+/// The recipients of all sides.
+struct Sides<'a> {
+    old: &'a [Recipient],
+    ours: &'a [Recipient],
+    theirs: &'a [Recipient],
+    /// Whether nobody has made a new file key.
+    same_key: bool,
+    /// The keys of whoever merges.
+    own: Vec<PublicKey>,
+}
+
+fn named<'r>(all: &'r [Recipient], name: &str) -> Option<&'r Recipient> {
+    all.iter().find(|recipient| recipient.name == name)
+}
+
+/// Whether somebody is among them, with this key.
+fn has(all: &[Recipient], recipient: &Recipient) -> bool {
+    named(all, &recipient.name).is_some_and(|same| same.public == recipient.public)
+}
+
+impl Sides<'_> {
+    /// Whether whom one side alone has added may be believed to be meant. Somebody who was put out, and
+    /// still has the old key, may have written that side.
+    fn may_add(&self, recipient: &Recipient) -> bool {
+        self.same_key || self.own.contains(&recipient.public)
+    }
 }
 
 fn merge_recipients(
     editing: &mut Editing,
-    old: &[Recipient],
-    theirs: &[Recipient],
+    sides: &Sides<'_>,
     conflicts: &mut Vec<Conflict>,
     random: &mut Random,
 ) -> Result<(), Refused> {
-    let find = |all: &[Recipient], name: &str| all.iter().find(|recipient| recipient.name == name).cloned();
-    let ours = editing.document().recipients.clone();
+    let &Sides { old, ours, theirs, .. } = sides;
     for their in theirs {
-        let public = |recipient: Recipient| recipient.public;
-        match (find(old, &their.name).map(public), find(&ours, &their.name).map(public)) {
-            (_, Some(our)) if our == their.public => {}
-            // Removed or exchanged here, untouched there.
-            (Some(old), _) if old == their.public => {}
-            (None, None) => {
-                editing.add(&their.name, their.public, their.stretch.clone(), their.date, random)?;
-            }
-            _ => conflicts.push(Conflict::Recipient(their.name.clone())),
+        if has(ours, their) || has(old, their) {
+            // The same here, or removed or exchanged here and untouched there.
+        } else if named(old, &their.name).is_some() || named(ours, &their.name).is_some() {
+            conflicts.push(Conflict::Recipient(their.name.clone()));
+        } else if sides.may_add(their) {
+            editing.add(&their.name, their.public, their.stretch.clone(), their.date, random)?;
+        } else {
+            conflicts.push(Conflict::Added(their.name.clone()));
         }
     }
-    for our in &ours {
-        let gone = find(theirs, &our.name).is_none();
-        if gone && find(old, &our.name).is_some_and(|old| old.public == our.public) {
+    for our in ours {
+        if has(theirs, our) {
+            continue;
+        }
+        if has(old, our) && named(theirs, &our.name).is_none() {
+            editing.remove(&our.name, random)?;
+        } else if !has(old, our) && !sides.may_add(our) {
+            conflicts.push(Conflict::Added(our.name.clone()));
             editing.remove(&our.name, random)?;
         }
     }

@@ -6,7 +6,10 @@
 //!               grammar                      what can be read      changes, epoch + 1, a new seal
 //! ```
 //!
-//! - A random *file key* is wrapped for every recipient. From it come a key for each value (by its
+//! - A random *file key* is wrapped for every recipient, and with it the *origin*: random bytes that stay
+//!   for as long as the file lives, and whose hash is its id. Whoever cannot open a file cannot make
+//!   another one of that id, although everybody knows the recipients' public keys.
+//! - The file key is the root of all others. From it come a key for each value (by its
 //!   name, so that a value moved elsewhere cannot be opened), one for the tags of the recipients'
 //!   lines, and one for the seal.
 //! - The grammar is canonical: a line that can be read is written again byte for byte, so a change
@@ -26,18 +29,20 @@ mod open;
 mod parse;
 mod random;
 mod value;
+mod version;
 mod wrap;
 
 #[cfg(test)]
 mod tests;
 
-pub use document::{Document, Entry, Label, Recipient, Version};
+pub use document::{Document, Entry, Label, Recipient};
 pub use edit::{Editing, Refused, Settled};
 pub use key::{Identity, PublicKey, Stretch};
 pub use merge::{Conflict, Merged, merge};
 pub use open::{Damaged, NotOpened, Opened, Value, open};
 pub use parse::{Parsed, parse};
 pub use random::Random;
+pub use version::{Version, Write};
 pub use wrap::FileKey;
 
 /// The name of an environment's file.
@@ -47,7 +52,7 @@ pub fn file_name(environment: &str) -> String {
 }
 
 /// The first line of every file of this version.
-pub const HEADER: &str = "windlass-secrets 1";
+pub const HEADER: &str = "windlass-secrets 2";
 
 /// The largest value, in bytes.
 pub const LARGEST_VALUE: usize = 64 << 10;

@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 use jiff::civil::Date;
 
 use super::derive::{self, Purpose};
-use super::document::{Document, Label, Version};
+use super::document::{Document, Label};
 use super::key::{Identity, PublicKey};
-use super::{FileKey, value, wrap};
+use super::{FileKey, Version, value, wrap};
 use crate::settings::{Fault, Secret};
 
 /// An opened file.
@@ -49,6 +49,14 @@ pub enum NotOpened {
     /// A recipient's line is for this key, and it cannot be opened: it was damaged, or it comes from
     /// another file.
     DamagedRecipient {
+        /// Whose.
+        name: String,
+        /// Where.
+        line: u32,
+    },
+    /// A recipient's line opens with this key, and whoever wrote it does not know what the id stands for:
+    /// the file was made by somebody who could not read the one in whose place it is.
+    Forged {
         /// Whose.
         name: String,
         /// Where.
@@ -115,10 +123,12 @@ fn file_key(document: &Document, keys: &[Identity]) -> Result<(FileKey, String),
     let mut not = NotOpened::NoKey;
     for recipient in &document.recipients {
         let Some(at) = publics.iter().position(|public| *public == recipient.public) else { continue };
-        if let Some(key) = wrap::unwrap(document, recipient, &keys[at]) {
-            return Ok((key, recipient.name.clone()));
-        }
-        not = NotOpened::DamagedRecipient { name: recipient.name.clone(), line: recipient.line };
+        let (name, line) = (recipient.name.clone(), recipient.line);
+        not = match wrap::unwrap(document, recipient, &keys[at]) {
+            Some(key) if key.id() == document.id => return Ok((key, name)),
+            Some(_) => NotOpened::Forged { name, line },
+            None => NotOpened::DamagedRecipient { name, line },
+        };
     }
     Err(not)
 }
@@ -149,10 +159,16 @@ impl Opened {
         &self.document
     }
 
-    /// The id and the epoch.
+    /// Which file it is, and which write.
     #[must_use]
     pub fn version(&self) -> Version {
         self.document.version()
+    }
+
+    /// The public key of whoever opened it.
+    pub(super) fn own_key(&self) -> Option<PublicKey> {
+        let own = self.document.recipients.iter().find(|recipient| recipient.name == self.by);
+        own.map(|recipient| recipient.public)
     }
 
     /// The value in force of a setting.

@@ -3,10 +3,13 @@
 //! Without the first four lines nothing can be opened, so a fault there is the end of it. A fault in
 //! another line takes that line, and the others are still read.
 
+use std::str::SplitInclusive;
+
 use jiff::civil::Date;
 
-use super::document::{Document, Entry, Label, Recipient, Wrapped};
+use super::document::{Document, Entry, FOLLOWS, Label, NOTHING, Recipient, Wrapped};
 use super::key::{PublicKey, Stretch};
+use super::version::{MOST_FOLLOWED, Write, number};
 use super::{
     HEADER, LARGEST_FILE, LONGEST_NAME, MOST_FAULTS, MOST_PASSPHRASES, MOST_RECIPIENTS, MOST_VALUES, base64,
     value,
@@ -71,7 +74,8 @@ impl Parser<'_> {
             ));
             return None;
         }
-        if text.contains("\r\n") {
+        // One such line is damaged by itself.
+        if text.split_inclusive('\n').next().is_some_and(|first| first.ends_with("\r\n")) {
             self.fault((
                 "its line ends were changed to those of Windows".into(),
                 "write `secrets.*.enc -text` into .gitattributes, and check the file out again",
@@ -80,6 +84,7 @@ impl Parser<'_> {
         }
         let mut lines = text.split_inclusive('\n');
         let mut document = self.head(&mut lines)?;
+        document.follows = self.follows(&mut lines, document.epoch);
         let mut section = Section::Recipients;
         for line in lines {
             self.line += 1;
@@ -117,7 +122,42 @@ impl Parser<'_> {
         let environment = field("environment = ", &|text| Name::new(text.to_owned()).is_ok())?;
         let epoch = field("epoch = ", &|text| number(text).is_some())?;
         let epoch = number(&epoch)?;
-        Some(Document { id, environment, epoch, recipients: vec![], entries: vec![], seal: None })
+        Some(Document {
+            id,
+            environment,
+            epoch,
+            follows: vec![],
+            recipients: vec![],
+            entries: vec![],
+            seal: None,
+        })
+    }
+
+    /// The line below the head. Nothing is opened with it: when it is damaged, the rest is read.
+    fn follows(&mut self, lines: &mut SplitInclusive<'_, char>, epoch: u64) -> Vec<Write> {
+        let fault = || wrong("this line should say which writes of the file came before");
+        // When it is gone, it takes no other one with it.
+        if lines.clone().next().is_none_or(|line| line.starts_with("recipient = ")) {
+            self.line += 1;
+            self.fault(fault());
+            self.line -= 1;
+            return vec![];
+        }
+        self.line += 1;
+        let line = lines.next().and_then(|line| line.strip_suffix('\n')?.strip_prefix(FOLLOWS));
+        let read = line.and_then(|text| match text {
+            NOTHING => Some(vec![]),
+            some => some.splitn(MOST_FOLLOWED + 1, ' ').map(Write::parse).collect::<Option<Vec<_>>>(),
+        });
+        let is_right = |writes: &Vec<Write>| {
+            writes.len() <= MOST_FOLLOWED
+                && writes.is_sorted_by(|a, b| a > b)
+                && writes.first().is_none_or(|newest| newest.epoch < epoch)
+        };
+        read.filter(is_right).unwrap_or_else(|| {
+            self.fault(fault());
+            vec![]
+        })
     }
 
     fn body(&self, line: &str, section: &mut Section, document: &mut Document) -> Result<(), Wrong> {
@@ -232,8 +272,16 @@ fn head_fault(prefix: &'static str, line: &str) -> Wrong {
         return (format!("this line should say which {field} the file has"), RESTORE_HEAD);
     }
     match line.strip_prefix("windlass-secrets ").and_then(number) {
+        // Nothing was released that writes it.
+        Some(1) => (
+            "the file has version 1 of its format, which is not read any more: whoever could write to it could \
+             put another one in its place"
+                .into(),
+            "run `windlass secrets export` of the windlass that wrote it, move the file away, and `secrets init` and \
+             `secrets import` here",
+        ),
         Some(version) => (
-            format!("the file has version {version} of its format, and this windlass knows version 1"),
+            format!("the file has version {version} of its format, and this windlass knows version 2"),
             "use a newer windlass",
         ),
         None => (
@@ -241,12 +289,6 @@ fn head_fault(prefix: &'static str, line: &str) -> Wrong {
             "restore it from git; `windlass secrets init` makes a new one",
         ),
     }
-}
-
-/// A number from 1, as it is written: without sign or leading zeros.
-fn number(text: &str) -> Option<u64> {
-    let number: u64 = text.parse().ok()?;
-    (number > 0 && number < u64::MAX && number.to_string() == text).then_some(number)
 }
 
 /// A date, as it is written: `2026-11-28`.

@@ -1,33 +1,71 @@
-//! The file key, wrapped for each recipient.
+//! The file key and the origin, wrapped for each recipient.
 
 use aes_gcm::aead::{Aead, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit};
 use jiff::civil::Date;
+use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::derive::{self, Purpose};
 use super::document::{Document, Recipient, Wrapped};
 use super::key::{Identity, PublicKey, Stretch};
-use super::{Random, base64};
+use super::{HEADER, Random, base64};
 
-/// The key that all keys of a file come from. Wiped from memory when it is dropped; has no `Debug`.
+/// The key that all keys of a file come from, and the origin that its id comes from. Wiped from memory
+/// when it is dropped; has no `Debug`.
 #[derive(Clone)]
-pub struct FileKey(Zeroizing<[u8; 32]>);
+pub struct FileKey {
+    key: Zeroizing<[u8; 32]>,
+    /// Stays for as long as the file lives, whatever becomes of the key.
+    origin: Zeroizing<[u8; 32]>,
+}
 
 impl FileKey {
-    /// A new one.
+    /// That of a new file.
     #[must_use]
     pub fn new(random: &mut Random) -> Self {
-        Self(Zeroizing::new(random.bytes()))
+        Self { key: Zeroizing::new(random.bytes()), origin: Zeroizing::new(random.bytes()) }
+    }
+
+    /// Another one for the same file.
+    pub(super) fn renewed(&self, random: &mut Random) -> Self {
+        Self { key: Zeroizing::new(random.bytes()), origin: self.origin.clone() }
     }
 
     pub(super) fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.key
+    }
+
+    #[cfg(test)]
+    pub(super) fn origin(&self) -> &[u8; 32] {
+        &self.origin
+    }
+
+    /// The id of the file. Of two origins with the same one nobody finds the second.
+    pub(super) fn id(&self) -> String {
+        let hash = Sha256::new().chain_update(HEADER).chain_update("\nid\n").chain_update(*self.origin);
+        base64::encode(&hash.finalize()[..16])
+    }
+
+    /// What is wrapped.
+    fn both(&self) -> Zeroizing<[u8; 64]> {
+        let mut both = Zeroizing::new([0; 64]);
+        both[..32].copy_from_slice(&*self.key);
+        both[32..].copy_from_slice(&*self.origin);
+        both
+    }
+
+    fn from_both(both: &[u8]) -> Option<Self> {
+        let (key, origin) = both.split_at_checked(32)?;
+        Some(Self {
+            key: Zeroizing::new(key.try_into().ok()?),
+            origin: Zeroizing::new(origin.try_into().ok()?),
+        })
     }
 
     /// Whether two are the same, in constant time.
     pub(super) fn is(&self, other: &Self) -> bool {
-        blake3::hash(&*self.0) == blake3::hash(&*other.0)
+        blake3::hash(&*self.both()) == blake3::hash(&*other.both())
     }
 }
 
@@ -46,7 +84,7 @@ pub(super) fn wrap(
     let nonce: [u8; 12] = random.bytes();
     let aad = derive::place(&document.id, &document.environment, name, date);
     let cipher = cipher(document, &ephemeral, &public, &from, &public)?;
-    let sealed = cipher.encrypt(&nonce.into(), Payload { msg: key.bytes(), aad: &aad }).ok()?;
+    let sealed = cipher.encrypt(&nonce.into(), Payload { msg: key.both().as_slice(), aad: &aad }).ok()?;
     let wrapped = Wrapped { ephemeral: *from.bytes(), nonce, key: sealed.try_into().ok()? };
     let mut recipient =
         Recipient { name: name.to_owned(), date, stretch, public, wrapped, tag: [0; 16], line: 0 };
@@ -54,14 +92,15 @@ pub(super) fn wrap(
     Some(recipient)
 }
 
-/// The file key, if `identity` is this recipient's and the line belongs to this document.
+/// The file key, if `identity` is this recipient's and the line belongs to this document. Everybody can
+/// write such a line: whether the key is this file's, its [`id`](FileKey::id) says.
 pub(super) fn unwrap(document: &Document, recipient: &Recipient, identity: &Identity) -> Option<FileKey> {
     let Wrapped { ephemeral, nonce, key } = &recipient.wrapped;
     let ephemeral = PublicKey::from_bytes(*ephemeral);
     let cipher = cipher(document, identity, &ephemeral, &ephemeral, &identity.public())?;
     let aad = derive::place(&document.id, &document.environment, &recipient.name, recipient.date);
     let mut bytes = cipher.decrypt(&(*nonce).into(), Payload { msg: key, aad: &aad }).ok()?;
-    let key = bytes.as_slice().try_into().ok().map(|key| FileKey(Zeroizing::new(key)));
+    let key = FileKey::from_both(&bytes);
     bytes.zeroize();
     key
 }
@@ -72,7 +111,8 @@ pub(super) fn is_genuine(document: &Document, key: &FileKey, recipient: &Recipie
     derive::is_tag(&tagging, recipient.body().as_bytes(), &recipient.tag)
 }
 
-fn tag(document: &Document, key: &FileKey, recipient: &Recipient) -> [u8; 16] {
+/// What says that the line was written by somebody who knew the file key.
+pub(super) fn tag(document: &Document, key: &FileKey, recipient: &Recipient) -> [u8; 16] {
     let whole = derive::tag(&tagging_key(document, key), recipient.body().as_bytes());
     let mut tag = [0; 16];
     tag.copy_from_slice(&whole[..16]);

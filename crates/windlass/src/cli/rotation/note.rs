@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -84,8 +84,7 @@ impl Note {
         };
         // A link stays one, and what it leads to is replaced.
         let file = fs::canonicalize(&self.file).map_err(cannot)?;
-        let mode = fs::metadata(&file).map_err(cannot)?.permissions().mode() & 0o777;
-        layout::replace_file(&file, text.as_bytes(), mode).map_err(cannot)
+        layout::rewrite_file(&file, text.as_bytes()).map_err(cannot)
     }
 }
 
@@ -93,6 +92,22 @@ impl Note {
 pub(in crate::cli) fn read(file: &Path) -> Result<String, Failure> {
     fs::read_to_string(file)
         .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display()), ""))
+}
+
+/// Refuses a file that this account cannot rewrite without taking it from another one.
+pub(in crate::cli) fn check_owner(file: &Path) -> Result<(), Failure> {
+    match fs::metadata(file) {
+        Ok(facts) if !layout::may_rewrite(&facts) => Err(Failure::usage(
+            format!(
+                "{} belongs to another account (uid {}), which would lose it",
+                file.display(),
+                facts.uid()
+            ),
+            "rotate as that account, or as root",
+        )),
+        // What else is wrong with it is told by its readers.
+        _ => Ok(()),
+    }
 }
 
 fn value_in(file: &Path, text: &str, name: &str) -> Option<Secret> {

@@ -33,13 +33,16 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     without.extend(plan.tree.source.without.clone());
     without.sort();
     without.dedup();
-    let (wanted, values) = context.wanted(&project, &context.specification(&project)?, &key, without)?;
+    let specification = context.specification(&project)?;
     let mut client = Client::start(&project.layout).await?;
-    let observed = match client.ask(&Ask::Observe).await? {
-        Answer::Observed { observed, .. } if observed.fingerprint() == plan.base => observed,
+    let (observed, kept) = match client.ask(&Ask::Observe).await? {
+        Answer::Observed { observed, key } if observed.fingerprint() == plan.base => (observed, key),
         Answer::Observed { .. } => return Err(stale("the environment has changed since it was made")),
         _ => return Err(unexpected()),
     };
+    // Only a first deploy brings its own.
+    let key = kept.or(key).ok_or_else(|| stale("the environment has changed since it was made"))?;
+    let (wanted, values) = context.wanted(&project, &specification, &key, without)?;
     request::refuse_older_secrets(&observed, &plan.spec, args.allow_older_secrets)?;
     if carried(wanted.spec, &plan.request, &observed).as_ref() != Ok(&plan.spec) {
         return Err(stale("the manifest or a setting has changed since it was made"));

@@ -16,8 +16,15 @@ use crate::cli::rotation;
 pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
-    let (observed, key) = client::observe(&project.layout).await?;
-    let key = key.map_or_else(request::new_key, Ok)?;
+    let (observed, kept) = client::observe(&project.layout).await?;
+    // The host has its own; that of a first deploy is made here, and goes with the plan.
+    let (key, new) = match kept {
+        Some(key) => (key, None),
+        None => {
+            let key = request::new_key()?;
+            (key.clone(), Some(key))
+        }
+    };
     let out: Vec<&Path> = args.out.iter().map(PathBuf::as_path).collect();
     let without = own_files::below(&project.directory, &out);
     let (wanted, _) = context.wanted(&project, &context.specification(&project)?, &key, without)?;
@@ -30,7 +37,16 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
     context.print(&plan, || plan.to_string());
     if let Some(path) = &args.out {
-        PlanFile::write(path, plan, key)?;
+        let is_first = new.is_some();
+        PlanFile::write(path, plan, new)?;
+        if is_first {
+            context.say(&format!(
+                "note: {} is the plan of a first deploy, and holds the key of the environment's fingerprints: keep it \
+                 from others",
+                path.display()
+            ));
+        }
+
         context.say(&format!("written to {0}: carry it out with `windlass apply {0}`", path.display()));
     }
     Ok(0)

@@ -10,17 +10,21 @@ use windlass_core::protocol::FingerprintKey;
 use crate::cli::failure::Failure;
 use crate::layout;
 
-/// What stands in the file. It holds no secret, but the key of the fingerprints: it is 0600.
+/// What stands in the file. It holds no secret: without their key, fingerprints tell nothing. Only the
+/// plan of an environment's first deploy has that key beside them, because no host has it yet; so it is
+/// 0600.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::cli) struct PlanFile {
     pub(in crate::cli) windlass_plan: u32,
-    pub(in crate::cli) key: FingerprintKey,
+    /// The key that the environment will have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) key: Option<FingerprintKey>,
     pub(in crate::cli) plan: Plan,
 }
 
 impl PlanFile {
-    pub(in crate::cli) fn write(path: &Path, plan: Plan, key: FingerprintKey) -> Result<(), Failure> {
+    pub(in crate::cli) fn write(path: &Path, plan: Plan, key: Option<FingerprintKey>) -> Result<(), Failure> {
         let file = Self { windlass_plan: PLAN_VERSION, key, plan };
         let text = serde_json::to_vec_pretty(&file)
             .map_err(|error| Failure::failed(format!("the plan cannot be written: {error}"), ""))?;

@@ -26,6 +26,9 @@ const LARGEST: u64 = 64 << 10;
 /// How long a command may take to print the key: it may ask a person for a finger or a password.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How long the output may stay open when the command has ended.
+const AFTERWARDS: Duration = Duration::from_secs(2);
+
 /// How often a person may mistype a passphrase.
 const TRIES: u32 = 3;
 
@@ -155,7 +158,7 @@ pub fn read_key_file(path: &Path) -> Result<Vec<Identity>, Fault> {
             &format!("run: chmod 600 {name}; if others may have read it, make a new key"),
         ));
     }
-    let mut text = Zeroizing::new(String::new());
+    let mut text = Zeroizing::new(String::with_capacity(usize::try_from(LARGEST).unwrap_or_default() + 1));
     file.take(LARGEST).read_to_string(&mut text).map_err(unreadable)?;
     parse(&name, &text)
 }
@@ -209,17 +212,22 @@ fn print(command: &str) -> Result<Zeroizing<String>, Fault> {
         .map_err(|error| wrong(format!("{program} cannot be run: {error}")))?;
     let stdout = child.stdout.take();
     // Read beside, so that the wait can end before the command does.
-    let reader = std::thread::spawn(move || {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        // As much as is read at all: a larger place would leave a copy of the key in the old one.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(LARGEST).unwrap_or_default() + 1));
         let read = stdout.map_or(Ok(0), |stdout| stdout.take(LARGEST).read_to_end(&mut bytes));
-        read.map(|_| bytes)
+        tell.send(read.map(|_| bytes))
     });
     let status = wait(&mut child).map_err(|why| wrong(format!("{program} {why}")))?;
     if !status.success() {
         return Err(wrong(format!("{program} failed: {status}")));
     }
-    let bytes = reader.join().ok().and_then(Result::ok);
-    let mut bytes = bytes.ok_or_else(|| wrong(format!("the output of {program} cannot be read")))?;
+    // What it has started may keep its output open, an agent for example.
+    let bytes = told.recv_timeout(AFTERWARDS).map_err(|_| {
+        wrong(format!("{program} has ended, and something that it started keeps its output open"))
+    })?;
+    let mut bytes = bytes.map_err(|_| wrong(format!("the output of {program} cannot be read")))?;
     String::from_utf8(std::mem::take(&mut *bytes)).map(Zeroizing::new).map_err(|error| {
         error.into_bytes().zeroize();
         wrong(format!("{program} printed something that is not text"))
@@ -326,6 +334,9 @@ mod tests {
         assert!(said("WINDLASS_KEY_COMMAND", "false".into()).contains("false failed: exit status: 1"));
         assert!(said("WINDLASS_KEY_COMMAND", "true".into()).contains("there is no key in it"));
         assert!(said("WINDLASS_KEY_COMMAND", "no-such-program".into()).contains("cannot be run"));
+        // A helper that stays, and keeps what it was given.
+        let said_of_agent = said("WINDLASS_KEY_COMMAND", "sh -c 'sleep 6 2> /dev/null & echo'".into());
+        assert!(said_of_agent.contains("something that it started keeps its output open"), "{said_of_agent}");
         for name in ["WINDLASS_KEY", "WINDLASS_KEY_FILE", "WINDLASS_KEY_COMMAND", "WINDLASS_PASSPHRASE"] {
             let said = said(name, OsString::from_vec(b"caf\xe9".to_vec()));
             assert_eq!(said, format!("{name}: its value is not UTF-8 text; set {name} to text, or unset it"));

@@ -84,7 +84,7 @@ impl Place {
     /// The text of the file; `None` where there is none.
     ///
     /// # Errors
-    /// When it cannot be read, or is no text.
+    /// When it cannot be read.
     pub fn text(&self) -> Result<Option<String>, Fault> {
         read_text(&self.path(), &self.file())
     }
@@ -195,10 +195,22 @@ impl Place {
     }
 
     fn write(&self, editing: Editing) -> Result<Version, Trouble> {
+        if editing.document().recipients.is_empty() {
+            return Err(Trouble::Refused(Refused {
+                message: format!("{} would be for nobody: no recipient of it is left", self.file()),
+                help: "take it from an earlier version (git log -p)".to_owned(),
+            }));
+        }
         let (text, version) = editing.finish();
-        // Anybody may read it: that is what it is for.
-        let mode = fs::metadata(self.path()).map_or(0o644, |facts| facts.permissions().mode() & 0o777);
-        layout::replace_file(&self.path(), text.as_bytes(), mode).map_err(|error| {
+        let written = match fs::metadata(self.path()) {
+            Ok(facts) if layout::may_rewrite(&facts) => layout::rewrite_file(&self.path(), text.as_bytes()),
+            // Whose it is matters little: anybody may read it, that is what it is for.
+            Ok(facts) => {
+                layout::replace_file(&self.path(), text.as_bytes(), facts.permissions().mode() & 0o777)
+            }
+            Err(_) => layout::replace_file(&self.path(), text.as_bytes(), 0o644),
+        };
+        written.map_err(|error| {
             Trouble::System(format!("{} cannot be written: {error}", self.path().display()))
         })?;
         Ok(version)
@@ -298,6 +310,18 @@ fn not_opened(
             let message = format!("no key opens it ({tried}); {recipients}");
             Fault { file: file.to_owned(), line: 0, column: 0, message, help }
         }
+        NotOpened::Forged { name, line } => Fault {
+            file: file.to_owned(),
+            line: *line,
+            column: 0,
+            message: format!(
+                "it is forged: whoever wrote the line of {name} does not know the secret behind the id, which every \
+                 reader of the file knows"
+            ),
+            help: "see who changed it (git log -p), take the file from an earlier version, and trust no value that was \
+                   deployed from this one"
+                .to_owned(),
+        },
         NotOpened::DamagedRecipient { name, line } => Fault {
             file: file.to_owned(),
             line: *line,
@@ -335,9 +359,11 @@ fn read_text(path: &Path, name: &str) -> Result<Option<String>, Fault> {
     read.map_err(|error| {
         fault(format!("it cannot be read: {error}"), "make it readable for the account that deploys")
     })?;
-    String::from_utf8(bytes).map(Some).map_err(|_| {
-        fault("it is not text, so it is damaged".to_owned(), "take it from an earlier version (git log)")
-    })
+    // What is no text stands in its own line, and damages that alone.
+    Ok(Some(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
+    }))
 }
 
 /// Randomness from the system.

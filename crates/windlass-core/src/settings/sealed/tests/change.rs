@@ -25,11 +25,17 @@ fn a_diff_shows_only_what_changed() {
         assert!(editing.set("B", &Secret::new("zwei"), DAY, random).unwrap());
         assert!(!editing.set("C", &Secret::new("three"), DAY, random).unwrap());
     });
-    assert_eq!(differing(&text, &after), ["-epoch", "-B", "-seal", "+epoch", "+B", "+seal"]);
+    assert_eq!(
+        differing(&text, &after),
+        ["-epoch", "-follows", "-B", "-seal", "+epoch", "+follows", "+B", "+seal"]
+    );
     let after = changed(&text, 9, |editing, random| {
         editing.add("bob", bob().public(), None, DAY, random).unwrap();
     });
-    assert_eq!(differing(&text, &after), ["-epoch", "-seal", "+epoch", "+recipient", "+seal"]);
+    assert_eq!(
+        differing(&text, &after),
+        ["-epoch", "-follows", "-seal", "+epoch", "+follows", "+recipient", "+seal"]
+    );
     let untouched = opened(&text).edit().unwrap();
     assert!(!untouched.is_changed());
 }
@@ -74,7 +80,7 @@ fn a_new_key_changes_every_line_and_no_value_or_date() {
     let (after, version) = editing.finish();
     assert_eq!(version.epoch, 2);
     assert_eq!(shown(&opened(&after)), ["A=one", "B=two"]);
-    assert_eq!(differing(&text, &after).len(), 2 * 5);
+    assert_eq!(differing(&text, &after).len(), 2 * 6);
     assert!(after.contains("A = 2026-11-28 "));
 }
 
@@ -109,6 +115,13 @@ fn a_pending_value_stands_beside_the_one_in_force_until_it_is_promoted_or_droppe
     assert_eq!(shown(&opened(&promoted)), ["A=new", "B=two"]);
     let dropped = changed(&pending, 10, |editing, _| assert!(editing.drop_pending("A")));
     assert_eq!(shown(&opened(&dropped)), ["A=old", "B=two"]);
+    // What somebody sets is meant, the same value too.
+    for (value, differs) in [("old", false), ("typed", true)] {
+        let typed = changed(&pending, 10, |editing, random| {
+            assert_eq!(editing.set("A", &Secret::new(value), DAY, random), Ok(differs));
+        });
+        assert_eq!(shown(&opened(&typed)), [&format!("A={value}"), "B=two"]);
+    }
     let gone = changed(&pending, 10, |editing, _| assert!(editing.unset("A")));
     assert_eq!(shown(&opened(&gone)), ["B=two"]);
     // A pending value is no value in force: its line cannot be made into one.

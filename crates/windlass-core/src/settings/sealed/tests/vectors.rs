@@ -28,6 +28,8 @@ fn written() -> String {
     for (name, value) in VALUES {
         editing.set(name, &Secret::new(*value), DAY, &mut random).unwrap();
     }
+    // Written twice, so that it names the first write.
+    let mut editing = opened(&editing.finish().0).edit().unwrap();
     editing
         .set_pending("DB_PASSWORD", &Secret::new("its successor"), date(2026, 11, 29), &mut random)
         .unwrap();
@@ -64,6 +66,7 @@ fn the_file_of_the_reference_is_written_and_read_as_it_was() {
     let key_of = |purpose| derive::key(seen.key.bytes(), seen.document.id.as_bytes(), "example", &purpose);
     let keys = [
         ("file key", seen.key.bytes().to_vec()),
+        ("origin", seen.key.origin().to_vec()),
         ("value key of `DB_PASSWORD`", key_of(Purpose::Value("DB_PASSWORD")).to_vec()),
         ("sealing key", key_of(Purpose::Seal).to_vec()),
         ("recipients' key", key_of(Purpose::Recipients).to_vec()),

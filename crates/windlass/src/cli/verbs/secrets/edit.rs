@@ -1,15 +1,11 @@
 //! `windlass secrets edit`
 
-use std::path::Path;
-use std::process::Command;
-
 use indexmap::IndexMap;
-use windlass_core::manifest::words;
 use windlass_core::settings::sealed::{LARGEST_FILE, Refused};
 use windlass_core::settings::{self, Fault, Secret, dotenv};
 use zeroize::Zeroizing;
 
-use super::repair::ask;
+use super::editor::{self, Signals};
 use super::{commit_hint, keyring, listed, place, sound, trouble};
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::Failure;
@@ -24,12 +20,14 @@ struct Difference {
     unset: Vec<String>,
 }
 
-pub(super) fn run(context: &Context) -> Result<u8, Failure> {
+pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     let place = place(context)?;
     let opened = sound(context, &place)?;
     let before: Values =
         opened.in_force().map(|(name, value)| (name.to_owned(), value.secret.clone())).collect();
     drop(opened);
+    // From here on no signal ends the program before the file is wiped.
+    let mut signals = Signals::new()?;
     let scratch = Scratch::new("secrets.env").map_err(|error| {
         Failure::failed(format!("there is no place for a file that only you can read: {error}"), "")
     })?;
@@ -38,7 +36,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
             "warning: this machine has no directory in memory; the editor's file is written to the disk",
         );
     }
-    let after = edited(&scratch, &text(context, &before)?)?;
+    let after = edited(&scratch, &text(context, &before)?, &mut signals).await?;
     drop(scratch);
     if after.is_empty() && !before.is_empty() {
         return Err(Failure::usage(
@@ -91,13 +89,13 @@ fn text(context: &Context, values: &Values) -> Result<Zeroizing<String>, Failure
 }
 
 /// What the person has made of the text. Faults are told, and mended in the editor.
-fn edited(scratch: &Scratch, text: &str) -> Result<Values, Failure> {
+async fn edited(scratch: &Scratch, text: &str, signals: &mut Signals) -> Result<Values, Failure> {
     let failed = |what: &str, error: std::io::Error| {
         Failure::failed(format!("the editor's file cannot be {what}: {error}"), "")
     };
     scratch.write(text.as_bytes()).map_err(|error| failed("written", error))?;
     loop {
-        call_editor(scratch.path())?;
+        editor::call(scratch.path(), signals).await?;
         let bytes = scratch.read(LARGEST_FILE as u64).map_err(|error| failed("read", error))?;
         let faults = match std::str::from_utf8(&bytes) {
             Ok(text) => {
@@ -118,7 +116,7 @@ fn edited(scratch: &Scratch, text: &str) -> Result<Values, Failure> {
             }],
         };
         faults.iter().for_each(|fault| complain(&format!("error: {fault}")));
-        if !ask("Edit it again? (otherwise nothing is changed) [y/N] ") {
+        if !signals.ask("Edit it again? (otherwise nothing is changed) [y/N] ").await? {
             return Err(Failure::usage("what was written cannot be read", "nothing was changed"));
         }
     }
@@ -152,28 +150,4 @@ fn difference(before: &Values, after: &Values) -> Difference {
         set: set.map(|(name, secret)| (name.clone(), secret.clone())).collect(),
         unset: before.keys().filter(|name| !after.contains_key(*name)).cloned().collect(),
     }
-}
-
-/// Has the person edit the file.
-fn call_editor(path: &Path) -> Result<(), Failure> {
-    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".to_owned());
-    let hint = "set EDITOR to a program and its arguments, such as: export EDITOR='nano'";
-    let words = words::split(&editor).map_err(|_| {
-        Failure::usage(format!("the editor {editor:?} is not a plain command: no shell runs it"), hint)
-    })?;
-    let (program, arguments) =
-        words.split_first().ok_or_else(|| Failure::usage("there is no editor", hint))?;
-    let status = Command::new(program)
-        .args(arguments)
-        .arg(path)
-        // It is trusted with the values, not with the key to all of them.
-        .env_remove("WINDLASS_KEY")
-        .env_remove("WINDLASS_PASSPHRASE")
-        .status()
-        .map_err(|error| Failure::usage(format!("the editor {program} cannot be run: {error}"), hint))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(Failure::failed(format!("the editor {program} failed: {status}"), "nothing was changed"))
 }

@@ -17,13 +17,17 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let parsed = place.parsed().map_err(|faults| told(context, &faults))?;
     let parsed = parsed.ok_or_else(|| missing(context, &place))?;
     let Some(document) = parsed.document else { return Err(told(context, &parsed.faults)) };
-    let (opened, closed) = match place.read(keyring(context)?) {
-        Ok(opened) => (opened, vec![]),
-        Err(faults) => (None, faults),
+    // For whom the file is not, that is no fault of it; one with a line is.
+    let (opened, wrong, closed) = match place.read(keyring(context)?) {
+        Ok(opened) => (opened, vec![], vec![]),
+        Err(faults) => {
+            let (wrong, closed) = faults.into_iter().partition::<Vec<_>, _>(|fault| fault.line > 0);
+            (None, wrong, closed)
+        }
     };
     let faults: Vec<_> = match &opened {
         Some(opened) => opened.damaged.iter().map(|damaged| damaged.fault.clone()).collect(),
-        None => parsed.faults,
+        None => wrong.into_iter().chain(parsed.faults).collect(),
     };
     let json = json!({
         "file": place.file(),

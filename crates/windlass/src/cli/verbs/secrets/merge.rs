@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use windlass_core::settings::sealed::{Conflict, Opened, merge};
+use windlass_core::settings::sealed::{Conflict, Merged, Opened, Recipient, merge};
 
 use super::{keyring, listed, told};
 use crate::cli::args::secrets::Merge;
@@ -32,7 +32,8 @@ pub(super) fn run(context: &Context, args: &Merge) -> Result<u8, Failure> {
         fresh_random().map_err(|_| failed("the system gives no random numbers".to_owned(), ""))?;
     let merged = merge(base.as_ref(), ours, theirs, &mut random)
         .map_err(|refused| failed(refused.message.clone(), &refused.help))?;
-    let (text, version) = merged.editing.finish();
+    let Merged { editing, conflicts, added } = merged;
+    let (text, version) = editing.finish();
     let mode = std::fs::metadata(&args.ours)
         .map_or(0o644, |facts| std::os::unix::fs::PermissionsExt::mode(&facts.permissions()) & 0o777);
     layout::replace_file(
@@ -41,25 +42,68 @@ pub(super) fn run(context: &Context, args: &Merge) -> Result<u8, Failure> {
         mode,
     )
     .map_err(|error| failed(format!("{} cannot be written: {error}", args.ours.display()), ""))?;
-    let names: Vec<String> = merged
-        .conflicts
-        .into_iter()
-        .map(|conflict| match conflict {
-            Conflict::Value(name) => name,
-            Conflict::Recipient(name) => format!("the recipient {name}"),
-        })
-        .collect();
-    let document = serde_json::json!({ "conflicts": names, "epoch": version.epoch });
-    if names.is_empty() {
-        context.print(&document, || "Merged the encrypted file value by value.".to_owned());
-        return Ok(0);
+    let told = Told::of(conflicts, &added);
+    context.print(&told.json(version.epoch), || told.text());
+    Ok(if told.is_whole() { 0 } else { FAILED })
+}
+
+/// What a person has to know of a merge.
+struct Told {
+    /// What both sides have changed.
+    changed: Vec<String>,
+    /// Whom one side has added while the other made a new key.
+    kept_out: Vec<String>,
+    /// Whom one side has added, with their keys.
+    added: Vec<String>,
+}
+
+impl Told {
+    fn of(conflicts: Vec<Conflict>, added: &[Recipient]) -> Self {
+        let (mut changed, mut kept_out) = (vec![], vec![]);
+        for conflict in conflicts {
+            match conflict {
+                Conflict::Value(name) => changed.push(name),
+                Conflict::Recipient(name) => changed.push(format!("the recipient {name}")),
+                Conflict::Added(name) => kept_out.push(name),
+            }
+        }
+        let added = added.iter().map(|recipient| format!("{} ({})", recipient.name, recipient.public));
+        Self { changed, kept_out, added: added.collect() }
     }
-    context.print(&document, || {
-        format!(
-            "Both sides have changed {}. The file is whole and has our side of it: set it to what it should be \
-             (windlass secrets set), then git add.",
-            listed(&names)
-        )
-    });
-    Ok(FAILED)
+
+    fn is_whole(&self) -> bool {
+        self.changed.is_empty() && self.kept_out.is_empty()
+    }
+
+    fn json(&self, epoch: u64) -> serde_json::Value {
+        serde_json::json!({
+            "conflicts": self.changed, "kept_out": self.kept_out, "added": self.added, "epoch": epoch,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut lines = vec![];
+        if self.is_whole() {
+            lines.push("Merged the encrypted file value by value.".to_owned());
+        }
+        if !self.changed.is_empty() {
+            lines.push(format!(
+                "Both sides have changed {}. The file is whole and has our side of it: set it to what it should be \
+                 (windlass secrets set), then git add.",
+                listed(&self.changed)
+            ));
+        }
+        if !self.kept_out.is_empty() {
+            lines.push(format!(
+                "One side alone has {} as a recipient, and the sides have different keys: somebody who was put out may \
+                 have written it, so the merged file is not for them. If they are meant, add them (windlass secrets \
+                 recipients add), then git add.",
+                listed(&self.kept_out)
+            ));
+        }
+        if !self.added.is_empty() {
+            lines.push(format!("New among the recipients: {}.", listed(&self.added)));
+        }
+        lines.join("\n")
+    }
 }

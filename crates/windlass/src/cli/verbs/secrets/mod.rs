@@ -2,6 +2,7 @@
 
 mod audit;
 mod edit;
+mod editor;
 mod export;
 mod get;
 mod git;
@@ -34,7 +35,7 @@ pub(in crate::cli) async fn run(context: &Context, args: Secrets) -> Result<u8, 
         Verb::Set(args) => set::run(context, &args),
         Verb::Get(args) => get::run(context, &args.name),
         Verb::List => list::run(context),
-        Verb::Edit => edit::run(context),
+        Verb::Edit => edit::run(context).await,
         Verb::Unset(args) => unset::run(context, &args.name),
         Verb::Rekey => rekey::run(context),
         Verb::Recipients(args) => match args.verb {

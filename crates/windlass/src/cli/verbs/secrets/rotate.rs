@@ -185,6 +185,7 @@ impl Kept {
         match self {
             Self::Sealed => Ok(()),
             Self::File(file) => {
+                rotation::check_owner(file)?;
                 let text = rotation::read(file)?;
                 rotation::rewritten(file, &text, name, new).map(drop)
             }
@@ -208,7 +209,7 @@ impl Kept {
                 });
                 let written = changed.map_err(|why| trouble(context, &place, why))?.written;
                 // The release runs with the value of the write that will promote it.
-                Ok(written.map(|version| SealedVersion { epoch: version.epoch + 1, ..version }))
+                Ok(written.map(SealedVersion::next))
             }
             Self::File(file) => {
                 let (setting, file) = (name.to_owned(), file.clone());

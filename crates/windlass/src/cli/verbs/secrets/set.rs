@@ -23,8 +23,6 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     let changed = place.change(keyring(context)?, |editing, random| {
         let secret = given.unwrap_or_else(|| random.text(usize::from(args.length)));
         let is_new = !editing.values().keys().any(|label| label.name == args.name);
-        // What is said now is meant, whatever a rotation that was interrupted left to decide.
-        editing.drop_pending(&args.name);
         editing.set(&args.name, &secret, today(), random).map(|changed| (changed, is_new))
     });
     let changed = changed.map_err(|why| trouble(context, &place, why))?;
