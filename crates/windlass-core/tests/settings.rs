@@ -205,7 +205,7 @@ fn a_database_is_settable_by_its_parts_and_as_a_url() {
 fn parts_of_a_url_may_be_missing() {
     for (parts, expected) in [
         (r#"scheme = "sqlite", name = "data.db""#, "sqlite:///data.db"),
-        (r#"scheme = "redis", password = "x y", host = "h", name = "0""#, "redis://:x%20y@h/0"),
+        (r#"scheme = "redis", user = "x y", host = "h", name = "0""#, "redis://x%20y@h/0"),
         (r#"scheme = "http", host = "::1", port = 80"#, "http://[::1]:80"),
         (r#"scheme = "amqp", user = "u", host = "h", name = "/""#, "amqp://u@h/%2F"),
         (r#"scheme = "http", host = "h", query = { "a b" = "c&d" }"#, "http://h?a%20b=c%26d"),
@@ -313,7 +313,8 @@ fn a_platform_with_more_than_sixty_options_is_declared_templated_and_checked() {
     let entries = dotenv::parse(".env.production", text, &|_| None, &|_| None).entries;
     let files = vec![File { name: ".env.production".into(), entries }];
     let assembled = assemble(&production, Layers { files, ..Layers::default() });
-    let mut lines: Vec<u32> = check(&production, &assembled).iter().map(|fault| fault.line).collect();
+    let mut lines: Vec<u32> =
+        check(&production, &assembled, "windlass.toml").iter().map(|fault| fault.line).collect();
     lines.sort_unstable();
     assert_eq!(lines, [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12]);
 }

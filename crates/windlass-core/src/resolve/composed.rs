@@ -35,6 +35,23 @@ pub(super) fn needs_resource(setting: &Setting, settings: &IndexMap<String, Sett
         .any(|reference| matches!(reference, Reference::Resource { .. }))
 }
 
+/// What is put together from a value that turned out to be a secret is one, over any number of steps.
+pub(super) fn inherit_secrecy(settings: &mut IndexMap<String, Setting>) {
+    loop {
+        let is_secret = |reference: &Reference| match reference {
+            Reference::Setting(key) => settings.get(key).is_some_and(|setting| setting.secret),
+            _ => false,
+        };
+        let found = settings.values().position(|setting| {
+            !setting.secret && setting.composed.iter().flat_map(Template::references).any(is_secret)
+        });
+        match found.and_then(|at| settings.get_index_mut(at)) {
+            Some((_, setting)) => setting.secret = true,
+            None => return,
+        }
+    }
+}
+
 /// Leaves out the settings that need not be there and refer to one that is not.
 pub(super) fn leave_out_incomplete(
     settings: &mut IndexMap<String, Setting>,

@@ -86,11 +86,22 @@ fn words(of: &Of<'_>, diags: &mut Vec<Diag>) {
 
 fn default(of: &Of<'_>, diags: &mut Vec<Diag>) {
     // That a secret has one is told elsewhere, and its text is not.
-    let Some(default) = of.setting.default.as_ref().filter(|_| !of.setting.secret) else { return };
+    if of.setting.secret {
+        return;
+    }
     let sound = Declared { bounds: sound(of.setting), ..of.setting.clone() };
-    for misfit in sound.misfits(&Secret::new(default.clone())) {
-        let message = format!("the default of {}: {}", of.key, misfit.message);
-        diags.push(Diag::error("bad-default", of.span("default"), message).help(misfit.help));
+    let mut check = |text: String, source: &str, what: &str| {
+        for misfit in sound.misfits(&Secret::new(text)) {
+            let message = format!("{what} of {}: {}", of.key, misfit.message);
+            diags.push(Diag::error("bad-default", of.span(source), message).help(misfit.help));
+        }
+    };
+    if let Some(default) = &of.setting.default {
+        check(default.clone(), "default", "the default");
+    }
+    if let Some(constant) = of.setting.constant() {
+        let (source, what) = if of.typed("value") { ("value", "`value`") } else { ("url", "`url`") };
+        check(constant, source, what);
     }
 }
 
