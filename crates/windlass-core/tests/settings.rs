@@ -163,7 +163,7 @@ DB_USER = "shop"
 DB_PASSWORD = { secret = true }
 DB_NAME = "shop"
 DB_SCHEMA = "public"
-DATABASE_URL = { services = ["web"], url = { scheme = "postgresql+{settings.DB_DRIVER}", user = "{settings.DB_USER}", password = "{settings.DB_PASSWORD}", host = "{settings.DB_HOST}", port = "{settings.DB_PORT}", name = "{settings.DB_NAME}", query = { options = "-csearch_path={settings.DB_SCHEMA}", sslmode = "require" } } }
+DATABASE_URL = { services = ["web"], url = { scheme = "postgresql+{settings.DB_DRIVER}", user = "{settings.DB_USER}", password = "{settings.DB_PASSWORD}", host = "{settings.DB_HOST}", port = "{settings.DB_PORT}", name = "{settings.DB_NAME}", schema = "{settings.DB_SCHEMA}", query = { sslmode = "require" } } }
 "#;
 
 // proves: CM-7
@@ -207,6 +207,11 @@ fn parts_of_a_url_may_be_missing() {
         (r#"scheme = "sqlite", name = "data.db""#, "sqlite:///data.db"),
         (r#"scheme = "redis", user = "x y", host = "h", name = "0""#, "redis://x%20y@h/0"),
         (r#"scheme = "http", host = "::1", port = 80"#, "http://[::1]:80"),
+        (r#"scheme = "postgresql", host = "/run/db", name = "x""#, "postgresql://%2Frun%2Fdb/x"),
+        (
+            r#"scheme = "postgres", host = "h", schema = "a,b c""#,
+            "postgres://h?options=-csearch_path%3Da%2Cb%20c",
+        ),
         (r#"scheme = "amqp", user = "u", host = "h", name = "/""#, "amqp://u@h/%2F"),
         (r#"scheme = "http", host = "h", query = { "a b" = "c&d" }"#, "http://h?a%20b=c%26d"),
     ] {

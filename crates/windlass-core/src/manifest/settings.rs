@@ -1,6 +1,6 @@
 //! Settings as the manifest declares them.
 
-mod url;
+pub(crate) mod url;
 
 use indexmap::IndexMap;
 

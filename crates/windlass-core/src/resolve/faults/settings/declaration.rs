@@ -3,17 +3,38 @@
 
 use super::Of;
 use crate::diag::Diag;
-use crate::manifest::Value;
+use crate::manifest::settings::url::parameter;
+use crate::manifest::{Node, Value};
 use crate::settings::{Bounds, Declared, Kind, Secret};
 
 pub(super) fn find(of: &Of<'_>, diags: &mut Vec<Diag>) {
     pattern(of, diags);
     words(of, diags);
     bounds(of, diags);
+    schema(of, diags);
     // Of what type it is meant to be nobody knows where the type was refused.
     if of.node.get("type").is_none_or(|node| node.value != Value::Invalid) {
         useless(of, diags);
         default(of, diags);
+    }
+}
+
+/// A schema of what has none, and one that is said twice.
+fn schema(of: &Of<'_>, diags: &mut Vec<Diag>) {
+    let part = |path: &[&str]| of.node.at(&[&["url"], path].concat());
+    let Some(scheme) = part(&["schema"]).and_then(|_| part(&["scheme"])).and_then(Node::text) else { return };
+    let span = of.scene.span(&["settings", of.key, "url", "schema"]);
+    if parameter(scheme).is_none() {
+        let message = format!("`schema` means nothing for {}, whose scheme is {scheme:?}", of.key);
+        diags.push(Diag::error("useless-key", span, message).help(
+            "it is for PostgreSQL, whose `scheme` begins with postgresql; what else a library takes stands in `query`",
+        ));
+    } else if part(&["query", "options"]).is_some() {
+        let message = format!("{} has both `schema` and `query.options`, which say the same", of.key);
+        diags.push(
+            Diag::error("two-sources", span, message)
+                .help("take `schema` away, and write -csearch_path=... among the options"),
+        );
     }
 }
 
