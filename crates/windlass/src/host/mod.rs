@@ -23,6 +23,8 @@ mod in_use;
 mod instances;
 mod liveness;
 mod logs;
+mod masked;
+mod masks;
 mod notify;
 mod observe;
 mod oneshot;

@@ -43,9 +43,9 @@ impl Acting {
             return Err(by_hand(name));
         }
         let ended = host.run_job_command(plan, job, command, &label, line).await?;
-        let tail = logs::tail(&host.layout.log(&label), 40);
+        let tail = logs::tail(&host.layout.log(&label), 40, &host.redactor(plan.release));
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
-        oneshot::success(&what, &ended, job.timeout, host.redacted(plan.release, &tail))?;
+        oneshot::success(&what, &ended, job.timeout, tail)?;
         let mut journal = host.journal.borrow_mut();
         let noted = if undo {
             journal.job_undone(name)

@@ -182,7 +182,7 @@ impl Acting {
             }
         }
         let what = format!("{} of {setting}", run.what);
-        oneshot::success(&what, &ended?, run.rotation.timeout, logs::tail(&log, 40))?;
+        oneshot::success(&what, &ended?, run.rotation.timeout, logs::tail(&log, 40, &both))?;
         Ok(String::new())
     }
 }
