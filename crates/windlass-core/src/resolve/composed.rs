@@ -21,7 +21,8 @@ pub(super) fn references<'a>(
 }
 
 /// The setting that a reference asks for, be it its value or its file.
-pub(super) fn setting_of(reference: &Reference) -> Option<&str> {
+#[must_use]
+pub fn setting_of(reference: &Reference) -> Option<&str> {
     match reference {
         Reference::Setting(key) | Reference::SettingFile(key) => Some(key),
         _ => None,

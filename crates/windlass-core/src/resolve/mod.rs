@@ -31,6 +31,8 @@ use crate::name::Name;
 use crate::settings::Declared;
 use crate::spec::{Port, Reference, Setting, Spec, Template};
 
+pub use composed::setting_of;
+pub use digest::{is_made_of, signs_in};
 use read::Reader;
 pub(crate) use store::stores;
 

@@ -266,3 +266,24 @@ fn values_of_forgotten_releases_are_masked_in_logs_and_what_cannot_be_is_not_sho
     sandbox.succeed(&["logs", "talker", "--release", "r3"]);
     sandbox.down();
 }
+
+#[test]
+fn what_a_running_job_was_given_in_a_file_is_not_revoked() {
+    let settings = "URL = { file = true, services = [\"slow\"], value = \"x://u:{settings.KEY}@h\" }\n\
+                    [settings.KEY]\nsecret = true\nservices = [\"rotate\"]\n\
+                    [settings.KEY.rotate]\nrevoke = [\"sh\", \"-c\", \"echo revoked > $WINDLASS_SHARED/revoked\"]\n";
+    let mut manifest = with_settings(settings);
+    manifest.more = "[jobs.slow]\ncommand = { shell = \"touch $WINDLASS_SHARED/began; sleep 3; cat $WINDLASS_SHARED/revoked 2>/dev/null; \
+                     echo over\" }\n"
+        .into();
+    let sandbox = sandbox(&manifest, &[("KEY", "n4Vw0qkTz8Lr2XyB")]);
+    sandbox.succeed(&["deploy"]);
+    let job = sandbox.start(&["run", "slow"]);
+    until("the job to begin", || sandbox.environment().join("shared/began").exists().then_some(()));
+    let rotated = sandbox.succeed(&["secrets", "rotate", "KEY"]);
+    assert!(rotated.all().contains("waited for what still used it"), "{rotated:#?}");
+    let said = job.finish();
+    assert_eq!(said.stdout.trim(), "over", "nothing was revoked while it ran: {said:#?}");
+    assert!(sandbox.environment().join("shared/revoked").exists());
+    sandbox.down();
+}
