@@ -36,6 +36,8 @@ pub struct Host {
     pub(super) health: RefCell<IndexMap<InstanceId, Health>>,
     /// Resources as they were made ready, by name and digest.
     pub(super) prepared: RefCell<HashMap<(Name, String), Prepared>>,
+    /// When resources that were given up were tried again.
+    pub(super) tried: RefCell<HashMap<Name, std::time::Instant>>,
     /// Messages on their way (`[notify]`).
     pub(super) post: Post,
     /// Whether files can be written, as of the last look.
@@ -111,6 +113,7 @@ impl Host {
             runs: RefCell::default(),
             health: RefCell::default(),
             prepared: RefCell::default(),
+            tried: RefCell::default(),
             masks: RefCell::default(),
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),

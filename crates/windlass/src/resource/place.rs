@@ -83,7 +83,8 @@ impl Place {
                 when: RestartWhen::Always,
                 backoff: Span::from_millis(500),
                 backoff_max: Span::from_secs(30),
-                limit: 10,
+                // A database is never given up: what keeps it from starting, a full disk say, passes.
+                limit: u32::MAX,
                 window: Span::from_secs(300),
             },
             stop: Stop { signal: signal.to_owned(), grace: Span::from_secs(60), quiet: None },
