@@ -25,6 +25,7 @@ mod secrecy;
 mod secret;
 mod successor;
 mod template;
+mod unit_file;
 mod write;
 
 pub use assemble::{Assembled, Resolved, Text, Value, assemble};
@@ -39,6 +40,7 @@ pub use secrecy::{is_secret, literal_password, password_in};
 pub use secret::Secret;
 pub use successor::{NoSuccessor, successor};
 pub use template::template;
+pub use unit_file::write_environment_file;
 pub use write::{NotWritable, write};
 
 use std::fmt;
