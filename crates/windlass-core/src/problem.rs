@@ -19,6 +19,8 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
         let others = service.instances.iter().filter(|instance| !is_of_the_run(instance));
         problems.extend(others.filter_map(|instance| of_copy(service, instance, spec)));
     }
+    let resources = status.resources.iter().filter(|resource| resource.wanted > 0);
+    problems.extend(resources.flat_map(|resource| resource.instances.iter().filter_map(of_resource)));
     let Some(_) = &status.release else {
         problems.extend(of_run(status));
         return problems;
@@ -47,6 +49,20 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
 fn of_run(status: &EnvironmentStatus) -> Option<String> {
     let run = status.run.as_ref().filter(|run| !run.under_way)?;
     Some(format!("{} was interrupted: windlass resume goes on, windlass abort goes back", run.headline))
+}
+
+/// A private resource that waits to be started again: it is never left alone.
+fn of_resource(instance: &InstanceStatus) -> Option<String> {
+    let ProcessState::Backoff { .. } = instance.status.state else { return None };
+    let name = &instance.id.service;
+    let last = instance.status.last_exit.as_ref().map(|exit| format!(" (last: {exit})")).unwrap_or_default();
+    let often = match instance.status.restarts {
+        0 | 1 => String::new(),
+        restarts => format!(" {restarts} times"),
+    };
+    Some(format!(
+        "{name} ended{often}{last} and is started again after a pause; windlass logs {name} shows why"
+    ))
 }
 
 fn of_copy(service: &ServiceStatus, instance: &InstanceStatus, spec: Option<&Spec>) -> Option<String> {
@@ -128,6 +144,20 @@ mod tests {
         let name = instance.id.service.clone();
         let services = vec![ServiceStatus { name, wanted: 1, instances: vec![instance] }];
         problems(&EnvironmentStatus { services, ..EnvironmentStatus::default() }, None)
+    }
+
+    #[test]
+    fn a_resource_that_waits_to_be_started_again_is_a_problem() {
+        let mut instance = copy(ProcessState::Backoff { until: 0 }, Some(Exit::Code(1)));
+        instance.id = InstanceId { service: Name::new("db").unwrap(), release: ReleaseId(0), replica: 1 };
+        let resource = ServiceStatus { name: Name::new("db").unwrap(), wanted: 1, instances: vec![instance] };
+        let status = EnvironmentStatus { resources: vec![resource], ..EnvironmentStatus::default() };
+        assert_eq!(
+            problems(&status, None),
+            [
+                "db ended 5 times (last: exit code 1) and is started again after a pause; windlass logs db shows why"
+            ]
+        );
     }
 
     #[test]

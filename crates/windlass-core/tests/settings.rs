@@ -163,7 +163,7 @@ DB_USER = "shop"
 DB_PASSWORD = { secret = true }
 DB_NAME = "shop"
 DB_SCHEMA = "public"
-DATABASE_URL = { services = ["web"], url = { scheme = "postgresql+{settings.DB_DRIVER}", user = "{settings.DB_USER}", password = "{settings.DB_PASSWORD}", host = "{settings.DB_HOST}", port = "{settings.DB_PORT}", name = "{settings.DB_NAME}", query = { options = "-csearch_path={settings.DB_SCHEMA}", sslmode = "require" } } }
+DATABASE_URL = { services = ["web"], url = { scheme = "postgresql+{settings.DB_DRIVER}", user = "{settings.DB_USER}", password = "{settings.DB_PASSWORD}", host = "{settings.DB_HOST}", port = "{settings.DB_PORT}", name = "{settings.DB_NAME}", schema = "{settings.DB_SCHEMA}", query = { sslmode = "require" } } }
 "#;
 
 // proves: CM-7
@@ -205,8 +205,13 @@ fn a_database_is_settable_by_its_parts_and_as_a_url() {
 fn parts_of_a_url_may_be_missing() {
     for (parts, expected) in [
         (r#"scheme = "sqlite", name = "data.db""#, "sqlite:///data.db"),
-        (r#"scheme = "redis", password = "x y", host = "h", name = "0""#, "redis://:x%20y@h/0"),
+        (r#"scheme = "redis", user = "x y", host = "h", name = "0""#, "redis://x%20y@h/0"),
         (r#"scheme = "http", host = "::1", port = 80"#, "http://[::1]:80"),
+        (r#"scheme = "postgresql", host = "/run/db", name = "x""#, "postgresql://%2Frun%2Fdb/x"),
+        (
+            r#"scheme = "postgres", host = "h", schema = "a,b c""#,
+            "postgres://h?options=-csearch_path%3Da%2Cb%20c",
+        ),
         (r#"scheme = "amqp", user = "u", host = "h", name = "/""#, "amqp://u@h/%2F"),
         (r#"scheme = "http", host = "h", query = { "a b" = "c&d" }"#, "http://h?a%20b=c%26d"),
     ] {
@@ -313,7 +318,8 @@ fn a_platform_with_more_than_sixty_options_is_declared_templated_and_checked() {
     let entries = dotenv::parse(".env.production", text, &|_| None, &|_| None).entries;
     let files = vec![File { name: ".env.production".into(), entries }];
     let assembled = assemble(&production, Layers { files, ..Layers::default() });
-    let mut lines: Vec<u32> = check(&production, &assembled).iter().map(|fault| fault.line).collect();
+    let mut lines: Vec<u32> =
+        check(&production, &assembled, "windlass.toml").iter().map(|fault| fault.line).collect();
     lines.sort_unstable();
     assert_eq!(lines, [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12]);
 }

@@ -35,11 +35,10 @@ mod trust;
 
 /// Sees to it that this process leaves no core dump, whatever becomes of it.
 pub fn leave_no_core() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    use rustix::process::{Resource, setrlimit};
 
-    let Rlimit { maximum, .. } = getrlimit(Resource::Core);
     // Lowering one's own limit cannot fail.
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+    let _ = setrlimit(Resource::Core, keeper::limits::no_core());
 }
 
 /// Has a panic end this process, wherever in it that happens: a host side that goes on without the

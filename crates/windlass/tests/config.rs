@@ -129,6 +129,36 @@ fn the_list_says_where_each_value_came_from() {
     assert_eq!(row("DB_URL")["secret"], true);
 }
 
+#[test]
+fn a_password_in_a_url_is_not_shown_and_a_weak_one_is_refused() {
+    let project = Project::new();
+    project.write(
+        "windlass.toml",
+        &format!("{MANIFEST}\n[environments.production.settings]\nDSN = {{ type = \"url\" }}\n"),
+    );
+    project.write(
+        ".env.production",
+        "DSN=postgres://shop:Zk31-blau@db/shop\nSMTP_PASS=changeme\nREQUIRE_TOKEN=true\n",
+    );
+    let said = project.config(&["--env", "production"]);
+    let line = said.out.lines().find(|line| line.starts_with("DSN")).unwrap_or_default();
+    assert!(line.contains("(secret)") && said.code == 0, "{}{}", said.out, said.err);
+    let check = project.config(&["check", "--env", "production"]);
+    let errors: Vec<&str> = check.err.lines().filter(|line| line.starts_with("error")).collect();
+    assert_eq!(
+        errors,
+        [
+            "error[weak-secret]: .env.production:2: SMTP_PASS: it is one of the passwords that are tried first; \
+             make another one: openssl rand -base64 32"
+        ]
+    );
+    let literal = MANIFEST
+        .replace("KEY = { secret = true, min_length = 16,", "KEY = { secret = true, value = \"changeme\",");
+    project.write("windlass.toml", &literal);
+    let check = project.config(&["check", "--env", "production"]);
+    assert!(check.code == 2 && check.err.contains("secret-default"), "{}", check.err);
+}
+
 // proves: DC-11
 #[test]
 fn an_explanation_shows_each_layer_and_which_one_holds() {

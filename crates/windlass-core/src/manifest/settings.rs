@@ -1,6 +1,6 @@
 //! Settings as the manifest declares them.
 
-mod url;
+pub(crate) mod url;
 
 use indexmap::IndexMap;
 
@@ -117,6 +117,7 @@ fn setting(node: &Node, lines: &Lines) -> Declared {
         },
         // What somebody keeps in a store of secrets is one, unless they say otherwise.
         secret: truth("secret").unwrap_or(from.is_some()),
+        harmless: truth("secret") == Some(false),
         required: truth("required").unwrap_or(default.is_none()),
         default: default.and_then(plain),
         composed,

@@ -21,7 +21,8 @@ pub(super) fn references<'a>(
 }
 
 /// The setting that a reference asks for, be it its value or its file.
-pub(super) fn setting_of(reference: &Reference) -> Option<&str> {
+#[must_use]
+pub fn setting_of(reference: &Reference) -> Option<&str> {
     match reference {
         Reference::Setting(key) | Reference::SettingFile(key) => Some(key),
         _ => None,
@@ -33,6 +34,23 @@ pub(super) fn needs_resource(setting: &Setting, settings: &IndexMap<String, Sett
     references(&setting.composed, settings)
         .into_iter()
         .any(|reference| matches!(reference, Reference::Resource { .. }))
+}
+
+/// What is put together from a value that turned out to be a secret is one, over any number of steps.
+pub(super) fn inherit_secrecy(settings: &mut IndexMap<String, Setting>) {
+    loop {
+        let is_secret = |reference: &Reference| match reference {
+            Reference::Setting(key) => settings.get(key).is_some_and(|setting| setting.secret),
+            _ => false,
+        };
+        let found = settings.values().position(|setting| {
+            !setting.secret && setting.composed.iter().flat_map(Template::references).any(is_secret)
+        });
+        match found.and_then(|at| settings.get_index_mut(at)) {
+            Some((_, setting)) => setting.secret = true,
+            None => return,
+        }
+    }
 }
 
 /// Leaves out the settings that need not be there and refer to one that is not.

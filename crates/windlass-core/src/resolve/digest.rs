@@ -63,7 +63,8 @@ fn of_resource(resource: &Resource) -> impl Iterator<Item = &Template> {
 }
 
 /// The resource that whoever is told this can sign in to.
-fn signs_in(reference: &Reference) -> Option<&str> {
+#[must_use]
+pub fn signs_in(reference: &Reference) -> Option<&str> {
     match reference {
         Reference::Resource { name, field } if Engine::is_of_credential(field) => Some(name),
         _ => None,
@@ -87,21 +88,36 @@ struct Seen<'a, T> {
     credentials: Vec<(&'a str, Credential)>,
 }
 
+/// Whether a setting is what a reference stands for, or is put together from it.
+#[must_use]
+pub fn is_made_of(
+    key: &str,
+    settings: &IndexMap<String, Setting>,
+    wanted: impl Fn(&Reference) -> bool,
+) -> bool {
+    let own = Template::of(Reference::Setting(key.to_owned()));
+    composed::references([&own], settings).into_iter().any(wanted)
+}
+
 impl Service {
     /// Whether it signs in to the private resource `resource`, be it through `settings` that are put
     /// together: to do so with another credential it has to be started anew.
     #[must_use]
     pub fn signs_in(&self, resource: &Name, settings: &IndexMap<String, Setting>) -> bool {
-        let references = composed::references(of_service(self), settings);
-        references.into_iter().filter_map(signs_in).any(|name| name == resource.as_str())
+        self.is_told(settings, |reference| signs_in(reference) == Some(resource.as_str()))
     }
 
     /// Whether it sees the setting `key`, be it through `settings` that are put together: to see another
     /// value it has to be started anew. What it learns through a resource's address does not count.
     #[must_use]
     pub fn sees(&self, key: &str, settings: &IndexMap<String, Setting>) -> bool {
-        let references = composed::references(of_service(self), settings);
-        references.into_iter().filter_map(composed::setting_of).any(|seen| seen == key)
+        self.is_told(settings, |reference| composed::setting_of(reference) == Some(key))
+    }
+
+    /// Whether it is told something that a reference stands for, be it through `settings` that are put together.
+    #[must_use]
+    pub fn is_told(&self, settings: &IndexMap<String, Setting>, wanted: impl Fn(&Reference) -> bool) -> bool {
+        composed::references(of_service(self), settings).into_iter().any(wanted)
     }
 }
 

@@ -31,6 +31,8 @@ use crate::name::Name;
 use crate::settings::Declared;
 use crate::spec::{Port, Reference, Setting, Spec, Template};
 
+pub use composed::setting_of;
+pub use digest::{is_made_of, signs_in};
 use read::Reader;
 pub(crate) use resource::addresses;
 pub(crate) use store::stores;
@@ -194,14 +196,15 @@ fn known_settings(
             (None, None, None) if found.is_some() && !setting.required => continue,
             (None, None, None) => (String::new(), None),
         };
-        let file = setting.file;
-        known.insert(key.clone(), Setting { secret: setting.secret, fingerprint, composed, file });
+        let (file, secret) = (setting.file, setting.secret || given.is_some_and(|given| given.secret));
+        known.insert(key.clone(), Setting { secret, fingerprint, composed, file });
     }
     for (key, setting) in found.into_iter().flatten() {
         if !declared.contains_key(key) {
             known.insert(key.clone(), setting.clone());
         }
     }
+    composed::inherit_secrecy(&mut known);
     if found.is_some() {
         let is_required = |key: &str| declared.get(key).is_none_or(|setting| setting.required);
         composed::leave_out_incomplete(&mut known, is_required);

@@ -3,7 +3,10 @@
 use indexmap::IndexMap;
 
 use super::{Declared, Fault, Layers, Provenance, Secret};
-use crate::spec::Template;
+use crate::spec::{Reference, Template};
+
+/// Compositions nested deeper than this are a circle, which is told of elsewhere.
+const DEEPEST: u32 = 32;
 
 /// All settings of an environment.
 #[derive(Debug, Default)]
@@ -60,6 +63,44 @@ impl Assembled {
         self.settings.get(name).and_then(|setting| setting.value.text.known())
     }
 
+    /// The value of `name`, put together where all that it is made of is known.
+    #[must_use]
+    pub fn whole(&self, name: &str) -> Option<Secret> {
+        self.nested(name, 0)
+    }
+
+    fn nested(&self, name: &str, depth: u32) -> Option<Secret> {
+        let template = match &self.settings.get(name)?.value.text {
+            Text::Known(secret) => return Some(secret.clone()),
+            Text::Composed(template) => template,
+        };
+        let part = |reference: &Reference| match reference {
+            Reference::Setting(part) if depth < DEEPEST => {
+                self.nested(part, depth + 1).map(|part| part.expose().to_owned()).ok_or(())
+            }
+            _ => Err(()),
+        };
+        template.fill(part).ok().map(Secret::new)
+    }
+
+    /// Whether `part` is put into `name`, be it over others.
+    pub(super) fn is_made_of(&self, name: &str, part: &str) -> bool {
+        self.is_nested_in(name, part, 0)
+    }
+
+    fn is_nested_in(&self, name: &str, part: &str, depth: u32) -> bool {
+        let Some(Text::Composed(template)) = self.settings.get(name).map(|setting| &setting.value.text)
+        else {
+            return false;
+        };
+        template.references().any(|reference| match reference {
+            Reference::Setting(key) => {
+                key == part || (depth < DEEPEST && self.is_nested_in(key, part, depth + 1))
+            }
+            _ => false,
+        })
+    }
+
     /// Whether `name` has a value, be it one that is put together later.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -108,7 +149,9 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
     }
     for (name, setting) in declared {
         let values = found.entry(name.clone()).or_default();
-        if let Some(template) = &setting.composed {
+        if let Some(constant) = setting.constant() {
+            values.push(known(Secret::new(constant), Provenance::Composed));
+        } else if let Some(template) = &setting.composed {
             values.push(Value { text: Text::Composed(template.clone()), provenance: Provenance::Composed });
         }
         if let Some(text) = setting.default.as_ref().filter(|_| !unanswered.contains(name)) {

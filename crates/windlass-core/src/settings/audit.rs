@@ -5,7 +5,7 @@ mod weak;
 
 use indexmap::IndexMap;
 
-use super::{Assembled, Declared, Fault, Provenance, Resolved, sounds_secret};
+use super::{Assembled, Declared, Fault, Provenance, Resolved, Secret};
 use crate::diag::Severity;
 use crate::manifest::nearest;
 
@@ -52,11 +52,9 @@ impl Audited<'_> {
         let mut findings = vec![];
         for (name, resolved) in &self.assembled.settings {
             let declared = self.declared.get(name);
-            let is_secret = sounds_secret(name) || declared.is_some_and(|declared| declared.secret);
-            let Some(value) = resolved.value.text.known().filter(|value| is_secret && !value.is_empty())
-            else {
-                continue;
-            };
+            let judged =
+                |value: &&Secret| !value.is_empty() && weak::is_judged(name, value.expose(), declared);
+            let Some(value) = resolved.value.text.known().filter(judged) else { continue };
             if let Some(why) = weak::why(name, value.expose(), declared) {
                 let help = "make another one: openssl rand -base64 32";
                 findings.push(self.finding("weak-secret", severity, name, resolved, &why, help));

@@ -4,7 +4,7 @@ mod format;
 
 use std::fmt;
 
-use super::{Assembled, Bounds, Declared, Fault, Kind, Provenance, Secret};
+use super::{Assembled, Bounds, Declared, Fault, Kind, Provenance, Secret, Text};
 use crate::units::{Bytes, Span};
 
 /// Why a value is not what was declared.
@@ -42,22 +42,43 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// Faults of the values that were found: those that are empty where they must not be, and those that
-/// are not what was declared. What is put together later is not looked at.
+/// are not what was declared. What is put together is looked at where all its parts are known, and good.
+/// `manifest` is what its file is called.
 #[must_use]
-pub fn check(declared: &indexmap::IndexMap<String, Declared>, assembled: &Assembled) -> Vec<Fault> {
+pub fn check(
+    declared: &indexmap::IndexMap<String, Declared>,
+    assembled: &Assembled,
+    manifest: &str,
+) -> Vec<Fault> {
     let mut faults = vec![];
+    let mut wrong: Vec<&str> = vec![];
+    let mut add = |name: &str, (file, line): (String, u32), misfits: Vec<Misfit>| {
+        for misfit in misfits {
+            let message = format!("{name}: {}", misfit.message);
+            faults.push(Fault { file: file.clone(), line, column: 0, message, help: misfit.help });
+        }
+    };
     for (name, resolved) in &assembled.settings {
         let (Some(setting), Some(value)) = (declared.get(name), resolved.value.text.known()) else {
             continue;
         };
-        // Defaults were checked when the manifest was read.
-        if resolved.value.provenance == Provenance::Default {
+        // What stands in the manifest was checked when that was read.
+        if matches!(resolved.value.provenance, Provenance::Default | Provenance::Composed) {
             continue;
         }
-        let (file, line) = resolved.value.provenance.place();
-        for misfit in setting.misfits(value) {
-            let message = format!("{name}: {}", misfit.message);
-            faults.push(Fault { file: file.clone(), line, column: 0, message, help: misfit.help });
+        let misfits = setting.misfits(value);
+        if !misfits.is_empty() {
+            wrong.push(name);
+        }
+        add(name, resolved.value.provenance.place(), misfits);
+    }
+    for (name, resolved) in &assembled.settings {
+        let (Some(setting), Text::Composed(_)) = (declared.get(name), &resolved.value.text) else { continue };
+        if wrong.iter().any(|part| assembled.is_made_of(name, part)) {
+            continue;
+        }
+        if let Some(value) = assembled.whole(name) {
+            add(name, (manifest.to_owned(), setting.line), setting.misfits(&value));
         }
     }
     faults
@@ -82,7 +103,7 @@ impl Declared {
             let may_be_empty = !self.required && (self.default.is_none() || self.kind == Kind::String);
             return if may_be_empty { self.of_empty() } else { vec![self.empty()] };
         }
-        let shown = Shown { value, secret: self.secret, item: None };
+        let shown = Shown { value, secret: self.hides(value), item: None };
         if self.kind != Kind::List {
             return self.of_one(shown);
         }

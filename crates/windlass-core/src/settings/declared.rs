@@ -13,6 +13,8 @@ pub struct Declared {
     pub bounds: Bounds,
     /// Whether its value is masked: it says so, or it is put together from a secret.
     pub secret: bool,
+    /// Whether it says that its value is no secret.
+    pub harmless: bool,
     /// Whether something is wrong when no layer has a value.
     pub required: bool,
     /// The value where no layer has one.
@@ -65,6 +67,14 @@ pub struct Bounds {
     pub separator: String,
 }
 
+impl Declared {
+    /// What the manifest says it is, where that is put together from nothing that is known later.
+    pub(crate) fn constant(&self) -> Option<String> {
+        let template = self.composed.as_ref().filter(|template| template.references().next().is_none())?;
+        template.fill(|_| Err(())).ok()
+    }
+}
+
 impl Default for Bounds {
     fn default() -> Self {
         Self {
@@ -87,6 +97,7 @@ impl Default for Declared {
             kind: Kind::String,
             bounds: Bounds::default(),
             secret: false,
+            harmless: false,
             required: true,
             default: None,
             composed: None,

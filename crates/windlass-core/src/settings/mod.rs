@@ -27,6 +27,7 @@ mod secrecy;
 mod secret;
 mod successor;
 mod template;
+mod unit_file;
 mod write;
 
 pub use address::{Address, misaddressed};
@@ -38,10 +39,11 @@ pub use kind::Kind;
 pub use layers::{File, Layers, Provenance, Sealed};
 pub use pattern::Pattern;
 pub use rewrite::{NotRewritten, rewrite};
-pub use secrecy::sounds_secret;
+pub use secrecy::{is_secret, literal_password, password_in, sounds_secret};
 pub use secret::Secret;
 pub use successor::{NoSuccessor, successor};
 pub use template::template;
+pub use unit_file::write_environment_file;
 pub use write::{NotWritable, write};
 
 use std::fmt;

@@ -10,7 +10,7 @@ pub enum Encoding {
     Url,
     /// `|json`: as the inside of a JSON string.
     Json,
-    /// `|host`: an IPv6 address in brackets, all else as it is.
+    /// `|host`: an IPv6 address in brackets, the path of a unix socket percent-encoded, all else as it is.
     Host,
 }
 
@@ -36,6 +36,7 @@ impl Encoding {
                 quoted[1..quoted.len() - 1].to_owned()
             }
             Self::Host if value.parse::<std::net::Ipv6Addr>().is_ok() => format!("[{value}]"),
+            Self::Host if value.starts_with('/') => percent(value),
             Self::Host => value.to_owned(),
         }
     }
@@ -63,6 +64,7 @@ mod tests {
         assert_eq!(Encoding::Json.encode("a\"\\\n\u{1}"), r#"a\"\\\n\u0001"#);
         assert_eq!(Encoding::Host.encode("::1"), "[::1]");
         assert_eq!(Encoding::Host.encode("db.internal"), "db.internal");
+        assert_eq!(Encoding::Host.encode("/run/db 1"), "%2Frun%2Fdb%201");
         assert_eq!(Encoding::Plain.encode("a b"), "a b");
     }
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// The port of the service that gives an app of Azure's App Service its identity.
+const APP_SERVICE: u16 = 8081;
+
 /// The beginning of a URL: scheme, host, port and the path that all requests share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Address {
@@ -46,6 +49,15 @@ impl Address {
         Ok(Self { encrypted, host: host.to_ascii_lowercase(), port, base })
     }
 
+    /// Whether what is sent there cannot be read on the way: this machine itself, and the addresses at which
+    /// clouds serve a machine or an app its own credentials.
+    #[must_use]
+    pub fn is_near(&self) -> bool {
+        // Azure's App Service: of that network each sandbox sees its own end only.
+        let of_sandbox = || self.host.parse::<Ipv4Addr>().is_ok_and(|host| host.is_link_local());
+        is_near(&self.host) || (self.port == APP_SERVICE && of_sandbox())
+    }
+
     /// Host and port as they stand in a request: the port only where it is not the usual one.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -82,14 +94,13 @@ fn split(authority: &str) -> Option<(&str, Option<u16>)> {
     Some((host, port))
 }
 
-/// Whether what is sent to `host` cannot be read on the way: this machine itself, and the addresses
-/// at which clouds serve a machine its own credentials.
-#[must_use]
-pub fn is_near(host: &str) -> bool {
-    const METADATA: [IpAddr; 4] = [
+fn is_near(host: &str) -> bool {
+    const METADATA: [IpAddr; 5] = [
         IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
         IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+        // EKS Pod Identity.
         IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+        IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23)),
         IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
     ];
     match host.parse::<IpAddr>() {
@@ -149,6 +160,7 @@ mod tests {
             "::1",
             "169.254.169.254",
             "fd00:ec2::254",
+            "fd00:ec2::23",
             "metadata.google.internal",
         ] {
             assert!(is_near(host), "{host}");
@@ -158,5 +170,8 @@ mod tests {
         {
             assert!(!is_near(host), "{host}");
         }
+        let near = |text: &str| Address::parse(text).unwrap().is_near();
+        assert!(near("http://169.254.130.2:8081/msi/token") && near("http://[fd00:ec2::23]/v1/credentials"));
+        assert!(!near("http://169.254.130.2/msi/token") && !near("http://10.0.0.1:8081/msi/token"));
     }
 }

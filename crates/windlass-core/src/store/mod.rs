@@ -7,7 +7,7 @@
 mod address;
 mod place;
 
-pub use address::{Address, is_near};
+pub use address::Address;
 pub use place::{Edition, Place};
 
 use crate::units::Span;

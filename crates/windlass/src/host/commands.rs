@@ -187,7 +187,7 @@ impl Host {
         line: &dyn Fn(String),
     ) -> Result<(i32, String), Fault> {
         let redactor = self.redactor(command.plan.release);
-        let masked = |text: String| line(redactor.redact(&text).into_owned());
+        let masked = |text: String| line(super::logs::shown(&text, &redactor));
         let ended = self
             .run_job_command(&command.plan, &command.job, &command.job.command, &command.name, &masked)
             .await;

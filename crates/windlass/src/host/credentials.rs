@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use windlass_core::journal::Fault;
 use windlass_core::name::Name;
+use windlass_core::resolve::signs_in;
 use windlass_core::spec::{Credential, Resource};
 
-use super::identity::Identity;
+use super::Host;
+use super::in_use::{self, Given};
 use super::resources::{blocking, fault};
-use super::{Host, in_use};
 use crate::resource;
 
 impl Host {
@@ -37,7 +38,7 @@ impl Host {
             return Err(Fault::new(message, "please report this"));
         }
         let what = format!("{credential} of {name}");
-        let waited = in_use::until_unused(&what, || self.users(name, credential)).await?;
+        let waited = in_use::until_unused(&what, || self.signed_in(name, credential)).await?;
         let place = self.place(name);
         let revoked = blocking(move || resource::revoke_credential(&spec, &place, credential)).await?;
         self.secrets_changed(name);
@@ -57,68 +58,25 @@ impl Host {
         Ok(spec)
     }
 
-    /// What runs and was given the credential: instances, as their descriptions say; and every other
-    /// process, as its own environment says.
-    fn users(&self, name: &Name, credential: Credential) -> Vec<String> {
-        let given = |identity: &Identity| {
-            let known = identity.resources.get(name).and_then(Resource::credential);
-            known == Some(credential) && identity.service.signs_in(name, &self.settings(identity.id.release))
+    /// What runs and was given the credential.
+    fn signed_in(&self, name: &Name, credential: Credential) -> Vec<String> {
+        let password = resource::secret_of(&self.layout.resource(name), credential);
+        let holds = |value: &[u8]| {
+            let password = password.as_ref().map_or(&[][..], |password| password.expose().as_bytes());
+            !password.is_empty() && value.windows(password.len()).any(|window| window == password)
         };
-        let instances = Identity::all(&self.layout).unwrap_or_default();
-        let mut users: Vec<String> = instances
-            .iter()
-            .filter(|identity| given(identity) && self.lives(&identity.id))
-            .map(|identity| identity.id.to_string())
-            .collect();
-        let Some(password) = resource::secret_of(&self.layout.resource(name), credential) else {
-            return users;
+        let is_this = |resource: Option<&Resource>| {
+            resource.and_then(Resource::credential).is_some_and(|known| known == credential)
         };
-        users.extend(processes_with(password.expose().as_bytes()));
-        users
-    }
-}
-
-/// The processes whose environment holds `secret`, by what Windlass called them or by number.
-fn processes_with(secret: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
-    for (number, environment) in in_use::environments() {
-        if !environment.windows(secret.len()).any(|window| window == secret) {
-            continue;
-        }
-        let mut variables = environment.split(|byte| *byte == 0);
-        let label = variables.find_map(|variable| variable.strip_prefix(b"WINDLASS_INSTANCE="));
-        found.push(match label {
-            Some(label) => format!("{} (process {number})", String::from_utf8_lossy(label)),
-            None => format!("process {number}"),
-        });
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn whoever_was_given_a_secret_is_found() {
-        let secret = "a-distinctive-secret-of-this-test";
-        let mut child = std::process::Command::new("sleep")
-            .arg("60")
-            .env("URL", format!("x://u:{secret}@h"))
-            .env("WINDLASS_INSTANCE", "cron.report")
-            .spawn()
-            .unwrap();
-        let expected = vec![format!("cron.report (process {})", child.id())];
-        // Between fork and exec the child's environment is still its parent's.
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while processes_with(secret.as_bytes()) != expected && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        assert_eq!(processes_with(secret.as_bytes()), expected);
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert_eq!(processes_with(secret.as_bytes()), Vec::<String>::new());
+        self.users(&Given {
+            wanted: &|reference| signs_in(reference) == Some(name.as_str()),
+            by_instance: &|identity| is_this(identity.resources.get(name)),
+            by_release: &|release| {
+                let row = self.journal.borrow().release(release).ok().flatten();
+                is_this(row.and_then(|mut row| row.spec.resources.shift_remove(name)).as_ref())
+            },
+            holds: &holds,
+            is_unmistakable: true,
+        })
     }
 }

@@ -264,8 +264,7 @@ impl Host {
     /// The end of an instance's log.
     pub(super) fn tail(&self, identity: &Identity) -> Vec<String> {
         let path = self.layout.service_log(&identity.id.service, identity.id.release);
-        let redactor = self.redactor(identity.id.release);
-        logs::tail(&path, TAIL).iter().map(|line| redactor.redact(line).into_owned()).collect()
+        logs::tail(&path, TAIL, &self.redactor(identity.id.release))
     }
 }
 

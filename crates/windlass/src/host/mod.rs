@@ -25,6 +25,8 @@ mod in_use;
 mod instances;
 mod liveness;
 mod logs;
+mod masked;
+mod masks;
 mod notify;
 mod observe;
 mod oneshot;

@@ -99,8 +99,9 @@ impl Host {
         let (launch, env) = self.errand(&errand).await?;
         let ended = self.run_to_end(&self.layout.job(&label), &launch, env, line).await?;
         let what = format!("the build step `{}`", step.command);
-        let tail = super::logs::tail(Path::new(&launch.log.path), 40);
-        oneshot::success(&what, &ended, step.timeout, self.redacted(plan.release, &tail))?;
+        let mask = self.redactor(plan.release);
+        let tail = super::logs::tail(Path::new(&launch.log.path), 40, &mask);
+        oneshot::success(&what, &ended, step.timeout, tail)?;
         Ok(String::new())
     }
 

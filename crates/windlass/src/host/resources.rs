@@ -173,7 +173,7 @@ impl Host {
                     format!("{name} does not answer: {why}"),
                     format!("the lines above are the end of its log; `windlass logs {name}` shows more"),
                 );
-                fault.tail = super::logs::tail(&self.layout.log(name.as_str()), 20);
+                fault.tail = super::logs::tail(&self.layout.log(name.as_str()), 20, &self.mask_of_all());
                 return Err(fault);
             }
             tokio::time::sleep(pause).await;

@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use windlass_core::journal::Fault;
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::Plan;
+use windlass_core::resolve::setting_of;
 use windlass_core::settings::Secret;
 
-use super::identity::Identity;
-use super::{Host, in_use, values};
+use super::in_use::{self, Given};
+use super::{Host, values};
 use crate::layout::{self, Layout};
 use crate::settings::Redactor;
 
@@ -140,64 +141,24 @@ impl Host {
         in_use::until_unused(&what, || self.given(setting, value)).await
     }
 
-    /// What runs and was given the value: instances, as their descriptions say, and every other process
-    /// of this environment, as its own environment says.
+    /// What runs and was given the value.
     fn given(&self, setting: &str, value: &str) -> Vec<String> {
         let Some(key) = values::key(&self.layout) else { return Vec::new() };
         let fingerprint = Secret::new(value).fingerprint(&key.0);
         let had = |release: ReleaseId| {
             self.settings(release).get(setting).is_some_and(|setting| setting.fingerprint == fingerprint)
         };
-        let sees = |identity: &Identity| identity.service.sees(setting, &self.settings(identity.id.release));
-        let instances = Identity::all(&self.layout).unwrap_or_default();
-        let mut users: Vec<String> = instances
-            .iter()
-            .filter(|identity| had(identity.id.release) && sees(identity) && self.lives(&identity.id))
-            .map(|identity| identity.id.to_string())
-            .collect();
-        let shared = self.layout.shared();
-        let others = processes_of(&shared).filter(|process| process.release.is_some_and(had));
-        users.extend(others.filter(|process| process.has(setting, value)).map(|process| process.label));
-        users
-    }
-}
-
-/// A process that Windlass started for this environment.
-struct Started {
-    label: String,
-    release: Option<ReleaseId>,
-    environment: Vec<u8>,
-}
-
-impl Started {
-    /// Whether it was given the value, as it is or as a file.
-    fn has(&self, setting: &str, value: &str) -> bool {
-        let file = format!("{setting}_FILE=");
         // A short one turns up by chance; a longer one in the forms that it has inside of others.
         let mask = Redactor::new([value]);
         let holds = |part: &[u8]| {
             part == value.as_bytes() || matches!(mask.redact(&String::from_utf8_lossy(part)), Cow::Owned(_))
         };
-        self.environment.split(|byte| *byte == 0).any(|variable| {
-            let text = variable.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default();
-            variable.starts_with(file.as_bytes()) || holds(text)
+        self.users(&Given {
+            wanted: &|reference| setting_of(reference) == Some(setting),
+            by_instance: &|identity| had(identity.id.release),
+            by_release: &had,
+            holds: &holds,
+            is_unmistakable: false,
         })
     }
-}
-
-fn processes_of(shared: &Path) -> impl Iterator<Item = Started> {
-    let own = [b"WINDLASS_SHARED=", shared.as_os_str().as_encoded_bytes()].concat();
-    in_use::environments().filter_map(move |(number, environment)| {
-        let variables = || environment.split(|byte| *byte == 0);
-        if !variables().any(|variable| variable == own) {
-            return None;
-        }
-        let text = |name: &[u8]| {
-            let value = variables().find_map(|variable| variable.strip_prefix(name))?;
-            Some(String::from_utf8_lossy(value).into_owned())
-        };
-        let label = text(b"WINDLASS_INSTANCE=").unwrap_or_default();
-        let release = text(b"WINDLASS_RELEASE=").and_then(|release| release.parse().ok());
-        Some(Started { label: format!("{label} (process {number})"), release, environment })
-    })
 }

@@ -330,7 +330,7 @@ impl Host {
             && handle.row.plan.previous != Some(release)
             && !self.kept_to_undo().contains(&release)
         {
-            values::forget(&self.layout, handle.row.plan.release);
+            self.forget_values(release, &handle.row.plan.spec.settings);
         }
         self.sweep();
         self.come_to_rest();
@@ -477,14 +477,15 @@ impl Host {
     /// Removes what is left of releases that nobody can go back to: the records and logs of their
     /// jobs and builds, and the values of their settings.
     fn forget_old_releases(&self) {
-        let releases = self.journal.borrow().releases().unwrap_or_default();
+        // Whoever cannot read which there are must not take them for gone.
+        let Ok(releases) = self.journal.borrow().releases() else { return };
         let open: Vec<ReleaseId> = self.runs.borrow().values().map(|run| run.row.plan.release).collect();
         let kept = self.kept_to_undo();
         let gone = |release: ReleaseId| {
             let available = releases.iter().any(|r| r.id == release && self.layout.is_sealed(r.tree));
             !available && !open.contains(&release) && !kept.contains(&release)
         };
-        for directory in [self.layout.jobs(), self.layout.logs(), self.layout.state().join("settings")] {
+        for directory in [self.layout.jobs(), self.layout.logs()] {
             for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let release = name.split_once('.').and_then(|(first, _)| first.parse::<ReleaseId>().ok());
@@ -497,6 +498,11 @@ impl Host {
                 let path = entry.path();
                 let _ =
                     if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            }
+        }
+        for release in values::releases(&self.layout).unwrap_or_default() {
+            if gone(release) {
+                self.forget_values(release, &self.settings(release));
             }
         }
         for release in secret_files::releases(&self.layout).into_iter().filter(|release| gone(*release)) {

@@ -12,20 +12,18 @@ use tokio::sync::{Notify, RwLock};
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::protocol::Refusal;
-use windlass_core::settings::Secret;
 use windlass_core::spec::Setting;
 use windlass_core::units::Span;
 
 use super::liveness::Health;
+use super::masks::Masks;
 use super::notify::Post;
 use super::proxy_client::ProxyClient;
 use super::runs::{No, RunHandle};
-use super::values;
 use crate::engine::{Journal, JournalError};
 use crate::layout::Layout;
-use crate::resource::{self, Prepared};
+use crate::resource::Prepared;
 use crate::runtime::process::{self, RuntimeError};
-use crate::settings::Redactor;
 
 /// One environment.
 pub struct Host {
@@ -39,14 +37,16 @@ pub struct Host {
     pub(super) health: RefCell<IndexMap<InstanceId, Health>>,
     /// Resources as they were made ready, by name and digest.
     pub(super) prepared: RefCell<HashMap<(Name, String), Prepared>>,
+    /// When resources that were given up were tried again.
+    pub(super) tried: RefCell<HashMap<Name, std::time::Instant>>,
     /// Messages on their way (`[notify]`).
     pub(super) post: Post,
     /// Whether files can be written, as of the last look.
     pub(super) writable: Cell<bool>,
     app: Name,
     environment: Name,
-    /// What masks the secrets of a release.
-    redactors: RefCell<HashMap<ReleaseId, Rc<Redactor>>>,
+    /// What masks the secrets of releases.
+    pub(super) masks: RefCell<Masks>,
     /// How many runs of a cron job were begun since the host side was.
     pub(super) cron_starts: RefCell<HashMap<Name, u64>>,
     /// Jobs of deploys that somebody runs by hand, or is about to.
@@ -116,7 +116,8 @@ impl Host {
             runs: RefCell::default(),
             health: RefCell::default(),
             prepared: RefCell::default(),
-            redactors: RefCell::default(),
+            tried: RefCell::default(),
+            masks: RefCell::default(),
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),
             starting: Arc::default(),
@@ -129,35 +130,6 @@ impl Host {
     /// The application and the environment.
     pub(super) fn names(&self) -> (Name, Name) {
         (self.app.clone(), self.environment.clone())
-    }
-
-    /// What masks the values of a release's secret settings, and the passwords of all resources.
-    pub(super) fn redactor(&self, release: ReleaseId) -> Rc<Redactor> {
-        if let Some(known) = self.redactors.borrow().get(&release) {
-            return known.clone();
-        }
-        let values = values::read(&self.layout, release).unwrap_or_default();
-        let settings = self.settings(release);
-        // What nobody declared to be harmless is masked.
-        let is_secret = |name: &String| settings.get(name).is_none_or(|setting| setting.secret);
-        let secrets = values.0.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.as_str());
-        let resources = self.resource_secrets();
-        let redactor = Rc::new(Redactor::new(secrets.chain(resources.iter().map(Secret::expose))));
-        self.redactors.borrow_mut().insert(release, redactor.clone());
-        redactor
-    }
-
-    /// The passwords of all private resources that were ever made here.
-    fn resource_secrets(&self) -> Vec<Secret> {
-        let entries = std::fs::read_dir(self.layout.root().join("resources"));
-        let directories = entries.into_iter().flatten().flatten().map(|entry| entry.path());
-        directories.flat_map(|directory| resource::secrets(&directory)).collect()
-    }
-
-    /// A resource has a password that it did not have: what knows of none but the old ones is made anew.
-    pub(super) fn secrets_changed(&self, resource: &Name) {
-        self.prepared.borrow_mut().retain(|(name, _), _| name != resource);
-        self.redactors.borrow_mut().clear();
     }
 
     /// What is known of a release's settings, be it active, kept, or in the making.
@@ -174,12 +146,6 @@ impl Host {
             plan.map(|plan| plan.spec.settings)
         };
         made.or_else(in_the_making).or_else(left).unwrap_or_default()
-    }
-
-    /// Lines with the secrets of a release masked.
-    pub(super) fn redacted(&self, release: ReleaseId, lines: &[String]) -> Vec<String> {
-        let redactor = self.redactor(release);
-        lines.iter().map(|line| redactor.redact(line).into_owned()).collect()
     }
 
     /// Ends the host side, the proxy and the resources. The services must have been stopped.

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use windlass_core::name::InstanceId;
+use windlass_core::name::{InstanceId, Name};
 
 use super::Host;
 use super::identity::Identity;
@@ -18,6 +18,9 @@ use crate::runtime::process;
 /// How often the host side looks whether what should run does. Keepers restart processes by
 /// themselves; this is for keepers that died, and for the machine's reboot.
 const PACE: Duration = Duration::from_secs(2);
+
+/// How often a resource that was given up is tried again.
+const SELDOM: Duration = Duration::from_secs(30);
 
 impl Host {
     /// Starts the loops that go on as long as the host side lives.
@@ -61,7 +64,16 @@ impl Host {
                 if let Err(why) = self.keep_resource(name, resource).await {
                     note(&why);
                 }
-            } else if seen.is_none_or(|seen| !seen.keeper_alive && !seen.gave_up())
+                continue;
+            }
+            if let Some(seen) = &seen {
+                self.tell_of_failing_resource(&active, name, seen);
+            }
+            // One that was given up, by an older Windlass or before it ran at all, is tried again, if seldom.
+            let is_due = |seen: &process::Observation| {
+                !seen.keeper_alive && (!seen.gave_up() || self.resource_is_due(name))
+            };
+            if seen.as_ref().is_none_or(is_due)
                 && let Err(fault) = self.start_resource(name, resource).await
             {
                 note(&fault.message);
@@ -120,6 +132,16 @@ impl Host {
             return Ok(());
         }
         process::readopt(&directory).await.map_err(|error| format!("{id} has no keeper: {error}"))
+    }
+
+    /// Whether a resource that was given up was not tried again in the last half minute.
+    fn resource_is_due(&self, name: &Name) -> bool {
+        let mut tried = self.tried.borrow_mut();
+        let is_due = tried.get(name).is_none_or(|at| at.elapsed() >= SELDOM);
+        if is_due {
+            tried.insert(name.clone(), Instant::now());
+        }
+        is_due
     }
 
     async fn bring_back(&self, id: &InstanceId, reason: &str) {

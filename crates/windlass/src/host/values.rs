@@ -99,6 +99,24 @@ fn is(plan: &Plan, name: &str, value: &str, key: &FingerprintKey) -> bool {
     plan.spec.settings.get(name).is_some_and(|setting| setting.fingerprint == fingerprint)
 }
 
+/// The releases that have values.
+///
+/// # Errors
+/// When they cannot be listed.
+pub(super) fn releases(layout: &Layout) -> io::Result<Vec<ReleaseId>> {
+    let entries = match std::fs::read_dir(layout.state().join("settings")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut releases = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        releases.extend(name.to_str().and_then(|name| name.strip_suffix(".json")?.parse::<ReleaseId>().ok()));
+    }
+    releases.sort_unstable();
+    Ok(releases)
+}
+
 /// Removes the values of releases that are gone.
 pub(super) fn forget(layout: &Layout, release: ReleaseId) {
     let _ = std::fs::remove_file(layout.settings(release));

@@ -11,7 +11,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::rustls::ClientConfig;
-use windlass_core::store::{Address, is_near};
+use windlass_core::store::Address;
 use zeroize::Zeroizing;
 
 use super::{connect, proxy::Proxies, tls};
@@ -201,7 +201,7 @@ impl Client {
         read: impl AsyncFnOnce(http::Response<Incoming>) -> Result<T, Trouble>,
     ) -> Result<T, Trouble> {
         let address = request.address;
-        if !address.encrypted && !self.insecure && !is_near(&address.host) {
+        if !address.encrypted && !self.insecure && !address.is_near() {
             return Err(Trouble::new(
                 Whose::Deployer,
                 format!("would be asked at {address} without encryption, for all on the way to read"),
@@ -233,12 +233,18 @@ impl Client {
             None
         };
         let proxy = self.proxies.of(address)?;
-        let connection = connect::to(address, proxy, tls);
-        timeout(within, connection).await.unwrap_or_else(|_| {
+        let too_late = || {
             let what = format!("cannot be reached at {address}: no connection within {within:?}");
-            Err(Trouble::new(Whose::Network, what, "can this machine get there, past its firewalls?")
-                .passing())
-        })
+            Trouble::new(Whose::Network, what, "can this machine get there, past its firewalls?").passing()
+        };
+        let next = proxy.map_or(address, |proxy| &proxy.address);
+        let stream = match connect::stream(next, within).await {
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => return Err(too_late()),
+            Err(error) => return Err(connect::unreachable(address, proxy, &error)),
+            Ok(stream) => stream,
+        };
+        let connection = connect::over(stream, address, proxy, tls);
+        timeout(within, connection).await.unwrap_or_else(|_| Err(too_late()))
     }
 }
 

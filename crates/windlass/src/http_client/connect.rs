@@ -1,7 +1,10 @@
 //! A connection: to the host or through a proxy, encrypted or not.
 
+use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -9,6 +12,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -21,18 +25,55 @@ use crate::trouble::{Trouble, Whose};
 pub(super) type Sender = http1::SendRequest<Full<Bytes>>;
 pub(super) type Driver = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Connects to `address`, by way of `proxy` where there is one.
-pub(super) async fn to(
+/// How much later the next address of a host is tried beside the one before: as "happy eyeballs" (RFC 8305).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Connects to the first address of the host that answers `within` that time; each has it for itself, because
+/// a machine may believe that it has IPv6, and have none.
+pub(super) async fn stream(next: &Address, within: Duration) -> io::Result<TcpStream> {
+    let late = || io::Error::from(io::ErrorKind::TimedOut);
+    let addresses = tokio::net::lookup_host((next.host.as_str(), next.port));
+    let addresses = timeout(within, addresses).await.map_err(|_| late())??;
+    first(addresses.collect(), |address| async move {
+        timeout(within, TcpStream::connect(address)).await.unwrap_or_else(|_| Err(late()))
+    })
+    .await
+}
+
+/// The first connection that comes about, each begun a little after the one before.
+async fn first<T, F: Future<Output = io::Result<T>>>(
+    addresses: Vec<SocketAddr>,
+    connect: impl Fn(SocketAddr) -> F,
+) -> io::Result<T> {
+    let begun = addresses.into_iter().zip(0_u32..).map(|(address, number)| {
+        let connection = connect(address);
+        Box::pin(async move {
+            tokio::time::sleep(STAGGER * number).await;
+            connection.await
+        })
+    });
+    let begun: Vec<_> = begun.collect();
+    if begun.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the host has no address"));
+    }
+    futures_util::future::select_ok(begun).await.map(|(stream, _others)| stream)
+}
+
+/// Why there is no connection.
+pub(super) fn unreachable(address: &Address, proxy: Option<&Proxy>, error: &io::Error) -> Trouble {
+    let next = proxy.map_or(address, |proxy| &proxy.address);
+    let by = if proxy.is_some() { format!(" (the proxy for {address})") } else { String::new() };
+    let what = format!("cannot be reached at {next}{by}: {}", plain(error));
+    Trouble::new(Whose::Network, what, "is the address right, and does it run?").passing()
+}
+
+/// Speaks to `address` over a connection to it, or to the `proxy` where there is one.
+pub(super) async fn over(
+    mut stream: TcpStream,
     address: &Address,
     proxy: Option<&Proxy>,
     tls: Option<Arc<ClientConfig>>,
 ) -> Result<(Sender, Driver), Trouble> {
-    let next = proxy.map_or(address, |proxy| &proxy.address);
-    let mut stream = TcpStream::connect((next.host.as_str(), next.port)).await.map_err(|error| {
-        let by = if proxy.is_some() { format!(" (the proxy for {address})") } else { String::new() };
-        let what = format!("cannot be reached at {next}{by}: {}", plain(&error));
-        Trouble::new(Whose::Network, what, "is the address right, and does it run?").passing()
-    })?;
     let _ = stream.set_nodelay(true);
     if let Some(proxy) = proxy {
         proxy::tunnel(&mut stream, proxy, address).await?;
@@ -79,9 +120,38 @@ pub(crate) async fn beside<T>(connection: impl Future, exchange: impl Future<Out
 }
 
 /// What the system says, without its number.
-fn plain(error: &std::io::Error) -> String {
+fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or(&text);
     let mut chars = text.chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses() -> Vec<SocketAddr> {
+        ["[2001:db8::1]:443", "192.0.2.1:443"].map(|address| address.parse().unwrap()).to_vec()
+    }
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_does_not_keep_the_next_from_being_tried() {
+        let began = tokio::time::Instant::now();
+        let found = first(addresses(), |address| async move {
+            if address.is_ipv6() {
+                std::future::pending::<()>().await;
+            }
+            Ok(address)
+        });
+        assert_eq!(found.await.unwrap().to_string(), "192.0.2.1:443");
+        assert!(began.elapsed() >= STAGGER);
+    }
+
+    #[tokio::test]
+    async fn the_first_address_is_the_one_that_is_taken_where_it_answers() {
+        assert!(first(addresses(), |address| async move { Ok(address) }).await.unwrap().is_ipv6());
+        let refused = |_| async { Err::<(), _>(io::Error::from(io::ErrorKind::ConnectionRefused)) };
+        assert_eq!(first(addresses(), refused).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use windlass_core::settings::Secret;
-use windlass_core::store::{Address, is_near};
+use windlass_core::store::Address;
 
 use crate::trouble::{Trouble, Whose};
 
@@ -48,7 +48,7 @@ impl Proxies {
     /// The proxy for `address`; none for what is near, is not encrypted, or is left out.
     pub(super) fn of(&self, address: &Address) -> Result<Option<&Proxy>, Trouble> {
         if !address.encrypted
-            || is_near(&address.host)
+            || address.is_near()
             || self.without.iter().any(|part| covers(part, &address.host))
         {
             return Ok(None);

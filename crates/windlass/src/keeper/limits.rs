@@ -139,7 +139,7 @@ pub(super) fn prepare(name: &str, limits: &Limits) -> Result<Applied, String> {
         amount.map(|amount| (controller, amount))
     });
     let mut groups: Vec<(Controller, Place, u64)> = Vec::new();
-    let mut resources = vec![(Resource::Core, both(0))];
+    let mut resources = vec![(Resource::Core, no_core())];
     for (controller, amount) in wanted {
         match (controller.place(), controller) {
             (Some(place), _) => groups.push((controller, place, amount)),
@@ -157,6 +157,14 @@ pub(super) fn prepare(name: &str, limits: &Limits) -> Result<Applied, String> {
     Ok(Applied { group: Group::create(name, &groups)?, resources })
 }
 
+/// No core dump. Where the kernel hands dumps to a program (`core_pattern` begins with `|`) it asks no limit, but
+/// for 1, which it takes for a sign that none is wanted (fs/coredump.c); and no file fits into one byte.
+pub(crate) fn no_core() -> Rlimit {
+    // Who may allow nothing at all cannot allow one byte.
+    let most = getrlimit(Resource::Core).maximum;
+    both(most.map_or(1, |most| most.min(1)))
+}
+
 /// What to do about a limit that only a control group could hold.
 const REMEDY: &str = "leave the limit out, or run under a systemd that delegates control groups";
 
@@ -170,4 +178,17 @@ fn refused(what: &str) -> String {
 
 const fn both(amount: u64) -> Rlimit {
     Rlimit { current: Some(amount), maximum: Some(amount) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_core_is_one_byte_where_that_is_allowed() {
+        // 0 does not hold where `core_pattern` is a pipe; 1 does, and is less than any dump has.
+        let limit = no_core();
+        let may = getrlimit(Resource::Core).maximum != Some(0);
+        assert_eq!((limit.current, limit.maximum), if may { (Some(1), Some(1)) } else { (Some(0), Some(0)) });
+    }
 }

@@ -58,14 +58,19 @@ impl Config {
         Ok(())
     }
 
-    /// Adds the manifest's options, except for those that are `ours` to decide.
+    /// Adds the manifest's options, except for those that are `ours` to decide; `name*` is all that begin so.
     pub(super) fn options<'o>(
         &mut self,
         options: impl IntoIterator<Item = (&'o String, &'o String)>,
         ours: &[&str],
     ) -> Result<(), Fault> {
         for (name, value) in options {
-            if ours.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+            let name_lower = name.to_ascii_lowercase();
+            let is_own = |own: &&str| match own.strip_suffix('*') {
+                Some(start) => name_lower.starts_with(start),
+                None => name_lower == **own,
+            };
+            if ours.iter().any(is_own) {
                 return Err(Fault::new(
                     format!("the option {name} is Windlass's own to decide for a private resource"),
                     "remove it; or run the server yourself and name its address as an external resource",

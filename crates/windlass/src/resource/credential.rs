@@ -32,8 +32,10 @@ pub fn secret_of(directory: &Path, credential: Credential) -> Option<Secret> {
 }
 
 /// Every secret of the resource in `directory`, also those that were revoked lately: what is masked.
-#[must_use]
-pub fn secrets(directory: &Path) -> Vec<Secret> {
+///
+/// # Errors
+/// When they cannot be read. Where nothing was made yet there are none.
+pub fn secrets(directory: &Path) -> std::io::Result<Vec<Secret>> {
     identity::secrets(directory)
 }
 

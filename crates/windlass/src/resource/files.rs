@@ -29,6 +29,13 @@ pub(super) fn passable_directory(path: &Path, account: Option<&Account>) -> Resu
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(Fault::at("set the mode of", path))
 }
 
+/// Makes `path` a directory that belongs to `account`, and that others can pass to reach what is open to them in it.
+pub(super) fn entered_directory(path: &Path, account: Option<&Account>) -> Result<(), Fault> {
+    private_directory(path, account)?;
+    let mode = if account.is_some() { 0o711 } else { 0o700 };
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(Fault::at("set the mode of", path))
+}
+
 /// Makes `path` a file of mode 0600 with `content`, that belongs to `account`, or to us. It is
 /// replaced at once, and is on the disk when this returns.
 pub(super) fn private_file(path: &Path, content: &[u8], account: Option<&Account>) -> Result<(), Fault> {

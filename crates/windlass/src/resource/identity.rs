@@ -144,11 +144,14 @@ pub(super) fn password_of(directory: &Path, credential: Credential) -> Option<Se
 
 /// Every secret that is kept for the resource in `directory`, and those that let nobody in any more:
 /// what is to be masked.
-pub(super) fn secrets(directory: &Path) -> Vec<Secret> {
-    let text = std::fs::read(directory.join("identity.json")).unwrap_or_default();
-    let Ok(kept) = parse(&text) else { return Vec::new() };
+pub(super) fn secrets(directory: &Path) -> std::io::Result<Vec<Secret>> {
+    let text = match std::fs::read(directory.join("identity.json")) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text?,
+    };
+    let kept = parse(&text).map_err(|_| std::io::Error::other("identity.json cannot be understood"))?;
     let accounts = kept.accounts.into_iter().map(|account| account.password);
-    accounts.chain(kept.former).chain([kept.admin]).map(Secret::from).collect()
+    Ok(accounts.chain(kept.former).chain([kept.admin]).map(Secret::from).collect())
 }
 
 /// Makes a password for one more credential, unless there is one.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -54,8 +54,18 @@ impl Place {
     /// Holds the lock of a directory that is there already.
     pub(super) fn hold(&self) -> Result<File, Fault> {
         let path = self.directory.join("lock");
-        let file = File::options().create(true).truncate(false).write(true).read(true).open(&path);
-        let file = file.map_err(Fault::at("open", &path))?;
+        // Whoever can open it can hold it: nobody else. One from before was open to all.
+        let open = || {
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .read(true)
+                .mode(0o600)
+                .open(&path)?;
+            file.set_permissions(fs::Permissions::from_mode(0o600)).map(|()| file)
+        };
+        let file = open().map_err(Fault::at("open", &path))?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -83,7 +93,8 @@ impl Place {
                 when: RestartWhen::Always,
                 backoff: Span::from_millis(500),
                 backoff_max: Span::from_secs(30),
-                limit: 10,
+                // A database is never given up: what keeps it from starting, a full disk say, passes.
+                limit: u32::MAX,
                 window: Span::from_secs(300),
             },
             stop: Stop { signal: signal.to_owned(), grace: Span::from_secs(60), quiet: None },

@@ -25,10 +25,9 @@ use super::url::encoded;
 use super::{Prepared, Private};
 
 /// Options that a manifest cannot set.
-const OURS: [&str; 7] = [
-    "listeners.tcp.default",
-    "listeners.tcp.local",
-    "listeners.tcp",
+const OURS: [&str; 5] = [
+    // Any name of a listener opens one, and on all addresses.
+    "listeners.*",
     "load_definitions",
     "definitions.local.path",
     "definitions.import_backend",

@@ -13,7 +13,7 @@ use super::place::{self, Place};
 use super::{Prepared, Private, protocol};
 
 /// Options that a manifest cannot set.
-const OURS: [&str; 15] = [
+const OURS: [&str; 17] = [
     "port",
     "bind",
     "protected-mode",
@@ -29,6 +29,8 @@ const OURS: [&str; 15] = [
     "supervised",
     "replicaof",
     "slaveof",
+    "rename-command",
+    "tls-port",
 ];
 
 /// How long a server may take to answer.
@@ -47,6 +49,22 @@ pub(super) fn check(private: &Private<'_>) -> Result<(), Fault> {
     Config::new(Syntax::Redis).options(private.options, &OURS)
 }
 
+/// Whether every change is appended to a file, so that a crash loses a second at the most. Redis that is told so
+/// anew begins with an empty file, and not with the data that it has: what was begun without goes on without, and the
+/// file `persistence` remembers which it is.
+fn appends(private: &Private<'_>, place: &Place) -> Result<bool, Fault> {
+    let mark = place.directory.join("persistence");
+    let option = private.options.iter().find(|(name, _)| name.eq_ignore_ascii_case("appendonly"));
+    let appends = match (option, std::fs::read_to_string(&mark)) {
+        (Some((_, value)), _) => value.trim().eq_ignore_ascii_case("yes"),
+        (None, Ok(kept)) => kept == "appended\n",
+        (None, Err(_)) => !place.directory.join("data").exists(),
+    };
+    let text: &[u8] = if appends { b"appended\n" } else { b"saved\n" };
+    files::private_file(&mark, text, None)?;
+    Ok(appends)
+}
+
 pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
     // Redis's databases have no names: a resource that is given one uses the first.
     let number: Option<u32> = private.database.parse().ok();
@@ -57,6 +75,7 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let identity = Identity::of(&place.directory, Engine::Redis, 1, private.credential)?;
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
     files::passable_directory(&place.directory.join("config"), account)?;
+    let appends = appends(private, place)?;
     files::private_directory(&place.directory.join("data"), account)?;
     let password = identity.password(private.credential)?.expose();
 
@@ -70,6 +89,8 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     config.set("databases", &number.map_or(16, |number| number.saturating_add(1).max(16)).to_string())?;
     // Queues are kept in it as often as caches: nothing is dropped unless the manifest says so.
     config.set("maxmemory-policy", "noeviction")?;
+    config.set("appendonly", if appends { "yes" } else { "no" })?;
+    config.set("appendfsync", "everysec")?;
     if let Some(memory) = private.memory {
         // The rest is for the copy that is written to the disk, and for buffers of clients.
         config.set("maxmemory", &(memory.0 / 4 * 3).to_string())?;

@@ -1,28 +1,20 @@
-//! The forms in which a value may turn up in text.
+//! The forms in which a value may turn up in text, beside those that [`decodings`](super::decodings) undoes.
 
 const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// All forms of `value`, itself among them; some may be equal.
+/// All forms of `value` but those in base64, itself among them; some may be equal.
 pub(super) fn forms(value: &str) -> Vec<String> {
-    let mut forms = vec![value.to_owned(), json(value), debug(value), shell(value), shell_double(value)];
-    for upper in [true, false] {
-        forms.extend([percent(value, upper, "-._~"), percent(value, upper, "-._~!*'()"), form(value, upper)]);
-        forms.push(percent(value, upper, "-._~/"));
-    }
-    for alphabet in [STANDARD, URL_SAFE] {
-        forms.extend((0..3).map(|offset| base64_middle(value.as_bytes(), offset, alphabet)));
-    }
+    let mut forms = vec![value.to_owned(), shell(value), shell_double(value)];
+    forms.extend([hex(value, false), hex(value, true)]);
     forms
 }
 
-fn json(value: &str) -> String {
-    let quoted = serde_json::Value::from(value).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
-}
-
-fn debug(value: &str) -> String {
-    value.escape_debug().to_string()
+/// Its base64, at each place that it can have among other bytes, in both alphabets; without the digits that
+/// depend on its neighbours, so that it does not matter whether there is padding.
+pub(super) fn base64(value: &str) -> Vec<String> {
+    let at = |alphabet| (0..3).map(move |offset| base64_middle(value.as_bytes(), offset, alphabet));
+    [STANDARD, URL_SAFE].into_iter().flat_map(at).collect()
 }
 
 /// The inside of single quotes.
@@ -35,23 +27,9 @@ fn shell_double(value: &str) -> String {
     value.replace('\'', r#"'"'"'"#)
 }
 
-fn percent(value: &str, upper: bool, keep: &str) -> String {
-    let mut text = String::new();
-    for b in value.bytes() {
-        if b.is_ascii_alphanumeric() || keep.as_bytes().contains(&b) {
-            text.push(char::from(b));
-        } else if upper {
-            text.push_str(&format!("%{b:02X}"));
-        } else {
-            text.push_str(&format!("%{b:02x}"));
-        }
-    }
-    text
-}
-
-/// As HTML forms are sent: a space is a plus sign.
-fn form(value: &str, upper: bool) -> String {
-    percent(value, upper, "-._* ").replace(' ', "+")
+fn hex(value: &str, upper: bool) -> String {
+    let digit = |byte: u8| if upper { format!("{byte:02X}") } else { format!("{byte:02x}") };
+    value.bytes().map(digit).collect()
 }
 
 /// The characters that depend on nothing but `bytes` when they are encoded with `offset` other
@@ -70,6 +48,41 @@ fn base64_middle(bytes: &[u8], offset: usize, alphabet: &[u8; 64]) -> String {
     text[offset + usize::from(offset > 0)..].to_owned()
 }
 
+/// What of `line` is a part of a form in base64 that was broken into lines: all of it, its end or its beginning.
+pub(super) fn broken(line: &str, forms: &[String]) -> Vec<(usize, usize)> {
+    let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
+    let text = line.trim();
+    if text.len() < FEWEST || !text.bytes().all(is_digit) {
+        return vec![];
+    }
+    let start = line.len() - line.trim_start().len();
+    let digits = text.trim_end_matches('=');
+    let mut found = vec![];
+    for form in forms {
+        if form.contains(digits) {
+            return vec![(start, start + text.len())];
+        }
+        let longest = digits.len().min(form.len());
+        // What goes on in the next line reaches the end of a whole one.
+        if text.len() >= SHORTEST_LINE
+            && let Some(length) = (FEWEST..longest).rev().find(|length| text.ends_with(&form[..*length]))
+        {
+            found.push((start + text.len() - length, start + text.len()));
+        }
+        let ends = |length: &usize| text.starts_with(&form[form.len() - length..]);
+        if let Some(length) = (FEWEST..longest).rev().find(ends) {
+            found.push((start, start + length));
+        }
+    }
+    found
+}
+
+/// Fewer digits of base64 turn up by chance, and say too little.
+const FEWEST: usize = 8;
+
+/// Encoders break their lines after 60 (Ruby), 64 (PEM) or 76 digits (MIME, `base64`).
+const SHORTEST_LINE: usize = 60;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +93,15 @@ mod tests {
         assert_eq!(base64_middle(b"hunter2!", 0, STANDARD), "aHVudGVyMi");
         assert_eq!(base64_middle(b"hunter2!", 1, STANDARD), "h1bnRlcjIh");
         assert_eq!(base64_middle(b"hunter2!", 2, STANDARD), "odW50ZXIyI");
+    }
+
+    #[test]
+    fn parts_of_broken_base64_are_found() {
+        let forms = ["abcdefghijklmnopqrstuvwxyz".to_owned()];
+        let line = format!("{}abcdefghijkl", "0".repeat(60));
+        assert_eq!(broken(&line, &forms), [(60, 72)]);
+        assert_eq!(broken("mnopqrstuvwxyz00==", &forms), [(0, 14)]);
+        assert_eq!(broken(" ghijklmnop\r", &forms), [(1, 11)]);
+        assert!(broken("ghijklm", &forms).is_empty() && broken("abcdefghijkl 1", &forms).is_empty());
     }
 }

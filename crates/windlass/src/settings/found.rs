@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use windlass_core::diag::Severity;
 use windlass_core::settings::audit::Audited;
-use windlass_core::settings::{Address, Assembled, Declared, Fault, Secret, check, misaddressed};
+use windlass_core::settings::{Address, Assembled, Declared, Fault, Secret, check, is_secret, misaddressed};
 use windlass_core::spec::{SealedVersion, Setting};
 
 /// What is declared, and what was found.
@@ -48,7 +48,7 @@ impl Found {
     #[must_use]
     pub fn errors(&self, environment: &str, manifest: &str) -> Vec<Fault> {
         let (declared, assembled) = (&self.declared, &self.assembled);
-        let mistyped = self.mistyped();
+        let mistyped = self.mistyped(manifest);
         let weak = Audited { environment, declared, assembled, manifest }.weak();
         let weak = weak.into_iter().filter(|finding| {
             // What is not even of the right form need not be told twice.
@@ -64,10 +64,10 @@ impl Found {
         faults
     }
 
-    /// Values that are not what was declared.
+    /// Values that are not what was declared. `manifest` is what its file is called.
     #[must_use]
-    pub fn mistyped(&self) -> Vec<Fault> {
-        check(&self.declared, &self.assembled)
+    pub fn mistyped(&self, manifest: &str) -> Vec<Fault> {
+        check(&self.declared, &self.assembled, manifest)
     }
 
     /// Addresses of resources that are none.
@@ -77,7 +77,7 @@ impl Found {
         let mut faults = misaddressed(&self.addresses, declared, assembled, manifest);
         if !faults.is_empty() {
             // What is not even of the right form need not be told twice.
-            let mistyped = self.mistyped();
+            let mistyped = self.mistyped(manifest);
             let name = |fault: &Fault| fault.message.split_once(": ").map(|(name, _)| name.to_owned());
             faults.retain(|fault| !mistyped.iter().any(|other| name(other) == name(fault)));
         }
@@ -88,16 +88,17 @@ impl Found {
     /// are made with the key of the environment that it is for.
     #[must_use]
     pub fn known(&self) -> IndexMap<String, Setting> {
-        let known = self.values().map(|(name, _)| {
+        let settings = &self.assembled.settings;
+        let known = settings.iter().filter(|(_, resolved)| resolved.value.text.known().is_some());
+        let known = known.map(|(name, resolved)| {
             let declared = self.declared.get(name);
             let setting = Setting {
-                // What nobody declared to be harmless is a secret.
-                secret: declared.is_none_or(|declared| declared.secret),
+                secret: is_secret(declared, &resolved.value.text),
                 fingerprint: String::new(),
                 composed: None,
                 file: declared.is_some_and(|declared| declared.file),
             };
-            (name.to_owned(), setting)
+            (name.clone(), setting)
         });
         known.collect()
     }

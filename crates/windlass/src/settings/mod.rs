@@ -5,6 +5,7 @@
 //! [`Secret`](windlass_core::settings::Secret)s, and a [`Redactor`] masks them in text that comes
 //! from elsewhere, such as a program's output.
 
+mod decodings;
 mod encodings;
 mod found;
 mod load;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use aho_corasick::AhoCorasick;
 
-use super::encodings;
+use super::{decodings, encodings};
 
 /// Shorter values are not masked: they turn up by chance, and would make text unreadable.
 const SHORTEST: usize = 6;
@@ -12,42 +12,77 @@ const SHORTEST: usize = 6;
 /// What stands in place of a value.
 const MASK: &str = "***";
 
-/// Masks values wherever they turn up: as they are, in base64, URL-encoded, escaped as in JSON, and
-/// quoted for a shell. Of a value with several lines each line is masked too, because output is
-/// shown by lines; and of a URL its password, which programs name by itself.
+/// Masks values wherever they turn up: as they are, escaped as in JSON, URLs, HTML and shells, in hex, and in base64. Of
+/// a value with several lines each line is masked too, because output is shown by lines; and of a URL its
+/// password, which programs name by itself.
 #[derive(Debug, Default)]
 pub struct Redactor {
     forms: Option<AhoCorasick>,
+    /// The longest forms: lines may break in the middle of them.
+    base64: Vec<String>,
+    /// Why nothing may be shown at all.
+    refusal: Option<String>,
 }
 
 impl Redactor {
+    /// How what stands in the place of a text begins that is not shown.
+    pub const NOT_SHOWN: &str = "(not shown: ";
+
     /// A redactor of `values`. Those shorter than 6 bytes are left alone.
     #[must_use]
     pub fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
-        let mut forms: Vec<String> = values
+        let mut values: Vec<Cow<'v, str>> = values
             .into_iter()
             .flat_map(|value| {
                 let parts = std::iter::once(value).chain(value.lines()).map(Cow::Borrowed);
                 parts.chain(password_in(value))
             })
             .filter(|value| value.len() >= SHORTEST)
-            .flat_map(|value| encodings::forms(&value))
             .collect();
+        values.sort_unstable();
+        values.dedup();
+        let base64: Vec<String> = values.iter().flat_map(|value| encodings::base64(value)).collect();
+        let mut forms: Vec<String> = values.iter().flat_map(|value| encodings::forms(value)).collect();
+        forms.extend(base64.iter().cloned());
         forms.sort_unstable();
         forms.dedup();
-        // Construction fails only beyond 2^31 patterns or states: then nothing may pass at all,
-        // which an empty pattern, found everywhere, brings about.
-        let search = |forms: &[String]| AhoCorasick::new(forms).or_else(|_| AhoCorasick::new([""])).ok();
-        Self { forms: if forms.is_empty() { None } else { search(&forms) } }
+        if forms.is_empty() {
+            return Self::default();
+        }
+        match AhoCorasick::new(&forms) {
+            Ok(search) => Self { forms: Some(search), base64, refusal: None },
+            // Only beyond 2^31 patterns or states.
+            Err(error) => Self::refusing(format!("there are too many secrets to mask: {error}")),
+        }
+    }
+
+    /// One that shows nothing, where it is not known what there is to mask.
+    #[must_use]
+    pub fn refusing(why: impl Into<String>) -> Self {
+        Self { refusal: Some(why.into()), ..Self::default() }
+    }
+
+    /// Why it shows nothing, where it does not.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&str> {
+        self.refusal.as_deref()
     }
 
     /// `text` with every value in it masked.
     #[must_use]
     pub fn redact<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if let Some(why) = &self.refusal {
+            return Cow::Owned(format!("{}{why})", Self::NOT_SHOWN));
+        }
         let Some(forms) = &self.forms else { return Cow::Borrowed(text) };
         // Matches may overlap; what any of them covers goes.
         let mut covered: Vec<(usize, usize)> =
             forms.find_overlapping_iter(text).map(|found| (found.start(), found.end())).collect();
+        for reading in decodings::readings(text) {
+            let found = forms.find_overlapping_iter(&reading.bytes);
+            covered.extend(found.map(|found| reading.place(found.start(), found.end())));
+        }
+        covered.extend(self.broken(text));
         if covered.is_empty() {
             return Cow::Borrowed(text);
         }
@@ -55,6 +90,7 @@ impl Redactor {
         let mut masked = String::with_capacity(text.len());
         let mut at = 0;
         for (start, end) in covered {
+            let (start, end) = (text.floor_char_boundary(start), text.ceil_char_boundary(end));
             if start >= at {
                 masked.push_str(&text[at..start]);
                 masked.push_str(MASK);
@@ -64,20 +100,28 @@ impl Redactor {
         masked.push_str(&text[at..]);
         Cow::Owned(masked)
     }
+
+    /// Parts of base64 that was broken into lines.
+    fn broken(&self, text: &str) -> Vec<(usize, usize)> {
+        let mut from = 0;
+        let mut found = vec![];
+        for line in text.split_inclusive('\n') {
+            let parts = encodings::broken(line, &self.base64).into_iter();
+            found.extend(parts.map(|(start, end)| (from + start, from + end)));
+            from += line.len();
+        }
+        found
+    }
 }
 
 /// The password in a URL, as it stands there and as it is meant. One that is the user's name is none: it
 /// would mask that in every log.
 fn password_in(value: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let found = || {
-        let (_, rest) = value.split_once("://")?;
-        let authority = rest.split(['/', '?', '#']).next()?;
-        let (account, _) = authority.rsplit_once('@')?;
-        account.split_once(':').filter(|(user, password)| user != password)
-    };
+    let is_user = |password: &str| value.contains(&format!("://{password}:{password}@"));
+    let found = windlass_core::settings::password_in(value).filter(|password| !is_user(password));
     let forms =
         |password| [Some(Cow::Borrowed(password)), crate::resource::decoded(password).map(Cow::Owned)];
-    found().into_iter().flat_map(move |(_, password)| forms(password)).flatten()
+    found.into_iter().flat_map(forms).flatten()
 }
 
 #[cfg(test)]
@@ -114,6 +158,86 @@ mod tests {
         // base64 of "user:hunter2!", as in a header of basic authentication.
         let masked = Redactor::new(["hunter2!"]).redact("Basic dXNlcjpodW50ZXIyIQ==").into_owned();
         assert_eq!(masked, "Basic dXNlcjp***Q==");
+    }
+
+    /// What other languages' own encoders make of a value, where they are installed.
+    fn encoded(program: &str, script: &str, value: &str) -> Option<Vec<String>> {
+        let output = std::process::Command::new(program).args(["-c", script, value]).output().ok()?;
+        assert!(output.status.success(), "{program}: {output:?}");
+        Some(String::from_utf8(output.stdout).unwrap().split('\0').map(str::to_owned).collect())
+    }
+
+    const PYTHON: &str = r#"
+import base64, codecs, html, json, shlex, sys, urllib.parse
+value = sys.argv[1]
+forms = [json.dumps(value), json.dumps(json.dumps({"a": value})), repr(value), repr(value.encode()), value.encode().hex(),
+         value.encode().hex().upper(), urllib.parse.quote(value), urllib.parse.quote_plus(value),
+         urllib.parse.quote(urllib.parse.quote(value, safe="")), shlex.quote(value), html.escape(value), ascii(value),
+         json.dumps(value).replace("/", "\/"),
+         json.dumps(value, ensure_ascii=False).replace("&", "\u0026").replace("<", "\u003c").replace(">", "\u003E")]
+for before in ["", "x", "xy"]:
+    for encode in [base64.b64encode, base64.urlsafe_b64encode]:
+        forms.append(encode((before + value + "z").encode()).decode().rstrip("="))
+print("\0".join(forms), end="")
+"#;
+
+    const NODE: &str = r#"
+const value = process.argv[1];
+const forms = [JSON.stringify(value), JSON.stringify(JSON.stringify([value])), encodeURIComponent(value), encodeURI(value),
+    new URLSearchParams({ a: value }).toString(), Buffer.from(value).toString("hex"), Buffer.from(value).toString("base64"),
+    Buffer.from(value).toString("base64url"), require("util").inspect(value)];
+process.stdout.write(forms.join("\0"));
+"#;
+
+    #[test]
+    fn what_other_languages_make_of_a_value_is_masked() {
+        for value in ["grün/3 &<q>'\"\\x~$+%é😀", "plain-Secret_1", "a b/ü\tz\u{7f}end"] {
+            let redactor = Redactor::new([value]);
+            let python = encoded("python3", PYTHON, value).unwrap_or_default();
+            let node = std::process::Command::new("node").args(["-e", NODE, value]).output();
+            let node = node.ok().filter(|output| output.status.success());
+            let node = node.map(|output| String::from_utf8(output.stdout).unwrap()).unwrap_or_default();
+            for form in
+                python.iter().map(String::as_str).chain(node.split('\0')).filter(|form| !form.is_empty())
+            {
+                let masked = redactor.redact(form);
+                // Digits of base64 at the edges depend on what stands beside the value.
+                let left = masked.replace(MASK, "").len();
+                assert!(masked.contains(MASK) && left <= 20, "{form}: {masked}");
+            }
+        }
+    }
+
+    #[test]
+    fn base64_that_is_broken_into_lines_is_masked_line_by_line() {
+        let value = "Zk31-blau-Fenster.".repeat(9);
+        let redactor = Redactor::new([value.as_str()]);
+        let short = Redactor::new(["Zk31-blau-Fenster."]);
+        for width in ["60", "64", "76"] {
+            for (redactor, text, most) in [
+                (&redactor, value.clone(), 10),
+                (&short, format!("{}Zk31-blau-Fenster.{}", "x".repeat(44), "y".repeat(9)), 80),
+            ] {
+                let script = r#"
+import base64, sys, textwrap
+sys.stdout.write("\0".join(textwrap.wrap(base64.b64encode(sys.argv[1].encode()).decode(), int(sys.argv[2]))))
+"#;
+                let output = std::process::Command::new("python3")
+                    .args(["-c", script, &text, width])
+                    .output()
+                    .unwrap();
+                let lines = String::from_utf8(output.stdout).unwrap();
+                let left: usize =
+                    lines.split('\0').map(|line| redactor.redact(line).replace(MASK, "").len()).sum();
+                assert!(left <= most, "{width}: {left} digits are left of {}", lines.len());
+            }
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_masked_is_not_shown() {
+        let redactor = Redactor::refusing("the values of r3 cannot be read");
+        assert_eq!(redactor.redact("hunter22"), "(not shown: the values of r3 cannot be read)");
     }
 
     #[test]

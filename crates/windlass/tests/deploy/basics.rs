@@ -230,7 +230,8 @@ fn two_environments_live_side_by_side() {
 // proves: MDC-7
 #[test]
 fn files_with_a_hash_in_their_names_outlive_their_release() {
-    let route = "[[routes]]\npath = \"/app\"\nfiles = \"dist\"\nfallback = \"index.html\"\nstrip_prefix = true\n";
+    let route =
+        "[[routes]]\npath = \"/app\"\nfiles = \"dist\"\nfallback = \"index.html\"\nstrip_prefix = true\n";
     let sandbox = Sandbox::with(WINDLASS, &Manifest { more: route.to_owned(), ..Manifest::small() });
     let build = |name: &str| {
         let _none = std::fs::remove_dir_all(sandbox.source().join("dist"));

@@ -223,3 +223,67 @@ fn what_a_process_is_told_of_itself_is_not_replaced() {
     assert!(said.stdout.contains("fixture r1 own"), "{said:?}");
     sandbox.down();
 }
+
+#[test]
+fn values_of_forgotten_releases_are_masked_in_logs_and_what_cannot_be_is_not_shown() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let talker = "[services.talker]\nsettle = \"100ms\"\nstop = { grace = \"1s\" }\n\
+                  command = { shell = \"while :; do echo $WINDLASS_RELEASE has $TOKEN; sleep 0.05; done\" }\n";
+    let mut manifest = with_settings("TOKEN = { secret = true, services = [\"talker\"] }\n");
+    (manifest.more, manifest.deploy) = (talker.to_owned(), "keep = 2\n".to_owned());
+    let tokens = ["first-8Zk31blau", "second-4Wx6Qgelb", "third-7Ld41mild"];
+    let sandbox = sandbox(&manifest, &[("TOKEN", tokens[0])]);
+    for token in tokens {
+        fill_in(&sandbox, &[("TOKEN", token)]);
+        sandbox.change();
+        sandbox.succeed(&["deploy"]);
+    }
+    let settings = sandbox.environment().join("state/settings");
+    until("the values of r1 to be forgotten", || (!settings.join("r1.json").exists()).then_some(()));
+    let logs = || sandbox.succeed(&["logs", "talker", "-n", "1000"]).stdout;
+    let shown = logs();
+    for (release, token) in [("r1", tokens[0]), ("r2", tokens[1]), ("r3", tokens[2])] {
+        assert!(!shown.contains(token), "{shown}");
+        assert!(shown.contains(&format!("{release} has ***")), "{shown}");
+    }
+    assert_eq!(mode(&sandbox.environment().join("state/masked.json")), 0o600);
+
+    // A failure is told in the place of the lines, and does not outlast its cause.
+    let values = settings.join("r3.json");
+    sandbox.change();
+    std::fs::set_permissions(&values, std::fs::Permissions::from_mode(0o644)).unwrap();
+    std::fs::copy(&values, settings.join("r99.json")).unwrap();
+    let refused = logs();
+    assert!(refused.starts_with("(not shown: the settings of r3 cannot be read"), "{refused}");
+    assert_eq!(refused.lines().count(), 1, "said once: {refused}");
+    std::fs::remove_file(settings.join("r99.json")).unwrap();
+    std::fs::set_permissions(&values, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert!(logs().contains("r3 has ***"));
+
+    // What is lost cannot be masked.
+    std::fs::remove_file(sandbox.environment().join("state/masked.json")).unwrap();
+    sandbox.succeed(&["logs", "talker", "--release", "r3"]);
+    sandbox.down();
+}
+
+#[test]
+fn what_a_running_job_was_given_in_a_file_is_not_revoked() {
+    let settings = "URL = { file = true, services = [\"slow\"], value = \"x://u:{settings.KEY}@h\" }\n\
+                    [settings.KEY]\nsecret = true\nservices = [\"rotate\"]\n\
+                    [settings.KEY.rotate]\nrevoke = [\"sh\", \"-c\", \"echo revoked > $WINDLASS_SHARED/revoked\"]\n";
+    let mut manifest = with_settings(settings);
+    manifest.more = "[jobs.slow]\ncommand = { shell = \"touch $WINDLASS_SHARED/began; sleep 3; cat $WINDLASS_SHARED/revoked 2>/dev/null; \
+                     echo over\" }\n"
+        .into();
+    let sandbox = sandbox(&manifest, &[("KEY", "n4Vw0qkTz8Lr2XyB")]);
+    sandbox.succeed(&["deploy"]);
+    let job = sandbox.start(&["run", "slow"]);
+    until("the job to begin", || sandbox.environment().join("shared/began").exists().then_some(()));
+    let rotated = sandbox.succeed(&["secrets", "rotate", "KEY"]);
+    assert!(rotated.all().contains("waited for what still used it"), "{rotated:#?}");
+    let said = job.finish();
+    assert_eq!(said.stdout.trim(), "over", "nothing was revoked while it ran: {said:#?}");
+    assert!(sandbox.environment().join("shared/revoked").exists());
+    sandbox.down();
+}

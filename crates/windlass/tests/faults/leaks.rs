@@ -16,7 +16,7 @@ use super::{WINDLASS, line};
 
 /// What is planted: each with what shells, JSON and URLs write otherwise.
 const FROM_ENVIRONMENT: &str = "canary-env 4f\"1b$7e'&+/=91\\x";
-const FROM_DOTENV: &str = "canary-dot 8c\"2d$5a'&+/=37\\y";
+const FROM_DOTENV: &str = "canary-dot ü8c\"2d$5a'&+/=37\\y";
 const SEALED: &str = "canary-seal 2a\"7f$4c'&+/=68\\w";
 const IN_A_STORE: &str = "canary-store 9d\"6a$1f'&+/=84\\v";
 const IN_A_FILE: &str = "canary-file 6b\"9e$3c'&+/=52\\z";
@@ -96,7 +96,9 @@ const CALLS: &[(&str, &[&str])] = &[
 
 fn manifest() -> Manifest {
     // It prints what it knows, as applications do.
-    let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$SEALED\" \"$STORED\" \"$PGPASSWORD\"; printf %s \"$DOT\" | base64";
+    let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$SEALED\" \"$STORED\" \"$PGPASSWORD\"; printf %s \"$DOT\" | base64; \
+                 python3 -c 'import json,os; d=os.environ[\"DOT\"]; j=json.dumps(d); \
+                 print(j, j.replace(\"/\",\"\\\\/\"), j.replace(\"&\",\"\\\\u0026\"), d.encode().hex(), repr(d))'";
     let quoted = |line: &str| serde_json::to_string(line).unwrap();
     let talk = quoted(&format!("cat \"$KEPT_FILE\"; while :; do {print}; sleep 1; done"));
     let fail = quoted(&format!("{print} >&2; exit 1"));
@@ -154,9 +156,26 @@ fn forms(secret: &str) -> Vec<Vec<u8>> {
         let text = base64(format!("{before}{secret}").as_bytes());
         forms.push(text[4..text.len() - 4].to_owned());
     }
+    forms.extend(of_python(secret));
     forms.sort();
     forms.dedup();
     forms.into_iter().map(String::into_bytes).collect()
+}
+
+/// What another language's own encoders make of it, and as PHP's and Go's do.
+fn of_python(secret: &str) -> Vec<String> {
+    const SCRIPT: &str = r#"
+import json, sys
+value = sys.argv[1]
+inside = json.dumps(value)[1:-1]
+upper = "".join("\\u%04X" % ord(c) if ord(c) > 126 else c for c in json.dumps(value, ensure_ascii=False)[1:-1])
+forms = [inside, upper, inside.replace("/", "\\/"), inside.replace("&", "\\u0026"), value.encode().hex(), value.encode().hex().upper(),
+         repr(value)[1:-1], repr(value.encode())[2:-1]]
+print("\0".join(forms), end="")
+"#;
+    let said = std::process::Command::new("python3").args(["-c", SCRIPT, secret]).output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+    String::from_utf8(said.stdout).unwrap().split('\0').map(str::to_owned).collect()
 }
 
 fn base64(bytes: &[u8]) -> String {
@@ -301,7 +320,9 @@ fn may_hold(environment: &Path, path: &Path) -> bool {
         && ["talker", "migrate", "build", "tell", "fail", "run"]
             .iter()
             .any(|program| below.contains(program));
-    below.starts_with("state/settings/") || resource || log
+    // What was forgotten, for masking.
+    let values = below.starts_with("state/settings/") || below == "state/masked.json";
+    values || resource || log
 }
 
 fn files(below: &Path) -> Vec<PathBuf> {
@@ -431,7 +452,9 @@ fn no_verb_leaks_a_secret_of_any_source() {
     for process in sandbox.processes().iter().filter(|process| process.argv[0].ends_with("/windlass")) {
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.pid)).unwrap_or_default();
         let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap_or_default();
-        assert!(core.is_empty() || core.split_whitespace().nth(4) == Some("0"), "{process:?}: {core}");
+        // One byte, which also keeps the kernel from handing a dump to a program; none where that much is not allowed.
+        let none = |limit: Option<&str>| matches!(limit, Some("0" | "1"));
+        assert!(core.is_empty() || none(core.split_whitespace().nth(4)), "{process:?}: {core}");
     }
     sandbox.down();
     assert!(!kept.exists(), "{} is left", kept.display());

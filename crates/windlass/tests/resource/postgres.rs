@@ -104,6 +104,16 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
     assert!(fault(Engine::Postgres, "postgres", &[]).contains("PostgreSQL uses the name itself"));
     assert!(fault(Engine::Postgres, "a\nb", &[]).contains("cannot be the database"));
     assert!(fault(Engine::Redis, "0", &[("requirepass", "x")]).contains("Windlass's own to decide"));
+    for (engine, option) in [
+        (Engine::Redis, "rename-command"),
+        (Engine::Redis, "TLS-port"),
+        (Engine::Rabbitmq, "listeners.tcp.other"),
+        (Engine::Rabbitmq, "listeners.ssl.default"),
+        (Engine::Postgres, "include"),
+        (Engine::Postgres, "include_if_exists"),
+    ] {
+        assert!(fault(engine, "shop", &[(option, "1")]).contains("Windlass's own to decide"), "{option}");
+    }
     let injected = fault(Engine::Redis, "0", &[("maxclients", "1\nrename-command PING \"\"")]);
     assert!(injected.contains("leave out line ends"), "{injected}");
     assert!(fault(Engine::Redis, "4096", &[]).contains("use 0 to 1023"));
@@ -113,6 +123,48 @@ fn what_cannot_be_is_refused_before_anything_is_made() {
     assert!(!place.directory.exists());
     assert!(check(&resource(Engine::Postgres, "a\nb", &[])).is_err());
     assert_eq!(check(&resource(Engine::Postgres, "shop", &[("work_mem", "8MB")])), Ok(()));
+}
+
+#[test]
+fn its_socket_is_there_for_services_with_accounts_of_their_own_and_asks_for_a_password() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+
+    let dir = directory();
+    let place = place(dir.path(), "db");
+    let mut server = Server::start(prepare(&resource(Engine::Postgres, "shop", &[]), &place).unwrap());
+    server.await_ready();
+    after_start(&server.prepared).unwrap();
+    let facts = &server.prepared.facts;
+    let is_root = rustix::process::geteuid().is_root();
+    let mode = |path: &str| fs::metadata(place.directory.join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("run"), if is_root { 0o711 } else { 0o700 });
+    assert_eq!(mode(&format!("run/.s.PGSQL.{}", facts["port"])), 0o777);
+    assert_eq!(fs::metadata(place.directory.join("lock")).unwrap().permissions().mode() & 0o777, 0o600);
+    let ask = |password: &str| {
+        let mut psql = std::process::Command::new("psql");
+        psql.args([
+            "-h",
+            &facts["socket"],
+            "-p",
+            &facts["port"],
+            "-U",
+            &facts["user"],
+            "-d",
+            &facts["database"],
+        ])
+        .args(["-w", "-At", "-c", "SELECT 42"])
+        .current_dir("/")
+        .env("PGPASSWORD", password);
+        if is_root {
+            // Nobody's account, as a service of its own has one.
+            psql.uid(65_534).gid(65_534);
+        }
+        let output = psql.output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    };
+    assert_eq!(ask(&facts["password"]).as_deref(), Some("42"));
+    assert_eq!(ask("wrong"), None);
 }
 
 // proves: DC-18

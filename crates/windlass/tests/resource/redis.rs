@@ -39,3 +39,34 @@ fn redis_serves_and_keeps_its_data() {
     assert_eq!(cli(&["GET", "k"]), Ok("v".into()));
     assert_eq!(server.stop(), Some(0));
 }
+
+#[test]
+fn a_new_redis_loses_nothing_when_it_is_killed_and_an_old_one_keeps_its_way() {
+    let dir = directory();
+    let place = place(dir.path(), "queue");
+    let wanted = resource(Engine::Redis, "0", &[]);
+    let text = || std::fs::read_to_string(place.directory.join("config/redis.conf")).unwrap();
+    let facts = {
+        let mut server = Server::start(prepare(&wanted, &place).unwrap());
+        server.await_ready();
+        assert!(text().contains("appendonly \"yes\""), "{}", text());
+        let facts = server.prepared.facts.clone();
+        let cli = ["-p", &facts["port"], "--no-auth-warning", "SET", "job", "17"];
+        assert_eq!(client("redis-cli", &cli, &[("REDISCLI_AUTH", &facts["password"])]), Ok("OK".into()));
+        // Dropped, it is killed.
+        facts
+    };
+    let mut server = Server::start(prepare(&wanted, &place).unwrap());
+    server.await_ready();
+    let cli = ["-p", &facts["port"], "--no-auth-warning", "GET", "job"];
+    assert_eq!(client("redis-cli", &cli, &[("REDISCLI_AUTH", &facts["password"])]), Ok("17".into()));
+    drop(server);
+
+    // One whose data was never appended would begin with none.
+    std::fs::remove_file(place.directory.join("persistence")).unwrap();
+    prepare(&wanted, &place).unwrap();
+    assert!(text().contains("appendonly \"no\""), "{}", text());
+    prepare(&resource(Engine::Redis, "0", &[("appendonly", "yes")]), &place).unwrap();
+    prepare(&wanted, &place).unwrap();
+    assert!(text().contains("appendonly \"yes\""), "it was, and is");
+}

@@ -137,3 +137,13 @@ fn a_program_that_is_given_up_leaves_nothing_behind() {
     });
     assert!(gone, "process {child} is still there");
 }
+
+#[test]
+fn it_is_not_told_what_opens_the_encrypted_file() {
+    let project = project();
+    let keys =
+        [PATH, ("WINDLASS_KEY", "wlkey1_x"), ("WINDLASS_PASSPHRASE", "correct horse"), ("OP_TOKEN", "t")];
+    let words = ["sh", "-c", "echo \"$WINDLASS_KEY$WINDLASS_PASSPHRASE$OP_TOKEN\"", "{path}"];
+    let fetched = ask_in(project.path(), &store(&words, ""), &["op:x"], &keys);
+    assert_eq!(values(&fetched), ["op:x=t"]);
+}

@@ -108,7 +108,8 @@ fn a_role_logs_in_once_and_reads_the_first_engine_in_a_namespace() {
     let fetched = ask(&declared, &["vault:shop#password", "vault:shop#port"], &role);
     assert_eq!(values(&fetched), ["vault:shop#password=first engine", "vault:shop#port=5432"]);
     let asked: Vec<String> = server.seen().iter().map(Seen::line).collect();
-    assert_eq!(asked, ["POST /v1/auth/approle/login", "GET /v1/kv/shop"]);
+    let expected = ["POST /v1/auth/approle/login", "GET /v1/kv/shop", "POST /v1/auth/token/revoke-self"];
+    assert_eq!(asked, expected, "the token that was made for it is given back");
 }
 
 #[test]

@@ -78,7 +78,7 @@ pub static SETTING: Table = Table {
         Field::new(
             "secret",
             Kind::Bool,
-            "Whether its value is masked wherever it would be shown, and refused in commands.",
+            "Whether its value is masked wherever it would be shown, and refused in commands. A URL with a password in it is, unless this says `false`.",
         )
         .default("false"),
         Field::new(
@@ -148,14 +148,14 @@ pub static URL: Table = Table {
     name: "url",
     header: "[settings.KEY.url]",
     help: "A URL by its parts. References may stand in all of them; text and what is put in are percent-encoded where they have to be, and an IPv6 address gets its brackets.",
-    example: "[settings.DATABASE_URL.url]\nscheme = \"postgresql+{settings.DB_DRIVER}\"\nuser = \"{settings.DB_USER}\"\npassword = \"{settings.DB_PASSWORD}\"\nhost = \"{settings.DB_HOST}\"\nport = \"{settings.DB_PORT}\"\nname = \"{settings.DB_NAME}\"\nquery = { options = \"-csearch_path={settings.DB_SCHEMA}\" }",
+    example: "[settings.DATABASE_URL.url]\nscheme = \"postgresql+{settings.DB_DRIVER}\"\nuser = \"{settings.DB_USER}\"\npassword = \"{settings.DB_PASSWORD}\"\nhost = \"{settings.DB_HOST}\"\nport = \"{settings.DB_PORT}\"\nname = \"{settings.DB_NAME}\"\nschema = \"{settings.DB_SCHEMA}\"\nquery = { sslmode = \"require\" }",
     fields: &[
         Field::new("scheme", TEMPLATE, "What stands before `://`.").required().example(r#""postgresql""#),
         Field::new("user", TEMPLATE, "The user.").absent("none").example(r#""{settings.DB_USER}""#),
         Field::new("password", TEMPLATE, "The password.")
             .absent("none")
             .example(r#""{settings.DB_PASSWORD}""#),
-        Field::new("host", TEMPLATE, "The host, or an address.")
+        Field::new("host", TEMPLATE, "The host, an address, or the directory of a unix socket (`{resources.db.socket}`).")
             .absent("none, as for SQLite")
             .example(r#""db.internal""#),
         Field::new("port", Kind::AnyOf(&[TEMPLATE, Kind::Integer { min: 1, max: 65535 }]), "The port.")
@@ -167,6 +167,9 @@ pub static URL: Table = Table {
             "What stands after the host and a `/`: the name of a database, a number, a virtual host.",
         )
         .absent("none")
+        .example(r#""shop""#),
+        Field::new("schema", TEMPLATE, "The schema of PostgreSQL in which the program works, or several with commas between them: written as `options=-csearch_path%3D...`. Only with a `scheme` that begins with `postgresql` or `postgres`.")
+        .absent("what the server or the role says")
         .example(r#""shop""#),
         Field::new("query", Kind::Map { key: Format::Any, of: &OF_QUERY }, "What stands after `?`.")
             .absent("none")

@@ -13,6 +13,7 @@ pub(super) fn template(url: &Node) -> Option<Template> {
         }
     };
     let mut parts = part("scheme", Encoding::Plain)??;
+    let scheme = Template::of_parts(parts.clone()).to_string();
     parts.push(Part::Text("://".to_owned()));
     let (user, password) = (part("user", Encoding::Url)?, part("password", Encoding::Url)?);
     if user.is_some() || password.is_some() {
@@ -37,12 +38,28 @@ pub(super) fn template(url: &Node) -> Option<Template> {
         Some(_) => return None,
         None => vec![],
     };
-    for (at, (key, node)) in query.into_iter().enumerate() {
-        let before = if at == 0 { "?" } else { "&" };
+    let mut before = "?";
+    // One that means nothing is told of elsewhere.
+    if let (Some(node), Some(parameter)) = (url.get("schema"), parameter(&scheme)) {
+        parts.push(Part::Text(format!("?{parameter}")));
+        parts.extend(encoded(node.text()?, Encoding::Url)?);
+        before = "&";
+    }
+    for (key, node) in query {
         parts.push(Part::Text(format!("{before}{}=", Encoding::Url.encode(key))));
         parts.extend(encoded(node.text()?, Encoding::Url)?);
+        before = "&";
     }
     Some(Template::of_parts(parts))
+}
+
+/// The beginning of the parameter that says in which schema a program works: PostgreSQL's `search_path`, as a start-up
+/// option that libpq and most drivers hand on. `None` where the scheme is of nothing that has schemas.
+pub(crate) fn parameter(scheme: &str) -> Option<&'static str> {
+    match scheme.split(['+', '{']).next() {
+        Some("postgres" | "postgresql") => Some("options=-csearch_path%3D"),
+        _ => None,
+    }
 }
 
 /// The pieces of `text`, each encoded; a reference that says its own encoding keeps it.

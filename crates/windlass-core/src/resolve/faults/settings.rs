@@ -21,8 +21,8 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
         diags.extend(super::process::own_variable(of.key, of.node));
         diags.extend(of.no_prefix());
         of.two_sources(diags);
-        diags.extend([of.secret_default(), of.file_name()].into_iter().flatten());
-        diags.extend(of.literal_secret());
+        of.literal(diags);
+        diags.extend(of.file_name());
         of.receivers(diags);
     }
     circles(scene, diags);
@@ -115,38 +115,59 @@ impl Of<'_> {
         }
     }
 
-    fn secret_default(&self) -> Option<Diag> {
-        let Self { key, setting, .. } = self;
-        if !setting.secret || setting.default.is_none() {
-            return None;
+    /// A secret that stands in the manifest.
+    fn literal(&self, diags: &mut Vec<Diag>) {
+        let setting = self.setting;
+        let constant = setting.constant().filter(|constant| !constant.is_empty());
+        if setting.secret && setting.default.is_some() {
+            diags.push(self.secret_default("default", "has a default"));
         }
-        let message = format!("the secret {key} has a default, for all to read");
-        let help = match setting.from {
-            Some(_) => "take the default away; if the value is no secret, say secret = false".to_owned(),
-            None => format!("take the default away and put {key}=... into .env, which is not committed"),
-        };
-        Some(Diag::error("secret-default", self.span("default"), message).help(help))
+        if setting.secret && constant.is_some() {
+            let source = if self.typed("value") { "value" } else { "url" };
+            return diags.push(self.secret_default(source, "stands in the manifest"));
+        }
+        diags.extend(self.literal_secret());
     }
 
-    /// A password that stands in the manifest.
+    fn secret_default(&self, part: &str, what: &str) -> Diag {
+        let away = if part == "default" { "the default".to_owned() } else { format!("`{part}`") };
+        let help = match self.setting.from {
+            Some(_) => format!("take {away} away; if the value is no secret, say secret = false"),
+            None => format!("take {away} away and put {}=... into .env, which is not committed", self.key),
+        };
+        let message = format!("the secret {} {what}, for all to read", self.key);
+        Diag::error("secret-default", self.span(part), message).help(help)
+    }
+
+    /// A password that stands in the manifest: an error where it is one for sure, unless that is said to be none.
     fn literal_secret(&self) -> Option<Diag> {
         let Self { scene, key, setting, node } = self;
-        let password = node.at(&["url", "password"]).and_then(Node::text);
         let literal = |text: &str| {
             !text.is_empty()
                 && Template::parse(text).is_ok_and(|template| template.references().next().is_none())
         };
-        let (what, span) = if password.is_some_and(literal) {
-            let what = format!("the password in {key} stands in the manifest for all to read");
-            (what, scene.span(&["settings", key, "url", "password"]))
+        let text = |path: &[&str]| node.at(path).and_then(Node::text);
+        let in_default = setting.default.as_deref().and_then(crate::settings::password_in);
+        let in_value = text(&["value"]).and_then(crate::settings::literal_password);
+        let of_url = text(&["url", "password"]).filter(|text| literal(text));
+        let password = format!("the password in {key} stands in the manifest for all to read");
+        let (certain, what, span) = if of_url.is_some() {
+            (true, password, scene.span(&["settings", key, "url", "password"]))
+        } else if in_value.is_some() && setting.may_hold_password() {
+            (true, password, self.span("value"))
+        } else if in_default.is_some() && setting.may_hold_password() && !setting.secret {
+            (false, password, self.span("default"))
         } else if sounds_secret(key) && !setting.secret && setting.default.as_deref().is_some_and(literal) {
             let what = format!("{key} looks like a secret, and stands in the manifest for all to read");
-            (what, self.span("default"))
+            (false, what, self.span("default"))
         } else {
             return None;
         };
         let help = "declare a setting for it with secret = true, and put its value into .env";
-        Some(Diag::warning("literal-secret", span, what).help(help))
+        Some(match certain && !setting.harmless {
+            true => Diag::error("secret-default", span, what).help(help),
+            false => Diag::warning("literal-secret", span, what).help(help),
+        })
     }
 
     /// The variable that says where its file is must not be another setting.

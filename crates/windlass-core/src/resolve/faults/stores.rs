@@ -4,7 +4,7 @@ use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::{Node, Value, nearest};
 use crate::resolve::store::command;
-use crate::store::{Address, Kind, Place, Store, is_near};
+use crate::store::{Address, Kind, Place, Store};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     let stores = crate::resolve::stores(scene.root);
@@ -99,7 +99,7 @@ fn commanded(node: &Node, diags: &mut Vec<Diag>) {
 fn address(name: &str, node: &Node, store: &Store, diags: &mut Vec<Diag>) {
     let (Some(at), Some(text)) = (node.get("address"), &store.address) else { return };
     let Ok(address) = Address::parse(text) else { return };
-    if !address.encrypted && !store.insecure && !is_near(&address.host) {
+    if !address.encrypted && !store.insecure && !address.is_near() {
         let message =
             format!("the store {name} would be asked without encryption, for all on the way to read");
         diags.push(

@@ -121,3 +121,19 @@ fn a_value_anywhere_wins_over_a_composition() {
     assert_eq!(lines(&assembled), ["URL = given .env:1 < x composed"]);
     assert!(assembled.get("URL").is_some() && assembled.has("URL") && !assembled.has("OTHER"));
 }
+
+#[test]
+fn what_is_put_together_from_nothing_is_known() {
+    let composed = |text: &str| Declared { composed: Template::parse(text).ok(), ..Declared::default() };
+    let declared = IndexMap::from([
+        ("A".to_owned(), composed("{{app}} changeme")),
+        ("B".to_owned(), composed("<{settings.A}>")),
+        ("C".to_owned(), composed("{settings.B}{app}")),
+    ]);
+    let assembled = assemble(&declared, Layers::default());
+    assert_eq!(assembled.get("A").map(Secret::expose), Some("{app} changeme"));
+    assert_eq!(assembled.settings["A"].value.provenance, Provenance::Composed);
+    assert!(assembled.get("B").is_none());
+    assert_eq!(assembled.whole("B").as_ref().map(Secret::expose), Some("<{app} changeme>"));
+    assert!(assembled.whole("C").is_none() && assembled.whole("D").is_none());
+}

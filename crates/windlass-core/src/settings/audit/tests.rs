@@ -63,6 +63,37 @@ fn secrets_that_can_be_guessed_are_errors_where_others_depend_on_them() {
 }
 
 #[test]
+fn only_what_can_be_a_weak_secret_is_judged_as_one() {
+    let of = |kind, secret, harmless| Declared { kind, secret, harmless, ..Declared::default() };
+    let mut declared = IndexMap::new();
+    for (name, setting) in [
+        ("SHOW_PASSWORD", of(Kind::Boolean, false, true)),
+        ("NEXT_TOKEN", of(Kind::Integer, false, false)),
+        ("PIN_SECRET", of(Kind::Integer, true, false)),
+        ("PUBLIC_TOKEN", of(Kind::String, false, true)),
+        ("LOCAL_URL", of(Kind::Url, false, true)),
+        ("API_TOKEN", of(Kind::String, false, false)),
+        ("DATABASE_URL", of(Kind::Url, false, false)),
+        ("GOOD_URL", of(Kind::Url, false, false)),
+    ] {
+        declared.insert(name.to_owned(), setting);
+    }
+    let text = "SHOW_PASSWORD=1\nNEXT_TOKEN=42\nPIN_SECRET=7\nPUBLIC_TOKEN=test\nLOCAL_URL=db://u:test@h\n\
+                REQUIRE_TOKEN=true\nTOKEN_LIFETIME=60\nPWD=/srv\nPGUSER=postgres\nAPP_ENV=dev\n\
+                GOOD_URL=https://shop/a:b@c\nAPI_TOKEN=test\nDATABASE_URL=postgres://shop:changeme@db/shop\n\
+                SMTP_PASS=changeme\nAWS_SECRET_ACCESS_KEY=changeme\nDB_PWD=admin\nCACHE=redis://:redis@c\n\
+                LOGIN=please-change-me\n";
+    let assembled = found(&declared, text);
+    let audited =
+        Audited { environment: "production", declared: &declared, assembled: &assembled, manifest: "" };
+    let refused: Vec<String> = audited.weak().into_iter().map(|finding| finding.setting).collect();
+    assert_eq!(
+        refused,
+        ["API_TOKEN", "DATABASE_URL", "SMTP_PASS", "AWS_SECRET_ACCESS_KEY", "DB_PWD", "CACHE", "LOGIN"]
+    );
+}
+
+#[test]
 fn a_declared_length_is_its_authors_to_judge() {
     let bounds = Bounds { min_length: Some(4), ..Bounds::default() };
     let pin = Declared { secret: true, bounds, ..Declared::default() };

@@ -1,6 +1,7 @@
 //! Secrets that can be guessed.
 
-use crate::settings::{Declared, Kind};
+use crate::settings::sounds_secret;
+use crate::settings::{Declared, Kind, password_in};
 
 /// What is tried first, and what stands in examples.
 const KNOWN: [&str; 40] = [
@@ -65,11 +66,49 @@ const SHORTEST: usize = 8;
 /// What signs or encrypts is tried without asking anybody, so it must have more to it.
 const SHORTEST_KEY: usize = 16;
 
+/// Whether a value is a secret that can be weak. Of other types than text there are no guesses; of what nobody
+/// declared, which may be anything, it is one by its name, by a password in a URL, or by a text that was
+/// to be replaced.
+pub(super) fn is_judged(name: &str, value: &str, declared: Option<&Declared>) -> bool {
+    match declared {
+        Some(declared) => {
+            matches!(declared.kind, Kind::String | Kind::Url)
+                && (declared.hides(value) || (sounds_secret(name) && !declared.harmless))
+        }
+        None => {
+            let is_switch = ["true", "false", "1", "0", "yes", "no", "on", "off"]
+                .iter()
+                .any(|word| value.eq_ignore_ascii_case(word));
+            (names_secret(name) && !is_switch) || password_in(value).is_some() || is_placeholder(value)
+        }
+    }
+}
+
+/// Whether the last words of an undeclared name say that it is a secret: `SMTP_PASS`, `AWS_SECRET_ACCESS_KEY`, but
+/// not `TOKEN_LIFETIME`.
+fn names_secret(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let mut words = upper.split('_').rev();
+    let last = words.next().unwrap_or_default();
+    let is_word = ["PASS", "PASSWD", "PWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS"].contains(&last);
+    let of_key = ["SECRET", "PRIVATE", "SIGNING", "ENCRYPTION", "MASTER"];
+    sounds_secret(name)
+        // PWD by itself is a directory.
+        || (is_word && upper != "PWD")
+        || (last == "KEY" && words.any(|word| of_key.contains(&word)))
+}
+
+/// Whether it only stands in texts that were to be replaced.
+fn is_placeholder(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    PLACEHOLDERS.iter().any(|word| lower.contains(word)) || (lower.starts_with('<') && lower.ends_with('>'))
+}
+
 /// Why a secret is weak, where it is; never shows it.
 pub(super) fn why(name: &str, value: &str, declared: Option<&Declared>) -> Option<String> {
     let kind = declared.map(|declared| declared.kind);
     let is_url = value.contains("://") && value.contains('@');
-    let secret = if is_url { password_of(value)? } else { value };
+    let secret = if is_url { password_in(value)? } else { value };
     let what = if is_url { "the password in it" } else { "it" };
     let bare = |text: &str| -> String {
         text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
@@ -78,10 +117,7 @@ pub(super) fn why(name: &str, value: &str, declared: Option<&Declared>) -> Optio
     if KNOWN.contains(&plain.as_str()) {
         return Some(format!("{what} is one of the passwords that are tried first"));
     }
-    let lower = secret.to_ascii_lowercase();
-    if PLACEHOLDERS.iter().any(|word| lower.contains(word))
-        || (lower.starts_with('<') && lower.ends_with('>'))
-    {
+    if is_placeholder(secret) {
         return Some(format!("{what} is a text that was to be replaced"));
     }
     if plain == bare(name) {
@@ -104,12 +140,4 @@ pub(super) fn why(name: &str, value: &str, declared: Option<&Declared>) -> Optio
     let shortest = if signs { SHORTEST_KEY } else { SHORTEST };
     (judged && is_word && length < shortest)
         .then(|| format!("{what} has {length} characters, fewer than {shortest}"))
-}
-
-fn password_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (credentials, _) = authority.rsplit_once('@')?;
-    let (_, password) = credentials.split_once(':')?;
-    (!password.is_empty()).then_some(password)
 }

@@ -128,8 +128,8 @@ fn bounds_are_held_and_said() {
     let url = bounded(Kind::Url, |bounds| bounds.schemes = vec!["redis".into(), "rediss".into()]);
     assert_eq!(said(&url, "REDIS://h"), "good");
     assert_eq!(
-        said(&url, "redis://u:50%zz@h"),
-        r#""redis://u:50%zz@h" has a % without two hexadecimal digits behind it; write %25 for a % that is meant as such"#
+        said(&url, "redis://h/50%zz"),
+        r#""redis://h/50%zz" has a % without two hexadecimal digits behind it; write %25 for a % that is meant as such"#
     );
     assert_eq!(said(&url, "http://h"), r#""http://h" has the wrong scheme; it must be redis or rediss"#);
 }
@@ -203,8 +203,10 @@ fn all_faults_come_at_once_with_their_place_and_without_a_secret() {
         files: vec![File { name: ".env".into(), entries: parsed.entries }],
         ..Layers::default()
     };
-    let faults: Vec<String> =
-        check(&declared, &assemble(&declared, layers)).iter().map(ToString::to_string).collect();
+    let faults: Vec<String> = check(&declared, &assemble(&declared, layers), "windlass.toml")
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         faults,
         [
@@ -214,4 +216,42 @@ fn all_faults_come_at_once_with_their_place_and_without_a_secret() {
             ".env:6: TOKENS: item 2 does not match its pattern; write what matches all of [a-z]+",
         ]
     );
+}
+
+#[test]
+fn what_is_put_together_is_checked_where_its_parts_are_known_and_good() {
+    let composed = |text: &str, kind| Declared {
+        composed: Some(crate::spec::Template::parse(text).unwrap()),
+        line: 7,
+        ..of(kind)
+    };
+    let declared = indexmap::IndexMap::from([
+        ("HOST".to_owned(), of(Kind::Host)),
+        ("PORT".to_owned(), of(Kind::Port)),
+        ("URL".to_owned(), composed("{settings.HOST}:{settings.PORT}", Kind::Url)),
+        ("OUTER".to_owned(), composed("{settings.URL}/x", Kind::Integer)),
+        ("LATER".to_owned(), composed("{resources.db.url}", Kind::Integer)),
+    ]);
+    let told = |port: &str| -> Vec<String> {
+        let text = format!("HOST=db\nPORT={port}\n");
+        let entries = crate::settings::dotenv::parse(".env", &text, &|_| None, &|_| None).entries;
+        let files = vec![File { name: ".env".into(), entries }];
+        let assembled = assemble(&declared, Layers { files, ..Layers::default() });
+        check(&declared, &assembled, "windlass.toml").iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(
+        told("5432"),
+        [
+            r#"windlass.toml:7: URL: "db:5432" is not a URL; write it like https://host/path"#,
+            r#"windlass.toml:7: OUTER: "db:5432/x" is not a whole number; write a whole number"#,
+        ]
+    );
+    // What is made of a wrong part is not told of as well.
+    assert_eq!(told("http"), [r#".env:2: PORT: "http" is not a port, 1 to 65535; write a port, 1 to 65535"#]);
+}
+
+#[test]
+fn a_url_with_a_password_is_not_quoted() {
+    let url = bounded(Kind::Url, |bounds| bounds.schemes = vec!["redis".into()]);
+    assert_eq!(said(&url, "http://u:hunter2@h"), "its value has the wrong scheme; it must be redis");
 }

@@ -26,6 +26,11 @@ pub(super) fn meant(labels: &[String], wanted: &str, release: Option<ReleaseId>)
         .unwrap_or_default()
 }
 
+/// The release whose processes wrote a log, where it is of one alone.
+pub(super) fn release_of(label: &str) -> Option<ReleaseId> {
+    of_job(label).map(|(release, _)| release).or_else(|| service_part(label).map(|(_, release)| release))
+}
+
 /// The logs of a service, in the order of the releases that started its copies.
 pub(super) fn of_service(labels: &[String], service: &str) -> Vec<String> {
     let mut found: Vec<(ReleaseId, &String)> = labels

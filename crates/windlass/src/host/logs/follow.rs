@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::shown;
 use crate::runtime::process::log;
 
 /// How much is read at a time, at the most.
@@ -28,7 +27,7 @@ impl Follow {
         Self { path: path.to_owned(), at: 0, part: Vec::new() }
     }
 
-    /// Hands on each whole line that was added.
+    /// Hands on each whole line that was added, as it is: whoever gets it masks it.
     pub(in crate::host) fn lines(&mut self, mut line: impl FnMut(String)) {
         let Ok(bytes) = self.read() else { return };
         self.at += bytes.len() as u64;
@@ -39,7 +38,7 @@ impl Follow {
         for bytes in whole[..last].split(|byte| *byte == b'\n') {
             let text = String::from_utf8_lossy(bytes);
             if !log::is_note(&text) {
-                line(shown(&text));
+                line(text.into_owned());
             }
         }
     }
@@ -52,7 +51,7 @@ impl Follow {
             self.lines(&mut line);
         }
         if !self.part.is_empty() {
-            line(shown(&String::from_utf8_lossy(&self.part)));
+            line(String::from_utf8_lossy(&self.part).into_owned());
         }
     }
 

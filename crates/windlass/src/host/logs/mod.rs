@@ -26,6 +26,8 @@ use std::path::Path;
 use windlass_core::launch::Log;
 use windlass_core::units::Bytes;
 
+use crate::settings::Redactor;
+
 /// The longest line that is shown; the rest is left out.
 const LONGEST: usize = 16 << 10;
 
@@ -40,8 +42,35 @@ pub(super) fn kept(path: &Path) -> Log {
     Log { path: path.display().to_string(), rotate_at: ROTATE_AT, keep: KEEP }
 }
 
-/// A line as it may go to a terminal: without control characters, and not endless. Rotation may
+/// A line as it may be shown: with secrets masked, without control characters, and not endless. Rotation may
 /// leave zero bytes where a line was taken out of the file.
-fn shown(line: &str) -> String {
-    line.chars().filter(|c| *c == '\t' || !c.is_control()).take(LONGEST).collect()
+pub(super) fn shown(line: &str, mask: &Redactor) -> String {
+    // Before it is cut, which may happen in the middle of a secret; and once more where one may have become whole.
+    let masked = mask.redact(line);
+    let plain: String = masked.chars().filter(|c| *c == '\t' || !c.is_control()).collect();
+    let plain = if plain.len() == masked.len() { plain } else { mask.redact(&plain).into_owned() };
+    match plain.char_indices().nth(LONGEST) {
+        Some((end, _)) => plain[..end].to_owned(),
+        None => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_at_the_end_of_what_is_shown_is_masked() {
+        let mask = Redactor::new(["hunter22-hunter22"]);
+        let line = format!("{}hunter22-hunter22 and more", "x".repeat(LONGEST - 8));
+        let shown = shown(&line, &mask);
+        assert_eq!(shown.len(), LONGEST);
+        assert!(shown.ends_with("x*** and "), "{}", &shown[LONGEST - 20..]);
+    }
+
+    #[test]
+    fn a_secret_with_what_is_not_shown_in_it_is_masked() {
+        let mask = Redactor::new(["hunter22"]);
+        assert_eq!(shown("a hun\0ter22 b\u{1b}[0m", &mask), "a *** b[0m");
+    }
 }

@@ -1,14 +1,13 @@
 //! The logs that a person asked for.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
 use windlass_core::manifest::nearest;
 use windlass_core::name::ReleaseId;
 use windlass_core::protocol::Refusal;
 
 use super::past::{self, Dated, Window};
-use super::{Follow, find, retire};
+use super::{Follow, find, retire, shown};
 use crate::host::Host;
 use crate::host::runs::No;
 use crate::layout::Layout;
@@ -53,7 +52,7 @@ impl Logs {
 
     /// What was added since the last call.
     pub(in crate::host) fn news(&mut self, host: &Host) -> Vec<(String, String)> {
-        let masks = host.masks();
+        let mask = host.mask_of_all();
         let labels = labels(&host.layout);
         let live = retire::written_to(&host.layout);
         let mut news = Vec::new();
@@ -63,12 +62,20 @@ impl Logs {
             // What had ended before all of it was read says no more.
             followed.files.retain_mut(|(label, follow)| {
                 let before = news.len();
-                follow.lines(|line| news.push((name.clone(), masked(&masks, line))));
+                let unmasked = find::release_of(label).and_then(|release| host.unmasked(release));
+                let mask = unmasked.as_deref().unwrap_or(&mask);
+                follow.lines(|line| news.push((name.clone(), shown(&line, mask))));
                 !grows || live.contains(label) || news.len() > before
             });
         }
-        news
+        told_once(news)
     }
+}
+
+/// What is said in the place of lines is said once.
+fn told_once(mut lines: Vec<(String, String)>) -> Vec<(String, String)> {
+    lines.dedup_by(|a, b| a == b && a.1.starts_with(Redactor::NOT_SHOWN));
+    lines
 }
 
 impl Followed {
@@ -97,13 +104,13 @@ impl Host {
     /// Opens logs.
     pub(in crate::host) fn open_logs(&self, wanted: &Wanted) -> Result<Logs, No> {
         let labels = labels(&self.layout);
-        let masks = self.masks();
+        let mask = self.mask_of_all();
         let window = Window { lines: wanted.lines.map(|lines| lines as usize), since: wanted.since };
         let mut past = Vec::new();
         let mut followed = Vec::new();
         for source in self.sources(&labels, wanted)? {
-            for (at, text) in self.past_of(&source, window) {
-                past.push((at, source.name.clone(), masked(&masks, text)));
+            for (at, text) in self.past_of(&source, window, &mask) {
+                past.push((at, source.name.clone(), text));
             }
             let grows = wanted.release.is_none() && source.is_service;
             followed.push(Followed::new(&self.layout, &source, grows));
@@ -111,7 +118,8 @@ impl Host {
         if past.iter().all(|(at, ..)| at.is_some()) {
             past.sort_by_key(|(at, ..)| *at);
         }
-        Ok(Logs { past: past.into_iter().map(|(_, source, text)| (source, text)).collect(), followed })
+        let past = past.into_iter().map(|(_, source, text)| (source, text)).collect();
+        Ok(Logs { past: told_once(past), followed })
     }
 
     /// What the names stand for that were asked for; without any, for each service.
@@ -158,7 +166,7 @@ impl Host {
 
     /// The last lines of a source: of the logs that are written to now, and, where these have too few,
     /// of those of earlier releases.
-    fn past_of(&self, source: &Source, window: Window) -> Vec<Dated> {
+    fn past_of(&self, source: &Source, window: Window, mask: &Redactor) -> Vec<Dated> {
         let live = retire::written_to(&self.layout);
         let most = window.lines.unwrap_or(past::MOST);
         let mut all: Vec<Dated> = Vec::new();
@@ -166,7 +174,10 @@ impl Host {
             let lines = if live.contains(label) { most } else { most.saturating_sub(all.len()) };
             if lines > 0 {
                 let window = Window { lines: Some(lines), ..window };
+                let unmasked = find::release_of(label).and_then(|release| self.unmasked(release));
+                let mask = unmasked.as_deref().unwrap_or(mask);
                 let mut older = past::lines(&self.layout.log(label), window);
+                older.iter_mut().for_each(|(_, text)| *text = shown(text, mask));
                 older.append(&mut all);
                 all = older;
             }
@@ -185,12 +196,6 @@ impl Host {
         let had_a_copy = |name: &String| release.is_none() || !find::meant(labels, name, release).is_empty();
         services.filter(had_a_copy).collect()
     }
-
-    /// What masks the secrets of every release that is kept: a log goes back further than one.
-    fn masks(&self) -> Vec<Rc<Redactor>> {
-        let releases = self.journal.borrow().releases().unwrap_or_default();
-        releases.iter().map(|release| self.redactor(release.id)).collect()
-    }
 }
 
 /// The names of all logs.
@@ -201,10 +206,6 @@ pub(super) fn labels(layout: &Layout) -> Vec<String> {
         .collect();
     labels.sort();
     labels
-}
-
-fn masked(masks: &[Rc<Redactor>], line: String) -> String {
-    masks.iter().fold(line, |line, mask| mask.redact(&line).into_owned())
 }
 
 fn no_log(labels: &[String], name: &str, release: Option<ReleaseId>) -> No {

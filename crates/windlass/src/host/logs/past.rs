@@ -8,7 +8,6 @@ use flate2::read::MultiGzDecoder;
 use jiff::tz::TimeZone;
 use windlass_core::logline::written_at;
 
-use super::shown;
 use crate::runtime::process::log;
 
 /// How much of one file is read, at the most: its end.
@@ -19,6 +18,9 @@ const NEAR: u64 = 64 << 10;
 
 /// How many lines are handed on where nobody says how many.
 pub(super) const MOST: usize = 100_000;
+
+/// How much of a line is looked at for its time, in characters.
+const FRONT: usize = 1 << 10;
 
 /// Which lines are wanted.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,7 +34,7 @@ pub(super) struct Window {
 /// A line, and when it was written, as far as it or one before it says so.
 pub(super) type Dated = (Option<i64>, String);
 
-/// The lines of a log that `window` wants, the oldest first.
+/// The lines of a log that `window` wants, the oldest first, as they are: whoever gets them masks them.
 pub(super) fn lines(path: &Path, window: Window) -> Vec<Dated> {
     let enough = window.lines.unwrap_or(MOST);
     let is_older =
@@ -91,18 +93,23 @@ fn text_lines(file: io::Result<impl Read>) -> io::Result<Vec<String>> {
     while reader.read_until(b'\n', &mut bytes)? > 0 {
         let text = String::from_utf8_lossy(&bytes);
         if !log::is_note(&text) {
-            lines.push(shown(text.trim_end_matches('\n')));
+            lines.push(text.trim_end_matches('\n').to_owned());
         }
         bytes.clear();
     }
     Ok(lines)
 }
 
+/// The beginning of a line, where it may say when it was written, without control characters.
+fn plain(line: &str) -> String {
+    line.chars().filter(|c| *c == '\t' || !c.is_control()).take(FRONT).collect()
+}
+
 /// Gives each line the time that it or the nearest one before it says: a traceback belongs to the line
 /// above it. Those before the first that says one get that.
 fn date(lines: Vec<String>) -> Vec<Dated> {
     let zone = TimeZone::system();
-    let mut times: Vec<Option<i64>> = lines.iter().map(|line| written_at(line, &zone)).collect();
+    let mut times: Vec<Option<i64>> = lines.iter().map(|line| written_at(&plain(line), &zone)).collect();
     let mut last = times.iter().copied().flatten().next();
     for time in &mut times {
         last = time.or(last);

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use windlass_core::name::InstanceId;
 
 use super::{KEEP, ROTATE_AT, find, kept, open};
+use crate::host::masked;
 use crate::host::supervise::note;
 use crate::layout::Layout;
 use crate::runtime::process::log;
@@ -29,9 +30,16 @@ const ROOM: u64 = ROTATE_AT.0 * KEEP as u64;
 pub(in crate::host) async fn put_away(layout: Layout) {
     loop {
         let there = layout.clone();
-        let done = tokio::task::spawn_blocking(move || retire(&there, SystemTime::now(), ROOM)).await;
-        if let Ok(Err(error)) = done {
-            note(&format!("old logs cannot be put away: {error}"));
+        let done = tokio::task::spawn_blocking(move || {
+            let now = SystemTime::now();
+            (retire(&there, now, ROOM), masked::age(&there, now))
+        });
+        if let Ok((logs, values)) = done.await {
+            for (what, error) in [("logs", logs.err()), ("values", values.err())] {
+                if let Some(error) = error {
+                    note(&format!("old {what} cannot be put away: {error}"));
+                }
+            }
         }
         tokio::time::sleep(PACE).await;
     }

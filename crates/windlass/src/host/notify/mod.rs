@@ -3,6 +3,7 @@
 
 mod occasions;
 mod send;
+mod streak;
 mod webhook;
 
 pub(super) use send::Post;

@@ -1,6 +1,7 @@
 //! When there is something to tell.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use windlass_core::event::RunRecord;
 use windlass_core::journal::Verdict;
@@ -10,6 +11,7 @@ use windlass_core::notice::Notice;
 use windlass_core::plan::Plan;
 use windlass_core::spec::Occasion;
 
+use super::streak::Streak;
 use crate::clock;
 use crate::engine::Active;
 use crate::host::Host;
@@ -40,6 +42,29 @@ impl Host {
             let summary = format!("{id} ended too often and is not started again");
             let reason = ended.exit.map(|exit| format!("it ended the last time with: {exit}"));
             self.tell_now(active, Occasion::CrashLoop, &id.to_string(), summary, reason);
+        }
+    }
+
+    /// A private resource was looked at: one that does not stay up is told of once, and goes on being started.
+    pub(in crate::host) fn tell_of_failing_resource(
+        self: &Rc<Self>,
+        active: &Active,
+        name: &Name,
+        seen: &Observation,
+    ) {
+        let (restarts, now) = (seen.restarts(), Instant::now());
+        let is_to_be_told = self
+            .post
+            .streaks
+            .borrow_mut()
+            .entry(name.clone())
+            .or_insert_with(|| Streak::new(restarts, now))
+            .is_to_be_told(restarts, now);
+        if is_to_be_told {
+            let summary = format!("{name} does not stay up; it is started again and again");
+            let exit = seen.status.as_ref().and_then(|status| status.last_exit.as_ref());
+            let reason = exit.map(|exit| format!("it ended the last time with: {exit}"));
+            self.tell_now(active, Occasion::CrashLoop, name.as_str(), summary, reason);
         }
     }
 

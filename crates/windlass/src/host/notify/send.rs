@@ -13,6 +13,7 @@ use windlass_core::notice::Notice;
 use windlass_core::spec::{Notify, Reference, Spec};
 use zeroize::Zeroizing;
 
+use super::streak::Streak;
 use super::webhook::Webhook;
 use crate::host::settings::Settings;
 use crate::host::supervise::note;
@@ -37,6 +38,8 @@ pub(in crate::host) struct Post {
     undelivered: RefCell<IndexMap<Name, String>>,
     /// Copies in a crash loop that were told of.
     pub(super) told: RefCell<BTreeSet<InstanceId>>,
+    /// How private resources hold out.
+    pub(super) streaks: RefCell<IndexMap<Name, Streak>>,
 }
 
 /// Why a message was not delivered.

@@ -57,7 +57,8 @@ impl Acting {
             let Some(command) = &job.schema else { continue };
             let label = format!("{}.{name}.schema", plan.release);
             let said = self.host.run_job_command(plan, job, command, &label, &|_| ()).await;
-            let line = crate::host::logs::tail(&self.host.layout.log(&label), 1).pop();
+            let mask = self.host.redactor(plan.release);
+            let line = crate::host::logs::tail(&self.host.layout.log(&label), 1, &mask).pop();
             let well = said.is_ok_and(|ended| ended.exit.is_some_and(|exit| exit.is_success()));
             if let Some(line) = line.filter(|_| well) {
                 schema.insert(name.clone(), line);

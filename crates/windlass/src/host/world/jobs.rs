@@ -43,9 +43,9 @@ impl Acting {
             return Err(by_hand(name).before_it_began());
         }
         let ended = host.run_job_command(plan, job, command, &label, line).await?;
-        let tail = logs::tail(&host.layout.log(&label), 40);
+        let tail = logs::tail(&host.layout.log(&label), 40, &host.redactor(plan.release));
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
-        oneshot::success(&what, &ended, job.timeout, host.redacted(plan.release, &tail))?;
+        oneshot::success(&what, &ended, job.timeout, tail)?;
         self.note_job(plan, name, undo)?;
         Ok(String::new())
     }

@@ -131,7 +131,7 @@ impl World for Acting {
 
 impl Acting {
     fn output(&self, plan: &Plan, step: u32, line: &str) {
-        let line = self.host.redactor(plan.release).redact(line).into_owned();
+        let line = crate::host::logs::shown(line, &self.host.redactor(plan.release));
         (self.emit)(Event { at: clock::wall_millis(), what: What::StepOutput { step, line } });
     }
 

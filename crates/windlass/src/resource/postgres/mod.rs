@@ -34,7 +34,7 @@ const LONGEST_SOCKET: usize = 107;
 const EXTENSIONS: &str = "extensions";
 
 /// Options that a manifest cannot set.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "port",
     "listen_addresses",
     "unix_socket_directories",
@@ -44,6 +44,7 @@ const OURS: [&str; 9] = [
     "config_file",
     "password_encryption",
     "external_pid_file",
+    "include*",
 ];
 
 pub(super) fn check(private: &Private<'_>) -> Result<(), Fault> {
@@ -201,7 +202,8 @@ fn configure(
     let run = place.text("run")?;
     let socket = (run.len() + format!("/.s.PGSQL.{port}.lock").len() <= LONGEST_SOCKET).then_some(run);
     if let Some(socket) = &socket {
-        files::private_directory(Path::new(socket), account)?;
+        // Services have accounts of their own, and whoever comes is asked for a password.
+        files::entered_directory(Path::new(socket), account)?;
     }
     let mut config = Config::new(Syntax::Postgres);
     config.set("data_directory", &place.text("data")?)?;
@@ -210,7 +212,7 @@ fn configure(
     config.set("listen_addresses", "127.0.0.1")?;
     config.set("port", &port.to_string())?;
     config.set("unix_socket_directories", socket.as_deref().unwrap_or_default())?;
-    config.set("unix_socket_permissions", "0700")?;
+    config.set("unix_socket_permissions", "0777")?;
     config.set("password_encryption", "scram-sha-256")?;
     config.set("cluster_name", &place.label())?;
     config.set("log_destination", "stderr")?;

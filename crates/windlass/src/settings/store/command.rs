@@ -24,6 +24,8 @@ use crate::trouble::{Trouble, Whose};
 const LARGEST: usize = 1 << 20;
 /// The most that a program may print before nothing of its complaint is shown.
 const MASKED: usize = 16 << 10;
+/// What opens the encrypted file: no program needs it to get a value from elsewhere.
+const OURS: [&str; 2] = ["WINDLASS_KEY", "WINDLASS_PASSPHRASE"];
 /// How much of its complaint is shown.
 const SHOWN: usize = 500;
 
@@ -46,7 +48,11 @@ impl Program {
     pub(super) fn new(words: &[String], timeout: Duration, around: &Surroundings) -> Self {
         Self {
             words: words.to_vec(),
-            env: around.all().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            env: around
+                .all()
+                .filter(|(name, _)| !OURS.contains(name))
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
             directory: around.project().to_owned(),
             timeout,
             deadline: Instant::now() + timeout,

@@ -98,6 +98,7 @@ async fn one(name: &str, store: &Store, places: Vec<Place>, around: &Surrounding
     });
     // In order, so that the same faults are told in the same words every time.
     let answers: Vec<_> = stream::iter(asked).buffered(AT_ONCE).collect().await;
+    session.close().await;
     let mut fetched = Fetched::default();
     for (path, places, payload) in answers {
         let payload = match payload {

@@ -43,6 +43,13 @@ impl Session {
         }
     }
 
+    /// Ends it where it was begun for these questions alone.
+    pub(super) async fn close(&self) {
+        if let Self::Vault(vault) = self {
+            vault.close().await;
+        }
+    }
+
     /// What is at a path.
     pub(super) async fn read(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
         match self {

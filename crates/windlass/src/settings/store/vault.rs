@@ -1,5 +1,7 @@
 //! HashiCorp Vault and OpenBao: the key-value engine, versions 1 and 2.
 
+use std::time::Duration;
+
 use http::HeaderValue;
 use serde::Deserialize;
 use windlass_core::settings::Secret;
@@ -10,7 +12,7 @@ use super::encode;
 use super::payload::{Fields, Payload, Text};
 use super::session;
 use super::surroundings::Surroundings;
-use crate::http_client::{Answer, Client, Request, credential, is_passing};
+use crate::http_client::{Answer, Client, Patience, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
 
 /// A Vault, and a token for it.
@@ -21,7 +23,13 @@ pub(super) struct Vault {
     token: HeaderValue,
     mount: String,
     version: u8,
+    /// Whether the token was made for this session alone.
+    is_own: bool,
 }
+
+/// How much is done to end a session: it ends by itself as well.
+const FAREWELL: Patience =
+    Patience { attempts: 1, connect: Duration::from_secs(2), answer: Duration::from_secs(3) };
 
 impl Vault {
     pub(super) async fn open(store: &Store, client: Client, around: &Surroundings) -> Result<Self, Trouble> {
@@ -32,13 +40,27 @@ impl Vault {
         let namespace = namespace.as_deref().or_else(|| around.get("VAULT_NAMESPACE"));
         let namespace = namespace.map(|name| credential(name, "the namespace")).transpose()?;
         let role = around.get("VAULT_ROLE_ID").is_some() && around.get("VAULT_TOKEN").is_none();
-        let token = match auth {
-            Some(VaultAuth::AppRole) => log_in(&client, &address, namespace.as_ref(), around).await?,
-            None if role => log_in(&client, &address, namespace.as_ref(), around).await?,
-            Some(VaultAuth::Token) | None => token(around)?,
+        let is_own = match auth {
+            Some(auth) => *auth == VaultAuth::AppRole,
+            None => role,
+        };
+        let token = match is_own {
+            true => log_in(&client, &address, namespace.as_ref(), around).await?,
+            false => token(around)?,
         };
         let token = credential(token.expose(), "the token")?;
-        Ok(Self { client, address, namespace, token, mount: encode::path(mount), version: *version })
+        Ok(Self { client, address, namespace, token, mount: encode::path(mount), version: *version, is_own })
+    }
+
+    /// Gives back a token that was made for this session. One that cannot be ends by its own time.
+    pub(super) async fn close(&self) {
+        if !self.is_own {
+            return;
+        }
+        let body = Zeroizing::new(b"{}".to_vec());
+        let request = Request::post(&self.address, "/v1/auth/token/revoke-self", "application/json", body);
+        let request = with(request, self.namespace.as_ref()).header("x-vault-token", self.token.clone());
+        let _ = self.client.ask(&request.patience(FAREWELL), |_| false).await;
     }
 
     pub(super) async fn read(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {

@@ -3,17 +3,38 @@
 
 use super::Of;
 use crate::diag::Diag;
-use crate::manifest::Value;
+use crate::manifest::settings::url::parameter;
+use crate::manifest::{Node, Value};
 use crate::settings::{Bounds, Declared, Kind, Secret};
 
 pub(super) fn find(of: &Of<'_>, diags: &mut Vec<Diag>) {
     pattern(of, diags);
     words(of, diags);
     bounds(of, diags);
+    schema(of, diags);
     // Of what type it is meant to be nobody knows where the type was refused.
     if of.node.get("type").is_none_or(|node| node.value != Value::Invalid) {
         useless(of, diags);
         default(of, diags);
+    }
+}
+
+/// A schema of what has none, and one that is said twice.
+fn schema(of: &Of<'_>, diags: &mut Vec<Diag>) {
+    let part = |path: &[&str]| of.node.at(&[&["url"], path].concat());
+    let Some(scheme) = part(&["schema"]).and_then(|_| part(&["scheme"])).and_then(Node::text) else { return };
+    let span = of.scene.span(&["settings", of.key, "url", "schema"]);
+    if parameter(scheme).is_none() {
+        let message = format!("`schema` means nothing for {}, whose scheme is {scheme:?}", of.key);
+        diags.push(Diag::error("useless-key", span, message).help(
+            "it is for PostgreSQL, whose `scheme` begins with postgresql; what else a library takes stands in `query`",
+        ));
+    } else if part(&["query", "options"]).is_some() {
+        let message = format!("{} has both `schema` and `query.options`, which say the same", of.key);
+        diags.push(
+            Diag::error("two-sources", span, message)
+                .help("take `schema` away, and write -csearch_path=... among the options"),
+        );
     }
 }
 
@@ -86,11 +107,22 @@ fn words(of: &Of<'_>, diags: &mut Vec<Diag>) {
 
 fn default(of: &Of<'_>, diags: &mut Vec<Diag>) {
     // That a secret has one is told elsewhere, and its text is not.
-    let Some(default) = of.setting.default.as_ref().filter(|_| !of.setting.secret) else { return };
+    if of.setting.secret {
+        return;
+    }
     let sound = Declared { bounds: sound(of.setting), ..of.setting.clone() };
-    for misfit in sound.misfits(&Secret::new(default.clone())) {
-        let message = format!("the default of {}: {}", of.key, misfit.message);
-        diags.push(Diag::error("bad-default", of.span("default"), message).help(misfit.help));
+    let mut check = |text: String, source: &str, what: &str| {
+        for misfit in sound.misfits(&Secret::new(text)) {
+            let message = format!("{what} of {}: {}", of.key, misfit.message);
+            diags.push(Diag::error("bad-default", of.span(source), message).help(misfit.help));
+        }
+    };
+    if let Some(default) = &of.setting.default {
+        check(default.clone(), "default", "the default");
+    }
+    if let Some(constant) = of.setting.constant() {
+        let (source, what) = if of.typed("value") { ("value", "`value`") } else { ("url", "`url`") };
+        check(constant, source, what);
     }
 }
 

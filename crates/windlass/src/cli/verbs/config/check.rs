@@ -41,8 +41,11 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
         manifest: &project.file,
     };
     let plain = |code, severity, fault: Fault| Finding { code, severity, setting: String::new(), fault };
-    let mut findings: Vec<Finding> =
-        found.mistyped().into_iter().map(|fault| plain("bad-value", Severity::Error, fault)).collect();
+    let mut findings: Vec<Finding> = found
+        .mistyped(&project.file)
+        .into_iter()
+        .map(|fault| plain("bad-value", Severity::Error, fault))
+        .collect();
     findings.extend(found.unstored.faults.iter().map(|fault| plain("store", Severity::Error, fault.clone())));
     let misaddressed = found.misaddressed(&project.file);
     findings.extend(misaddressed.into_iter().map(|fault| plain("bad-address", Severity::Error, fault)));

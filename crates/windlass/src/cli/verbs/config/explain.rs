@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use windlass_core::manifest::nearest;
-use windlass_core::settings::Misfit;
+use windlass_core::settings::{Misfit, is_secret};
 
 use super::shown::{Shown, Viewer};
 use crate::cli::context::Context;
@@ -47,7 +47,10 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         "environment": environment,
         "declared": declared.map(|declared| declared.describe()),
         "help": declared.and_then(|declared| declared.help.clone()),
-        "secret": declared.is_none_or(|declared| declared.secret),
+        "secret": match resolved {
+            Some(resolved) => is_secret(declared, &resolved.value.text),
+            None => declared.is_none_or(|declared| declared.secret),
+        },
         "from": declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
         "default_because": defaulted,
         "holds": holds,

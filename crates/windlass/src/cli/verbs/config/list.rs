@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use windlass_core::settings::is_secret;
+
 use super::shown::{Shown, Viewer};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -40,7 +42,10 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
             Row {
                 name: name.clone(),
                 kind: declared.map_or("string", |declared| declared.kind.word()),
-                secret: declared.is_none_or(|declared| declared.secret),
+                secret: match resolved {
+                    Some(resolved) => is_secret(declared, &resolved.value.text),
+                    None => declared.is_none_or(|declared| declared.secret),
+                },
                 declared: declared.is_some(),
                 category: declared.and_then(|declared| declared.category.clone()),
                 from: declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use windlass_core::protocol::FingerprintKey;
-use windlass_core::settings::{Declared, Provenance, Text, Value};
+use windlass_core::settings::{Declared, Provenance, Text, Value, is_secret, literal_password};
 
 use crate::cli::context::Project;
 use crate::host;
@@ -40,13 +40,15 @@ impl Viewer {
     }
 
     pub(super) fn show(&self, declared: Option<&Declared>, value: &Value) -> Shown {
-        // What nobody declared to be harmless is a secret.
-        let secret = declared.is_none_or(|declared| declared.secret);
+        let secret = is_secret(declared, &value.text);
         let known = value.text.known();
         Shown {
             value: known.filter(|_| !secret).map(|known| known.expose().to_owned()),
             composed: match &value.text {
-                Text::Composed(template) => Some(template.to_string()),
+                // The template of a secret names its parts, but for a password that stands in it.
+                Text::Composed(template) => {
+                    Some(template.to_string()).filter(|text| literal_password(text).is_none())
+                }
                 Text::Known(_) => None,
             },
             fingerprint: known
