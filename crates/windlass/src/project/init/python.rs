@@ -32,6 +32,11 @@ pub(super) fn depends_on(dependencies: &str, package: &str) -> bool {
         .any(|word| word.replace('_', "-") == package)
 }
 
+/// Whether a file at the top says what the project depends on.
+pub(super) fn says_dependencies(files: &Files) -> bool {
+    ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file))
+}
+
 /// The steps that make the environment, with `extra` packages that the project does not ask for itself.
 pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
     sketch.step(&["python3", "-m", "venv", ".venv"]);
@@ -49,8 +54,17 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
     if install.len() > 6 {
         sketch.step(&install);
     }
-    for package in wanted {
-        sketch.note(format!("{package} is installed by the build; add it to what the project depends on"));
+    if says_dependencies(files) {
+        for package in wanted {
+            sketch
+                .note(format!("{package} is installed by the build; add it to what the project depends on"));
+        }
+    } else {
+        sketch.note(format!(
+            "no requirements.txt or pyproject.toml was found: the build installs {} and no more; write down what the \
+             project depends on, as `pip freeze > requirements.txt` does, and run `windlass init --force`",
+            if wanted.is_empty() { "nothing".to_owned() } else { wanted.join(" and ") }
+        ));
     }
     sketch.cache(".venv");
     sketch.note("the build needs python3 with its venv module (on Debian: python3-venv)");
