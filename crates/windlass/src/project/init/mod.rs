@@ -13,6 +13,7 @@ mod files;
 mod node;
 mod procfile;
 mod production;
+mod pydantic;
 mod python;
 mod rust;
 mod sketch;
