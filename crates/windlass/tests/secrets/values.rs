@@ -58,6 +58,29 @@ fn a_name_that_nobody_declared_is_warned_of_and_kept() {
 }
 
 #[test]
+fn a_value_that_is_not_what_is_declared_is_refused() {
+    let (_project, ada) = Project::begun(&[]);
+    let manifest = ada.project.join("windlass.toml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    let settings = "[settings]\nAPI_KEY = { secret = true, min_length = 40 }\nCODE = { pattern = \"[A-Z]+\" }\n\
+                    [environments.production]\nsettings.API_KEY.max_length = 60\n";
+    fs::write(&manifest, format!("{text}{settings}")).unwrap();
+    let before = ada.text();
+    let said = ada.secrets_with(&["set", "API_KEY"], b"hunter2").exits(2);
+    assert_eq!(
+        said.err,
+        "error: API_KEY: its value is too short: 7 characters\n  hint: it needs at least 40; nothing was changed\n"
+    );
+    let said = ada.secrets_with(&["set", "CODE"], b"hunter2").exits(2);
+    assert!(said.err.contains("CODE: its value does not match its pattern"), "{}", said.err);
+    let said = ada.secrets(&["set", "API_KEY", "--generate"]).exits(2);
+    assert!(said.err.ends_with("hint: nothing was changed; say --length 40\n"), "{}", said.err);
+    assert_eq!(ada.text(), before);
+    ada.secrets(&["set", "API_KEY", "--generate", "--length", "50"]).exits(0);
+    ada.secrets_with(&["set", "CODE"], b"ABC\n").exits(0);
+}
+
+#[test]
 fn a_value_is_set_changed_got_listed_and_removed() {
     let (_project, ada) = Project::begun(&[]);
     let said = ada.secrets_with(&["set", "DB_PASSWORD"], b"hunter2\n").exits(0);

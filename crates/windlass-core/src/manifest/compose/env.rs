@@ -35,7 +35,7 @@ pub(super) fn lookup(node: &Yaml, key: &str) -> Option<String> {
 
 impl Import {
     /// The environment of a service, as TOML entries. Where it `listens`, it is told its port.
-    pub(super) fn environment(&mut self, place: &str, node: &Yaml, listens: bool) -> Vec<(String, String)> {
+    pub(super) fn environment(&mut self, service: &str, node: &Yaml, listens: bool) -> Vec<(String, String)> {
         let mut env = Vec::new();
         let all = entries(node);
         let keys: Vec<&str> = all.iter().map(|(_, key, _)| key.as_str()).collect();
@@ -44,7 +44,7 @@ impl Import {
             if listens && key == "PORT" {
                 continue;
             }
-            let place = format!("{place}.environment.{key}");
+            let place = format!("{service}.environment.{key}");
             if !is_env_name(key) {
                 self.note(*line, place, "cannot be the name of an environment variable");
                 continue;
@@ -52,6 +52,9 @@ impl Import {
             let value = value.as_deref();
             if value.is_some_and(|value| value.contains('\0')) {
                 self.note(*line, place, "has a NUL character, which no environment can hold");
+                continue;
+            }
+            if self.of_secret(*line, service, (key, value), value_of) {
                 continue;
             }
             let reference = value.and_then(|value| self.resources.reference(key, value));

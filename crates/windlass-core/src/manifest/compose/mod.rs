@@ -3,15 +3,17 @@
 //! A container becomes a process: its image is not used, so what the image brought must be made by
 //! build steps or be installed. Images of postgres, redis and rabbitmq become resources, and values
 //! that lead to them become references. A service that others wait for to be *completed* becomes a
-//! job. `${VARIABLE}` becomes a setting.
+//! job. `${VARIABLE}` becomes a setting. A web server in front is left out, for Windlass has its own.
 
 mod command;
 mod env;
+mod front;
 mod health;
 mod interpolate;
 mod ports;
 mod quantity;
 mod resource;
+mod secret;
 mod service;
 mod variables;
 mod volume;
@@ -60,10 +62,16 @@ struct Import {
     names: Vec<(String, Name)>,
     /// The services that others wait for to be completed.
     jobs: Vec<String>,
-    /// The services that run only with a profile.
+    /// The services that run only with a profile, and the servers in front.
     left_out: Vec<String>,
+    /// The servers in front, which the proxy replaces.
+    fronts: Vec<front::Fronted>,
     /// The port of the proxy and the service behind it.
     front: Option<ports::Front>,
+    /// The service that a server in front hands requests to.
+    routed: Option<Name>,
+    /// The secrets that became settings.
+    filed: Vec<secret::Filed>,
     shared: Vec<String>,
     /// Which service needs which, as far as it was written.
     needs: Vec<(String, String)>,
@@ -88,11 +96,12 @@ pub fn import_compose(yaml: &str, app: &str) -> Result<Imported, Note> {
     let mut draft = Draft::default();
     draft.preface.push("Made by `windlass import compose`; see what it could not carry over.".to_owned());
     draft.section("[app]").set("name", draft::text(name_of(name.as_deref().unwrap_or(app)).as_str()));
-    import.top_level(&document);
+    import.fronts(services);
     let mut body = Draft::default();
     for (key, service) in services {
         import.service(key, service, &mut body);
     }
+    import.top_level(&document, services);
     import.variables.write(&mut draft);
     if !import.shared.is_empty() {
         draft.section("[build]").set("shared", draft::texts(&import.shared));
@@ -132,13 +141,18 @@ impl Import {
                 }
             }
         }
-        let left_out: Vec<String> = services
+        let mut left_out: Vec<String> = services
             .iter()
             .filter(|(_, service)| service.get("profiles").is_some_and(|node| !node.items().is_empty()))
             .map(|(key, _)| key.clone())
             .collect();
+        let fronts = front::find(services, &left_out, &jobs);
+        left_out.extend(fronts.iter().map(|front| front.key.clone()));
         Self {
             notes: vec![],
+            fronts,
+            routed: None,
+            filed: vec![],
             variables: Variables::default(),
             resources: Resources::find(services, &names, &left_out),
             names,
@@ -159,14 +173,18 @@ impl Import {
         self.names.iter().find(|(other, _)| other == key).map(|(_, name)| name)
     }
 
-    fn top_level(&mut self, document: &Yaml) {
+    fn top_level(&mut self, document: &Yaml, services: &[(String, Yaml)]) {
         for (key, value) in document.map() {
             let message = match key.as_str() {
                 "services" | "name" | "version" => continue,
                 key if key.starts_with("x-") => continue,
                 "volumes" => "processes use directories; name those that releases share in build.shared",
                 "networks" => "there are no networks: all processes of an environment see the same machine",
-                "secrets" | "configs" => "declare them as settings, with their values in .env",
+                "secrets" => {
+                    self.secrets(value, services);
+                    continue;
+                }
+                "configs" => "declare them as settings, with their values in .env",
                 "include" => "included files are not read; import them one by one",
                 _ => "has no counterpart",
             };

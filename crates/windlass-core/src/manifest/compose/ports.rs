@@ -16,11 +16,11 @@ pub(super) struct Front {
 }
 
 /// A port of a container.
-struct Mapping {
+pub(super) struct Mapping {
     line: u64,
-    published: Option<u16>,
+    pub(super) published: Option<u16>,
     address: Option<String>,
-    target: u16,
+    pub(super) target: u16,
 }
 
 impl Import {
@@ -47,27 +47,42 @@ impl Import {
             }
             let Some(published) = mapping.published else { continue };
             if self.front.is_none() {
-                let address = mapping.address.unwrap_or_else(|| "0.0.0.0".to_owned());
-                self.front = Some(Front {
-                    line: mapping.line,
-                    key: place.to_owned(),
-                    published,
-                    address,
-                    service: name.clone(),
-                });
-            } else {
-                let message = format!(
-                    "the proxy listens for all services; give {name} a [[routes]] with a host or a path of its own instead of port {published}"
-                );
-                self.note(mapping.line, format!("{place}.ports"), message);
+                self.stand_in_front(&mapping, place, name);
+                continue;
             }
+            let message = match &self.routed {
+                Some(routed) if routed == name => {
+                    format!("port {published} is not published: requests come through the proxy")
+                }
+                _ => format!(
+                    "the proxy listens for all services; give {name} a [[routes]] with a host or a path of its own instead of port {published}"
+                ),
+            };
+            self.note(mapping.line, format!("{place}.ports"), message);
         }
         Some(target)
     }
 
+    /// The proxy listens where `mapping` publishes a port, for the service of this name.
+    pub(super) fn stand_in_front(&mut self, mapping: &Mapping, place: &str, name: &Name) {
+        let Some(published) = mapping.published else { return };
+        self.front = Some(Front {
+            line: mapping.line,
+            key: place.to_owned(),
+            published,
+            address: mapping.address.clone().unwrap_or_else(|| "0.0.0.0".to_owned()),
+            service: name.clone(),
+        });
+    }
+
     /// Where the proxy listens, and its route.
     pub(super) fn routes(&mut self, draft: &mut Draft) {
-        let Some(front) = self.front.take() else { return };
+        let Some(front) = self.front.take() else {
+            if let Some(name) = self.routed.take() {
+                draft.section("[[routes]]").set("service", draft::text(name.as_str()));
+            }
+            return;
+        };
         let mut port = front.published;
         if self.fixed.contains(&port) {
             // One of a thousand is free of the few that services have.
@@ -88,7 +103,8 @@ impl Import {
     }
 }
 
-fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
+/// What an entry of `ports`, which `publishes`, or of `expose` says.
+pub(super) fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
     let line = node.line;
     if !node.map().is_empty() {
         if node.get("protocol").and_then(Yaml::text).is_some_and(|protocol| protocol != "tcp") {
@@ -130,6 +146,28 @@ fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
         published: published.filter(|_| publishes),
         address: address.map(str::to_owned),
         target,
+    })
+}
+
+/// The port that a service listens on, as far as its ports or its command say.
+pub(super) fn listening(service: &Yaml) -> Option<u16> {
+    let said = ["ports", "expose"].into_iter().filter_map(|key| service.get(key)).flat_map(Yaml::items);
+    let mut said = said.filter_map(|node| mapping(node, false));
+    said.next().map(|mapping| mapping.target).or_else(|| {
+        let words = ["entrypoint", "command"].into_iter().filter_map(|key| service.get(key));
+        let words = words.flat_map(Yaml::items).filter_map(Yaml::text).flat_map(str::split_whitespace);
+        let words: Vec<&str> = words.map(|word| word.trim_matches(['"', '\''])).collect();
+        let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+        words.iter().enumerate().find_map(|(at, word)| {
+            let before = at.checked_sub(1).map_or("", |at| words[at]);
+            let option = matches!(before, "--port" | "-p").then_some(*word);
+            let assigned = word.strip_prefix("--port=");
+            let address = word.rsplit_once(':').filter(|(host, _)| {
+                let host = host.rsplit('=').next().unwrap_or_default();
+                matches!(host, "" | "0.0.0.0" | "127.0.0.1" | "localhost" | "[::]" | "*")
+            });
+            option.or(assigned).or(address.map(|(_, port)| port)).and_then(number)
+        })
     })
 }
 

@@ -3,7 +3,7 @@
 use super::Import;
 use super::env::{entries, lookup};
 use super::interpolate::by_default;
-use super::ports::{inward, with_port};
+use super::ports::{inward, listening, with_port};
 use super::quantity::{bytes, duration};
 use super::resource::is_resource;
 use super::volume::in_memory;
@@ -19,6 +19,9 @@ impl Import {
     pub(super) fn service(&mut self, key: &str, service: &Yaml, draft: &mut Draft) {
         let place = format!("services.{key}");
         let Some(name) = self.name(key).cloned() else { return };
+        if self.fronts.iter().any(|front| front.key == key) {
+            return;
+        }
         if name.as_str() != key {
             self.note(service.line, &place, format!("is called {name} here"));
         }
@@ -33,8 +36,15 @@ impl Import {
         let section_name = if job { format!("[jobs.{name}]") } else { format!("[services.{name}]") };
         let mut own = Draft::default();
         let section = own.section(section_name);
+        let is_behind = self.fronts.iter().any(|front| front.target.as_deref() == Some(key));
         let port = if job { None } else { self.port(&place, &name, service) };
+        let port = port.or_else(|| listening(service).filter(|_| is_behind));
         self.run(&place, &name, service, port, section);
+        if is_behind && port.is_none() {
+            section
+                .set("port", draft::text("auto"))
+                .because("it must listen on $PORT: where it did was not said");
+        }
         if job {
             section.set("when", draft::text("before-start")).set("undo", draft::text("compatible"));
         } else {
@@ -42,7 +52,7 @@ impl Import {
             self.needs(key, service, section);
             match service.get("healthcheck").and_then(|node| self.health(&place, node, port)) {
                 Some(check) => drop(section.set("readiness", check)),
-                None if port.is_some() => drop(section.set("readiness", "{ tcp = true }")),
+                None if port.is_some() || is_behind => drop(section.set("readiness", "{ tcp = true }")),
                 None => {}
             }
             self.ending(&place, service, section);
@@ -101,6 +111,7 @@ impl Import {
             );
         }
         let command = command.unwrap_or_else(|| draft::command(&[format!("./{name}")]));
+        self.note_worker(place, name, service, &command);
         let named = port.and_then(|port| with_port(&command, port)).map(|command| inward(&command));
         section.set("command", named.clone().unwrap_or(command));
         let env = service.get("environment");
@@ -144,6 +155,25 @@ impl Import {
                 "is a path of the container; `directory` is relative to the release",
             );
         }
+    }
+
+    /// Workers of Celery need names of their own, as old and new ones run side by side.
+    fn note_worker(&mut self, place: &str, name: &Name, service: &Yaml, command: &str) {
+        let words: Vec<&str> = command.split([' ', '"', '/', ',', '\'']).collect();
+        let has = |word: &str| words.contains(&word);
+        if !has("celery") || !has("worker") || has("-n") || command.contains("--hostname") {
+            return;
+        }
+        let option = match command.starts_with('{') {
+            true => "-n $WINDLASS_INSTANCE@%h".to_owned(),
+            false => format!("-n {name}-{{release}}-{{replica}}@%h"),
+        };
+        let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
+        let message = format!(
+            "in a deploy the old and the new worker run side by side and would have one node name, which RabbitMQ refuses: \
+             add `{option}`"
+        );
+        self.note(line, format!("{place}.command"), message);
     }
 
     fn copies(&mut self, place: &str, service: &Yaml, section: &mut Section) {
@@ -327,7 +357,11 @@ impl Import {
                 }
                 "labels" => "labels are not read; routes say what a proxy finds in them",
                 "logging" => "output goes to rotated files; see `windlass logs`",
-                "secrets" | "configs" => "declare them as settings, with their values in .env",
+                "secrets" => {
+                    self.secrets_of(place, value);
+                    continue;
+                }
+                "configs" => "declare them as settings, with their values in .env",
                 "init" | "tty" | "stdin_open" | "platform" | "pull_policy" | "hostname" => {
                     "means nothing without containers"
                 }

@@ -23,6 +23,8 @@ struct Known {
     required: bool,
     /// It stands in an argument list, which everybody can read.
     shown: bool,
+    /// Processes find it in a file.
+    file: bool,
 }
 
 impl Variables {
@@ -75,6 +77,12 @@ impl Variables {
     /// `NAME` without a value: passed on where whoever starts it has one.
     pub(super) fn passed(&mut self, name: &str) {
         self.known.entry(name.to_owned()).or_default();
+    }
+
+    /// `NAME_FILE` is the path of a file with the value of `NAME`.
+    pub(super) fn file(&mut self, name: &str) {
+        let known = self.known.entry(name.to_owned()).or_default();
+        (known.file, known.required) = (true, true);
     }
 
     /// What could not be said, since this was called last.
@@ -153,20 +161,23 @@ impl Known {
     /// Its declaration.
     fn entries(&self, name: &str) -> Vec<(String, String)> {
         let entry = |key: &str, value: String| (key.to_owned(), value);
-        match self.default.as_deref() {
+        let file = self.file.then(|| entry("file", "true".to_owned()));
+        let mut entries = match self.default.as_deref() {
             Some(pieces) if names(pieces).next().is_some() => {
                 vec![entry("value", draft::text(&template(pieces)))]
             }
             Some(pieces) => vec![entry("default", draft::text(&plain(pieces)))],
             None => {
-                let secret = sounds_secret(name) && !self.shown;
+                let secret = (self.file || sounds_secret(name)) && !self.shown;
                 let is = [("secret", secret, "true"), ("required", !self.required, "false")];
                 is.into_iter()
                     .filter(|(_, is, _)| *is)
                     .map(|(key, _, word)| entry(key, word.to_owned()))
                     .collect()
             }
-        }
+        };
+        entries.extend(file);
+        entries
     }
 }
 

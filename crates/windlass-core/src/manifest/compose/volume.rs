@@ -6,9 +6,9 @@ use super::yaml::Yaml;
 use crate::manifest::Format;
 
 /// A `volumes` entry.
-struct Mount {
+pub(super) struct Mount {
     source: Option<String>,
-    target: String,
+    pub(super) target: String,
     read_only: bool,
     in_memory: bool,
     bind: bool,
@@ -84,7 +84,7 @@ pub(super) fn in_memory(target: &str) -> String {
     format!("{target} is not in memory here: let the program use a directory of the machine, such as /tmp")
 }
 
-fn mount(item: &Yaml) -> Option<Mount> {
+pub(super) fn mount(item: &Yaml) -> Option<Mount> {
     let text = |key: &str| item.get(key).and_then(Yaml::text).map(|text| by_default(text, "$"));
     let Some(short) = item.text() else {
         let kind = text("type").unwrap_or_default();

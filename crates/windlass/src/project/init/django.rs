@@ -2,9 +2,11 @@
 
 use windlass_core::manifest::draft;
 
+use super::celery;
 use super::environ;
 use super::files::{Files, quoted};
-use super::python::{PYTHON, dependencies, depends_on, environment};
+use super::production::{Production, note_development};
+use super::python::{self, PYTHON, dependencies, depends_on, environment};
 use super::sketch::Sketch;
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
@@ -12,21 +14,25 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let dependencies = dependencies(files);
     let settings_module = settings_module(&manage);
     let settings = settings(files, settings_module.as_deref());
+    let production = settings_module.as_deref().and_then(|module| Production::beside(files, module));
     let package = settings_module.as_deref().and_then(|module| module.split('.').next()).map(str::to_owned);
+    let server = Server::of(&dependencies);
     let mut sketch = Sketch::new("Django");
-    environment(files, &mut sketch, &["gunicorn"]);
+    // Where nobody says what the project depends on, that much is certain.
+    let needed = if python::says_dependencies(files) { vec![] } else { vec!["django"] };
+    environment(files, &mut sketch, &[&needed[..], &[server.package()]].concat());
 
-    let asgi = depends_on(&dependencies, "channels") || depends_on(&dependencies, "uvicorn");
-    let entry = if asgi { "asgi" } else { "wsgi" };
+    let entry = if server == Server::Gunicorn { "wsgi" } else { "asgi" };
     let file = files
         .ending(&format!("{entry}.py"))
         .find(|path| package.as_ref().is_none_or(|package| path.starts_with(&format!("{package}/"))))
         .map(|path| path.trim_end_matches(".py").replace('/', "."));
     let module = file.or_else(|| package.as_ref().map(|package| format!("{package}.{entry}")))?;
 
-    resources(&mut sketch, &settings, &dependencies);
+    let all = format!("{settings}\n{}", production.as_ref().map_or("", |production| &production.text));
+    resources(&mut sketch, &all, &dependencies);
     environ::declare(&mut sketch, &settings);
-    web(&mut sketch, &module, asgi, &dependencies);
+    web(&mut sketch, &module, server);
     if depends_on(&dependencies, "celery") {
         celery(files, &mut sketch, package.as_deref());
     }
@@ -35,7 +41,14 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     job.set("command", draft::command(&[PYTHON, "manage.py", "migrate", "--noinput"]));
     job.set("when", "\"before-start\"");
     job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
-    files_of(&mut sketch, &settings);
+    let collects = files_of(&mut sketch, &all);
+    if collects {
+        placeholders(&mut sketch, &all);
+    }
+    match (&production, &settings_module) {
+        (Some(production), Some(module)) => production.declare(&mut sketch, module, collects),
+        _ => note_development(&mut sketch, &settings),
+    }
     if settings.contains("sqlite3") && !sketch.has_env() {
         sketch.note(
             "the database is SQLite inside the release: every release begins with an empty one. \
@@ -43,6 +56,33 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         );
     }
     Some(sketch)
+}
+
+/// What answers requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Server {
+    Gunicorn,
+    /// Gunicorn with workers of uvicorn.
+    Uvicorn,
+    Daphne,
+}
+
+impl Server {
+    fn of(dependencies: &str) -> Self {
+        match ["uvicorn", "channels", "daphne"].map(|package| depends_on(dependencies, package)) {
+            [true, ..] => Self::Uvicorn,
+            [_, false, false] => Self::Gunicorn,
+            _ => Self::Daphne,
+        }
+    }
+
+    /// The package that the build has to install.
+    fn package(self) -> &'static str {
+        match self {
+            Self::Gunicorn | Self::Uvicorn => "gunicorn",
+            Self::Daphne => "daphne",
+        }
+    }
 }
 
 /// The settings module that manage.py names.
@@ -58,26 +98,25 @@ fn settings(files: &Files, module: Option<&str>) -> String {
     let Some(module) = module else { return String::new() };
     let path = module.replace('.', "/");
     let package = path.rsplit_once('/').map_or(path.clone(), |(package, _)| package.to_owned());
-    [format!("{path}.py"), format!("{path}/__init__.py"), format!("{package}/base.py")]
-        .iter()
-        .filter_map(|path| files.read(path))
-        .collect()
+    [
+        format!("{path}.py"),
+        format!("{path}/__init__.py"),
+        format!("{path}/base.py"),
+        format!("{package}/base.py"),
+    ]
+    .iter()
+    .filter_map(|path| files.read(path))
+    .collect()
 }
 
-fn web(sketch: &mut Sketch, module: &str, asgi: bool, dependencies: &str) {
-    let bind = "127.0.0.1:{port}";
-    let worker = asgi && depends_on(dependencies, "uvicorn");
-    let mut command = vec![PYTHON, "-m", "gunicorn", module, "--bind", bind, "--workers", "2"];
-    if asgi && !worker {
-        command = vec![PYTHON, "-m", "daphne", "-b", "127.0.0.1", "-p", "{port}"];
-    }
+fn web(sketch: &mut Sketch, module: &str, server: Server) {
     let application = format!("{module}:application");
-    if asgi && !worker {
-        command.push(&application);
-    }
-    if worker {
-        command.extend(["--worker-class", "uvicorn.workers.UvicornWorker"]);
-    }
+    let gunicorn = [PYTHON, "-m", "gunicorn", module, "--bind", "127.0.0.1:{port}", "--workers", "2"];
+    let command = match server {
+        Server::Gunicorn => gunicorn.to_vec(),
+        Server::Uvicorn => [&gunicorn[..], &["--worker-class", "uvicorn.workers.UvicornWorker"]].concat(),
+        Server::Daphne => vec![PYTHON, "-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", &application],
+    };
     let service = sketch.service("web");
     service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
     service
@@ -137,36 +176,17 @@ fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) {
     }
 }
 
+/// The Celery application: the package that has a `celery.py`.
 fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>) {
     let module = files.ending("celery.py").next().and_then(|path| path.strip_suffix("/celery.py"));
-    let Some(module) = module.map(|path| path.replace('/', ".")).or_else(|| package.map(str::to_owned))
-    else {
-        return;
-    };
-    let worker = sketch.service("worker");
-    worker.set(
-        "command",
-        draft::command(&[PYTHON, "-m", "celery", "-A", &module, "worker", "--loglevel", "info"]),
-    );
-    worker.set("stop", "{ grace = \"60s\" }").because("tasks that run longer are started again elsewhere");
-    let scheduled = files.sources(".py").any(|(_, source)| {
-        source.contains("beat_schedule")
-            || source.contains("CELERY_BEAT_SCHEDULE")
-            || source.contains("django_celery_beat")
-    });
-    if scheduled {
-        let beat = sketch.service("beat");
-        beat.comment("The clock of Celery: never two of it, or tasks would run twice.");
-        beat.set(
-            "command",
-            draft::command(&[PYTHON, "-m", "celery", "-A", &module, "beat", "--loglevel", "info"]),
-        );
-        beat.set("singleton", "true");
+    let module = module.map(|path| path.replace('/', ".")).or_else(|| package.map(str::to_owned));
+    if let Some(module) = module {
+        celery::services(files, sketch, &module, None);
     }
 }
 
-/// Static files and uploads.
-fn files_of(sketch: &mut Sketch, settings: &str) {
+/// Static files and uploads. Whether the build collects static files.
+fn files_of(sketch: &mut Sketch, settings: &str) -> bool {
     let value = |key: &str| {
         let line = settings.lines().find(|line| line.split('=').next().unwrap_or_default().trim() == key)?;
         let text = line.split_once('=').map(|(_, text)| text).filter(|text| !text.contains("env"))?;
@@ -182,9 +202,10 @@ fn files_of(sketch: &mut Sketch, settings: &str) {
                     && !part.contains("..")
             })
     };
-    let mut routed = false;
+    let (mut routed, mut collects) = (false, false);
     if let Some(root) = value("STATIC_ROOT") {
         sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
+        collects = true;
         let url = value("STATIC_URL").unwrap_or_else(|| "static".to_owned());
         let route = sketch.route();
         route.comment("Static files are answered by the proxy.");
@@ -204,5 +225,24 @@ fn files_of(sketch: &mut Sketch, settings: &str) {
     }
     if routed {
         sketch.route().set("service", "\"web\"");
+    }
+    collects
+}
+
+/// What the settings ask for, and only what runs gets, for the build: it loads them and connects to
+/// nothing.
+fn placeholders(sketch: &mut Sketch, settings: &str) {
+    for name in environ::asked_for(settings) {
+        let Some(reference) = sketch.env_value(&name) else { continue };
+        let placeholder = match reference.trim_matches(['"', '{', '}']) {
+            "resources.db.url" => "postgres://localhost/build",
+            "resources.redis.url" => "redis://localhost:6379/0",
+            "resources.broker.url" => "amqp://localhost//",
+            "resources.db.host" => "localhost",
+            "resources.db.port" => "5432",
+            // A user, a password, a database: whichever, as no secret stands in a manifest.
+            _ => "{app}",
+        };
+        sketch.build_env(&name, draft::text(placeholder));
     }
 }

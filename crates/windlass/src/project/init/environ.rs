@@ -14,7 +14,7 @@ const GIVEN: [&str; 8] = ["PATH", "HOME", "LANG", "TZ", "TMPDIR", "USER", "PORT"
 
 /// What happens where a variable is not there. The gravest of all that a module does with it counts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Absent {
+pub(super) enum Absent {
     /// The module has a value of its own, as written in the source where that is plain.
     Default(Option<String>),
     /// It goes without.
@@ -25,15 +25,21 @@ enum Absent {
 
 /// Declares what `source` reads as settings.
 pub(super) fn declare(sketch: &mut Sketch, source: &str) {
+    declare_all(sketch, source, vec![]);
+}
+
+/// Declares what `source` reads, and `more` that was found otherwise, as settings.
+pub(super) fn declare_all(sketch: &mut Sketch, source: &str, more: Vec<Read>) {
     let mut needed = Vec::new();
-    for Read { name, absent, plain } in reads(source) {
-        if sketch.sets(&name) {
+    for read in merged(Code::of(source).calls().into_iter().chain(more)) {
+        if sketch.sets(&read.name) {
             continue;
         }
-        let open = !sounds_secret(&name) && (plain || is_harmless(&name));
+        let open = read.is_open();
+        let Read { name, absent, .. } = read;
         match absent {
             Absent::Fails => {
-                sketch.setting(&name, if open { "{ required = true }" } else { "{ secret = true }" });
+                sketch.setting(&name, required(open));
                 needed.push(name);
             }
             Absent::Nothing if open => sketch.setting(&name, "{ required = false }"),
@@ -55,6 +61,37 @@ pub(super) fn declare(sketch: &mut Sketch, source: &str) {
     }
 }
 
+/// The declaration of a setting that must have a value.
+fn required(open: bool) -> &'static str {
+    if open { "{ required = true }" } else { "{ secret = true }" }
+}
+
+/// What `source` cannot be loaded without, each with its declaration.
+pub(super) fn needed(source: &str) -> Vec<(String, &'static str)> {
+    let needed = reads(source).into_iter().filter(|read| read.absent == Absent::Fails);
+    needed.map(|read| (read.name.clone(), required(read.is_open()))).collect()
+}
+
+/// What `source` cannot be loaded without, also where only some of its branches ask for it.
+pub(super) fn asked_for(source: &str) -> Vec<String> {
+    let code = Code::of(source);
+    let has = |text: String| code.text.contains(&text);
+    let indexed = |name: &str| {
+        ['"', '\''].iter().any(|quote| has(format!("environ[{quote}{name}{quote}]")))
+            && !['"', '\''].iter().any(|quote| has(format!("{quote}{name}{quote} in os.environ")))
+    };
+    let asks = |read: &Read| match read.absent {
+        Absent::Fails => true,
+        Absent::Nothing => indexed(&read.name),
+        Absent::Default(_) => false,
+    };
+    let mut names: Vec<String> = reads(source).into_iter().filter(asks).map(|read| read.name).collect();
+    if code.environ && has("env.db()".to_owned()) {
+        names.push("DATABASE_URL".to_owned());
+    }
+    names
+}
+
 /// Whether everybody may read a value of this name. All others are declared as secrets: an address
 /// may have a password in it, and what nobody declared was not shown before either.
 fn is_harmless(name: &str) -> bool {
@@ -66,18 +103,29 @@ fn is_harmless(name: &str) -> bool {
 
 /// A variable that a module reads.
 #[derive(Debug)]
-struct Read {
-    name: String,
-    absent: Absent,
+pub(super) struct Read {
+    pub(super) name: String,
+    pub(super) absent: Absent,
     /// It is made a number, or yes or no, which is no secret.
-    plain: bool,
+    pub(super) plain: bool,
+}
+
+impl Read {
+    /// Whether its value is plainly no secret.
+    fn is_open(&self) -> bool {
+        !sounds_secret(&self.name) && (self.plain || is_harmless(&self.name))
+    }
 }
 
 /// The variables that `source` reads, each once, in its order.
 fn reads(source: &str) -> Vec<Read> {
-    let code = Code::of(source);
+    merged(Code::of(source).calls())
+}
+
+/// Each variable once, in the order in which they are read.
+fn merged(calls: impl IntoIterator<Item = Read>) -> Vec<Read> {
     let mut found: Vec<Read> = Vec::new();
-    for call in code.calls() {
+    for call in calls {
         let usable = Format::EnvName.check(&call.name).is_ok()
             && !GIVEN.contains(&call.name.as_str())
             && !call.name.starts_with("WINDLASS_");
@@ -291,7 +339,7 @@ fn default<'a>(way: Way, given: &[&'a str]) -> Option<&'a str> {
 }
 
 /// A default that is text, a number, or yes or no, as a setting has it.
-fn plain_text(value: &str) -> Option<String> {
+pub(super) fn plain_text(value: &str) -> Option<String> {
     let number = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit() || c == '.');
     let word = (number || matches!(value, "True" | "False")).then_some(value);
     let text = literal(value).map(|(text, _)| text).or(word)?;
@@ -299,7 +347,7 @@ fn plain_text(value: &str) -> Option<String> {
 }
 
 /// The arguments of a call, or what else commas part, without those within brackets and texts.
-fn arguments(text: &str) -> Vec<&str> {
+pub(super) fn arguments(text: &str) -> Vec<&str> {
     let mut parts = vec![];
     let (mut start, mut at, mut depth) = (0, 0, 0_i32);
     while let Some(c) = text[at..].chars().next() {
@@ -320,7 +368,7 @@ fn arguments(text: &str) -> Vec<&str> {
 }
 
 /// The name and the value of `name=value`.
-fn keyword(argument: &str) -> Option<(&str, &str)> {
+pub(super) fn keyword(argument: &str) -> Option<(&str, &str)> {
     let (name, value) = argument.split_once('=')?;
     let name = name.trim_end();
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
@@ -343,14 +391,14 @@ fn end_of_call(text: &str) -> usize {
 }
 
 /// The text in quotes that `text` begins with, and what follows it.
-fn literal(text: &str) -> Option<(&str, &str)> {
+pub(super) fn literal(text: &str) -> Option<(&str, &str)> {
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     let (inside, rest) = text[1..].split_once(quote)?;
     (!inside.contains(['\\', '\n'])).then_some((inside, rest))
 }
 
 /// `source` without comments and texts of several lines, in which anything may stand.
-fn stripped(source: &str) -> String {
+pub(super) fn stripped(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut rest = source;
     while let Some(c) = rest.chars().next() {
@@ -372,7 +420,7 @@ fn stripped(source: &str) -> String {
 }
 
 /// How long the text in quotes is that `rest` begins with; of one that does not end, to its line's end.
-fn length_of_text(rest: &str, quote: char) -> usize {
+pub(super) fn length_of_text(rest: &str, quote: char) -> usize {
     let mut escaped = false;
     for (at, c) in rest.char_indices().skip(1) {
         match c {

@@ -5,12 +5,15 @@
 //! look at. A Procfile says more about what runs than a framework does, and a framework more than
 //! a Dockerfile or a compose file, which describe containers.
 
+mod celery;
 mod django;
 mod docker;
 mod environ;
 mod files;
 mod node;
 mod procfile;
+mod production;
+mod pydantic;
 mod python;
 mod rust;
 mod sketch;
@@ -48,11 +51,7 @@ pub fn propose(directory: &Path) -> io::Result<Proposal> {
     let detectors: [fn(&Files) -> Option<Sketch>; 6] =
         [procfile::sketch, django::sketch, python::sketch, node::sketch, rust::sketch, website::sketch];
     if let Some(mut sketch) = detectors.iter().find_map(|detect| detect(&files)) {
-        if files.has("Dockerfile") || COMPOSE.iter().any(|name| files.has(name)) {
-            sketch.note(
-                "the Dockerfile or compose file was not used; `windlass import compose FILE` takes one over",
-            );
-        }
+        note_containers(&files, &mut sketch);
         return Ok(sketch.finish(&files));
     }
     let containers = of_compose(&files).or_else(|| Some(docker::sketch(&files)?.finish(&files)));
@@ -63,6 +62,19 @@ pub fn propose(directory: &Path) -> io::Result<Proposal> {
     // Another kind of project may well have one for its tools; here nothing else was recognised.
     proposal.notes.extend(node::why_not(&files));
     Ok(proposal)
+}
+
+/// What is there beside that says how the project is run.
+fn note_containers(files: &Files, sketch: &mut Sketch) {
+    if let Some(name) = COMPOSE.iter().find(|name| files.has(name)) {
+        sketch.note(format!(
+            "{name} was not used; `windlass import compose {name} --force` makes a manifest of it instead of this one"
+        ));
+    } else if files.has("Dockerfile") {
+        sketch.note(
+            "the Dockerfile was not used: see whether its ENV, RUN and CMD lines say more than what was found in the sources",
+        );
+    }
 }
 
 fn of_compose(files: &Files) -> Option<Proposal> {

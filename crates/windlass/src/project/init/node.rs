@@ -124,8 +124,14 @@ fn server(files: &Files, start: &str, builds: bool) -> Sketch {
         Some(words) => draft::command(&words),
         None => draft::command(&[tool, "start"]),
     };
-    let source: String =
-        files.sources(".js").chain(files.sources(".ts")).take(40).map(|(_, source)| source).collect();
+    // What is started may have no ending: `node ./bin/www`.
+    let started = words::split(start).unwrap_or_default().into_iter().filter_map(|word| {
+        let path = word.trim_start_matches("./");
+        let ours = files.has(path) && ![".js", ".ts"].iter().any(|ending| path.ends_with(ending));
+        files.read(path).filter(|_| ours)
+    });
+    let named = files.sources(".js").chain(files.sources(".ts")).take(40).map(|(_, source)| source);
+    let source: String = started.chain(named).collect();
     let service = sketch.service("web");
     service.set("command", command);
     match fixed_port(&source).filter(|_| !source.contains("env.PORT")) {

@@ -8,7 +8,7 @@ use windlass_core::spec::Template;
 use super::files::Files;
 use super::python::PYTHON;
 use super::sketch::Sketch;
-use super::{node, python};
+use super::{celery, node, python};
 
 /// Programs that are modules of Python.
 const MODULES: [&str; 7] = ["gunicorn", "uvicorn", "celery", "flask", "daphne", "hypercorn", "waitress"];
@@ -48,7 +48,17 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
             continue;
         };
         names.push(name.clone());
-        let command = of_line(command, is_python);
+        let line = command;
+        let command = of_line(line, is_python, &name);
+        // Where a shell is needed, nothing can be added to the line.
+        if command.starts_with('{')
+            && celery::is_nameless_worker(&line.split_whitespace().collect::<Vec<_>>())
+        {
+            sketch.note(format!(
+                "{name}: old and new workers of Celery run side by side in a deploy and need names of their own: add \
+                 `-n $WINDLASS_INSTANCE@%h` to the worker's options"
+            ));
+        }
         if is_python && command.starts_with('{') {
             sketch.note(format!("{name} needs a shell: call its programs as `{PYTHON} -m PROGRAM` in it"));
         }
@@ -81,12 +91,16 @@ const RESERVED: [&str; 4] = ["access", "build", "host", "proxy"];
 const MARK: &str = "\u{e000}";
 
 /// A line of a Procfile, which a shell would run; without one where it does not need it.
-fn of_line(line: &str, is_python: bool) -> String {
+fn of_line(line: &str, is_python: bool, name: &Name) -> String {
     // A character that no line has stands for the port until what is text is escaped.
     let marked = line.replace("${PORT}", MARK).replace("$PORT", MARK);
     let Ok(words) = words::split(&marked) else { return draft::shell(line) };
     let template = |word: &String| Template::literal(word.as_str()).to_string().replace(MARK, "{port}");
+    let nameless = celery::is_nameless_worker(&words);
     let mut words: Vec<String> = words.iter().map(template).collect();
+    if nameless {
+        words.extend(["-n".to_owned(), celery::node(name.as_str())]);
+    }
     if is_python {
         let program = words.remove(0);
         let front: Vec<String> = match program.as_str() {

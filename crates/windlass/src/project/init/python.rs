@@ -2,8 +2,10 @@
 
 use windlass_core::manifest::draft;
 
+use super::celery;
 use super::environ;
 use super::files::{Files, health_path};
+use super::pydantic;
 use super::sketch::Sketch;
 
 /// The interpreter of the release's own environment. Programs are run as its modules: their scripts
@@ -32,6 +34,11 @@ pub(super) fn depends_on(dependencies: &str, package: &str) -> bool {
         .any(|word| word.replace('_', "-") == package)
 }
 
+/// Whether a file at the top says what the project depends on.
+pub(super) fn says_dependencies(files: &Files) -> bool {
+    ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file))
+}
+
 /// The steps that make the environment, with `extra` packages that the project does not ask for itself.
 pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
     sketch.step(&["python3", "-m", "venv", ".venv"]);
@@ -49,8 +56,17 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
     if install.len() > 6 {
         sketch.step(&install);
     }
-    for package in wanted {
-        sketch.note(format!("{package} is installed by the build; add it to what the project depends on"));
+    if says_dependencies(files) {
+        for package in wanted {
+            sketch
+                .note(format!("{package} is installed by the build; add it to what the project depends on"));
+        }
+    } else {
+        sketch.note(format!(
+            "no requirements.txt or pyproject.toml was found: the build installs {} and no more; write down what the \
+             project depends on, as `pip freeze > requirements.txt` does, and run `windlass init --force`",
+            if wanted.is_empty() { "nothing".to_owned() } else { wanted.join(" and ") }
+        ));
     }
     sketch.cache(".venv");
     sketch.note("the build needs python3 with its venv module (on Debian: python3-venv)");
@@ -128,8 +144,47 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
     readiness(service, &application.source);
     service.suggest("replicas", "2");
-    environ::declare(&mut sketch, &application.source);
+    migrations(files, &mut sketch, &dependencies);
+    let mut source = application.source;
+    if depends_on(&dependencies, "celery") {
+        match self::application(files, "Celery", None) {
+            Some(celery) => {
+                celery::services(files, &mut sketch, &celery.module, celery.directory.as_deref());
+                if celery.source != source {
+                    source.push_str(&celery.source);
+                }
+            }
+            None => sketch.note(
+                "the project depends on celery, but no line such as `app = Celery(...)` was found: add [services.worker] \
+                 with `-n worker-{release}-{replica}@%h`, so that no two workers have one name",
+            ),
+        }
+    }
+    let pydantic::Found { fields, unknown } =
+        pydantic::fields(files.sources(".py").map(|(_, source)| source));
+    environ::declare_all(&mut sketch, &source, fields);
+    for class in unknown {
+        sketch.note(format!(
+            "what {class} reads is not declared, as its env_prefix is not written out: add it to [settings]"
+        ));
+    }
     Some(sketch)
+}
+
+/// The job that migrates the database with Alembic.
+fn migrations(files: &Files, sketch: &mut Sketch, dependencies: &str) {
+    let configured = files.has("alembic.ini")
+        || files.read("pyproject.toml").is_some_and(|text| text.contains("[tool.alembic]"));
+    if configured {
+        let job = sketch.job("migrate");
+        job.comment("Before any new copy starts.");
+        job.set("command", draft::command(&[PYTHON, "-m", "alembic", "upgrade", "head"]));
+        job.set("when", "\"before-start\"");
+        job.set("undo", "\"compatible\"")
+            .because("the old release must work with the new schema while both run");
+    } else if depends_on(dependencies, "alembic") {
+        sketch.note("the project depends on alembic, but there is no alembic.ini here: add a job that migrates before-start");
+    }
 }
 
 /// The readiness check for a program with this source.

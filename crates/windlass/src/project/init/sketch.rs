@@ -15,11 +15,13 @@ pub(super) struct Sketch {
     shared: Vec<String>,
     exclude: Vec<String>,
     env: Vec<(String, String)>,
+    build_env: Vec<(String, String)>,
     /// What is declared, and what is only suggested; the values are TOML.
     settings: Vec<(String, String, Declared)>,
     body: Draft,
     resources: Draft,
     routes: Draft,
+    production: Draft,
 }
 
 #[derive(Clone, Copy)]
@@ -39,10 +41,12 @@ impl Sketch {
             shared: vec![],
             exclude: vec![],
             env: vec![],
+            build_env: vec![],
             settings: vec![],
             body: Draft::default(),
             resources: Draft::default(),
             routes: Draft::default(),
+            production: Draft::default(),
         }
     }
 
@@ -81,6 +85,16 @@ impl Sketch {
         self.env.iter().any(|(known, _)| known == key) || self.settings.iter().any(|(known, ..)| known == key)
     }
 
+    /// The value of a variable of all that runs, which is TOML.
+    pub(super) fn env_value(&self, key: &str) -> Option<&str> {
+        self.env.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())
+    }
+
+    /// What stands in the build for a variable of what runs; the value is TOML.
+    pub(super) fn build_env(&mut self, key: &str, value: String) {
+        self.build_env.push((key.to_owned(), value));
+    }
+
     pub(super) fn has_env(&self) -> bool {
         !self.env.is_empty()
     }
@@ -112,6 +126,11 @@ impl Sketch {
         self.routes.section("[[routes]]")
     }
 
+    /// What is different in production.
+    pub(super) fn production(&mut self) -> &mut Section {
+        self.production.section("[environments.production]")
+    }
+
     pub(super) fn finish(self, files: &Files) -> Proposal {
         let mut out = Draft::default();
         out.preface = vec![
@@ -141,6 +160,15 @@ impl Sketch {
                 }
             }
         }
+        if !self.build_env.is_empty() {
+            let section = out.section("[build.env]");
+            section.comment(
+                "Placeholders, so that the build can load the settings: [env] below is for what runs, and not for the steps.",
+            );
+            for (key, value) in self.build_env {
+                section.set(&key, value);
+            }
+        }
         if !self.env.is_empty() {
             let section = out.section("[env]");
             section.comment("For all that runs. What refers to a resource is started after it.");
@@ -161,6 +189,7 @@ impl Sketch {
         out.append(self.body);
         out.append(self.resources);
         out.append(self.routes);
+        out.append(self.production);
         Proposal { kind: self.kind.to_owned(), text: out.render(), notes: self.notes }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal, Read};
 
-use windlass_core::manifest;
-use windlass_core::settings::Secret;
+use windlass_core::manifest::{self, Manifest};
 use windlass_core::settings::sealed::LARGEST_VALUE;
+use windlass_core::settings::{Declared, Misfit, Secret};
 use zeroize::Zeroizing;
 
 use super::{commit_hint, keyring, place, trouble};
@@ -20,6 +20,7 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
         true => None,
         false => Some(value(&args.name, args.exact)?),
     };
+    fits(context, args, given.as_ref())?;
     let changed = place.change(keyring(context)?, |editing, random| {
         let secret = given.unwrap_or_else(|| random.text(usize::from(args.length)));
         let is_new = !editing.values().keys().any(|label| label.name == args.name);
@@ -43,15 +44,43 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Whether the manifest knows the name, and if not, what to do; `None` where that cannot be said. A
-/// manifest that is faulty is told of by others.
-fn declared(context: &Context, name: &str) -> Option<Result<(), String>> {
+/// The manifest, where it can be read and has the environment. One that is faulty is told of by others.
+fn manifest(context: &Context) -> Option<Manifest> {
     let text = std::fs::read_to_string(context.manifest_path().ok()?).ok()?;
-    let (manifest, _) = manifest::load(&text);
-    let (manifest, environment) = (manifest?, context.options.environment.as_str());
-    if !manifest.environments().iter().any(|known| known == environment) {
-        return None;
-    }
+    let manifest = manifest::load(&text).0?;
+    let environment = &context.options.environment;
+    manifest.environments().iter().any(|known| known == environment).then_some(manifest)
+}
+
+/// Refuses a value that is not what the manifest declares: the next deploy would.
+fn fits(context: &Context, args: &Set, given: Option<&Secret>) -> Result<(), Failure> {
+    let declared = manifest(context)
+        .and_then(|manifest| manifest.settings(&context.options.environment).shift_remove(&args.name));
+    let Some(declared) = declared else { return Ok(()) };
+    let name = &args.name;
+    let Some(value) = given else {
+        let length = u64::from(args.length);
+        let least = declared.bounds.min_length.filter(|least| length < *least);
+        let bound = least.or(declared.bounds.max_length.filter(|most| length > *most));
+        return match bound {
+            Some(bound) => Err(Failure::usage(
+                format!("{length} characters are not what is declared of {name}"),
+                format!("nothing was changed; say --length {bound}"),
+            )),
+            None => Ok(()),
+        };
+    };
+    // What goes into this file is shown nowhere, whatever else is declared.
+    let declared = Declared { secret: true, ..declared };
+    declared.check(value).map_err(|Misfit { message, help }| {
+        let help = if help.is_empty() { help } else { format!("{help}; ") };
+        Failure::usage(format!("{name}: {message}"), format!("{help}nothing was changed"))
+    })
+}
+
+/// Whether the manifest knows the name, and if not, what to do; `None` where that cannot be said.
+fn declared(context: &Context, name: &str) -> Option<Result<(), String>> {
+    let (manifest, environment) = (manifest(context)?, context.options.environment.as_str());
     let declared = manifest.settings(environment);
     if declared.contains_key(name) || manifest.refers_to_setting(environment, name) {
         return Some(Ok(()));

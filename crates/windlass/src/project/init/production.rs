@@ -1,0 +1,115 @@
+//! Settings of Django for production, and those that are not for it.
+
+use windlass_core::manifest::draft;
+
+use super::environ;
+use super::files::Files;
+use super::sketch::Sketch;
+
+/// The settings for production, where manage.py names others.
+pub(super) struct Production {
+    module: String,
+    /// What it says itself.
+    pub(super) text: String,
+    /// What the modules say that it imports as a whole.
+    common: String,
+}
+
+impl Production {
+    pub(super) fn beside(files: &Files, module: &str) -> Option<Self> {
+        const NAMES: [&str; 2] = ["production", "prod"];
+        let path = module.replace('.', "/");
+        let (package, last) = path.rsplit_once('/').unwrap_or(("", &path));
+        if NAMES.contains(&last) {
+            return None;
+        }
+        let beginnings = match files.has(&format!("{path}/__init__.py")) {
+            true => vec![format!("{path}/")],
+            false if package.is_empty() => vec![format!("{path}_")],
+            false => vec![format!("{path}_"), format!("{package}/")],
+        };
+        let paths = beginnings.iter().flat_map(|begin| NAMES.map(|name| format!("{begin}{name}")));
+        paths.into_iter().find_map(|path| {
+            let text = files.read(&format!("{path}.py")).filter(|text| text.contains("import"))?;
+            Some(Self { common: imported(files, &path, &text), module: path.replace('/', "."), text })
+        })
+    }
+
+    /// Makes them those of the environment `production`, in what runs and, where the build `collects`
+    /// static files, there too. manage.py names those of `development`.
+    pub(super) fn declare(&self, sketch: &mut Sketch, development: &str, collects: bool) {
+        let Self { module, text, common } = self;
+        let needed: Vec<_> =
+            environ::needed(text).into_iter().filter(|(name, _)| !sketch.sets(name)).collect();
+        let section = sketch.production();
+        section.comment(format!(
+            "Its settings, for `windlass --env production deploy`. manage.py names {development}."
+        ));
+        section.set("env.DJANGO_SETTINGS_MODULE", draft::text(module));
+        if collects {
+            section.set("build.env.DJANGO_SETTINGS_MODULE", draft::text(module));
+        }
+        for (name, declaration) in needed {
+            section.set(&format!("settings.{name}"), declaration);
+        }
+        let lacking: Vec<&str> = ["SECRET_KEY", "ALLOWED_HOSTS"]
+            .into_iter()
+            .filter(|name| ![text, common].iter().any(|text| assigns(text, name)))
+            .collect();
+        let lacking = match lacking.is_empty() {
+            true => String::new(),
+            false => format!(
+                "; they set no {}: have them read it from the environment before the first deploy there",
+                lacking.join(" and no ")
+            ),
+        };
+        sketch.note(format!(
+            "manage.py names the settings {development}, which `windlass deploy` takes; `windlass --env production \
+             deploy` takes {module}{lacking}"
+        ));
+    }
+}
+
+/// The texts of what the module at `path` imports as a whole: `from .base import *`.
+fn imported(files: &Files, path: &str, text: &str) -> String {
+    let package = path.rsplit_once('/').map_or("", |(package, _)| package);
+    let modules = text.lines().filter_map(|line| {
+        let module = line.trim().strip_prefix("from ")?.strip_suffix("import *")?.trim();
+        match module.strip_prefix('.') {
+            Some(beside) if beside.is_empty() || beside.starts_with('.') => None,
+            Some(beside) => Some(format!("{package}/{}", beside.replace('.', "/"))),
+            None => Some(module.replace('.', "/")),
+        }
+    });
+    modules
+        .flat_map(|path| [format!("{path}.py"), format!("{path}/__init__.py")])
+        .filter_map(|path| files.read(&path))
+        .collect()
+}
+
+/// Whether the source gives the name a value.
+fn assigns(source: &str, name: &str) -> bool {
+    source.lines().any(|line| {
+        let value =
+            line.trim_start().strip_prefix(name).map(str::trim_start).and_then(|rest| rest.strip_prefix('='));
+        value.is_some_and(|value| value.trim() != "[]")
+    })
+}
+
+/// Says so where the only settings are those that startproject makes.
+pub(super) fn note_development(sketch: &mut Sketch, settings: &str) {
+    let mut found = vec![];
+    if settings.lines().any(|line| line.replace(' ', "").starts_with("DEBUG=True")) {
+        found.push("DEBUG = True, which shows visitors the source and the settings where something fails");
+    }
+    if settings.contains("django-insecure-") {
+        found.push("a SECRET_KEY that everybody who has the source knows");
+    }
+    if !found.is_empty() {
+        sketch.note(format!(
+            "the settings are for development: they have {}. Have them read from the environment, such as \
+             os.environ[\"SECRET_KEY\"], before others see it",
+            found.join(", and ")
+        ));
+    }
+}
