@@ -16,6 +16,7 @@ mod jobs;
 mod logs;
 mod refusals;
 mod resources;
+mod schemas;
 mod settings;
 mod signals;
 mod status;
