@@ -11,6 +11,7 @@ mod accounts;
 mod baking;
 mod basics;
 mod boot;
+mod carried;
 mod going_back;
 mod hints;
 mod jobs;
