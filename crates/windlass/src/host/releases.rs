@@ -152,8 +152,15 @@ impl Host {
         }
     }
 
-    /// Removes a tree, finished or not.
-    pub(super) async fn remove_tree(&self, tree: ReleaseId) -> Result<String, Fault> {
+    /// Removes a tree, finished or not, unless it is another release's than the plan's and something still
+    /// runs in it: a cron job or a command of `windlass run` goes on in the release that it began in. The
+    /// next run's clean-up finds the tree again.
+    pub(super) async fn remove_tree(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
+        if tree != plan.tree.id
+            && let Some(user) = self.works_in(tree)
+        {
+            return Ok(format!("releases/{tree} stays: {user} still runs in it; the next deploy removes it"));
+        }
         let (path, seal) = (self.layout.tree(tree), self.layout.seal(tree));
         let trees = self.trees.clone();
         let result = blocking(move || {

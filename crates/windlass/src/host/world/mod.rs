@@ -41,7 +41,7 @@ impl World for Acting {
             Action::FetchSource { tree } => host.fetch_source(plan, *tree).await,
             Action::Build { tree, index } => host.build(plan, *tree, *index, &line).await,
             Action::SealTree { tree } => host.seal_tree(plan, *tree).await,
-            Action::RemoveTree { tree } => host.remove_tree(*tree).await,
+            Action::RemoveTree { tree } => host.remove_tree(plan, *tree).await,
             Action::TakeLock => self.take_lock(run, plan),
             Action::StartResource { resource, of } => {
                 let spec = self.resource(plan, resource, *of)?;
