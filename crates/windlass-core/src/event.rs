@@ -104,6 +104,9 @@ pub struct RunRecord {
     pub release: Option<ReleaseId>,
     /// The release that was active before.
     pub previous: Option<ReleaseId>,
+    /// How that is gone back to.
+    #[serde(default, skip_serializing_if = "WayBack::is_plain")]
+    pub back: WayBack,
     /// The commit it was built from.
     pub commit: Option<String>,
     /// Whether the files differed from it.
@@ -120,6 +123,27 @@ pub struct RunRecord {
     pub requests: RequestCost,
     /// Where the application answers.
     pub addresses: Vec<String>,
+}
+
+/// How the release before a run's is gone back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WayBack {
+    /// By `rollback`.
+    #[default]
+    Plain,
+    /// By `rollback` with its name: it runs the same code, which `rollback` alone goes past.
+    Named,
+    /// Not at all: it is what runs, or its files are gone.
+    Nowhere,
+}
+
+impl WayBack {
+    /// Whether `rollback` alone goes there.
+    #[must_use]
+    pub const fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain)
+    }
 }
 
 /// What a run cost in requests.

@@ -245,6 +245,7 @@ pub(crate) fn own_variable(key: &str) -> Option<&'static str> {
         "WINDLASS_INSTANCE" => Some("the copy"),
         "WINDLASS_SHARED" => Some("the directory that releases share"),
         "WINDLASS_PROCESS" | "WINDLASS_PROBE" => Some("the process, to know it again"),
+        "WINDLASS_SCHEMA_BEFORE" => Some("the schema before the job, for what undoes it"),
         "WINDLASS_PID" => Some("the worker, for `stop.quiet.idle`"),
         _ if key.starts_with("WINDLASS_KEEPER_") => Some("where its keeper is"),
         _ => None,

@@ -12,6 +12,7 @@
 
 mod action;
 mod change;
+mod code;
 mod compose;
 mod credential;
 mod digest;
@@ -24,6 +25,7 @@ mod value;
 
 pub use action::{Action, Compensation, Traffic};
 pub use change::{Change, Reason};
+pub use code::same_but_for_scale_and_rotation;
 pub use compose::{carried, plan};
 pub use digest::{job_digest, resource_digest, service_digest};
 pub use observed::{Activation, Observed, ObservedInstance, ObservedResource, Tree};

@@ -188,9 +188,9 @@ impl Host {
     ) -> Result<(i32, String), Fault> {
         let redactor = self.redactor(command.plan.release);
         let masked = |text: String| line(super::logs::shown(&text, &redactor));
-        let ended = self
-            .run_job_command(&command.plan, &command.job, &command.job.command, &command.name, &masked)
-            .await;
+        let more = command.undoes.as_ref().map(|undoing| self.schema_before(undoing.release, &undoing.job));
+        let what = (&command.job.command, more.as_deref().unwrap_or_default());
+        let ended = self.run_job_command(&command.plan, &command.job, what, &command.name, &masked).await;
         // Nothing needs its record any more: nobody resumes it.
         let _ = std::fs::remove_dir_all(self.layout.job(&command.name));
         let _ = std::fs::remove_file(self.layout.log(&command.name));

@@ -141,7 +141,7 @@ fn selected(root: &Path, spec: &Spec) -> io::Result<Vec<PathBuf>> {
 }
 
 /// The programs of the release itself that are run.
-fn programs(spec: &Spec) -> impl Iterator<Item = PathBuf> + '_ {
+pub(super) fn programs(spec: &Spec) -> impl Iterator<Item = PathBuf> + '_ {
     let services = spec.services.values().map(|service| (&service.directory, &service.command));
     let jobs = spec.jobs.values().map(|job| (&job.directory, &job.command));
     let crons = spec.crons.values().map(|cron| (&cron.directory, &cron.command));

@@ -9,6 +9,7 @@
 //! It is one thread. Nothing that serves requests depends on it: when it dies its keeper starts it
 //! again, and it takes up what it finds.
 
+mod carried;
 mod commands;
 mod contents;
 mod credentials;
@@ -52,6 +53,7 @@ mod storage;
 mod story;
 mod supervise;
 mod supervised;
+mod tree_in_use;
 mod undo;
 mod usage;
 mod values;

@@ -10,6 +10,7 @@ use windlass_core::name::ReleaseId;
 use windlass_core::plan::Plan;
 use windlass_core::spec::Limits;
 
+use super::carried::{Places, Stray};
 use super::errand::Errand;
 use super::resources::blocking;
 use super::{Host, contents, durable, oneshot, shared};
@@ -34,6 +35,7 @@ impl Host {
         let cache = plan.spec.build.cache.clone();
         let wanted = plan.tree.source.digest.clone();
         let trees = self.trees.clone();
+        let places = Places::new(&self.layout.releases());
         let result = blocking(move || {
             let _alone = alone(&trees);
             remove_tree(&unfinished)?;
@@ -44,6 +46,7 @@ impl Host {
                     let to = unfinished.join(&directory);
                     remove_tree(&to)?;
                     source::carry(&from, &to)?;
+                    places.settle(&to, tree)?;
                 }
             }
             Ok::<_, io::Error>(copied)
@@ -115,29 +118,50 @@ impl Host {
         let account = shared::account(&plan.spec);
         let (source, spec) = (plan.tree.clone(), plan.spec.clone());
         let trees = self.trees.clone();
+        let places = Places::new(&self.layout.releases());
         let result = blocking(move || {
             let _alone = alone(&trees);
             if seal.is_file() {
-                return Ok(());
+                return Ok(None);
             }
             let mut shares_more = false;
             for directory in links {
                 shares_more |= shared::link(&unsealed, &place, &directory, account.as_ref())?;
             }
+            if let Some(stray) = places.stray(&unsealed, tree, &spec)? {
+                return Ok(Some(stray));
+            }
             let text = contents::write_down(&unsealed, &source, &spec)?;
             // Then the seal, so that a sealed tree is a whole one also after a power cut.
             if shares_more { durable::sync_all(&unsealed) } else { durable::sync_tree(&unsealed) }?;
-            layout::replace_file(&seal, &text, 0o644)
+            layout::replace_file(&seal, &text, 0o644).map(|()| None)
         })
         .await?;
-        result.map_err(|error: io::Error| {
+        let stray = result.map_err(|error: io::Error| {
             Fault::new(format!("releases/{tree} cannot be sealed: {error}"), "free some disk space")
         })?;
-        Ok(String::new())
+        match stray {
+            None => Ok(String::new()),
+            Some(Stray { path, of }) => Err(Fault::new(
+                format!(
+                    "{} of {tree} is run by a program of {of}: its first line names releases/{of}, and would \
+                     name nothing when that is removed",
+                    path.display()
+                ),
+                "take its directory out of `cache` and `shared` of [build], and deploy: then it is built anew",
+            )),
+        }
     }
 
-    /// Removes a tree, finished or not.
-    pub(super) async fn remove_tree(&self, tree: ReleaseId) -> Result<String, Fault> {
+    /// Removes a tree, finished or not, unless it is another release's than the plan's and something still
+    /// runs in it: a cron job or a command of `windlass run` goes on in the release that it began in. The
+    /// next run's clean-up finds the tree again.
+    pub(super) async fn remove_tree(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
+        if tree != plan.tree.id
+            && let Some(user) = self.works_in(tree)
+        {
+            return Ok(format!("releases/{tree} stays: {user} still runs in it; the next deploy removes it"));
+        }
         let (path, seal) = (self.layout.tree(tree), self.layout.seal(tree));
         let trees = self.trees.clone();
         let result = blocking(move || {

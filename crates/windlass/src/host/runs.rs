@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use uuid::Uuid;
-use windlass_core::event::{Event, RequestCost, RunRecord, What};
+use windlass_core::event::{Event, RequestCost, RunRecord, WayBack, What};
 use windlass_core::journal::{Direction, Standing, Turn, Verdict};
 use windlass_core::name::ReleaseId;
-use windlass_core::plan::{Action, Phase, Plan, Request};
+use windlass_core::plan::{Action, Phase, Plan, Request, same_but_for_scale_and_rotation};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
 use super::story::Story;
@@ -225,7 +225,9 @@ impl Host {
             }
             _ => String::new(),
         };
-        let previous = last.as_ref().and_then(|last| last.previous.filter(|_| last.previous != last.release));
+        let previous = last
+            .as_ref()
+            .and_then(|last| last.previous.filter(|_| last.previous != last.release && last.back.is_plain()));
         let then = match (how, previous) {
             (Claim::Abort, Some(_)) if verdict.is_some_and(Verdict::is_committed) => {
                 "windlass rollback goes back to the release before"
@@ -365,6 +367,7 @@ impl Host {
             plan: plan.hash(),
             release: Some(plan.release),
             previous: plan.previous,
+            back: self.way_back(plan),
             commit: plan.tree.source.commit.clone(),
             dirty: plan.tree.source.dirty,
             began: row.began,
@@ -380,6 +383,24 @@ impl Host {
                 uncounted: handle.counted_by.get().is_some_and(|pid| self.proxy().pid() != Some(pid)),
             },
             addresses: super::routing::addresses(spec, &report.listening),
+        }
+    }
+
+    /// How the release is gone back to that was active before.
+    fn way_back(&self, plan: &Plan) -> WayBack {
+        let before = plan.previous.and_then(|before| self.journal.borrow().release(before).ok().flatten());
+        let Some(before) = before else { return WayBack::Plain };
+        if !self.layout.is_sealed(before.tree) {
+            return WayBack::Nowhere;
+        }
+        if before.tree != plan.tree.id || !same_but_for_scale_and_rotation(&before.spec, &plan.spec) {
+            return WayBack::Plain;
+        }
+        match &plan.request {
+            // What is rotated does not come back.
+            Request::Rotate { .. } => WayBack::Nowhere,
+            _ if before.spec == plan.spec => WayBack::Nowhere,
+            _ => WayBack::Named,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use windlass_core::event::RunRecord;
+use windlass_core::event::{RunRecord, WayBack};
 use windlass_core::journal::{Fault, Verdict};
 
 /// The last lines of a run.
@@ -57,9 +57,12 @@ fn done(text: &mut String, record: &RunRecord, release: &str, seconds: f64) {
         addresses => format!(" at {}", addresses.join(" and ")),
     };
     let _ = writeln!(text, "{release} is live{at} after {seconds:.1} s.{}", cost(record));
-    if let Some(previous) = record.previous {
-        let _ = writeln!(text, "Back to {previous}: windlass rollback");
-    }
+    let Some(previous) = record.previous else { return };
+    let _ = match record.back {
+        WayBack::Plain => writeln!(text, "Back to {previous}: windlass rollback"),
+        WayBack::Named => writeln!(text, "Back to {previous}: windlass rollback {previous}"),
+        WayBack::Nowhere => Ok(()),
+    };
 }
 
 fn cost(record: &RunRecord) -> String {

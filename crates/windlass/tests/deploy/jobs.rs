@@ -306,3 +306,44 @@ fn a_schema_that_cannot_go_back_keeps_the_code_from_going_back_unasked() {
     assert_eq!(releases[0]["schema"]["irreversible"], "2", "{releases}");
     sandbox.down();
 }
+
+#[test]
+fn a_tree_in_which_something_runs_outlives_its_release_until_that_has_ended() {
+    let script = "echo x >> {shared}/began; while ! test -e {shared}/go; do sleep 0.05; done; cat version >> {shared}/said";
+    let manifest = Manifest {
+        deploy: "keep = 2".to_owned(),
+        more: format!("[cron.long]\ncommand = [\"sh\", \"-c\", \"{script}\"]\nschedule = \"* * * * * *\"\n"),
+        ..Manifest::small()
+    };
+    let sandbox = Sandbox::with(env!("CARGO_BIN_EXE_windlass"), &manifest);
+    sandbox.write("version", "first\n");
+    sandbox.succeed(&["deploy"]);
+    until_within(Duration::from_secs(8), "the cron job", || (sandbox.shared("began") == "x\n").then_some(()));
+    let tree = |release: &str| sandbox.environment().join("releases").join(release);
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    // One that is kept by nobody, in the release that is live now.
+    let raw = sandbox.start(&[
+        "run",
+        "--raw",
+        "--",
+        "sh",
+        "-c",
+        "echo > $WINDLASS_SHARED/raw; while ! test -e $WINDLASS_SHARED/go; do sleep 0.05; done; cat version",
+    ]);
+    until("the command", || (!sandbox.shared("raw").is_empty()).then_some(()));
+    sandbox.change();
+    let output = sandbox.succeed(&["deploy"]);
+    assert!(output.stderr.contains("releases/r1 stays: cron.long still runs in it"), "{output:?}");
+    sandbox.change();
+    let output = sandbox.succeed(&["deploy"]);
+    assert!(output.stderr.contains("releases/r2 stays: process "), "{output:?}");
+    assert!(tree("r1").join("version").exists() && tree("r2").join("version").exists());
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+    assert_eq!(raw.finish().stdout, "1");
+    until("the cron job to end", || sandbox.shared("said").starts_with("first\n").then_some(()));
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    assert!(!tree("r1").exists() && !tree("r2").exists());
+    sandbox.down();
+}

@@ -44,7 +44,7 @@ pub static JOB: Table = Table {
         Field::new(
             "schema",
             Kind::Command,
-            "A command that prints one line that identifies the schema it leaves; it is recorded with the release.",
+            "A command that prints one line that identifies the schema it leaves; it is recorded with the release. It also runs before a job that a command undoes, and before that command: where it says the same, nothing is undone.",
         )
         .absent("not recorded")
         .example(r#"["./migrate", "version"]"#),
@@ -57,9 +57,13 @@ pub static UNDO: Table = Table {
     header: "undo",
     help: "A command that undoes a job.",
     example: "",
-    fields: &[Field::new("command", Kind::Command, "What to run.")
-        .required()
-        .example(r#"["./migrate", "down"]"#)],
+    fields: &[Field::new(
+        "command",
+        Kind::Command,
+        "What to run. `$WINDLASS_SCHEMA_BEFORE` is what `schema` said before the job.",
+    )
+    .required()
+    .example(r#"["./migrate", "down"]"#)],
 };
 
 /// A cron job.

@@ -4,7 +4,7 @@ use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::{self, Node, Value};
 use crate::settings::sounds_secret;
-use crate::spec::{Template, When};
+use crate::spec::{Template, Undo, When};
 
 /// Names whose log files or directories would be those of Windlass itself.
 const RESERVED: [&str; 4] = ["access", "build", "host", "proxy"];
@@ -98,7 +98,17 @@ fn undo(scene: &Scene<'_>, section: &str, name: &str, diags: &mut Vec<Diag>) {
     if job.when == When::BeforeStart && !scene.typed(&["jobs", name, "undo"]) {
         diags.push(
             Diag::warning("no-undo", scene.span(&["jobs", name]), format!("jobs.{name} does not say how it is undone when the deploy goes back"))
-                .help("write undo = \"compatible\" if the old release works with what it leaves, else \"irreversible\" or { command = ... }"),
+                .help("write undo = \"compatible\" if the old release works with what it leaves, else \"irreversible\" or { command = ... }, the latter with `schema`, so that only what the deploy changed is undone"),
+        );
+    }
+    let is_command = matches!(job.undo, Undo::Command(_)) && scene.typed(&["jobs", name, "undo", "command"]);
+    if job.when == When::BeforeStart && is_command && !scene.typed(&["jobs", name, "schema"]) {
+        let message = format!(
+            "jobs.{name} is undone also where it had nothing to do: its undo then takes back what an earlier deploy did"
+        );
+        diags.push(
+            Diag::warning("undo-without-schema", scene.span(&["jobs", name, "undo"]), message)
+                .help("declare `schema`, a command that prints the schema's version: a deploy that did not change it undoes nothing, and the undo gets the version before the job as \"$WINDLASS_SCHEMA_BEFORE\""),
         );
     }
     if matches!(job.when, When::AfterSwitch | When::Manual) && scene.typed(&["jobs", name, "undo"]) {

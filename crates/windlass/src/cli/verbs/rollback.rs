@@ -1,7 +1,7 @@
 //! `windlass rollback [RELEASE]`
 
 use windlass_core::name::ReleaseId;
-use windlass_core::plan::{Observed, Request, Wanted};
+use windlass_core::plan::{Observed, Request, Wanted, same_but_for_scale_and_rotation};
 use windlass_core::protocol::{Answer, Ask, ReleaseRecord, Values};
 use windlass_core::spec::Undo;
 
@@ -20,7 +20,7 @@ pub(in crate::cli) async fn run(
         Answer::Observed { observed, .. } => observed,
         _ => return Err(unexpected()),
     };
-    let to = target(&observed, to)?;
+    let to = target(&mut client, &observed, to).await?;
     let releases = match client.ask(&Ask::Releases).await? {
         Answer::Releases(releases) => releases,
         _ => return Err(unexpected()),
@@ -59,17 +59,47 @@ fn moved_on(observed: &Observed, releases: &[ReleaseRecord], to: ReleaseId) -> O
     })
 }
 
-/// The release that was asked for, or the one before the active one.
-fn target(observed: &Observed, asked: Option<ReleaseId>) -> Result<ReleaseId, Failure> {
+/// The release that was asked for, or the newest one before the active one that runs other code: `restart`,
+/// `scale` and `secrets rotate` make releases of the same.
+async fn target(
+    client: &mut Client,
+    observed: &Observed,
+    asked: Option<ReleaseId>,
+) -> Result<ReleaseId, Failure> {
     let active = observed.active.as_ref().ok_or_else(not_deployed)?;
-    let available = || observed.releases.iter().map(|(release, _)| *release);
-    let before = || available().find(|release| *release < active.release);
-    let to = asked
-        .or_else(before)
-        .ok_or_else(|| Failure::usage("there is no release before this one", "see windlass releases"))?;
-    if available().any(|release| release == to) {
-        return Ok(to);
+    if let Some(asked) = asked {
+        let is_there = observed.releases.iter().any(|(release, _)| *release == asked);
+        return is_there.then_some(asked).ok_or_else(|| {
+            let what = format!("{asked} is not there to go back to");
+            Failure::usage(what, format!("there are {}", available(observed)))
+        });
     }
-    let known: Vec<String> = available().map(|release| release.to_string()).collect();
-    Err(Failure::usage(format!("{to} is not there to go back to"), format!("there are {}", known.join(", "))))
+    let before: Vec<_> = observed.releases.iter().filter(|(release, _)| *release < active.release).collect();
+    for (release, tree) in &before {
+        if *tree != active.tree.id {
+            return Ok(*release);
+        }
+        let spec = match client.ask(&Ask::Recall { release: *release }).await? {
+            Answer::Recalled { spec, .. } => spec,
+            _ => return Err(unexpected()),
+        };
+        if !same_but_for_scale_and_rotation(&spec, &active.spec) {
+            return Ok(*release);
+        }
+    }
+    Err(match before.is_empty() {
+        true => Failure::usage("there is no release before this one", "see windlass releases"),
+        false => Failure::usage(
+            format!("there is no release before {} that runs other code", active.release),
+            format!(
+                "there are {}; `windlass rollback RELEASE` goes back to how one of these was scaled",
+                available(observed)
+            ),
+        ),
+    })
+}
+
+fn available(observed: &Observed) -> String {
+    let known: Vec<String> = observed.releases.iter().map(|(release, _)| release.to_string()).collect();
+    known.join(", ")
 }

@@ -56,11 +56,9 @@ impl Acting {
         for (name, job) in &plan.spec.jobs {
             let Some(command) = &job.schema else { continue };
             let label = format!("{}.{name}.schema", plan.release);
-            let said = self.host.run_job_command(plan, job, command, &label, &|_| ()).await;
-            let mask = self.host.redactor(plan.release);
-            let line = crate::host::logs::tail(&self.host.layout.log(&label), 1, &mask).pop();
-            let well = said.is_ok_and(|ended| ended.exit.is_some_and(|exit| exit.is_success()));
-            if let Some(line) = line.filter(|_| well) {
+            let said = self.host.read_schema(plan, job, command, &label).await;
+            if let Some(line) = said.ok().filter(|line| !line.is_empty()) {
+                let line = self.host.redactor(plan.release).redact(&line).into_owned();
                 schema.insert(name.clone(), line);
             }
         }

@@ -9,6 +9,7 @@ use windlass_core::plan::{Plan, job_digest};
 use windlass_core::spec::{Command, Job, Undo};
 
 use super::Acting;
+use super::schema::Undoing;
 use crate::host::errand::Errand;
 use crate::host::oneshot::{self, Ended};
 use crate::host::{Host, logs};
@@ -22,7 +23,8 @@ pub(super) fn label(plan: &Plan, job: &Name, undo: bool) -> String {
 }
 
 impl Acting {
-    /// Runs a job, or its undo command, to its end, and notes that it was done.
+    /// Runs a job, or its undo command where there is something to undo, to its end, and notes that it was
+    /// done.
     pub(super) async fn run_job(
         &self,
         plan: &Plan,
@@ -42,12 +44,22 @@ impl Acting {
         if host.runs_by_hand(name) {
             return Err(by_hand(name).before_it_began());
         }
-        let ended = host.run_job_command(plan, job, command, &label, line).await?;
+        let (said, more) = match undo {
+            false => (self.note_schema(plan, name, job).await.map_err(Fault::before_it_began)?, Vec::new()),
+            true => match self.undoing(plan, name, job).await? {
+                Undoing::Command(more) => (String::new(), more),
+                Undoing::Nothing(schema) => {
+                    self.note_unchanged(plan, name, job)?;
+                    return Ok(format!("nothing to undo: the schema is {schema}, as before"));
+                }
+            },
+        };
+        let ended = host.run_job_command(plan, job, (command, &more), &label, line).await?;
         let tail = logs::tail(&host.layout.log(&label), 40, &host.redactor(plan.release));
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
         oneshot::success(&what, &ended, job.timeout, tail)?;
         self.note_job(plan, name, undo)?;
-        Ok(String::new())
+        Ok(said)
     }
 
     /// Whether a job, or its undo command, has ended well. If whoever ran it could not note that any more,
@@ -80,17 +92,18 @@ pub(in crate::host) fn by_hand(name: &Name) -> Fault {
 }
 
 impl Host {
-    /// Runs a command with a job's environment in the plan's release.
+    /// Runs a command with a job's environment, and `more` beside it, in the plan's release.
     pub(in crate::host) async fn run_job_command(
         &self,
         plan: &Plan,
         job: &Job,
-        command: &Command,
+        (command, more): (&Command, &[(String, String)]),
         label: &str,
         line: &dyn Fn(String),
     ) -> Result<Ended, Fault> {
         let described = self.job_launch(plan, job, command, label).await;
-        let (launch, env) = described.map_err(Fault::before_it_began)?;
+        let (launch, mut env) = described.map_err(Fault::before_it_began)?;
+        env.extend_from_slice(more);
         self.run_to_end(&self.layout.job(label), &launch, env, line).await
     }
 

@@ -4,6 +4,7 @@ mod bake;
 mod commit;
 mod jobs;
 mod rotation;
+mod schema;
 mod smoke;
 mod traffic;
 
@@ -40,7 +41,7 @@ impl World for Acting {
             Action::FetchSource { tree } => host.fetch_source(plan, *tree).await,
             Action::Build { tree, index } => host.build(plan, *tree, *index, &line).await,
             Action::SealTree { tree } => host.seal_tree(plan, *tree).await,
-            Action::RemoveTree { tree } => host.remove_tree(*tree).await,
+            Action::RemoveTree { tree } => host.remove_tree(plan, *tree).await,
             Action::TakeLock => self.take_lock(run, plan),
             Action::StartResource { resource, of } => {
                 let spec = self.resource(plan, resource, *of)?;
@@ -113,18 +114,20 @@ impl World for Acting {
 
     async fn interrupt(&self, _run: &str, plan: &Plan, action: &Action) {
         self.host.starts_are_over().await;
-        let label = match action {
-            Action::Build { index, .. } => build_label(plan, *index),
-            Action::RunJob { job, undo } => jobs::label(plan, job, *undo),
+        let labels = match action {
+            Action::Build { index, .. } => vec![build_label(plan, *index)],
+            Action::RunJob { job, undo } => {
+                vec![schema::label(plan, job, *undo), jobs::label(plan, job, *undo)]
+            }
             Action::AddValue { .. } | Action::VerifyValue { .. } => {
-                let Some(label) = rotation::label(plan, action) else { return };
-                label
+                rotation::label(plan, action).into_iter().collect()
             }
             _ => return,
         };
-        let directory = self.host.layout.job(&label);
-        if let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) {
-            let _ = process::stop(&directory, "TERM", seen.launch.stop.grace).await;
+        for directory in labels.iter().map(|label| self.host.layout.job(label)) {
+            if let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) {
+                let _ = process::stop(&directory, "TERM", seen.launch.stop.grace).await;
+            }
         }
     }
 }
