@@ -180,6 +180,10 @@ impl<'a> ProxyClient<'a> {
 
     /// What the proxy counts; nothing when it does not answer.
     pub(super) async fn report(&self) -> Option<Report> {
+        // What is frozen would be waited for.
+        if self.frozen().is_some() {
+            return None;
+        }
         match self.ask(&Ask::Report).await {
             Ok(Answer::Report(report)) => Some(*report),
             _ => None,

@@ -22,8 +22,7 @@ impl Host {
         let (app, environment) = self.names();
         let active = self.journal.borrow().active().ok().flatten();
         let frozen = self.proxy().frozen();
-        // What is frozen would be waited for.
-        let report = if frozen.is_some() { None } else { self.proxy().report().await };
+        let report = self.proxy().report().await;
         let mut status = EnvironmentStatus {
             app: app.to_string(),
             environment: environment.to_string(),

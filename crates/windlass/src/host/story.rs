@@ -72,7 +72,7 @@ mod tests {
         .collect()
     }
 
-    fn line(step: u32, line: impl ToString) -> Event {
+    fn line(step: u32, line: &impl ToString) -> Event {
         Event { at: 0, what: What::StepOutput { step, line: line.to_string() } }
     }
 
@@ -80,7 +80,7 @@ mod tests {
     fn everything_is_told_in_its_order() {
         let mut story = Story::default();
         story.push(Event { at: 0, what: What::Interrupted { why: "x".to_owned() } });
-        story.push(line(1, "a"));
+        story.push(line(1, &"a"));
         assert_eq!(story.push(Event { at: 0, what: What::Interrupted { why: "y".to_owned() } }), 3);
         assert_eq!(told(&story), ["Interrupted { why: \"x\" }", "1: a", "Interrupted { why: \"y\" }"]);
     }
@@ -90,7 +90,7 @@ mod tests {
         let mut story = Story::default();
         story.push(Event { at: 0, what: What::Interrupted { why: "x".to_owned() } });
         for number in 0..MOST_LINES + 7 {
-            story.push(line(4, number));
+            story.push(line(4, &number));
         }
         let told = told(&story);
         assert_eq!(told.len(), MOST_LINES + 2);
