@@ -80,7 +80,7 @@ impl Host {
             }
         }
         for id in &self.kept() {
-            if !self.kept().contains(id) {
+            if self.holder().is_some() && !self.kept().contains(id) {
                 continue; // A run has taken it in hand meanwhile.
             }
             let directory = self.layout.instance(id);

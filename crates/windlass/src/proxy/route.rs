@@ -94,6 +94,26 @@ fn below_prefix<'path>(path: &'path str, prefix: &str) -> Option<&'path str> {
     path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Whether this is what a client may say of the host: nothing, or a name or an address, with a port or
+/// without (RFC 9112, 3.2). Of anything else an application might take another part for the name than
+/// [`host_name`] does, and a rule for that host would be passed by.
+pub(super) fn is_host(authority: &[u8]) -> bool {
+    let Ok(authority) = std::str::from_utf8(authority) else { return false };
+    let is_port = |rest: &str| {
+        rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.bytes().all(|b| b.is_ascii_digit()))
+    };
+    if let Some(literal) = authority.strip_prefix('[') {
+        let Some((address, rest)) = literal.split_once(']') else { return false };
+        return address.parse::<std::net::Ipv6Addr>().is_ok() && is_port(rest);
+    }
+    let (name, rest) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let name = name.strip_suffix('.').unwrap_or(name);
+    is_port(rest) && (authority.is_empty() || name.split('.').all(is_label))
+}
+
 /// The host name without its port, and without the dot of a fully qualified one.
 pub(super) fn host_name(authority: &str) -> &str {
     let name = match authority.rfind(':') {
@@ -153,6 +173,29 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_host_is_a_name_or_an_address() {
+        for host in [
+            "",
+            "a",
+            "shop.example.org",
+            "shop.example.org.",
+            "a_b-c:8080",
+            "127.0.0.1:80",
+            "[::1]",
+            "[::1]:80",
+            "a:",
+        ] {
+            assert!(is_host(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "a:1:2", "a:80:", "a#", "a?", "a,b", "a\\", "a/x", ".....", "a..b", "a%2eb", ":80", "a:x",
+            "[::1", "[::1]x", "[a]", "ü", "a b", "u@a",
+        ] {
+            assert!(!is_host(host.as_bytes()), "{host}");
+        }
+    }
 
     fn find(host: &str, path: &str) -> &'static str {
         let routes = [

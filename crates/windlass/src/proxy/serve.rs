@@ -133,6 +133,9 @@ fn vet(parts: &mut Parts, conn: &Conn, content_lengths: u8) -> Result<(), header
         Version::HTTP_10 => headers::set_host(&mut parts.headers, conn),
         _ => {}
     }
+    if parts.headers.get(HOST).is_some_and(|host| !route::is_host(host.as_bytes())) {
+        return Err("the host is neither a name nor an address");
+    }
     if !parts.uri.path().starts_with('/') {
         return Err("the target is no path");
     }
