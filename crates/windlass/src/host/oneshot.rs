@@ -14,6 +14,9 @@ use crate::runtime::process::{self, RuntimeError};
 
 pub(super) use crate::runtime::process::Ended;
 
+/// How long a start takes at the most until its keeper can be seen.
+const STARTING: Duration = Duration::from_secs(10);
+
 impl Host {
     /// Runs a command to its end, or waits for the end of the one that runs already in this
     /// directory, or answers how the one that ran there ended. `line` gets its output meanwhile.
@@ -88,9 +91,10 @@ impl Host {
         start.await.unwrap_or_else(|error| Err(RuntimeError::Refused { reason: error.to_string() }))
     }
 
-    /// Returns when all that is just being started can be seen, and ended, by others.
+    /// Returns when all that is just being started can be seen, and ended, by others. Who waits for a
+    /// keeper that is in its back-off has been seen for long.
     pub(super) async fn starts_are_over(&self) {
-        drop(self.starting.write().await);
+        let _over = tokio::time::timeout(STARTING, self.starting.write()).await;
     }
 }
 

@@ -1,11 +1,14 @@
 //! Which copies are looked after, also while a run is under way: a migration of an hour must not leave
 //! the release that serves to itself.
 
+use std::rc::Rc;
+
 use windlass_core::journal::{Stage, Standing, StepState};
 use windlass_core::name::InstanceId;
 use windlass_core::plan::{Action, Plan};
 
 use super::Host;
+use super::runs::RunHandle;
 use crate::engine::Active;
 
 impl Host {
@@ -22,8 +25,8 @@ impl Host {
     pub(super) fn kept(&self) -> Vec<InstanceId> {
         let Some(active) = self.in_force() else { return Vec::new() };
         let all = active.release.instances.into_values().flatten();
-        match self.locked_plan() {
-            Some((plan, standing)) => all.filter(|id| !is_in_hand(&plan, &standing, id)).collect(),
+        match self.under_the_lock() {
+            Some((run, standing)) => all.filter(|id| !is_in_hand(&run.row.plan, &standing, id)).collect(),
             None => all.collect(),
         }
     }
@@ -32,21 +35,23 @@ impl Host {
     /// of these is not alive is for the bake to see.
     pub(super) fn judged(&self) -> Vec<InstanceId> {
         let mut judged = self.kept();
-        if let Some((plan, standing)) = self.locked_plan() {
+        if let Some((run, standing)) = self.under_the_lock() {
+            let plan = &run.row.plan;
             let new =
                 plan.instances.values().flatten().filter(|id| {
-                    matches!(Stage::of(&plan, &standing, id), Some(Stage::Started | Stage::Baking))
+                    matches!(Stage::of(plan, &standing, id), Some(Stage::Started | Stage::Baking))
                 });
             judged.extend(new.filter(|id| !judged.contains(id)).cloned().collect::<Vec<_>>());
         }
         judged
     }
 
-    /// The plan of the run that holds the lock, and how far it is.
-    fn locked_plan(&self) -> Option<(Plan, Standing)> {
+    /// The run that holds the lock, and how far it is.
+    fn under_the_lock(&self) -> Option<(Rc<RunHandle>, Standing)> {
         let holder = self.holder()?;
         let records = self.journal.borrow().records(&holder.row.id).unwrap_or_default();
-        Some((holder.row.plan.clone(), Standing::of(&holder.row.plan, &records)))
+        let standing = Standing::of(&holder.row.plan, &records);
+        Some((holder, standing))
     }
 }
 

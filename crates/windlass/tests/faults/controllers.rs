@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use windlass_testkit::sandbox::{Load, Manifest, Sandbox, kill, until, until_within};
 
-use super::{act_at, boundaries, deployed, exhaustive, is_sound, line};
+use super::{act_at, boundaries, deployed, exhaustive, is_sound, kill_everything, line};
 
 #[test]
 fn the_controller_is_killed_at_every_step() {
@@ -209,11 +209,7 @@ fn after_a_reboot_nobody_waits_for_an_interrupted_run() {
     sandbox.change();
     let deploy = sandbox.start(&["deploy"]);
     until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
-    for _ in 0..20 {
-        let mut all = sandbox.processes();
-        all.sort_by_key(|process| !process.is("windlass", "keeper"));
-        all.iter().for_each(|process| kill(process.pid, Signal::KILL));
-    }
+    kill_everything(&sandbox);
     drop(deploy);
     until("silence", || sandbox.processes().is_empty().then_some(()));
     // What the machine's start changes of what is on the disk.

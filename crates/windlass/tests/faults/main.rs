@@ -33,7 +33,8 @@ mod table;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
-use windlass_testkit::sandbox::{Manifest, Sandbox, score};
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{Manifest, Process, Sandbox, kill, score};
 
 /// The program under test.
 const WINDLASS: &str = env!("CARGO_BIN_EXE_windlass");
@@ -48,6 +49,22 @@ fn deployed(manifest: &Manifest) -> Sandbox {
 /// Begins the line of this test in the table.
 fn line(test: &str) -> score::Running {
     score::begin(WINDLASS, test)
+}
+
+/// Kills every process, the keepers first, as a power cut does.
+fn kill_everything(sandbox: &Sandbox) {
+    for _ in 0..20 {
+        let mut all = sandbox.processes();
+        all.sort_by_key(|process| !process.is("windlass", "keeper"));
+        all.iter().for_each(|process| kill(process.pid, Signal::KILL));
+    }
+}
+
+/// The keeper of a copy.
+fn keeper_of(sandbox: &Sandbox, copy: &str) -> i32 {
+    let keepers = sandbox.keepers();
+    let is_its = |process: &&Process| process.argv.iter().any(|word| word.contains(copy));
+    keepers.iter().find(is_its).unwrap_or_else(|| panic!("{copy} has no keeper: {keepers:#?}")).pid
 }
 
 /// Whether every place of a crash is to be tried in every way.

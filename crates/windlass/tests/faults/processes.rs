@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use windlass_testkit::sandbox::{Load, Manifest, kill, lives, until};
 
-use super::{act_at, boundaries, deployed, exhaustive, is_sound, line};
+use super::{act_at, boundaries, deployed, exhaustive, is_sound, keeper_of, kill_everything, line};
 
 #[test]
 fn the_proxy_is_killed_at_every_step_and_between() {
@@ -79,11 +79,7 @@ fn everything_is_killed_at_once_as_by_a_reboot() {
             until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
             deploy
         });
-        for _ in 0..20 {
-            let mut all = sandbox.processes();
-            all.sort_by_key(|process| !process.is("windlass", "keeper"));
-            all.iter().for_each(|process| kill(process.pid, Signal::KILL));
-        }
+        kill_everything(&sandbox);
         drop(deploy);
         until("silence", || sandbox.processes().is_empty().then_some(()));
         // As the first command after the boot.
@@ -109,11 +105,7 @@ fn a_copy_without_its_keeper_is_stopped_like_any_other() {
     let line = line("a_copy_without_its_keeper_is_stopped_like_any_other");
     let sandbox = deployed(&Manifest::small());
     let web = sandbox.running("web")[0].pid;
-    let keepers = sandbox.keepers();
-    let label = |process: &&windlass_testkit::sandbox::Process| {
-        process.argv.iter().any(|word| word.contains("web.r1.1"))
-    };
-    kill(keepers.iter().find(label).unwrap().pid, Signal::KILL);
+    kill(keeper_of(&sandbox, "web.r1.1"), Signal::KILL);
     // At once: before anybody gave it another.
     sandbox.succeed(&["stop"]);
     assert!(!lives(web), "{:#?}", sandbox.processes());
@@ -167,10 +159,7 @@ fn the_release_that_serves_is_looked_after_during_a_long_migration() {
     until("the migration", || (!sandbox.running("job").is_empty()).then_some(()));
     // Its keeper and itself are killed, and the one that comes instead hangs.
     let first = sandbox.running("web")[0].pid;
-    let is_its = |process: &&windlass_testkit::sandbox::Process| {
-        process.argv.iter().any(|word| word.contains("web.r1.1"))
-    };
-    kill(sandbox.keepers().iter().find(is_its).unwrap().pid, Signal::KILL);
+    kill(keeper_of(&sandbox, "web.r1.1"), Signal::KILL);
     kill(first, Signal::KILL);
     let other = |than: i32| {
         until("another process", || {
