@@ -100,7 +100,9 @@ impl Declared {
         let value = value.expose();
         if value.is_empty() {
             // An empty text is a value of the types that are text, where nothing is said against it.
-            let may_be_empty = !self.required && (self.default.is_none() || self.kind == Kind::String);
+            // What is put together from others is empty where they are.
+            let may_be = !self.required || (self.composed.is_some() && self.kind == Kind::String);
+            let may_be_empty = may_be && (self.default.is_none() || self.kind == Kind::String);
             return if may_be_empty { self.of_empty() } else { vec![self.empty()] };
         }
         let shown = Shown { value, secret: self.hides(value), item: None };

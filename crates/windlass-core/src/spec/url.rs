@@ -158,7 +158,7 @@ pub fn examine_url(engine: Engine, url: &str) -> Result<(), WrongUrl> {
             ..wrong(engine, "has no host")
         });
     }
-    let number = path.filter(|path| !path.is_empty());
+    let number = path.map(|path| path.trim_end_matches('/')).filter(|path| !path.is_empty());
     if engine == Engine::Redis && number.is_some_and(|number| number.parse::<u16>().is_err()) {
         return Err(wrong(engine, "names a database that is no number, as those of redis are"));
     }
@@ -294,6 +294,7 @@ mod tests {
             (Engine::Redis, "redis://:x@[::1]:7/2"),
             (Engine::Redis, "rediss://cache.example"),
             (Engine::Redis, "redis://cache.example/"),
+            (Engine::Redis, "redis://cache.example/0/"),
             (Engine::Rabbitmq, "amqp://mq.example"),
             (Engine::Rabbitmq, "amqps://a:b@mq.example/%2Fshop"),
         ] {

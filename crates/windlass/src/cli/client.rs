@@ -37,6 +37,8 @@ enum Aim {
 /// A conversation with a host side.
 pub(super) struct Client {
     frames: Frames<OwnedReadHalf, OwnedWriteHalf>,
+    /// Whether the other side is of another build, which may not know everything that this one asks.
+    of_another_build: bool,
 }
 
 impl Client {
@@ -59,9 +61,9 @@ impl Client {
             frames.receive::<Hello>().await
         };
         match tokio::time::timeout(PATIENCE, greeted).await {
-            Ok(Ok(theirs)) if theirs == hello => Ok(Some(Self { frames })),
+            Ok(Ok(theirs)) if theirs == hello => Ok(Some(Self { frames, of_another_build: false })),
             Ok(Ok(theirs)) => {
-                let mut client = Self { frames };
+                let mut client = Self { frames, of_another_build: true };
                 if theirs.protocol == hello.protocol && (aim == Aim::Look || client.is_busy().await?) {
                     return Ok(Some(client));
                 }
@@ -146,6 +148,18 @@ impl Client {
             }
         }
         Self::start_for(layout, Aim::Look).await
+    }
+
+    /// Refuses to go on with a host side of another build: it carries out a run, and is not ended for this.
+    pub(super) fn must_be_of_this_build(&self) -> Result<(), Failure> {
+        match self.of_another_build {
+            true => Err(Failure::new(
+                REFUSED,
+                "a run is under way in the host side of another version of Windlass",
+                "call again when it is over: windlass status",
+            )),
+            false => Ok(()),
+        }
     }
 
     /// Sends a question.

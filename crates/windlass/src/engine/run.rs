@@ -124,11 +124,13 @@ impl<W: World> Engine<'_, W> {
                     let Some(_) = turn else { continue };
                     drop(std::mem::take(&mut acts));
                     for step in &open {
-                        if let Some(action) = action(plan, *step, direction) {
-                            world.interrupt(run, plan, action).await;
-                        }
-                        let fault = Err(Fault::new("given up, because the run was cancelled", ""));
-                        self.note(records, *step, direction, fault, began)?;
+                        let begun = match action(plan, *step, direction) {
+                            Some(action) => world.interrupt(run, plan, action).await,
+                            None => true,
+                        };
+                        let fault = Fault::new("given up, because the run was cancelled", "");
+                        let fault = if begun { fault } else { fault.before_it_began() };
+                        self.note(records, *step, direction, Err(fault), began)?;
                     }
                     break;
                 }

@@ -20,6 +20,7 @@ pub trait World {
     /// The fault, when that cannot be told.
     async fn look(&self, run: &str, plan: &Plan, action: &Action) -> Result<bool, Fault>;
 
-    /// Stops whatever a performance that was given up has left running.
-    async fn interrupt(&self, run: &str, plan: &Plan, action: &Action);
+    /// Stops whatever a performance that was given up has left running; answers whether what it was about
+    /// had begun, as far as can be told.
+    async fn interrupt(&self, run: &str, plan: &Plan, action: &Action) -> bool;
 }

@@ -49,7 +49,9 @@ impl Host {
         let plan = &run.row.plan;
         let records = self.journal.borrow().records(&run.row.id).unwrap_or_default();
         let left = half_done(plan, &Standing::of(plan, &records));
-        self.change_half_done(|jobs| jobs.extend(left.into_iter().map(|job| (job.clone(), plan.release))));
+        // Whoever died may have done so before the job itself began: then it has no record of its own.
+        let left = left.into_iter().filter(|job| self.has_begun(plan, job));
+        self.change_half_done(|jobs| jobs.extend(left.map(|job| (job.clone(), plan.release))));
     }
 
     /// A job was done to its end, or undone.
@@ -59,9 +61,14 @@ impl Host {
         });
     }
 
-    /// Forgets those that are older than the releases that are kept to go back to.
-    pub(super) fn forget_old_half_done(&self, active: ReleaseId, keep: u32) {
-        self.change_half_done(|jobs| jobs.retain(|_, of| of.0 + u64::from(keep.max(1)) > active.0));
+    /// Forgets those that are older than all releases that are kept to go back to, unless somebody is at it.
+    pub(super) fn forget_old_half_done(&self) {
+        let Ok(releases) = self.journal.borrow().releases() else { return };
+        let available = releases.iter().filter(|release| self.layout.is_sealed(release.tree));
+        let Some(oldest) = available.map(|release| release.id).min() else { return };
+        self.change_half_done(|jobs| {
+            jobs.retain(|job, of| *of > oldest || self.by_hand.borrow().contains(job))
+        });
     }
 
     fn change_half_done(&self, change: impl FnOnce(&mut HalfDone)) {
@@ -107,7 +114,9 @@ impl Host {
     fn was_never_live(&self, release: ReleaseId) -> bool {
         let is_known = matches!(self.journal.borrow().plan_of_release(release), Ok(Some(_)));
         let copies = Identity::all(&self.layout).unwrap_or_default();
-        is_known && !copies.iter().any(|copy| copy.id.release == release && self.lives(&copy.id))
+        is_known
+            && self.works_in(release).is_none()
+            && !copies.iter().any(|copy| copy.id.release == release && self.lives(&copy.id))
     }
 
     /// The jobs that are half-done, for people.

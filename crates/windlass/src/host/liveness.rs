@@ -1,6 +1,5 @@
 //! Restarting what runs and is not alive any more, as its own check says.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
@@ -51,15 +50,16 @@ impl Judged {
 
 impl Host {
     /// Checks the liveness of instances that are not watched yet.
-    pub(super) fn watch_liveness(self: &Rc<Self>, watched: &mut BTreeSet<InstanceId>) {
-        let current: BTreeSet<InstanceId> = self.judged().into_iter().collect();
-        watched.retain(|id| current.contains(id));
-        for id in current {
+    pub(super) fn watch_liveness(self: &Rc<Self>) {
+        for id in self.judged() {
             let has_check = Identity::read(&self.layout.instance(&id))
                 .is_ok_and(|identity| identity.service.checks.liveness.is_some());
-            if has_check && watched.insert(id.clone()) {
+            if has_check && self.watched.borrow_mut().insert(id.clone()) {
                 let host = self.clone();
-                tokio::task::spawn_local(async move { host.check_liveness(&id).await });
+                tokio::task::spawn_local(async move {
+                    host.check_liveness(&id).await;
+                    host.watched.borrow_mut().remove(&id);
+                });
             }
         }
     }
@@ -83,7 +83,11 @@ impl Host {
             };
             let judged = match &mut judged {
                 Some(judged) if judged.pid == pid => judged,
-                other => other.insert(Judged::new(pid, &check)),
+                other => {
+                    // What was said of the one before says nothing of this one.
+                    self.health.borrow_mut().shift_remove(id);
+                    other.insert(Judged::new(pid, &check))
+                }
             };
             let target = match &mut target {
                 Some(target) => target,

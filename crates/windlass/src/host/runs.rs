@@ -12,6 +12,7 @@ use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Action, Phase, Plan, Request, same_but_for_scale_and_rotation};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
+use super::commands::is_label;
 use super::story::Story;
 use super::world::Acting;
 use super::{Host, reserve, secret_files, values};
@@ -485,7 +486,7 @@ impl Host {
                 let _ = std::fs::remove_dir_all(directory);
             }
         }
-        self.forget_old_half_done(active.release.id, active.release.spec.deploy.keep);
+        self.forget_old_half_done();
         self.forget_what_is_gone();
     }
 
@@ -512,7 +513,7 @@ impl Host {
                 let release = name.split_once('.').and_then(|(first, _)| first.parse::<ReleaseId>().ok());
                 // What `windlass run` ran leaves nothing, unless the host side died meanwhile.
                 let command = name.split_once(".log").map_or(name.as_str(), |(label, _)| label);
-                let left = command.starts_with("run.") && !self.runs_command(command);
+                let left = is_label(command) && !self.runs_command(command);
                 if !left && (!name.starts_with('r') || !release.is_some_and(gone)) {
                     continue;
                 }

@@ -202,25 +202,26 @@ impl Session {
         tokio::pin!(run);
         // Whoever asked may go away: it is ended then, and waited for, because it is cleaned up after.
         let mut gone = None;
+        let mut ending = false;
         let ended = loop {
             tokio::select! {
                 ended = &mut run => break ended,
+                // It may only just be starting when its end is asked for.
+                () = tokio::time::sleep(Duration::from_millis(100)), if ending => stop(&directory).await,
                 Some(text) = output.recv() => {
                     let source = label.name.clone();
                     if gone.is_none()
                         && let Err(error) = send(&mut self.writer, &Answer::Line { source, text }).await
                     {
                         gone = Some(error);
-                        stop(&directory).await;
+                        ending = true;
                     }
                 }
                 ask = self.asks.recv(), if gone.is_none() => {
                     if ask.is_none() {
                         gone = Some(FrameError::Closed);
                     }
-                    if matches!(ask, None | Some(Ask::Cancel { .. })) {
-                        stop(&directory).await;
-                    }
+                    ending |= matches!(ask, None | Some(Ask::Cancel { .. }));
                 }
             }
         };

@@ -35,6 +35,8 @@ pub struct Host {
     pub(super) runs: RefCell<IndexMap<String, Rc<RunHandle>>>,
     /// What the health checks say.
     pub(super) health: RefCell<IndexMap<InstanceId, Health>>,
+    /// The copies whose liveness somebody checks.
+    pub(super) watched: RefCell<BTreeSet<InstanceId>>,
     /// Resources as they were made ready, by name and digest.
     pub(super) prepared: RefCell<HashMap<(Name, String), Prepared>>,
     /// When resources that were given up were tried again.
@@ -115,6 +117,7 @@ impl Host {
             journal: Rc::new(RefCell::new(journal)),
             runs: RefCell::default(),
             health: RefCell::default(),
+            watched: RefCell::default(),
             prepared: RefCell::default(),
             tried: RefCell::default(),
             masks: RefCell::default(),

@@ -1,7 +1,6 @@
 //! Between runs: what should run runs, what is not alive is restarted, what is due by the clock is
 //! started.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -30,10 +29,9 @@ impl Host {
             if let Err(fault) = host.proxy().renew().await {
                 note(&fault.message);
             }
-            let mut watched = BTreeSet::new();
             loop {
                 host.keep_running().await;
-                host.watch_liveness(&mut watched);
+                host.watch_liveness();
                 tokio::time::sleep(PACE).await;
             }
         });
@@ -54,10 +52,10 @@ impl Host {
     /// processes that lost theirs.
     async fn keep_running(self: &Rc<Self>) {
         let Some(active) = self.in_force() else { return };
-        let at_rest = self.holder().is_none();
-        for (name, resource) in
-            active.release.spec.resources.iter().filter(|(_, r)| at_rest && r.is_private())
-        {
+        for (name, resource) in active.release.spec.resources.iter().filter(|(_, r)| r.is_private()) {
+            if self.has_in_hand(name) {
+                continue;
+            }
             let directory = self.layout.resource(name).join("keeper");
             let seen = process::observe(&directory);
             if seen.as_ref().is_some_and(|seen| seen.process_alive && !seen.keeper_alive) {

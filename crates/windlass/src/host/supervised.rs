@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use windlass_core::journal::{Stage, Standing, StepState};
-use windlass_core::name::InstanceId;
+use windlass_core::name::{InstanceId, Name};
 use windlass_core::plan::{Action, Plan};
 
 use super::Host;
@@ -44,6 +44,18 @@ impl Host {
             judged.extend(new.filter(|id| !judged.contains(id)).cloned().collect::<Vec<_>>());
         }
         judged
+    }
+
+    /// Whether a run that is under way starts, stops or changes this resource.
+    pub(super) fn has_in_hand(&self, resource: &Name) -> bool {
+        let is_its = |action: &Action| match action {
+            Action::StartResource { resource: name, .. }
+            | Action::StopResource { resource: name }
+            | Action::AddCredential { resource: name, .. }
+            | Action::RevokeCredential { resource: name, .. } => name == resource,
+            _ => false,
+        };
+        self.holder().is_some_and(|run| run.row.plan.steps.iter().any(|step| is_its(&step.action)))
     }
 
     /// The run that holds the lock, and how far it is.

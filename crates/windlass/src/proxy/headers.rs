@@ -1,6 +1,8 @@
 //! Headers on their way through: what concerns one connection only is taken off, what a client may
 //! not claim is replaced.
 
+use std::net::SocketAddr;
+
 use http::Version;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
@@ -74,7 +76,8 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
 /// is HTTP/1.1 that the application is asked by.
 pub(super) fn set_host(headers: &mut HeaderMap, conn: &Conn) {
     if let (None, Some(local)) = (headers.get(HOST), conn.local)
-        && let Ok(host) = HeaderValue::try_from(local.to_string())
+        && let Ok(host) =
+            HeaderValue::try_from(SocketAddr::new(local.ip().to_canonical(), local.port()).to_string())
     {
         headers.insert(HOST, host);
     }

@@ -52,11 +52,11 @@ fn base64_middle(bytes: &[u8], offset: usize, alphabet: &[u8; 64]) -> String {
 pub(super) fn broken(line: &str, forms: &[String]) -> Vec<(usize, usize)> {
     let is_digit = |byte: u8| byte.is_ascii_alphanumeric() || b"+/-_=".contains(&byte);
     let text = line.trim();
-    if text.len() < FEWEST || !text.bytes().all(is_digit) {
+    let digits = text.trim_end_matches('=');
+    if digits.len() < FEWEST || !text.bytes().all(is_digit) {
         return vec![];
     }
     let start = line.len() - line.trim_start().len();
-    let digits = text.trim_end_matches('=');
     let mut found = vec![];
     for form in forms {
         if form.contains(digits) {
@@ -102,6 +102,7 @@ mod tests {
         assert_eq!(broken(&line, &forms), [(60, 72)]);
         assert_eq!(broken("mnopqrstuvwxyz00==", &forms), [(0, 14)]);
         assert_eq!(broken(" ghijklmnop\r", &forms), [(1, 11)]);
+        assert!(broken("==========", &forms).is_empty() && broken("a=========", &forms).is_empty());
         assert!(broken("ghijklm", &forms).is_empty() && broken("abcdefghijkl 1", &forms).is_empty());
     }
 }

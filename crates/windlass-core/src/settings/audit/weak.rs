@@ -66,6 +66,10 @@ const SHORTEST: usize = 8;
 /// What signs or encrypts is tried without asking anybody, so it must have more to it.
 const SHORTEST_KEY: usize = 16;
 
+/// Ends of names that nothing but a secret has.
+const SURELY: [&str; 7] =
+    ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "SECRET_KEY", "SECRET_ACCESS_KEY"];
+
 /// Whether a value is a secret that can be weak. Of other types than text there are no guesses; of what nobody
 /// declared, which may be anything, it is one by its name, by a password in a URL, or by a text that was
 /// to be replaced.
@@ -138,6 +142,10 @@ pub(super) fn why(name: &str, value: &str, declared: Option<&Declared>) -> Optio
             .iter()
             .any(|end| name.ends_with(end));
     let shortest = if signs { SHORTEST_KEY } else { SHORTEST };
-    (judged && is_word && length < shortest)
+    // By other names an account or a file may go, and be as short as that.
+    let is_surely = is_url
+        || declared.is_some_and(|declared| declared.secret)
+        || SURELY.iter().any(|end| name.to_ascii_uppercase().ends_with(end));
+    (judged && is_word && is_surely && length < shortest)
         .then(|| format!("{what} has {length} characters, fewer than {shortest}"))
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::settings::{File, Layers, Pattern, assemble};
+use crate::spec::Template;
 
 fn of(kind: Kind) -> Declared {
     Declared { kind, ..Declared::default() }
@@ -176,6 +177,10 @@ fn what_is_empty_counts_as_missing_where_it_must_be_there() {
     assert_eq!(said(&with_default, ""), "it is empty; give it a value, or remove the line: it has a default");
     let text = Declared { default: Some("x".into()), required: false, ..Declared::default() };
     assert_eq!(said(&text, ""), "good");
+    // What is put together from others is as empty as they are.
+    let composed = Declared { composed: Some(Template::literal("")), ..Declared::default() };
+    assert_eq!(said(&composed, ""), "good");
+    assert!(said(&Declared { kind: Kind::Port, ..composed }, "").starts_with("it is empty"));
 }
 
 // proves: APE-3, HS-18

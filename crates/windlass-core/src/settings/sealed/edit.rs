@@ -78,6 +78,8 @@ impl Opened {
     #[must_use]
     pub fn repair(self) -> Editing {
         let Self { mut document, key, mut values, by, .. } = self;
+        // Where only the seal's own line was hurt, this is what stood there, and what releases know it by.
+        document.seal = Some(seal(&document, &key));
         if let Some(at) = document.recipients.iter().position(|recipient| recipient.name == by) {
             document.recipients[at].tag = wrap::tag(&document, &key, &document.recipients[at]);
         }

@@ -130,6 +130,11 @@ impl Host {
         self.errand(&errand).await
     }
 
+    /// Whether a job of a run was begun, as the record says that is made right before.
+    pub(in crate::host) fn has_begun(&self, plan: &Plan, job: &Name) -> bool {
+        process::observe(&self.layout.job(&label(plan, job, false))).is_some()
+    }
+
     /// Whether a command that runs once ended well.
     pub(super) fn succeeded(&self, label: &str) -> bool {
         process::observe(Path::new(&self.layout.job(label))).is_some_and(|seen| seen.ended_well())

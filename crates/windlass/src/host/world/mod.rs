@@ -112,7 +112,7 @@ impl World for Acting {
         })
     }
 
-    async fn interrupt(&self, _run: &str, plan: &Plan, action: &Action) {
+    async fn interrupt(&self, _run: &str, plan: &Plan, action: &Action) -> bool {
         self.host.starts_are_over().await;
         let labels = match action {
             Action::Build { index, .. } => vec![build_label(plan, *index)],
@@ -122,12 +122,16 @@ impl World for Acting {
             Action::AddValue { .. } | Action::VerifyValue { .. } => {
                 rotation::label(plan, action).into_iter().collect()
             }
-            _ => return,
+            _ => return true,
         };
         for directory in labels.iter().map(|label| self.host.layout.job(label)) {
             if let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) {
                 let _ = process::stop(&directory, "TERM", seen.launch.stop.grace).await;
             }
+        }
+        match action {
+            Action::RunJob { job, undo: false } => self.host.has_begun(plan, job),
+            _ => true,
         }
     }
 }

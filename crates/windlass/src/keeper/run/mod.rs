@@ -315,7 +315,9 @@ impl Keeper {
                 }
             }
             Phase::Stopping { kill_at, killed, again, .. } => {
-                due.push(if *killed { now + LEFTOVER_LOOK } else { *kill_at });
+                // What hangs in the kernel is looked at less often.
+                let pause = if now >= *kill_at + UNKILLABLE { Duration::from_secs(1) } else { LEFTOVER_LOOK };
+                due.push(if *killed { now + pause } else { *kill_at });
                 due.extend(again.filter(|_| !*killed).map(|(at, _)| at));
             }
             Phase::Clearing { .. } => due.push(now + LEFTOVER_LOOK),

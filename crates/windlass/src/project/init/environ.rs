@@ -86,7 +86,7 @@ pub(super) fn asked_for(source: &str) -> Vec<String> {
         Absent::Default(_) => false,
     };
     let mut names: Vec<String> = reads(source).into_iter().filter(asks).map(|read| read.name).collect();
-    if code.environ && has("env.db()".to_owned()) {
+    if code.environ && has("env.db()".to_owned()) && !names.iter().any(|name| name == "DATABASE_URL") {
         names.push("DATABASE_URL".to_owned());
     }
     names
