@@ -67,7 +67,7 @@ impl Host {
         let available = releases.iter().filter(|release| self.layout.is_sealed(release.tree));
         let Some(oldest) = available.map(|release| release.id).min() else { return };
         self.change_half_done(|jobs| {
-            jobs.retain(|job, of| *of > oldest || self.by_hand.borrow().contains(job))
+            jobs.retain(|job, of| *of > oldest || self.by_hand.borrow().contains(job));
         });
     }
 

@@ -98,7 +98,9 @@ fn a_declared_length_is_its_authors_to_judge() {
     let bounds = Bounds { min_length: Some(4), ..Bounds::default() };
     let pin = Declared { secret: true, bounds, ..Declared::default() };
     assert_eq!(weak::why("PIN", "8301", Some(&pin)), None);
-    assert!(weak::why("PIN", "8301", None).is_some());
+    assert!(weak::why("PIN_PASSWORD", "8301", None).is_some());
+    // By such a name an account or a file may go.
+    assert_eq!(weak::why("MINIO_ACCESS_KEY", "shop", None), None);
     let list = Declared { secret: true, kind: Kind::List, ..Declared::default() };
     assert_eq!(weak::why("USERS", "a,b,c", Some(&list)), None);
 }
