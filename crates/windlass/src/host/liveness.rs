@@ -1,6 +1,5 @@
 //! Restarting what runs and is not alive any more, as its own check says.
 
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -11,6 +10,7 @@ use windlass_core::units::Span;
 
 use super::Host;
 use super::identity::Identity;
+use super::quiet::running;
 use super::supervise::note;
 use crate::health;
 use crate::runtime::process;
@@ -22,11 +22,6 @@ pub(super) struct Health {
     pub(super) reason: Option<String>,
     /// Why it has to be ended: it did not so often that it counts as dead.
     pub(super) dead: Option<String>,
-}
-
-/// The process that runs there. One that is gone with its keeper is not judged, but brought back.
-fn running(directory: &Path) -> Option<i32> {
-    process::observe(directory)?.pid()
 }
 
 /// The one process that is being judged: another one begins anew, with a start period of its own.
@@ -76,7 +71,8 @@ impl Host {
                 self.health.borrow_mut().shift_remove(id);
                 return;
             }
-            // What is ending or waits to be started again is its keeper's business.
+            // What is ending or waits to be started again is its keeper's business; what is gone with its
+            // keeper is brought back.
             let Some(pid) = running(&directory) else {
                 self.health.borrow_mut().shift_remove(id);
                 continue;

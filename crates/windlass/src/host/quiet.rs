@@ -16,9 +16,9 @@ use crate::runtime::process;
 const PACE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The process that runs there.
+/// The process that runs there; none where it is gone, be it with its keeper.
 pub(super) fn running(directory: &Path) -> Option<i32> {
-    process::observe(directory).and_then(|seen| seen.status).as_ref().and_then(pid)
+    process::observe(directory)?.pid()
 }
 
 fn pid(status: &Status) -> Option<i32> {
