@@ -203,7 +203,7 @@ pub(super) async fn observe(layout: &Layout) -> Result<(Observed, Option<Fingerp
             _ => Err(unexpected()),
         };
     }
-    let observed = host::observe_at_rest(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;
+    let observed = host::observe_from_disk(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;
     Ok((observed, host::fingerprint_key(layout)))
 }
 

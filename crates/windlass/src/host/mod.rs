@@ -1,68 +1,46 @@
 //! The host side: owns one environment on this machine.
 //!
 //! ```text
-//! controller --frames--> session -> Host -> runs -> engine -> world -> keepers, proxy, files
-//!                                    |                          ^
-//!                                    +-> supervise: health, cron, what should run and does not
+//! controller --frames--> session ---> run: begun, followed, settled
+//!                           |          |
+//!                         view,      engine (the journal, step by step)
+//!                        by_hand       |
+//!                                    world: carries a step out on
+//!                                      |    tree, settings, resource, once, instance, proxy
+//!        supervise, cron --------------+
 //! ```
+//! [`session`] hears what is asked, [`view`] answers how everything is, [`by_hand`] runs one
+//! command for a person. A [`run`] holds the lock and hands the plan to the engine, which carries
+//! it out on the [`world`]: trees are made, values are filled in, private resources, jobs and copies
+//! of services are started through their keepers, and the proxy is given its table. Between runs
+//! [`supervise`] keeps what should run running, and [`cron`] starts what is due. [`logs`] and
+//! [`notify`] serve them all.
 //!
 //! It is one thread. Nothing that serves requests depends on it: when it dies its keeper starts it
 //! again, and it takes up what it finds.
 
-mod carried;
-mod commands;
-mod contents;
-mod credentials;
-mod cron_queue;
-mod cron_schedules;
-mod crons;
-mod durable;
-mod errand;
-mod fill;
-mod half_done;
-mod health_page;
-mod identity;
-mod in_use;
-mod instances;
-mod liveness;
+mod by_hand;
+mod cron;
+mod instance;
 mod logs;
-mod masked;
-mod masks;
 mod notify;
-mod observe;
-mod oneshot;
+mod once;
 mod preflight;
-mod proxy_client;
-mod quiet;
-mod releases;
-mod reserve;
-mod resources;
-mod rest;
-mod restarts;
-mod rotation;
-mod routing;
-mod runs;
-mod secret_files;
-mod serve;
+mod proxy;
+mod resource;
+mod run;
 mod session;
 mod settings;
-mod shared;
 mod state;
-mod status;
-mod storage;
-mod story;
 mod supervise;
-mod supervised;
-mod tree_in_use;
-mod undo;
-mod usage;
-mod values;
+mod tree;
+mod view;
 mod world;
 
-pub use observe::{observe, observe_at_rest};
-pub use rest::{converse_at_rest, is_at_rest};
+pub use session::rest::{converse_at_rest, is_at_rest};
+pub use settings::values::{key as fingerprint_key, read as kept_values};
 pub use state::{Host, build, program, refusal};
-pub use values::{key as fingerprint_key, read as kept_values};
+pub use view::observe::{observe, observe_from_disk};
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -73,7 +51,7 @@ pub fn main(args: &[OsString]) -> ExitCode {
     // Whatever whoever started it had: what is made from here on, services among it, is not for
     // everybody to write.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
-    match serve::run(args) {
+    match session::serve::run(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             // Its standard error is its log, which `windlass` shows when the host side does not answer.

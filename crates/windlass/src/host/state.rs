@@ -15,12 +15,12 @@ use windlass_core::protocol::Refusal;
 use windlass_core::spec::Setting;
 use windlass_core::units::Span;
 
-use super::liveness::Health;
-use super::masks::Masks;
-use super::notify::Post;
-use super::proxy_client::ProxyClient;
-use super::runs::{No, RunHandle};
 use crate::engine::{Journal, JournalError};
+use crate::host::notify::Post;
+use crate::host::proxy::client::ProxyClient;
+use crate::host::run::runs::{No, RunHandle};
+use crate::host::settings::masks::Masks;
+use crate::host::supervise::liveness::Health;
 use crate::layout::Layout;
 use crate::resource::Prepared;
 use crate::runtime::process::{self, RuntimeError};
@@ -178,7 +178,7 @@ impl Host {
     async fn end(&self, delete_data: bool) -> Result<(), No> {
         self.stop_jobs().await?;
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
-        super::secret_files::forget_all(&self.layout);
+        crate::host::settings::files::forget_all(&self.layout);
         if delete_data {
             for part in ["resources", "releases", "shared", "instances", "jobs", "proxy", "logs", "current"] {
                 let path = self.layout.root().join(part);

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 use windlass_core::name::InstanceId;
 
 use super::{KEEP, ROTATE_AT, find, kept, open};
-use crate::host::masked;
-use crate::host::supervise::note;
+use crate::host::settings::masked;
+use crate::host::supervise::loops::note;
 use crate::layout::Layout;
 use crate::runtime::process::log;
 

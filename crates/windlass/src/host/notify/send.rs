@@ -15,9 +15,10 @@ use zeroize::Zeroizing;
 
 use super::streak::Streak;
 use super::webhook::Webhook;
-use crate::host::settings::Settings;
-use crate::host::supervise::note;
-use crate::host::{Host, values};
+use crate::host::Host;
+use crate::host::settings::lookup::Settings;
+use crate::host::settings::values;
+use crate::host::supervise::loops::note;
 use crate::http_client::{Client, Patience, Proxies, Request};
 
 /// How many messages may be under way; more are dropped.

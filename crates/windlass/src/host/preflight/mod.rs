@@ -12,13 +12,14 @@ use windlass_core::name::Name;
 use windlass_core::plan::{Action, Plan, Request};
 use windlass_core::spec::{Engine, Port, Spec};
 
-use super::identity::Identity;
-use super::resources::{blocking, facts};
-use super::settings::Settings;
-use super::world::by_hand;
-use super::{Host, contents};
 use crate::account::{self, Account};
 use crate::certificate::{self, Lapse};
+use crate::host::Host;
+use crate::host::instance::identity::Identity;
+use crate::host::resource::lifecycle::{blocking, facts};
+use crate::host::settings::lookup::Settings;
+use crate::host::tree::contents;
+use crate::host::world::by_hand;
 use crate::keeper::limits::{self, By, Capabilities};
 use crate::resource;
 
@@ -128,7 +129,7 @@ impl Host {
                 |step| matches!(&step.action, Action::StartResource { resource, .. } if resource == name),
             )
         };
-        let values = super::values::read(&self.layout, plan.release).unwrap_or_default();
+        let values = crate::host::settings::values::read(&self.layout, plan.release).unwrap_or_default();
         let settings = Settings { values: &values, known: &plan.spec.settings };
         for (name, spec) in plan.spec.resources.iter().filter(|(name, _)| !started(name)) {
             let only = IndexMap::from([(name.clone(), spec.clone())]);

@@ -6,7 +6,7 @@ use windlass_core::journal::Fault;
 use windlass_core::plan::{Action, Plan, Request};
 use windlass_core::spec::{Command, Part, Source, Spec};
 
-use crate::host::resources::blocking;
+use crate::host::resource::lifecycle::blocking;
 use crate::layout::Layout;
 use crate::{programs, resource};
 

@@ -12,7 +12,7 @@ use windlass_core::spec::Probe;
 
 use super::Acting;
 use crate::health::{self, Target};
-use crate::host::identity::Identity;
+use crate::host::instance::identity::Identity;
 use crate::runtime::process;
 
 /// What became of it, for people.

@@ -10,9 +10,10 @@ use windlass_core::spec::{Command, Job, Undo};
 
 use super::Acting;
 use super::schema::Undoing;
-use crate::host::errand::Errand;
-use crate::host::oneshot::{self, Ended};
-use crate::host::{Host, logs};
+use crate::host::Host;
+use crate::host::logs;
+use crate::host::once::errand::Errand;
+use crate::host::once::outcome::{self, Ended};
 use crate::runtime::process;
 
 /// The name of a job's keeper and log: one for each release, so that what one run did is never taken
@@ -57,7 +58,7 @@ impl Acting {
         let ended = host.run_job_command(plan, job, (command, &more), &label, line).await?;
         let tail = logs::tail(&host.layout.log(&label), 40, &host.redactor(plan.release));
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
-        oneshot::success(&what, &ended, job.timeout, tail)?;
+        outcome::must_succeed(&what, &ended, job.timeout, tail)?;
         self.note_job(plan, name, undo)?;
         Ok(said)
     }

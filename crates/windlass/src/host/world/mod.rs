@@ -19,11 +19,11 @@ use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::{Action, Plan};
 use windlass_core::spec::Resource;
 
-use super::Host;
-use super::releases::build_label;
-use super::restarts::Restarts;
 use crate::clock;
 use crate::engine::World;
+use crate::host::Host;
+use crate::host::instance::restarts::Restarts;
+use crate::host::tree::releases::build_label;
 use crate::runtime::process;
 
 /// The world as one run sees it.
@@ -154,7 +154,7 @@ impl Acting {
 
     /// Whether the world is still the one that the plan was made for, and its tree is there.
     fn is_as_planned(&self, plan: &Plan) -> Result<bool, Fault> {
-        let seen = super::observe(&self.host.layout, &self.host.journal.borrow());
+        let seen = crate::host::observe(&self.host.layout, &self.host.journal.borrow());
         let seen = seen.map_err(|error| Fault::new(error.to_string(), ""))?;
         Ok(seen.fingerprint() == plan.base && self.host.layout.is_sealed(plan.tree.id))
     }

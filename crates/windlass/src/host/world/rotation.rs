@@ -10,11 +10,13 @@ use windlass_core::spec::{Command, Limits, Reference, Rotation, Server, Template
 use windlass_core::units::Span;
 
 use super::Acting;
-use crate::host::errand::Errand;
-use crate::host::fill::Subject;
-use crate::host::resources::{blocking, fault};
-use crate::host::rotation::{Owed, Pair};
-use crate::host::{Host, logs, oneshot};
+use crate::host::Host;
+use crate::host::logs;
+use crate::host::once::errand::Errand;
+use crate::host::once::outcome;
+use crate::host::resource::lifecycle::{blocking, fault};
+use crate::host::settings::fill::Subject;
+use crate::host::settings::rotation::{Owed, Pair};
 use crate::layout;
 use crate::resource::{Deed, Exchange};
 use crate::settings::Redactor;
@@ -205,7 +207,7 @@ impl Acting {
         let log = host.layout.log(&label);
         mask_log(&log, &masked).map_err(|error| Fault::new(format!("{label}: {error}"), ""))?;
         let what = format!("{} of {setting}", run.what);
-        oneshot::success(&what, &ended?, run.rotation.timeout, logs::tail(&log, 40, &both))?;
+        outcome::must_succeed(&what, &ended?, run.rotation.timeout, logs::tail(&log, 40, &both))?;
         Ok(String::new())
     }
 }

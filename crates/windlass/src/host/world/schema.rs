@@ -13,7 +13,9 @@ use windlass_core::plan::Plan;
 use windlass_core::spec::{Command, Job, Undo, When};
 
 use super::Acting;
-use crate::host::{Host, logs, oneshot};
+use crate::host::Host;
+use crate::host::logs;
+use crate::host::once::outcome;
 use crate::layout;
 use crate::settings::Redactor;
 
@@ -172,7 +174,7 @@ impl Host {
         // As it was said: it is compared, and handed to the command that undoes.
         let said = logs::tail(&self.layout.log(label), 1, &Redactor::new([])).pop().unwrap_or_default();
         let tail = logs::tail(&self.layout.log(label), 40, &self.redactor(plan.release));
-        oneshot::success("the command that reads the schema", &ended, job.timeout, tail)?;
+        outcome::must_succeed("the command that reads the schema", &ended, job.timeout, tail)?;
         Ok(said)
     }
 

@@ -6,7 +6,7 @@ use windlass_core::plan::Plan;
 use windlass_core::spec::{Probe, SmokeTest};
 
 use super::Acting;
-use crate::host::identity::Identity;
+use crate::host::instance::identity::Identity;
 
 /// How much of an answer is looked through.
 const LARGEST: usize = 1 << 20;

@@ -1,0 +1,264 @@
+//! `windlass run`: a job or any command, now, in the active release with its environment.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use windlass_core::journal::Fault;
+use windlass_core::launch::{End, Exit};
+use windlass_core::manifest::nearest;
+use windlass_core::name::{Name, ReleaseId};
+use windlass_core::plan::{Action, Plan};
+use windlass_core::protocol::{Answer, Refusal, RunWhat, Values};
+use windlass_core::spec::{Job, Limits, Spec, Undo, When};
+use windlass_core::units::Span;
+
+use crate::host::Host;
+use crate::host::by_hand::undo::in_release;
+use crate::host::once::outcome::in_words;
+use crate::host::run::runs::No;
+use crate::runtime::process;
+
+/// A command that is about to run.
+pub(in crate::host) struct Command {
+    /// The name of its keeper and log.
+    pub(in crate::host) name: String,
+    plan: Plan,
+    job: Job,
+    /// Which job it undoes.
+    undoes: Option<UndoneJob>,
+    /// From the question whether it may run to its end.
+    reserved: Option<Reserved>,
+}
+
+/// A job that is undone by hand, in a release.
+pub(in crate::host) struct UndoneJob {
+    pub(in crate::host) job: Name,
+    pub(in crate::host) release: ReleaseId,
+}
+
+impl Command {
+    /// What people should know before it runs.
+    pub(in crate::host) fn announced(&self) -> Option<String> {
+        let UndoneJob { job, release } = self.undoes.as_ref()?;
+        Some(format!("undoing {job} of {release}: {}", self.job.command))
+    }
+}
+
+/// The right to run a job of deploys by hand, until this is dropped.
+pub(in crate::host) struct Reserved {
+    names: Rc<RefCell<BTreeSet<Name>>>,
+    name: Name,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.names.borrow_mut().remove(&self.name);
+    }
+}
+
+impl Host {
+    /// Looks what is to run, before anything does.
+    pub(in crate::host) fn prepare_run(&self, what: RunWhat, _by: &str) -> Result<Command, No> {
+        if let RunWhat::Undo { job: name, release } = what {
+            let (plan, job, undoing) = self.undoing(&name, release)?;
+            let reserved = Some(self.reserve(&name)?);
+            return Ok(Command { name: label(name.as_str()), plan, job, undoes: Some(undoing), reserved });
+        }
+        let active = self.journal.borrow().active().ok().flatten();
+        let active = active.ok_or_else(|| {
+            No::new(Refusal::NotFound, "nothing is deployed here yet", "run windlass deploy first")
+        })?;
+        let plan = in_release(active.release);
+        let spec = &plan.spec;
+        let (title, job, reserved) = match what {
+            RunWhat::Undo { .. } => return Err(No::new(Refusal::Failed, "it was dealt with above", "")),
+            RunWhat::Job(name) => {
+                let job = spec.jobs.get(&name).cloned().ok_or_else(|| unknown_job(spec, &name))?;
+                // What is only ever started by hand may run beside itself: a console, say.
+                let is_alone = job.when != When::Manual || self.by_hand.borrow().contains(&name);
+                let reserved = is_alone.then(|| self.reserve(&name)).transpose()?;
+                (name.to_string(), job, reserved)
+            }
+            RunWhat::Command { command, service } => {
+                // It sees what the application sees: the environment of a service.
+                let service = match &service {
+                    Some(name) => Some(spec.services.get(name).ok_or_else(|| unknown_service(spec, name))?),
+                    None => spec.services.values().next(),
+                };
+                let job = Job {
+                    command,
+                    directory: service.map(|service| service.directory.clone()).unwrap_or_default(),
+                    env: service.map(|service| service.env.clone()).unwrap_or_default(),
+                    user: service.and_then(|service| service.user.clone()),
+                    when: When::Manual,
+                    undo: Undo::Compatible,
+                    timeout: Span::ZERO,
+                    limits: Limits::default(),
+                    schema: None,
+                };
+                // No job has such a name.
+                ("_command".to_owned(), job, None)
+            }
+        };
+        Ok(Command { name: label(&title), plan, job, undoes: None, reserved })
+    }
+
+    /// A job that deploys run (a migration) must not run beside itself or what undoes it, whoever started
+    /// it.
+    fn reserve(&self, name: &Name) -> Result<Reserved, No> {
+        let runs_it = |holder: &Rc<crate::host::run::runs::RunHandle>| {
+            holder
+                .row
+                .plan
+                .steps
+                .iter()
+                .any(|step| matches!(&step.action, Action::RunJob { job, .. } if job == name))
+        };
+        if let Some(holder) = self.holder().filter(runs_it) {
+            let what = format!("{} is under way, and may run {name} itself", holder.row.plan.headline());
+            return Err(No::new(Refusal::Busy, what, "call again when it is over: windlass status"));
+        }
+        match self.runs_by_hand(name) {
+            true => {
+                let what = format!("{name} runs already, by windlass run");
+                Err(No::new(Refusal::Busy, what, "call again when it has ended"))
+            }
+            false => {
+                self.by_hand.borrow_mut().insert(name.clone());
+                Ok(Reserved { names: Rc::clone(&self.by_hand), name: name.clone() })
+            }
+        }
+    }
+
+    /// Whether what goes by this name in the directory of jobs is a command that is under way, or may be
+    /// about to.
+    pub(in crate::host) fn runs_command(&self, name: &str) -> bool {
+        process::is_under_way(&self.layout.job(name)) || self.starting.try_write().is_err()
+    }
+
+    /// Whether `windlass run` runs a job now, kept by us or at a terminal of its own.
+    pub(in crate::host) fn runs_by_hand(&self, name: &Name) -> bool {
+        if self.by_hand.borrow().contains(name) {
+            return true;
+        }
+        let kept = format!("run.{name}.");
+        let mut entries = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
+        entries.any(|entry| {
+            entry.file_name().to_string_lossy().starts_with(&kept) && process::is_under_way(&entry.path())
+        }) || process::is_locked(&self.hand_lock(name))
+    }
+
+    /// What whoever runs a job at a terminal holds locked.
+    fn hand_lock(&self, name: &Name) -> PathBuf {
+        self.layout.state().join(format!("run-{name}.lock"))
+    }
+
+    /// How the controller runs it itself.
+    pub(in crate::host) async fn attach(&self, what: RunWhat, by: &str) -> Result<Answer, No> {
+        let only = match &what {
+            RunWhat::Job(name) => Some(name.clone()),
+            RunWhat::Command { .. } => None,
+            RunWhat::Undo { .. } => {
+                let hint = "leave out --raw: it runs as in a deploy that goes back, without a terminal";
+                return Err(No::new(Refusal::Invalid, "a job is undone by Windlass itself", hint));
+            }
+        };
+        let Command { name, plan, job, undoes: _, reserved: _until_it_is_told } =
+            self.prepare_run(what, by)?;
+        let only = only.filter(|_| job.when != When::Manual);
+        let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
+        let (launch, env) = self.job_launch(&plan, &job, &job.command, &name).await.map_err(failed)?;
+        let lock = only.map(|name| self.hand_lock(&name).display().to_string());
+        Ok(Answer::Attach {
+            lock,
+            argv: launch.argv,
+            directory: launch.directory,
+            user: launch.user,
+            env: Values(env.into_iter().collect()),
+        })
+    }
+
+    /// Runs it; answers its exit code and how it ended in words.
+    pub(in crate::host) async fn run_now(
+        self: &Rc<Self>,
+        command: &Command,
+        line: &dyn Fn(String),
+    ) -> Result<(i32, String), Fault> {
+        let redactor = self.redactor(command.plan.release);
+        let masked = |text: String| line(crate::host::logs::shown(&text, &redactor));
+        let more = command.undoes.as_ref().map(|undoing| self.schema_before(undoing.release, &undoing.job));
+        let what = (&command.job.command, more.as_deref().unwrap_or_default());
+        let ended = self.run_job_command(&command.plan, &command.job, what, &command.name, &masked).await;
+        // Nothing needs its record any more: nobody resumes it.
+        let _ = std::fs::remove_dir_all(self.layout.job(&command.name));
+        let _ = std::fs::remove_file(self.layout.log(&command.name));
+        let ended = ended?;
+        if let Some(undoing) = command.undoes.as_ref().filter(|_| ended.exit == Some(Exit::Code(0))) {
+            self.was_undone(undoing).map_err(|error| Fault::new(error.to_string(), ""))?;
+        }
+        let code = match (&ended.end, &ended.exit) {
+            (_, Some(Exit::Code(code))) => *code,
+            (End::TimedOut, _) => 124,
+            (_, Some(Exit::NotStarted(_))) => 127,
+            (_, Some(Exit::OutOfMemory)) => 137,
+            (_, Some(Exit::Signal(signal))) => 128 + signal_number(signal),
+            _ => 1,
+        };
+        Ok((code, in_words(&ended)))
+    }
+}
+
+fn unknown_service(spec: &Spec, name: &Name) -> No {
+    let names: Vec<&str> = spec.services.keys().map(Name::as_str).collect();
+    let hint = match (nearest(name.as_str(), names.iter().copied()), names.as_slice()) {
+        (Some(meant), _) => format!("did you mean {meant}?"),
+        (None, []) => "the manifest has no services".to_owned(),
+        (None, names) => format!("there are {}", names.join(", ")),
+    };
+    No::new(Refusal::NotFound, format!("there is no service {name} in the active release"), hint)
+}
+
+/// The name of the keeper and log of a command.
+/// Whether a command by hand has this name, and not a log of a service that is called `run`.
+pub(in crate::host) fn is_label(name: &str) -> bool {
+    let id = name.strip_prefix("run.").and_then(|rest| rest.rsplit_once('.'));
+    id.is_some_and(|(_, id)| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
+}
+
+fn label(title: &str) -> String {
+    format!("run.{title}.{}", uuid::Uuid::now_v7().simple())
+}
+
+pub(in crate::host) fn unknown_job(spec: &Spec, name: &Name) -> No {
+    let names: Vec<&str> = spec.jobs.keys().map(Name::as_str).collect();
+    let hint = match (nearest(name.as_str(), names.iter().copied()), names.as_slice()) {
+        (Some(meant), _) => format!("did you mean {meant}?"),
+        (None, []) => "the manifest has no jobs; `windlass run -- COMMAND` runs any command".to_owned(),
+        (None, names) => {
+            format!("there are {}; `windlass run -- COMMAND` runs any command", names.join(", "))
+        }
+    };
+    No::new(Refusal::NotFound, format!("there is no job {name}"), hint)
+}
+
+fn signal_number(name: &str) -> i32 {
+    match name.trim_start_matches("SIG") {
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "ILL" => 4,
+        "ABRT" => 6,
+        "BUS" => 7,
+        "FPE" => 8,
+        "KILL" => 9,
+        "USR1" => 10,
+        "SEGV" => 11,
+        "USR2" => 12,
+        "PIPE" => 13,
+        "ALRM" => 14,
+        "TERM" => 15,
+        _ => 0,
+    }
+}

@@ -1,0 +1,5 @@
+//! What runs by the clock.
+
+mod queue;
+mod runs;
+mod schedules;

@@ -1,0 +1,222 @@
+//! What runs by the clock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use jiff::Timestamp;
+use windlass_core::journal::Fault;
+use windlass_core::launch::Exit;
+use windlass_core::name::Name;
+use windlass_core::policy::cron::{Action, History, Running, due};
+use windlass_core::spec::{Cron, Overlap};
+use windlass_core::units::Span;
+
+use crate::clock;
+use crate::engine::Active;
+use crate::host::Host;
+use crate::host::cron::queue::Queue;
+use crate::host::cron::schedules::Schedules;
+use crate::host::once::errand::Errand;
+use crate::host::once::outcome::{Ended, in_words};
+use crate::host::supervise::loops::note;
+use crate::runtime::process::{self, RuntimeError};
+use crate::schedule;
+
+impl Host {
+    /// Starts cron jobs when they are due, as long as the host side lives. Ticks are recorded before
+    /// their run starts, so that none runs twice whatever dies.
+    pub(in crate::host) async fn keep_time(self: &Rc<Self>) {
+        let mut queue = Queue::read(&self.layout);
+        // Whoever noted that they wait may have died before it ended what they wait for.
+        for name in queue.names().filter(|name| self.is_replaced(name)) {
+            self.end_runs(name);
+        }
+        let mut schedules = Schedules::read(&self.layout);
+        let mut watched = BTreeMap::new();
+        loop {
+            let active = self.journal.borrow().active();
+            let is_known = active.is_ok();
+            let active = active.ok().flatten().filter(|active| !active.stopped);
+            if is_known {
+                let crons = active.as_ref().map(|active| &active.release.spec.crons);
+                queue.keep(|name| crons.is_some_and(|crons| crons.contains_key(name)));
+                // What was due while it was stopped is missed.
+                if let Some(crons) = crons {
+                    schedules.keep(|name| crons.contains_key(name));
+                }
+                watched.retain(|name, _| crons.is_some_and(|crons| crons.contains_key(name)));
+            }
+            let mut next: Option<Timestamp> = None;
+            for (name, cron) in active.iter().flat_map(|active| &active.release.spec.crons) {
+                let Some(active) = &active else { continue };
+                let Ok(activated) = Timestamp::from_millisecond(active.release.activated) else { continue };
+                let since = schedules.since(name, cron, activated);
+                let tick = self.tick(active, (name, cron), since, &mut queue, &mut watched);
+                next = [next, tick].into_iter().flatten().min();
+            }
+            // Also a change of release and the end of a run are looked at soon enough.
+            let soon = Timestamp::now().checked_add(jiff::SignedDuration::from_secs(1)).ok();
+            schedule::sleep_until([next, soon].into_iter().flatten().min()).await;
+        }
+    }
+
+    /// Does what is due of a job, which has its schedule `since` then; `watched` says when each was looked
+    /// at before.
+    fn tick(
+        self: &Rc<Self>,
+        active: &Active,
+        (name, cron): (&Name, &Cron),
+        since: Timestamp,
+        queue: &mut Queue,
+        watched: &mut BTreeMap<Name, Timestamp>,
+    ) -> Option<Timestamp> {
+        let schedule = schedule::schedule(cron).ok()?;
+        let recorded = self.journal.borrow().cron(name).ok().flatten();
+        let last = recorded.and_then(|(last, _)| Timestamp::from_millisecond(last).ok());
+        let runs = self.cron_runs(name);
+        let running = match (runs, queue.has(name)) {
+            (false, _) => Running::Nothing,
+            (true, false) => Running::One,
+            (true, true) => Running::OneAndOneWaits,
+        };
+        if !runs && queue.has(name) {
+            // Taken out first: one that is left out is better than one that runs twice.
+            if queue.take_out(name) {
+                self.start_cron(active, name, cron);
+            }
+            return schedule.next(Timestamp::now());
+        }
+        let now = Timestamp::now();
+        let history = History { since, last, watched: watched.get(name).copied(), running };
+        let decision = due(&schedule, &history, now, cron.missed, cron.overlap);
+        if let Some(last) = decision.last {
+            let said = match decision.action {
+                Action::SkipMissed => Some("left out: it was due while nobody watched"),
+                Action::SkipRunning => Some("left out: the run before had not ended"),
+                _ => None,
+            };
+            if let Err(error) = self.journal.borrow_mut().set_cron(name, last.as_millisecond(), said) {
+                // A tick that is not recorded must not run: it might run twice.
+                note(&format!("the cron job {name} is not started: {error}"));
+                return decision.next;
+            }
+        }
+        watched.insert(name.clone(), now);
+        match decision.action {
+            Action::Start => self.start_cron(active, name, cron),
+            Action::Replace => {
+                // The other jobs' time does not stand still meanwhile: its successor waits for its end.
+                queue.put_in(name);
+                self.end_runs(name);
+            }
+            Action::Queue => queue.put_in(name),
+            Action::Wait | Action::SkipMissed | Action::SkipRunning => {}
+        }
+        decision.next
+    }
+
+    /// Whether a run of the job gives way to the next one.
+    fn is_replaced(&self, name: &Name) -> bool {
+        let active = self.journal.borrow().active().ok().flatten();
+        let crons = active.map(|active| active.release.spec.crons).unwrap_or_default();
+        crons.get(name).is_some_and(|cron| cron.overlap == Overlap::Replace)
+    }
+
+    fn end_runs(&self, name: &Name) {
+        for directory in self.directories(name) {
+            tokio::task::spawn_local(make_way(name.clone(), directory));
+        }
+    }
+
+    /// Whether a cron job runs now.
+    pub(in crate::host) fn cron_runs(&self, name: &Name) -> bool {
+        self.directories(name).iter().any(|directory| process::is_under_way(directory))
+    }
+
+    /// The keepers' directories of a cron job: its own, and those of runs beside others.
+    fn directories(&self, name: &Name) -> Vec<PathBuf> {
+        let own = label(name);
+        let beside = format!("{own}.");
+        let jobs = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
+        let of_it = jobs.filter(|job| {
+            let job = job.file_name();
+            let job = job.to_string_lossy();
+            job == own.as_str() || job.starts_with(&beside)
+        });
+        of_it.map(|job| job.path()).collect()
+    }
+
+    /// The name of the keeper of a run that begins now. Whoever ran beside others and has ended leaves
+    /// no trace but its lines in the log.
+    fn new_label(&self, name: &Name, cron: &Cron) -> String {
+        let own = label(name);
+        for directory in self.directories(name) {
+            // One that has only begun has no record of its end either way, and stays.
+            let is_over =
+                process::observe(&directory).is_some_and(|seen| seen.has_ended() && !seen.keeper_alive);
+            if directory != self.layout.job(&own) && is_over {
+                let _ = std::fs::remove_dir_all(directory);
+            }
+        }
+        match cron.overlap == Overlap::Allow && process::is_under_way(&self.layout.job(&own)) {
+            true => format!("{own}.{}", clock::wall_millis()),
+            false => own,
+        }
+    }
+
+    fn start_cron(self: &Rc<Self>, active: &Active, name: &Name, cron: &Cron) {
+        let (host, active, name, cron) = (self.clone(), active.clone(), name.clone(), cron.clone());
+        let started = *host.cron_starts.borrow_mut().entry(name.clone()).and_modify(|n| *n += 1).or_insert(0);
+        tokio::task::spawn_local(async move {
+            let ran = host.run_cron(&active, &name, &cron).await;
+            let well = matches!(&ran, Ok(ended) if ended.exit == Some(Exit::Code(0)));
+            let outcome = ran.map_or_else(|fault| fault.message, |ended| in_words(&ended));
+            if !well {
+                host.tell_of_cron(&active, &name, outcome.clone());
+            }
+            // What is shown is how the newest run ended, also where an older one beside it took longer.
+            if host.cron_starts.borrow().get(&name) == Some(&started) {
+                let last = host.journal.borrow().cron(&name).ok().flatten().map_or(0, |(last, _)| last);
+                let _ = host.journal.borrow_mut().set_cron(&name, last, Some(&outcome));
+            }
+        });
+    }
+
+    async fn run_cron(&self, active: &Active, name: &Name, cron: &Cron) -> Result<Ended, Fault> {
+        let release = &active.release;
+        let label = self.new_label(name, cron);
+        let errand = Errand {
+            label: &label,
+            log: name.as_str(),
+            command: &cron.command,
+            directory: self.layout.tree(release.tree).join(&cron.directory),
+            env: &cron.env,
+            user: cron.user.as_ref(),
+            release: release.id,
+            resources: &release.spec.resources,
+            limits: cron.limits.clone(),
+            timeout: cron.timeout,
+        };
+        let (launch, env) = self.errand(&errand).await?;
+        let failed =
+            |error: process::RuntimeError| Fault::new(error.to_string(), error.hint().unwrap_or_default());
+        self.run_once(&self.layout.job(&label), &launch, env).await.map_err(failed)
+    }
+}
+
+/// Ends a run that is replaced.
+async fn make_way(name: Name, directory: PathBuf) {
+    match process::stop(&directory, "TERM", Span::from_secs(10)).await {
+        // Gone already.
+        Ok(_) | Err(RuntimeError::NoKeeper { .. }) => {}
+        Err(error) => {
+            note(&format!("the run of the cron job {name} that is replaced cannot be stopped: {error}"));
+        }
+    }
+}
+
+/// The name of a cron job's keeper.
+pub(in crate::host) fn label(name: &Name) -> String {
+    format!("cron.{name}")
+}

@@ -1,0 +1,338 @@
+//! Starting, awaiting and stopping instances.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use windlass_core::journal::Fault;
+use windlass_core::launch::{Launch, ProcessState};
+use windlass_core::name::InstanceId;
+use windlass_core::plan::Plan;
+use windlass_core::policy::health::{Gate, GateVerdict};
+use windlass_core::spec::{Check, Command, Port, Probe, Reference, Service, Stop, Template};
+use windlass_core::units::Span;
+
+use crate::health::{self, Target};
+use crate::host::Host;
+use crate::host::instance::identity::Identity;
+use crate::host::instance::quiet::running;
+use crate::host::logs;
+use crate::host::settings::fill::{Fill, Subject};
+use crate::runtime::process;
+
+/// How many lines of a log are shown when something fails.
+const TAIL: usize = 20;
+
+impl Host {
+    /// Describes an instance of the plan's specification for the first time; later starts use what
+    /// was written then.
+    pub(in crate::host) fn identify(&self, plan: &Plan, id: &InstanceId) -> Result<Identity, Fault> {
+        if let Ok(identity) = Identity::read(&self.layout.instance(id)) {
+            return Ok(identity);
+        }
+        let gone = || Fault::new(format!("{id} cannot be started again: its description is gone"), "");
+        let service = plan.spec.services.get(&id.service).ok_or_else(gone)?;
+        let identity = Identity {
+            id: id.clone(),
+            digest: plan.digests.get(&id.service).cloned().unwrap_or_default(),
+            tree: plan.tree.id,
+            port: service.port.map(|port| self.choose_port(port)).transpose()?,
+            service: service.clone(),
+            resources: plan.spec.resources.clone(),
+        };
+        identity.write(&self.layout).map_err(|error| {
+            Fault::new(format!("{id}: its description cannot be written: {error}"), "free some disk space")
+        })?;
+        Ok(identity)
+    }
+
+    fn choose_port(&self, port: Port) -> Result<u16, Fault> {
+        if let Port::Fixed(port) = port {
+            return Ok(port);
+        }
+        let taken: Vec<u16> =
+            Identity::all(&self.layout).unwrap_or_default().into_iter().filter_map(|i| i.port).collect();
+        for _ in 0..100 {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
+            match listener {
+                Ok(address) if !taken.contains(&address.port()) => return Ok(address.port()),
+                Ok(_) => {}
+                Err(error) => return Err(Fault::new(format!("no free port can be found: {error}"), "")),
+            }
+        }
+        Err(Fault::new("no free port can be found", "stop what uses them"))
+    }
+
+    /// Starts an instance, unless it runs.
+    pub(in crate::host) async fn start_instance(&self, identity: &Identity) -> Result<(), Fault> {
+        self.start_instance_if(identity, || true).await.map(drop)
+    }
+
+    /// The same if it is `wanted` still when nothing else stands in the way; answers whether it was.
+    pub(in crate::host) async fn start_instance_if(
+        &self,
+        identity: &Identity,
+        wanted: impl Fn() -> bool,
+    ) -> Result<bool, Fault> {
+        let (launch, env) = self.launch(identity).await?;
+        let started = async {
+            let starting = self.may_start().await?;
+            if !wanted() {
+                return Ok(false);
+            }
+            self.start_kept(starting, self.layout.instance(&identity.id), launch, env).await.map(|()| true)
+        };
+        started.await.map_err(|error: process::RuntimeError| {
+            let mut fault = Fault::new(error.to_string(), error.hint().unwrap_or_default());
+            fault.tail = self.tail(identity);
+            fault
+        })
+    }
+
+    async fn launch(&self, identity: &Identity) -> Result<(Launch, Vec<(String, String)>), Fault> {
+        let service = &identity.service;
+        let (argv, env) = self
+            .filled(identity, |fill| Ok((fill.argv(&service.command)?, fill.environment(&service.env)?)))
+            .await?;
+        let launch = Launch {
+            label: identity.id.to_string(),
+            argv,
+            directory: self.directory(identity).display().to_string(),
+            user: service.user.clone(),
+            restart: service.restart.clone(),
+            stop: service.stop.clone(),
+            limits: service.limits.clone(),
+            log: logs::kept(&self.layout.service_log(&identity.id.service, identity.id.release)),
+            oom_score_adj: 200,
+            ..Launch::default()
+        };
+        Ok((launch, env))
+    }
+
+    fn directory(&self, identity: &Identity) -> PathBuf {
+        self.layout.tree(identity.tree).join(&identity.service.directory)
+    }
+
+    async fn filled<T>(
+        &self,
+        identity: &Identity,
+        with: impl FnOnce(&Fill<'_>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let subject = Subject {
+            release: identity.id.release,
+            resources: &identity.resources,
+            port: identity.port,
+            replica: identity.id.replica,
+            user: identity.service.user.as_deref(),
+            label: &identity.id.to_string(),
+        };
+        self.fill(subject, with).await
+    }
+
+    /// Makes the files of settings again that something took from a running instance.
+    pub(in crate::host) async fn keep_files(&self, service: &Service, id: &InstanceId) -> Result<(), Fault> {
+        let is_file = |reference: &Reference| matches!(reference, Reference::SettingFile(_));
+        let words = match &service.command {
+            Command::Argv(words) => words.as_slice(),
+            Command::Shell(_) => &[],
+        };
+        if !service.env.values().chain(words).flat_map(Template::references).any(is_file) {
+            return Ok(());
+        }
+        // What was launched earlier has its files from then.
+        let identity = Identity::read(&self.layout.instance(id))
+            .map_err(|error| Fault::new(format!("{id} cannot be described: {error}"), ""))?;
+        self.launch(&identity).await.map(drop)
+    }
+
+    /// Whom the health checks of an instance ask.
+    pub(in crate::host) async fn target(&self, identity: &Identity) -> Result<Target, Fault> {
+        let service = &identity.service;
+        let probes = [&service.checks.startup, &service.checks.readiness, &service.checks.liveness]
+            .into_iter()
+            .flatten()
+            .filter_map(|check| match &check.probe {
+                Probe::Command(command) => Some(command),
+                _ => None,
+            });
+        let idle = service.stop.quiet.as_ref().and_then(|quiet| quiet.idle.as_ref());
+        let commands: Vec<_> = probes.chain(idle).collect();
+        // References are looked up once, now: a probe runs often, and its values do not change.
+        let (env, known) = self
+            .filled(identity, |fill| {
+                let mut known: Vec<(Reference, String)> = Vec::new();
+                for command in commands {
+                    if let Command::Argv(words) = command {
+                        for reference in words.iter().flat_map(Template::references) {
+                            let template = Template::of(reference.clone());
+                            known.push((reference.clone(), fill.text(&template)?));
+                        }
+                    }
+                }
+                Ok((fill.environment(&service.env)?, known))
+            })
+            .await?;
+        Ok(Target {
+            address: identity.port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+            directory: self.directory(identity),
+            env,
+            user: service.user.clone(),
+            values: Arc::new(move |reference| {
+                let found = known.iter().find(|(known, _)| known == reference);
+                found.map(|(_, value)| value.clone()).ok_or_else(|| format!("{{{reference}}} has no value"))
+            }),
+        })
+    }
+
+    /// Waits until an instance is ready: its startup and readiness checks succeed, or, without a
+    /// readiness check, it has run for its settling time. That it ends meanwhile is a failure at
+    /// once: a release that cannot start must not wait for its deadline to say so.
+    pub(in crate::host) async fn await_ready(&self, id: &InstanceId) -> Result<String, Fault> {
+        let directory = self.layout.instance(id);
+        let identity = Identity::read(&directory)
+            .map_err(|error| Fault::new(format!("{id} was never started: {error}"), ""))?;
+        let target = self.target(&identity).await?;
+        let began = Instant::now();
+        let mut watch = process::watch(&directory).await.map_err(|error| {
+            Fault::new(format!("{id} cannot be watched: {error}"), error.hint().unwrap_or_default())
+        })?;
+        let ended = async {
+            while let Some(status) = watch.recv().await {
+                if status.restarts > 0 || !matches!(status.state, ProcessState::Running { .. }) {
+                    return status.last_exit.map_or_else(|| "it ended".to_owned(), |exit| exit.to_string());
+                }
+            }
+            "its keeper ended".to_owned()
+        };
+        let failed = |what: String, hint: &str| {
+            let mut fault = Fault::new(format!("{id} {what}"), hint);
+            fault.tail = self.tail(&identity);
+            fault
+        };
+        tokio::select! {
+            how = ended => Err(failed(
+                format!("ended before it was ready: {how}"),
+                "see the lines above; `windlass logs` shows more",
+            )),
+            verdict = readiness(&identity.service, &target, began) => match verdict {
+                Ok(()) => Ok(format!("ready after {}", Span::from_millis(millis(began)))),
+                Err(why) => Err(failed(
+                    format!("was not ready in time: {why}"),
+                    "see the lines above; give it longer with start_period if it only needs more time",
+                )),
+            },
+        }
+    }
+
+    /// Drains an instance, asks it to take no more work, and stops it with all that is left of it.
+    pub(in crate::host) async fn stop_instance(&self, id: &InstanceId, drain: Span) -> Result<String, Fault> {
+        let directory = self.layout.instance(id);
+        // Who brings copies back may be about to.
+        self.starts_are_over().await;
+        let alive = self.lives(id);
+        // Where its description is damaged, it is stopped all the same, as most are.
+        let stop = match Identity::read(&directory) {
+            Ok(identity) => identity.service.stop,
+            Err(_) => Stop { signal: "TERM".to_owned(), grace: Span::from_secs(30), quiet: None },
+        };
+        let mut left = 0;
+        if alive {
+            if !drain.is_zero() {
+                left = self.proxy().drained(id, drain.as_duration()).await;
+            }
+            let failed = |error: process::RuntimeError| {
+                Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
+            };
+            if let Some(quiet) = &stop.quiet {
+                let pid = running(&directory);
+                process::signal(&directory, &quiet.signal).await.map_err(failed)?;
+                self.await_idle(id, quiet, pid).await;
+            }
+            process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
+        }
+        self.health.borrow_mut().shift_remove(id);
+        Ok(if left == 0 { String::new() } else { format!("{left} connections were closed at the deadline") })
+    }
+
+    /// Whether anything of an instance lives, also where what is written of it is damaged.
+    pub(in crate::host) fn lives(&self, id: &InstanceId) -> bool {
+        let directory = self.layout.instance(id);
+        process::is_kept(&directory) || process::observe(&directory).is_some_and(|seen| seen.process_alive)
+    }
+
+    /// The end of an instance's log.
+    pub(in crate::host) fn tail(&self, identity: &Identity) -> Vec<String> {
+        let path = self.layout.service_log(&identity.id.service, identity.id.release);
+        logs::tail(&path, TAIL, &self.redactor(identity.id.release))
+    }
+}
+
+/// Asks until the service's checks say yes or no.
+async fn readiness(service: &Service, target: &Target, began: Instant) -> Result<(), String> {
+    let checks = [&service.checks.startup, &service.checks.readiness];
+    for check in checks.into_iter().flatten() {
+        pass(check, target, began).await?;
+    }
+    if service.checks.readiness.is_none() {
+        tokio::time::sleep(service.settle.as_duration().saturating_sub(began.elapsed())).await;
+    }
+    Ok(())
+}
+
+/// How soon a starting instance is asked again at first: an application that boots in 50 ms must not
+/// wait for a check interval made for one that runs.
+const EAGER: Duration = Duration::from_millis(10);
+
+async fn pass(check: &Check, target: &Target, began: Instant) -> Result<(), String> {
+    let mut gate = Gate::new(check.clone());
+    let mut pause = EAGER;
+    let mut why = "it did not answer".to_owned();
+    loop {
+        let answer = health::probe(&check.probe, target, check.timeout.as_duration()).await;
+        let now = Span::from_millis(millis(began));
+        if let Err(unhealthy) = &answer {
+            why = unhealthy.to_string();
+        }
+        match gate.observe(answer.is_ok(), now) {
+            GateVerdict::Ready => return Ok(()),
+            GateVerdict::Failed => return Err(why),
+            GateVerdict::Waiting => {}
+        }
+        tokio::time::sleep(pause.min(check.interval.as_duration())).await;
+        // Bounded itself: a length of time that grows for ever overflows.
+        pause = pause.mul_f64(1.5).min(check.interval.as_duration());
+    }
+}
+
+fn millis(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The pauses between probes grow; after some 120 of them they were longer than any length of time.
+    #[tokio::test]
+    async fn a_copy_that_never_answers_fails_however_often_it_was_asked() {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let target = Target {
+            address: Some(free),
+            directory: "/".into(),
+            env: Vec::new(),
+            user: None,
+            values: Arc::new(|_| Err(String::new())),
+        };
+        let check = Check {
+            probe: Probe::Tcp,
+            interval: Span::from_millis(1),
+            timeout: Span::from_secs(1),
+            start_period: Span::from_millis(1500),
+            healthy_after: 1,
+            unhealthy_after: 1,
+        };
+        let why = pass(&check, &target, Instant::now()).await.unwrap_err();
+        assert!(why.contains("refused"), "{why}");
+    }
+}

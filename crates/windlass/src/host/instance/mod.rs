@@ -1,0 +1,6 @@
+//! Copies of services: described, started, awaited, stopped.
+
+pub(super) mod identity;
+mod lifecycle;
+pub(super) mod quiet;
+pub(super) mod restarts;

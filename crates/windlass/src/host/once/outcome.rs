@@ -1,0 +1,140 @@
+//! Commands that run to their end: build steps, jobs, cron runs. Each has a keeper, whose directory
+//! is the record of what became of it, so that none runs twice because somebody died meanwhile.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::sync::OwnedRwLockReadGuard;
+use windlass_core::journal::Fault;
+use windlass_core::launch::{End, Exit, Launch};
+use windlass_core::units::Span;
+
+use crate::host::Host;
+use crate::runtime::process::{self, RuntimeError};
+
+pub(in crate::host) use crate::runtime::process::Ended;
+
+/// How long a start takes at the most until its keeper can be seen.
+const STARTING: Duration = Duration::from_secs(10);
+
+impl Host {
+    /// Runs a command to its end, or waits for the end of the one that runs already in this
+    /// directory, or answers how the one that ran there ended. `line` gets its output meanwhile.
+    pub(in crate::host) async fn run_to_end(
+        &self,
+        directory: &Path,
+        launch: &Launch,
+        env: Vec<(String, String)>,
+        line: &dyn Fn(String),
+    ) -> Result<Ended, Fault> {
+        if let Some(ended) = process::observe(directory).and_then(|seen| seen.ended()) {
+            return Ok(ended);
+        }
+        let mut follow = crate::host::logs::Follow::from_end(Path::new(&launch.log.path));
+        let run = self.run_once(directory, launch, env);
+        tokio::pin!(run);
+        let ended = loop {
+            tokio::select! {
+                ended = &mut run => break ended,
+                () = tokio::time::sleep(Duration::from_millis(100)) => follow.lines(line),
+            }
+        };
+        follow.finish(line);
+        match ended {
+            // One way to end among others: whoever asked says what it means.
+            Err(RuntimeError::NotStarted { reason, .. }) => {
+                Ok(Ended { end: End::NotStarted, exit: Some(Exit::NotStarted(reason)), restarts: 0 })
+            }
+            ended => ended.map_err(|error| {
+                let message = format!("{} cannot be run: {error}", launch.label);
+                let unbegun = matches!(error, RuntimeError::Refused { .. });
+                Fault { unbegun, ..Fault::new(message, error.hint().unwrap_or_default()) }
+            }),
+        }
+    }
+
+    /// Starts what runs once and waits for its end, unless everything here is about to end.
+    pub(in crate::host) async fn run_once(
+        &self,
+        directory: &Path,
+        launch: &Launch,
+        env: Vec<(String, String)>,
+    ) -> Result<Ended, RuntimeError> {
+        let starting = self.may_start().await?;
+        self.start_kept(starting, directory.to_owned(), launch.clone(), env).await?;
+        process::wait_ended(directory).await
+    }
+
+    /// Leave to start something, unless everything here is about to end.
+    pub(in crate::host) async fn may_start(&self) -> Result<OwnedRwLockReadGuard<()>, RuntimeError> {
+        let starting = self.starting.clone().read_owned().await;
+        if self.ending.get() {
+            return Err(RuntimeError::Refused { reason: "the environment goes down".to_owned() });
+        }
+        Ok(starting)
+    }
+
+    /// Starts a process. What was begun is finished also when whoever asked waits no longer: then
+    /// [`Host::starts_are_over`] tells when it can be seen.
+    pub(in crate::host) async fn start_kept(
+        &self,
+        starting: OwnedRwLockReadGuard<()>,
+        directory: PathBuf,
+        launch: Launch,
+        env: Vec<(String, String)>,
+    ) -> Result<(), RuntimeError> {
+        let start = tokio::task::spawn_local(async move {
+            let started = process::start(&directory, &launch, env).await;
+            drop(starting);
+            started
+        });
+        start.await.unwrap_or_else(|error| Err(RuntimeError::Refused { reason: error.to_string() }))
+    }
+
+    /// Returns when all that is just being started can be seen, and ended, by others. Who waits for a
+    /// keeper that is in its back-off has been seen for long.
+    pub(in crate::host) async fn starts_are_over(&self) {
+        let _over = tokio::time::timeout(STARTING, self.starting.write()).await;
+    }
+}
+
+/// What a command's end means to whoever needed it to succeed.
+pub(in crate::host) fn must_succeed(
+    what: &str,
+    ended: &Ended,
+    timeout: Span,
+    tail: Vec<String>,
+) -> Result<(), Fault> {
+    let message = match (ended.end, &ended.exit) {
+        (End::Finished, Some(Exit::Code(0))) => return Ok(()),
+        (End::TimedOut, _) => format!("{what} did not end within {timeout} and was stopped"),
+        (End::Stopped, _) => format!("{what} was stopped"),
+        (_, Some(Exit::Unknown) | None) => format!("{what} ended while nobody could see how"),
+        (_, Some(Exit::NotStarted(reason))) => format!("{what} was not started: {reason}"),
+        (_, Some(exit)) => format!("{what} failed: {exit}"),
+    };
+    let hint = match (ended.end, &ended.exit) {
+        (End::TimedOut, _) => "see where it hangs, or give it longer with timeout",
+        // The reason says it.
+        (_, Some(Exit::NotStarted(_))) => "",
+        (_, Some(Exit::OutOfMemory)) => "give it more memory, or let it need less",
+        (_, Some(Exit::Unknown) | None) => "look at what it left, and run it again",
+        _ => "the lines above are the end of its output",
+    };
+    let mut fault = Fault::new(message, hint);
+    fault.tail = tail;
+    fault.unbegun = matches!(ended.exit, Some(Exit::NotStarted(_)));
+    Err(fault)
+}
+
+/// How a command ended, in words.
+pub(in crate::host) fn in_words(ended: &Ended) -> String {
+    match (ended.end, &ended.exit) {
+        (End::Finished, Some(Exit::Code(0))) => "ended well".to_owned(),
+        (End::TimedOut, _) => "ran longer than it may, and was stopped".to_owned(),
+        (End::Stopped, _) => "was stopped".to_owned(),
+        (_, Some(Exit::NotStarted(reason))) => format!("was not started: {reason}"),
+        (_, Some(exit)) => format!("failed: {exit}"),
+        (_, None) => "ended unseen".to_owned(),
+    }
+}

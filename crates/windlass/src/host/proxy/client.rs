@@ -1,0 +1,230 @@
+//! Speaking to the proxy.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use windlass_core::edge::{Answer, Ask, Report, Table};
+use windlass_core::journal::Fault;
+use windlass_core::launch::Launch;
+use windlass_core::name::InstanceId;
+use windlass_core::spec::{Restart, RestartWhen, Stop};
+use windlass_core::units::Span;
+
+use crate::host::logs;
+use crate::host::state::{build, program};
+use crate::layout::Layout;
+use crate::runtime::process::{self, Observation};
+use crate::transport;
+
+/// The proxy of an environment.
+pub(in crate::host) struct ProxyClient<'a> {
+    layout: &'a Layout,
+}
+
+/// The file that says which build the proxy is.
+const BUILD: &str = "build";
+
+/// How long the proxy may take to answer. It answers in well under a millisecond; this is for a
+/// machine that is busy to the brim.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl<'a> ProxyClient<'a> {
+    pub(in crate::host) fn new(layout: &'a Layout) -> Self {
+        Self { layout }
+    }
+
+    /// Its process, while it runs.
+    pub(in crate::host) fn pid(&self) -> Option<i32> {
+        self.seen()?.pid()
+    }
+
+    /// Its process, if that was stopped by a signal and does nothing.
+    pub(in crate::host) fn frozen(&self) -> Option<i32> {
+        self.seen().filter(Observation::is_frozen)?.pid()
+    }
+
+    fn seen(&self) -> Option<Observation> {
+        process::observe(&self.layout.proxy().join("keeper"))
+    }
+
+    /// Starts the proxy unless it runs, and waits until it answers.
+    pub(in crate::host) async fn start(&self) -> Result<(), Fault> {
+        let directory = self.layout.proxy();
+        let failed = |what: String| Fault::new(what, "see logs/proxy.log in the environment's directory");
+        let program = program().map_err(|error| failed(format!("this program cannot be found: {error}")))?;
+        let launch = Launch {
+            label: "proxy".to_owned(),
+            argv: vec![
+                program.display().to_string(),
+                "proxy".to_owned(),
+                directory.display().to_string(),
+                "--access-log".to_owned(),
+                self.layout.log("access").display().to_string(),
+            ],
+            directory: directory.display().to_string(),
+            restart: Restart {
+                when: RestartWhen::Always,
+                backoff: Span::from_millis(10),
+                backoff_max: Span::from_secs(5),
+                limit: u32::MAX,
+                window: Span::from_secs(60),
+            },
+            stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(35), quiet: None },
+            log: logs::kept(&self.layout.log("proxy")),
+            sockets: true,
+            oom_score_adj: -500,
+            ..Launch::default()
+        };
+        let kept = ["PATH", "WINDLASS_FAILPOINT"];
+        let env = kept.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)));
+        let runs = process::observe(&directory.join("keeper")).is_some_and(|seen| seen.keeper_alive);
+        if !runs {
+            self.note_build()?;
+        }
+        process::start_part(&directory.join("keeper"), &launch, env.collect())
+            .await
+            .map_err(|error| failed(format!("the proxy cannot be started: {error}")))?;
+        let deadline = Instant::now() + PATIENCE;
+        let mut pause = Duration::from_millis(2);
+        loop {
+            match self.ask(&Ask::Report).await {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(failed(format!("the proxy does not answer: {error}")));
+                }
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    /// Lets a proxy of another build of Windlass give way to one of this: the new one takes the
+    /// listening sockets over before the old one lets go of them, and the old one finishes what it
+    /// has. When the new one does not come up, the old one stays.
+    pub(in crate::host) async fn renew(&self) -> Result<(), Fault> {
+        let directory = self.layout.proxy();
+        let known = std::fs::read_to_string(directory.join(BUILD)).unwrap_or_default();
+        let runs = process::observe(&directory.join("keeper")).is_some_and(|seen| seen.keeper_alive);
+        if !runs || known == build() {
+            return Ok(());
+        }
+        process::replace(&directory.join("keeper")).await.map_err(|error| {
+            Fault::new(format!("the proxy cannot be renewed: {error}"), error.hint().unwrap_or_default())
+        })?;
+        self.note_build()
+    }
+
+    fn note_build(&self) -> Result<(), Fault> {
+        crate::layout::replace_file(&self.layout.proxy().join(BUILD), build().as_bytes(), 0o600)
+            .map_err(|error| Fault::new(format!("the proxy's build cannot be noted: {error}"), ""))
+    }
+
+    /// Stops the proxy.
+    pub(in crate::host) async fn stop(&self) -> Result<(), Fault> {
+        let directory = self.layout.proxy().join("keeper");
+        let stopped = process::stop(&directory, "TERM", Span::from_secs(35)).await;
+        stopped.map(drop).map_err(|error| {
+            Fault::new(format!("the proxy cannot be stopped: {error}"), error.hint().unwrap_or_default())
+        })
+    }
+
+    /// Puts a table in force; answers how many nanoseconds requests were kept from choosing. It is
+    /// written to the disk first, so that the switch itself takes no longer than asking for it.
+    pub(in crate::host) async fn apply(&self, table: Table) -> Result<u64, Fault> {
+        let mut table = Box::new(table);
+        let mut prepared = self.order(&Ask::Prepare(table.clone())).await;
+        if prepared.is_err() && table.pools.values().any(|pool| pool.stopped) {
+            // A proxy of an earlier build, which could not be renewed or is not yet, knows no service
+            // that is stopped: it holds its requests for a while, as it always did.
+            table.pools.values_mut().for_each(|pool| pool.stopped = false);
+            prepared = self.order(&Ask::Prepare(table.clone())).await;
+        }
+        match prepared? {
+            Answer::Prepared { .. } => {}
+            _ => return Err(unasked()),
+        }
+        match self.order(&Ask::Apply(table)).await? {
+            Answer::Applied { switch_nanos, .. } => Ok(switch_nanos),
+            _ => Err(unasked()),
+        }
+    }
+
+    /// Asks for what may be refused. A proxy that dies over it is started again by its keeper, and asked
+    /// again: the same table twice is the same table.
+    async fn order(&self, ask: &Ask) -> Result<Answer, Fault> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut answer = self.ask(ask).await;
+        while answer.is_err() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            answer = self.ask(ask).await;
+        }
+        match answer {
+            Ok(Answer::Refused { reason }) => {
+                Err(Fault::new(format!("the proxy refused its table: {reason}"), ""))
+            }
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(Fault::new(
+                format!("the proxy does not answer: {error}"),
+                "its keeper starts it again by itself; see logs/proxy.log",
+            )),
+        }
+    }
+
+    /// Whether the proxy could listen on an address that overlaps what it listens on now. One of an
+    /// earlier build cannot say, and could not.
+    pub(in crate::host) async fn could_listen(&self, address: &str) -> bool {
+        matches!(self.ask(&Ask::Probe { address: address.to_owned() }).await, Ok(Answer::Free))
+    }
+
+    /// What the proxy counts; nothing when it does not answer.
+    pub(in crate::host) async fn report(&self) -> Option<Report> {
+        // What is frozen would be waited for.
+        if self.frozen().is_some() {
+            return None;
+        }
+        match self.ask(&Ask::Report).await {
+            Ok(Answer::Report(report)) => Some(*report),
+            _ => None,
+        }
+    }
+
+    /// Waits until no request or connection is left on an instance, at the most so long; answers how
+    /// many are left then.
+    pub(in crate::host) async fn drained(&self, id: &InstanceId, within: Duration) -> u64 {
+        let deadline = Instant::now() + within;
+        let ask = Ask::Drained { instances: vec![id.to_string()] };
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let left: IndexMap<String, u64> = match self.ask(&ask).await {
+                Ok(Answer::Drained { left }) => left,
+                // A proxy that is away has no connections.
+                _ => return 0,
+            };
+            let left = left.values().sum();
+            if left == 0 || Instant::now() >= deadline {
+                return left;
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    pub(in crate::host) async fn ask(&self, ask: &Ask) -> io::Result<Answer> {
+        let asked = async {
+            let mut stream = transport::connect(&self.layout.proxy(), "sock").await?;
+            let mut line = serde_json::to_vec(ask)?;
+            line.push(b'\n');
+            stream.write_all(&line).await?;
+            let mut answer = String::new();
+            BufReader::new(stream).read_line(&mut answer).await?;
+            serde_json::from_str(&answer).map_err(io::Error::other)
+        };
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+fn unasked() -> Fault {
+    Fault::new("the proxy answered what was not asked", "")
+}

@@ -1,0 +1,224 @@
+//! From routes and instances to the proxy's table.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use indexmap::IndexMap;
+use windlass_core::edge::{Endpoint, EndpointCheck, Pool, Table, TableRoute, Target, hash_password};
+use windlass_core::journal::Fault;
+use windlass_core::name::{InstanceId, ReleaseId};
+use windlass_core::plan::{Plan, Traffic};
+use windlass_core::spec::{ClientPatience, Destination, Listen, Probe, Reference, Route, Spec};
+
+use crate::host::Host;
+use crate::host::instance::identity::Identity;
+use crate::host::settings::lookup::Settings;
+use crate::host::settings::values;
+
+impl Host {
+    /// The table that sends requests as `traffic` says.
+    pub(in crate::host) fn table(
+        &self,
+        plan: &Plan,
+        traffic: &Traffic,
+        generation: u64,
+    ) -> Result<Table, Fault> {
+        let Some(release) = traffic.release else {
+            return Ok(Table {
+                generation,
+                listen: nowhere(),
+                routes: Vec::new(),
+                pools: IndexMap::new(),
+                drain: plan.spec.deploy.drain,
+            });
+        };
+        let (spec, tree) = self.specification(plan, release)?;
+        self.table_of(&spec, tree, traffic, generation)
+    }
+
+    /// The table of a specification.
+    pub(in crate::host) fn table_of(
+        &self,
+        spec: &Spec,
+        tree: ReleaseId,
+        traffic: &Traffic,
+        generation: u64,
+    ) -> Result<Table, Fault> {
+        let release = traffic.release.unwrap_or(ReleaseId(0));
+        let values = values::read(&self.layout, release)
+            .map_err(|error| Fault::new(format!("the settings of {release} cannot be read: {error}"), ""))?;
+        let mut pools = IndexMap::new();
+        for (name, service) in spec.services.iter().filter(|(_, service)| service.port.is_some()) {
+            let ids = traffic.pools.get(name).map(Vec::as_slice).unwrap_or_default();
+            let warm = traffic.fallback.get(name).map(Vec::as_slice).unwrap_or_default();
+            let newest = ids.iter().map(|id| id.release).max().unwrap_or(release);
+            let pool = Pool {
+                release: newest.to_string(),
+                endpoints: self.endpoints(ids),
+                stopped: !traffic.pools.contains_key(name),
+                fallback: self.endpoints(warm),
+                check: service.checks.readiness.as_ref().and_then(|check| {
+                    let (path, host, status) = match &check.probe {
+                        Probe::Http { path, status, host } => (Some(path.clone()), host.clone(), *status),
+                        Probe::Tcp => (None, None, None),
+                        // The proxy runs no commands; it goes by what it sees of the requests.
+                        Probe::Command(_) => return None,
+                    };
+                    Some(EndpointCheck {
+                        path,
+                        host,
+                        status,
+                        interval: check.interval,
+                        timeout: check.timeout,
+                        healthy_after: check.healthy_after,
+                        unhealthy_after: check.unhealthy_after,
+                    })
+                }),
+            };
+            pools.insert(name.to_string(), pool);
+        }
+        let routes = spec.routes.iter().enumerate();
+        let settings = Settings { values: &values, known: &spec.settings };
+        let routes =
+            routes.map(|(n, route)| self.route(n, route, tree, settings)).collect::<Result<_, _>>()?;
+        Ok(Table { generation, listen: spec.listen.clone(), routes, pools, drain: spec.deploy.drain })
+    }
+
+    fn specification(&self, plan: &Plan, release: ReleaseId) -> Result<(Spec, ReleaseId), Fault> {
+        if release == plan.release && plan.previous != Some(release) {
+            return Ok((plan.spec.clone(), plan.tree.id));
+        }
+        let row = self.journal.borrow().release(release);
+        match row {
+            Ok(Some(row)) => Ok((row.spec, row.tree)),
+            Ok(None) => Err(Fault::new(format!("the ledger does not know {release}"), "")),
+            Err(error) => Err(Fault::new(error.to_string(), "")),
+        }
+    }
+
+    fn endpoints(&self, ids: &[InstanceId]) -> Vec<Endpoint> {
+        let known = ids.iter().filter_map(|id| {
+            let port = Identity::read(&self.layout.instance(id)).ok()?.port?;
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            Some(Endpoint { instance: id.to_string(), address })
+        });
+        known.collect()
+    }
+
+    fn route(
+        &self,
+        number: usize,
+        route: &Route,
+        tree: ReleaseId,
+        settings: Settings<'_>,
+    ) -> Result<TableRoute, Fault> {
+        let to = match &route.to {
+            Destination::Service(name) => Target::Pool(name.to_string()),
+            Destination::Files { root, fallback, cache_control } => Target::Files {
+                root: self.files_root(root, tree),
+                fallback: fallback.clone(),
+                others: self.other_roots(root, tree),
+                cache_control: cache_control.clone(),
+            },
+            Destination::Health => Target::Health { socket: "../host/health".to_owned() },
+            Destination::Metrics => Target::Metrics,
+            Destination::Redirect { to, status } => Target::Redirect { to: to.clone(), status: *status },
+        };
+        let users = route.access.basic_auth.as_ref();
+        let users = users.map(|key| hashed(key, &settings.text(key, &early)?)).transpose()?;
+        Ok(TableRoute {
+            name: label(number, route),
+            host: route.host.clone(),
+            path: route.path.clone(),
+            strip_prefix: route.strip_prefix,
+            to,
+            body_limit: route.body_limit,
+            timeout: route.timeout,
+            idle_timeout: route.idle_timeout,
+            headers: route.headers.clone(),
+            security_headers: route.security_headers,
+            compress: route.compress,
+            rate_limit: route.rate_limit,
+            allow: route.access.allow.clone(),
+            basic_auth: users.unwrap_or_default(),
+            hold: route.hold,
+            hold_timeout: route.hold_timeout,
+        })
+    }
+
+    /// Where the other releases that are kept have the same files.
+    fn other_roots(&self, root: &str, tree: ReleaseId) -> Vec<String> {
+        if root.starts_with("shared:") {
+            return Vec::new();
+        }
+        let mut trees: Vec<ReleaseId> = Vec::new();
+        for release in self.journal.borrow().releases().unwrap_or_default() {
+            if release.tree != tree && !trees.contains(&release.tree) && self.layout.is_sealed(release.tree) {
+                trees.push(release.tree);
+            }
+        }
+        trees.into_iter().map(|tree| self.files_root(root, tree)).collect()
+    }
+
+    fn files_root(&self, root: &str, tree: ReleaseId) -> String {
+        let directory = match root.strip_prefix("shared:") {
+            Some(shared) => self.layout.shared().join(shared),
+            None => self.layout.tree(tree).join(root),
+        };
+        directory.display().to_string()
+    }
+}
+
+fn nowhere() -> Listen {
+    let patience = ClientPatience::default();
+    Listen { http: Vec::new(), https: Vec::new(), tls: Vec::new(), redirect_to_https: false, patience }
+}
+
+fn label(number: usize, route: &Route) -> String {
+    let host = route.host.as_deref().unwrap_or("");
+    format!("{}:{host}{}", number + 1, route.path)
+}
+
+/// Who may pass is known before any process starts.
+fn early(reference: &Reference) -> Result<String, Fault> {
+    Err(Fault::new(format!("{{{reference}}} is not known to basic_auth"), ""))
+}
+
+/// `user:password` lines as `user:salt$hash` pairs, so that the proxy's state holds no password. A
+/// setting without any would leave the route open to everybody, so it is refused.
+fn hashed(key: &str, lines: &str) -> Result<Vec<String>, Fault> {
+    let pairs = lines.lines().filter_map(|line| line.trim().split_once(':'));
+    let users: Vec<String> = pairs
+        .filter(|(user, password)| !user.is_empty() && !password.is_empty())
+        .map(|(user, password)| {
+            let salt = uuid::Uuid::now_v7().simple().to_string();
+            format!("{user}:{}", hash_password(&salt, password))
+        })
+        .collect();
+    if users.is_empty() {
+        let what = format!("the setting {key}, which says who may pass, names nobody");
+        return Err(Fault::new(what, "write a line user:password for each who may"));
+    }
+    Ok(users)
+}
+
+/// Where the application answers, for people.
+pub(in crate::host) fn addresses(spec: &Spec, listening: &[String]) -> Vec<String> {
+    if spec.routes.is_empty() {
+        return Vec::new();
+    }
+    let secure = spec.listen.https.iter().map(|address| ("https", address));
+    let clear = spec.listen.http.iter().map(|address| ("http", address));
+    let all = secure.chain(clear).map(|(scheme, address)| {
+        // Port 0 asks for any; the proxy knows which it got.
+        let bound = if address.ends_with(":0") { listening.first().unwrap_or(address) } else { address };
+        let shown = bound.replace("0.0.0.0:", "localhost:").replace("[::]:", "localhost:");
+        format!(
+            "{scheme}://{}",
+            shown.trim_end_matches(match scheme {
+                "http" => ":80",
+                _ => ":443",
+            })
+        )
+    });
+    all.collect()
+}

@@ -1,0 +1,4 @@
+//! Private resources: started, asked, stopped; their credentials.
+
+mod credentials;
+pub(super) mod lifecycle;

@@ -1,0 +1,134 @@
+//! Jobs that ended half-way, or could not be undone, although a command of theirs undoes them. What that
+//! command needs is kept: the files and the settings of the release that it belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::PathBuf;
+
+use windlass_core::journal::{Standing, half_done};
+use windlass_core::name::{Name, ReleaseId};
+
+use crate::host::Host;
+use crate::host::instance::identity::Identity;
+use crate::host::run::runs::RunHandle;
+use crate::host::supervise::loops::note;
+use crate::host::tree::releases::remove_tree;
+use crate::layout::{self, Layout};
+
+/// The release of each.
+type HalfDone = BTreeMap<Name, ReleaseId>;
+
+fn path(layout: &Layout) -> PathBuf {
+    layout.state().join("half-done.json")
+}
+
+/// As it was left. What cannot be read is as good as none: a person was told when it happened.
+fn read(layout: &Layout) -> HalfDone {
+    let text = std::fs::read(path(layout)).ok();
+    text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+}
+
+fn write(layout: &Layout, jobs: &HalfDone) -> io::Result<()> {
+    layout::replace_file(&path(layout), &serde_json::to_vec(jobs)?, 0o600)
+}
+
+impl Host {
+    /// The release in which a job is half-done.
+    pub(in crate::host) fn half_done_in(&self, job: &Name) -> Option<ReleaseId> {
+        read(&self.layout).get(job).copied()
+    }
+
+    /// The releases that are kept because a job is half-done in them.
+    pub(in crate::host) fn kept_to_undo(&self) -> BTreeSet<ReleaseId> {
+        read(&self.layout).into_values().collect()
+    }
+
+    /// Notes which jobs a run leaves half-done. Of each the newest counts: it began where the one
+    /// before it had ended.
+    pub(in crate::host) fn note_half_done(&self, run: &RunHandle) {
+        let plan = &run.row.plan;
+        let records = self.journal.borrow().records(&run.row.id).unwrap_or_default();
+        let left = half_done(plan, &Standing::of(plan, &records));
+        // Whoever died may have done so before the job itself began: then it has no record of its own.
+        let left = left.into_iter().filter(|job| self.has_begun(plan, job));
+        self.change_half_done(|jobs| jobs.extend(left.map(|job| (job.clone(), plan.release))));
+    }
+
+    /// A job was done to its end, or undone.
+    pub(in crate::host) fn is_whole(&self, job: &Name) {
+        self.change_half_done(|jobs| {
+            jobs.remove(job);
+        });
+    }
+
+    /// Forgets those that are older than all releases that are kept to go back to, unless somebody is at it.
+    pub(in crate::host) fn forget_old_half_done(&self) {
+        let Ok(releases) = self.journal.borrow().releases() else { return };
+        let available = releases.iter().filter(|release| self.layout.is_sealed(release.tree));
+        let Some(oldest) = available.map(|release| release.id).min() else { return };
+        self.change_half_done(|jobs| {
+            jobs.retain(|job, of| *of > oldest || self.by_hand.borrow().contains(job));
+        });
+    }
+
+    fn change_half_done(&self, change: impl FnOnce(&mut HalfDone)) {
+        let before = read(&self.layout);
+        let mut jobs = before.clone();
+        change(&mut jobs);
+        if jobs != before
+            && let Err(error) = write(&self.layout, &jobs)
+        {
+            note(&format!("which jobs are half-done cannot be noted: {error}"));
+        }
+    }
+
+    /// Removes the trees that were kept and that nothing needs any more.
+    pub(in crate::host) fn remove_trees_of_nobody(&self) {
+        // Whoever cannot read them must not think that there are none.
+        let (Ok(open), Ok(releases)) = (self.journal.borrow().open_runs(), self.journal.borrow().releases())
+        else {
+            return;
+        };
+        let needed: BTreeSet<ReleaseId> = (releases.iter().map(|release| release.tree))
+            .chain(open.iter().map(|run| run.plan.tree.id))
+            .chain(self.kept_to_undo())
+            .collect();
+        for entry in std::fs::read_dir(self.layout.releases()).into_iter().flatten().flatten() {
+            let tree = entry.file_name().to_str().and_then(|name| name.parse::<ReleaseId>().ok());
+            let Some(tree) = tree.filter(|tree| !needed.contains(tree) && self.was_never_live(*tree)) else {
+                continue;
+            };
+            // What is being removed must never look like what can be run.
+            let _ = std::fs::remove_file(self.layout.seal(tree));
+            // Large trees take a while, and nobody waits for it.
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = remove_tree(&entry.path()) {
+                    note(&format!("releases/{tree} cannot be removed: {error}"));
+                }
+            });
+        }
+    }
+
+    /// Whether a release is known that went back, and nothing of it runs. The journal may be a new one, to
+    /// which older trees, from which something may run yet, say nothing.
+    fn was_never_live(&self, release: ReleaseId) -> bool {
+        let is_known = matches!(self.journal.borrow().plan_of_release(release), Ok(Some(_)));
+        let copies = Identity::all(&self.layout).unwrap_or_default();
+        is_known
+            && self.works_in(release).is_none()
+            && !copies.iter().any(|copy| copy.id.release == release && self.lives(&copy.id))
+    }
+
+    /// The jobs that are half-done, for people.
+    pub(in crate::host) fn half_done_jobs(&self) -> Vec<String> {
+        let jobs = read(&self.layout);
+        jobs.iter()
+            .map(|(job, release)| {
+                format!(
+                    "the job {job} ended half-way in {release} and was not undone: look whether it left something \
+                     behind, then undo it (`windlass run {job} --undo`), or deploy what completes it"
+                )
+            })
+            .collect()
+    }
+}

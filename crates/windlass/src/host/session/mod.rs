@@ -1,0 +1,5 @@
+//! Whoever asks: the socket, one conversation each, and an environment at rest.
+
+mod conversation;
+pub(super) mod rest;
+pub(super) mod serve;

@@ -1,0 +1,136 @@
+//! Values of settings on disk: one 0600 file for each release, because a service must come back
+//! when no controller is there to say them again.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+
+use windlass_core::name::ReleaseId;
+use windlass_core::plan::{Plan, Request, Rotated};
+use windlass_core::protocol::{FingerprintKey, Values};
+use windlass_core::settings::Secret;
+use zeroize::Zeroizing;
+
+use crate::layout::{self, Layout};
+
+/// Writes a release's values.
+///
+/// # Errors
+/// When they cannot be written.
+pub(in crate::host) fn write(layout: &Layout, release: ReleaseId, values: &Values) -> io::Result<()> {
+    // As large as it can become, because a larger place would leave a copy in the old one.
+    let largest = values.0.iter().map(|(name, value)| 6 * (name.len() + value.len()) + 6).sum::<usize>() + 2;
+    let mut text = Zeroizing::new(Vec::with_capacity(largest));
+    serde_json::to_writer(&mut *text, values)?;
+    layout::replace_file(&layout.settings(release), &text, 0o600)
+}
+
+/// Reads a release's values; none when it has none.
+///
+/// # Errors
+/// When the file cannot be read, or others than its owner may read it.
+pub fn read(layout: &Layout, release: ReleaseId) -> io::Result<Values> {
+    let path = layout.settings(release);
+    let text = match std::fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Values::default()),
+        text => Zeroizing::new(text?),
+    };
+    let mode = std::fs::metadata(&path)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(io::Error::other(format!(
+            "{} has mode {mode:o}, so others may have read its secrets: chmod 600 it, and change them",
+            path.display()
+        )));
+    }
+    serde_json::from_slice(&text).map_err(io::Error::other)
+}
+
+/// The values that a plan's release runs with: those that are given, those of the release that is gone
+/// on with, or, where the plan says by its fingerprint that it is another one, that of the active
+/// release. `None` where a plan has none of its own.
+///
+/// # Errors
+/// When the value of the setting that is exchanged is not the one that the plan was made for.
+pub(in crate::host) fn of_plan(
+    layout: &Layout,
+    plan: &Plan,
+    given: Values,
+    key: &FingerprintKey,
+) -> Result<Option<Values>, String> {
+    let kept = |release| read(layout, release).ok();
+    let previous = plan.previous.and_then(kept);
+    match &plan.request {
+        Request::Deploy => Ok(Some(given)),
+        Request::Stop { .. } => Ok(None),
+        Request::Restart { .. } | Request::Scale { .. } => Ok(previous),
+        Request::Rotate { what: Rotated::Resource(_) } => Ok(previous),
+        Request::Rotate { what: Rotated::Setting(name) } => {
+            let value = given.0.get(name).filter(|value| is(plan, name, value, key));
+            let (Some(mut values), Some(value)) = (previous, value) else {
+                return Err(format!("the new value of {name} did not arrive"));
+            };
+            values.0.insert(name.clone(), value.clone());
+            Ok(Some(values))
+        }
+        Request::Rollback { to, .. } => {
+            let Some(mut values) = kept(*to) else { return Ok(None) };
+            for name in plan.spec.revoked.keys() {
+                let wanted = plan.spec.settings.get(name).filter(|setting| setting.composed.is_none());
+                let own = values.0.get(name);
+                if wanted.is_none() || own.is_none_or(|value| is(plan, name, value, key)) {
+                    continue;
+                }
+                let in_force = previous.as_ref().and_then(|previous| previous.0.get(name));
+                let in_force = in_force.filter(|value| is(plan, name, value, key));
+                let value = in_force.ok_or_else(|| {
+                    format!(
+                        "the value of {name} that is in force was not kept, and {to} ran with a replaced one"
+                    )
+                })?;
+                values.0.insert(name.clone(), value.clone());
+            }
+            Ok(Some(values))
+        }
+    }
+}
+
+/// Whether the plan's release runs with this value of a setting.
+fn is(plan: &Plan, name: &str, value: &str, key: &FingerprintKey) -> bool {
+    let fingerprint = Secret::new(value).fingerprint(&key.0);
+    plan.spec.settings.get(name).is_some_and(|setting| setting.fingerprint == fingerprint)
+}
+
+/// The releases that have values.
+///
+/// # Errors
+/// When they cannot be listed.
+pub(in crate::host) fn releases(layout: &Layout) -> io::Result<Vec<ReleaseId>> {
+    let entries = match std::fs::read_dir(layout.state().join("settings")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut releases = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        releases.extend(name.to_str().and_then(|name| name.strip_suffix(".json")?.parse::<ReleaseId>().ok()));
+    }
+    releases.sort_unstable();
+    Ok(releases)
+}
+
+/// Removes the values of releases that are gone.
+pub(in crate::host) fn forget(layout: &Layout, release: ReleaseId) {
+    let _ = std::fs::remove_file(layout.settings(release));
+    crate::host::settings::files::forget(layout, release);
+}
+
+/// The key of the environment's fingerprints, if it has one yet.
+#[must_use]
+pub fn key(layout: &Layout) -> Option<FingerprintKey> {
+    let bytes = std::fs::read(layout.state().join("fingerprint.key")).ok()?;
+    Some(FingerprintKey(bytes.try_into().ok()?))
+}
+
+/// Keeps the key.
+pub(in crate::host) fn write_key(layout: &Layout, key: &FingerprintKey) -> io::Result<()> {
+    layout::replace_file(&layout.state().join("fingerprint.key"), &key.0, 0o600)
+}

@@ -1,0 +1,186 @@
+//! Between runs: what should run runs, what is not alive is restarted, what is due by the clock is
+//! started.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use windlass_core::name::{InstanceId, Name};
+
+use crate::engine::Active;
+use crate::host::Host;
+use crate::host::instance::identity::Identity;
+use crate::host::instance::restarts::Restarts;
+use crate::host::logs;
+use crate::host::world::Sent;
+use crate::runtime::process;
+
+/// How often the host side looks whether what should run does. Keepers restart processes by
+/// themselves; this is for keepers that died, and for the machine's reboot.
+const PACE: Duration = Duration::from_secs(2);
+
+/// How often a resource that was given up is tried again.
+const SELDOM: Duration = Duration::from_secs(30);
+
+impl Host {
+    /// Starts the loops that go on as long as the host side lives.
+    pub(in crate::host) fn supervise(self: &Rc<Self>) {
+        let host = self.clone();
+        tokio::task::spawn_local(async move {
+            if let Err(fault) = host.proxy().renew().await {
+                note(&fault.message);
+            }
+            loop {
+                host.keep_running().await;
+                host.watch_liveness();
+                tokio::time::sleep(PACE).await;
+            }
+        });
+        let host = self.clone();
+        tokio::task::spawn_local(async move { host.keep_time().await });
+        let host = self.clone();
+        tokio::task::spawn_local(async move { host.watch_storage().await });
+        tokio::task::spawn_local(logs::put_away(self.layout.clone()));
+        let host = self.clone();
+        tokio::task::spawn_local(async move { host.serve_health().await });
+    }
+
+    /// The release in force, unless a run is under way, which then has it in hand.
+    pub(in crate::host) fn between_runs(&self) -> Option<Active> {
+        self.in_force().filter(|_| self.holder().is_none())
+    }
+
+    /// Brings back what should run and has neither process nor keeper, and gives keepers to
+    /// processes that lost theirs.
+    async fn keep_running(self: &Rc<Self>) {
+        let Some(active) = self.in_force() else { return };
+        for (name, resource) in active.release.spec.resources.iter().filter(|(_, r)| r.is_private()) {
+            if self.has_in_hand(name) {
+                continue;
+            }
+            let directory = self.layout.resource(name).join("keeper");
+            let seen = process::observe(&directory);
+            if seen.as_ref().is_some_and(|seen| seen.process_alive && !seen.keeper_alive) {
+                if let Err(why) = self.keep_resource(name, resource).await {
+                    note(&why);
+                }
+                continue;
+            }
+            if let Some(seen) = &seen {
+                self.tell_of_failing_resource(&active, name, seen);
+            }
+            // One that was given up, by an older Windlass or before it ran at all, is tried again, if seldom.
+            let is_due = |seen: &process::Observation| {
+                !seen.keeper_alive && (!seen.gave_up() || self.resource_is_due(name))
+            };
+            if seen.as_ref().is_none_or(is_due)
+                && let Err(fault) = self.start_resource(name, resource).await
+            {
+                note(&fault.message);
+            }
+        }
+        for id in &self.kept() {
+            if self.holder().is_some() && !self.kept().contains(id) {
+                continue; // A run has taken it in hand meanwhile.
+            }
+            let directory = self.layout.instance(id);
+            let seen = process::observe(&directory);
+            if let Some(seen) = &seen {
+                self.tell_of_crash_loop(&active, id, seen);
+            }
+            match seen {
+                Some(seen) if seen.process_alive && !seen.keeper_alive => {
+                    if let Err(why) = self.keep_again(id).await {
+                        note(&why);
+                    }
+                }
+                Some(seen) if seen.keeper_alive || seen.gave_up() => {
+                    let service = active.release.spec.services.get(&id.service);
+                    if let Some(service) = service
+                        && let Err(fault) = self.keep_files(service, id).await
+                    {
+                        note(&fault.message);
+                    }
+                }
+                // A launch is not written for good: a power cut may have taken it. What the instance
+                // is stands in its description.
+                None if process::is_kept(&directory) => {}
+                _ => self.bring_back(id, "it was gone, and its keeper with it").await,
+            }
+        }
+        if self.between_runs().is_some() && !active.release.spec.routes.is_empty() {
+            self.keep_proxy().await;
+        }
+        for directory in [self.layout.proxy().join("keeper"), self.layout.host().join("keeper")] {
+            let seen = process::observe(&directory);
+            if seen.is_some_and(|seen| seen.process_alive && !seen.keeper_alive)
+                && let Err(error) = process::readopt(&directory).await
+            {
+                note(&error.to_string());
+            }
+        }
+    }
+
+    /// Gives a copy that has lost its keeper another one, with the environment that it is to be started
+    /// with again. What the process itself has of that cannot be relied on: many write their title over
+    /// it. Where it cannot be made, that is better than nothing.
+    async fn keep_again(&self, id: &InstanceId) -> Result<(), String> {
+        let directory = self.layout.instance(id);
+        if let Ok(identity) = Identity::read(&directory)
+            && self.start_instance_if(&identity, || self.kept().contains(id)).await.is_ok()
+        {
+            return Ok(());
+        }
+        process::readopt(&directory).await.map_err(|error| format!("{id} has no keeper: {error}"))
+    }
+
+    /// Whether a resource that was given up was not tried again in the last half minute.
+    fn resource_is_due(&self, name: &Name) -> bool {
+        let mut tried = self.tried.borrow_mut();
+        let is_due = tried.get(name).is_none_or(|at| at.elapsed() >= SELDOM);
+        if is_due {
+            tried.insert(name.clone(), Instant::now());
+        }
+        is_due
+    }
+
+    async fn bring_back(&self, id: &InstanceId, reason: &str) {
+        let directory = self.layout.instance(id);
+        let Ok(identity) = Identity::read(&directory) else { return };
+        let restarts = Restarts::read(&directory).and_one(process::observe(&directory).as_ref(), reason);
+        match self.start_instance_if(&identity, || self.kept().contains(id)).await {
+            Ok(true) => restarts.write(&directory),
+            Ok(false) => {}
+            Err(fault) => note(&fault.message),
+        }
+    }
+
+    /// A proxy that is away comes back; one that lost its table, or came back with an older one, gets
+    /// the one that was sent last.
+    async fn keep_proxy(&self) {
+        if self.proxy().report().await.is_none()
+            && let Err(fault) = self.proxy().start().await
+        {
+            note(&fault.message);
+            return;
+        }
+        let Some(report) = self.proxy().report().await else { return };
+        if let Some(sent) = Sent::read(self).filter(|sent| sent.generation > report.generation) {
+            match self.table_again(&sent) {
+                Ok(table) => {
+                    if let Err(fault) = self.proxy().apply(table).await {
+                        note(&fault.message);
+                    }
+                }
+                Err(fault) => note(&fault.message),
+            }
+        }
+    }
+}
+
+/// A line in the host side's own log.
+pub(in crate::host) fn note(line: &str) {
+    #[expect(clippy::print_stderr, reason = "the host side's own log")]
+    {
+        eprintln!("{} {line}", jiff::Timestamp::now());
+    }
+}

@@ -1,0 +1,5 @@
+//! Between runs: what should run and does not, what runs and is not alive.
+
+pub(super) mod liveness;
+pub(super) mod loops;
+mod supervised;

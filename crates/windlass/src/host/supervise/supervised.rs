@@ -1,0 +1,82 @@
+//! Which copies are looked after, also while a run is under way: a migration of an hour must not leave
+//! the release that serves to itself.
+
+use std::rc::Rc;
+
+use windlass_core::journal::{Stage, Standing, StepState};
+use windlass_core::name::{InstanceId, Name};
+use windlass_core::plan::{Action, Plan};
+
+use crate::engine::Active;
+use crate::host::Host;
+use crate::host::run::runs::RunHandle;
+
+impl Host {
+    /// What is active, unless it was stopped or everything ends.
+    pub(in crate::host) fn in_force(&self) -> Option<Active> {
+        if self.ending.get() {
+            return None;
+        }
+        self.journal.borrow().active().ok().flatten().filter(|active| !active.stopped)
+    }
+
+    /// The copies that are brought back when they are gone: those of the active release, without those
+    /// that a run has in hand.
+    pub(in crate::host) fn kept(&self) -> Vec<InstanceId> {
+        let Some(active) = self.in_force() else { return Vec::new() };
+        let all = active.release.instances.into_values().flatten();
+        match self.under_the_lock() {
+            Some((run, standing)) => all.filter(|id| !is_in_hand(&run.row.plan, &standing, id)).collect(),
+            None => all.collect(),
+        }
+    }
+
+    /// The copies whose liveness is judged: those, and the ones of a new release that are ready. That one
+    /// of these is not alive is for the bake to see.
+    pub(in crate::host) fn judged(&self) -> Vec<InstanceId> {
+        let mut judged = self.kept();
+        if let Some((run, standing)) = self.under_the_lock() {
+            let plan = &run.row.plan;
+            let new =
+                plan.instances.values().flatten().filter(|id| {
+                    matches!(Stage::of(plan, &standing, id), Some(Stage::Started | Stage::Baking))
+                });
+            judged.extend(new.filter(|id| !judged.contains(id)).cloned().collect::<Vec<_>>());
+        }
+        judged
+    }
+
+    /// Whether a run that is under way starts, stops or changes this resource.
+    pub(in crate::host) fn has_in_hand(&self, resource: &Name) -> bool {
+        let is_its = |action: &Action| match action {
+            Action::StartResource { resource: name, .. }
+            | Action::StopResource { resource: name }
+            | Action::AddCredential { resource: name, .. }
+            | Action::RevokeCredential { resource: name, .. } => name == resource,
+            _ => false,
+        };
+        self.holder().is_some_and(|run| run.row.plan.steps.iter().any(|step| is_its(&step.action)))
+    }
+
+    /// The run that holds the lock, and how far it is.
+    fn under_the_lock(&self) -> Option<(Rc<RunHandle>, Standing)> {
+        let holder = self.holder()?;
+        let records = self.journal.borrow().records(&holder.row.id).unwrap_or_default();
+        let standing = Standing::of(&holder.row.plan, &records);
+        Some((holder, standing))
+    }
+}
+
+/// Whether a run starts this copy just now, or has begun to stop it.
+fn is_in_hand(plan: &Plan, standing: &Standing, instance: &InstanceId) -> bool {
+    plan.steps.iter().any(|step| {
+        let state = standing.steps.get(step.id as usize).unwrap_or(&StepState::Untouched);
+        match &step.action {
+            Action::StopInstance { instance: id, .. } => id == instance && *state != StepState::Untouched,
+            Action::StartInstance { instance: id, .. } => {
+                id == instance && !matches!(state, StepState::Untouched | StepState::Done)
+            }
+            _ => false,
+        }
+    })
+}

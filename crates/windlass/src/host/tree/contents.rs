@@ -1,0 +1,204 @@
+//! What a finished tree holds, written down when it is sealed, so that it can be told later whether
+//! it still does.
+//!
+//! Written down is every file that is there at that time, less what changes by itself: the
+//! directories that builds carry on (`cache`; of those only the programs that are run), what Python
+//! compiles for itself, and what lies behind links, such as the directories that releases share.
+//! What the application adds later does not matter.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use windlass_core::plan::Tree;
+use windlass_core::spec::{Command, Part, Spec};
+
+/// The list, in the tree.
+const FILE: &str = ".windlass-contents";
+/// Says that the tree was found damaged, and is built from no more.
+const DAMAGED: &str = ".windlass-damaged";
+/// The version of the list and of the seal.
+const VERSION: u32 = 2;
+/// How many files are read at the same time.
+const TOGETHER: usize = 4;
+
+/// Each file's kind and hash, by path.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    version: u32,
+    entries: BTreeMap<String, String>,
+}
+
+/// The file whose presence says that a tree is finished. Version 1 was a [`Tree`] and nothing else.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Seal {
+    version: u32,
+    tree: Tree,
+    /// The hash of the list.
+    contents: String,
+}
+
+/// Writes down what a tree holds. Answers the text of its seal.
+///
+/// # Errors
+/// When a file cannot be read, or the list cannot be written.
+pub(in crate::host) fn write_down(root: &Path, tree: &Tree, spec: &Spec) -> io::Result<Vec<u8>> {
+    let paths = selected(root, spec)?;
+    let entries = entries(root, &paths)?.into_iter().filter_map(|(path, entry)| Some((path, entry?)));
+    let list = serde_json::to_vec(&Contents { version: VERSION, entries: entries.collect() })?;
+    let path = root.join(FILE);
+    let _ = std::fs::remove_file(&path);
+    let mut file = File::options().write(true).create_new(true).mode(0o644).open(&path)?;
+    io::Write::write_all(&mut file, &list)?;
+    let seal = Seal { version: VERSION, tree: tree.clone(), contents: hash(&mut list.as_slice())? };
+    Ok(serde_json::to_vec(&seal)?)
+}
+
+/// Looks whether a sealed tree still holds what was sealed. Answers what is damaged, in words, and
+/// remembers it, so that no later release is made of this tree; `None` when nothing is.
+///
+/// # Errors
+/// When the system cannot read it.
+pub(in crate::host) fn damage(root: &Path, seal: &Path) -> io::Result<Option<String>> {
+    let found = look(root, seal)?;
+    let mark = root.join(DAMAGED);
+    match &found {
+        Some(damage) => std::fs::write(mark, damage)?,
+        None => drop(std::fs::remove_file(mark)),
+    }
+    Ok(found)
+}
+
+/// Whether a tree was found damaged.
+pub(in crate::host) fn was_found_damaged(root: &Path) -> bool {
+    root.join(DAMAGED).exists()
+}
+
+fn look(root: &Path, seal: &Path) -> io::Result<Option<String>> {
+    let text = std::fs::read(seal)?;
+    let Ok(seal) = serde_json::from_slice::<Seal>(&text) else {
+        // One of version 1 says nothing of the contents.
+        let is_old = serde_json::from_slice::<Tree>(&text).is_ok();
+        return Ok((!is_old).then(|| "its seal is damaged".to_owned()));
+    };
+    let list = match std::fs::read(root.join(FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        list => list?,
+    };
+    if hash(&mut list.as_slice())? != seal.contents {
+        return Ok(Some(format!("{FILE} is not what it was")));
+    }
+    let wanted: Contents = serde_json::from_slice(&list)?;
+    let paths: Vec<PathBuf> = wanted.entries.keys().map(PathBuf::from).collect();
+    let wrong: Vec<String> = entries(root, &paths)?
+        .into_iter()
+        .filter_map(|(path, now)| {
+            let how = match (wanted.entries.get(&path), now) {
+                (Some(then), Some(now)) if *then == now => return None,
+                (_, Some(_)) => "is not what it was",
+                (_, None) => "is gone",
+            };
+            Some(format!("{path} {how}"))
+        })
+        .collect();
+    Ok(match wrong.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first, others @ ..] => Some(format!("{first}, and {} more", others.len())),
+    })
+}
+
+/// What is written down: relative paths.
+fn selected(root: &Path, spec: &Spec) -> io::Result<Vec<PathBuf>> {
+    let cache: Vec<PathBuf> = spec.build.cache.iter().map(|path| plain(Path::new(path))).collect();
+    let mut paths = Vec::new();
+    let mut directories = vec![PathBuf::new()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(root.join(&directory))? {
+            let entry = entry?;
+            let (path, kind) = (directory.join(entry.file_name()), entry.file_type()?);
+            if kind.is_dir() {
+                if !cache.contains(&path) && entry.file_name() != "__pycache__" {
+                    directories.push(path);
+                }
+            } else if !entry.file_name().to_string_lossy().starts_with(".windlass-")
+                && path.extension().is_none_or(|extension| extension != "pyc")
+            {
+                paths.push(path);
+            }
+        }
+    }
+    let cached = programs(spec).filter(|program| cache.iter().any(|cache| program.starts_with(cache)));
+    paths.extend(cached);
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
+}
+
+/// The programs of the release itself that are run.
+pub(in crate::host) fn programs(spec: &Spec) -> impl Iterator<Item = PathBuf> + '_ {
+    let services = spec.services.values().map(|service| (&service.directory, &service.command));
+    let jobs = spec.jobs.values().map(|job| (&job.directory, &job.command));
+    let crons = spec.crons.values().map(|cron| (&cron.directory, &cron.command));
+    services.chain(jobs).chain(crons).filter_map(|(directory, command)| {
+        let Command::Argv(words) = command else { return None };
+        let [Part::Text(program)] = words.first()?.parts() else { return None };
+        let path = Path::new(program);
+        (program.contains('/') && path.is_relative()).then(|| plain(&Path::new(directory).join(path)))
+    })
+}
+
+/// A path without `.` and the like.
+fn plain(path: &Path) -> PathBuf {
+    path.components().filter(|part| matches!(part, Component::Normal(_))).collect()
+}
+
+/// What is there now at these paths; `None` where nothing is. Names that are no text are left out.
+fn entries(root: &Path, paths: &[PathBuf]) -> io::Result<Vec<(String, Option<String>)>> {
+    let named: Vec<String> = paths.iter().filter_map(|path| Some(path.to_str()?.to_owned())).collect();
+    let share = named.len().div_ceil(TOGETHER).max(1);
+    std::thread::scope(|scope| {
+        let parts: Vec<_> = named
+            .chunks(share)
+            .map(|part| {
+                let look = |path: &String| Ok((path.clone(), entry(&root.join(path))?));
+                scope.spawn(move || part.iter().map(look).collect::<io::Result<Vec<_>>>())
+            })
+            .collect();
+        let failed = || io::Error::other("a thread that reads files has failed");
+        let mut all = Vec::with_capacity(named.len());
+        for part in parts {
+            all.extend(part.join().map_err(|_| failed())??);
+        }
+        Ok(all)
+    })
+}
+
+fn entry(path: &Path) -> io::Result<Option<String>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+
+    let metadata = match std::fs::symlink_metadata(path) {
+        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
+        metadata => metadata?,
+    };
+    Ok(if metadata.is_symlink() {
+        Some(format!("link {}", std::fs::read_link(path)?.display()))
+    } else if metadata.is_file() {
+        let kind = if metadata.permissions().mode() & 0o111 == 0 { "file" } else { "program" };
+        Some(format!("{kind} {}", hash(&mut File::open(path)?)?))
+    } else {
+        // Sockets, pipes, and what was replaced by a directory.
+        None
+    })
+}
+
+fn hash(from: &mut dyn io::Read) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    io::copy(from, &mut hasher)?;
+    Ok(hasher.finalize().to_hex()[..32].to_owned())
+}

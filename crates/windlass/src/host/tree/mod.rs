@@ -1,0 +1,8 @@
+//! Trees: copied from the source, built, sealed, checked, removed.
+
+mod carried;
+pub(super) mod contents;
+mod durable;
+mod in_use;
+pub(super) mod releases;
+mod shared;

@@ -1,0 +1,213 @@
+//! Trees: copied from the source, built, sealed, removed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use indexmap::IndexMap;
+use windlass_core::journal::Fault;
+use windlass_core::name::ReleaseId;
+use windlass_core::plan::Plan;
+use windlass_core::spec::Limits;
+
+use crate::host::Host;
+use crate::host::once::errand::Errand;
+use crate::host::once::outcome;
+use crate::host::resource::lifecycle::blocking;
+use crate::host::tree::carried::{Places, Stray};
+use crate::host::tree::contents;
+use crate::host::tree::durable;
+use crate::host::tree::shared;
+use crate::layout;
+use crate::project::source::{self, Selection};
+
+impl Host {
+    /// Copies the selected source files into the tree's directory, and carries over what
+    /// the build says from the newest tree.
+    pub(in crate::host) async fn fetch_source(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
+        if self.layout.is_sealed(tree) {
+            return Ok("it is there already".to_owned());
+        }
+        let unfinished = self.layout.tree(tree);
+        let selection = Selection {
+            root: PathBuf::from(&plan.tree.source.path),
+            exclude: plan.spec.build.exclude.clone(),
+            include: plan.spec.build.include.clone(),
+            without: plan.tree.source.without.clone(),
+        };
+        let previous = self.newest_tree();
+        let cache = plan.spec.build.cache.clone();
+        let wanted = plan.tree.source.digest.clone();
+        let trees = self.trees.clone();
+        let places = Places::new(&self.layout.releases());
+        let result = blocking(move || {
+            let _alone = alone(&trees);
+            remove_tree(&unfinished)?;
+            let copied = source::copy(&selection, &unfinished).map_err(io::Error::other)?;
+            for directory in cache {
+                let from = previous.as_ref().map(|tree| tree.join(&directory));
+                if let Some(from) = from.filter(|from| from.is_dir()) {
+                    let to = unfinished.join(&directory);
+                    remove_tree(&to)?;
+                    source::carry(&from, &to)?;
+                    places.settle(&to, tree)?;
+                }
+            }
+            Ok::<_, io::Error>(copied)
+        })
+        .await?;
+        let copied = result.map_err(|error| {
+            Fault::new(
+                format!("the source cannot be copied: {error}"),
+                "free some disk space, or exclude files",
+            )
+        })?;
+        if copied.digest(&plan.spec) != wanted {
+            return Err(Fault::new(
+                "the source changed while the deploy began",
+                "deploy again when your editor or checkout has settled; what is written all the time, \
+                 such as a log, belongs in [build] exclude",
+            ));
+        }
+        Ok(format!("{} files, {}", copied.files, human(copied.bytes)))
+    }
+
+    fn newest_tree(&self) -> Option<PathBuf> {
+        let active = self.journal.borrow().active().ok().flatten();
+        active.map(|active| self.layout.tree(active.release.tree))
+    }
+
+    /// Runs one command of the build.
+    pub(in crate::host) async fn build(
+        &self,
+        plan: &Plan,
+        tree: ReleaseId,
+        index: usize,
+        line: &dyn Fn(String),
+    ) -> Result<String, Fault> {
+        if self.layout.is_sealed(tree) {
+            return Ok("it is there already".to_owned());
+        }
+        let Some(step) = plan.spec.build.steps.get(index) else { return Ok(String::new()) };
+        let label = build_label(plan, index);
+        let errand = Errand {
+            label: &label,
+            log: &label,
+            command: &step.command,
+            directory: self.layout.tree(tree),
+            env: &plan.spec.build.env,
+            user: None,
+            release: plan.release,
+            // Nothing has been started yet, and a build must not depend on what is.
+            resources: &IndexMap::new(),
+            limits: Limits::default(),
+            timeout: step.timeout,
+        };
+        let (launch, env) = self.errand(&errand).await?;
+        let ended = self.run_to_end(&self.layout.job(&label), &launch, env, line).await?;
+        let what = format!("the build step `{}`", step.command);
+        let mask = self.redactor(plan.release);
+        let tail = crate::host::logs::tail(Path::new(&launch.log.path), 40, &mask);
+        outcome::must_succeed(&what, &ended, step.timeout, tail)?;
+        Ok(String::new())
+    }
+
+    /// Marks the tree as finished, durably, after linking what releases share into it and writing down
+    /// what it holds.
+    pub(in crate::host) async fn seal_tree(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
+        let unsealed = self.layout.tree(tree);
+        let seal = self.layout.seal(tree);
+        let place = self.layout.shared();
+        let links = plan.spec.build.shared.clone();
+        let account = shared::account(&plan.spec);
+        let (source, spec) = (plan.tree.clone(), plan.spec.clone());
+        let trees = self.trees.clone();
+        let places = Places::new(&self.layout.releases());
+        let result = blocking(move || {
+            let _alone = alone(&trees);
+            if seal.is_file() {
+                return Ok(None);
+            }
+            let mut shares_more = false;
+            for directory in links {
+                shares_more |= shared::link(&unsealed, &place, &directory, account.as_ref())?;
+            }
+            if let Some(stray) = places.stray(&unsealed, tree, &spec)? {
+                return Ok(Some(stray));
+            }
+            let text = contents::write_down(&unsealed, &source, &spec)?;
+            // Then the seal, so that a sealed tree is a whole one also after a power cut.
+            if shares_more { durable::sync_all(&unsealed) } else { durable::sync_tree(&unsealed) }?;
+            layout::replace_file(&seal, &text, 0o644).map(|()| None)
+        })
+        .await?;
+        let stray = result.map_err(|error: io::Error| {
+            Fault::new(format!("releases/{tree} cannot be sealed: {error}"), "free some disk space")
+        })?;
+        match stray {
+            None => Ok(String::new()),
+            Some(Stray { path, of }) => Err(Fault::new(
+                format!(
+                    "{} of {tree} is run by a program of {of}: its first line names releases/{of}, and would \
+                     name nothing when that is removed",
+                    path.display()
+                ),
+                "take its directory out of `cache` and `shared` of [build], and deploy: then it is built anew",
+            )),
+        }
+    }
+
+    /// Removes a tree, finished or not, unless it is another release's than the plan's and something still
+    /// runs in it: a cron job or a command of `windlass run` goes on in the release that it began in. The
+    /// next run's clean-up finds the tree again.
+    pub(in crate::host) async fn remove_tree(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
+        if tree != plan.tree.id
+            && let Some(user) = self.works_in(tree)
+        {
+            return Ok(format!("releases/{tree} stays: {user} still runs in it; the next deploy removes it"));
+        }
+        let (path, seal) = (self.layout.tree(tree), self.layout.seal(tree));
+        let trees = self.trees.clone();
+        let result = blocking(move || {
+            // Who was cancelled may still be at it.
+            let _alone = alone(&trees);
+            // A tree that is being removed must never look like one that can be run.
+            match std::fs::remove_file(&seal) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound && path.exists() => return Err(error),
+                _ => {}
+            }
+            remove_tree(&path)
+        })
+        .await?;
+        result.map_err(|error| {
+            Fault::new(format!("releases/{tree} cannot be removed: {error}"), "remove it by hand")
+        })?;
+        Ok(String::new())
+    }
+}
+
+/// Waits for whoever makes or removes a tree, which goes on where nobody waits for it any more.
+fn alone(trees: &Mutex<()>) -> MutexGuard<'_, ()> {
+    trees.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The name of a build step's keeper and log.
+pub(in crate::host) fn build_label(plan: &Plan, index: usize) -> String {
+    format!("{}.build.{}", plan.release, index + 1)
+}
+
+/// Removes a directory with all that is in it, if it is there.
+pub(in crate::host) fn remove_tree(path: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn human(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} bytes"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

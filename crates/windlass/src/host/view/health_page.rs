@@ -1,0 +1,171 @@
+//! The aggregate health of the application (MDC-9): every service and resource, for people and as
+//! JSON, 200 or 503, on a unix socket that the proxy forwards to.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use indexmap::IndexMap;
+use serde::Serialize;
+use windlass_core::name::Name;
+use windlass_core::protocol::{EnvironmentStatus, ServiceStatus};
+
+use crate::host::Host;
+use crate::host::supervise::loops::note;
+use crate::transport;
+
+/// How long a resource may take to answer before it counts as ill.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long an answer of a resource is taken for the present.
+const FRESH: Duration = Duration::from_secs(1);
+
+#[derive(Serialize)]
+struct Page {
+    status: &'static str,
+    app: String,
+    environment: String,
+    release: Option<String>,
+    at: String,
+    checks: IndexMap<String, Entry>,
+}
+
+#[derive(Serialize)]
+struct Entry {
+    status: &'static str,
+    ready: usize,
+    wanted: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+impl Host {
+    /// Answers on the socket `host/health`, as long as the host side lives.
+    pub(in crate::host) async fn serve_health(self: &Rc<Self>) {
+        let answers = Rc::new(Answers::default());
+        let listener = match transport::bind(&self.layout.host(), "health") {
+            Ok(listener) => listener,
+            Err(error) => return note(&format!("the health page is off: {error}")),
+        };
+        loop {
+            let Ok((stream, _)) = listener.accept().await else { continue };
+            let (host, answers) = (self.clone(), answers.clone());
+            tokio::task::spawn_local(async move {
+                let service =
+                    hyper::service::service_fn(|request| answer(host.clone(), answers.clone(), request));
+                let io = hyper_util::rt::TokioIo::new(stream);
+                let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
+            });
+        }
+    }
+}
+
+async fn answer(
+    host: Rc<Host>,
+    answers: Rc<Answers>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let asked = answers.of(&host).await;
+    let page = page(&host.status().await, &asked);
+    let code = if page.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    let (kind, body) = if accept.contains("text/html") {
+        ("text/html; charset=utf-8", html(&page))
+    } else {
+        ("application/json", serde_json::to_string_pretty(&page).unwrap_or_default())
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+    response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// What the resources answered last. However many ask for the page, they are asked once a second.
+#[derive(Default)]
+struct Answers(tokio::sync::Mutex<Option<(Instant, IndexMap<Name, bool>)>>);
+
+impl Answers {
+    async fn of(&self, host: &Host) -> IndexMap<Name, bool> {
+        let mut last = self.0.lock().await;
+        if let Some((_, known)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
+            return known.clone();
+        }
+        let asked = host.ask_resources(PATIENCE).await;
+        *last = Some((Instant::now(), asked.clone()));
+        asked
+    }
+}
+
+fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>) -> Page {
+    let services = status.services.iter().map(|service| (service.name.to_string(), entry(service)));
+    let private = |name: &Name| status.resources.iter().find(|resource| resource.name == *name);
+    let resources = asked.iter().map(|(name, answers)| {
+        let well = *answers && private(name).is_none_or(|resource| entry(resource).status == "ok");
+        let status = if well { "ok" } else { "unhealthy" };
+        let reason = (!well).then_some("does not answer");
+        (name.to_string(), Entry { status, ready: usize::from(well), wanted: 1, reason })
+    });
+    let mut checks: IndexMap<String, Entry> = services.chain(resources).collect();
+    if status.release.is_some() {
+        // Its name cannot be a service's: those have no dots.
+        checks.insert("windlass.storage".to_owned(), storage(status.storage.ok));
+    }
+    let well = status.release.is_some() && checks.values().all(|entry| entry.status == "ok");
+    Page {
+        status: if well { "ok" } else { "unhealthy" },
+        app: status.app.clone(),
+        environment: status.environment.clone(),
+        release: status.release.as_ref().map(|release| release.release.to_string()),
+        at: jiff::Timestamp::now().to_string(),
+        checks,
+    }
+}
+
+/// Says how many copies are ready, not why others are not: the page may be public.
+fn entry(service: &ServiceStatus) -> Entry {
+    let ready = service.instances.iter().filter(|instance| instance.ready).count();
+    let well = ready >= service.wanted as usize && service.wanted > 0;
+    let reason = match (well, service.wanted) {
+        (true, _) => None,
+        (false, 0) => Some("stopped"),
+        (false, _) => Some("not ready"),
+    };
+    Entry { status: if well { "ok" } else { "unhealthy" }, ready, wanted: service.wanted, reason }
+}
+
+fn storage(ok: bool) -> Entry {
+    let reason = (!ok).then_some("full or read-only");
+    Entry { status: if ok { "ok" } else { "unhealthy" }, ready: usize::from(ok), wanted: 1, reason }
+}
+
+fn html(page: &Page) -> String {
+    // Names are checked to be letters, digits and dashes, so nothing here can be markup.
+    let rows: String = page
+        .checks
+        .iter()
+        .map(|(name, entry)| {
+            let class = if entry.status == "ok" { "ok" } else { "bad" };
+            format!(
+                "<tr class=\"{class}\"><td>{name}</td><td>{}</td><td>{} of {}</td></tr>",
+                entry.status, entry.ready, entry.wanted
+            )
+        })
+        .collect();
+    format!(
+        "<!doctype html><meta charset=\"utf-8\"><title>{app}: {status}</title>\
+         <style>body{{font:16px system-ui;margin:3rem auto;max-width:36rem}}td{{padding:.3rem 1rem .3rem 0}}\
+         .bad td{{color:#b00020;font-weight:600}}</style>\
+         <h1>{app} ({environment}) is {status}</h1><table>{rows}</table><p>{release} at {at}</p>",
+        app = page.app,
+        environment = page.environment,
+        status = page.status,
+        release = page.release.as_deref().unwrap_or("no release"),
+        at = page.at,
+    )
+}

@@ -1,0 +1,7 @@
+//! How everything is: for plans, for people, for monitoring. Changes nothing.
+
+mod health_page;
+pub(super) mod observe;
+mod status;
+mod storage;
+mod usage;

@@ -1,0 +1,217 @@
+//! How everything is, for people.
+
+use windlass_core::edge::Report;
+use windlass_core::journal::Stage;
+use windlass_core::launch::{ProcessState, Status};
+use windlass_core::name::{InstanceId, Name, ReleaseId};
+use windlass_core::problem::problems;
+use windlass_core::protocol::{CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus};
+
+use crate::boot;
+use crate::engine::{Active, JournalError, Listed};
+use crate::host::Host;
+use crate::host::instance::identity::Identity;
+use crate::host::instance::restarts::Restarts;
+use crate::host::view::usage::Processes;
+use crate::runtime::process;
+use crate::schedule;
+
+impl Host {
+    /// How everything is.
+    pub(in crate::host) async fn status(&self) -> EnvironmentStatus {
+        let (app, environment) = self.names();
+        let active = self.journal.borrow().active().ok().flatten();
+        let frozen = self.proxy().frozen();
+        let report = self.proxy().report().await;
+        let mut status = EnvironmentStatus {
+            app: app.to_string(),
+            environment: environment.to_string(),
+            run: self.open_run(),
+            proxy: report.is_some(),
+            frozen_proxy: frozen,
+            ..EnvironmentStatus::default()
+        };
+        let report = report.unwrap_or_default();
+        let processes = Processes::read();
+        status.transient = self.transient(active.as_ref(), &report, &processes);
+        status.transient.extend(self.new_resources(active.as_ref(), &processes));
+        let Some(active) = active else {
+            status.problems = problems(&status, None);
+            status.problems.extend(self.half_done_jobs());
+            return status;
+        };
+        let spec = &active.release.spec;
+        status.addresses = crate::host::proxy::table::addresses(spec, &report.listening);
+        status.stopped = active.stopped;
+        status.release = Some(self.release_record(&active.release.listed(), Some(active.release.id)));
+        for (name, service) in &spec.services {
+            let ids = active.release.instances.get(name).map(Vec::as_slice).unwrap_or_default();
+            let instances = ids.iter().map(|id| self.instance_status(id, &report, &processes)).collect();
+            let wanted = if active.stopped || ids.is_empty() { 0 } else { service.replicas };
+            status.services.push(ServiceStatus { name: name.clone(), wanted, instances });
+        }
+        for (name, _) in spec.resources.iter().filter(|(_, resource)| resource.is_private()) {
+            let instance = self.resource_status(name, &processes);
+            let wanted = u32::from(!active.stopped);
+            status.resources.push(ServiceStatus { name: name.clone(), wanted, instances: vec![instance] });
+        }
+        status.storage = self.storage(spec.deploy.min_free_disk);
+        status.crons = self.cron_status(&active);
+        status.boot = boot::recorded(&self.layout).map(|entry| entry.to_string());
+        status.problems = problems(&status, Some(spec));
+        status.problems.extend(self.half_done_jobs());
+        status.problems.extend(report.problems);
+        status.problems.extend(self.undelivered());
+        status
+    }
+
+    /// The copies that live and are none of the active release's.
+    fn transient(
+        &self,
+        active: Option<&Active>,
+        report: &Report,
+        processes: &Processes,
+    ) -> Vec<InstanceStatus> {
+        let current: Vec<&InstanceId> =
+            active.map(|active| active.release.instances.values().flatten().collect()).unwrap_or_default();
+        let run = self.open_plan();
+        let others = Identity::all(&self.layout).unwrap_or_default().into_iter().map(|identity| identity.id);
+        others
+            .filter(|id| !current.contains(&id))
+            .filter_map(|id| {
+                let stage = run.as_ref().and_then(|(run, standing)| Stage::of(&run.row.plan, standing, &id));
+                let stage = stage.filter(|stage| *stage != Stage::Leaving);
+                let stage = stage.or_else(|| self.lives(&id).then_some(Stage::Leaving))?;
+                let mut instance = self.instance_status(&id, report, processes);
+                instance.ready &= stage != Stage::Starting;
+                instance.stage = Some(stage);
+                Some(instance)
+            })
+            .collect()
+    }
+
+    /// The private resources that a run brings, and that the active release has not.
+    fn new_resources(&self, active: Option<&Active>, processes: &Processes) -> Vec<InstanceStatus> {
+        let Some((run, standing)) = self.open_plan() else { return Vec::new() };
+        let plan = &run.row.plan;
+        let is_new = |name: &&Name| {
+            let known = active.and_then(|active| active.release.spec.resources.get(*name));
+            known.is_none_or(|resource| !resource.is_private())
+        };
+        let mut new = Vec::new();
+        for name in plan.spec.resources.keys().filter(is_new) {
+            let Some(stage) = Stage::of_resource(plan, &standing, name) else { continue };
+            let mut instance = self.resource_status(name, processes);
+            let is_there = !matches!(instance.status.state, ProcessState::Ended(_));
+            if !is_there && stage == Stage::Leaving {
+                continue;
+            }
+            instance.ready &= stage != Stage::Starting;
+            instance.stage = Some(stage);
+            new.push(instance);
+        }
+        new
+    }
+
+    fn resource_status(&self, name: &Name, processes: &Processes) -> InstanceStatus {
+        let id = InstanceId { service: name.clone(), release: ReleaseId(0), replica: 1 };
+        look(id, &self.layout.resource(name).join("keeper"), processes, None)
+    }
+
+    fn instance_status(&self, id: &InstanceId, report: &Report, processes: &Processes) -> InstanceStatus {
+        let directory = self.layout.instance(id);
+        let port = Identity::read(&directory).ok().and_then(|identity| identity.port);
+        let mut instance = look(id.clone(), &directory, processes, port);
+        let before = Restarts::read(&directory);
+        if before.count > 0 {
+            instance.status.restarts = instance.status.restarts.saturating_add(before.count);
+            instance.last_restart = instance.last_restart.or(Some(before.reason));
+        }
+        if let Some(reason) = self.health.borrow().get(id).and_then(|health| health.reason.clone()) {
+            instance.ready = false;
+            instance.reason = Some(reason);
+        }
+        if let Some(endpoint) = report.endpoints.get(&id.to_string()) {
+            instance.ready &= endpoint.healthy;
+            instance.reason = instance.reason.take().or_else(|| endpoint.reason.clone());
+        }
+        instance
+    }
+
+    fn cron_status(&self, active: &Active) -> Vec<CronStatus> {
+        let crons = active.release.spec.crons.iter();
+        crons
+            .map(|(name, cron)| {
+                let recorded = self.journal.borrow().cron(name).ok().flatten();
+                let next = schedule::schedule(cron).ok().and_then(|s| s.next(jiff::Timestamp::now()));
+                CronStatus {
+                    name: name.clone(),
+                    next: next.map(jiff::Timestamp::as_millisecond).filter(|_| !active.stopped),
+                    last: recorded.as_ref().map(|(last, _)| *last),
+                    outcome: recorded.and_then(|(_, outcome)| outcome),
+                    running: self.cron_runs(name),
+                }
+            })
+            .collect()
+    }
+
+    /// The releases, newest first.
+    pub(in crate::host) fn release_records(&self) -> Result<Vec<ReleaseRecord>, JournalError> {
+        let journal = self.journal.borrow();
+        let active = journal.active()?.map(|active| active.release.id);
+        Ok(journal.releases()?.iter().map(|row| self.release_record(row, active)).collect())
+    }
+
+    fn release_record(&self, row: &Listed, active: Option<ReleaseId>) -> ReleaseRecord {
+        ReleaseRecord {
+            release: row.id,
+            active: active == Some(row.id),
+            available: self.layout.is_sealed(row.tree),
+            headline: row.headline.clone(),
+            tree: row.tree,
+            commit: row.source.commit.clone(),
+            dirty: row.source.dirty,
+            by: row.by.clone(),
+            activated: row.activated,
+            schema: row.schema.clone(),
+        }
+    }
+}
+
+fn look(
+    id: InstanceId,
+    directory: &std::path::Path,
+    processes: &Processes,
+    port: Option<u16>,
+) -> InstanceStatus {
+    let seen = process::observe(directory);
+    let unknown = Status {
+        keeper: 0,
+        state: ProcessState::Ended(windlass_core::launch::End::NotStarted),
+        restarts: 0,
+        last_exit: None,
+        since: 0,
+        note: None,
+        boot: String::new(),
+    };
+    let alive = seen.as_ref().is_some_and(|seen| seen.process_alive);
+    let status = seen.and_then(|seen| seen.status).unwrap_or(unknown);
+    let pid = match status.state {
+        ProcessState::Running { pid, .. } | ProcessState::Stopping { pid, .. } => Some(pid),
+        _ => None,
+    };
+    let usage = pid.map(|pid| processes.of(pid)).unwrap_or_default();
+    // Of one that has ended for good the last end led to no restart.
+    let again = status.restarts > 0 && !matches!(status.state, ProcessState::Ended(_));
+    InstanceStatus {
+        id,
+        ready: alive && matches!(status.state, ProcessState::Running { .. }),
+        reason: None,
+        last_restart: status.last_exit.as_ref().filter(|_| again).map(ToString::to_string),
+        stage: None,
+        status,
+        port,
+        memory: usage.memory,
+        cpu_millis: usage.cpu_millis,
+    }
+}
