@@ -165,6 +165,10 @@ fn run(name: &str) {
             }
         }
     }
+    let files = fs::read_to_string(repository("docs/reference/files.md")).unwrap();
+    for name in sandbox.kept() {
+        assert!(files.contains(&format!("`state/{name}")), "{name}: docs/reference/files.md says what it is");
+    }
 }
 
 /// The first expected line that the output does not have in its place.

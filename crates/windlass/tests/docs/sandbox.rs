@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
@@ -55,6 +55,19 @@ impl Sandbox {
             .output()
             .unwrap();
         (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The names of what the environments keep in `state/`, without what belongs to another file there.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let below = |path: &Path| -> Vec<PathBuf> {
+            fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+        };
+        let environments = below(&self.root.path().join("state")).into_iter().flat_map(|app| below(&app));
+        let kept = environments.flat_map(|environment| below(&environment.join("state")));
+        let names = kept.map(|path| path.file_name().unwrap().to_string_lossy().into_owned());
+        // SQLite's own, and the locks of the jobs by name.
+        let is_own = |name: &String| !name.contains(".db-") && !name.starts_with("run-");
+        names.filter(is_own).collect()
     }
 
     /// A manifest that a command of the page wrote listens on the port that everybody gets: that is 8080.
