@@ -18,6 +18,7 @@ mod failpoint;
 pub mod health;
 pub mod host;
 mod http_client;
+mod idle;
 pub mod keeper;
 pub mod layout;
 pub mod observe;

@@ -1,11 +1,11 @@
 //! The few system calls that no safe interface covers: the only `unsafe` of this crate.
 //!
-//! All of it but two hints to the kernel serves the keeper, which has one thread; that is what makes
-//! `fork` sound there.
+//! All of it but two hints to the kernel and the taking over of sockets serves the keeper, which has one thread;
+//! that is what makes `fork` sound there.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -30,6 +30,15 @@ pub(crate) fn close_inherited() {
 pub(crate) fn begin_writeback(file: &std::fs::File) {
     // SAFETY: a kernel call on a descriptor that lives as long as the borrow, with no memory of ours.
     let _a_hint = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
+/// A descriptor that whoever started this process handed on by its number, if it is open. Call it once for
+/// each, before anything else opens files.
+pub(crate) fn inherited(number: RawFd) -> Option<OwnedFd> {
+    std::fs::symlink_metadata(format!("/proc/self/fd/{number}")).ok()?;
+    // SAFETY: the number is open, and by the protocol of LISTEN_FDS it belongs to this process and to nobody
+    // else within it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Unmaps the program's own code, which lies in the kernel's cache: each page comes back when it is needed

@@ -49,7 +49,7 @@ async fn converse(stream: UnixStream, control: Rc<Control>) -> io::Result<()> {
             return Ok(());
         }
         let answer = match serde_json::from_slice::<Ask>(&line) {
-            Ok(ask) => control.answer(ask),
+            Ok(ask) => control.obey(ask),
             Err(error) => Answer::Refused {
                 reason: format!(
                     "the request cannot be understood: {error}: are both sides of the same version?"

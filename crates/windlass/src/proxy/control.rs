@@ -30,7 +30,7 @@ pub(super) struct Control {
 const PACE: Duration = Duration::from_secs(1);
 
 impl Control {
-    pub(super) fn answer(&self, ask: Ask) -> Answer {
+    pub(super) fn obey(&self, ask: Ask) -> Answer {
         match ask {
             Ask::Prepare(table) => self.prepare(&table).unwrap_or_else(|reason| Answer::Refused { reason }),
             Ask::Apply(table) => self.apply(&table).unwrap_or_else(|reason| Answer::Refused { reason }),

@@ -31,7 +31,7 @@ use super::budget::Descriptor;
 use super::compress::Encoding;
 use super::conditions::Wanted;
 use super::worker::Worker;
-use super::{answer, asset, conditions, route};
+use super::{asset, conditions, own_answer, route};
 
 const CHUNK: u64 = 128 * 1024;
 
@@ -53,13 +53,13 @@ pub(super) async fn serve(
     parts: &Parts,
 ) -> Response<Body> {
     if !matches!(parts.method, Method::GET | Method::HEAD) {
-        let mut response = answer::plain(StatusCode::METHOD_NOT_ALLOWED, "files can only be read");
+        let mut response = own_answer::plain(StatusCode::METHOD_NOT_ALLOWED, "files can only be read");
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     let path = parts.uri.path();
     let Some(relative) = relative(path) else {
-        return answer::plain(StatusCode::NOT_FOUND, "there is no such file");
+        return own_answer::plain(StatusCode::NOT_FOUND, "there is no such file");
     };
     let search = Search {
         place: Arc::clone(place),
@@ -68,14 +68,16 @@ pub(super) async fn serve(
         encodings: if wants_range(parts) { Vec::new() } else { Encoding::ranked(&parts.headers) },
         reads: parts.method == Method::GET && !wants_range(parts) && !conditions::are_in(&parts.headers),
     };
-    let Some(descriptor) = worker.descriptor() else { return answer::exhausted() };
+    let Some(descriptor) = worker.descriptor() else { return own_answer::exhausted() };
     // Opening may have to wait for the disk, which the other requests of this thread shall not.
     match spawn_blocking(move || search.find()).await {
         Ok(Ok(Found::File(found))) => respond(found, descriptor, cache_control, parts),
         Ok(Ok(Found::Directory)) => below(parts),
-        Ok(Err(error)) if is_absent(&error) => answer::plain(StatusCode::NOT_FOUND, "there is no such file"),
+        Ok(Err(error)) if is_absent(&error) => {
+            own_answer::plain(StatusCode::NOT_FOUND, "there is no such file")
+        }
         Ok(Err(_)) | Err(_) => {
-            answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "the file exists but cannot be read")
+            own_answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "the file exists but cannot be read")
         }
     }
 }
@@ -86,7 +88,7 @@ pub(super) fn below(parts: &Parts) -> Response<Body> {
     // Seen from where the client is: a prefix that was taken away is there still. With `./` before it no
     // name is taken for a scheme or a host.
     let name = parts.uri.path().trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("./{name}/{query}"))
+    own_answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("./{name}/{query}"))
 }
 
 fn is_absent(error: &io::Error) -> bool {
@@ -251,7 +253,7 @@ fn respond(
     let tag = conditions::etag(found.length, found.modified, found.encoding);
     let modified = httpdate::fmt_http_date(found.modified);
     if conditions::is_another(&parts.headers, &tag, found.modified) {
-        return answer::plain(StatusCode::PRECONDITION_FAILED, "the file is not as it was any more");
+        return own_answer::plain(StatusCode::PRECONDITION_FAILED, "the file is not as it was any more");
     }
     let mut response = Response::new(Body::empty());
     let headers = response.headers_mut();
@@ -294,7 +296,8 @@ fn respond(
             range
         }
         Wanted::Nothing => {
-            let mut response = answer::plain(StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such range");
+            let mut response =
+                own_answer::plain(StatusCode::RANGE_NOT_SATISFIABLE, "the file has no such range");
             if let Ok(range) = HeaderValue::try_from(format!("bytes */{}", found.length)) {
                 response.headers_mut().insert(CONTENT_RANGE, range);
             }

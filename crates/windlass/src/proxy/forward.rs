@@ -32,7 +32,7 @@ use super::serve::Visit;
 use super::ticket::Ticket;
 use super::tunnel::Tunnel;
 use super::upstream::{Failure, Link, NoLink, Patience};
-use super::{answer, headers};
+use super::{headers, own_answer};
 
 /// How often one request is tried, whatever happens.
 const MAX_TRIES: u32 = 8;
@@ -107,7 +107,7 @@ pub(super) async fn to_pool(
         Ok(reply) => {
             let release = Arc::clone(&reply.claim.release);
             release.served.fetch_add(1, Ordering::Relaxed);
-            release.latency.record(ticket.answered());
+            release.latency.record(ticket.time_to_answer());
             if reply.response.status().is_server_error() {
                 release.server_errors.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = outgoing.ask_fallback().await {
@@ -139,7 +139,7 @@ pub(super) async fn to_socket(
 ) -> Response<Body> {
     let Some((request, progress, _)) = prepare(visit, parts, body) else { return too_large() };
     let unavailable =
-        || answer::unavailable("the host side does not answer: its health page is not available", 5);
+        || own_answer::unavailable("the host side does not answer: its health page is not available", 5);
     let Some(descriptor) = visit.worker.descriptor() else { return unavailable() };
     let Ok(mut link) = Link::connect_unix(socket, descriptor).await else { return unavailable() };
     let patience = patience(visit, None, Instant::now(), progress.as_ref());
@@ -269,7 +269,7 @@ impl<'request> Outgoing<'request> {
                     self.request = Some(request);
                     continue;
                 }
-                Err(NoLink::Exhausted) => return Err(Refusal::meant(answer::exhausted())),
+                Err(NoLink::Exhausted) => return Err(Refusal::meant(own_answer::exhausted())),
             };
             let result = link.exchange(request, &self.patience(&claim, now)).await;
             self.distrusts_kept |= kept && result.is_err();
@@ -307,7 +307,7 @@ impl<'request> Outgoing<'request> {
         if let Some(place) = choose() {
             return Ok(Claim::new(place, worker, self.visit.conn));
         }
-        let unavailable = |why| Refusal::failed(answer::unavailable(why, 2));
+        let unavailable = |why| Refusal::failed(own_answer::unavailable(why, 2));
         if self.copy.is_some() && worker.edge.has_fallback(self.visit.live, self.pool) {
             return Err(unavailable("no instance of the new release is ready"));
         }
@@ -319,7 +319,7 @@ impl<'request> Outgoing<'request> {
                 return Ok(Claim::new(place, worker, self.visit.conn));
             }
             if worker.edge.is_stopped(self.visit.live, self.pool) {
-                let stopped = answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the service is stopped");
+                let stopped = own_answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the service is stopped");
                 return Err(Refusal::meant(stopped));
             }
             match hold.wait().await {
@@ -348,7 +348,7 @@ impl<'request> Outgoing<'request> {
     }
 
     fn gave_up(&self) -> Response<Body> {
-        answer::plain(StatusCode::BAD_GATEWAY, "the application could not be reached")
+        own_answer::plain(StatusCode::BAD_GATEWAY, "the application could not be reached")
     }
 
     /// Makes an endpoint's answer the client's.
@@ -376,7 +376,10 @@ impl<'request> Outgoing<'request> {
     ) -> Response<Body> {
         let chosen = headers::remove_hop_by_hop(&mut head.headers).filter(is_websocket);
         let (Some(_), Some(protocol)) = (&self.upgrade, chosen) else {
-            return answer::plain(StatusCode::BAD_GATEWAY, "the application changed the protocol unasked");
+            return own_answer::plain(
+                StatusCode::BAD_GATEWAY,
+                "the application changed the protocol unasked",
+            );
         };
         let (upstream, read, descriptor) = link.into_stream().await;
         claim.becomes_stream();
@@ -409,24 +412,24 @@ fn is_event_stream(headers: &http::HeaderMap) -> bool {
 }
 
 fn too_large() -> Response<Body> {
-    answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than is accepted here")
+    own_answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is larger than is accepted here")
 }
 
 fn refusal(failure: &Failure) -> Refusal {
     match failure {
         Failure::Client(Fault::Malformed) => {
-            Refusal::meant(answer::plain(StatusCode::BAD_REQUEST, "the body is not what HTTP asks for"))
+            Refusal::meant(own_answer::plain(StatusCode::BAD_REQUEST, "the body is not what HTTP asks for"))
         }
-        Failure::Client(Fault::BrokenOff) => Refusal::meant(answer::broken_off()),
+        Failure::Client(Fault::BrokenOff) => Refusal::meant(own_answer::broken_off()),
         Failure::Client(Fault::TooLarge) => Refusal::meant(too_large()),
-        Failure::TimedOut => Refusal::failed(answer::plain(
+        Failure::TimedOut => Refusal::failed(own_answer::plain(
             StatusCode::GATEWAY_TIMEOUT,
             "the application took too long to answer",
         )),
         Failure::Cut => {
-            Refusal::failed(answer::unavailable("the instance that worked on this request had to go", 1))
+            Refusal::failed(own_answer::unavailable("the instance that worked on this request had to go", 1))
         }
-        Failure::Unsent(_) | Failure::Broken => Refusal::failed(answer::plain(
+        Failure::Unsent(_) | Failure::Broken => Refusal::failed(own_answer::plain(
             StatusCode::BAD_GATEWAY,
             "the application broke off before it answered",
         )),

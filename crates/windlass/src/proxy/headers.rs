@@ -160,7 +160,7 @@ pub(super) fn set_forwarded(headers: &mut HeaderMap, conn: &Conn) {
 }
 
 /// Sets what the route says, and the usual security headers where the application did not.
-pub(super) fn finish_answer(headers: &mut HeaderMap, route: &LiveRoute, secure: bool) {
+pub(super) fn finish_headers(headers: &mut HeaderMap, route: &LiveRoute, secure: bool) {
     if route.security_headers {
         for (name, value) in [
             (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -1,25 +1,20 @@
-//! Taking over the sockets that the keeper hands on: the one place that needs `unsafe`, because the
-//! standard library cannot know who owns a number.
+//! Taking over the sockets that the keeper hands on.
 
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
+
+use crate::sys;
 
 /// The first descriptor that is handed on.
 const FIRST: i32 = 3;
 
 /// Takes descriptors 3 and following, with the names that came with them. Call it once, before
 /// anything else opens files.
-#[allow(unsafe_code)]
 pub(super) fn take(count: &str, names: &str) -> Vec<(String, OwnedFd)> {
     let count: i32 = count.parse().unwrap_or(0);
     let mut names = names.split(':').map(decode);
     let mut sockets = Vec::new();
     for number in FIRST..FIRST.saturating_add(count) {
-        if !std::path::Path::new(&format!("/proc/self/fd/{number}")).exists() {
-            break;
-        }
-        // SAFETY: the number is open, and by the protocol of LISTEN_FDS it belongs to this process
-        // and to nobody else within it; `take` is called once.
-        let socket = unsafe { OwnedFd::from_raw_fd(number) };
+        let Some(socket) = sys::inherited(number) else { break };
         let _ = rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC);
         sockets.push((names.next().unwrap_or_default(), socket));
     }

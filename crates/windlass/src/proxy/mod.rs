@@ -24,7 +24,6 @@
 mod accept;
 mod access_log;
 mod admin;
-mod answer;
 mod args;
 mod asset;
 mod auth;
@@ -53,6 +52,7 @@ mod limit;
 mod listen;
 mod live;
 mod metrics;
+mod own_answer;
 mod request;
 mod route;
 mod run;

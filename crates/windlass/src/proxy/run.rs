@@ -24,6 +24,7 @@ use super::listen::Listeners;
 use super::state::State;
 use super::worker::{Order, Worker};
 use super::{admin, health, inherit, tls};
+use crate::idle;
 
 /// Descriptors that no request gets, at least and at most: listening sockets, the admin socket's and the
 /// health checks' connections, logs.
@@ -166,6 +167,7 @@ fn control(
         let asked = tokio::task::spawn_local(admin::serve(socket, Rc::clone(&control)));
         tokio::task::spawn_local(health::watch(Arc::clone(&edge)));
         tokio::task::spawn_local(tls::watch(edge));
+        tokio::task::spawn_local(idle::give_back());
         tokio::task::spawn_local(Rc::clone(&control).keep_listening());
         control.listeners.borrow().ready();
         tokio::select! {

@@ -20,7 +20,7 @@ use super::live::{Live, LiveRoute, LiveTarget};
 use super::ticket::Ticket;
 use super::timer::Timer;
 use super::worker::Worker;
-use super::{answer, files, forward, headers, route};
+use super::{files, forward, headers, own_answer, route};
 
 /// How much of a body that nobody wants is read, in bytes, and for how long: as nginx does.
 const MOST_UNREAD: u64 = 64 << 20;
@@ -82,7 +82,7 @@ async fn serve(
     {
         tokio::task::spawn_local(read_away(rest));
     }
-    ticket.answer(response.status().as_u16());
+    ticket.answer_begins(response.status().as_u16());
     if version == Version::HTTP_11
         && worker.is_closing()
         && response.status() != StatusCode::SWITCHING_PROTOCOLS
@@ -108,7 +108,7 @@ async fn read_away(mut rest: Incoming) {
 
 /// The connection ends with such a request: where the next one begins is not certain.
 fn refused(why: &str) -> Response<Body> {
-    let mut response = answer::plain(StatusCode::BAD_REQUEST, why);
+    let mut response = own_answer::plain(StatusCode::BAD_REQUEST, why);
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
@@ -153,21 +153,21 @@ async fn follow_route(
     ticket: &mut Ticket,
 ) -> Response<Body> {
     let Some(path) = route::comparable(parts.uri.path()) else {
-        return answer::plain(StatusCode::BAD_REQUEST, "the path cannot be understood in one way only");
+        return own_answer::plain(StatusCode::BAD_REQUEST, "the path cannot be understood in one way only");
     };
     let host = match parts.headers.get(HOST).map(HeaderValue::to_str) {
         None => "",
         Some(Ok(host)) => host,
-        Some(Err(_)) => return answer::plain(StatusCode::BAD_REQUEST, "the host cannot be understood"),
+        Some(Err(_)) => return own_answer::plain(StatusCode::BAD_REQUEST, "the host cannot be understood"),
     };
     if live.table.listen.redirect_to_https && !conn.secure {
         return to_https(live, &parts, host);
     }
     let Some(index) = live.find(host, &path) else {
         return if live.table.generation == 0 {
-            answer::unavailable("nothing has been deployed yet", 5)
+            own_answer::unavailable("nothing has been deployed yet", 5)
         } else {
-            answer::plain(StatusCode::NOT_FOUND, "nothing is served here")
+            own_answer::plain(StatusCode::NOT_FOUND, "nothing is served here")
         };
     };
     ticket.route = Some(index);
@@ -187,7 +187,8 @@ async fn follow_route(
         return finish(&visit, &method, None, files::below(&parts));
     }
     if route.strip_prefix && !strip_prefix(&mut parts, route) {
-        let refusal = answer::plain(StatusCode::BAD_REQUEST, "the path cannot be understood in one way only");
+        let refusal =
+            own_answer::plain(StatusCode::BAD_REQUEST, "the path cannot be understood in one way only");
         return finish(&visit, &method, None, refusal);
     }
     let response = match &route.target {
@@ -200,7 +201,7 @@ async fn follow_route(
             let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             // Behind a target that is a path, two slashes would begin the name of another host.
             let rest = rest.trim_start_matches(['/', '\\']);
-            answer::redirect(*status, &format!("{}/{rest}", to.trim_end_matches('/')))
+            own_answer::redirect(*status, &format!("{}/{rest}", to.trim_end_matches('/')))
         }
         LiveTarget::Metrics => metrics(worker),
     };
@@ -211,22 +212,22 @@ fn to_https(live: &Live, parts: &Parts, host: &str) -> Response<Body> {
     let name = route::host_name(host);
     let port = live.https_port.map(|port| format!(":{port}")).unwrap_or_default();
     let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
-    answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("https://{name}{port}{rest}"))
+    own_answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("https://{name}{port}{rest}"))
 }
 
 /// Whether the client may ask at all; if not, the answer.
 fn admit(visit: &Visit<'_>, parts: &Parts) -> Option<Response<Body>> {
     let route = visit.route;
     if !route.networks.admit(visit.conn.peer) {
-        return Some(answer::plain(StatusCode::FORBIDDEN, "this address is not admitted"));
+        return Some(own_answer::plain(StatusCode::FORBIDDEN, "this address is not admitted"));
     }
     if let Some(limiter) = &route.limiter
         && let Err(wait) = limiter.take(visit.conn.peer, std::time::Instant::now())
     {
-        return Some(answer::too_many(wait.as_secs().max(1)));
+        return Some(own_answer::too_many(wait.as_secs().max(1)));
     }
     if !route.credentials.admit(&parts.headers) {
-        return Some(answer::unauthorized());
+        return Some(own_answer::unauthorized());
     }
     None
 }
@@ -257,7 +258,7 @@ fn finish(
     encoding: Option<compress::Encoding>,
     mut response: Response<Body>,
 ) -> Response<Body> {
-    headers::finish_answer(response.headers_mut(), visit.route, visit.conn.secure);
+    headers::finish_headers(response.headers_mut(), visit.route, visit.conn.secure);
     if visit.route.compress {
         response = compress::compress(response, encoding, method);
     }

@@ -94,13 +94,13 @@ impl Ticket {
     }
 
     /// There is an answer. Returns how long that took.
-    pub(super) fn answered(&mut self) -> std::time::Duration {
+    pub(super) fn time_to_answer(&mut self) -> std::time::Duration {
         *self.answered.get_or_insert_with(Instant::now) - self.started
     }
 
     /// The answer begins.
-    pub(super) fn answer(&mut self, status: u16) {
-        let took = self.answered();
+    pub(super) fn answer_begins(&mut self, status: u16) {
+        let took = self.time_to_answer();
         self.status = status;
         if let Some(route) = self.route {
             self.live.routes[route].counters.record(status, took);
