@@ -1,17 +1,18 @@
 //! The table on disk: written so that a crash or a power cut at any moment leaves a whole one.
 //!
 //! `table.json` is one line of JSON with a checksum. A new one is written aside and synced
-//! ([`prepare`](State::prepare)), which takes milliseconds and may fail; then it is renamed over the
-//! one in force ([`put`](State::put)), which takes microseconds, after that one has become
-//! `table.last-good.json`; the directory is synced when whoever asked has their answer
-//! ([`settle`](State::settle)). A reserve file is given up when the disk is full, so that a switch
-//! back is possible even then.
+//! ([`prepare`](State::prepare)), which takes milliseconds and may fail; then it changes places with the
+//! one in force ([`put`](State::put)), which takes microseconds; when whoever asked has their answer,
+//! that one becomes `table.last-good.json`, and the directory is synced ([`settle`](State::settle)). A
+//! reserve file is given up when the disk is full, so that a switch back is possible even then.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::RenameFlags;
+use rustix::io::Errno;
 use windlass_core::edge::Table;
 
 use crate::failpoint;
@@ -35,6 +36,8 @@ pub(super) struct State {
     prepared: Option<String>,
     /// Whether names changed that the directory has not been synced for.
     unsettled: bool,
+    /// Whether what lies aside is the table that was in force, whole.
+    displaced: bool,
 }
 
 /// What was found at the start.
@@ -48,8 +51,13 @@ pub(super) struct Loaded {
 impl State {
     /// Reads the table, or the last good one when it is damaged.
     pub(super) fn open(directory: &Path) -> (Self, Loaded) {
-        let mut state =
-            Self { directory: directory.to_owned(), whole: false, prepared: None, unsettled: false };
+        let mut state = Self {
+            directory: directory.to_owned(),
+            whole: false,
+            prepared: None,
+            unsettled: false,
+            displaced: false,
+        };
         let loaded = match read(&directory.join(TABLE)) {
             Ok(table) => {
                 state.whole = true;
@@ -80,6 +88,7 @@ impl State {
         if self.prepared.as_ref() == Some(&text) {
             return Ok(());
         }
+        self.keep_displaced()?;
         self.prepared = None;
         if let Err(error) = failpoint::around(|| self.write_aside(&text)) {
             let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
@@ -98,15 +107,42 @@ impl State {
         self.prepare(table)?;
         self.prepared = None;
         if self.whole {
-            failpoint::around(|| {
-                std::fs::rename(self.directory.join(TABLE), self.directory.join(LAST_GOOD))
-            })?;
-            // There is none until the next one is in its place.
-            self.whole = false;
+            failpoint::around(|| self.displace())?;
+        } else {
+            std::fs::rename(self.directory.join(NEXT), self.directory.join(TABLE))?;
         }
-        std::fs::rename(self.directory.join(NEXT), self.directory.join(TABLE))?;
         self.whole = true;
         self.unsettled = true;
+        Ok(())
+    }
+
+    /// Has the prepared table and the one in force change places. Removing the last good one, as a rename
+    /// over it does, would wait for the file system's journal.
+    fn displace(&mut self) -> io::Result<()> {
+        let (next, table) = (self.directory.join(NEXT), self.directory.join(TABLE));
+        let here = rustix::fs::CWD;
+        match rustix::fs::renameat_with(here, &next, here, &table, RenameFlags::EXCHANGE) {
+            Ok(()) => {
+                self.displaced = true;
+                Ok(())
+            }
+            // A file system that cannot; NFS is one.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                std::fs::rename(&table, self.directory.join(LAST_GOOD))?;
+                // There is none until the next one is in its place.
+                self.whole = false;
+                std::fs::rename(&next, &table)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Makes the table that was in force the last good one.
+    fn keep_displaced(&mut self) -> io::Result<()> {
+        if self.displaced {
+            std::fs::rename(self.directory.join(NEXT), self.directory.join(LAST_GOOD))?;
+            self.displaced = false;
+        }
         Ok(())
     }
 
@@ -115,7 +151,10 @@ impl State {
         if !self.unsettled {
             return Ok(());
         }
-        failpoint::around(|| File::open(&self.directory)?.sync_all())?;
+        failpoint::around(|| {
+            self.keep_displaced()?;
+            File::open(&self.directory)?.sync_all()
+        })?;
         self.unsettled = false;
         // Without a reserve the next full disk may stop a switch; nothing worse.
         let _ = self.keep_reserve();
@@ -202,6 +241,12 @@ mod tests {
         table
     }
 
+    /// As a switch does it.
+    fn put(state: &mut State, generation: u64) {
+        state.put(&table(generation)).unwrap();
+        state.settle().unwrap();
+    }
+
     fn generation(directory: &Path) -> Option<u64> {
         State::open(directory).1.table.map(|table| table.generation)
     }
@@ -224,8 +269,8 @@ mod tests {
     fn a_table_cut_off_at_any_byte_is_noticed_and_the_last_good_one_serves() {
         let directory = tempfile::tempdir().unwrap();
         let (mut state, _) = State::open(directory.path());
-        state.put(&table(1)).unwrap();
-        state.put(&table(2)).unwrap();
+        put(&mut state, 1);
+        put(&mut state, 2);
         let whole = std::fs::read(directory.path().join(TABLE)).unwrap();
         for length in 0..whole.len() {
             std::fs::write(directory.path().join(TABLE), &whole[..length]).unwrap();
@@ -262,6 +307,22 @@ mod tests {
     }
 
     #[test]
+    fn there_is_a_table_at_every_moment_and_the_one_before_is_not_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut state, _) = State::open(directory.path());
+        put(&mut state, 1);
+        put(&mut state, 2);
+        state.put(&table(3)).unwrap();
+        // The process dies before it is settled: the file system here can have two names change places.
+        assert!(state.displaced);
+        assert_eq!(generation(directory.path()), Some(3));
+        // It goes on without having been settled.
+        state.prepare(&table(4)).unwrap();
+        std::fs::write(directory.path().join(TABLE), "x").unwrap();
+        assert_eq!(generation(directory.path()), Some(2));
+    }
+
+    #[test]
     fn any_flipped_byte_is_noticed() {
         let whole = encode(&table(7)).unwrap().into_bytes();
         for index in 0..whole.len() {
@@ -277,12 +338,12 @@ mod tests {
     fn a_damaged_table_never_becomes_the_last_good_one() {
         let directory = tempfile::tempdir().unwrap();
         let (mut state, _) = State::open(directory.path());
-        state.put(&table(1)).unwrap();
-        state.put(&table(2)).unwrap();
+        put(&mut state, 1);
+        put(&mut state, 2);
         std::fs::write(directory.path().join(TABLE), "x").unwrap();
         let (mut state, loaded) = State::open(directory.path());
         assert_eq!(loaded.table.unwrap().generation, 1);
-        state.put(&table(3)).unwrap();
+        put(&mut state, 3);
         std::fs::write(directory.path().join(TABLE), "x").unwrap();
         assert_eq!(generation(directory.path()), Some(1));
     }
