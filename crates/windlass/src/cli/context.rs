@@ -24,7 +24,7 @@ use crate::layout::Layout;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::project::load::{self, FILE, Loaded};
-use crate::project::version;
+use crate::project::version::Checkout;
 use crate::settings::sealed::{self, Keyring};
 use crate::settings::{self, Below, Found, Unstored};
 
@@ -40,6 +40,7 @@ pub(super) struct Context {
 /// A project, as far as it can be known without its environment.
 pub(super) struct Project {
     pub(super) directory: PathBuf,
+    checkout: Checkout,
     /// The manifest's path as people should see it.
     pub(super) file: String,
     pub(super) manifest: Manifest,
@@ -136,6 +137,7 @@ impl Context {
         if !project.faults.is_empty() {
             self.known(&project)?;
         }
+        project.checkout.ask_ahead();
         Ok(project)
     }
 
@@ -174,7 +176,8 @@ impl Context {
         let environment = named(&self.options.environment)?;
         let layout = layout(&app, &environment)?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        Ok(Project { directory, file, manifest, faults, warnings, app, environment, layout })
+        let checkout = Checkout::of(&directory);
+        Ok(Project { directory, checkout, file, manifest, faults, warnings, app, environment, layout })
     }
 
     /// The keys of whoever runs this.
@@ -342,7 +345,7 @@ impl Context {
     ) -> Result<(Wanted, Values), Failure> {
         let (spec, values) = specified.under(key);
         let listing = source::list(self, project, &spec, without.clone())?;
-        let version = version::of(&project.directory);
+        let version = project.checkout.version();
         let source = Source {
             path: project.directory.display().to_string(),
             digest: listing.digest(&spec),

@@ -1,21 +1,48 @@
 //! Asking git about a checkout.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use zeroize::Zeroizing;
 
-/// What git answers in `directory`: nothing where there is no git, or no checkout, which is no fault. It
-/// may show a file with a secret.
-pub(super) fn ask(directory: &Path, arguments: &[&str]) -> Zeroizing<String> {
+/// A question that git works on meanwhile.
+#[derive(Debug)]
+pub(super) struct Asked(Option<Child>);
+
+/// Asks git something of `directory`.
+pub(super) fn begin(directory: &Path, arguments: &[&str]) -> Asked {
     let asked = Command::new("git")
         .arg("-C")
         .arg(directory)
         .args(arguments)
         .stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        .output();
-    Zeroizing::new(
-        asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default(),
-    )
+        .spawn();
+    Asked(asked.ok())
+}
+
+impl Asked {
+    /// What git answers: nothing where there is no git, or no checkout, which is no fault. It may show a
+    /// file with a secret.
+    pub(super) fn answer(mut self) -> Zeroizing<String> {
+        let output = self.0.take().and_then(|child| child.wait_with_output().ok());
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+        Zeroizing::new(text.unwrap_or_default())
+    }
+}
+
+impl Drop for Asked {
+    /// Nobody wants the answer any more.
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _gone_already = child.kill();
+            let _gone_already = child.wait();
+        }
+    }
+}
+
+/// Asks git something of `directory`, and waits for the answer.
+pub(super) fn ask(directory: &Path, arguments: &[&str]) -> Zeroizing<String> {
+    begin(directory, arguments).answer()
 }

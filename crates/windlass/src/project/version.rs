@@ -1,6 +1,8 @@
 //! Which version of its source a project has checked out.
 
-use std::path::Path;
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use super::git;
 
@@ -13,14 +15,44 @@ pub struct Version {
     pub dirty: bool,
 }
 
-/// Asks git. Without git, or outside a checkout, nothing is known, which is no fault.
-#[must_use]
-pub fn of(directory: &Path) -> Version {
-    let answer = git::ask(directory, &["status", "--porcelain=v2", "--branch", "--", "."]);
-    let commit = answer.lines().find_map(|line| line.strip_prefix("# branch.oid "));
-    let commit = commit.filter(|commit| commit.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned);
-    let dirty = commit.is_some() && answer.lines().any(|line| !line.starts_with('#'));
-    Version { commit, dirty }
+/// How old an answer may be that was asked for ahead.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A project's directory, whose version may be asked for ahead of its use: git takes milliseconds, in which
+/// whoever asks has other things to do.
+#[derive(Debug)]
+pub struct Checkout {
+    directory: PathBuf,
+    asked: RefCell<Option<(Instant, git::Asked)>>,
+}
+
+impl Checkout {
+    /// That of a directory. Nobody is asked yet.
+    #[must_use]
+    pub fn of(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), asked: RefCell::new(None) }
+    }
+
+    /// Has git begin to look.
+    pub fn ask_ahead(&self) {
+        *self.asked.borrow_mut() = Some((Instant::now(), self.ask()));
+    }
+
+    /// The version, as it is now or was a moment ago. Without git, or outside a checkout, nothing is known,
+    /// which is no fault.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        let ahead = self.asked.take().filter(|(at, _)| at.elapsed() < FRESH);
+        let answer = ahead.map_or_else(|| self.ask(), |(_, asked)| asked).answer();
+        let commit = answer.lines().find_map(|line| line.strip_prefix("# branch.oid "));
+        let commit = commit.filter(|commit| commit.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned);
+        let dirty = commit.is_some() && answer.lines().any(|line| !line.starts_with('#'));
+        Version { commit, dirty }
+    }
+
+    fn ask(&self) -> git::Asked {
+        git::begin(&self.directory, &["status", "--porcelain=v2", "--branch", "--", "."])
+    }
 }
 
 /// The files of settings that git keeps, where they do not belong: whoever gets the source gets

@@ -7,6 +7,9 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use windlass_core::protocol::MAX_FRAME;
 
+/// How large a message may say that it is before any of it has come, in bytes.
+const TRUSTED: usize = 64 * 1024;
+
 /// One side of a conversation.
 pub struct Frames<R, W> {
     reader: R,
@@ -88,8 +91,8 @@ pub async fn receive<T: DeserializeOwned>(reader: &mut (impl AsyncRead + Unpin))
     if length > MAX_FRAME {
         return Err(FrameError::TooLong(length));
     }
-    // The peer's word is not taken for memory: the buffer grows with what really comes.
-    let mut body = Vec::new();
+    // The peer's word is taken for this much memory; beyond it the buffer grows with what really comes.
+    let mut body = Vec::with_capacity((length as usize).min(TRUSTED));
     reader.take(u64::from(length)).read_to_end(&mut body).await?;
     if body.len() < length as usize {
         return Err(FrameError::Broken(io::ErrorKind::UnexpectedEof.into()));
