@@ -8,6 +8,9 @@ use crate::spec::Template;
 use crate::store::{Address, Place};
 use crate::units::{Bytes, Span};
 
+/// Whether a text can name an environment variable: what a setting's name is, too.
+pub(crate) use crate::settings::is_setting_name as is_env_name;
+
 use super::kind::or;
 use super::suggest;
 
@@ -227,12 +230,6 @@ fn name(text: &str) -> Result<(), Misfit> {
             None => fault,
         }
     })
-}
-
-/// Whether `text` can name an environment variable.
-pub(crate) fn is_env_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
 /// What Windlass itself says in the environment variable `key` of every process, or of some: by these

@@ -93,13 +93,8 @@ pub(super) fn is_judged(name: &str, value: &str, declared: Option<&Declared>) ->
 fn names_secret(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let mut words = upper.split('_').rev();
-    let last = words.next().unwrap_or_default();
-    let is_word = ["PASS", "PASSWD", "PWD", "PASSPHRASE", "CREDENTIAL", "CREDENTIALS"].contains(&last);
     let of_key = ["SECRET", "PRIVATE", "SIGNING", "ENCRYPTION", "MASTER"];
-    sounds_secret(name)
-        // PWD by itself is a directory.
-        || (is_word && upper != "PWD")
-        || (last == "KEY" && words.any(|word| of_key.contains(&word)))
+    sounds_secret(name) || (words.next() == Some("KEY") && words.any(|word| of_key.contains(&word)))
 }
 
 /// Whether it only stands in texts that were to be replaced.
