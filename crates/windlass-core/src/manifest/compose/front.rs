@@ -1,11 +1,12 @@
 //! A web server that stands in front of the application: Windlass's own proxy takes its place.
 
 use super::Import;
+use super::depends::depended;
 use super::interpolate::by_default;
 use super::ports::{listening, mapping};
 use super::resource::is_resource;
 use super::volume::mount;
-use super::yaml::{Value, Yaml};
+use super::yaml::Yaml;
 use crate::name::Name;
 
 /// Images that are such servers.
@@ -100,15 +101,6 @@ fn is_configured(service: &Yaml) -> bool {
 
 fn is_configuration(target: &str) -> bool {
     CONFIGURATIONS.iter().any(|begin| target.starts_with(begin)) || target.ends_with("/docker.sock")
-}
-
-/// The services that `depends_on` names.
-fn depended(service: &Yaml) -> Vec<String> {
-    let Some(node) = service.get("depends_on") else { return vec![] };
-    match &node.value {
-        Value::Map(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
-        _ => node.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect(),
-    }
 }
 
 impl Import {

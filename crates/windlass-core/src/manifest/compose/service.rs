@@ -7,7 +7,7 @@ use super::ports::{inward, listening, with_port};
 use super::quantity::{bytes, duration};
 use super::resource::is_resource;
 use super::volume::in_memory;
-use super::yaml::{Value, Yaml};
+use super::yaml::Yaml;
 use crate::manifest::Format;
 use crate::manifest::draft::{self, Draft, Section};
 use crate::name::Name;
@@ -16,7 +16,13 @@ use crate::name::Name;
 const OF_CONTAINER: [&str; 6] = ["image", "restart", "healthcheck", "container_name", "hostname", "expose"];
 
 impl Import {
-    pub(super) fn service(&mut self, key: &str, service: &Yaml, draft: &mut Draft) {
+    pub(super) fn service(
+        &mut self,
+        key: &str,
+        service: &Yaml,
+        services: &[(String, Yaml)],
+        draft: &mut Draft,
+    ) {
         let place = format!("services.{key}");
         let Some(name) = self.name(key).cloned() else { return };
         if self.fronts.iter().any(|front| front.key == key) {
@@ -47,6 +53,7 @@ impl Import {
         }
         if job {
             section.set("when", draft::text("before-start")).set("undo", draft::text("compatible"));
+            self.job_needs(key, service, services);
         } else {
             self.copies(&place, service, section);
             self.needs(key, service, section);
@@ -194,48 +201,6 @@ impl Import {
         }
     }
 
-    fn needs(&mut self, key: &str, service: &Yaml, section: &mut Section) {
-        let Some(node) = service.get("depends_on") else { return };
-        let keys = match &node.value {
-            Value::Map(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
-            _ => node.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect::<Vec<_>>(),
-        };
-        let mut needs: Vec<String> = Vec::new();
-        for other in keys {
-            // Jobs have ended before any service starts.
-            let Some(name) = self.name(&other).filter(|_| !self.jobs.contains(&other)).cloned() else {
-                continue;
-            };
-            if self.left_out.contains(&other) {
-                self.note(node.line, format!("services.{key}.depends_on"), format!("{other} was left out"));
-            } else if self.leads_to(&other, key) {
-                let message = format!("{other} needs {key} itself: neither could be the first to start");
-                self.note(node.line, format!("services.{key}.depends_on"), message);
-            } else if !needs.iter().any(|need| need == name.as_str()) {
-                self.needs.push((key.to_owned(), other));
-                needs.push(name.to_string());
-            }
-        }
-        if !needs.is_empty() {
-            section.set("needs", draft::texts(&needs));
-        }
-    }
-
-    /// Whether `from` is `to`, or needs it, or needs one that does.
-    fn leads_to(&self, from: &str, to: &str) -> bool {
-        let mut reached = vec![from];
-        let mut next = 0;
-        while let Some(key) = reached.get(next).copied() {
-            for (_, other) in self.needs.iter().filter(|(needing, _)| needing == key) {
-                if !reached.contains(&other.as_str()) {
-                    reached.push(other);
-                }
-            }
-            next += 1;
-        }
-        reached.contains(&to)
-    }
-
     /// How it is stopped and started again.
     fn ending(&mut self, place: &str, service: &Yaml, section: &mut Section) {
         let mut stop = Vec::new();
@@ -347,7 +312,11 @@ impl Import {
                     self.env_file(place, value);
                     continue;
                 }
-                "depends_on" | "restart" if job => continue,
+                "depends_on" if job => continue,
+                "restart" if job => match value.text() {
+                    Some("no" | "false") | None => continue,
+                    Some(_) => "a job runs once: a failure ends the deploy, which goes back",
+                },
                 "image" => {
                     "the image is not used: what it brings must be installed, or made by [build] steps"
                 }
