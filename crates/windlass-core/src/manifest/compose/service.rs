@@ -10,6 +10,7 @@ use super::volume::in_memory;
 use super::yaml::Yaml;
 use crate::manifest::Format;
 use crate::manifest::draft::{self, Draft, Section};
+use crate::manifest::roles;
 use crate::name::Name;
 
 /// Keys of a resource's container that mean nothing here.
@@ -46,6 +47,7 @@ impl Import {
         let port = if job { None } else { self.port(&place, &name, service) };
         let port = port.or_else(|| listening(service).filter(|_| is_behind));
         self.run(&place, &name, service, port, section);
+        self.role(&place, &name, service, job, section);
         if is_behind && port.is_none() {
             section
                 .set("port", draft::text("auto"))
@@ -118,7 +120,6 @@ impl Import {
             );
         }
         let command = command.unwrap_or_else(|| draft::command(&[format!("./{name}")]));
-        self.note_worker(place, name, service, &command);
         let named = port.and_then(|port| with_port(&command, port)).map(|command| inward(&command));
         section.set("command", named.clone().unwrap_or(command));
         let env = service.get("environment");
@@ -164,23 +165,28 @@ impl Import {
         }
     }
 
-    /// Workers of Celery need names of their own, as old and new ones run side by side.
-    fn note_worker(&mut self, place: &str, name: &Name, service: &Yaml, command: &str) {
-        let words: Vec<&str> = command.split([' ', '"', '/', ',', '\'']).collect();
-        let has = |word: &str| words.contains(&word);
-        if !has("celery") || !has("worker") || has("-n") || command.contains("--hostname") {
+    /// A clock is never there twice; workers of Celery need names of their own, as old and new ones run
+    /// side by side.
+    fn role(&mut self, place: &str, name: &Name, service: &Yaml, job: bool, section: &mut Section) {
+        let command = section.value("command").unwrap_or_default().to_owned();
+        let words: Vec<&str> = command.split([' ', '"', '/', ',', '\'']).filter(|word| !word.is_empty()).collect();
+        if job {
             return;
         }
-        let option = match command.starts_with('{') {
-            true => "-n $WINDLASS_INSTANCE@%h".to_owned(),
-            false => format!("-n {name}-{{release}}-{{replica}}@%h"),
-        };
-        let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
-        let message = format!(
-            "in a deploy the old and the new worker run side by side and would have one node name, which RabbitMQ refuses: \
-             add `{option}`"
-        );
-        self.note(line, format!("{place}.command"), message);
+        if roles::is_clock(name.as_str(), &words) {
+            section.set("singleton", "true").because("never two of it");
+        } else if roles::is_nameless_worker(&words) {
+            let node = match command.starts_with('{') {
+                true => "$WINDLASS_INSTANCE@%h".to_owned(),
+                false => roles::node_name(name.as_str()),
+            };
+            let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
+            let message = format!(
+                "in a deploy the old and the new worker run side by side and would have one node name, which RabbitMQ refuses: \
+                 add `-n {node}`"
+            );
+            self.note(line, format!("{place}.command"), message);
+        }
     }
 
     fn copies(&mut self, place: &str, service: &Yaml, section: &mut Section) {
@@ -189,6 +195,12 @@ impl Import {
         let Some(replicas) = replicas else { return };
         match replicas.text().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number <= 1000) {
             Some(0..=1) if section.has("strategy") => {}
+            Some(1) if section.has("singleton") => {}
+            Some(2..) if section.has("singleton") => self.note(
+                replicas.line,
+                format!("{place}.deploy.replicas"),
+                "it is a singleton here, as what runs by the clock would run twice: take `singleton` away where several are right",
+            ),
             Some(number) if !section.has("strategy") => drop(section.set("replicas", number.to_string())),
             Some(_) => self.note(
                 replicas.line,

@@ -1,14 +1,13 @@
 //! Procfiles: what runs is said already; how it is built depends on the language.
 
-use windlass_core::manifest::draft;
-use windlass_core::manifest::words;
+use windlass_core::manifest::{draft, roles, words};
 use windlass_core::name::Name;
 use windlass_core::spec::Template;
 
 use super::files::Files;
 use super::python::PYTHON;
 use super::sketch::Sketch;
-use super::{celery, node, python};
+use super::{node, python};
 
 /// Programs that are modules of Python.
 const MODULES: [&str; 7] = ["gunicorn", "uvicorn", "celery", "flask", "daphne", "hypercorn", "waitress"];
@@ -49,10 +48,11 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         };
         names.push(name.clone());
         let line = command;
+        let words: Vec<&str> = line.split_whitespace().collect();
         let command = of_line(line, is_python, &name);
         // Where a shell is needed, nothing can be added to the line.
         if command.starts_with('{')
-            && celery::is_nameless_worker(&line.split_whitespace().collect::<Vec<_>>())
+            && roles::is_nameless_worker(&words)
         {
             sketch.note(format!(
                 "{name}: old and new workers of Celery run side by side in a deploy and need names of their own: add \
@@ -75,7 +75,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
                 service.set("port", "\"auto\"").because("told by $PORT");
                 service.set("readiness", "{ tcp = true }").because("better: a path that answers 200");
             }
-            "clock" | "beat" | "scheduler" | "cron" => {
+            name if roles::is_clock(name, &words) => {
                 service.set("singleton", "true").because("never two of it");
             }
             _ => {}
@@ -96,10 +96,10 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
     let marked = line.replace("${PORT}", MARK).replace("$PORT", MARK);
     let Ok(words) = words::split(&marked) else { return draft::shell(line) };
     let template = |word: &String| Template::literal(word.as_str()).to_string().replace(MARK, "{port}");
-    let nameless = celery::is_nameless_worker(&words);
+    let nameless = roles::is_nameless_worker(&words);
     let mut words: Vec<String> = words.iter().map(template).collect();
     if nameless {
-        words.extend(["-n".to_owned(), celery::node(name.as_str())]);
+        words.extend(["-n".to_owned(), roles::node_name(name.as_str())]);
     }
     if is_python {
         let program = words.remove(0);
