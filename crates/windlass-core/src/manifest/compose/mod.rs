@@ -13,6 +13,7 @@ mod health;
 mod interpolate;
 mod ports;
 mod quantity;
+mod request;
 mod resource;
 mod secret;
 mod service;

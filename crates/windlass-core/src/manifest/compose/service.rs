@@ -59,7 +59,8 @@ impl Import {
         } else {
             self.copies(&place, service, section);
             self.needs(key, service, section);
-            match service.get("healthcheck").and_then(|node| self.health(&place, node, port)) {
+            let moved = section.value("port") == Some("\"auto\"");
+            match service.get("healthcheck").and_then(|node| self.health(&place, node, port, moved)) {
                 Some(check) => drop(section.set("readiness", check)),
                 None if port.is_some() || is_behind => drop(section.set("readiness", "{ tcp = true }")),
                 None => {}
