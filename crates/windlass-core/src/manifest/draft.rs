@@ -94,6 +94,13 @@ impl Section {
         self.entries.iter().any(|entry| entry.key == key && !entry.suggested)
     }
 
+    /// The value of `key`, which is TOML, where it is set.
+    #[must_use]
+    pub fn value(&self, key: &str) -> Option<&str> {
+        let set = |entry: &&Entry| entry.key == key && !entry.suggested;
+        self.entries.iter().find(set).map(|entry| entry.value.as_str())
+    }
+
     fn render(&self) -> String {
         let mut text: String = self.comments.iter().map(|line| comment(line)).collect();
         text.push_str(&format!("{}\n", self.header));

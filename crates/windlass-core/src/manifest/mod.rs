@@ -17,6 +17,7 @@ mod format;
 pub mod kind;
 mod node;
 pub mod reference;
+pub mod roles;
 pub mod schema;
 pub(crate) mod settings;
 mod shape;

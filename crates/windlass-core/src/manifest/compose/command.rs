@@ -15,17 +15,24 @@ impl Import {
             }
         }
         let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
-        self.argv(line, &format!("{place}.command"), &argv)
+        self.argv(line, &format!("{place}.command"), &argv, None)
     }
 
-    /// An argument list as TOML; `sh -c LINE` as a line for the shell.
-    pub(super) fn argv(&mut self, at: u64, place: &str, argv: &[String]) -> Option<String> {
-        let command = self.toml(at, place, argv);
+    /// An argument list as TOML; `sh -c LINE` as a line for the shell. Where it names `port`, it names
+    /// the copy's own instead.
+    pub(super) fn argv(
+        &mut self,
+        at: u64,
+        place: &str,
+        argv: &[String],
+        port: Option<u16>,
+    ) -> Option<String> {
+        let command = self.toml(at, place, argv, port);
         self.tell_lost(at, place);
         command
     }
 
-    fn toml(&mut self, at: u64, place: &str, argv: &[String]) -> Option<String> {
+    fn toml(&mut self, at: u64, place: &str, argv: &[String], port: Option<u16>) -> Option<String> {
         argv.first().filter(|program| !program.is_empty())?;
         let program = argv[0].rsplit('/').next().unwrap_or_default();
         if let ([_, option, line], "sh" | "ash" | "dash" | "bash") = (argv, program)
@@ -33,6 +40,7 @@ impl Import {
             && option.ends_with('c')
         {
             let line = self.variables.shell(line);
+            let line = port.map_or(line.clone(), |port| replaced(&line, port, variable_in));
             if program == "bash" {
                 let line = crate::spec::Template::literal(line).to_string();
                 return Some(draft::command(&[argv[0].as_str(), option, &line]));
@@ -42,6 +50,7 @@ impl Import {
         let mut words = Vec::new();
         for word in argv {
             let template = self.word(at, place, word);
+            let template = port.map_or(template.clone(), |port| replaced(&template, port, |_| "{port}"));
             // What stands for nothing is no word.
             if word.is_empty() || !template.is_empty() {
                 words.push(template);
@@ -88,5 +97,52 @@ impl Import {
                 .filter_map(|item| item.text().map(|text| text.replace('\0', "")))
                 .collect(),
         }
+    }
+}
+
+/// `text` with something else for the number `port`; what, the text before it decides.
+fn replaced(text: &str, port: u16, instead: impl Fn(&str) -> &'static str) -> String {
+    let digits = port.to_string();
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let mut out = String::new();
+    let mut from = 0;
+    for (at, _) in text.match_indices(&digits) {
+        let (before, after) = (&text[..at], &text[at + digits.len()..]);
+        if at < from || before.ends_with(is_part) || after.starts_with(is_part) {
+            continue;
+        }
+        out.push_str(&text[from..at]);
+        out.push_str(instead(before));
+        from = at + digits.len();
+    }
+    out + &text[from..]
+}
+
+/// How a shell's line names its port, after `before`: within single quotes no variable is read.
+fn variable_in(before: &str) -> &'static str {
+    let mut quote = None;
+    let mut chars = before.chars();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\\', None | Some('"')) => drop(chars.next()),
+            ('\'' | '"', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            _ => {}
+        }
+    }
+    if quote == Some('\'') { "'\"$PORT\"'" } else { "$PORT" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_the_port_is_put_in() {
+        let line = |line: &str| replaced(line, 80, variable_in);
+        assert_eq!(line("nc -z localhost 80"), "nc -z localhost $PORT");
+        assert_eq!(line("80 180 801 80.1 8080 -80 a80 :80/"), "$PORT 180 801 80.1 8080 -80 a80 :$PORT/");
+        assert_eq!(line("a ':80' \":80'\" \\'80"), "a ':'\"$PORT\"'' \":$PORT'\" \\'$PORT");
+        assert_eq!(replaced("x(':80/')", 80, |_| "{port}"), "x(':{port}/')");
     }
 }

@@ -1,11 +1,12 @@
 //! A web server that stands in front of the application: Windlass's own proxy takes its place.
 
 use super::Import;
+use super::depends::depended;
 use super::interpolate::by_default;
-use super::ports::{listening, mapping};
+use super::ports::{TLS, UNCLEAR, listening, mapping};
 use super::resource::is_resource;
 use super::volume::mount;
-use super::yaml::{Value, Yaml};
+use super::yaml::Yaml;
 use crate::name::Name;
 
 /// Images that are such servers.
@@ -102,15 +103,6 @@ fn is_configuration(target: &str) -> bool {
     CONFIGURATIONS.iter().any(|begin| target.starts_with(begin)) || target.ends_with("/docker.sock")
 }
 
-/// The services that `depends_on` names.
-fn depended(service: &Yaml) -> Vec<String> {
-    let Some(node) = service.get("depends_on") else { return vec![] };
-    match &node.value {
-        Value::Map(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
-        _ => node.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect(),
-    }
-}
-
 impl Import {
     /// Takes over what the servers in front say of the outside.
     pub(super) fn fronts(&mut self, services: &[(String, Yaml)]) {
@@ -151,9 +143,10 @@ impl Import {
                 self.note(node.line, place, "is no single TCP port");
                 continue;
             };
-            if port.target == 443 || port.published == Some(443) {
-                let message = "for TLS write https = \"0.0.0.0:443\" and the certificate's files in tls, under [listen]";
-                self.note(node.line, place, message);
+            if port.is_tls() {
+                self.note(node.line, place, TLS);
+            } else if port.is_unclear {
+                self.note(node.line, place, UNCLEAR);
             } else if let (Some(target), true) = (&target, self.front.is_none() && port.published.is_some()) {
                 self.stand_in_front(&port, place.trim_end_matches(".ports"), target);
             } else {

@@ -1,14 +1,22 @@
 //! Health checks.
 
 use super::Import;
+use super::interpolate::settled;
 use super::quantity::duration;
+use super::request::Request;
 use super::yaml::{Value, Yaml};
 use crate::manifest::draft;
-use crate::manifest::words;
 
 impl Import {
-    /// The readiness check of a service, as TOML. `port` is the one it listens on.
-    pub(super) fn health(&mut self, place: &str, node: &Yaml, port: Option<u16>) -> Option<String> {
+    /// The readiness check of a service, as TOML. `port` is the one it listened on; where it is another
+    /// one here, `moved`, a command that names it is told the other.
+    pub(super) fn health(
+        &mut self,
+        place: &str,
+        node: &Yaml,
+        port: Option<u16>,
+        moved: bool,
+    ) -> Option<String> {
         let place = format!("{place}.healthcheck");
         if node.get("disable").is_some_and(Yaml::is_true) {
             return None;
@@ -36,18 +44,37 @@ impl Import {
                 }
             }
         };
-        let mut entries = vec![match http_path(&argv, port) {
-            Some(path) => ("http".to_owned(), draft::text(&path)),
-            None => ("command".to_owned(), self.argv(test.line, &format!("{place}.test"), &argv)?),
-        }];
-        for (key, ours) in
-            [("interval", "interval"), ("timeout", "timeout"), ("start_period", "start_period")]
-        {
-            let Some(value) = node.get(key) else { continue };
-            match value.text().and_then(duration).filter(|span| !span.is_zero() || key == "start_period") {
-                Some(span) => entries.push((ours.to_owned(), draft::text(&span.to_string()))),
-                None => self.note(value.line, format!("{place}.{key}"), "is no length of time that is known"),
+        // The port may be a variable, as it is among the ports.
+        let argv = match port {
+            Some(port) => argv.iter().map(|word| settled(word, &port.to_string())).collect(),
+            None => argv,
+        };
+        let request = port.and_then(|port| Request::of(&argv, port));
+        let mut entries = Vec::new();
+        match &request {
+            Some(Request { path, host, .. }) => {
+                entries.push(("http".to_owned(), draft::text(path)));
+                entries.extend(host.iter().map(|host| ("host".to_owned(), draft::text(host))));
             }
+            None => {
+                let place = format!("{place}.test");
+                let command = self.argv(test.line, &place, &argv, port.filter(|_| moved))?;
+                entries.push(("command".to_owned(), command));
+            }
+        }
+        for key in ["interval", "timeout", "start_period"] {
+            // What the program itself waits, and what it is waited for: the shorter one decides.
+            let own = request.as_ref().and_then(|request| request.timeout).filter(|_| key == "timeout");
+            let said = node.get(key).and_then(|value| {
+                let span = value.text().and_then(duration);
+                let span = span.filter(|span| !span.is_zero() || key == "start_period");
+                if span.is_none() {
+                    self.note(value.line, format!("{place}.{key}"), "is no length of time that is known");
+                }
+                span
+            });
+            let span = said.map(|said| own.map_or(said, |own| own.min(said))).or(own);
+            entries.extend(span.map(|span| (key.to_owned(), draft::text(&span.to_string()))));
         }
         if let Some(retries) = node.get("retries") {
             match retries.text().and_then(|text| text.parse::<u16>().ok()).filter(|n| (1..=1000).contains(n))
@@ -65,27 +92,4 @@ impl Import {
         }
         Some(draft::inline(&entries))
     }
-}
-
-/// The path, where the check is curl or wget asking the service itself.
-fn http_path(argv: &[String], port: Option<u16>) -> Option<String> {
-    let port = port?;
-    let words = match argv {
-        [sh, option, line] if sh == "sh" && option == "-c" => {
-            let line = line.split("||").next()?.trim();
-            words::split(line).ok()?
-        }
-        _ => argv.to_vec(),
-    };
-    if !matches!(words.first()?.rsplit('/').next()?, "curl" | "wget") {
-        return None;
-    }
-    let mut urls = words.iter().filter(|word| word.contains("localhost") || word.contains("127.0.0.1"));
-    let (url, None) = (urls.next()?, urls.next()) else { return None };
-    let rest = url.strip_prefix("http://").unwrap_or(url);
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let asked = authority.split_once(':').map_or(Some(80), |(_, port)| port.parse().ok())?;
-    let path = format!("/{path}");
-    let plain = crate::manifest::Format::UrlPath.check(&path).is_ok();
-    (asked == port && plain).then_some(path)
 }

@@ -133,6 +133,16 @@ pub(super) fn by_default(text: &str, unknown: &str) -> String {
     fill(&pieces(text), unknown)
 }
 
+/// The text with `value` for the variables that are it by default.
+pub(super) fn settled(text: &str, value: &str) -> String {
+    pieces(text).iter().fold(text.to_owned(), |text, piece| match piece {
+        Piece::Variable(variable) if by_default(&variable.written, "$") == value => {
+            text.replace(&variable.written, value)
+        }
+        _ => text,
+    })
+}
+
 /// The text as it stands there, with `unknown` for every variable.
 pub(super) fn literally(text: &str, unknown: &str) -> String {
     let write = |piece: &Piece| match piece {
@@ -151,6 +161,7 @@ mod tests {
         assert_eq!(by_default("x-${A:-${B-1}}-${C:?no {value}}-$$5-${D:+on}", "?"), "x-1-?}-$5-");
         assert_eq!(by_default("${A:-${B:-${C:-c}b}a}", "?"), "cba");
         assert_eq!(by_default("$A $1 ${1} ${A ${}", "?"), "? $1 ${1} ${A ${}");
+        assert_eq!(settled("a:${A:-80} ${B:-81} $$C $80", "80"), "a:80 ${B:-81} $$C $80");
         let deep = "${A:-".repeat(1000) + &"}".repeat(1000);
         assert!(!pieces(&deep).is_empty());
     }

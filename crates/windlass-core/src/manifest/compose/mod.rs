@@ -6,12 +6,15 @@
 //! job. `${VARIABLE}` becomes a setting. A web server in front is left out, for Windlass has its own.
 
 mod command;
+mod depends;
 mod env;
 mod front;
 mod health;
+mod image;
 mod interpolate;
 mod ports;
 mod quantity;
+mod request;
 mod resource;
 mod secret;
 mod service;
@@ -98,8 +101,8 @@ pub fn import_compose(yaml: &str, app: &str) -> Result<Imported, Note> {
     draft.section("[app]").set("name", draft::text(name_of(name.as_deref().unwrap_or(app)).as_str()));
     import.fronts(services);
     let mut body = Draft::default();
-    for (key, service) in services {
-        import.service(key, service, &mut body);
+    for (key, service) in depends::in_order(services, &import.jobs) {
+        import.service(key, service, services, &mut body);
     }
     import.top_level(&document, services);
     import.variables.write(&mut draft);

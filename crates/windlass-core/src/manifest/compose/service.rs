@@ -7,16 +7,23 @@ use super::ports::{inward, listening, with_port};
 use super::quantity::{bytes, duration};
 use super::resource::is_resource;
 use super::volume::in_memory;
-use super::yaml::{Value, Yaml};
+use super::yaml::Yaml;
 use crate::manifest::Format;
 use crate::manifest::draft::{self, Draft, Section};
+use crate::manifest::roles;
 use crate::name::Name;
 
 /// Keys of a resource's container that mean nothing here.
 const OF_CONTAINER: [&str; 6] = ["image", "restart", "healthcheck", "container_name", "hostname", "expose"];
 
 impl Import {
-    pub(super) fn service(&mut self, key: &str, service: &Yaml, draft: &mut Draft) {
+    pub(super) fn service(
+        &mut self,
+        key: &str,
+        service: &Yaml,
+        services: &[(String, Yaml)],
+        draft: &mut Draft,
+    ) {
         let place = format!("services.{key}");
         let Some(name) = self.name(key).cloned() else { return };
         if self.fronts.iter().any(|front| front.key == key) {
@@ -40,6 +47,7 @@ impl Import {
         let port = if job { None } else { self.port(&place, &name, service) };
         let port = port.or_else(|| listening(service).filter(|_| is_behind));
         self.run(&place, &name, service, port, section);
+        self.role(&place, &name, service, job, section);
         if is_behind && port.is_none() {
             section
                 .set("port", draft::text("auto"))
@@ -47,10 +55,12 @@ impl Import {
         }
         if job {
             section.set("when", draft::text("before-start")).set("undo", draft::text("compatible"));
+            self.job_needs(key, service, services);
         } else {
             self.copies(&place, service, section);
             self.needs(key, service, section);
-            match service.get("healthcheck").and_then(|node| self.health(&place, node, port)) {
+            let moved = section.value("port") == Some("\"auto\"");
+            match service.get("healthcheck").and_then(|node| self.health(&place, node, port, moved)) {
                 Some(check) => drop(section.set("readiness", check)),
                 None if port.is_some() || is_behind => drop(section.set("readiness", "{ tcp = true }")),
                 None => {}
@@ -78,6 +88,10 @@ impl Import {
     }
 
     fn of_resource(&mut self, place: &str, name: &str, service: &Yaml) {
+        if let Some(message) = self.resources.note(name).map(str::to_owned) {
+            let line = service.get("image").map_or(service.line, |image| image.line);
+            self.note(line, format!("{place}.image"), message);
+        }
         for (key, value) in service.map().iter().filter(|(key, _)| !OF_CONTAINER.contains(&key.as_str())) {
             let message = match key.as_str() {
                 "environment" => {
@@ -111,7 +125,6 @@ impl Import {
             );
         }
         let command = command.unwrap_or_else(|| draft::command(&[format!("./{name}")]));
-        self.note_worker(place, name, service, &command);
         let named = port.and_then(|port| with_port(&command, port)).map(|command| inward(&command));
         section.set("command", named.clone().unwrap_or(command));
         let env = service.get("environment");
@@ -143,10 +156,18 @@ impl Import {
             section.set("env", draft::inline(&env));
         }
         if let Some(user) = service.get("user") {
-            match user.text().filter(|user| Format::User.check(user).is_ok()) {
-                Some(user) => drop(section.set("user", draft::text(user))),
-                None => self.note(user.line, format!("{place}.user"), "is no name of an account"),
-            }
+            let name = user.text().map(|user| by_default(user, "$")).unwrap_or_default();
+            let message = match name.split(':').next().unwrap_or_default() {
+                "root" | "0" => "it runs with the rights of the account of Windlass",
+                _ => {
+                    section.comment(format!(
+                        "The image runs it as {name}: where Windlass runs as root, `user` names the account of this machine."
+                    ));
+                    "is an account of the image: it runs as that of Windlass; where that is root, `user` names another one of \
+                     this machine"
+                }
+            };
+            self.note(user.line, format!("{place}.user"), message);
         }
         if let Some(directory) = service.get("working_dir") {
             self.note(
@@ -157,23 +178,29 @@ impl Import {
         }
     }
 
-    /// Workers of Celery need names of their own, as old and new ones run side by side.
-    fn note_worker(&mut self, place: &str, name: &Name, service: &Yaml, command: &str) {
-        let words: Vec<&str> = command.split([' ', '"', '/', ',', '\'']).collect();
-        let has = |word: &str| words.contains(&word);
-        if !has("celery") || !has("worker") || has("-n") || command.contains("--hostname") {
+    /// A clock is never there twice; workers of Celery need names of their own, as old and new ones run
+    /// side by side.
+    fn role(&mut self, place: &str, name: &Name, service: &Yaml, job: bool, section: &mut Section) {
+        let command = section.value("command").unwrap_or_default().to_owned();
+        let words: Vec<&str> =
+            command.split([' ', '"', '/', ',', '\'']).filter(|word| !word.is_empty()).collect();
+        if job {
             return;
         }
-        let option = match command.starts_with('{') {
-            true => "-n $WINDLASS_INSTANCE@%h".to_owned(),
-            false => format!("-n {name}-{{release}}-{{replica}}@%h"),
-        };
-        let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
-        let message = format!(
-            "in a deploy the old and the new worker run side by side and would have one node name, which RabbitMQ refuses: \
-             add `{option}`"
-        );
-        self.note(line, format!("{place}.command"), message);
+        if roles::is_clock(name.as_str(), &words) {
+            section.set("singleton", "true").because("never two of it");
+        } else if roles::is_nameless_worker(&words) {
+            let node = match command.starts_with('{') {
+                true => "$WINDLASS_INSTANCE@%h".to_owned(),
+                false => roles::node_name(name.as_str()),
+            };
+            let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
+            let message = format!(
+                "in a deploy the old and the new worker run side by side and would have one node name, which RabbitMQ refuses: \
+                 add `-n {node}`"
+            );
+            self.note(line, format!("{place}.command"), message);
+        }
     }
 
     fn copies(&mut self, place: &str, service: &Yaml, section: &mut Section) {
@@ -182,6 +209,12 @@ impl Import {
         let Some(replicas) = replicas else { return };
         match replicas.text().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number <= 1000) {
             Some(0..=1) if section.has("strategy") => {}
+            Some(1) if section.has("singleton") => {}
+            Some(2..) if section.has("singleton") => self.note(
+                replicas.line,
+                format!("{place}.deploy.replicas"),
+                "it is a singleton here, as what runs by the clock would run twice: take `singleton` away where several are right",
+            ),
             Some(number) if !section.has("strategy") => drop(section.set("replicas", number.to_string())),
             Some(_) => self.note(
                 replicas.line,
@@ -192,48 +225,6 @@ impl Import {
                 self.note(replicas.line, format!("{place}.deploy.replicas"), "is no number that is known");
             }
         }
-    }
-
-    fn needs(&mut self, key: &str, service: &Yaml, section: &mut Section) {
-        let Some(node) = service.get("depends_on") else { return };
-        let keys = match &node.value {
-            Value::Map(entries) => entries.iter().map(|(key, _)| key.clone()).collect(),
-            _ => node.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect::<Vec<_>>(),
-        };
-        let mut needs: Vec<String> = Vec::new();
-        for other in keys {
-            // Jobs have ended before any service starts.
-            let Some(name) = self.name(&other).filter(|_| !self.jobs.contains(&other)).cloned() else {
-                continue;
-            };
-            if self.left_out.contains(&other) {
-                self.note(node.line, format!("services.{key}.depends_on"), format!("{other} was left out"));
-            } else if self.leads_to(&other, key) {
-                let message = format!("{other} needs {key} itself: neither could be the first to start");
-                self.note(node.line, format!("services.{key}.depends_on"), message);
-            } else if !needs.iter().any(|need| need == name.as_str()) {
-                self.needs.push((key.to_owned(), other));
-                needs.push(name.to_string());
-            }
-        }
-        if !needs.is_empty() {
-            section.set("needs", draft::texts(&needs));
-        }
-    }
-
-    /// Whether `from` is `to`, or needs it, or needs one that does.
-    fn leads_to(&self, from: &str, to: &str) -> bool {
-        let mut reached = vec![from];
-        let mut next = 0;
-        while let Some(key) = reached.get(next).copied() {
-            for (_, other) in self.needs.iter().filter(|(needing, _)| needing == key) {
-                if !reached.contains(&other.as_str()) {
-                    reached.push(other);
-                }
-            }
-            next += 1;
-        }
-        reached.contains(&to)
     }
 
     /// How it is stopped and started again.
@@ -347,7 +338,11 @@ impl Import {
                     self.env_file(place, value);
                     continue;
                 }
-                "depends_on" | "restart" if job => continue,
+                "depends_on" if job => continue,
+                "restart" if job => match value.text() {
+                    Some("no" | "false") | None => continue,
+                    Some(_) => "a job runs once: a failure ends the deploy, which goes back",
+                },
                 "image" => {
                     "the image is not used: what it brings must be installed, or made by [build] steps"
                 }

@@ -1,14 +1,14 @@
 //! Procfiles: what runs is said already; how it is built depends on the language.
 
-use windlass_core::manifest::draft;
-use windlass_core::manifest::words;
+use windlass_core::manifest::{draft, roles, words};
 use windlass_core::name::Name;
 use windlass_core::spec::Template;
 
 use super::files::Files;
+use super::packages::Packages;
 use super::python::PYTHON;
 use super::sketch::Sketch;
-use super::{celery, node, python};
+use super::{env_files, node, python};
 
 /// Programs that are modules of Python.
 const MODULES: [&str; 7] = ["gunicorn", "uvicorn", "celery", "flask", "daphne", "hypercorn", "waitress"];
@@ -27,7 +27,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         return None;
     }
     let mut sketch = Sketch::new("Procfile");
-    let is_python = ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file));
+    let is_python = ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file))
+        || Packages::of(files).is_some();
     if is_python {
         python::environment(files, &mut sketch, &[]);
         if files.has("manage.py")
@@ -49,11 +50,13 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         };
         names.push(name.clone());
         let line = command;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if line.contains("--env-file") {
+            sketch.note(format!("{name} has --env-file: {}", env_files::INSTEAD));
+        }
         let command = of_line(line, is_python, &name);
         // Where a shell is needed, nothing can be added to the line.
-        if command.starts_with('{')
-            && celery::is_nameless_worker(&line.split_whitespace().collect::<Vec<_>>())
-        {
+        if command.starts_with('{') && roles::is_nameless_worker(&words) {
             sketch.note(format!(
                 "{name}: old and new workers of Celery run side by side in a deploy and need names of their own: add \
                  `-n $WINDLASS_INSTANCE@%h` to the worker's options"
@@ -75,7 +78,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
                 service.set("port", "\"auto\"").because("told by $PORT");
                 service.set("readiness", "{ tcp = true }").because("better: a path that answers 200");
             }
-            "clock" | "beat" | "scheduler" | "cron" => {
+            name if roles::is_clock(name, &words) => {
                 service.set("singleton", "true").because("never two of it");
             }
             _ => {}
@@ -93,13 +96,15 @@ const MARK: &str = "\u{e000}";
 /// A line of a Procfile, which a shell would run; without one where it does not need it.
 fn of_line(line: &str, is_python: bool, name: &Name) -> String {
     // A character that no line has stands for the port until what is text is escaped.
-    let marked = line.replace("${PORT}", MARK).replace("$PORT", MARK);
+    let marked = marked(line);
     let Ok(words) = words::split(&marked) else { return draft::shell(line) };
     let template = |word: &String| Template::literal(word.as_str()).to_string().replace(MARK, "{port}");
-    let nameless = celery::is_nameless_worker(&words);
+    let is_node = words.first().is_some_and(|program| program == "node");
+    let words = if is_node { env_files::without(words).0 } else { words };
+    let nameless = roles::is_nameless_worker(&words);
     let mut words: Vec<String> = words.iter().map(template).collect();
     if nameless {
-        words.extend(["-n".to_owned(), celery::node(name.as_str())]);
+        words.extend(["-n".to_owned(), roles::node_name(name.as_str())]);
     }
     if is_python {
         let program = words.remove(0);
@@ -111,4 +116,30 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
         words.splice(0..0, front);
     }
     draft::command(&words)
+}
+
+/// The line with the mark for its port. `$PORT_ADMIN` is another variable.
+fn marked(line: &str) -> String {
+    let line = line.replace("${PORT}", MARK);
+    let mut pieces = line.split("$PORT");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let goes_on = piece.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        out.push_str(if goes_on { "$PORT" } else { MARK });
+        out.push_str(piece);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_port_itself_is_the_port() {
+        let line = |line: &str| of_line(line, false, &Name::new("web").unwrap());
+        assert_eq!(line("serve --on :$PORT/x -p ${PORT} $PORT"), "\"serve --on :{port}/x -p {port} {port}\"");
+        assert_eq!(line("serve $PORT $PORT_ADMIN"), "{ shell = \"serve $PORT $PORT_ADMIN\" }");
+        assert_eq!(line("serve $PORT2"), "{ shell = \"serve $PORT2\" }");
+    }
 }
