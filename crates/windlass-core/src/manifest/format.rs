@@ -26,6 +26,8 @@ pub enum Format {
     PositiveSpan,
     /// A number of bytes.
     Size,
+    /// A number of bytes that is not zero.
+    PositiveSize,
     /// A [`Name`].
     Name,
     /// A name of an environment variable.
@@ -106,7 +108,7 @@ impl Format {
             Self::Any | Self::AnyOrEmpty => "text",
             Self::Template => "text, in which {references} stand for values",
             Self::Span | Self::PositiveSpan => "a length of time such as \"30s\"",
-            Self::Size => "a size such as \"512MiB\"",
+            Self::Size | Self::PositiveSize => "a size such as \"512MiB\"",
             Self::Name => "a name",
             Self::EnvName => "a name of an environment variable",
             Self::Path => "a path inside the release",
@@ -161,6 +163,12 @@ impl Format {
             },
             Self::Size => text.parse::<Bytes>().map(drop).map_err(|message| misfit("bad-size", message)),
             Self::Name => name(text),
+            Self::PositiveSize => match text.parse::<Bytes>() {
+                Err(message) => Err(misfit("bad-size", message)),
+                Ok(Bytes(0)) => Err(misfit("bad-size", "this size must not be zero")
+                    .help("leave it out where there is no limit")),
+                Ok(_) => Ok(()),
+            },
             Self::EnvName => env_name(text),
             Self::Path => path(text),
             Self::Root => path(text.strip_prefix("shared:").unwrap_or(text)),

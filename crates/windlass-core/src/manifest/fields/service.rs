@@ -173,7 +173,9 @@ pub static LIMITS: Table = Table {
         Field::new("cpu", Kind::Number { min: 0.01, max: 1024.0 }, "Processors.")
             .absent("no limit")
             .example("1.5"),
-        Field::new("memory", Kind::Text(Format::Size), "Memory.").absent("no limit").example(r#""512MiB""#),
+        Field::new("memory", Kind::Text(Format::PositiveSize), "Memory.")
+            .absent("no limit")
+            .example(r#""512MiB""#),
         Field::new("files", Kind::Integer { min: 16, max: 10_000_000 }, "Open files.")
             .absent("no limit")
             .example("4096"),
