@@ -11,8 +11,10 @@ use windlass_core::protocol::{Answer, Ask, Claim};
 
 use super::client::{Client, frozen, unexpected};
 use super::commands;
-use super::context::{Context, Project, complain, print_line};
+use super::context::{Context, complain};
 use super::failure::{Failure, INTERRUPTED, REFUSED};
+use super::print::print_line;
+use super::project::Project;
 use crate::layout::Layout;
 use crate::observe::{JsonLines, Observer, Plain, Terminal, outcome};
 use crate::transport;

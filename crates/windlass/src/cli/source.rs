@@ -3,9 +3,10 @@
 use windlass_core::settings::Fault;
 use windlass_core::spec::Spec;
 
-use super::context::{Context, Project};
+use super::context::Context;
 use super::failure::Failure;
 use super::own_files;
+use super::project::Project;
 use crate::project::source::{self, Leaving, Listing, Selection, Trouble};
 
 /// More links that leave the project are only counted.

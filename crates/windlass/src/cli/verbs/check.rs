@@ -69,7 +69,7 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let document = serde_json::json!({
         "app": spec.app, "environment": spec.environment, "warnings": warnings, "limits": limits,
     });
-    context.print(&document, || {
+    context.answer(&document, || {
         let counts = [
             (spec.services.len(), "service"),
             (spec.jobs.len(), "job"),
@@ -84,7 +84,7 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
             .collect();
         let has = if counts.is_empty() { "nothing to run".to_owned() } else { counts.join(", ") };
         format!("{} is right: {} ({}) has {has}.", project.file, spec.app, spec.environment)
-    });
+    })?;
     Ok(0)
 }
 

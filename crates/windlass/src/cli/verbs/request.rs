@@ -9,9 +9,10 @@ use windlass_core::spec::Spec;
 
 use crate::cli::client::{Client, deployed, not_deployed, unexpected};
 use crate::cli::consent;
-use crate::cli::context::{Context, Project};
+use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow::{self, Told};
+use crate::cli::project::Project;
 
 /// A new key for fingerprints, for an environment that has none yet.
 pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {

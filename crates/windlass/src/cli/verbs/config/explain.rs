@@ -58,7 +58,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         "services": receivers,
         "fault": misfit.as_ref().map(|misfit| format!("{}; {}", misfit.message, misfit.help)),
     });
-    context.print(&document, || {
+    context.answer(&document, || {
         let mut text = match declared {
             Some(declared) => format!("{name}: {}\n", declared.describe()),
             None => format!("{name}: not declared, so it is taken for a secret\n"),
@@ -95,6 +95,6 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
             let _ = writeln!(text, "wrong     {}; {}", misfit.message, misfit.help);
         }
         text
-    });
+    })?;
     Ok(0)
 }
