@@ -121,19 +121,22 @@ impl Context {
     pub(super) fn manifest_path(&self) -> Result<PathBuf, Failure> {
         let here = std::env::current_dir()
             .map_err(|error| Failure::failed(format!("there is no current directory: {error}"), ""))?;
-        if let Some(file) = &self.options.file {
-            let path = here.join(file);
-            if path.is_file() {
-                return Ok(path);
-            }
-            return Err(Failure::usage(format!("there is no {}", file.display()), "see --file"));
-        }
-        load::find(&here).ok_or_else(|| {
-            Failure::usage(
-                format!("there is no {FILE} here or in a directory above"),
-                "run `windlass init` in your project, or name the manifest with --file",
-            )
-        })
+        let path = match &self.options.file {
+            Some(file) => Some(here.join(file))
+                .filter(|path| path.is_file())
+                .ok_or_else(|| Failure::usage(format!("there is no {}", file.display()), "see --file"))?,
+            None => load::find(&here).ok_or_else(|| {
+                Failure::usage(
+                    format!("there is no {FILE} here or in a directory above"),
+                    "run `windlass init` in your project, or name the manifest with --file",
+                )
+            })?,
+        };
+        // The same project is the same on whatever way it was reached: deploys remember where they came from.
+        let directory = path.parent().unwrap_or(Path::new("/")).canonicalize().map_err(|error| {
+            Failure::usage(format!("the directory of {} cannot be found: {error}", path.display()), "")
+        })?;
+        Ok(directory.join(path.file_name().unwrap_or_default()))
     }
 }
 

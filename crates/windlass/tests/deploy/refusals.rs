@@ -300,6 +300,21 @@ fn links_that_leave_the_project_are_told_together_by_every_verb() {
     sandbox.succeed(&["check"]);
 }
 
+/// Over a link, or by a name that leads through another directory.
+#[test]
+fn a_project_is_the_same_on_whatever_way_it_was_reached() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::create_dir(sandbox.source().join("sub")).unwrap();
+    std::os::unix::fs::symlink(sandbox.source(), sandbox.root().join("link")).unwrap();
+    let link = sandbox.root().join("link/windlass.toml").display().to_string();
+    for file in ["sub/../windlass.toml", &link, "windlass.toml"] {
+        let output = sandbox.succeed(&["deploy", "--file", file]);
+        assert!(!output.stderr.contains("the last deploy"), "{file}: {output:?}");
+        sandbox.change();
+    }
+    sandbox.down();
+}
+
 // Somebody who moves an application over has its old server running still: it would pass the checks, and get the
 // requests.
 #[test]
