@@ -13,6 +13,7 @@ use windlass_core::store::Place;
 use super::args::Options;
 use super::commands;
 use super::failure::{FAILED, Failure, USAGE};
+use super::interrupts::Interrupts;
 use super::print::{print_line, printed, put_line};
 use super::project::Project;
 use super::source;
@@ -32,6 +33,8 @@ pub(super) struct Context {
     keyring: OnceCell<Keyring>,
     /// What external stores answered.
     stored: Stored,
+    /// Who wants all of it to end.
+    pub(super) interrupts: Interrupts,
 }
 
 impl Context {
@@ -41,7 +44,7 @@ impl Context {
             console::set_colors_enabled_stderr(false);
         }
         let stored = Stored::new(options.offline);
-        Ok(Self { options, keyring: OnceCell::new(), stored })
+        Ok(Self { options, keyring: OnceCell::new(), stored, interrupts: Interrupts::default() })
     }
 
     /// Who asks, for the records: account and machine.

@@ -11,6 +11,7 @@ mod consent;
 mod context;
 mod failure;
 mod follow;
+mod interrupts;
 mod own_files;
 mod print;
 mod project;

@@ -94,7 +94,7 @@ async fn setting(
     check(project, &mut found, name, &new, if is_given { None } else { Some(made_up) })?;
     kept.check(name, &new)?;
     let noted: OnceCell<Option<SealedVersion>> = OnceCell::new();
-    let ended = request::carry_out(context, project, |observed, key| {
+    let ended = request::carry_out(context, project, async |observed, key| {
         let mut wanted = wanted(observed, name, &old, key)?;
         let fingerprint = new.fingerprint(&key.0);
         if let Some(setting) = wanted.spec.settings.get_mut(name) {
