@@ -59,7 +59,7 @@ impl Context {
 
     /// Whether progress may move on the terminal.
     pub(super) fn is_live(&self) -> bool {
-        !self.options.json && !self.options.quiet && io::stderr().is_terminal()
+        !self.options.json && !self.options.quiet && io::stderr().is_terminal() && !console::is_dumb()
     }
 
     /// Prints what became of what was asked for: JSON, or text for people. It is done, printed or not.

@@ -1,6 +1,7 @@
 //! What is printed, and what it means that it is not.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Stdio;
 
 use windlass_testkit::sandbox::{Manifest, Sandbox, until};
@@ -43,6 +44,23 @@ fn a_reader_that_has_seen_enough_ends_a_verb_quietly() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
         assert!(!said.contains("panic"), "{args:?}: {said}");
+    }
+    sandbox.down();
+}
+
+/// In an editor's shell, or through a serial line.
+#[test]
+fn a_terminal_that_cannot_move_its_cursor_is_told_line_by_line() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let deploy = format!("{WINDLASS} deploy");
+    for term in [Some("dumb"), None] {
+        let mut terminal = sandbox
+            .command_of(Path::new("script"), &["--quiet", "--return", "--command", &deploy, "/dev/null"]);
+        let output = terminal.envs(term.map(|term| ("TERM", term))).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{said}");
+        assert!(said.lines().any(|line| line.starts_with('[')), "{term:?}: {said}");
+        sandbox.change();
     }
     sandbox.down();
 }
