@@ -117,6 +117,17 @@ impl Context {
         Ok(self.manifest_path()?.parent().map(Path::to_path_buf).unwrap_or_default())
     }
 
+    /// Refuses --file for a verb that makes a manifest: it would go elsewhere than it says.
+    pub(super) fn takes_no_manifest(&self, verb: &str) -> Result<(), Failure> {
+        match &self.options.file {
+            None => Ok(()),
+            Some(file) => Err(Failure::usage(
+                format!("windlass {verb} makes a {FILE} in the project, and not {}", file.display()),
+                "leave --file out, and rename what was made",
+            )),
+        }
+    }
+
     /// Where the manifest is.
     pub(super) fn manifest_path(&self) -> Result<PathBuf, Failure> {
         let here = std::env::current_dir()
