@@ -63,6 +63,46 @@ fn a_manifest_that_is_there_is_kept_unless_forced() {
 }
 
 #[test]
+fn what_is_made_goes_where_it_says() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("compose.yaml"), "services:\n  web:\n    command: ./serve\n")
+        .unwrap();
+    for args in [&["init"][..], &["import", "compose", "compose.yaml"]] {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_windlass"));
+        let output =
+            command.args(args).args(["--file", "x.toml"]).current_dir(directory.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("not x.toml"), "{output:?}");
+    }
+    assert!(!directory.path().join("windlass.toml").exists());
+}
+
+#[test]
+fn a_full_disk_leaves_no_half_of_a_manifest() {
+    let directory = tempfile::tempdir().unwrap();
+    let init = |more: &str| {
+        let windlass = env!("CARGO_BIN_EXE_windlass");
+        // No file may grow, as on a full disk.
+        let script = format!("trap '' XFSZ; ulimit -f 0; exec {windlass} init {more}");
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", &script]).current_dir(directory.path()).output().unwrap()
+    };
+    let names = || {
+        let entries = std::fs::read_dir(directory.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(init("").status.code(), Some(2));
+    assert!(names().is_empty(), "{:?}", names());
+    let manifest = directory.path().join("windlass.toml");
+    std::fs::write(&manifest, "mine").unwrap();
+    assert_eq!(init("--force").status.code(), Some(2));
+    assert_eq!(
+        (names(), std::fs::read_to_string(manifest).unwrap().as_str()),
+        (vec!["windlass.toml".into()], "mine")
+    );
+}
+
+#[test]
 fn a_compose_file_is_imported_beside_itself() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("compose.yaml");

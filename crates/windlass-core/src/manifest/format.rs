@@ -29,6 +29,8 @@ pub enum Format {
     PositiveSpan,
     /// A number of bytes.
     Size,
+    /// A number of bytes that is not zero.
+    PositiveSize,
     /// A [`Name`].
     Name,
     /// A name of an environment variable.
@@ -109,7 +111,7 @@ impl Format {
             Self::Any | Self::AnyOrEmpty => "text",
             Self::Template => "text, in which {references} stand for values",
             Self::Span | Self::PositiveSpan => "a length of time such as \"30s\"",
-            Self::Size => "a size such as \"512MiB\"",
+            Self::Size | Self::PositiveSize => "a size such as \"512MiB\"",
             Self::Name => "a name",
             Self::EnvName => "a name of an environment variable",
             Self::Path => "a path inside the release",
@@ -154,7 +156,8 @@ impl Format {
         match self {
             Self::AnyOrEmpty => Ok(()),
             Self::Any | Self::Pattern if text.is_empty() => Err(misfit("empty", "this must not be empty")),
-            Self::Any | Self::Pattern => Ok(()),
+            Self::Any => Ok(()),
+            Self::Pattern => pattern(text),
             Self::Template => templates(text).next().map_or(Ok(()), Err),
             Self::Span => text.parse::<Span>().map(drop).map_err(|message| misfit("bad-duration", message)),
             Self::PositiveSpan => match text.parse::<Span>() {
@@ -163,6 +166,12 @@ impl Format {
                 Ok(_) => Ok(()),
             },
             Self::Size => text.parse::<Bytes>().map(drop).map_err(|message| misfit("bad-size", message)),
+            Self::PositiveSize => match text.parse::<Bytes>() {
+                Err(message) => Err(misfit("bad-size", message)),
+                Ok(Bytes(0)) => Err(misfit("bad-size", "this size must not be zero")
+                    .help("leave it out where there is no limit")),
+                Ok(_) => Ok(()),
+            },
             Self::Name => name(text),
             Self::EnvName => env_name(text),
             Self::Path => path(text),
@@ -285,6 +294,15 @@ fn path(text: &str) -> Result<(), Misfit> {
         return Err(misfit("bad-path", "this path is empty").help("\".\" is the release itself"));
     }
     Ok(())
+}
+
+/// A line of an ignore file, read as the one who looks for its files will.
+fn pattern(text: &str) -> Result<(), Misfit> {
+    let glob = text.trim_start_matches('!');
+    globset::GlobBuilder::new(glob).backslash_escape(true).build().map(drop).map_err(|error| {
+        misfit("bad-pattern", format!("{text:?} is not an ignore pattern: {}", error.kind()))
+            .help("a character that stands for itself goes into brackets, such as [{]")
+    })
 }
 
 fn url_path(text: &str) -> Result<(), Misfit> {

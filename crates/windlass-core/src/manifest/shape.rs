@@ -322,7 +322,7 @@ fn retyped(kind: &Kind, value: &Value) -> Option<String> {
     };
     match kind {
         Kind::Text(Format::Span | Format::PositiveSpan) => as_text().map(|text| format!("\"{text}s\"")),
-        Kind::Text(Format::Size) => as_text().map(|text| format!("\"{text}MiB\"")),
+        Kind::Text(Format::Size | Format::PositiveSize) => as_text().map(|text| format!("\"{text}MiB\"")),
         Kind::Text(_) => as_text().map(|text| format!("{text:?}")),
         Kind::Integer { .. } | Kind::Number { .. } => match value {
             Value::Text(text) => text.parse::<f64>().ok().map(|_| format!("{text} without quotes")),

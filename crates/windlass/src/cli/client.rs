@@ -8,8 +8,9 @@ use windlass_core::plan::Observed;
 use windlass_core::protocol::{Answer, Ask, FingerprintKey, Hello, PROTOCOL_VERSION, Refusal};
 use windlass_core::units::Span;
 
-use super::context::{Context, Project};
+use super::context::Context;
 use super::failure::{FAILED, Failure, REFUSED, USAGE};
+use super::project::Project;
 use crate::boot;
 use crate::host;
 use crate::layout::Layout;

@@ -3,16 +3,22 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use super::context::{Context, complain};
+use super::failure::Failure;
 
 /// Whether somebody is there who can be asked.
 pub(super) fn can_be_asked(context: &Context) -> bool {
     !context.options.json && io::stdin().is_terminal()
 }
 
-/// Asks; only whoever types `name` says yes.
-pub(super) fn is_given(question: &str, name: &str) -> bool {
+/// Asks; only whoever types `name` says yes. Whoever interrupts instead says no to all of it.
+pub(super) async fn is_given(context: &Context, question: &str, name: &str) -> Result<bool, Failure> {
     complain(question);
-    let mut line = String::new();
-    let _ = io::stdin().lock().read_line(&mut line);
-    line.trim() == name
+    let (answer, answered) = tokio::sync::oneshot::channel();
+    // Whoever does not answer is not waited for: the thread ends with the program.
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = io::stdin().lock().read_line(&mut line);
+        answer.send(line)
+    });
+    Ok(context.interrupts.or(answered).await?.is_ok_and(|line| line.trim() == name))
 }

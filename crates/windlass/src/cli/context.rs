@@ -1,30 +1,27 @@
-//! What every verb needs: the project, its manifest and settings, and a way to print.
+//! What every verb needs: the options, the settings of its project, and a way to print.
 
 use std::cell::{OnceCell, RefCell};
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
 
 use windlass_core::diag::Diag;
-use windlass_core::manifest::Manifest;
-use windlass_core::name::Name;
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
-use windlass_core::resolve::{examine_values, no_environment, resolve};
+use windlass_core::resolve::{examine_values, resolve};
 use windlass_core::settings::Fault;
 use windlass_core::store::Place;
 
 use super::args::Options;
 use super::commands;
 use super::failure::{FAILED, Failure, USAGE};
+use super::interrupts::Interrupts;
+use super::print::{print_line, printed, put_line};
+use super::project::Project;
 use super::source;
 use super::specified::Specified;
 use super::stored::Stored;
 use crate::account::Account;
-use crate::layout::Layout;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
-use crate::project::load::{self, FILE, Loaded};
-use crate::project::version::Checkout;
 use crate::settings::sealed::{self, Keyring};
 use crate::settings::{self, Below, Found, Unstored};
 
@@ -35,49 +32,8 @@ pub(super) struct Context {
     keyring: OnceCell<Keyring>,
     /// What external stores answered.
     stored: Stored,
-}
-
-/// A project, as far as it can be known without its environment.
-pub(super) struct Project {
-    pub(super) directory: PathBuf,
-    checkout: Checkout,
-    /// The manifest's path as people should see it.
-    pub(super) file: String,
-    pub(super) manifest: Manifest,
-    /// What is wrong with it, for whoever says what is wrong with its settings, too.
-    faults: Vec<Diag>,
-    /// What is doubtful in it.
-    pub(super) warnings: Vec<Diag>,
-    pub(super) app: Name,
-    pub(super) environment: Name,
-    pub(super) layout: Layout,
-}
-
-/// What of a manifest must be readable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Whole {
-    /// All of it, as TOML.
-    Manifest,
-    /// The application's name.
-    Name,
-}
-
-impl Project {
-    /// Where another of its environments has its state.
-    pub(super) fn layout_of(&self, environment: &str) -> Result<Layout, Failure> {
-        layout(&self.app, &named(environment)?)
-    }
-
-    /// Refuses an environment that the manifest does not know.
-    pub(super) fn must_know(&self, environment: &str) -> Result<(), Failure> {
-        if self.manifest.environments().iter().any(|known| known == environment) {
-            return Ok(());
-        }
-        let Diag { message, label, help, .. } = no_environment(&self.manifest, environment);
-        let hints: Vec<String> =
-            Some(label).filter(|meant| !meant.is_empty()).into_iter().chain(help).collect();
-        Err(Failure::usage(message, hints.join(" ")))
-    }
+    /// Who wants all of it to end.
+    pub(super) interrupts: Interrupts,
 }
 
 impl Context {
@@ -87,7 +43,7 @@ impl Context {
             console::set_colors_enabled_stderr(false);
         }
         let stored = Stored::new(options.offline);
-        Ok(Self { options, keyring: OnceCell::new(), stored })
+        Ok(Self { options, keyring: OnceCell::new(), stored, interrupts: Interrupts::default() })
     }
 
     /// Who asks, for the records: account and machine.
@@ -102,15 +58,27 @@ impl Context {
 
     /// Whether progress may move on the terminal.
     pub(super) fn is_live(&self) -> bool {
-        !self.options.json && !self.options.quiet && io::stderr().is_terminal()
+        !self.options.json && !self.options.quiet && io::stderr().is_terminal() && !console::is_dumb()
     }
 
-    /// Prints the document that was asked for: JSON, or text for people.
+    /// Prints what became of what was asked for: JSON, or text for people. It is done, printed or not.
     pub(super) fn print(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) {
-        if self.options.json {
-            print_line(&serde_json::to_string(value).unwrap_or_default());
-        } else {
-            print_line(text().trim_end());
+        let _ = self.put(value, text);
+    }
+
+    /// Prints the document that was asked for, and that is all there is to do.
+    pub(super) fn answer(
+        &self,
+        value: &impl serde::Serialize,
+        text: impl FnOnce() -> String,
+    ) -> Result<(), Failure> {
+        printed(self.put(value, text))
+    }
+
+    fn put(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+        match self.options.json {
+            true => put_line(&serde_json::to_string(value).unwrap_or_default()),
+            false => put_line(text().trim_end()),
         }
     }
 
@@ -121,65 +89,6 @@ impl Context {
         }
     }
 
-    /// Finds and reads the manifest, reporting its faults.
-    pub(super) fn project(&self) -> Result<Project, Failure> {
-        let project = self.draft()?;
-        match project.faults.as_slice() {
-            [] => Ok(project),
-            faults => Err(self.report(faults, project.manifest.text(), &project.file)),
-        }
-    }
-
-    /// The same, for a verb that needs the values of its settings: where there are faults, those of the
-    /// settings are reported with them.
-    pub(super) fn project_with_settings(&self) -> Result<Project, Failure> {
-        let project = self.draft()?;
-        if !project.faults.is_empty() {
-            self.known(&project)?;
-        }
-        project.checkout.ask_ahead();
-        Ok(project)
-    }
-
-    /// The project as far as it must be known for what is deployed already: its name and its place. A
-    /// manifest that somebody is editing, or that a merge has left in pieces, must not stand in the way of
-    /// looking, going back and stopping.
-    pub(super) fn place(&self) -> Result<Project, Failure> {
-        let project = self.read(Whole::Name)?;
-        if !project.faults.is_empty() {
-            let (file, app) = (&project.file, &project.app);
-            self.say(&format!(
-                "note: {file} has faults (windlass check); this goes by what is deployed of {app}"
-            ));
-        }
-        Ok(project)
-    }
-
-    /// Finds and reads the manifest, right or wrong, unless it is no TOML.
-    fn draft(&self) -> Result<Project, Failure> {
-        self.read(Whole::Manifest)
-    }
-
-    fn read(&self, whole: Whole) -> Result<Project, Failure> {
-        let path = self.manifest_path()?;
-        let file = self.options.file.as_deref().unwrap_or(Path::new(FILE)).display().to_string();
-        let Loaded { text, manifest, diags, .. } = load::load(&path).map_err(|error| {
-            Failure::usage(format!("{file} cannot be read: {error}"), "name the manifest with --file")
-        })?;
-        let (faults, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(Diag::is_error);
-        let salvaged = || (whole == Whole::Name).then(|| load::salvage(&text)).flatten();
-        let Some(manifest) = manifest.or_else(salvaged) else {
-            return Err(self.report(&faults, &text, &file));
-        };
-        // Without a name of its own it has no place, and nothing beyond the manifest is looked at.
-        let Some(app) = manifest.app() else { return Err(self.report(&faults, &text, &file)) };
-        let environment = named(&self.options.environment)?;
-        let layout = layout(&app, &environment)?;
-        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let checkout = Checkout::of(&directory);
-        Ok(Project { directory, checkout, file, manifest, faults, warnings, app, environment, layout })
-    }
-
     /// The keys of whoever runs this.
     pub(super) fn keyring(&self) -> Result<&Keyring, Fault> {
         if let Some(keyring) = self.keyring.get() {
@@ -187,30 +96,6 @@ impl Context {
         }
         let keyring = Keyring::find(&|name| std::env::var_os(name))?;
         Ok(self.keyring.get_or_init(|| keyring))
-    }
-
-    /// The directory of the manifest, whatever stands in that.
-    pub(super) fn project_directory(&self) -> Result<PathBuf, Failure> {
-        Ok(self.manifest_path()?.parent().map(Path::to_path_buf).unwrap_or_default())
-    }
-
-    /// Where the manifest is.
-    pub(super) fn manifest_path(&self) -> Result<PathBuf, Failure> {
-        let here = std::env::current_dir()
-            .map_err(|error| Failure::failed(format!("there is no current directory: {error}"), ""))?;
-        if let Some(file) = &self.options.file {
-            let path = here.join(file);
-            if path.is_file() {
-                return Ok(path);
-            }
-            return Err(Failure::usage(format!("there is no {}", file.display()), "see --file"));
-        }
-        load::find(&here).ok_or_else(|| {
-            Failure::usage(
-                format!("there is no {FILE} here or in a directory above"),
-                "run `windlass init` in your project, or name the manifest with --file",
-            )
-        })
     }
 
     /// Prints faults of the manifest, and answers the failure that they are.
@@ -358,11 +243,6 @@ impl Context {
     }
 }
 
-/// Prints a line of what was asked for. A reader that has gone is no failure: what was begun goes on.
-pub(super) fn print_line(line: &str) {
-    let _ = writeln!(io::stdout(), "{}", printable(line));
-}
-
 /// Prints a line for the person beside it. Commands that it names are about what this one is about.
 pub(super) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{}", printable(&commands::complete(line)));
@@ -383,17 +263,6 @@ fn complete(diags: &[Diag]) -> Vec<Diag> {
     let mut diags = diags.to_vec();
     diags.iter_mut().filter_map(|diag| diag.help.as_mut()).for_each(commands::complete_in_place);
     diags
-}
-
-/// An environment by its name.
-fn named(environment: &str) -> Result<Name, Failure> {
-    Name::new(environment).map_err(|error| Failure::usage(format!("--env: {error}"), ""))
-}
-
-/// Where an environment has its state.
-fn layout(app: &Name, environment: &Name) -> Result<Layout, Failure> {
-    Layout::of(app, environment)
-        .map_err(|error| Failure::failed(format!("there is no place for the state: {error}"), ""))
 }
 
 /// A variable that would be passed over because it is no text: what another layer has would hold.

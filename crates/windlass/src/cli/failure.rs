@@ -74,12 +74,15 @@ impl Failure {
     /// Tells it, and answers the exit code.
     pub(super) fn print(&self, json: bool) -> ExitCode {
         if !self.told {
+            let mut printed = Ok(());
             if json {
                 let message = commands::complete(&self.message).into_owned();
                 let hint = commands::complete(&self.hint).into_owned();
                 let failure = Self { message, hint, code: self.code, told: false, overtaken: false };
-                super::context::print_line(&serde_json::to_string(&failure).unwrap_or_default());
-            } else {
+                printed = super::print::put_line(&serde_json::to_string(&failure).unwrap_or_default());
+            }
+            // What cannot be told where it belongs is told all the same.
+            if !json || printed.is_err() {
                 super::context::complain(&format!("error: {}", self.message));
                 if !self.hint.is_empty() {
                     super::context::complain(&format!("  hint: {}", self.hint));

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use windlass_core::event::{Event, RunRecord, What};
 use windlass_core::journal::{Direction, Verdict};
@@ -11,8 +10,11 @@ use windlass_core::protocol::{Answer, Ask, Claim};
 
 use super::client::{Client, frozen, unexpected};
 use super::commands;
-use super::context::{Context, Project, complain, print_line};
+use super::context::{Context, complain};
 use super::failure::{Failure, INTERRUPTED, REFUSED};
+use super::interrupts::{Interrupts, Signals};
+use super::print::print_line;
+use super::project::Project;
 use crate::layout::Layout;
 use crate::observe::{JsonLines, Observer, Plain, Terminal, outcome};
 use crate::transport;
@@ -22,26 +24,6 @@ const RETRIES: u32 = 40;
 
 /// How often the host side is looked at while it says nothing.
 const LOOK: Duration = Duration::from_secs(5);
-
-/// What asks to stop. A terminal that goes away does not: that ends this process, as it does any other
-/// that nohup does not shield, and the run goes on.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn any(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
 
 /// How the conversation about a run ended.
 enum End {
@@ -72,14 +54,26 @@ pub(super) async fn run(
     ask: Ask,
     told: Told,
 ) -> Result<u8, Failure> {
+    let mut signals = context.interrupts.take()?;
+    let ended = to_its_end(context, project, client, ask, told, &mut signals).await;
+    context.interrupts.give_back(signals);
+    ended
+}
+
+async fn to_its_end(
+    context: &Context,
+    project: &Project,
+    client: Client,
+    ask: Ask,
+    told: Told,
+    signals: &mut Signals,
+) -> Result<u8, Failure> {
     let mut observer: Box<dyn Observer> = match (context.options.json, context.is_live()) {
         (true, _) => Box::new(JsonLines),
         (false, true) => Box::new(Terminal::default()),
         (false, false) if context.options.quiet => Box::new(Silent),
         (false, false) => Box::new(Plain::default()),
     };
-    let mut signals =
-        Signals::new().map_err(|error| Failure::failed(format!("signals cannot be awaited: {error}"), ""))?;
     let mut state = State {
         by: context.who(),
         run: None,
@@ -91,7 +85,16 @@ pub(super) async fn run(
     let (mut client, mut ask) = (client, ask);
     let mut lost = 0;
     loop {
-        match follow(&project.layout, client, &ask, &mut state, observer.as_mut(), &mut signals).await? {
+        match follow(
+            &project.layout,
+            client,
+            &ask,
+            &mut state,
+            observer.as_mut(),
+            (signals, &context.interrupts),
+        )
+        .await?
+        {
             // Nothing changed: whoever made the plan may make another.
             End::Over(_, Verdict::Refused(fault)) if fault.moved => {
                 return Err(Failure { overtaken: true, ..Failure::new(REFUSED, fault.message, fault.hint) });
@@ -158,7 +161,7 @@ async fn follow(
     ask: &Ask,
     state: &mut State,
     observer: &mut dyn Observer,
-    signals: &mut Signals,
+    (signals, interrupts): (&mut Signals, &Interrupts),
 ) -> Result<End, Failure> {
     if client.send(ask).await.is_err() {
         return Ok(End::Lost);
@@ -197,6 +200,7 @@ async fn follow(
                 }
             }
             () = signals.any() => {
+                interrupts.note();
                 if state.cancelled {
                     complain(match state.committed {
                         false => "not waiting any more; the run goes on going back: windlass status",

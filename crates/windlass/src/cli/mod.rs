@@ -11,7 +11,10 @@ mod consent;
 mod context;
 mod failure;
 mod follow;
+mod interrupts;
 mod own_files;
+mod print;
+mod project;
 mod rotation;
 mod source;
 mod specified;
@@ -36,9 +39,13 @@ pub fn main() -> ExitCode {
         }
         Err(error) if failure::gives_a_value(&error) => return Failure::of_arguments(&error).print(false),
         Err(error) => {
-            let code = if error.use_stderr() { failure::USAGE } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            // Help that nobody can read was not given.
+            let unprinted = print::printed(error.print()).is_err();
+            return ExitCode::from(match (error.use_stderr(), unprinted) {
+                (true, _) => failure::USAGE,
+                (false, true) => failure::FAILED,
+                (false, false) => 0,
+            });
         }
     };
     let json = arguments.options.json;

@@ -23,8 +23,9 @@ use windlass_core::settings::sealed::Settled;
 pub(in crate::cli) use note::{Note, check_owner, read, rewritten};
 
 use super::client::{Client, unexpected};
-use super::context::{Context, Project};
+use super::context::Context;
 use super::failure::{Failure, REFUSED};
+use super::project::Project;
 use super::verbs::request;
 use super::verbs::secrets::trouble;
 use crate::layout::{self, Layout};

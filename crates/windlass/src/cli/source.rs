@@ -3,13 +3,14 @@
 use windlass_core::settings::Fault;
 use windlass_core::spec::Spec;
 
-use super::context::{Context, Project};
+use super::context::Context;
 use super::failure::Failure;
 use super::own_files;
-use crate::project::source::{self, Leaving, Listing, Selection, Trouble};
+use super::project::Project;
+use crate::project::source::{self, Listing, Selection, Survey, Trouble, Unfit};
 
-/// More links that leave the project are only counted.
-const MOST_LINKS: usize = 10;
+/// More that no release can hold is only counted.
+const MOST: usize = 10;
 
 /// Lists the source `without` some files.
 pub(super) fn list(
@@ -21,14 +22,32 @@ pub(super) fn list(
     source::list(&selection(project, spec, without)).map_err(|trouble| failure(context, project, trouble))
 }
 
-/// Refuses a source that no deploy takes. No file of it is read.
-pub(super) fn examine(context: &Context, project: &Project, spec: &Spec) -> Result<(), Failure> {
+/// Refuses a source that no deploy takes, and answers what is doubtful in what the manifest says of it. No
+/// file of it is read.
+pub(super) fn examine(context: &Context, project: &Project, spec: &Spec) -> Result<Vec<String>, Failure> {
     let without = own_files::below(&project.directory, &[]);
-    match source::leaving(&selection(project, spec, without)) {
-        Ok(leaving) if leaving.is_empty() => Ok(()),
-        Ok(leaving) => Err(failure(context, project, Trouble::Leaving(leaving))),
+    match source::survey(&selection(project, spec, without)) {
+        Ok(survey) if survey.unfit.is_empty() => Ok(idle(&survey, spec)),
+        Ok(survey) => Err(failure(context, project, Trouble::Unfit(survey.unfit))),
         Err(error) => Err(failure(context, project, Trouble::Io(error))),
     }
+}
+
+/// Patterns that name nothing.
+fn idle(survey: &Survey, spec: &Spec) -> Vec<String> {
+    let include = survey
+        .idle(&spec.build.include)
+        .into_iter()
+        .map(|pattern| format!("{pattern:?} in [build] include names no file that can be part of a release"));
+    let files = spec.services.iter().flat_map(|(name, service)| {
+        survey.idle(&service.files).into_iter().map(move |pattern| {
+            format!(
+                "{pattern:?} in `files` of {name} names no file of the source: a deploy after a change of what is \
+                 meant leaves {name} running as it is"
+            )
+        })
+    });
+    include.chain(files).collect()
 }
 
 fn selection(project: &Project, spec: &Spec, without: Vec<String>) -> Selection {
@@ -41,30 +60,35 @@ fn selection(project: &Project, spec: &Spec, without: Vec<String>) -> Selection 
 }
 
 fn failure(context: &Context, project: &Project, trouble: Trouble) -> Failure {
-    let links = match trouble {
-        Trouble::Leaving(links) => links,
+    let unfit = match trouble {
+        Trouble::Unfit(unfit) => unfit,
         Trouble::Io(error) => {
             let hint = "let this account read it, or name it in [build] exclude";
             return Failure::usage(format!("the source cannot be read: {error}"), hint);
         }
     };
-    let mut faults: Vec<Fault> = links.iter().take(MOST_LINKS).map(fault).collect();
-    if let (Some(last), more @ 1..) = (faults.last_mut(), links.len().saturating_sub(MOST_LINKS)) {
-        let links = if more == 1 { "link leaves" } else { "links leave" };
-        last.help.push_str(&format!("; {more} more {links} the project"));
+    let mut faults: Vec<Fault> = unfit.iter().take(MOST).map(fault).collect();
+    if let (Some(last), more @ 1..) = (faults.last_mut(), unfit.len().saturating_sub(MOST)) {
+        last.help.push_str(&format!("; {more} more cannot be part of a release"));
     }
     context.refuse(project, &faults, &[])
 }
 
-fn fault(Leaving { link, target }: &Leaving) -> Fault {
-    Fault {
-        file: link.clone(),
-        line: 0,
-        column: 0,
-        message: format!("this is a link that leaves the project (to {target}), and a release must be whole"),
-        help: format!(
-            "put what it leads to in its place, or leave it out, with {:?} in [build] exclude",
-            format!("/{link}")
+fn fault(unfit: &Unfit) -> Fault {
+    let (file, message, first, pattern) = match unfit {
+        Unfit::Leaving { link, target } => (
+            link,
+            format!("this is a link that leaves the project (to {target}), and a release must be whole"),
+            "put what it leads to in its place",
+            link.clone(),
         ),
-    }
+        Unfit::Unreadable { path } => (
+            path,
+            "this name is not UTF-8 text, and no record can tell it from others".to_owned(),
+            "rename it",
+            path.replace(char::REPLACEMENT_CHARACTER, "*"),
+        ),
+    };
+    let help = format!("{first}, or leave it out, with {:?} in [build] exclude", format!("/{pattern}"));
+    Fault { file: file.clone(), line: 0, column: 0, message, help }
 }

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use windlass_core::settings::{Declared, Fault, Secret};
 use windlass_core::store::Place;
 
-use super::context::Project;
+use super::project::Project;
 use crate::settings::store::{Fetched, StoreFault, Surroundings, Whose, fetch};
 use crate::settings::{Answers, Unstored};
 

@@ -1,11 +1,13 @@
 //! Writing a manifest for a project that has none: proposed, or made of a compose file.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use windlass_core::manifest::compose::{Imported, Note};
 use windlass_core::manifest::import_compose;
 
+use crate::layout;
 use crate::project::init::{Proposal, propose};
 use crate::project::load::FILE;
 
@@ -35,7 +37,13 @@ pub fn init(directory: &Path, force: bool) -> io::Result<Written> {
 /// # Errors
 /// See [`init`].
 fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
-    use io::Write as _;
+    if force && path.symlink_metadata().is_ok() {
+        return match std::fs::metadata(path) {
+            Ok(facts) if layout::may_rewrite(&facts) => layout::rewrite_file(path, text.as_bytes()),
+            Ok(facts) => layout::replace_file(path, text.as_bytes(), facts.permissions().mode() & 0o777),
+            Err(_) => layout::replace_file(path, text.as_bytes(), 0o644),
+        };
+    }
     let taken = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => io::Error::new(
             io::ErrorKind::AlreadyExists,
@@ -43,14 +51,11 @@ fn write(path: &Path, text: &str, force: bool) -> io::Result<()> {
         ),
         _ => error,
     };
-    if force {
-        // Beside it first, so that a full disk does not cost the one that is there.
-        let beside = path.with_extension("toml.new");
-        std::fs::write(&beside, text)?;
-        return std::fs::rename(&beside, path);
-    }
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(taken)?;
-    file.write_all(text.as_bytes())
+    // Its place is taken first. What it is to hold comes as a whole, or its place is free again.
+    std::fs::OpenOptions::new().write(true).create_new(true).open(path).map_err(taken)?;
+    layout::rewrite_file(path, text.as_bytes()).inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })
 }
 
 /// What was imported.

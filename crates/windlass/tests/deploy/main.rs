@@ -16,6 +16,7 @@ mod going_back;
 mod hints;
 mod jobs;
 mod logs;
+mod printing;
 mod refusals;
 mod resources;
 mod schemas;

@@ -300,6 +300,54 @@ fn links_that_leave_the_project_are_told_together_by_every_verb() {
     sandbox.succeed(&["check"]);
 }
 
+#[test]
+fn a_name_that_is_no_text_is_told_by_check_too() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::write(sandbox.source().join(std::ffi::OsStr::from_bytes(b"caf\xe9")), "").unwrap();
+    for verb in ["check", "plan"] {
+        let said = sandbox.fail(&[verb], 2).stderr;
+        let expected = "this name is not UTF-8 text, and no record can tell it from others; rename it, or leave it \
+                        out, with \"/caf*\" in [build] exclude";
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn patterns_that_name_no_file_are_told_by_check() {
+    let web = "files = [\"source/\", \"version\", \"!version/x\"]".to_owned();
+    let more = "[build]\ninclude = [\"dist/\", \".env\"]".to_owned();
+    let sandbox = Sandbox::with(WINDLASS, &Manifest { web, more, ..Manifest::small() });
+    sandbox.write("version", "1");
+    let said = sandbox.succeed(&["check", "--json"]).json();
+    let told: Vec<&str> = said["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|warning| warning["code"] == "names-no-file")
+        .map(|warning| warning["message"].as_str().unwrap().split(" names no file").next().unwrap())
+        .collect();
+    let expected =
+        ["\"dist/\" in [build] include", "\".env\" in [build] include", "\"source/\" in `files` of web"];
+    assert_eq!(told, expected);
+}
+
+/// Over a link, or by a name that leads through another directory.
+#[test]
+fn a_project_is_the_same_on_whatever_way_it_was_reached() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::create_dir(sandbox.source().join("sub")).unwrap();
+    std::os::unix::fs::symlink(sandbox.source(), sandbox.root().join("link")).unwrap();
+    let link = sandbox.root().join("link/windlass.toml").display().to_string();
+    for file in ["sub/../windlass.toml", &link, "windlass.toml"] {
+        let output = sandbox.succeed(&["deploy", "--file", file]);
+        assert!(!output.stderr.contains("the last deploy"), "{file}: {output:?}");
+        sandbox.change();
+    }
+    sandbox.down();
+}
+
 // Somebody who moves an application over has its old server running still: it would pass the checks, and get the
 // requests.
 #[test]

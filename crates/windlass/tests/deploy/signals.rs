@@ -155,6 +155,37 @@ fn a_signal_after_the_commit_is_told_that_nothing_goes_back() {
     sandbox.down();
 }
 
+/// Somebody deploys, finds that an older run has to be settled first, and thinks better of it.
+#[test]
+fn an_interrupt_while_an_older_run_is_settled_begins_nothing() {
+    let sandbox =
+        deployed(&Manifest { deploy: "bake = \"20s\"\ndrain = \"30s\"".into(), ..Manifest::small() });
+    sandbox.change();
+    let killed = sandbox.start(&["deploy"]);
+    wait_for_the_bake(&sandbox);
+    // Its way back takes a while: somebody waits for an answer of the new copy.
+    let port = sandbox.port;
+    let waits = std::thread::spawn(move || windlass_testkit::sandbox::get(port, "/slow?5000"));
+    std::thread::sleep(Duration::from_millis(200));
+    killed.signal(Signal::KILL);
+    let _killed = killed.finish();
+    windlass_testkit::sandbox::kill(sandbox.host().unwrap(), Signal::KILL);
+    let mut deploy = sandbox.command(&["deploy"]);
+    let mut deploy =
+        deploy.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(deploy.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("it is settled first")).unwrap();
+    lines.find(|line| line.starts_with('[')).unwrap();
+    windlass_testkit::sandbox::kill(i32::try_from(deploy.id()).unwrap(), Signal::INT);
+    let rest: Vec<String> = lines.collect();
+    assert_eq!(deploy.wait().unwrap().code(), Some(4), "{rest:#?}");
+    assert!(rest.contains(&"error: interrupted: what was asked for is not begun".to_owned()), "{rest:#?}");
+    let _whatever_became_of_it = waits.join();
+    assert!(sandbox.status()["run"].is_null());
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.down();
+}
+
 #[test]
 fn a_killed_controller_does_not_stop_its_run() {
     let line = line("a_killed_controller_does_not_stop_its_run");

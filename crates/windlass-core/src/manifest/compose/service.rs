@@ -284,6 +284,8 @@ impl Import {
         }
         if let Some(node) = limit("memory", "mem_limit") {
             match node.text().and_then(bytes) {
+                // No limit, there.
+                Some(bytes) if bytes.0 == 0 => {}
                 Some(bytes) => entries.push(("memory".to_owned(), draft::text(&bytes.to_string()))),
                 None => unknown.push((node.line, "memory")),
             }

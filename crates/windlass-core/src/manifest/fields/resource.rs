@@ -57,7 +57,7 @@ pub static RESOURCE: Table = Table {
         )
         .absent("none")
         .example(r#"{ max_connections = "200" }"#),
-        Field::new("memory", Kind::Text(Format::Size), "Memory it is tuned for and limited to.")
+        Field::new("memory", Kind::Text(Format::PositiveSize), "Memory it is tuned for and limited to.")
             .absent("the server's own defaults")
             .example(r#""512MiB""#),
     ],

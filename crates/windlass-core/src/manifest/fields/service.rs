@@ -33,9 +33,9 @@ pub static SERVICE: Table = Table {
         Field::new("needs", NAMES, "Services and resources that must be ready before it starts. Resources that `env` refers to are added by themselves.")
             .absent("none")
             .example(r#"["db"]"#),
-        Field::new("files", PATTERNS, "The files it sees; a release that differs in none of them leaves it running.")
+        Field::new("files", PATTERNS, "The files of the source that it sees, as patterns of `.gitignore`: a directory stands for all that lies in it. A release that differs in none of them leaves it running.")
             .absent("all files")
-            .example(r#"["worker/**"]"#),
+            .example(r#"["worker/"]"#),
         Field::new("startup", CHECK_KIND, "Must succeed once before the other checks begin. Text is the path of an HTTP check.").absent("none").example(r#"{ tcp = true }"#),
         Field::new("readiness", CHECK_KIND, "Whether a copy gets requests; a deploy waits for it.")
             .absent("ready when it ran for `settle`")
@@ -173,7 +173,9 @@ pub static LIMITS: Table = Table {
         Field::new("cpu", Kind::Number { min: 0.01, max: 1024.0 }, "Processors.")
             .absent("no limit")
             .example("1.5"),
-        Field::new("memory", Kind::Text(Format::Size), "Memory.").absent("no limit").example(r#""512MiB""#),
+        Field::new("memory", Kind::Text(Format::PositiveSize), "Memory.")
+            .absent("no limit")
+            .example(r#""512MiB""#),
         Field::new("files", Kind::Integer { min: 16, max: 10_000_000 }, "Open files.")
             .absent("no limit")
             .example("4096"),

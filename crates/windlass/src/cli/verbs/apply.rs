@@ -53,12 +53,13 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     }
     if plan.request == Request::Deploy {
         let may_stop_all = Cell::new(args.allow_no_services);
-        request::refuse_no_services(context, &observed, &plan.spec, &may_stop_all)?;
+        request::refuse_no_services(context, &observed, &plan.spec, &may_stop_all).await?;
     }
     if plan.is_empty() {
         return Ok(request::nothing_to_do(context, &plan));
     }
     plan.tree.source.without = wanted.source.without;
+    context.interrupts.refuse().await?;
     let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
     follow::run(context, &project, client, begin, Told::Outcome).await
 }

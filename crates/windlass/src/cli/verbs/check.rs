@@ -1,7 +1,10 @@
 //! `windlass check`
 
+use windlass_core::spec::Spec;
+
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::project::Project;
 use crate::cli::source;
 use crate::keeper::limits::{self, By, Held};
 use crate::project::{diag as project_diag, served, version};
@@ -12,37 +15,15 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
     let specified = context.known(&project)?;
     let spec = specified.spec();
-    source::examine(context, &project, spec)?;
+    let idle = source::examine(context, &project, spec)?;
     context.tell_left_out(specified.left_out());
     let diags = &project.warnings;
     if !context.options.json && !diags.is_empty() {
         context.draw(diags, project.manifest.text(), &project.file);
     }
-    let mut doubts: Vec<(&str, String)> = Vec::new();
-    for name in version::kept_settings(&project.directory) {
-        let message = format!(
-            "{name}: git keeps it, so everybody who has the source has its secrets; \
-             run: git rm --cached {name}, add it to .gitignore, and change the secrets"
-        );
-        doubts.push(("settings-in-git", message));
-    }
     let held = limits::held(spec, &limits::capabilities());
-    doubts.extend(held.iter().filter_map(|held| Some(("limit-not-held", beyond(held)?))));
-    for (name, resource) in &spec.resources {
-        if let Err(fault) = resource::check(resource) {
-            let message = format!("on this machine {name} cannot run: {}", fault.message);
-            doubts.push(("resource-cannot-run", message));
-        }
-    }
-    if !served::may_be_made(spec) {
-        doubts.extend(served::absent(spec, &project.directory).into_iter().map(|absent| {
-            let message = format!(
-                "{absent} here, and no step of [build] and no job before the start could make it; for one that \
-                 releases share write \"shared:DIR\""
-            );
-            ("no-such-files", message)
-        }));
-    }
+    let mut doubts = doubts(&project, spec, &held);
+    doubts.extend(idle.into_iter().map(|message| ("names-no-file", message)));
     for (_, message) in &doubts {
         context.say(&format!("warning: {message}"));
     }
@@ -69,23 +50,53 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let document = serde_json::json!({
         "app": spec.app, "environment": spec.environment, "warnings": warnings, "limits": limits,
     });
-    context.print(&document, || {
-        let counts = [
-            (spec.services.len(), "service"),
-            (spec.jobs.len(), "job"),
-            (spec.crons.len(), "cron job"),
-            (spec.resources.len(), "resource"),
-            (spec.routes.len(), "route"),
-        ];
-        let counts: Vec<String> = counts
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, noun)| counted(*count, noun))
-            .collect();
-        let has = if counts.is_empty() { "nothing to run".to_owned() } else { counts.join(", ") };
-        format!("{} is right: {} ({}) has {has}.", project.file, spec.app, spec.environment)
-    });
+    context.answer(&document, || {
+        format!("{} is right: {} ({}) has {}.", project.file, spec.app, spec.environment, contents(spec))
+    })?;
     Ok(0)
+}
+
+/// What is right, and yet may not be meant, each with its code.
+fn doubts(project: &Project, spec: &Spec, held: &[Held]) -> Vec<(&'static str, String)> {
+    let mut doubts = Vec::new();
+    for name in version::kept_settings(&project.directory) {
+        let message = format!(
+            "{name}: git keeps it, so everybody who has the source has its secrets; \
+             run: git rm --cached {name}, add it to .gitignore, and change the secrets"
+        );
+        doubts.push(("settings-in-git", message));
+    }
+    doubts.extend(held.iter().filter_map(|held| Some(("limit-not-held", beyond(held)?))));
+    for (name, resource) in &spec.resources {
+        if let Err(fault) = resource::check(resource) {
+            let message = format!("on this machine {name} cannot run: {}", fault.message);
+            doubts.push(("resource-cannot-run", message));
+        }
+    }
+    if !served::may_be_made(spec) {
+        doubts.extend(served::absent(spec, &project.directory).into_iter().map(|absent| {
+            let message = format!(
+                "{absent} here, and no step of [build] and no job before the start could make it; for one that \
+                 releases share write \"shared:DIR\""
+            );
+            ("no-such-files", message)
+        }));
+    }
+    doubts
+}
+
+/// What an application is made of, in a few words.
+fn contents(spec: &Spec) -> String {
+    let counts = [
+        (spec.services.len(), "service"),
+        (spec.jobs.len(), "job"),
+        (spec.crons.len(), "cron job"),
+        (spec.resources.len(), "resource"),
+        (spec.routes.len(), "route"),
+    ];
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(*count, noun)).collect();
+    if counts.is_empty() { "nothing to run".to_owned() } else { counts.join(", ") }
 }
 
 /// Why a limit cannot be honoured by this machine, or only in another way than one would think.

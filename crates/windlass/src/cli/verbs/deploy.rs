@@ -17,10 +17,10 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Resul
     let without = own_files::below(&project.directory, &[]);
     // A plan may be made several times; a person is asked once.
     let may_stop_all = Cell::new(args.allow_no_services);
-    request::carry_out(context, &project, |observed, key| {
+    request::carry_out(context, &project, async |observed, key| {
         let (wanted, values) = context.wanted(&project, &specified, key, without.clone())?;
         request::refuse_older_secrets(observed, &wanted.spec, args.allow_older_secrets)?;
-        request::refuse_no_services(context, observed, &wanted.spec, &may_stop_all)?;
+        request::refuse_no_services(context, observed, &wanted.spec, &may_stop_all).await?;
         if let Some(before) = observed.active.as_ref().map(|active| &active.tree.source.path)
             && *before != wanted.source.path
         {

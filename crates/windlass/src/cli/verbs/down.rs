@@ -29,7 +29,7 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
     }
     let title = format!("{} ({})", project.app, project.environment);
     if delete_data {
-        confirm(context, &title)?;
+        confirm(context, &title).await?;
     }
     let mut client = Client::start(&project.layout).await?;
     let observed = match client.ask(&Ask::Observe).await? {
@@ -42,6 +42,7 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         if code != 0 {
             return Ok(code);
         }
+        context.interrupts.refuse().await?;
     }
     let mut client = Client::start(&project.layout).await?;
     match client.ask(&Ask::Shutdown { delete_data }).await? {
@@ -120,7 +121,7 @@ impl fmt::Display for Contents {
     }
 }
 
-fn confirm(context: &Context, title: &str) -> Result<(), Failure> {
+async fn confirm(context: &Context, title: &str) -> Result<(), Failure> {
     if context.options.yes {
         return Ok(());
     }
@@ -129,7 +130,7 @@ fn confirm(context: &Context, title: &str) -> Result<(), Failure> {
     }
     let question =
         format!("This deletes every database, upload and release of {title}. Type its name to go on:");
-    if consent::is_given(&question, title.split(' ').next().unwrap_or_default()) {
+    if consent::is_given(context, &question, title.split(' ').next().unwrap_or_default()).await? {
         return Ok(());
     }
     Err(Failure::failed("nothing was deleted", ""))

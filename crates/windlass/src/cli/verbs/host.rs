@@ -6,8 +6,9 @@ use crate::boot;
 use crate::cli::args;
 use crate::cli::client::Client;
 use crate::cli::commands;
-use crate::cli::context::{Context, Project};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::project::Project;
 use crate::layout::Layout;
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Host) -> Result<u8, Failure> {
@@ -51,7 +52,7 @@ async fn status(context: &Context) -> Result<u8, Failure> {
     let document = serde_json::json!({
         "running": runs, "boot": entry, "directory": project.layout.root(),
     });
-    context.print(&document, || {
+    context.answer(&document, || {
         let now = if runs { "runs" } else { "does not run; any verb starts it" };
         let boot = match &entry {
             Some(entry) => format!("It is started with the machine: {entry}."),
@@ -63,7 +64,7 @@ async fn status(context: &Context) -> Result<u8, Failure> {
             title(&project),
             project.layout.root().display()
         )
-    });
+    })?;
     Ok(0)
 }
 

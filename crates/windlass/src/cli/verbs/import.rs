@@ -10,6 +10,7 @@ use crate::project::adopt::{NotImported, import};
 use crate::project::init::COMPOSE;
 
 pub(in crate::cli) fn run(context: &Context, args: &args::Import) -> Result<u8, Failure> {
+    context.takes_no_manifest("import")?;
     let written = import(&args.path, args.force).map_err(|error| refused(&args.path, error))?;
     let notes: Vec<String> = written.imported.notes.iter().map(ToString::to_string).collect();
     let document = serde_json::json!({ "path": written.path, "not_carried_over": notes });

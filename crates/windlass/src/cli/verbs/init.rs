@@ -8,6 +8,7 @@ use crate::cli::failure::Failure;
 use crate::project::adopt::init;
 
 pub(in crate::cli) fn run(context: &Context, args: &args::Init) -> Result<u8, Failure> {
+    context.takes_no_manifest("init")?;
     let written = init(&args.directory, args.force).map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AlreadyExists => "",

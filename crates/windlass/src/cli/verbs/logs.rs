@@ -1,15 +1,22 @@
 //! `windlass logs`
 
+use std::io::ErrorKind;
+use std::time::Duration;
+
 use windlass_core::protocol::{Answer, Ask};
 
 use crate::cli::args::{self, Since};
 use crate::cli::client::{Client, unexpected};
-use crate::cli::context::{Context, print_line};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::print::{is_unread, printed, put_line};
 use crate::clock;
 
 /// How many lines are shown where neither a number nor a time is named.
 const USUAL: u32 = 100;
+
+/// How often it is seen whether anybody still reads what is followed.
+const LOOK: Duration = Duration::from_secs(1);
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u8, Failure> {
     // Who follows waits for what is to come, and must learn which secrets to mask by then.
@@ -29,13 +36,17 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
     let mut sources = Vec::new();
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
-        let answer = tokio::select! {
-            answer = client.receive() => answer?,
-            _ = &mut interrupt => return Ok(0),
+        let mut receiving = std::pin::pin!(client.receive());
+        let answer = loop {
+            tokio::select! {
+                answer = &mut receiving => break answer?,
+                _ = &mut interrupt => return Ok(0),
+                () = tokio::time::sleep(LOOK) => if is_unread() { return Ok(0) },
+            }
         };
-        match answer {
+        let put = match answer {
             Answer::Line { source, text } if context.options.json => {
-                print_line(&serde_json::json!({ "source": source, "line": text }).to_string());
+                put_line(&serde_json::json!({ "source": source, "line": text }).to_string())
             }
             Answer::Line { source, text } => {
                 // One name may stand for several logs: the steps of a build.
@@ -43,13 +54,17 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
                     sources.push(source.clone());
                 }
                 if one && sources.len() == 1 {
-                    print_line(&text);
+                    put_line(&text)
                 } else {
-                    print_line(&format!("{source:12} | {text}"));
+                    put_line(&format!("{source:12} | {text}"))
                 }
             }
             Answer::Done => return Ok(0),
             _ => return Err(unexpected()),
+        };
+        match put {
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(0),
+            put => printed(put)?,
         }
     }
 }

@@ -35,7 +35,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-no-services"));
     }
     let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
-    context.print(&plan, || plan.to_string());
+    let printed = context.answer(&plan, || plan.to_string());
     if let Some(path) = &args.out {
         let is_first = new.is_some();
         PlanFile::write(path, plan, new)?;
@@ -49,5 +49,5 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
 
         context.say(&format!("written to {0}: carry it out with `windlass apply {0}`", path.display()));
     }
-    Ok(0)
+    printed.map(|()| 0)
 }

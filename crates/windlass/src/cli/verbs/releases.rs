@@ -14,7 +14,7 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
         Answer::Releases(releases) => releases,
         _ => return Err(unexpected()),
     };
-    context.print(&releases, || text(&releases));
+    context.answer(&releases, || text(&releases))?;
     Ok(0)
 }
 

@@ -9,9 +9,10 @@ use windlass_core::spec::Spec;
 
 use crate::cli::client::{Client, deployed, not_deployed, unexpected};
 use crate::cli::consent;
-use crate::cli::context::{Context, Project};
+use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow::{self, Told};
+use crate::cli::project::Project;
 
 /// A new key for fingerprints, for an environment that has none yet.
 pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {
@@ -30,7 +31,7 @@ const PLANS: u32 = 32;
 pub(in crate::cli) async fn carry_out(
     context: &Context,
     project: &Project,
-    wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
+    wanted: impl AsyncFn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
 ) -> Result<u8, Failure> {
     carry_out_and_tell(context, project, wanted, Told::Outcome).await
 }
@@ -38,7 +39,7 @@ pub(in crate::cli) async fn carry_out(
 async fn carry_out_and_tell(
     context: &Context,
     project: &Project,
-    wanted: impl Fn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
+    wanted: impl AsyncFn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
     told: Told,
 ) -> Result<u8, Failure> {
     let mut plans = 0;
@@ -50,11 +51,12 @@ async fn carry_out_and_tell(
             _ => return Err(unexpected()),
         };
         let key = key.map_or_else(new_key, Ok)?;
-        let (wanted, values) = wanted(&observed, &key)?;
+        let (wanted, values) = wanted(&observed, &key).await?;
         let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
         if plan.is_empty() {
             return Ok(nothing_to_do(context, &plan));
         }
+        context.interrupts.refuse().await?;
         let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
         match follow::run(context, project, client, begin, told).await {
             Err(failure) if failure.overtaken && plans < PLANS => {
@@ -77,6 +79,7 @@ pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Res
         context.say(&format!("{} was interrupted; it is settled first", run.headline));
         let claim = Ask::Claim { how: Claim::Abort, by: context.who() };
         follow::run(context, project, client, claim, Told::Outcome).await?;
+        context.interrupts.refuse().await?;
         client = Client::start(&project.layout).await?;
     }
     Ok(client)
@@ -94,7 +97,7 @@ pub(in crate::cli) fn nothing_to_do(context: &Context, plan: &Plan) -> u8 {
 /// Carries out a request that changes only how the active release runs.
 pub(in crate::cli) async fn change_active(context: &Context, request: Request) -> Result<u8, Failure> {
     let project = deployed(context)?;
-    let wanted = |observed: &Observed, _: &FingerprintKey| {
+    let wanted = async |observed: &Observed, _: &FingerprintKey| {
         Ok((as_active(observed, request.clone())?, Values::default()))
     };
     carry_out(context, &project, wanted).await
@@ -102,7 +105,7 @@ pub(in crate::cli) async fn change_active(context: &Context, request: Request) -
 
 /// Stops all that runs. Only what goes wrong with it is told.
 pub(in crate::cli) async fn stop_everything(context: &Context, project: &Project) -> Result<u8, Failure> {
-    let wanted = |observed: &Observed, _: &FingerprintKey| {
+    let wanted = async |observed: &Observed, _: &FingerprintKey| {
         let request = Request::Stop { services: Vec::new() };
         Ok((as_active(observed, request)?, Values::default()))
     };
@@ -140,7 +143,7 @@ pub(in crate::cli) fn older_secrets(observed: &Observed, spec: &Spec) -> Option<
 
 /// Refuses a deploy after which nothing runs any more, unless it was allowed or a person says yes: a
 /// manifest of which only the head is left looks just so.
-pub(in crate::cli) fn refuse_no_services(
+pub(in crate::cli) async fn refuse_no_services(
     context: &Context,
     observed: &Observed,
     spec: &Spec,
@@ -150,7 +153,7 @@ pub(in crate::cli) fn refuse_no_services(
     if consent::can_be_asked(context) && !context.options.yes {
         let title = format!("{} ({})", spec.app, spec.environment);
         let question = format!("In {title} {why}. Type {} to go on:", spec.app);
-        if consent::is_given(&question, spec.app.as_str()) {
+        if consent::is_given(context, &question, spec.app.as_str()).await? {
             allowed.set(true);
             return Ok(());
         }

@@ -37,7 +37,7 @@ pub(in crate::cli) async fn run(
         Answer::Recalled { spec, source } => (*spec, source),
         _ => return Err(unexpected()),
     };
-    request::carry_out(context, &project, |_, _| {
+    request::carry_out(context, &project, async |_, _| {
         let request = Request::Rollback { to, anyway };
         let wanted = Wanted { request, spec: spec.clone(), source: source.clone() };
         Ok((wanted, Values::default()))

@@ -16,8 +16,9 @@ use windlass_core::spec::{Command, Template};
 use crate::account::Account;
 use crate::cli::args;
 use crate::cli::client::{Client, unexpected};
-use crate::cli::context::{Context, complain, print_line};
+use crate::cli::context::{Context, complain};
 use crate::cli::failure::{Failure, REFUSED};
+use crate::cli::print::print_line;
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8, Failure> {
     let job = args.job.map(Name::new).transpose();

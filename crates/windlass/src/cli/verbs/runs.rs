@@ -18,7 +18,7 @@ pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Fai
         _ => return Err(unexpected()),
     };
     records.iter_mut().for_each(commands::complete_record);
-    context.print(&records, || records.iter().map(text).collect());
+    context.answer(&records, || records.iter().map(text).collect())?;
     Ok(0)
 }
 

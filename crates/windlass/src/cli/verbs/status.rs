@@ -20,7 +20,7 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
         _ => return Err(unexpected()),
     };
     status.problems.iter_mut().for_each(commands::complete_in_place);
-    context.print(&status, || text(&status, clock::wall_millis()));
+    context.answer(&status, || text(&status, clock::wall_millis()))?;
     Ok(0)
 }
 

@@ -6,8 +6,10 @@ use windlass_core::settings::Fault;
 use windlass_core::settings::audit::{Audited, Finding, is_for_others};
 use windlass_core::spec::Spec;
 
-use crate::cli::context::{Context, Project, complain, print_line};
+use crate::cli::context::{Context, complain};
 use crate::cli::failure::{Failure, USAGE};
+use crate::cli::print::{printed, put_line};
+use crate::cli::project::Project;
 use crate::cli::rotation;
 use crate::project::diag as project_diag;
 use crate::project::keys::{self as project_keys, Kept, KeyFile};
@@ -28,7 +30,7 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     let findings = findings(&project, &found, spec.as_ref());
     let errors = diags.len() + findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let warnings = findings.len() + diags.len() - errors;
-    tell(context, &project, &diags, &findings, (errors, warnings));
+    tell(context, &project, &diags, &findings, (errors, warnings))?;
     Ok(if errors > 0 || (strict && warnings > 0) { USAGE } else { 0 })
 }
 
@@ -142,7 +144,7 @@ fn tell(
     diags: &[Diag],
     findings: &[Finding],
     (errors, warnings): (usize, usize),
-) {
+) -> Result<(), Failure> {
     if context.options.json {
         let mut all: Vec<serde_json::Value> = findings
             .iter()
@@ -164,7 +166,7 @@ fn tell(
             "warnings": warnings,
             "findings": all,
         });
-        return print_line(&document.to_string());
+        return printed(put_line(&document.to_string()));
     }
     for finding in findings {
         let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
@@ -174,11 +176,11 @@ fn tell(
         context.draw(diags, project.manifest.text(), &project.file);
     }
     let environment = &project.environment;
-    print_line(&match (errors, warnings) {
+    printed(put_line(&match (errors, warnings) {
         (0, 0) => format!("The settings of {} ({environment}) are good.", project.app),
         _ => format!(
             "{errors} errors, {warnings} warnings in the settings of {} ({environment}).",
             project.app
         ),
-    });
+    }))
 }

@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Fail
         }
     }
     let document = serde_json::json!({ "left": left, "right": right, "differences": differences });
-    context.print(&document, || text(left, right, &differences));
+    context.answer(&document, || text(left, right, &differences))?;
     Ok(0)
 }
 

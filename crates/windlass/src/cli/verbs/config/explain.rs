@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use windlass_core::manifest::nearest;
-use windlass_core::settings::{Misfit, is_secret};
+use windlass_core::settings::{Declared, Misfit, is_secret};
 
 use super::shown::{Shown, Viewer};
 use crate::cli::context::Context;
@@ -30,35 +30,66 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
     }
     context.tell_unstored(&found);
     let viewer = Viewer::of(&project, &project.layout);
-    let holds = resolved.map(|resolved| viewer.show(declared, &resolved.value));
-    let overruled: Vec<Shown> = resolved
-        .iter()
-        .flat_map(|resolved| &resolved.overruled)
-        .map(|value| viewer.show(declared, value))
-        .collect();
-    let misfit: Option<Misfit> = declared
-        .zip(resolved.and_then(|resolved| resolved.value.text.known()))
-        .and_then(|(declared, value)| declared.check(value).err());
-    let asked = LAYERS.map(|layer| layer.replace("ENVIRONMENT", environment));
-    let defaulted = found.unstored.defaulted.get(name);
-    let receivers = declared.and_then(|declared| declared.services.clone());
-    let document = serde_json::json!({
-        "name": name,
-        "environment": environment,
-        "declared": declared.map(|declared| declared.describe()),
-        "help": declared.and_then(|declared| declared.help.clone()),
-        "secret": match resolved {
+    let explained = Explained {
+        name,
+        environment,
+        declared,
+        secret: match resolved {
             Some(resolved) => is_secret(declared, &resolved.value.text),
             None => declared.is_none_or(|declared| declared.secret),
         },
-        "from": declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
-        "default_because": defaulted,
-        "holds": holds,
-        "overruled": overruled,
-        "services": receivers,
-        "fault": misfit.as_ref().map(|misfit| format!("{}; {}", misfit.message, misfit.help)),
-    });
-    context.print(&document, || {
+        defaulted: found.unstored.defaulted.get(name).map(String::as_str),
+        holds: resolved.map(|resolved| viewer.show(declared, &resolved.value)),
+        overruled: resolved
+            .iter()
+            .flat_map(|resolved| &resolved.overruled)
+            .map(|value| viewer.show(declared, value))
+            .collect(),
+        misfit: declared
+            .zip(resolved.and_then(|resolved| resolved.value.text.known()))
+            .and_then(|(declared, value)| declared.check(value).err()),
+    };
+    context.answer(&explained.document(), || explained.text())?;
+    Ok(0)
+}
+
+/// All there is to say of a setting.
+struct Explained<'s> {
+    name: &'s str,
+    environment: &'s str,
+    declared: Option<&'s Declared>,
+    secret: bool,
+    /// Why it has its default and not what a store has.
+    defaulted: Option<&'s str>,
+    holds: Option<Shown>,
+    overruled: Vec<Shown>,
+    misfit: Option<Misfit>,
+}
+
+impl Explained<'_> {
+    fn receivers(&self) -> Option<&Vec<String>> {
+        self.declared.and_then(|declared| declared.services.as_ref())
+    }
+
+    fn document(&self) -> serde_json::Value {
+        let declared = self.declared;
+        serde_json::json!({
+            "name": self.name,
+            "environment": self.environment,
+            "declared": declared.map(Declared::describe),
+            "help": declared.and_then(|declared| declared.help.clone()),
+            "secret": self.secret,
+            "from": declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
+            "default_because": self.defaulted,
+            "holds": self.holds,
+            "overruled": self.overruled,
+            "services": self.receivers(),
+            "fault": self.misfit.as_ref().map(|misfit| format!("{}; {}", misfit.message, misfit.help)),
+        })
+    }
+
+    fn text(&self) -> String {
+        let Self { name, declared, .. } = self;
         let mut text = match declared {
             Some(declared) => format!("{name}: {}\n", declared.describe()),
             None => format!("{name}: not declared, so it is taken for a secret\n"),
@@ -69,32 +100,37 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         if let Some(place) = declared.and_then(|declared| declared.from.as_ref()) {
             let _ = writeln!(text, "store     {place}");
         }
-        if let Some(said) = defaulted {
+        if let Some(said) = self.defaulted {
             let _ = writeln!(text, "default   because {said}");
         }
-        match &holds {
+        match &self.holds {
             Some(shown) => {
                 let _ = writeln!(text, "holds     {}  {}", shown.source, shown.text());
             }
             None => {
+                let asked = LAYERS.map(|layer| layer.replace("ENVIRONMENT", self.environment));
                 let _ = writeln!(text, "no value  looked in {}", asked.join(", "));
             }
         }
-        for shown in &overruled {
+        for shown in &self.overruled {
             let _ = writeln!(text, "over      {}  {}", shown.source, shown.text());
         }
-        let to = match (&receivers, declared.is_some_and(|declared| declared.file)) {
+        let _ = writeln!(text, "goes to   {}", self.goes_to());
+        if let Some(misfit) = &self.misfit {
+            let _ = writeln!(text, "wrong     {}; {}", misfit.message, misfit.help);
+        }
+        text
+    }
+
+    /// Who gets it, and how.
+    fn goes_to(&self) -> String {
+        let name = self.name;
+        match (self.receivers(), self.declared.is_some_and(|declared| declared.file)) {
             (Some(names), _) if names.is_empty() => "nobody by itself".to_owned(),
             (Some(names), false) => names.join(", "),
             (Some(names), true) => format!("{}, as {name}_FILE", names.join(", ")),
             (None, false) => "every service, job, cron and build step".to_owned(),
             (None, true) => format!("every service, job, cron and build step, as {name}_FILE"),
-        };
-        let _ = writeln!(text, "goes to   {to}");
-        if let Some(misfit) = &misfit {
-            let _ = writeln!(text, "wrong     {}; {}", misfit.message, misfit.help);
         }
-        text
-    });
-    Ok(0)
+    }
 }

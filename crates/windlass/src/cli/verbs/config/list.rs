@@ -56,7 +56,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let document = serde_json::json!({
         "app": project.app, "environment": project.environment, "settings": rows,
     });
-    context.print(&document, || text(&rows));
+    context.answer(&document, || text(&rows))?;
     Ok(0)
 }
 

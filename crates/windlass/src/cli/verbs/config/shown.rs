@@ -4,7 +4,7 @@ use serde::Serialize;
 use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::{Declared, Provenance, Text, Value, is_secret, literal_password};
 
-use crate::cli::context::Project;
+use crate::cli::project::Project;
 use crate::host;
 use crate::layout::Layout;
 

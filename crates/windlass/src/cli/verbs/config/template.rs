@@ -11,6 +11,6 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     project.must_know(environment)?;
     let declared = project.manifest.settings(environment);
     let text = settings::template(project.app.as_str(), environment, &declared);
-    context.print(&serde_json::json!({ "environment": environment, "text": text }), || text.clone());
+    context.answer(&serde_json::json!({ "environment": environment, "text": text }), || text.clone())?;
     Ok(0)
 }

@@ -20,7 +20,7 @@ pub(super) fn run(context: &Context, older_than: u32) -> Result<u8, Failure> {
         "old": old.iter().map(|(name, days)| json!({ "name": name, "days": days })).collect::<Vec<_>>(),
         "recipients": recipients::json(opened.document()),
     });
-    context.print(&json, || {
+    context.answer(&json, || {
         let mut text = if old.is_empty() {
             format!("No value is older than {older_than} days.\n")
         } else {
@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, older_than: u32) -> Result<u8, Failure> {
         };
         text.push_str(&format!("\nRecipients:\n{}", recipients::text(opened.document())));
         text
-    });
+    })?;
     Ok(if old.is_empty() { 0 } else { FAILED })
 }
 

@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal, Write};
 use windlass_core::settings::sealed::Label;
 
 use super::{opened, place, told};
-use crate::cli::context::{Context, print_line};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::print::{printed, put_line};
 use crate::cli::rotation;
 
 pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
@@ -26,16 +27,13 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         rotation::tell_unsettled(context, &[name.to_owned()]);
     }
     if context.options.json {
-        print_line(&serde_json::json!({ "name": name, "value": value.secret.expose() }).to_string());
-        return Ok(0);
+        let document = serde_json::json!({ "name": name, "value": value.secret.expose() });
+        return printed(put_line(&document.to_string())).map(|()| 0);
     }
     let mut stdout = io::stdout();
     if stdout.is_terminal() {
-        print_line(value.secret.expose());
-        return Ok(0);
+        return printed(put_line(value.secret.expose())).map(|()| 0);
     }
     // Byte for byte: what reads it has not asked for a line end.
-    let written = stdout.write_all(value.secret.expose().as_bytes()).and_then(|()| stdout.flush());
-    written.map_err(|error| Failure::failed(format!("the value cannot be written: {error}"), ""))?;
-    Ok(0)
+    printed(stdout.write_all(value.secret.expose().as_bytes()).and_then(|()| stdout.flush())).map(|()| 0)
 }

@@ -37,7 +37,7 @@ fn show(context: &Context) -> Result<u8, Failure> {
             "make one: windlass secrets keygen",
         ));
     }
-    context.print(&serde_json::json!({ "public_keys": publics }), || publics.join("\n"));
+    context.answer(&serde_json::json!({ "public_keys": publics }), || publics.join("\n"))?;
     Ok(0)
 }
 

@@ -38,7 +38,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
         "opened": opened.is_some(),
         "damaged": faults.iter().map(fault_to_json).collect::<Vec<_>>(),
     });
-    context.print(&json, || text(&document, opened.as_ref()));
+    context.answer(&json, || text(&document, opened.as_ref()))?;
     if !context.options.json {
         faults.iter().for_each(|fault| complain(&format!("error: {fault}")));
         for why in &closed {

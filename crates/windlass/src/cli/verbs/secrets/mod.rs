@@ -25,8 +25,9 @@ use windlass_core::settings::Fault;
 use windlass_core::settings::sealed::Opened;
 
 use crate::cli::args::secrets::{RecipientsVerb, Secrets, Verb};
-use crate::cli::context::{Context, complain, faults_to_json, print_line};
+use crate::cli::context::{Context, complain, faults_to_json};
 use crate::cli::failure::{Failure, REFUSED, USAGE};
+use crate::cli::print::print_line;
 use crate::settings::sealed::{Keyring, Place, Trouble};
 
 pub(in crate::cli) async fn run(context: &Context, args: Secrets) -> Result<u8, Failure> {

@@ -24,7 +24,7 @@ pub(super) fn list(context: &Context) -> Result<u8, Failure> {
     let parsed = place.parsed().map_err(|faults| told(context, &faults))?;
     let parsed = parsed.ok_or_else(|| missing(context, &place))?;
     let Some(document) = parsed.document else { return Err(told(context, &parsed.faults)) };
-    context.print(&json(&document), || text(&document));
+    context.answer(&json(&document), || text(&document))?;
     Ok(0)
 }
 

@@ -5,8 +5,9 @@ use windlass_core::settings::Provenance;
 use windlass_core::spec::Spec;
 
 use super::table::table;
-use crate::cli::context::{Context, Project};
+use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::project::Project;
 use crate::settings::Found;
 
 /// Something that `secrets rotate` takes.
@@ -23,13 +24,13 @@ pub(super) fn list(context: &Context, project: &Project) -> Result<u8, Failure> 
     let specified = context.known(project)?;
     let mut all = settings(specified.found());
     all.extend(resources(specified.spec()));
-    context.print(&all, || match all.is_empty() {
+    context.answer(&all, || match all.is_empty() {
         true => "Nothing: no secret of the manifest has `rotate`, and no resource is private.".to_owned(),
         false => {
             let rows: Vec<_> = all.iter().map(|one| vec![one.name.clone(), one.place.clone()]).collect();
             table(&rows).trim_end().to_owned()
         }
-    });
+    })?;
     Ok(0)
 }
 

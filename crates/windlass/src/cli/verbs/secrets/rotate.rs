@@ -12,8 +12,9 @@ use windlass_core::spec::SealedVersion;
 use super::{keyring, rotatable, set, trouble};
 use crate::cli::args::secrets::Rotate;
 use crate::cli::client::not_deployed;
-use crate::cli::context::{Context, Project};
+use crate::cli::context::Context;
 use crate::cli::failure::{Failure, INTERRUPTED};
+use crate::cli::project::Project;
 use crate::cli::rotation::{self, Note};
 use crate::cli::verbs::request;
 use crate::settings::Found;
@@ -93,7 +94,7 @@ async fn setting(
     check(project, &mut found, name, &new, if is_given { None } else { Some(made_up) })?;
     kept.check(name, &new)?;
     let noted: OnceCell<Option<SealedVersion>> = OnceCell::new();
-    let ended = request::carry_out(context, project, |observed, key| {
+    let ended = request::carry_out(context, project, async |observed, key| {
         let mut wanted = wanted(observed, name, &old, key)?;
         let fingerprint = new.fingerprint(&key.0);
         if let Some(setting) = wanted.spec.settings.get_mut(name) {

@@ -1,0 +1,186 @@
+//! Which files are selected, in directories made for it.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use super::*;
+
+/// A project with these files, each holding its own name.
+fn project(files: &[&str]) -> tempfile::TempDir {
+    let project = tempfile::tempdir().unwrap();
+    for file in files {
+        write(project.path(), file, file);
+    }
+    project
+}
+
+fn write(root: &Path, file: &str, text: &str) {
+    let path = root.join(file);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn selection(root: &Path, include: &[&str], exclude: &[&str]) -> Selection {
+    let owned = |patterns: &[&str]| patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+    Selection { root: root.to_owned(), exclude: owned(exclude), include: owned(include), without: vec![] }
+}
+
+fn names(selection: &Selection) -> Vec<String> {
+    list(selection).unwrap().entries.into_keys().collect()
+}
+
+fn link(name: &str, target: &str) -> Unfit {
+    Unfit::Leaving { link: name.to_owned(), target: target.to_owned() }
+}
+
+#[test]
+fn links_that_leave_are_found_without_reading_and_refused_by_whoever_reads() {
+    let project = project(&["a/b/deep", "ignored/file", "a/file"]);
+    let root = project.path();
+    write(root, ".gitignore", "ignored\n");
+    for (link, target) in [
+        ("a/b/inside", "../file"),
+        ("a/b/and-back", "../../../project/a"),
+        ("a/b/root", "../.."),
+        ("a/absolute", "/usr/bin/env"),
+        ("ignored/link", "/"),
+        ("dangling", "nowhere"),
+    ] {
+        symlink(target, root.join(link)).unwrap();
+    }
+    let found = survey(&selection(root, &[], &[])).unwrap().unfit;
+    let leaving = [link("a/absolute", "/usr/bin/env"), link("a/b/and-back", "../../../project/a")];
+    assert_eq!(found, leaving);
+    let refused = list(&selection(root, &[], &[]));
+    assert!(matches!(refused, Err(Trouble::Unfit(unfit)) if unfit == leaving));
+    let with_ignored = survey(&selection(root, &["ignored/link"], &[])).unwrap().unfit;
+    assert_eq!(with_ignored[2], link("ignored/link", "/"));
+    let without = selection(root, &[], &["absolute", "and-back"]);
+    assert_eq!(survey(&without).unwrap().unfit, []);
+    assert_eq!(list(&without).unwrap().files, 6);
+}
+
+#[test]
+fn a_service_sees_all_that_lies_in_a_directory_it_names() {
+    let project = project(&["app/sub/main.py", "docs/index.md"]);
+    let mut spec = windlass_testkit::sample::shop();
+    let service = windlass_testkit::sample::name("web");
+    spec.services.insert(service.clone(), windlass_testkit::sample::web("serve"));
+    let mut digest = |files: &str| {
+        spec.services[&service].files = vec![files.to_owned()];
+        list(&selection(project.path(), &[], &[])).unwrap().parts(&spec)[&service].clone()
+    };
+    let patterns = ["app", "app/", "/app", "app/*"];
+    let before = patterns.map(&mut digest);
+    write(project.path(), "docs/index.md", "changed");
+    assert_eq!(patterns.map(&mut digest), before);
+    write(project.path(), "app/sub/main.py", "changed");
+    assert!(patterns.map(digest).iter().zip(&before).all(|(now, before)| now != before));
+}
+
+#[test]
+fn what_is_included_is_taken_with_all_that_lies_in_it() {
+    let project = project(&["dist/app.js", "dist/css/app.css", "src/main.ts", "src/dist.txt", "old/x"]);
+    write(project.path(), ".gitignore", "dist\nold\n");
+    for pattern in ["dist/", "dist", "/dist/", "dist/**"] {
+        let taken = names(&selection(project.path(), &[pattern], &[]));
+        assert_eq!(taken, [".gitignore", "dist/app.js", "dist/css/app.css", "src/dist.txt", "src/main.ts"]);
+    }
+    let include = ["dist/app.js".to_owned(), "build/".to_owned(), "!x".to_owned()];
+    let survey = survey(&selection(project.path(), &["dist/app.js"], &[])).unwrap();
+    assert_eq!(survey.idle(&include), ["build/"]);
+}
+
+#[test]
+fn settings_and_version_control_are_no_part_of_a_release_however_they_are_named() {
+    let project = project(&[
+        "conf/.env",
+        "conf/.env.production",
+        "conf/.env.example",
+        "conf/app.ini",
+        ".git/config",
+        ".env",
+        "secrets.production.enc",
+        "windlass.toml",
+    ]);
+    write(project.path(), ".gitignore", "conf\n");
+    let taken = names(&selection(project.path(), &["conf/**", "**", ".env"], &["!.env"]));
+    assert_eq!(taken, [".gitignore", "conf/.env.example", "conf/app.ini", "windlass.toml"]);
+    assert_eq!(names(&selection(project.path(), &[], &["!.env", "!windlass.toml"])), [".gitignore"]);
+}
+
+#[test]
+fn what_a_checkout_ignores_above_the_project_is_left_out_and_no_more() {
+    let above = project(&[
+        "shop/.git/HEAD",
+        "shop/backend/main.py",
+        "shop/backend/credentials.json",
+        "shop/backend/notes.txt",
+        "shop/backend/node_modules/x/index.js",
+        "shop/backend/kept/node_modules/index.js",
+        "shop/backend/elsewhere",
+    ]);
+    let root = above.path().join("shop/backend");
+    write(above.path(), ".gitignore", "elsewhere\n");
+    write(above.path(), "shop/.gitignore", "node_modules\n/backend/credentials.json\n");
+    write(above.path(), "shop/.git/info/exclude", "notes.txt\n");
+    write(&root, "kept/.gitignore", "!node_modules\n");
+    let taken = ["elsewhere", "kept/.gitignore", "kept/node_modules/index.js", "main.py"];
+    assert_eq!(names(&selection(&root, &[], &[])), taken);
+    // A line that leaves out the project as a whole does not leave a release empty.
+    for line in ["backend/", "/backend/*", "*"] {
+        write(above.path(), "shop/.gitignore", &format!("{line}\nnode_modules\ncredentials.json\n"));
+        assert_eq!(names(&selection(&root, &[], &[])), taken, "{line}");
+    }
+    // What is taken in again is as git has it.
+    write(above.path(), "shop/.gitignore", "*\n!*/\n!*.py\n");
+    assert_eq!(names(&selection(&root, &[], &[])), ["main.py"]);
+    // A work tree says where the rest of its checkout is.
+    std::fs::rename(above.path().join("shop/.git"), above.path().join("main.git")).unwrap();
+    write(above.path(), "main.git/worktrees/shop/commondir", "../..\n");
+    write(above.path(), "shop/.git", "gitdir: ../main.git/worktrees/shop\n");
+    write(above.path(), "shop/.gitignore", "node_modules\ncredentials.json\n");
+    assert_eq!(names(&selection(&root, &[], &[])), taken);
+    std::fs::remove_file(above.path().join("shop/.git")).unwrap();
+    assert_eq!(names(&selection(&root, &[], &[])).len(), 7, "nothing is read above what is no checkout");
+}
+
+#[test]
+fn what_is_tracked_and_included_is_copied_once() {
+    let project = project(&["lib/file"]);
+    symlink("file", project.path().join("lib/link")).unwrap();
+    let to = tempfile::tempdir().unwrap();
+    let copied = copy(&selection(project.path(), &["lib/**"], &[]), &to.path().join("tree")).unwrap();
+    assert_eq!((copied.files, copied.bytes), (2, 8));
+}
+
+#[test]
+fn include_does_not_enter_what_it_cannot_need() {
+    // Nobody is kept from reading as root: a directory whose end is never reached stands for one that
+    // cannot be read, because what is visited below it is counted.
+    let project = project(&["data/deep/dist/file", "dist/app.js"]);
+    write(project.path(), ".gitignore", "data\ndist\n");
+    let entered = |include: &str, exclude: &[&str]| {
+        let selection = selection(project.path(), &[include], exclude);
+        let walker = walk::included(&selection, Patterns::new([include]).unwrap()).unwrap();
+        walker.build().flatten().any(|entry| entry.path().ends_with("data"))
+    };
+    assert!(entered("dist/", &[]));
+    assert!(!entered("dist/", &["data"]));
+    assert!(!entered("/dist/", &[]));
+    // What the pattern names itself is taken although it is excluded.
+    assert!(entered("data/deep/", &["data"]));
+}
+
+#[test]
+fn a_name_that_is_no_text_is_found_without_reading() {
+    let project = project(&["file"]);
+    let directory = project.path().join(OsStr::from_bytes(b"caf\xe9"));
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(directory.join("inside"), "").unwrap();
+    let unfit = [Unfit::Unreadable { path: "caf\u{fffd}".to_owned() }];
+    assert_eq!(survey(&selection(project.path(), &[], &[])).unwrap().unfit, unfit);
+    let refused = list(&selection(project.path(), &[], &[]));
+    assert!(matches!(refused, Err(Trouble::Unfit(found)) if found == unfit));
+    assert_eq!(survey(&selection(project.path(), &[], &["/caf*"])).unwrap().unfit, []);
+}
