@@ -3,7 +3,7 @@
 use super::Import;
 use super::depends::depended;
 use super::interpolate::by_default;
-use super::ports::{listening, mapping};
+use super::ports::{TLS, UNCLEAR, listening, mapping};
 use super::resource::is_resource;
 use super::volume::mount;
 use super::yaml::Yaml;
@@ -143,9 +143,10 @@ impl Import {
                 self.note(node.line, place, "is no single TCP port");
                 continue;
             };
-            if port.target == 443 || port.published == Some(443) {
-                let message = "for TLS write https = \"0.0.0.0:443\" and the certificate's files in tls, under [listen]";
-                self.note(node.line, place, message);
+            if port.is_tls() {
+                self.note(node.line, place, TLS);
+            } else if port.is_unclear {
+                self.note(node.line, place, UNCLEAR);
             } else if let (Some(target), true) = (&target, self.front.is_none() && port.published.is_some()) {
                 self.stand_in_front(&port, place.trim_end_matches(".ports"), target);
             } else {

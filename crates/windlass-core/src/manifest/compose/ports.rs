@@ -21,7 +21,24 @@ pub(super) struct Mapping {
     pub(super) published: Option<u16>,
     address: Option<String>,
     pub(super) target: u16,
+    /// It is published where no manifest can say it.
+    pub(super) is_unclear: bool,
 }
+
+impl Mapping {
+    /// Whether TLS is spoken there, for which a certificate is needed.
+    pub(super) fn is_tls(&self) -> bool {
+        self.target == 443 || self.published == Some(443)
+    }
+}
+
+/// For a port of TLS.
+pub(super) const TLS: &str =
+    "for TLS write https = \"0.0.0.0:443\" and the certificate's files in tls, under [listen]";
+
+/// For one that is unclear.
+pub(super) const UNCLEAR: &str =
+    "where it is published is no single port of an address that is known: write it as http, under [listen]";
 
 impl Import {
     /// The port a service listens on.
@@ -35,8 +52,14 @@ impl Import {
                 }
             }
         }
-        let target = mappings.first()?.target;
+        let target = mappings.iter().find(|mapping| !mapping.is_tls()).or(mappings.first())?.target;
         for mapping in mappings {
+            if mapping.is_tls() && mapping.published.is_some() {
+                let message = format!("{TLS}; {name} itself is asked in clear text");
+                self.note(mapping.line, format!("{place}.ports"), message);
+                self.routed.get_or_insert_with(|| name.clone());
+                continue;
+            }
             if mapping.target != target {
                 let message = format!(
                     "a service listens on one port, here {target}; make another service of {}",
@@ -45,8 +68,13 @@ impl Import {
                 self.note(mapping.line, format!("{place}.ports"), message);
                 continue;
             }
+            if mapping.is_unclear {
+                self.note(mapping.line, format!("{place}.ports"), UNCLEAR);
+                self.routed.get_or_insert_with(|| name.clone());
+            }
             let Some(published) = mapping.published else { continue };
-            if self.front.is_none() {
+            // What another one is to the outside already, without an address, this one is not beside it.
+            if self.front.is_none() && self.routed.as_ref().is_none_or(|routed| routed == name) {
                 self.stand_in_front(&mapping, place, name);
                 continue;
             }
@@ -103,50 +131,38 @@ impl Import {
     }
 }
 
-/// What an entry of `ports`, which `publishes`, or of `expose` says.
+/// What an entry of `ports`, which `publishes`, or of `expose` says. `${PORT:-8000}` stands for 8000:
+/// a port of the proxy cannot be a setting.
 pub(super) fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
-    let line = node.line;
-    if !node.map().is_empty() {
-        if node.get("protocol").and_then(Yaml::text).is_some_and(|protocol| protocol != "tcp") {
+    let text = |text: &str| by_default(text, "$");
+    let (address, published, target) = if node.map().is_empty() {
+        let text = text(node.text()?);
+        let text = text.strip_suffix("/tcp").unwrap_or(&text);
+        let (rest, target) = text.rsplit_once(':').map_or((None, text), |(rest, target)| (Some(rest), target));
+        let (address, published) =
+            rest.map_or(("", ""), |rest| rest.rsplit_once(':').unwrap_or(("", rest)));
+        (address.trim_matches(['[', ']']).to_owned(), published.to_owned(), number(target)?)
+    } else {
+        let said = |key| node.get(key).and_then(Yaml::text).map(text).unwrap_or_default();
+        if !matches!(said("protocol").as_str(), "" | "tcp") {
             return None;
         }
-        let port = |key| node.get(key).and_then(Yaml::text).and_then(|text: &str| text.parse::<u16>().ok());
-        let address = node.get("host_ip").and_then(Yaml::text).map(str::to_owned);
-        return Some(Mapping {
-            line,
-            published: port("published"),
-            address,
-            target: port("target").filter(|p| *p > 0)?,
-        });
-    }
-    let text = node.text()?;
-    let text = text.strip_suffix("/tcp").unwrap_or(text);
-    // `${PORT:-8000}` stands for 8000 here: a port of the proxy cannot be a setting.
-    let text = by_default(text, "$");
-    if text.contains('$') {
-        return None;
-    }
-    let (rest, target) = match text.rsplit_once(':') {
-        Some((rest, target)) => (Some(rest), target),
-        None => (None, text.as_str()),
+        (said("host_ip"), said("published"), number(&said("target"))?)
     };
-    let target = target.parse().ok().filter(|port| *port > 0)?;
-    let (address, published) = match rest.map(|rest| rest.rsplit_once(':').unwrap_or(("", rest))) {
-        Some((address, published)) => {
-            let address = address.trim_matches(['[', ']']);
-            (
-                Some(address).filter(|a| a.parse::<std::net::IpAddr>().is_ok()),
-                Some(published.parse().ok().filter(|p| *p > 0)?),
-            )
-        }
-        None => (None, None),
-    };
+    let is_known = address.is_empty() || address.parse::<std::net::IpAddr>().is_ok();
+    // Without a port it is published at one of chance.
+    let port = number(&published).filter(|_| is_known && publishes);
     Some(Mapping {
-        line,
-        published: published.filter(|_| publishes),
-        address: address.map(str::to_owned),
+        line: node.line,
+        published: port,
+        address: Some(address).filter(|address| !address.is_empty()),
         target,
+        is_unclear: publishes && !published.is_empty() && port.is_none(),
     })
+}
+
+fn number(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|port| *port > 0)
 }
 
 /// The port that a service listens on, as far as its ports or its command say.
@@ -157,7 +173,6 @@ pub(super) fn listening(service: &Yaml) -> Option<u16> {
         let words = ["entrypoint", "command"].into_iter().filter_map(|key| service.get(key));
         let words = words.flat_map(Yaml::items).filter_map(Yaml::text).flat_map(str::split_whitespace);
         let words: Vec<&str> = words.map(|word| word.trim_matches(['"', '\''])).collect();
-        let number = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
         words.iter().enumerate().find_map(|(at, word)| {
             let before = at.checked_sub(1).map_or("", |at| words[at]);
             let option = matches!(before, "--port" | "-p").then_some(*word);
