@@ -152,10 +152,18 @@ impl Import {
             section.set("env", draft::inline(&env));
         }
         if let Some(user) = service.get("user") {
-            match user.text().filter(|user| Format::User.check(user).is_ok()) {
-                Some(user) => drop(section.set("user", draft::text(user))),
-                None => self.note(user.line, format!("{place}.user"), "is no name of an account"),
-            }
+            let name = user.text().map(|user| by_default(user, "$")).unwrap_or_default();
+            let message = match name.split(':').next().unwrap_or_default() {
+                "root" | "0" => "it runs with the rights of the account of Windlass",
+                _ => {
+                    section.comment(format!(
+                        "The image runs it as {name}: where Windlass runs as root, `user` names the account of this machine."
+                    ));
+                    "is an account of the image: it runs as that of Windlass; where that is root, `user` names another one of \
+                     this machine"
+                }
+            };
+            self.note(user.line, format!("{place}.user"), message);
         }
         if let Some(directory) = service.get("working_dir") {
             self.note(
