@@ -10,6 +10,7 @@ mod depends;
 mod env;
 mod front;
 mod health;
+mod image;
 mod interpolate;
 mod ports;
 mod quantity;

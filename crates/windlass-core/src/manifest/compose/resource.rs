@@ -1,6 +1,7 @@
 //! Services that are databases, caches or brokers become resources; what leads to them, references.
 
 use super::env::host;
+use super::image::Image;
 use super::interpolate::{by_default, literally};
 use super::yaml::Yaml;
 use crate::manifest::draft::{self, Draft};
@@ -20,7 +21,10 @@ struct Found {
     name: Name,
     engine: Engine,
     version: Option<u32>,
+    extension: Option<&'static str>,
     database: Option<String>,
+    /// What of its image is not here.
+    note: Option<String>,
 }
 
 /// What a value becomes that leads to a resource.
@@ -42,7 +46,7 @@ impl Resources {
     pub(super) fn find(services: &[(String, Yaml)], names: &[(String, Name)], left_out: &[String]) -> Self {
         let found =
             services.iter().filter(|(key, _)| !left_out.contains(key)).filter_map(|(key, service)| {
-                let (engine, version) = engine(service)?;
+                let Image { engine, version, extension, note } = Image::of(service)?;
                 let name = names.iter().find(|(other, _)| other == key)?.1.clone();
                 let env = service.get("environment");
                 let database = database_of(engine)
@@ -52,13 +56,18 @@ impl Resources {
                 let aliases =
                     ["container_name", "hostname"].into_iter().filter_map(|key| service.get(key)?.text());
                 let hosts = [key.as_str()].into_iter().chain(aliases).map(str::to_owned).collect();
-                Some(Found { key: key.clone(), hosts, name, engine, version, database })
+                Some(Found { key: key.clone(), hosts, name, engine, version, extension, database, note })
             });
         Self(found.collect())
     }
 
     pub(super) fn contains(&self, key: &str) -> bool {
         self.0.iter().any(|found| found.key == key)
+    }
+
+    /// What of the image of the service `key` is not here.
+    pub(super) fn note(&self, key: &str) -> Option<&str> {
+        self.0.iter().find(|found| found.key == key)?.note.as_deref()
     }
 
     fn at(&self, host: &str) -> Option<&Found> {
@@ -79,6 +88,9 @@ impl Resources {
             }
             if let Some(database) = &found.database {
                 section.set("database", draft::text(database));
+            }
+            if let Some(extension) = found.extension {
+                section.set("options", draft::inline(&[("extensions".to_owned(), draft::text(extension))]));
             }
         }
     }
@@ -330,21 +342,5 @@ fn and<T: AsRef<str>>(words: &[T]) -> String {
 
 /// Whether the service can be a resource.
 pub(super) fn is_resource(service: &Yaml) -> bool {
-    engine(service).is_some()
-}
-
-/// The engine and major version of a service's image.
-fn engine(service: &Yaml) -> Option<(Engine, Option<u32>)> {
-    let image = by_default(service.get("image")?.text()?, "$");
-    let image = image.split('@').next()?;
-    let last = image.rsplit('/').next()?;
-    let (name, tag) = last.split_once(':').unwrap_or((last, ""));
-    let engine = match name {
-        "postgres" | "postgresql" | "postgis" => Engine::Postgres,
-        "redis" | "valkey" => Engine::Redis,
-        "rabbitmq" => Engine::Rabbitmq,
-        _ => return None,
-    };
-    let digits: String = tag.chars().take_while(char::is_ascii_digit).collect();
-    Some((engine, digits.parse().ok()))
+    Image::of(service).is_some()
 }

@@ -88,6 +88,10 @@ impl Import {
     }
 
     fn of_resource(&mut self, place: &str, name: &str, service: &Yaml) {
+        if let Some(message) = self.resources.note(name).map(str::to_owned) {
+            let line = service.get("image").map_or(service.line, |image| image.line);
+            self.note(line, format!("{place}.image"), message);
+        }
         for (key, value) in service.map().iter().filter(|(key, _)| !OF_CONTAINER.contains(&key.as_str())) {
             let message = match key.as_str() {
                 "environment" => {
