@@ -175,6 +175,10 @@ mod tests {
         for word in ["yes", "no", "on", "off", "y", "n", "YES", "2001-01-01", "22:22", "0x"] {
             assert_eq!(text(word).as_deref(), Some(word));
         }
+        // What hardly anybody means as a number stays text as well: compose reads +Inf, NaN and 10.
+        for word in [".inf", ".nan", "1__0"] {
+            assert_eq!(text(word).as_deref(), Some(word));
+        }
         for (written, read) in [
             ("True", "true"),
             ("\"no\"", "no"),
