@@ -187,6 +187,7 @@ fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>) {
 
 /// Static files and uploads. Whether the build collects static files.
 fn files_of(sketch: &mut Sketch, settings: &str) -> bool {
+    // What it names, and whether that is from the root of the machine.
     let value = |key: &str| {
         let line = settings.lines().find(|line| line.split('=').next().unwrap_or_default().trim() == key)?;
         let text = line.split_once('=').map(|(_, text)| text).filter(|text| !text.contains("env"))?;
@@ -195,33 +196,51 @@ fn files_of(sketch: &mut Sketch, settings: &str) -> bool {
         text.split(quote)
             .filter(|part| !part.is_empty())
             .nth_back(usize::from(!text.trim_end().ends_with(quote)))
-            .map(|part| part.trim_matches('/').to_owned())
-            .filter(|part| {
+            // `BASE_DIR + "/static"` is inside.
+            .map(|part| (part.trim_matches('/').to_owned(), part.starts_with('/') && !text.contains('+')))
+            .filter(|(part, _)| {
                 !part.is_empty()
                     && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
                     && !part.contains("..")
             })
     };
+    let url = |key: &str, without: &str| value(key).map_or_else(|| without.to_owned(), |(url, _)| url);
     let (mut routed, mut collects) = (false, false);
-    if let Some(root) = value("STATIC_ROOT") {
-        sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
-        collects = true;
-        let url = value("STATIC_URL").unwrap_or_else(|| "static".to_owned());
-        let route = sketch.route();
-        route.comment("Static files are answered by the proxy.");
-        route.set("path", draft::text(&format!("/{url}"))).set("files", draft::text(&root));
-        routed = true;
-    } else if settings.contains("staticfiles") {
-        sketch.note("STATIC_ROOT is not set, so static files are not collected and not served");
+    match value("STATIC_ROOT") {
+        Some((root, true)) => sketch.note(format!(
+            "STATIC_ROOT is /{root}, which is not in the release: static files are neither collected nor served. Let it be \
+             BASE_DIR / \"static\", and run `windlass init --force`"
+        )),
+        Some((root, false)) => {
+            sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
+            collects = true;
+            let url = url("STATIC_URL", "static");
+            let route = sketch.route();
+            route.comment("Static files are answered by the proxy.");
+            route.set("path", draft::text(&format!("/{url}"))).set("files", draft::text(&root));
+            routed = true;
+        }
+        None if settings.contains("staticfiles") => {
+            sketch.note("STATIC_ROOT is not set, so static files are not collected and not served");
+        }
+        None => {}
     }
-    if let Some(root) = value("MEDIA_ROOT") {
-        sketch.share(&root);
-        let url = value("MEDIA_URL").unwrap_or_else(|| "media".to_owned());
-        sketch
-            .route()
-            .set("path", draft::text(&format!("/{url}")))
-            .set("files", draft::text(&format!("shared:{root}")));
-        routed = true;
+    match value("MEDIA_ROOT") {
+        Some((root, true)) => sketch.note(format!(
+            "MEDIA_ROOT is /{root}, which is not in the release: the program's account must be able to write there, and the \
+             proxy does not serve it. Let it be BASE_DIR / \"media\" for a directory of build.shared with a route, and run \
+             `windlass init --force`"
+        )),
+        Some((root, false)) => {
+            sketch.share(&root);
+            let url = url("MEDIA_URL", "media");
+            sketch
+                .route()
+                .set("path", draft::text(&format!("/{url}")))
+                .set("files", draft::text(&format!("shared:{root}")));
+            routed = true;
+        }
+        None => {}
     }
     if routed {
         sketch.route().set("service", "\"web\"");
