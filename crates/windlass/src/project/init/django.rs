@@ -5,8 +5,9 @@ use windlass_core::manifest::draft;
 use super::celery;
 use super::environ;
 use super::files::{Files, quoted};
+use super::packages::Packages;
 use super::production::{Production, note_development};
-use super::python::{self, PYTHON, dependencies, depends_on, environment};
+use super::python::{PYTHON, dependencies, depends_on, environment};
 use super::sketch::Sketch;
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
@@ -19,8 +20,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let server = Server::of(&dependencies);
     let mut sketch = Sketch::new("Django");
     // Where nobody says what the project depends on, that much is certain.
-    let needed = if python::says_dependencies(files) { vec![] } else { vec!["django"] };
-    environment(files, &mut sketch, &[&needed[..], &[server.package()]].concat());
+    let needed = if Packages::of(files).is_some() { vec![] } else { vec!["django"] };
+    environment(files, &mut sketch, &[&needed[..], server.packages()].concat());
 
     let entry = if server == Server::Gunicorn { "wsgi" } else { "asgi" };
     let file = files
@@ -76,11 +77,12 @@ impl Server {
         }
     }
 
-    /// The package that the build has to install.
-    fn package(self) -> &'static str {
+    /// The packages that the build has to install.
+    fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::Gunicorn | Self::Uvicorn => "gunicorn",
-            Self::Daphne => "daphne",
+            Self::Gunicorn => &["gunicorn"],
+            Self::Uvicorn => &["gunicorn", "uvicorn"],
+            Self::Daphne => &["daphne"],
         }
     }
 }

@@ -11,6 +11,7 @@ mod docker;
 mod environ;
 mod files;
 mod node;
+mod packages;
 mod procfile;
 mod production;
 mod pydantic;

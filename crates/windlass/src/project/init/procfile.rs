@@ -5,6 +5,7 @@ use windlass_core::name::Name;
 use windlass_core::spec::Template;
 
 use super::files::Files;
+use super::packages::Packages;
 use super::python::PYTHON;
 use super::sketch::Sketch;
 use super::{node, python};
@@ -26,7 +27,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         return None;
     }
     let mut sketch = Sketch::new("Procfile");
-    let is_python = ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file));
+    let is_python = ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file))
+        || Packages::of(files).is_some();
     if is_python {
         python::environment(files, &mut sketch, &[]);
         if files.has("manage.py")

@@ -5,6 +5,7 @@ use windlass_core::manifest::draft;
 use super::celery;
 use super::environ;
 use super::files::{Files, health_path};
+use super::packages::Packages;
 use super::pydantic;
 use super::sketch::Sketch;
 
@@ -34,37 +35,27 @@ pub(super) fn depends_on(dependencies: &str, package: &str) -> bool {
         .any(|word| word.replace('_', "-") == package)
 }
 
-/// Whether a file at the top says what the project depends on.
-pub(super) fn says_dependencies(files: &Files) -> bool {
-    ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file))
-}
-
 /// The steps that make the environment, with `extra` packages that the project does not ask for itself.
 pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
     sketch.step(&["python3", "-m", "venv", ".venv"]);
-    let mut install = vec![PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
-    if files.has("requirements.txt") {
-        install.extend(["-r", "requirements.txt"]);
-    } else if files.has("pyproject.toml") || files.has("setup.py") {
-        install.push(".");
+    let packages = Packages::of(files);
+    let installed = packages.as_ref().map_or("", |packages| packages.names.as_str());
+    let wanted: Vec<&str> =
+        extra.iter().copied().filter(|package| !depends_on(installed, package)).collect();
+    let told: Vec<&str> = packages.iter().flat_map(|packages| &packages.words).map(String::as_str).collect();
+    let install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
+    if !(told.is_empty() && wanted.is_empty()) {
+        sketch.step(&[&install[..], &told, &wanted].concat());
     }
-    let wanted: Vec<&str> = {
-        let dependencies = dependencies(files);
-        extra.iter().copied().filter(|package| !depends_on(&dependencies, package)).collect()
-    };
-    install.extend(&wanted);
-    if install.len() > 6 {
-        sketch.step(&install);
-    }
-    if says_dependencies(files) {
+    if packages.is_some() {
         for package in wanted {
             sketch
                 .note(format!("{package} is installed by the build; add it to what the project depends on"));
         }
     } else {
         sketch.note(format!(
-            "no requirements.txt or pyproject.toml was found: the build installs {} and no more; write down what the \
-             project depends on, as `pip freeze > requirements.txt` does, and run `windlass init --force`",
+            "nothing says what the project depends on (requirements.txt, or [project] in pyproject.toml): the build installs \
+             {} and no more; write it down, as `pip freeze > requirements.txt` does, and run `windlass init --force`",
             if wanted.is_empty() { "nothing".to_owned() } else { wanted.join(" and ") }
         ));
     }
@@ -129,7 +120,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         return None;
     };
     let mut sketch = Sketch::new(kind);
-    environment(files, &mut sketch, &[server]);
+    let framework = ["fastapi", "starlette", "flask"].into_iter().find(|name| depends_on(&dependencies, name));
+    environment(files, &mut sketch, &framework.into_iter().chain([server]).collect::<Vec<_>>());
     let mut command = vec![PYTHON.to_owned(), "-m".to_owned(), server.to_owned(), application.module.clone()];
     let words: &[&str] = match server {
         "uvicorn" => &["--host", "127.0.0.1", "--port", "{port}", "--proxy-headers"],

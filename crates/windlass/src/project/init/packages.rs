@@ -1,0 +1,156 @@
+//! What the build of a Python project installs, and by what words.
+
+use toml_edit::{DocumentMut, Item, TableLike, Value};
+
+use super::files::Files;
+
+/// Lists of packages, the one that is taken first.
+const LISTS: [&str; 4] =
+    ["requirements.txt", "requirements/production.txt", "requirements/prod.txt", "requirements/base.txt"];
+/// Lists within lists are followed so far.
+const DEEPEST: usize = 5;
+
+/// What a project says that it depends on.
+pub(super) struct Packages {
+    /// What pip is told to install.
+    pub(super) words: Vec<String>,
+    /// The lower-case names of what it installs, in one text.
+    pub(super) names: String,
+}
+
+impl Packages {
+    /// `None` where no file says it.
+    pub(super) fn of(files: &Files) -> Option<Self> {
+        let list = LISTS.into_iter().find(|list| files.has(list));
+        let (words, names) = match list {
+            Some(list) => (vec!["-r".to_owned(), list.to_owned()], listed(files, list, DEEPEST)),
+            None => (vec![".".to_owned()], of_project(files)?),
+        };
+        Some(Self { words, names: names.to_lowercase() })
+    }
+}
+
+/// The packages of a list, and of those that it names.
+fn listed(files: &Files, list: &str, depth: usize) -> String {
+    let mut names = String::new();
+    for line in files.read(list).unwrap_or_default().lines() {
+        let line = line.split(" #").next().unwrap_or_default().trim();
+        let other = ["-r", "--requirement"]
+            .into_iter()
+            .find_map(|option| Some(line.strip_prefix(option)?.trim_start_matches(['=', ' ']).trim()));
+        if let Some(other) = other.filter(|_| depth > 0) {
+            let directory = list.rsplit_once('/').map_or("", |(directory, _)| directory);
+            names.push_str(&listed(files, &below(directory, other), depth - 1));
+        } else if matches!(line.trim_start_matches("-e").trim(), "." | "./") {
+            names.push_str(&of_project(files).unwrap_or_default());
+        } else if !line.starts_with(['#', '-']) {
+            names.push_str(line);
+            names.push('\n');
+        }
+    }
+    names
+}
+
+/// `path` as seen from `directory`.
+fn below(directory: &str, path: &str) -> String {
+    let mut parts: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// What the project itself depends on, where pip can install it. Groups that are for development or to be
+/// asked for are not installed with it.
+fn of_project(files: &Files) -> Option<String> {
+    let setup = files.has("setup.py");
+    let read = |file: &str| files.read(file).unwrap_or_default();
+    let text = read("pyproject.toml");
+    let whole = format!("{text}\n{}\n{}", read("setup.cfg"), read("setup.py"));
+    let Ok(pyproject) = text.parse::<DocumentMut>() else {
+        let says = setup || text.contains("[project]") || text.contains("[tool.poetry]");
+        return says.then_some(whole);
+    };
+    let poetry = pyproject.get("tool").and_then(|tool| tool.get("poetry"));
+    let is_package = |poetry: &&Item| poetry.get("package-mode").and_then(Item::as_bool) != Some(false);
+    let poetry = poetry.filter(is_package);
+    let project = pyproject.get("project");
+    let configured = pyproject.contains_key("build-system") && files.has("setup.cfg");
+    if project.is_none() && poetry.is_none() && !setup && !configured {
+        return None;
+    }
+    if project.is_some_and(|project| project.get("dynamic").is_some()) {
+        return Some(whole);
+    }
+    let listed = project.and_then(|project| project.get("dependencies")?.as_array());
+    let listed = listed.into_iter().flatten().filter_map(Value::as_str);
+    let keyed = poetry.and_then(|poetry| poetry.get("dependencies")?.as_table_like());
+    let optional = |item: &Item| item.get("optional").and_then(Item::as_bool) == Some(true);
+    let keyed = keyed.into_iter().flat_map(TableLike::iter).filter(|(_, item)| !optional(item));
+    let mut names: Vec<String> = listed.chain(keyed.map(|(key, _)| key)).map(str::to_owned).collect();
+    if setup || configured {
+        names.extend([read("setup.cfg"), read("setup.py")]);
+    }
+    Some(names.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::init::python::depends_on;
+
+    /// The words for pip, and which of these packages are installed.
+    fn packages(written: &[(&str, &str)]) -> Option<(String, Vec<&'static str>)> {
+        let directory = tempfile::tempdir().unwrap();
+        for (path, text) in written {
+            let path = directory.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let packages = Packages::of(&Files::of(directory.path()).unwrap())?;
+        let known = ["django", "gunicorn", "uvicorn", "celery"];
+        let installed = known.into_iter().filter(|name| depends_on(&packages.names, name)).collect();
+        Some((packages.words.join(" "), installed))
+    }
+
+    #[test]
+    fn lists_are_read_with_what_they_name() {
+        let base = ("requirements/base.txt", "Django==5.2  # not gunicorn\n-c limits.txt\nuvicorn[standard]\n");
+        let local = ("requirements/local.txt", "-r base.txt\ngunicorn\n");
+        assert_eq!(
+            packages(&[base, local]),
+            Some(("-r requirements/base.txt".to_owned(), vec!["django", "uvicorn"]))
+        );
+        let production = ("requirements/production.txt", "-r ./base.txt\n--requirement=../more.txt\n# celery\n");
+        assert_eq!(
+            packages(&[base, production, ("more.txt", "gunicorn\n-r requirements/production.txt")]),
+            Some(("-r requirements/production.txt".to_owned(), vec!["django", "gunicorn", "uvicorn"]))
+        );
+    }
+
+    #[test]
+    fn a_project_is_installed_only_where_it_is_one() {
+        let project = |text| packages(&[("pyproject.toml", text)]);
+        assert_eq!(project("[tool.ruff]\nline-length = 80\n"), None);
+        assert_eq!(project("[tool.poetry]\npackage-mode = false\n"), None);
+        assert_eq!(
+            project("[project]\ndependencies = [\"django\"]\n[project.optional-dependencies]\nx = [\"gunicorn\"]\n"),
+            Some((".".to_owned(), vec!["django"]))
+        );
+        assert_eq!(
+            project(
+                "[tool.poetry.dependencies]\ndjango = \"5\"\ncelery = { version = \"5\", optional = true }\n\
+                 [tool.poetry.group.dev.dependencies]\nuvicorn = \"1\"\n"
+            ),
+            Some((".".to_owned(), vec!["django"]))
+        );
+        assert_eq!(
+            packages(&[("setup.py", "setup(install_requires=['celery'])")]),
+            Some((".".to_owned(), vec!["celery"]))
+        );
+    }
+}
