@@ -5,9 +5,11 @@
 //! look at. A Procfile says more about what runs than a framework does, and a framework more than
 //! a Dockerfile or a compose file, which describe containers.
 
+mod angular;
 mod celery;
 mod django;
 mod docker;
+mod env_files;
 mod environ;
 mod files;
 mod node;

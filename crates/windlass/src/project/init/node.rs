@@ -6,6 +6,7 @@ use windlass_core::manifest::words;
 
 use super::files::{Files, health_path};
 use super::sketch::Sketch;
+use super::{angular, env_files};
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let package: Value = serde_json::from_str(&files.read("package.json")?).ok()?;
@@ -15,26 +16,40 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     if uses("next") {
         return Some(next(files));
     }
-    if let Some(start) = script("start").filter(|_| !uses("react-scripts")) {
+    if let Some(start) = script("start").filter(|start| !is_for_development(start)) {
         return Some(server(files, start, script("build").is_some()));
     }
     let built = [
         ("react-scripts", "build"),
         ("vite", "dist"),
-        ("@angular/core", "dist"),
+        ("@angular/core", ""),
         ("astro", "dist"),
         ("parcel", "dist"),
     ];
     if let Some((tool, output)) = built.into_iter().find(|(tool, _)| uses(tool))
         && script("build").is_some()
     {
-        return Some(site(files, tool, output));
+        return Some(match tool {
+            "@angular/core" => angular(files),
+            _ => site(files, tool, output),
+        });
     }
     let main = package["main"].as_str().unwrap_or("index.js");
     let main = [main, "server.js", "app.js", "src/index.js", "src/server.js"]
         .into_iter()
         .find(|path| files.has(path))?;
     Some(server(files, &format!("node {main}"), script("build").is_some()))
+}
+
+/// Whether the script `start` serves the sources of a site to whoever writes them.
+fn is_for_development(start: &str) -> bool {
+    let mut words = start.split_whitespace();
+    match (words.next().unwrap_or_default(), words.next().unwrap_or_default()) {
+        ("react-scripts" | "ng", _) => true,
+        ("vite" | "astro", told) => told != "preview",
+        ("parcel", told) => told != "build",
+        _ => false,
+    }
 }
 
 /// Why a project with a package.json was not recognised, and what to write.
@@ -121,8 +136,19 @@ fn server(files: &Files, start: &str, builds: bool) -> Sketch {
     let direct =
         words::split(start).ok().filter(|words| words.first().is_some_and(|program| program == "node"));
     let command = match direct {
-        Some(words) => draft::command(&words),
-        None => draft::command(&[tool, "start"]),
+        Some(words) => {
+            let (words, left_out) = env_files::without(words);
+            if let Some(left_out) = left_out {
+                sketch.note(format!("{left_out} was left out: {}", env_files::INSTEAD));
+            }
+            draft::command(&words)
+        }
+        None => {
+            if start.contains("--env-file") {
+                sketch.note(format!("the script `start` has --env-file: {}", env_files::INSTEAD));
+            }
+            draft::command(&[tool, "start"])
+        }
     };
     // What is started may have no ending: `node ./bin/www`.
     let started = words::split(start).unwrap_or_default().into_iter().filter_map(|word| {
@@ -157,6 +183,19 @@ fn fixed_port(source: &str) -> Option<u16> {
     digits.parse().ok().filter(|port| *port > 0 && *port != 8080)
 }
 
+fn angular(files: &Files) -> Sketch {
+    let workspace = files.read("angular.json").and_then(|text| serde_json::from_str(&text).ok());
+    let output = workspace.and_then(|workspace: Value| angular::output(&workspace));
+    let mut sketch = site(files, "Angular", output.as_deref().unwrap_or("dist"));
+    if output.is_none() {
+        sketch.note(
+            "where `ng build` writes is not known: write the directory with its index.html as `files`, which is below \
+             outputPath of angular.json",
+        );
+    }
+    sketch
+}
+
 fn site(files: &Files, tool: &str, output: &str) -> Sketch {
     let mut sketch = Sketch::new(if tool == "vite" { "Vite site" } else { "static site built by Node" });
     let npm = install(files, &mut sketch);
@@ -168,4 +207,16 @@ fn site(files: &Files, tool: &str, output: &str) -> Sketch {
         .set("fallback", "\"index.html\"")
         .because("pages of the program itself; take it away for a site of many files");
     sketch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_serves_sources_is_for_development() {
+        for (start, is) in [("ng serve", true), ("vite --host", true), ("vite preview", false), ("node a.js", false)] {
+            assert_eq!(is_for_development(start), is, "{start}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::files::Files;
 use super::packages::Packages;
 use super::python::PYTHON;
 use super::sketch::Sketch;
-use super::{node, python};
+use super::{env_files, node, python};
 
 /// Programs that are modules of Python.
 const MODULES: [&str; 7] = ["gunicorn", "uvicorn", "celery", "flask", "daphne", "hypercorn", "waitress"];
@@ -51,6 +51,9 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         names.push(name.clone());
         let line = command;
         let words: Vec<&str> = line.split_whitespace().collect();
+        if line.contains("--env-file") {
+            sketch.note(format!("{name} has --env-file: {}", env_files::INSTEAD));
+        }
         let command = of_line(line, is_python, &name);
         // Where a shell is needed, nothing can be added to the line.
         if command.starts_with('{')
@@ -98,6 +101,8 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
     let marked = line.replace("${PORT}", MARK).replace("$PORT", MARK);
     let Ok(words) = words::split(&marked) else { return draft::shell(line) };
     let template = |word: &String| Template::literal(word.as_str()).to_string().replace(MARK, "{port}");
+    let is_node = words.first().is_some_and(|program| program == "node");
+    let words = if is_node { env_files::without(words).0 } else { words };
     let nameless = roles::is_nameless_worker(&words);
     let mut words: Vec<String> = words.iter().map(template).collect();
     if nameless {
