@@ -98,7 +98,7 @@ const MARK: &str = "\u{e000}";
 /// A line of a Procfile, which a shell would run; without one where it does not need it.
 fn of_line(line: &str, is_python: bool, name: &Name) -> String {
     // A character that no line has stands for the port until what is text is escaped.
-    let marked = line.replace("${PORT}", MARK).replace("$PORT", MARK);
+    let marked = marked(line);
     let Ok(words) = words::split(&marked) else { return draft::shell(line) };
     let template = |word: &String| Template::literal(word.as_str()).to_string().replace(MARK, "{port}");
     let is_node = words.first().is_some_and(|program| program == "node");
@@ -118,4 +118,30 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
         words.splice(0..0, front);
     }
     draft::command(&words)
+}
+
+/// The line with the mark for its port. `$PORT_ADMIN` is another variable.
+fn marked(line: &str) -> String {
+    let line = line.replace("${PORT}", MARK);
+    let mut pieces = line.split("$PORT");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let goes_on = piece.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+        out.push_str(if goes_on { "$PORT" } else { MARK });
+        out.push_str(piece);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_port_itself_is_the_port() {
+        let line = |line: &str| of_line(line, false, &Name::new("web").unwrap());
+        assert_eq!(line("serve --on :$PORT/x -p ${PORT} $PORT"), "\"serve --on :{port}/x -p {port} {port}\"");
+        assert_eq!(line("serve $PORT $PORT_ADMIN"), "{ shell = \"serve $PORT $PORT_ADMIN\" }");
+        assert_eq!(line("serve $PORT2"), "{ shell = \"serve $PORT2\" }");
+    }
 }
