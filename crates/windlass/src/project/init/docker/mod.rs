@@ -10,6 +10,7 @@ mod words;
 
 use windlass_core::manifest::{Format, draft};
 use windlass_core::settings::sounds_secret;
+use windlass_core::spec::Template;
 
 use super::files::Files;
 use super::sketch::Sketch;
@@ -182,25 +183,42 @@ fn in_line(word: &str, paths: &Paths) -> String {
 
 /// ENTRYPOINT and CMD as a command, as TOML.
 fn started(stage: &Stage, paths: &Paths, port: &mut Port) -> Option<String> {
-    let list = |text: &str| serde_json::from_str::<Vec<String>>(text).ok();
-    let parts: Vec<&str> = [&stage.entry, &stage.command].into_iter().flatten().map(String::as_str).collect();
-    if parts.iter().all(|part| list(part).is_some()) {
-        let words: Vec<String> = parts.iter().filter_map(|part| list(part)).flatten().collect();
-        let usable = words.first().is_some_and(|word| !word.is_empty())
-            && !words.iter().any(|word| word.contains('\0'));
-        let mut templates: Vec<String> =
-            words.iter().map(|word| port.template(&moved(word, paths))).collect();
-        // A program without a slash is looked for on the PATH.
-        if let (Some(first), Some(word)) = (templates.first_mut(), words.first())
-            && word.contains('/')
-            && !first.contains('/')
-        {
-            first.insert_str(0, "./");
+    let list = |text: &String| serde_json::from_str::<Vec<String>>(text).ok();
+    let (entry, command) = (stage.entry.as_ref(), stage.command.as_ref());
+    match (entry.map(list), command.map(list)) {
+        // The shell form: an ENTRYPOINT takes no CMD then.
+        (Some(None), _) => Some(draft::shell(&in_shell(entry?, paths, port))),
+        (Some(Some(entry)), Some(None)) if !entry.is_empty() => {
+            // What a program does with its words is its own: this line is three of them, as for Docker.
+            let mut templates = in_words(&entry, paths, port)?;
+            let line = Template::literal(in_shell(command?, paths, port)).to_string();
+            templates.extend(["/bin/sh".to_owned(), "-c".to_owned(), line]);
+            Some(draft::command(&templates))
         }
-        return usable.then(|| draft::command(&templates));
+        (_, Some(None)) => Some(draft::shell(&in_shell(command?, paths, port))),
+        (entry, command) => {
+            let words: Vec<String> = [entry, command].into_iter().flatten().flatten().flatten().collect();
+            Some(draft::command(&in_words(&words, paths, port)?))
+        }
     }
-    // The shell form: an ENTRYPOINT takes no CMD then.
-    let line = parts.iter().find(|part| list(part).is_none())?;
+}
+
+/// The exec form, as templates.
+fn in_words(words: &[String], paths: &Paths, port: &mut Port) -> Option<Vec<String>> {
+    let first = words.first().filter(|word| !word.is_empty())?;
+    if words.iter().any(|word| word.contains('\0')) {
+        return None;
+    }
+    let mut templates: Vec<String> = words.iter().map(|word| port.template(&moved(word, paths))).collect();
+    // A program without a slash is looked for on the PATH.
+    if first.contains('/') && !templates[0].contains('/') {
+        templates[0].insert_str(0, "./");
+    }
+    Some(templates)
+}
+
+/// The shell form, as a line.
+fn in_shell(line: &str, paths: &Paths, port: &mut Port) -> String {
     let line: String = line.chars().filter(|c| !c.is_control()).collect();
     // Where words are only words; what a shell makes of the rest is not ours to guess.
     let is_plain = !line.contains(['"', '\'', '\\', '`', '#']);
@@ -208,5 +226,5 @@ fn started(stage: &Stage, paths: &Paths, port: &mut Port) -> Option<String> {
         true => line.split(' ').map(|word| in_line(word, paths)).collect::<Vec<_>>().join(" "),
         false => line,
     };
-    Some(draft::shell(&port.line(&line)))
+    port.line(&line)
 }
