@@ -4,7 +4,7 @@ use super::words::{Lookup, Word, text, words};
 
 /// A stage of the build; the last one is what is run.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Stage {
+pub(super) struct BuildStage {
     name: String,
     /// What processes find in their environment; `None` where it is made of what is not known.
     pub(super) env: Vec<(String, Option<String>)>,
@@ -28,7 +28,7 @@ pub(super) struct Stage {
 #[derive(Debug, Default)]
 pub(super) struct Dockerfile {
     /// The last stage, with what it has from the stage it was made of.
-    pub(super) stage: Stage,
+    pub(super) stage: BuildStage,
     /// How many commands the whole build runs.
     pub(super) runs: usize,
 }
@@ -36,8 +36,8 @@ pub(super) struct Dockerfile {
 impl Dockerfile {
     pub(super) fn read(text: &str) -> Self {
         // Before the first stage: arguments, which stages can ask for.
-        let mut head = Stage::default();
-        let mut stages: Vec<Stage> = Vec::new();
+        let mut head = BuildStage::default();
+        let mut stages: Vec<BuildStage> = Vec::new();
         let mut runs = 0;
         for line in logical_lines(text) {
             let Some((instruction, rest)) = line.trim().split_once(char::is_whitespace) else { continue };
@@ -55,16 +55,16 @@ impl Dockerfile {
 }
 
 /// The stage that `FROM` begins.
-fn from(rest: &str, stages: &[Stage]) -> Stage {
+fn from(rest: &str, stages: &[BuildStage]) -> BuildStage {
     let mut words = rest.split_whitespace().filter(|word| !word.starts_with("--"));
     let image = words.next().unwrap_or_default();
     let base = stages.iter().rev().find(|stage| stage.name.eq_ignore_ascii_case(image));
     let name = words.nth(1).unwrap_or_default().to_owned();
     // Arguments hold for the stage that declares them.
-    Stage { name, args: vec![], command_is_inherited: true, ..base.cloned().unwrap_or_default() }
+    BuildStage { name, args: vec![], command_is_inherited: true, ..base.cloned().unwrap_or_default() }
 }
 
-impl Stage {
+impl BuildStage {
     fn take(&mut self, instruction: &str, rest: &str, globals: &[(String, Option<String>)]) {
         let value = |stage: &Self, rest: &str| text(rest, stage).filter(|text| !text.is_empty());
         match instruction {
@@ -160,7 +160,7 @@ impl Stage {
     }
 }
 
-impl Lookup for Stage {
+impl Lookup for BuildStage {
     fn value(&self, name: &str) -> Option<&str> {
         // The environment stands before arguments.
         let (_, value) = self.env.iter().chain(&self.args).find(|(key, _)| key == name)?;
@@ -169,7 +169,7 @@ impl Lookup for Stage {
 }
 
 /// `KEY=value ...`, or `KEY value` of old.
-fn pairs(rest: &str, stage: &Stage) -> Vec<(String, Option<String>)> {
+fn pairs(rest: &str, stage: &BuildStage) -> Vec<(String, Option<String>)> {
     let first = rest.split_whitespace().next().unwrap_or_default();
     if !first.contains('=') {
         let value = rest[first.len()..].trim();
@@ -183,7 +183,7 @@ fn pairs(rest: &str, stage: &Stage) -> Vec<(String, Option<String>)> {
 }
 
 /// A list as JSON, or words.
-fn list(rest: &str, stage: &Stage) -> Vec<String> {
+fn list(rest: &str, stage: &BuildStage) -> Vec<String> {
     match serde_json::from_str::<Vec<String>>(rest) {
         Ok(list) => list.iter().filter_map(|item| text(item, stage)).collect(),
         Err(_) => words(rest, stage).into_iter().filter(|word| word.is_known).map(|word| word.text).collect(),

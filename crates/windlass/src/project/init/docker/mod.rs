@@ -14,7 +14,7 @@ use windlass_core::spec::Template;
 
 use super::files::Files;
 use super::sketch::Sketch;
-use file::{Dockerfile, Stage};
+use file::{BuildStage, Dockerfile};
 use paths::Paths;
 use port::{PROXY, Port};
 
@@ -89,7 +89,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
 }
 
 /// The volumes that lie in the project, as its paths, and those that do not, as the image's.
-fn volumes<'s>(stage: &'s Stage, paths: &Paths) -> (Vec<String>, Vec<&'s str>) {
+fn volumes<'s>(stage: &'s BuildStage, paths: &Paths) -> (Vec<String>, Vec<&'s str>) {
     let (mut shared, mut outside) = (Vec::new(), Vec::new());
     for path in &stage.volumes {
         match paths.inside(path).filter(|inside| Format::Path.check(inside).is_ok()) {
@@ -102,7 +102,7 @@ fn volumes<'s>(stage: &'s Stage, paths: &Paths) -> (Vec<String>, Vec<&'s str>) {
 }
 
 /// The directory of the project that the program runs in, where that is not the project's own.
-fn directory(stage: &Stage, paths: &Paths, files: &Files, notes: &mut Vec<String>) -> Option<String> {
+fn directory(stage: &BuildStage, paths: &Paths, files: &Files, notes: &mut Vec<String>) -> Option<String> {
     let path = stage.directory()?;
     match paths.directory.as_deref() {
         Some("") => None,
@@ -125,7 +125,7 @@ fn directory(stage: &Stage, paths: &Paths, files: &Files, notes: &mut Vec<String
 
 /// The environment of the last stage, as TOML; that which was not carried over is noted.
 fn environment(
-    stage: &Stage,
+    stage: &BuildStage,
     paths: &Paths,
     port: &mut Port,
     notes: &mut Vec<String>,
@@ -182,7 +182,7 @@ fn in_line(word: &str, paths: &Paths) -> String {
 }
 
 /// ENTRYPOINT and CMD as a command, as TOML.
-fn started(stage: &Stage, paths: &Paths, port: &mut Port) -> Option<String> {
+fn started(stage: &BuildStage, paths: &Paths, port: &mut Port) -> Option<String> {
     let list = |text: &String| serde_json::from_str::<Vec<String>>(text).ok();
     let (entry, command) = (stage.entry.as_ref(), stage.command.as_ref());
     match (entry.map(list), command.map(list)) {

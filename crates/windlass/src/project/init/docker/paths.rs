@@ -1,6 +1,6 @@
 //! Where paths of the image are in the project.
 
-use super::file::Stage;
+use super::file::BuildStage;
 use crate::project::init::files::Files;
 
 /// What was copied where.
@@ -12,7 +12,7 @@ pub(super) struct Paths {
 }
 
 impl Paths {
-    pub(super) fn of(stage: &Stage, files: &Files) -> Self {
+    pub(super) fn of(stage: &BuildStage, files: &Files) -> Self {
         let (mut whole, mut single) = (Vec::new(), Vec::new());
         for (source, target) in &stage.copies {
             let source = source.trim_start_matches("./").trim_matches('/').trim_end_matches("/.");

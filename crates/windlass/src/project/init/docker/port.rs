@@ -3,7 +3,7 @@
 use windlass_core::manifest::draft;
 use windlass_core::spec::Template;
 
-use super::file::Stage;
+use super::file::BuildStage;
 
 /// Where the proxy listens when nothing else is said.
 pub(super) const PROXY: u16 = 8080;
@@ -18,7 +18,7 @@ pub(super) struct Port {
 }
 
 impl Port {
-    pub(super) fn of(stage: &Stage) -> Self {
+    pub(super) fn of(stage: &BuildStage) -> Self {
         let variable = stage.env.iter().find(|(key, _)| key == "PORT");
         let number = variable.and_then(|(_, value)| value.as_deref()?.parse().ok()).filter(|port| *port > 0);
         let lines = [&stage.entry, &stage.command].into_iter().flatten();
