@@ -64,7 +64,9 @@ mod tests {
     #[test]
     fn a_clock_is_known_by_its_name_or_its_words() {
         assert!(is_clock("scheduler", &words("./run")));
-        for line in ["celery -A shop beat -l info", "sh -c sleep 1 && celery beat", "celery -A shop worker -B"] {
+        for line in
+            ["celery -A shop beat -l info", "sh -c sleep 1 && celery beat", "celery -A shop worker -B"]
+        {
             assert!(is_clock("x", &words(line)), "{line}");
         }
         for line in ["celery -A beat worker", "./beat", "celery -A shop worker", "beat celery"] {

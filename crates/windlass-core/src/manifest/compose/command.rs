@@ -20,7 +20,13 @@ impl Import {
 
     /// An argument list as TOML; `sh -c LINE` as a line for the shell. Where it names `port`, it names
     /// the copy's own instead.
-    pub(super) fn argv(&mut self, at: u64, place: &str, argv: &[String], port: Option<u16>) -> Option<String> {
+    pub(super) fn argv(
+        &mut self,
+        at: u64,
+        place: &str,
+        argv: &[String],
+        port: Option<u16>,
+    ) -> Option<String> {
         let command = self.toml(at, place, argv, port);
         self.tell_lost(at, place);
         command

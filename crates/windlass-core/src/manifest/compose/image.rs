@@ -30,20 +30,30 @@ impl Image {
             || directory.ends_with("/library")
             || (!directory.contains('/') && directory.contains(['.', ':']));
         let (engine, extension, note) = match name {
-            "postgis" => (Engine::Postgres, Some("postgis"), Some(of_extension("postgis", &major, "postgis-3"))),
-            "pgvector" => (Engine::Postgres, Some("vector"), Some(of_extension("vector", &major, "pgvector"))),
+            "postgis" => {
+                (Engine::Postgres, Some("postgis"), Some(of_extension("postgis", &major, "postgis-3")))
+            }
+            "pgvector" => {
+                (Engine::Postgres, Some("vector"), Some(of_extension("vector", &major, "pgvector")))
+            }
             "postgres" | "postgresql" => (Engine::Postgres, None, None),
             "redis" | "valkey" => (Engine::Redis, None, None),
             "rabbitmq" => (Engine::Rabbitmq, None, None),
             _ => return None,
         };
         let note = note.or_else(|| match (name, is_plain) {
-            ("valkey", _) => Some("is taken for Redis, whose server has to be installed; what only Valkey knows is not there".to_owned()),
+            ("valkey", _) => Some(
+                "is taken for Redis, whose server has to be installed; what only Valkey knows is not there"
+                    .to_owned(),
+            ),
             ("rabbitmq", _) if tag.contains("management") => {
                 Some("its management pages and their port are not here: the server has no plugins".to_owned())
             }
             ("postgres" | "redis" | "rabbitmq", true) => None,
-            _ => Some(format!("{path} is taken for plain {}: what this image adds to it is not here", called(engine))),
+            _ => Some(format!(
+                "{path} is taken for plain {}: what this image adds to it is not here",
+                called(engine)
+            )),
         });
         Some(Self { engine, version: version.filter(|_| name != "valkey"), extension, note })
     }

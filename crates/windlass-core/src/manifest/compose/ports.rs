@@ -138,9 +138,9 @@ pub(super) fn mapping(node: &Yaml, publishes: bool) -> Option<Mapping> {
     let (address, published, target) = if node.map().is_empty() {
         let text = text(node.text()?);
         let text = text.strip_suffix("/tcp").unwrap_or(&text);
-        let (rest, target) = text.rsplit_once(':').map_or((None, text), |(rest, target)| (Some(rest), target));
-        let (address, published) =
-            rest.map_or(("", ""), |rest| rest.rsplit_once(':').unwrap_or(("", rest)));
+        let (rest, target) =
+            text.rsplit_once(':').map_or((None, text), |(rest, target)| (Some(rest), target));
+        let (address, published) = rest.map_or(("", ""), |rest| rest.rsplit_once(':').unwrap_or(("", rest)));
         (address.trim_matches(['[', ']']).to_owned(), published.to_owned(), number(target)?)
     } else {
         let said = |key| node.get(key).and_then(Yaml::text).map(text).unwrap_or_default();

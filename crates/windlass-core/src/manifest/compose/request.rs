@@ -101,7 +101,8 @@ impl Request {
             } else if word == "-nv" && program.ends_with("wget") {
                 // Two letters, and one option.
             } else if let Some(cluster) = word.strip_prefix('-').filter(|cluster| !cluster.is_empty()) {
-                let Some((at, option)) = cluster.char_indices().find(|(_, c)| !options.alone.contains(*c)) else {
+                let Some((at, option)) = cluster.char_indices().find(|(_, c)| !options.alone.contains(*c))
+                else {
                     continue;
                 };
                 let attached = &cluster[at + option.len_utf8()..];

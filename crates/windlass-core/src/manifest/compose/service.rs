@@ -182,7 +182,8 @@ impl Import {
     /// side by side.
     fn role(&mut self, place: &str, name: &Name, service: &Yaml, job: bool, section: &mut Section) {
         let command = section.value("command").unwrap_or_default().to_owned();
-        let words: Vec<&str> = command.split([' ', '"', '/', ',', '\'']).filter(|word| !word.is_empty()).collect();
+        let words: Vec<&str> =
+            command.split([' ', '"', '/', ',', '\'']).filter(|word| !word.is_empty()).collect();
         if job {
             return;
         }

@@ -47,7 +47,10 @@ mod tests {
     fn the_builder_and_its_options_say_where_pages_are() {
         for (build, directory) in [
             (r#"{"builder": "@angular/build:application"}"#, "dist/shop/browser"),
-            (r#"{"builder": "@angular/build:application", "options": {"outputPath": "./out/"}}"#, "out/browser"),
+            (
+                r#"{"builder": "@angular/build:application", "options": {"outputPath": "./out/"}}"#,
+                "out/browser",
+            ),
             (
                 r#"{"builder": "@angular-devkit/build-angular:application", "options": {"outputPath": {"base": "out", "browser": ""}}}"#,
                 "out",

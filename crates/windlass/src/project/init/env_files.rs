@@ -34,16 +34,18 @@ mod tests {
 
     #[test]
     fn only_files_that_no_release_has_are_left_out() {
-        let without = |line: &str| {
-            let (kept, left_out) = super::without(line.split(' ').map(str::to_owned).collect());
+        let read = |line: &str| {
+            let (kept, left_out) = without(line.split(' ').map(str::to_owned).collect());
             (kept.join(" "), left_out)
         };
         assert_eq!(
-            without("node --env-file=.env --env-file-if-exists ./.env.local a.js"),
+            read("node --env-file=.env --env-file-if-exists ./.env.local a.js"),
             ("node a.js".to_owned(), Some("--env-file=.env --env-file-if-exists ./.env.local".to_owned()))
         );
-        for line in ["node --env-file=config/app.env a.js", "node --env-file app.env a.js", "node a.js --env-files"] {
-            assert_eq!(without(line), (line.to_owned(), None));
+        for line in
+            ["node --env-file=config/app.env a.js", "node --env-file app.env a.js", "node a.js --env-files"]
+        {
+            assert_eq!(read(line), (line.to_owned(), None));
         }
     }
 }

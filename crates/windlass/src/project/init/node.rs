@@ -215,7 +215,9 @@ mod tests {
 
     #[test]
     fn what_serves_sources_is_for_development() {
-        for (start, is) in [("ng serve", true), ("vite --host", true), ("vite preview", false), ("node a.js", false)] {
+        for (start, is) in
+            [("ng serve", true), ("vite --host", true), ("vite preview", false), ("node a.js", false)]
+        {
             assert_eq!(is_for_development(start), is, "{start}");
         }
     }

@@ -119,13 +119,15 @@ mod tests {
 
     #[test]
     fn lists_are_read_with_what_they_name() {
-        let base = ("requirements/base.txt", "Django==5.2  # not gunicorn\n-c limits.txt\nuvicorn[standard]\n");
+        let base =
+            ("requirements/base.txt", "Django==5.2  # not gunicorn\n-c limits.txt\nuvicorn[standard]\n");
         let local = ("requirements/local.txt", "-r base.txt\ngunicorn\n");
         assert_eq!(
             packages(&[base, local]),
             Some(("-r requirements/base.txt".to_owned(), vec!["django", "uvicorn"]))
         );
-        let production = ("requirements/production.txt", "-r ./base.txt\n--requirement=../more.txt\n# celery\n");
+        let production =
+            ("requirements/production.txt", "-r ./base.txt\n--requirement=../more.txt\n# celery\n");
         assert_eq!(
             packages(&[base, production, ("more.txt", "gunicorn\n-r requirements/production.txt")]),
             Some(("-r requirements/production.txt".to_owned(), vec!["django", "gunicorn", "uvicorn"]))
@@ -138,7 +140,9 @@ mod tests {
         assert_eq!(project("[tool.ruff]\nline-length = 80\n"), None);
         assert_eq!(project("[tool.poetry]\npackage-mode = false\n"), None);
         assert_eq!(
-            project("[project]\ndependencies = [\"django\"]\n[project.optional-dependencies]\nx = [\"gunicorn\"]\n"),
+            project(
+                "[project]\ndependencies = [\"django\"]\n[project.optional-dependencies]\nx = [\"gunicorn\"]\n"
+            ),
             Some((".".to_owned(), vec!["django"]))
         );
         assert_eq!(

@@ -56,9 +56,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         }
         let command = of_line(line, is_python, &name);
         // Where a shell is needed, nothing can be added to the line.
-        if command.starts_with('{')
-            && roles::is_nameless_worker(&words)
-        {
+        if command.starts_with('{') && roles::is_nameless_worker(&words) {
             sketch.note(format!(
                 "{name}: old and new workers of Celery run side by side in a deploy and need names of their own: add \
                  `-n $WINDLASS_INSTANCE@%h` to the worker's options"

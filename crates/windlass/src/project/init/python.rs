@@ -40,8 +40,7 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
     sketch.step(&["python3", "-m", "venv", ".venv"]);
     let packages = Packages::of(files);
     let installed = packages.as_ref().map_or("", |packages| packages.names.as_str());
-    let wanted: Vec<&str> =
-        extra.iter().copied().filter(|package| !depends_on(installed, package)).collect();
+    let wanted: Vec<&str> = extra.iter().copied().filter(|package| !depends_on(installed, package)).collect();
     let told: Vec<&str> = packages.iter().flat_map(|packages| &packages.words).map(String::as_str).collect();
     let install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
     if !(told.is_empty() && wanted.is_empty()) {
@@ -120,7 +119,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         return None;
     };
     let mut sketch = Sketch::new(kind);
-    let framework = ["fastapi", "starlette", "flask"].into_iter().find(|name| depends_on(&dependencies, name));
+    let framework =
+        ["fastapi", "starlette", "flask"].into_iter().find(|name| depends_on(&dependencies, name));
     environment(files, &mut sketch, &framework.into_iter().chain([server]).collect::<Vec<_>>());
     let mut command = vec![PYTHON.to_owned(), "-m".to_owned(), server.to_owned(), application.module.clone()];
     let words: &[&str] = match server {
