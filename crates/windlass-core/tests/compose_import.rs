@@ -86,6 +86,11 @@ fn value() -> impl Strategy<Value = String> {
         "[./a:/b, ./c.conf:/d.conf:ro, v:/v, /only, ../x:/y, {type: tmpfs, target: /t}, {type: bind, source: e, target: /f}]",
         "{POSTGRES_DB: postgres, POSTGRES_USER: }",
         "rabbitmq:3",
+        "postgis/postgis:15",
+        "celery -A x beat -l ${X:-info}",
+        "[{target: 8000, published: \"${X:-443}\"}, {target: 443, published: 1-2}, \"${X}:8000\", \"[::1]:80:8000\"]",
+        "{test: \"curl -m 2 -H 'Host: ${X:-a.example}' http://localhost:${Y:-8000}/ || exit 1\", timeout: 1s}",
+        "{test: [\"CMD-SHELL\", \"nc -z localhost 8000 '{port} 8000'\"]}",
     ];
     prop_oneof![6 => proptest::sample::select(values.map(str::to_owned).to_vec()), 1 => "[^\\n]{0,20}"]
 }
