@@ -123,3 +123,19 @@ fn a_service_without_a_copy_that_runs_is_not_one_that_was_stopped() {
     assert!(switches.clone().count() >= 2);
     assert!(switches.into_iter().all(|traffic| traffic.pools.contains_key(&name("web"))));
 }
+
+/// A singleton whose keeper died with it: whoever looks after the release may have it back by the time the new
+/// one starts.
+#[test]
+fn an_own_copy_that_does_not_run_is_stopped_before_what_must_be_alone_starts() {
+    let (mut spec, _, mut seen) = running();
+    service(&mut spec, "beat").command = command("tick --fast");
+    service(&mut spec, "web").command = command("serve --fast");
+    for instance in &mut seen.instances {
+        instance.running = instance.id.service.as_str() == "worker" || instance.id.replica == 2;
+    }
+    let shown = shown(&plan(&deploy(&spec, "one"), &seen).unwrap());
+    let steps: Vec<&str> = shown.lines().skip_while(|line| !line.starts_with("0 ")).collect();
+    insta::assert_snapshot!(steps.join("\n"), @r"
+");
+}

@@ -189,6 +189,15 @@ impl Journal {
         Ok(records)
     }
 
+    /// The place of a run's last record; 0 where there is none yet.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be read.
+    pub fn last_record(&self, run: &str) -> Result<i64, JournalError> {
+        let last = "SELECT coalesce(max(seq), 0) FROM records WHERE run = ?1";
+        Ok(self.connection.prepare_cached(last)?.query_row([run], |row| row.get(0))?)
+    }
+
     /// The runs that are not over, in the order in which they were begun, whatever the clock said.
     ///
     /// # Errors

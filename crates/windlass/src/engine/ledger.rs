@@ -125,6 +125,21 @@ impl Journal {
         Ok(release.map(|release| Active { release, stopped }))
     }
 
+    /// The copies of the active release, none while it is stopped: a small part of it, which is asked for
+    /// often.
+    ///
+    /// # Errors
+    /// [`JournalError`] when they cannot be read.
+    pub fn active_copies(&self) -> Result<Vec<InstanceId>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT instances FROM active JOIN releases ON releases.id = active.release WHERE NOT stopped",
+        )?;
+        let mut rows = statement.query([])?;
+        let Some(row) = rows.next()? else { return Ok(Vec::new()) };
+        let instances: IndexMap<Name, Vec<InstanceId>> = json(row, 0)?;
+        Ok(instances.into_values().flatten().collect())
+    }
+
     /// One release.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub(in crate::host) struct RunHandle {
     before: Cell<RequestCost>,
     /// The process of that proxy.
     counted_by: Cell<Option<i32>>,
+    /// How far it was when somebody looked last, and of how many records that was made.
+    standing: RefCell<Option<(i64, Rc<Standing>)>>,
 }
 
 /// Why something cannot be begun.
@@ -77,6 +79,7 @@ impl RunHandle {
             settles_at: Cell::new(None),
             before: Cell::new(RequestCost::default()),
             counted_by: Cell::new(None),
+            standing: RefCell::default(),
         })
     }
 
@@ -445,11 +448,27 @@ impl Host {
     }
 
     /// The plan of the open run, and how far it is.
-    pub(in crate::host) fn open_plan(&self) -> Option<(Rc<RunHandle>, Standing)> {
+    pub(in crate::host) fn open_plan(&self) -> Option<(Rc<RunHandle>, Rc<Standing>)> {
         let handle = self.holder().or_else(|| self.runs.borrow().values().last().cloned())?;
-        let records = self.journal.borrow().records(&handle.row.id).unwrap_or_default();
-        let standing = Standing::of(&handle.row.plan, &records);
+        let standing = self.standing(&handle);
         Some((handle, standing))
+    }
+
+    /// How far a run is. Its records are read again only when there are more of them: who looks after many
+    /// copies asks for each.
+    pub(in crate::host) fn standing(&self, handle: &RunHandle) -> Rc<Standing> {
+        let journal = self.journal.borrow();
+        let length = journal.last_record(&handle.row.id).unwrap_or_default();
+        let known = handle.standing.borrow().clone();
+        match known {
+            Some((of, standing)) if of == length => standing,
+            _ => {
+                let records = journal.records(&handle.row.id).unwrap_or_default();
+                let standing = Rc::new(Standing::of(&handle.row.plan, &records));
+                handle.standing.replace(Some((length, standing.clone())));
+                standing
+            }
+        }
     }
 
     /// Who asked for a run.
