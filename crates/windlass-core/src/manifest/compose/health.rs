@@ -45,6 +45,8 @@ impl Import {
         {
             let Some(value) = node.get(key) else { continue };
             match value.text().and_then(duration).filter(|span| !span.is_zero() || key == "start_period") {
+                // Compose's does not bound how long a start may take: none is none here too.
+                Some(span) if span.is_zero() => {}
                 Some(span) => entries.push((ours.to_owned(), draft::text(&span.to_string()))),
                 None => self.note(value.line, format!("{place}.{key}"), "is no length of time that is known"),
             }

@@ -268,11 +268,12 @@ impl Host {
     }
 }
 
-/// Asks until the service's checks say yes or no.
+/// Asks until the service's checks say yes or no. Each has a start period of its own: one that waits for
+/// `startup` has not begun.
 async fn readiness(service: &Service, target: &Target, began: Instant) -> Result<(), String> {
     let checks = [&service.checks.startup, &service.checks.readiness];
     for check in checks.into_iter().flatten() {
-        pass(check, target, began).await?;
+        pass(check, target).await?;
     }
     if service.checks.readiness.is_none() {
         tokio::time::sleep(service.settle.as_duration().saturating_sub(began.elapsed())).await;
@@ -284,15 +285,20 @@ async fn readiness(service: &Service, target: &Target, began: Instant) -> Result
 /// wait for a check interval made for one that runs.
 const EAGER: Duration = Duration::from_millis(10);
 
-async fn pass(check: &Check, target: &Target, began: Instant) -> Result<(), String> {
+async fn pass(check: &Check, target: &Target) -> Result<(), String> {
+    let began = Instant::now();
     let mut gate = Gate::new(check.clone());
     let mut pause = EAGER;
     let mut why = "it did not answer".to_owned();
     loop {
         let answer = health::probe(&check.probe, target, check.timeout.as_duration()).await;
         let now = Span::from_millis(millis(began));
-        if let Err(unhealthy) = &answer {
-            why = unhealthy.to_string();
+        match &answer {
+            Err(unhealthy) => why = unhealthy.to_string(),
+            Ok(()) if now > gate.deadline() => {
+                why = format!("it answered well only after {now}, and has {}", gate.deadline());
+            }
+            Ok(()) => {}
         }
         match gate.observe(answer.is_ok(), now) {
             GateVerdict::Ready => return Ok(()),
@@ -332,7 +338,42 @@ mod tests {
             healthy_after: 1,
             unhealthy_after: 1,
         };
-        let why = pass(&check, &target, Instant::now()).await.unwrap_err();
+        let why = pass(&check, &target).await.unwrap_err();
         assert!(why.contains("refused"), "{why}");
+    }
+
+    fn by_command(shell: &str, start_period: u64) -> Check {
+        Check {
+            probe: Probe::Command(Command::Shell(shell.to_owned())),
+            interval: Span::from_millis(20),
+            timeout: Span::from_secs(5),
+            start_period: Span::from_millis(start_period),
+            healthy_after: 1,
+            unhealthy_after: 1,
+        }
+    }
+
+    fn target(directory: &std::path::Path) -> Target {
+        let values = Arc::new(|_: &Reference| Err(String::new()));
+        let env = vec![("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())];
+        Target { address: None, directory: directory.into(), env, user: None, values }
+    }
+
+    /// It boots for 400 ms, which `startup` gives it; readiness alone has less.
+    #[tokio::test]
+    async fn readiness_has_its_time_from_when_the_startup_check_has_passed() {
+        let place = tempfile::tempdir().unwrap();
+        let mut service = windlass_testkit::sample::web("serve");
+        let boots = "test -e up || { sleep 0.4; touch up; }";
+        service.checks.startup = Some(by_command(boots, 30_000));
+        service.checks.readiness = Some(by_command("test -e up", 300));
+        readiness(&service, &target(place.path()), Instant::now()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_good_answer_that_comes_too_late_is_called_late() {
+        let place = tempfile::tempdir().unwrap();
+        let why = pass(&by_command("sleep 0.1", 30), &target(place.path())).await.unwrap_err();
+        assert!(why.starts_with("it answered well only after ") && why.ends_with(", and has 30ms"), "{why}");
     }
 }
