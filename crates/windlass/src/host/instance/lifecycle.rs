@@ -17,6 +17,7 @@ use crate::health::{self, Target};
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::instance::quiet::running;
+use crate::host::instance::quieted;
 use crate::host::logs;
 use crate::host::settings::fill::{Fill, Subject};
 use crate::runtime::process;
@@ -64,7 +65,7 @@ impl Host {
         Err(Fault::new("no free port can be found", "stop what uses them"))
     }
 
-    /// Starts an instance, unless it runs.
+    /// Starts an instance, unless it runs. One that was told to take no more work starts anew.
     pub(in crate::host) async fn start_instance(&self, identity: &Identity) -> Result<(), Fault> {
         self.start_instance_if(identity, || true).await.map(drop)
     }
@@ -77,6 +78,7 @@ impl Host {
     ) -> Result<bool, Fault> {
         let (launch, env) = self.launch(identity).await?;
         let started = async {
+            self.end_quieted(identity).await?;
             let starting = self.may_start().await?;
             if !wanted() {
                 return Ok(false);
@@ -88,6 +90,20 @@ impl Host {
             fault.tail = self.tail(identity);
             fault
         })
+    }
+
+    /// Ends a worker whose stop was given up half-way: it would run, and do nothing, for ever.
+    async fn end_quieted(&self, identity: &Identity) -> Result<(), process::RuntimeError> {
+        let directory = self.layout.instance(&identity.id);
+        if !quieted::is_noted(&directory) {
+            return Ok(());
+        }
+        if self.lives(&identity.id) {
+            let stop = &identity.service.stop;
+            process::stop(&directory, &stop.signal, stop.grace).await?;
+        }
+        quieted::forget(&directory);
+        Ok(())
     }
 
     async fn launch(&self, identity: &Identity) -> Result<(Launch, Vec<(String, String)>), Fault> {
@@ -245,11 +261,15 @@ impl Host {
                 Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
             };
             if let Some(quiet) = &stop.quiet {
+                quieted::note(&directory).map_err(|error| {
+                    Fault::new(format!("{id} cannot be stopped: {error}"), "free some disk space")
+                })?;
                 let pid = running(&directory);
                 process::signal(&directory, &quiet.signal).await.map_err(failed)?;
                 self.await_idle(id, quiet, pid).await;
             }
             process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
+            quieted::forget(&directory);
         }
         self.health.borrow_mut().shift_remove(id);
         Ok(if left == 0 { String::new() } else { format!("{left} connections were closed at the deadline") })

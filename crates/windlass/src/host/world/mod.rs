@@ -22,6 +22,7 @@ use windlass_core::spec::Resource;
 use crate::clock;
 use crate::engine::World;
 use crate::host::Host;
+use crate::host::instance::quieted;
 use crate::host::instance::restarts::Restarts;
 use crate::host::tree::releases::build_label;
 use crate::runtime::process;
@@ -104,7 +105,8 @@ impl World for Acting {
             }
             Action::RunJob { job, undo } => self.was_run(plan, job, *undo)?,
             Action::StartInstance { instance, ready } => {
-                !ready && process::is_under_way(&host.layout.instance(instance))
+                let directory = host.layout.instance(instance);
+                !ready && process::is_under_way(&directory) && !quieted::is_noted(&directory)
             }
             Action::StopInstance { instance, .. } => !host.lives(instance),
             Action::SwitchTraffic { traffic } => host.has_traffic(run, traffic).await,
