@@ -177,6 +177,7 @@ impl Host {
 
     async fn end(&self, delete_data: bool) -> Result<(), No> {
         self.stop_jobs().await?;
+        self.nothing_lives()?;
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
         crate::host::settings::files::forget_all(&self.layout);
         if delete_data {
@@ -198,6 +199,16 @@ impl Host {
         }
         self.ended.notify_one();
         Ok(())
+    }
+
+    /// Refuses while a copy lives, whoever it belongs to: without its directory nobody could stop it any more.
+    fn nothing_lives(&self) -> Result<(), No> {
+        let copies = std::fs::read_dir(self.layout.instances()).into_iter().flatten().flatten();
+        let mut copies = copies.filter_map(|entry| entry.file_name().to_str()?.parse::<InstanceId>().ok());
+        match copies.find(|id| self.lives(id)) {
+            Some(id) => Err(No::new(Refusal::Invalid, format!("{id} still runs"), "stop it first: windlass stop")),
+            None => Ok(()),
+        }
     }
 
     /// Stops what runs once and is no part of a run: cron jobs, and commands of `windlass run`.

@@ -37,9 +37,11 @@ impl Acting {
                 schema,
             },
         };
+        let was_stopped = host.journal.borrow().active().ok().flatten().is_some_and(|active| active.stopped);
+        let stopped = is_stopped_by(&plan.request, was_stopped);
         host.journal
             .borrow_mut()
-            .activate(&release, is_stop_of_all(plan))
+            .activate(&release, stopped)
             .map_err(|error| failed(format!("the ledger cannot be written: {error}")))?;
         host.point_current(plan).map_err(|error| failed(format!("`current` cannot be changed: {error}")))?;
         Ok(String::new())
@@ -66,8 +68,12 @@ impl Acting {
     }
 }
 
-fn is_stop_of_all(plan: &Plan) -> bool {
-    matches!(&plan.request, Request::Stop { services } if services.is_empty())
+/// Whether everything is stopped once this was done. What stops one service wakes no other.
+fn is_stopped_by(request: &Request, was_stopped: bool) -> bool {
+    match request {
+        Request::Stop { services } => services.is_empty() || was_stopped,
+        _ => false,
+    }
 }
 
 impl Host {
@@ -82,7 +88,7 @@ impl Host {
         let in_ledger = active.is_some_and(|active| {
             active.release.id == plan.release
                 && active.release.instances == plan.instances
-                && active.stopped == is_stop_of_all(plan)
+                && active.stopped == is_stopped_by(&plan.request, active.stopped)
         });
         if in_ledger {
             self.point_current(plan).map_err(|error| {
@@ -110,4 +116,17 @@ impl Host {
 
 fn relative_tree(plan: &Plan) -> PathBuf {
     Path::new("releases").join(plan.tree.id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stops_a_service_of_a_stopped_environment_wakes_nothing() {
+        let one = Request::Stop { services: vec![windlass_testkit::sample::name("web")] };
+        let all = Request::Stop { services: vec![] };
+        assert!(is_stopped_by(&one, true) && !is_stopped_by(&one, false));
+        assert!(is_stopped_by(&all, false) && !is_stopped_by(&Request::Deploy, true));
+    }
 }
