@@ -86,6 +86,29 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`] when it cannot be written.
     pub fn activate(&mut self, release: &ReleaseRow, stopped: bool) -> Result<(), JournalError> {
+        self.activate_and(release, stopped, None)
+    }
+
+    /// The same of a release that goes back to an earlier one: what jobs did after that may be taken back by
+    /// other means, which nobody tells us. They are due again, but for those that only ever run once.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn activate_back(
+        &mut self,
+        release: &ReleaseRow,
+        to: ReleaseId,
+        once: &[Name],
+    ) -> Result<(), JournalError> {
+        self.activate_and(release, false, Some((to, once)))
+    }
+
+    fn activate_and(
+        &mut self,
+        release: &ReleaseRow,
+        stopped: bool,
+        back: Option<(ReleaseId, &[Name])>,
+    ) -> Result<(), JournalError> {
         let transaction = self.connection.transaction()?;
         transaction.execute(
             &format!(
@@ -107,6 +130,14 @@ impl Journal {
             "INSERT OR REPLACE INTO active VALUES (1, ?1, ?2)",
             params![number(release.id), stopped],
         )?;
+        if let Some((to, once)) = back {
+            // The row stays: it says which release `run JOB --undo` belongs to.
+            let once = serde_json::to_string(once)?;
+            transaction.execute(
+                "UPDATE jobs SET digest = '' WHERE release > ?1 AND name NOT IN (SELECT value FROM json_each(?2))",
+                params![number(to), once],
+            )?;
+        }
         failpoint::around(|| transaction.commit())?;
         Ok(())
     }
@@ -288,4 +319,47 @@ fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, JournalE
 
 fn number(id: ReleaseId) -> i64 {
     i64::try_from(id.0).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_testkit::sample::{name, shop, source};
+
+    use super::*;
+
+    fn row(id: u64) -> ReleaseRow {
+        ReleaseRow {
+            id: ReleaseId(id),
+            tree: ReleaseId(id),
+            headline: String::new(),
+            by: String::new(),
+            activated: 0,
+            spec: shop(),
+            source: source("one"),
+            instances: IndexMap::new(),
+            schema: IndexMap::new(),
+        }
+    }
+
+    fn journal() -> (tempfile::TempDir, Journal) {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&directory.path().join("journal.db")).unwrap();
+        (directory, journal)
+    }
+
+    #[test]
+    fn what_was_done_after_the_release_that_is_gone_back_to_is_due_again() {
+        let (_directory, mut journal) = journal();
+        for (job, release) in [("old", 1), ("new", 2), ("seed", 2)] {
+            journal.job_done(&name(job), "digest", ReleaseId(release)).unwrap();
+        }
+        journal.activate_back(&row(3), ReleaseId(1), &[name("seed")]).unwrap();
+        let done: Vec<(Name, String)> = journal.jobs_done().unwrap().into_iter().collect();
+        let digest = |digest: &str| digest.to_owned();
+        let expected =
+            [(name("new"), digest("")), (name("old"), digest("digest")), (name("seed"), digest("digest"))];
+        assert_eq!(done, expected);
+        assert_eq!(journal.job_done_in(&name("new")).unwrap(), Some(ReleaseId(2)), "it can still be undone");
+        assert_eq!(journal.active().unwrap().unwrap().release.id, ReleaseId(3));
+    }
 }

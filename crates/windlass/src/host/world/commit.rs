@@ -5,7 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use windlass_core::journal::Fault;
+use windlass_core::name::Name;
 use windlass_core::plan::{Plan, Request};
+use windlass_core::spec::{Spec, When};
 
 use super::Acting;
 use crate::engine::ReleaseRow;
@@ -37,18 +39,25 @@ impl Acting {
                 schema,
             },
         };
-        let was_stopped = host.journal.borrow().active().ok().flatten().is_some_and(|active| active.stopped);
-        let stopped = is_stopped_by(&plan.request, was_stopped);
-        host.journal
-            .borrow_mut()
-            .activate(&release, stopped)
-            .map_err(|error| failed(format!("the ledger cannot be written: {error}")))?;
+        let active = host.journal.borrow().active().ok().flatten();
+        let written = match &plan.request {
+            Request::Rollback { to, .. } => {
+                let before = active.as_ref().map(|active| &active.release.spec);
+                let once = once(before.into_iter().chain([&plan.spec]));
+                host.journal.borrow_mut().activate_back(&release, *to, &once)
+            }
+            request => {
+                let stopped = is_stopped_by(request, active.is_some_and(|active| active.stopped));
+                host.journal.borrow_mut().activate(&release, stopped)
+            }
+        };
+        written.map_err(|error| failed(format!("the ledger cannot be written: {error}")))?;
         host.point_current(plan).map_err(|error| failed(format!("`current` cannot be changed: {error}")))?;
         Ok(String::new())
     }
 
     /// What the schema commands of the jobs say of the database now.
-    async fn schema(&self, plan: &Plan) -> indexmap::IndexMap<windlass_core::name::Name, String> {
+    async fn schema(&self, plan: &Plan) -> indexmap::IndexMap<Name, String> {
         let mut schema = indexmap::IndexMap::new();
         if plan.request != Request::Deploy {
             // Only jobs change the schema, and only a deploy runs them: it is what it was.
@@ -66,6 +75,12 @@ impl Acting {
         }
         schema
     }
+}
+
+/// The jobs that run only once, in any of these.
+fn once<'a>(specs: impl Iterator<Item = &'a Spec>) -> Vec<Name> {
+    let jobs = specs.flat_map(|spec| &spec.jobs).filter(|(_, job)| job.when == When::Once);
+    jobs.map(|(name, _)| name.clone()).collect()
 }
 
 /// Whether everything is stopped once this was done. What stops one service wakes no other.
