@@ -13,6 +13,7 @@ use windlass_core::spec::Probe;
 use super::Acting;
 use crate::health::{self, Target};
 use crate::host::instance::identity::Identity;
+use crate::host::preflight::frozen_hint;
 use crate::runtime::process;
 
 /// What became of it, for people.
@@ -32,7 +33,10 @@ impl Acting {
         let rules = &plan.spec.deploy;
         let release = plan.release.to_string();
         let before = self.host.proxy().report().await.unwrap_or_default();
-        let before = plan.previous.and_then(|previous| before.releases.get(&previous.to_string()).cloned());
+        let active = self.host.journal.borrow().active().ok().flatten();
+        let active = active.map(|active| active.release.instances).unwrap_or_default();
+        let old = bake::replaced(&active, &plan.instances, plan.release);
+        let before = bake::sum(old.iter().filter_map(|old| before.releases.get(&old.to_string())));
         let control = self.control(plan).await;
         let mut answers = Vec::new();
         let mut marks: Vec<Counters> = Vec::new();
@@ -43,7 +47,15 @@ impl Acting {
             if let Some((id, why)) = self.dead(plan) {
                 return Err(Fault::new(format!("{id} is not alive: {why}"), BACK));
             }
-            let report = self.host.proxy().report().await.unwrap_or_default();
+            // One that is away for a moment is asked again. At the end somebody has to know how it was.
+            let report = match self.host.proxy().report().await {
+                Some(report) => report,
+                None if began.elapsed() < whole => {
+                    tokio::time::sleep(PACE.min(whole.saturating_sub(began.elapsed()))).await;
+                    continue;
+                }
+                None => self.last_report().await?,
+            };
             let new = report.releases.get(&release).cloned().unwrap_or_default();
             if let Some(errors) = bake::errors(rules, &new) {
                 return Err(too_many_errors(plan, errors));
@@ -67,7 +79,7 @@ impl Acting {
                     _ => [Counters::default(), Counters::default()],
                 };
                 let seen = Latencies {
-                    before: before.unwrap_or_default(),
+                    before,
                     control: answers,
                     quarters,
                     all: new,
@@ -83,6 +95,23 @@ impl Acting {
             }
             tokio::time::sleep(left.min(PACE)).await;
         }
+    }
+
+    /// What the proxy has counted when the bake is over.
+    async fn last_report(&self) -> Result<Report, Fault> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.host.proxy().report().await {
+                Some(report) => return Ok(report),
+                None if Instant::now() > deadline => break,
+                None => tokio::time::sleep(PACE).await,
+            }
+        }
+        let hint = match self.host.proxy().frozen() {
+            Some(pid) => frozen_hint(pid),
+            None => "see logs/proxy.log in the environment's directory, and deploy again".to_owned(),
+        };
+        Err(Fault::new("the proxy does not answer at the end of the bake, so nobody knows how the release did", hint))
     }
 
     /// The copy of the old release that is asked during the bake: its answers say how busy the machine
@@ -178,6 +207,16 @@ fn too_many_errors(plan: &Plan, errors: Errors) -> Fault {
 
 fn too_slow(plan: &Plan, slow: Slow) -> Fault {
     let millis = |micros: u64| micros as f64 / 1000.0;
+    if slow.usual == 0 {
+        let message = format!(
+            "{} of {} requests to {} got no answer in the last {:.0} ms of the bake, and none did in its second half",
+            slow.over,
+            slow.asked,
+            plan.release,
+            millis(slow.limit)
+        );
+        return Fault::new(message, BACK);
+    }
     let message = format!(
         "{} of {} requests to {} took more than {:.0} ms; the old release answers 95 % within {:.0} ms",
         slow.over,
