@@ -252,7 +252,7 @@ impl Host {
             Ok(identity) => identity.service.stop,
             Err(_) => Stop { signal: "TERM".to_owned(), grace: Span::from_secs(30), quiet: None },
         };
-        let mut left = 0;
+        let mut left = Some(0);
         if alive {
             if !drain.is_zero() {
                 left = self.proxy().drained(id, drain.as_duration()).await;
@@ -272,7 +272,11 @@ impl Host {
             quieted::forget(&directory);
         }
         self.health.borrow_mut().shift_remove(id);
-        Ok(if left == 0 { String::new() } else { format!("{left} connections were closed at the deadline") })
+        Ok(match left {
+            Some(0) => String::new(),
+            Some(left) => format!("{left} connections were closed at the deadline"),
+            None => "the proxy did not say whether requests were left: any were cut at the deadline".to_owned(),
+        })
     }
 
     /// Whether anything of an instance lives, also where what is written of it is damaged.
