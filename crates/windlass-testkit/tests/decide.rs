@@ -263,10 +263,12 @@ fn an_old_singleton_does_not_start_while_the_new_one_may_run() {
     records.push(Record::Turned(Turn::Unclaimed));
     let (undone, verdict) = go_back(&plan, records, &[start]);
     assert!(!undone.contains(&stop));
+    // Nor does what may run lose the files that it runs from.
+    assert!(!undone.contains(&at(&plan, |a| matches!(a, Action::FetchSource { .. }))));
     let Verdict::Stuck { left, .. } = verdict else { panic!("{verdict:?}") };
-    assert_eq!(left.len(), 2);
-    assert_eq!(left[0].message, "stop beat.r1.1: not undone");
-    assert_eq!(left[0].hint, "when \"start beat.r2.1\" is put right, what is left to do is: start beat.r1.1");
+    assert_eq!(left.len(), 3);
+    assert_eq!(left[1].message, "stop beat.r1.1: not undone");
+    assert_eq!(left[1].hint, "when \"start beat.r2.1\" is put right, what is left to do is: start beat.r1.1");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Runs: begun, followed, interrupted, claimed, settled.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 use windlass_core::event::{Event, RequestCost, RunRecord, WayBack, What};
 use windlass_core::journal::{Direction, Standing, Turn, Verdict};
-use windlass_core::name::ReleaseId;
+use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::plan::{Action, Phase, Plan, Request, same_but_for_scale_and_rotation};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
@@ -16,6 +17,7 @@ use crate::clock;
 use crate::engine::{Engine, RunRow};
 use crate::host::Host;
 use crate::host::by_hand::command::is_label;
+use crate::host::instance::identity::Identity;
 use crate::host::run::reserve;
 use crate::host::run::story::Story;
 use crate::host::settings::files;
@@ -338,6 +340,7 @@ impl Host {
         if !verdict.is_committed()
             && handle.row.plan.previous != Some(release)
             && !self.kept_to_undo().contains(&release)
+            && !self.living_releases().contains(&release)
         {
             self.forget_values(release, &handle.row.plan.spec.settings);
         }
@@ -499,12 +502,16 @@ impl Host {
         let Ok(active) = self.journal.borrow().active() else { return };
         // Before the first release there may be the tree of one in which a job is half-done.
         let Some(active) = active else { return self.forget_what_is_gone() };
-        let kept: Vec<_> = active.release.instances.values().flatten().collect();
-        for identity in crate::host::instance::identity::Identity::all(&self.layout).unwrap_or_default() {
+        let mut kept: BTreeSet<InstanceId> = active.release.instances.into_values().flatten().collect();
+        // Another run may be about to start its own.
+        for run in self.runs.borrow().values() {
+            kept.extend(run.row.plan.instances.values().flatten().cloned());
+        }
+        for identity in Identity::all(&self.layout).unwrap_or_default() {
             let directory = self.layout.instance(&identity.id);
             let seen = crate::runtime::process::observe(&directory);
             let lives = seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive);
-            if !lives && !kept.contains(&&identity.id) {
+            if !lives && !kept.contains(&identity.id) {
                 let _ = std::fs::remove_dir_all(directory);
             }
         }
@@ -518,13 +525,21 @@ impl Host {
         self.forget_old_releases();
     }
 
+    /// The releases of which a copy lives.
+    fn living_releases(&self) -> BTreeSet<ReleaseId> {
+        let copies = Identity::all(&self.layout).unwrap_or_default();
+        copies.into_iter().map(|copy| copy.id).filter(|id| self.lives(id)).map(|id| id.release).collect()
+    }
+
     /// Removes what is left of releases that nobody can go back to: the records and logs of their
     /// jobs and builds, and the values of their settings.
     fn forget_old_releases(&self) {
         // Whoever cannot read which there are must not take them for gone.
         let Ok(releases) = self.journal.borrow().releases() else { return };
         let open: Vec<ReleaseId> = self.runs.borrow().values().map(|run| run.row.plan.release).collect();
-        let kept = self.kept_to_undo();
+        let mut kept = self.kept_to_undo();
+        // A copy that could not be stopped may be started again with what it has.
+        kept.extend(self.living_releases());
         let gone = |release: ReleaseId| {
             let available = releases.iter().any(|r| r.id == release && self.layout.is_sealed(r.tree));
             !available && !open.contains(&release) && !kept.contains(&release)
