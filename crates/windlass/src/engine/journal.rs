@@ -248,19 +248,34 @@ impl Journal {
         Ok(())
     }
 
-    /// The records of the latest runs that are over, newest first.
+    /// The records of the latest runs that are over, newest first. One that cannot be read says so in its
+    /// headline: it must not hide the others.
     ///
     /// # Errors
     /// [`JournalError`] when they cannot be read.
     pub fn run_records(&self, limit: u32) -> Result<Vec<RunRecord>, JournalError> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT record FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT ?1")?;
+            .prepare_cached(
+                "SELECT id, began, ended, record FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT ?1",
+            )?;
         let mut rows = statement.query([limit])?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
-            let record: Option<String> = row.get(0)?;
-            records.extend(record.map(|text| serde_json::from_str(&text)).transpose()?);
+            if row.get_ref(3)? == rusqlite::types::ValueRef::Null {
+                continue;
+            }
+            records.push(match super::ledger::json(row, 3) {
+                Err(JournalError::Unreadable(_)) => RunRecord {
+                    run: row.get(0)?,
+                    headline: "a run of which the record cannot be read".to_owned(),
+                    by: "somebody".to_owned(),
+                    began: row.get(1)?,
+                    ended: row.get(2)?,
+                    ..RunRecord::default()
+                },
+                record => record?,
+            });
         }
         Ok(records)
     }
@@ -461,6 +476,19 @@ mod tests {
         journal.connection.execute("UPDATE runs SET began = -began WHERE id = 'a'", []).unwrap();
         let ids: Vec<String> = journal.open_runs().unwrap().into_iter().map(|run| run.id).collect();
         assert_eq!(ids, ["c", "a", "b"]);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_hides_no_other() {
+        let (_directory, mut journal) = begun(&["a", "b"]);
+        for run in ["a", "b"] {
+            let record = RunRecord { run: run.to_owned(), ended: 7, ..RunRecord::default() };
+            journal.end(run, &record).unwrap();
+        }
+        journal.connection.execute("UPDATE runs SET record = '{' WHERE id = 'b'", []).unwrap();
+        let records = journal.run_records(10).unwrap();
+        let told: Vec<(&str, &str)> = records.iter().map(|r| (r.run.as_str(), r.headline.as_str())).collect();
+        assert_eq!(told, [("b", "a run of which the record cannot be read"), ("a", "")]);
     }
 
     #[test]

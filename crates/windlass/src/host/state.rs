@@ -72,7 +72,7 @@ pub fn refusal(layout: &Layout) -> Option<JournalError> {
 
 fn is_usable(layout: &Layout, journal: &Journal) -> Result<(), JournalError> {
     // `current` is made by the first commit and never removed.
-    if layout.current().is_symlink() && journal.releases()?.is_empty() {
+    if layout.current().is_symlink() && !journal.has_releases()? {
         return Err(JournalError::Missing);
     }
     // Who cannot read them could not settle them, and must not act beside them.

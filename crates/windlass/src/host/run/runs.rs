@@ -535,13 +535,13 @@ impl Host {
     /// jobs and builds, and the values of their settings.
     fn forget_old_releases(&self) {
         // Whoever cannot read which there are must not take them for gone.
-        let Ok(releases) = self.journal.borrow().releases() else { return };
+        let Ok(releases) = self.journal.borrow().trees() else { return };
         let open: Vec<ReleaseId> = self.runs.borrow().values().map(|run| run.row.plan.release).collect();
         let mut kept = self.kept_to_undo();
         // A copy that could not be stopped may be started again with what it has.
         kept.extend(self.living_releases());
         let gone = |release: ReleaseId| {
-            let available = releases.iter().any(|r| r.id == release && self.layout.is_sealed(r.tree));
+            let available = releases.iter().any(|(id, tree)| *id == release && self.layout.is_sealed(*tree));
             !available && !open.contains(&release) && !kept.contains(&release)
         };
         for directory in [self.layout.jobs(), self.layout.logs()] {
