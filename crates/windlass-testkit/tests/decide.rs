@@ -293,6 +293,17 @@ fn the_first_reason_to_turn_is_the_one_that_is_told() {
 }
 
 #[test]
+fn a_plan_whose_steps_are_not_numbered_is_found_out() {
+    let mut plan = second();
+    assert!(plan.is_in_order());
+    plan.steps[3].id = 99;
+    assert!(!plan.is_in_order());
+    let mut plan = second();
+    plan.steps[0].stage = 7;
+    assert!(!plan.is_in_order());
+}
+
+#[test]
 fn records_of_steps_that_do_not_exist_are_passed_over() {
     let plan = second();
     assert_eq!(decide(&plan, &[intent(999, Forward), done(999, Back)]), Decision::Perform(vec![0]));

@@ -228,6 +228,15 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Whether every step has the id by which [`step`](Self::step) finds it, and none is of an earlier stage
+    /// than the one before it. Whoever carries a plan out relies on that.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        let mut steps = self.steps.iter().enumerate();
+        steps.all(|(at, step)| usize::try_from(step.id) == Ok(at))
+            && self.steps.windows(2).all(|two| two[0].stage <= two[1].stage)
+    }
+
     /// The step with this id.
     #[must_use]
     pub fn step(&self, id: u32) -> Option<&Step> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use windlass_core::event::{Event, RequestCost, RunRecord, WayBack, What};
 use windlass_core::journal::{Direction, Standing, Turn, Verdict};
 use windlass_core::name::{InstanceId, ReleaseId};
-use windlass_core::plan::{Action, Phase, Plan, Request, same_but_for_scale_and_rotation};
+use windlass_core::plan::{Action, PLAN_VERSION, Phase, Plan, Request, same_but_for_scale_and_rotation};
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
 use crate::clock;
@@ -133,6 +133,10 @@ impl Host {
     ) -> Result<Rc<RunHandle>, No> {
         if self.ending.get() {
             return Err(No::new(Refusal::Busy, "the environment goes down", "call again when it is down"));
+        }
+        if plan.version != PLAN_VERSION || !plan.is_in_order() {
+            let what = "the plan is none that this Windlass made";
+            return Err(No::new(Refusal::Invalid, what, "plan again, and apply that"));
         }
         if let Some(open) = self.holder() {
             return Err(No::new(
