@@ -127,7 +127,7 @@ pub(super) async fn run(
                     return Ok(verdict.exit_code());
                 }
                 let how = if state.cancelled { Claim::Abort } else { Claim::Resume };
-                Ask::Claim { how, by: state.by.clone() }
+                Ask::Claim { how, by: state.by.clone(), run: Some(run.clone()), interrupted: false }
             }
             None => ask,
         };

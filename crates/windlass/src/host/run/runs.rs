@@ -47,8 +47,12 @@ pub(in crate::host) struct RunHandle {
     leases: Cell<u32>,
     /// When it is settled if nobody claims it, milliseconds since 1970; for people.
     settles_at: Cell<Option<i64>>,
+    /// How many follow it.
+    followers: Cell<u32>,
     /// What the proxy had counted when the run began.
-    before: Cell<RequestCost>,
+    before: Cell<Option<RequestCost>>,
+    /// Whether a host side before this one began it: what had been counted by then is not known.
+    taken_up: bool,
     /// The process of that proxy.
     counted_by: Cell<Option<i32>>,
     /// How far it was when somebody looked last, and of how many records that was made.
@@ -69,7 +73,7 @@ impl No {
 }
 
 impl RunHandle {
-    fn new(row: RunRow) -> Rc<Self> {
+    fn new(row: RunRow, taken_up: bool) -> Rc<Self> {
         Rc::new(Self {
             row,
             events: RefCell::default(),
@@ -79,7 +83,9 @@ impl RunHandle {
             locked: Cell::new(false),
             leases: Cell::new(0),
             settles_at: Cell::new(None),
-            before: Cell::new(RequestCost::default()),
+            followers: Cell::new(0),
+            before: Cell::new(None),
+            taken_up,
             counted_by: Cell::new(None),
             standing: RefCell::default(),
         })
@@ -94,11 +100,10 @@ impl RunHandle {
         });
     }
 
-    /// Whoever asked for the run has gone: a run that has changed nothing yet is dropped.
-    pub(in crate::host) fn abandon(&self) {
-        if !self.locked.get() {
-            self.cancel(Turn::Cancelled { by: format!("{} going away", self.row.by) });
-        }
+    /// Somebody follows the run from here on.
+    pub(in crate::host) fn follow(self: &Rc<Self>) -> Following {
+        self.followers.set(self.followers.get() + 1);
+        Following { run: self.clone() }
     }
 
     /// A receiver that is told how many events there are.
@@ -119,6 +124,29 @@ impl RunHandle {
         }
         let length = self.events.borrow_mut().push(event);
         self.news.send_replace(length);
+    }
+}
+
+/// Somebody who follows a run.
+pub(in crate::host) struct Following {
+    run: Rc<RunHandle>,
+}
+
+impl Following {
+    /// They have gone without waiting for its end. A run that nobody follows any more, and that has changed
+    /// nothing yet, is dropped.
+    pub(in crate::host) fn go_away(self) {
+        let run = self.run.clone();
+        drop(self);
+        if run.followers.get() == 0 && !run.locked.get() {
+            run.cancel(Turn::Cancelled { by: format!("{} going away", run.row.by) });
+        }
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.run.followers.set(self.run.followers.get().saturating_sub(1));
     }
 }
 
@@ -172,7 +200,7 @@ impl Host {
         let id = Uuid::now_v7().to_string();
         self.journal.borrow_mut().begin(&id, &plan, by).map_err(|error| failed(&error))?;
         let row = RunRow { id, plan, by: by.to_owned(), began: clock::wall_millis() };
-        let handle = RunHandle::new(row);
+        let handle = RunHandle::new(row, false);
         self.runs.borrow_mut().insert(handle.row.id.clone(), handle.clone());
         self.carry_out(&handle);
         Ok(handle)
@@ -184,7 +212,7 @@ impl Host {
         let only = open.len() == 1;
         let rebooted = self.is_of_a_new_boot();
         for row in open {
-            let handle = RunHandle::new(row);
+            let handle = RunHandle::new(row, true);
             self.runs.borrow_mut().insert(handle.row.id.clone(), handle.clone());
             let locked = self.holder().is_some_and(|holder| holder.row.id == handle.row.id);
             if !locked && !only {
@@ -217,19 +245,37 @@ impl Host {
         !before.is_empty() && !now.is_empty() && before != now
     }
 
-    /// Takes over the open run: an interrupted one goes on as `how` says; one that is under way is
-    /// followed, or turned back.
-    pub(in crate::host) fn claim(self: &Rc<Self>, how: Claim, by: &str) -> Option<Rc<RunHandle>> {
-        let handle = self.holder().or_else(|| self.runs.borrow().values().last().cloned())?;
+    /// Takes over the open run, or the one that is named: an interrupted one goes on as `how` says; one that
+    /// is under way is followed, or turned back, unless only an interrupted one was meant.
+    pub(in crate::host) fn claim(
+        self: &Rc<Self>,
+        how: Claim,
+        by: &str,
+        run: Option<&str>,
+        interrupted: bool,
+    ) -> Result<Rc<RunHandle>, No> {
+        let handle = match run {
+            Some(run) => self.run(run),
+            None => self.holder().or_else(|| self.runs.borrow().values().last().cloned()),
+        };
+        let overtaken = |what: String| No::new(Refusal::Stale, what, "see windlass status");
+        let handle = match handle {
+            Some(handle) if interrupted && handle.under_way.get() => {
+                return Err(overtaken(format!("somebody has taken it up: {}", self.describe(&handle))));
+            }
+            Some(handle) => handle,
+            None if interrupted => return Err(overtaken("it was settled meanwhile".to_owned())),
+            None => return Err(self.nothing_open(how)),
+        };
         if how == Claim::Abort {
             handle.cancel(Turn::Cancelled { by: by.to_owned() });
         }
         self.carry_out(&handle);
-        Some(handle)
+        Ok(handle)
     }
 
     /// That there is no run to claim, and how things stand.
-    pub(in crate::host) fn nothing_open(&self, how: Claim) -> No {
+    fn nothing_open(&self, how: Claim) -> No {
         let last = self.journal.borrow().run_records(1).unwrap_or_default().into_iter().next();
         let verdict = last.as_ref().and_then(|last| last.verdict.as_ref());
         let stands = match (&last, verdict) {
@@ -277,8 +323,10 @@ impl Host {
             steps: u32::try_from(row.plan.steps.len()).unwrap_or(u32::MAX),
         };
         handle.say(Event { at: clock::wall_millis(), what: began });
-        handle.before.set(self.requests().await);
-        handle.counted_by.set(self.proxy().pid());
+        if handle.before.get().is_none() {
+            handle.before.set(Some(self.requests().await));
+            handle.counted_by.set(self.proxy().pid());
+        }
         let emitter = handle.clone();
         let emit: Rc<dyn Fn(Event)> = Rc::new(move |event| emitter.say(event));
         let world = Acting { host: self.clone(), emit: emit.clone() };
@@ -370,7 +418,7 @@ impl Host {
     async fn record(&self, handle: &RunHandle, verdict: Verdict) -> RunRecord {
         let (row, plan) = (&handle.row, &handle.row.plan);
         let report = self.proxy().report().await.unwrap_or_default();
-        let before = handle.before.get();
+        let before = handle.before.get().unwrap_or_default();
         let now = self.requests().await;
         let active = self.journal.borrow().active().ok().flatten();
         let spec = active.as_ref().map_or(&plan.spec, |active| &active.release.spec);
@@ -394,7 +442,8 @@ impl Host {
                 server_errors: now.server_errors.saturating_sub(before.server_errors),
                 drained: now.drained.saturating_sub(before.drained),
                 longest_gap_micros: now.longest_gap_micros,
-                uncounted: handle.counted_by.get().is_some_and(|pid| self.proxy().pid() != Some(pid)),
+                uncounted: handle.taken_up
+                    || handle.counted_by.get().is_some_and(|pid| self.proxy().pid() != Some(pid)),
             },
             addresses: crate::host::proxy::table::addresses(spec, &report.listening),
         }
