@@ -89,7 +89,7 @@ pub enum What {
     },
 }
 
-/// What a run did and cost: kept in the ledger for good.
+/// What a run did and cost: kept for the last thousand runs, and for more than a year.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The run.

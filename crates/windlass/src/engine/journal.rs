@@ -84,6 +84,7 @@ impl Journal {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         schema::prepare(&connection)?;
+        schema::add_indexes(&connection)?;
         Ok(Self { connection })
     }
 
@@ -216,7 +217,8 @@ impl Journal {
         Ok(runs)
     }
 
-    /// The plan that made, or was to make, a release.
+    /// The plan that made, or was to make, a release; `None` also where it was forgotten, because nothing is
+    /// left of that release.
     ///
     /// # Errors
     /// [`JournalError::Plan`] when another version wrote it; [`JournalError`] when it cannot be read.
@@ -225,7 +227,7 @@ impl Journal {
         let found: Option<(String, String)> = self
             .connection
             .query_row(
-                "SELECT id, plan FROM runs WHERE release = ?1 ORDER BY rowid LIMIT 1",
+                "SELECT id, plan FROM runs WHERE release = ?1 AND plan <> '' ORDER BY rowid LIMIT 1",
                 [number],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )

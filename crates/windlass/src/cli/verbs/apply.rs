@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use windlass_core::plan::{Plan, Request, carried};
+use windlass_core::plan::{Plan, carried};
 use windlass_core::protocol::{Answer, Ask};
 
 use super::plan_file::PlanFile;
@@ -77,7 +77,7 @@ fn is_same(one: &Plan, other: &Plan) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use windlass_core::plan::{Observed, Wanted, plan};
+    use windlass_core::plan::{Observed, Request, Wanted, plan};
     use windlass_testkit::sample::{name, shop, source, web};
 
     use super::*;

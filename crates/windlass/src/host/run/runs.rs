@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use windlass_core::plan::{Action, PLAN_VERSION, Phase, Plan, Request, same_but_f
 use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
 
 use crate::clock;
-use crate::engine::{Engine, RunRow};
+use crate::engine::{Engine, Needed, RunRow};
 use crate::host::Host;
 use crate::host::by_hand::command::is_label;
 use crate::host::instance::identity::Identity;
@@ -22,6 +23,7 @@ use crate::host::run::reserve;
 use crate::host::run::story::Story;
 use crate::host::settings::files;
 use crate::host::settings::values;
+use crate::host::supervise::loops::note;
 use crate::host::world::Acting;
 use crate::keeper::tree;
 use crate::layout;
@@ -397,6 +399,7 @@ impl Host {
             self.forget_values(release, &handle.row.plan.spec.settings);
         }
         self.sweep();
+        self.prune();
         self.release_code_soon();
         handle.say(Event {
             at: clock::wall_millis(),
@@ -576,6 +579,38 @@ impl Host {
     pub(in crate::host) fn forget_what_is_gone(&self) {
         self.remove_trees_of_nobody();
         self.forget_old_releases();
+    }
+
+    /// Forgets what nobody needs of the journal. Where it cannot be said what is needed, everything is.
+    fn prune(&self) {
+        let Some(needed) = self.needed() else { return };
+        if let Err(error) = self.journal.borrow_mut().prune(clock::wall_millis(), &needed) {
+            note(&format!("what nobody needs of the journal cannot be forgotten: {error}"));
+        }
+    }
+
+    fn needed(&self) -> Option<Needed> {
+        let names = |directory: PathBuf| -> Option<Vec<String>> {
+            let entries = match std::fs::read_dir(directory) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Vec::new()),
+                entries => entries.ok()?,
+            };
+            entries.map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect()
+        };
+        let trees = names(self.layout.releases())?.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut releases = self.kept_to_undo();
+        let copies = names(self.layout.instances())?;
+        releases.extend(copies.iter().filter_map(|name| name.parse::<InstanceId>().ok()).map(|id| id.release));
+        releases.extend(values::releases(&self.layout).ok()?);
+        releases.extend(files::releases(&self.layout));
+        releases.extend(crate::host::settings::rotation::unrevoked(&self.layout).into_iter().map(|(_, of)| of));
+        for run in self.runs.borrow().values() {
+            releases.extend(run.row.plan.previous.into_iter().chain([run.row.plan.release]));
+        }
+        for last in self.journal.borrow().run_records(1).ok()? {
+            releases.extend(last.previous.into_iter().chain(last.release));
+        }
+        Some(Needed { trees, releases })
     }
 
     /// The releases of which a copy lives.
