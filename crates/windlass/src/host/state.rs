@@ -55,6 +55,8 @@ pub struct Host {
     pub(super) by_hand: Rc<RefCell<BTreeSet<Name>>>,
     /// Held by whoever starts something that runs once, until it can be seen and ended by others.
     pub(super) starting: Arc<RwLock<()>>,
+    /// Held by whoever does what cannot be cut short, such as telling a server of a password.
+    pub(super) working: Arc<RwLock<()>>,
     /// Held by whoever makes or removes a tree, also when nobody waits for that any more.
     pub(super) trees: Arc<Mutex<()>>,
     /// Whether the host side is about to end.
@@ -124,6 +126,7 @@ impl Host {
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),
             starting: Arc::default(),
+            working: Arc::default(),
             trees: Arc::default(),
             ending: Cell::new(false),
             ended: Notify::new(),

@@ -10,12 +10,16 @@ use windlass_core::launch::{End, Exit, Launch};
 use windlass_core::units::Span;
 
 use crate::host::Host;
+use crate::host::resource::lifecycle::blocking;
 use crate::runtime::process::{self, RuntimeError};
 
 pub(in crate::host) use crate::runtime::process::Ended;
 
 /// How long a start takes at the most until its keeper can be seen.
 const STARTING: Duration = Duration::from_secs(10);
+
+/// How long what cannot be cut short takes at the most.
+const WORKING: Duration = Duration::from_secs(120);
 
 impl Host {
     /// Runs a command to its end, or waits for the end of the one that runs already in this
@@ -89,6 +93,25 @@ impl Host {
             started
         });
         start.await.unwrap_or_else(|error| Err(RuntimeError::Refused { reason: error.to_string() }))
+    }
+
+    /// Does on a thread of its own what cannot be cut short. It goes on where nobody waits for it any more:
+    /// then [`Host::work_is_over`] tells when it has ended.
+    pub(in crate::host) async fn uninterrupted<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let working = self.working.clone().read_owned().await;
+        blocking(move || {
+            let _until_it_is_done = working;
+            work()
+        })
+        .await
+    }
+
+    /// Returns when all that cannot be cut short has ended. Each of it has a time limit of its own.
+    pub(in crate::host) async fn work_is_over(&self) {
+        let _over = tokio::time::timeout(WORKING, self.working.write()).await;
     }
 
     /// Returns when all that is just being started can be seen, and ended, by others. Who waits for a

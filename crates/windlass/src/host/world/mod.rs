@@ -116,6 +116,7 @@ impl World for Acting {
 
     async fn interrupt(&self, _run: &str, plan: &Plan, action: &Action) -> bool {
         self.host.starts_are_over().await;
+        self.host.work_is_over().await;
         let labels = match action {
             Action::Build { index, .. } => vec![build_label(plan, *index)],
             Action::RunJob { job, undo } => {
