@@ -10,7 +10,7 @@ use windlass_core::name::{Name, ReleaseId};
 
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
-use crate::host::run::runs::RunHandle;
+use crate::host::run::handle::RunHandle;
 use crate::host::supervise::loops::note;
 use crate::host::tree::releases::remove_tree;
 use crate::layout::{self, Layout};

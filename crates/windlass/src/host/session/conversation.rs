@@ -13,7 +13,8 @@ use windlass_core::protocol::{Answer, Ask, Hello, PROTOCOL_VERSION, Refusal};
 
 use crate::host::Host;
 use crate::host::logs::Wanted;
-use crate::host::run::runs::{No, RunHandle};
+use crate::host::run::handle::RunHandle;
+use crate::host::run::no::No;
 use crate::transport::{FrameError, receive, send};
 
 /// One side of the conversation: what the controller asks comes through a channel, so that its going

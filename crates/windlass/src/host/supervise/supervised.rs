@@ -9,7 +9,7 @@ use windlass_core::plan::Action;
 
 use crate::engine::Active;
 use crate::host::Host;
-use crate::host::run::runs::RunHandle;
+use crate::host::run::handle::RunHandle;
 
 impl Host {
     /// What is active, unless it was stopped or everything ends.
