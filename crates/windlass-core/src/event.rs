@@ -89,7 +89,7 @@ pub enum What {
     },
 }
 
-/// What a run did and cost: kept in the ledger for good.
+/// What a run did and cost: kept for the last thousand runs, and for more than a year.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RunRecord {
     /// The run.
@@ -160,7 +160,8 @@ pub struct RequestCost {
     pub drained: u64,
     /// The longest time between answers while requests waited, in microseconds, since the switch.
     pub longest_gap_micros: u64,
-    /// Whether the proxy was started anew meanwhile: what it had counted before is missing here.
+    /// Whether the proxy, or the host side, was started anew meanwhile: what had been counted before is missing
+    /// here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub uncounted: bool,
 }

@@ -83,6 +83,12 @@ pub enum Ask {
         how: Claim,
         /// Who asks.
         by: String,
+        /// Only this run; `None`: whichever is open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<String>,
+        /// Only where it was interrupted: one that somebody has taken up meanwhile is theirs.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        interrupted: bool,
     },
     /// Turn the run back that I follow.
     Cancel {

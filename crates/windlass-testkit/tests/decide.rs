@@ -263,10 +263,12 @@ fn an_old_singleton_does_not_start_while_the_new_one_may_run() {
     records.push(Record::Turned(Turn::Unclaimed));
     let (undone, verdict) = go_back(&plan, records, &[start]);
     assert!(!undone.contains(&stop));
+    // Nor does what may run lose the files that it runs from.
+    assert!(!undone.contains(&at(&plan, |a| matches!(a, Action::FetchSource { .. }))));
     let Verdict::Stuck { left, .. } = verdict else { panic!("{verdict:?}") };
-    assert_eq!(left.len(), 2);
-    assert_eq!(left[0].message, "stop beat.r1.1: not undone");
-    assert_eq!(left[0].hint, "when \"start beat.r2.1\" is put right, what is left to do is: start beat.r1.1");
+    assert_eq!(left.len(), 3);
+    assert_eq!(left[1].message, "stop beat.r1.1: not undone");
+    assert_eq!(left[1].hint, "when \"start beat.r2.1\" is put right, what is left to do is: start beat.r1.1");
 }
 
 #[test]
@@ -288,6 +290,17 @@ fn the_first_reason_to_turn_is_the_one_that_is_told() {
     records.extend([Record::Turned(Turn::StepFailed { step: 2 }), Record::Turned(Turn::Unclaimed)]);
     let (_, verdict) = go_back(&plan, records, &[]);
     assert_eq!(verdict, Verdict::Failed(Fault::new("it broke", "mend it")));
+}
+
+#[test]
+fn a_plan_whose_steps_are_not_numbered_is_found_out() {
+    let mut plan = second();
+    assert!(plan.is_in_order());
+    plan.steps[3].id = 99;
+    assert!(!plan.is_in_order());
+    let mut plan = second();
+    plan.steps[0].stage = 7;
+    assert!(!plan.is_in_order());
 }
 
 #[test]

@@ -20,6 +20,7 @@ fn is_excused(plan: &Plan, action: &Action) -> bool {
 }
 
 fn is_well_formed(plan: &Plan) {
+    assert!(plan.is_in_order());
     for (at, step) in plan.steps.iter().enumerate() {
         assert_eq!(step.id as usize, at);
         if step.phase < Phase::Commit && step.action.changes_the_world() {

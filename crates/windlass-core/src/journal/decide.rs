@@ -136,7 +136,7 @@ pub(crate) fn undo_of<'a>(plan: &'a Plan, step: u32, state: &StepState) -> Optio
 ///
 /// Requests that could not be sent back still go to the new release: whatever it stands on stays.
 /// And where copies must not run side by side, the old one is not started while the new one, which
-/// could not be stopped, may run.
+/// could not be stopped, may run. What may run still has the files that it runs from.
 fn held(plan: &Plan, standing: &Standing, id: u32) -> Option<u32> {
     let step = plan.step(id)?;
     let stuck = |later: &&Step| {
@@ -144,6 +144,7 @@ fn held(plan: &Plan, standing: &Standing, id: u32) -> Option<u32> {
     };
     let blocks = |later: &&Step| match (&step.action, &later.action) {
         (_, Action::SwitchTraffic { .. }) => true,
+        (Action::FetchSource { .. }, Action::StartInstance { .. }) => true,
         (Action::StopInstance { instance: old, .. }, Action::StartInstance { instance: new, .. }) => {
             old.service == new.service && hands_over(plan, &old.service)
         }

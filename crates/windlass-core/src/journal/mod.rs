@@ -5,6 +5,7 @@
 //! exactly as one that was not.
 
 mod decide;
+mod keep;
 mod record;
 mod stage;
 mod standing;
@@ -12,6 +13,7 @@ mod stays;
 mod verdict;
 
 pub use decide::{Decision, decide};
+pub use keep::is_kept;
 pub use record::{Direction, Fault, Record, Turn};
 pub use stage::Stage;
 pub use standing::{Standing, StepState};

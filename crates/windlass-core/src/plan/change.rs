@@ -76,6 +76,9 @@ pub(super) struct Fate {
     /// Copies that run although the active release does not count them among its own: an unfinished
     /// run left them. None of them was ever found fit for requests, so none stays.
     pub(super) leftovers: Vec<InstanceId>,
+    /// Copies of the active release's own that exist and do not run. Whoever looks after the release may have
+    /// them back before the run is at them, so they are stopped as well.
+    pub(super) dead: Vec<InstanceId>,
     /// Whether old and new copies must never run at the same time.
     pub(super) alone: bool,
 }
@@ -126,6 +129,8 @@ pub(super) fn fate(
     let start: Vec<InstanceId> = fresh(wanted - stay.len()).collect();
     let stop: Vec<InstanceId> = others.iter().map(|i| i.id.clone()).chain(surplus).collect();
     let leftovers: Vec<InstanceId> = leftovers.iter().map(|i| i.id.clone()).collect();
+    let dead = observed.instances.iter().filter(|i| !i.running && own.contains(&i.id));
+    let dead: Vec<InstanceId> = dead.map(|i| i.id.clone()).collect();
 
     let reason = match (start.is_empty() && stop.is_empty(), known, asked) {
         (true, _, _) if leftovers.is_empty() => Reason::Unchanged,
@@ -155,8 +160,11 @@ pub(super) fn fate(
         }
     };
     let change = Change { service: name.clone(), reason, from: running.len() as u32, to: wanted as u32 };
-    let alone = service.is_alone() || known.is_some_and(|k| k.singleton) || running.iter().any(|i| i.alone);
-    Fate { change, digest, stay, start, stop, leftovers, alone }
+    let alone = service.is_alone()
+        || known.is_some_and(|k| k.singleton)
+        || running.iter().any(|i| i.alone)
+        || observed.instances.iter().any(|i| i.alone && dead.contains(&i.id));
+    Fate { change, digest, stay, start, stop, leftovers, dead, alone }
 }
 
 /// The fate of services that run although the specification does not name them.
@@ -178,6 +186,7 @@ pub(super) fn removed(spec: &Spec, observed: &Observed) -> Vec<Fate> {
                 start: Vec::new(),
                 stop: vec![instance.id.clone()],
                 leftovers: Vec::new(),
+                dead: Vec::new(),
                 alone: false,
             });
         }

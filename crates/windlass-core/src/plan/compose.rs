@@ -12,7 +12,7 @@ use super::{
     Tree, Wanted, credential, halt, job_digest, resource_digest, value,
 };
 use crate::name::{InstanceId, Name, ReleaseId};
-use crate::spec::{Job, Spec, Undo, When};
+use crate::spec::{Job, Port, Spec, Undo, When};
 use crate::units::Span;
 
 /// Plans how the world that was seen becomes the one that is wanted. A plan without steps says that
@@ -158,8 +158,11 @@ fn known<'a>(spec: &Spec, names: impl Iterator<Item = &'a Name>) -> Result<(), P
 fn scale(spec: &mut Spec, replicas: &IndexMap<Name, u32>) -> Result<(), PlanError> {
     for (name, count) in replicas {
         if let Some(service) = spec.services.get_mut(name) {
-            if service.singleton && *count > 1 {
-                return Err(PlanError::SingletonReplicas(name.clone()));
+            match service.port {
+                _ if *count <= 1 => {}
+                _ if service.singleton => return Err(PlanError::SingletonReplicas(name.clone())),
+                Some(Port::Fixed(port)) => return Err(PlanError::FixedPortReplicas(name.clone(), port)),
+                _ => {}
             }
             service.replicas = *count;
         }
@@ -174,8 +177,8 @@ fn digests(spec: &Spec, fates: &IndexMap<Name, Fate>) -> IndexMap<Name, String> 
 }
 
 /// The jobs that a deploy runs before anything starts: seeds that never ran, and the others unless
-/// they are unchanged and ran in this very tree. Going back runs none: the schema stays, or is taken back by
-/// a step of its own.
+/// they are unchanged and ran in this very tree. Going back runs none: the schema stays, and who wants it
+/// taken back does that first (`windlass run JOB --undo`).
 fn due_jobs(wanted: &Wanted, spec: &Spec, tree: &Tree, observed: &Observed) -> Vec<Name> {
     if wanted.request != Request::Deploy {
         return Vec::new();
@@ -288,7 +291,13 @@ fn retire(
         let listens =
             plan.spec.services.get(name).into_iter().chain(before).any(|service| service.port.is_some());
         let drain = if listens { plan.spec.deploy.drain } else { Span::ZERO };
-        for instance in fate.stop.iter().chain(&fate.leftovers).filter(|id| !stopped_already.contains(id)) {
+        for instance in fate
+            .stop
+            .iter()
+            .chain(&fate.leftovers)
+            .chain(&fate.dead)
+            .filter(|id| !stopped_already.contains(id))
+        {
             let stop = Action::StopInstance { instance: instance.clone(), drain };
             script.step(Phase::Retire, stop, Compensation::Unneeded);
         }

@@ -35,11 +35,13 @@ pub(super) fn plan(services: &[Name], observed: &Observed) -> Result<Plan, PlanE
     for (_, ids) in instances.iter_mut().filter(|(name, _)| chosen(name)) {
         ids.clear();
     }
-    let changes: Vec<Change> = active
-        .spec
-        .services
-        .keys()
-        .rev()
+    let mut stopped: Vec<Name> = active.spec.services.keys().rev().cloned().collect();
+    // Copies of services that the release does not name were left by a run that got stuck.
+    let known = |name: &Name| active.spec.services.contains_key(name);
+    stopped.extend(observed.instances.iter().map(|i| i.id.service.clone()).filter(|name| !known(name)));
+    stopped.dedup();
+    let changes: Vec<Change> = stopped
+        .iter()
         .filter_map(|name| {
             let from = observed.running(name).count() as u32;
             let change = Change { service: name.clone(), reason: Reason::Asked, from, to: 0 };

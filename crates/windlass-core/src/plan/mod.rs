@@ -228,6 +228,15 @@ impl Plan {
         self.steps.is_empty()
     }
 
+    /// Whether every step has the id by which [`step`](Self::step) finds it, and none is of an earlier stage
+    /// than the one before it. Whoever carries a plan out relies on that.
+    #[must_use]
+    pub fn is_in_order(&self) -> bool {
+        let mut steps = self.steps.iter().enumerate();
+        steps.all(|(at, step)| usize::try_from(step.id) == Ok(at))
+            && self.steps.windows(2).all(|two| two[0].stage <= two[1].stage)
+    }
+
     /// The step with this id.
     #[must_use]
     pub fn step(&self, id: u32) -> Option<&Step> {
@@ -248,6 +257,8 @@ pub enum PlanError {
     UnknownService(Name, Vec<Name>),
     /// A singleton cannot have several copies.
     SingletonReplicas(Name),
+    /// A service that always listens on this port cannot have several copies.
+    FixedPortReplicas(Name, u16),
     /// Nothing was ever deployed.
     NothingDeployed,
     /// The tree that the release is to run from is gone, and there is no source to build it from.
@@ -293,6 +304,11 @@ impl std::fmt::Display for PlanError {
             Self::SingletonReplicas(name) => {
                 write!(f, "{name} is a singleton: it can have 1 copy or 0, never more")
             }
+            Self::FixedPortReplicas(name, port) => write!(
+                f,
+                "{name} always listens on port {port}, which only one copy can: it can have 1 copy or 0; for more, write \
+                 port = \"auto\" (and {{port}} or $PORT where the command names it), and deploy"
+            ),
             Self::TreeMissing => f.write_str(
                 "the release's files are gone from this host: deploy its commit again instead of going back",
             ),

@@ -131,27 +131,23 @@ impl Rollout<'_> {
         // The proxy holds requests for an empty pool; it would send them to copies that are stopping.
         if traffic.pools.get(name).is_some_and(|pool| !pool.is_empty()) {
             self.move_traffic(script, name, Vec::new(), traffic);
-        } else if service.port.is_some() && !fate.leftovers.is_empty() {
-            // A run that could not switch back may have left the requests with its own copies.
+        } else if service.port.is_some() && !(fate.leftovers.is_empty() && fate.dead.is_empty()) {
+            // A run that could not switch back may have left the requests with its own copies; and those
+            // that did not run get them again when they are back.
             let back = Action::SwitchTraffic { traffic: self.before(traffic) };
             let same = Action::SwitchTraffic { traffic: traffic.clone() };
             script.then_step(Phase::Start, same, Compensation::Always(back));
         }
-        self.stop(script, service, &fate.stop, &fate.leftovers);
+        self.stop(script, service, &fate.stop, &[&fate.leftovers[..], &fate.dead].concat());
         self.start(script, fate.start.iter());
     }
 
-    fn stop(
-        &self,
-        script: &mut Script,
-        service: &Service,
-        instances: &[InstanceId],
-        leftovers: &[InstanceId],
-    ) {
+    fn stop(&self, script: &mut Script, service: &Service, instances: &[InstanceId], others: &[InstanceId]) {
         script.then();
         let drain = self.drain(service);
-        // Leftovers belong to no release: nothing is gone back to by starting them again.
-        for instance in leftovers {
+        // Leftovers belong to no release: nothing is gone back to by starting them again. What did not run
+        // is no part of what a run that goes back has to bring back.
+        for instance in others {
             let stop = Action::StopInstance { instance: instance.clone(), drain };
             script.step(Phase::Start, stop, Compensation::Unneeded);
         }
@@ -213,7 +209,8 @@ impl Rollout<'_> {
 
     fn way(&self, name: &Name, service: &Service, fate: &Fate) -> Way {
         let gives_way = !fate.stop.is_empty() || !fate.leftovers.is_empty();
-        if fate.start.is_empty() || !gives_way {
+        let may_come_back = fate.alone && !fate.dead.is_empty();
+        if fate.start.is_empty() || !(gives_way || may_come_back) {
             return Way::Beside; // Only fewer copies: they stop after the commit.
         }
         match service.strategy {

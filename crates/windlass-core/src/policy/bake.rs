@@ -14,11 +14,16 @@
 //! - the difference is one that somebody would notice.
 //!
 //! A release that does not answer at all has nothing in its histogram. So it is also too slow when of
-//! all requests that it was asked in the bake as many were waiting for all of the last quarter.
+//! all requests that it was asked in the bake as many were waiting for all of the last quarter. That holds
+//! also where nothing is known of the old release, if nothing at all was answered in the second half.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use indexmap::IndexMap;
+
 use crate::edge::{Counters, LATENCY_BOUNDS_MICROS};
+use crate::name::{InstanceId, Name, ReleaseId};
 use crate::spec::Deploy;
 
 /// A slowdown of less than this says nothing: the first requests to fresh processes on a busy machine
@@ -70,7 +75,8 @@ pub struct Slow {
     pub over: u64,
     /// Of how many; in all of the bake, where many still waited.
     pub asked: u64,
-    /// The p95 of the old release, in microseconds: before, or now where that is more.
+    /// The p95 of the old release, in microseconds: before, or now where that is more; 0 where nothing is
+    /// known of it.
     pub usual: u64,
 }
 
@@ -87,7 +93,22 @@ pub fn errors(rules: &Deploy, new: &Counters) -> Option<Errors> {
 /// against it.
 #[must_use]
 pub fn latency(rules: &Deploy, seen: &Latencies) -> Option<Slow> {
-    let usual = p95(&seen.before)?.max(control_p95(&seen.control).unwrap_or(0));
+    let waiting = |usual: u64, limit: u64| {
+        // Of all requests since the switch, not of the last quarter's: those that take long are always
+        // among the ones that wait, however rare they are.
+        let over = seen.quarters[1].waiting;
+        let asked = seen.all.served + seen.all.failed + seen.all.waiting;
+        let waited = u64::try_from(seen.quarter.as_micros()).unwrap_or(u64::MAX);
+        let is_slow = waited >= limit && asked >= rules.min_requests && surely_more(over, asked);
+        is_slow.then_some(Slow { limit, over, asked, usual })
+    };
+    let Some(usual) = p95(&seen.before) else {
+        // What is usual is not known; that nothing is answered at all is not.
+        let is_silent = seen.quarters.iter().all(|quarter| quarter.served + quarter.failed == 0);
+        let waited = u64::try_from(seen.quarter.as_micros()).unwrap_or(u64::MAX);
+        return waiting(0, waited.max(NOTICEABLE_MICROS)).filter(|_| is_silent);
+    };
+    let usual = usual.max(control_p95(&seen.control).unwrap_or(0));
     let limit = ((usual as f64 * rules.max_p95_ratio) as u64).max(usual.saturating_add(NOTICEABLE_MICROS));
     let counted = seen.quarters.each_ref().map(|quarter| over(quarter, limit));
     let (over, asked) = counted.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
@@ -95,16 +116,39 @@ pub fn latency(rules: &Deploy, seen: &Latencies) -> Option<Slow> {
     if asked >= rules.min_requests && sure {
         return Some(Slow { limit, over, asked, usual });
     }
-    // Of all requests since the switch, not of the last quarter's: those that take long are always
-    // among the ones that wait, however rare they are.
-    let over = seen.quarters[1].waiting;
-    let asked = seen.all.served + seen.all.failed + seen.all.waiting;
-    let waited = u64::try_from(seen.quarter.as_micros()).unwrap_or(u64::MAX);
-    (waited >= limit && asked >= rules.min_requests && surely_more(over, asked)).then_some(Slow {
-        limit,
-        over,
-        asked,
-        usual,
+    waiting(usual, limit)
+}
+
+/// The releases by whose counts a new release is judged: those that answered for the services which get new
+/// copies. A release that leaves a service alone answers for none of its requests.
+#[must_use]
+pub fn replaced(
+    active: &IndexMap<Name, Vec<InstanceId>>,
+    new: &IndexMap<Name, Vec<InstanceId>>,
+    release: ReleaseId,
+) -> BTreeSet<ReleaseId> {
+    let is_new = |name: &Name| new.get(name).into_iter().flatten().any(|id| id.release == release);
+    let replaced = active.iter().filter(|(name, _)| is_new(name));
+    // As the proxy does, which counts a pool's requests for the newest copy's release.
+    replaced.filter_map(|(_, ids)| ids.iter().map(|id| id.release).max()).collect()
+}
+
+/// What several releases counted, together.
+#[must_use]
+pub fn sum<'a>(counters: impl Iterator<Item = &'a Counters>) -> Counters {
+    counters.fold(Counters::default(), |sum, more| {
+        let buckets = sum.latency.len().max(more.latency.len());
+        let at = |counters: &Counters, bucket: usize| counters.latency.get(bucket).copied().unwrap_or(0);
+        Counters {
+            served: sum.served + more.served,
+            server_errors: sum.server_errors + more.server_errors,
+            failed: sum.failed + more.failed,
+            server_errors_rescued: sum.server_errors_rescued + more.server_errors_rescued,
+            failed_rescued: sum.failed_rescued + more.failed_rescued,
+            drained: sum.drained + more.drained,
+            waiting: sum.waiting + more.waiting,
+            latency: (0..buckets).map(|bucket| at(&sum, bucket) + at(more, bucket)).collect(),
+        }
     })
 }
 

@@ -40,40 +40,29 @@ impl Gate {
         Self { check, streak: 0, verdict: GateVerdict::Waiting }
     }
 
-    /// The verdict so far.
-    #[must_use]
-    pub const fn verdict(&self) -> GateVerdict {
-        self.verdict
-    }
-
-    /// When, after the start, the gate closes.
+    /// When, after it was opened, the gate closes.
     #[must_use]
     pub const fn deadline(&self) -> Span {
         self.check.start_period
     }
 
-    /// Takes an answer that came `since_start` after the instance's start.
-    pub fn observe(&mut self, healthy: bool, since_start: Span) -> GateVerdict {
-        if self.verdict == GateVerdict::Waiting && since_start <= self.deadline() {
+    /// Takes an answer that came so long after the gate was opened.
+    pub fn observe(&mut self, healthy: bool, since_open: Span) -> GateVerdict {
+        if self.verdict == GateVerdict::Waiting && since_open <= self.deadline() {
             self.streak = if healthy { self.streak.saturating_add(1) } else { 0 };
             if self.streak >= self.check.healthy_after.max(1) {
                 self.verdict = GateVerdict::Ready;
             }
         }
-        self.passed(since_start)
+        self.passed(since_open)
     }
 
     /// Takes the passing of time.
-    pub fn passed(&mut self, since_start: Span) -> GateVerdict {
-        if self.verdict == GateVerdict::Waiting && since_start >= self.deadline() {
+    pub fn passed(&mut self, since_open: Span) -> GateVerdict {
+        if self.verdict == GateVerdict::Waiting && since_open >= self.deadline() {
             self.verdict = GateVerdict::Failed;
         }
         self.verdict
-    }
-
-    /// The instance ended or was started again: nothing it answered before counts.
-    pub const fn restarted(&mut self) {
-        self.streak = 0;
     }
 }
 
@@ -182,15 +171,6 @@ mod tests {
         assert_eq!(gate.observe(false, Span::from_millis(9_999)), GateVerdict::Waiting);
         assert_eq!(gate.observe(true, Span::from_millis(10_001)), GateVerdict::Failed);
         assert_eq!(gate.observe(true, Span::from_millis(10_002)), GateVerdict::Failed);
-    }
-
-    #[test]
-    fn a_restart_begins_the_count_anew() {
-        let mut gate = Gate::new(check(2, 3, 10));
-        assert_eq!(gate.observe(true, secs(1)), GateVerdict::Waiting);
-        gate.restarted();
-        assert_eq!(gate.observe(true, secs(2)), GateVerdict::Waiting);
-        assert_eq!(gate.observe(true, secs(3)), GateVerdict::Ready);
     }
 
     #[test]

@@ -149,14 +149,6 @@ impl Spec {
         Some(self.digest("job", name, job, files, of_job(job), std::iter::empty()))
     }
 
-    /// A digest of all that the cron job `name` sees; see [`service_digest`](Self::service_digest).
-    #[must_use]
-    pub fn cron_digest(&self, name: &Name, files: &str) -> Option<String> {
-        let cron = self.crons.get(name)?;
-        let templates = cron.env.values().chain(words(&cron.command));
-        Some(self.digest("cron", name, cron, files, templates, std::iter::empty()))
-    }
-
     /// A digest of the resource `name`, but for its credential, which a server takes while it runs;
     /// see [`service_digest`](Self::service_digest).
     #[must_use]

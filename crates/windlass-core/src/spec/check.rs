@@ -27,8 +27,8 @@ pub struct Check {
     pub interval: Span,
     /// How long one answer may take.
     pub timeout: Span,
-    /// How long after the start failures do not count; a readiness check that has not succeeded
-    /// by its end has failed.
+    /// How long after the start failures do not count; a startup or readiness check that has not
+    /// succeeded by its end has failed. A readiness check's begins when the startup check has passed.
     pub start_period: Span,
     /// How many successes in a row make it healthy.
     pub healthy_after: u32,

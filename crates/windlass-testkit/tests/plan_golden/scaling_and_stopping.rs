@@ -1,10 +1,11 @@
 //! Other numbers of copies, fresh copies, none.
 
 use windlass_core::name::{InstanceId, Name};
-use windlass_core::plan::{Request, plan};
-use windlass_testkit::sample::name;
+use windlass_core::plan::{Action, Observed, ObservedInstance, Request, plan};
+use windlass_core::spec::{Port, Service};
+use windlass_testkit::sample::{name, shop, web};
 
-use crate::kit::{after, asked, running, shown};
+use crate::kit::{after, asked, deployed, running, shown};
 
 #[test]
 fn scaling() {
@@ -71,6 +72,46 @@ retire
         plan(&asked(beat, &seen), &seen).unwrap_err().to_string(),
         "beat is a singleton: it can have 1 copy or 0, never more"
     );
+}
+
+#[test]
+fn what_has_one_port_only_is_not_scaled() {
+    let mut spec = shop();
+    spec.services.insert(name("web"), Service { port: Some(Port::Fixed(9000)), ..web("serve") });
+    spec.services.get_mut("web").unwrap().replicas = 1;
+    let (_, _, seen) = deployed(spec);
+    let to = |count| Request::Scale { replicas: [(name("web"), count)].into_iter().collect() };
+    assert_eq!(
+        plan(&asked(to(2), &seen), &seen).unwrap_err().to_string(),
+        "web always listens on port 9000, which only one copy can: it can have 1 copy or 0; for more, write \
+         port = \"auto\" (and {port} or $PORT where the command names it), and deploy"
+    );
+    assert!(plan(&asked(to(0), &seen), &seen).is_ok());
+}
+
+/// A run that got stuck left it; the release that is active names no such service.
+#[test]
+fn a_stop_of_everything_stops_also_what_the_release_does_not_name() {
+    let (_, mut world, mut seen) = running();
+    let stop = Request::Stop { services: vec![] };
+    let id: InstanceId = "mail.r2.1".parse().unwrap();
+    let left = ObservedInstance { id: id.clone(), digest: String::new(), running: true, alone: false };
+    seen.instances.push(left.clone());
+    let stops = |seen: &Observed| {
+        let plan = plan(&asked(stop.clone(), seen), seen).unwrap();
+        plan.steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::StopInstance { instance, .. } if *instance == id))
+    };
+    assert!(stops(&seen));
+    let of_web = Request::Stop { services: vec![name("web")] };
+    let of_web = plan(&asked(of_web, &seen), &seen).unwrap();
+    assert!(!of_web.changes.iter().any(|change| change.service.as_str() == "mail"));
+    // Also when everything else was stopped before.
+    seen.instances.pop();
+    let mut seen = after(&mut world, plan(&asked(stop.clone(), &seen), &seen).unwrap());
+    seen.instances.push(left);
+    assert!(stops(&seen));
 }
 
 #[test]

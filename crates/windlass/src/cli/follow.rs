@@ -130,7 +130,7 @@ async fn to_its_end(
                     return Ok(verdict.exit_code());
                 }
                 let how = if state.cancelled { Claim::Abort } else { Claim::Resume };
-                Ask::Claim { how, by: state.by.clone() }
+                Ask::Claim { how, by: state.by.clone(), run: Some(run.clone()), interrupted: false }
             }
             None => ask,
         };

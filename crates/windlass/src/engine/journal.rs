@@ -84,6 +84,7 @@ impl Journal {
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
         schema::prepare(&connection)?;
+        schema::add_indexes(&connection)?;
         Ok(Self { connection })
     }
 
@@ -189,6 +190,15 @@ impl Journal {
         Ok(records)
     }
 
+    /// The place of a run's last record; 0 where there is none yet.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be read.
+    pub fn last_record(&self, run: &str) -> Result<i64, JournalError> {
+        let last = "SELECT coalesce(max(seq), 0) FROM records WHERE run = ?1";
+        Ok(self.connection.prepare_cached(last)?.query_row([run], |row| row.get(0))?)
+    }
+
     /// The runs that are not over, in the order in which they were begun, whatever the clock said.
     ///
     /// # Errors
@@ -207,7 +217,8 @@ impl Journal {
         Ok(runs)
     }
 
-    /// The plan that made, or was to make, a release.
+    /// The plan that made, or was to make, a release; `None` also where it was forgotten, because nothing is
+    /// left of that release.
     ///
     /// # Errors
     /// [`JournalError::Plan`] when another version wrote it; [`JournalError`] when it cannot be read.
@@ -216,7 +227,7 @@ impl Journal {
         let found: Option<(String, String)> = self
             .connection
             .query_row(
-                "SELECT id, plan FROM runs WHERE release = ?1 ORDER BY rowid LIMIT 1",
+                "SELECT id, plan FROM runs WHERE release = ?1 AND plan <> '' ORDER BY rowid LIMIT 1",
                 [number],
                 |row| Ok((row.get(0)?, row.get(1)?)),
             )
@@ -239,19 +250,32 @@ impl Journal {
         Ok(())
     }
 
-    /// The records of the latest runs that are over, newest first.
+    /// The records of the latest runs that are over, newest first. One that cannot be read says so in its
+    /// headline: it must not hide the others.
     ///
     /// # Errors
     /// [`JournalError`] when they cannot be read.
     pub fn run_records(&self, limit: u32) -> Result<Vec<RunRecord>, JournalError> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT record FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT ?1")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, began, ended, record FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT ?1",
+        )?;
         let mut rows = statement.query([limit])?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {
-            let record: Option<String> = row.get(0)?;
-            records.extend(record.map(|text| serde_json::from_str(&text)).transpose()?);
+            if row.get_ref(3)? == rusqlite::types::ValueRef::Null {
+                continue;
+            }
+            records.push(match super::ledger::json(row, 3) {
+                Err(JournalError::Unreadable(_)) => RunRecord {
+                    run: row.get(0)?,
+                    headline: "a run of which the record cannot be read".to_owned(),
+                    by: "somebody".to_owned(),
+                    began: row.get(1)?,
+                    ended: row.get(2)?,
+                    ..RunRecord::default()
+                },
+                record => record?,
+            });
         }
         Ok(records)
     }
@@ -452,6 +476,19 @@ mod tests {
         journal.connection.execute("UPDATE runs SET began = -began WHERE id = 'a'", []).unwrap();
         let ids: Vec<String> = journal.open_runs().unwrap().into_iter().map(|run| run.id).collect();
         assert_eq!(ids, ["c", "a", "b"]);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_hides_no_other() {
+        let (_directory, mut journal) = begun(&["a", "b"]);
+        for run in ["a", "b"] {
+            let record = RunRecord { run: run.to_owned(), ended: 7, ..RunRecord::default() };
+            journal.end(run, &record).unwrap();
+        }
+        journal.connection.execute("UPDATE runs SET record = '{' WHERE id = 'b'", []).unwrap();
+        let records = journal.run_records(10).unwrap();
+        let told: Vec<(&str, &str)> = records.iter().map(|r| (r.run.as_str(), r.headline.as_str())).collect();
+        assert_eq!(told, [("b", "a run of which the record cannot be read"), ("a", "")]);
     }
 
     #[test]

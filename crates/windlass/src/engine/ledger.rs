@@ -86,6 +86,29 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`] when it cannot be written.
     pub fn activate(&mut self, release: &ReleaseRow, stopped: bool) -> Result<(), JournalError> {
+        self.activate_and(release, stopped, None)
+    }
+
+    /// The same of a release that goes back to an earlier one: what jobs did after that may be taken back by
+    /// other means, which nobody tells us. They are due again, but for those that only ever run once.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when it cannot be written.
+    pub fn activate_back(
+        &mut self,
+        release: &ReleaseRow,
+        to: ReleaseId,
+        once: &[Name],
+    ) -> Result<(), JournalError> {
+        self.activate_and(release, false, Some((to, once)))
+    }
+
+    fn activate_and(
+        &mut self,
+        release: &ReleaseRow,
+        stopped: bool,
+        back: Option<(ReleaseId, &[Name])>,
+    ) -> Result<(), JournalError> {
         let transaction = self.connection.transaction()?;
         transaction.execute(
             &format!(
@@ -107,6 +130,14 @@ impl Journal {
             "INSERT OR REPLACE INTO active VALUES (1, ?1, ?2)",
             params![number(release.id), stopped],
         )?;
+        if let Some((to, once)) = back {
+            // The row stays: it says which release `run JOB --undo` belongs to.
+            let once = serde_json::to_string(once)?;
+            transaction.execute(
+                "UPDATE jobs SET digest = '' WHERE release > ?1 AND name NOT IN (SELECT value FROM json_each(?2))",
+                params![number(to), once],
+            )?;
+        }
         failpoint::around(|| transaction.commit())?;
         Ok(())
     }
@@ -125,6 +156,21 @@ impl Journal {
         Ok(release.map(|release| Active { release, stopped }))
     }
 
+    /// The copies of the active release, none while it is stopped: a small part of it, which is asked for
+    /// often.
+    ///
+    /// # Errors
+    /// [`JournalError`] when they cannot be read.
+    pub fn active_copies(&self) -> Result<Vec<InstanceId>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT instances FROM active JOIN releases ON releases.id = active.release WHERE NOT stopped",
+        )?;
+        let mut rows = statement.query([])?;
+        let Some(row) = rows.next()? else { return Ok(Vec::new()) };
+        let instances: IndexMap<Name, Vec<InstanceId>> = json(row, 0)?;
+        Ok(instances.into_values().flatten().collect())
+    }
+
     /// One release.
     ///
     /// # Errors
@@ -136,28 +182,60 @@ impl Journal {
         rows.next()?.map(read).transpose()
     }
 
-    /// All releases, newest first.
+    /// All releases, newest first, but for those of which what is written cannot be read: one damaged row must
+    /// not take everything else with it. The active one has to be readable.
     ///
     /// # Errors
     /// [`JournalError`] when they cannot be read.
     pub fn releases(&self) -> Result<Vec<Listed>, JournalError> {
+        let active: Option<i64> =
+            self.connection.query_row("SELECT release FROM active", [], |row| row.get(0)).optional()?;
         let mut statement = self.connection.prepare_cached(
             "SELECT id, tree, headline, asked_by, activated, source, schema FROM releases ORDER BY id DESC",
         )?;
         let mut rows = statement.query([])?;
         let mut releases = Vec::new();
         while let Some(row) = rows.next()? {
-            releases.push(Listed {
-                id: id(row, 0)?,
-                tree: id(row, 1)?,
-                headline: row.get(2)?,
-                by: row.get(3)?,
-                activated: row.get(4)?,
-                source: json(row, 5)?,
-                schema: json(row, 6)?,
-            });
+            match listed(row) {
+                Err(JournalError::Unreadable(_)) if Some(row.get(0)?) != active => {}
+                listed => releases.push(listed?),
+            }
         }
         Ok(releases)
+    }
+
+    /// Every release that was ever active and its tree, also where nothing else of it can be read: whoever
+    /// removes what nobody needs goes by these.
+    ///
+    /// # Errors
+    /// [`JournalError`] when they cannot be read.
+    pub fn trees(&self) -> Result<Vec<(ReleaseId, ReleaseId)>, JournalError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT id, tree FROM releases ORDER BY id DESC")?;
+        let mut rows = statement.query([])?;
+        let mut trees = Vec::new();
+        while let Some(row) = rows.next()? {
+            trees.push((id(row, 0)?, id(row, 1)?));
+        }
+        Ok(trees)
+    }
+
+    /// Whether there was ever a release.
+    ///
+    /// # Errors
+    /// [`JournalError`] when that cannot be read.
+    pub fn has_releases(&self) -> Result<bool, JournalError> {
+        Ok(self.connection.query_row("SELECT EXISTS (SELECT 1 FROM releases)", [], |row| row.get(0))?)
+    }
+
+    /// The releases of which what is written cannot be read.
+    ///
+    /// # Errors
+    /// [`JournalError`] when nothing can be.
+    pub fn unreadable(&self) -> Result<Vec<ReleaseId>, JournalError> {
+        let readable: Vec<ReleaseId> = self.releases()?.into_iter().map(|release| release.id).collect();
+        let all = self.trees()?.into_iter().map(|(release, _)| release);
+        Ok(all.filter(|release| !readable.contains(release)).collect())
     }
 
     /// The highest release number that any run has reserved.
@@ -267,10 +345,93 @@ fn id(row: &Row<'_>, column: usize) -> Result<ReleaseId, JournalError> {
     Ok(ReleaseId(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default()))
 }
 
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, JournalError> {
-    Ok(serde_json::from_str(&row.get::<_, String>(column)?)?)
+fn listed(row: &Row<'_>) -> Result<Listed, JournalError> {
+    Ok(Listed {
+        id: id(row, 0)?,
+        tree: id(row, 1)?,
+        headline: text(row, 2)?,
+        by: text(row, 3)?,
+        activated: row.get(4)?,
+        source: json(row, 5)?,
+        schema: json(row, 6)?,
+    })
+}
+
+/// A text for people, as far as it is one.
+fn text(row: &Row<'_>, column: usize) -> Result<String, JournalError> {
+    let bytes = row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?;
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> Result<T, JournalError> {
+    // What is damaged need not even be text.
+    Ok(serde_json::from_slice(row.get_ref(column)?.as_bytes().map_err(rusqlite::Error::from)?)?)
 }
 
 fn number(id: ReleaseId) -> i64 {
     i64::try_from(id.0).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_testkit::sample::{name, shop, source};
+
+    use super::*;
+
+    fn row(id: u64) -> ReleaseRow {
+        ReleaseRow {
+            id: ReleaseId(id),
+            tree: ReleaseId(id),
+            headline: String::new(),
+            by: String::new(),
+            activated: 0,
+            spec: shop(),
+            source: source("one"),
+            instances: IndexMap::new(),
+            schema: IndexMap::new(),
+        }
+    }
+
+    fn journal() -> (tempfile::TempDir, Journal) {
+        let directory = tempfile::tempdir().unwrap();
+        let journal = Journal::open(&directory.path().join("journal.db")).unwrap();
+        (directory, journal)
+    }
+
+    #[test]
+    fn what_was_done_after_the_release_that_is_gone_back_to_is_due_again() {
+        let (_directory, mut journal) = journal();
+        for (job, release) in [("old", 1), ("new", 2), ("seed", 2)] {
+            journal.job_done(&name(job), "digest", ReleaseId(release)).unwrap();
+        }
+        journal.activate_back(&row(3), ReleaseId(1), &[name("seed")]).unwrap();
+        let done: Vec<(Name, String)> = journal.jobs_done().unwrap().into_iter().collect();
+        let digest = |digest: &str| digest.to_owned();
+        let expected =
+            [(name("new"), digest("")), (name("old"), digest("digest")), (name("seed"), digest("digest"))];
+        assert_eq!(done, expected);
+        assert_eq!(journal.job_done_in(&name("new")).unwrap(), Some(ReleaseId(2)), "it can still be undone");
+        assert_eq!(journal.active().unwrap().unwrap().release.id, ReleaseId(3));
+    }
+
+    #[test]
+    fn a_damaged_row_is_passed_over_and_told_unless_it_is_the_active_one() {
+        let (_directory, mut journal) = journal();
+        for id in 1..4 {
+            journal.activate(&row(id), false).unwrap();
+        }
+        let damage = |id: u64, what: &str| {
+            let set = format!("UPDATE releases SET source = {what} WHERE id = {id}");
+            journal.connection.execute(&set, []).unwrap();
+        };
+        damage(1, "CAST(x'7bff' AS TEXT)");
+        damage(2, "'{\"cut'");
+        let ids: Vec<u64> = journal.releases().unwrap().iter().map(|release| release.id.0).collect();
+        assert_eq!(ids, [3]);
+        assert_eq!(journal.unreadable().unwrap(), [ReleaseId(2), ReleaseId(1)]);
+        assert_eq!(journal.trees().unwrap().len(), 3, "nobody takes them for gone");
+        damage(3, "''");
+        assert!(matches!(journal.releases(), Err(JournalError::Unreadable(_))));
+        assert!(journal.has_releases().unwrap());
+    }
 }

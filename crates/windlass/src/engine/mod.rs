@@ -9,11 +9,13 @@
 
 mod journal;
 mod ledger;
+mod prune;
 mod run;
 mod schema;
 mod world;
 
 pub use journal::{Journal, JournalError, RunRow};
 pub use ledger::{Active, Listed, ReleaseRow};
+pub use prune::Needed;
 pub use run::{Cancel, Engine, Interrupt};
 pub use world::World;

@@ -18,7 +18,8 @@ use windlass_core::units::Span;
 use crate::engine::{Journal, JournalError};
 use crate::host::notify::Post;
 use crate::host::proxy::client::ProxyClient;
-use crate::host::run::runs::{No, RunHandle};
+use crate::host::run::handle::RunHandle;
+use crate::host::run::no::No;
 use crate::host::settings::masks::Masks;
 use crate::host::supervise::liveness::Health;
 use crate::layout::Layout;
@@ -55,6 +56,8 @@ pub struct Host {
     pub(super) by_hand: Rc<RefCell<BTreeSet<Name>>>,
     /// Held by whoever starts something that runs once, until it can be seen and ended by others.
     pub(super) starting: Arc<RwLock<()>>,
+    /// Held by whoever does what cannot be cut short, such as telling a server of a password.
+    pub(super) working: Arc<RwLock<()>>,
     /// Held by whoever makes or removes a tree, also when nobody waits for that any more.
     pub(super) trees: Arc<Mutex<()>>,
     /// Whether the host side is about to end.
@@ -72,7 +75,7 @@ pub fn refusal(layout: &Layout) -> Option<JournalError> {
 
 fn is_usable(layout: &Layout, journal: &Journal) -> Result<(), JournalError> {
     // `current` is made by the first commit and never removed.
-    if layout.current().is_symlink() && journal.releases()?.is_empty() {
+    if layout.current().is_symlink() && !journal.has_releases()? {
         return Err(JournalError::Missing);
     }
     // Who cannot read them could not settle them, and must not act beside them.
@@ -124,6 +127,7 @@ impl Host {
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),
             starting: Arc::default(),
+            working: Arc::default(),
             trees: Arc::default(),
             ending: Cell::new(false),
             ended: Notify::new(),
@@ -177,6 +181,7 @@ impl Host {
 
     async fn end(&self, delete_data: bool) -> Result<(), No> {
         self.stop_jobs().await?;
+        self.nothing_lives()?;
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
         crate::host::settings::files::forget_all(&self.layout);
         if delete_data {
@@ -198,6 +203,18 @@ impl Host {
         }
         self.ended.notify_one();
         Ok(())
+    }
+
+    /// Refuses while a copy lives, whoever it belongs to: without its directory nobody could stop it any more.
+    fn nothing_lives(&self) -> Result<(), No> {
+        let copies = std::fs::read_dir(self.layout.instances()).into_iter().flatten().flatten();
+        let mut copies = copies.filter_map(|entry| entry.file_name().to_str()?.parse::<InstanceId>().ok());
+        match copies.find(|id| self.lives(id)) {
+            Some(id) => {
+                Err(No::new(Refusal::Invalid, format!("{id} still runs"), "stop it first: windlass stop"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Stops what runs once and is no part of a run: cron jobs, and commands of `windlass run`.
@@ -269,4 +286,23 @@ pub fn program() -> io::Result<PathBuf> {
 fn names(layout: &Layout) -> Option<(Name, Name)> {
     let part = |path: Option<&Path>| Name::new(path?.file_name()?.to_str()?).ok();
     Some((part(layout.root().parent())?, part(Some(layout.root()))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{FlockOperation, flock};
+
+    use crate::host::testing;
+    use crate::keeper::files::LOCK;
+
+    #[test]
+    fn nothing_is_deleted_while_a_copy_lives_whoever_it_belongs_to() {
+        let (_place, host) = testing::host();
+        let directory = host.layout.instances().join("mail.r2.1");
+        std::fs::create_dir_all(&directory).unwrap();
+        assert!(host.nothing_lives().is_ok());
+        let lock = std::fs::File::create(directory.join(LOCK)).unwrap();
+        flock(&lock, FlockOperation::LockExclusive).unwrap();
+        assert_eq!(host.nothing_lives().err().map(|no| no.message).unwrap(), "mail.r2.1 still runs");
+    }
 }

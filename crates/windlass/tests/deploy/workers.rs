@@ -1,5 +1,6 @@
 //! Workers are told to take no more work, and are not waited for longer than it takes.
 
+use rustix::process::Signal;
 use windlass_testkit::sandbox::{Manifest, until};
 
 use super::deployed;
@@ -57,5 +58,27 @@ fn a_worker_is_stopped_as_soon_as_it_says_that_it_is_idle() {
     std::fs::write(sandbox.environment().join("shared/idle"), "").unwrap();
     let deployed = deploy.finish();
     assert_eq!(deployed.code, 0, "{deployed:#?}");
+    sandbox.down();
+}
+
+/// What was told to take no more work cannot be told to go on: it would sit there, and be called restored.
+#[test]
+fn a_worker_whose_stop_was_given_up_half_way_starts_anew() {
+    let works = "echo up >> $WINDLASS_SHARED/started; \
+                 trap 'touch $WINDLASS_SHARED/quiet; test -e $WINDLASS_SHARED/may-end && exit' USR1; \
+                 while :; do sleep 0.05; done";
+    let more = format!(
+        "[services.queue]\ncommand = {{ shell = \"{works}\" }}\nsettle = \"150ms\"\nstrategy = \"recreate\"\n\
+         stop = {{ grace = \"5s\", quiet = {{ signal = \"USR1\", wait = \"{FOR_EVER}\" }} }}\n"
+    );
+    let sandbox = deployed(&Manifest { more, ..Manifest::small() });
+    sandbox.change();
+    let deploy = sandbox.start(&["deploy"]);
+    until("the worker to be told", || sandbox.environment().join("shared/quiet").exists().then_some(()));
+    deploy.signal(Signal::INT);
+    let ended = deploy.finish();
+    assert_eq!(ended.code, 3, "{ended:#?}");
+    assert_eq!(sandbox.shared("started"), "up\nup\n", "{}", sandbox.logs());
+    std::fs::write(sandbox.environment().join("shared/may-end"), "").unwrap();
     sandbox.down();
 }

@@ -74,6 +74,8 @@ impl Import {
                 span
             });
             let span = said.map(|said| own.map_or(said, |own| own.min(said))).or(own);
+            // Compose's start period does not bound how long a start may take: none is none here too.
+            let span = span.filter(|span| !span.is_zero());
             entries.extend(span.map(|span| (key.to_owned(), draft::text(&span.to_string()))));
         }
         if let Some(retries) = node.get("retries") {

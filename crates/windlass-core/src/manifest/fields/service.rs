@@ -78,7 +78,7 @@ pub static CHECK: Table = Table {
         Field::new(
             "start_period",
             Kind::Text(Format::Span),
-            "How long after the start failures do not count; a readiness check that has not succeeded by its end has failed.",
+            "How long after the start failures do not count; a startup or readiness check that has not succeeded by its end has failed. Where there is a startup check, that of the readiness check begins when it has passed.",
         )
         .default("60s"),
         Field::new("healthy_after", ONE_UP, "How many successes in a row make it healthy.").default("1"),

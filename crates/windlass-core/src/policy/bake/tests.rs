@@ -182,3 +182,32 @@ proptest! {
         let _ = latency(&rules(), &seen);
     }
 }
+
+/// The first release that gets requests, or one whose predecessor the proxy has forgotten.
+#[test]
+fn a_release_that_answers_nothing_goes_back_also_where_there_is_nothing_to_compare_it_with() {
+    let unknown = |seen: Latencies| Latencies { before: Counters::default(), ..seen };
+    let slow = Slow { limit: 1_000_000, over: 20, asked: 20, usual: 0 };
+    assert_eq!(latency(&rules(), &unknown(silent(0, 20))), Some(slow));
+    assert_eq!(latency(&rules(), &unknown(silent(0, 19))), None, "min_requests");
+    let mut long_polls = unknown(silent(0, 20));
+    long_polls.quarters[1].served = 1;
+    assert_eq!(latency(&rules(), &long_polls), None, "what is usual is not known");
+}
+
+#[test]
+fn a_release_is_judged_by_whoever_answered_for_the_services_that_it_replaces() {
+    let id = |text: &str| text.parse::<InstanceId>().unwrap();
+    let of = |pairs: &[(&str, &[&str])]| -> IndexMap<Name, Vec<InstanceId>> {
+        let ids = |ids: &[&str]| ids.iter().map(|text| id(text)).collect();
+        pairs.iter().map(|(name, copies)| (Name::new(*name).unwrap(), ids(copies))).collect()
+    };
+    // r2 left web alone, and r3 scaled api.
+    let active = of(&[("web", &["web.r1.1"]), ("api", &["api.r2.1", "api.r3.1"]), ("work", &["work.r3.1"])]);
+    let instances = of(&[("web", &["web.r4.1"]), ("api", &["api.r4.1"]), ("work", &["work.r3.1"])]);
+    assert_eq!(replaced(&active, &instances, ReleaseId(4)), [ReleaseId(1), ReleaseId(3)].into());
+    let one = counted(&[(5_000, 3)]);
+    let all =
+        sum([&one, &Counters { failed: 2, ..Counters::default() }, &counted(&[(5_000, 4)])].into_iter());
+    assert_eq!((all.served, all.failed, &all.latency), (7, 2, &counted(&[(5_000, 7)]).latency));
+}

@@ -6,6 +6,7 @@ use crate::manifest::{Node, Value};
 use crate::name::Name;
 use crate::resolve::order;
 use crate::spec::{Port, Service, Strategy};
+use crate::units::Span;
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     for (name, service) in &scene.spec.services {
@@ -93,6 +94,19 @@ fn check(scene: &Scene<'_>, name: &str, key: &str, diags: &mut Vec<Diag>) {
     }
     if node.table().is_none() {
         return;
+    }
+    // Its first answer already would come too late.
+    if let Some(period) = node.get("start_period").filter(|_| key != "liveness")
+        && period.text().and_then(|text| text.parse::<Span>().ok()).is_some_and(Span::is_zero)
+    {
+        diags.push(
+            Diag::error(
+                "no-start-period",
+                period.span.clone(),
+                format!("the {key} check of services.{name} has no time in which it could succeed"),
+            )
+            .help("write how long a copy may take until it answers, such as \"60s\"; or leave it out"),
+        );
     }
     let ways: Vec<(&str, &Node)> =
         ["http", "tcp", "command"].into_iter().filter_map(|way| Some((way, node.get(way)?))).collect();

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use windlass_core::plan::{Request, carried};
+use windlass_core::plan::{Plan, carried};
 use windlass_core::protocol::{Answer, Ask};
 
 use super::plan_file::PlanFile;
@@ -16,7 +16,7 @@ use crate::cli::own_files;
 use crate::cli::rotation;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result<u8, Failure> {
-    let PlanFile { key, mut plan, .. } = PlanFile::read(&args.plan)?;
+    let PlanFile { key, plan, .. } = PlanFile::read(&args.plan)?;
     let project = context.project_with_settings()?;
     rotation::settle(context, &project).await?;
     if (&plan.spec.app, &plan.spec.environment) != (&project.app, &project.environment) {
@@ -44,22 +44,60 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     let key = kept.or(key).ok_or_else(|| stale("the environment has changed since it was made"))?;
     let (wanted, values) = context.wanted(&project, &specification, &key, without)?;
     request::refuse_older_secrets(&observed, &plan.spec, args.allow_older_secrets)?;
-    if carried(wanted.spec, &plan.request, &observed).as_ref() != Ok(&plan.spec) {
+    if carried(wanted.spec.clone(), &plan.request, &observed).as_ref() != Ok(&plan.spec) {
         return Err(stale("the manifest or a setting has changed since it was made"));
     }
     // A plan without a step is stale too: that there is nothing to do is no longer true.
-    if plan.request == Request::Deploy && wanted.source.digest != plan.tree.source.digest {
+    if wanted.source.digest != plan.tree.source.digest {
         return Err(stale("the source has changed since it was made"));
     }
-    if plan.request == Request::Deploy {
-        let may_stop_all = Cell::new(args.allow_no_services);
-        request::refuse_no_services(context, &observed, &plan.spec, &may_stop_all).await?;
+    let known = plan;
+    let plan = windlass_core::plan::plan(&wanted, &observed)
+        .map_err(|error| Failure::usage(error.to_string(), ""))?;
+    if !is_same(&plan, &known) {
+        return Err(stale("its steps are not those that are planned now"));
     }
+    let may_stop_all = Cell::new(args.allow_no_services);
+    request::refuse_no_services(context, &observed, &plan.spec, &may_stop_all).await?;
     if plan.is_empty() {
         return Ok(request::nothing_to_do(context, &plan));
     }
-    plan.tree.source.without = wanted.source.without;
     context.interrupts.refuse().await?;
     let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
     follow::run(context, &project, client, begin, Told::Outcome).await
+}
+
+/// Whether two plans do the same. Where the same files lie, and what they are called where they come from, may
+/// differ.
+fn is_same(one: &Plan, other: &Plan) -> bool {
+    let source = one.tree.source.clone();
+    let mut other = other.clone();
+    other.tree.source = source;
+    *one == other
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::plan::{Observed, Request, Wanted, plan};
+    use windlass_testkit::sample::{name, shop, source, web};
+
+    use super::*;
+
+    #[test]
+    fn a_plan_of_which_a_step_was_changed_is_not_the_same() {
+        let mut spec = shop();
+        spec.services.insert(name("web"), web("serve"));
+        let wanted = Wanted { request: Request::Deploy, spec, source: source("one") };
+        let made = plan(&wanted, &Observed { next_release: 1, ..Observed::default() }).unwrap();
+        let mut elsewhere = made.clone();
+        elsewhere.tree.source.path = "/another/checkout".to_owned();
+        elsewhere.tree.source.commit = None;
+        assert!(is_same(&made, &elsewhere));
+        let mut edited = made.clone();
+        edited.steps.pop();
+        assert!(!is_same(&made, &edited));
+        let mut edited = made.clone();
+        edited.steps[1].id = 99;
+        assert!(!is_same(&made, &edited));
+    }
 }

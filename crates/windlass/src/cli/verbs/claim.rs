@@ -18,7 +18,7 @@ pub(in crate::cli) async fn abort(context: &Context) -> Result<u8, Failure> {
 
 async fn claim(context: &Context, how: Claim) -> Result<u8, Failure> {
     let (project, client) = Client::of_deployed(context).await?;
-    let ask = Ask::Claim { how, by: context.who() };
+    let ask = Ask::Claim { how, by: context.who(), run: None, interrupted: false };
     let ended = follow::run(context, &project, client, ask, Told::Outcome).await?;
     // Of a rotation the file is to have the value that holds now. What is said of the run stays what it is.
     if ended != INTERRUPTED

@@ -37,7 +37,12 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         _ => return Err(unexpected()),
     };
     let contents = Contents::of(&observed, &project.layout);
-    if observed.active.is_some_and(|active| !active.stopped) {
+    // Something may run that an earlier stop knew nothing of.
+    if observed
+        .active
+        .as_ref()
+        .is_some_and(|active| !active.stopped || observed.instances.iter().any(|i| i.running))
+    {
         let code = request::stop_everything(context, &project).await?;
         if code != 0 {
             return Ok(code);

@@ -77,8 +77,13 @@ pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Res
     };
     if let Some(run) = open.filter(|run| !run.under_way) {
         context.say(&format!("{} was interrupted; it is settled first", run.headline));
-        let claim = Ask::Claim { how: Claim::Abort, by: context.who() };
-        follow::run(context, project, client, claim, Told::Outcome).await?;
+        let (how, by) = (Claim::Abort, context.who());
+        let claim = Ask::Claim { how, by, run: Some(run.run), interrupted: true };
+        match follow::run(context, project, client, claim, Told::Outcome).await {
+            // Somebody else has taken it up meanwhile, or it was settled.
+            Err(failure) if failure.overtaken => {}
+            settled => drop(settled?),
+        }
         context.interrupts.refuse().await?;
         client = Client::start(&project.layout).await?;
     }

@@ -25,12 +25,11 @@ pub(in crate::cli) async fn run(
         Answer::Releases(releases) => releases,
         _ => return Err(unexpected()),
     };
-    if let Some(what) = moved_on(&observed, &releases, to).filter(|_| !anyway) {
+    if let Some(moved) = moved_on(&observed, &releases, to).filter(|_| !anyway) {
         return Err(Failure::new(
             REFUSED,
-            format!("{to} does not know the schema of today: {what}"),
-            "take the schema back first (restore a backup, or a migration of your own); \
-             --anyway goes back in code alone",
+            format!("{to} does not know the schema of today: {}", moved.what),
+            format!("{}; --anyway goes back in code alone", moved.first),
         ));
     }
     let (spec, source) = match client.ask(&Ask::Recall { release: to }).await? {
@@ -45,17 +44,31 @@ pub(in crate::cli) async fn run(
     .await
 }
 
-/// Which irreversible job has changed the schema since a release was active, as far as the jobs' own
-/// schema commands tell.
-fn moved_on(observed: &Observed, releases: &[ReleaseRecord], to: ReleaseId) -> Option<String> {
+/// That the schema is not what a release knew, and what to do about that first.
+#[derive(Debug, PartialEq)]
+struct MovedOn {
+    what: String,
+    first: String,
+}
+
+/// Which job has changed the schema since a release was active, as far as the jobs' own schema commands tell;
+/// not one that says that the release before can live with it, or that was undone by hand.
+fn moved_on(observed: &Observed, releases: &[ReleaseRecord], to: ReleaseId) -> Option<MovedOn> {
     let active = observed.active.as_ref()?;
     let schema = |release: ReleaseId| releases.iter().find(|r| r.release == release).map(|r| &r.schema);
     let (now, then) = (schema(active.release)?, schema(to)?);
     now.iter().find_map(|(job, now)| {
-        let irreversible = active.spec.jobs.get(job).is_some_and(|job| job.undo == Undo::Irreversible);
         let then = then.get(job).filter(|then| *then != now)?;
-        irreversible
-            .then(|| format!("the job {job}, which is irreversible, has brought it from {then} to {now}"))
+        let (kind, first) = match &active.spec.jobs.get(job)?.undo {
+            Undo::Compatible => return None,
+            Undo::Irreversible => (
+                ", which is irreversible,",
+                "take the schema back first (restore a backup, or a migration of your own)".to_owned(),
+            ),
+            Undo::Command(_) if !observed.jobs_done.contains_key(job) => return None,
+            Undo::Command(_) => ("", format!("take the schema back first: `windlass run {job} --undo`")),
+        };
+        Some(MovedOn { what: format!("the job {job}{kind} has brought it from {then} to {now}"), first })
     })
 }
 
@@ -102,4 +115,56 @@ async fn target(
 fn available(observed: &Observed) -> String {
     let known: Vec<String> = observed.releases.iter().map(|(release, _)| release.to_string()).collect();
     known.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::plan::{Activation, Tree};
+    use windlass_core::spec::When;
+    use windlass_testkit::sample::{command, job, name, shop, source};
+
+    use super::*;
+
+    fn said(undo: Undo, is_done: bool, then: &str) -> Option<String> {
+        let mut spec = shop();
+        spec.jobs.insert(name("migrate"), job("up", When::BeforeStart, undo));
+        let tree = Tree { id: ReleaseId(2), source: source("two") };
+        let instances = indexmap::IndexMap::new();
+        let active = Activation { release: ReleaseId(2), tree, spec, instances, stopped: false };
+        let mut observed = Observed { active: Some(active), ..Observed::default() };
+        if is_done {
+            observed.jobs_done.insert(name("migrate"), String::new());
+        }
+        let record = |release, schema: &str| ReleaseRecord {
+            release: ReleaseId(release),
+            active: release == 2,
+            available: true,
+            headline: String::new(),
+            tree: ReleaseId(release),
+            commit: None,
+            dirty: false,
+            by: String::new(),
+            activated: 0,
+            schema: [(name("migrate"), schema.to_owned())].into_iter().collect(),
+        };
+        let moved = moved_on(&observed, &[record(2, "0002"), record(1, then)], ReleaseId(1))?;
+        Some(format!("{}: {}", moved.what, moved.first))
+    }
+
+    #[test]
+    fn a_schema_that_has_moved_on_is_told_with_what_takes_it_back() {
+        let undo = || Undo::Command(command("down"));
+        assert_eq!(
+            said(undo(), true, "0001").unwrap(),
+            "the job migrate has brought it from 0001 to 0002: take the schema back first: `windlass run migrate --undo`"
+        );
+        assert_eq!(said(undo(), false, "0001"), None, "it was undone by hand");
+        assert_eq!(said(undo(), true, "0002"), None, "it has not moved");
+        assert_eq!(said(Undo::Compatible, true, "0001"), None);
+        assert!(
+            said(Undo::Irreversible, false, "0001")
+                .unwrap()
+                .starts_with("the job migrate, which is irreversible,")
+        );
+    }
 }

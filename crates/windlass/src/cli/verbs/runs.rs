@@ -27,7 +27,7 @@ fn text(record: &RunRecord) -> String {
         .map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
         .unwrap_or_default();
     let seconds = (record.ended - record.began).max(0) as f64 / 1000.0;
-    let how = record.verdict.as_ref().map_or("under way", Verdict::in_words);
+    let how = record.verdict.as_ref().map_or("unknown", Verdict::in_words);
     let mut text = format!("{at}  {}  by {}: {how} after {seconds:.1} s\n", record.headline, record.by);
     if let Some(fault) = record.verdict.as_ref().and_then(Verdict::fault) {
         let _ = writeln!(text, "    {}", fault.message);

@@ -17,7 +17,7 @@ use windlass_core::units::Span;
 use crate::host::Host;
 use crate::host::by_hand::undo::in_release;
 use crate::host::once::outcome::in_words;
-use crate::host::run::runs::No;
+use crate::host::run::no::No;
 use crate::runtime::process;
 
 /// A command that is about to run.
@@ -108,7 +108,7 @@ impl Host {
     /// A job that deploys run (a migration) must not run beside itself or what undoes it, whoever started
     /// it.
     fn reserve(&self, name: &Name) -> Result<Reserved, No> {
-        let runs_it = |holder: &Rc<crate::host::run::runs::RunHandle>| {
+        let runs_it = |holder: &Rc<crate::host::run::handle::RunHandle>| {
             holder
                 .row
                 .plan

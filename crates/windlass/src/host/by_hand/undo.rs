@@ -9,7 +9,7 @@ use windlass_core::spec::{Job, Undo, When};
 use crate::engine::{JournalError, ReleaseRow};
 use crate::host::Host;
 use crate::host::by_hand::command::{UndoneJob, unknown_job};
-use crate::host::run::runs::No;
+use crate::host::run::no::No;
 
 impl Host {
     /// The release in which a job is undone, as a plan without steps, and the job with its undo command in

@@ -17,6 +17,7 @@ use crate::health::{self, Target};
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::instance::quiet::running;
+use crate::host::instance::quieted;
 use crate::host::logs;
 use crate::host::settings::fill::{Fill, Subject};
 use crate::runtime::process;
@@ -64,7 +65,7 @@ impl Host {
         Err(Fault::new("no free port can be found", "stop what uses them"))
     }
 
-    /// Starts an instance, unless it runs.
+    /// Starts an instance, unless it runs. One that was told to take no more work starts anew.
     pub(in crate::host) async fn start_instance(&self, identity: &Identity) -> Result<(), Fault> {
         self.start_instance_if(identity, || true).await.map(drop)
     }
@@ -77,6 +78,7 @@ impl Host {
     ) -> Result<bool, Fault> {
         let (launch, env) = self.launch(identity).await?;
         let started = async {
+            self.end_quieted(identity).await?;
             let starting = self.may_start().await?;
             if !wanted() {
                 return Ok(false);
@@ -88,6 +90,20 @@ impl Host {
             fault.tail = self.tail(identity);
             fault
         })
+    }
+
+    /// Ends a worker whose stop was given up half-way: it would run, and do nothing, for ever.
+    async fn end_quieted(&self, identity: &Identity) -> Result<(), process::RuntimeError> {
+        let directory = self.layout.instance(&identity.id);
+        if !quieted::is_noted(&directory) {
+            return Ok(());
+        }
+        if self.lives(&identity.id) {
+            let stop = &identity.service.stop;
+            process::stop(&directory, &stop.signal, stop.grace).await?;
+        }
+        quieted::forget(&directory);
+        Ok(())
     }
 
     async fn launch(&self, identity: &Identity) -> Result<(Launch, Vec<(String, String)>), Fault> {
@@ -236,7 +252,7 @@ impl Host {
             Ok(identity) => identity.service.stop,
             Err(_) => Stop { signal: "TERM".to_owned(), grace: Span::from_secs(30), quiet: None },
         };
-        let mut left = 0;
+        let mut left = Some(0);
         if alive {
             if !drain.is_zero() {
                 left = self.proxy().drained(id, drain.as_duration()).await;
@@ -245,14 +261,24 @@ impl Host {
                 Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
             };
             if let Some(quiet) = &stop.quiet {
+                quieted::note(&directory).map_err(|error| {
+                    Fault::new(format!("{id} cannot be stopped: {error}"), "free some disk space")
+                })?;
                 let pid = running(&directory);
                 process::signal(&directory, &quiet.signal).await.map_err(failed)?;
                 self.await_idle(id, quiet, pid).await;
             }
             process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
+            quieted::forget(&directory);
         }
         self.health.borrow_mut().shift_remove(id);
-        Ok(if left == 0 { String::new() } else { format!("{left} connections were closed at the deadline") })
+        Ok(match left {
+            Some(0) => String::new(),
+            Some(left) => format!("{left} connections were closed at the deadline"),
+            None => {
+                "the proxy did not say whether requests were left: any were cut at the deadline".to_owned()
+            }
+        })
     }
 
     /// Whether anything of an instance lives, also where what is written of it is damaged.
@@ -268,11 +294,12 @@ impl Host {
     }
 }
 
-/// Asks until the service's checks say yes or no.
+/// Asks until the service's checks say yes or no. Each has a start period of its own: one that waits for
+/// `startup` has not begun.
 async fn readiness(service: &Service, target: &Target, began: Instant) -> Result<(), String> {
     let checks = [&service.checks.startup, &service.checks.readiness];
     for check in checks.into_iter().flatten() {
-        pass(check, target, began).await?;
+        pass(check, target).await?;
     }
     if service.checks.readiness.is_none() {
         tokio::time::sleep(service.settle.as_duration().saturating_sub(began.elapsed())).await;
@@ -284,15 +311,20 @@ async fn readiness(service: &Service, target: &Target, began: Instant) -> Result
 /// wait for a check interval made for one that runs.
 const EAGER: Duration = Duration::from_millis(10);
 
-async fn pass(check: &Check, target: &Target, began: Instant) -> Result<(), String> {
+async fn pass(check: &Check, target: &Target) -> Result<(), String> {
+    let began = Instant::now();
     let mut gate = Gate::new(check.clone());
     let mut pause = EAGER;
     let mut why = "it did not answer".to_owned();
     loop {
         let answer = health::probe(&check.probe, target, check.timeout.as_duration()).await;
         let now = Span::from_millis(millis(began));
-        if let Err(unhealthy) = &answer {
-            why = unhealthy.to_string();
+        match &answer {
+            Err(unhealthy) => why = unhealthy.to_string(),
+            Ok(()) if now > gate.deadline() => {
+                why = format!("it answered well only after {now}, and has {}", gate.deadline());
+            }
+            Ok(()) => {}
         }
         match gate.observe(answer.is_ok(), now) {
             GateVerdict::Ready => return Ok(()),
@@ -332,7 +364,42 @@ mod tests {
             healthy_after: 1,
             unhealthy_after: 1,
         };
-        let why = pass(&check, &target, Instant::now()).await.unwrap_err();
+        let why = pass(&check, &target).await.unwrap_err();
         assert!(why.contains("refused"), "{why}");
+    }
+
+    fn by_command(shell: &str, start_period: u64) -> Check {
+        Check {
+            probe: Probe::Command(Command::Shell(shell.to_owned())),
+            interval: Span::from_millis(20),
+            timeout: Span::from_secs(5),
+            start_period: Span::from_millis(start_period),
+            healthy_after: 1,
+            unhealthy_after: 1,
+        }
+    }
+
+    fn target(directory: &std::path::Path) -> Target {
+        let values = Arc::new(|_: &Reference| Err(String::new()));
+        let env = vec![("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())];
+        Target { address: None, directory: directory.into(), env, user: None, values }
+    }
+
+    /// It boots for 400 ms, which `startup` gives it; readiness alone has less.
+    #[tokio::test]
+    async fn readiness_has_its_time_from_when_the_startup_check_has_passed() {
+        let place = tempfile::tempdir().unwrap();
+        let mut service = windlass_testkit::sample::web("serve");
+        let boots = "test -e up || { sleep 0.4; touch up; }";
+        service.checks.startup = Some(by_command(boots, 30_000));
+        service.checks.readiness = Some(by_command("test -e up", 300));
+        readiness(&service, &target(place.path()), Instant::now()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_good_answer_that_comes_too_late_is_called_late() {
+        let place = tempfile::tempdir().unwrap();
+        let why = pass(&by_command("sleep 0.1", 30), &target(place.path())).await.unwrap_err();
+        assert!(why.starts_with("it answered well only after ") && why.ends_with(", and has 30ms"), "{why}");
     }
 }

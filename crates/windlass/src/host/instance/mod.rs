@@ -3,4 +3,5 @@
 pub(super) mod identity;
 mod lifecycle;
 pub(super) mod quiet;
+pub(super) mod quieted;
 pub(super) mod restarts;

@@ -9,7 +9,7 @@ use windlass_core::protocol::Refusal;
 use super::past::{self, Dated, Window};
 use super::{Follow, find, retire, shown};
 use crate::host::Host;
-use crate::host::run::runs::No;
+use crate::host::run::no::No;
 use crate::layout::Layout;
 use crate::settings::Redactor;
 

@@ -10,12 +10,16 @@ use windlass_core::launch::{End, Exit, Launch};
 use windlass_core::units::Span;
 
 use crate::host::Host;
+use crate::host::resource::lifecycle::blocking;
 use crate::runtime::process::{self, RuntimeError};
 
 pub(in crate::host) use crate::runtime::process::Ended;
 
 /// How long a start takes at the most until its keeper can be seen.
 const STARTING: Duration = Duration::from_secs(10);
+
+/// How long what cannot be cut short takes at the most.
+const WORKING: Duration = Duration::from_secs(120);
 
 impl Host {
     /// Runs a command to its end, or waits for the end of the one that runs already in this
@@ -91,6 +95,25 @@ impl Host {
         start.await.unwrap_or_else(|error| Err(RuntimeError::Refused { reason: error.to_string() }))
     }
 
+    /// Does on a thread of its own what cannot be cut short. It goes on where nobody waits for it any more:
+    /// then [`Host::work_is_over`] tells when it has ended.
+    pub(in crate::host) async fn uninterrupted<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let working = self.working.clone().read_owned().await;
+        blocking(move || {
+            let _until_it_is_done = working;
+            work()
+        })
+        .await
+    }
+
+    /// Returns when all that cannot be cut short has ended. Each of it has a time limit of its own.
+    pub(in crate::host) async fn work_is_over(&self) {
+        let _over = tokio::time::timeout(WORKING, self.working.write()).await;
+    }
+
     /// Returns when all that is just being started can be seen, and ended, by others. Who waits for a
     /// keeper that is in its back-off has been seen for long.
     pub(in crate::host) async fn starts_are_over(&self) {
@@ -136,5 +159,31 @@ pub(in crate::host) fn in_words(ended: &Ended) -> String {
         (_, Some(Exit::NotStarted(reason))) => format!("was not started: {reason}"),
         (_, Some(exit)) => format!("failed: {exit}"),
         (_, None) => "ended unseen".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::host::testing;
+
+    #[tokio::test]
+    async fn what_cannot_be_cut_short_is_waited_for_also_where_nobody_waits_for_its_result() {
+        let (_place, host) = testing::host();
+        let done = Arc::new(AtomicBool::new(false));
+        let work = {
+            let done = done.clone();
+            move || {
+                std::thread::sleep(Duration::from_millis(300));
+                done.store(true, Ordering::SeqCst);
+            }
+        };
+        let given_up = tokio::time::timeout(Duration::from_millis(50), host.uninterrupted(work)).await;
+        assert!(given_up.is_err() && !done.load(Ordering::SeqCst));
+        host.work_is_over().await;
+        assert!(done.load(Ordering::SeqCst));
     }
 }

@@ -1,5 +1,6 @@
 //! Looking before anything changes: whether this machine can carry the release.
 
+mod disk;
 mod programs;
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -16,6 +17,7 @@ use crate::account::{self, Account};
 use crate::certificate::{self, Lapse};
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
+use crate::host::preflight::disk::Free;
 use crate::host::resource::lifecycle::{blocking, facts};
 use crate::host::settings::lookup::Settings;
 use crate::host::tree::contents;
@@ -27,12 +29,19 @@ impl Host {
     /// Looks at everything at once and answers all that is wrong in one fault.
     pub(super) async fn preflight(&self, plan: &Plan) -> Result<String, Fault> {
         let mut wrong: Vec<(String, String)> = Vec::new();
-        self.look_at_disk(plan, &mut wrong);
+        let mut notes = Vec::new();
+        for short in Free::at(self.layout.root()).iter().flat_map(|free| free.short(self.layout.root(), plan))
+        {
+            match short.stops {
+                true => wrong.push((short.what, short.hint)),
+                false => notes.push(short.what),
+            }
+        }
         self.look_at_tree(plan, &mut wrong).await?;
         look_at_memory(&plan.spec, &mut wrong);
         look_at_limits(&plan.spec, &limits::capabilities(), &mut wrong);
         look_at_accounts(&plan.spec, &mut wrong);
-        let lapsed = self.look_at_certificates(plan, &mut wrong);
+        notes.extend(self.look_at_certificates(plan, &mut wrong));
         self.look_at_ports(&plan.spec, &mut wrong).await;
         self.look_at_fixed_ports(&plan.spec, &mut wrong);
         programs::look_at_servers(&plan.spec, &self.layout, &mut wrong).await?;
@@ -43,7 +52,7 @@ impl Host {
             wrong.push((fault.message, fault.hint));
         }
         match wrong.as_slice() {
-            [] => Ok(lapsed.join("; ")),
+            [] => Ok(notes.join("; ")),
             [(message, hint)] => Err(Fault::new(message.clone(), hint.clone())),
             several => {
                 let lines: Vec<String> =
@@ -51,30 +60,6 @@ impl Host {
                 let message = format!("{} things are missing on this machine", several.len());
                 Err(Fault { tail: lines, ..Fault::new(message, "mend them, and deploy again") })
             }
-        }
-    }
-
-    fn look_at_disk(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) {
-        let Ok(disk) = rustix::fs::statvfs(self.layout.root()) else { return };
-        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-        let least = plan.spec.deploy.min_free_disk;
-        if free < least {
-            wrong.push((
-                format!(
-                    "{} has {} MB free, and {} MB are wanted",
-                    self.layout.root().display(),
-                    free / 1_000_000,
-                    least.div_ceil(1_000_000)
-                ),
-                "free some space, or lower [deploy] min_free_disk".to_owned(),
-            ));
-        }
-        // Some file systems have no fixed number of inodes and say 0.
-        if disk.f_files > 0 && disk.f_favail < 10_000 {
-            wrong.push((
-                format!("{} has only {} inodes left", self.layout.root().display(), disk.f_favail),
-                "remove small files".to_owned(),
-            ));
         }
     }
 
@@ -247,7 +232,7 @@ impl Host {
 }
 
 /// How a proxy that is frozen goes on.
-pub(super) fn frozen_hint(pid: i32) -> String {
+pub(in crate::host) fn frozen_hint(pid: i32) -> String {
     format!("let it go on: kill -CONT {pid}; or end it: kill -KILL {pid}, and its keeper starts it again")
 }
 

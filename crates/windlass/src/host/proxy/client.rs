@@ -3,7 +3,6 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use windlass_core::edge::{Answer, Ask, Report, Table};
 use windlass_core::journal::Fault;
@@ -29,6 +28,9 @@ const BUILD: &str = "build";
 /// How long the proxy may take to answer. It answers in well under a millisecond; this is for a
 /// machine that is busy to the brim.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long it may take at the least where something has to be over by then.
+const LEAST: Duration = Duration::from_millis(100);
 
 impl<'a> ProxyClient<'a> {
     pub(in crate::host) fn new(layout: &'a Layout) -> Self {
@@ -191,19 +193,20 @@ impl<'a> ProxyClient<'a> {
     }
 
     /// Waits until no request or connection is left on an instance, at the most so long; answers how
-    /// many are left then.
-    pub(in crate::host) async fn drained(&self, id: &InstanceId, within: Duration) -> u64 {
+    /// many are left then, or `None` where the proxy does not say.
+    pub(in crate::host) async fn drained(&self, id: &InstanceId, within: Duration) -> Option<u64> {
         let deadline = Instant::now() + within;
         let ask = Ask::Drained { instances: vec![id.to_string()] };
         let mut pause = Duration::from_millis(1);
         loop {
-            let left: IndexMap<String, u64> = match self.ask(&ask).await {
-                Ok(Answer::Drained { left }) => left,
-                // A proxy that is away has no connections.
-                _ => return 0,
+            let patience = deadline.saturating_duration_since(Instant::now()).clamp(LEAST, PATIENCE);
+            let left: Option<u64> = match self.ask_within(&ask, patience).await {
+                Ok(Answer::Drained { left }) => Some(left.values().sum()),
+                // Its connections have gone with it. One that is there and does not answer has them.
+                _ if self.pid().is_none() => Some(0),
+                _ => None,
             };
-            let left = left.values().sum();
-            if left == 0 || Instant::now() >= deadline {
+            if left == Some(0) || Instant::now() >= deadline {
                 return left;
             }
             tokio::time::sleep(pause).await;
@@ -212,6 +215,10 @@ impl<'a> ProxyClient<'a> {
     }
 
     pub(in crate::host) async fn ask(&self, ask: &Ask) -> io::Result<Answer> {
+        self.ask_within(ask, PATIENCE).await
+    }
+
+    async fn ask_within(&self, ask: &Ask, within: Duration) -> io::Result<Answer> {
         let asked = async {
             let mut stream = transport::connect(&self.layout.proxy(), "sock").await?;
             let mut line = serde_json::to_vec(ask)?;
@@ -221,7 +228,7 @@ impl<'a> ProxyClient<'a> {
             BufReader::new(stream).read_line(&mut answer).await?;
             serde_json::from_str(&answer).map_err(io::Error::other)
         };
-        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        tokio::time::timeout(within, asked).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 

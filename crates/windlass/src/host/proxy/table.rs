@@ -151,9 +151,9 @@ impl Host {
             return Vec::new();
         }
         let mut trees: Vec<ReleaseId> = Vec::new();
-        for release in self.journal.borrow().releases().unwrap_or_default() {
-            if release.tree != tree && !trees.contains(&release.tree) && self.layout.is_sealed(release.tree) {
-                trees.push(release.tree);
+        for (_, other) in self.journal.borrow().trees().unwrap_or_default() {
+            if other != tree && !trees.contains(&other) && self.layout.is_sealed(other) {
+                trees.push(other);
             }
         }
         trees.into_iter().map(|tree| self.files_root(root, tree)).collect()

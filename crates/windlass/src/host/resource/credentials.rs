@@ -8,7 +8,7 @@ use windlass_core::resolve::signs_in;
 use windlass_core::spec::{Credential, Resource};
 
 use crate::host::Host;
-use crate::host::resource::lifecycle::{blocking, fault};
+use crate::host::resource::lifecycle::fault;
 use crate::host::settings::in_use::{self, Given};
 use crate::resource;
 
@@ -21,7 +21,7 @@ impl Host {
     ) -> Result<String, Fault> {
         let spec = self.answering(name).await?;
         let place = self.place(name);
-        let added = blocking(move || resource::add_credential(&spec, &place, credential)).await?;
+        let added = self.uninterrupted(move || resource::add_credential(&spec, &place, credential)).await?;
         self.secrets_changed(name);
         added.map_err(fault)?;
         Ok(String::new())
@@ -44,7 +44,8 @@ impl Host {
         let what = format!("{credential} of {name}");
         let waited = in_use::until_unused(&what, || self.signed_in(name, credential)).await?;
         let place = self.place(name);
-        let revoked = blocking(move || resource::revoke_credential(&spec, &place, credential)).await?;
+        let revoked =
+            self.uninterrupted(move || resource::revoke_credential(&spec, &place, credential)).await?;
         self.secrets_changed(name);
         revoked.map_err(fault)?;
         Ok(waited)

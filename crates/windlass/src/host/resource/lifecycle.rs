@@ -1,5 +1,6 @@
 //! Resources: what is known of them, starting and stopping them.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
@@ -75,7 +76,7 @@ impl Host {
         let place = self.place(name);
         let spec = spec.clone();
         let is_new = resource::credentials(&place.directory).is_empty();
-        let prepared = blocking(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
+        let prepared = self.uninterrupted(move || resource::prepare(&spec, &place)).await?.map_err(fault)?;
         if is_new {
             self.secrets_changed(name);
         }
@@ -137,19 +138,26 @@ impl Host {
             .map_err(|error| {
                 Fault::new(format!("{name} cannot be started: {error}"), "free some disk space")
             })?;
-        process::start(&directory, &prepared.launch, prepared.env.clone()).await.map_err(failed)?;
+        self.start_server(&directory, &prepared).await.map_err(failed)?;
         self.await_answer(name, spec, &prepared, began).await?;
         let ready = prepared.clone();
-        blocking(move || resource::after_start(&ready)).await?.map_err(fault)?;
+        self.uninterrupted(move || resource::after_start(&ready)).await?.map_err(fault)?;
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(format!("answers after {}", Span::from_millis(took)))
+    }
+
+    /// Starts it as all else is started: whoever gives up waiting can see, and end, what was begun.
+    async fn start_server(&self, directory: &Path, prepared: &Prepared) -> Result<(), process::RuntimeError> {
+        let starting = self.may_start().await?;
+        let (launch, env) = (prepared.launch.clone(), prepared.env.clone());
+        self.start_kept(starting, directory.to_owned(), launch, env).await
     }
 
     /// Gives a resource that has lost its keeper another one, as [`Host::start_resource`] starts it.
     pub(in crate::host) async fn keep_resource(&self, name: &Name, spec: &Resource) -> Result<(), String> {
         let directory = self.layout.resource(name).join("keeper");
         if let Ok(prepared) = self.prepared(name, spec).await
-            && process::start(&directory, &prepared.launch, prepared.env.clone()).await.is_ok()
+            && self.start_server(&directory, &prepared).await.is_ok()
         {
             return Ok(());
         }

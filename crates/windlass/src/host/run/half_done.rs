@@ -10,7 +10,7 @@ use windlass_core::name::{Name, ReleaseId};
 
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
-use crate::host::run::runs::RunHandle;
+use crate::host::run::handle::RunHandle;
 use crate::host::supervise::loops::note;
 use crate::host::tree::releases::remove_tree;
 use crate::layout::{self, Layout};
@@ -63,9 +63,9 @@ impl Host {
 
     /// Forgets those that are older than all releases that are kept to go back to, unless somebody is at it.
     pub(in crate::host) fn forget_old_half_done(&self) {
-        let Ok(releases) = self.journal.borrow().releases() else { return };
-        let available = releases.iter().filter(|release| self.layout.is_sealed(release.tree));
-        let Some(oldest) = available.map(|release| release.id).min() else { return };
+        let Ok(releases) = self.journal.borrow().trees() else { return };
+        let available = releases.iter().filter(|(_, tree)| self.layout.is_sealed(*tree));
+        let Some(oldest) = available.map(|(release, _)| *release).min() else { return };
         self.change_half_done(|jobs| {
             jobs.retain(|job, of| *of > oldest || self.by_hand.borrow().contains(job));
         });
@@ -85,11 +85,11 @@ impl Host {
     /// Removes the trees that were kept and that nothing needs any more.
     pub(in crate::host) fn remove_trees_of_nobody(&self) {
         // Whoever cannot read them must not think that there are none.
-        let (Ok(open), Ok(releases)) = (self.journal.borrow().open_runs(), self.journal.borrow().releases())
+        let (Ok(open), Ok(releases)) = (self.journal.borrow().open_runs(), self.journal.borrow().trees())
         else {
             return;
         };
-        let needed: BTreeSet<ReleaseId> = (releases.iter().map(|release| release.tree))
+        let needed: BTreeSet<ReleaseId> = (releases.iter().map(|(_, tree)| *tree))
             .chain(open.iter().map(|run| run.plan.tree.id))
             .chain(self.kept_to_undo())
             .collect();

@@ -1,6 +1,11 @@
 //! Runs: begun, followed, settled, and what they leave behind.
 
 mod half_done;
+pub(super) mod handle;
+pub(super) mod no;
+mod open;
+mod record;
 pub(super) mod reserve;
-pub(super) mod runs;
+mod runs;
 mod story;
+mod sweep;

@@ -1,24 +1,20 @@
-//! Runs: begun, followed, interrupted, claimed, settled.
+//! Runs: begun, carried out, interrupted, claimed, settled.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use uuid::Uuid;
-use windlass_core::event::{Event, RequestCost, RunRecord, WayBack, What};
-use windlass_core::journal::{Direction, Standing, Turn, Verdict};
-use windlass_core::name::ReleaseId;
-use windlass_core::plan::{Action, Phase, Plan, Request, same_but_for_scale_and_rotation};
-use windlass_core::protocol::{Claim, FingerprintKey, OpenRun, Refusal, Values};
+use windlass_core::event::{Event, What};
+use windlass_core::journal::{Turn, Verdict};
+use windlass_core::plan::{PLAN_VERSION, Plan, Request};
+use windlass_core::protocol::{Claim, FingerprintKey, Refusal, Values};
 
 use crate::clock;
 use crate::engine::{Engine, RunRow};
 use crate::host::Host;
-use crate::host::by_hand::command::is_label;
+use crate::host::run::handle::RunHandle;
+use crate::host::run::no::No;
 use crate::host::run::reserve;
-use crate::host::run::story::Story;
-use crate::host::settings::files;
 use crate::host::settings::values;
 use crate::host::world::Acting;
 use crate::keeper::tree;
@@ -32,91 +28,6 @@ const LEASE: Duration = Duration::from_secs(30);
 /// How long after a run it is at rest: whoever asked for it may ask for more.
 const REST: Duration = Duration::from_secs(1);
 
-/// A run in memory: its events so far, for whoever comes late, and the way to stop it.
-pub(in crate::host) struct RunHandle {
-    pub(in crate::host) row: RunRow,
-    events: RefCell<Story>,
-    news: watch::Sender<usize>,
-    cancel: watch::Sender<Option<Turn>>,
-    under_way: Cell<bool>,
-    /// Whether it has taken the lock.
-    locked: Cell<bool>,
-    /// How many times it was left to be settled: only the last counts.
-    leases: Cell<u32>,
-    /// When it is settled if nobody claims it, milliseconds since 1970; for people.
-    settles_at: Cell<Option<i64>>,
-    /// What the proxy had counted when the run began.
-    before: Cell<RequestCost>,
-    /// The process of that proxy.
-    counted_by: Cell<Option<i32>>,
-}
-
-/// Why something cannot be begun.
-pub(in crate::host) struct No {
-    pub(in crate::host) kind: Refusal,
-    pub(in crate::host) message: String,
-    pub(in crate::host) hint: String,
-}
-
-impl No {
-    pub(in crate::host) fn new(kind: Refusal, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: hint.into() }
-    }
-}
-
-impl RunHandle {
-    fn new(row: RunRow) -> Rc<Self> {
-        Rc::new(Self {
-            row,
-            events: RefCell::default(),
-            news: watch::Sender::new(0),
-            cancel: watch::Sender::new(None),
-            under_way: Cell::new(false),
-            locked: Cell::new(false),
-            leases: Cell::new(0),
-            settles_at: Cell::new(None),
-            before: Cell::new(RequestCost::default()),
-            counted_by: Cell::new(None),
-        })
-    }
-
-    /// Asks the run to go back. It does, unless it is committed.
-    pub(in crate::host) fn cancel(&self, turn: Turn) {
-        self.cancel.send_if_modified(|now| {
-            let first = now.is_none();
-            now.get_or_insert(turn);
-            first
-        });
-    }
-
-    /// Whoever asked for the run has gone: a run that has changed nothing yet is dropped.
-    pub(in crate::host) fn abandon(&self) {
-        if !self.locked.get() {
-            self.cancel(Turn::Cancelled { by: format!("{} going away", self.row.by) });
-        }
-    }
-
-    /// A receiver that is told how many events there are.
-    pub(in crate::host) fn news(&self) -> watch::Receiver<usize> {
-        self.news.subscribe()
-    }
-
-    /// The event with this number, and the number of the one after it.
-    pub(in crate::host) fn event(&self, number: usize) -> Option<(Event, usize)> {
-        self.events.borrow().event(number)
-    }
-
-    fn say(&self, event: Event) {
-        if let What::StepDone { step, direction: Direction::Forward, .. } = &event.what
-            && self.row.plan.step(*step).is_some_and(|step| step.action == Action::TakeLock)
-        {
-            self.locked.set(true);
-        }
-        let length = self.events.borrow_mut().push(event);
-        self.news.send_replace(length);
-    }
-}
-
 impl Host {
     /// Begins a run, which goes on whether or not anybody follows it.
     pub(in crate::host) fn begin(
@@ -128,6 +39,10 @@ impl Host {
     ) -> Result<Rc<RunHandle>, No> {
         if self.ending.get() {
             return Err(No::new(Refusal::Busy, "the environment goes down", "call again when it is down"));
+        }
+        if plan.version != PLAN_VERSION || !plan.is_in_order() {
+            let what = "the plan is none that this Windlass made";
+            return Err(No::new(Refusal::Invalid, what, "plan again, and apply that"));
         }
         if let Some(open) = self.holder() {
             return Err(No::new(
@@ -163,7 +78,7 @@ impl Host {
         let id = Uuid::now_v7().to_string();
         self.journal.borrow_mut().begin(&id, &plan, by).map_err(|error| failed(&error))?;
         let row = RunRow { id, plan, by: by.to_owned(), began: clock::wall_millis() };
-        let handle = RunHandle::new(row);
+        let handle = RunHandle::new(row, false);
         self.runs.borrow_mut().insert(handle.row.id.clone(), handle.clone());
         self.carry_out(&handle);
         Ok(handle)
@@ -175,7 +90,7 @@ impl Host {
         let only = open.len() == 1;
         let rebooted = self.is_of_a_new_boot();
         for row in open {
-            let handle = RunHandle::new(row);
+            let handle = RunHandle::new(row, true);
             self.runs.borrow_mut().insert(handle.row.id.clone(), handle.clone());
             let locked = self.holder().is_some_and(|holder| holder.row.id == handle.row.id);
             if !locked && !only {
@@ -208,19 +123,37 @@ impl Host {
         !before.is_empty() && !now.is_empty() && before != now
     }
 
-    /// Takes over the open run: an interrupted one goes on as `how` says; one that is under way is
-    /// followed, or turned back.
-    pub(in crate::host) fn claim(self: &Rc<Self>, how: Claim, by: &str) -> Option<Rc<RunHandle>> {
-        let handle = self.holder().or_else(|| self.runs.borrow().values().last().cloned())?;
+    /// Takes over the open run, or the one that is named: an interrupted one goes on as `how` says; one that
+    /// is under way is followed, or turned back, unless only an interrupted one was meant.
+    pub(in crate::host) fn claim(
+        self: &Rc<Self>,
+        how: Claim,
+        by: &str,
+        run: Option<&str>,
+        interrupted: bool,
+    ) -> Result<Rc<RunHandle>, No> {
+        let handle = match run {
+            Some(run) => self.run(run),
+            None => self.holder().or_else(|| self.runs.borrow().values().last().cloned()),
+        };
+        let overtaken = |what: String| No::new(Refusal::Stale, what, "see windlass status");
+        let handle = match handle {
+            Some(handle) if interrupted && handle.under_way.get() => {
+                return Err(overtaken(format!("somebody has taken it up: {}", self.describe(&handle))));
+            }
+            Some(handle) => handle,
+            None if interrupted => return Err(overtaken("it was settled meanwhile".to_owned())),
+            None => return Err(self.nothing_open(how)),
+        };
         if how == Claim::Abort {
             handle.cancel(Turn::Cancelled { by: by.to_owned() });
         }
         self.carry_out(&handle);
-        Some(handle)
+        Ok(handle)
     }
 
     /// That there is no run to claim, and how things stand.
-    pub(in crate::host) fn nothing_open(&self, how: Claim) -> No {
+    fn nothing_open(&self, how: Claim) -> No {
         let last = self.journal.borrow().run_records(1).unwrap_or_default().into_iter().next();
         let verdict = last.as_ref().and_then(|last| last.verdict.as_ref());
         let stands = match (&last, verdict) {
@@ -268,8 +201,10 @@ impl Host {
             steps: u32::try_from(row.plan.steps.len()).unwrap_or(u32::MAX),
         };
         handle.say(Event { at: clock::wall_millis(), what: began });
-        handle.before.set(self.requests().await);
-        handle.counted_by.set(self.proxy().pid());
+        if handle.before.get().is_none() {
+            handle.before.set(Some(self.requests().await));
+            handle.counted_by.set(self.proxy().pid());
+        }
         let emitter = handle.clone();
         let emit: Rc<dyn Fn(Event)> = Rc::new(move |event| emitter.say(event));
         let world = Acting { host: self.clone(), emit: emit.clone() };
@@ -335,10 +270,12 @@ impl Host {
         if !verdict.is_committed()
             && handle.row.plan.previous != Some(release)
             && !self.kept_to_undo().contains(&release)
+            && !self.living_releases().contains(&release)
         {
             self.forget_values(release, &handle.row.plan.spec.settings);
         }
         self.sweep();
+        self.prune();
         self.release_code_soon();
         handle.say(Event {
             at: clock::wall_millis(),
@@ -356,207 +293,36 @@ impl Host {
             }
         });
     }
-
-    async fn record(&self, handle: &RunHandle, verdict: Verdict) -> RunRecord {
-        let (row, plan) = (&handle.row, &handle.row.plan);
-        let report = self.proxy().report().await.unwrap_or_default();
-        let before = handle.before.get();
-        let now = self.requests().await;
-        let active = self.journal.borrow().active().ok().flatten();
-        let spec = active.as_ref().map_or(&plan.spec, |active| &active.release.spec);
-        RunRecord {
-            run: row.id.clone(),
-            headline: plan.headline(),
-            by: row.by.clone(),
-            plan: plan.hash(),
-            release: Some(plan.release),
-            previous: plan.previous,
-            back: self.way_back(plan),
-            commit: plan.tree.source.commit.clone(),
-            dirty: plan.tree.source.dirty,
-            began: row.began,
-            ended: clock::wall_millis(),
-            phases: phases(handle.events.borrow().told()),
-            verdict: Some(verdict),
-            requests: RequestCost {
-                served: now.served.saturating_sub(before.served),
-                failed: now.failed.saturating_sub(before.failed),
-                server_errors: now.server_errors.saturating_sub(before.server_errors),
-                drained: now.drained.saturating_sub(before.drained),
-                longest_gap_micros: now.longest_gap_micros,
-                uncounted: handle.counted_by.get().is_some_and(|pid| self.proxy().pid() != Some(pid)),
-            },
-            addresses: crate::host::proxy::table::addresses(spec, &report.listening),
-        }
-    }
-
-    /// How the release is gone back to that was active before.
-    fn way_back(&self, plan: &Plan) -> WayBack {
-        let before = plan.previous.and_then(|before| self.journal.borrow().release(before).ok().flatten());
-        let Some(before) = before else { return WayBack::Plain };
-        if !self.layout.is_sealed(before.tree) {
-            return WayBack::Nowhere;
-        }
-        if before.tree != plan.tree.id || !same_but_for_scale_and_rotation(&before.spec, &plan.spec) {
-            return WayBack::Plain;
-        }
-        match &plan.request {
-            // What is rotated does not come back.
-            Request::Rotate { .. } => WayBack::Nowhere,
-            _ if before.spec == plan.spec => WayBack::Nowhere,
-            _ => WayBack::Named,
-        }
-    }
-
-    async fn requests(&self) -> RequestCost {
-        let report = self.proxy().report().await.unwrap_or_default();
-        let sum =
-            |count: fn(&windlass_core::edge::Counters) -> u64| report.releases.values().map(count).sum();
-        RequestCost {
-            // What clients got, which is not all that a release did: another may have answered for it.
-            served: sum(|c| c.served + c.failed_rescued),
-            failed: sum(|c| c.failed.saturating_sub(c.failed_rescued)),
-            server_errors: sum(|c| c.server_errors.saturating_sub(c.server_errors_rescued)),
-            drained: sum(|c| c.drained),
-            longest_gap_micros: report.longest_gap_micros,
-            uncounted: false,
-        }
-    }
-
-    /// The run that holds the lock.
-    pub(in crate::host) fn holder(&self) -> Option<Rc<RunHandle>> {
-        let holder = self.journal.borrow().lock_holder().ok().flatten()?;
-        self.runs.borrow().get(&holder).cloned()
-    }
-
-    /// The open run, for people: the one that holds the lock, or the latest.
-    pub(in crate::host) fn open_run(&self) -> Option<OpenRun> {
-        let holder = self.holder();
-        let handle = holder.clone().or_else(|| self.runs.borrow().values().last().cloned())?;
-        Some(OpenRun {
-            run: handle.row.id.clone(),
-            headline: handle.row.plan.headline(),
-            by: handle.row.by.clone(),
-            began: handle.row.began,
-            under_way: handle.under_way.get(),
-            locked: holder.is_some(),
-            settles_at: handle.settles_at.get(),
-        })
-    }
-
-    /// The plan of the open run, and how far it is.
-    pub(in crate::host) fn open_plan(&self) -> Option<(Rc<RunHandle>, Standing)> {
-        let handle = self.holder().or_else(|| self.runs.borrow().values().last().cloned())?;
-        let records = self.journal.borrow().records(&handle.row.id).unwrap_or_default();
-        let standing = Standing::of(&handle.row.plan, &records);
-        Some((handle, standing))
-    }
-
-    /// Who asked for a run.
-    pub(in crate::host) fn asked_by(&self, run: &str) -> String {
-        self.runs.borrow().get(run).map(|handle| handle.row.by.clone()).unwrap_or_default()
-    }
-
-    /// A run in one line, for whoever has to wait for it.
-    pub(in crate::host) fn describe_run(&self, run: &str) -> String {
-        let handle = self.runs.borrow().get(run).cloned();
-        handle.map_or_else(|| format!("run {run}"), |handle| self.describe(&handle))
-    }
-
-    fn describe(&self, handle: &RunHandle) -> String {
-        let since = (clock::wall_millis() - handle.row.began).max(0) / 1000;
-        let until = match (handle.under_way.get(), handle.settles_at.get()) {
-            (false, Some(at)) => {
-                let left = (at - clock::wall_millis()).max(0) / 1000;
-                format!("it was interrupted and is settled in {left} s unless it is resumed")
-            }
-            _ => "until it ends".to_owned(),
-        };
-        format!("{} by {}, for {since} s; {until}", handle.row.plan.headline(), handle.row.by)
-    }
-
-    /// Removes the directories of instances that have ended and belong to nothing.
-    fn sweep(&self) {
-        let Ok(active) = self.journal.borrow().active() else { return };
-        // Before the first release there may be the tree of one in which a job is half-done.
-        let Some(active) = active else { return self.forget_what_is_gone() };
-        let kept: Vec<_> = active.release.instances.values().flatten().collect();
-        for identity in crate::host::instance::identity::Identity::all(&self.layout).unwrap_or_default() {
-            let directory = self.layout.instance(&identity.id);
-            let seen = crate::runtime::process::observe(&directory);
-            let lives = seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive);
-            if !lives && !kept.contains(&&identity.id) {
-                let _ = std::fs::remove_dir_all(directory);
-            }
-        }
-        self.forget_old_half_done();
-        self.forget_what_is_gone();
-    }
-
-    /// Removes what nobody needs of releases that nobody can go back to.
-    pub(in crate::host) fn forget_what_is_gone(&self) {
-        self.remove_trees_of_nobody();
-        self.forget_old_releases();
-    }
-
-    /// Removes what is left of releases that nobody can go back to: the records and logs of their
-    /// jobs and builds, and the values of their settings.
-    fn forget_old_releases(&self) {
-        // Whoever cannot read which there are must not take them for gone.
-        let Ok(releases) = self.journal.borrow().releases() else { return };
-        let open: Vec<ReleaseId> = self.runs.borrow().values().map(|run| run.row.plan.release).collect();
-        let kept = self.kept_to_undo();
-        let gone = |release: ReleaseId| {
-            let available = releases.iter().any(|r| r.id == release && self.layout.is_sealed(r.tree));
-            !available && !open.contains(&release) && !kept.contains(&release)
-        };
-        for directory in [self.layout.jobs(), self.layout.logs()] {
-            for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let release = name.split_once('.').and_then(|(first, _)| first.parse::<ReleaseId>().ok());
-                // What `windlass run` ran leaves nothing, unless the host side died meanwhile.
-                let command = name.split_once(".log").map_or(name.as_str(), |(label, _)| label);
-                let left = is_label(command) && !self.runs_command(command);
-                if !left && (!name.starts_with('r') || !release.is_some_and(gone)) {
-                    continue;
-                }
-                let path = entry.path();
-                let _ =
-                    if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
-            }
-        }
-        for release in values::releases(&self.layout).unwrap_or_default() {
-            if gone(release) {
-                self.forget_values(release, &self.settings(release));
-            }
-        }
-        for release in files::releases(&self.layout).into_iter().filter(|release| gone(*release)) {
-            files::forget(&self.layout, release);
-        }
-    }
 }
 
-/// How long each phase took: from its first step's beginning to its last one's end.
-fn phases<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<(Phase, u64)> {
-    let mut spans: Vec<(Phase, i64, i64)> = Vec::new();
-    let mut phase_of: Vec<(u32, Phase)> = Vec::new();
-    for event in events {
-        match &event.what {
-            What::StepBegan { step, phase, direction: Direction::Forward, .. } => {
-                phase_of.push((*step, *phase));
-                if !spans.iter().any(|(known, ..)| known == phase) {
-                    spans.push((*phase, event.at, event.at));
-                }
-            }
-            What::StepDone { step, direction: Direction::Forward, .. }
-            | What::StepFailed { step, direction: Direction::Forward, .. } => {
-                let phase = phase_of.iter().find(|(known, _)| known == step).map(|(_, phase)| *phase);
-                if let Some(span) = spans.iter_mut().find(|(known, ..)| Some(*known) == phase) {
-                    span.2 = event.at;
-                }
-            }
-            _ => {}
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing;
+
+    #[test]
+    fn a_claim_is_for_the_run_that_is_meant_and_for_an_interrupted_one_where_it_says_so() {
+        let (_place, host) = testing::host();
+        let run = RunHandle::new(testing::run("a", testing::first(|_| ())), false);
+        host.runs.borrow_mut().insert("a".to_owned(), run.clone());
+        run.under_way.set(true);
+        let refused = |id: &str, interrupted| {
+            host.claim(Claim::Abort, "bob", Some(id), interrupted).err().map(|no| no.kind)
+        };
+        assert_eq!(refused("a", true), Some(Refusal::Stale), "somebody has taken it up");
+        assert_eq!(refused("b", true), Some(Refusal::Stale), "it is over");
+        assert_eq!(refused("b", false), Some(Refusal::NotFound), "another one is open");
+        assert_eq!(*run.cancel.borrow(), None);
+        assert_eq!(refused("a", false), None);
+        assert!(run.cancel.borrow().is_some());
     }
-    spans.into_iter().map(|(phase, from, to)| (phase, u64::try_from(to - from).unwrap_or(0))).collect()
+
+    #[test]
+    fn a_plan_whose_steps_are_not_in_order_is_refused() {
+        let (_place, host) = testing::host();
+        let mut plan = testing::first(|_| ());
+        plan.steps[0].id = 99;
+        let no = host.begin(plan, Values::default(), &FingerprintKey::default(), "ada").err().unwrap();
+        assert_eq!(no.kind, Refusal::Invalid);
+    }
 }

@@ -13,7 +13,8 @@ use windlass_core::protocol::{Answer, Ask, Hello, PROTOCOL_VERSION, Refusal};
 
 use crate::host::Host;
 use crate::host::logs::Wanted;
-use crate::host::run::runs::{No, RunHandle};
+use crate::host::run::handle::RunHandle;
+use crate::host::run::no::No;
 use crate::transport::{FrameError, receive, send};
 
 /// One side of the conversation: what the controller asks comes through a channel, so that its going
@@ -69,10 +70,12 @@ impl Session {
                 Ok(run) => self.follow(&run).await,
                 Err(no) => self.refuse(no).await,
             },
-            Ask::Claim { how, by } => match host.claim(how, &by) {
-                Some(run) => self.follow(&run).await,
-                None => self.refuse(host.nothing_open(how)).await,
-            },
+            Ask::Claim { how, by, run, interrupted } => {
+                match host.claim(how, &by, run.as_deref(), interrupted) {
+                    Ok(run) => self.follow(&run).await,
+                    Err(no) => self.refuse(no).await,
+                }
+            }
             Ask::Cancel { run, by } => {
                 if let Some(handle) = host.run(&run) {
                     handle.cancel(Turn::Cancelled { by });
@@ -123,16 +126,17 @@ impl Session {
         }
     }
 
-    /// Sends the run's events until it is over. A controller that goes away before the run has taken
-    /// the lock takes it along; later the run finishes by itself.
+    /// Sends the run's events until it is over. When the last controller that follows a run goes away before
+    /// that has taken the lock, the run is dropped; later it finishes by itself.
     async fn follow(&mut self, run: &Rc<RunHandle>) -> Result<(), FrameError> {
+        let following = run.follow();
         let followed = self.tell(run).await;
         if followed.is_err() {
             // It went while it was being told something; what it asked before it went still holds.
             while let Some(ask) = self.asks.recv().await {
                 heed(run, ask);
             }
-            run.abandon();
+            following.go_away();
         }
         followed
     }

@@ -112,7 +112,7 @@ impl Host {
             // One of a release that is not committed yet is for the bake to judge.
             if let Some(reason) = dead
                 && running(&directory) == Some(pid)
-                && self.kept().contains(id)
+                && self.keeps(id)
             {
                 self.health.borrow_mut().shift_remove(id);
                 self.restart_dead(id, reason).await;

@@ -79,7 +79,7 @@ impl Host {
             }
         }
         for id in &self.kept() {
-            if self.holder().is_some() && !self.kept().contains(id) {
+            if !self.keeps(id) {
                 continue; // A run has taken it in hand meanwhile.
             }
             let directory = self.layout.instance(id);
@@ -126,7 +126,7 @@ impl Host {
     async fn keep_again(&self, id: &InstanceId) -> Result<(), String> {
         let directory = self.layout.instance(id);
         if let Ok(identity) = Identity::read(&directory)
-            && self.start_instance_if(&identity, || self.kept().contains(id)).await.is_ok()
+            && self.start_instance_if(&identity, || self.keeps(id)).await.is_ok()
         {
             return Ok(());
         }
@@ -147,7 +147,7 @@ impl Host {
         let directory = self.layout.instance(id);
         let Ok(identity) = Identity::read(&directory) else { return };
         let restarts = Restarts::read(&directory).and_one(process::observe(&directory).as_ref(), reason);
-        match self.start_instance_if(&identity, || self.kept().contains(id)).await {
+        match self.start_instance_if(&identity, || self.keeps(id)).await {
             Ok(true) => restarts.write(&directory),
             Ok(false) => {}
             Err(fault) => note(&fault.message),

@@ -3,13 +3,13 @@
 
 use std::rc::Rc;
 
-use windlass_core::journal::{Stage, Standing, StepState};
+use windlass_core::journal::{Stage, Standing, is_kept};
 use windlass_core::name::{InstanceId, Name};
-use windlass_core::plan::{Action, Plan};
+use windlass_core::plan::Action;
 
 use crate::engine::Active;
 use crate::host::Host;
-use crate::host::run::runs::RunHandle;
+use crate::host::run::handle::RunHandle;
 
 impl Host {
     /// What is active, unless it was stopped or everything ends.
@@ -23,12 +23,27 @@ impl Host {
     /// The copies that are brought back when they are gone: those of the active release, without those
     /// that a run has in hand.
     pub(in crate::host) fn kept(&self) -> Vec<InstanceId> {
-        let Some(active) = self.in_force() else { return Vec::new() };
-        let all = active.release.instances.into_values().flatten();
+        let all = self.active_copies();
         match self.under_the_lock() {
-            Some((run, standing)) => all.filter(|id| !is_in_hand(&run.row.plan, &standing, id)).collect(),
-            None => all.collect(),
+            Some((run, standing)) => {
+                all.into_iter().filter(|id| is_kept(&run.row.plan, &standing, id)).collect()
+            }
+            None => all,
         }
+    }
+
+    /// Whether this copy is one of those.
+    pub(in crate::host) fn keeps(&self, id: &InstanceId) -> bool {
+        self.active_copies().contains(id)
+            && self.under_the_lock().is_none_or(|(run, standing)| is_kept(&run.row.plan, &standing, id))
+    }
+
+    /// The copies of the active release, unless it was stopped or everything ends.
+    fn active_copies(&self) -> Vec<InstanceId> {
+        if self.ending.get() {
+            return Vec::new();
+        }
+        self.journal.borrow().active_copies().unwrap_or_default()
     }
 
     /// The copies whose liveness is judged: those, and the ones of a new release that are ready. That one
@@ -59,24 +74,9 @@ impl Host {
     }
 
     /// The run that holds the lock, and how far it is.
-    fn under_the_lock(&self) -> Option<(Rc<RunHandle>, Standing)> {
+    fn under_the_lock(&self) -> Option<(Rc<RunHandle>, Rc<Standing>)> {
         let holder = self.holder()?;
-        let records = self.journal.borrow().records(&holder.row.id).unwrap_or_default();
-        let standing = Standing::of(&holder.row.plan, &records);
+        let standing = self.standing(&holder);
         Some((holder, standing))
     }
-}
-
-/// Whether a run starts this copy just now, or has begun to stop it.
-fn is_in_hand(plan: &Plan, standing: &Standing, instance: &InstanceId) -> bool {
-    plan.steps.iter().any(|step| {
-        let state = standing.steps.get(step.id as usize).unwrap_or(&StepState::Untouched);
-        match &step.action {
-            Action::StopInstance { instance: id, .. } => id == instance && *state != StepState::Untouched,
-            Action::StartInstance { instance: id, .. } => {
-                id == instance && !matches!(state, StepState::Untouched | StepState::Done)
-            }
-            _ => false,
-        }
-    })
 }

@@ -16,6 +16,9 @@ use crate::host::view::usage::Processes;
 use crate::runtime::process;
 use crate::schedule;
 
+/// How many releases are listed that cannot be gone back to.
+const LATEST: usize = 200;
+
 impl Host {
     /// How everything is.
     pub(in crate::host) async fn status(&self) -> EnvironmentStatus {
@@ -60,6 +63,7 @@ impl Host {
         status.boot = boot::recorded(&self.layout).map(|entry| entry.to_string());
         status.problems = problems(&status, Some(spec));
         status.problems.extend(self.half_done_jobs());
+        status.problems.extend(self.damaged_rows());
         status.problems.extend(report.problems);
         status.problems.extend(self.undelivered());
         status
@@ -155,11 +159,27 @@ impl Host {
             .collect()
     }
 
-    /// The releases, newest first.
+    /// Releases that are passed over, because what is written of them cannot be read.
+    fn damaged_rows(&self) -> Vec<String> {
+        let damaged = self.journal.borrow().unreadable().unwrap_or_default();
+        let told = damaged.iter().map(|release| {
+            format!(
+                "what the state file says of {release} cannot be read, so nobody can go back to it: restore \
+                 state/journal.db from a backup if it is needed"
+            )
+        });
+        told.collect()
+    }
+
+    /// The releases, newest first: the latest, and whatever else can be gone back to. Together with all others
+    /// they would not fit one answer some day.
     pub(in crate::host) fn release_records(&self) -> Result<Vec<ReleaseRecord>, JournalError> {
         let journal = self.journal.borrow();
         let active = journal.active()?.map(|active| active.release.id);
-        Ok(journal.releases()?.iter().map(|row| self.release_record(row, active)).collect())
+        let records = journal.releases()?.into_iter().map(|row| self.release_record(&row, active));
+        let records =
+            records.enumerate().filter(|(at, record)| *at < LATEST || record.active || record.available);
+        Ok(records.map(|(_, record)| record).collect())
     }
 
     fn release_record(&self, row: &Listed, active: Option<ReleaseId>) -> ReleaseRecord {

@@ -13,6 +13,7 @@ use windlass_core::spec::Probe;
 use super::Acting;
 use crate::health::{self, Target};
 use crate::host::instance::identity::Identity;
+use crate::host::preflight::frozen_hint;
 use crate::runtime::process;
 
 /// What became of it, for people.
@@ -21,7 +22,7 @@ const BACK: &str = "the old release has the requests again; see its log with `wi
 /// How often the counters are looked at.
 const PACE: Duration = Duration::from_millis(100);
 
-/// How long an answer of the old release is waited for.
+/// How long an answer of the old release is waited for; and at the end, for one of the proxy.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Acting {
@@ -32,7 +33,10 @@ impl Acting {
         let rules = &plan.spec.deploy;
         let release = plan.release.to_string();
         let before = self.host.proxy().report().await.unwrap_or_default();
-        let before = plan.previous.and_then(|previous| before.releases.get(&previous.to_string()).cloned());
+        let active = self.host.journal.borrow().active().ok().flatten();
+        let active = active.map(|active| active.release.instances).unwrap_or_default();
+        let old = bake::replaced(&active, &plan.instances, plan.release);
+        let before = bake::sum(old.iter().filter_map(|old| before.releases.get(&old.to_string())));
         let control = self.control(plan).await;
         let mut answers = Vec::new();
         let mut marks: Vec<Counters> = Vec::new();
@@ -43,7 +47,15 @@ impl Acting {
             if let Some((id, why)) = self.dead(plan) {
                 return Err(Fault::new(format!("{id} is not alive: {why}"), BACK));
             }
-            let report = self.host.proxy().report().await.unwrap_or_default();
+            // One that is away for a moment is asked again. At the end somebody has to know how it was.
+            let report = match self.host.proxy().report().await {
+                Some(report) => report,
+                None if began.elapsed() < whole => {
+                    tokio::time::sleep(PACE.min(whole.saturating_sub(began.elapsed()))).await;
+                    continue;
+                }
+                None => self.last_report().await?,
+            };
             let new = report.releases.get(&release).cloned().unwrap_or_default();
             if let Some(errors) = bake::errors(rules, &new) {
                 return Err(too_many_errors(plan, errors));
@@ -66,13 +78,7 @@ impl Acting {
                     // The machine was away for most of the bake; there is nothing to compare.
                     _ => [Counters::default(), Counters::default()],
                 };
-                let seen = Latencies {
-                    before: before.unwrap_or_default(),
-                    control: answers,
-                    quarters,
-                    all: new,
-                    quarter: whole / 4,
-                };
+                let seen = Latencies { before, control: answers, quarters, all: new, quarter: whole / 4 };
                 return match bake::latency(rules, &seen) {
                     Some(slow) => Err(too_slow(plan, slow)),
                     None => Ok(summary(report.releases.get(&release))),
@@ -83,6 +89,26 @@ impl Acting {
             }
             tokio::time::sleep(left.min(PACE)).await;
         }
+    }
+
+    /// What the proxy has counted when the bake is over.
+    async fn last_report(&self) -> Result<Report, Fault> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.host.proxy().report().await {
+                Some(report) => return Ok(report),
+                None if Instant::now() > deadline => break,
+                None => tokio::time::sleep(PACE).await,
+            }
+        }
+        let hint = match self.host.proxy().frozen() {
+            Some(pid) => frozen_hint(pid),
+            None => "see logs/proxy.log in the environment's directory, and deploy again".to_owned(),
+        };
+        Err(Fault::new(
+            "the proxy does not answer at the end of the bake, so nobody knows how the release did",
+            hint,
+        ))
     }
 
     /// The copy of the old release that is asked during the bake: its answers say how busy the machine
@@ -178,6 +204,16 @@ fn too_many_errors(plan: &Plan, errors: Errors) -> Fault {
 
 fn too_slow(plan: &Plan, slow: Slow) -> Fault {
     let millis = |micros: u64| micros as f64 / 1000.0;
+    if slow.usual == 0 {
+        let message = format!(
+            "{} of {} requests to {} got no answer in the last {:.0} ms of the bake, and none did in its second half",
+            slow.over,
+            slow.asked,
+            plan.release,
+            millis(slow.limit)
+        );
+        return Fault::new(message, BACK);
+    }
     let message = format!(
         "{} of {} requests to {} took more than {:.0} ms; the old release answers 95 % within {:.0} ms",
         slow.over,
@@ -197,5 +233,24 @@ fn summary(counters: Option<&Counters>) -> String {
             counters.server_errors + counters.failed
         ),
         None => "no requests came".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use windlass_core::units::Span;
+
+    use super::*;
+    use crate::host::testing;
+
+    #[tokio::test]
+    async fn a_bake_of_which_nobody_knows_how_it_was_does_not_pass() {
+        let (_place, host) = testing::host();
+        let acting = Acting { host, emit: Rc::new(|_| ()) };
+        let plan = testing::first(|spec| spec.deploy.bake = Span::from_millis(100));
+        let fault = acting.bake(&plan).await.unwrap_err();
+        assert!(fault.message.starts_with("the proxy does not answer at the end of the bake"), "{fault}");
     }
 }

@@ -5,7 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use windlass_core::journal::Fault;
+use windlass_core::name::Name;
 use windlass_core::plan::{Plan, Request};
+use windlass_core::spec::{Spec, When};
 
 use super::Acting;
 use crate::engine::ReleaseRow;
@@ -37,16 +39,25 @@ impl Acting {
                 schema,
             },
         };
-        host.journal
-            .borrow_mut()
-            .activate(&release, is_stop_of_all(plan))
-            .map_err(|error| failed(format!("the ledger cannot be written: {error}")))?;
+        let active = host.journal.borrow().active().ok().flatten();
+        let written = match &plan.request {
+            Request::Rollback { to, .. } => {
+                let before = active.as_ref().map(|active| &active.release.spec);
+                let once = once(before.into_iter().chain([&plan.spec]));
+                host.journal.borrow_mut().activate_back(&release, *to, &once)
+            }
+            request => {
+                let stopped = is_stopped_by(request, active.is_some_and(|active| active.stopped));
+                host.journal.borrow_mut().activate(&release, stopped)
+            }
+        };
+        written.map_err(|error| failed(format!("the ledger cannot be written: {error}")))?;
         host.point_current(plan).map_err(|error| failed(format!("`current` cannot be changed: {error}")))?;
         Ok(String::new())
     }
 
     /// What the schema commands of the jobs say of the database now.
-    async fn schema(&self, plan: &Plan) -> indexmap::IndexMap<windlass_core::name::Name, String> {
+    async fn schema(&self, plan: &Plan) -> indexmap::IndexMap<Name, String> {
         let mut schema = indexmap::IndexMap::new();
         if plan.request != Request::Deploy {
             // Only jobs change the schema, and only a deploy runs them: it is what it was.
@@ -66,8 +77,18 @@ impl Acting {
     }
 }
 
-fn is_stop_of_all(plan: &Plan) -> bool {
-    matches!(&plan.request, Request::Stop { services } if services.is_empty())
+/// The jobs that run only once, in any of these.
+fn once<'a>(specs: impl Iterator<Item = &'a Spec>) -> Vec<Name> {
+    let jobs = specs.flat_map(|spec| &spec.jobs).filter(|(_, job)| job.when == When::Once);
+    jobs.map(|(name, _)| name.clone()).collect()
+}
+
+/// Whether everything is stopped once this was done. What stops one service wakes no other.
+fn is_stopped_by(request: &Request, was_stopped: bool) -> bool {
+    match request {
+        Request::Stop { services } => services.is_empty() || was_stopped,
+        _ => false,
+    }
 }
 
 impl Host {
@@ -82,7 +103,7 @@ impl Host {
         let in_ledger = active.is_some_and(|active| {
             active.release.id == plan.release
                 && active.release.instances == plan.instances
-                && active.stopped == is_stop_of_all(plan)
+                && active.stopped == is_stopped_by(&plan.request, active.stopped)
         });
         if in_ledger {
             self.point_current(plan).map_err(|error| {
@@ -110,4 +131,17 @@ impl Host {
 
 fn relative_tree(plan: &Plan) -> PathBuf {
     Path::new("releases").join(plan.tree.id.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stops_a_service_of_a_stopped_environment_wakes_nothing() {
+        let one = Request::Stop { services: vec![windlass_testkit::sample::name("web")] };
+        let all = Request::Stop { services: vec![] };
+        assert!(is_stopped_by(&one, true) && !is_stopped_by(&one, false));
+        assert!(is_stopped_by(&all, false) && !is_stopped_by(&Request::Deploy, true));
+    }
 }

@@ -22,6 +22,7 @@ use windlass_core::spec::Resource;
 use crate::clock;
 use crate::engine::World;
 use crate::host::Host;
+use crate::host::instance::quieted;
 use crate::host::instance::restarts::Restarts;
 use crate::host::tree::releases::build_label;
 use crate::runtime::process;
@@ -104,7 +105,8 @@ impl World for Acting {
             }
             Action::RunJob { job, undo } => self.was_run(plan, job, *undo)?,
             Action::StartInstance { instance, ready } => {
-                !ready && process::is_under_way(&host.layout.instance(instance))
+                let directory = host.layout.instance(instance);
+                !ready && process::is_under_way(&directory) && !quieted::is_noted(&directory)
             }
             Action::StopInstance { instance, .. } => !host.lives(instance),
             Action::SwitchTraffic { traffic } => host.has_traffic(run, traffic).await,
@@ -114,6 +116,7 @@ impl World for Acting {
 
     async fn interrupt(&self, _run: &str, plan: &Plan, action: &Action) -> bool {
         self.host.starts_are_over().await;
+        self.host.work_is_over().await;
         let labels = match action {
             Action::Build { index, .. } => vec![build_label(plan, *index)],
             Action::RunJob { job, undo } => {

@@ -14,7 +14,7 @@ use crate::host::Host;
 use crate::host::logs;
 use crate::host::once::errand::Errand;
 use crate::host::once::outcome;
-use crate::host::resource::lifecycle::{blocking, fault};
+use crate::host::resource::lifecycle::fault;
 use crate::host::settings::fill::Subject;
 use crate::host::settings::rotation::{Owed, Pair};
 use crate::layout;
@@ -258,7 +258,7 @@ impl Host {
             timeout: timeout.as_duration(),
         };
         let secrets = exchange.secrets();
-        let said = blocking(move || exchange.perform(deed)).await?.map_err(fault);
+        let said = self.uninterrupted(move || exchange.perform(deed)).await?.map_err(fault);
         // A server's own words may repeat what it was told.
         let masks = Redactor::new(secrets.iter().map(Secret::expose));
         let masked = |text: String| masks.redact(&text).into_owned();

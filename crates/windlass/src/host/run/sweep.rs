@@ -1,0 +1,148 @@
+//! Removing what nobody needs once a run is over.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use windlass_core::name::{InstanceId, ReleaseId};
+
+use crate::clock;
+use crate::engine::Needed;
+use crate::host::Host;
+use crate::host::by_hand::command::is_label;
+use crate::host::instance::identity::Identity;
+use crate::host::settings::files;
+use crate::host::settings::values;
+use crate::host::supervise::loops::note;
+
+impl Host {
+    /// Removes the directories of instances that have ended and belong to nothing.
+    pub(super) fn sweep(&self) {
+        let Ok(active) = self.journal.borrow().active() else { return };
+        // Before the first release there may be the tree of one in which a job is half-done.
+        let Some(active) = active else { return self.forget_what_is_gone() };
+        let mut kept: BTreeSet<InstanceId> = active.release.instances.into_values().flatten().collect();
+        // Another run may be about to start its own.
+        for run in self.runs.borrow().values() {
+            kept.extend(run.row.plan.instances.values().flatten().cloned());
+        }
+        for identity in Identity::all(&self.layout).unwrap_or_default() {
+            let directory = self.layout.instance(&identity.id);
+            let seen = crate::runtime::process::observe(&directory);
+            let lives = seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive);
+            if !lives && !kept.contains(&identity.id) {
+                let _ = std::fs::remove_dir_all(directory);
+            }
+        }
+        self.forget_old_half_done();
+        self.forget_what_is_gone();
+    }
+
+    /// Removes what nobody needs of releases that nobody can go back to.
+    pub(in crate::host) fn forget_what_is_gone(&self) {
+        self.remove_trees_of_nobody();
+        self.forget_old_releases();
+    }
+
+    /// Forgets what nobody needs of the journal. Where it cannot be said what is needed, everything is.
+    pub(super) fn prune(&self) {
+        let Some(needed) = self.needed() else { return };
+        if let Err(error) = self.journal.borrow_mut().prune(clock::wall_millis(), &needed) {
+            note(&format!("what nobody needs of the journal cannot be forgotten: {error}"));
+        }
+    }
+
+    fn needed(&self) -> Option<Needed> {
+        let names = |directory: PathBuf| -> Option<Vec<String>> {
+            let entries = match std::fs::read_dir(directory) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Vec::new()),
+                entries => entries.ok()?,
+            };
+            entries.map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect()
+        };
+        let trees = names(self.layout.releases())?.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut releases = self.kept_to_undo();
+        let copies = names(self.layout.instances())?;
+        releases
+            .extend(copies.iter().filter_map(|name| name.parse::<InstanceId>().ok()).map(|id| id.release));
+        releases.extend(values::releases(&self.layout).ok()?);
+        releases.extend(files::releases(&self.layout));
+        releases
+            .extend(crate::host::settings::rotation::unrevoked(&self.layout).into_iter().map(|(_, of)| of));
+        for run in self.runs.borrow().values() {
+            releases.extend(run.row.plan.previous.into_iter().chain([run.row.plan.release]));
+        }
+        for last in self.journal.borrow().run_records(1).ok()? {
+            releases.extend(last.previous.into_iter().chain(last.release));
+        }
+        Some(Needed { trees, releases })
+    }
+
+    /// The releases of which a copy lives.
+    pub(super) fn living_releases(&self) -> BTreeSet<ReleaseId> {
+        let copies = Identity::all(&self.layout).unwrap_or_default();
+        copies.into_iter().map(|copy| copy.id).filter(|id| self.lives(id)).map(|id| id.release).collect()
+    }
+
+    /// Removes what is left of releases that nobody can go back to: the records and logs of their
+    /// jobs and builds, and the values of their settings.
+    pub(super) fn forget_old_releases(&self) {
+        // Whoever cannot read which there are must not take them for gone.
+        let Ok(releases) = self.journal.borrow().trees() else { return };
+        let open: Vec<ReleaseId> = self.runs.borrow().values().map(|run| run.row.plan.release).collect();
+        let mut kept = self.kept_to_undo();
+        // A copy that could not be stopped may be started again with what it has.
+        kept.extend(self.living_releases());
+        let gone = |release: ReleaseId| {
+            let available = releases.iter().any(|(id, tree)| *id == release && self.layout.is_sealed(*tree));
+            !available && !open.contains(&release) && !kept.contains(&release)
+        };
+        for directory in [self.layout.jobs(), self.layout.logs()] {
+            for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let release = name.split_once('.').and_then(|(first, _)| first.parse::<ReleaseId>().ok());
+                // What `windlass run` ran leaves nothing, unless the host side died meanwhile.
+                let command = name.split_once(".log").map_or(name.as_str(), |(label, _)| label);
+                let left = is_label(command) && !self.runs_command(command);
+                if !left && (!name.starts_with('r') || !release.is_some_and(gone)) {
+                    continue;
+                }
+                let path = entry.path();
+                let _ =
+                    if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+            }
+        }
+        for release in values::releases(&self.layout).unwrap_or_default() {
+            if gone(release) {
+                self.forget_values(release, &self.settings(release));
+            }
+        }
+        for release in files::releases(&self.layout).into_iter().filter(|release| gone(*release)) {
+            files::forget(&self.layout, release);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_testkit::sample::{name, web};
+
+    use crate::host::run::handle::RunHandle;
+    use crate::host::testing;
+
+    #[test]
+    fn what_another_open_run_has_planned_is_not_swept_away() {
+        let (_place, host) = testing::host();
+        let plan = testing::first(|spec| drop(spec.services.insert(name("web"), web("serve"))));
+        let id = plan.instances["web"][0].clone();
+        host.identify(&plan, &id).unwrap();
+        let directory = host.layout.instance(&id);
+        host.journal.borrow_mut().activate(&testing::row(7), false).unwrap();
+        let run = RunHandle::new(testing::run("a", plan), false);
+        host.runs.borrow_mut().insert("a".to_owned(), run);
+        host.sweep();
+        assert!(directory.exists());
+        host.runs.borrow_mut().clear();
+        host.sweep();
+        assert!(!directory.exists());
+    }
+}
