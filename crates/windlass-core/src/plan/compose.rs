@@ -291,7 +291,13 @@ fn retire(
         let listens =
             plan.spec.services.get(name).into_iter().chain(before).any(|service| service.port.is_some());
         let drain = if listens { plan.spec.deploy.drain } else { Span::ZERO };
-        for instance in fate.stop.iter().chain(&fate.leftovers).chain(&fate.dead).filter(|id| !stopped_already.contains(id)) {
+        for instance in fate
+            .stop
+            .iter()
+            .chain(&fate.leftovers)
+            .chain(&fate.dead)
+            .filter(|id| !stopped_already.contains(id))
+        {
             let stop = Action::StopInstance { instance: instance.clone(), drain };
             script.step(Phase::Retire, stop, Compensation::Unneeded);
         }

@@ -142,13 +142,7 @@ impl Rollout<'_> {
         self.start(script, fate.start.iter());
     }
 
-    fn stop(
-        &self,
-        script: &mut Script,
-        service: &Service,
-        instances: &[InstanceId],
-        others: &[InstanceId],
-    ) {
+    fn stop(&self, script: &mut Script, service: &Service, instances: &[InstanceId], others: &[InstanceId]) {
         script.then();
         let drain = self.drain(service);
         // Leftovers belong to no release: nothing is gone back to by starting them again. What did not run

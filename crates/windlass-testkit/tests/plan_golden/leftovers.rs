@@ -137,5 +137,18 @@ fn an_own_copy_that_does_not_run_is_stopped_before_what_must_be_alone_starts() {
     let shown = shown(&plan(&deploy(&spec, "one"), &seen).unwrap());
     let steps: Vec<&str> = shown.lines().skip_while(|line| !line.starts_with("0 ")).collect();
     insta::assert_snapshot!(steps.join("\n"), @r"
+0 preflight 0 check disk, memory, programs, accounts, ports and certificates
+1 lock 1 take the lock, and look whether anything has moved
+2 start 2 start web.r2.1 -> drain (at most 30s) and stop web.r2.1
+3 start 2 start web.r2.2 -> drain (at most 30s) and stop web.r2.2
+4 start 3 wait until web.r2.1 is ready
+5 start 3 wait until web.r2.2 is ready
+6 start 4 stop beat.r1.1
+7 start 5 start beat.r2.1 -> stop beat.r2.1
+8 start 6 wait until beat.r2.1 is ready
+9 switch 7 send requests to web.r2.1, web.r2.2 -> send requests to web.r1.1, web.r1.2
+10 commit 8 make r2 the active release; from here on nothing goes back
+11 retire 9 drain (at most 30s) and stop web.r1.2
+12 retire 9 drain (at most 30s) and stop web.r1.1
 ");
 }

@@ -99,7 +99,9 @@ fn a_stop_of_everything_stops_also_what_the_release_does_not_name() {
     seen.instances.push(left.clone());
     let stops = |seen: &Observed| {
         let plan = plan(&asked(stop.clone(), seen), seen).unwrap();
-        plan.steps.iter().any(|step| matches!(&step.action, Action::StopInstance { instance, .. } if *instance == id))
+        plan.steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::StopInstance { instance, .. } if *instance == id))
     };
     assert!(stops(&seen));
     let of_web = Request::Stop { services: vec![name("web")] };

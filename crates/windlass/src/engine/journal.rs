@@ -256,11 +256,9 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when they cannot be read.
     pub fn run_records(&self, limit: u32) -> Result<Vec<RunRecord>, JournalError> {
-        let mut statement = self
-            .connection
-            .prepare_cached(
-                "SELECT id, began, ended, record FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT ?1",
-            )?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, began, ended, record FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT ?1",
+        )?;
         let mut rows = statement.query([limit])?;
         let mut records = Vec::new();
         while let Some(row) = rows.next()? {

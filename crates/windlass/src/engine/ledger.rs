@@ -188,10 +188,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when they cannot be read.
     pub fn releases(&self) -> Result<Vec<Listed>, JournalError> {
-        let active: Option<i64> = self
-            .connection
-            .query_row("SELECT release FROM active", [], |row| row.get(0))
-            .optional()?;
+        let active: Option<i64> =
+            self.connection.query_row("SELECT release FROM active", [], |row| row.get(0)).optional()?;
         let mut statement = self.connection.prepare_cached(
             "SELECT id, tree, headline, asked_by, activated, source, schema FROM releases ORDER BY id DESC",
         )?;
@@ -212,7 +210,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when they cannot be read.
     pub fn trees(&self) -> Result<Vec<(ReleaseId, ReleaseId)>, JournalError> {
-        let mut statement = self.connection.prepare_cached("SELECT id, tree FROM releases ORDER BY id DESC")?;
+        let mut statement =
+            self.connection.prepare_cached("SELECT id, tree FROM releases ORDER BY id DESC")?;
         let mut rows = statement.query([])?;
         let mut trees = Vec::new();
         while let Some(row) = rows.next()? {

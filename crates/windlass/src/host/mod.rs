@@ -33,6 +33,8 @@ mod session;
 mod settings;
 mod state;
 mod supervise;
+#[cfg(test)]
+mod testing;
 mod tree;
 mod view;
 mod world;

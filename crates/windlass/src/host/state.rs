@@ -210,7 +210,9 @@ impl Host {
         let copies = std::fs::read_dir(self.layout.instances()).into_iter().flatten().flatten();
         let mut copies = copies.filter_map(|entry| entry.file_name().to_str()?.parse::<InstanceId>().ok());
         match copies.find(|id| self.lives(id)) {
-            Some(id) => Err(No::new(Refusal::Invalid, format!("{id} still runs"), "stop it first: windlass stop")),
+            Some(id) => {
+                Err(No::new(Refusal::Invalid, format!("{id} still runs"), "stop it first: windlass stop"))
+            }
             None => Ok(()),
         }
     }
@@ -284,4 +286,23 @@ pub fn program() -> io::Result<PathBuf> {
 fn names(layout: &Layout) -> Option<(Name, Name)> {
     let part = |path: Option<&Path>| Name::new(path?.file_name()?.to_str()?).ok();
     Some((part(layout.root().parent())?, part(Some(layout.root()))?))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{FlockOperation, flock};
+
+    use crate::host::testing;
+    use crate::keeper::files::LOCK;
+
+    #[test]
+    fn nothing_is_deleted_while_a_copy_lives_whoever_it_belongs_to() {
+        let (_place, host) = testing::host();
+        let directory = host.layout.instances().join("mail.r2.1");
+        std::fs::create_dir_all(&directory).unwrap();
+        assert!(host.nothing_lives().is_ok());
+        let lock = std::fs::File::create(directory.join(LOCK)).unwrap();
+        flock(&lock, FlockOperation::LockExclusive).unwrap();
+        assert_eq!(host.nothing_lives().err().map(|no| no.message).unwrap(), "mail.r2.1 still runs");
+    }
 }

@@ -69,7 +69,9 @@ fn cost(record: &RunRecord) -> String {
     let requests = record.requests;
     let all = requests.served + requests.failed;
     let anew = match requests.uncounted {
-        true => " The proxy or the host side was started anew meanwhile: what had been counted before is missing here.",
+        true => {
+            " The proxy or the host side was started anew meanwhile: what had been counted before is missing here."
+        }
         false => "",
     };
     if all == 0 {

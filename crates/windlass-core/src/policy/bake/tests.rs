@@ -207,6 +207,7 @@ fn a_release_is_judged_by_whoever_answered_for_the_services_that_it_replaces() {
     let instances = of(&[("web", &["web.r4.1"]), ("api", &["api.r4.1"]), ("work", &["work.r3.1"])]);
     assert_eq!(replaced(&active, &instances, ReleaseId(4)), [ReleaseId(1), ReleaseId(3)].into());
     let one = counted(&[(5_000, 3)]);
-    let all = sum([&one, &Counters { failed: 2, ..Counters::default() }, &counted(&[(5_000, 4)])].into_iter());
+    let all =
+        sum([&one, &Counters { failed: 2, ..Counters::default() }, &counted(&[(5_000, 4)])].into_iter());
     assert_eq!((all.served, all.failed, &all.latency), (7, 2, &counted(&[(5_000, 7)]).latency));
 }

@@ -38,7 +38,11 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
     };
     let contents = Contents::of(&observed, &project.layout);
     // Something may run that an earlier stop knew nothing of.
-    if observed.active.as_ref().is_some_and(|active| !active.stopped || observed.instances.iter().any(|i| i.running)) {
+    if observed
+        .active
+        .as_ref()
+        .is_some_and(|active| !active.stopped || observed.instances.iter().any(|i| i.running))
+    {
         let code = request::stop_everything(context, &project).await?;
         if code != 0 {
             return Ok(code);

@@ -161,6 +161,10 @@ mod tests {
         assert_eq!(said(undo(), false, "0001"), None, "it was undone by hand");
         assert_eq!(said(undo(), true, "0002"), None, "it has not moved");
         assert_eq!(said(Undo::Compatible, true, "0001"), None);
-        assert!(said(Undo::Irreversible, false, "0001").unwrap().starts_with("the job migrate, which is irreversible,"));
+        assert!(
+            said(Undo::Irreversible, false, "0001")
+                .unwrap()
+                .starts_with("the job migrate, which is irreversible,")
+        );
     }
 }

@@ -275,7 +275,9 @@ impl Host {
         Ok(match left {
             Some(0) => String::new(),
             Some(left) => format!("{left} connections were closed at the deadline"),
-            None => "the proxy did not say whether requests were left: any were cut at the deadline".to_owned(),
+            None => {
+                "the proxy did not say whether requests were left: any were cut at the deadline".to_owned()
+            }
         })
     }
 

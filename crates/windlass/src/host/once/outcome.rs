@@ -161,3 +161,29 @@ pub(in crate::host) fn in_words(ended: &Ended) -> String {
         (_, None) => "ended unseen".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+    use crate::host::testing;
+
+    #[tokio::test]
+    async fn what_cannot_be_cut_short_is_waited_for_also_where_nobody_waits_for_its_result() {
+        let (_place, host) = testing::host();
+        let done = Arc::new(AtomicBool::new(false));
+        let work = {
+            let done = done.clone();
+            move || {
+                std::thread::sleep(Duration::from_millis(300));
+                done.store(true, Ordering::SeqCst);
+            }
+        };
+        let given_up = tokio::time::timeout(Duration::from_millis(50), host.uninterrupted(work)).await;
+        assert!(given_up.is_err() && !done.load(Ordering::SeqCst));
+        host.work_is_over().await;
+        assert!(done.load(Ordering::SeqCst));
+    }
+}

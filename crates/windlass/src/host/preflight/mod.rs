@@ -30,7 +30,8 @@ impl Host {
     pub(super) async fn preflight(&self, plan: &Plan) -> Result<String, Fault> {
         let mut wrong: Vec<(String, String)> = Vec::new();
         let mut notes = Vec::new();
-        for short in Free::at(self.layout.root()).iter().flat_map(|free| free.short(self.layout.root(), plan)) {
+        for short in Free::at(self.layout.root()).iter().flat_map(|free| free.short(self.layout.root(), plan))
+        {
             match short.stops {
                 true => wrong.push((short.what, short.hint)),
                 false => notes.push(short.what),

@@ -44,7 +44,8 @@ impl Host {
         let what = format!("{credential} of {name}");
         let waited = in_use::until_unused(&what, || self.signed_in(name, credential)).await?;
         let place = self.place(name);
-        let revoked = self.uninterrupted(move || resource::revoke_credential(&spec, &place, credential)).await?;
+        let revoked =
+            self.uninterrupted(move || resource::revoke_credential(&spec, &place, credential)).await?;
         self.secrets_changed(name);
         revoked.map_err(fault)?;
         Ok(waited)

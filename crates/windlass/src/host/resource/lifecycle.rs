@@ -147,11 +147,7 @@ impl Host {
     }
 
     /// Starts it as all else is started: whoever gives up waiting can see, and end, what was begun.
-    async fn start_server(
-        &self,
-        directory: &Path,
-        prepared: &Prepared,
-    ) -> Result<(), process::RuntimeError> {
+    async fn start_server(&self, directory: &Path, prepared: &Prepared) -> Result<(), process::RuntimeError> {
         let starting = self.may_start().await?;
         let (launch, env) = (prepared.launch.clone(), prepared.env.clone());
         self.start_kept(starting, directory.to_owned(), launch, env).await

@@ -113,3 +113,28 @@ impl Drop for Following {
         self.run.followers.set(self.run.followers.get().saturating_sub(1));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing;
+
+    #[test]
+    fn a_run_is_dropped_when_the_last_who_follows_it_goes_away_before_the_lock() {
+        let run = RunHandle::new(testing::run("a", testing::first(|_| ())), false);
+        let (asked, looks, waits) = (run.follow(), run.follow(), run.follow());
+        looks.go_away();
+        drop(waits); // The run was over for them.
+        assert_eq!(*run.cancel.borrow(), None);
+        asked.go_away();
+        assert!(matches!(&*run.cancel.borrow(), Some(Turn::Cancelled { by }) if by == "ada@home going away"));
+    }
+
+    #[test]
+    fn a_run_that_has_taken_the_lock_goes_on_by_itself() {
+        let run = RunHandle::new(testing::run("a", testing::first(|_| ())), false);
+        run.locked.set(true);
+        run.follow().go_away();
+        assert_eq!(*run.cancel.borrow(), None);
+    }
+}

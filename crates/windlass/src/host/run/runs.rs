@@ -294,3 +294,35 @@ impl Host {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing;
+
+    #[test]
+    fn a_claim_is_for_the_run_that_is_meant_and_for_an_interrupted_one_where_it_says_so() {
+        let (_place, host) = testing::host();
+        let run = RunHandle::new(testing::run("a", testing::first(|_| ())), false);
+        host.runs.borrow_mut().insert("a".to_owned(), run.clone());
+        run.under_way.set(true);
+        let refused = |id: &str, interrupted| {
+            host.claim(Claim::Abort, "bob", Some(id), interrupted).err().map(|no| no.kind)
+        };
+        assert_eq!(refused("a", true), Some(Refusal::Stale), "somebody has taken it up");
+        assert_eq!(refused("b", true), Some(Refusal::Stale), "it is over");
+        assert_eq!(refused("b", false), Some(Refusal::NotFound), "another one is open");
+        assert_eq!(*run.cancel.borrow(), None);
+        assert_eq!(refused("a", false), None);
+        assert!(run.cancel.borrow().is_some());
+    }
+
+    #[test]
+    fn a_plan_whose_steps_are_not_in_order_is_refused() {
+        let (_place, host) = testing::host();
+        let mut plan = testing::first(|_| ());
+        plan.steps[0].id = 99;
+        let no = host.begin(plan, Values::default(), &FingerprintKey::default(), "ada").err().unwrap();
+        assert_eq!(no.kind, Refusal::Invalid);
+    }
+}

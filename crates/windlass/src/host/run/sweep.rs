@@ -62,10 +62,12 @@ impl Host {
         let trees = names(self.layout.releases())?.iter().filter_map(|name| name.parse().ok()).collect();
         let mut releases = self.kept_to_undo();
         let copies = names(self.layout.instances())?;
-        releases.extend(copies.iter().filter_map(|name| name.parse::<InstanceId>().ok()).map(|id| id.release));
+        releases
+            .extend(copies.iter().filter_map(|name| name.parse::<InstanceId>().ok()).map(|id| id.release));
         releases.extend(values::releases(&self.layout).ok()?);
         releases.extend(files::releases(&self.layout));
-        releases.extend(crate::host::settings::rotation::unrevoked(&self.layout).into_iter().map(|(_, of)| of));
+        releases
+            .extend(crate::host::settings::rotation::unrevoked(&self.layout).into_iter().map(|(_, of)| of));
         for run in self.runs.borrow().values() {
             releases.extend(run.row.plan.previous.into_iter().chain([run.row.plan.release]));
         }
@@ -117,5 +119,30 @@ impl Host {
         for release in files::releases(&self.layout).into_iter().filter(|release| gone(*release)) {
             files::forget(&self.layout, release);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_testkit::sample::{name, web};
+
+    use crate::host::run::handle::RunHandle;
+    use crate::host::testing;
+
+    #[test]
+    fn what_another_open_run_has_planned_is_not_swept_away() {
+        let (_place, host) = testing::host();
+        let plan = testing::first(|spec| drop(spec.services.insert(name("web"), web("serve"))));
+        let id = plan.instances["web"][0].clone();
+        host.identify(&plan, &id).unwrap();
+        let directory = host.layout.instance(&id);
+        host.journal.borrow_mut().activate(&testing::row(7), false).unwrap();
+        let run = RunHandle::new(testing::run("a", plan), false);
+        host.runs.borrow_mut().insert("a".to_owned(), run);
+        host.sweep();
+        assert!(directory.exists());
+        host.runs.borrow_mut().clear();
+        host.sweep();
+        assert!(!directory.exists());
     }
 }

@@ -177,7 +177,8 @@ impl Host {
         let journal = self.journal.borrow();
         let active = journal.active()?.map(|active| active.release.id);
         let records = journal.releases()?.into_iter().map(|row| self.release_record(&row, active));
-        let records = records.enumerate().filter(|(at, record)| *at < LATEST || record.active || record.available);
+        let records =
+            records.enumerate().filter(|(at, record)| *at < LATEST || record.active || record.available);
         Ok(records.map(|(_, record)| record).collect())
     }
 

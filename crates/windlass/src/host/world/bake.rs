@@ -78,13 +78,7 @@ impl Acting {
                     // The machine was away for most of the bake; there is nothing to compare.
                     _ => [Counters::default(), Counters::default()],
                 };
-                let seen = Latencies {
-                    before,
-                    control: answers,
-                    quarters,
-                    all: new,
-                    quarter: whole / 4,
-                };
+                let seen = Latencies { before, control: answers, quarters, all: new, quarter: whole / 4 };
                 return match bake::latency(rules, &seen) {
                     Some(slow) => Err(too_slow(plan, slow)),
                     None => Ok(summary(report.releases.get(&release))),
@@ -111,7 +105,10 @@ impl Acting {
             Some(pid) => frozen_hint(pid),
             None => "see logs/proxy.log in the environment's directory, and deploy again".to_owned(),
         };
-        Err(Fault::new("the proxy does not answer at the end of the bake, so nobody knows how the release did", hint))
+        Err(Fault::new(
+            "the proxy does not answer at the end of the bake, so nobody knows how the release did",
+            hint,
+        ))
     }
 
     /// The copy of the old release that is asked during the bake: its answers say how busy the machine
@@ -236,5 +233,24 @@ fn summary(counters: Option<&Counters>) -> String {
             counters.server_errors + counters.failed
         ),
         None => "no requests came".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use windlass_core::units::Span;
+
+    use super::*;
+    use crate::host::testing;
+
+    #[tokio::test]
+    async fn a_bake_of_which_nobody_knows_how_it_was_does_not_pass() {
+        let (_place, host) = testing::host();
+        let acting = Acting { host, emit: Rc::new(|_| ()) };
+        let plan = testing::first(|spec| spec.deploy.bake = Span::from_millis(100));
+        let fault = acting.bake(&plan).await.unwrap_err();
+        assert!(fault.message.starts_with("the proxy does not answer at the end of the bake"), "{fault}");
     }
 }
