@@ -64,7 +64,8 @@ fn a_worker_is_stopped_as_soon_as_it_says_that_it_is_idle() {
 /// What was told to take no more work cannot be told to go on: it would sit there, and be called restored.
 #[test]
 fn a_worker_whose_stop_was_given_up_half_way_starts_anew() {
-    let works = "echo up >> $WINDLASS_SHARED/started; trap 'touch $WINDLASS_SHARED/quiet' USR1; \
+    let works = "echo up >> $WINDLASS_SHARED/started; \
+                 trap 'touch $WINDLASS_SHARED/quiet; test -e $WINDLASS_SHARED/may-end && exit' USR1; \
                  while :; do sleep 0.05; done";
     let more = format!(
         "[services.queue]\ncommand = {{ shell = \"{works}\" }}\nsettle = \"150ms\"\nstrategy = \"recreate\"\n\
@@ -78,5 +79,6 @@ fn a_worker_whose_stop_was_given_up_half_way_starts_anew() {
     let ended = deploy.finish();
     assert_eq!(ended.code, 3, "{ended:#?}");
     assert_eq!(sandbox.shared("started"), "up\nup\n", "{}", sandbox.logs());
+    std::fs::write(sandbox.environment().join("shared/may-end"), "").unwrap();
     sandbox.down();
 }

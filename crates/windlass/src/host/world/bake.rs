@@ -22,7 +22,7 @@ const BACK: &str = "the old release has the requests again; see its log with `wi
 /// How often the counters are looked at.
 const PACE: Duration = Duration::from_millis(100);
 
-/// How long an answer of the old release is waited for.
+/// How long an answer of the old release is waited for; and at the end, for one of the proxy.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Acting {
