@@ -15,6 +15,8 @@ pub(super) fn begin(directory: &Path, arguments: &[&str]) -> Asked {
         .arg("-C")
         .arg(directory)
         .args(arguments)
+        // It only looks: without a lock of the index, which it would leave behind if it were ended.
+        .env("GIT_OPTIONAL_LOCKS", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

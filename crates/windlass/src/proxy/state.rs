@@ -61,6 +61,9 @@ impl State {
         let loaded = match read(&directory.join(TABLE)) {
             Ok(table) => {
                 state.whole = true;
+                // A crash right after a switch left the table before it aside.
+                let aside = read(&directory.join(NEXT));
+                state.displaced = aside.is_ok_and(|aside| aside.generation < table.generation);
                 Loaded { table: Some(table), problem: None }
             }
             Err(problem) => match read(&directory.join(LAST_GOOD)) {
@@ -127,23 +130,31 @@ impl State {
                 Ok(())
             }
             // A file system that cannot; NFS is one.
-            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-                std::fs::rename(&table, self.directory.join(LAST_GOOD))?;
-                // There is none until the next one is in its place.
-                self.whole = false;
-                std::fs::rename(&next, &table)
-            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => self.replace(),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// The same in two steps, between which there is no table but the last good one.
+    fn replace(&mut self) -> io::Result<()> {
+        std::fs::rename(self.directory.join(TABLE), self.directory.join(LAST_GOOD))?;
+        self.whole = false;
+        std::fs::rename(self.directory.join(NEXT), self.directory.join(TABLE))
+    }
+
     /// Makes the table that was in force the last good one.
     fn keep_displaced(&mut self) -> io::Result<()> {
-        if self.displaced {
-            std::fs::rename(self.directory.join(NEXT), self.directory.join(LAST_GOOD))?;
-            self.displaced = false;
+        if !std::mem::take(&mut self.displaced) {
+            return Ok(());
         }
-        Ok(())
+        match std::fs::rename(self.directory.join(NEXT), self.directory.join(LAST_GOOD)) {
+            // Somebody removed it; nothing that serves depends on it.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                self.displaced = true;
+                Err(error)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Makes what was put last, whatever happens to the machine.
@@ -307,19 +318,47 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_table_at_every_moment_and_the_one_before_is_not_lost() {
+    fn a_crash_before_a_switch_is_settled_loses_neither_table() {
         let directory = tempfile::tempdir().unwrap();
         let (mut state, _) = State::open(directory.path());
         put(&mut state, 1);
         put(&mut state, 2);
         state.put(&table(3)).unwrap();
-        // The process dies before it is settled: the file system here can have two names change places.
-        assert!(state.displaced);
-        assert_eq!(generation(directory.path()), Some(3));
-        // It goes on without having been settled.
-        state.prepare(&table(4)).unwrap();
-        std::fs::write(directory.path().join(TABLE), "x").unwrap();
+        for crashes in [true, false] {
+            if crashes {
+                state = State::open(directory.path()).0;
+            }
+            assert_eq!(generation(directory.path()), Some(3));
+            // The next one is written aside, where the one before may still lie.
+            state.prepare(&table(4)).unwrap();
+            std::fs::rename(directory.path().join(TABLE), directory.path().join("away")).unwrap();
+            assert_eq!(generation(directory.path()), Some(2));
+            std::fs::rename(directory.path().join("away"), directory.path().join(TABLE)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_table_is_put_also_where_names_cannot_change_places() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut state, _) = State::open(directory.path());
+        put(&mut state, 1);
+        state.prepare(&table(2)).unwrap();
+        state.replace().unwrap();
         assert_eq!(generation(directory.path()), Some(2));
+        std::fs::write(directory.path().join(TABLE), "x").unwrap();
+        assert_eq!(generation(directory.path()), Some(1));
+    }
+
+    #[test]
+    fn what_lies_aside_may_be_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut state, _) = State::open(directory.path());
+        put(&mut state, 1);
+        state.put(&table(2)).unwrap();
+        let _none_where_names_cannot_change_places = std::fs::remove_file(directory.path().join(NEXT));
+        state.settle().unwrap();
+        put(&mut state, 3);
+        assert_eq!(generation(directory.path()), Some(3));
     }
 
     #[test]
