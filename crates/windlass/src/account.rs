@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn a_name_that_is_no_utf_8_disables_no_other_account() {
-        let passwd = [b"rene:x:1000:1000:Ren\xe9:/home/rene:/bin/sh\n".as_slice(), PASSWD.as_bytes()].concat();
+        let passwd =
+            [b"rene:x:1000:1000:Ren\xe9:/home/rene:/bin/sh\n".as_slice(), PASSWD.as_bytes()].concat();
         assert_eq!(find("web", &passwd, b"caf\xe9:x:110:web\n").map(|web| web.groups), Some(vec![997, 110]));
     }
 
