@@ -29,9 +29,9 @@ impl Account {
     /// # Errors
     /// When the list of accounts cannot be read.
     pub fn named(user: &str) -> io::Result<Option<Self>> {
-        let passwd = std::fs::read_to_string("/etc/passwd")?;
-        let group = std::fs::read_to_string("/etc/group").unwrap_or_default();
-        Ok(parse(user, &passwd, &group))
+        let passwd = std::fs::read("/etc/passwd")?;
+        let group = std::fs::read("/etc/group").unwrap_or_default();
+        Ok(find(user, &passwd, &group))
     }
 
     /// The account with this name or number, if a process has to change to it: `None` when it is our
@@ -86,6 +86,11 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Somebody's name in an older encoding disables nobody's account.
+fn find(user: &str, passwd: &[u8], group: &[u8]) -> Option<Account> {
+    parse(user, &String::from_utf8_lossy(passwd), &String::from_utf8_lossy(group))
+}
+
 fn parse(user: &str, passwd: &str, group: &str) -> Option<Account> {
     let fields: Vec<&str> = passwd
         .lines()
@@ -125,6 +130,13 @@ mod tests {
         };
         assert_eq!(parse("web", PASSWD, group), Some(web.clone()));
         assert_eq!(parse("998", PASSWD, group), Some(web), "by its number");
+    }
+
+    #[test]
+    fn a_name_that_is_no_utf_8_disables_no_other_account() {
+        let passwd =
+            [b"rene:x:1000:1000:Ren\xe9:/home/rene:/bin/sh\n".as_slice(), PASSWD.as_bytes()].concat();
+        assert_eq!(find("web", &passwd, b"caf\xe9:x:110:web\n").map(|web| web.groups), Some(vec![997, 110]));
     }
 
     #[test]

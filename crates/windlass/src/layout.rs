@@ -204,7 +204,14 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
+    if let Some(above) = path.parent() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
+    }
+    // With its own mode from the first moment on: nobody can look in before it is closed.
+    match std::fs::DirBuilder::new().mode(mode).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        made => made?,
+    }
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
 }
 
@@ -257,6 +264,26 @@ fn beside(name: &str) -> String {
     format!(".{}.{}.new", name.trim_start_matches('.'), std::process::id())
 }
 
+/// Removes what those left beside files who died while they replaced them: it may hold secrets. For who is
+/// alone there with what it writes.
+pub fn sweep(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().and_then(writer_of).is_some_and(is_dead) {
+            let _it_stays = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Who writes, or wrote, a file that is to take another's place.
+fn writer_of(name: &str) -> Option<u32> {
+    name.strip_prefix('.')?.strip_suffix(".new")?.rsplit_once('.')?.1.parse().ok()
+}
+
+/// Whether nobody has that number any more, or we have it now.
+fn is_dead(pid: u32) -> bool {
+    pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists()
+}
+
 /// Gives a file the owner, the group and the mode of another one.
 fn liken(file: &File, facts: &Metadata) -> io::Result<()> {
     let now = file.metadata()?;
@@ -302,6 +329,21 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"A=2");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(rewrite_file(&dir.path().join("none"), b"").is_err());
+    }
+
+    #[test]
+    fn what_the_dead_left_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dead, own) = (i32::MAX, std::process::id());
+        let left = [format!(".r12.json.{dead}.new"), format!(".r13.json.{own}.new")];
+        let stays =
+            [".r14.json.1.new".to_owned(), "r12.json".into(), ".x.new".into(), format!("r.{dead}.new")];
+        for name in left.iter().chain(&stays) {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        sweep(dir.path());
+        assert!(left.iter().all(|name| !dir.path().join(name).exists()));
+        assert!(stays.iter().all(|name| dir.path().join(name).exists()));
     }
 
     #[test]

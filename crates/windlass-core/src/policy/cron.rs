@@ -33,6 +33,10 @@ const ON_TIME: SignedDuration = SignedDuration::from_secs(5);
 /// dealt with, and it tells nothing.
 const BELIEVABLE: SignedDuration = SignedDuration::from_hours(24);
 
+/// A machine that has run for less than this may not have been told the time yet: many have no clock of their
+/// own that goes on without power, and ask the network.
+const UNSET: SignedDuration = SignedDuration::from_mins(10);
+
 /// Missed ticks are counted up to this number.
 const MOST_COUNTED: u32 = 1000;
 
@@ -118,6 +122,8 @@ pub struct History {
     /// When it was looked at before, by whoever looks now and while it was meant to run; `None`: this is
     /// the first look.
     pub watched: Option<Timestamp>,
+    /// How long the machine has run.
+    pub up: SignedDuration,
     /// What runs now.
     pub running: Running,
 }
@@ -190,8 +196,10 @@ pub fn due(
         None => history.since,
     };
     if from.duration_since(now) > BELIEVABLE {
-        // Nothing is made up for after such a clock: nobody knows what was due.
-        return Decision { action: Action::Wait, last: Some(now), missed: 0, next: schedule.next(now) };
+        // Nothing is made up for after such a clock: nobody knows what was due. But right after the machine's
+        // start it is more likely the present one that is wrong, and what is recorded stays.
+        let last = (history.up >= UNSET).then_some(now);
+        return Decision { action: Action::Wait, last, missed: 0, next: schedule.next(now) };
     }
     let Some(tick) = schedule.last(now).filter(|&tick| tick > from) else {
         return Decision { action: Action::Wait, last: None, missed: 0, next: schedule.next(from.max(now)) };

@@ -25,9 +25,15 @@ pub(super) fn remove(root: &str) -> Result<bool, String> {
 /// The account's crontab; one that has none has an empty one.
 fn read() -> Result<String, String> {
     match run("crontab", &["-l"], None) {
-        Err(error) if error.contains("no crontab for") => Ok(String::new()),
+        Err(error) if is_of_none(&error) => Ok(String::new()),
         other => other,
     }
+}
+
+/// Whether a complaint means that the account has no crontab: Vixie cron says so, busybox that there is no file.
+fn is_of_none(error: &str) -> bool {
+    error.contains("no crontab for")
+        || (error.contains("can't open '") && error.ends_with("No such file or directory"))
 }
 
 fn replace(before: &str, after: &str) -> Result<bool, String> {
@@ -58,6 +64,14 @@ mod tests {
     use super::*;
 
     const OTHERS: &str = "# mine\n0 3 * * * backup\n@reboot /bin/windlass host start /w/shop/staging\n";
+
+    #[test]
+    fn an_account_without_a_crontab_is_told_from_one_that_cannot_be_read() {
+        assert!(is_of_none("crontab -l: no crontab for root"));
+        assert!(is_of_none("crontab -l: crontab: can't open 'root': No such file or directory"));
+        assert!(!is_of_none("crontab -l: crontab: can't open 'root': Permission denied"));
+        assert!(!is_of_none("crontab cannot be run: No such file or directory (os error 2)"));
+    }
 
     #[test]
     fn only_the_line_of_this_directory_comes_and_goes() {

@@ -63,7 +63,8 @@ impl fmt::Display for Entry {
 pub fn recorded(layout: &Layout) -> Option<Entry> {
     let entry: Entry = serde_json::from_slice(&std::fs::read(layout.host().join(FILE)).ok()?).ok()?;
     match &entry {
-        Entry::Systemd { unit, .. } => unit.is_file().then_some(entry),
+        // One of that name may be another environment's by now.
+        Entry::Systemd { unit, .. } => systemd::starts(unit, layout.root().to_str()?).then_some(entry),
         Entry::Crontab { .. } => Some(entry),
     }
 }
@@ -76,7 +77,7 @@ pub fn enable(layout: &Layout, app: &Name, environment: &Name) -> Result<Change,
     let program = host::program().map_err(|error| format!("this program cannot be found: {error}"))?;
     let program = plain(&program)?;
     let root = plain(layout.root())?;
-    let change = if let Some(place) = systemd::place(app, environment) {
+    let change = if let Some(place) = systemd::place(app, environment, &root) {
         let text = systemd::unit(app, environment, place.whose, &program, &root);
         let changed = systemd::install(&place, &text)?;
         Change { entry: Entry::Systemd { unit: place.unit(), whose: place.whose }, changed }
@@ -103,11 +104,11 @@ pub fn enable(layout: &Layout, app: &Name, environment: &Name) -> Result<Change,
 ///
 /// # Errors
 /// Why it cannot, for people.
-pub fn disable(layout: &Layout, app: &Name, environment: &Name) -> Result<Option<Change>, String> {
+pub fn disable(layout: &Layout) -> Result<Option<Change>, String> {
     let Some(entry) = recorded(layout) else { return Ok(None) };
     let changed = match &entry {
         Entry::Systemd { unit, whose } => {
-            systemd::remove(&systemd::Place::of(unit, *whose, app, environment))?
+            systemd::remove(&systemd::Place::of(unit, *whose), &plain(layout.root())?)?
         }
         Entry::Crontab { .. } => crontab::remove(&plain(layout.root())?)?,
     };

@@ -5,12 +5,15 @@
 //!                        of the account's crontab
 //! the machine starts     the entry runs `windlass host start DIR`, which starts the host side with the
 //!                        environment it had before; the host side starts what should run
+//! it goes down           systemd's runs `windlass host halt DIR`, which ends all of it in order
 //! ```
 
 mod crontab;
 mod entry;
+mod halt;
 mod start;
 mod systemd;
 
 pub use entry::{Change, Entry, disable, enable, recorded};
+pub use halt::halt;
 pub use start::{Environment, NotStarted, start, start_again};

@@ -37,9 +37,10 @@ impl Place {
     }
 
     /// The place of a unit whose file is known.
-    pub(super) fn of(unit: &Path, whose: Whose, app: &Name, environment: &Name) -> Self {
+    pub(super) fn of(unit: &Path, whose: Whose) -> Self {
         let directory = unit.parent().unwrap_or(Path::new("/")).to_owned();
-        Self { directory, name: name(app, environment), whose, offline: None }
+        let name = unit.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { directory, name, whose, offline: None }
     }
 
     fn systemctl(&self, arguments: &[&str]) -> Result<String, String> {
@@ -54,18 +55,34 @@ impl Place {
     }
 }
 
-fn name(app: &Name, environment: &Name) -> String {
-    format!("windlass-{app}-{environment}.service")
+/// What the unit of the environment in `root` is called. Another one's may be called the same, be it that of the
+/// application `shop-eu` beside this one's environment `eu-...`, or in another home of Windlass: then this
+/// one's name says which it is.
+fn name(directory: &Path, app: &Name, environment: &Name, root: &str) -> String {
+    let plain = format!("windlass-{app}-{environment}.service");
+    let unit = directory.join(&plain);
+    if !unit.exists() || starts(&unit, root) {
+        return plain;
+    }
+    let hash = blake3::hash(root.as_bytes()).to_hex();
+    format!("windlass-{app}-{environment}-{}.service", &hash[..8])
+}
+
+/// Whether a unit starts the environment in this directory.
+pub(super) fn starts(unit: &Path, root: &str) -> bool {
+    let ours = format!(" host start {root}");
+    let text = std::fs::read_to_string(unit).unwrap_or_default();
+    text.lines().any(|line| line.starts_with("ExecStart=") && line.ends_with(&ours))
 }
 
 /// Where a unit can be put; `None` where systemd does not run this machine, or not for this account.
-pub(super) fn place(app: &Name, environment: &Name) -> Option<Place> {
+pub(super) fn place(app: &Name, environment: &Name, root: &str) -> Option<Place> {
     if !Path::new("/run/systemd/system").is_dir() {
         return None;
     }
-    let name = name(app, environment);
     if is_root() {
         let directory = PathBuf::from("/etc/systemd/system");
+        let name = name(&directory, app, environment, root);
         return Some(Place { directory, name, whose: Whose::System, offline: None });
     }
     let runs =
@@ -73,17 +90,22 @@ pub(super) fn place(app: &Name, environment: &Name) -> Option<Place> {
     let config = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
     let config = config.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".config")))?;
     let directory = config.join("systemd/user");
+    let name = name(&directory, app, environment, root);
     runs.then_some(Place { directory, name, whose: Whose::Account, offline: None })
 }
 
 /// The unit's text.
 ///
 /// The unit only starts the host side, which starts everything else; all of it then lives in the
-/// unit's control group, where its limits are made (`Delegate`) and where it is asked to end when the
-/// machine goes down. That something in it was killed for its memory is the host side's to mend.
+/// unit's control group, where its limits are made (`Delegate`). When the machine goes down it is ended in
+/// order (`ExecStop`); what is left of it then is ended at once. That something in it was killed for its memory is the host side's to mend.
 pub(super) fn unit(app: &Name, environment: &Name, whose: Whose, program: &str, root: &str) -> String {
     let (network, target) = match whose {
-        Whose::System => ("Wants=network-online.target\nAfter=network-online.target\n", "multi-user.target"),
+        // Where something sets the clock at the start, cron jobs are not for a clock that is not set.
+        Whose::System => (
+            "Wants=network-online.target\nAfter=network-online.target time-sync.target\n",
+            "multi-user.target",
+        ),
         // The account's systemd does not know the machine's network.
         Whose::Account => ("", "default.target"),
     };
@@ -97,10 +119,11 @@ pub(super) fn unit(app: &Name, environment: &Name, whose: Whose, program: &str, 
          Type=oneshot\n\
          RemainAfterExit=yes\n\
          ExecStart={program} host start {root}\n\
+         ExecStop={program} host halt {root}\n\
          Delegate=yes\n\
          TasksMax=infinity\n\
          OOMPolicy=continue\n\
-         TimeoutStopSec=120\n\
+         TimeoutStopSec=180\n\
          \n\
          [Install]\n\
          WantedBy={target}\n"
@@ -109,6 +132,10 @@ pub(super) fn unit(app: &Name, environment: &Name, whose: Whose, program: &str, 
 
 /// Puts the unit in its place and has it start with the machine. Whether anything had to be done.
 pub(super) fn install(place: &Place, text: &str) -> Result<bool, String> {
+    // Also for a unit that is there: the call before may have failed at this.
+    if place.whose == Whose::Account && place.offline.is_none() {
+        linger()?;
+    }
     let file = place.unit();
     let as_it_should_be = std::fs::read_to_string(&file).is_ok_and(|found| found == text);
     let enabled = || place.systemctl(&["is-enabled", &place.name]).is_ok();
@@ -122,9 +149,6 @@ pub(super) fn install(place: &Place, text: &str) -> Result<bool, String> {
         place.systemctl(&["daemon-reload"])?;
     }
     place.systemctl(&["enable", &place.name])?;
-    if place.whose == Whose::Account && place.offline.is_none() {
-        linger()?;
-    }
     Ok(true)
 }
 
@@ -143,11 +167,11 @@ fn linger() -> Result<(), String> {
     })
 }
 
-/// Takes the unit away; what it started goes on. Whether anything had to be done. That the account
+/// Takes the unit of the environment in `root` away; what it started goes on. Whether anything had to be done. That the account
 /// lingers is left as it is: it may do so for others.
-pub(super) fn remove(place: &Place) -> Result<bool, String> {
+pub(super) fn remove(place: &Place, root: &str) -> Result<bool, String> {
     let file = place.unit();
-    if !file.exists() {
+    if !starts(&file, root) {
         return Ok(false);
     }
     place.systemctl(&["disable", &place.name])?;
@@ -167,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_unit_starts_the_host_side_and_nothing_else() {
+    fn the_unit_starts_the_host_side_and_ends_everything() {
         let (app, environment) = names();
         let text = unit(&app, &environment, Whose::System, "/usr/local/bin/windlass", "/srv/shop/production");
         assert_eq!(
@@ -176,21 +200,40 @@ mod tests {
              [Unit]\n\
              Description=shop (production), kept by Windlass\n\
              Wants=network-online.target\n\
-             After=network-online.target\n\
+             After=network-online.target time-sync.target\n\
              RequiresMountsFor=/srv/shop/production\n\
              \n\
              [Service]\n\
              Type=oneshot\n\
              RemainAfterExit=yes\n\
              ExecStart=/usr/local/bin/windlass host start /srv/shop/production\n\
+             ExecStop=/usr/local/bin/windlass host halt /srv/shop/production\n\
              Delegate=yes\n\
              TasksMax=infinity\n\
              OOMPolicy=continue\n\
-             TimeoutStopSec=120\n\
+             TimeoutStopSec=180\n\
              \n\
              [Install]\n\
              WantedBy=multi-user.target\n"
         );
+    }
+
+    #[test]
+    fn two_environments_whose_names_read_the_same_have_a_unit_each() {
+        let place = tempfile::tempdir().unwrap();
+        let name_of = |app: &str, environment: &str, root: &str| {
+            name(place.path(), &Name::new(app).unwrap(), &Name::new(environment).unwrap(), root)
+        };
+        let first = name_of("shop", "eu-prod", "/w/shop/eu-prod");
+        assert_eq!(first, "windlass-shop-eu-prod.service");
+        let (app, environment) = names();
+        let text = unit(&app, &environment, Whose::System, "/usr/bin/windlass", "/w/shop/eu-prod");
+        std::fs::write(place.path().join(&first), text).unwrap();
+        assert_eq!(name_of("shop", "eu-prod", "/w/shop/eu-prod"), first, "its own");
+        let second = name_of("shop-eu", "prod", "/w/shop-eu/prod");
+        assert!(second != first && second.starts_with("windlass-shop-eu-prod-"), "{second}");
+        assert!(starts(&place.path().join(&first), "/w/shop/eu-prod"));
+        assert!(!starts(&place.path().join(&first), "/shop/eu-prod"));
     }
 
     /// systemd's own programs read the unit and enable it, in a file system of the test's own: nothing
@@ -208,7 +251,7 @@ mod tests {
         for whose in [Whose::System, Whose::Account] {
             let place = Place {
                 directory: root.path().join("etc/systemd/system"),
-                name: name(&app, &environment),
+                name: name(root.path(), &app, &environment, "/srv"),
                 whose,
                 offline: Some(root.path().to_owned()),
             };
@@ -220,8 +263,9 @@ mod tests {
             assert!(link.is_symlink(), "{} is not there", link.display());
             let said = run("systemd-analyze", &["verify", "--man=no", place.unit().to_str().unwrap()], None);
             assert_eq!(said.as_deref(), Ok(""), "systemd has something to say about {text}");
-            assert_eq!(remove(&place), Ok(true));
-            assert_eq!(remove(&place), Ok(false));
+            assert_eq!(remove(&place, "/elsewhere"), Ok(false));
+            assert_eq!(remove(&place, "/srv"), Ok(true));
+            assert_eq!(remove(&place, "/srv"), Ok(false));
             assert!(!link.is_symlink() && !place.unit().exists());
         }
     }

@@ -291,6 +291,12 @@ pub(super) enum HostVerb {
         /// The environment's directory
         directory: PathBuf,
     },
+    /// What the machine's end runs
+    #[command(hide = true)]
+    Halt {
+        /// The environment's directory
+        directory: PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

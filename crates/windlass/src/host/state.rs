@@ -22,6 +22,7 @@ use crate::host::run::handle::RunHandle;
 use crate::host::run::no::No;
 use crate::host::settings::masks::Masks;
 use crate::host::supervise::liveness::Health;
+use crate::host::supervise::resources::Comebacks;
 use crate::layout::Layout;
 use crate::resource::Prepared;
 use crate::runtime::process::{self, RuntimeError};
@@ -40,8 +41,8 @@ pub struct Host {
     pub(super) watched: RefCell<BTreeSet<InstanceId>>,
     /// Resources as they were made ready, by name and digest.
     pub(super) prepared: RefCell<HashMap<(Name, String), Prepared>>,
-    /// When resources that were given up were tried again.
-    pub(super) tried: RefCell<HashMap<Name, std::time::Instant>>,
+    /// The private resources that are being brought back.
+    pub(super) comebacks: RefCell<Comebacks>,
     /// Messages on their way (`[notify]`).
     pub(super) post: Post,
     /// Whether files can be written, as of the last look.
@@ -122,7 +123,7 @@ impl Host {
             health: RefCell::default(),
             watched: RefCell::default(),
             prepared: RefCell::default(),
-            tried: RefCell::default(),
+            comebacks: RefCell::default(),
             masks: RefCell::default(),
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),

@@ -159,11 +159,10 @@ impl Client {
                 Err(trouble) if !trouble.retry => return Err(trouble),
                 Err(trouble) => (trouble, None),
             };
-            let next = Instant::now() + wished.unwrap_or(pause).max(pause);
-            if attempt >= request.patience.attempts || next >= self.deadline {
-                return Err(trouble);
+            match next_attempt(Instant::now(), wished.unwrap_or(pause).max(pause), self.deadline) {
+                Some(next) if attempt < request.patience.attempts => tokio::time::sleep_until(next).await,
+                _ => return Err(trouble),
             }
-            tokio::time::sleep_until(next).await;
             pause *= 2;
         }
         // The attempts end above.
@@ -256,6 +255,11 @@ impl Answer {
     }
 }
 
+/// When it is asked again, if there is time: a server may wish for a pause longer than any clock can show.
+fn next_attempt(now: Instant, pause: Duration, deadline: Instant) -> Option<Instant> {
+    now.checked_add(pause).filter(|next| *next < deadline)
+}
+
 fn message(request: &Request<'_>, path: &str) -> Result<http::Request<Full<Bytes>>, Trouble> {
     let mut message = http::Request::builder()
         .method(&request.method)
@@ -342,4 +346,19 @@ fn same_host(address: &Address, answer: &Answer) -> Result<String, Trouble> {
         return Err(elsewhere("nowhere"));
     }
     Ok(uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_without_an_end_is_no_time_left() {
+        let now = Instant::now();
+        let deadline = now + Duration::from_secs(10);
+        let second = Duration::from_secs(1);
+        assert_eq!(next_attempt(now, second, deadline), Some(now + second));
+        assert_eq!(next_attempt(now, Duration::from_secs(10), deadline), None);
+        assert_eq!(next_attempt(now, Duration::from_secs(u64::MAX), deadline), None);
+    }
 }

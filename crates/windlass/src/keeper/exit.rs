@@ -1,26 +1,41 @@
 //! How exactly a process ended.
 
 use std::io::Read;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
+use std::time::Duration;
 
-use rustix::process::WaitStatus;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use windlass_core::launch::Exit;
 
 use super::signal;
+use crate::sys;
 
 const KILL: i32 = 9;
 
 /// What the kernel's answer means. `group_ran_out` tells whether its memory limit killed one of the
 /// group since it started, `machine_ran_out` whether the kernel says so of this process.
-pub(super) fn classify(status: WaitStatus, group_ran_out: bool, machine_ran_out: impl Fn() -> bool) -> Exit {
-    match (status.exit_status(), status.terminating_signal()) {
-        // A shell reports the death of its command, and ends, with 128 and the signal.
-        (Some(code), _) if code == 128 + KILL && group_ran_out => Exit::OutOfMemory,
-        (Some(code), _) => Exit::Code(code),
-        (None, Some(KILL)) if group_ran_out || machine_ran_out() => Exit::OutOfMemory,
-        (None, Some(number)) => Exit::Signal(signal::name(number)),
-        (None, None) => Exit::Unknown,
+pub(super) fn classify(status: i32, group_ran_out: bool, machine_ran_out: impl Fn() -> bool) -> Exit {
+    if libc::WIFEXITED(status) {
+        return match libc::WEXITSTATUS(status) {
+            // A shell reports the death of its command, and ends, with 128 and the signal.
+            code if code == 128 + KILL && group_ran_out => Exit::OutOfMemory,
+            code => Exit::Code(code),
+        };
     }
+    match libc::WTERMSIG(status) {
+        KILL if group_ran_out || machine_ran_out() => Exit::OutOfMemory,
+        number => Exit::Signal(signal::name(number)),
+    }
+}
+
+/// What the kernel tells of a process that is not our child and has ended, once its parent has taken notice;
+/// `None` where that takes longer than `patience`, or the kernel (before 6.15) tells parents only.
+pub(super) fn of_adopted(pidfd: &OwnedFd, patience: Duration) -> Option<i32> {
+    // That its parent has taken notice is not asked for, and told all the same.
+    let mut noticed = [PollFd::new(pidfd, PollFlags::empty())];
+    let _in_time = poll(&mut noticed, Timespec::try_from(patience).ok().as_ref());
+    sys::exit_status(pidfd)
 }
 
 /// Whether the kernel's log says that it killed this process for want of memory. Where the log may
@@ -64,6 +79,15 @@ fn is_later(record: &[u8], start_ticks: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_of_the_kernel_is_a_code_or_a_signal() {
+        assert_eq!(classify(7 << 8, false, || false), Exit::Code(7));
+        assert_eq!(classify(137 << 8, true, || false), Exit::OutOfMemory);
+        assert_eq!(classify(15, true, || true), Exit::Signal("SIGTERM".into()));
+        assert_eq!(classify(9, false, || false), Exit::Signal("SIGKILL".into()));
+        assert_eq!(classify(9, false, || true), Exit::OutOfMemory);
+    }
 
     #[test]
     fn a_record_of_the_kernel_counts_when_it_is_later_than_the_start() {

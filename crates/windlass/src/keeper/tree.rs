@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -125,10 +126,20 @@ pub(crate) fn is_of(pid: i32, directory: &Path) -> bool {
 
 /// The processes that come from a start in this directory: from this one, or from any.
 pub(super) fn started_in(directory: &Path, number: Option<u32>) -> Vec<i32> {
-    let comes_from = |pid: &i32| {
-        start_number(*pid, directory).is_some_and(|found| number.is_none_or(|number| number == found))
-    };
-    all().into_iter().filter(comes_from).collect()
+    let is_wanted = |found: u32| number.is_none_or(|number| number == found);
+    marked_in(directory).into_iter().filter(|(_, found)| is_wanted(*found)).map(|(pid, _)| pid).collect()
+}
+
+/// The processes that come from a start in this directory, and which start that was.
+pub(super) fn marked_in(directory: &Path) -> Vec<(i32, u32)> {
+    all().into_iter().filter_map(|pid| Some((pid, start_number(pid, directory)?))).collect()
+}
+
+/// How long ago a process was started, where the machine has run for so long now.
+pub(super) fn age(start_ticks: u64, since_boot: Duration) -> Duration {
+    let ticks = rustix::param::clock_ticks_per_second().max(1);
+    let rest = Duration::from_millis((start_ticks % ticks) * 1000 / ticks);
+    since_boot.saturating_sub(Duration::from_secs(start_ticks / ticks) + rest)
 }
 
 /// Sends a signal to each that still lives.
@@ -166,6 +177,16 @@ mod tests {
         );
         assert!(parse(&line.replace("c) Z", "c) T")).is_some_and(|stat| stat.stopped && !stat.zombie));
         assert_eq!(parse("7 (cut"), None);
+    }
+
+    #[test]
+    fn a_process_is_as_old_as_the_machine_but_for_the_time_before_it() {
+        let ticks = rustix::param::clock_ticks_per_second();
+        assert_eq!(age(90 * ticks, Duration::from_secs(100)), Duration::from_secs(10));
+        assert_eq!(age(u64::MAX, Duration::from_secs(100)), Duration::ZERO);
+        let me = i32::try_from(std::process::id()).unwrap();
+        let old = age(stat(me).unwrap().start_ticks, crate::clock::since_boot());
+        assert!(old < Duration::from_secs(600), "{old:?}");
     }
 
     #[test]

@@ -66,7 +66,23 @@ pub struct Prepared {
     /// How long a start may take.
     pub patience: Duration,
     /// What is to be made in it when it runs.
-    setup: Option<postgres::Setup>,
+    setup: Option<Setup>,
+}
+
+/// What is to be made in a server when it runs.
+#[derive(Clone)]
+enum Setup {
+    Postgres(postgres::Setup),
+    Redis(redis::Appending),
+}
+
+impl Setup {
+    fn perform(&self) -> Result<(), Fault> {
+        match self {
+            Self::Postgres(setup) => setup.perform(),
+            Self::Redis(appending) => appending.begin(),
+        }
+    }
 }
 
 /// Without what is secret: the facts are named.
@@ -204,12 +220,12 @@ pub fn ready(engine: Engine, facts: &IndexMap<String, String>, timeout: Duration
 }
 
 /// Makes what the application needs in a server that is ready: its accounts, its database, its
-/// extensions. What is there is left as it is.
+/// extensions; and has a Redis append to a file that did not. What is there is left as it is.
 ///
 /// # Errors
 /// A [`Fault`] with what the server said.
 pub fn after_start(prepared: &Prepared) -> Result<(), Fault> {
-    prepared.setup.as_ref().map_or(Ok(()), postgres::Setup::perform)
+    prepared.setup.as_ref().map_or(Ok(()), Setup::perform)
 }
 
 /// Deletes a private resource with all its data, for good. Its server must have ended.

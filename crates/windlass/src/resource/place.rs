@@ -133,14 +133,7 @@ pub(super) fn account(name: &str) -> Result<Option<Account>, Fault> {
 fn passable(directory: &Path, account: &Account) -> Result<(), Fault> {
     for above in directory.ancestors().skip(1) {
         let facts = fs::metadata(above).map_err(Fault::at("look at", above))?;
-        let bit = if facts.uid() == account.uid {
-            0o100
-        } else if facts.gid() == account.gid {
-            0o010
-        } else {
-            0o001
-        };
-        if facts.mode() & bit == 0 {
+        if facts.mode() & bit_of(account, facts.uid(), facts.gid()) == 0 {
             return Err(Fault::new(
                 format!("the account {} cannot pass the directory {}", account.name, above.display()),
                 format!("run: chmod o+x {}", above.display()),
@@ -148,6 +141,17 @@ fn passable(directory: &Path, account: &Account) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The bit that says whether an account may pass a directory of this owner and group.
+fn bit_of(account: &Account, uid: u32, gid: u32) -> u32 {
+    if uid == account.uid {
+        0o100
+    } else if account.groups.contains(&gid) {
+        0o010
+    } else {
+        0o001
+    }
 }
 
 /// Deletes a resource's directory; it is out of the way at once, and a crash leaves nothing that
@@ -162,4 +166,22 @@ pub(super) fn remove(directory: &Path) -> Result<(), Fault> {
     }
     files::sync_parent(directory).map_err(Fault::at("remove", directory))?;
     files::remove_directory(&doomed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_passes_by_any_of_its_groups() {
+        let account = Account {
+            name: "postgres".into(),
+            uid: 100,
+            gid: 101,
+            home: String::new(),
+            groups: vec![101, 110],
+        };
+        let bits = [(100, 110), (0, 101), (0, 110), (0, 0)].map(|(uid, gid)| bit_of(&account, uid, gid));
+        assert_eq!(bits, [0o100, 0o010, 0o010, 0o001]);
+    }
 }

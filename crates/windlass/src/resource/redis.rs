@@ -1,7 +1,10 @@
 //! A private Redis.
 
+mod appending;
+
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use windlass_core::spec::Engine;
 
 use super::config::{Config, Syntax};
@@ -11,6 +14,8 @@ use super::identity::Identity;
 use super::locate::locate;
 use super::place::{self, Place};
 use super::{Prepared, Private, protocol};
+pub(super) use appending::Appending;
+use appending::{APPENDONLY, Persistence};
 
 /// Options that a manifest cannot set.
 const OURS: [&str; 17] = [
@@ -46,23 +51,13 @@ pub(super) fn check(private: &Private<'_>) -> Result<(), Fault> {
             format!("use 0 to {}", MOST_DATABASES - 1),
         ));
     }
+    let appends = private.options.iter().find(|(name, _)| name.eq_ignore_ascii_case(APPENDONLY));
+    if let Some((name, value)) = appends
+        && !["yes", "no"].contains(&value.trim().to_ascii_lowercase().as_str())
+    {
+        return Err(Fault::new(format!("the option {name} is {value:?}"), "write \"yes\" or \"no\""));
+    }
     Config::new(Syntax::Redis).options(private.options, &OURS)
-}
-
-/// Whether every change is appended to a file, so that a crash loses a second at the most. Redis that is told so
-/// anew begins with an empty file, and not with the data that it has: what was begun without goes on without, and the
-/// file `persistence` remembers which it is.
-fn appends(private: &Private<'_>, place: &Place) -> Result<bool, Fault> {
-    let mark = place.directory.join("persistence");
-    let option = private.options.iter().find(|(name, _)| name.eq_ignore_ascii_case("appendonly"));
-    let appends = match (option, std::fs::read_to_string(&mark)) {
-        (Some((_, value)), _) => value.trim().eq_ignore_ascii_case("yes"),
-        (None, Ok(kept)) => kept == "appended\n",
-        (None, Err(_)) => !place.directory.join("data").exists(),
-    };
-    let text: &[u8] = if appends { b"appended\n" } else { b"saved\n" };
-    files::private_file(&mark, text, None)?;
-    Ok(appends)
 }
 
 pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
@@ -75,7 +70,7 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let identity = Identity::of(&place.directory, Engine::Redis, 1, private.credential)?;
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
     files::passable_directory(&place.directory.join("config"), account)?;
-    let appends = appends(private, place)?;
+    let persistence = Persistence::of(private, place)?;
     files::private_directory(&place.directory.join("data"), account)?;
     let password = identity.password(private.credential)?.expose();
 
@@ -89,20 +84,21 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     config.set("databases", &number.map_or(16, |number| number.saturating_add(1).max(16)).to_string())?;
     // Queues are kept in it as often as caches: nothing is dropped unless the manifest says so.
     config.set("maxmemory-policy", "noeviction")?;
-    config.set("appendonly", if appends { "yes" } else { "no" })?;
     config.set("appendfsync", "everysec")?;
     if let Some(memory) = private.memory {
         // The rest is for the copy that is written to the disk, and for buffers of clients.
         config.set("maxmemory", &(memory.0 / 4 * 3).to_string())?;
     }
-    config.options(private.options, &OURS)?;
+    let others = private.options.iter().filter(|(name, _)| !name.eq_ignore_ascii_case(APPENDONLY));
+    config.options(others, &OURS)?;
     let path = place.directory.join("config/redis.conf");
     let directory = directory_line(&place.text("data")?)?;
     let text = format!("{}{directory}", config.text());
     // What is asked of a server that runs when a password comes or goes stands here for its next
     // start; it is no reason for one, so it is no part of the fingerprint.
     let user = format!("user default {}\n", rights(&identity).join(" "));
-    files::private_file(&path, format!("{text}{user}").as_bytes(), account)?;
+    let written = format!("{text}{}{user}", persistence.line());
+    files::private_file(&path, written.as_bytes(), account)?;
 
     let database = number.unwrap_or(0).to_string();
     let facts = [
@@ -112,6 +108,8 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         ("password", password.to_owned()),
         ("database", database),
     ];
+    let facts: IndexMap<_, _> = facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let setup = persistence.setup(place, &facts);
     let argv = vec![programs.server.display().to_string(), place.text("config/redis.conf")?];
     Ok(Prepared {
         engine: Engine::Redis,
@@ -119,13 +117,13 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         env: [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C.UTF-8")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
-        facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        facts,
         // It reads all its data before it serves.
         patience: Duration::from_secs(60),
         fingerprint: String::new(),
-        setup: None,
+        setup,
     }
-    .fingerprinted(&[&text]))
+    .fingerprinted(&[&text, persistence.aim()]))
 }
 
 /// What the one user may do, and the passwords that let it in: Redis knows several for an account,

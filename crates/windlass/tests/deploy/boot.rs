@@ -41,6 +41,26 @@ fn after_a_reboot_everything_comes_back_in_the_environment_it_had() {
 }
 
 #[test]
+fn when_the_machine_goes_down_everything_ends_and_comes_back_with_it() {
+    let more = "[resources.store]\nengine = \"redis\"\n";
+    let manifest = Manifest { more: more.into(), web: "needs = [\"store\"]".into(), ..Manifest::default() };
+    let sandbox = Sandbox::with(WINDLASS, &manifest);
+    std::fs::set_permissions(sandbox.root(), std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
+    sandbox.succeed(&["deploy"]);
+    let directory = sandbox.environment();
+    let halted = at_boot(&["host", "halt", directory.to_str().unwrap()]);
+    assert!(halted.status.success() && halted.stdout.is_empty(), "{halted:?}");
+    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    let log = |name: &str| std::fs::read_to_string(directory.join("logs").join(name)).unwrap();
+    assert!(log("store.log").contains("Redis is now ready to exit"), "it was not ended as it is to be");
+    let started = at_boot(&["host", "start", directory.to_str().unwrap()]);
+    assert!(started.status.success(), "{started:?}");
+    until("the application", || get(sandbox.port, "/version").ok().filter(|reply| reply.body == "r1"));
+    until("the worker", || (sandbox.running("worker").len() == 1).then_some(()));
+    sandbox.down();
+}
+
+#[test]
 fn where_everything_was_stopped_or_nothing_is_deployed_nothing_is_started() {
     let sandbox = deployed(&Manifest::small());
     sandbox.succeed(&["down"]);

@@ -104,6 +104,30 @@ fn resources_of_the_first_release_are_seen_while_it_is_brought_up() {
     sandbox.down();
 }
 
+/// As by an upgrade of its package, which takes the program away that the keeper was told to start.
+#[test]
+fn a_server_whose_program_has_moved_comes_back() {
+    let mut sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();
+    let old = sandbox.root().join("old");
+    std::fs::create_dir(&old).unwrap();
+    std::os::unix::fs::symlink("/usr/bin/redis-server", old.join("redis-server")).unwrap();
+    let path = format!("{}:{}", old.display(), std::env::var("PATH").unwrap());
+    sandbox.set("PATH", &path);
+    configure(&sandbox, "redis", "");
+    sandbox.succeed(&["deploy"]);
+    let first = serving(&sandbox).unwrap();
+    std::fs::remove_dir_all(&old).unwrap();
+    kill(i32::try_from(first).unwrap(), Signal::KILL);
+    // That it does not run for a moment is a problem, and said.
+    until("another server", || {
+        let status = sandbox.status();
+        let pid = status["resources"][0]["instances"][0]["status"]["state"]["running"]["pid"].as_i64();
+        pid.filter(|pid| *pid != first)
+    });
+    sandbox.down();
+}
+
 /// PostgreSQL is asked before anything changes.
 #[test]
 fn options_that_the_server_does_not_know_or_take_are_found_by_the_preflight() {

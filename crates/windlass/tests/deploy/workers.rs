@@ -1,7 +1,7 @@
 //! Workers are told to take no more work, and are not waited for longer than it takes.
 
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Manifest, until};
+use windlass_testkit::sandbox::{Manifest, Process, kill, lives, until};
 
 use super::deployed;
 
@@ -80,5 +80,29 @@ fn a_worker_whose_stop_was_given_up_half_way_starts_anew() {
     assert_eq!(ended.code, 3, "{ended:#?}");
     assert_eq!(sandbox.shared("started"), "up\nup\n", "{}", sandbox.logs());
     std::fs::write(sandbox.environment().join("shared/may-end"), "").unwrap();
+    sandbox.down();
+}
+
+#[test]
+fn a_worker_is_waited_for_also_when_its_keeper_is_killed() {
+    let asked = "echo asked >> $WINDLASS_SHARED/asked && test -e $WINDLASS_SHARED/idle";
+    let stop = format!(
+        "stop = {{ quiet = {{ signal = \"CONT\", wait = \"{FOR_EVER}\", idle = {{ shell = \"{asked}\" }} }} }}"
+    );
+    let sandbox = deployed(&Manifest { worker: Some(stop), ..Manifest::small() });
+    let worker = sandbox.running("worker")[0].pid;
+    sandbox.change();
+    let deploy = sandbox.start(&["deploy"]);
+    let asked = || sandbox.shared("asked").lines().count();
+    until("the worker to be asked", || (asked() > 0).then_some(()));
+    let is_its = |process: &&Process| process.argv.iter().any(|word| word.contains("worker.r1.1"));
+    kill(sandbox.keepers().iter().find(is_its).unwrap().pid, Signal::KILL);
+    let before = asked();
+    until("the worker to be asked again and again", || (asked() > before + 1).then_some(()));
+    assert!(lives(worker) && deploy.runs(), "it was cut short");
+    std::fs::write(sandbox.environment().join("shared/idle"), "").unwrap();
+    let deployed = deploy.finish();
+    assert_eq!(deployed.code, 0, "{deployed:#?}");
+    assert!(!lives(worker));
     sandbox.down();
 }

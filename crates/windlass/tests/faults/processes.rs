@@ -115,6 +115,69 @@ fn a_copy_without_its_keeper_is_stopped_like_any_other() {
     line.held("its keeper killed, and the application stopped in the same instant: nothing of it was left");
 }
 
+/// Whether the kernel tells how a process ended also whom it was not started by.
+fn tells_adopters() -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(6), Some(15))
+}
+
+#[test]
+fn the_keeper_of_a_migration_is_killed() {
+    let line = line("the_keeper_of_a_migration_is_killed");
+    let sandbox = deployed(&Manifest::default());
+    sandbox.behave("migrate.wait");
+    let load = Load::begin(sandbox.port);
+    let deploy = sandbox.start(&["deploy"]);
+    let migration = until("the migration", || sandbox.running("job").first().map(|job| job.pid));
+    let keeper = keeper_of(&sandbox, "r2.migrate");
+    kill(keeper, Signal::KILL);
+    let is_another = |process: &windlass_testkit::sandbox::Process| {
+        process.pid != keeper && process.argv.iter().any(|word| word.contains("r2.migrate"))
+    };
+    until("another keeper", || sandbox.keepers().iter().any(is_another).then_some(()));
+    assert!(lives(migration) && deploy.runs(), "the deploy waits for what it began");
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+    let output = deploy.finish();
+    if tells_adopters() {
+        assert_eq!(output.code, 0, "{output:#?}");
+    } else {
+        assert_eq!(output.code, 3, "{output:#?}");
+        assert!(output.all().contains("ended while nobody could see how"), "{output:#?}");
+    }
+    assert_eq!(sandbox.shared("migrate").lines().filter(|line| line.contains("r2")).count(), 1);
+    load.end().assert_none_failed();
+    is_sound(&sandbox, "the keeper of a migration killed");
+    sandbox.down();
+    line.held(
+        "another keeper takes over, the deploy waits for the migration, which ran once; 0 failed requests",
+    );
+}
+
+/// The first run waits for a file and fails; all others take for ever.
+const SLOW_CRON: &str = r#"
+[cron.bill]
+command = { shell = "mkdir $WINDLASS_SHARED/first || exec sleep 600; until test -e $WINDLASS_SHARED/go; do sleep 0.05; done; exit 3" }
+schedule = "* * * * * *"
+"#;
+
+#[test]
+fn the_host_side_is_killed_while_a_cron_job_runs() {
+    let line = line("the_host_side_is_killed_while_a_cron_job_runs");
+    let sandbox = deployed(&Manifest { more: SLOW_CRON.to_owned(), ..Manifest::small() });
+    let outcome = || sandbox.status()["crons"][0]["outcome"].clone();
+    let shared = sandbox.environment().join("shared");
+    until("the first run", || shared.join("first").exists().then_some(()));
+    // Once it ends when somebody looks again, once while nobody does.
+    let host = sandbox.host().unwrap();
+    kill(host, Signal::KILL);
+    until("another host side", || sandbox.host().filter(|pid| *pid != host));
+    std::fs::write(shared.join("go"), "").unwrap();
+    until("its outcome", || (outcome() == "failed: exit code 3").then_some(()));
+    sandbox.down();
+    line.held("the run goes on; how it ended is noted and told of by the next host side");
+}
+
 /// A service that writes over its environment, as those do that show a title in `ps`, and notes what it was given.
 const ENTITLED: &str = r#"
 [services.entitled]

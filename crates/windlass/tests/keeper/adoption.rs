@@ -12,6 +12,13 @@ async fn kill_keeper(kept: &Kept) {
     until(|| (!process::observe(&kept.dir).unwrap().keeper_alive).then_some(())).await;
 }
 
+/// How a process ended that a keeper adopted: kernels before 6.15 tell parents only.
+fn as_seen(exit: Exit) -> Exit {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse::<u32>().ok());
+    if (numbers.next(), numbers.next()) >= (Some(6), Some(15)) { exit } else { Exit::Unknown }
+}
+
 #[tokio::test]
 async fn a_process_outlives_its_keeper_and_gets_another() {
     let kept = Kept::new();
@@ -36,7 +43,9 @@ async fn a_process_outlives_its_keeper_and_gets_another() {
             break status;
         }
     };
-    assert_eq!((status.last_exit, status.restarts), (Some(Exit::Unknown), 1));
+    // Nobody waits long to know, where it is started again in any case.
+    let known = [Some(Exit::Unknown), Some(Exit::Signal("SIGKILL".into()))].contains(&status.last_exit);
+    assert!(known && status.restarts == 1, "{status:?}");
     until(|| (kept.text("out.log") == "good morning\ngood morning\n").then_some(())).await;
     assert_eq!(kept.stop().await.end, End::Stopped);
     assert_eq!(processes_of(&kept.dir), [0; 0]);
@@ -86,7 +95,8 @@ async fn stopping_finishes_without_the_first_keeper() {
     let daemon: i32 = kept.file("pid").await.parse().unwrap();
     kill_keeper(&kept).await;
     let ended = kept.stop().await;
-    assert_eq!((ended.end, ended.exit), (End::Stopped, Some(Exit::Unknown)));
+    let exit = as_seen(Exit::Signal("SIGTERM".into()));
+    assert_eq!((ended.end, ended.exit), (End::Stopped, Some(exit)));
     assert!(!lives(daemon), "a daemon that was never this keeper's child");
     assert_eq!(processes_of(&kept.dir), [0; 0]);
 }
@@ -160,4 +170,95 @@ async fn nothing_of_another_boot_is_taken_for_alive() {
     assert!(process::observe(&kept.dir).unwrap().is_under_way(), "also without its keeper");
     kept.stop().await;
     assert!(!lives(pid));
+}
+
+#[tokio::test]
+async fn whoever_waits_for_what_runs_once_waits_for_it_and_not_for_its_keeper() {
+    let kept = Kept::new();
+    let launch = kept.sh("until test -e go; do sleep 0.05; done; exit 3");
+    kept.start(&launch).await.unwrap();
+    let ended = within(process::outlast(&kept.dir));
+    let killing = async {
+        for _ in 0..2 {
+            let first = kept.status().keeper;
+            kill(first, "KILL");
+            until(|| (kept.status().keeper != first).then_some(())).await;
+        }
+        std::fs::write(kept.path("go"), "").unwrap();
+    };
+    let (ended, ()) = tokio::join!(ended, killing);
+    let ended = ended.unwrap();
+    assert_eq!((ended.end, ended.exit), (End::Finished, Some(as_seen(Exit::Code(3)))));
+}
+
+#[tokio::test]
+async fn that_something_ended_unseen_is_its_record() {
+    let kept = Kept::new();
+    kept.start(&kept.hostile(&["daemon", kept.path("pid").to_str().unwrap()])).await.unwrap();
+    let daemon: i32 = kept.file("pid").await.parse().unwrap();
+    let pid = kept.pid();
+    kill_keeper(&kept).await;
+    kill(pid, "KILL");
+    until(|| (!lives(pid)).then_some(())).await;
+    let ended = within(process::outlast(&kept.dir)).await.unwrap();
+    assert_eq!((ended.end, ended.exit), (End::Finished, Some(Exit::Unknown)));
+    assert!(process::observe(&kept.dir).unwrap().has_ended() && !lives(daemon));
+}
+
+#[tokio::test]
+async fn a_time_limit_goes_on_with_another_keeper() {
+    let kept = Kept::new();
+    let mut launch = kept.sh("exec sleep 100");
+    launch.timeout = Span::from_secs(2);
+    let began = std::time::Instant::now();
+    kept.start(&launch).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    kill_keeper(&kept).await;
+    let pid = kept.pid();
+    let ending = within(process::outlast(&kept.dir));
+    let dying = async {
+        until(|| (!lives(pid)).then_some(())).await;
+        began.elapsed()
+    };
+    let (ended, lived) = tokio::join!(ending, dying);
+    assert_eq!(ended.unwrap().end, End::TimedOut);
+    // And not two seconds more.
+    assert!(lived < std::time::Duration::from_millis(3400), "{lived:?}");
+}
+
+#[tokio::test]
+async fn a_stop_that_is_resumed_sends_no_second_signal() {
+    let kept = Kept::new();
+    let line = "trap 'echo term >> terms' TERM; echo 1 > up; while :; do sleep 0.05; done";
+    kept.start(&kept.sh(line)).await.unwrap();
+    kept.file("up").await;
+    // The keeper dies, another one takes over, and whoever has it stopped asks again.
+    let stopping = within(process::stop(&kept.dir, "TERM", Span::from_secs(2)));
+    let killing = async {
+        until(|| matches!(kept.status().state, ProcessState::Stopping { .. }).then_some(())).await;
+        kept.file("terms").await;
+        kill(kept.status().keeper, "KILL");
+    };
+    let (ended, ()) = tokio::join!(stopping, killing);
+    assert_eq!(ended.unwrap().unwrap().end, End::Stopped);
+    assert_eq!(kept.text("terms"), "term\n");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_while_it_is_being_stopped_is_started_again() {
+    let kept = Kept::new();
+    let mut launch = kept.sh("trap 'sleep 0.5; exit 0' TERM; echo 1 > up; while :; do sleep 0.05; done");
+    launch.restart.when = RestartWhen::Always;
+    kept.start(&launch).await.unwrap();
+    kept.file("up").await;
+    let first = kept.pid();
+    let stopping = within(process::stop(&kept.dir, "TERM", Span::from_secs(20)));
+    let starting = async {
+        until(|| matches!(kept.status().state, ProcessState::Stopping { .. }).then_some(())).await;
+        within(kept.start(&launch)).await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(stopping, starting);
+    assert_eq!(ended.unwrap().unwrap().end, End::Stopped);
+    assert!(kept.pid() != first && lives(kept.pid()));
+    kept.stop().await;
 }

@@ -113,6 +113,51 @@ async fn the_first_goes_on_when_the_second_fails() {
     kept.stop().await;
 }
 
+async fn another_keeper(kept: &Kept) {
+    kill(kept.status().keeper, "KILL");
+    until(|| (!process::observe(&kept.dir).unwrap().keeper_alive).then_some(())).await;
+    process::readopt(&kept.dir).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_adopted_process_is_not_killed_with_its_successor_and_ends_when_it_is_replaced() {
+    let kept = Kept::new();
+    kept.start(&server(&kept)).await.unwrap();
+    port(&kept).await;
+    let first = kept.pid();
+    let second = process::replace(&kept.dir).await.unwrap().pid;
+    until(|| (processes_of(&kept.dir) == [second]).then_some(())).await;
+    another_keeper(&kept).await;
+    std::fs::write(kept.path("broken"), "").unwrap();
+    process::replace(&kept.dir).await.unwrap_err();
+    assert_eq!((kept.pid(), processes_of(&kept.dir)), (second, vec![second]), "began with {first}");
+    std::fs::remove_file(kept.path("broken")).unwrap();
+    let third = process::replace(&kept.dir).await.unwrap().pid;
+    until(|| (processes_of(&kept.dir) == [third]).then_some(())).await;
+    // It has taken notice of that end, so that another replacement may follow.
+    process::replace(&kept.dir).await.unwrap();
+    kept.stop().await;
+}
+
+#[tokio::test]
+async fn a_successor_whose_keeper_was_killed_does_not_serve_beside_the_first() {
+    let kept = Kept::new();
+    kept.start(&server(&kept)).await.unwrap();
+    port(&kept).await;
+    let first = kept.pid();
+    std::fs::write(kept.path("slow"), "").unwrap();
+    let replacing = process::replace(&kept.dir);
+    let killing = async {
+        until(|| (processes_of(&kept.dir).len() == 2).then_some(())).await;
+        another_keeper(&kept).await;
+    };
+    let (replaced, ()) = tokio::join!(replacing, killing);
+    assert!(matches!(replaced, Err(RuntimeError::KeeperDied { .. })), "{replaced:?}");
+    until(|| (processes_of(&kept.dir) == [first]).then_some(())).await;
+    assert_eq!(kept.pid(), first);
+    kept.stop().await;
+}
+
 #[tokio::test]
 async fn the_store_is_reached_from_a_directory_with_a_long_name() {
     let outer = Kept::new();

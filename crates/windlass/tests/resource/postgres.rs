@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use windlass::account::Account;
 use windlass::resource::{self, after_start, check, facts_of_url, prepare};
 use windlass_core::spec::{Engine, Source};
 
@@ -190,4 +191,38 @@ fn data_without_its_password_is_not_touched() {
     fs::remove_file(place.directory.join("identity.json")).unwrap();
     let fault = prepare(&wanted, &place).unwrap_err().to_string();
     assert!(fault.contains("has data, but its identity.json is missing"), "{fault}");
+}
+
+#[test]
+fn a_lock_file_that_names_somebody_elses_process_keeps_nothing_down() {
+    use std::os::unix::process::CommandExt;
+
+    let dir = directory();
+    let place = place(dir.path(), "db");
+    let wanted = resource(Engine::Postgres, "shop", &[]);
+    let mut server = Server::start(prepare(&wanted, &place).unwrap());
+    server.await_ready();
+    let facts = server.prepared.facts.clone();
+    let user = server.prepared.launch.user.clone();
+    // It is killed, and its number is another's when the machine has started again.
+    drop(server);
+    let mut other = std::process::Command::new("sleep");
+    if let Some(account) = user.and_then(|user| Account::to_become(&user).unwrap()) {
+        other.uid(account.uid).gid(account.gid);
+    }
+    let mut other = other.arg("600").current_dir("/").spawn().unwrap();
+    for file in ["data/postmaster.pid".to_owned(), format!("run/.s.PGSQL.{}.lock", facts["port"])] {
+        let file = place.directory.join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        let (_, rest) = text.split_once('\n').unwrap();
+        fs::write(&file, format!("{}\n{rest}", other.id())).unwrap();
+    }
+    let mut server = Server::start(prepare(&wanted, &place).unwrap());
+    server.await_ready();
+    // What a server that runs has written stays.
+    prepare(&wanted, &place).unwrap();
+    assert!(place.directory.join("data/postmaster.pid").exists());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!(server.stop(), Some(0));
 }

@@ -66,7 +66,46 @@ fn a_new_redis_loses_nothing_when_it_is_killed_and_an_old_one_keeps_its_way() {
     std::fs::remove_file(place.directory.join("persistence")).unwrap();
     prepare(&wanted, &place).unwrap();
     assert!(text().contains("appendonly \"no\""), "{}", text());
-    prepare(&resource(Engine::Redis, "0", &[("appendonly", "yes")]), &place).unwrap();
-    prepare(&wanted, &place).unwrap();
-    assert!(text().contains("appendonly \"yes\""), "it was, and is");
+}
+
+#[test]
+fn a_redis_that_is_to_append_from_now_on_keeps_what_it_has() {
+    let dir = directory();
+    let place = place(dir.path(), "queue");
+    let text = || std::fs::read_to_string(place.directory.join("config/redis.conf")).unwrap();
+    let start = |appends: &str| {
+        let options = [("appendonly", appends)];
+        let mut server = Server::start(prepare(&resource(Engine::Redis, "0", &options), &place).unwrap());
+        server.await_ready();
+        after_start(&server.prepared).unwrap();
+        server
+    };
+    let ask = |server: &Server, words: &[&str]| {
+        let facts = &server.prepared.facts;
+        let args = [&["-p", &facts["port"], "--no-auth-warning"], words].concat();
+        client("redis-cli", &args, &[("REDISCLI_AUTH", &facts["password"])])
+    };
+    let mut server = start("yes");
+    assert_eq!(ask(&server, &["SET", "job", "1"]), Ok("OK".into()));
+    assert_eq!(server.stop(), Some(0));
+    // The file of then stays, and knows nothing of what comes.
+    let mut server = start("no");
+    assert_eq!(ask(&server, &["SET", "job", "2"]), Ok("OK".into()));
+    assert_eq!(server.stop(), Some(0));
+    let server = start("yes");
+    assert!(text().contains("appendonly \"yes\""), "{}", text());
+    assert_eq!(ask(&server, &["GET", "job"]), Ok("2".into()));
+    assert_eq!(ask(&server, &["SET", "job", "3"]), Ok("OK".into()));
+    // It is killed.
+    let before = server.prepared.fingerprint.clone();
+    drop(server);
+    let server = start("yes");
+    assert_eq!(ask(&server, &["GET", "job"]), Ok("3".into()));
+    assert_eq!(server.prepared.fingerprint, before, "no reason to start it again");
+    drop(server);
+    // Without a word about it, it stays as it is.
+    prepare(&resource(Engine::Redis, "0", &[]), &place).unwrap();
+    assert!(text().contains("appendonly \"yes\""), "{}", text());
+    let fault = prepare(&resource(Engine::Redis, "0", &[("appendonly", "perhaps")]), &place).unwrap_err();
+    assert!(fault.to_string().contains("write \"yes\" or \"no\""), "{fault}");
 }

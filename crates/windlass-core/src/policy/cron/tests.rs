@@ -23,8 +23,11 @@ fn ticks(text: &str, from: &str, until: &str) -> Vec<String> {
         .collect()
 }
 
+/// Longer than any machine takes to be told the time.
+const LONG: SignedDuration = SignedDuration::from_hours(24);
+
 fn history(since: &str, last: Option<&str>, running: Running) -> History {
-    History { since: at(since), last: last.map(at), watched: None, running }
+    History { since: at(since), last: last.map(at), watched: None, up: LONG, running }
 }
 
 fn decide(text: &str, history: &History, now: &str, missed: Missed, overlap: Overlap) -> Decision {
@@ -208,6 +211,19 @@ fn a_clock_that_goes_back_repeats_nothing_and_a_wrong_one_is_forgotten() {
 }
 
 #[test]
+fn a_clock_that_is_not_set_yet_when_the_machine_starts_has_nothing_run_again() {
+    let last = "2026-06-01T10:00:00Z";
+    let started = History {
+        up: SignedDuration::from_secs(30),
+        ..history("2026-01-01T00:00:00Z", Some(last), Running::Nothing)
+    };
+    let decision = decide("0 12 * * *", &started, "1970-01-01T00:00:30Z", Missed::Once, Overlap::Skip);
+    assert_eq!((decision.action, decision.last), (Action::Wait, None));
+    let decision = decide("0 12 * * *", &started, "2026-06-01T10:30:00Z", Missed::Once, Overlap::Skip);
+    assert_eq!(decision.action, Action::Wait, "today's was dealt with");
+}
+
+#[test]
 fn a_new_schedule_was_never_due_before_it_was_there() {
     // It ran at half past ten, and got a schedule at noon by which it would have been due at eleven (by UTC; it
     // goes by Berlin).
@@ -230,7 +246,7 @@ proptest! {
     ) {
         let schedule = schedule(text);
         let mut now = at(start);
-        let mut history = History { since: now, last: None, watched: None, running: Running::Nothing };
+        let mut history = History { since: now, last: None, watched: None, up: LONG, running: Running::Nothing };
         let mut dealt = vec![];
         for step in steps {
             now += SignedDuration::from_secs(step);
@@ -253,7 +269,7 @@ proptest! {
         let schedule = schedule(text);
         let begin = at(start);
         let mut now = begin;
-        let mut history = History { since: now, last: None, watched: Some(now), running: Running::Nothing };
+        let mut history = History { since: now, last: None, watched: Some(now), up: LONG, running: Running::Nothing };
         let mut started = vec![];
         for step in steps {
             now += SignedDuration::from_secs(step);

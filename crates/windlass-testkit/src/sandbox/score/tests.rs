@@ -65,6 +65,18 @@ pub const TESTS: &[Line] = &[
         "kill -9 of a keeper, and `stop` in the same instant",
     ),
     line(
+        "1, 14",
+        "the_keeper_of_a_migration_is_killed",
+        "I1 I4",
+        "kill -9 of the keeper of a migration that runs",
+    ),
+    line(
+        "1",
+        "the_host_side_is_killed_while_a_cron_job_runs",
+        "I5",
+        "kill -9 of the host side while a cron job runs, which then fails",
+    ),
+    line(
         "1",
         "a_process_that_writes_over_its_environment_is_started_again_with_it",
         "I3",

@@ -60,8 +60,7 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
     let _gone_already = process::stop(&keeper, "TERM", Span::from_secs(5)).await;
     if delete_data {
         // Nothing is left that could be started with the machine.
-        boot::disable(&project.layout, &project.app, &project.environment)
-            .map_err(|error| Failure::failed(error, "take it out by hand"))?;
+        boot::disable(&project.layout).map_err(|error| Failure::failed(error, "take it out by hand"))?;
         // The host side has gone; its state is the last thing here.
         std::fs::remove_dir_all(project.layout.root()).map_err(|error| {
             Failure::failed(format!("{} cannot be deleted: {error}", project.layout.root().display()), "")

@@ -17,6 +17,10 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Host) -> Result<u
         args::HostVerb::Disable => disable(context),
         args::HostVerb::Status => status(context).await,
         args::HostVerb::Start { directory } => start(&directory).await,
+        args::HostVerb::Halt { directory } => {
+            boot::halt(&Layout::at(directory)).await;
+            Ok(0)
+        }
     }
 }
 
@@ -33,8 +37,7 @@ fn enable(context: &Context) -> Result<u8, Failure> {
 
 fn disable(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
-    let change = boot::disable(&project.layout, &project.app, &project.environment)
-        .map_err(|error| Failure::failed(error, ""))?;
+    let change = boot::disable(&project.layout).map_err(|error| Failure::failed(error, ""))?;
     let document = serde_json::json!({ "changed": change.as_ref().is_some_and(|change| change.changed) });
     context.print(&document, || match &change {
         Some(_) => {

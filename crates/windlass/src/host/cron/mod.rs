@@ -1,5 +1,6 @@
 //! What runs by the clock.
 
+mod outcomes;
 mod queue;
 mod runs;
 mod schedules;

@@ -6,7 +6,6 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 use windlass_core::journal::Fault;
-use windlass_core::launch::Exit;
 use windlass_core::name::Name;
 use windlass_core::policy::cron::{Action, History, Running, due};
 use windlass_core::spec::{Cron, Overlap};
@@ -18,7 +17,7 @@ use crate::host::Host;
 use crate::host::cron::queue::Queue;
 use crate::host::cron::schedules::Schedules;
 use crate::host::once::errand::Errand;
-use crate::host::once::outcome::{Ended, in_words};
+use crate::host::once::outcome::Ended;
 use crate::host::supervise::loops::note;
 use crate::runtime::process::{self, RuntimeError};
 use crate::schedule;
@@ -34,6 +33,7 @@ impl Host {
         }
         let mut schedules = Schedules::read(&self.layout);
         let mut watched = BTreeMap::new();
+        self.take_up_cron_runs();
         loop {
             let active = self.journal.borrow().active();
             let is_known = active.is_ok();
@@ -88,7 +88,8 @@ impl Host {
             return schedule.next(Timestamp::now());
         }
         let now = Timestamp::now();
-        let history = History { since, last, watched: watched.get(name).copied(), running };
+        let up = jiff::SignedDuration::try_from(clock::since_boot()).unwrap_or(jiff::SignedDuration::MAX);
+        let history = History { since, last, watched: watched.get(name).copied(), up, running };
         let decision = due(&schedule, &history, now, cron.missed, cron.overlap);
         if let Some(last) = decision.last {
             let said = match decision.action {
@@ -135,7 +136,7 @@ impl Host {
     }
 
     /// The keepers' directories of a cron job: its own, and those of runs beside others.
-    fn directories(&self, name: &Name) -> Vec<PathBuf> {
+    pub(super) fn directories(&self, name: &Name) -> Vec<PathBuf> {
         let own = label(name);
         let beside = format!("{own}.");
         let jobs = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
@@ -167,27 +168,23 @@ impl Host {
 
     fn start_cron(self: &Rc<Self>, active: &Active, name: &Name, cron: &Cron) {
         let (host, active, name, cron) = (self.clone(), active.clone(), name.clone(), cron.clone());
-        let started = *host.cron_starts.borrow_mut().entry(name.clone()).and_modify(|n| *n += 1).or_insert(0);
+        let label = host.new_label(&name, &cron);
+        let run = host.count_cron_run(&name, host.layout.job(&label));
         tokio::task::spawn_local(async move {
-            let ran = host.run_cron(&active, &name, &cron).await;
-            let well = matches!(&ran, Ok(ended) if ended.exit == Some(Exit::Code(0)));
-            let outcome = ran.map_or_else(|fault| fault.message, |ended| in_words(&ended));
-            if !well {
-                host.tell_of_cron(&active, &name, outcome.clone());
-            }
-            // What is shown is how the newest run ended, also where an older one beside it took longer.
-            if host.cron_starts.borrow().get(&name) == Some(&started) {
-                let last = host.journal.borrow().cron(&name).ok().flatten().map_or(0, |(last, _)| last);
-                let _ = host.journal.borrow_mut().set_cron(&name, last, Some(&outcome));
-            }
+            let ran = host.run_cron(&active, (&name, &cron), &label).await;
+            host.cron_ended(&active, &run, ran);
         });
     }
 
-    async fn run_cron(&self, active: &Active, name: &Name, cron: &Cron) -> Result<Ended, Fault> {
+    async fn run_cron(
+        &self,
+        active: &Active,
+        (name, cron): (&Name, &Cron),
+        label: &str,
+    ) -> Result<Ended, Fault> {
         let release = &active.release;
-        let label = self.new_label(name, cron);
         let errand = Errand {
-            label: &label,
+            label,
             log: name.as_str(),
             command: &cron.command,
             directory: self.layout.tree(release.tree).join(&cron.directory),
@@ -201,7 +198,7 @@ impl Host {
         let (launch, env) = self.errand(&errand).await?;
         let failed =
             |error: process::RuntimeError| Fault::new(error.to_string(), error.hint().unwrap_or_default());
-        self.run_once(&self.layout.job(&label), &launch, env).await.map_err(failed)
+        self.run_once(&self.layout.job(label), &launch, env).await.map_err(failed)
     }
 }
 

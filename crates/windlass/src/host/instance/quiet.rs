@@ -48,11 +48,20 @@ impl Host {
     /// Returns when the process has ended. Its keeper may be about to start it again, or has: that one
     /// must not go on, because it takes work.
     async fn until_gone(&self, id: &InstanceId, worker: i32) {
-        let Ok(mut changes) = process::watch(&self.layout.instance(id)).await else { return };
-        while let Some(status) = changes.recv().await {
-            if pid(&status) != Some(worker) {
+        let directory = self.layout.instance(id);
+        loop {
+            if let Ok(mut changes) = process::watch(&directory).await {
+                while let Some(status) = changes.recv().await {
+                    if pid(&status) != Some(worker) {
+                        return;
+                    }
+                }
+            }
+            // Its keeper was killed, and it works on: whoever stops it then gives it another.
+            if running(&directory) != Some(worker) {
                 return;
             }
+            tokio::time::sleep(PACE).await;
         }
     }
 

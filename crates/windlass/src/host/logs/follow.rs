@@ -9,6 +9,9 @@ use crate::runtime::process::log;
 /// How much is read at a time, at the most.
 const WINDOW: u64 = 1 << 20;
 
+/// How much of a line is kept that has no end yet.
+const LONGEST: usize = 1 << 20;
+
 /// Follows one log.
 pub(in crate::host) struct Follow {
     path: PathBuf,
@@ -32,7 +35,11 @@ impl Follow {
         let Ok(bytes) = self.read() else { return };
         self.at += bytes.len() as u64;
         self.part.extend(bytes);
-        let Some(last) = self.part.iter().rposition(|byte| *byte == b'\n') else { return };
+        let Some(last) = self.part.iter().rposition(|byte| *byte == b'\n') else {
+            // Of a line that does not end, far less is shown than is kept here.
+            self.part.truncate(LONGEST);
+            return;
+        };
         let rest = self.part.split_off(last + 1);
         let whole = std::mem::replace(&mut self.part, rest);
         for bytes in whole[..last].split(|byte| *byte == b'\n') {
@@ -74,4 +81,25 @@ impl Follow {
 /// Where a log ends, counted from its birth; 0 where there is none yet.
 fn end(path: &Path) -> u64 {
     File::open(path).and_then(|file| Ok(file.metadata()?.len() + log::gone(&file)?)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_line_that_does_not_end_no_more_is_kept_than_can_be_shown() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("web.log");
+        std::fs::write(&path, "x".repeat(LONGEST * 3)).unwrap();
+        let mut follow = Follow::from_start(&path);
+        for _ in 0..4 {
+            follow.lines(|line| panic!("{} bytes", line.len()));
+            assert!(follow.part.len() <= LONGEST);
+        }
+        std::fs::write(&path, format!("{}\nnext\n", "x".repeat(LONGEST * 3))).unwrap();
+        let mut lines = Vec::new();
+        follow.lines(|line| lines.push(line.len()));
+        assert_eq!(lines, [LONGEST, 4]);
+    }
 }

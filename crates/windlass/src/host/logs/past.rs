@@ -1,5 +1,6 @@
 //! What stands in a log already, rotated files among it.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -18,6 +19,9 @@ const NEAR: u64 = 64 << 10;
 
 /// How many lines are handed on where nobody says how many.
 pub(super) const MOST: usize = 100_000;
+
+/// How much of a log is held in memory, in bytes: the rest of what is older is left out.
+const HELD: usize = 32 << 20;
 
 /// How much of a line is looked at for its time, in characters.
 const FRONT: usize = 1 << 10;
@@ -44,7 +48,7 @@ pub(super) fn lines(path: &Path, window: Window) -> Vec<Dated> {
     }
     let mut all = live(path, window).unwrap_or_default();
     let mut number = 1;
-    while (window.since.is_some() || all.len() < enough) && all.len() < MOST {
+    while (window.since.is_some() || all.len() < enough) && all.len() < MOST && weight(&all) < HELD {
         let archive = rotated(path, number);
         if !archive.exists() || is_older(&archive) {
             break;
@@ -87,17 +91,26 @@ fn live(path: &Path, window: Window) -> io::Result<Vec<String>> {
 }
 
 fn text_lines(file: io::Result<impl Read>) -> io::Result<Vec<String>> {
-    let mut lines = Vec::new();
+    let (mut lines, mut held) = (VecDeque::new(), 0);
     let mut reader = BufReader::new(file?.take(LARGEST));
     let mut bytes = Vec::new();
     while reader.read_until(b'\n', &mut bytes)? > 0 {
         let text = String::from_utf8_lossy(&bytes);
         if !log::is_note(&text) {
-            lines.push(text.trim_end_matches('\n').to_owned());
+            held += text.len();
+            lines.push_back(text.trim_end_matches('\n').to_owned());
+        }
+        // Of too much, the end.
+        while lines.len() > MOST || (held > HELD && lines.len() > 1) {
+            held -= lines.pop_front().map_or(0, |line| line.len() + 1).min(held);
         }
         bytes.clear();
     }
-    Ok(lines)
+    Ok(lines.into())
+}
+
+fn weight(lines: &[String]) -> usize {
+    lines.iter().map(String::len).sum()
 }
 
 /// The beginning of a line, where it may say when it was written, without control characters.
@@ -175,6 +188,23 @@ mod tests {
         assert_eq!(lines(&path, Window { since: now, ..Window::default() }).len(), 2);
         let later = now.map(|now| now + 60_000);
         assert_eq!(lines(&path, Window { since: later, ..Window::default() }), []);
+    }
+
+    #[test]
+    fn no_more_of_a_log_is_held_than_there_is_room_for() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("web.log");
+        let line = "x".repeat(99_999) + "\n";
+        for number in 1..=4 {
+            let mut gz = GzEncoder::new(File::create(rotated(&path, number)).unwrap(), Compression::fast());
+            (0..200).for_each(|_| gz.write_all(line.as_bytes()).unwrap());
+            gz.finish().unwrap();
+        }
+        std::fs::write(&path, "last\n".repeat(3)).unwrap();
+        let held = texts(lines(&path, Window { lines: None, since: Some(0) }));
+        assert!((HELD..HELD + (20 << 20)).contains(&weight(&held)), "{}", weight(&held));
+        std::fs::write(&path, "\n".repeat(MOST + 7)).unwrap();
+        assert_eq!(lines(&path, Window { lines: None, since: Some(0) }).len(), MOST);
     }
 
     // However much of the end is read at first, the last lines are the last lines.

@@ -64,9 +64,13 @@ impl Host {
         launch: &Launch,
         env: Vec<(String, String)>,
     ) -> Result<Ended, RuntimeError> {
-        let starting = self.may_start().await?;
-        self.start_kept(starting, directory.to_owned(), launch.clone(), env).await?;
-        process::wait_ended(directory).await
+        let runs_already = |seen: &process::Observation| seen.is_under_way() && seen.launch == *launch;
+        // What is being stopped just now was not asked for again: its end is the answer.
+        if !process::observe(directory).is_some_and(|seen| runs_already(&seen)) {
+            let starting = self.may_start().await?;
+            self.start_kept(starting, directory.to_owned(), launch.clone(), env).await?;
+        }
+        process::outlast(directory).await
     }
 
     /// Leave to start something, unless everything here is about to end.

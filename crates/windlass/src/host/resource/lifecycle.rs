@@ -18,7 +18,7 @@ use crate::runtime::process;
 
 /// A server that ends so often while it is waited for will not start: most read their configuration, and
 /// go. One that has to wait for another's port or memory has that long.
-const ENDS: u32 = 4;
+pub(in crate::host) const ENDS: u32 = 4;
 
 /// Facts of resources, by resource.
 pub(in crate::host) type Facts = IndexMap<Name, IndexMap<String, String>>;
@@ -117,10 +117,23 @@ impl Host {
         name: &Name,
         spec: &Resource,
     ) -> Result<String, Fault> {
+        self.start_resource_if(name, spec, || true).await
+    }
+
+    /// The same if it is `wanted` still when it has been made ready, which may take long.
+    pub(in crate::host) async fn start_resource_if(
+        &self,
+        name: &Name,
+        spec: &Resource,
+        wanted: impl Fn() -> bool,
+    ) -> Result<String, Fault> {
         // Another release may have written its own configuration since: going back from one whose server
         // does not start must not start it with that.
         self.prepared.borrow_mut().remove(&(name.clone(), format!("{spec:?}")));
         let prepared = self.prepared(name, spec).await?;
+        if !wanted() {
+            return Ok(String::new());
+        }
         let directory = self.layout.resource(name).join("keeper");
         let seen = process::observe(&directory).filter(process::Observation::is_under_way);
         let failed = |error: process::RuntimeError| {

@@ -19,6 +19,9 @@ pub(in crate::host) fn run(args: &[OsString]) -> Result<(), String> {
     let layout = Layout::at(PathBuf::from(root));
     layout.make().map_err(|error| format!("{} cannot be used: {error}", layout.root().display()))?;
     let _lock = alone(&layout)?;
+    for directory in [layout.state(), layout.state().join("settings"), layout.host(), layout.proxy()] {
+        crate::layout::sweep(&directory);
+    }
     // Without room for it a run can still go forward; preflight says what is missing.
     let _ = crate::host::run::reserve::keep(&layout);
     let host = Host::open(layout).map_err(|error| error.to_string())?;

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use windlass_core::name::InstanceId;
-use windlass_core::policy::health::{Health as Verdict, Monitor};
-use windlass_core::spec::Check;
+use windlass_core::policy::health::{Gate, GateVerdict, Health as Verdict, Monitor};
+use windlass_core::spec::{Check, Checks};
 use windlass_core::units::Span;
 
 use crate::health;
@@ -28,18 +28,42 @@ pub(in crate::host) struct Health {
 struct Judged {
     pid: i32,
     began: Instant,
+    /// The startup check and its gate, until it has succeeded or has had its time.
+    startup: Option<(Check, Gate)>,
+    liveness: Check,
     monitor: Monitor,
 }
 
 impl Judged {
-    fn new(pid: i32, check: &Check) -> Self {
-        Self { pid, began: Instant::now(), monitor: Monitor::new(check.clone(), Span::ZERO) }
+    fn new(pid: i32, startup: Option<&Check>, liveness: &Check) -> Self {
+        Self {
+            pid,
+            began: Instant::now(),
+            startup: startup.map(|check| (check.clone(), Gate::new(check.clone()))),
+            liveness: liveness.clone(),
+            monitor: Monitor::new(liveness.clone(), Span::ZERO),
+        }
     }
 
-    /// Whether this answer is the one too many.
-    fn has_died(&mut self, healthy: bool) -> bool {
-        let age = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.monitor.observe(healthy, Span::from_millis(age)) == Some(Verdict::Unhealthy)
+    /// The check that is to be asked now.
+    fn check(&self) -> &Check {
+        self.startup.as_ref().map_or(&self.liveness, |(check, _)| check)
+    }
+
+    /// Whether this answer is the one too many. What starts is not judged: where it has had its time and has
+    /// not succeeded, its liveness says what becomes of it.
+    fn has_died(&mut self, healthy: bool, age: Span) -> bool {
+        let Some((_, gate)) = &mut self.startup else {
+            return self.monitor.observe(healthy, age) == Some(Verdict::Unhealthy);
+        };
+        if gate.observe(healthy, age) != GateVerdict::Waiting {
+            self.startup = None;
+        }
+        false
+    }
+
+    fn age(&self) -> Span {
+        Span::from_millis(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 }
 
@@ -62,11 +86,13 @@ impl Host {
     async fn check_liveness(self: &Rc<Self>, id: &InstanceId) {
         let directory = self.layout.instance(id);
         let Ok(identity) = Identity::read(&directory) else { return };
-        let Some(check) = identity.service.checks.liveness.clone() else { return };
+        let Checks { startup, liveness, .. } = &identity.service.checks;
+        let Some(liveness) = liveness else { return };
         let mut target = None;
         let mut judged: Option<Judged> = None;
         loop {
-            tokio::time::sleep(check.interval.as_duration()).await;
+            let interval = judged.as_ref().map_or(liveness, Judged::check).interval;
+            tokio::time::sleep(interval.as_duration()).await;
             if !self.judged().contains(id) {
                 self.health.borrow_mut().shift_remove(id);
                 return;
@@ -82,7 +108,7 @@ impl Host {
                 other => {
                     // What was said of the one before says nothing of this one.
                     self.health.borrow_mut().shift_remove(id);
-                    other.insert(Judged::new(pid, &check))
+                    other.insert(Judged::new(pid, startup.as_ref(), liveness))
                 }
             };
             let target = match &mut target {
@@ -95,6 +121,7 @@ impl Host {
                     }
                 },
             };
+            let check = judged.check().clone();
             let answer = health::probe(&check.probe, target, check.timeout.as_duration()).await;
             let healthy = answer.is_ok();
             let reason = answer
@@ -104,7 +131,8 @@ impl Host {
                 let mut all = self.health.borrow_mut();
                 let health = all.entry(id.clone()).or_default();
                 health.reason.clone_from(&reason);
-                if judged.has_died(healthy) {
+                let age = judged.age();
+                if judged.has_died(healthy, age) {
                     health.dead = reason;
                 }
                 health.dead.clone()
@@ -137,5 +165,38 @@ impl Host {
         {
             note(&format!("{id} cannot be stopped: {error}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::spec::Probe;
+
+    use super::*;
+
+    fn check(start_period: u64, unhealthy_after: u32) -> Check {
+        Check {
+            probe: Probe::Tcp,
+            interval: Span::from_secs(1),
+            timeout: Span::from_secs(1),
+            start_period: Span::from_secs(start_period),
+            healthy_after: 1,
+            unhealthy_after,
+        }
+    }
+
+    /// The second in which it counts as dead.
+    fn died(startup: Option<&Check>, answers: impl Fn(u64) -> bool) -> Option<u64> {
+        let liveness = check(0, 2);
+        let mut judged = Judged::new(7, startup, &liveness);
+        (1..100).find(|second| judged.has_died(answers(*second), Span::from_secs(*second)))
+    }
+
+    #[test]
+    fn liveness_begins_when_the_startup_check_has_succeeded_once() {
+        assert_eq!(died(None, |_| false), Some(2));
+        assert_eq!(died(Some(&check(60, 1)), |second| second >= 30), None, "it starts slowly");
+        assert_eq!(died(Some(&check(60, 1)), |second| second == 30), Some(32));
+        assert_eq!(died(Some(&check(60, 1)), |_| false), Some(62), "it does not start at all");
     }
 }

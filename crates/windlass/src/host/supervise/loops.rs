@@ -2,9 +2,9 @@
 //! started.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use windlass_core::name::{InstanceId, Name};
+use windlass_core::name::InstanceId;
 
 use crate::engine::Active;
 use crate::host::Host;
@@ -18,9 +18,6 @@ use crate::runtime::process;
 /// themselves; this is for keepers that died, and for the machine's reboot.
 const PACE: Duration = Duration::from_secs(2);
 
-/// How often a resource that was given up is tried again.
-const SELDOM: Duration = Duration::from_secs(30);
-
 impl Host {
     /// Starts the loops that go on as long as the host side lives.
     pub(in crate::host) fn supervise(self: &Rc<Self>) {
@@ -32,7 +29,11 @@ impl Host {
             loop {
                 host.keep_running().await;
                 host.watch_liveness();
-                tokio::time::sleep(PACE).await;
+                let news = host.comebacks.borrow().news();
+                tokio::select! {
+                    () = tokio::time::sleep(PACE) => {}
+                    () = news.notified() => {}
+                }
             }
         });
         let host = self.clone();
@@ -53,31 +54,15 @@ impl Host {
     /// processes that lost theirs.
     async fn keep_running(self: &Rc<Self>) {
         let Some(active) = self.in_force() else { return };
-        for (name, resource) in active.release.spec.resources.iter().filter(|(_, r)| r.is_private()) {
-            if self.has_in_hand(name) {
-                continue;
-            }
-            let directory = self.layout.resource(name).join("keeper");
-            let seen = process::observe(&directory);
-            if seen.as_ref().is_some_and(|seen| seen.process_alive && !seen.keeper_alive) {
-                if let Err(why) = self.keep_resource(name, resource).await {
-                    note(&why);
-                }
-                continue;
-            }
-            if let Some(seen) = &seen {
-                self.tell_of_failing_resource(&active, name, seen);
-            }
-            // One that was given up, by an older Windlass or before it ran at all, is tried again, if seldom.
-            let is_due = |seen: &process::Observation| {
-                !seen.keeper_alive && (!seen.gave_up() || self.resource_is_due(name))
-            };
-            if seen.as_ref().is_none_or(is_due)
-                && let Err(fault) = self.start_resource(name, resource).await
-            {
-                note(&fault.message);
-            }
+        self.keep_resources(&active);
+        self.keep_copies(&active).await;
+        if self.between_runs().is_some() && !active.release.spec.routes.is_empty() {
+            self.keep_proxy().await;
         }
+        self.keep_keepers_of_parts().await;
+    }
+
+    async fn keep_copies(self: &Rc<Self>, active: &Active) {
         for id in &self.kept() {
             if !self.keeps(id) {
                 continue; // A run has taken it in hand meanwhile.
@@ -85,7 +70,7 @@ impl Host {
             let directory = self.layout.instance(id);
             let seen = process::observe(&directory);
             if let Some(seen) = &seen {
-                self.tell_of_crash_loop(&active, id, seen);
+                self.tell_of_crash_loop(active, id, seen);
             }
             match seen {
                 Some(seen) if seen.process_alive && !seen.keeper_alive => {
@@ -104,12 +89,15 @@ impl Host {
                 // A launch is not written for good: a power cut may have taken it. What the instance
                 // is stands in its description.
                 None if process::is_kept(&directory) => {}
+                // As when the machine starts: a copy that comes before its database would end until it is
+                // given up.
+                _ if self.comebacks.borrow().are_awaited() => {}
                 _ => self.bring_back(id, "it was gone, and its keeper with it").await,
             }
         }
-        if self.between_runs().is_some() && !active.release.spec.routes.is_empty() {
-            self.keep_proxy().await;
-        }
+    }
+
+    async fn keep_keepers_of_parts(&self) {
         for directory in [self.layout.proxy().join("keeper"), self.layout.host().join("keeper")] {
             let seen = process::observe(&directory);
             if seen.is_some_and(|seen| seen.process_alive && !seen.keeper_alive)
@@ -131,16 +119,6 @@ impl Host {
             return Ok(());
         }
         process::readopt(&directory).await.map_err(|error| format!("{id} has no keeper: {error}"))
-    }
-
-    /// Whether a resource that was given up was not tried again in the last half minute.
-    fn resource_is_due(&self, name: &Name) -> bool {
-        let mut tried = self.tried.borrow_mut();
-        let is_due = tried.get(name).is_none_or(|at| at.elapsed() >= SELDOM);
-        if is_due {
-            tried.insert(name.clone(), Instant::now());
-        }
-        is_due
     }
 
     async fn bring_back(&self, id: &InstanceId, reason: &str) {

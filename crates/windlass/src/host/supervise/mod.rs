@@ -2,4 +2,5 @@
 
 pub(super) mod liveness;
 pub(super) mod loops;
+pub(super) mod resources;
 mod supervised;

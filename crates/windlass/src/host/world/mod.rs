@@ -128,7 +128,8 @@ impl World for Acting {
             _ => return true,
         };
         for directory in labels.iter().map(|label| self.host.layout.job(label)) {
-            if let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) {
+            // Also what has lost its keeper: it runs on without.
+            if let Some(seen) = process::observe(&directory) {
                 let _ = process::stop(&directory, "TERM", seen.launch.stop.grace).await;
             }
         }

@@ -36,8 +36,10 @@ pub(super) struct Rotation {
     due: Instant,
     looked: Instant,
     size: u64,
+    /// The day whose first lines have been looked at.
     day: i64,
-    helper: Option<Pid>,
+    /// The process that rotates, and on which day it began.
+    helper: Option<(Pid, i64)>,
     /// How long it waits after the next one that fails.
     pause: Duration,
 }
@@ -63,27 +65,31 @@ impl Rotation {
 
     /// The process that rotates at the moment.
     pub(super) fn helper(&self) -> Option<Pid> {
-        self.helper
+        self.helper.map(|(pid, _)| pid)
     }
 
     /// Whether this is the helper's end, which ended well or not.
     pub(super) fn is_over(&mut self, pid: Pid, well: bool) -> bool {
-        let over = self.helper == Some(pid);
-        if over {
+        let day = self.helper.filter(|(helper, _)| *helper == pid).map(|(_, day)| day);
+        if let Some(day) = day {
             self.helper = None;
+            // A day whose rotation failed, on a full disk say, is rotated later, and not with the next.
+            if well {
+                self.day = day;
+            }
             let pause = if well { HASTY } else { self.pause };
             self.due = Instant::now() + pause;
             self.pause = if well { LEISURELY } else { (self.pause * 2).min(LONGEST_PAUSE) };
         }
-        over
+        day.is_some()
     }
 
     /// Waits for the helper, so that nothing of a keeper outlives it.
     pub(super) fn finish(&mut self) {
-        while let Some(helper) = self.helper.take() {
+        while let Some((helper, day)) = self.helper.take() {
             if let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(Some(helper), WaitOptions::empty())
             {
-                self.helper = Some(helper);
+                self.helper = Some((helper, day));
             }
         }
     }
@@ -104,9 +110,8 @@ impl Rotation {
         let size = seen.len().min(seen.blocks() * 512);
         let day = archive::today();
         if self.is_too_long(size) || (day != self.day && size > 0) {
-            self.day = day;
             match sys::fork() {
-                Ok(Some(helper)) => self.helper = Some(helper),
+                Ok(Some(helper)) => self.helper = Some((helper, day)),
                 Ok(None) => {
                     lock.take();
                     let done = rotate(&self.log);
@@ -166,12 +171,24 @@ mod tests {
         let mut rotation = Rotation::new(&Log { path: String::new(), rotate_at: Bytes(1), keep: 1 });
         let helper = Pid::from_raw(4711).unwrap();
         let mut over = |well: bool| {
-            rotation.helper = Some(helper);
+            rotation.helper = Some((helper, 1));
             let began = Instant::now();
             assert!(rotation.is_over(helper, well));
             (rotation.due() - began).as_secs()
         };
         assert_eq!([over(false), over(false), over(false), over(true), over(false)], [1, 2, 4, 0, 1]);
+    }
+
+    #[test]
+    fn a_day_counts_as_rotated_when_it_was() {
+        let mut rotation = Rotation::new(&Log { path: String::new(), rotate_at: Bytes(1), keep: 1 });
+        let helper = Pid::from_raw(4711).unwrap();
+        let mut day_after = |day: i64, well: bool| {
+            rotation.helper = Some((helper, day));
+            rotation.is_over(helper, well);
+            rotation.day
+        };
+        assert_eq!([day_after(7, true), day_after(8, false), day_after(8, true)], [7, 7, 8]);
     }
 
     #[test]

@@ -31,11 +31,16 @@ impl Keeper {
     fn begin_to_stop(&mut self, signal: Signal, kill_at: Instant, purpose: Purpose) {
         let Some(process) = &self.process else { return };
         let (pid, start_ticks) = (process.pid.as_raw_nonzero().get(), process.start_ticks);
-        let pause = self.launch.stop_again;
-        let again = (!pause.is_zero()).then(|| (Instant::now() + pause.as_duration(), signal));
-        self.phase = Phase::Stopping { kill_at, killed: false, purpose, again };
+        self.await_its_end(signal, kill_at, purpose);
         tree::signal(&[pid], signal);
         self.enter(ProcessState::Stopping { pid, start_ticks });
+    }
+
+    /// Waits for what gets, or got, this signal.
+    pub(super) fn await_its_end(&mut self, signal: Signal, kill_at: Instant, purpose: Purpose) {
+        let pause = self.launch.stop_again;
+        let again = (!pause.is_zero()).then(|| Instant::now() + pause.as_duration());
+        self.phase = Phase::Stopping { kill_at, killed: false, purpose, signal, again };
     }
 
     pub(super) fn stop(&mut self, signal: Signal, grace: Duration, end: End) {
@@ -50,12 +55,14 @@ impl Keeper {
                 }
                 self.begin_to_stop(signal, deadline, Purpose::End(end));
             }
-            Phase::Stopping { kill_at, purpose, .. } => {
+            Phase::Stopping { kill_at, purpose, signal: sent, .. } => {
                 *kill_at = deadline.min(*kill_at);
                 if matches!(purpose, Purpose::Restart(_)) {
                     *purpose = Purpose::End(end);
                 }
-                if let Some(process) = &self.process {
+                // Whoever asks again, because somebody died meanwhile, asks for no other end.
+                if let Some(process) = self.process.as_ref().filter(|_| *sent != signal) {
+                    *sent = signal;
                     tree::signal(&[process.pid.as_raw_nonzero().get()], signal);
                 }
             }

@@ -106,12 +106,17 @@ impl Keeper {
     /// Kills a process and what it left behind, while another of this keeper's lives.
     pub(super) fn kill_all_of(&self, process: &Process) {
         let pid = process.pid.as_raw_nonzero().get();
+        // Where it was taken notice of, its number may be another's by now.
+        let is_anothers = || tree::stat(pid).is_some_and(|stat| stat.start_ticks != process.start_ticks);
         tree::kill(|| {
-            let mut found = vec![pid];
-            found.extend(tree::descendants(pid));
-            found.extend(tree::session(pid));
-            found.extend(tree::started_in(&self.directory, Some(process.number)));
+            let mut found = tree::started_in(&self.directory, Some(process.number));
+            if !is_anothers() {
+                found.push(pid);
+                found.extend(tree::descendants(pid));
+                found.extend(tree::session(pid));
+            }
             found.retain(|pid| tree::stat(*pid).is_some_and(|stat| !stat.zombie));
+            found.sort_unstable();
             found.dedup();
             found
         });

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Pid, Signal, WaitOptions};
 use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
+use windlass_core::spec::RestartWhen;
 
 use crate::keeper::child::{self, Started};
 use crate::keeper::detach::{Starter, Verdict};
@@ -53,8 +54,10 @@ enum Phase {
         kill_at: Instant,
         killed: bool,
         purpose: Purpose,
-        /// When it gets this signal again, in case it missed it.
-        again: Option<(Instant, Signal)>,
+        /// The signal that it got.
+        signal: Signal,
+        /// When it gets it again, in case it missed it.
+        again: Option<Instant>,
     },
     /// The process is gone, what it left behind may not be; killed at the time.
     Clearing {
@@ -96,7 +99,7 @@ pub(super) struct Keeper {
     process: Option<Process>,
     successor: Option<Successor>,
     /// Predecessors that a successor has replaced and that still end: (process, killed at).
-    retiring: Option<(Process, Instant)>,
+    retiring: Vec<(Process, Instant)>,
     starts: u32,
     /// Whether a process ran in this keeper's time.
     begun: bool,
@@ -125,7 +128,7 @@ impl Keeper {
             phase: Phase::Running,
             process: None,
             successor: None,
-            retiring: None,
+            retiring: Vec::new(),
             starts: 0,
             begun: false,
             status: Status {
@@ -318,7 +321,7 @@ impl Keeper {
                 // What hangs in the kernel is looked at less often.
                 let pause = if now >= *kill_at + UNKILLABLE { Duration::from_secs(1) } else { LEFTOVER_LOOK };
                 due.push(if *killed { now + pause } else { *kill_at });
-                due.extend(again.filter(|_| !*killed).map(|(at, _)| at));
+                due.extend(again.filter(|_| !*killed));
             }
             Phase::Clearing { .. } => due.push(now + LEFTOVER_LOOK),
             Phase::Backoff { until } => due.push(*until),
@@ -341,6 +344,8 @@ impl Keeper {
             let adopted = self.process.iter().filter_map(|process| process.adopted.as_ref());
             fds.extend(adopted.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         }
+        let retiring = self.retiring.iter().filter_map(|(process, _)| process.adopted.as_ref());
+        fds.extend(retiring.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         if self.launch.tied && !matches!(self.phase, Phase::Stopping { .. } | Phase::Clearing { .. }) {
             fds.push(PollFd::new(&stdin, PollFlags::IN));
         }
@@ -363,25 +368,46 @@ impl Keeper {
                 continue;
             }
             if self.process.as_ref().is_some_and(|process| process.pid == pid && process.adopted.is_none()) {
-                self.process_ended(Some(status));
+                self.process_ended(Some(status.as_raw()));
             } else if self.successor.as_ref().is_some_and(|successor| successor.process.pid == pid) {
-                let exit = exit::classify(status, false, || false);
+                let exit = exit::classify(status.as_raw(), false, || false);
                 self.successor_failed(&format!("the new process ended before it was ready ({exit})"));
-            } else if self.retiring.as_ref().is_some_and(|(process, _)| process.pid == pid)
-                && let Some((process, _)) = self.retiring.take()
-            {
-                self.kill_all_of(&process);
+            } else {
+                self.end_retiring(|process, _| process.pid == pid && process.adopted.is_none());
             }
         }
-        if self.process.as_ref().and_then(|process| process.adopted.as_ref()).is_some_and(is_readable)
+        self.end_retiring(|process, _| process.adopted.as_ref().is_some_and(is_readable));
+        let adopted = self.process.as_ref().and_then(|process| process.adopted.as_ref());
+        if let Some(pidfd) = adopted.filter(|pidfd| is_readable(pidfd))
             && matches!(self.phase, Phase::Running | Phase::Stopping { .. })
         {
-            self.process_ended(None);
+            let status = exit::of_adopted(pidfd, self.patience());
+            self.process_ended(status);
         }
     }
 
-    /// `status` is missing for an adopted process: only a parent is told.
-    fn process_ended(&mut self, status: Option<WaitStatus>) {
+    /// How long it is worth waiting to know how an adopted process ended. Its parent is the machine's first
+    /// process now, which notices at once; in many a container it takes seconds.
+    fn patience(&self) -> Duration {
+        match self.launch.restart.when {
+            // How it ended is what it was for.
+            RestartWhen::Never => Duration::from_secs(5),
+            RestartWhen::Always | RestartWhen::OnFailure => Duration::from_millis(200),
+        }
+    }
+
+    /// Forgets those that a successor has replaced and that have ended, or have had their time, with what
+    /// they leave behind.
+    fn end_retiring(&mut self, is_over: impl Fn(&Process, Instant) -> bool) {
+        let over: Vec<_> =
+            self.retiring.extract_if(.., |(process, kill_at)| is_over(process, *kill_at)).collect();
+        for (process, _) in over {
+            self.kill_all_of(&process);
+        }
+    }
+
+    /// `status` is missing for an adopted process where only a parent is told.
+    fn process_ended(&mut self, status: Option<i32>) {
         // Its number may be another's by the time that what it left behind is cleared away.
         if !matches!(self.phase, Phase::Running | Phase::Stopping { .. }) {
             return;
@@ -413,11 +439,7 @@ impl Keeper {
         if self.successor.as_ref().is_some_and(|successor| now >= successor.deadline) {
             self.successor_failed("the new process was not ready in time");
         }
-        if self.retiring.as_ref().is_some_and(|(_, kill_at)| now >= *kill_at)
-            && let Some((process, _)) = self.retiring.take()
-        {
-            self.kill_all_of(&process);
-        }
+        self.end_retiring(|_, kill_at| now >= kill_at);
         match &mut self.phase {
             Phase::Running => {
                 let timeout = self.launch.timeout;
@@ -445,7 +467,7 @@ impl Keeper {
                     tree::kill(|| self.leftovers());
                 }
             }
-            Phase::Stopping { killed: false, again: Some((at, signal)), .. } if now >= *at => {
+            Phase::Stopping { killed: false, signal, again: Some(at), .. } if now >= *at => {
                 *at = now + self.launch.stop_again.as_duration();
                 if let Some(process) = &self.process {
                     tree::signal(&[process.pid.as_raw_nonzero().get()], *signal);

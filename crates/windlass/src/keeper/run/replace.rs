@@ -2,17 +2,15 @@
 
 use std::time::Instant;
 
-use rustix::process::Signal;
-
 use super::{Keeper, Phase, Successor};
-use crate::keeper::{signal, tree};
+use crate::keeper::tree;
 
 impl Keeper {
     pub(super) fn replace(&mut self) -> Result<(), String> {
         if self.store.is_none() {
             return Err("it cannot be replaced: its launch has no sockets to hand over".to_owned());
         }
-        if !matches!(self.phase, Phase::Running) || self.successor.is_some() || self.retiring.is_some() {
+        if !matches!(self.phase, Phase::Running) || self.successor.is_some() || !self.retiring.is_empty() {
             return Err("it cannot be replaced now: it does not run, or is being replaced already".to_owned());
         }
         let process = self.spawn().map_err(|reason| format!("the new process was not started: {reason}"))?;
@@ -29,9 +27,8 @@ impl Keeper {
             let old = self.process.take();
             self.succeed();
             if let Some(old) = old {
-                let signal = signal::by_name(&self.launch.stop.signal).unwrap_or(Signal::TERM);
-                tree::signal(&[old.pid.as_raw_nonzero().get()], signal);
-                self.retiring = Some((old, Instant::now() + self.launch.stop.grace.as_duration()));
+                tree::signal(&[old.pid.as_raw_nonzero().get()], self.launched_signal());
+                self.retiring.push((old, Instant::now() + self.launch.stop.grace.as_duration()));
             }
         }
     }

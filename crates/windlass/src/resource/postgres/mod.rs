@@ -1,5 +1,6 @@
 //! A private PostgreSQL.
 
+mod leftover;
 mod setup;
 
 use std::fs::{self, File};
@@ -109,17 +110,18 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     }
     let identity = Identity::of(&place.directory, Engine::Postgres, 1, private.credential)?;
     if !data.exists() {
-        initialise(&programs, place, &data, &identity.admin, account, lock)?;
+        initialise(&programs, place, &data, &identity.admin, account, &lock)?;
     }
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
     let (socket, configuration) = configure(private, place, port, programs.major, account)?;
+    leftover::forget(&place.directory, port)?;
     let facts = facts(private, &identity, port, socket)?;
     let argv = vec![programs.server.display().to_string(), "-D".to_owned(), place.text("config")?];
     Ok(Prepared {
         engine: Engine::Postgres,
         launch: place.launch(argv, account, "INT"),
         env: environment(),
-        setup: Some(Setup::new(&programs, place, private, &identity, port)?),
+        setup: Some(super::Setup::Postgres(Setup::new(&programs, place, private, &identity, port)?)),
         facts,
         // After a crash the server replays its log before it serves.
         patience: Duration::from_secs(120),
@@ -160,8 +162,9 @@ fn initialise(
     data: &Path,
     admin: &Secret,
     account: Option<&Account>,
-    lock: File,
+    lock: &File,
 ) -> Result<(), Fault> {
+    let lock = lock.try_clone().map_err(Fault::at("lock", &place.directory))?;
     let partial = data.with_added_extension("partial");
     let password = place.directory.join("initdb.password");
     files::remove_directory(&partial)?;

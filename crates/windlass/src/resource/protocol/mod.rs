@@ -22,7 +22,7 @@ pub struct NotReady {
 }
 
 impl NotReady {
-    fn new(reason: impl Into<String>) -> Self {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
         Self { reason: reason.into() }
     }
 }

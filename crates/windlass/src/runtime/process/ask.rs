@@ -10,7 +10,7 @@ use windlass_core::units::Span;
 use super::connection::Connection;
 use super::error::RuntimeError;
 use super::observe::observe;
-use super::start::{bury, readopt};
+use super::start::{bury, readopt, record};
 use crate::keeper::files::{self, STATUS};
 
 /// How many changes wait for a slow receiver.
@@ -20,6 +20,9 @@ const WAITING: usize = 64;
 pub(super) const TRIES: u32 = 200;
 /// See [`TRIES`].
 pub(super) const PAUSE: Duration = Duration::from_millis(5);
+
+/// The pause before something is tried again that failed for want of something.
+const LONGER: Duration = Duration::from_secs(1);
 
 /// How a process ended for good.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +83,7 @@ pub async fn watch(dir: &Path) -> Result<mpsc::Receiver<Status>, RuntimeError> {
 /// Waits until a process has ended for good.
 ///
 /// # Errors
-/// [`RuntimeError::KeeperDied`] when its keeper was killed: [`readopt`] and wait again.
+/// [`RuntimeError::KeeperDied`] when its keeper was killed: see [`outlast`].
 pub async fn wait_ended(dir: &Path) -> Result<Ended, RuntimeError> {
     let mut changes = watch(dir).await?;
     while let Some(status) = changes.recv().await {
@@ -89,6 +92,37 @@ pub async fn wait_ended(dir: &Path) -> Result<Ended, RuntimeError> {
         }
     }
     Err(RuntimeError::KeeperDied { directory: dir.to_owned() })
+}
+
+/// Waits until what runs once has ended, whatever becomes of its keepers: the process goes on without them,
+/// and whoever took their death for its end would have it run a second time beside itself.
+///
+/// # Errors
+/// [`RuntimeError::NoKeeper`] where nothing was ever started there, or what is wrong with the directory.
+pub async fn outlast(dir: &Path) -> Result<Ended, RuntimeError> {
+    let mut recorded = false;
+    loop {
+        match wait_ended(dir).await {
+            Err(RuntimeError::KeeperDied { .. } | RuntimeError::NoKeeper { .. }) => {}
+            other => return other,
+        }
+        let Some(seen) = observe(dir) else {
+            return Err(RuntimeError::NoKeeper { directory: dir.to_owned() });
+        };
+        if seen.process_alive && !seen.keeper_alive {
+            // It is not over, whyever it gets no keeper now: a machine may have no room for a moment.
+            if readopt(dir).await.is_err() {
+                tokio::time::sleep(LONGER).await;
+            }
+        } else if seen.keeper_alive {
+            tokio::time::sleep(PAUSE).await;
+        } else if recorded || !record(dir).await.unwrap_or(false) {
+            let unseen = Ended { end: End::Finished, exit: Some(Exit::Unknown), restarts: 0 };
+            return Ok(observe(dir).and_then(|seen| seen.ended()).unwrap_or(unseen));
+        } else {
+            recorded = true;
+        }
+    }
 }
 
 /// Stops a process: the signal, the grace, then all that is left of it is killed. Returns when

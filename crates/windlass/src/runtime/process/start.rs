@@ -8,7 +8,8 @@ use std::process::Stdio;
 use std::sync::OnceLock;
 
 use tokio::process::{ChildStdin, Command};
-use windlass_core::launch::{Exit, Launch, ProcessState, Status};
+use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
+use windlass_core::spec::RestartWhen;
 
 use super::ask::{PAUSE, TRIES, stop, watch};
 use super::error::RuntimeError;
@@ -84,20 +85,34 @@ pub async fn start_tied(
         if !over && seen.launch != *launch {
             return Err(RuntimeError::Taken { directory: dir.to_owned() });
         }
-        if !over && seen.keeper_alive {
-            return until_running(dir, launch).await.map(|()| Tie(None));
+        let ends = !over && seen.keeper_alive;
+        if ends && until_running(dir, launch).await? == Found::Running {
+            return Ok(Tie(None));
         }
-        if over {
+        if over || ends {
             // Its keeper has said its last word and is about to go; the next one waits for that.
             forget(dir).map_err(failed("clear"))?;
         }
     } else {
         forget(dir).map_err(failed("clear"))?;
     }
-    files::replace(&dir.join(LAUNCH), launch, Durability::UntilReboot)
-        .map_err(failed("write launch.json in"))?;
+    write(dir, launch).map_err(failed("write launch.json in"))?;
     let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     spawn(dir, &launch.label, launch.tied, env).await
+}
+
+/// Writes what is to run. Of what runs once this is the record that it began, which others decide by: that a
+/// migration ended half-way must be known after a power cut too.
+fn write(dir: &Path, launch: &Launch) -> std::io::Result<()> {
+    let durability = match launch.restart.when {
+        RestartWhen::Never => Durability::Forever,
+        RestartWhen::Always | RestartWhen::OnFailure => Durability::UntilReboot,
+    };
+    files::replace(&dir.join(LAUNCH), launch, durability)?;
+    match dir.parent().filter(|_| durability == Durability::Forever) {
+        Some(above) => std::fs::File::open(above)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 /// Makes the next keeper begin afresh. Where the last one was killed, the next first clears away what
@@ -138,6 +153,21 @@ pub(super) async fn bury(dir: &Path) -> Result<bool, RuntimeError> {
     spawn(dir, &seen.launch.label, false, Vec::new()).await.map(|_| true)
 }
 
+/// Has the end of what runs once recorded that ended after its keeper was killed, with what it left behind
+/// cleared away. Whether there was anything to record.
+pub(super) async fn record(dir: &Path) -> Result<bool, RuntimeError> {
+    let Some(seen) = observe(dir).filter(|seen| !seen.keeper_alive && !seen.process_alive) else {
+        return Ok(false);
+    };
+    match seen.status.map(|status| status.state) {
+        // A keeper that comes to what runs no more, and is not to be started again, says that it ended unseen.
+        Some(ProcessState::Running { .. }) if seen.launch.restart.when == RestartWhen::Never => {
+            spawn(dir, &seen.launch.label, false, Vec::new()).await.map(|_| true)
+        }
+        _ => bury(dir).await,
+    }
+}
+
 /// Gives a process whose keeper was killed another one, which takes over with the environment that
 /// the process itself was given.
 ///
@@ -163,7 +193,11 @@ pub async fn readopt(dir: &Path) -> Result<(), RuntimeError> {
         })
         .filter(|(name, _)| !["LISTEN_FDS", "LISTEN_FDNAMES"].iter().any(|ours| name == ours))
         .collect();
-    spawn(dir, &seen.launch.label, false, env).await.map(drop)
+    match spawn(dir, &seen.launch.label, false, env).await {
+        // Somebody else was quicker.
+        Ok(_) | Err(RuntimeError::Taken { .. }) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 async fn spawn(
@@ -197,8 +231,17 @@ async fn spawn(
     }
 }
 
+/// What became of what was found in the hands of a keeper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// It runs, or ran to its end.
+    Running,
+    /// Somebody had it stopped before it was asked for again.
+    Stopped,
+}
+
 /// Waits for a keeper that lives already to have its process running.
-async fn until_running(dir: &Path, launch: &Launch) -> Result<(), RuntimeError> {
+async fn until_running(dir: &Path, launch: &Launch) -> Result<Found, RuntimeError> {
     let mut tries = 0;
     let mut changes = loop {
         match watch(dir).await {
@@ -209,11 +252,12 @@ async fn until_running(dir: &Path, launch: &Launch) -> Result<(), RuntimeError> 
     };
     while let Some(status) = changes.recv().await {
         match (status.state, status.last_exit) {
-            (ProcessState::Running { .. }, _) => return Ok(()),
+            (ProcessState::Running { .. }, _) => return Ok(Found::Running),
             (ProcessState::Ended(_), Some(Exit::NotStarted(reason))) => {
                 return Err(RuntimeError::NotStarted { label: launch.label.clone(), reason });
             }
-            (ProcessState::Ended(_), _) => return Ok(()),
+            (ProcessState::Ended(End::Stopped), _) => return Ok(Found::Stopped),
+            (ProcessState::Ended(_), _) => return Ok(Found::Running),
             (ProcessState::Backoff { .. } | ProcessState::Stopping { .. }, _) => {}
         }
     }
