@@ -1,8 +1,6 @@
 //! What is chosen for a resource and then kept: ports once, passwords until they are exchanged.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::net::{Ipv4Addr, TcpListener};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +10,7 @@ use windlass_core::spec::{Credential, Engine};
 
 use super::fault::Fault;
 use super::files;
+use crate::{ports, random};
 
 /// The version of the file. The first had one password, and no more.
 const VERSION: u32 = 2;
@@ -84,7 +83,7 @@ impl Identity {
                 let kept = Kept {
                     version: VERSION,
                     engine,
-                    ports: free_ports(ports).map_err(Fault::at("find a free port for", directory))?,
+                    ports: ports::free(ports, &[]).map_err(Fault::at("find a free port for", directory))?,
                     accounts: vec![Account { credential, password: password()?, revoked: false }],
                     former: Vec::new(),
                     admin: password()?,
@@ -262,49 +261,8 @@ fn damaged(path: &Path, why: &Unread) -> Fault {
 
 /// 32 letters and digits, some 190 bits: nothing in it has a meaning in a URL or a shell.
 fn password() -> Result<String, Fault> {
-    const LETTERS: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    let source = Path::new("/dev/urandom");
-    let mut text = String::new();
-    while text.len() < 32 {
-        let mut bytes = [0; 64];
-        random(&mut bytes).map_err(Fault::at("read", source))?;
-        // Bytes from 248 on are left out, so that every letter is as likely as every other.
-        let fair = bytes.iter().filter(|&&b| b < 248);
-        text.extend(fair.map(|&b| char::from(LETTERS[usize::from(b % 62)])).take(32 - text.len()));
-    }
-    Ok(text)
-}
-
-fn random(bytes: &mut [u8]) -> io::Result<()> {
-    File::open("/dev/urandom")?.read_exact(bytes)
-}
-
-/// Free ports below those that the system hands out for outgoing connections, so that none of
-/// these takes a resource's port while it restarts.
-fn free_ports(count: usize) -> io::Result<Vec<u16>> {
-    const FIRST: u16 = 20_000;
-    let end = ephemeral_begin().filter(|&end| end > FIRST + 1000).unwrap_or(32_768);
-    let mut held = vec![];
-    for _ in 0..2000 {
-        if held.len() == count {
-            break;
-        }
-        let mut bytes = [0; 2];
-        random(&mut bytes)?;
-        let port = FIRST + u16::from_ne_bytes(bytes) % (end - FIRST);
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            held.push((port, listener));
-        }
-    }
-    if held.len() < count {
-        return Err(io::Error::new(io::ErrorKind::AddrInUse, format!("no free port from {FIRST} to {end}")));
-    }
-    Ok(held.into_iter().map(|(port, _)| port).collect())
-}
-
-fn ephemeral_begin() -> Option<u16> {
-    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    range.split_whitespace().next()?.parse().ok()
+    let mut random = random::fresh().map_err(|error| Fault::new(error.to_string(), "try again"))?;
+    Ok(random.text(32).expose().to_owned())
 }
 
 #[cfg(test)]

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use zeroize::Zeroizing;
 
+use crate::random;
+
 /// What the names of the directories begin with, and of nothing else.
 const PREFIX: &str = "windlass-edit-";
 
@@ -61,8 +63,7 @@ impl Scratch {
 
     fn make(place: &Path) -> io::Result<PathBuf> {
         // Random, and made anew: a directory that somebody else has prepared is not used.
-        let mut random = [0_u8; 16];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let random: [u8; 16] = random::bytes()?;
         let suffix: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let directory = place.join(format!("{PREFIX}{suffix}"));
         DirBuilder::new().mode(0o700).create(&directory)?;

@@ -13,12 +13,11 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow::{self, Told};
 use crate::cli::project::Project;
+use crate::random;
 
 /// A new key for fingerprints, for an environment that has none yet.
 pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {
-    let mut key = [0; 32];
-    rustix::rand::getrandom(&mut key, rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| Failure::failed(format!("the system gives no random numbers: {error}"), ""))?;
+    let key = random::bytes().map_err(|error| Failure::failed(error.to_string(), ""))?;
     Ok(FingerprintKey(key))
 }
 

@@ -1,6 +1,6 @@
 //! Starting, awaiting and stopping instances.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +20,7 @@ use crate::host::instance::quiet::running;
 use crate::host::instance::quieted;
 use crate::host::logs;
 use crate::host::settings::fill::{Fill, Subject};
+use crate::ports;
 use crate::runtime::process;
 
 /// How many lines of a log are shown when something fails.
@@ -54,15 +55,8 @@ impl Host {
         }
         let taken: Vec<u16> =
             Identity::all(&self.layout).unwrap_or_default().into_iter().filter_map(|i| i.port).collect();
-        for _ in 0..100 {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|l| l.local_addr());
-            match listener {
-                Ok(address) if !taken.contains(&address.port()) => return Ok(address.port()),
-                Ok(_) => {}
-                Err(error) => return Err(Fault::new(format!("no free port can be found: {error}"), "")),
-            }
-        }
-        Err(Fault::new("no free port can be found", "stop what uses them"))
+        let port = ports::free(1, &taken).map(|ports| ports[0]);
+        port.map_err(|error| Fault::new(error.to_string(), "stop what uses them"))
     }
 
     /// Starts an instance, unless it runs. One that was told to take no more work starts anew.
@@ -348,7 +342,7 @@ mod tests {
     // The pauses between probes grow; after some 120 of them they were longer than any length of time.
     #[tokio::test]
     async fn a_copy_that_never_answers_fails_however_often_it_was_asked() {
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let free = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         let target = Target {
             address: Some(free),
             directory: "/".into(),

@@ -8,11 +8,10 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use ring::rand::{SecureRandom, SystemRandom};
-
 use super::address::Address;
 use super::{Deed, Exchange, scram};
 use crate::programs;
+use crate::random;
 use crate::resource::fault::Fault;
 use crate::resource::locate::locate;
 use crate::resource::run::run;
@@ -51,10 +50,7 @@ pub(super) fn perform(exchange: &Exchange, deed: Deed) -> Result<String, Fault> 
 }
 
 fn create(old: &Address, new: &Address) -> Result<String, Fault> {
-    let mut salt = [0; 16];
-    SystemRandom::new()
-        .fill(&mut salt)
-        .map_err(|_| Fault::new("the system gives no random numbers", "try again"))?;
+    let salt: [u8; 16] = random::bytes().map_err(|error| Fault::new(error.to_string(), "try again"))?;
     Ok([
         setting("was", old.fact("user")),
         setting("successor", new.fact("user")),

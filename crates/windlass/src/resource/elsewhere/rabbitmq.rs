@@ -9,7 +9,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Method};
 use ring::digest;
-use ring::rand::{SecureRandom, SystemRandom};
 use serde_json::{Value, json};
 use windlass_core::spec::Encoding;
 use windlass_core::store;
@@ -18,6 +17,7 @@ use zeroize::Zeroizing;
 use super::address::Address;
 use super::{Deed, Exchange};
 use crate::http_client::{Client, Proxies, Request, credential, is_passing};
+use crate::random;
 use crate::resource::fault::Fault;
 use crate::resource::protocol;
 use crate::trouble::Whose;
@@ -260,10 +260,7 @@ fn encoded(part: &str) -> String {
 
 /// A password as the server keeps it: a salt, and the hash of both.
 fn hash(password: &str) -> Result<String, Fault> {
-    let mut salt = [0; 4];
-    SystemRandom::new()
-        .fill(&mut salt)
-        .map_err(|_| Fault::new("the system gives no random numbers", "try again"))?;
+    let salt: [u8; 4] = random::bytes().map_err(|error| Fault::new(error.to_string(), "try again"))?;
     let hash = digest::digest(&digest::SHA256, &[&salt, password.as_bytes()].concat());
     Ok(STANDARD.encode([&salt, hash.as_ref()].concat()))
 }

@@ -15,6 +15,7 @@ use windlass_core::settings::sealed::{
 
 use super::Keyring;
 use crate::layout;
+use crate::random;
 
 /// How long a writer waits for another one.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -371,10 +372,7 @@ fn read_text(path: &Path, name: &str) -> Result<Option<String>, Fault> {
 /// # Errors
 /// When the system gives none.
 pub fn fresh_random() -> Result<Random, Trouble> {
-    let mut seed = zeroize::Zeroizing::new([0; 32]);
-    rustix::rand::getrandom(seed.as_mut_slice(), rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| Trouble::System(format!("the system gives no random numbers: {error}")))?;
-    Ok(Random::from_seed(&seed))
+    random::fresh().map_err(|error| Trouble::System(error.to_string()))
 }
 
 /// Today, in UTC: dates in the file must not depend on where somebody works.
