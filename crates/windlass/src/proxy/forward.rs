@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use super::body::{Body, Content, Source, UpstreamBody};
 use super::claim::Claim;
 use super::hold::{Held, Hold};
-use super::request::{Fault, Progress, RequestBody};
+use super::request::{ClientFault, Progress, RequestBody};
 use super::serve::Visit;
 use super::ticket::Ticket;
 use super::tunnel::Tunnel;
@@ -417,11 +417,11 @@ fn too_large() -> Response<Body> {
 
 fn refusal(failure: &Failure) -> Refusal {
     match failure {
-        Failure::Client(Fault::Malformed) => {
+        Failure::Client(ClientFault::Malformed) => {
             Refusal::meant(own_answer::plain(StatusCode::BAD_REQUEST, "the body is not what HTTP asks for"))
         }
-        Failure::Client(Fault::BrokenOff) => Refusal::meant(own_answer::broken_off()),
-        Failure::Client(Fault::TooLarge) => Refusal::meant(too_large()),
+        Failure::Client(ClientFault::BrokenOff) => Refusal::meant(own_answer::broken_off()),
+        Failure::Client(ClientFault::TooLarge) => Refusal::meant(too_large()),
         Failure::TimedOut => Refusal::failed(own_answer::plain(
             StatusCode::GATEWAY_TIMEOUT,
             "the application took too long to answer",

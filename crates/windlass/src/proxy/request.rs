@@ -18,14 +18,14 @@ pub(super) struct Progress(Rc<State>);
 #[derive(Default)]
 struct State {
     last: Cell<Option<Instant>>,
-    fault: Cell<Option<Fault>>,
+    fault: Cell<Option<ClientFault>>,
     /// What of a body that is too large has not come yet.
     rest: Cell<Option<Incoming>>,
 }
 
 /// What the client did wrong with a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum ClientFault {
     TooLarge,
     /// It is not what HTTP says that it must be.
     Malformed,
@@ -45,7 +45,7 @@ impl Progress {
     }
 
     /// Why the body did not come whole: then it is not the endpoint's fault that it has no answer.
-    pub(super) fn fault(&self) -> Option<Fault> {
+    pub(super) fn fault(&self) -> Option<ClientFault> {
         self.0.fault.get()
     }
 }
@@ -86,9 +86,9 @@ impl Body for RequestBody {
             Poll::Ready(Some(Ok(frame))) => frame,
             Poll::Ready(Some(Err(error))) => {
                 progress.0.fault.set(Some(if is_malformed(&error) {
-                    Fault::Malformed
+                    ClientFault::Malformed
                 } else {
-                    Fault::BrokenOff
+                    ClientFault::BrokenOff
                 }));
                 return Poll::Ready(Some(Err(error.into())));
             }
@@ -100,7 +100,7 @@ impl Body for RequestBody {
         match left.checked_sub(data.len() as u64) {
             Some(rest) => *left = rest,
             None => {
-                progress.0.fault.set(Some(Fault::TooLarge));
+                progress.0.fault.set(Some(ClientFault::TooLarge));
                 progress.0.rest.set(there.take());
                 return Poll::Ready(Some(Err("the body is larger than it may be".into())));
             }

@@ -26,7 +26,7 @@ use super::backend::Backend;
 use super::budget::Descriptor;
 use super::claim::Claim;
 use super::io::Stream;
-use super::request::{Fault, Progress, RequestBody};
+use super::request::{ClientFault, Progress, RequestBody};
 use super::socket_path::SocketPath;
 use super::timer::Timer;
 
@@ -174,7 +174,7 @@ impl Patience<'_> {
         self.timer.poll(cx, deadline).map(|()| failure)
     }
 
-    fn fault(&self) -> Option<Fault> {
+    fn fault(&self) -> Option<ClientFault> {
         self.progress.and_then(Progress::fault)
     }
 }
@@ -190,7 +190,7 @@ pub(super) enum Failure {
     /// The endpoint left the table and the drain time is over.
     Cut,
     /// The request's body did not come whole.
-    Client(Fault),
+    Client(ClientFault),
 }
 
 /// A worker's idle connections, by endpoint.
