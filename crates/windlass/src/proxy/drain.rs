@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::claim::{Holder, Note};
-use super::worker::{Closing, Worker};
+use crate::proxy::connection::worker::{Closing, Worker};
+use crate::proxy::endpoint::claim::{Holder, Note};
 
 /// The longest that connections without a request in flight are kept open for a next one, which is
 /// answered with `Connection: close`, while the process ends. Closing one at once would race with a

@@ -13,10 +13,10 @@ use indexmap::IndexMap;
 use tokio::sync::watch;
 use windlass_core::edge::{Report, Table};
 
-use super::backend::Backend;
-use super::last_good::LastGood;
-use super::live::{Live, LivePool};
-use super::metrics::{Gap, Release, prometheus};
+use crate::proxy::control::last_good::LastGood;
+use crate::proxy::endpoint::backend::Backend;
+use crate::proxy::live::{Live, LivePool};
+use crate::proxy::measure::metrics::{Gap, Release, prometheus};
 
 /// Counters are kept for this many releases before the one in force.
 const MAX_RELEASES: usize = 20;

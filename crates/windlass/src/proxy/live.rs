@@ -8,14 +8,14 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use indexmap::IndexMap;
 use windlass_core::edge::{Endpoint, EndpointCheck, Table, TableRoute, Target};
 
-use super::auth::Credentials;
-use super::backend::Backend;
-use super::files::Place;
-use super::last_good::LastGood;
-use super::limit::{Limiter, Networks};
-use super::metrics::{Release, RouteCounters};
-use super::route::{self, Pattern};
-use super::tls::Certificates;
+use crate::proxy::connection::tls::Certificates;
+use crate::proxy::control::last_good::LastGood;
+use crate::proxy::endpoint::backend::Backend;
+use crate::proxy::measure::metrics::{Release, RouteCounters};
+use crate::proxy::request::auth::Credentials;
+use crate::proxy::request::files::Place;
+use crate::proxy::request::limit::{Limiter, Networks};
+use crate::proxy::request::route::{self, Pattern};
 
 /// The table in force.
 pub(super) struct Live {

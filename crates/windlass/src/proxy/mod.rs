@@ -21,50 +21,15 @@
 //! driven by the request that uses it ([`upstream`]) rather than by a task of its own; one timer a
 //! connection is left to fire early rather than moved with each request ([`timer`]).
 
-mod accept;
-mod access_log;
-mod admin;
 mod args;
-mod asset;
-mod auth;
-mod backend;
-mod bind;
-mod body;
-mod budget;
-mod claim;
-mod compress;
-mod conditions;
-mod conn;
+mod connection;
 mod control;
 mod drain;
 mod edge;
-mod files;
-mod forward;
-mod framing;
-mod headers;
-mod health;
-mod hold;
-mod inherit;
-mod io;
-mod keep;
-mod last_good;
-mod limit;
-mod listen;
+mod endpoint;
 mod live;
-mod metrics;
-mod own_answer;
+mod measure;
 mod request;
-mod route;
 mod run;
-mod serve;
-mod socket_path;
-mod state;
-mod ticket;
-mod timer;
-mod tls;
-mod tunnel;
-mod upstream;
-mod websocket;
-mod worker;
 
 pub use run::main;

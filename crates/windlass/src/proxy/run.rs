@@ -15,16 +15,19 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use super::access_log::{self, Log, Writer};
-use super::args::Args;
-use super::control::Control;
-use super::edge::Edge;
-use super::keep::Keep;
-use super::listen::Listeners;
-use super::state::State;
-use super::worker::{Order, Worker};
-use super::{admin, health, inherit, tls};
 use crate::idle;
+use crate::proxy::args::Args;
+use crate::proxy::connection::tls;
+use crate::proxy::connection::worker::{Order, Worker};
+use crate::proxy::control::admin;
+use crate::proxy::control::health;
+use crate::proxy::control::inherit;
+use crate::proxy::control::keep::Keep;
+use crate::proxy::control::listen::Listeners;
+use crate::proxy::control::state::State;
+use crate::proxy::control::tables::Control;
+use crate::proxy::edge::Edge;
+use crate::proxy::measure::access_log::{self, Log, Writer};
 
 /// Descriptors that no request gets, at least and at most: listening sockets, the admin socket's and the
 /// health checks' connections, logs.

@@ -1,0 +1,64 @@
+//! The admin socket: one JSON value a line, answered by one.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::rc::Rc;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use windlass_core::edge::{Answer, Ask};
+
+use crate::proxy::control::tables::Control;
+use crate::proxy::endpoint::socket_path::SocketPath;
+
+/// No table is larger.
+const MAX_LINE: u64 = 64 * 1024 * 1024;
+
+/// Opens `DIR/sock`, for this user only. It takes the place of an older one at once, so that a new
+/// proxy can be asked while the old one is still finishing.
+pub(in crate::proxy) fn open(directory: &Path) -> io::Result<UnixListener> {
+    let aside = directory.join(format!("sock.{}", std::process::id()));
+    let _ = std::fs::remove_file(&aside);
+    let listener = std::os::unix::net::UnixListener::bind(SocketPath::new(&aside)?.as_path())?;
+    std::fs::set_permissions(&aside, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&aside, directory.join("sock"))?;
+    listener.set_nonblocking(true)?;
+    UnixListener::from_std(listener)
+}
+
+/// Answers everybody who asks.
+pub(in crate::proxy) async fn serve(listener: UnixListener, control: Rc<Control>) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::task::spawn_local(converse(stream, Rc::clone(&control)));
+            }
+            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn converse(stream: UnixStream, control: Rc<Control>) -> io::Result<()> {
+    let (read, mut write) = stream.into_split();
+    let mut lines = BufReader::new(read);
+    loop {
+        let mut line = Vec::new();
+        (&mut lines).take(MAX_LINE).read_until(b'\n', &mut line).await?;
+        if line.last() != Some(&b'\n') {
+            return Ok(());
+        }
+        let answer = match serde_json::from_slice::<Ask>(&line) {
+            Ok(ask) => control.obey(ask),
+            Err(error) => Answer::Refused {
+                reason: format!(
+                    "the request cannot be understood: {error}: are both sides of the same version?"
+                ),
+            },
+        };
+        let mut text = serde_json::to_vec(&answer)?;
+        text.push(b'\n');
+        write.write_all(&text).await?;
+        control.settle();
+    }
+}

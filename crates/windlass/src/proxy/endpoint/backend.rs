@@ -1,0 +1,98 @@
+//! One endpoint of the table, as it goes: its load and its health.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use windlass_core::edge::{Endpoint, EndpointReport};
+
+/// An endpoint. It lives on from table to table as long as it stands in them, and then until its
+/// last request is finished.
+pub(in crate::proxy) struct Backend {
+    /// Names it among all that ever were.
+    pub(in crate::proxy) id: u64,
+    /// The instance's name.
+    pub(in crate::proxy) instance: String,
+    /// Where it listens.
+    pub(in crate::proxy) address: SocketAddr,
+    /// Requests and upgraded connections. Raised only under the lock of the table.
+    pub(in crate::proxy) in_flight: AtomicU64,
+    /// Whether it is no longer in the table.
+    left: AtomicBool,
+    healthy: AtomicBool,
+    /// Whether it is to be tried until a connection succeeds.
+    unreachable: AtomicBool,
+    reason: Mutex<Option<String>>,
+}
+
+impl Backend {
+    pub(in crate::proxy) fn new(endpoint: &Endpoint) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            instance: endpoint.instance.clone(),
+            address: endpoint.address,
+            in_flight: AtomicU64::new(0),
+            left: AtomicBool::new(false),
+            healthy: AtomicBool::new(true),
+            unreachable: AtomicBool::new(false),
+            reason: Mutex::new(None),
+        }
+    }
+
+    /// Whether it is the endpoint that a table means.
+    pub(in crate::proxy) fn is(&self, endpoint: &Endpoint) -> bool {
+        self.instance == endpoint.instance && self.address == endpoint.address
+    }
+
+    pub(in crate::proxy) fn load(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Whether it may get requests.
+    pub(in crate::proxy) fn is_healthy(&self) -> bool {
+        self.healthy.load(Ordering::Acquire)
+    }
+
+    /// Keeps requests from it. Returns whether that is new.
+    pub(in crate::proxy) fn fail(&self, why: impl Into<String>) -> bool {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.into());
+        self.healthy.swap(false, Ordering::AcqRel)
+    }
+
+    /// Notes that it could not be reached. Returns whether that is new.
+    pub(in crate::proxy) fn fail_to_reach(&self, why: String) -> bool {
+        let new = self.fail(why);
+        if new {
+            self.unreachable.store(true, Ordering::Release);
+        }
+        new
+    }
+
+    /// Whether someone has to try it until it can be reached; says so once.
+    pub(in crate::proxy) fn take_unreachable(&self) -> bool {
+        self.unreachable.swap(false, Ordering::AcqRel)
+    }
+
+    /// Lets it have requests. Returns whether that is new.
+    pub(in crate::proxy) fn recover(&self) -> bool {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        !self.healthy.swap(true, Ordering::AcqRel)
+    }
+
+    pub(in crate::proxy) fn has_left(&self) -> bool {
+        self.left.load(Ordering::Acquire)
+    }
+
+    pub(in crate::proxy) fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+    }
+
+    pub(in crate::proxy) fn report(&self) -> EndpointReport {
+        EndpointReport {
+            healthy: self.is_healthy(),
+            reason: self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            in_flight: self.in_flight.load(Ordering::Acquire),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! An endpoint: chosen and waited for, connected to, asked.
+
+pub(super) mod backend;
+pub(super) mod claim;
+pub(super) mod forward;
+pub(super) mod hold;
+pub(super) mod socket_path;
+pub(super) mod tunnel;
+pub(super) mod upstream;
+pub(super) mod websocket;

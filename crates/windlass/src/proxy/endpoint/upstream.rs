@@ -1,0 +1,288 @@
+//! Connections to endpoints, and one exchange over one of them.
+//!
+//! A connection is not a task of its own: whoever uses it drives it, in the very poll that waits for
+//! its answer. That spares two task switches a request.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, timeout};
+
+use crate::proxy::connection::budget::Descriptor;
+use crate::proxy::connection::io::Stream;
+use crate::proxy::connection::timer::Timer;
+use crate::proxy::endpoint::backend::Backend;
+use crate::proxy::endpoint::claim::Claim;
+use crate::proxy::endpoint::socket_path::SocketPath;
+use crate::proxy::request::upload::{ClientFault, Progress, RequestBody};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Idle connections for each endpoint and worker.
+const MAX_IDLE: usize = 256;
+/// How long an idle connection is kept; shorter than applications usually do.
+const MAX_AGE: Duration = Duration::from_secs(60);
+/// A request that must not be sent twice only goes over a connection that was used within this time,
+/// because the endpoint may be closing an older one at this very moment.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// A connection to an endpoint.
+pub(in crate::proxy) struct Link {
+    sender: http1::SendRequest<RequestBody>,
+    driver: http1::Connection<TokioIo<Stream>, RequestBody>,
+    /// Whether the driver has ended and must not be polled again.
+    done: bool,
+    /// Whether it answered with an error of the application's, which many close the connection after
+    /// without saying so.
+    spent: bool,
+    used: Instant,
+    descriptor: Descriptor,
+}
+
+/// Why there is no connection.
+pub(in crate::proxy) enum NoLink {
+    /// The proxy can open no more.
+    Exhausted,
+    /// The endpoint cannot be reached.
+    Unreachable(String),
+}
+
+impl Link {
+    pub(in crate::proxy) async fn connect(
+        backend: &Backend,
+        descriptor: Descriptor,
+    ) -> Result<Box<Self>, NoLink> {
+        let connected = match timeout(CONNECT_TIMEOUT, TcpStream::connect(backend.address)).await {
+            Ok(Ok(stream)) => {
+                let _ = stream.set_nodelay(true);
+                Self::over(Stream::Tcp(stream), descriptor).await
+            }
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no connection within 3 s")),
+        };
+        connected.map_err(|error| {
+            if is_exhausted(&error) {
+                NoLink::Exhausted
+            } else {
+                NoLink::Unreachable(format!("no connection to {}: {error}", backend.address))
+            }
+        })
+    }
+
+    pub(in crate::proxy) async fn connect_unix(path: &str, descriptor: Descriptor) -> io::Result<Box<Self>> {
+        let path = SocketPath::new(Path::new(path))?;
+        Self::over(Stream::Unix(UnixStream::connect(path.as_path()).await?), descriptor).await
+    }
+
+    async fn over(stream: Stream, descriptor: Descriptor) -> io::Result<Box<Self>> {
+        let (sender, driver) =
+            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        Ok(Box::new(Self { sender, driver, done: false, spent: false, used: Instant::now(), descriptor }))
+    }
+
+    /// Moves bytes.
+    pub(in crate::proxy) fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.done {
+            self.done = Pin::new(&mut self.driver).poll(cx).is_ready();
+        }
+    }
+
+    /// Whether it can carry a request.
+    fn is_idle(&self) -> bool {
+        !self.done && self.sender.is_ready()
+    }
+
+    /// The bare stream, after the endpoint has answered 101, and what was read of it already.
+    pub(in crate::proxy) async fn into_stream(mut self: Box<Self>) -> (Stream, Bytes, Descriptor) {
+        poll_fn(|cx| {
+            self.drive(cx);
+            if self.done { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        let Self { driver, descriptor, .. } = *self;
+        let parts = driver.into_parts();
+        (parts.io.into_inner(), parts.read_buf, descriptor)
+    }
+
+    /// Sends a request and waits for the head of the answer.
+    pub(in crate::proxy) async fn exchange(
+        &mut self,
+        request: Request<RequestBody>,
+        patience: &Patience<'_>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut answer = pin!(self.sender.try_send_request(request));
+        let (driver, done) = (&mut self.driver, &mut self.done);
+        poll_fn(|cx| {
+            if !*done {
+                *done = Pin::new(&mut *driver).poll(cx).is_ready();
+            }
+            match answer.as_mut().poll(cx) {
+                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
+                Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
+                    Some(request) => Failure::Unsent(Box::new(request)),
+                    None => Failure::Broken,
+                })),
+                Poll::Pending => patience.poll(cx).map(Err),
+            }
+        })
+        .await
+        .inspect(|response| self.spent |= response.status().is_server_error())
+        .map_err(|failure| patience.fault().map_or(failure, Failure::Client))
+    }
+}
+
+/// Whether it is this machine that has no descriptor, or no port, left.
+fn is_exhausted(error: &io::Error) -> bool {
+    let exhausted = [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL];
+    exhausted.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// How long an exchange may take.
+pub(in crate::proxy) struct Patience<'request> {
+    pub(in crate::proxy) timer: &'request Timer,
+    pub(in crate::proxy) claim: Option<&'request Claim>,
+    /// Since when the endpoint has been silent.
+    pub(in crate::proxy) since: Instant,
+    pub(in crate::proxy) limit: Duration,
+    /// The request body's progress, which counts as the endpoint's.
+    pub(in crate::proxy) progress: Option<&'request Progress>,
+}
+
+impl Patience<'_> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Failure> {
+        if let Some(fault) = self.fault() {
+            return Poll::Ready(Failure::Client(fault));
+        }
+        let since = self.progress.and_then(Progress::last).map_or(self.since, |last| last.max(self.since));
+        let mut deadline = since + self.limit;
+        let mut failure = Failure::TimedOut;
+        if let Some(close_at) = self.claim.and_then(|claim| claim.close_at(cx))
+            && close_at < deadline
+        {
+            (deadline, failure) = (close_at, Failure::Cut);
+        }
+        self.timer.poll(cx, deadline).map(|()| failure)
+    }
+
+    fn fault(&self) -> Option<ClientFault> {
+        self.progress.and_then(Progress::fault)
+    }
+}
+
+/// Why there is no answer.
+pub(in crate::proxy) enum Failure {
+    /// The connection was dead before anything of the request was sent.
+    Unsent(Box<Request<RequestBody>>),
+    /// The connection broke, or what came was no HTTP.
+    Broken,
+    /// The answer did not begin in time.
+    TimedOut,
+    /// The endpoint left the table and the drain time is over.
+    Cut,
+    /// The request's body did not come whole.
+    Client(ClientFault),
+}
+
+/// A worker's idle connections, by endpoint.
+#[derive(Default)]
+pub(in crate::proxy) struct Links(RefCell<HashMap<u64, Shelf>>);
+
+struct Shelf {
+    backend: Arc<Backend>,
+    /// The one used last is last.
+    #[expect(clippy::vec_box, reason = "a link is large, and moved more often than it is made")]
+    idle: Vec<Box<Link>>,
+}
+
+impl Links {
+    /// An idle connection that still looks alive.
+    pub(in crate::proxy) async fn take(
+        &self,
+        backend: &Backend,
+        replayable: bool,
+        now: Instant,
+    ) -> Option<Box<Link>> {
+        loop {
+            let mut link = self.0.borrow_mut().get_mut(&backend.id)?.idle.pop()?;
+            let age = now.saturating_duration_since(link.used);
+            if age > MAX_AGE || (!replayable && age > FRESH) {
+                // All others are older still.
+                if age > MAX_AGE {
+                    self.0.borrow_mut().remove(&backend.id);
+                } else {
+                    self.put_back(backend.id, link);
+                }
+                return None;
+            }
+            poll_fn(|cx| {
+                link.drive(cx);
+                Poll::Ready(())
+            })
+            .await;
+            if link.is_idle() {
+                return Some(link);
+            }
+        }
+    }
+
+    fn put_back(&self, id: u64, link: Box<Link>) {
+        if let Some(shelf) = self.0.borrow_mut().get_mut(&id) {
+            shelf.idle.push(link);
+        }
+    }
+
+    /// Keeps a connection whose answer is complete for the next request, if it can carry one.
+    pub(in crate::proxy) fn give(&self, backend: &Arc<Backend>, mut link: Box<Link>, cx: &mut Context<'_>) {
+        link.drive(cx);
+        if !link.is_idle() || link.spent || backend.has_left() {
+            return;
+        }
+        link.used = Instant::now();
+        let mut shelves = self.0.borrow_mut();
+        let shelf = shelves
+            .entry(backend.id)
+            .or_insert_with(|| Shelf { backend: Arc::clone(backend), idle: Vec::new() });
+        if shelf.idle.len() < MAX_IDLE {
+            shelf.idle.push(link);
+        }
+    }
+
+    /// Closes idle connections that the endpoint closed, or that are too old to be used again.
+    pub(in crate::proxy) async fn sweep(&self) {
+        poll_fn(|cx| {
+            let now = Instant::now();
+            self.0.borrow_mut().retain(|_, shelf| {
+                shelf.idle.retain_mut(|link| {
+                    link.drive(cx);
+                    link.is_idle() && now.saturating_duration_since(link.used) <= MAX_AGE
+                });
+                !shelf.idle.is_empty()
+            });
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// Closes all idle connections.
+    pub(in crate::proxy) fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+
+    /// Closes idle connections to endpoints that left the table.
+    pub(in crate::proxy) fn forget_left(&self) {
+        self.0.borrow_mut().retain(|_, shelf| !shelf.backend.has_left());
+    }
+}

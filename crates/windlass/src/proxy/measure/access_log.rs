@@ -1,0 +1,271 @@
+//! The access log: one JSON object a line. It can neither fail a request nor slow it: workers collect
+//! lines in memory, a thread writes them, and what it cannot keep up with is dropped and counted.
+
+use std::cell::RefCell;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::proxy::request::ticket::Line;
+
+/// A worker hands its lines over when it has this many bytes of them, and every 250 ms.
+const CHUNK: usize = 32 * 1024;
+/// Chunks that may wait for the disk.
+const QUEUE: usize = 128;
+
+/// A worker's end of the log.
+pub(in crate::proxy) struct Log {
+    lines: RefCell<Vec<u8>>,
+    writer: Option<Writer>,
+}
+
+/// The way to the thread that writes.
+#[derive(Clone)]
+pub(in crate::proxy) struct Writer {
+    chunks: SyncSender<Vec<u8>>,
+    /// Lines that were not written.
+    dropped: Arc<AtomicU64>,
+}
+
+/// What a line tells.
+pub(in crate::proxy) struct Entry<'request> {
+    pub(in crate::proxy) line: &'request Line,
+    pub(in crate::proxy) peer: IpAddr,
+    pub(in crate::proxy) secure: bool,
+    pub(in crate::proxy) route: Option<&'request str>,
+    pub(in crate::proxy) status: u16,
+    pub(in crate::proxy) bytes: u64,
+    pub(in crate::proxy) first_byte: Duration,
+    pub(in crate::proxy) total: Duration,
+}
+
+impl Log {
+    pub(in crate::proxy) fn new(writer: Option<Writer>) -> Self {
+        Self { lines: RefCell::default(), writer }
+    }
+
+    pub(in crate::proxy) const fn is_on(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    pub(in crate::proxy) fn write(&self, entry: &Entry<'_>) {
+        let mut lines = self.lines.borrow_mut();
+        entry.append_to(&mut lines, SystemTime::now());
+        if lines.len() >= CHUNK {
+            drop(lines);
+            self.flush();
+        }
+    }
+
+    /// Hands over what there is.
+    pub(in crate::proxy) fn flush(&self) {
+        let Some(writer) = &self.writer else { return };
+        let mut lines = self.lines.borrow_mut();
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = writer.chunks.try_send(std::mem::take(&mut *lines)) {
+            let (std::sync::mpsc::TrySendError::Full(lost)
+            | std::sync::mpsc::TrySendError::Disconnected(lost)) = error;
+            let count = lost.iter().filter(|byte| **byte == b'\n').count();
+            writer.dropped.fetch_add(count as u64, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Entry<'_> {
+    fn append_to(&self, out: &mut Vec<u8>, now: SystemTime) {
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let time = jiff::Timestamp::from_millisecond(i64::try_from(since.as_millis()).unwrap_or(0));
+        // Writing to memory cannot fail.
+        let _ = write!(
+            out,
+            "{{\"time\":\"{:.3}\",\"client\":\"{}\",\"method\":\"{}\",\"scheme\":\"{}\",\"host\":",
+            time.unwrap_or_default(),
+            self.peer,
+            self.line.method,
+            if self.secure { "https" } else { "http" },
+        );
+        append_text(out, &self.line.host);
+        out.extend_from_slice(b",\"path\":");
+        append_text(out, &self.line.path);
+        let _ = write!(
+            out,
+            ",\"version\":\"{:?}\",\"status\":{},\"bytes\":{},\"first_byte_us\":{},\"total_us\":{},\"agent\":",
+            self.line.version,
+            self.status,
+            self.bytes,
+            self.first_byte.as_micros(),
+            self.total.as_micros(),
+        );
+        append_text(out, &self.line.agent);
+        for (name, value) in [
+            ("route", self.route),
+            ("instance", self.line.instance.as_deref()),
+            ("release", self.line.release.as_deref()),
+        ] {
+            if let Some(value) = value {
+                let _ = write!(out, ",\"{name}\":");
+                append_text(out, value);
+            }
+        }
+        out.extend_from_slice(b"}\n");
+    }
+}
+
+fn append_text(out: &mut Vec<u8>, text: &str) {
+    let _ = serde_json::to_writer(out, text);
+}
+
+/// The file, rotated by size: `access.log`, `access.log.1`, ... the oldest last.
+struct LogFile {
+    path: PathBuf,
+    rotate_at: u64,
+    keep: u32,
+    file: Option<File>,
+    size: u64,
+}
+
+/// Starts the thread that writes. It ends when all [`Log`]s are gone; wait for it then.
+///
+/// # Errors
+/// The file cannot be opened, or the thread not started.
+pub(in crate::proxy) fn start(
+    path: &Path,
+    rotate_at: u64,
+    keep: u32,
+) -> io::Result<(Writer, std::thread::JoinHandle<()>)> {
+    let mut file = LogFile { path: path.to_owned(), rotate_at, keep, file: None, size: 0 };
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory)?;
+    }
+    file.open()?;
+    let (chunks, received) = sync_channel(QUEUE);
+    let dropped = Arc::new(AtomicU64::new(0));
+    let writer = Writer { chunks, dropped: Arc::clone(&dropped) };
+    let thread = std::thread::Builder::new()
+        .name("access-log".to_owned())
+        .stack_size(128 * 1024)
+        .spawn(move || write_all(&mut file, &received, &dropped))?;
+    Ok((writer, thread))
+}
+
+fn write_all(file: &mut LogFile, chunks: &Receiver<Vec<u8>>, dropped: &AtomicU64) {
+    while let Ok(mut chunk) = chunks.recv() {
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let _ = writeln!(chunk, "{{\"dropped_lines\":{lost}}}");
+        }
+        if file.write(&chunk).is_err() {
+            // A full disk, most likely. Later lines may find room again.
+            let count = chunk.iter().filter(|byte| **byte == b'\n').count();
+            dropped.fetch_add(count as u64 + lost, Ordering::Relaxed);
+            file.file = None;
+        }
+    }
+}
+
+impl LogFile {
+    fn open(&mut self) -> io::Result<()> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        self.size = file.metadata()?.len();
+        self.file = Some(file);
+        Ok(())
+    }
+
+    fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
+        if self.size > 0 && self.size + chunk.len() as u64 > self.rotate_at {
+            self.rotate();
+        }
+        if self.file.is_none() {
+            self.open()?;
+        }
+        if let Some(file) = &mut self.file {
+            file.write_all(chunk)?;
+            self.size += chunk.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Makes room for a new file. What cannot be renamed is written on.
+    fn rotate(&mut self) {
+        let numbered = |number: u32| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!(".{number}"));
+            PathBuf::from(name)
+        };
+        for number in (1..self.keep).rev() {
+            let _ = std::fs::rename(numbered(number), numbered(number + 1));
+        }
+        if self.keep == 0 {
+            let _ = std::fs::remove_file(&self.path);
+        } else {
+            let _ = std::fs::rename(&self.path, numbered(1));
+        }
+        self.file = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(path: &str) -> Line {
+        Line {
+            method: http::Method::GET,
+            host: "example.org".to_owned(),
+            path: path.to_owned(),
+            version: http::Version::HTTP_11,
+            agent: "a\"b\n".to_owned(),
+            instance: Some("web.r1.1".to_owned()),
+            release: None,
+        }
+    }
+
+    #[test]
+    fn a_line_is_one_json_object() {
+        let mut out = Vec::new();
+        let line = line("/x");
+        Entry {
+            line: &line,
+            peer: "127.0.0.1".parse().unwrap(),
+            secure: false,
+            route: Some("web"),
+            status: 200,
+            bytes: 5,
+            first_byte: Duration::from_micros(120),
+            total: Duration::from_micros(130),
+        }
+        .append_to(&mut out, UNIX_EPOCH + Duration::from_millis(1_700_000_000_123));
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            concat!(
+                r#"{"time":"2023-11-14T22:13:20.123Z","client":"127.0.0.1","method":"GET","scheme":"http","#,
+                r#""host":"example.org","path":"/x","version":"HTTP/1.1","status":200,"bytes":5,"#,
+                r#""first_byte_us":120,"total_us":130,"agent":"a\"b\n","route":"web","instance":"web.r1.1"}"#,
+                "\n"
+            )
+        );
+    }
+
+    #[test]
+    fn the_file_is_rotated_by_size_and_the_oldest_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("access.log");
+        let mut file = LogFile { path: path.clone(), rotate_at: 10, keep: 2, file: None, size: 0 };
+        for text in ["first\n", "second\n", "third\n", "fourth\n"] {
+            file.write(text.as_bytes()).unwrap();
+        }
+        let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).ok();
+        assert_eq!(read("access.log").unwrap(), "fourth\n");
+        assert_eq!(read("access.log.1").unwrap(), "third\n");
+        assert_eq!(read("access.log.2").unwrap(), "second\n");
+        assert_eq!(read("access.log.3"), None);
+    }
+}

@@ -1,0 +1,337 @@
+//! Counters, and how they are told to Prometheus.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use windlass_core::edge::{Counters, LATENCY_BOUNDS_MICROS, Report};
+
+const BUCKETS: usize = LATENCY_BOUNDS_MICROS.len() + 1;
+
+/// How long answers took to begin.
+#[derive(Default)]
+pub(in crate::proxy) struct Histogram {
+    buckets: [AtomicU64; BUCKETS],
+    sum_micros: AtomicU64,
+}
+
+impl Histogram {
+    pub(in crate::proxy) fn record(&self, latency: Duration) {
+        let micros = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        let bucket = LATENCY_BOUNDS_MICROS.partition_point(|bound| *bound < micros);
+        self.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        self.sum_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    fn counts(&self) -> Vec<u64> {
+        self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect()
+    }
+}
+
+/// What one release answered; see [`Counters`].
+#[derive(Default)]
+pub(in crate::proxy) struct Release {
+    pub(in crate::proxy) name: String,
+    pub(in crate::proxy) served: AtomicU64,
+    pub(in crate::proxy) server_errors: AtomicU64,
+    pub(in crate::proxy) failed: AtomicU64,
+    pub(in crate::proxy) server_errors_rescued: AtomicU64,
+    pub(in crate::proxy) failed_rescued: AtomicU64,
+    pub(in crate::proxy) drained: AtomicU64,
+    waiting: AtomicU64,
+    pub(in crate::proxy) latency: Histogram,
+}
+
+/// A request that waits for its answer; counted until it is dropped.
+pub(in crate::proxy) struct Waiting<'release>(&'release Release);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Release {
+    pub(in crate::proxy) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    /// A request begins to wait.
+    pub(in crate::proxy) fn wait(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(self)
+    }
+
+    pub(in crate::proxy) fn counters(&self) -> Counters {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Counters {
+            served: read(&self.served),
+            server_errors: read(&self.server_errors),
+            failed: read(&self.failed),
+            server_errors_rescued: read(&self.server_errors_rescued),
+            failed_rescued: read(&self.failed_rescued),
+            drained: read(&self.drained),
+            waiting: read(&self.waiting),
+            latency: self.latency.counts(),
+        }
+    }
+}
+
+/// What one route answered.
+#[derive(Default)]
+pub(in crate::proxy) struct RouteCounters {
+    /// By the status's hundreds, 1 to 5.
+    statuses: [AtomicU64; 6],
+    bytes: AtomicU64,
+    latency: Histogram,
+}
+
+impl RouteCounters {
+    pub(in crate::proxy) fn record(&self, status: u16, latency: Duration) {
+        self.statuses[usize::from(status / 100).min(5)].fetch_add(1, Ordering::Relaxed);
+        self.latency.record(latency);
+    }
+
+    pub(in crate::proxy) fn sent(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Measures the longest time without an answer while requests were waiting for one.
+pub(in crate::proxy) struct Gap {
+    origin: Instant,
+    waiting: AtomicU64,
+    /// When the last answer ended, or the first request came; nanoseconds since the origin.
+    mark: AtomicU64,
+    longest: AtomicU64,
+}
+
+impl Gap {
+    pub(in crate::proxy) fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            waiting: AtomicU64::new(0),
+            mark: AtomicU64::new(0),
+            longest: AtomicU64::new(0),
+        }
+    }
+
+    fn nanos(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    pub(in crate::proxy) fn request_begins(&self, now: Instant) {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.mark.store(self.nanos(now), Ordering::Relaxed);
+        }
+    }
+
+    pub(in crate::proxy) fn answer_ends(&self, now: Instant) {
+        let now = self.nanos(now);
+        let gap = now.saturating_sub(self.mark.swap(now, Ordering::Relaxed));
+        if gap > self.longest.load(Ordering::Relaxed) {
+            self.longest.fetch_max(gap, Ordering::Relaxed);
+        }
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(in crate::proxy) fn longest_micros(&self) -> u64 {
+        self.longest.load(Ordering::Relaxed) / 1000
+    }
+
+    pub(in crate::proxy) fn reset(&self) {
+        self.longest.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Everything in Prometheus' text format.
+pub(in crate::proxy) fn prometheus<'route>(
+    report: &Report,
+    routes: impl Iterator<Item = (&'route str, &'route RouteCounters)>,
+) -> String {
+    let mut page = Page::default();
+    page.gauge("windlass_table_generation", "The table in force.", &[("", report.generation)]);
+    page.gauge("windlass_held_requests", "Requests waiting for a ready endpoint.", &[("", report.held)]);
+    page.gauge(
+        "windlass_longest_gap_microseconds",
+        "Longest time without an answer since the last switch.",
+        &[("", report.longest_gap_micros)],
+    );
+    page.endpoints(report);
+    page.releases(report);
+    page.drained(report);
+    page.routes(routes);
+    page.text
+}
+
+#[derive(Default)]
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string cannot fail.
+        let _ = write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, values: &[(&str, u64)]) {
+        self.head(name, "gauge", help);
+        for (labels, value) in values {
+            let _ = writeln!(self.text, "{name}{labels} {value}");
+        }
+    }
+
+    fn endpoints(&mut self, report: &Report) {
+        self.head("windlass_endpoint_up", "gauge", "Whether the endpoint gets requests.");
+        for (instance, endpoint) in &report.endpoints {
+            let up = u8::from(endpoint.healthy);
+            let _ = writeln!(self.text, "windlass_endpoint_up{{instance=\"{}\"}} {up}", escape(instance));
+        }
+        self.head("windlass_endpoint_in_flight", "gauge", "Requests and connections in flight.");
+        for (instance, endpoint) in &report.endpoints {
+            let count = endpoint.in_flight;
+            let _ = writeln!(
+                self.text,
+                "windlass_endpoint_in_flight{{instance=\"{}\"}} {count}",
+                escape(instance)
+            );
+        }
+    }
+
+    fn releases(&mut self, report: &Report) {
+        self.head("windlass_release_answers_total", "counter", "Requests by release and outcome, each once.");
+        for (release, counters) in &report.releases {
+            let release = escape(release);
+            for (outcome, count) in [
+                ("served", counters.served.saturating_sub(counters.server_errors)),
+                ("server_error", counters.server_errors),
+                ("failed", counters.failed),
+            ] {
+                let _ = writeln!(
+                    self.text,
+                    "windlass_release_answers_total{{release=\"{release}\",outcome=\"{outcome}\"}} {count}"
+                );
+            }
+        }
+    }
+
+    fn drained(&mut self, report: &Report) {
+        self.head(
+            "windlass_release_drained_total",
+            "counter",
+            "Requests finished by copies that were leaving.",
+        );
+        for (release, counters) in &report.releases {
+            let (release, count) = (escape(release), counters.drained);
+            let _ = writeln!(self.text, "windlass_release_drained_total{{release=\"{release}\"}} {count}");
+        }
+    }
+
+    fn routes<'route>(&mut self, routes: impl Iterator<Item = (&'route str, &'route RouteCounters)>) {
+        let routes: Vec<_> = routes.map(|(name, counters)| (escape(name), counters)).collect();
+        self.head("windlass_route_answers_total", "counter", "Answers by route and status class.");
+        for (name, counters) in &routes {
+            for (class, count) in counters.statuses.iter().enumerate().skip(1) {
+                let count = count.load(Ordering::Relaxed);
+                let _ = writeln!(
+                    self.text,
+                    "windlass_route_answers_total{{route=\"{name}\",status=\"{class}xx\"}} {count}"
+                );
+            }
+        }
+        self.head("windlass_route_sent_bytes_total", "counter", "Bytes of answers' bodies.");
+        for (name, counters) in &routes {
+            let bytes = counters.bytes.load(Ordering::Relaxed);
+            let _ = writeln!(self.text, "windlass_route_sent_bytes_total{{route=\"{name}\"}} {bytes}");
+        }
+        self.head("windlass_route_latency_seconds", "histogram", "Time until the answer began.");
+        for (name, counters) in &routes {
+            self.histogram(name, &counters.latency);
+        }
+    }
+
+    fn histogram(&mut self, route: &str, latency: &Histogram) {
+        let mut total = 0;
+        for (index, count) in latency.counts().into_iter().enumerate() {
+            total += count;
+            let bound = LATENCY_BOUNDS_MICROS.get(index).map_or_else(
+                || "+Inf".to_owned(),
+                |micros| Duration::from_micros(*micros).as_secs_f64().to_string(),
+            );
+            let _ = writeln!(
+                self.text,
+                "windlass_route_latency_seconds_bucket{{route=\"{route}\",le=\"{bound}\"}} {total}"
+            );
+        }
+        let sum = Duration::from_micros(latency.sum_micros.load(Ordering::Relaxed)).as_secs_f64();
+        let _ = writeln!(self.text, "windlass_route_latency_seconds_sum{{route=\"{route}\"}} {sum}");
+        let _ = writeln!(self.text, "windlass_route_latency_seconds_count{{route=\"{route}\"}} {total}");
+    }
+}
+
+fn escape(label: &str) -> String {
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_latency_falls_into_the_bucket_whose_bound_it_does_not_pass() {
+        let histogram = Histogram::default();
+        for micros in [0, 100, 101, 10_000_000, 10_000_001] {
+            histogram.record(Duration::from_micros(micros));
+        }
+        let counts = histogram.counts();
+        assert_eq!((counts[0], counts[1], counts[19], counts[20]), (2, 1, 1, 1));
+    }
+
+    #[test]
+    fn the_gap_counts_only_while_someone_waits() {
+        let gap = Gap::new();
+        let at = |millis| gap.origin + Duration::from_millis(millis);
+        gap.request_begins(at(0));
+        gap.answer_ends(at(3));
+        gap.request_begins(at(1000));
+        gap.request_begins(at(1001));
+        gap.answer_ends(at(1005));
+        gap.answer_ends(at(1009));
+        assert_eq!(gap.longest_micros(), 5000);
+    }
+
+    #[test]
+    fn each_request_has_one_outcome() {
+        let counters = Counters { served: 5, server_errors: 2, failed: 1, drained: 3, ..Counters::default() };
+        let report = Report { releases: [("r1".to_owned(), counters)].into(), ..Report::default() };
+        let page = prometheus(&report, std::iter::empty());
+        let answers: Vec<_> = page.lines().filter(|line| line.starts_with("windlass_release_")).collect();
+        assert_eq!(
+            answers,
+            [
+                r#"windlass_release_answers_total{release="r1",outcome="served"} 3"#,
+                r#"windlass_release_answers_total{release="r1",outcome="server_error"} 2"#,
+                r#"windlass_release_answers_total{release="r1",outcome="failed"} 1"#,
+                r#"windlass_release_drained_total{release="r1"} 3"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn the_page_escapes_labels_and_counts_buckets_up() {
+        let route = RouteCounters::default();
+        route.record(200, Duration::from_micros(200));
+        route.record(502, Duration::from_micros(80));
+        route.sent(7);
+        let page = prometheus(&Report::default(), [("a\"b", &route)].into_iter());
+        for line in [
+            r#"windlass_route_answers_total{route="a\"b",status="5xx"} 1"#,
+            r#"windlass_route_latency_seconds_bucket{route="a\"b",le="0.0001"} 1"#,
+            r#"windlass_route_latency_seconds_bucket{route="a\"b",le="+Inf"} 2"#,
+            r#"windlass_route_sent_bytes_total{route="a\"b"} 7"#,
+        ] {
+            assert!(page.lines().any(|found| found == line), "no line {line} in\n{page}");
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! What is counted, and what is logged.
+
+pub(super) mod access_log;
+pub(super) mod metrics;
