@@ -55,6 +55,8 @@ pub struct Host {
     pub(super) cron_starts: RefCell<HashMap<Name, u64>>,
     /// Jobs of deploys that somebody runs by hand, or is about to.
     pub(super) by_hand: Rc<RefCell<BTreeSet<Name>>>,
+    /// Workers that were told to take no more work, and are being started anew.
+    pub(super) starting_anew: RefCell<BTreeSet<InstanceId>>,
     /// Held by whoever starts something that runs once, until it can be seen and ended by others.
     pub(super) starting: Arc<RwLock<()>>,
     /// Held by whoever does what cannot be cut short, such as telling a server of a password.
@@ -127,6 +129,7 @@ impl Host {
             masks: RefCell::default(),
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),
+            starting_anew: RefCell::default(),
             starting: Arc::default(),
             working: Arc::default(),
             trees: Arc::default(),
