@@ -103,6 +103,8 @@ pub enum Ask {
     Status,
     /// The releases, newest first.
     Releases,
+    /// What the commands that read the schema say now, of the active release's jobs. Changes nothing.
+    Schema,
     /// What an earlier release ran, to go back to it.
     Recall {
         /// Which.
@@ -194,6 +196,8 @@ pub enum Answer {
     Status(Box<EnvironmentStatus>),
     /// To [`Ask::Releases`].
     Releases(Vec<ReleaseRecord>),
+    /// To [`Ask::Schema`], by job.
+    Schema(IndexMap<Name, Schema>),
     /// To [`Ask::Recall`].
     Recalled {
         /// What ran.
@@ -247,6 +251,16 @@ pub enum Answer {
         /// What to do.
         hint: String,
     },
+}
+
+/// What a command says that reads a job's schema.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Schema {
+    /// Its last line.
+    Is(String),
+    /// It cannot be told, and why.
+    Unknown(String),
 }
 
 /// Kinds of no.

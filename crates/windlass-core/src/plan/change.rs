@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Observed, ObservedInstance, Request, Rotated, Source, service_digest};
@@ -167,29 +168,34 @@ pub(super) fn fate(
     Fate { change, digest, stay, start, stop, leftovers, dead, alone }
 }
 
-/// The fate of services that run although the specification does not name them.
+/// The fate of services that run, or may again, although the specification does not name them.
 pub(super) fn removed(spec: &Spec, observed: &Observed) -> Vec<Fate> {
-    let mut fates: Vec<Fate> = Vec::new();
-    for instance in observed.instances.iter().filter(|i| i.running) {
+    let own = |id: &InstanceId| {
+        let active = observed.active.as_ref();
+        active.and_then(|a| a.instances.get(&id.service)).is_some_and(|ids| ids.contains(id))
+    };
+    let mut fates: IndexMap<&Name, Fate> = IndexMap::new();
+    for instance in observed.instances.iter().filter(|i| i.running || own(&i.id)) {
         let service = &instance.id.service;
         if spec.services.contains_key(service) {
             continue;
         }
-        if let Some(fate) = fates.iter_mut().find(|f| f.change.service == *service) {
+        let fate = fates.entry(service).or_insert_with(|| Fate {
+            change: Change { service: service.clone(), reason: Reason::Removed, from: 0, to: 0 },
+            digest: String::new(),
+            stay: Vec::new(),
+            start: Vec::new(),
+            stop: Vec::new(),
+            leftovers: Vec::new(),
+            dead: Vec::new(),
+            alone: false,
+        });
+        if instance.running {
             fate.stop.push(instance.id.clone());
             fate.change.from += 1;
         } else {
-            fates.push(Fate {
-                change: Change { service: service.clone(), reason: Reason::Removed, from: 1, to: 0 },
-                digest: String::new(),
-                stay: Vec::new(),
-                start: Vec::new(),
-                stop: vec![instance.id.clone()],
-                leftovers: Vec::new(),
-                dead: Vec::new(),
-                alone: false,
-            });
+            fate.dead.push(instance.id.clone());
         }
     }
-    fates
+    fates.into_values().collect()
 }

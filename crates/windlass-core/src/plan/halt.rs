@@ -67,6 +67,13 @@ pub(super) fn plan(services: &[Name], observed: &Observed) -> Result<Plan, PlanE
                 script.step(Phase::Retire, stop, Compensation::Unneeded);
             }
         }
+        // Whoever looks after the release may have had these back before the commit.
+        let dead = observed.instances.iter().filter(|i| !i.running && chosen(&i.id.service));
+        script.then();
+        for instance in dead.filter(|i| is_own(active, &i.id)) {
+            let stop = Action::StopInstance { instance: instance.id.clone(), drain: Span::ZERO };
+            script.step(Phase::Retire, stop, Compensation::Unneeded);
+        }
         script.then();
         for resource in resources {
             script.step(Phase::Retire, Action::StopResource { resource }, Compensation::Unneeded);
@@ -113,8 +120,11 @@ fn turn_away(
 
 /// Whether copies run that the release does not count: requests may still go to them.
 fn left_over(active: &Activation, observed: &Observed) -> bool {
-    let own = |id: &InstanceId| active.instances.get(&id.service).is_some_and(|ids| ids.contains(id));
-    observed.instances.iter().any(|i| i.running && !own(&i.id))
+    observed.instances.iter().any(|i| i.running && !is_own(active, &i.id))
+}
+
+fn is_own(active: &Activation, id: &InstanceId) -> bool {
+    active.instances.get(&id.service).is_some_and(|ids| ids.contains(id))
 }
 
 /// What runs keeps the digest it was seen with.

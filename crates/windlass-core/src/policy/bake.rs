@@ -15,7 +15,9 @@
 //!
 //! A release that does not answer at all has nothing in its histogram. So it is also too slow when of
 //! all requests that it was asked in the bake as many were waiting for all of the last quarter. That holds
-//! also where nothing is known of the old release, if nothing at all was answered in the second half.
+//! also where nothing is known of the old release, if nothing at all was answered in the second half; then only
+//! where that quarter is longer than a request is held on purpose (long polling), which nobody can tell from
+//! silence by less.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -35,6 +37,9 @@ const SHARE: f64 = 0.05;
 
 /// The quantile of the normal distribution for 95 % on one side.
 const Z: f64 = 1.645;
+
+/// A request that is held until there is news waits for as long as this at the most, as is usual.
+const LONGEST_POLL: Duration = Duration::from_secs(60);
 
 /// So few answers of the old release during the bake say nothing.
 const FEWEST_ANSWERS: usize = 5;
@@ -106,7 +111,7 @@ pub fn latency(rules: &Deploy, seen: &Latencies) -> Option<Slow> {
         // What is usual is not known; that nothing is answered at all is not.
         let is_silent = seen.quarters.iter().all(|quarter| quarter.served + quarter.failed == 0);
         let waited = u64::try_from(seen.quarter.as_micros()).unwrap_or(u64::MAX);
-        return waiting(0, waited.max(NOTICEABLE_MICROS)).filter(|_| is_silent);
+        return waiting(0, waited).filter(|_| is_silent && seen.quarter > LONGEST_POLL);
     };
     let usual = usual.max(control_p95(&seen.control).unwrap_or(0));
     let limit = ((usual as f64 * rules.max_p95_ratio) as u64).max(usual.saturating_add(NOTICEABLE_MICROS));

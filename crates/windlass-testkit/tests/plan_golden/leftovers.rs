@@ -1,11 +1,11 @@
 //! What an unfinished run left behind.
 
-use windlass_core::plan::{Action, Observed, ObservedInstance, plan, service_digest};
+use windlass_core::plan::{Action, Observed, ObservedInstance, Phase, Plan, Request, plan, service_digest};
 use windlass_core::spec::{Service, Spec, Strategy};
 use windlass_testkit::sample::{command, name, shop, source, web};
 use windlass_testkit::world::World;
 
-use crate::kit::{deploy, deployed, running, service, shown};
+use crate::kit::{asked, deploy, deployed, running, service, shown};
 
 /// What is seen after a deploy of `spec` that was never finished: its first copy of web is left.
 fn left_by_a_deploy(spec: &Spec, world: &mut World, seen: &Observed, alone: bool) -> Observed {
@@ -151,4 +151,28 @@ fn an_own_copy_that_does_not_run_is_stopped_before_what_must_be_alone_starts() {
 11 retire 9 drain (at most 30s) and stop web.r1.2
 12 retire 9 drain (at most 30s) and stop web.r1.1
 ");
+}
+
+/// A copy that did not run when the plan was made, of a service that is stopped or no longer in the manifest: it may
+/// be back before the commit, and afterwards nobody would stop it.
+#[test]
+fn an_own_copy_that_does_not_run_is_stopped_with_its_service() {
+    let (mut spec, _, mut seen) = running();
+    for instance in &mut seen.instances {
+        instance.running = instance.id.service.as_str() != "beat";
+    }
+    let stops = |plan: &Plan| {
+        let retired = plan.steps.iter().filter(|step| step.phase > Phase::Commit);
+        let stops = retired.filter_map(|step| match &step.action {
+            Action::StopInstance { instance, .. } => Some(instance.to_string()),
+            _ => None,
+        });
+        stops.collect::<Vec<_>>()
+    };
+    let stop = |services| plan(&asked(Request::Stop { services }, &seen), &seen).unwrap();
+    assert_eq!(stops(&stop(vec![name("beat")])), ["beat.r1.1"]);
+    assert!(stops(&stop(vec![])).contains(&"beat.r1.1".to_owned()));
+    assert_eq!(stops(&stop(vec![name("worker")])), ["worker.r1.1"]);
+    spec.services.shift_remove(&name("beat"));
+    assert_eq!(stops(&plan(&deploy(&spec, "one"), &seen).unwrap()), ["beat.r1.1"]);
 }

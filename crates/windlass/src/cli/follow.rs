@@ -125,7 +125,7 @@ async fn to_its_end(
         ask = match &state.run {
             Some(run) => {
                 if let Some(record) = ended(&mut client, run).await? {
-                    let verdict = record.verdict.clone().unwrap_or(Verdict::Done);
+                    let verdict = verdict(&record)?;
                     tell(context, &record, &verdict, told);
                     return Ok(verdict.exit_code());
                 }
@@ -249,6 +249,14 @@ async fn ended(client: &mut Client, run: &str) -> Result<Option<RunRecord>, Fail
     }
 }
 
+/// How a run ended, where its record can be read.
+fn verdict(record: &RunRecord) -> Result<Verdict, Failure> {
+    record.verdict.clone().ok_or_else(|| {
+        let what = "the run has ended, and how cannot be read in its record";
+        Failure::new(INTERRUPTED, what, "see windlass status")
+    })
+}
+
 fn tell(context: &Context, record: &RunRecord, verdict: &Verdict, told: Told) {
     if context.options.json || (*verdict == Verdict::Done && told == Told::Trouble) {
         return;
@@ -258,5 +266,18 @@ fn tell(context: &Context, record: &RunRecord, verdict: &Verdict, told: Told) {
         print_line(&commands::complete(text.trim_end()));
     } else {
         complain(text.trim_end());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_of_which_the_record_cannot_be_read_is_not_called_done() {
+        let failure = verdict(&RunRecord::default()).unwrap_err();
+        assert_eq!((failure.code, failure.hint.as_str()), (INTERRUPTED, "see windlass status"));
+        let done = RunRecord { verdict: Some(Verdict::Done), ..RunRecord::default() };
+        assert_eq!(verdict(&done).unwrap(), Verdict::Done);
     }
 }

@@ -3,9 +3,9 @@
 //! The records of a run serve to go on with it, its plan to undo what it left half-done, the row of a release to
 //! go back to it, and to know with what its copies were started. What a run did and cost is kept for longest.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 use windlass_core::name::ReleaseId;
 
 use super::{Journal, JournalError};
@@ -27,6 +27,7 @@ const RELEASE_DAYS: i64 = 62;
 
 /// How many rows of a table are dealt with at a time.
 const AT_A_TIME: i64 = 100;
+const A_FEW: usize = AT_A_TIME as usize;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -53,17 +54,10 @@ impl Journal {
     /// [`JournalError::File`] when it cannot be written: it is tried again after the next run.
     pub fn prune(&mut self, now: i64, needed: &Needed) -> Result<(), JournalError> {
         let transaction = self.connection.transaction()?;
-        let rows = |sql: &str, arguments: &[i64]| -> Result<Vec<(i64, ReleaseId, ReleaseId)>, JournalError> {
-            let mut statement = transaction.prepare_cached(sql)?;
-            let release = |value: i64| ReleaseId(u64::try_from(value).unwrap_or_default());
-            let found = statement.query_map(rusqlite::params_from_iter(arguments), |row| {
-                Ok((row.get(0)?, release(row.get(1)?), release(row.get(2)?)))
-            })?;
-            Ok(found.collect::<Result<_, _>>()?)
-        };
         let mut changed = 0;
-        for (run, ..) in rows(
-            "SELECT rowid, release, release FROM runs
+        for (run, _) in rows(
+            &transaction,
+            "SELECT rowid, release FROM runs
              WHERE rowid IN (SELECT rowid FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT -1 OFFSET ?1)
              AND EXISTS (SELECT 1 FROM records WHERE run = id) ORDER BY rowid LIMIT ?2",
             &[RECORDS, AT_A_TIME],
@@ -72,12 +66,15 @@ impl Journal {
                 .execute("DELETE FROM records WHERE run = (SELECT id FROM runs WHERE rowid = ?1)", [run])?;
         }
         let plans = rows(
-            "SELECT rowid, release, release FROM runs
+            &transaction,
+            "SELECT rowid, release FROM runs
              WHERE rowid IN (SELECT rowid FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT -1 OFFSET ?1)
-             AND plan <> '' ORDER BY rowid LIMIT ?2",
-            &[PLANS, AT_A_TIME],
+             AND plan <> '' ORDER BY rowid",
+            &[PLANS],
         )?;
-        for (run, ..) in plans.into_iter().filter(|(_, release, _)| !needed.has(*release)) {
+        // Those that are needed do not count: behind them nothing would ever be forgotten.
+        let plans = plans.into_iter().filter(|(_, release)| !needed.has(*release));
+        for (run, _) in plans.take(A_FEW) {
             changed += transaction.execute("UPDATE runs SET plan = '' WHERE rowid = ?1", [run])?;
         }
         changed += transaction.execute(
@@ -88,17 +85,8 @@ impl Journal {
                  ORDER BY rowid LIMIT ?3)",
             params![RUNS, now - RUN_DAYS * DAY, AT_A_TIME],
         )?;
-        let releases = rows(
-            "SELECT id, id, tree FROM releases
-             WHERE activated < ?1 AND id NOT IN (SELECT id FROM releases ORDER BY id DESC LIMIT ?2)
-             AND id NOT IN (SELECT release FROM active) AND id NOT IN (SELECT release FROM jobs)
-             ORDER BY id LIMIT ?3",
-            &[now - RELEASE_DAYS * DAY, RELEASES, AT_A_TIME],
-        )?;
-        let gone = |(_, release, tree): &(i64, ReleaseId, ReleaseId)| {
-            !needed.has(*release) && !needed.trees.contains(tree)
-        };
-        for (release, ..) in releases.into_iter().filter(gone) {
+        for release in spare(&transaction, now, needed)? {
+            let release = i64::try_from(release.0).unwrap_or(i64::MAX);
             changed += transaction.execute("DELETE FROM releases WHERE id = ?1", [release])?;
         }
         if changed > 0 {
@@ -106,6 +94,49 @@ impl Journal {
         }
         Ok(())
     }
+
+    /// The releases of which [`Self::prune`] would forget the rows, a few at a time.
+    ///
+    /// # Errors
+    /// [`JournalError::File`] when they cannot be read.
+    pub fn spare_releases(&self, now: i64, needed: &Needed) -> Result<Vec<ReleaseId>, JournalError> {
+        spare(&self.connection, now, needed)
+    }
+}
+
+/// The old releases that are neither needed nor the newest of a tree that is there: a restart every night makes
+/// one, and all of them run from the same tree.
+fn spare(connection: &Connection, now: i64, needed: &Needed) -> Result<Vec<ReleaseId>, JournalError> {
+    let newest = rows(connection, "SELECT max(id), tree FROM releases GROUP BY tree", &[])?;
+    let newest: BTreeMap<ReleaseId, i64> = newest.into_iter().map(|(id, tree)| (tree, id)).collect();
+    let old = rows(
+        connection,
+        "SELECT id, tree FROM releases
+         WHERE activated < ?1 AND id NOT IN (SELECT id FROM releases ORDER BY id DESC LIMIT ?2)
+         AND id NOT IN (SELECT release FROM active) AND id NOT IN (SELECT release FROM jobs)
+         ORDER BY id",
+        &[now - RELEASE_DAYS * DAY, RELEASES],
+    )?;
+    let stands_for_its_tree =
+        |id: i64, tree: ReleaseId| needed.trees.contains(&tree) && newest.get(&tree) == Some(&id);
+    let spare = old.into_iter().filter(|(id, tree)| !stands_for_its_tree(*id, *tree));
+    Ok(spare.map(|(id, _)| release(id)).filter(|id| !needed.has(*id)).take(A_FEW).collect())
+}
+
+/// Pairs of a number and a release.
+fn rows(
+    connection: &Connection,
+    sql: &str,
+    arguments: &[i64],
+) -> Result<Vec<(i64, ReleaseId)>, JournalError> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let found = statement
+        .query_map(rusqlite::params_from_iter(arguments), |row| Ok((row.get(0)?, release(row.get(1)?))))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
+fn release(number: i64) -> ReleaseId {
+    ReleaseId(u64::try_from(number).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -212,10 +243,41 @@ mod tests {
         }
         assert_eq!(count(&journal, "FROM runs WHERE ended IS NOT NULL"), RUNS);
         assert_eq!(count(&journal, "FROM records"), 1, "those of the open run");
-        // What is young stays, however many there are.
-        let (_directory, mut young) = self::journal(60);
-        young.connection.execute("UPDATE releases SET activated = ?1", [NOW - DAY]).unwrap();
-        young.prune(NOW, &Needed::default()).unwrap();
-        assert_eq!(count(&young, "FROM releases"), 60);
+    }
+
+    /// So many releases that are as old and run from the same tree, and after them as many of trees of their own.
+    fn on_one_tree(releases: i64, activated: i64) -> (tempfile::TempDir, Journal) {
+        let (directory, journal) = journal(1);
+        let more = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 2 * ?1)
+                    INSERT INTO releases (id, tree, headline, asked_by, activated, spec, source, instances, schema)
+                    SELECT i, CASE WHEN i <= ?1 THEN 1 ELSE i END, '', '', 0, spec, source, instances, schema
+                    FROM n JOIN releases ON id = 1";
+        journal.connection.execute(more, [releases]).unwrap();
+        journal.connection.execute("UPDATE releases SET activated = ?1", [activated]).unwrap();
+        journal.connection.execute("UPDATE active SET release = ?1", [2 * releases]).unwrap();
+        (directory, journal)
+    }
+
+    #[test]
+    fn of_old_releases_on_one_tree_only_the_newest_stays_and_hides_no_other() {
+        let (_directory, mut journal) = on_one_tree(300, DAY);
+        let needed = Needed { trees: [ReleaseId(1)].into(), releases: [ReleaseId(7)].into() };
+        for _ in 0..5 {
+            journal.prune(NOW, &needed).unwrap();
+        }
+        let mut left = journal.trees().unwrap();
+        left.retain(|(release, _)| release.0 <= 400);
+        let left: Vec<u64> = left.into_iter().map(|(release, _)| release.0).collect();
+        assert_eq!(left, [300, 7, 1], "the newest, what is needed, and the one that the tree was made for");
+        assert_eq!(count(&journal, "FROM releases"), RELEASES + 3);
+    }
+
+    #[test]
+    fn what_is_young_stays_however_many_there_are() {
+        let (_directory, mut journal) = on_one_tree(RELEASES, NOW - DAY);
+        for _ in 0..5 {
+            journal.prune(NOW, &Needed::default()).unwrap();
+        }
+        assert_eq!(count(&journal, "FROM releases"), 2 * RELEASES);
     }
 }

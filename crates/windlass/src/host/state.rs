@@ -55,6 +55,8 @@ pub struct Host {
     pub(super) cron_starts: RefCell<HashMap<Name, u64>>,
     /// Jobs of deploys that somebody runs by hand, or is about to.
     pub(super) by_hand: Rc<RefCell<BTreeSet<Name>>>,
+    /// Workers that were told to take no more work, and are being started anew.
+    pub(super) starting_anew: RefCell<BTreeSet<InstanceId>>,
     /// Held by whoever starts something that runs once, until it can be seen and ended by others.
     pub(super) starting: Arc<RwLock<()>>,
     /// Held by whoever does what cannot be cut short, such as telling a server of a password.
@@ -127,6 +129,7 @@ impl Host {
             masks: RefCell::default(),
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),
+            starting_anew: RefCell::default(),
             starting: Arc::default(),
             working: Arc::default(),
             trees: Arc::default(),
@@ -182,7 +185,7 @@ impl Host {
 
     async fn end(&self, delete_data: bool) -> Result<(), No> {
         self.stop_jobs().await?;
-        self.nothing_lives()?;
+        self.stop_copies().await?;
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
         crate::host::settings::files::forget_all(&self.layout);
         if delete_data {
@@ -206,16 +209,24 @@ impl Host {
         Ok(())
     }
 
-    /// Refuses while a copy lives, whoever it belongs to: without its directory nobody could stop it any more.
-    fn nothing_lives(&self) -> Result<(), No> {
-        let copies = std::fs::read_dir(self.layout.instances()).into_iter().flatten().flatten();
-        let mut copies = copies.filter_map(|entry| entry.file_name().to_str()?.parse::<InstanceId>().ok());
-        match copies.find(|id| self.lives(id)) {
-            Some(id) => {
-                Err(No::new(Refusal::Invalid, format!("{id} still runs"), "stop it first: windlass stop"))
-            }
+    /// Stops the copies that live still, whoever they belong to: a run that got stuck left them, or what is
+    /// written of them is damaged. Without their directories nobody could do that any more.
+    async fn stop_copies(&self) -> Result<(), No> {
+        let stopped = self.living().into_iter().map(async |id| self.stop_instance(&id, Span::ZERO).await);
+        for stopped in futures_util::future::join_all(stopped).await {
+            stopped.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
+        }
+        match self.living().into_iter().next() {
+            Some(id) => Err(No::new(Refusal::Failed, format!("{id} still runs"), "stop its process by hand")),
             None => Ok(()),
         }
+    }
+
+    /// The copies of which anything lives.
+    fn living(&self) -> Vec<InstanceId> {
+        let copies = std::fs::read_dir(self.layout.instances()).into_iter().flatten().flatten();
+        let copies = copies.filter_map(|entry| entry.file_name().to_str()?.parse::<InstanceId>().ok());
+        copies.filter(|id| self.lives(id)).collect()
     }
 
     /// Stops what runs once and is no part of a run: cron jobs, and commands of `windlass run`.
@@ -296,14 +307,15 @@ mod tests {
     use crate::host::testing;
     use crate::keeper::files::LOCK;
 
-    #[test]
-    fn nothing_is_deleted_while_a_copy_lives_whoever_it_belongs_to() {
+    #[tokio::test]
+    async fn nothing_is_deleted_while_a_copy_lives_whoever_it_belongs_to() {
         let (_place, host) = testing::host();
         let directory = host.layout.instances().join("mail.r2.1");
         std::fs::create_dir_all(&directory).unwrap();
-        assert!(host.nothing_lives().is_ok());
+        assert!(host.stop_copies().await.is_ok());
         let lock = std::fs::File::create(directory.join(LOCK)).unwrap();
         flock(&lock, FlockOperation::LockExclusive).unwrap();
-        assert_eq!(host.nothing_lives().err().map(|no| no.message).unwrap(), "mail.r2.1 still runs");
+        let no = host.stop_copies().await.err().unwrap();
+        assert!(no.message.starts_with("mail.r2.1 "), "{}", no.message);
     }
 }

@@ -18,7 +18,7 @@ use crate::proxy::endpoint::backend::Backend;
 use crate::proxy::live::{Live, LivePool};
 use crate::proxy::measure::metrics::{Gap, Release, prometheus};
 
-/// Counters are kept for this many releases before the one in force.
+/// Counters are kept for so many releases, and for those in force.
 const MAX_RELEASES: usize = 20;
 
 /// The shared state.
@@ -72,10 +72,16 @@ impl Edge {
 
     /// Makes a table ready to be put in force.
     pub(super) fn compile(&self, table: Table) -> Result<Live, String> {
+        let live = self.live();
         let mut releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
-        let excess = releases.len().saturating_sub(MAX_RELEASES);
-        releases.drain(..excess);
-        Live::compile(table, &self.live(), &mut releases, &self.last_good)
+        let mut excess = releases.len().saturating_sub(MAX_RELEASES);
+        releases.retain(|name, _| {
+            // What answers still is what a bake compares with, however old it is.
+            let goes = excess > 0 && !live.table.pools.values().any(|pool| pool.release == *name);
+            excess -= usize::from(goes);
+            !goes
+        });
+        Live::compile(table, &live, &mut releases, &self.last_good)
     }
 
     /// Puts a table in force. Returns how long requests were kept from choosing an endpoint.
@@ -217,4 +223,34 @@ fn least_loaded(backends: &[Arc<Backend>], turn: usize, avoid: Option<u64>) -> O
         .map(|offset| &backends[(turn + offset) % count])
         .filter(|backend| backend.is_healthy() && Some(backend.id) != avoid)
         .min_by_key(|backend| backend.load())
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::edge::Pool;
+
+    use super::*;
+
+    #[test]
+    fn what_a_release_that_answers_still_has_counted_is_not_forgotten() {
+        let place = tempfile::tempdir().unwrap();
+        let edge = Edge::new(place.path());
+        let pool = |release: String| Pool {
+            release,
+            endpoints: Vec::new(),
+            fallback: Vec::new(),
+            check: None,
+            stopped: false,
+        };
+        // r1 left web alone from then on.
+        for release in 1..=2 * MAX_RELEASES {
+            let pools = [("web", pool("r1".to_owned())), ("api", pool(format!("r{release}")))];
+            let mut table = Live::empty().table;
+            table.pools = pools.into_iter().map(|(name, pool)| (name.to_owned(), pool)).collect();
+            edge.switch(edge.compile(table).unwrap());
+        }
+        let counted = edge.report(Vec::new()).releases;
+        assert!(counted.contains_key("r1") && !counted.contains_key("r2"), "{:?}", counted.keys());
+        assert_eq!(counted.len(), MAX_RELEASES + 1);
+    }
 }

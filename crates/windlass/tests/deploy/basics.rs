@@ -260,3 +260,12 @@ fn files_with_a_hash_in_their_names_outlive_their_release() {
     assert_eq!(got("/app/any/page").1, "index-mUEkpVIN.js");
     sandbox.down();
 }
+
+#[test]
+fn down_stops_also_a_copy_of_which_nothing_can_be_read() {
+    let sandbox = deployed(&Manifest { worker: Some(String::new()), ..Manifest::small() });
+    std::fs::write(sandbox.environment().join("instances/worker.r1.1/instance.json"), "{").unwrap();
+    sandbox.succeed(&["down"]);
+    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    sandbox.down();
+}

@@ -78,6 +78,33 @@ fn what_a_deploy_changed_is_undone_wholly() {
 }
 
 #[test]
+fn a_rollback_over_a_migration_is_refused_until_the_schema_is_what_the_release_knew() {
+    let sandbox = place(SCHEMA, DOWN_TO);
+    sandbox.write("migrations", "0001\n0002\n0003\n");
+    sandbox.succeed(&["deploy"]);
+    // A deploy that undoes its own leaves what is active as it was, also of what the jobs have done.
+    sandbox.write("migrations", "0001\n0002\n0003\n0004\n");
+    sandbox.behave("web.unready");
+    sandbox.fail(&["deploy"], 3);
+    sandbox.behave("");
+    let refused = || {
+        let output = sandbox.fail(&["rollback"], 6);
+        assert!(output.stderr.contains("the job migrate has brought it from 0002 to 0003"), "{output:?}");
+        assert!(output.stderr.contains("`windlass run migrate --undo`"), "{output:?}");
+    };
+    refused();
+    sandbox.succeed(&["run", "migrate", "--undo"]);
+    assert_eq!(sandbox.shared("db"), "0001\n0002\n");
+    sandbox.succeed(&["rollback"]);
+    // The release that came of it knows what the database is, and not what it was once.
+    sandbox.write("migrations", "0001\n0002\n0003\n");
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.shared("db"), "0001\n0002\n0003\n");
+    refused();
+    sandbox.down();
+}
+
+#[test]
 fn nothing_is_undone_blindly() {
     let sandbox = place(SCHEMA, DOWN_TO);
     let unreadable = sandbox.environment().join("shared/unreadable");

@@ -106,3 +106,29 @@ fn a_worker_is_waited_for_also_when_its_keeper_is_killed() {
     assert!(!lives(worker));
     sandbox.down();
 }
+
+/// As where it cannot be noted, because the disk is full, that a worker is told to take no more work.
+#[test]
+fn a_worker_is_stopped_also_where_that_cannot_be_noted() {
+    let stop = format!("stop = {{ quiet = {{ signal = \"CONT\", wait = \"{FOR_EVER}\" }} }}");
+    let sandbox = deployed(&Manifest { worker: Some(stop), ..Manifest::small() });
+    std::fs::create_dir(sandbox.environment().join("instances/worker.r1.1/quieted")).unwrap();
+    sandbox.succeed(&["stop", "worker"]);
+    assert_eq!(sandbox.running("worker").len(), 0);
+    sandbox.down();
+}
+
+/// Whoever told it was stopped, and has not said that it goes back to it: it was thought dead.
+#[test]
+fn a_worker_that_was_told_to_take_no_more_work_and_is_to_run_starts_anew_by_itself() {
+    let stop = format!("stop = {{ quiet = {{ signal = \"CONT\", wait = \"{FOR_EVER}\" }} }}");
+    let sandbox = deployed(&Manifest { worker: Some(stop), ..Manifest::small() });
+    let worker = sandbox.running("worker")[0].pid;
+    let note = sandbox.environment().join("instances/worker.r1.1/quieted");
+    std::fs::write(&note, "").unwrap();
+    until("another worker", || {
+        let workers = sandbox.running("worker");
+        (workers.len() == 1 && workers[0].pid != worker && !note.exists()).then_some(())
+    });
+    sandbox.down();
+}

@@ -186,13 +186,16 @@ proptest! {
 /// The first release that gets requests, or one whose predecessor the proxy has forgotten.
 #[test]
 fn a_release_that_answers_nothing_goes_back_also_where_there_is_nothing_to_compare_it_with() {
-    let unknown = |seen: Latencies| Latencies { before: Counters::default(), ..seen };
-    let slow = Slow { limit: 1_000_000, over: 20, asked: 20, usual: 0 };
+    let quarter = Duration::from_secs(61);
+    let unknown = |seen: Latencies| Latencies { before: Counters::default(), quarter, ..seen };
+    let slow = Slow { limit: 61_000_000, over: 20, asked: 20, usual: 0 };
     assert_eq!(latency(&rules(), &unknown(silent(0, 20))), Some(slow));
     assert_eq!(latency(&rules(), &unknown(silent(0, 19))), None, "min_requests");
     let mut long_polls = unknown(silent(0, 20));
     long_polls.quarters[1].served = 1;
     assert_eq!(latency(&rules(), &long_polls), None, "what is usual is not known");
+    let short = Latencies { before: Counters::default(), ..silent(0, 20) };
+    assert_eq!(latency(&rules(), &short), None, "they may all be long polls");
 }
 
 #[test]

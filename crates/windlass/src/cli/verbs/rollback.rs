@@ -1,8 +1,9 @@
 //! `windlass rollback [RELEASE]`
 
-use windlass_core::name::ReleaseId;
+use indexmap::IndexMap;
+use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::{Observed, Request, Wanted, same_but_for_scale_and_rotation};
-use windlass_core::protocol::{Answer, Ask, ReleaseRecord, Values};
+use windlass_core::protocol::{Answer, Ask, ReleaseRecord, Schema, Values};
 use windlass_core::spec::Undo;
 
 use super::request;
@@ -25,7 +26,14 @@ pub(in crate::cli) async fn run(
         Answer::Releases(releases) => releases,
         _ => return Err(unexpected()),
     };
-    if let Some(moved) = moved_on(&observed, &releases, to).filter(|_| !anyway) {
+    let now = match anyway {
+        true => IndexMap::new(),
+        false => match client.ask(&Ask::Schema).await? {
+            Answer::Schema(now) => now,
+            _ => return Err(unexpected()),
+        },
+    };
+    if let Some(moved) = moved_on(&observed, &releases, to, &now).filter(|_| !anyway) {
         return Err(Failure::new(
             REFUSED,
             format!("{to} does not know the schema of today: {}", moved.what),
@@ -51,25 +59,68 @@ struct MovedOn {
     first: String,
 }
 
-/// Which job has changed the schema since a release was active, as far as the jobs' own schema commands tell;
-/// not one that says that the release before can live with it, or that was undone by hand.
-fn moved_on(observed: &Observed, releases: &[ReleaseRecord], to: ReleaseId) -> Option<MovedOn> {
+/// Which job has changed the schema since a release was active; not one that says that the release before can
+/// live with it. What counts is what the jobs' own commands say `now`: somebody may have taken it back by hand,
+/// wholly or half.
+fn moved_on(
+    observed: &Observed,
+    releases: &[ReleaseRecord],
+    to: ReleaseId,
+    now: &IndexMap<Name, Schema>,
+) -> Option<MovedOn> {
     let active = observed.active.as_ref()?;
     let schema = |release: ReleaseId| releases.iter().find(|r| r.release == release).map(|r| &r.schema);
-    let (now, then) = (schema(active.release)?, schema(to)?);
-    now.iter().find_map(|(job, now)| {
-        let then = then.get(job).filter(|then| *then != now)?;
-        let (kind, first) = match &active.spec.jobs.get(job)?.undo {
+    let (recorded, then) = (schema(active.release)?, schema(to)?);
+    active.spec.jobs.iter().find_map(|(job, declared)| {
+        let then = then.get(job)?;
+        let (now, doubt) = match now.get(job) {
+            Some(Schema::Is(now)) => (Some(now), None),
+            Some(Schema::Unknown(why)) => (recorded.get(job), Some(why)),
+            None => (Some(recorded.get(job)?), None),
+        };
+        if now == Some(then) {
+            return None;
+        }
+        let (kind, first) = match &declared.undo {
             Undo::Compatible => return None,
             Undo::Irreversible => (
                 ", which is irreversible,",
                 "take the schema back first (restore a backup, or a migration of your own)".to_owned(),
             ),
-            Undo::Command(_) if !observed.jobs_done.contains_key(job) => return None,
-            Undo::Command(_) => ("", format!("take the schema back first: `windlass run {job} --undo`")),
+            Undo::Command(_) => ("", taken_back_by(observed, releases, (job, to), now)),
         };
-        Some(MovedOn { what: format!("the job {job}{kind} has brought it from {then} to {now}"), first })
+        let what = match (now, doubt) {
+            (Some(now), None) => format!("the job {job}{kind} has brought it from {then} to {now}"),
+            (Some(now), Some(why)) => format!(
+                "the job {job}{kind} has brought it from {then} to {now}, and what it is now cannot be told: {why}"
+            ),
+            (None, why) => format!(
+                "what the job {job}{kind} has made of {then} cannot be told: {}",
+                why.map_or("nobody has noted it", String::as_str)
+            ),
+        };
+        Some(MovedOn { what, first })
     })
+}
+
+/// What takes a job's schema back a step: undoing it in the release in which it was done last or, where that was
+/// undone already, in the one that brought the schema to what it is `now`.
+fn taken_back_by(
+    observed: &Observed,
+    releases: &[ReleaseRecord],
+    (job, to): (&Name, ReleaseId),
+    now: Option<&String>,
+) -> String {
+    let brought = |release: &&ReleaseRecord| release.release > to && release.schema.get(job) == now;
+    match releases.iter().filter(brought).map(|release| release.release).min() {
+        _ if observed.jobs_done.contains_key(job) => {
+            format!("take the schema back first: `windlass run {job} --undo`")
+        }
+        Some(release) if now.is_some() => {
+            format!("take the schema back first: `windlass run {job} --undo --release {release}`")
+        }
+        _ => "take the schema back first (restore a backup, or a migration of your own)".to_owned(),
+    }
 }
 
 /// The release that was asked for, or the newest one before the active one that runs other code: `restart`,
@@ -125,19 +176,20 @@ mod tests {
 
     use super::*;
 
-    fn said(undo: Undo, is_done: bool, then: &str) -> Option<String> {
+    /// What is said of going back from r3 to r1, where the schema was 0001, then 0002, and with r3 0003.
+    fn said(undo: Undo, is_done: bool, now: Schema) -> Option<String> {
         let mut spec = shop();
         spec.jobs.insert(name("migrate"), job("up", When::BeforeStart, undo));
-        let tree = Tree { id: ReleaseId(2), source: source("two") };
-        let instances = indexmap::IndexMap::new();
-        let active = Activation { release: ReleaseId(2), tree, spec, instances, stopped: false };
+        let tree = Tree { id: ReleaseId(3), source: source("three") };
+        let instances = IndexMap::new();
+        let active = Activation { release: ReleaseId(3), tree, spec, instances, stopped: false };
         let mut observed = Observed { active: Some(active), ..Observed::default() };
         if is_done {
             observed.jobs_done.insert(name("migrate"), String::new());
         }
-        let record = |release, schema: &str| ReleaseRecord {
+        let record = |release| ReleaseRecord {
             release: ReleaseId(release),
-            active: release == 2,
+            active: release == 3,
             available: true,
             headline: String::new(),
             tree: ReleaseId(release),
@@ -145,26 +197,47 @@ mod tests {
             dirty: false,
             by: String::new(),
             activated: 0,
-            schema: [(name("migrate"), schema.to_owned())].into_iter().collect(),
+            schema: [(name("migrate"), format!("000{release}"))].into_iter().collect(),
         };
-        let moved = moved_on(&observed, &[record(2, "0002"), record(1, then)], ReleaseId(1))?;
+        let now = [(name("migrate"), now)].into_iter().collect();
+        let moved = moved_on(&observed, &[record(3), record(2), record(1)], ReleaseId(1), &now)?;
         Some(format!("{}: {}", moved.what, moved.first))
+    }
+
+    fn is(now: &str) -> Schema {
+        Schema::Is(now.to_owned())
     }
 
     #[test]
     fn a_schema_that_has_moved_on_is_told_with_what_takes_it_back() {
         let undo = || Undo::Command(command("down"));
         assert_eq!(
-            said(undo(), true, "0001").unwrap(),
-            "the job migrate has brought it from 0001 to 0002: take the schema back first: `windlass run migrate --undo`"
+            said(undo(), true, is("0003")).unwrap(),
+            "the job migrate has brought it from 0001 to 0003: take the schema back first: `windlass run migrate --undo`"
         );
-        assert_eq!(said(undo(), false, "0001"), None, "it was undone by hand");
-        assert_eq!(said(undo(), true, "0002"), None, "it has not moved");
-        assert_eq!(said(Undo::Compatible, true, "0001"), None);
-        assert!(
-            said(Undo::Irreversible, false, "0001")
-                .unwrap()
-                .starts_with("the job migrate, which is irreversible,")
+        assert_eq!(said(undo(), true, is("0001")), None, "it was taken back");
+        assert_eq!(said(Undo::Compatible, true, is("0003")), None);
+        assert_eq!(said(Undo::Irreversible, true, is("0001")), None, "a backup was restored");
+        let irreversible = said(Undo::Irreversible, true, is("0003")).unwrap();
+        assert!(irreversible.starts_with("the job migrate, which is irreversible,"), "{irreversible}");
+    }
+
+    #[test]
+    fn a_schema_that_was_taken_back_half_way_is_not_that_of_the_release() {
+        assert_eq!(
+            said(Undo::Command(command("down")), false, is("0002")).unwrap(),
+            "the job migrate has brought it from 0001 to 0002: take the schema back first: `windlass run migrate \
+             --undo --release r2`"
+        );
+    }
+
+    #[test]
+    fn where_nobody_can_say_what_the_schema_is_the_last_word_counts() {
+        let unknown = Schema::Unknown("no answer".to_owned());
+        assert_eq!(
+            said(Undo::Command(command("down")), true, unknown).unwrap(),
+            "the job migrate has brought it from 0001 to 0003, and what it is now cannot be told: no answer: take \
+             the schema back first: `windlass run migrate --undo`"
         );
     }
 }

@@ -220,14 +220,14 @@ fn unknown_service(spec: &Spec, name: &Name) -> No {
     No::new(Refusal::NotFound, format!("there is no service {name} in the active release"), hint)
 }
 
-/// The name of the keeper and log of a command.
 /// Whether a command by hand has this name, and not a log of a service that is called `run`.
 pub(in crate::host) fn is_label(name: &str) -> bool {
     let id = name.strip_prefix("run.").and_then(|rest| rest.rsplit_once('.'));
     id.is_some_and(|(_, id)| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
-fn label(title: &str) -> String {
+/// The name of the keeper and log of a command.
+pub(in crate::host) fn label(title: &str) -> String {
     format!("run.{title}.{}", uuid::Uuid::now_v7().simple())
 }
 

@@ -1,4 +1,4 @@
 //! `windlass run`: what a person has run in the active release.
 
 pub(super) mod command;
-mod undo;
+pub(super) mod undo;

@@ -72,6 +72,9 @@ impl Host {
     ) -> Result<bool, Fault> {
         let (launch, env) = self.launch(identity).await?;
         let started = async {
+            if !wanted() {
+                return Ok(false);
+            }
             self.end_quieted(identity).await?;
             let starting = self.may_start().await?;
             if !wanted() {
@@ -254,10 +257,10 @@ impl Host {
             let failed = |error: process::RuntimeError| {
                 Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
             };
-            if let Some(quiet) = &stop.quiet {
-                quieted::note(&directory).map_err(|error| {
-                    Fault::new(format!("{id} cannot be stopped: {error}"), "free some disk space")
-                })?;
+            // Where it cannot be noted, as on a full disk, it is not told: it ends all the same, by its stop.
+            if let Some(quiet) = &stop.quiet
+                && quieted::note(&directory).is_ok()
+            {
                 let pid = running(&directory);
                 process::signal(&directory, &quiet.signal).await.map_err(failed)?;
                 self.await_idle(id, quiet, pid).await;
@@ -337,7 +340,10 @@ fn millis(began: Instant) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use windlass_testkit::sample::{name, web};
+
     use super::*;
+    use crate::host::testing;
 
     // The pauses between probes grow; after some 120 of them they were longer than any length of time.
     #[tokio::test]
@@ -379,15 +385,27 @@ mod tests {
         Target { address: None, directory: directory.into(), env, user: None, values }
     }
 
-    /// It boots for 400 ms, which `startup` gives it; readiness alone has less.
+    /// It has booted for longer than readiness alone has.
     #[tokio::test]
     async fn readiness_has_its_time_from_when_the_startup_check_has_passed() {
         let place = tempfile::tempdir().unwrap();
-        let mut service = windlass_testkit::sample::web("serve");
-        let boots = "test -e up || { sleep 0.4; touch up; }";
-        service.checks.startup = Some(by_command(boots, 30_000));
-        service.checks.readiness = Some(by_command("test -e up", 300));
-        readiness(&service, &target(place.path()), Instant::now()).await.unwrap();
+        let mut service = web("serve");
+        service.checks.startup = Some(by_command("true", 60_000));
+        service.checks.readiness = Some(by_command("true", 20_000));
+        let began = Instant::now().checked_sub(Duration::from_secs(30)).unwrap();
+        readiness(&service, &target(place.path()), began).await.unwrap();
+    }
+
+    /// A run may have taken it in hand while whoever looks after it was about to start it.
+    #[tokio::test]
+    async fn a_quieted_worker_that_is_not_wanted_any_more_is_left_to_whoever_stops_it() {
+        let (_place, host) = testing::host();
+        let plan = testing::first(|spec| drop(spec.services.insert(name("web"), web("serve"))));
+        let identity = host.identify(&plan, &plan.instances["web"][0]).unwrap();
+        let directory = host.layout.instance(&identity.id);
+        quieted::note(&directory).unwrap();
+        assert!(!host.start_instance_if(&identity, || false).await.unwrap());
+        assert!(quieted::is_noted(&directory));
     }
 
     #[tokio::test]

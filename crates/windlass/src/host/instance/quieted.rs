@@ -18,7 +18,7 @@ pub(in crate::host) fn note(directory: &Path) -> io::Result<()> {
 
 /// Whether it may have been told, and has not been stopped since.
 pub(in crate::host) fn is_noted(directory: &Path) -> bool {
-    directory.join(FILE).exists()
+    directory.join(FILE).is_file()
 }
 
 /// It has been stopped: what starts next takes work.

@@ -27,7 +27,7 @@ pub(super) fn meant(labels: &[String], wanted: &str, release: Option<ReleaseId>)
 }
 
 /// The release whose processes wrote a log, where it is of one alone.
-pub(super) fn release_of(label: &str) -> Option<ReleaseId> {
+pub(in crate::host) fn release_of(label: &str) -> Option<ReleaseId> {
     of_job(label).map(|(release, _)| release).or_else(|| service_part(label).map(|(_, release)| release))
 }
 

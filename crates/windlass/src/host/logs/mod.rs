@@ -16,6 +16,7 @@ mod past;
 mod retire;
 mod tail;
 
+pub(super) use find::release_of;
 pub(super) use follow::Follow;
 pub(super) use open::Wanted;
 pub(super) use retire::put_away;

@@ -18,9 +18,6 @@ pub(in crate::host) use crate::runtime::process::Ended;
 /// How long a start takes at the most until its keeper can be seen.
 const STARTING: Duration = Duration::from_secs(10);
 
-/// How long what cannot be cut short takes at the most.
-const WORKING: Duration = Duration::from_secs(120);
-
 impl Host {
     /// Runs a command to its end, or waits for the end of the one that runs already in this
     /// directory, or answers how the one that ran there ended. `line` gets its output meanwhile.
@@ -113,9 +110,10 @@ impl Host {
         .await
     }
 
-    /// Returns when all that cannot be cut short has ended. Each of it has a time limit of its own.
+    /// Returns when all that cannot be cut short has ended. Each piece of it ends by a time limit of its own, which
+    /// may be any: who went on before would act beside it.
     pub(in crate::host) async fn work_is_over(&self) {
-        let _over = tokio::time::timeout(WORKING, self.working.write()).await;
+        drop(self.working.write().await);
     }
 
     /// Returns when all that is just being started can be seen, and ended, by others. Who waits for a
@@ -168,26 +166,25 @@ pub(in crate::host) fn in_words(ended: &Ended) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::mpsc;
 
-    use super::*;
+    use futures_util::FutureExt;
+
     use crate::host::testing;
 
     #[tokio::test]
     async fn what_cannot_be_cut_short_is_waited_for_also_where_nobody_waits_for_its_result() {
         let (_place, host) = testing::host();
-        let done = Arc::new(AtomicBool::new(false));
-        let work = {
-            let done = done.clone();
-            move || {
-                std::thread::sleep(Duration::from_millis(300));
-                done.store(true, Ordering::SeqCst);
-            }
+        let (go, gate) = mpsc::channel::<()>();
+        let (done, is_done) = mpsc::channel();
+        let work = move || {
+            let _until_somebody_says_so = gate.recv();
+            done.send(()).unwrap();
         };
-        let given_up = tokio::time::timeout(Duration::from_millis(50), host.uninterrupted(work)).await;
-        assert!(given_up.is_err() && !done.load(Ordering::SeqCst));
+        assert!(host.uninterrupted(work).now_or_never().is_none(), "it waits, and is given up");
+        assert!(host.work_is_over().now_or_never().is_none(), "it goes on");
+        go.send(()).unwrap();
         host.work_is_over().await;
-        assert!(done.load(Ordering::SeqCst));
+        assert!(is_done.try_recv().is_ok());
     }
 }

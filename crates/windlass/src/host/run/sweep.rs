@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use windlass_core::name::{InstanceId, ReleaseId};
 
 use crate::clock;
-use crate::engine::Needed;
+use crate::engine::{JournalError, Needed};
 use crate::host::Host;
 use crate::host::by_hand::command::is_label;
 use crate::host::instance::identity::Identity;
+use crate::host::logs::release_of;
 use crate::host::settings::files;
 use crate::host::settings::values;
 use crate::host::supervise::loops::note;
@@ -45,27 +46,32 @@ impl Host {
 
     /// Forgets what nobody needs of the journal. Where it cannot be said what is needed, everything is.
     pub(super) fn prune(&self) {
-        let Some(needed) = self.needed() else { return };
-        if let Err(error) = self.journal.borrow_mut().prune(clock::wall_millis(), &needed) {
+        let Some(mut needed) = self.needed() else { return };
+        if let Err(error) = self.prune_but(&mut needed) {
             note(&format!("what nobody needs of the journal cannot be forgotten: {error}"));
         }
     }
 
+    fn prune_but(&self, needed: &mut Needed) -> Result<(), JournalError> {
+        let now = clock::wall_millis();
+        // What is left of a release goes before its row, which says what of it is secret.
+        let spare = self.journal.borrow().spare_releases(now, needed)?;
+        self.forget_what_is_left_of(|release| spare.contains(&release));
+        let Some(left) = self.left() else { return Ok(()) };
+        needed.releases.extend(left);
+        self.journal.borrow_mut().prune(now, needed)
+    }
+
+    /// What is needed of the journal beside what goes with a release ([`Self::left`]).
     fn needed(&self) -> Option<Needed> {
-        let names = |directory: PathBuf| -> Option<Vec<String>> {
-            let entries = match std::fs::read_dir(directory) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Vec::new()),
-                entries => entries.ok()?,
-            };
-            entries.map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect()
-        };
         let trees = names(self.layout.releases())?.iter().filter_map(|name| name.parse().ok()).collect();
         let mut releases = self.kept_to_undo();
         let copies = names(self.layout.instances())?;
         releases
             .extend(copies.iter().filter_map(|name| name.parse::<InstanceId>().ok()).map(|id| id.release));
-        releases.extend(values::releases(&self.layout).ok()?);
-        releases.extend(files::releases(&self.layout));
+        // What of a log is secret, the settings of its release say.
+        let logs = names(self.layout.logs())?;
+        releases.extend(logs.iter().filter(|name| !is_of_release(name)).filter_map(|name| of_log(name)));
         releases
             .extend(crate::host::settings::rotation::unrevoked(&self.layout).into_iter().map(|(_, of)| of));
         for run in self.runs.borrow().values() {
@@ -75,6 +81,15 @@ impl Host {
             releases.extend(last.previous.into_iter().chain(last.release));
         }
         Some(Needed { trees, releases })
+    }
+
+    /// The releases of which there are values, or logs of their own.
+    fn left(&self) -> Option<BTreeSet<ReleaseId>> {
+        let mut releases: BTreeSet<ReleaseId> =
+            names(self.layout.logs())?.iter().filter_map(|name| of_log(name)).collect();
+        releases.extend(values::releases(&self.layout).ok()?);
+        releases.extend(files::releases(&self.layout));
+        Some(releases)
     }
 
     /// The releases of which a copy lives.
@@ -96,6 +111,10 @@ impl Host {
             let available = releases.iter().any(|(id, tree)| *id == release && self.layout.is_sealed(*tree));
             !available && !open.contains(&release) && !kept.contains(&release)
         };
+        self.forget_what_is_left_of(gone);
+    }
+
+    fn forget_what_is_left_of(&self, gone: impl Fn(ReleaseId) -> bool) {
         for directory in [self.layout.jobs(), self.layout.logs()] {
             for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
@@ -103,7 +122,7 @@ impl Host {
                 // What `windlass run` ran leaves nothing, unless the host side died meanwhile.
                 let command = name.split_once(".log").map_or(name.as_str(), |(label, _)| label);
                 let left = is_label(command) && !self.runs_command(command);
-                if !left && (!name.starts_with('r') || !release.is_some_and(gone)) {
+                if !left && (!name.starts_with('r') || !release.is_some_and(&gone)) {
                     continue;
                 }
                 let path = entry.path();
@@ -122,11 +141,34 @@ impl Host {
     }
 }
 
+/// The names in a directory; `None` where they cannot be read.
+fn names(directory: PathBuf) -> Option<Vec<String>> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Some(Vec::new()),
+        entries => entries.ok()?,
+    };
+    entries.map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// The release whose processes wrote a file in the directory of logs.
+fn of_log(file: &str) -> Option<ReleaseId> {
+    release_of(file.split_once(".log")?.0)
+}
+
+/// Whether a file in the directory of logs goes with its release, as those of its jobs and builds do.
+fn is_of_release(file: &str) -> bool {
+    file.split_once('.').is_some_and(|(first, _)| first.parse::<ReleaseId>().is_ok())
+}
+
 #[cfg(test)]
 mod tests {
+    use indexmap::IndexMap;
+    use windlass_core::name::ReleaseId;
+    use windlass_core::protocol::Values;
     use windlass_testkit::sample::{name, web};
 
     use crate::host::run::handle::RunHandle;
+    use crate::host::settings::values;
     use crate::host::testing;
 
     #[test]
@@ -144,5 +186,30 @@ mod tests {
         host.runs.borrow_mut().clear();
         host.sweep();
         assert!(!directory.exists());
+    }
+
+    /// As after a year of restarts at night.
+    #[test]
+    fn a_release_that_others_on_its_tree_have_followed_goes_with_its_values_once_its_logs_have() {
+        let (_place, host) = testing::host();
+        std::fs::create_dir(host.layout.releases().join("r1")).unwrap();
+        host.journal.borrow_mut().activate(&testing::row(1), false).unwrap();
+        let more = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 250)
+                    INSERT INTO releases (id, tree, headline, asked_by, activated, spec, source, instances, schema)
+                    SELECT i, 1, '', '', 0, spec, source, instances, schema FROM n JOIN releases ON id = 1";
+        let journal = rusqlite::Connection::open(host.layout.journal()).unwrap();
+        journal.execute(more, []).unwrap();
+        for release in [5, 6] {
+            let values =
+                Values([("NAME".to_owned(), "value".to_owned())].into_iter().collect::<IndexMap<_, _>>());
+            values::write(&host.layout, ReleaseId(release), &values).unwrap();
+        }
+        std::fs::write(host.layout.log("r5.migrate"), "").unwrap();
+        std::fs::write(host.layout.log("web.r6"), "").unwrap();
+        host.prune();
+        let is_known = |release| host.journal.borrow().release(ReleaseId(release)).unwrap().is_some();
+        assert!(!is_known(5) && is_known(6), "the log of r6 is masked by what is known of it");
+        assert_eq!(values::releases(&host.layout).unwrap(), [ReleaseId(6)]);
+        assert!(!host.layout.log("r5.migrate").exists());
     }
 }

@@ -91,6 +91,10 @@ impl Session {
                 let releases = host.release_records();
                 self.say(releases.map(Answer::Releases).unwrap_or_else(|error| failed(&error))).await
             }
+            Ask::Schema => match host.schema_now().await {
+                Ok(schema) => self.say(Answer::Schema(schema)).await,
+                Err(no) => self.refuse(no).await,
+            },
             Ask::Recall { release } => {
                 let row = host.journal.borrow().release(release);
                 let answer = match row {

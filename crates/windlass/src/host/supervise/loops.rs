@@ -9,6 +9,7 @@ use windlass_core::name::InstanceId;
 use crate::engine::Active;
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
+use crate::host::instance::quieted;
 use crate::host::instance::restarts::Restarts;
 use crate::host::logs;
 use crate::host::world::Sent;
@@ -73,6 +74,7 @@ impl Host {
                 self.tell_of_crash_loop(active, id, seen);
             }
             match seen {
+                _ if quieted::is_noted(&directory) && self.lives(id) => self.start_anew(id),
                 Some(seen) if seen.process_alive && !seen.keeper_alive => {
                     if let Err(why) = self.keep_again(id).await {
                         note(&why);
@@ -130,6 +132,19 @@ impl Host {
             Ok(false) => {}
             Err(fault) => note(&fault.message),
         }
+    }
+
+    /// Starts a worker anew that was told to take no more work, and whose stop was given up. It has its time to
+    /// end, in which all else is looked after.
+    fn start_anew(self: &Rc<Self>, id: &InstanceId) {
+        if !self.starting_anew.borrow_mut().insert(id.clone()) {
+            return;
+        }
+        let (host, id) = (self.clone(), id.clone());
+        tokio::task::spawn_local(async move {
+            host.bring_back(&id, "it had been told to take no more work").await;
+            host.starting_anew.borrow_mut().remove(&id);
+        });
     }
 
     /// A proxy that is away comes back; one that lost its table, or came back with an older one, gets

@@ -59,7 +59,8 @@ impl Acting {
     /// What the schema commands of the jobs say of the database now.
     async fn schema(&self, plan: &Plan) -> indexmap::IndexMap<Name, String> {
         let mut schema = indexmap::IndexMap::new();
-        if plan.request != Request::Deploy {
+        // Before a rollback somebody may have taken it back by hand.
+        if !matches!(plan.request, Request::Deploy | Request::Rollback { .. }) {
             // Only jobs change the schema, and only a deploy runs them: it is what it was.
             let active = self.host.journal.borrow().active().ok().flatten();
             return active.map(|active| active.release.schema).unwrap_or_default();

@@ -74,15 +74,12 @@ impl Acting {
     }
 
     fn note_job(&self, plan: &Plan, name: &Name, undo: bool) -> Result<(), Fault> {
-        if !undo {
-            self.host.is_whole(name);
+        if undo {
+            return self.note_as_before(plan, name);
         }
-        let mut journal = self.host.journal.borrow_mut();
-        let noted = if undo {
-            journal.job_undone(name)
-        } else {
-            journal.job_done(name, &job_digest(&plan.spec, name, &plan.tree), plan.release)
-        };
+        self.host.is_whole(name);
+        let digest = job_digest(&plan.spec, name, &plan.tree);
+        let noted = self.host.journal.borrow_mut().job_done(name, &digest, plan.release);
         noted.map_err(|error| Fault::new(error.to_string(), ""))
     }
 }

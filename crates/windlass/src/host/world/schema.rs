@@ -6,16 +6,21 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use windlass_core::journal::Fault;
 use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::Plan;
+use windlass_core::protocol::{Refusal, Schema};
 use windlass_core::spec::{Command, Job, Undo, When};
 
 use super::Acting;
 use crate::host::Host;
+use crate::host::by_hand::command;
+use crate::host::by_hand::undo::in_release;
 use crate::host::logs;
 use crate::host::once::outcome;
+use crate::host::run::no::No;
 use crate::layout;
 use crate::settings::Redactor;
 
@@ -31,15 +36,6 @@ struct Found {
     schema: Schema,
     /// When the job was done before: its digest then, and in which release.
     done: Option<(String, ReleaseId)>,
-}
-
-/// What the command says that reads the schema.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Schema {
-    Is(String),
-    /// It cannot be told, and why.
-    Unknown(String),
 }
 
 /// What is to be done of the undoing of a job.
@@ -100,14 +96,7 @@ impl Acting {
         let host = &self.host;
         let known = host.journal.borrow().active().ok().flatten();
         let known = known.and_then(|active| active.release.schema.get(name).cloned());
-        let schema = match (host.read_schema(plan, job, command, label).await, known) {
-            // A line of commands succeeds also when its first one fails.
-            (Ok(said), Some(known)) if said.is_empty() => Schema::Unknown(format!(
-                "the command that reads the schema printed nothing, where it was {known}"
-            )),
-            (Ok(said), _) => Schema::Is(said),
-            (Err(fault), _) => Schema::Unknown(fault.message),
-        };
+        let schema = host.said_of_schema(plan, job, (command, label), known).await;
         let unreadable = |error: crate::engine::JournalError| Fault::new(error.to_string(), "");
         let journal = host.journal.borrow();
         let digest = journal.jobs_done().map_err(unreadable)?.get(name).cloned();
@@ -145,12 +134,17 @@ impl Acting {
         }
     }
 
-    /// Notes that a job changed nothing: it was last done when it was done before.
+    /// Notes that a job changed nothing.
     pub(super) fn note_unchanged(&self, plan: &Plan, name: &Name, job: &Job) -> Result<(), Fault> {
         // The schema says nothing of data that were planted: they are there.
         if job.when == When::Once {
             return Ok(());
         }
+        self.note_as_before(plan, name)
+    }
+
+    /// Notes that what a job did is not there any more: it was last done when it was done before.
+    pub(super) fn note_as_before(&self, plan: &Plan, name: &Name) -> Result<(), Fault> {
         let before = read(&self.host.layout.job(&label(plan, name, false))).and_then(|found| found.done);
         let mut journal = self.host.journal.borrow_mut();
         let noted = match before {
@@ -176,6 +170,50 @@ impl Host {
         let tail = logs::tail(&self.layout.log(label), 40, &self.redactor(plan.release));
         outcome::must_succeed("the command that reads the schema", &ended, job.timeout, tail)?;
         Ok(said)
+    }
+
+    /// The same, where it cannot be told with why; `known` is what it was when it was last on record.
+    async fn said_of_schema(
+        &self,
+        plan: &Plan,
+        job: &Job,
+        (command, label): (&Command, &str),
+        known: Option<String>,
+    ) -> Schema {
+        match (self.read_schema(plan, job, command, label).await, known) {
+            // A line of commands succeeds also when its first one fails.
+            (Ok(said), Some(known)) if said.is_empty() => Schema::Unknown(format!(
+                "the command that reads the schema printed nothing, where it was {known}"
+            )),
+            (Ok(said), _) => Schema::Is(said),
+            (Err(fault), _) => Schema::Unknown(fault.message),
+        }
+    }
+
+    /// What the commands that read the schema say now, of the active release's jobs; with secrets masked, as
+    /// it stands in the ledger.
+    pub(in crate::host) async fn schema_now(&self) -> Result<IndexMap<Name, Schema>, No> {
+        let active = self.journal.borrow().active();
+        let active = active.map_err(|error| No::new(Refusal::Failed, error.to_string(), ""))?;
+        let Some(active) = active else { return Ok(IndexMap::new()) };
+        let recorded = active.release.schema.clone();
+        let plan = in_release(active.release);
+        let mask = self.redactor(plan.release);
+        let mut schema = IndexMap::new();
+        for (name, job) in &plan.spec.jobs {
+            let Some(reads) = &job.schema else { continue };
+            // No job has such a name.
+            let label = command::label("_schema");
+            let known = recorded.get(name).cloned();
+            let said = match self.said_of_schema(&plan, job, (reads, &label), known).await {
+                Schema::Is(said) => Schema::Is(mask.redact(&said).into_owned()),
+                Schema::Unknown(why) => Schema::Unknown(mask.redact(&why).into_owned()),
+            };
+            let _nobody_needs_it = std::fs::remove_dir_all(self.layout.job(&label));
+            let _nobody_needs_it = std::fs::remove_file(self.layout.log(&label));
+            schema.insert(name.clone(), said);
+        }
+        Ok(schema)
     }
 
     /// What an undo command of a release is given beside the job's environment, as far as it is known.
