@@ -132,7 +132,11 @@ struct PidfdInfo {
 
 /// How a process ended, as `wait` tells a parent, also who is none: once the parent has taken notice. `None`
 /// before that, and from a kernel before 6.15.
-pub(crate) fn exit_status(pidfd: &OwnedFd) -> Option<i32> {
+///
+/// # Errors
+/// `SRCH` where a process is gone and the kernel tells no more of it; any other where the kernel (before 6.13)
+/// tells nothing at all.
+pub(crate) fn exit_status(pidfd: &OwnedFd) -> rustix::io::Result<Option<i32>> {
     use rustix::ioctl::{Opcode, Updater, ioctl, opcode};
 
     const GET_INFO: Opcode = opcode::read_write::<PidfdInfo>(0xff, 11);
@@ -140,8 +144,8 @@ pub(crate) fn exit_status(pidfd: &OwnedFd) -> Option<i32> {
     let mut info = PidfdInfo { mask: EXIT, ..PidfdInfo::default() };
     // SAFETY: the number is that of PIDFD_GET_INFO for a structure of this size, which the kernel fills up to
     // that size; any bits in it are a valid value.
-    unsafe { ioctl(pidfd, Updater::<GET_INFO, _>::new(&mut info)) }.ok()?;
-    (info.mask & EXIT != 0).then_some(info.exit_code)
+    unsafe { ioctl(pidfd, Updater::<GET_INFO, _>::new(&mut info)) }?;
+    Ok((info.mask & EXIT != 0).then_some(info.exit_code))
 }
 
 /// Splits the process in two: `Some(child)` in the old one, `None` in the new.

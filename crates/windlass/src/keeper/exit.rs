@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use windlass_core::launch::Exit;
 
 use super::signal;
@@ -32,10 +33,16 @@ pub(super) fn classify(status: i32, group_ran_out: bool, machine_ran_out: impl F
 /// What the kernel tells of a process that is not our child and has ended, once its parent has taken notice;
 /// `None` where that takes longer than `patience`, or the kernel (before 6.15) tells parents only.
 pub(super) fn of_adopted(pidfd: &OwnedFd, patience: Duration) -> Option<i32> {
+    match sys::exit_status(pidfd) {
+        Ok(Some(status)) => return Some(status),
+        Ok(None) | Err(Errno::SRCH) => {}
+        // Such a kernel never tells, and before 6.9 not even when the parent has taken notice.
+        Err(_) => return None,
+    }
     // That its parent has taken notice is not asked for, and told all the same.
     let mut noticed = [PollFd::new(pidfd, PollFlags::empty())];
     let _in_time = poll(&mut noticed, Timespec::try_from(patience).ok().as_ref());
-    sys::exit_status(pidfd)
+    sys::exit_status(pidfd).ok().flatten()
 }
 
 /// Whether the kernel's log says that it killed this process for want of memory. Where the log may
@@ -87,6 +94,16 @@ mod tests {
         assert_eq!(classify(15, true, || true), Exit::Signal("SIGTERM".into()));
         assert_eq!(classify(9, false, || false), Exit::Signal("SIGKILL".into()));
         assert_eq!(classify(9, false, || true), Exit::OutOfMemory);
+    }
+
+    #[test]
+    fn a_kernel_that_does_not_tell_is_not_waited_for() {
+        // Nor does it of what is no process.
+        let file = OwnedFd::from(std::fs::File::open("/proc/self/stat").unwrap());
+        assert_eq!(sys::exit_status(&file), Err(Errno::NOTTY));
+        let began = std::time::Instant::now();
+        assert_eq!(of_adopted(&file, Duration::from_secs(30)), None);
+        assert!(began.elapsed() < Duration::from_secs(15));
     }
 
     #[test]

@@ -209,12 +209,14 @@ async fn that_something_ended_unseen_is_its_record() {
 async fn a_time_limit_goes_on_with_another_keeper() {
     let kept = Kept::new();
     let mut launch = kept.sh("exec sleep 100");
-    launch.timeout = Span::from_secs(2);
-    let began = std::time::Instant::now();
     kept.start(&launch).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
     kill_keeper(&kept).await;
     let pid = kept.pid();
+    // The time that it has had is all that it gets.
+    launch.timeout = Span::from_secs(6);
+    std::fs::write(kept.dir.join("launch.json"), serde_json::to_vec(&launch).unwrap()).unwrap();
+    let began = std::time::Instant::now();
     let ending = within(process::outlast(&kept.dir));
     let dying = async {
         until(|| (!lives(pid)).then_some(())).await;
@@ -222,8 +224,8 @@ async fn a_time_limit_goes_on_with_another_keeper() {
     };
     let (ended, lived) = tokio::join!(ending, dying);
     assert_eq!(ended.unwrap().end, End::TimedOut);
-    // And not two seconds more.
-    assert!(lived < std::time::Duration::from_millis(3400), "{lived:?}");
+    // And not as much again.
+    assert!(lived < std::time::Duration::from_secs(5), "{lived:?}");
 }
 
 #[tokio::test]
@@ -253,12 +255,36 @@ async fn what_is_asked_for_while_it_is_being_stopped_is_started_again() {
     kept.file("up").await;
     let first = kept.pid();
     let stopping = within(process::stop(&kept.dir, "TERM", Span::from_secs(20)));
+    // Twice, at the same time: that is one start.
     let starting = async {
         until(|| matches!(kept.status().state, ProcessState::Stopping { .. }).then_some(())).await;
-        within(kept.start(&launch)).await.unwrap();
+        let (one, other) = within(async { tokio::join!(kept.start(&launch), kept.start(&launch)) }).await;
+        one.and(other).unwrap();
     };
     let (ended, ()) = tokio::join!(stopping, starting);
     assert_eq!(ended.unwrap().unwrap().end, End::Stopped);
-    assert!(kept.pid() != first && lives(kept.pid()));
+    let second = kept.status();
+    assert!(kept.pid() != first && lives(kept.pid()) && second.restarts == 0, "{second:?}");
     kept.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_waited_for_and_then_stopped_stays_stopped() {
+    let kept = Kept::new();
+    let mut launch = kept.sh("echo run >> runs; exit 1");
+    launch.restart.when = RestartWhen::Always;
+    launch.restart.backoff = Span::from_secs(600);
+    launch.restart.backoff_max = Span::from_secs(600);
+    kept.start(&launch).await.unwrap();
+    until(|| matches!(kept.status().state, ProcessState::Backoff { .. }).then_some(())).await;
+    let starting = within(kept.start(&launch));
+    let stopping = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        kept.stop().await
+    };
+    let (started, ended) = tokio::join!(starting, stopping);
+    started.unwrap();
+    assert_eq!((ended.end, kept.status().state), (End::Stopped, ProcessState::Ended(End::Stopped)));
+    kept.gone().await;
+    assert_eq!(kept.text("runs"), "run\n");
 }

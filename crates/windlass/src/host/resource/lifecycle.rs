@@ -20,6 +20,9 @@ use crate::runtime::process;
 /// go. One that has to wait for another's port or memory has that long.
 pub(in crate::host) const ENDS: u32 = 4;
 
+/// The file beside what a keeper knows that tells which configuration the server was started with.
+const FINGERPRINT: &str = "fingerprint";
+
 /// Facts of resources, by resource.
 pub(in crate::host) type Facts = IndexMap<Name, IndexMap<String, String>>;
 
@@ -127,10 +130,7 @@ impl Host {
         spec: &Resource,
         wanted: impl Fn() -> bool,
     ) -> Result<String, Fault> {
-        // Another release may have written its own configuration since: going back from one whose server
-        // does not start must not start it with that.
-        self.prepared.borrow_mut().remove(&(name.clone(), format!("{spec:?}")));
-        let prepared = self.prepared(name, spec).await?;
+        let prepared = self.prepared_anew(name, spec).await?;
         if !wanted() {
             return Ok(String::new());
         }
@@ -139,19 +139,22 @@ impl Host {
         let failed = |error: process::RuntimeError| {
             Fault::new(format!("{name} cannot be started: {error}"), error.hint().unwrap_or_default())
         };
-        let mark = directory.join("fingerprint");
-        let as_started = std::fs::read_to_string(&mark).unwrap_or_default();
-        if seen.is_some_and(|seen| seen.launch != prepared.launch || as_started != prepared.fingerprint) {
+        if seen.is_some_and(|seen| !is_as_prepared(&directory, &seen, &prepared)) {
             let stop = &prepared.launch.stop;
             process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
         }
         let began = Instant::now();
         crate::layout::make_dir(&directory, 0o700)
-            .and_then(|()| crate::layout::replace_file(&mark, prepared.fingerprint.as_bytes(), 0o600))
+            .and_then(|()| {
+                let mark = directory.join(FINGERPRINT);
+                crate::layout::replace_file(&mark, prepared.fingerprint.as_bytes(), 0o600)
+            })
             .map_err(|error| {
                 Fault::new(format!("{name} cannot be started: {error}"), "free some disk space")
             })?;
-        self.start_server(&directory, &prepared).await.map_err(failed)?;
+        if !self.start_server(&directory, &prepared, wanted).await.map_err(failed)? {
+            return Ok(String::new());
+        }
         self.await_answer(name, spec, &prepared, began).await?;
         let ready = prepared.clone();
         self.uninterrupted(move || resource::after_start(&ready)).await?.map_err(fault)?;
@@ -159,19 +162,57 @@ impl Host {
         Ok(format!("answers after {}", Span::from_millis(took)))
     }
 
-    /// Starts it as all else is started: whoever gives up waiting can see, and end, what was begun.
-    async fn start_server(&self, directory: &Path, prepared: &Prepared) -> Result<(), process::RuntimeError> {
+    /// Starts it as all else is started: whoever gives up waiting can see, and end, what was begun. Answers
+    /// whether it was `wanted` still when nothing else stood in the way.
+    async fn start_server(
+        &self,
+        directory: &Path,
+        prepared: &Prepared,
+        wanted: impl Fn() -> bool,
+    ) -> Result<bool, process::RuntimeError> {
         let starting = self.may_start().await?;
+        if !wanted() {
+            return Ok(false);
+        }
         let (launch, env) = (prepared.launch.clone(), prepared.env.clone());
-        self.start_kept(starting, directory.to_owned(), launch, env).await
+        self.start_kept(starting, directory.to_owned(), launch, env).await.map(|()| true)
     }
 
-    /// Gives a resource that has lost its keeper another one, as [`Host::start_resource`] starts it.
-    pub(in crate::host) async fn keep_resource(&self, name: &Name, spec: &Resource) -> Result<(), String> {
+    /// Made ready by what there is now. Another release may have written its own configuration since: going
+    /// back from one whose server does not start must not start it with that.
+    async fn prepared_anew(&self, name: &Name, spec: &Resource) -> Result<Prepared, Fault> {
+        self.prepared.borrow_mut().remove(&(name.clone(), format!("{spec:?}")));
+        self.prepared(name, spec).await
+    }
+
+    /// Whether a keeper goes on starting a resource just as it would be started now, what stood in its way
+    /// cleared where that can be done.
+    pub(in crate::host) async fn is_kept_as_prepared(
+        &self,
+        name: &Name,
+        spec: &Resource,
+    ) -> Result<bool, Fault> {
+        let prepared = self.prepared_anew(name, spec).await?;
+        let directory = self.layout.resource(name).join("keeper");
+        let seen = process::observe(&directory).filter(|seen| seen.keeper_alive && !seen.has_ended());
+        Ok(seen.is_some_and(|seen| is_as_prepared(&directory, &seen, &prepared)))
+    }
+
+    /// Gives a resource that has lost its keeper another one, as [`Host::start_resource`] starts it, if that
+    /// is `wanted` still when it has been made ready.
+    pub(in crate::host) async fn keep_resource(
+        &self,
+        name: &Name,
+        spec: &Resource,
+        wanted: impl Fn() -> bool,
+    ) -> Result<(), String> {
         let directory = self.layout.resource(name).join("keeper");
         if let Ok(prepared) = self.prepared(name, spec).await
-            && self.start_server(&directory, &prepared).await.is_ok()
+            && self.start_server(&directory, &prepared, &wanted).await.is_ok()
         {
+            return Ok(());
+        }
+        if !wanted() {
             return Ok(());
         }
         process::readopt(&directory).await.map_err(|error| format!("{name} has no keeper: {error}"))
@@ -239,6 +280,12 @@ impl Host {
         })?;
         Ok(String::new())
     }
+}
+
+/// Whether what a keeper starts is what would be started now, with the same configuration.
+fn is_as_prepared(directory: &Path, seen: &process::Observation, prepared: &Prepared) -> bool {
+    let as_started = std::fs::read_to_string(directory.join(FINGERPRINT)).unwrap_or_default();
+    seen.launch == prepared.launch && as_started == prepared.fingerprint
 }
 
 /// Runs what blocks on a thread of its own.

@@ -107,7 +107,7 @@ impl Host {
             let (host, name, resource) = (self.clone(), name.clone(), resource.clone());
             tokio::task::spawn_local(async move {
                 let done = host.supply(&name, &resource, lack).await;
-                host.comebacks.borrow_mut().over(&name, done.is_ok());
+                host.comebacks.borrow_mut().over(&name, matches!(done, Ok(true)));
                 if let Err(why) = done {
                     note(&why);
                 }
@@ -115,19 +115,26 @@ impl Host {
         }
     }
 
-    async fn supply(&self, name: &Name, resource: &Resource, lack: Lack) -> Result<(), String> {
+    /// Answers whether it is back.
+    async fn supply(&self, name: &Name, resource: &Resource, lack: Lack) -> Result<bool, String> {
         let is_wanted = || {
             let in_force = self.in_force();
             in_force.is_some_and(|active| active.release.spec.resources.get(name) == Some(resource))
                 && !self.has_in_hand(name)
         };
         match lack {
-            Lack::Keeper => self.keep_resource(name, resource).await,
-            Lack::Everything | Lack::Sense => {
-                let started = self.start_resource_if(name, resource, is_wanted).await;
-                started.map(drop).map_err(|fault| fault.message)
-            }
+            Lack::Keeper => return self.keep_resource(name, resource, is_wanted).await.map(|()| true),
+            // Its keeper starts it after its pause, as it has to be. Whoever waited for that with leave to
+            // start something would keep all else from being started, and from ending.
+            Lack::Sense => match self.is_kept_as_prepared(name, resource).await {
+                Ok(true) => return Ok(false),
+                Ok(false) => {}
+                Err(fault) => return Err(fault.message),
+            },
+            Lack::Everything => {}
         }
+        let started = self.start_resource_if(name, resource, is_wanted).await;
+        started.map(|_| true).map_err(|fault| fault.message)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
 use windlass_core::launch::{End, Exit, ProcessState, Status};
 
 use super::{Keeper, Process, Purpose};
@@ -98,10 +98,17 @@ impl Keeper {
             .iter()
             .filter(|(_, number)| *number != own)
             .filter_map(|(pid, number)| self.watched(*pid, *number))
+            // Its number may have become another's between the look at it and the hold of it.
+            .filter(|other| {
+                let pid = other.pid.as_raw_nonzero().get();
+                tree::start_number(pid, &self.directory) == Some(other.number)
+            })
             .collect();
         let kill_at = Instant::now() + self.launch.stop.grace.as_duration();
         for process in others {
-            tree::signal(&[process.pid.as_raw_nonzero().get()], self.launched_signal());
+            if let Some(pidfd) = &process.adopted {
+                let _gone_already = pidfd_send_signal(pidfd, self.launched_signal());
+            }
             self.retiring.push((process, kill_at));
         }
     }

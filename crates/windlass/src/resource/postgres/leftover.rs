@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::resource::fault::Fault;
@@ -16,7 +17,8 @@ pub(super) fn forget(resource: &Path, port: u16) -> Result<(), Fault> {
     let socket = resource.join("run").join(format!(".s.PGSQL.{port}.lock"));
     for file in [data.join("postmaster.pid"), socket] {
         // Each process of a server works in its data, and does so before it makes these files.
-        if names(&file).is_some_and(lives) && !works_anybody_in(&data) {
+        let named = names(&file).filter(|pid| lives(*pid));
+        if named.is_some_and(|named| !may_anybody_work_in(&data, named)) {
             match fs::remove_file(&file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     return Err(Fault::at("remove", &file)(error));
@@ -39,11 +41,28 @@ fn lives(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
-fn works_anybody_in(directory: &Path) -> bool {
-    let Ok(directory) = directory.canonicalize() else { return true };
+/// Whether a process works there, or may: a running server that loses its lock file ends itself.
+fn may_anybody_work_in(data: &Path, named: u32) -> bool {
+    let (Ok(directory), Ok(data)) = (data.canonicalize(), data.metadata()) else { return true };
     let Ok(all) = fs::read_dir("/proc") else { return true };
-    let works_in = |process: PathBuf| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == directory);
-    all.flatten().any(|process| works_in(process.path()))
+    all.flatten().any(|process| {
+        let pid = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+        let Some(pid) = pid else { return false };
+        let uid = fs::metadata(process.path()).map(|process| process.uid());
+        // A server's are of the account that has the data.
+        let is_suspect = pid == named || uid.is_ok_and(|uid| uid == data.uid());
+        may_work_in(&directory, fs::read_link(process.path().join("cwd")), is_suspect)
+    })
+}
+
+/// Whether a process may work in a directory, by what there is to read of where it works. Where processes
+/// cannot be traced, as in most containers, root may not read that of other accounts: only one that is seen
+/// to be elsewhere, or to be gone, is.
+fn may_work_in(directory: &Path, works_in: io::Result<PathBuf>, is_suspect: bool) -> bool {
+    match works_in {
+        Ok(elsewhere) => elsewhere == directory,
+        Err(error) => is_suspect && error.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +70,23 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
+
+    #[test]
+    fn only_who_is_seen_elsewhere_is_elsewhere() {
+        let data = Path::new("/data");
+        let unreadable = || io::Error::from_raw_os_error(libc::EACCES);
+        for (works_in, is_suspect, may) in [
+            (Ok("/data".into()), false, true),
+            (Ok("/data".into()), true, true),
+            (Ok("/".into()), true, false),
+            (Err(unreadable()), true, true),
+            (Err(unreadable()), false, false),
+            (Err(io::Error::from_raw_os_error(libc::ENOENT)), true, false),
+        ] {
+            let case = format!("{works_in:?} {is_suspect}");
+            assert_eq!(may_work_in(data, works_in, is_suspect), may, "{case}");
+        }
+    }
 
     #[test]
     fn only_what_names_a_process_that_is_no_server_of_the_data_goes() {

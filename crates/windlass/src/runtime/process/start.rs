@@ -80,25 +80,38 @@ pub async fn start_tied(
 ) -> Result<Tie, RuntimeError> {
     let failed = |tried| move |source| RuntimeError::Io { tried, directory: dir.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("make"))?;
-    if let Some(seen) = observe(dir).filter(|seen| seen.keeper_alive || seen.process_alive) {
-        let over = matches!(seen.status, Some(Status { state: ProcessState::Ended(_), .. }));
-        if !over && seen.launch != *launch {
+    // Looked at anew after each wait: of two that wait for the same end, one finds the other's keeper.
+    loop {
+        let seen = observe(dir).filter(|seen| seen.keeper_alive || seen.process_alive);
+        let Some(seen) = seen.filter(|seen| !seen.has_ended()) else {
+            // Where a keeper is there still it has said its last word; the next one waits until it is gone.
+            forget(dir).map_err(failed("clear"))?;
+            break;
+        };
+        if seen.launch != *launch {
             return Err(RuntimeError::Taken { directory: dir.to_owned() });
         }
-        let ends = !over && seen.keeper_alive;
-        if ends && until_running(dir, launch).await? == Found::Running {
-            return Ok(Tie(None));
+        if !seen.keeper_alive {
+            break;
         }
-        if over || ends {
-            // Its keeper has said its last word and is about to go; the next one waits for that.
-            forget(dir).map_err(failed("clear"))?;
+        let is_being_stopped =
+            matches!(seen.status, Some(Status { state: ProcessState::Stopping { .. }, .. }));
+        match until_running(dir, launch).await? {
+            Found::Stopped if is_being_stopped => {}
+            Found::Stopped | Found::Running => return Ok(Tie(None)),
         }
-    } else {
-        forget(dir).map_err(failed("clear"))?;
     }
     write(dir, launch).map_err(failed("write launch.json in"))?;
     let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-    spawn(dir, &launch.label, launch.tied, env).await
+    match spawn(dir, &launch.label, launch.tied, env).await {
+        // Somebody else was quicker.
+        Err(RuntimeError::Taken { .. })
+            if observe(dir).is_some_and(|seen| seen.keeper_alive && seen.launch == *launch) =>
+        {
+            until_running(dir, launch).await.map(|_| Tie(None))
+        }
+        other => other,
+    }
 }
 
 /// Writes what is to run. Of what runs once this is the record that it began, which others decide by: that a
@@ -236,7 +249,8 @@ async fn spawn(
 enum Found {
     /// It runs, or ran to its end.
     Running,
-    /// Somebody had it stopped before it was asked for again.
+    /// It was stopped. To who asked for it when that was under way it means that it is to be started again;
+    /// to who waited for it before that, that it is wanted no more.
     Stopped,
 }
 
