@@ -43,6 +43,15 @@ impl Place {
         Self { directory, name, whose, offline: None }
     }
 
+    /// Starts the unit, which starts a host side only where none is: one that was never started has nothing to
+    /// stop when the machine goes down.
+    fn begin(&self) -> Result<(), String> {
+        match self.offline {
+            Some(_) => Ok(()),
+            None => self.systemctl(&["start", "--no-block", &self.name]).map(drop),
+        }
+    }
+
     fn systemctl(&self, arguments: &[&str]) -> Result<String, String> {
         let root = self.offline.as_ref().map(|root| format!("--root={}", root.display()));
         let which = match (&root, self.whose) {
@@ -60,12 +69,15 @@ impl Place {
 /// one's name says which it is.
 fn name(directory: &Path, app: &Name, environment: &Name, root: &str) -> String {
     let plain = format!("windlass-{app}-{environment}.service");
-    let unit = directory.join(&plain);
-    if !unit.exists() || starts(&unit, root) {
-        return plain;
-    }
     let hash = blake3::hash(root.as_bytes()).to_hex();
-    format!("windlass-{app}-{environment}-{}.service", &hash[..8])
+    let own = format!("windlass-{app}-{environment}-{}.service", &hash[..8]);
+    // One that it has stays its unit when the other environment is gone: two would start it, and one of them be
+    // forgotten.
+    if starts(&directory.join(&own), root) {
+        return own;
+    }
+    let unit = directory.join(&plain);
+    if !unit.exists() || starts(&unit, root) { plain } else { own }
 }
 
 /// Whether a unit starts the environment in this directory.
@@ -101,11 +113,8 @@ pub(super) fn place(app: &Name, environment: &Name, root: &str) -> Option<Place>
 /// order (`ExecStop`); what is left of it then is ended at once. That something in it was killed for its memory is the host side's to mend.
 pub(super) fn unit(app: &Name, environment: &Name, whose: Whose, program: &str, root: &str) -> String {
     let (network, target) = match whose {
-        // Where something sets the clock at the start, cron jobs are not for a clock that is not set.
-        Whose::System => (
-            "Wants=network-online.target\nAfter=network-online.target time-sync.target\n",
-            "multi-user.target",
-        ),
+        // Not after the clock is set: where no time server can be reached that would keep everything down.
+        Whose::System => ("Wants=network-online.target\nAfter=network-online.target\n", "multi-user.target"),
         // The account's systemd does not know the machine's network.
         Whose::Account => ("", "default.target"),
     };
@@ -123,7 +132,7 @@ pub(super) fn unit(app: &Name, environment: &Name, whose: Whose, program: &str, 
          Delegate=yes\n\
          TasksMax=infinity\n\
          OOMPolicy=continue\n\
-         TimeoutStopSec=180\n\
+         TimeoutStopSec=300\n\
          \n\
          [Install]\n\
          WantedBy={target}\n"
@@ -140,7 +149,7 @@ pub(super) fn install(place: &Place, text: &str) -> Result<bool, String> {
     let as_it_should_be = std::fs::read_to_string(&file).is_ok_and(|found| found == text);
     let enabled = || place.systemctl(&["is-enabled", &place.name]).is_ok();
     if as_it_should_be && enabled() {
-        return Ok(false);
+        return place.begin().map(|()| false);
     }
     make_dir(&place.directory, 0o755)
         .and_then(|()| layout::replace_file(&file, text.as_bytes(), 0o644))
@@ -149,7 +158,7 @@ pub(super) fn install(place: &Place, text: &str) -> Result<bool, String> {
         place.systemctl(&["daemon-reload"])?;
     }
     place.systemctl(&["enable", &place.name])?;
-    Ok(true)
+    place.begin().map(|()| true)
 }
 
 /// Has the account's systemd run without a login, which may never come.
@@ -200,7 +209,7 @@ mod tests {
              [Unit]\n\
              Description=shop (production), kept by Windlass\n\
              Wants=network-online.target\n\
-             After=network-online.target time-sync.target\n\
+             After=network-online.target\n\
              RequiresMountsFor=/srv/shop/production\n\
              \n\
              [Service]\n\
@@ -211,7 +220,7 @@ mod tests {
              Delegate=yes\n\
              TasksMax=infinity\n\
              OOMPolicy=continue\n\
-             TimeoutStopSec=180\n\
+             TimeoutStopSec=300\n\
              \n\
              [Install]\n\
              WantedBy=multi-user.target\n"
@@ -232,8 +241,12 @@ mod tests {
         assert_eq!(name_of("shop", "eu-prod", "/w/shop/eu-prod"), first, "its own");
         let second = name_of("shop-eu", "prod", "/w/shop-eu/prod");
         assert!(second != first && second.starts_with("windlass-shop-eu-prod-"), "{second}");
+        let text = unit(&app, &environment, Whose::System, "/usr/bin/windlass", "/w/shop-eu/prod");
+        std::fs::write(place.path().join(&second), text).unwrap();
         assert!(starts(&place.path().join(&first), "/w/shop/eu-prod"));
         assert!(!starts(&place.path().join(&first), "/shop/eu-prod"));
+        std::fs::remove_file(place.path().join(&first)).unwrap();
+        assert_eq!(name_of("shop-eu", "prod", "/w/shop-eu/prod"), second, "it stays the only one");
     }
 
     /// systemd's own programs read the unit and enable it, in a file system of the test's own: nothing

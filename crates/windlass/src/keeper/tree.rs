@@ -136,7 +136,7 @@ pub(super) fn marked_in(directory: &Path) -> Vec<(i32, u32)> {
 }
 
 /// How long ago a process was started, where the machine has run for so long now.
-pub(super) fn age(start_ticks: u64, since_boot: Duration) -> Duration {
+pub(crate) fn age(start_ticks: u64, since_boot: Duration) -> Duration {
     let ticks = rustix::param::clock_ticks_per_second().max(1);
     let rest = Duration::from_millis((start_ticks % ticks) * 1000 / ticks);
     since_boot.saturating_sub(Duration::from_secs(start_ticks / ticks) + rest)

@@ -10,7 +10,7 @@ use windlass_core::settings::Secret;
 use windlass_core::spec::{Credential, Engine, Resource};
 
 use super::fault::Fault;
-use super::{Place, Private, identity, prepare, rabbitmq, redis};
+use super::{Place, Private, identity, postgres, prepare, rabbitmq, redis};
 
 /// The credentials that the resource in `directory` knows, the oldest first; also those that are
 /// being revoked.
@@ -74,7 +74,7 @@ fn settle(resource: &Resource, place: &Place) -> Result<(), Fault> {
     let prepared = prepare(resource, place)?;
     let Some(private) = Private::of(resource) else { return Ok(()) };
     match resource.engine {
-        Engine::Postgres => prepared.setup.as_ref().map_or(Ok(()), super::Setup::perform),
+        Engine::Postgres => prepared.setup.as_ref().map_or(Ok(()), postgres::Setup::perform),
         Engine::Redis => redis::settle(&private, place),
         Engine::Rabbitmq => rabbitmq::settle(&private, place),
     }

@@ -66,23 +66,7 @@ pub struct Prepared {
     /// How long a start may take.
     pub patience: Duration,
     /// What is to be made in it when it runs.
-    setup: Option<Setup>,
-}
-
-/// What is to be made in a server when it runs.
-#[derive(Clone)]
-enum Setup {
-    Postgres(postgres::Setup),
-    Redis(redis::Appending),
-}
-
-impl Setup {
-    fn perform(&self) -> Result<(), Fault> {
-        match self {
-            Self::Postgres(setup) => setup.perform(),
-            Self::Redis(appending) => appending.begin(),
-        }
-    }
+    setup: Option<postgres::Setup>,
 }
 
 /// Without what is secret: the facts are named.
@@ -179,13 +163,14 @@ pub fn check(resource: &Resource) -> Result<(), Fault> {
 }
 
 /// Whether the server of a private resource takes its options, as far as it can say so without being
-/// started: PostgreSQL can. `directory` is the resource's, if it has one yet; `scratch` is made and removed.
+/// started: PostgreSQL can; and whether a Redis goes on with its data. `directory` is the resource's, if it has one yet; `scratch` is made and removed.
 ///
 /// # Errors
 /// A [`Fault`]: its programs are not installed, or what the server said.
 pub fn try_options(resource: &Resource, directory: &Path, scratch: &Path) -> Result<(), Fault> {
     match (Private::of(resource), resource.engine) {
         (Some(private), Engine::Postgres) => postgres::try_options(&private, directory, scratch),
+        (Some(private), Engine::Redis) => redis::try_options(&private, directory),
         _ => Ok(()),
     }
 }
@@ -220,12 +205,12 @@ pub fn ready(engine: Engine, facts: &IndexMap<String, String>, timeout: Duration
 }
 
 /// Makes what the application needs in a server that is ready: its accounts, its database, its
-/// extensions; and has a Redis append to a file that did not. What is there is left as it is.
+/// extensions. What is there is left as it is.
 ///
 /// # Errors
 /// A [`Fault`] with what the server said.
 pub fn after_start(prepared: &Prepared) -> Result<(), Fault> {
-    prepared.setup.as_ref().map_or(Ok(()), Setup::perform)
+    prepared.setup.as_ref().map_or(Ok(()), postgres::Setup::perform)
 }
 
 /// Deletes a private resource with all its data, for good. Its server must have ended.

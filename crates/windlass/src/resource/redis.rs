@@ -2,9 +2,9 @@
 
 mod appending;
 
+use std::path::Path;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use windlass_core::spec::Engine;
 
 use super::config::{Config, Syntax};
@@ -14,7 +14,6 @@ use super::identity::Identity;
 use super::locate::locate;
 use super::place::{self, Place};
 use super::{Prepared, Private, protocol};
-pub(super) use appending::Appending;
 use appending::{APPENDONLY, Persistence};
 
 /// Options that a manifest cannot set.
@@ -60,6 +59,11 @@ pub(super) fn check(private: &Private<'_>) -> Result<(), Fault> {
     Config::new(Syntax::Redis).options(private.options, &OURS)
 }
 
+/// That it can go on with the data that it has. Nothing is changed.
+pub(super) fn try_options(private: &Private<'_>, directory: &Path) -> Result<(), Fault> {
+    Persistence::of(private, directory).map(drop)
+}
+
 pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
     // Redis's databases have no names: a resource that is given one uses the first.
     let number: Option<u32> = private.database.parse().ok();
@@ -70,7 +74,8 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let identity = Identity::of(&place.directory, Engine::Redis, 1, private.credential)?;
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
     files::passable_directory(&place.directory.join("config"), account)?;
-    let persistence = Persistence::of(private, place)?;
+    let persistence = Persistence::of(private, &place.directory)?;
+    persistence.remember(&place.directory)?;
     files::private_directory(&place.directory.join("data"), account)?;
     let password = identity.password(private.credential)?.expose();
 
@@ -108,8 +113,6 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         ("password", password.to_owned()),
         ("database", database),
     ];
-    let facts: IndexMap<_, _> = facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let setup = persistence.setup(place, &facts);
     let argv = vec![programs.server.display().to_string(), place.text("config/redis.conf")?];
     Ok(Prepared {
         engine: Engine::Redis,
@@ -117,13 +120,13 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         env: [("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C.UTF-8")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .to_vec(),
-        facts,
+        facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         // It reads all its data before it serves.
         patience: Duration::from_secs(60),
         fingerprint: String::new(),
-        setup,
+        setup: None,
     }
-    .fingerprinted(&[&text, persistence.aim()]))
+    .fingerprinted(&[&text, persistence.line()]))
 }
 
 /// What the one user may do, and the passwords that let it in: Redis knows several for an account,

@@ -1,7 +1,7 @@
 //! How runs of cron jobs ended: noted, and told of where it was not well. Also of those that the host side did
 //! not see end, because it was started again meanwhile.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use windlass_core::journal::Fault;
@@ -15,6 +15,9 @@ use crate::runtime::process::{self, Observation};
 
 /// The file in a run's directory that says which end of it was noted.
 const NOTED: &str = "noted";
+
+/// How the word begins of a run that never was.
+const LEFT_OUT: &str = "left out: ";
 
 /// A run.
 pub(super) struct CronRun {
@@ -46,8 +49,7 @@ impl Host {
             let _ = self.journal.borrow_mut().set_cron(name, last, Some(&outcome));
         }
         if let Some(seen) = process::observe(&run.directory) {
-            // A power cut may take it: better told twice than never.
-            let _told_again = std::fs::write(run.directory.join(NOTED), end_of(&seen).to_string());
+            note_end(&run.directory, &seen);
         }
     }
 
@@ -55,11 +57,20 @@ impl Host {
     pub(super) fn take_up_cron_runs(self: &Rc<Self>) {
         let Some(active) = self.in_force() else { return };
         for name in active.release.spec.crons.keys() {
-            let mut left: Vec<(i64, PathBuf)> = self
+            let all: Vec<(Observation, PathBuf)> = self
                 .directories(name)
                 .into_iter()
                 .filter_map(|directory| Some((process::observe(&directory)?, directory)))
-                .filter(|(seen, directory)| !self.is_noted(name, seen, directory))
+                .collect();
+            let last = self.journal.borrow().cron(name).ok().flatten().and_then(|(_, outcome)| outcome);
+            if is_of_before(last.as_deref(), &all) {
+                for (seen, directory) in all.iter().filter(|(seen, _)| seen.has_ended()) {
+                    note_end(directory, seen);
+                }
+            }
+            let mut left: Vec<(i64, PathBuf)> = all
+                .into_iter()
+                .filter(|(seen, directory)| !is_noted(seen, directory))
                 .map(|(seen, directory)| (end_of(&seen), directory))
                 .collect();
             left.sort();
@@ -74,23 +85,51 @@ impl Host {
             }
         }
     }
+}
 
-    fn is_noted(&self, name: &Name, seen: &Observation, directory: &std::path::Path) -> bool {
-        let Some(ended) = seen.ended() else {
-            // One that has only begun has no word of its own yet, and needs none.
-            return seen.status.is_none() && !seen.is_under_way();
-        };
-        match std::fs::read_to_string(directory.join(NOTED)) {
-            Ok(noted) => noted == end_of(seen).to_string(),
-            Err(_) => {
-                let known = self.journal.borrow().cron(name).ok().flatten().and_then(|(_, outcome)| outcome);
-                known == Some(in_words(&ended))
-            }
-        }
+/// Whether the ends of these runs are of a Windlass that told of them and noted them in no file: none has one, and
+/// the end of one is known.
+fn is_of_before(last: Option<&str>, all: &[(Observation, PathBuf)]) -> bool {
+    let is_known = last.is_some_and(|last| !last.starts_with(LEFT_OUT));
+    is_known && all.iter().all(|(_, directory)| !directory.join(NOTED).exists())
+}
+
+fn is_noted(seen: &Observation, directory: &Path) -> bool {
+    if !seen.has_ended() {
+        // One that has only begun has no word of its own yet, and needs none.
+        return seen.status.is_none() && !seen.is_under_way();
     }
+    std::fs::read_to_string(directory.join(NOTED)).is_ok_and(|noted| noted == end_of(seen).to_string())
+}
+
+fn note_end(directory: &Path, seen: &Observation) {
+    // A power cut may take it: better told twice than never.
+    let _told_again = std::fs::write(directory.join(NOTED), end_of(seen).to_string());
 }
 
 /// When its state began, milliseconds since 1970; of one that ended: when.
 fn end_of(seen: &Observation) -> i64 {
     seen.status.as_ref().map_or(0, |status| status.since)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_that_a_windlass_before_told_of_are_told_from_those_that_nobody_saw() {
+        let place = tempfile::tempdir().unwrap();
+        let seen = Observation {
+            launch: windlass_core::launch::Launch::default(),
+            status: None,
+            keeper_alive: false,
+            process_alive: false,
+        };
+        let all = [(seen.clone(), place.path().to_owned())];
+        assert!(is_of_before(Some("exit code 1"), &all));
+        assert!(!is_of_before(None, &all), "its first run");
+        assert!(!is_of_before(Some("left out: the run before had not ended"), &all), "its first run");
+        note_end(place.path(), &seen);
+        assert!(!is_of_before(Some("exit code 1"), &all));
+    }
 }

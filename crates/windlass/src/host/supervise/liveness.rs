@@ -1,18 +1,20 @@
 //! Restarting what runs and is not alive any more, as its own check says.
 
+use std::path::Path;
 use std::rc::Rc;
-use std::time::Instant;
 
+use windlass_core::launch::ProcessState;
 use windlass_core::name::InstanceId;
 use windlass_core::policy::health::{Gate, GateVerdict, Health as Verdict, Monitor};
 use windlass_core::spec::{Check, Checks};
 use windlass_core::units::Span;
 
+use crate::clock;
 use crate::health;
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
-use crate::host::instance::quiet::running;
 use crate::host::supervise::loops::note;
+use crate::keeper::tree;
 use crate::runtime::process;
 
 /// What the liveness check of an instance says.
@@ -26,8 +28,7 @@ pub(in crate::host) struct Health {
 
 /// The one process that is being judged: another one begins anew, with a start period of its own.
 struct Judged {
-    pid: i32,
-    began: Instant,
+    process: Running,
     /// The startup check and its gate, until it has succeeded or has had its time.
     startup: Option<(Check, Gate)>,
     liveness: Check,
@@ -35,10 +36,10 @@ struct Judged {
 }
 
 impl Judged {
-    fn new(pid: i32, startup: Option<&Check>, liveness: &Check) -> Self {
+    /// `startup` is the check that this process has not passed yet.
+    fn new(process: Running, startup: Option<&Check>, liveness: &Check) -> Self {
         Self {
-            pid,
-            began: Instant::now(),
+            process,
             startup: startup.map(|check| (check.clone(), Gate::new(check.clone()))),
             liveness: liveness.clone(),
             monitor: Monitor::new(liveness.clone(), Span::ZERO),
@@ -61,10 +62,35 @@ impl Judged {
         }
         false
     }
+}
 
-    fn age(&self) -> Span {
-        Span::from_millis(u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX))
+/// A process that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Running {
+    pid: i32,
+    /// In clock ticks since the machine was booted.
+    start: u64,
+}
+
+impl Running {
+    fn of(directory: &Path) -> Option<Self> {
+        let seen = process::observe(directory).filter(|seen| seen.process_alive)?;
+        match seen.status?.state {
+            ProcessState::Running { pid, start_ticks } => Some(Self { pid, start: start_ticks }),
+            _ => None,
+        }
     }
+
+    fn age(self) -> Span {
+        let age = tree::age(self.start, clock::since_boot());
+        Span::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// Whether a process has to pass its startup check before it is judged: one that came in another's place; and one
+/// that nobody has looked at yet, where it is young enough and no run has awaited it.
+fn is_starting(replaces: bool, is_awaited: bool, age: Span, startup: &Check) -> bool {
+    replaces || (!is_awaited && age < startup.start_period)
 }
 
 impl Host {
@@ -99,16 +125,20 @@ impl Host {
             }
             // What is ending or waits to be started again is its keeper's business; what is gone with its
             // keeper is brought back.
-            let Some(pid) = running(&directory) else {
+            let Some(process) = Running::of(&directory) else {
                 self.health.borrow_mut().shift_remove(id);
                 continue;
             };
             let judged = match &mut judged {
-                Some(judged) if judged.pid == pid => judged,
+                Some(judged) if judged.process == process => judged,
                 other => {
                     // What was said of the one before says nothing of this one.
                     self.health.borrow_mut().shift_remove(id);
-                    other.insert(Judged::new(pid, startup.as_ref(), liveness))
+                    let (replaces, is_awaited) = (other.is_some(), self.has_awaited(id, process));
+                    let startup = startup
+                        .as_ref()
+                        .filter(|startup| is_starting(replaces, is_awaited, process.age(), startup));
+                    other.insert(Judged::new(process, startup, liveness))
                 }
             };
             let target = match &mut target {
@@ -131,7 +161,7 @@ impl Host {
                 let mut all = self.health.borrow_mut();
                 let health = all.entry(id.clone()).or_default();
                 health.reason.clone_from(&reason);
-                let age = judged.age();
+                let age = judged.process.age();
                 if judged.has_died(healthy, age) {
                     health.dead = reason;
                 }
@@ -139,13 +169,20 @@ impl Host {
             };
             // One of a release that is not committed yet is for the bake to judge.
             if let Some(reason) = dead
-                && running(&directory) == Some(pid)
+                && Running::of(&directory) == Some(process)
                 && self.keeps(id)
             {
                 self.health.borrow_mut().shift_remove(id);
                 self.restart_dead(id, reason).await;
             }
         }
+    }
+
+    /// Whether a run has waited until this process was ready: what a run has in hand is looked at when it is, and
+    /// what is older than its release's time in force was started by the run that brought that.
+    fn has_awaited(&self, id: &InstanceId, process: Running) -> bool {
+        let began = clock::wall_millis().saturating_sub_unsigned(process.age().as_millis());
+        !self.keeps(id) || self.in_force().is_some_and(|active| began < active.release.activated)
     }
 
     /// Its keeper ends it and starts it again by the service's restart policy.
@@ -188,7 +225,7 @@ mod tests {
     /// The second in which it counts as dead.
     fn died(startup: Option<&Check>, answers: impl Fn(u64) -> bool) -> Option<u64> {
         let liveness = check(0, 2);
-        let mut judged = Judged::new(7, startup, &liveness);
+        let mut judged = Judged::new(Running { pid: 7, start: 1 }, startup, &liveness);
         (1..100).find(|second| judged.has_died(answers(*second), Span::from_secs(*second)))
     }
 
@@ -198,5 +235,14 @@ mod tests {
         assert_eq!(died(Some(&check(60, 1)), |second| second >= 30), None, "it starts slowly");
         assert_eq!(died(Some(&check(60, 1)), |second| second == 30), Some(32));
         assert_eq!(died(Some(&check(60, 1)), |_| false), Some(62), "it does not start at all");
+    }
+
+    #[test]
+    fn what_was_ready_already_is_judged_at_once() {
+        let (startup, young, old) = (check(60, 1), Span::from_secs(5), Span::from_secs(3600));
+        assert!(is_starting(true, true, young, &startup), "it crashed, and comes back");
+        assert!(is_starting(false, false, young, &startup), "brought back by a host side that is gone");
+        assert!(!is_starting(false, true, young, &startup), "a new release");
+        assert!(!is_starting(false, false, old, &startup), "the host side was started again");
     }
 }

@@ -121,7 +121,7 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
         engine: Engine::Postgres,
         launch: place.launch(argv, account, "INT"),
         env: environment(),
-        setup: Some(super::Setup::Postgres(Setup::new(&programs, place, private, &identity, port)?)),
+        setup: Some(Setup::new(&programs, place, private, &identity, port)?),
         facts,
         // After a crash the server replays its log before it serves.
         patience: Duration::from_secs(120),

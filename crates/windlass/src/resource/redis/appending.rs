@@ -1,81 +1,104 @@
 //! Whether every change is appended to a file, so that a crash loses a second at the most.
 //!
 //! A Redis that is told so when it starts begins with that file, and not with the snapshot that it has: without
-//! the file it is empty, with one of long ago it is as it was then. So one that was begun without is started
-//! without, and told while it runs; it then writes all that it has to the file. From then on it is started with.
+//! the file it is empty, with one of long ago it is as it was then. So one that was begun without goes on
+//! without, until somebody has told it while it runs: it then writes all that it has to the file.
 //!
 //! The file `persistence` remembers which it is.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
-
-use super::PATIENCE;
-use crate::account::Account;
 use crate::resource::fault::Fault;
-use crate::resource::place::{self, Place};
-use crate::resource::protocol::redis::Session;
-use crate::resource::protocol::{self, NotReady};
-use crate::resource::{Private, Setup, files};
+use crate::resource::{Private, files};
 
 /// The option that says so.
 pub(super) const APPENDONLY: &str = "appendonly";
 
-/// How long a server may take to write all that it has.
-const WRITING: Duration = Duration::from_secs(300);
-const PACE: Duration = Duration::from_millis(50);
-
-const YES: &str = "appendonly \"yes\"\n";
-const NO: &str = "appendonly \"no\"\n";
-
 /// How a server keeps its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Persistence {
-    /// By snapshots.
-    Saved,
+    /// By snapshots, beside this file of former changes, if any.
+    Saved { left: Option<u64> },
     /// In a file that every change is appended to.
     Appended,
-    /// By snapshots, until it runs and is told to append.
-    ToBeAppended,
 }
 
 impl Persistence {
     /// What it is for the options of the manifest. What was begun without goes on without unless they say
-    /// otherwise.
-    pub(super) fn of(private: &Private<'_>, place: &Place) -> Result<Self, Fault> {
-        let (mark, data) = (place.directory.join("persistence"), place.directory.join("data"));
-        let kept = std::fs::read_to_string(&mark).ok();
-        let was_appended = kept.as_ref().map(|kept| kept == "appended\n");
-        let wanted = match option(private, APPENDONLY) {
-            Some(value) => value.trim().eq_ignore_ascii_case("yes"),
-            None => was_appended.unwrap_or_else(|| !data.exists()),
+    /// otherwise. Nothing is changed.
+    pub(super) fn of(private: &Private<'_>, directory: &Path) -> Result<Self, Fault> {
+        let (data, before) = (directory.join("data"), Kept::read(&mark(directory)));
+        let file = file(private, &data)?;
+        let is_new = match before {
+            Kept::Nothing => !data.exists(),
+            Kept::Appended => is_empty(&data),
+            // What it holds may be in its memory only.
+            Kept::Saved | Kept::Left(_) => false,
         };
-        let has_file = is_appended(private, &data);
-        let persistence = match wanted {
-            false => Self::Saved,
-            true if is_empty(&data) || (has_file && was_appended != Some(false)) => Self::Appended,
-            true => Self::ToBeAppended,
-        };
-        // One that has lost its file, as after a backup was put back, is to have one all the same.
-        remember(&mark, persistence == Self::Appended || (wanted && was_appended == Some(true)))?;
-        Ok(persistence)
+        // One that is not whole yet has nothing in it.
+        let is_good = file.as_ref().is_some_and(|file| match before {
+            Kept::Appended => true,
+            Kept::Nothing | Kept::Saved => file.length > 0,
+            Kept::Left(left) => file.length > 0 && file.number != left,
+        });
+        match option(private, APPENDONLY).map(|value| value.trim().eq_ignore_ascii_case("yes")) {
+            Some(true) | None if is_new => Ok(Self::Appended),
+            Some(true) if is_good => Ok(Self::Appended),
+            None if is_good && before == Kept::Appended => Ok(Self::Appended),
+            Some(true) => Err(refusal(directory, file.is_some())),
+            // Its changes do not go there from now on; what it has by then is of no use later.
+            Some(false) => Ok(Self::Saved { left: file.map(|file| file.number) }),
+            None => Ok(Self::Saved { left: before.left() }),
+        }
     }
 
-    /// The line of the configuration that it is started with.
+    /// Has the next one know.
+    pub(super) fn remember(self, directory: &Path) -> Result<(), Fault> {
+        let text = match self {
+            Self::Appended => "appended\n".to_owned(),
+            Self::Saved { left: None } => "saved\n".to_owned(),
+            Self::Saved { left: Some(number) } => format!("saved beside {number}\n"),
+        };
+        files::private_file(&mark(directory), text.as_bytes(), None)
+    }
+
+    /// The line of the configuration.
     pub(super) fn line(self) -> &'static str {
-        if self == Self::Appended { YES } else { NO }
+        if self == Self::Appended { "appendonly \"yes\"\n" } else { "appendonly \"no\"\n" }
+    }
+}
+
+/// What is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    Nothing,
+    Appended,
+    Saved,
+    /// Saved, since this file was left.
+    Left(u64),
+}
+
+impl Kept {
+    fn read(mark: &Path) -> Self {
+        let text = std::fs::read_to_string(mark).unwrap_or_default();
+        let left = text.trim().strip_prefix("saved beside ").and_then(|number| number.parse().ok());
+        match (text.trim(), left) {
+            ("", _) => Self::Nothing,
+            ("appended", _) => Self::Appended,
+            (_, Some(left)) => Self::Left(left),
+            (_, None) => Self::Saved,
+        }
     }
 
-    /// The line that it ends with.
-    pub(super) fn aim(self) -> &'static str {
-        if self == Self::Saved { NO } else { YES }
+    fn left(self) -> Option<u64> {
+        if let Self::Left(left) = self { Some(left) } else { None }
     }
+}
 
-    pub(super) fn setup(self, place: &Place, facts: &IndexMap<String, String>) -> Option<Setup> {
-        let appending = || Appending { place: place.clone(), facts: facts.clone() };
-        (self == Self::ToBeAppended).then(|| Setup::Redis(appending()))
-    }
+fn mark(directory: &Path) -> PathBuf {
+    directory.join("persistence")
 }
 
 fn option<'p>(private: &Private<'p>, wanted: &str) -> Option<&'p str> {
@@ -83,73 +106,45 @@ fn option<'p>(private: &Private<'p>, wanted: &str) -> Option<&'p str> {
     private.options.iter().find(is_it).map(|(_, value)| value.as_str())
 }
 
-fn remember(mark: &Path, appended: bool) -> Result<(), Fault> {
-    files::private_file(mark, if appended { b"appended\n" } else { b"saved\n" }, None)
-}
-
 fn is_empty(data: &Path) -> bool {
     std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_none()) || !data.exists()
 }
 
-/// Whether there is a file to begin with. From version 7 on it is several, which a manifest names once they
-/// are whole.
-fn is_appended(private: &Private<'_>, data: &Path) -> bool {
+/// The file to begin with.
+struct File {
+    /// Its number in its file system: one that is written anew has another.
+    number: u64,
+    length: u64,
+}
+
+/// From version 7 on it is several, which a manifest names once they are whole.
+fn file(private: &Private<'_>, data: &Path) -> Result<Option<File>, Fault> {
     let file = option(private, "appendfilename").unwrap_or("appendonly.aof");
     let directory = option(private, "appenddirname").unwrap_or("appendonlydir");
-    data.join(file).exists() || data.join(directory).join(format!("{file}.manifest")).exists()
+    for path in [data.join(directory).join(format!("{file}.manifest")), data.join(file)] {
+        match path.metadata() {
+            Ok(found) => return Ok(Some(File { number: found.ino(), length: found.len() })),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => return Err(Fault::at("look at", &path)(error)),
+        }
+    }
+    Ok(None)
 }
 
-/// Has a server append that was started without.
-#[derive(Clone)]
-pub(in crate::resource) struct Appending {
-    place: Place,
-    facts: IndexMap<String, String>,
-}
-
-impl Appending {
-    /// Tells it, waits until the file holds all that it has, and has it started with that from then on.
-    pub(in crate::resource) fn begin(&self) -> Result<(), Fault> {
-        let failed = |why: NotReady| {
-            Fault::new(
-                format!("{} does not begin to append its changes to a file: {why}", self.place.name),
-                "see its log; it goes on with snapshots. Has the disk room for all of its data?",
-            )
-        };
-        let mut session = protocol::redis_session(&self.facts, None, PATIENCE).map_err(failed)?;
-        session.ask(&["CONFIG", "SET", APPENDONLY, "yes"]).map_err(failed)?;
-        if let Err(why) = await_file(&mut session) {
-            let _it_may_be_gone = session.ask(&["CONFIG", "SET", APPENDONLY, "no"]);
-            return Err(failed(why));
-        }
-        let account = place::account("redis")?;
-        let _lock = self.place.hold()?;
-        self.write(account.as_ref())
-    }
-
-    /// What it is started with from now on, first: whoever dies in between has it begin again.
-    fn write(&self, account: Option<&Account>) -> Result<(), Fault> {
-        let path: PathBuf = self.place.directory.join("config/redis.conf");
-        let text = std::fs::read_to_string(&path).map_err(Fault::at("read", &path))?;
-        files::private_file(&path, text.replace(NO, YES).as_bytes(), account)?;
-        remember(&self.place.directory.join("persistence"), true)
-    }
-}
-
-fn await_file(session: &mut Session) -> Result<(), NotReady> {
-    let deadline = Instant::now() + WRITING;
-    loop {
-        let reply = session.ask(&["INFO", "persistence"])?;
-        let text = reply.texts().concat();
-        let says = |line: &str| text.lines().any(|said| said == line);
-        if says("aof_rewrite_in_progress:0") && says("aof_rewrite_scheduled:0") {
-            if says("aof_enabled:1") && says("aof_last_bgrewrite_status:ok") {
-                return Ok(());
-            }
-            return Err(NotReady::new("it could not write what it has"));
-        }
-        if Instant::now() >= deadline {
-            return Err(NotReady::new(format!("it has not written what it has within {WRITING:?}")));
-        }
-        std::thread::sleep(PACE);
-    }
+fn refusal(directory: &Path, has_old: bool) -> Fault {
+    let (what, words) = match has_old {
+        true => ("only an old file of changes", "CONFIG SET appendonly no, then CONFIG SET appendonly yes"),
+        false => ("no file of changes", "CONFIG SET appendonly yes"),
+    };
+    Fault::new(
+        format!(
+            "appendonly = \"yes\" would have {} begin without its data: it has {what}",
+            directory.file_name().unwrap_or_default().display()
+        ),
+        format!(
+            "take the option away; or, while it runs without, tell it by redis-cli: {words} (its port and password are in \
+             {}), and deploy when INFO persistence says aof_rewrite_in_progress:0 and aof_last_bgrewrite_status:ok",
+            directory.join("identity.json").display()
+        ),
+    )
 }
