@@ -71,8 +71,11 @@ impl Interrupts {
         }
     }
 
-    /// Waits for `asked`, unless one comes.
+    /// Waits for `asked`, unless one comes or has come.
     pub(super) async fn or<T>(&self, asked: impl Future<Output = T>) -> Result<T, Failure> {
+        if self.came.get() {
+            return Err(refusal());
+        }
         tokio::select! {
             answer = asked => Ok(answer),
             () = self.next() => Err(refusal()),
@@ -128,5 +131,6 @@ mod tests {
         let refused = interrupts.or(std::future::pending::<()>()).await.unwrap_err();
         assert_eq!(refused.code, INTERRUPTED);
         assert!(interrupts.refuse().await.is_err(), "once is enough");
+        assert!(interrupts.or(std::future::ready(7)).await.is_err(), "nobody is asked any more");
     }
 }

@@ -1,5 +1,8 @@
 //! The source of a project, as verbs look at it.
 
+use std::path::Path;
+
+use indexmap::IndexMap;
 use windlass_core::settings::Fault;
 use windlass_core::spec::Spec;
 
@@ -7,10 +10,13 @@ use super::context::Context;
 use super::failure::Failure;
 use super::own_files;
 use super::project::Project;
-use crate::project::source::{self, Listing, Selection, Survey, Trouble, Unfit};
+use crate::project::source::{self, LeftOut, Listing, Selection, Survey, Trouble, Unfit};
 
 /// More that no release can hold is only counted.
 const MOST: usize = 10;
+
+/// As many of what is left out are named.
+const NAMED: usize = 3;
 
 /// Lists the source `without` some files.
 pub(super) fn list(
@@ -22,15 +28,60 @@ pub(super) fn list(
     source::list(&selection(project, spec, without)).map_err(|trouble| failure(context, project, trouble))
 }
 
-/// Refuses a source that no deploy takes, and answers what is doubtful in what the manifest says of it. No
-/// file of it is read.
-pub(super) fn examine(context: &Context, project: &Project, spec: &Spec) -> Result<Vec<String>, Failure> {
+/// What is doubtful in a source.
+pub(super) struct Examined {
+    /// Patterns of the manifest that name nothing.
+    pub(super) idle: Vec<String>,
+    /// That nothing is taken.
+    pub(super) empty: Option<String>,
+    /// What is left out, and by what, where whoever looks at the project alone does not see it.
+    pub(super) left_out: Vec<String>,
+}
+
+/// Refuses a source that no deploy takes, and answers what is doubtful. No file of it is read.
+pub(super) fn examine(context: &Context, project: &Project, spec: &Spec) -> Result<Examined, Failure> {
     let without = own_files::below(&project.directory, &[]);
     match source::survey(&selection(project, spec, without)) {
-        Ok(survey) if survey.unfit.is_empty() => Ok(idle(&survey, spec)),
+        Ok(survey) if survey.unfit.is_empty() => Ok(Examined {
+            idle: idle(&survey, spec),
+            empty: (survey.is_empty() && has_files(&project.directory)).then(|| {
+                "no file of the project is part of a release: ignore files or [build] exclude leave out all of them"
+                    .to_owned()
+            }),
+            left_out: left_out(&survey.left_out),
+        }),
         Ok(survey) => Err(failure(context, project, Trouble::Unfit(survey.unfit))),
         Err(error) => Err(failure(context, project, Trouble::Io(error))),
     }
+}
+
+/// Whether a project has anything beside its manifest and what is hidden.
+fn has_files(project: &Path) -> bool {
+    let entries = std::fs::read_dir(project).into_iter().flatten().flatten();
+    let mut names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.any(|name| {
+        !name.starts_with('.')
+            && name != "windlass.toml"
+            && !(name.starts_with("secrets.") && name.ends_with(".enc"))
+    })
+}
+
+/// A line for each ignore file above the project that leaves something out.
+fn left_out(left_out: &[LeftOut]) -> Vec<String> {
+    let mut files: IndexMap<&Path, Vec<String>> = IndexMap::new();
+    for LeftOut { path, by } in left_out {
+        files.entry(by).or_default().push(path.display().to_string());
+    }
+    let line = |(by, paths): (&Path, Vec<String>)| {
+        let count = if paths.len() == 1 { "1 path".to_owned() } else { format!("{} paths", paths.len()) };
+        let more = if paths.len() > NAMED { ", …" } else { "" };
+        let named = paths[..paths.len().min(NAMED)].join(", ");
+        format!(
+            "{} leaves out {count} of the project ({named}{more}): name in [build] include what a release needs of them",
+            by.display()
+        )
+    };
+    files.into_iter().map(line).collect()
 }
 
 /// Patterns that name nothing.

@@ -2,13 +2,15 @@
 
 mod carry;
 mod checkout;
+mod index;
 mod patterns;
 #[cfg(test)]
 mod tests;
 mod unfit;
 mod walk;
+mod within;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -29,7 +31,7 @@ use walk::walk;
 const LARGEST_KEY: u64 = 4096;
 
 /// Which files of a project belong to a release: all that no ignore file (`.gitignore`, `.ignore`,
-/// `.windlassignore`, and those of git above it in its checkout) leaves out, less `exclude`, and `include` in
+/// `.windlassignore`, and those of git above it in its checkout, but for what git tracks) leaves out, less `exclude`, and `include` in
 /// any case. Version control's own directory and settings files (`.env`, `.env.*`, `secrets.*.enc`) never
 /// do, also where `include` names them; nor does the manifest, unless
 /// `include` names it: what it says reaches those whom it concerns, and nobody else need start again.
@@ -104,15 +106,32 @@ pub fn copy(selection: &Selection, to: &Path) -> Result<Listing, Trouble> {
     take_all(selection, Some(to))
 }
 
+/// A file or a directory that an ignore file above the project leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Relative to the project.
+    pub path: PathBuf,
+    /// The ignore file.
+    pub by: PathBuf,
+}
+
 /// What is selected, as far as names tell.
 #[derive(Debug, Default)]
 pub struct Survey {
     files: Vec<String>,
+    /// What the checkout leaves out that the project lies in.
+    pub left_out: Vec<LeftOut>,
     /// What neither [`list`] nor [`copy`] takes.
     pub unfit: Vec<Unfit>,
 }
 
 impl Survey {
+    /// Whether a release would have no file at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Those of the patterns that name none of the files.
     #[must_use]
     pub fn idle<'p>(&self, patterns: &'p [String]) -> Vec<&'p str> {
@@ -133,7 +152,7 @@ impl Survey {
 /// When a directory cannot be read, or a pattern is wrong.
 pub fn survey(selection: &Selection) -> io::Result<Survey> {
     let mut survey = Survey::default();
-    walk(selection, &mut |path, kind| {
+    let left_out = walk(selection, &mut |path, kind| {
         let Ok(relative) = path.strip_prefix(&selection.root) else { return Ok(()) };
         match text(relative) {
             Err(unfit) => survey.unfit.extend(unfit),
@@ -146,6 +165,12 @@ pub fn survey(selection: &Selection) -> io::Result<Survey> {
         }
         Ok(())
     })?;
+    survey.left_out = left_out;
+    if !selection.include.is_empty() {
+        let files: BTreeSet<&Path> = survey.files.iter().map(Path::new).collect();
+        let taken = |path: &Path| files.range(path..).next().is_some_and(|next| next.starts_with(path));
+        survey.left_out.retain(|left_out| !taken(&left_out.path));
+    }
     survey.unfit.sort();
     survey.unfit.dedup();
     Ok(survey)

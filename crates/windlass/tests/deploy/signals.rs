@@ -6,9 +6,21 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, Sandbox, until};
+use windlass_testkit::sandbox::{Load, Manifest, Reply, Sandbox, until};
 
 use super::{WINDLASS, deployed, line};
+
+/// Has somebody ask for what is answered once [`let_go`] says so.
+fn hold(sandbox: &Sandbox) -> std::thread::JoinHandle<std::io::Result<Reply>> {
+    let port = sandbox.port;
+    let waits = std::thread::spawn(move || windlass_testkit::sandbox::get(port, "/held"));
+    until("the request to arrive", || (!sandbox.shared("asked").is_empty()).then_some(()));
+    waits
+}
+
+fn let_go(sandbox: &Sandbox) {
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+}
 
 /// A sandbox whose next deploy waits in its bake, and how the run is begun.
 fn baking() -> Sandbox {
@@ -137,8 +149,7 @@ fn a_signal_during_the_build_leaves_nothing_behind() {
 fn a_signal_after_the_commit_is_told_that_nothing_goes_back() {
     let sandbox = deployed(&Manifest { deploy: "drain = \"30s\"".into(), ..Manifest::small() });
     // Whoever still waits for an answer holds up the end of the old copy.
-    let port = sandbox.port;
-    let waits = std::thread::spawn(move || windlass_testkit::sandbox::get(port, "/slow?5000"));
+    let waits = hold(&sandbox);
     sandbox.change();
     let mut deploy = sandbox.command(&["deploy"]);
     let mut deploy = deploy.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
@@ -149,6 +160,7 @@ fn a_signal_after_the_commit_is_told_that_nothing_goes_back() {
         lines.find(|line| !line.starts_with('[')).unwrap(),
         "nothing goes back any more; the rest is carried out (once more to leave it alone)"
     );
+    let_go(&sandbox);
     assert!(deploy.wait().unwrap().success());
     assert_eq!(waits.join().unwrap().unwrap().status, 200);
     assert_eq!(sandbox.answering(), "r2");
@@ -159,14 +171,12 @@ fn a_signal_after_the_commit_is_told_that_nothing_goes_back() {
 #[test]
 fn an_interrupt_while_an_older_run_is_settled_begins_nothing() {
     let sandbox =
-        deployed(&Manifest { deploy: "bake = \"20s\"\ndrain = \"30s\"".into(), ..Manifest::small() });
+        deployed(&Manifest { deploy: "bake = \"10m\"\ndrain = \"10m\"".into(), ..Manifest::small() });
     sandbox.change();
     let killed = sandbox.start(&["deploy"]);
     wait_for_the_bake(&sandbox);
-    // Its way back takes a while: somebody waits for an answer of the new copy.
-    let port = sandbox.port;
-    let waits = std::thread::spawn(move || windlass_testkit::sandbox::get(port, "/slow?5000"));
-    std::thread::sleep(Duration::from_millis(200));
+    // Its way back waits for somebody who waits for an answer of the new copy.
+    let waits = hold(&sandbox);
     killed.signal(Signal::KILL);
     let _killed = killed.finish();
     windlass_testkit::sandbox::kill(sandbox.host().unwrap(), Signal::KILL);
@@ -177,6 +187,8 @@ fn an_interrupt_while_an_older_run_is_settled_begins_nothing() {
     lines.find(|line| line.contains("it is settled first")).unwrap();
     lines.find(|line| line.starts_with('[')).unwrap();
     windlass_testkit::sandbox::kill(i32::try_from(deploy.id()).unwrap(), Signal::INT);
+    lines.find(|line| line.starts_with("stopping: ")).unwrap();
+    let_go(&sandbox);
     let rest: Vec<String> = lines.collect();
     assert_eq!(deploy.wait().unwrap().code(), Some(4), "{rest:#?}");
     assert!(rest.contains(&"error: interrupted: what was asked for is not begun".to_owned()), "{rest:#?}");

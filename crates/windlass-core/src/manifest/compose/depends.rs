@@ -59,6 +59,12 @@ impl Import {
     /// What must be ready before a service starts.
     pub(super) fn needs(&mut self, key: &str, service: &Yaml, section: &mut Section) {
         let mut needs: Vec<String> = Vec::new();
+        for (other, said) in service.get("depends_on").map(Yaml::map).unwrap_or_default() {
+            if let Some(restart) = said.get("restart").filter(|restart| restart.is_true()) {
+                let message = format!("{key} is not started again because {other} is");
+                self.note(restart.line, format!("services.{key}.depends_on.{other}.restart"), message);
+            }
+        }
         for (line, other) in entries(service) {
             let place = format!("services.{key}.depends_on");
             let Some(name) = self.name(other).cloned() else {

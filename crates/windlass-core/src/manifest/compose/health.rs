@@ -1,11 +1,39 @@
 //! Health checks.
 
 use super::Import;
-use super::interpolate::settled;
+use super::interpolate::{by_default, settled};
 use super::quantity::duration;
 use super::request::Request;
 use super::yaml::{Value, Yaml};
 use crate::manifest::draft;
+
+/// What a check does.
+enum Test {
+    Command(Vec<String>),
+    Nothing,
+    Unknown,
+}
+
+fn test_of(test: &Yaml) -> Test {
+    let shell = ["sh".to_owned(), "-c".to_owned()];
+    if let Value::Scalar(line) = &test.value {
+        return Test::Command([&shell[..], &[line.clone()]].concat());
+    }
+    let words: Vec<String> = test.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect();
+    match words.split_first() {
+        Some((first, rest)) if first == "CMD" => Test::Command(rest.to_vec()),
+        Some((first, rest)) if first == "CMD-SHELL" => Test::Command([&shell[..], rest].concat()),
+        Some((first, _)) if first == "NONE" => Test::Nothing,
+        _ => Test::Unknown,
+    }
+}
+
+/// The port that a service's check asks.
+pub(super) fn asked(service: &Yaml) -> Option<u16> {
+    let Test::Command(argv) = test_of(service.get("healthcheck")?.get("test")?) else { return None };
+    let argv: Vec<String> = argv.iter().map(|word| by_default(word, "$")).collect();
+    Request::of(&argv).map(|request| request.port)
+}
 
 impl Import {
     /// The readiness check of a service, as TOML. `port` is the one it listened on; where it is another
@@ -22,26 +50,12 @@ impl Import {
             return None;
         }
         let test = node.get("test")?;
-        let argv = match &test.value {
-            Value::Scalar(line) => vec!["sh".to_owned(), "-c".to_owned(), line.clone()],
-            _ => {
-                let words: Vec<String> =
-                    test.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect();
-                match words.split_first() {
-                    Some((first, rest)) if first == "CMD" => rest.to_vec(),
-                    Some((first, rest)) if first == "CMD-SHELL" => {
-                        [&["sh".to_owned(), "-c".to_owned()], rest].concat()
-                    }
-                    Some((first, _)) if first == "NONE" => return None,
-                    _ => {
-                        self.note(
-                            test.line,
-                            format!("{place}.test"),
-                            "begins with neither CMD nor CMD-SHELL",
-                        );
-                        return None;
-                    }
-                }
+        let argv = match test_of(test) {
+            Test::Command(argv) => argv,
+            Test::Nothing => return None,
+            Test::Unknown => {
+                self.note(test.line, format!("{place}.test"), "begins with neither CMD nor CMD-SHELL");
+                return None;
             }
         };
         // The port may be a variable, as it is among the ports.
@@ -49,7 +63,7 @@ impl Import {
             Some(port) => argv.iter().map(|word| settled(word, &port.to_string())).collect(),
             None => argv,
         };
-        let request = port.and_then(|port| Request::of(&argv, port));
+        let request = port.and_then(|port| Request::of(&argv).filter(|request| request.port == port));
         let mut entries = Vec::new();
         match &request {
             Some(Request { path, host, .. }) => {
@@ -58,6 +72,14 @@ impl Import {
             }
             None => {
                 let place = format!("{place}.test");
+                if moved
+                    && port.is_none()
+                    && argv.iter().any(|word| word.contains(|c: char| c.is_ascii_digit()))
+                {
+                    let message =
+                        "asks the port that it had: write {port}, or $PORT for a shell, where it names it";
+                    self.note(test.line, &place, message);
+                }
                 let command = self.argv(test.line, &place, &argv, port.filter(|_| moved))?;
                 entries.push(("command".to_owned(), command));
             }

@@ -46,6 +46,7 @@ impl Import {
         let mut mappings = Vec::new();
         for (key, nodes) in ["ports", "expose"].into_iter().filter_map(|key| Some((key, service.get(key)?))) {
             for node in nodes.items() {
+                self.unheard(place, key, node);
                 match mapping(node, key == "ports") {
                     Some(mapping) => mappings.push(mapping),
                     None => self.note(node.line, format!("{place}.{key}"), "is no single TCP port"),
@@ -55,7 +56,12 @@ impl Import {
         let target = mappings.iter().find(|mapping| !mapping.is_tls()).or(mappings.first())?.target;
         for mapping in mappings {
             if mapping.is_tls() && mapping.published.is_some() {
-                let message = format!("{TLS}; {name} itself is asked in clear text");
+                let beside = if self.is_beside(name) {
+                    format!("; {}", beside(name, mapping.published))
+                } else {
+                    String::new()
+                };
+                let message = format!("{TLS}; {name} itself is asked in clear text{beside}");
                 self.note(mapping.line, format!("{place}.ports"), message);
                 self.routed.get_or_insert_with(|| name.clone());
                 continue;
@@ -69,7 +75,8 @@ impl Import {
                 continue;
             }
             if mapping.is_unclear {
-                self.note(mapping.line, format!("{place}.ports"), UNCLEAR);
+                let message = if self.is_beside(name) { beside(name, None) } else { UNCLEAR.to_owned() };
+                self.note(mapping.line, format!("{place}.ports"), message);
                 self.routed.get_or_insert_with(|| name.clone());
             }
             let Some(published) = mapping.published else { continue };
@@ -82,13 +89,30 @@ impl Import {
                 Some(routed) if routed == name => {
                     format!("port {published} is not published: requests come through the proxy")
                 }
-                _ => format!(
-                    "the proxy listens for all services; give {name} a [[routes]] with a host or a path of its own instead of port {published}"
-                ),
+                _ => beside(name, Some(published)),
             };
             self.note(mapping.line, format!("{place}.ports"), message);
         }
         Some(target)
+    }
+
+    /// Notes what a port in the long form says beside its numbers.
+    fn unheard(&mut self, place: &str, key: &str, port: &Yaml) {
+        for (said, value) in port.map() {
+            let message = match said.as_str() {
+                "target" | "published" | "host_ip" | "protocol" => continue,
+                // Nothing else is there without a swarm.
+                "mode" if value.text() == Some("ingress") => continue,
+                _ => "has no counterpart",
+            };
+            self.note(value.line, format!("{place}.{key}.{said}"), message);
+        }
+    }
+
+    /// Whether another service has the route that all requests take.
+    fn is_beside(&self, name: &Name) -> bool {
+        let routed = self.front.as_ref().map(|front| &front.service).or(self.routed.as_ref());
+        routed.is_some_and(|routed| routed != name)
     }
 
     /// The proxy listens where `mapping` publishes a port, for the service of this name.
@@ -129,6 +153,14 @@ impl Import {
         draft.section("[listen]").set("http", draft::text(&address));
         draft.section("[[routes]]").set("service", draft::text(front.service.as_str()));
     }
+}
+
+/// What the service needs whose published port is not the proxy's.
+fn beside(name: &Name, published: Option<u16>) -> String {
+    let port = published.map_or_else(|| "a port".to_owned(), |port| format!("port {port}"));
+    format!(
+        "the proxy listens for all services; give {name} a [[routes]] with a host or a path of its own instead of {port}"
+    )
 }
 
 /// What an entry of `ports`, which `publishes`, or of `expose` says. `${PORT:-8000}` stands for 8000:

@@ -5,9 +5,10 @@ use crate::units::Span;
 
 use super::quantity::duration;
 
-/// A GET request to the service's own port.
+/// A GET request to a port of the machine itself.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Request {
+    pub(super) port: u16,
     pub(super) path: String,
     /// Its `Host` header.
     pub(super) host: Option<String>,
@@ -68,9 +69,9 @@ const WGET: Options = Options {
 };
 
 impl Request {
-    /// The request to `port` that the words make; `None` where they do more than a check by HTTP can
-    /// say, which is a command then.
-    pub(super) fn of(argv: &[String], port: u16) -> Option<Self> {
+    /// The request that the words make; `None` where they do more than a check by HTTP can say, which is
+    /// a command then.
+    pub(super) fn of(argv: &[String]) -> Option<Self> {
         let words = match argv {
             [sh, option, line] if sh == "sh" && option == "-c" => of_line(line)?,
             _ => argv.to_vec(),
@@ -81,7 +82,7 @@ impl Request {
             "wget" => &WGET,
             _ => return None,
         };
-        let mut request = Self { path: String::new(), host: None, timeout: None };
+        let mut request = Self { port: 0, path: String::new(), host: None, timeout: None };
         let mut url = None;
         let mut rest = rest.iter();
         while let Some(word) = rest.next() {
@@ -118,7 +119,7 @@ impl Request {
                 return None;
             }
         }
-        request.path = path(url?, port)?;
+        (request.port, request.path) = place(url?)?;
         Some(request)
     }
 
@@ -148,8 +149,8 @@ fn of_line(line: &str) -> Option<Vec<String>> {
     words::split(command.trim()).ok().filter(|_| fails)
 }
 
-/// The path of a URL that leads to this port of the machine itself.
-fn path(url: &str, port: u16) -> Option<String> {
+/// The port and the path of a URL that leads to the machine itself.
+fn place(url: &str) -> Option<(u16, String)> {
     let rest = url.strip_prefix("http://").unwrap_or(url);
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (host, asked) = match authority.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')) {
@@ -159,7 +160,7 @@ fn path(url: &str, port: u16) -> Option<String> {
     let here = matches!(host, "localhost" | "127.0.0.1" | "0.0.0.0" | "[::1]");
     let path = format!("/{path}");
     let plain = Format::UrlPath.check(&path).is_ok() && !path.contains('$');
-    (here && asked == port && plain).then_some(path)
+    (here && plain).then_some((asked, path))
 }
 
 #[cfg(test)]
@@ -168,7 +169,7 @@ mod tests {
 
     fn of(line: &str) -> Option<String> {
         let argv = ["sh".to_owned(), "-c".to_owned(), line.to_owned()];
-        Request::of(&argv, 8000).map(|request| {
+        Request::of(&argv).filter(|request| request.port == 8000).map(|request| {
             let timeout = request.timeout.map(|span| format!(" within {span}")).unwrap_or_default();
             format!("{}{}{timeout}", request.host.unwrap_or_default(), request.path)
         })

@@ -2,6 +2,7 @@
 
 use super::Import;
 use super::env::{entries, lookup};
+use super::health::asked;
 use super::interpolate::by_default;
 use super::ports::{inward, listening, with_port};
 use super::quantity::{bytes, duration};
@@ -45,7 +46,7 @@ impl Import {
         let section = own.section(section_name);
         let is_behind = self.fronts.iter().any(|front| front.target.as_deref() == Some(key));
         let port = if job { None } else { self.port(&place, &name, service) };
-        let port = port.or_else(|| listening(service).filter(|_| is_behind));
+        let port = port.or_else(|| listening(service).or_else(|| asked(service)).filter(|_| is_behind));
         self.run(&place, &name, service, port, section);
         self.role(&place, &name, service, job, section);
         if is_behind && port.is_none() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Behaviour, crash_after, release};
+use super::{Behaviour, append, crash_after, release, shared};
 
 /// Serves until it is ended.
 ///
@@ -122,6 +122,13 @@ impl Service {
             "/alive" if over("dead-after") => (503, "dead".to_owned()),
             "/slow" => {
                 std::thread::sleep(Duration::from_millis(query.parse().unwrap_or_default()));
+                (200, release())
+            }
+            "/held" => {
+                let asked = append("asked", &release());
+                while asked.is_ok() && !shared("go").exists() {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
                 (200, release())
             }
             "/pid" => (200, std::process::id().to_string()),

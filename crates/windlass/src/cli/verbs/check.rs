@@ -15,7 +15,7 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
     let specified = context.known(&project)?;
     let spec = specified.spec();
-    let idle = source::examine(context, &project, spec)?;
+    let source = source::examine(context, &project, spec)?;
     context.tell_left_out(specified.left_out());
     let diags = &project.warnings;
     if !context.options.json && !diags.is_empty() {
@@ -23,9 +23,13 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     }
     let held = limits::held(spec, &limits::capabilities());
     let mut doubts = doubts(&project, spec, &held);
-    doubts.extend(idle.into_iter().map(|message| ("names-no-file", message)));
+    doubts.extend(source.idle.into_iter().map(|message| ("names-no-file", message)));
+    doubts.extend(source.empty.map(|message| ("empty-release", message)));
     for (_, message) in &doubts {
         context.say(&format!("warning: {message}"));
+    }
+    for left_out in &source.left_out {
+        context.say(&format!("note: {left_out}"));
     }
     for held in &held {
         if let By::ControlGroup { .. } = held.by {

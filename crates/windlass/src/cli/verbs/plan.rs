@@ -12,6 +12,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::own_files;
 use crate::cli::rotation;
+use crate::cli::source;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
@@ -33,6 +34,13 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     }
     if let Some(why) = request::no_services(&observed, &wanted.spec) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-no-services"));
+    }
+    let source = source::examine(context, &project, &wanted.spec)?;
+    if let Some(empty) = source.empty {
+        context.say(&format!("warning: {empty}"));
+    }
+    for left_out in source.left_out {
+        context.say(&format!("note: {left_out}"));
     }
     let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
     let printed = context.answer(&plan, || plan.to_string());

@@ -59,6 +59,7 @@ async fn carry_out_and_tell(
         let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
         match follow::run(context, project, client, begin, told).await {
             Err(failure) if failure.overtaken && plans < PLANS => {
+                context.interrupts.refuse().await?;
                 context.say(&format!("{}; it is planned again", failure.message));
             }
             other => return other,

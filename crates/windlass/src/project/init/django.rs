@@ -187,32 +187,44 @@ fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>) {
     }
 }
 
+/// The directory that settings name, and whether that is from the root of the machine.
+fn named(settings: &str, key: &str) -> Option<(String, bool)> {
+    let line = settings.lines().find(|line| line.split('=').next().unwrap_or_default().trim() == key)?;
+    let text = line.split_once('=').map(|(_, text)| text).filter(|text| !text.contains("env"))?;
+    // The last text in quotes: BASE_DIR / "static", or os.path.join(BASE_DIR, "static").
+    let quote = if text.contains('"') { '"' } else { '\'' };
+    text.split(quote)
+        .filter(|part| !part.is_empty())
+        .nth_back(usize::from(!text.trim_end().ends_with(quote)))
+        // `BASE_DIR + "/static"` is inside.
+        .map(|part| (part.trim_matches('/').to_owned(), part.starts_with('/') && !text.contains('+')))
+        .filter(|(part, _)| {
+            !part.is_empty()
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+                && !part.contains("..")
+        })
+}
+
+/// The directory of static files that settings name from the root of the machine. Building a release
+/// must not write there.
+pub(super) fn static_outside(settings: &str) -> Option<String> {
+    named(settings, "STATIC_ROOT").filter(|(_, is_outside)| *is_outside).map(|(root, _)| root)
+}
+
+pub(super) fn note_static_outside(sketch: &mut Sketch, root: &str) {
+    sketch.note(format!(
+        "STATIC_ROOT is /{root}, which is not in the release: static files are neither collected nor served. Let it be \
+         BASE_DIR / \"static\", and run `windlass init --force`"
+    ));
+}
+
 /// Static files and uploads. Whether the build collects static files.
 fn files_of(sketch: &mut Sketch, settings: &str) -> bool {
-    // What it names, and whether that is from the root of the machine.
-    let value = |key: &str| {
-        let line = settings.lines().find(|line| line.split('=').next().unwrap_or_default().trim() == key)?;
-        let text = line.split_once('=').map(|(_, text)| text).filter(|text| !text.contains("env"))?;
-        // The last text in quotes: BASE_DIR / "static", or os.path.join(BASE_DIR, "static").
-        let quote = if text.contains('"') { '"' } else { '\'' };
-        text.split(quote)
-            .filter(|part| !part.is_empty())
-            .nth_back(usize::from(!text.trim_end().ends_with(quote)))
-            // `BASE_DIR + "/static"` is inside.
-            .map(|part| (part.trim_matches('/').to_owned(), part.starts_with('/') && !text.contains('+')))
-            .filter(|(part, _)| {
-                !part.is_empty()
-                    && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-                    && !part.contains("..")
-            })
-    };
+    let value = |key: &str| named(settings, key);
     let url = |key: &str, without: &str| value(key).map_or_else(|| without.to_owned(), |(url, _)| url);
     let (mut routed, mut collects) = (false, false);
     match value("STATIC_ROOT") {
-        Some((root, true)) => sketch.note(format!(
-            "STATIC_ROOT is /{root}, which is not in the release: static files are neither collected nor served. Let it be \
-             BASE_DIR / \"static\", and run `windlass init --force`"
-        )),
+        Some((root, true)) => note_static_outside(sketch, &root),
         Some((root, false)) => {
             sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
             collects = true;

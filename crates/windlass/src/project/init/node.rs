@@ -43,13 +43,30 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
 
 /// Whether the script `start` serves the sources of a site to whoever writes them.
 fn is_for_development(start: &str) -> bool {
-    let mut words = start.split_whitespace();
+    let mut words = started(start);
     match (words.next().unwrap_or_default(), words.next().unwrap_or_default()) {
-        ("react-scripts" | "ng", _) => true,
+        ("react-scripts" | "react-app-rewired" | "craco" | "ng", _) => true,
         ("vite" | "astro", told) => told != "preview",
         ("parcel", told) => told != "build",
         _ => false,
     }
+}
+
+/// The words of a script without what only sets variables before them.
+fn started(script: &str) -> impl Iterator<Item = &str> {
+    const SETTERS: [&str; 5] = ["cross-env", "cross-env-shell", "env", "env-cmd", "dotenv"];
+    /// Options of theirs that a value follows.
+    const VALUED: [&str; 8] =
+        ["-f", "--file", "-e", "--environments", "-r", "--rc-file", "-v", "--fallback-file"];
+    let mut before = "";
+    script.split_whitespace().skip_while(move |word| {
+        let is_value = VALUED.contains(&std::mem::replace(&mut before, word));
+        is_value
+            || SETTERS.contains(word)
+            || word.starts_with('-')
+            || word.contains(".env")
+            || word.contains('=')
+    })
 }
 
 /// Why a project with a package.json was not recognised, and what to write.
@@ -215,9 +232,21 @@ mod tests {
 
     #[test]
     fn what_serves_sources_is_for_development() {
-        for (start, is) in
-            [("ng serve", true), ("vite --host", true), ("vite preview", false), ("node a.js", false)]
-        {
+        for (start, is) in [
+            ("ng serve", true),
+            ("vite --host", true),
+            ("vite preview", false),
+            ("node a.js", false),
+            ("PORT=3001 react-scripts start", true),
+            ("cross-env PORT=3001 BROWSER=none react-scripts start", true),
+            ("env-cmd -f .env.local react-scripts start", true),
+            ("env-cmd .env.local react-scripts start", true),
+            ("dotenv -e .env -- react-scripts start", true),
+            ("craco start", true),
+            ("react-app-rewired start", true),
+            ("cross-env NODE_ENV=production node server.js", false),
+            ("./serve --port=80 vite", false),
+        ] {
             assert_eq!(is_for_development(start), is, "{start}");
         }
     }

@@ -8,7 +8,7 @@ use super::files::Files;
 use super::packages::Packages;
 use super::python::PYTHON;
 use super::sketch::Sketch;
-use super::{env_files, node, python};
+use super::{django, env_files, node, python};
 
 /// Programs that are modules of Python.
 const MODULES: [&str; 7] = ["gunicorn", "uvicorn", "celery", "flask", "daphne", "hypercorn", "waitress"];
@@ -31,10 +31,15 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         || Packages::of(files).is_some();
     if is_python {
         python::environment(files, &mut sketch, &[]);
-        if files.has("manage.py")
-            && files.sources("settings.py").any(|(_, text)| text.contains("STATIC_ROOT"))
-        {
-            sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
+        if files.has("manage.py") {
+            let settings: String = files.sources("settings.py").map(|(_, text)| text).collect();
+            match django::static_outside(&settings) {
+                Some(root) => django::note_static_outside(&mut sketch, &root),
+                None if settings.contains("STATIC_ROOT") => {
+                    sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
+                }
+                None => {}
+            }
         }
     }
     if files.has("package.json") {

@@ -5,66 +5,83 @@ use std::path::{Path, PathBuf};
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-/// The ignore files above a project, up to the top of the checkout that it lies in.
+use super::index::Tracked;
+
+/// The ignore files above a project, up to the top of the checkout that it lies in. As for git they have no say
+/// in what it tracks.
 #[derive(Debug, Default)]
 pub(super) struct Above {
     /// The project.
     project: PathBuf,
     /// The nearest first.
-    files: Vec<Gitignore>,
+    files: Vec<(PathBuf, Gitignore)>,
+    tracked: Tracked,
 }
 
 impl Above {
     pub(super) fn of(project: &Path) -> Self {
         let Ok(project) = project.canonicalize() else { return Self::default() };
-        let mut directories: Vec<&Path> = Vec::new();
+        let mut files: Vec<(&Path, PathBuf)> = Vec::new();
         for directory in project.ancestors() {
             if directory != project {
-                directories.push(directory);
+                files.push((directory, directory.join(".gitignore")));
             }
             let git = directory.join(".git");
             if git.exists() {
-                let mut files: Vec<(&Path, PathBuf)> =
-                    directories.iter().map(|above| (*above, above.join(".gitignore"))).collect();
-                // Of a project that is a checkout itself, the walk reads this.
-                if directory != project {
-                    files.extend(common(&git).map(|git| (directory, git.join("info/exclude"))));
-                }
-                let files = files.iter().filter_map(|(of, file)| read(of, file, &project)).collect();
-                return Self { project, files };
+                let own = own(&git);
+                files.extend(own.as_deref().map(|git| (directory, common(git).join("info/exclude"))));
+                files.retain(|(_, file)| file.is_file());
+                let tracked = match (own, project.strip_prefix(directory)) {
+                    (Some(git), Ok(within)) if !files.is_empty() => Tracked::below(within, &git),
+                    _ => Tracked::default(),
+                };
+                let read = |(of, file): (&Path, PathBuf)| Some((read(of, &file, &project, &tracked)?, file));
+                let files =
+                    files.into_iter().filter_map(read).map(|(matcher, file)| (file, matcher)).collect();
+                return Self { project, files, tracked };
             }
         }
         Self::default()
     }
 
-    /// Whether they leave out a path, relative to the project, of which its own ignore files say nothing.
-    pub(super) fn leave_out(&self, path: &Path, is_dir: bool) -> bool {
+    /// The ignore file that leaves out a path, relative to the project, of which its own say nothing.
+    pub(super) fn leaving_out(&self, path: &Path, is_dir: bool) -> Option<&Path> {
         if self.files.is_empty() {
-            return false;
+            return None;
         }
         let path = self.project.join(path);
-        let said = self.files.iter().map(|file| file.matched(&path, is_dir));
-        said.into_iter().find(|said| !said.is_none()).is_some_and(|said| said.is_ignore())
+        let mut said = self.files.iter().map(|(file, matcher)| (file, matcher.matched(&path, is_dir)));
+        let (file, said) = said.find(|(_, said)| !said.is_none())?;
+        said.is_ignore().then_some(file.as_path())
+    }
+
+    /// Whether git tracks the path, or something below it.
+    pub(super) fn tracks(&self, path: &Path) -> bool {
+        self.tracked.has(path)
     }
 }
 
-/// Where a checkout keeps what all its work trees share.
-fn common(git: &Path) -> Option<PathBuf> {
+/// The directory of a work tree's own.
+fn own(git: &Path) -> Option<PathBuf> {
     if git.is_dir() {
         return Some(git.to_owned());
     }
-    // A work tree or a submodule: the file says where its directory is, and that where the common one is.
+    // Of a work tree or a submodule the file says where it is.
     let text = std::fs::read_to_string(git).ok()?;
-    let own = git.parent()?.join(text.strip_prefix("gitdir:")?.trim());
-    Some(match std::fs::read_to_string(own.join("commondir")) {
-        Ok(common) => own.join(common.trim()),
-        Err(_) => own,
-    })
+    Some(git.parent()?.join(text.strip_prefix("gitdir:")?.trim()))
+}
+
+/// Where a checkout keeps what all its work trees share.
+fn common(git: &Path) -> PathBuf {
+    match std::fs::read_to_string(git.join("commondir")) {
+        Ok(common) => git.join(common.trim()),
+        Err(_) => git.to_owned(),
+    }
 }
 
 /// Reads the ignore file of a directory. A line that leaves out the project as a whole is passed over: who
 /// deploys it means its files.
-fn read(directory: &Path, file: &Path, project: &Path) -> Option<Gitignore> {
+fn read(directory: &Path, file: &Path, project: &Path, tracked: &Tracked) -> Option<Gitignore> {
     let text = String::from_utf8_lossy(&std::fs::read(file).ok()?).into_owned();
     let mut lines: Vec<&str> = text.trim_start_matches('\u{feff}').lines().collect();
     loop {
@@ -75,7 +92,7 @@ fn read(directory: &Path, file: &Path, project: &Path) -> Option<Gitignore> {
         }
         let matcher = builder.build().ok()?;
         let left = lines.len();
-        if let Some(line) = whole(&matcher, project).map(str::to_owned) {
+        if let Some(line) = whole(&matcher, project, tracked).map(str::to_owned) {
             lines.retain(|other| *other != line && other.trim_end() != line);
         }
         if lines.len() == left {
@@ -84,12 +101,14 @@ fn read(directory: &Path, file: &Path, project: &Path) -> Option<Gitignore> {
     }
 }
 
-/// The line that leaves out the whole project: itself, or any file of it where no other line takes some in
-/// again.
-fn whole<'m>(matcher: &'m Gitignore, project: &Path) -> Option<&'m str> {
+/// The line that leaves out the whole project: itself, or any file of it where git tracks none. Where it tracks
+/// some, `/backend/*` and `*` mean that the others are named one by one; where it tracks none, the checkout is
+/// one of other things, such as of the files of a home directory.
+fn whole<'m>(matcher: &'m Gitignore, project: &Path, tracked: &Tracked) -> Option<&'m str> {
     let any = project.join("any file of whatever name");
     let said = match matcher.matched_path_or_any_parents(project, true) {
-        Match::None if matcher.num_whitelists() == 0 => matcher.matched(any, false),
+        Match::Ignore(glob) => Match::Ignore(glob),
+        _ if tracked.is_empty() => matcher.matched(any, false),
         said => said,
     };
     match said {

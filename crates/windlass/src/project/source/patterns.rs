@@ -52,6 +52,17 @@ impl Patterns {
         }
         self.routes.iter().map(|route| route.reach(directory)).max().unwrap_or(Reach::Nothing)
     }
+
+    /// Whether one that may name something in a directory leads by name into the one that is `left_out` on the
+    /// way there. `*` and `**` name none.
+    pub(super) fn lead_into(&self, directory: &Path, left_out: Option<&Path>) -> bool {
+        let Some(left_out) = left_out else { return true };
+        self.name(left_out, true)
+            || self
+                .routes
+                .iter()
+                .any(|route| route.reach(directory) > Reach::Nothing && route.leads_into(left_out))
+    }
 }
 
 impl Route {
@@ -84,6 +95,22 @@ impl Route {
             }
         }
         if parts.next().is_some() { reach } else { Reach::Nothing }
+    }
+
+    /// Whether it has a name for a directory that it reaches. One in braces is taken for such.
+    fn leads_into(&self, directory: &Path) -> bool {
+        let Self(Some(parts)) = self else { return false };
+        let Some(own) = directory.file_name() else { return false };
+        let names = |part: &String| match part.contains(['*', '?', '[', '\\', '{']) {
+            true => !part.trim_matches('*').is_empty(),
+            false => part.as_str() == own,
+        };
+        let depth = directory.components().count();
+        match parts.iter().take(depth).position(|part| part == "**" || part.contains('{')) {
+            // What follows may be at any depth.
+            Some(at) => parts[at..].iter().any(names),
+            None => parts.get(depth - 1).is_some_and(names),
+        }
     }
 }
 
@@ -128,6 +155,28 @@ mod tests {
         ] {
             let patterns = Patterns::new([pattern]).unwrap();
             assert_eq!(patterns.reach(Path::new(directory)), reach, "{pattern} {directory}");
+        }
+    }
+
+    #[test]
+    fn a_directory_that_is_left_out_is_entered_by_its_name_alone() {
+        for (pattern, left_out, leads) in [
+            ("dist/", "node_modules", false),
+            ("*.map", "node_modules", false),
+            ("dist/", "packages/dist", true),
+            ("*/dist/", "node_modules", false),
+            ("**/dist/", "node_modules", false),
+            ("web/**/dist/", "web/node_modules", false),
+            ("web/**/node_modules/x/dist/", "web/a/node_modules", true),
+            ("**/node_modules/x/dist/", "node_modules", true),
+            ("packages/*/build/out/", "packages/a/build", true),
+            ("build-*/out/", "build-1", true),
+            ("/vendor/*/dist/", "vendor", true),
+        ] {
+            let patterns = Patterns::new([pattern]).unwrap();
+            let below = Path::new(left_out);
+            assert_eq!(patterns.lead_into(below, Some(below)), leads, "{pattern} {left_out}");
+            assert!(patterns.lead_into(below, None));
         }
     }
 }

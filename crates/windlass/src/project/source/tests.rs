@@ -132,9 +132,12 @@ fn what_a_checkout_ignores_above_the_project_is_left_out_and_no_more() {
         write(above.path(), "shop/.gitignore", &format!("{line}\nnode_modules\ncredentials.json\n"));
         assert_eq!(names(&selection(&root, &[], &[])), taken, "{line}");
     }
-    // What is taken in again is as git has it.
-    write(above.path(), "shop/.gitignore", "*\n!*/\n!*.py\n");
-    assert_eq!(names(&selection(&root, &[], &[])), ["main.py"]);
+    // Nor does one beside which something is taken in again, elsewhere or here: git has nothing of the project.
+    for (line, again) in [("/backend/*", "!/other"), ("*", "!*/\n!*.md")] {
+        let lines = format!("{line}\n{again}\nnode_modules\ncredentials.json\n");
+        write(above.path(), "shop/.gitignore", &lines);
+        assert_eq!(names(&selection(&root, &[], &[])), taken, "{line}");
+    }
     // A work tree says where the rest of its checkout is.
     std::fs::rename(above.path().join("shop/.git"), above.path().join("main.git")).unwrap();
     write(above.path(), "main.git/worktrees/shop/commondir", "../..\n");
@@ -143,6 +146,59 @@ fn what_a_checkout_ignores_above_the_project_is_left_out_and_no_more() {
     assert_eq!(names(&selection(&root, &[], &[])), taken);
     std::fs::remove_file(above.path().join("shop/.git")).unwrap();
     assert_eq!(names(&selection(&root, &[], &[])).len(), 7, "nothing is read above what is no checkout");
+}
+
+fn git(directory: &Path, arguments: &[&str]) {
+    let git = std::process::Command::new("git").arg("-C").arg(directory).args(arguments).status();
+    assert!(git.unwrap().success(), "{arguments:?}");
+}
+
+#[test]
+fn what_git_tracks_is_taken_whatever_is_ignored_above() {
+    let above = project(&[
+        "frontend/app.js",
+        "frontend/data.json",
+        "frontend/other.json",
+        "frontend/lib/deep/tracked.js",
+        "frontend/lib/deep/untracked.js",
+        "frontend/lib/untracked.js",
+        "frontend/vendor/lib/x.js",
+        "frontend/vendor/a.json",
+    ]);
+    let root = above.path().join("frontend");
+    write(above.path(), ".gitignore", "lib/\n*.json\n");
+    git(above.path(), &["init", "--quiet"]);
+    git(&root, &["add", "--force", "app.js", "data.json", "lib/deep/tracked.js"]);
+    // A checkout of its own within the project is measured by what is in it.
+    git(&root, &["init", "--quiet", "vendor"]);
+    let taken = ["app.js", "data.json", "lib/deep/tracked.js", "vendor/a.json", "vendor/lib/x.js"];
+    assert_eq!(names(&selection(&root, &[], &[])), taken);
+    // All but what is named one by one.
+    write(above.path(), ".gitignore", "/frontend/*\n!/other\n");
+    std::fs::remove_dir_all(root.join("vendor")).unwrap();
+    assert_eq!(names(&selection(&root, &[], &[])), taken[..3]);
+}
+
+#[test]
+fn what_is_left_out_above_is_told_with_the_file_that_says_so() {
+    let above = project(&[".git/HEAD", "app/main.py", "app/lib/x", "app/lib/y", "app/data.json"]);
+    let root = above.path().join("app");
+    write(above.path(), ".gitignore", "lib/\n*.json\n");
+    let told = |include: &[&str]| {
+        let left_out = survey(&selection(&root, include, &[])).unwrap().left_out;
+        assert!(left_out.iter().all(|left_out| left_out.by.ends_with(".gitignore")), "{left_out:?}");
+        left_out.into_iter().map(|left_out| left_out.path.display().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&[]), ["data.json", "lib"]);
+    assert_eq!(told(&["/lib/"]), ["data.json"]);
+}
+
+#[test]
+fn a_project_that_is_a_work_tree_has_the_exclusions_of_its_checkout() {
+    let above = project(&["main.git/info/exclude", "shop/main.py", "shop/notes.txt"]);
+    write(above.path(), "main.git/info/exclude", "notes.txt\n");
+    write(above.path(), "shop/.git", "gitdir: ../main.git\n");
+    assert_eq!(names(&selection(&above.path().join("shop"), &[], &[])), ["main.py"]);
 }
 
 #[test]
@@ -158,18 +214,24 @@ fn what_is_tracked_and_included_is_copied_once() {
 fn include_does_not_enter_what_it_cannot_need() {
     // Nobody is kept from reading as root: a directory whose end is never reached stands for one that
     // cannot be read, because what is visited below it is counted.
-    let project = project(&["data/deep/dist/file", "dist/app.js"]);
-    write(project.path(), ".gitignore", "data\ndist\n");
+    let project = project(&["data/deep/dist/file", "dist/app.js", "web/dist/app.js"]);
+    let root = project.path();
+    write(root, ".gitignore", "data\ndist\n");
     let entered = |include: &str, exclude: &[&str]| {
-        let selection = selection(project.path(), &[include], exclude);
-        let walker = walk::included(&selection, Patterns::new([include]).unwrap()).unwrap();
+        let selection = selection(root, &[include], exclude);
+        let released = [root.to_owned(), root.join("web")].into();
+        let walker = walk::included(&selection, Patterns::new([include]).unwrap(), released).unwrap();
         walker.build().flatten().any(|entry| entry.path().ends_with("data"))
     };
-    assert!(entered("dist/", &[]));
-    assert!(!entered("dist/", &["data"]));
+    // Without a name for it, it is not looked into.
+    assert!(!entered("dist/", &[]));
+    assert!(!entered("*/deep/dist/", &[]));
     assert!(!entered("/dist/", &[]));
+    assert!(entered("d*/deep/dist/", &[]));
+    assert!(!entered("d*/deep/dist/", &["data"]));
     // What the pattern names itself is taken although it is excluded.
     assert!(entered("data/deep/", &["data"]));
+    assert_eq!(names(&selection(root, &["dist/"], &[])), [".gitignore", "dist/app.js", "web/dist/app.js"]);
 }
 
 #[test]
@@ -183,4 +245,9 @@ fn a_name_that_is_no_text_is_found_without_reading() {
     let refused = list(&selection(project.path(), &[], &[]));
     assert!(matches!(refused, Err(Trouble::Unfit(found)) if found == unfit));
     assert_eq!(survey(&selection(project.path(), &[], &["/caf*"])).unwrap().unfit, []);
+    // `include` takes them no more than the rest does.
+    write(project.path(), ".gitignore", "caf*\n");
+    let included = selection(project.path(), &["/caf*/"], &[]);
+    assert_eq!(survey(&included).unwrap().unfit, unfit);
+    assert!(matches!(list(&included), Err(Trouble::Unfit(found)) if found == unfit));
 }

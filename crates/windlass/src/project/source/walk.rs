@@ -1,15 +1,18 @@
 //! Visiting what belongs to a release.
 
+use std::collections::HashSet;
 use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 
-use ignore::gitignore::Gitignore;
 use ignore::{DirEntry, WalkBuilder};
 
-use super::Selection;
 use super::checkout::Above;
 use super::patterns::{Patterns, Reach};
+use super::within::Within;
+use super::{LeftOut, Selection};
 
 /// What is no part of a release, whatever the manifest says: version control's own directory, and settings.
 const NEVER: [&str; 8] = [".git", ".hg", ".svn", ".jj", ".env", ".env.*", "!.env.example", "/secrets.*.enc"];
@@ -17,9 +20,7 @@ const NEVER: [&str; 8] = [".git", ".hg", ".svn", ".jj", ".env", ".env.*", "!.env
 /// What is none unless `include` names it.
 const MANIFEST: &str = "/windlass.toml";
 
-/// The names of ignore files, the one that has the last word first.
-const IGNORE_FILES: [&str; 3] = [OWN_IGNORE_FILE, ".ignore", ".gitignore"];
-const OWN_IGNORE_FILE: &str = ".windlassignore";
+pub(super) const OWN_IGNORE_FILE: &str = ".windlassignore";
 
 /// What a selection leaves out beside what ignore files do.
 struct Rules {
@@ -50,19 +51,31 @@ impl Rules {
     }
 }
 
-/// Visits what is selected. A path may be visited twice.
+/// Visits what is selected, and answers what an ignore file above the project leaves out. A path may be visited
+/// twice.
 pub(super) fn walk(
     selection: &Selection,
     visit: &mut dyn FnMut(&Path, FileType) -> io::Result<()>,
-) -> io::Result<()> {
-    each(&mut unignored(selection)?, visit)?;
+) -> io::Result<Vec<LeftOut>> {
+    let (mut walker, left_out) = unignored(selection)?;
+    let mut entered = HashSet::new();
+    each(&mut walker, &mut |path, kind| {
+        if kind.is_dir() && !selection.include.is_empty() {
+            entered.insert(path.to_owned());
+        }
+        visit(path, kind)
+    })?;
+    drop(walker);
+    let left_out = left_out.into_iter().collect();
     if selection.include.is_empty() {
-        return Ok(());
+        return Ok(left_out);
     }
     let include = patterns(selection.include.iter().map(String::as_str))?;
-    each(&mut included(selection, include)?, &mut |path, kind| {
-        if kind.is_dir() { Ok(()) } else { visit(path, kind) }
-    })
+    each(&mut included(selection, include, entered)?, &mut |path, kind| {
+        // A directory is there for what lies in it. One whose name is no text has to be told of itself.
+        if kind.is_dir() && path.to_str().is_some() { Ok(()) } else { visit(path, kind) }
+    })?;
+    Ok(left_out)
 }
 
 fn each(
@@ -78,11 +91,38 @@ fn each(
     Ok(())
 }
 
-/// What neither an ignore file nor the manifest leaves out.
-fn unignored(selection: &Selection) -> io::Result<WalkBuilder> {
+/// What neither an ignore file nor the manifest leaves out; and, when the walk is over, what one above does.
+fn unignored(selection: &Selection) -> io::Result<(WalkBuilder, Receiver<LeftOut>)> {
     let rules = Rules::of(selection)?;
     let manifest = patterns([MANIFEST])?;
     let above = Above::of(&selection.root);
+    let within = Within::new(&selection.root);
+    let (tell, left_out) = channel();
+    // Entered for what git tracks in them alone.
+    let tracked_alone = Mutex::new(HashSet::new());
+    let is_left_out = move |path: &Path, entry: &DirEntry| {
+        let is_dir = is_dir(entry);
+        let mut tracked_alone = tracked_alone.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_within = path.parent().is_some_and(|parent| tracked_alone.contains(parent));
+        let by = match is_within {
+            true => None,
+            false => match above.leaving_out(path, is_dir) {
+                Some(file) if !within.frees(entry.path(), is_dir) => Some(file),
+                _ => return false,
+            },
+        };
+        if above.tracks(path) {
+            // A submodule is tracked, and says itself what it leaves out.
+            if is_dir && !entry.path().join(".git").exists() {
+                tracked_alone.insert(path.to_owned());
+            }
+            return false;
+        }
+        let left_out = by.map(|by| LeftOut { path: path.to_owned(), by: by.to_owned() });
+        // Whoever does not listen does not want to know.
+        left_out.into_iter().for_each(|left_out| drop(tell.send(left_out)));
+        true
+    };
     let mut walker = WalkBuilder::new(&selection.root);
     walker
         .hidden(false)
@@ -98,13 +138,18 @@ fn unignored(selection: &Selection) -> io::Result<WalkBuilder> {
                 || (rules.allow(entry)
                     && !manifest.name(path, is_dir)
                     && !rules.exclude.name(path, is_dir)
-                    && (!above.leave_out(path, is_dir) || is_taken_in(&rules.root, entry.path(), is_dir)))
+                    && !is_left_out(path, entry))
         });
-    Ok(walker)
+    Ok((walker, left_out))
 }
 
-/// What `include` names, and the directories on the way there.
-pub(super) fn included(selection: &Selection, include: Patterns) -> io::Result<WalkBuilder> {
+/// What `include` names, and the directories on the way there. Those that a release has anyhow were `entered`;
+/// one that it has not only where a pattern leads into it by name.
+pub(super) fn included(
+    selection: &Selection,
+    include: Patterns,
+    entered: HashSet<PathBuf>,
+) -> io::Result<WalkBuilder> {
     let rules = Rules::of(selection)?;
     let mut walker = WalkBuilder::new(&selection.root);
     walker.standard_filters(false).filter_entry(move |entry| {
@@ -115,7 +160,10 @@ pub(super) fn included(selection: &Selection, include: Patterns) -> io::Result<W
                     false => include.name(path, false),
                     true => match include.reach(path) {
                         Reach::Named => true,
-                        Reach::Possible => !rules.exclude.name(path, true),
+                        Reach::Possible => {
+                            !rules.exclude.name(path, true)
+                                && include.lead_into(path, first_without(&entered, &rules.root, path))
+                        }
                         Reach::Nothing => false,
                     },
                 })
@@ -123,12 +171,10 @@ pub(super) fn included(selection: &Selection, include: Patterns) -> io::Result<W
     Ok(walker)
 }
 
-/// Whether an ignore file of the project takes in what one above leaves out.
-fn is_taken_in(root: &Path, path: &Path, is_dir: bool) -> bool {
-    let within = path.ancestors().skip(1).take_while(|directory| directory.starts_with(root));
-    within
-        .flat_map(|directory| IGNORE_FILES.map(|name| directory.join(name)))
-        .any(|file| file.is_file() && Gitignore::new(file).0.matched(path, is_dir).is_whitelist())
+/// The first directory on the way to the one at `path`, or that one, which is not `entered`.
+fn first_without<'p>(entered: &HashSet<PathBuf>, root: &Path, path: &'p Path) -> Option<&'p Path> {
+    let within = path.ancestors().filter(|path| !path.as_os_str().is_empty());
+    within.take_while(|path| !entered.contains(&root.join(path))).last()
 }
 
 fn is_dir(entry: &DirEntry) -> bool {
