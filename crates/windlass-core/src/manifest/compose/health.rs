@@ -17,7 +17,7 @@ enum Test {
 fn test_of(test: &Yaml) -> Test {
     let shell = ["sh".to_owned(), "-c".to_owned()];
     if let Value::Scalar(line) = &test.value {
-        return Test::Command([&shell[..], &[line.clone()]].concat());
+        return Test::Command([&shell[..], std::slice::from_ref(line)].concat());
     }
     let words: Vec<String> = test.items().iter().filter_map(|item| item.text().map(str::to_owned)).collect();
     match words.split_first() {
