@@ -6,7 +6,7 @@
 //!
 //! The file `persistence` remembers which it is.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -112,7 +112,7 @@ fn is_empty(data: &Path) -> bool {
 
 /// The file to begin with.
 struct File {
-    /// Its number in its file system: one that is written anew has another.
+    /// What tells it from one that was written anew.
     number: u64,
     length: u64,
 }
@@ -121,14 +121,27 @@ struct File {
 fn file(private: &Private<'_>, data: &Path) -> Result<Option<File>, Fault> {
     let file = option(private, "appendfilename").unwrap_or("appendonly.aof");
     let directory = option(private, "appenddirname").unwrap_or("appendonlydir");
-    for path in [data.join(directory).join(format!("{file}.manifest")), data.join(file)] {
-        match path.metadata() {
-            Ok(found) => return Ok(Some(File { number: found.ino(), length: found.len() })),
-            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            Err(error) => return Err(Fault::at("look at", &path)(error)),
-        }
+    // The names in it have numbers that go up. Its place on the disk may be that of the one before the last.
+    let of_manifest = |path: &Path| {
+        let text = std::fs::read(path)?;
+        let hash =
+            blake3::hash(&text).as_bytes().iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        Ok(File { number: hash, length: text.len() as u64 })
+    };
+    let of_single =
+        |path: &Path| path.metadata().map(|found| File { number: found.ino(), length: found.len() });
+    let (manifest, single) = (data.join(directory).join(format!("{file}.manifest")), data.join(file));
+    match there(of_manifest(&manifest)).map_err(Fault::at("read", &manifest))? {
+        None => there(of_single(&single)).map_err(Fault::at("look at", &single)),
+        found => Ok(found),
     }
-    Ok(None)
+}
+
+fn there(found: io::Result<File>) -> io::Result<Option<File>> {
+    match found {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        found => found.map(Some),
+    }
 }
 
 fn refusal(directory: &Path, has_old: bool) -> Fault {
