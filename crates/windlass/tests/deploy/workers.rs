@@ -121,7 +121,7 @@ fn a_worker_is_stopped_also_where_that_cannot_be_noted() {
 /// Whoever told it was stopped, and has not said that it goes back to it: it was thought dead.
 #[test]
 fn a_worker_that_was_told_to_take_no_more_work_and_is_to_run_starts_anew_by_itself() {
-    let stop = format!("stop = {{ quiet = {{ signal = \"CONT\", wait = \"{FOR_EVER}\" }} }}");
+    let stop = format!("stop = {{ quiet = {{ signal = \"USR1\", wait = \"{FOR_EVER}\" }} }}");
     let sandbox = deployed(&Manifest { worker: Some(stop), ..Manifest::small() });
     let worker = sandbox.running("worker")[0].pid;
     let note = sandbox.environment().join("instances/worker.r1.1/quieted");
