@@ -5,10 +5,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::resource::fault::Fault;
+
+/// What all processes of a server are called.
+const SERVER: &str = "postgres";
 
 /// Removes them where they name a process that is no server of this data. What names nobody is PostgreSQL's
 /// own to remove: it looks whether a part of the old server lives on.
@@ -41,16 +43,18 @@ fn lives(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
-/// Whether a process works there, or may: a running server that loses its lock file ends itself.
+/// Whether a server works there, or may: a running one that loses its lock file ends itself.
 fn may_anybody_work_in(data: &Path, named: u32) -> bool {
-    let (Ok(directory), Ok(data)) = (data.canonicalize(), data.metadata()) else { return true };
+    let Ok(directory) = data.canonicalize() else { return true };
     let Ok(all) = fs::read_dir("/proc") else { return true };
     all.flatten().any(|process| {
         let pid = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
         let Some(pid) = pid else { return false };
-        let uid = fs::metadata(process.path()).map(|process| process.uid());
-        // A server's are of the account that has the data.
-        let is_suspect = pid == named || uid.is_ok_and(|uid| uid == data.uid());
+        // Everybody may read what a process is called, unless even that is hidden.
+        let is_suspect = match fs::read(process.path().join("comm")) {
+            Ok(name) => name.trim_ascii() == SERVER.as_bytes(),
+            Err(_) => pid == named,
+        };
         may_work_in(&directory, fs::read_link(process.path().join("cwd")), is_suspect)
     })
 }
