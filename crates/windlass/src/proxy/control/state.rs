@@ -64,6 +64,8 @@ impl State {
                 // A crash right after a switch left the table before it aside.
                 let aside = read(&directory.join(NEXT));
                 state.displaced = aside.is_ok_and(|aside| aside.generation < table.generation);
+                // Where it cannot be kept now, that is tried again before the next one is written there.
+                let _later = state.keep_displaced();
                 Loaded { table: Some(table), problem: None }
             }
             Err(problem) => match read(&directory.join(LAST_GOOD)) {
