@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::sys;
+use crate::{clock, sys};
 
 /// How often it is looked whether the process rests.
 const PACE: Duration = Duration::from_secs(2);
@@ -11,17 +11,17 @@ const PACE: Duration = Duration::from_secs(2);
 /// checks and the looks at it take less.
 const AT_REST: Duration = Duration::from_millis(20);
 
-/// What makes it worth while to give back again: by then other code than that of the resting process
-/// may have been mapped.
-const WORKED: Duration = Duration::from_millis(100);
+/// What makes it worth while to give back again: a run takes more, and has other code mapped than a
+/// process needs that rests.
+const WORKED: Duration = Duration::from_millis(20);
 
 /// Gives the program's code back whenever the process comes to rest after its start or after work, for
 /// as long as it is polled. Page by page it comes back from the kernel's cache when it is needed.
 pub(crate) async fn give_back() {
-    let (mut looked, mut given) = (used(), Duration::ZERO);
+    let (mut looked, mut given) = (clock::processor(), Duration::ZERO);
     loop {
         tokio::time::sleep(PACE).await;
-        let now = used();
+        let now = clock::processor();
         let rests = now.saturating_sub(looked) < AT_REST;
         looked = now;
         if rests && (given.is_zero() || now.saturating_sub(given) > WORKED) {
@@ -29,13 +29,4 @@ pub(crate) async fn give_back() {
             given = now;
         }
     }
-}
-
-/// The processor time of all this process's threads.
-fn used() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(
-        u64::try_from(time.tv_sec).unwrap_or_default(),
-        u32::try_from(time.tv_nsec).unwrap_or_default(),
-    )
 }

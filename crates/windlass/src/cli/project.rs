@@ -73,7 +73,6 @@ impl Context {
         if !project.faults.is_empty() {
             self.known(&project)?;
         }
-        project.checkout.ask_ahead();
         Ok(project)
     }
 

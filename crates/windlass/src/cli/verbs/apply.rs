@@ -18,6 +18,7 @@ use crate::cli::rotation;
 pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result<u8, Failure> {
     let PlanFile { key, plan, .. } = PlanFile::read(&args.plan)?;
     let project = context.project_with_settings()?;
+    project.checkout.ask_ahead();
     rotation::settle(context, &project).await?;
     if (&plan.spec.app, &plan.spec.environment) != (&project.app, &project.environment) {
         return Err(Failure::usage(

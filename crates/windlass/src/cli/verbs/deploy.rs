@@ -11,6 +11,7 @@ use crate::cli::rotation;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
+    project.checkout.ask_ahead();
     rotation::settle(context, &project).await?;
     // Faults of the manifest are told before anything is started.
     let specified = context.specification(&project)?;

@@ -16,6 +16,7 @@ use crate::cli::source;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
+    project.checkout.ask_ahead();
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let (observed, kept) = client::observe(&project.layout).await?;
     // The host has its own; that of a first deploy is made here, and goes with the plan.

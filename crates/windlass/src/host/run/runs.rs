@@ -19,14 +19,10 @@ use crate::host::settings::values;
 use crate::host::world::Acting;
 use crate::keeper::tree;
 use crate::layout;
-use crate::sys;
 
 /// How long an interrupted run waits for somebody to claim it, before the host side settles it
 /// alone.
 const LEASE: Duration = Duration::from_secs(30);
-
-/// How long after a run it is at rest: whoever asked for it may ask for more.
-const REST: Duration = Duration::from_secs(1);
 
 impl Host {
     /// Begins a run, which goes on whether or not anybody follows it.
@@ -276,21 +272,9 @@ impl Host {
         }
         self.sweep();
         self.prune();
-        self.release_code_soon();
         handle.say(Event {
             at: clock::wall_millis(),
             what: What::RunEnded { verdict, record: Box::new(record) },
-        });
-    }
-
-    /// Lets go, in a while, of what is not needed between runs.
-    pub(in crate::host) fn release_code_soon(self: &Rc<Self>) {
-        let host = self.clone();
-        tokio::task::spawn_local(async move {
-            tokio::time::sleep(REST).await;
-            if host.holder().is_none() {
-                sys::release_code();
-            }
         });
     }
 }

@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::host::Host;
+use crate::idle;
 use crate::layout::Layout;
 use crate::transport;
 
@@ -55,7 +56,7 @@ async fn serve(host: Rc<Host>) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     host.take_up();
     host.supervise();
-    host.release_code_soon();
+    tokio::task::spawn_local(idle::give_back());
     loop {
         tokio::select! {
             accepted = listener.accept() => {
