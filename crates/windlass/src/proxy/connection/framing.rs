@@ -123,7 +123,7 @@ impl Head {
         let mut at = 0;
         while at < bytes.len() {
             if matches!(self.line, Line::Other) {
-                at += bytes[at..].iter().position(|byte| *byte == b'\n')?;
+                at += memchr::memchr(b'\n', &bytes[at..])?;
             }
             let byte = bytes[at];
             at += 1;

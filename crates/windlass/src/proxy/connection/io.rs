@@ -48,9 +48,8 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let mut small = [0; SMALL];
-        if let Some(length) = gather(bufs, &mut small) {
-            return self.poll_write(cx, &small[..length]);
+        if let Some(whole) = gather(bufs) {
+            return self.poll_write(cx, &whole);
         }
         each!(self, stream => Pin::new(stream).poll_write_vectored(cx, bufs))
     }
@@ -71,15 +70,17 @@ impl AsyncWrite for Stream {
 /// Up to here copying is cheaper than having the kernel look at each part.
 const SMALL: usize = 2048;
 
-/// Puts the parts one after another, if they fit.
-fn gather(parts: &[IoSlice<'_>], out: &mut [u8; SMALL]) -> Option<usize> {
-    let mut length = 0;
-    for part in parts {
-        let end = length + part.len();
-        out.get_mut(length..end)?.copy_from_slice(part);
-        length = end;
+/// The parts one after another, if they are small.
+fn gather(parts: &[IoSlice<'_>]) -> Option<Vec<u8>> {
+    let length = parts.iter().map(|part| part.len()).sum();
+    if length > SMALL {
+        return None;
     }
-    Some(length)
+    let mut whole = Vec::with_capacity(length);
+    for part in parts {
+        whole.extend_from_slice(part);
+    }
+    Some(whole)
 }
 
 /// A client's stream: tells its [`Conn`] what goes by, so that silence and ambiguity are noticed.

@@ -75,9 +75,9 @@ impl Refusal {
 struct Outgoing<'request> {
     visit: &'request Visit<'request>,
     pool: usize,
-    request: Option<Request<RequestBody>>,
+    request: Option<Box<Request<RequestBody>>>,
     /// For requests that may be repeated: their head.
-    copy: Option<Request<()>>,
+    copy: Option<Box<Request<()>>>,
     progress: Option<Progress>,
     upgrade: Option<HeaderValue>,
     started: Instant,
@@ -90,7 +90,7 @@ struct Outgoing<'request> {
 pub(in crate::proxy) async fn to_pool(
     visit: &Visit<'_>,
     pool: usize,
-    parts: Parts,
+    parts: &mut Parts,
     body: &mut Option<Incoming>,
     ticket: &mut Ticket,
 ) -> Response<Body> {
@@ -111,7 +111,7 @@ pub(in crate::proxy) async fn to_pool(
             release.latency.record(ticket.time_to_answer());
             if reply.response.status().is_server_error() {
                 release.server_errors.fetch_add(1, Ordering::Relaxed);
-                if let Some(rescue) = outgoing.ask_fallback().await {
+                if let Some(rescue) = Box::pin(outgoing.ask_fallback()).await {
                     rescue.count(&release.server_errors_rescued);
                     return outgoing.deliver(rescue, ticket).await;
                 }
@@ -121,7 +121,7 @@ pub(in crate::proxy) async fn to_pool(
         Err(refusal) => {
             if refusal.failed {
                 release.failed.fetch_add(1, Ordering::Relaxed);
-                if let Some(rescue) = outgoing.ask_fallback().await {
+                if let Some(rescue) = Box::pin(outgoing.ask_fallback()).await {
                     rescue.count(&release.failed_rescued);
                     return outgoing.deliver(rescue, ticket).await;
                 }
@@ -135,7 +135,7 @@ pub(in crate::proxy) async fn to_pool(
 pub(in crate::proxy) async fn to_socket(
     visit: &Visit<'_>,
     socket: &str,
-    parts: Parts,
+    parts: &mut Parts,
     body: &mut Option<Incoming>,
 ) -> Response<Body> {
     let Some((request, progress, _)) = prepare(visit, parts, body) else { return too_large() };
@@ -158,9 +158,9 @@ pub(in crate::proxy) async fn to_socket(
 /// `None` when the body is larger than it may be.
 fn prepare(
     visit: &Visit<'_>,
-    mut parts: Parts,
+    parts: &mut Parts,
     body: &mut Option<Incoming>,
-) -> Option<(Request<RequestBody>, Option<Progress>, Option<HeaderValue>)> {
+) -> Option<(Box<Request<RequestBody>>, Option<Progress>, Option<HeaderValue>)> {
     let limit = visit.route.body_limit;
     if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
         return None;
@@ -174,10 +174,10 @@ fn prepare(
         parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
     let (body, progress) = RequestBody::new(body.take(), limit);
-    let mut request = Request::new(body);
-    *request.method_mut() = parts.method;
-    *request.uri_mut() = parts.uri;
-    *request.headers_mut() = parts.headers;
+    let mut request = Box::new(Request::new(body));
+    *request.method_mut() = parts.method.clone();
+    *request.uri_mut() = std::mem::take(&mut parts.uri);
+    *request.headers_mut() = std::mem::take(&mut parts.headers);
     Some((request, progress, upgrade))
 }
 
@@ -204,7 +204,7 @@ async fn pass_body(
     if let (true, Some(claim)) = (endless, &claim) {
         claim.becomes_stream();
     }
-    let mut body = UpstreamBody {
+    let mut body = Box::new(UpstreamBody {
         incoming,
         link: Some(link),
         claim,
@@ -213,7 +213,7 @@ async fn pass_body(
         idle_timeout: visit.route.idle_timeout,
         deadline: None,
         endless,
-    };
+    });
     poll_fn(|cx| {
         body.settle(cx);
         Poll::Ready(())
@@ -227,13 +227,13 @@ impl<'request> Outgoing<'request> {
     fn new(
         visit: &'request Visit<'request>,
         pool: usize,
-        parts: Parts,
+        parts: &mut Parts,
         body: &mut Option<Incoming>,
         started: Instant,
     ) -> Option<Self> {
         let (request, progress, upgrade) = prepare(visit, parts, body)?;
         let copy = (request.method().is_idempotent() && progress.is_none() && upgrade.is_none())
-            .then(|| head_of(&request));
+            .then(|| Box::new(head_of(&request)));
         Some(Self {
             visit,
             pool,
@@ -276,7 +276,7 @@ impl<'request> Outgoing<'request> {
             self.distrusts_kept |= kept && result.is_err();
             match result {
                 Ok(response) => return Ok(Reply { response, link, claim }),
-                Err(Failure::Unsent(request)) => self.request = Some(*request),
+                Err(Failure::Unsent(request)) => self.request = Some(request),
                 Err(Failure::Broken) if self.copy.is_some() && (kept || !repeated) => {
                     // A kept connection that broke says nothing about the endpoint; a new one does.
                     avoid = (!kept).then_some(claim.backend.id).or(avoid);
@@ -341,11 +341,11 @@ impl<'request> Outgoing<'request> {
             }
         }
         let descriptor = self.visit.worker.descriptor().ok_or(NoLink::Exhausted)?;
-        Link::connect(&claim.backend, descriptor).await.map(|link| (link, false))
+        Box::pin(Link::connect(&claim.backend, descriptor)).await.map(|link| (link, false))
     }
 
-    fn repeat(&self) -> Option<Request<RequestBody>> {
-        self.copy.as_ref().map(|head| head_of(head).map(|()| RequestBody::Empty))
+    fn repeat(&self) -> Option<Box<Request<RequestBody>>> {
+        self.copy.as_ref().map(|head| Box::new(head_of(head).map(|()| RequestBody::Empty)))
     }
 
     fn gave_up(&self) -> Response<Body> {
@@ -358,7 +358,7 @@ impl<'request> Outgoing<'request> {
         ticket.answered_by(&claim.backend.instance, &claim.release.name);
         let (mut head, incoming) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return self.upgraded(head, link, claim, ticket).await;
+            return Box::pin(self.upgraded(head, link, claim, ticket)).await;
         }
         headers::remove_hop_by_hop(&mut head.headers);
         if is_event_stream(&head.headers) {

@@ -120,10 +120,10 @@ impl Link {
     /// Sends a request and waits for the head of the answer.
     pub(in crate::proxy) async fn exchange(
         &mut self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         patience: &Patience<'_>,
     ) -> Result<Response<Incoming>, Failure> {
-        let mut answer = pin!(self.sender.try_send_request(request));
+        let mut answer = pin!(self.sender.try_send_request(*request));
         let (driver, done) = (&mut self.driver, &mut self.done);
         poll_fn(|cx| {
             if !*done {

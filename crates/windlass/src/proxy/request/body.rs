@@ -24,7 +24,7 @@ pub(in crate::proxy) type Error = Box<dyn std::error::Error + Send + Sync>;
 /// An answer's body, and the ticket of its request.
 pub(in crate::proxy) struct Body {
     content: Content,
-    ticket: Option<Ticket>,
+    ticket: Option<Box<Ticket>>,
     /// Whether a part was handed out, and no other asked for since, over HTTP/2. (Over HTTP/1 the stream
     /// itself says whether it takes anything.)
     waits: bool,
@@ -42,12 +42,13 @@ pub(in crate::proxy) enum Content {
     Compressed(Box<Compressed>),
 }
 
-/// Where a body comes from.
+/// Where a body comes from. Boxed, like the ticket: an answer is handed on from function to function
+/// a dozen times before it is sent.
 pub(in crate::proxy) enum Source {
     /// An endpoint.
-    Upstream(UpstreamBody),
+    Upstream(Box<UpstreamBody>),
     /// A file.
-    File(FileBody),
+    File(Box<FileBody>),
 }
 
 impl Body {
@@ -59,7 +60,7 @@ impl Body {
         Self::new(Content::Empty)
     }
 
-    pub(in crate::proxy) fn with_ticket(mut self, ticket: Ticket) -> Self {
+    pub(in crate::proxy) fn with_ticket(mut self, ticket: Box<Ticket>) -> Self {
         self.ticket = Some(ticket);
         self
     }

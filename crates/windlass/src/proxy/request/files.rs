@@ -317,7 +317,7 @@ fn respond(
             reading: None,
             _descriptor: descriptor,
         };
-        *response.body_mut() = Body::new(Content::Plain(Source::File(body)));
+        *response.body_mut() = Body::new(Content::Plain(Source::File(Box::new(body))));
     }
     response
 }

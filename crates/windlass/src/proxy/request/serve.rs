@@ -39,7 +39,7 @@ pub(in crate::proxy) fn service(
     service_fn(move |request: Request<Incoming>| {
         // Before any of what follows the head is looked at.
         let content_lengths = conn.request_begins(request.body().size_hint().exact());
-        let ticket = Ticket::new(&worker, &conn);
+        let ticket = Box::new(Ticket::new(&worker, &conn));
         serve(Rc::clone(&worker), Rc::clone(&conn), request, content_lengths, ticket)
     })
 }
@@ -59,7 +59,7 @@ async fn serve(
     conn: Rc<Conn>,
     request: Request<Incoming>,
     content_lengths: u8,
-    mut ticket: Ticket,
+    mut ticket: Box<Ticket>,
 ) -> Result<Response<Body>, Infallible> {
     let live = Arc::clone(ticket.live());
     let (mut parts, body) = request.into_parts();
@@ -78,7 +78,7 @@ async fn serve(
             } else {
                 &conn.timer
             };
-            follow_route(&worker, &conn, &live, timer, parts, &mut body, &mut ticket).await
+            follow_route(&worker, &conn, &live, timer, &mut parts, &mut body, &mut ticket).await
         }
     };
     if version == Version::HTTP_2
@@ -152,7 +152,7 @@ async fn follow_route(
     conn: &Rc<Conn>,
     live: &Arc<Live>,
     timer: &Rc<Timer>,
-    mut parts: Parts,
+    parts: &mut Parts,
     body: &mut Option<Incoming>,
     ticket: &mut Ticket,
 ) -> Response<Body> {
@@ -165,7 +165,7 @@ async fn follow_route(
         Some(Err(_)) => return own_answer::plain(StatusCode::BAD_REQUEST, "the host cannot be understood"),
     };
     if live.table.listen.redirect_to_https && !conn.secure {
-        return to_https(live, &parts, host);
+        return to_https(live, parts, host);
     }
     let Some(index) = live.find(host, &path) else {
         return if live.table.generation == 0 {
@@ -177,29 +177,29 @@ async fn follow_route(
     ticket.route = Some(index);
     let route = &live.routes[index];
     let visit = Visit { worker, conn, live, route, timer };
-    if let Some(refusal) = admit(&visit, &parts) {
+    if let Some(refusal) = admit(&visit, parts) {
         return finish(&visit, &parts.method, None, refusal);
     }
     let encoding = if route.compress { compress::Encoding::accepted(&parts.headers) } else { None };
-    let method = parts.method.clone();
     if route.strip_prefix
         && matches!(route.target, LiveTarget::Files { .. })
-        && matches!(method, Method::GET | Method::HEAD)
+        && matches!(parts.method, Method::GET | Method::HEAD)
         && route.pattern.is(&path)
     {
         // Its index would have its links looked for beside the prefix instead of below it.
-        return finish(&visit, &method, None, files::below(&parts));
+        return finish(&visit, &parts.method, None, files::below(parts));
     }
-    if route.strip_prefix && !strip_prefix(&mut parts, route) {
+    if route.strip_prefix && !strip_prefix(parts, route) {
         let refusal =
             own_answer::plain(StatusCode::BAD_REQUEST, "the path cannot be understood in one way only");
-        return finish(&visit, &method, None, refusal);
+        return finish(&visit, &parts.method, None, refusal);
     }
     let response = match &route.target {
         LiveTarget::Pool(pool) => forward::to_pool(&visit, *pool, parts, body, ticket).await,
-        LiveTarget::Health { socket } => forward::to_socket(&visit, socket, parts, body).await,
+        // Boxed, as everything rare on this way: the future of a request is copied when it begins, whole.
+        LiveTarget::Health { socket } => Box::pin(forward::to_socket(&visit, socket, parts, body)).await,
         LiveTarget::Files { place, cache_control } => {
-            files::serve(worker, place, cache_control.as_ref(), &parts).await
+            Box::pin(files::serve(worker, place, cache_control.as_ref(), parts)).await
         }
         LiveTarget::Redirect { to, status } => {
             let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -209,7 +209,7 @@ async fn follow_route(
         }
         LiveTarget::Metrics => metrics(worker),
     };
-    finish(&visit, &method, encoding, response)
+    finish(&visit, &parts.method, encoding, response)
 }
 
 fn to_https(live: &Live, parts: &Parts, host: &str) -> Response<Body> {
