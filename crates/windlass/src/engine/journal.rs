@@ -511,4 +511,60 @@ mod tests {
         let error = journal.open_runs().unwrap_err();
         assert!(matches!(&error, JournalError::Plan { run, found: 7 } if run == "a"), "{error}");
     }
+
+    /// A journal of small pages, with a record in the file and one that is only in its log.
+    fn half_checkpointed() -> (tempfile::TempDir, Journal) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.db");
+        let small = Connection::open(&path).unwrap();
+        small.execute_batch("PRAGMA page_size = 512; CREATE TABLE early (x); DROP TABLE early").unwrap();
+        drop(small);
+        let mut journal = Journal::open(&path).unwrap();
+        journal.begin("a", &a_plan(), "somebody").unwrap();
+        journal.append("a", &[INTENT]).unwrap();
+        journal.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        journal.append("a", &[INTENT, INTENT]).unwrap();
+        (directory, journal)
+    }
+
+    #[test]
+    fn a_log_that_is_cut_at_any_byte_loses_only_what_is_last() {
+        let (directory, _journal) = half_checkpointed();
+        let (file, log) = (directory.path().join("journal.db"), directory.path().join("journal.db-wal"));
+        let (whole, logged) = (std::fs::read(file).unwrap(), std::fs::read(log).unwrap());
+        let elsewhere = tempfile::tempdir().unwrap();
+        let copy = elsewhere.path().join("journal.db");
+        let mut counts = Vec::new();
+        for length in 0..=logged.len() {
+            std::fs::write(&copy, &whole).unwrap();
+            std::fs::write(elsewhere.path().join("journal.db-wal"), &logged[..length]).unwrap();
+            let journal = Journal::open_to_read(&copy).unwrap();
+            counts.push(journal.records("a").unwrap().len());
+            drop(journal);
+            let _shared_memory = std::fs::remove_file(elsewhere.path().join("journal.db-shm"));
+        }
+        assert!(counts.is_sorted(), "{counts:?}");
+        counts.dedup();
+        assert_eq!(counts, [1, 3], "a transaction is there or not");
+    }
+
+    #[test]
+    fn a_file_that_is_cut_at_any_byte_is_refused_or_lost_nothing() {
+        let (directory, journal) = half_checkpointed();
+        // Closing it writes all that was logged into the file.
+        drop(journal);
+        let path = directory.path().join("journal.db");
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        // What is shorter than its header counts as empty: there the host side looks at what lies beside it.
+        for length in (100..file.metadata().unwrap().len()).rev() {
+            file.set_len(length).unwrap();
+            let read =
+                Journal::open(&path).and_then(|journal| Ok((journal.records("a")?, journal.open_runs()?)));
+            // The end of the last page may be that of an index.
+            if let Ok((records, runs)) = read {
+                assert_eq!((records.len(), runs.len()), (3, 1), "cut to {length} bytes");
+                assert_eq!(runs[0].plan.hash(), a_plan().hash(), "cut to {length} bytes");
+            }
+        }
+    }
 }
