@@ -86,8 +86,8 @@ fn text_in_the_manifest_is_never_run() {
     sandbox.manifest(&Manifest::small());
     sandbox.down();
     line.held(&format!(
-        "{} kinds of text in commands, variables and file names, and in each of the {} places of the manifest \
-         that hold text: none was run, all came through whole or were refused",
+        "{} kinds of text, deployed in commands, variables and file names: all came through whole; planned in \
+         each of the {} places of the manifest that hold text: refused or taken as text; none was run",
         poisons.len(),
         places.len()
     ));
