@@ -1,6 +1,7 @@
 //! A server's certificate and its key, from files.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::verify_server_cert_signed_by_trust_anchor;
@@ -73,6 +74,11 @@ pub(crate) fn pair(files: &Tls, texts: &Texts) -> Result<Arc<CertifiedKey>, Stri
 
 fn read_file(path: &str) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("{path} cannot be read: {error}"))
+}
+
+/// Whether everybody on this machine may read a key, and so pass for the server.
+pub(crate) fn is_open(key: &str) -> bool {
+    fs::metadata(key).is_ok_and(|file| file.permissions().mode() & 0o004 != 0)
 }
 
 /// Why clients refuse a certificate at some moment.

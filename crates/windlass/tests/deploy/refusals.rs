@@ -78,7 +78,13 @@ fn a_certificate_that_cannot_be_used_stops_a_deploy_before_anything_changes() {
     assert!(output.stderr.contains(&expected), "{output:?}");
     assert_eq!(sandbox.answering(), "r1");
     with("a.key");
-    sandbox.succeed(&["deploy"]);
+    let output = sandbox.succeed(&["deploy"]);
+    let open = format!("everybody on this machine may read the key {}", path("a.key"));
+    assert!(output.all().contains(&open), "{output:?}");
+    let closed = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(root.join("a.key"), closed).unwrap();
+    sandbox.change();
+    assert!(!sandbox.succeed(&["deploy"]).all().contains("everybody"));
     // Broken later, it is told of, and what was read before is shown.
     sandbox.write("../a.key", "rubbish");
     let problem = windlass_testkit::sandbox::until("the problem", || {

@@ -137,17 +137,20 @@ impl Host {
     }
 
     /// One that cannot be used stops the run. Where the proxy has read it before, and nothing new is
-    /// deployed, it goes on with that: then it does not. One that is out of date stops nothing: what runs
-    /// shows it already.
+    /// deployed, it goes on with that: then it does not. One that is out of date, or whose key is no secret,
+    /// stops nothing: what runs shows it already.
     fn look_at_certificates(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) -> Vec<String> {
         let active = self.journal.borrow().active().ok().flatten();
         let shown = active.map(|active| active.release.spec.listen.tls).unwrap_or_default();
-        let mut lapsed = Vec::new();
+        let mut notes = Vec::new();
         for tls in &plan.spec.listen.tls {
+            if certificate::is_open(&tls.key) {
+                notes.push(format!("everybody on this machine may read the key {0}: chmod 600 {0}", tls.key));
+            }
             match certificate::read(tls) {
-                Err(why) if plan.request != Request::Deploy && shown.contains(tls) => lapsed.push(why),
+                Err(why) if plan.request != Request::Deploy && shown.contains(tls) => notes.push(why),
                 Err(why) => wrong.push((why, "mend the file, or correct [listen] tls".to_owned())),
-                Ok(pair) => lapsed.extend(match certificate::lapse(&pair, UnixTime::now()) {
+                Ok(pair) => notes.extend(match certificate::lapse(&pair, UnixTime::now()) {
                     Some(Lapse::Expired(day)) => Some(format!("{} expired on {day}", tls.certificate)),
                     Some(Lapse::NotYet(day)) => {
                         Some(format!("{} is not valid before {day}", tls.certificate))
@@ -156,7 +159,7 @@ impl Host {
                 }),
             }
         }
-        lapsed
+        notes
     }
 
     /// A copy with a port of its own can be asked there only if nobody else answers there.

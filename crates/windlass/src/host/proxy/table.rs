@@ -78,8 +78,9 @@ impl Host {
         }
         let routes = spec.routes.iter().enumerate();
         let settings = Settings { values: &values, known: &spec.settings };
-        let routes =
-            routes.map(|(n, route)| self.route(n, route, tree, settings)).collect::<Result<_, _>>()?;
+        let routes = routes
+            .map(|(n, route)| self.route(label(&spec.routes, n), route, tree, settings))
+            .collect::<Result<_, _>>()?;
         Ok(Table { generation, listen: spec.listen.clone(), routes, pools, drain: spec.deploy.drain })
     }
 
@@ -106,7 +107,7 @@ impl Host {
 
     fn route(
         &self,
-        number: usize,
+        name: String,
         route: &Route,
         tree: ReleaseId,
         settings: Settings<'_>,
@@ -126,7 +127,7 @@ impl Host {
         let users = route.access.basic_auth.as_ref();
         let users = users.map(|key| hashed(key, &settings.text(key, &early)?)).transpose()?;
         Ok(TableRoute {
-            name: label(number, route),
+            name,
             host: route.host.clone(),
             path: route.path.clone(),
             strip_prefix: route.strip_prefix,
@@ -173,9 +174,15 @@ fn nowhere() -> Listen {
     Listen { http: Vec::new(), https: Vec::new(), tls: Vec::new(), redirect_to_https: false, patience }
 }
 
-fn label(number: usize, route: &Route) -> String {
-    let host = route.host.as_deref().unwrap_or("");
-    format!("{}:{host}{}", number + 1, route.path)
+/// What counters and the access log call a route, and by what it is known again in the next table: not by its
+/// place, which changes when another is put before it.
+fn label(routes: &[Route], number: usize) -> String {
+    let written = |route: &Route| format!("{}{}", route.host.as_deref().unwrap_or_default(), route.path);
+    let label = written(&routes[number]);
+    match routes[..number].iter().filter(|before| written(before) == label).count() {
+        0 => label,
+        before => format!("{label} ({})", before + 1),
+    }
 }
 
 /// Who may pass is known before any process starts.
@@ -221,4 +228,23 @@ pub(in crate::host) fn addresses(spec: &Spec, listening: &[String]) -> Vec<Strin
         )
     });
     all.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_keeps_its_name_when_another_is_put_before_it() {
+        let text = "[app]\nname = \"shop\"\n[services.web]\ncommand = [\"web\"]\nport = \"auto\"\n\
+                    [[routes]]\nhost = \"shop.example\"\nservice = \"web\"\n\
+                    [[routes]]\npath = \"/api\"\nservice = \"web\"\n";
+        let manifest = windlass_core::manifest::load(text).0.unwrap();
+        let spec = windlass_core::resolve::resolve(&manifest, "local", &IndexMap::new()).unwrap();
+        let routes = [&spec.routes[..], &spec.routes[1..]].concat();
+        assert_eq!(label(&routes, 0), "shop.example/");
+        assert_eq!(label(&routes, 1), "/api");
+        assert_eq!(label(&routes, 2), "/api (2)");
+        assert_eq!(label(&routes[1..], 0), "/api");
+    }
 }
