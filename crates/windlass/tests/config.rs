@@ -159,6 +159,26 @@ fn a_password_in_a_url_is_not_shown_and_a_weak_one_is_refused() {
     assert!(check.code == 2 && check.err.contains("secret-default"), "{}", check.err);
 }
 
+#[test]
+fn a_password_that_was_not_encoded_is_shown_nowhere() {
+    let project = Project::new();
+    let settings = "U = { type = \"url\" }\nV = { type = \"url\" }\nCACHES = { type = \"list\" }\nBOX = { type = \"json\" }\n";
+    project.write("windlass.toml", &format!("{MANIFEST}\n[environments.production.settings]\n{settings}"));
+    let values = "U=postgres://shop:Hunt/Zk31-x@db:1/x\nV=postgres://u:1234/Zk31-rest@h/db\nCACHES=http://a,redis://:Zk31-x@h/0\n\
+                  BOX={\"mail\": {\"url\": \"smtp://u:Zk31-x@h\"}}\n";
+    project.write(".env.production", values);
+    // None of them shows what stands for a secret here.
+    for args in [&["config"][..], &["config", "--json"], &["config", "explain", "U"], &["check"], &["deploy"]]
+    {
+        project.run(&[], &[args, &["--env", "production"]].concat());
+    }
+    let said = project.config(&["--env", "production"]);
+    for name in ["U", "V", "CACHES", "BOX"] {
+        let line = said.out.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_default();
+        assert!(line.contains("(secret)"), "{}", said.out);
+    }
+}
+
 // proves: DC-11
 #[test]
 fn an_explanation_shows_each_layer_and_which_one_holds() {

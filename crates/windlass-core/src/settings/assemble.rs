@@ -34,6 +34,16 @@ pub struct Value {
     pub text: Text,
     /// Where it came from.
     pub provenance: Provenance,
+    /// Whether a secret was put into it where it was read.
+    pub of_secret: bool,
+}
+
+impl Value {
+    /// One into which nothing was put.
+    #[must_use]
+    pub fn new(text: Text, provenance: Provenance) -> Self {
+        Self { text, provenance, of_secret: false }
+    }
 }
 
 /// The text of a setting.
@@ -115,7 +125,7 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
     let Layers { environment, files, sealed, stores, unanswered } = layers;
     let mut found: IndexMap<String, Vec<Value>> =
         declared.keys().map(|name| (name.clone(), vec![])).collect();
-    let known = |secret, provenance| Value { text: Text::Known(secret), provenance };
+    let known = |secret, provenance| Value::new(Text::Known(secret), provenance);
     for (name, values) in &mut found {
         if let Some(text) = environment.and_then(|environment| environment(name)) {
             values.push(known(Secret::new(text), Provenance::Environment));
@@ -152,7 +162,7 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
         if let Some(constant) = setting.constant() {
             values.push(known(Secret::new(constant), Provenance::Composed));
         } else if let Some(template) = &setting.composed {
-            values.push(Value { text: Text::Composed(template.clone()), provenance: Provenance::Composed });
+            values.push(Value::new(Text::Composed(template.clone()), Provenance::Composed));
         }
         if let Some(text) = setting.default.as_ref().filter(|_| !unanswered.contains(name)) {
             values.push(known(Secret::new(text.clone()), Provenance::Default));

@@ -35,7 +35,7 @@ impl Redactor {
             .into_iter()
             .flat_map(|value| {
                 let parts = std::iter::once(value).chain(value.lines()).map(Cow::Borrowed);
-                parts.chain(password_in(value))
+                parts.chain(passwords_in(value))
             })
             .filter(|value| value.len() >= SHORTEST)
             .collect();
@@ -114,14 +114,14 @@ impl Redactor {
     }
 }
 
-/// The password in a URL, as it stands there and as it is meant. One that is the user's name is none: it
-/// would mask that in every log.
-fn password_in(value: &str) -> impl Iterator<Item = Cow<'_, str>> {
+/// What may be a password in a value, as it stands there and as it is meant. One that is the user's name is none:
+/// it would mask that in every log.
+fn passwords_in(value: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let is_user = |password: &str| value.contains(&format!("://{password}:{password}@"));
-    let found = windlass_core::settings::password_in(value).filter(|password| !is_user(password));
+    let found = windlass_core::settings::passwords_in(value);
     let forms =
         |password| [Some(Cow::Borrowed(password)), crate::resource::decoded(password).map(Cow::Owned)];
-    found.into_iter().flat_map(forms).flatten()
+    found.into_iter().filter(move |password| !is_user(password)).flat_map(forms).flatten()
 }
 
 #[cfg(test)]
