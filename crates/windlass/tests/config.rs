@@ -179,6 +179,22 @@ fn a_password_that_was_not_encoded_is_shown_nowhere() {
     }
 }
 
+#[test]
+fn what_env_puts_together_from_a_secret_is_shown_nowhere() {
+    let project = Project::new();
+    let settings = "LINE = {}\nDEEP = { type = \"host\" }\n";
+    project.write("windlass.toml", &format!("{MANIFEST}\n[environments.production.settings]\n{settings}"));
+    project.write(".env.production", "LINE=\"db ${DB_PASSWORD}\"\nDEEP=<${LINE}>\n");
+    let looks = [&["config"][..], &["config", "--json"], &["config", "explain", "DEEP"], &["check"]];
+    for args in looks {
+        project.run(&[], &[args, &["--env", "production"]].concat());
+    }
+    project.run(&[], &["config", "diff", "staging", "production"]);
+    let said = project.config(&["--env", "production"]);
+    let secrets = said.out.lines().filter(|line| line.starts_with("LINE") || line.starts_with("DEEP"));
+    assert_eq!(secrets.filter(|line| line.contains("(secret)")).count(), 2, "{}", said.out);
+}
+
 // proves: DC-11
 #[test]
 fn an_explanation_shows_each_layer_and_which_one_holds() {
