@@ -160,6 +160,37 @@ fn a_password_in_a_url_is_not_shown_and_a_weak_one_is_refused() {
 }
 
 #[test]
+fn the_check_tells_of_all_that_is_wrong_with_the_manifest() {
+    let project = Project::new();
+    let literal = MANIFEST.replace(
+        "command = \"sleep 1000\"",
+        "command = \"sleep 1000\"\nenv = { API_TOKEN = \"Zk31-literal\" }",
+    );
+    project.write("windlass.toml", &literal);
+    let check = project.config(&["check"]);
+    assert!(
+        check.err.contains("warning[literal-secret]") && check.out.contains("0 errors, 2 warnings"),
+        "{}{}",
+        check.out,
+        check.err
+    );
+    let json = project.json(&["check"]);
+    let codes: Vec<_> =
+        json["findings"].as_array().unwrap().iter().map(|finding| finding["code"].clone()).collect();
+    assert_eq!(
+        (codes, &json["warnings"]),
+        (vec!["unused-setting".into(), "literal-secret".into()], &2.into())
+    );
+    assert_eq!(project.config(&["check", "--strict"]).code, 2);
+    // Where the manifest is at fault, its settings are looked at all the same.
+    project.write("windlass.toml", &MANIFEST.replace("command =", "comand ="));
+    project.write(".env", "SITE=nowhere\n");
+    let check = project.config(&["check"]);
+    let told = ["unknown-key", "SITE: \"nowhere\" is not a URL", "the setting KEY has no value"];
+    assert!(check.code == 2 && told.iter().all(|told| check.err.contains(told)), "{}", check.err);
+}
+
+#[test]
 fn a_password_that_was_not_encoded_is_shown_nowhere() {
     let project = Project::new();
     let settings = "U = { type = \"url\" }\nV = { type = \"url\" }\nCACHES = { type = \"list\" }\nBOX = { type = \"json\" }\n";

@@ -18,6 +18,11 @@ pub fn is_for_others(environment: &str) -> bool {
     !OWN.contains(&environment)
 }
 
+/// Why a secret that stands in the manifest itself can be guessed, where it can; never shows it.
+pub(crate) fn why_weak(name: &str, value: &str) -> Option<String> {
+    weak::why(name, value, None)
+}
+
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

@@ -17,7 +17,7 @@ use crate::project::version;
 use crate::settings::{Found, fault_to_json};
 
 pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let project = context.project_with_settings()?;
     project.must_know(project.environment.as_str())?;
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
@@ -29,6 +29,7 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     };
     let findings = findings(&project, &found, spec.as_ref());
     let errors = diags.len() + findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let diags = [diags, project.warnings.clone()].concat();
     let warnings = findings.len() + diags.len() - errors;
     tell(context, &project, &diags, &findings, (errors, warnings))?;
     Ok(if errors > 0 || (strict && warnings > 0) { USAGE } else { 0 })
