@@ -93,7 +93,8 @@ pub(super) fn weak(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     });
     for node in processes.chain([scene.root]).chain(scene.root.get("build")) {
         for (key, value) in node.get("env").and_then(Node::table).into_iter().flatten() {
-            let why = literal_secret(key, value).and_then(|(_, text)| why_weak(key, text));
+            let why =
+                literal_secret(key, value).and_then(|(_, text)| why_weak(scene.spec.app.as_str(), key, text));
             diags.extend(why.map(|why| {
                 Diag::error("weak-secret", value.span.clone(), format!("{key}: {why}")).help(format!(
                     "make another one (openssl rand -base64 32), put it into .env, and declare it as \

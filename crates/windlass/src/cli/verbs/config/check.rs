@@ -38,6 +38,7 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
 fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Finding> {
     let environment = project.environment.as_str();
     let audited = Audited {
+        app: project.app.as_str(),
         environment,
         declared: &found.declared,
         assembled: &found.assembled,
