@@ -191,6 +191,26 @@ fn the_check_tells_of_all_that_is_wrong_with_the_manifest() {
 }
 
 #[test]
+fn a_secret_that_is_too_short_to_be_masked_is_told() {
+    let project = Project::new();
+    let settings = "PIN = { secret = true, min_length = 4 }\nWEAK = { secret = true }\n";
+    project.write("windlass.toml", &format!("{MANIFEST}\n[environments.production.settings]\n{settings}"));
+    project.write(".env.production", "PIN=8301\nWEAK=k3!x\nEXTRA=1\n");
+    let check = project.config(&["check", "--env", "production"]);
+    let told: Vec<&str> = check.err.lines().filter(|line| line.contains("unmasked-secret")).collect();
+    assert_eq!(
+        told,
+        [
+            "warning[unmasked-secret]: .env.production:1: PIN: it has fewer than 6 bytes, and is not masked where programs \
+             print it; make a longer one, or say secret = false where it is none"
+        ],
+        "{}",
+        check.err
+    );
+    assert!(!check.err.contains("8301") && check.err.contains("error[weak-secret]"), "{}", check.err);
+}
+
+#[test]
 fn a_password_that_was_not_encoded_is_shown_nowhere() {
     let project = Project::new();
     let settings = "U = { type = \"url\" }\nV = { type = \"url\" }\nCACHES = { type = \"list\" }\nBOX = { type = \"json\" }\n";

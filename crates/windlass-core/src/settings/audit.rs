@@ -133,7 +133,9 @@ impl Audited<'_> {
             .collect()
     }
 
-    fn finding(
+    /// What is to be said of a setting, where its value came from.
+    #[must_use]
+    pub fn finding(
         &self,
         code: &'static str,
         severity: Severity,
