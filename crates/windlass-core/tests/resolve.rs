@@ -310,3 +310,20 @@ fn how_long_is_waited() {
         ClientPatience { head: Span::from_secs(1), keep: Span::from_secs(2), write: Span::from_secs(3) };
     assert_eq!(spec(&typed, "local", &[]).listen.patience, patience);
 }
+
+#[test]
+fn a_literal_that_can_be_guessed_is_refused_where_others_depend_on_it() {
+    let text = "[app]\nname = \"shop\"\n\n[environments.production]\n\n[env]\nCACHE = \"redis://:changeme@cache\"\n\
+                BANNER = \"<changeme>\"\n\n[services.web]\ncommand = \"run\"\nenv = { API_TOKEN = \"changeme\" }\n";
+    let manifest = load(text);
+    assert!(resolve(&manifest, "local", &settings(&[])).is_ok());
+    let faults = resolve(&manifest, "production", &settings(&[])).unwrap_err();
+    let said: Vec<(&str, &str)> = faults.iter().map(|diag| (diag.code, diag.message.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            ("weak-secret", "CACHE: the password in it is one of the passwords that are tried first"),
+            ("weak-secret", "API_TOKEN: it is one of the passwords that are tried first"),
+        ]
+    );
+}

@@ -159,6 +159,93 @@ fn a_password_in_a_url_is_not_shown_and_a_weak_one_is_refused() {
     assert!(check.code == 2 && check.err.contains("secret-default"), "{}", check.err);
 }
 
+#[test]
+fn the_check_tells_of_all_that_is_wrong_with_the_manifest() {
+    let project = Project::new();
+    let literal = MANIFEST.replace(
+        "command = \"sleep 1000\"",
+        "command = \"sleep 1000\"\nenv = { API_TOKEN = \"Zk31-literal\" }",
+    );
+    project.write("windlass.toml", &literal);
+    let check = project.config(&["check"]);
+    assert!(
+        check.err.contains("warning[literal-secret]") && check.out.contains("0 errors, 2 warnings"),
+        "{}{}",
+        check.out,
+        check.err
+    );
+    let json = project.json(&["check"]);
+    let codes: Vec<_> =
+        json["findings"].as_array().unwrap().iter().map(|finding| finding["code"].clone()).collect();
+    assert_eq!(
+        (codes, &json["warnings"]),
+        (vec!["unused-setting".into(), "literal-secret".into()], &2.into())
+    );
+    assert_eq!(project.config(&["check", "--strict"]).code, 2);
+    // Where the manifest is at fault, its settings are looked at all the same.
+    project.write("windlass.toml", &MANIFEST.replace("command =", "comand ="));
+    project.write(".env", "SITE=nowhere\n");
+    let check = project.config(&["check"]);
+    let told = ["unknown-key", "SITE: \"nowhere\" is not a URL", "the setting KEY has no value"];
+    assert!(check.code == 2 && told.iter().all(|told| check.err.contains(told)), "{}", check.err);
+}
+
+#[test]
+fn a_secret_that_is_too_short_to_be_masked_is_told() {
+    let project = Project::new();
+    let settings = "PIN = { secret = true, min_length = 4 }\nWEAK = { secret = true }\n";
+    project.write("windlass.toml", &format!("{MANIFEST}\n[environments.production.settings]\n{settings}"));
+    project.write(".env.production", "PIN=8301\nWEAK=k3!x\nEXTRA=1\n");
+    let check = project.config(&["check", "--env", "production"]);
+    let told: Vec<&str> = check.err.lines().filter(|line| line.contains("unmasked-secret")).collect();
+    assert_eq!(
+        told,
+        [
+            "warning[unmasked-secret]: .env.production:1: PIN: it has fewer than 6 bytes, and is not masked where programs \
+             print it; make a longer one, or say secret = false where it is none"
+        ],
+        "{}",
+        check.err
+    );
+    assert!(!check.err.contains("8301") && check.err.contains("error[weak-secret]"), "{}", check.err);
+}
+
+#[test]
+fn a_password_that_was_not_encoded_is_shown_nowhere() {
+    let project = Project::new();
+    let settings = "U = { type = \"url\" }\nV = { type = \"url\" }\nCACHES = { type = \"list\" }\nBOX = { type = \"json\" }\n";
+    project.write("windlass.toml", &format!("{MANIFEST}\n[environments.production.settings]\n{settings}"));
+    let values = "U=postgres://shop:Hunt/Zk31-x@db:1/x\nV=postgres://u:1234/Zk31-rest@h/db\nCACHES=http://a,redis://:Zk31-x@h/0\n\
+                  BOX={\"mail\": {\"url\": \"smtp://u:Zk31-x@h\"}}\n";
+    project.write(".env.production", values);
+    // None of them shows what stands for a secret here.
+    for args in [&["config"][..], &["config", "--json"], &["config", "explain", "U"], &["check"], &["deploy"]]
+    {
+        project.run(&[], &[args, &["--env", "production"]].concat());
+    }
+    let said = project.config(&["--env", "production"]);
+    for name in ["U", "V", "CACHES", "BOX"] {
+        let line = said.out.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap_or_default();
+        assert!(line.contains("(secret)"), "{}", said.out);
+    }
+}
+
+#[test]
+fn what_env_puts_together_from_a_secret_is_shown_nowhere() {
+    let project = Project::new();
+    let settings = "LINE = {}\nDEEP = { type = \"host\" }\n";
+    project.write("windlass.toml", &format!("{MANIFEST}\n[environments.production.settings]\n{settings}"));
+    project.write(".env.production", "LINE=\"db ${DB_PASSWORD}\"\nDEEP=<${LINE}>\n");
+    let looks = [&["config"][..], &["config", "--json"], &["config", "explain", "DEEP"], &["check"]];
+    for args in looks {
+        project.run(&[], &[args, &["--env", "production"]].concat());
+    }
+    project.run(&[], &["config", "diff", "staging", "production"]);
+    let said = project.config(&["--env", "production"]);
+    let secrets = said.out.lines().filter(|line| line.starts_with("LINE") || line.starts_with("DEEP"));
+    assert_eq!(secrets.filter(|line| line.contains("(secret)")).count(), 2, "{}", said.out);
+}
+
 // proves: DC-11
 #[test]
 fn an_explanation_shows_each_layer_and_which_one_holds() {

@@ -206,3 +206,30 @@ fn hostile_dockerfiles_make_no_hostile_manifest() {
         assert!(!windlass_core::diag::any_error(&diags), "{text}\n{}\n{diags:#?}", proposal.text);
     }
 }
+
+#[test]
+fn no_secret_of_a_container_is_written_into_the_manifest() {
+    for (name, text) in [
+        (
+            "Dockerfile",
+            "FROM x\nENV SECRET_KEY=planted CACHE=redis://:planted@h LEVEL=info\nCMD [\"./web\"]\n",
+        ),
+        (
+            "compose.yaml",
+            "services:\n  web:\n    command: ./web\n    environment:\n      SECRET_KEY: planted\n      \
+             CACHE: ${CACHE:-redis://:planted@h}\n      LEVEL: info\n",
+        ),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(name), text).unwrap();
+        let proposal = propose(directory.path()).unwrap();
+        let told = proposal.notes.concat();
+        assert!(!proposal.text.contains("planted") && !told.contains("planted"), "{}{told}", proposal.text);
+        assert!(
+            proposal.text.contains("LEVEL = \"info\"") && told.contains("SECRET_KEY"),
+            "{}{told}",
+            proposal.text
+        );
+        assert!(told.contains("CACHE"), "{told}");
+    }
+}

@@ -120,7 +120,7 @@ mod tests {
 
     fn faults(url: &str, settings: &[(&str, Text, Provenance)]) -> Vec<String> {
         let settings = settings.iter().map(|(name, text, provenance)| {
-            let value = Value { text: text.clone(), provenance: provenance.clone() };
+            let value = Value::new(text.clone(), provenance.clone());
             ((*name).to_owned(), Resolved { value, overruled: vec![] })
         });
         let assembled = Assembled { settings: settings.collect(), warnings: vec![] };

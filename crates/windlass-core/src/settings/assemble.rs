@@ -1,8 +1,10 @@
 //! Laying the layers upon each other.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 
-use super::{Declared, Fault, Layers, Provenance, Secret};
+use super::{Declared, Fault, Layers, Provenance, Secret, is_secret, sounds_secret};
 use crate::spec::{Reference, Template};
 
 /// Compositions nested deeper than this are a circle, which is told of elsewhere.
@@ -34,6 +36,16 @@ pub struct Value {
     pub text: Text,
     /// Where it came from.
     pub provenance: Provenance,
+    /// Whether a secret was put into it where it was read.
+    pub of_secret: bool,
+}
+
+impl Value {
+    /// One into which nothing was put.
+    #[must_use]
+    pub fn new(text: Text, provenance: Provenance) -> Self {
+        Self { text, provenance, of_secret: false }
+    }
 }
 
 /// The text of a setting.
@@ -115,16 +127,21 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
     let Layers { environment, files, sealed, stores, unanswered } = layers;
     let mut found: IndexMap<String, Vec<Value>> =
         declared.keys().map(|name| (name.clone(), vec![])).collect();
-    let known = |secret, provenance| Value { text: Text::Known(secret), provenance };
+    let known = |secret, provenance| Value::new(Text::Known(secret), provenance);
     for (name, values) in &mut found {
         if let Some(text) = environment.and_then(|environment| environment(name)) {
             values.push(known(Secret::new(text), Provenance::Environment));
         }
     }
+    let mut made = vec![];
     for file in files {
         for entry in file.entries {
             let provenance = Provenance::File { name: file.name.clone(), line: entry.line };
-            found.entry(entry.name).or_default().push(known(entry.value, provenance));
+            let values = found.entry(entry.name.clone()).or_default();
+            if !entry.made_of.is_empty() {
+                made.push(Made { name: entry.name, at: values.len(), of: entry.made_of });
+            }
+            values.push(known(entry.value, provenance));
         }
     }
     let mut warnings = vec![];
@@ -152,12 +169,13 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
         if let Some(constant) = setting.constant() {
             values.push(known(Secret::new(constant), Provenance::Composed));
         } else if let Some(template) = &setting.composed {
-            values.push(Value { text: Text::Composed(template.clone()), provenance: Provenance::Composed });
+            values.push(Value::new(Text::Composed(template.clone()), Provenance::Composed));
         }
         if let Some(text) = setting.default.as_ref().filter(|_| !unanswered.contains(name)) {
             values.push(known(Secret::new(text.clone()), Provenance::Default));
         }
     }
+    inherit_secrecy(declared, &mut found, made);
     let settings = found
         .into_iter()
         .filter_map(|(name, values)| {
@@ -167,6 +185,46 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
         })
         .collect();
     Assembled { settings, warnings }
+}
+
+/// A value of a file that has references: whose it is, which of its values, and the names that were filled in.
+struct Made {
+    name: String,
+    at: usize,
+    of: Vec<String>,
+}
+
+/// What is put together from a secret is one, over any number of steps; as in the manifest, what nobody
+/// declared to be harmless is one. What only the environment has goes by its name: nobody declares `HOME`.
+fn inherit_secrecy(
+    declared: &IndexMap<String, Declared>,
+    found: &mut IndexMap<String, Vec<Value>>,
+    mut made: Vec<Made>,
+) {
+    if made.is_empty() {
+        return;
+    }
+    let is_one = |(name, values): &(&String, &Vec<Value>)| {
+        let setting = declared.get(*name);
+        setting.is_some_and(|setting| setting.secret) || values.iter().any(|value| is_secret(setting, value))
+    };
+    let mut secrets: HashSet<String> = found.iter().filter(is_one).map(|(name, _)| name.clone()).collect();
+    loop {
+        let is_part =
+            |part: &String| secrets.contains(part) || (!declared.contains_key(part) && sounds_secret(part));
+        let (of_secret, others): (Vec<Made>, Vec<Made>) =
+            made.into_iter().partition(|made| made.of.iter().any(is_part));
+        if of_secret.is_empty() {
+            return;
+        }
+        for Made { name, at, .. } in of_secret {
+            if let Some(value) = found.get_mut(&name).and_then(|values| values.get_mut(at)) {
+                value.of_secret = true;
+            }
+            secrets.insert(name);
+        }
+        made = others;
+    }
 }
 
 #[cfg(test)]

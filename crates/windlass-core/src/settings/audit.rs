@@ -18,6 +18,11 @@ pub fn is_for_others(environment: &str) -> bool {
     !OWN.contains(&environment)
 }
 
+/// Why a secret that stands in the manifest itself can be guessed, where it can; never shows it.
+pub(crate) fn why_weak(app: &str, name: &str, value: &str) -> Option<String> {
+    weak::why(app, name, value, None)
+}
+
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -34,6 +39,8 @@ pub struct Finding {
 /// What an audit looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Audited<'a> {
+    /// The application's name.
+    pub app: &'a str,
     /// The environment.
     pub environment: &'a str,
     /// What is declared.
@@ -55,7 +62,7 @@ impl Audited<'_> {
             let judged =
                 |value: &&Secret| !value.is_empty() && weak::is_judged(name, value.expose(), declared);
             let Some(value) = resolved.value.text.known().filter(judged) else { continue };
-            if let Some(why) = weak::why(name, value.expose(), declared) {
+            if let Some(why) = weak::why(self.app, name, value.expose(), declared) {
                 let help = "make another one: openssl rand -base64 32";
                 findings.push(self.finding("weak-secret", severity, name, resolved, &why, help));
             }
@@ -126,7 +133,9 @@ impl Audited<'_> {
             .collect()
     }
 
-    fn finding(
+    /// What is to be said of a setting, where its value came from.
+    #[must_use]
+    pub fn finding(
         &self,
         code: &'static str,
         severity: Severity,

@@ -4,7 +4,7 @@ mod format;
 
 use std::fmt;
 
-use super::{Assembled, Bounds, Declared, Fault, Kind, Provenance, Secret, Text};
+use super::{Assembled, Bounds, Declared, Fault, Kind, Provenance, Resolved, Secret, Text, Value, is_secret};
 use crate::units::{Bytes, Span};
 
 /// Why a value is not what was declared.
@@ -59,14 +59,12 @@ pub fn check(
         }
     };
     for (name, resolved) in &assembled.settings {
-        let (Some(setting), Some(value)) = (declared.get(name), resolved.value.text.known()) else {
-            continue;
-        };
+        let Some(setting) = declared.get(name) else { continue };
         // What stands in the manifest was checked when that was read.
         if matches!(resolved.value.provenance, Provenance::Default | Provenance::Composed) {
             continue;
         }
-        let misfits = setting.misfits(value);
+        let misfits = setting.misfits_of(&resolved.value);
         if !misfits.is_empty() {
             wrong.push(name);
         }
@@ -77,9 +75,12 @@ pub fn check(
         if wrong.iter().any(|part| assembled.is_made_of(name, part)) {
             continue;
         }
-        if let Some(value) = assembled.whole(name) {
-            add(name, (manifest.to_owned(), setting.line), setting.misfits(&value));
-        }
+        let Some(value) = assembled.whole(name) else { continue };
+        let is_secret_part = |(part, resolved): (&String, &Resolved)| {
+            assembled.is_made_of(name, part) && is_secret(declared.get(part), &resolved.value)
+        };
+        let secret = setting.hides(value.expose()) || assembled.settings.iter().any(is_secret_part);
+        add(name, (manifest.to_owned(), setting.line), setting.misfits_shown(value.expose(), secret));
     }
     faults
 }
@@ -97,7 +98,17 @@ impl Declared {
     /// list the first few.
     #[must_use]
     pub fn misfits(&self, value: &Secret) -> Vec<Misfit> {
-        let value = value.expose();
+        self.misfits_shown(value.expose(), self.hides(value.expose()))
+    }
+
+    /// The same of what a layer has; nothing where that is not known yet.
+    #[must_use]
+    pub fn misfits_of(&self, value: &Value) -> Vec<Misfit> {
+        let known = value.text.known();
+        known.map_or_else(Vec::new, |known| self.misfits_shown(known.expose(), is_secret(Some(self), value)))
+    }
+
+    fn misfits_shown(&self, value: &str, secret: bool) -> Vec<Misfit> {
         if value.is_empty() {
             // An empty text is a value of the types that are text, where nothing is said against it.
             // What is put together from others is empty where they are.
@@ -105,7 +116,7 @@ impl Declared {
             let may_be_empty = may_be && (self.default.is_none() || self.kind == Kind::String);
             return if may_be_empty { self.of_empty() } else { vec![self.empty()] };
         }
-        let shown = Shown { value, secret: self.hides(value), item: None };
+        let shown = Shown { value, secret, item: None };
         if self.kind != Kind::List {
             return self.of_one(shown);
         }
@@ -113,7 +124,7 @@ impl Declared {
         let mut found = vec![];
         let mut more = 0_usize;
         for (at, item) in items.iter().enumerate() {
-            let shown = Shown { value: item, secret: self.secret, item: Some(at + 1) };
+            let shown = Shown { value: item, secret, item: Some(at + 1) };
             let wrong = self.of_item(shown, at + 1);
             if found.len() < MOST_OF_A_LIST {
                 found.extend(wrong);

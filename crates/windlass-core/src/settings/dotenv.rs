@@ -42,6 +42,8 @@ pub struct Entry {
     pub value: Secret,
     /// The line of its name, from 1.
     pub line: u32,
+    /// The names of the references that were filled.
+    pub made_of: Vec<String>,
 }
 
 /// What a name stands for, if anything.
@@ -84,6 +86,13 @@ struct Parser<'a> {
     parsed: Parsed,
     /// Where in it each name stands.
     places: HashMap<&'a str, usize>,
+}
+
+/// What a value refers to.
+#[derive(Default)]
+struct Named {
+    unset: Vec<String>,
+    used: Vec<String>,
 }
 
 /// A value as it stands in the file.
@@ -154,7 +163,7 @@ impl<'a> Parser<'a> {
             return self.unfit(self.line, column);
         }
         if let Some(value) = (self.environment)(name) {
-            return self.keep(name, Secret::new(value), self.line, column);
+            return self.keep(name, (Secret::new(value), vec![]), self.line, column);
         }
         self.parsed.bare.push(Fault {
             file: self.file.to_owned(),
@@ -226,8 +235,8 @@ impl<'a> Parser<'a> {
     }
 
     fn entry(&mut self, name: &'a str, raw: Raw<'_>, line: u32, column: u32) {
-        let (filled, unset) = match raw {
-            Raw::Single(text) => (Ok(text), vec![]),
+        let (filled, Named { unset, used }) = match raw {
+            Raw::Single(text) => (Ok(text), Named::default()),
             Raw::Plain(text) => self.interpolate(text, false),
             Raw::Double(text) => self.interpolate(text, true),
         };
@@ -245,7 +254,7 @@ impl<'a> Parser<'a> {
                 self.parsed.faults.push(fault(message, "remove it: no environment can carry it".into()));
                 return;
             }
-            Ok(value) => value.into_secret(),
+            Ok(value) => (value.into_secret(), used),
             Err((message, help)) => {
                 self.parsed.faults.push(fault(message, help));
                 return;
@@ -254,34 +263,32 @@ impl<'a> Parser<'a> {
         self.keep(name, value, line, column);
     }
 
-    fn keep(&mut self, name: &'a str, value: Secret, line: u32, column: u32) {
+    fn keep(&mut self, name: &'a str, (value, made_of): (Secret, Vec<String>), line: u32, column: u32) {
         let entries = &mut self.parsed.entries;
         match self.places.get(name).and_then(|place| entries.get_mut(*place)) {
             Some(earlier) => {
                 let message = format!("{name} stands in line {} already; this one holds", earlier.line);
-                earlier.value = value;
-                earlier.line = line;
+                (earlier.value, earlier.made_of, earlier.line) = (value, made_of, line);
                 let (file, help) = (self.file.to_owned(), "remove one of them".to_owned());
                 self.parsed.warnings.push(Fault { file, line, column, message, help });
             }
             None => {
                 self.places.insert(name, entries.len());
-                entries.push(Entry { name: name.to_owned(), value, line });
+                entries.push(Entry { name: name.to_owned(), value, line, made_of });
             }
         }
     }
 
-    #[allow(clippy::type_complexity, reason = "taken apart at once by its only caller")]
-    fn interpolate(&self, text: &str, escapes: bool) -> (Result<Growing, (String, String)>, Vec<String>) {
+    fn interpolate(&self, text: &str, escapes: bool) -> (Result<Growing, (String, String)>, Named) {
         let lookup = |name: &str| {
             let above = || self.parsed.entries.get(*self.places.get(name)?);
             (self.environment)(name)
                 .or_else(|| above().map(|entry| entry.value.expose().to_owned()))
                 .or_else(|| (self.base)(name))
         };
-        let mut interpolation = Interpolation { lookup: &lookup, escapes, unset: vec![] };
+        let mut interpolation = Interpolation { lookup: &lookup, escapes, unset: vec![], used: vec![] };
         let filled = interpolation.run(text).map_err(|wrong| (wrong.message, wrong.help));
-        (filled, interpolation.unset)
+        (filled, Named { unset: interpolation.unset, used: interpolation.used })
     }
 
     fn rest_of_line(&self) -> &'a str {

@@ -25,6 +25,8 @@ pub(super) struct Interpolation<'a> {
     pub(super) escapes: bool,
     /// Names that stood for nothing and had no default.
     pub(super) unset: Vec<String>,
+    /// Names whose values were put in.
+    pub(super) used: Vec<String>,
 }
 
 impl Interpolation<'_> {
@@ -121,11 +123,10 @@ impl Interpolation<'_> {
             return Ok(self.value(name));
         }
         if let Some(default) = operator.strip_prefix(":-") {
-            let filled = set.filter(|_| is_filled);
-            return filled.map_or_else(|| self.fill(default, depth + 1), Ok);
+            return self.put_or_fill(name, set.filter(|_| is_filled), default, depth);
         }
         if let Some(default) = operator.strip_prefix('-') {
-            return set.map_or_else(|| self.fill(default, depth + 1), Ok);
+            return self.put_or_fill(name, set, default, depth);
         }
         if let Some(other) = operator.strip_prefix(":+") {
             return if is_filled { self.fill(other, depth + 1) } else { Ok(Growing::default()) };
@@ -134,10 +135,11 @@ impl Interpolation<'_> {
             return if set.is_some() { self.fill(other, depth + 1) } else { Ok(Growing::default()) };
         }
         if let Some(reason) = operator.strip_prefix(":?") {
-            return set.filter(|_| is_filled).ok_or_else(|| required(name, reason));
+            let filled = set.filter(|_| is_filled).ok_or_else(|| required(name, reason));
+            return filled.map(|value| self.put(name, value));
         }
         if let Some(reason) = operator.strip_prefix('?') {
-            return set.ok_or_else(|| required(name, reason));
+            return set.ok_or_else(|| required(name, reason)).map(|value| self.put(name, value));
         }
         Err(Wrong {
             message: format!("${{{name}...}} is not understood"),
@@ -147,10 +149,31 @@ impl Interpolation<'_> {
     }
 
     fn value(&mut self, name: &str) -> Growing {
-        self.looked_up(name).unwrap_or_else(|| {
-            self.unset.push(name.to_owned());
-            Growing::default()
-        })
+        if let Some(value) = self.looked_up(name) {
+            return self.put(name, value);
+        }
+        self.unset.push(name.to_owned());
+        Growing::default()
+    }
+
+    fn put_or_fill(
+        &mut self,
+        name: &str,
+        value: Option<Growing>,
+        default: &str,
+        depth: u32,
+    ) -> Result<Growing, Wrong> {
+        match value {
+            Some(value) => Ok(self.put(name, value)),
+            None => self.fill(default, depth + 1),
+        }
+    }
+
+    fn put(&mut self, name: &str, value: Growing) -> Growing {
+        if !self.used.iter().any(|used| used == name) {
+            self.used.push(name.to_owned());
+        }
+        value
     }
 
     fn looked_up(&self, name: &str) -> Option<Growing> {

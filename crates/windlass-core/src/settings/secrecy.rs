@@ -1,45 +1,57 @@
 //! Which values are secrets: by their declaration, by what stands in them, by their names.
 
-use super::{Declared, Kind, Text};
+use serde_json::Value as Json;
+
+use super::password::{may_hold_literal, may_hold_password, password_in};
+use super::{Declared, Kind, Text, Value};
 
 /// Whether a setting's value is masked wherever it would be shown: it is declared a secret, or by nobody to be
-/// none, or it is a URL with a password in it, of which nobody said that it is none.
+/// none, or something in it is a secret: a password, of which nobody said that it is none, or what was put in
+/// where it was read.
 #[must_use]
-pub fn is_secret(declared: Option<&Declared>, text: &Text) -> bool {
+pub fn is_secret(declared: Option<&Declared>, value: &Value) -> bool {
     let Some(declared) = declared else { return true };
-    let has_password = || match text {
-        Text::Known(value) => password_in(value.expose()).is_some(),
-        Text::Composed(template) => literal_password(&template.to_string()).is_some(),
-    };
-    declared.secret || (declared.may_hold_password() && has_password())
+    value.of_secret
+        || match &value.text {
+            Text::Known(known) => declared.hides(known.expose()),
+            Text::Composed(template) => {
+                declared.secret || (!declared.harmless && may_hold_literal(&template.to_string()))
+            }
+        }
 }
 
 impl Declared {
-    /// Whether a URL among its values is taken for a secret where a password stands in it.
-    pub(crate) fn may_hold_password(&self) -> bool {
-        !self.harmless && matches!(self.kind, Kind::String | Kind::Url)
-    }
-
     /// Whether `value` is masked.
     pub(crate) fn hides(&self, value: &str) -> bool {
-        self.secret || (self.may_hold_password() && password_in(value).is_some())
+        self.secret || (!self.harmless && self.holds_password(value))
+    }
+
+    /// Whether a password stands in `value`, of whatever type it is: what is of the wrong one is shown to whoever has
+    /// to mend it.
+    fn holds_password(&self, value: &str) -> bool {
+        match self.kind {
+            // An item's path is no part of another's password, unless that has the separator in it.
+            Kind::List => password_in(value).is_some() || self.bounds.items(value).any(may_hold_password),
+            Kind::Json => match serde_json::from_str(value) {
+                Ok(json) => is_within(&json),
+                Err(_) => value.split(['"', '\'']).any(|part| sounds_secret(part) || may_hold_password(part)),
+            },
+            _ => may_hold_password(value),
+        }
     }
 }
 
-/// The password in a URL, as it is written there.
-#[must_use]
-pub fn password_in(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (account, _) = authority.rsplit_once('@')?;
-    let (_, password) = account.split_once(':')?;
-    (!password.is_empty()).then_some(password)
-}
-
-/// The password in the text of a template that is a URL, unless it is put in there.
-#[must_use]
-pub fn literal_password(template: &str) -> Option<&str> {
-    password_in(template).filter(|password| !password.contains('{'))
+/// Whether a password is among the texts of a document, or a text that is a secret by its name.
+fn is_within(json: &Json) -> bool {
+    match json {
+        Json::String(text) => may_hold_password(text),
+        Json::Array(items) => items.iter().any(is_within),
+        Json::Object(fields) => fields.iter().any(|(name, value)| {
+            let has_text = value.as_str().is_some_and(|text| !text.is_empty());
+            (has_text && sounds_secret(name)) || is_within(value)
+        }),
+        _ => false,
+    }
 }
 
 /// Endings that say so, joined to what stands before or not: `PGPASSWORD`, `db_password`.
@@ -78,19 +90,52 @@ pub fn sounds_secret(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::Secret;
+    use crate::settings::{Provenance, Secret};
+
+    fn known(text: &str) -> Value {
+        Value::new(Text::Known(Secret::new(text)), Provenance::Environment)
+    }
 
     #[test]
     fn a_url_with_a_password_is_a_secret_unless_it_is_said_to_be_none() {
-        let url = Text::Known(Secret::new("postgres://shop:hunter2@db/shop"));
+        let url = known("postgres://shop:hunter2@db/shop");
         let of = |kind| Declared { kind, ..Declared::default() };
         assert!(is_secret(Some(&of(Kind::Url)), &url) && is_secret(Some(&of(Kind::String)), &url));
         assert!(!is_secret(Some(&Declared { harmless: true, ..of(Kind::Url) }), &url));
         let plain = ["https://shop.example/a:b@c", "postgres://shop@db/shop", "redis://:@h", "shop:x@h"];
-        for plain in plain.map(|text| Text::Known(Secret::new(text))) {
-            assert!(!is_secret(Some(&of(Kind::Url)), &plain), "{}", plain.known().unwrap().expose());
+        for plain in plain {
+            assert!(!is_secret(Some(&of(Kind::Url)), &known(plain)), "{plain}");
         }
-        assert!(is_secret(None, &Text::Known(Secret::new("1"))), "nobody declared it to be harmless");
+        assert!(is_secret(None, &known("1")), "nobody declared it to be harmless");
+    }
+
+    #[test]
+    fn a_password_is_found_in_values_of_every_type() {
+        for (kind, value, is_one) in [
+            (Kind::List, "http://a/x,redis://:pw@h/0", true),
+            (Kind::List, "mongodb://u:p,w@h/0", true),
+            (Kind::List, "http://a:80/x,http://b/y@2x", false),
+            (Kind::Host, "redis://:pw@h/0", true),
+            (Kind::Integer, "redis://:pw@h/0", true),
+            (Kind::Json, r#"{"caches": [{"url": "redis:\/\/:pw@h"}]}"#, true),
+            (Kind::Json, r#"{"db": {"password": "x"}}"#, true),
+            (Kind::Json, r#"{"db": {"password": "", "token": null, "url": "http://h/a@b"}}"#, false),
+            (Kind::Json, r#"{"url": "redis://:pw@h",}"#, true),
+            (Kind::Json, r#"{'password': 'x'}"#, true),
+            (Kind::Json, "[1, true, \"x\"]", false),
+        ] {
+            let declared = Declared { kind, ..Declared::default() };
+            assert_eq!(is_secret(Some(&declared), &known(value)), is_one, "{value}");
+            let harmless = Declared { harmless: true, ..declared };
+            assert!(!is_secret(Some(&harmless), &known(value)), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_was_put_together_from_a_secret_is_one() {
+        let declared = Declared::default();
+        assert!(!is_secret(Some(&declared), &known("host=db")));
+        assert!(is_secret(Some(&declared), &Value { of_secret: true, ..known("host=db") }));
     }
 
     #[test]

@@ -138,7 +138,7 @@ impl Context {
         for warning in &found.assembled.warnings {
             self.say(&format!("warning: {warning}"));
         }
-        let faults = found.errors(environment, &project.file);
+        let faults = found.errors(project.app.as_str(), environment, &project.file);
         if !project.faults.is_empty() {
             let mut diags = project.faults.clone();
             examine_values(&project.manifest, environment, &found.known(), &mut diags);

@@ -55,11 +55,14 @@ impl Checkout {
     }
 }
 
+/// What files of settings are called, anywhere in a project.
+const SETTINGS: [&str; 4] = [":(glob)**/.env", ":(glob)**/.env.*", ":(glob)**/*.env", ":(glob)**/.envrc"];
+
 /// The files of settings that git keeps, where they do not belong: whoever gets the source gets
 /// their secrets.
 #[must_use]
 pub fn kept_settings(directory: &Path) -> Vec<String> {
-    named(directory, &["ls-files", "-z", "--", ".env", ".env.*"])
+    named(directory, &["ls-files", "-z"])
 }
 
 /// The files of settings that git has kept at any time, on any branch: their secrets stay in the
@@ -67,7 +70,7 @@ pub fn kept_settings(directory: &Path) -> Vec<String> {
 #[must_use]
 pub fn once_kept_settings(directory: &Path) -> Vec<String> {
     let history = ["log", "--all", "--relative", "--diff-filter=A", "--name-only", "--format=", "-z"];
-    let mut names = named(directory, &[&history[..], &["--", ".env", ".env.*"]].concat());
+    let mut names = named(directory, &history);
     names.sort_unstable();
     names.dedup();
     names
@@ -76,16 +79,59 @@ pub fn once_kept_settings(directory: &Path) -> Vec<String> {
 /// The files of settings that are there and that git does not ignore.
 #[must_use]
 pub fn unignored_settings(directory: &Path) -> Vec<String> {
-    let others = ["ls-files", "-z", "--others", "--exclude-standard", "--", ".env", ".env.*"];
-    named(directory, &others)
+    named(directory, &["ls-files", "-z", "--others", "--exclude-standard"])
 }
 
 /// The settings files that git names in its answer; none where there is no git, or no checkout.
 fn named(directory: &Path, arguments: &[&str]) -> Vec<String> {
-    let answer = git::ask(directory, arguments);
-    // What only shows which settings there are is meant to be kept.
-    let is_pattern =
-        |name: &str| [".example", ".sample", ".template", ".dist"].iter().any(|end| name.ends_with(end));
-    let names = answer.split(['\0', '\n']).filter(|name| !name.is_empty() && !name.contains('/'));
+    let answer = git::ask(directory, &[arguments, &["--"], &SETTINGS].concat());
+    let names = answer.split(['\0', '\n']).filter(|name| !name.is_empty());
     names.filter(|name| !is_pattern(name)).map(str::to_owned).collect()
+}
+
+/// Whether a file only shows which settings there are, and is meant to be kept.
+fn is_pattern(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let mut words = name.split(['.', '-', '_']);
+    words.any(|word| ["example", "sample", "template", "dist"].contains(&word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_found_wherever_git_keeps_them() {
+        let place = tempfile::tempdir().unwrap();
+        let project = place.path().join("project");
+        let git = |arguments: &[&str]| {
+            let output =
+                std::process::Command::new("git").arg("-C").arg(&project).args(arguments).output().unwrap();
+            assert!(output.status.success(), "{arguments:?}: {output:?}");
+        };
+        let write = |name: &str| {
+            let path = project.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "A=1\n").unwrap();
+        };
+        write("a/.env");
+        git(&["init", "--quiet"]);
+        git(&["config", "user.name", "Ada"]);
+        git(&["config", "user.email", "ada@shop.internal"]);
+        let kept = [".env", "a/.env", "a/b/.env.production", "prod.env", "web/.envrc"];
+        let patterns =
+            [".env.example", "a/.env.sample", "a/example.env", ".env.dist", "env", "a/environment"];
+        for name in kept.iter().chain(&patterns) {
+            write(name);
+        }
+        git(&["add", "."]);
+        git(&["commit", "--quiet", "--message", "All"]);
+        assert_eq!(kept_settings(&project), kept);
+        assert_eq!(once_kept_settings(&project), kept);
+        git(&["rm", "--quiet", "--cached", "a/.env", "prod.env"]);
+        assert_eq!(kept_settings(&project), [".env", "a/b/.env.production", "web/.envrc"]);
+        assert_eq!(unignored_settings(&project), ["a/.env", "prod.env"]);
+        assert_eq!(kept_settings(&project.join("a")), ["b/.env.production"]);
+        assert_eq!(once_kept_settings(&project.join("a")), [".env", "b/.env.production"]);
+    }
 }

@@ -43,13 +43,13 @@ impl Unstored {
 }
 
 impl Found {
-    /// What stands in the way of a deploy to `environment`: values that are not what was declared, and
+    /// What stands in the way of a deploy of `app` to `environment`: values that are not what was declared, and
     /// secrets that can be guessed where others depend on them. `manifest` is what its file is called.
     #[must_use]
-    pub fn errors(&self, environment: &str, manifest: &str) -> Vec<Fault> {
+    pub fn errors(&self, app: &str, environment: &str, manifest: &str) -> Vec<Fault> {
         let (declared, assembled) = (&self.declared, &self.assembled);
         let mistyped = self.mistyped(manifest);
-        let weak = Audited { environment, declared, assembled, manifest }.weak();
+        let weak = Audited { app, environment, declared, assembled, manifest }.weak();
         let weak = weak.into_iter().filter(|finding| {
             // What is not even of the right form need not be told twice.
             let start = format!("{}: ", finding.setting);
@@ -93,7 +93,7 @@ impl Found {
         let known = known.map(|(name, resolved)| {
             let declared = self.declared.get(name);
             let setting = Setting {
-                secret: is_secret(declared, &resolved.value.text),
+                secret: is_secret(declared, &resolved.value),
                 fingerprint: String::new(),
                 composed: None,
                 file: declared.is_some_and(|declared| declared.file),

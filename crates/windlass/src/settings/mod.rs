@@ -16,4 +16,4 @@ pub mod store;
 
 pub use found::{Found, Unstored, fault_to_json};
 pub use load::{Answers, Ask, Below, load};
-pub use redact::Redactor;
+pub use redact::{Redactor, SHORTEST_MASKED};

@@ -1,13 +1,14 @@
 //! Masking values in text.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use aho_corasick::AhoCorasick;
 
 use super::{decodings, encodings};
 
-/// Shorter values are not masked: they turn up by chance, and would make text unreadable.
-const SHORTEST: usize = 6;
+/// Shorter values, in bytes, are not masked: they turn up by chance, and would make text unreadable.
+pub const SHORTEST_MASKED: usize = 6;
 
 /// What stands in place of a value.
 const MASK: &str = "***";
@@ -15,7 +16,7 @@ const MASK: &str = "***";
 /// Masks values wherever they turn up: as they are, escaped as in JSON, URLs, HTML and shells, in hex, and in base64. Of
 /// a value with several lines each line is masked too, because output is shown by lines; and of a URL its
 /// password, which programs name by itself.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Redactor {
     forms: Option<AhoCorasick>,
     /// The longest forms: lines may break in the middle of them.
@@ -35,9 +36,9 @@ impl Redactor {
             .into_iter()
             .flat_map(|value| {
                 let parts = std::iter::once(value).chain(value.lines()).map(Cow::Borrowed);
-                parts.chain(password_in(value))
+                parts.chain(passwords_in(value))
             })
-            .filter(|value| value.len() >= SHORTEST)
+            .filter(|value| value.len() >= SHORTEST_MASKED)
             .collect();
         values.sort_unstable();
         values.dedup();
@@ -114,14 +115,25 @@ impl Redactor {
     }
 }
 
-/// The password in a URL, as it stands there and as it is meant. One that is the user's name is none: it
-/// would mask that in every log.
-fn password_in(value: &str) -> impl Iterator<Item = Cow<'_, str>> {
+/// How much it masks, and nothing of what.
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let forms = self.forms.as_ref().map_or(0, AhoCorasick::patterns_len);
+        f.debug_struct("Redactor")
+            .field("forms", &forms)
+            .field("refusal", &self.refusal)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What may be a password in a value, as it stands there and as it is meant. One that is the user's name is none:
+/// it would mask that in every log.
+fn passwords_in(value: &str) -> impl Iterator<Item = Cow<'_, str>> {
     let is_user = |password: &str| value.contains(&format!("://{password}:{password}@"));
-    let found = windlass_core::settings::password_in(value).filter(|password| !is_user(password));
+    let found = windlass_core::settings::passwords_in(value);
     let forms =
         |password| [Some(Cow::Borrowed(password)), crate::resource::decoded(password).map(Cow::Owned)];
-    found.into_iter().flat_map(forms).flatten()
+    found.into_iter().filter(move |password| !is_user(password)).flat_map(forms).flatten()
 }
 
 #[cfg(test)]
@@ -232,6 +244,17 @@ sys.stdout.write("\0".join(textwrap.wrap(base64.b64encode(sys.argv[1].encode()).
                 assert!(left <= most, "{width}: {left} digits are left of {}", lines.len());
             }
         }
+    }
+
+    #[test]
+    fn what_is_masked_is_in_no_debug_text() {
+        let redactor = Redactor::new(["Qw7-planted-secret"]);
+        let shown = format!("{redactor:?} {redactor:#?}");
+        // Nor as the numbers of its bytes.
+        assert!(
+            !shown.contains("planted") && !shown.contains("112, 108, 97") && shown.len() < 200,
+            "{shown}"
+        );
     }
 
     #[test]

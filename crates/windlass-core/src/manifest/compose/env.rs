@@ -3,9 +3,11 @@
 use super::Import;
 use super::interpolate::by_default;
 use super::resource::is_host;
+use super::variables::holds_secret;
 use super::yaml::{Value, Yaml};
 use crate::manifest::draft;
 use crate::manifest::format::is_env_name;
+use crate::settings::sounds_secret;
 
 /// The entries of an `environment`, a map or a list of `KEY=value`.
 pub(super) fn entries(node: &Yaml) -> Vec<(u64, String, Option<String>)> {
@@ -77,7 +79,22 @@ impl Import {
                 continue;
             };
             self.other_host(*line, &place, key, value);
-            let filled = self.variables.template(value);
+            if holds_secret(key, value) {
+                let setting = self.kept_out(service, key, value);
+                let message = format!(
+                    "is a secret and not carried over, because the manifest is for all to read: put {setting}=... into \
+                     .env, which git must not keep"
+                );
+                self.note(*line, place, message);
+                if setting != *key {
+                    put(&mut env, key, &format!("{{settings.{setting}}}"));
+                }
+                continue;
+            }
+            let filled = match sounds_secret(key) {
+                true => self.variables.secret_template(value),
+                false => self.variables.template(value),
+            };
             self.tell_lost(*line, &place);
             // A setting of the same name arrives by itself.
             if filled != format!("{{settings.{key}}}") {
@@ -85,6 +102,24 @@ impl Import {
             }
         }
         env
+    }
+
+    /// The setting that has the place of the secret `value`: its variable's name, unless another service has another
+    /// value for that.
+    fn kept_out(&mut self, service: &str, key: &str, value: &str) -> String {
+        let own = |import: &Self, setting: &str| match import.kept_out.get(setting) {
+            Some(known) => known == value,
+            None => !import.variables.knows(setting),
+        };
+        let named = service.rsplit('.').next().unwrap_or_default();
+        let named: String = named
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+            .collect();
+        let setting = if own(self, key) { key.to_owned() } else { format!("{key}_OF_{named}") };
+        self.variables.secret(&setting);
+        self.kept_out.insert(setting.clone(), value.to_owned());
+        setting
     }
 
     /// Containers call each other by the names of their services; processes share one machine.

@@ -22,6 +22,8 @@ mod variables;
 mod volume;
 mod yaml;
 
+use indexmap::IndexMap;
+
 use crate::name::Name;
 
 use super::draft::{self, Draft};
@@ -75,6 +77,8 @@ struct Import {
     routed: Option<Name>,
     /// The secrets that became settings.
     filed: Vec<secret::Filed>,
+    /// The settings that have the place of secrets in the compose file, with these.
+    kept_out: IndexMap<String, String>,
     shared: Vec<String>,
     /// Which service needs which, as far as it was written.
     needs: Vec<(String, String)>,
@@ -156,6 +160,7 @@ impl Import {
             fronts,
             routed: None,
             filed: vec![],
+            kept_out: IndexMap::new(),
             variables: Variables::default(),
             resources: Resources::find(services, &names, &left_out),
             names,

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 
 use super::interpolate::{Otherwise, Piece, Variable, pieces};
 use crate::manifest::draft::{self, Draft};
-use crate::settings::sounds_secret;
+use crate::settings::{literal_password, password_in, sounds_secret};
 use crate::spec::Template;
 
 /// The variables that were met, and what could not be said with them.
@@ -25,6 +25,8 @@ struct Known {
     shown: bool,
     /// Processes find it in a file.
     file: bool,
+    /// What the compose file has for it is a secret, and stays there.
+    secret: bool,
 }
 
 impl Variables {
@@ -39,6 +41,39 @@ impl Variables {
             )
         }));
         template(&pieces)
+    }
+
+    /// The template of `text`, which is a secret by its name.
+    pub(super) fn secret_template(&mut self, text: &str) -> String {
+        let pieces = pieces(text);
+        if let [Piece::Variable(Variable { name, otherwise: Otherwise::Default(default), .. })] =
+            pieces.as_slice()
+            && is_literal(default)
+        {
+            self.keep_out(name);
+            return format!("{{settings.{name}}}");
+        }
+        self.template(text)
+    }
+
+    /// A setting that has the place of a secret in the compose file, whose value goes into no manifest.
+    pub(super) fn secret(&mut self, name: &str) {
+        let known = self.known.entry(name.to_owned()).or_default();
+        (known.secret, known.required) = (true, true);
+    }
+
+    /// Whether there is a setting of this name.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.known.contains_key(name)
+    }
+
+    /// The variable `name`, whose default is a secret.
+    fn keep_out(&mut self, name: &str) {
+        self.secret(name);
+        self.lost.push(format!(
+            "the default of {name} is not carried over, because the manifest is for all to read: put {name}=... into \
+             .env, which git must not keep"
+        ));
     }
 
     /// The template of `text`, a word of an argument list.
@@ -120,6 +155,9 @@ impl Variables {
                 Otherwise::Missing => {
                     self.known.entry(name.clone()).or_default().required |= required;
                 }
+                Otherwise::Default(default) if is_literal(default) && is_secret(name, &plain(default)) => {
+                    self.keep_out(name);
+                }
                 Otherwise::Default(default) => {
                     self.learn(default, false);
                     let closes = self.leads_to(default, name);
@@ -162,13 +200,13 @@ impl Known {
     fn entries(&self, name: &str) -> Vec<(String, String)> {
         let entry = |key: &str, value: String| (key.to_owned(), value);
         let file = self.file.then(|| entry("file", "true".to_owned()));
-        let mut entries = match self.default.as_deref() {
+        let mut entries = match self.default.as_deref().filter(|_| !self.secret) {
             Some(pieces) if names(pieces).next().is_some() => {
                 vec![entry("value", draft::text(&template(pieces)))]
             }
             Some(pieces) => vec![entry("default", draft::text(&plain(pieces)))],
             None => {
-                let secret = (self.file || sounds_secret(name)) && !self.shown;
+                let secret = (self.file || self.secret || sounds_secret(name)) && !self.shown;
                 let is = [("secret", secret, "true"), ("required", !self.required, "false")];
                 is.into_iter()
                     .filter(|(_, is, _)| *is)
@@ -179,6 +217,23 @@ impl Known {
         entries.extend(file);
         entries
     }
+}
+
+/// Whether pieces are a text in which nothing is put.
+fn is_literal(pieces: &[Piece]) -> bool {
+    !pieces.is_empty() && pieces.iter().all(|piece| matches!(piece, Piece::Text(_)))
+}
+
+/// Whether a literal is a secret: by the name that it goes by, or because a password stands in it.
+pub(super) fn is_secret(name: &str, literal: &str) -> bool {
+    !literal.is_empty() && (sounds_secret(name) || password_in(literal).is_some())
+}
+
+/// Whether a value of the compose file is a secret that stands there, wholly or in part.
+pub(super) fn holds_secret(name: &str, value: &str) -> bool {
+    let pieces = pieces(value);
+    let is_whole = is_literal(&pieces) && is_secret(name, &plain(&pieces));
+    is_whole || literal_password(&template(&pieces)).is_some()
 }
 
 /// The template of pieces.
@@ -263,6 +318,42 @@ mod tests {
         assert_eq!(variables.shell("run ${A:+--fast} ${B:+$C}"), "run ${A:+--fast} ");
         assert!(variables.take_lost().concat().starts_with("${B:+$C} has no counterpart"));
         assert_eq!(settings(variables), "A = { required = false }\n");
+    }
+
+    #[test]
+    fn a_secret_is_declared_and_stays_out_of_the_manifest() {
+        let mut variables = Variables::default();
+        assert_eq!(variables.template("${API_TOKEN:-planted}"), "{settings.API_TOKEN}");
+        assert_eq!(variables.template("${CACHE:-redis://:planted@h}"), "{settings.CACHE}");
+        assert_eq!(variables.secret_template("${OTHER:-planted}"), "{settings.OTHER}");
+        variables.template("${OTHER:-planted}");
+        variables.secret_template("${THIRD:-${FOURTH}}");
+        variables.secret("PLAIN");
+        let lost = variables.take_lost();
+        assert!(
+            lost.len() == 3 && lost[2].starts_with("the default of OTHER is not carried over"),
+            "{lost:?}"
+        );
+        assert_eq!(
+            settings(variables),
+            "API_TOKEN = { secret = true }\nCACHE = { secret = true }\nOTHER = { secret = true }\n\
+             FOURTH = { required = false }\nTHIRD = { value = \"{settings.FOURTH}\" }\nPLAIN = { secret = true }\n"
+        );
+    }
+
+    #[test]
+    fn a_value_with_a_secret_in_it_is_told_from_others() {
+        for (name, value, holds) in [
+            ("SECRET_KEY", "planted", true),
+            ("SECRET_KEY", "", false),
+            ("SECRET_KEY", "$KEY", false),
+            ("URL", "redis://:planted@h", true),
+            ("URL", "redis://:$PW@h", false),
+            ("URL", "redis://:planted@$HOST", true),
+            ("LEVEL", "info", false),
+        ] {
+            assert_eq!(holds_secret(name, value), holds, "{name}={value}");
+        }
     }
 
     #[test]

@@ -52,6 +52,7 @@ pub(super) fn find_in_values(scene: &Scene<'_>, known: &[Diag]) -> Vec<Diag> {
     settings::missing(scene, &mut found);
     routes::unknown_settings(scene, &mut found);
     reference::find(scene, &mut found);
+    process::weak(scene, &mut found);
     let mut new: Vec<Diag> = Vec::new();
     for diag in found {
         if !known.iter().chain(&new).any(|other| other.is_same(&diag)) {

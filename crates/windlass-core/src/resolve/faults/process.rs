@@ -3,7 +3,8 @@
 use super::Scene;
 use crate::diag::Diag;
 use crate::manifest::{self, Node, Value};
-use crate::settings::sounds_secret;
+use crate::settings::audit::{is_for_others, why_weak};
+use crate::settings::{literal_password, sounds_secret};
 use crate::spec::{Template, Undo, When};
 
 /// Names whose log files or directories would be those of Windlass itself.
@@ -63,19 +64,43 @@ fn environment(node: &Node, listens: bool, diags: &mut Vec<Diag>) {
             );
         }
         diags.extend(own_variable(key, value));
-        let literal =
-            |text: &str| Template::parse(text).is_ok_and(|template| template.references().next().is_none());
-        if sounds_secret(key) && value.text().is_some_and(|text| !text.is_empty() && literal(text)) {
-            diags.push(
-                Diag::warning(
-                    "literal-secret",
-                    value.span.clone(),
-                    format!("{key} looks like a secret, and stands in the manifest for all to read"),
-                )
-                .help(format!(
-                    "declare it as `{key} = {{ secret = true }}` under [settings] and put its value into .env"
-                )),
-            );
+        let Some((what, _)) = literal_secret(key, value) else { continue };
+        diags.push(Diag::warning("literal-secret", value.span.clone(), what).help(format!(
+            "declare it as `{key} = {{ secret = true }}` under [settings] and put its value into .env"
+        )));
+    }
+}
+
+/// What is to be said of a variable whose value is a secret as it stands there, or has one in it, and that value.
+fn literal_secret<'n>(key: &str, node: &'n Node) -> Option<(String, &'n str)> {
+    let text = node.text().filter(|text| !text.is_empty())?;
+    let literal =
+        |text: &str| Template::parse(text).is_ok_and(|template| template.references().next().is_none());
+    let all = "stands in the manifest for all to read";
+    if sounds_secret(key) && literal(text) {
+        return Some((format!("{key} looks like a secret, and {all}"), text));
+    }
+    literal_password(text).map(|_| (format!("the password in {key} {all}"), text))
+}
+
+/// Literals that can be guessed, where others depend on the environment.
+pub(super) fn weak(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
+    if !is_for_others(scene.spec.environment.as_str()) {
+        return;
+    }
+    let processes = ["services", "jobs", "cron"].into_iter().flat_map(|section| {
+        scene.root.get(section).and_then(Node::table).into_iter().flatten().map(|(_, node)| node)
+    });
+    for node in processes.chain([scene.root]).chain(scene.root.get("build")) {
+        for (key, value) in node.get("env").and_then(Node::table).into_iter().flatten() {
+            let why =
+                literal_secret(key, value).and_then(|(_, text)| why_weak(scene.spec.app.as_str(), key, text));
+            diags.extend(why.map(|why| {
+                Diag::error("weak-secret", value.span.clone(), format!("{key}: {why}")).help(format!(
+                    "make another one (openssl rand -base64 32), put it into .env, and declare it as \
+                     `{key} = {{ secret = true }}` under [settings]"
+                ))
+            }));
         }
     }
 }

@@ -153,9 +153,9 @@ impl Of<'_> {
         let password = format!("the password in {key} stands in the manifest for all to read");
         let (certain, what, span) = if of_url.is_some() {
             (true, password, scene.span(&["settings", key, "url", "password"]))
-        } else if in_value.is_some() && setting.may_hold_password() {
+        } else if in_value.is_some() && !setting.harmless {
             (true, password, self.span("value"))
-        } else if in_default.is_some() && setting.may_hold_password() && !setting.secret {
+        } else if in_default.is_some() && !setting.harmless && !setting.secret {
             (false, password, self.span("default"))
         } else if sounds_secret(key) && !setting.secret && setting.default.as_deref().is_some_and(literal) {
             let what = format!("{key} looks like a secret, and stands in the manifest for all to read");

@@ -6,6 +6,7 @@ fn file(name: &str, entries: &[(&str, &str)]) -> File {
         name: (*name).to_owned(),
         value: Secret::new(*value),
         line: u32::try_from(line).unwrap() + 1,
+        made_of: vec![],
     };
     File { name: name.to_owned(), entries: entries.iter().enumerate().map(entry).collect() }
 }
@@ -136,4 +137,32 @@ fn what_is_put_together_from_nothing_is_known() {
     assert!(assembled.get("B").is_none());
     assert_eq!(assembled.whole("B").as_ref().map(Secret::expose), Some("<{app} changeme>"));
     assert!(assembled.whole("C").is_none() && assembled.whole("D").is_none());
+}
+
+#[test]
+fn what_a_file_puts_together_from_a_secret_is_one() {
+    let text = "PW=Zk31-blau\nHOST=db\nDSN=host=$HOST password=${PW}\nDEEP=<${DSN}>\nADDRESS=http://${HOST}/\n\
+                HOME_OF=$HOME\nOF_TOKEN=${CI_TOKEN}\nONLY_ASKS=${PW:+set}\nOF_UNKNOWN=x${UNKNOWN:-}\nUNKNOWN=1\n\
+                LATE=x${UNKNOWN}\nURL=redis://:pw@h\nOF_URL=${URL}\n";
+    let environment =
+        |name: &str| matches!(name, "HOME" | "CI_TOKEN").then(|| "of the environment".to_owned());
+    let parsed = crate::settings::dotenv::parse(".env", text, &environment, &|_| None);
+    let overlay = crate::settings::dotenv::parse(".env.x", "ABOVE=$DEEP\n", &environment, &|name| {
+        parsed.entries.iter().find(|entry| entry.name == name).map(|entry| entry.value.expose().to_owned())
+    });
+    let names = ["PW", "HOST", "DSN", "DEEP", "ADDRESS", "HOME_OF", "OF_TOKEN", "ONLY_ASKS", "LATE", "URL"];
+    let mut declared: IndexMap<String, Declared> = names
+        .iter()
+        .chain(["OF_URL", "ABOVE"].iter())
+        .map(|name| ((*name).to_owned(), Declared::default()))
+        .collect();
+    declared["PW"].secret = true;
+    let files = vec![
+        File { name: ".env.x".into(), entries: overlay.entries },
+        File { name: ".env".into(), entries: parsed.entries },
+    ];
+    let assembled = assemble(&declared, Layers { files, ..Layers::default() });
+    let is_one = |name: &&str| assembled.settings[*name].value.of_secret;
+    let secrets: Vec<&str> = assembled.settings.keys().map(String::as_str).filter(is_one).collect();
+    assert_eq!(secrets, ["DSN", "DEEP", "OF_TOKEN", "LATE", "OF_URL", "ABOVE"]);
 }

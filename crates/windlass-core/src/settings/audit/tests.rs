@@ -31,6 +31,7 @@ fn secrets_that_can_be_guessed_are_errors_where_others_depend_on_them() {
                 GOOD=correct horse\nGOOD_URL=postgres://shop:Ahx7Zk2qLw@db/shop\nAPI_TOKEN=test\nPLAIN=test\n";
     let assembled = found(&declared, text);
     let audited = Audited {
+        app: "shop",
         environment: "production",
         declared: &declared,
         assembled: &assembled,
@@ -84,25 +85,74 @@ fn only_what_can_be_a_weak_secret_is_judged_as_one() {
                 SMTP_PASS=changeme\nAWS_SECRET_ACCESS_KEY=changeme\nDB_PWD=admin\nCACHE=redis://:redis@c\n\
                 LOGIN=please-change-me\n";
     let assembled = found(&declared, text);
-    let audited =
-        Audited { environment: "production", declared: &declared, assembled: &assembled, manifest: "" };
+    let audited = Audited {
+        app: "shop",
+        environment: "production",
+        declared: &declared,
+        assembled: &assembled,
+        manifest: "",
+    };
     let refused: Vec<String> = audited.weak().into_iter().map(|finding| finding.setting).collect();
     assert_eq!(
         refused,
-        ["API_TOKEN", "DATABASE_URL", "SMTP_PASS", "AWS_SECRET_ACCESS_KEY", "DB_PWD", "CACHE", "LOGIN"]
+        [
+            "PIN_SECRET",
+            "API_TOKEN",
+            "DATABASE_URL",
+            "SMTP_PASS",
+            "AWS_SECRET_ACCESS_KEY",
+            "DB_PWD",
+            "CACHE",
+            "LOGIN"
+        ]
     );
+}
+
+#[test]
+fn what_is_declared_a_secret_is_judged_whatever_its_type() {
+    let of = |kind| Declared { secret: true, kind, ..Declared::default() };
+    for (kind, value, said) in [
+        (Kind::String, "Shop", "it is the application's own name"),
+        (Kind::String, "P@ssw0rd", "it is made of words and rows of keys that are tried first"),
+        (Kind::String, "xyfxyfxyf", "it is the same 3 characters over and over"),
+        (Kind::List, "n4Vw0qkTz8,changeme", "an item is one of the passwords that are tried first"),
+        (Kind::List, "redis://:test@a", "a password in it is one of the passwords that are tried first"),
+        (
+            Kind::Json,
+            r#"{"password": "changeme"}"#,
+            "a secret in it is one of the passwords that are tried first",
+        ),
+        (Kind::Json, r#"["redis://:test@a"]"#, "a secret in it is one of the passwords that are tried first"),
+        (Kind::Json, r#"{"type": "test", "password": "n4Vw0qkTz8"}"#, ""),
+        (Kind::Integer, "123456", "it is one of the passwords that are tried first"),
+        (Kind::Integer, "83017", ""),
+        (Kind::Path, "/run/keys/a", ""),
+    ] {
+        let declared = of(kind);
+        assert!(weak::is_judged("KEY", value, Some(&declared)), "{value}");
+        assert_eq!(weak::why("shop", "KEY", value, Some(&declared)).unwrap_or_default(), said, "{value}");
+    }
+    assert!(!weak::is_judged("KEY", "true", Some(&of(Kind::Boolean))));
+}
+
+proptest::proptest! {
+    #[test]
+    fn nothing_random_is_weak(value in "[A-Za-z0-9+/]{16}|[0-9a-f]{16}|[A-Za-z0-9]{22}==") {
+        let declared = Declared { secret: true, ..Declared::default() };
+        proptest::prop_assert_eq!(weak::why("shop", "SECRET_KEY", &value, Some(&declared)), None);
+    }
 }
 
 #[test]
 fn a_declared_length_is_its_authors_to_judge() {
     let bounds = Bounds { min_length: Some(4), ..Bounds::default() };
     let pin = Declared { secret: true, bounds, ..Declared::default() };
-    assert_eq!(weak::why("PIN", "8301", Some(&pin)), None);
-    assert!(weak::why("PIN_PASSWORD", "8301", None).is_some());
+    assert_eq!(weak::why("shop", "PIN", "8301", Some(&pin)), None);
+    assert!(weak::why("shop", "PIN_PASSWORD", "8301", None).is_some());
     // By such a name an account or a file may go.
-    assert_eq!(weak::why("MINIO_ACCESS_KEY", "shop", None), None);
+    assert_eq!(weak::why("shop", "MINIO_ACCESS_KEY", "shop", None), None);
     let list = Declared { secret: true, kind: Kind::List, ..Declared::default() };
-    assert_eq!(weak::why("USERS", "a,b,c", Some(&list)), None);
+    assert_eq!(weak::why("shop", "USERS", "a,b,c", Some(&list)), None);
 }
 
 #[test]
@@ -132,6 +182,7 @@ fn values_of_development_are_told_where_others_depend_on_them() {
     );
     let assembled = found(&declared, "DEBUG=1\n");
     let audited = Audited {
+        app: "shop",
         environment: "staging",
         declared: &declared,
         assembled: &assembled,
@@ -153,6 +204,7 @@ fn names_that_nobody_declared_or_gets_are_told() {
     let declared = declared(&["DEBUG", "ALONE"], false);
     let assembled = found(&declared, "DEBIG=1\nOTHER=2\nREFERRED=3\nALONE=4\nDEBUG=5\n");
     let audited = Audited {
+        app: "shop",
         environment: "local",
         declared: &declared,
         assembled: &assembled,

@@ -260,3 +260,22 @@ fn a_url_with_a_password_is_not_quoted() {
     let url = bounded(Kind::Url, |bounds| bounds.schemes = vec!["redis".into()]);
     assert_eq!(said(&url, "http://u:hunter2@h"), "its value has the wrong scheme; it must be redis");
 }
+
+#[test]
+fn no_message_shows_a_password_whatever_is_wrong_with_the_value() {
+    let list = bounded(Kind::List, |bounds| bounds.pattern = Some(Pattern::new("[a-z]+")));
+    for (declared, value) in [
+        (of(Kind::Url), "postgres://shop:Hunt/er22xx@db:port/x"),
+        (of(Kind::Url), "postgres://shop:Hunt er22xx@db:1/x"),
+        (of(Kind::Url), "postgres://me@srv:Hunt/er22xx@db:1/x"),
+        (of(Kind::Url), "redis://h:6379:x?password=Hunter22xx"),
+        (of(Kind::Host), "redis://:Hunter22xx@h/0"),
+        (of(Kind::Port), "redis://:Hunter22xx@h/0"),
+        (of(Kind::Json), r#"{"url": "redis://:Hunter22xx@h/0",}"#),
+        (of(Kind::Json), r#"{"password": "Hunter22xx",}"#),
+        (list, "redis://:Hunter22xx@h/0,X"),
+    ] {
+        let said = said(&declared, value);
+        assert!(said != "good" && !said.contains("unt") && !said.contains("22xx"), "{value}: {said}");
+    }
+}

@@ -22,6 +22,7 @@ pub(super) use open::Wanted;
 pub(super) use retire::put_away;
 pub(super) use tail::tail;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use windlass_core::launch::Log;
@@ -48,12 +49,69 @@ pub(super) fn kept(path: &Path) -> Log {
 pub(super) fn shown(line: &str, mask: &Redactor) -> String {
     // Before it is cut, which may happen in the middle of a secret; and once more where one may have become whole.
     let masked = mask.redact(line);
-    let plain: String = masked.chars().filter(|c| *c == '\t' || !c.is_control()).collect();
-    let plain = if plain.len() == masked.len() { plain } else { mask.redact(&plain).into_owned() };
+    let printed = |text: &str| -> String { text.chars().filter(|c| *c == '\t' || !c.is_control()).collect() };
+    let plain = printed(&visible(&masked));
+    let plain =
+        if plain.len() == masked.len() { plain } else { masked_again(&plain, &printed(&masked), mask) };
     match plain.char_indices().nth(LONGEST) {
         Some((end, _)) => plain[..end].to_owned(),
         None => plain,
     }
+}
+
+/// `plain`, which is without commands of the terminal, with secrets masked; `bare`, which has what stands behind their
+/// marks, where a part of one was taken for a command.
+fn masked_again(plain: &str, bare: &str, mask: &Redactor) -> String {
+    match (mask.redact(plain), mask.redact(bare)) {
+        (Cow::Borrowed(_), Cow::Owned(bare)) => bare,
+        (plain, _) => plain.into_owned(),
+    }
+}
+
+/// A line without the sequences that a terminal takes for commands, such as colours, and shows nothing of: a secret may
+/// go on behind one.
+fn visible(line: &str) -> Cow<'_, str> {
+    if !line.contains(['\u{1b}', '\u{9b}', '\u{9d}']) {
+        return Cow::Borrowed(line);
+    }
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find(['\u{1b}', '\u{9b}', '\u{9d}']) {
+        out.push_str(&rest[..at]);
+        let mut characters = rest[at..].chars();
+        let first = characters.next();
+        let kind = if first == Some('\u{1b}') { characters.next() } else { first };
+        let tail = characters.as_str();
+        rest = match kind {
+            Some('[' | '\u{9b}') => behind_command(tail),
+            Some(']' | 'P' | 'X' | '^' | '_' | '\u{9d}') => behind_text(tail),
+            // `ESC ( B` chooses letters.
+            Some(c @ '\u{20}'..='\u{2f}') => {
+                let letters = tail.trim_start_matches(|c| ('\u{20}'..='\u{2f}').contains(&c));
+                let mut end = letters.chars();
+                if c == ' ' || end.next().is_none() { tail } else { end.as_str() }
+            }
+            // `ESC c`; of what is none only the mark goes.
+            Some('=' | '>' | '7' | '8' | 'D' | 'E' | 'H' | 'M' | 'N' | 'O' | 'Z' | 'c') => tail,
+            _ => rest[at..].strip_prefix(['\u{1b}', '\u{9b}', '\u{9d}']).unwrap_or_default(),
+        };
+    }
+    Cow::Owned(out + rest)
+}
+
+/// What follows a command: parameters, then the letter that says what it is.
+fn behind_command(text: &str) -> &str {
+    let rest = text.trim_start_matches(|c| ('\u{20}'..='\u{3f}').contains(&c));
+    let mut end = rest.chars();
+    if matches!(end.next(), Some('\u{40}'..='\u{7e}')) { end.as_str() } else { rest }
+}
+
+/// What follows a text for the terminal, such as a title or a link; one that does not end is shown.
+fn behind_text(text: &str) -> &str {
+    let end = text.find(['\u{7}', '\u{9c}', '\u{1b}']);
+    let Some(end) = end else { return text };
+    let rest = &text[end..];
+    rest.strip_prefix("\u{1b}\\").or_else(|| rest.strip_prefix(['\u{7}', '\u{9c}'])).unwrap_or(rest)
 }
 
 #[cfg(test)]
@@ -72,6 +130,41 @@ mod tests {
     #[test]
     fn a_secret_with_what_is_not_shown_in_it_is_masked() {
         let mask = Redactor::new(["hunter22"]);
-        assert_eq!(shown("a hun\0ter22 b\u{1b}[0m", &mask), "a *** b[0m");
+        assert_eq!(shown("a hun\0ter22 b\u{1b}[0m", &mask), "a *** b");
+    }
+
+    #[test]
+    fn colours_within_a_secret_do_not_hide_it() {
+        let mask = Redactor::new(["Qw7-planted-secret"]);
+        for line in [
+            "key=\u{1b}[31mQw7-plan\u{1b}[0mted-secret.",
+            "key=Qw7-plan\u{1b}[38;5;196mted\u{1b}[K-secret.",
+            "key=Qw7-plan\u{9b}1mted-secret.",
+            "key=Qw7-plan\u{1b}]8;;http://h\u{1b}\\ted-secret\u{1b}]8;;\u{7}.",
+            "key=Qw7-plan\u{1b}(Bted-secret.",
+            "key=Qw7-plan\u{1b}\u{1b}[0mted-secret.",
+            "key=Qw7-planted\u{1b}-secret.",
+            "key=Qw7\u{1b}-planted-secret.",
+        ] {
+            assert_eq!(shown(line, &mask), "key=***.", "{line:?}");
+        }
+        for (line, is) in [
+            ("a [31m b", "a [31m b"),
+            ("\u{1b}[1;32mINFO\u{1b}[0m ready", "INFO ready"),
+            ("a\u{1b}[", "a"),
+            ("a\u{1b}", "a"),
+            ("a\u{1b}]0;title b", "a0;title b"),
+            ("\u{1b}é", "é"),
+        ] {
+            assert_eq!(shown(line, &mask), is, "{line:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_sequence_is_too_odd(line in "(\u{1b}|[\\[\\]()0-9;mBP\\\\ ]|\u{9b}|\u{7}|\\PC){0,30}") {
+            let shown = shown(&line, &Redactor::default());
+            proptest::prop_assert!(!shown.contains(char::is_control), "{:?}", shown);
+        }
     }
 }

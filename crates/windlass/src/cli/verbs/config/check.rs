@@ -2,8 +2,8 @@
 
 use windlass_core::diag::{Diag, Severity};
 use windlass_core::resolve::resolve;
-use windlass_core::settings::Fault;
 use windlass_core::settings::audit::{Audited, Finding, is_for_others};
+use windlass_core::settings::{Fault, Resolved, is_secret};
 use windlass_core::spec::Spec;
 
 use crate::cli::context::{Context, complain};
@@ -14,10 +14,10 @@ use crate::cli::rotation;
 use crate::project::diag as project_diag;
 use crate::project::keys::{self as project_keys, Kept, KeyFile};
 use crate::project::version;
-use crate::settings::{Found, fault_to_json};
+use crate::settings::{Found, SHORTEST_MASKED, fault_to_json};
 
 pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
-    let project = context.project()?;
+    let project = context.project_with_settings()?;
     project.must_know(project.environment.as_str())?;
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
@@ -29,6 +29,7 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     };
     let findings = findings(&project, &found, spec.as_ref());
     let errors = diags.len() + findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+    let diags = [diags, project.warnings.clone()].concat();
     let warnings = findings.len() + diags.len() - errors;
     tell(context, &project, &diags, &findings, (errors, warnings))?;
     Ok(if errors > 0 || (strict && warnings > 0) { USAGE } else { 0 })
@@ -37,6 +38,7 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
 fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Finding> {
     let environment = project.environment.as_str();
     let audited = Audited {
+        app: project.app.as_str(),
         environment,
         declared: &found.declared,
         assembled: &found.assembled,
@@ -51,7 +53,10 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     findings.extend(found.unstored.faults.iter().map(|fault| plain("store", Severity::Error, fault.clone())));
     let misaddressed = found.misaddressed(&project.file);
     findings.extend(misaddressed.into_iter().map(|fault| plain("bad-address", Severity::Error, fault)));
-    findings.extend(audited.weak());
+    let weak = audited.weak();
+    let unmasked = unmasked(found, &audited);
+    findings.extend(unmasked.into_iter().filter(|one| weak.iter().all(|weak| weak.setting != one.setting)));
+    findings.extend(weak);
     findings.extend(audited.development());
     findings.extend(audited.unknown(|name| project.manifest.refers_to_setting(environment, name)));
     // What is used is known only of a specification, and a fault may be why there is none.
@@ -63,6 +68,25 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     findings.extend(kept(project).into_iter().map(|fault| plain("kept-by-git", Severity::Warning, fault)));
     findings.extend(keys(project));
     findings
+}
+
+/// Declared secrets that logs show as they are: so short a text turns up by chance.
+fn unmasked(found: &Found, audited: &Audited<'_>) -> Vec<Finding> {
+    let is_short = |name: &str, resolved: &Resolved| {
+        let declared = found.declared.get(name);
+        let length = resolved.value.text.known().map_or(0, |value| value.expose().len());
+        declared.is_some() && (1..SHORTEST_MASKED).contains(&length) && is_secret(declared, &resolved.value)
+    };
+    let short = found.assembled.settings.iter().filter(|(name, resolved)| is_short(name, resolved));
+    short
+        .map(|(name, resolved)| {
+            let why = format!(
+                "it has fewer than {SHORTEST_MASKED} bytes, and is not masked where programs print it"
+            );
+            let help = "make a longer one, or say secret = false where it is none";
+            audited.finding("unmasked-secret", Severity::Warning, name, resolved, &why, help)
+        })
+        .collect()
 }
 
 /// Private keys that others than their owner can get at.

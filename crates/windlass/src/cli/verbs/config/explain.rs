@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         environment,
         declared,
         secret: match resolved {
-            Some(resolved) => is_secret(declared, &resolved.value.text),
+            Some(resolved) => is_secret(declared, &resolved.value),
             None => declared.is_none_or(|declared| declared.secret),
         },
         defaulted: found.unstored.defaulted.get(name).map(String::as_str),
@@ -46,8 +46,8 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
             .map(|value| viewer.show(declared, value))
             .collect(),
         misfit: declared
-            .zip(resolved.and_then(|resolved| resolved.value.text.known()))
-            .and_then(|(declared, value)| declared.check(value).err()),
+            .zip(resolved)
+            .and_then(|(declared, resolved)| declared.misfits_of(&resolved.value).into_iter().next()),
     };
     context.answer(&explained.document(), || explained.text())?;
     Ok(0)

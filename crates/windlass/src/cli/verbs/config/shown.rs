@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use windlass_core::protocol::FingerprintKey;
-use windlass_core::settings::{Declared, Provenance, Text, Value, is_secret, literal_password};
+use windlass_core::settings::{Declared, Provenance, Text, Value, is_secret, may_hold_literal};
 
 use crate::cli::project::Project;
 use crate::host;
@@ -40,15 +40,13 @@ impl Viewer {
     }
 
     pub(super) fn show(&self, declared: Option<&Declared>, value: &Value) -> Shown {
-        let secret = is_secret(declared, &value.text);
+        let secret = is_secret(declared, value);
         let known = value.text.known();
         Shown {
             value: known.filter(|_| !secret).map(|known| known.expose().to_owned()),
             composed: match &value.text {
                 // The template of a secret names its parts, but for a password that stands in it.
-                Text::Composed(template) => {
-                    Some(template.to_string()).filter(|text| literal_password(text).is_none())
-                }
+                Text::Composed(template) => Some(template.to_string()).filter(|text| !may_hold_literal(text)),
                 Text::Known(_) => None,
             },
             fingerprint: known

@@ -234,7 +234,7 @@ fn check(
         setting.value.text = Text::Known(new.clone());
     }
     let start = format!("{name}: ");
-    let faults = found.errors(project.environment.as_str(), &project.file);
+    let faults = found.errors(project.app.as_str(), project.environment.as_str(), &project.file);
     let Some(fault) = faults.into_iter().find(|fault| fault.message.starts_with(&start)) else {
         return Ok(());
     };

@@ -9,7 +9,7 @@ mod port;
 mod words;
 
 use windlass_core::manifest::{Format, draft};
-use windlass_core::settings::sounds_secret;
+use windlass_core::settings::{password_in, sounds_secret};
 use windlass_core::spec::Template;
 
 use super::files::Files;
@@ -146,9 +146,11 @@ fn environment(
             notes.push(format!("ENV {key:?} was not carried over: no environment can hold it"));
             continue;
         }
-        if sounds_secret(key) && !value.is_empty() {
+        let is_secret = sounds_secret(key) && !value.is_empty();
+        if is_secret || password_in(value).is_some() {
+            let looks = if is_secret { "it looks like a secret" } else { "a password stands in it" };
             notes.push(format!(
-                "ENV {key} was not carried over: it looks like a secret; declare it under [settings] with secret = true"
+                "ENV {key} was not carried over: {looks}; declare it under [settings] with secret = true"
             ));
             continue;
         }

@@ -1,0 +1,257 @@
+//! What is tried first, and whether a text is made of nothing else.
+
+/// What is tried first, and what stands in examples.
+pub(super) const KNOWN: [&str; 69] = [
+    "123456",
+    "1234567",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "abc123",
+    "admin",
+    "admin123",
+    "adminadmin",
+    "administrator",
+    "baseball",
+    "batman",
+    "change",
+    "changeit",
+    "changeme",
+    "changethis",
+    "default",
+    "demo",
+    "dev",
+    "development",
+    "dragon",
+    "dummy",
+    "example",
+    "fillmein",
+    "foobar",
+    "football",
+    "guest",
+    "hello",
+    "hunter2",
+    "iloveu",
+    "iloveyou",
+    "insecure",
+    "letmein",
+    "login",
+    "mariadb",
+    "master",
+    "minioadmin",
+    "mongodb",
+    "monkey",
+    "mysecret",
+    "mysecretpassword",
+    "mysql",
+    "none",
+    "passw0rd",
+    "password",
+    "password1",
+    "postgres",
+    "princess",
+    "qwerty",
+    "rabbitmq",
+    "redis",
+    "replaceme",
+    "root",
+    "secret",
+    "secretkey",
+    "shadow",
+    "sunshine",
+    "superman",
+    "supersecret",
+    "test",
+    "testing",
+    "todo",
+    "trustno1",
+    "unsafe",
+    "welcome",
+    "whatever",
+    "yourpassword",
+    "yourpasswordhere",
+    "yoursecretkey",
+];
+
+/// What stands between such words, or beside them: `your_password_here`.
+const GLUE: [&str; 63] = [
+    "a",
+    "access",
+    "an",
+    "and",
+    "api",
+    "app",
+    "be",
+    "change",
+    "database",
+    "db",
+    "enter",
+    "fill",
+    "for",
+    "here",
+    "in",
+    "insert",
+    "is",
+    "it",
+    "key",
+    "live",
+    "local",
+    "me",
+    "my",
+    "new",
+    "not",
+    "now",
+    "of",
+    "oh",
+    "pass",
+    "passwd",
+    "please",
+    "private",
+    "prod",
+    "production",
+    "put",
+    "pw",
+    "pwd",
+    "random",
+    "replace",
+    "server",
+    "set",
+    "site",
+    "so",
+    "some",
+    "staging",
+    "string",
+    "super",
+    "temp",
+    "temporary",
+    "the",
+    "this",
+    "to",
+    "tochange",
+    "token",
+    "top",
+    "user",
+    "value",
+    "very",
+    "web",
+    "word",
+    "xxx",
+    "you",
+    "your",
+];
+
+/// What a hand writes that goes along the keys, in both directions.
+const ROWS: [&str; 9] = [
+    "1234567890",
+    "abcdefghijklmnopqrstuvwxyz",
+    "qwertyuiop",
+    "qwertzuiop",
+    "azertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
+    "1q2w3e4r5t6y7u8i9o0p",
+];
+
+/// Fewer keys in a row turn up by chance.
+const SHORTEST_ROW: usize = 3;
+
+/// As many digits are hung on to a word, such as a year.
+const MOST_DIGITS: usize = 4;
+
+/// Longer texts are not looked at: whoever writes so many words has thought of something.
+const LONGEST: usize = 64;
+
+/// Whether a text is made of words and rows of keys that are tried first, and of the name `app`, however it is
+/// written: `P@ssw0rd-2024`, `1qaz2wsx`.
+pub(super) fn is_made_of_words(text: &str, app: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let trimmed = lower.trim_matches(|c: char| !c.is_alphanumeric());
+    if !(SHORTEST_ROW..=LONGEST).contains(&trimmed.len()) || !trimmed.is_ascii() {
+        return false;
+    }
+    let word = trimmed.trim_end_matches(|c: char| c.is_ascii_digit());
+    let digits = &trimmed[word.len()..];
+    let meant =
+        |one: char| -> String { word.chars().map(|c| letter(c, one)).chain(digits.chars()).collect() };
+    [trimmed.to_owned(), meant('l'), meant('i')].iter().any(|form| {
+        let bare: String = form.chars().filter(char::is_ascii_alphanumeric).collect();
+        is_split(&bare, app)
+    })
+}
+
+/// The letter that a character is written for; a one is written for two of them.
+fn letter(c: char, one: char) -> char {
+    match c {
+        '0' => 'o',
+        '1' | '!' => one,
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' => 't',
+        '8' => 'b',
+        c => c,
+    }
+}
+
+/// Whether the text falls into pieces that are known. Short words alone, be they many, are a phrase.
+fn is_split(text: &str, app: &str) -> bool {
+    // For each beginning that does, whether more than words between others is in it.
+    let mut reached: Vec<Option<bool>> = vec![None; text.len() + 1];
+    reached[0] = Some(false);
+    for from in 0..text.len() {
+        let Some(before) = reached[from] else { continue };
+        for to in from + 1..=text.len() {
+            let piece = &text[from..to];
+            let is_first = KNOWN.contains(&piece) || piece == app || is_row(piece);
+            let is_year = to == text.len()
+                && from > 0
+                && piece.len() <= MOST_DIGITS
+                && piece.bytes().all(|b| b.is_ascii_digit());
+            if is_first || is_year || GLUE.contains(&piece) {
+                reached[to] = Some(reached[to].unwrap_or_default() || before || is_first);
+            }
+        }
+    }
+    let words = reached[text.len()];
+    words == Some(true) || (words == Some(false) && text.len() < 16)
+}
+
+/// Whether it goes along a row of keys.
+fn is_row(piece: &str) -> bool {
+    piece.len() >= SHORTEST_ROW && {
+        let back: String = piece.chars().rev().collect();
+        ROWS.iter().any(|row| row.contains(piece) || row.contains(&back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_tried_first_is_known_however_it_is_written() {
+        let weak = "123456789 password123 P@ssw0rd P@ssw0rd123! qwerty123 qwertyuiop iloveyou 1q2w3e4r 1qaz2wsx admin1234 \
+                    letmein1 sunshine mysecretpassword minioadmin rabbitmq change-this changethis your_password_here \
+                    fill-me-in 12341234 shop-password Shop2024 4dm1n S3cr3t! root/root zyxwvu 0987654321 asdf1234 \
+                    admin.password postgres_prod trustno1";
+        for text in weak.split_whitespace() {
+            assert!(is_made_of_words(text, "shop"), "{text}");
+        }
+        let good =
+            "correct-horse Zk31-blau-Fenster fx81jq0Lp password-of-Ada-Zk31 8301 n4Vw0qkTz8Lr2Xy ü123456";
+        for text in good.split_whitespace() {
+            assert!(!is_made_of_words(text, "shop"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_random_is_known(
+            text in "[A-Za-z0-9+/]{16}|[0-9a-f]{16}|[a-z]{16}|[A-Za-z0-9]{12}",
+        ) {
+            prop_assert!(!is_made_of_words(&text, "shop"), "{}", text);
+        }
+    }
+}
