@@ -15,6 +15,9 @@ fn a_key_comes_from_each_of_its_sources() {
     assert_eq!(ci.with("WINDLASS_KEY_COMMAND", &format!("cat '{file}'")).get("A"), "one");
     let said = ci.with("WINDLASS_KEY_COMMAND", "cat /dev/null | cat").secrets(&["get", "A"]).exits(2);
     assert!(said.err.contains("no shell runs it"), "{}", said.err);
+    // An unset secret of CI: the key of whoever runs it is not taken in its place.
+    let said = ada.with("WINDLASS_KEY", "").secrets(&["get", "A"]).exits(2);
+    assert!(said.err.contains("WINDLASS_KEY: it is set, and empty"), "{}", said.err);
     let said = ci.secrets(&["get", "A"]).exits(2);
     assert!(
         said.err.contains("keys: none: there is no") && said.err.contains("WINDLASS_KEY_FILE"),
