@@ -85,7 +85,7 @@ fn directory(layout: &Layout) -> PathBuf {
 }
 
 /// What rotations could not revoke: settings, each with the release that brought another value.
-pub(in crate::host) fn unrevoked(layout: &Layout) -> Vec<(String, ReleaseId)> {
+pub(crate) fn unrevoked(layout: &Layout) -> Vec<(String, ReleaseId)> {
     let entries = fs::read_dir(directory(layout)).into_iter().flatten().flatten();
     let mut found: Vec<_> = entries
         .filter_map(|entry| {
