@@ -187,8 +187,10 @@ impl Context {
             |wanted: &[(&str, &Place)]| stored.values(project, environment, &declared, wanted, &unstored);
         let below = Below { sealed: sealed.sealed, unsealed: sealed.lost, stores: Some(&stores) };
         let loaded = settings::load(&project.directory, environment, &declared, &env, unread, below);
-        let Loaded { assembled, faults: of_files, lost } = loaded;
+        let Loaded { mut assembled, faults: of_files, lost } = loaded;
         faults.extend(of_files);
+        let environments = project.manifest.environments();
+        assembled.warnings.extend(settings::misspelt(&project.directory, environment, &environments));
         let addresses = project.manifest.addresses(environment);
         let (unstored, sealed) = (unstored.into_inner(), sealed.version);
         Found { unstored, assembled, addresses, declared, faults, lost, sealed }

@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use indexmap::IndexMap;
+use windlass_core::manifest::nearest;
 use windlass_core::settings::{
     Assembled, Declared, Fault, File, Layers, Lost, Provenance, Sealed, Secret, assemble, dotenv,
 };
@@ -145,6 +146,31 @@ fn files(project: &Path, environment: &str, env: &dyn Fn(&str) -> Option<String>
     Files { files, lost, warnings, faults }
 }
 
+/// Files that are read by nobody, because no environment is called so, and that were meant for this one.
+#[must_use]
+pub fn misspelt(project: &Path, environment: &str, environments: &[String]) -> Vec<Fault> {
+    let meant = format!(".env.{environment}");
+    if fs::symlink_metadata(project.join(&meant)).is_ok() {
+        return vec![];
+    }
+    let entries = fs::read_dir(project).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    let is_misspelt = |name: &String| {
+        name.strip_prefix(".env.").is_some_and(|of| {
+            !environments.iter().any(|known| known == of) && nearest(of, [environment]).is_some()
+        })
+    };
+    let told = |name: String| Fault {
+        message: "no environment is called so, and nobody reads it".to_owned(),
+        help: format!("did you mean {meant}?"),
+        file: name,
+        line: 0,
+        column: 0,
+    };
+    names.into_iter().filter(is_misspelt).map(told).collect()
+}
+
 /// The text of a settings file, or `None` where there is none.
 fn read(path: &Path, name: &str, warnings: &mut Vec<Fault>) -> Result<Option<Zeroizing<String>>, Fault> {
     let fault = |line: u32, message: String, help: &str| Fault {
@@ -159,7 +185,14 @@ fn read(path: &Path, name: &str, warnings: &mut Vec<Fault>) -> Result<Option<Zer
     };
     let facts = match fs::metadata(path) {
         Ok(facts) => facts,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // What it leads to may come later, from a mount or another program.
+            if fs::symlink_metadata(path).is_ok() {
+                let message = "it is a link that leads nowhere".to_owned();
+                return Err(fault(0, message, "make what it leads to, or remove the link"));
+            }
+            return Ok(None);
+        }
         Err(error) => return Err(unreadable(&error)),
     };
     if !facts.is_file() {
@@ -367,6 +400,35 @@ mod tests {
         }
         assert!(!lost.is_any() && !lost.has("G"));
         assert_eq!(faults.len(), 4, "{faults:?}");
+    }
+
+    #[test]
+    fn a_file_of_an_environment_that_is_misspelt_is_told_of() {
+        let dir = project(&[(".env", ""), (".env.prodction", "A=1\n"), (".env.example", "")]);
+        let told = |environment: &str| -> Vec<String> {
+            let environments = ["local", "production"].map(str::to_owned);
+            misspelt(dir.path(), environment, &environments).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            told("production"),
+            [
+                ".env.prodction: no environment is called so, and nobody reads it; did you mean .env.production?"
+            ]
+        );
+        assert!(told("local").is_empty());
+        fs::write(dir.path().join(".env.production"), "").unwrap();
+        assert!(told("production").is_empty(), "the right one is there");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_not_passed_over() {
+        let dir = project(&[]);
+        std::os::unix::fs::symlink("/nowhere/.env", dir.path().join(".env")).unwrap();
+        let faults = loaded(&dir, &IndexMap::new()).faults;
+        assert_eq!(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [".env: it is a link that leads nowhere; make what it leads to, or remove the link"]
+        );
     }
 
     #[test]
