@@ -97,6 +97,17 @@ fn what_is_not_as_it_is_declared_changes_nothing() {
 }
 
 #[test]
+fn an_editor_that_is_not_there_or_removes_the_file_is_told_of() {
+    let (_project, ada) = Project::begun(&[("A", "one")]);
+    let before = ada.text();
+    let said = ada.secrets(&["edit"]).exits(2);
+    assert!(said.err.contains("there is no terminal for vi") && said.err.contains("hint: "), "{}", said.err);
+    let said = edit(&ada, "rm \"$1\"").exits(2);
+    assert!(said.err.contains("the editor has removed the file, and nothing was changed"), "{}", said.err);
+    assert_eq!(ada.text(), before);
+}
+
+#[test]
 fn what_somebody_else_has_changed_meanwhile_is_not_overwritten() {
     let (_project, ada) = Project::begun(&[("A", "one"), ("B", "two")]);
     let windlass =

@@ -49,6 +49,9 @@ fn a_key_is_never_overwritten() {
     let path = ada.home.join("ci.key");
     let said = ada.secrets(&["keygen", path.to_str().unwrap(), "--json"]).exits(0).json();
     assert_eq!(mode(&path), 0o600);
+    let again = ada.secrets(&["keygen", path.to_str().unwrap()]).exits(2).err;
+    let show = format!("WINDLASS_KEY_FILE={} windlass secrets keygen --show", path.display());
+    assert!(again.contains(&show), "{again}");
     let ci = project.person("ci").with("WINDLASS_KEY_FILE", path.to_str().unwrap());
     assert_eq!(ci.secrets(&["keygen", "--show"]).exits(0).out.trim(), said["public_key"]);
     assert!(project.person("eve").secrets(&["keygen", "--show"]).exits(2).err.contains("there is no key"));

@@ -1,5 +1,7 @@
 //! `windlass secrets edit`
 
+use std::io::ErrorKind;
+
 use indexmap::IndexMap;
 use windlass_core::settings::sealed::{LARGEST_FILE, Refused};
 use windlass_core::settings::{self, Fault, Misfit, Secret, dotenv};
@@ -107,7 +109,13 @@ async fn edited(
     scratch.write(text.as_bytes()).map_err(|error| failed("written", error))?;
     loop {
         editor::call(scratch.path(), signals).await?;
-        let bytes = scratch.read(LARGEST_FILE as u64).map_err(|error| failed("read", error))?;
+        let bytes = scratch.read(LARGEST_FILE as u64).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Failure::usage(
+                "the editor has removed the file, and nothing was changed",
+                "to remove secrets, remove their lines; an editor that puts another file in its place must give it the same name",
+            ),
+            _ => failed("read", error),
+        })?;
         let faults = match std::str::from_utf8(&bytes) {
             Ok(text) => {
                 let read = parse("secrets.env", text);
