@@ -36,6 +36,7 @@ pub use assemble::{Assembled, Resolved, Text, Value, assemble};
 pub use check::{Misfit, check};
 pub use declared::{Bounds, Declared, MadeUp};
 pub use dotenv::{Entry, Parsed};
+pub use growing::Growing;
 pub use kind::Kind;
 pub use layers::{File, Layers, Provenance, Sealed};
 pub use lost::Lost;

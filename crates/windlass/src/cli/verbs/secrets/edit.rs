@@ -87,13 +87,13 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
 
 fn text(context: &Context, values: &Values) -> Result<Zeroizing<String>, Failure> {
     let pairs = values.iter().map(|(name, secret)| (name.as_str(), secret.expose()));
-    let lines =
-        settings::write(pairs).map_err(|error| Failure::failed(error.to_string(), "")).map(Zeroizing::new)?;
-    Ok(Zeroizing::new(format!(
+    let lines = settings::write(pairs).map_err(|error| Failure::failed(error.to_string(), ""))?;
+    let head = format!(
         "# The secrets of {}. Save and leave the editor to seal them; remove a line to remove a secret.\n\
-         # As in a .env file: NAME=value, quotes around what has spaces, \\$ in double quotes for a dollar sign.\n\n{}",
-        context.options.environment, *lines
-    )))
+         # As in a .env file: NAME=value, quotes around what has spaces, \\$ in double quotes for a dollar sign.\n\n",
+        context.options.environment
+    );
+    Ok(Zeroizing::new([head.as_str(), &lines].concat()))
 }
 
 /// What the person has made of the text. Faults are told, and mended in the editor.

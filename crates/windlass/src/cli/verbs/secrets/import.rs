@@ -163,10 +163,13 @@ fn text(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let facts = std::fs::metadata(path);
     let read = facts.and_then(|facts| match facts.len() {
         size if size > LARGEST_FILE as u64 => Err(std::io::Error::other("it is too large")),
-        _ => std::fs::read_to_string(path),
+        _ => std::fs::read(path).map(Zeroizing::new),
     });
-    read.map(Zeroizing::new)
-        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), ""))
+    let text = read.and_then(|bytes| match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(std::io::Error::other("it is not UTF-8 text")),
+    });
+    text.map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), ""))
 }
 
 /// Has sops decrypt its file: it knows the keys and the services that hold them.
