@@ -2,8 +2,8 @@
 
 use crate::launch::{End, Exit, ProcessState};
 use crate::name::Name;
-use crate::protocol::{EnvironmentStatus, InstanceStatus, ServiceStatus};
-use crate::spec::Spec;
+use crate::protocol::{EnvironmentStatus, InstanceStatus, ServiceStatus, Unrevoked};
+use crate::spec::{Rotation, Spec};
 
 /// What is wrong in an environment whose active release runs `spec`.
 #[must_use]
@@ -22,6 +22,7 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
     let resources = status.resources.iter().filter(|resource| resource.wanted > 0);
     problems.extend(resources.flat_map(|resource| resource.instances.iter().filter_map(of_resource)));
     let Some(_) = &status.release else {
+        problems.extend(of_rotations(status, spec));
         problems.extend(of_run(status));
         return problems;
     };
@@ -42,8 +43,24 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
                 .to_owned(),
         );
     }
+    problems.extend(of_rotations(status, spec));
     problems.extend(of_run(status));
     problems
+}
+
+/// Values that are good still. A run may be about to revoke them.
+fn of_rotations(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> {
+    let left = status.unrevoked.iter().filter(|_| status.run.is_none());
+    left.map(|unrevoked| of_value(unrevoked, spec)).collect()
+}
+
+fn of_value(Unrevoked { setting, release }: &Unrevoked, spec: Option<&Spec>) -> String {
+    let rotation = spec.and_then(|spec| spec.rotations.get(setting));
+    let how = match rotation.is_some_and(Rotation::revokes) {
+        true => "windlass deploy tries again, and says why when it fails",
+        false => "the manifest does not say any more how: take it away at its source",
+    };
+    format!("the value of {setting} that {release} replaced could not be revoked and is good still: {how}")
 }
 
 fn of_run(status: &EnvironmentStatus) -> Option<String> {
@@ -115,8 +132,11 @@ fn shown(name: &Name, instance: &InstanceStatus) -> String {
 mod tests {
     use super::*;
     use crate::launch::Status;
+    use crate::manifest;
     use crate::name::{InstanceId, ReleaseId};
     use crate::protocol::OpenRun;
+    use crate::resolve::resolve;
+    use crate::spec::Setting;
 
     fn copy(state: ProcessState, last_exit: Option<Exit>) -> InstanceStatus {
         InstanceStatus {
@@ -197,9 +217,8 @@ mod tests {
         assert_eq!(of(instance), [""; 0]);
     }
 
-    #[test]
-    fn an_interrupted_run_is_told_also_before_anything_is_deployed() {
-        let run = OpenRun {
+    fn interrupted() -> OpenRun {
+        OpenRun {
             run: "1".to_owned(),
             headline: "Deploy shop (local): r1, the first release".to_owned(),
             by: "ada@vm".to_owned(),
@@ -207,8 +226,12 @@ mod tests {
             under_way: false,
             locked: true,
             settles_at: None,
-        };
-        let status = EnvironmentStatus { run: Some(run), ..EnvironmentStatus::default() };
+        }
+    }
+
+    #[test]
+    fn an_interrupted_run_is_told_also_before_anything_is_deployed() {
+        let status = EnvironmentStatus { run: Some(interrupted()), ..EnvironmentStatus::default() };
         assert_eq!(
             problems(&status, None),
             [
@@ -216,5 +239,26 @@ mod tests {
               abort goes back"
             ]
         );
+    }
+
+    #[test]
+    fn a_value_that_could_not_be_revoked_is_told_when_no_run_is_at_it() {
+        let unrevoked = vec![Unrevoked { setting: "TOKEN".to_owned(), release: ReleaseId(2) }];
+        let mut status = EnvironmentStatus { unrevoked, ..EnvironmentStatus::default() };
+        let text =
+            "[app]\nname = \"shop\"\n[settings.TOKEN]\nsecret = true\nrotate = { revoke = [\"./revoke\"] }\n";
+        let settings = [("TOKEN".to_owned(), Setting::default())].into();
+        let spec = resolve(&manifest::load(text).0.unwrap(), "local", &settings).unwrap();
+        assert_eq!(
+            problems(&status, Some(&spec)),
+            [
+                "the value of TOKEN that r2 replaced could not be revoked and is good still: windlass deploy tries \
+              again, and says why when it fails"
+            ]
+        );
+        let told = problems(&status, None);
+        assert!(told[0].ends_with("take it away at its source"), "{told:?}");
+        status.run = Some(OpenRun { under_way: true, ..interrupted() });
+        assert!(problems(&status, Some(&spec)).is_empty());
     }
 }

@@ -315,8 +315,20 @@ pub struct EnvironmentStatus {
     /// What starts the host side after a reboot; `None`: nothing does.
     #[serde(default)]
     pub boot: Option<String>,
+    /// The values that rotations replaced and could not revoke: they are good still.
+    #[serde(default)]
+    pub unrevoked: Vec<Unrevoked>,
     /// What needs a person.
     pub problems: Vec<String>,
+}
+
+/// A value that is good still, though another one is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unrevoked {
+    /// The setting.
+    pub setting: String,
+    /// The release that brought the other one.
+    pub release: ReleaseId,
 }
 
 /// The disk that an environment lies on.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A length of time, kept to the millisecond; written `250ms`, `30s`, `5m`, `2h`, `7d` or as a sum,
-/// `1m30s`. Serialises as that text.
+/// `1m30s`, with spaces between number and unit where somebody likes them. Serialises as that text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(u64);
 
@@ -84,12 +84,13 @@ impl std::str::FromStr for Span {
         while !rest.is_empty() {
             let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
             let (number, tail) = rest.split_at(digits);
+            let tail = tail.trim_start_matches(' ');
             let letters = tail.len() - tail.trim_start_matches(|c: char| c.is_ascii_lowercase()).len();
             let (unit, tail) = tail.split_at(letters);
             let number: u64 = number.parse().map_err(|_| wrong())?;
             let millis = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?.1;
             total = number.checked_mul(millis).and_then(|n| total.checked_add(n)).ok_or_else(wrong)?;
-            rest = tail;
+            rest = if tail.trim().is_empty() { tail } else { tail.trim_start_matches(' ') };
         }
         Ok(Self(total))
     }
@@ -172,7 +173,9 @@ mod tests {
         assert_eq!("1m30s".parse(), Ok(Span::from_secs(90)));
         assert_eq!("250ms".parse(), Ok(Span::from_millis(250)));
         assert_eq!("0s".parse(), Ok(Span::ZERO));
-        for wrong in ["", "30", "s", "-1s", "1 s", "1y", "99999999999999999999s"] {
+        assert_eq!("1 h".parse(), Ok(Span::from_secs(3600)));
+        assert_eq!("1h 30 m".parse(), Ok(Span::from_secs(5400)));
+        for wrong in ["", "30", "s", "-1s", "1 s ", " 1s", "1 ", "1y", "1s\t2s", "99999999999999999999s"] {
             assert!(wrong.parse::<Span>().is_err(), "{wrong:?}");
         }
     }

@@ -3,7 +3,7 @@
 //! is printed now; look at the difference before committing it.
 //!
 //! A comment `# resolve ENVIRONMENT KEY=VALUE ...` in the first line also resolves the manifest for
-//! that environment, with those settings; `KEY!=VALUE` is a secret.
+//! that environment, with those settings; `KEY!=VALUE` is a secret. `sealed` says that it has an encrypted file.
 
 // Tests may look at files, and may fail; the library may not.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::panic)]
@@ -33,10 +33,15 @@ fn faults(text: &str) -> Vec<Diag> {
     let Some(line) = text.lines().next().and_then(|line| line.strip_prefix("# resolve ")) else {
         return diags;
     };
-    let Some(manifest) = manifest else { return diags };
+    let Some(mut manifest) = manifest else { return diags };
     let mut words = line.split(' ');
     let environment = words.next().unwrap();
+    let (sealed, words): (Vec<&str>, Vec<&str>) = words.partition(|word| *word == "sealed");
+    if !sealed.is_empty() {
+        manifest.has_encrypted_file(environment);
+    }
     let settings: IndexMap<String, Setting> = words
+        .into_iter()
         .map(|word| {
             let (key, value) = word.split_once('=').unwrap();
             let secret = key.ends_with('!');

@@ -35,6 +35,7 @@ mod sys;
 pub mod transport;
 mod trouble;
 mod trust;
+mod wiped;
 
 /// Sees to it that this process leaves no core dump, whatever becomes of it.
 pub fn leave_no_core() {

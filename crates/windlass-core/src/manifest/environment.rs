@@ -16,6 +16,8 @@ pub(crate) struct Environment {
     pub(crate) declared: IndexMap<String, Declared>,
     /// What is wrong with it, whatever values its settings have.
     pub(crate) faults: Vec<Diag>,
+    /// Whether it has an encrypted file of settings.
+    pub(crate) is_sealed: bool,
 }
 
 /// All environments of the manifest `text`, by its checked tree `below`: `local`, and those that are
@@ -34,8 +36,12 @@ pub(super) fn all(mut below: Node, text: &str) -> IndexMap<String, Environment> 
     }
     // `local` is the first, wherever it stands.
     trees.move_index(trees.get_index_of(LOCAL).unwrap_or_default(), 0);
-    let environment =
-        |root: Node| Environment { declared: settings::declared(&root, text), root, faults: vec![] };
+    let environment = |root: Node| Environment {
+        declared: settings::declared(&root, text),
+        root,
+        faults: vec![],
+        is_sealed: false,
+    };
     trees.into_iter().map(|(name, root)| (name, environment(root))).collect()
 }
 

@@ -134,6 +134,13 @@ impl Manifest {
         self.environment(environment).map(|environment| environment.declared.clone()).unwrap_or_default()
     }
 
+    /// Says that `environment` has an encrypted file, which what it misses can be put into.
+    pub fn has_encrypted_file(&mut self, environment: &str) {
+        if let Some(environment) = self.environment_mut(environment) {
+            environment.is_sealed = true;
+        }
+    }
+
     /// Whether something in `environment` refers to the setting `name`, which need not be declared.
     #[must_use]
     pub fn refers_to_setting(&self, environment: &str, name: &str) -> bool {

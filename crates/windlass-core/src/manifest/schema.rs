@@ -133,7 +133,7 @@ fn of_format(format: Format) -> Json {
     let pattern = |pattern: &str| json!({ "type": "string", "pattern": pattern });
     match format {
         Format::Any | Format::Pattern => json!({ "type": "string", "minLength": 1 }),
-        Format::Span | Format::PositiveSpan => pattern("^([0-9]+(ms|s|m|h|d))+$"),
+        Format::Span | Format::PositiveSpan => pattern("^[0-9]+ *(ms|s|m|h|d)( *[0-9]+ *(ms|s|m|h|d))*$"),
         Format::Size => pattern("^[0-9]+ *([kKmMgGtT][iI]?)?[bB]?$"),
         Format::PositiveSize => pattern("^0*[1-9][0-9]* *([kKmMgGtT][iI]?)?[bB]?$"),
         Format::Name => pattern(&format!("^(?=.{{1,{}}}$)[a-z]([a-z0-9-]*[a-z0-9])?$", Name::MAX)),

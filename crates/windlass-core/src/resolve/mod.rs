@@ -166,7 +166,14 @@ fn scene<'a>(
     spec: &'a Spec,
     settings: Option<&'a IndexMap<String, Setting>>,
 ) -> faults::Scene<'a> {
-    faults::Scene { spec, root: &of.root, text: manifest.text(), declared: &of.declared, settings }
+    faults::Scene {
+        spec,
+        root: &of.root,
+        text: manifest.text(),
+        declared: &of.declared,
+        settings,
+        is_sealed: of.is_sealed,
+    }
 }
 
 /// Puts the services into the order in which they can start. That some need each other is a fault

@@ -203,7 +203,7 @@ impl Kind {
             }
             Self::Duration => text.parse::<Span>().ok().map(|span| Quantity::Whole(span.as_millis().into())),
             Self::Bytes => text.parse::<Bytes>().ok().map(|bytes| Quantity::Whole(bytes.0.into())),
-            Self::Port => text.parse::<u16>().ok().filter(|port| *port > 0).map(|port| whole(port.into())),
+            Self::Port => format::port(text).filter(|port| *port > 0).map(|port| whole(port.into())),
             _ => None,
         }
     }

@@ -16,15 +16,17 @@ use std::collections::HashMap;
 
 use super::growing::{self, Growing};
 use super::interpolate::Interpolation;
-use super::{Fault, Secret, is_setting_name};
+use super::{Fault, Lost, Secret, is_setting_name};
 
 /// What a file says.
 #[derive(Debug, Default)]
 pub struct Parsed {
     /// The settings, each once, in the order of their first lines.
     pub entries: Vec<Entry>,
-    /// What is wrong; not empty means that `entries` is not to be used.
+    /// What is wrong; not empty means that `entries` is not whole.
     pub faults: Vec<Fault>,
+    /// The settings of the lines that are wrong.
+    pub lost: Lost,
     /// What is allowed and yet seldom meant.
     pub warnings: Vec<Fault>,
     /// Lines whose names are right for docker compose, and which no setting can have.
@@ -135,6 +137,10 @@ impl<'a> Parser<'a> {
                 )
             };
             self.fault(column, message, help);
+            self.parsed.lost.name(name_written);
+            if let Some(first) = name_written.split_whitespace().next().filter(|_| is_bare) {
+                self.parsed.lost.name(first);
+            }
             self.skip(assignment.len());
             return self.end_line();
         }
@@ -148,7 +154,10 @@ impl<'a> Parser<'a> {
         let padding = value.len() - value.trim_start_matches([' ', '\t']).len();
         self.skip(name.len() + 1 + padding);
         let value_column = self.column(start, self.at);
-        let Some(raw) = self.raw_value(value_column) else { return self.end_line() };
+        let Some(raw) = self.raw_value(value_column) else {
+            self.parsed.lost.name(name_written);
+            return self.end_line();
+        };
         if is_setting_name(name_written) {
             self.entry(name_written, raw, first_line, value_column);
         } else {
@@ -242,6 +251,10 @@ impl<'a> Parser<'a> {
         };
         let fault =
             |message: String, help: String| Fault { file: self.file.to_owned(), line, column, message, help };
+        // What it is made of is wrong, and told.
+        if unset.iter().any(|unset| self.parsed.lost.has(unset)) {
+            return self.parsed.lost.name(name);
+        }
         for unset in unset {
             self.parsed.warnings.push(fault(
                 format!("{name} refers to {unset}, which is not set, and gets nothing in its place"),
@@ -252,12 +265,12 @@ impl<'a> Parser<'a> {
             Ok(value) if value.as_str().contains('\0') => {
                 let message = format!("the value of {name} holds a NUL byte");
                 self.parsed.faults.push(fault(message, "remove it: no environment can carry it".into()));
-                return;
+                return self.parsed.lost.name(name);
             }
             Ok(value) => (value.into_secret(), used),
             Err((message, help)) => {
                 self.parsed.faults.push(fault(message, help));
-                return;
+                return self.parsed.lost.name(name);
             }
         };
         self.keep(name, value, line, column);

@@ -25,8 +25,12 @@ pub struct Foreign {
 /// # Errors
 /// What is wrong with the text; never shows a value.
 pub fn json(text: &str) -> Result<Foreign, String> {
-    let pairs: Pairs = serde_json::from_str(text)
-        .map_err(|error| format!("it is not an object of JSON (line {})", error.line()))?;
+    let pairs: Pairs = serde_json::from_str(text).map_err(|error| {
+        // Its own words, which hold no value.
+        let is_beyond = error.to_string().starts_with("number out of range");
+        let what = if is_beyond { "a number in it is out of range" } else { "it is not an object of JSON" };
+        format!("{what} (line {})", error.line())
+    })?;
     Ok(pairs.sorted_out())
 }
 
@@ -36,13 +40,27 @@ pub fn json(text: &str) -> Result<Foreign, String> {
 /// What is wrong with the text; never shows a value.
 pub fn yaml(text: &str) -> Result<Foreign, String> {
     let line = |error: &serde_saphyr::Error| error.location().map_or(1, |location| location.line());
-    let options = || serde_saphyr::options! { non_finite_float_policy: NonFiniteFloatPolicy::PassThrough };
-    let Pairs(mut pairs) = serde_saphyr::from_str_with_options(text, options())
+    let options = |undecoded| {
+        serde_saphyr::options! {
+            non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+            ignore_binary_tag_for_string: undecoded,
+        }
+    };
+    let Pairs(mut pairs) = serde_saphyr::from_str_with_options(text, options(true))
         .map_err(|error| format!("it is not a mapping of YAML (line {})", line(&error)))?;
+    // Tags are told of nowhere; the text of this one becomes another.
+    let Pairs(decoded) = serde_saphyr::from_str_with_options(text, options(false))
+        .map_err(|error| format!("a value has a tag such as !!binary (line {}): remove it", line(&error)))?;
+    let differs = |((_, a), (_, b)): &(&(String, Scalar), &(String, Scalar))| a.text() != b.text();
+    if let Some(((name, _), _)) = pairs.iter().zip(&decoded).find(differs) {
+        return Err(format!(
+            "the value of {name:?} has the tag !!binary: remove it, and put the text itself there"
+        ));
+    }
     // Only who asks for a text is told how a number is written, and only who does not ask for one what
     // is none.
     let typed = pairs.iter().map(|(_, value)| value.is_typed()).collect();
-    let written = serde_saphyr::with_deserializer_from_str_with_options(text, options(), |yaml| {
+    let written = serde_saphyr::with_deserializer_from_str_with_options(text, options(true), |yaml| {
         Written(typed).deserialize(yaml)
     });
     let written = written
@@ -75,6 +93,13 @@ enum Scalar {
 }
 
 impl Scalar {
+    fn text(&self) -> Option<&Secret> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     fn is_typed(&self) -> bool {
         matches!(self, Self::Typed(_) | Self::Fraction)
     }
@@ -291,12 +316,17 @@ mod tests {
         assert_eq!((shown(&nested), nested.not_read.len()), (vec!["A=x".to_owned()], 1));
         let tagged = "A: 1\nB: !!int 10\n";
         assert_eq!(yaml(tagged).unwrap_err(), "a value has a tag such as !!int (line 2): remove it");
+        let said = yaml("A: 1\nB: !!binary aHVudGVyMg==\n").unwrap_err();
+        assert_eq!(said, "the value of \"B\" has the tag !!binary: remove it, and put the text itself there");
+        let said = yaml("A: 1\nB: !!binary /w==\n").unwrap_err();
+        assert_eq!(said, "a value has a tag such as !!binary (line 2): remove it");
     }
 
     #[test]
     fn what_is_wrong_is_told_without_a_value() {
         assert_eq!(json("{\"A\": \"hunter2\"").unwrap_err(), "it is not an object of JSON (line 1)");
         assert_eq!(json("[1]").unwrap_err(), "it is not an object of JSON (line 1)");
+        assert_eq!(json("{\n\"A\": 1e400}").unwrap_err(), "a number in it is out of range (line 2)");
         assert!(yaml("A: [hunter2\n").unwrap_err().starts_with("it is not a mapping of YAML"));
     }
 

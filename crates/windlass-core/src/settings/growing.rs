@@ -7,11 +7,12 @@ use super::Secret;
 /// A text that leaves nothing of itself behind while it grows: a `String` that needs a larger place
 /// leaves what it was in the old one.
 #[derive(Default)]
-pub(super) struct Growing(Zeroizing<String>);
+pub struct Growing(Zeroizing<String>);
 
 impl Growing {
     /// With a place for so many bytes.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
         Self(Zeroizing::new(String::with_capacity(bytes)))
     }
 
@@ -19,7 +20,8 @@ impl Growing {
         self.0.len()
     }
 
-    pub(super) fn push_str(&mut self, text: &str) {
+    /// Puts this to its end.
+    pub fn push_str(&mut self, text: &str) {
         let needed = self.0.len() + text.len();
         if needed > self.0.capacity() {
             let mut larger = Self::with_capacity(needed.max(2 * self.0.capacity()));
@@ -30,12 +32,21 @@ impl Growing {
         self.0.push_str(text);
     }
 
-    pub(super) fn push(&mut self, letter: char) {
+    /// The same of one character.
+    pub fn push(&mut self, letter: char) {
         self.push_str(letter.encode_utf8(&mut [0; 4]));
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    /// What there is so far.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The text, which is wiped when it is dropped.
+    #[must_use]
+    pub fn finish(self) -> Zeroizing<String> {
+        self.0
     }
 
     pub(super) fn into_secret(mut self) -> Secret {

@@ -1,5 +1,7 @@
 //! Giving a setting another value in a `.env` file, and leaving everything else in it as it is.
 
+use zeroize::Zeroizing;
+
 use super::dotenv::{self, Lookup};
 use super::{Secret, is_setting_name, write};
 
@@ -23,7 +25,7 @@ pub fn rewrite(
     value: &Secret,
     environment: Lookup<'_>,
     base: Lookup<'_>,
-) -> Result<String, NotRewritten> {
+) -> Result<Zeroizing<String>, NotRewritten> {
     let Ok(written) = write([(name, value.expose())]) else { return Err(NotRewritten::NotFound) };
     let before = dotenv::parse("", text, environment, base);
     if !before.faults.is_empty() || !before.entries.iter().any(|entry| entry.name == name) {
@@ -37,8 +39,8 @@ pub fn rewrite(
         for end in at + 1..=lines.len() {
             let last = lines[end - 1];
             let line_end = if last.ends_with("\r\n") { "\r\n" } else { "\n" };
-            let line = format!("{beginning}{}{line_end}", written.trim_end_matches('\n'));
-            let made = [&lines[..at].concat(), &line, &lines[end..].concat()].map(String::as_str).concat();
+            let line = [beginning, written.trim_end_matches('\n'), line_end];
+            let made = Zeroizing::new([&lines[..at], &line, &lines[end..]].concat().concat());
             let after = dotenv::parse("", &made, environment, base);
             let named = |parsed: &dotenv::Parsed| -> Vec<String> {
                 parsed.entries.iter().map(|entry| entry.name.clone()).collect()
@@ -72,7 +74,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn rewritten(text: &str, value: &str) -> Result<String, NotRewritten> {
-        rewrite(text, "KEY", &Secret::new(value), &|_| None, &|_| None)
+        rewrite(text, "KEY", &Secret::new(value), &|_| None, &|_| None).map(|made| made.to_string())
     }
 
     // proves: HS-19

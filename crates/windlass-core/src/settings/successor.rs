@@ -8,6 +8,8 @@
 //! A role of PostgreSQL and a user of RabbitMQ have one password, so another account takes over. Redis
 //! knows several passwords for a user, who stays.
 
+use zeroize::Zeroizing;
+
 use crate::spec::{Encoding, Engine};
 
 /// What marks an account as one that took over: `_r` and eight hexadecimal digits.
@@ -47,9 +49,13 @@ impl std::fmt::Display for NoSuccessor {
 /// # Errors
 /// A [`NoSuccessor`], when there is no account in it.
 pub fn successor(engine: Engine, old: &str, password: &str, mark: &str) -> Result<String, NoSuccessor> {
-    let password = Encoding::Url.encode(password);
+    let mut password = Zeroizing::new(Encoding::Url.encode(password));
     let Some((scheme, rest)) = old.split_once("://") else {
-        return if engine == Engine::Redis { Ok(password) } else { Err(NoSuccessor::NoAccount) };
+        return if engine == Engine::Redis {
+            Ok(std::mem::take(&mut *password))
+        } else {
+            Err(NoSuccessor::NoAccount)
+        };
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, behind) = rest.split_at(end);
@@ -62,7 +68,8 @@ pub fn successor(engine: Engine, old: &str, password: &str, mark: &str) -> Resul
         Engine::Redis => user.to_owned(),
         Engine::Postgres | Engine::Rabbitmq => another(user, mark)?,
     };
-    Ok(format!("{scheme}://{user}:{password}@{host}{behind}"))
+    // Of one piece: a text that grows would leave copies.
+    Ok([scheme, "://", &user, ":", &password, "@", host, behind].concat())
 }
 
 /// The name of the account that takes over from `user`.

@@ -51,7 +51,7 @@ fn entry(name: &str, setting: &Declared) -> String {
     }
     let default = setting.default.as_deref().filter(|_| !setting.secret);
     // A value with a NUL is refused when the manifest is read.
-    let line = write([(name, default.unwrap_or_default())]).unwrap_or_else(|_| format!("{name}=\n"));
+    let line = write([(name, default.unwrap_or_default())]).unwrap_or_else(|_| format!("{name}=\n").into());
     let given = setting.default.is_some() || setting.composed.is_some() || setting.from.is_some();
     let holds = given || !setting.required;
     text.push_str(if holds { "#" } else { "" });

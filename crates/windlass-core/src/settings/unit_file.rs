@@ -3,8 +3,10 @@
 //! Nothing writes one yet. It is what units of a host will be given, as `LoadCredential=` will be given the bytes of a
 //! value as they are, which need no writing.
 
-use super::is_setting_name;
+use zeroize::Zeroizing;
+
 use super::write::NotWritable;
+use super::{Growing, is_setting_name};
 
 /// The text of a file for `EnvironmentFile=` with these settings. All of a value stands in double quotes, in which
 /// systemd takes a line break as it is and a backslash away before `"`, `\`, `` ` `` and `$`; `%` and `$` mean
@@ -15,8 +17,8 @@ use super::write::NotWritable;
 /// what Unicode calls a noncharacter.
 pub fn write_environment_file<'a>(
     settings: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<String, NotWritable> {
-    let mut text = String::new();
+) -> Result<Zeroizing<String>, NotWritable> {
+    let mut text = Growing::default();
     for (name, value) in settings {
         if !is_setting_name(name) || !value.chars().all(is_taken) {
             return Err(NotWritable { name: name.to_owned() });
@@ -31,7 +33,7 @@ pub fn write_environment_file<'a>(
         }
         text.push_str("\"\n");
     }
-    Ok(text)
+    Ok(text.finish())
 }
 
 /// Whether systemd takes the character in such a file.
@@ -88,7 +90,7 @@ mod tests {
     fn what_is_written_is_written_so() {
         let settings = [("A", "plain"), ("B", "a \"b\" \\ $C `d` %i\nnext\ttab 'ü'"), ("E", "")];
         assert_eq!(
-            write_environment_file(settings).unwrap(),
+            *write_environment_file(settings).unwrap(),
             "A=\"plain\"\nB=\"a \\\"b\\\" \\\\ \\$C \\`d\\` %i\nnext\ttab 'ü'\"\nE=\"\"\n"
         );
         for refused in [("A B", "x"), ("A", "a\0b"), ("A", "\u{feff}b"), ("A", "a\u{1ffff}b")] {

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::is_setting_name;
+use zeroize::Zeroizing;
+
+use super::{Growing, is_setting_name};
 
 /// Why a setting cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +31,10 @@ impl std::error::Error for NotWritable {}
 ///
 /// # Errors
 /// [`NotWritable`] for a name that is none, and for a value with a NUL in it.
-pub fn write<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<String, NotWritable> {
-    let mut text = String::new();
+pub fn write<'a>(
+    settings: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Zeroizing<String>, NotWritable> {
+    let mut text = Growing::default();
     for (name, value) in settings {
         if !is_setting_name(name) || value.contains('\0') {
             return Err(NotWritable { name: name.to_owned() });
@@ -40,10 +44,10 @@ pub fn write<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> Resu
         push_value(&mut text, value);
         text.push('\n');
     }
-    Ok(text)
+    Ok(text.finish())
 }
 
-fn push_value(text: &mut String, value: &str) {
+fn push_value(text: &mut Growing, value: &str) {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./:@%+,=?&".contains(&b);
     if value.bytes().all(plain) {
         text.push_str(value);

@@ -1,5 +1,7 @@
 //! How a value is written into the text around it.
 
+use zeroize::Zeroizing;
+
 /// The encoding of what a template puts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Encoding {
@@ -32,8 +34,11 @@ impl Encoding {
             Self::Plain => value.to_owned(),
             Self::Url => percent(value),
             Self::Json => {
-                let quoted = serde_json::Value::from(value).to_string();
-                quoted[1..quoted.len() - 1].to_owned()
+                // As large as it can become: a larger place would leave a copy in the old one.
+                let mut quoted = Zeroizing::new(Vec::with_capacity(6 * value.len() + 2));
+                let _into_memory = serde_json::to_writer(&mut *quoted, value);
+                let inside = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+                String::from_utf8_lossy(inside).into_owned()
             }
             Self::Host if value.parse::<std::net::Ipv6Addr>().is_ok() => format!("[{value}]"),
             Self::Host if value.starts_with('/') => percent(value),
@@ -43,7 +48,7 @@ impl Encoding {
 }
 
 fn percent(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
+    let mut text = String::with_capacity(3 * value.len());
     for b in value.bytes() {
         if b.is_ascii_alphanumeric() || b"-._~".contains(&b) {
             text.push(char::from(b));

@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use zeroize::Zeroizing;
+
 use super::Encoding;
+use crate::settings::Growing;
 
 /// Text in which `{port}`, `{settings.KEY}` or `{resources.db.url}` stand for values that are
 /// known only when a process starts. What is put in can be encoded: `{settings.KEY|url}`. `{{port}}` stands for the text `{port}`; a brace that does not
@@ -151,19 +154,23 @@ impl Template {
         })
     }
 
-    /// The text with every reference replaced by what `value` answers.
+    /// The text with every reference replaced by what `value` answers, which may be secret: no copy but the
+    /// text itself is left.
     ///
     /// # Errors
     /// The first error that `value` answers.
     pub fn fill<E>(&self, mut value: impl FnMut(&Reference) -> Result<String, E>) -> Result<String, E> {
-        let mut text = String::new();
+        let mut text = Growing::default();
         for part in &self.parts {
             match part {
                 Part::Text(plain) => text.push_str(plain),
-                Part::Reference(reference, encoding) => text.push_str(&encoding.encode(&value(reference)?)),
+                Part::Reference(reference, encoding) => {
+                    let value = Zeroizing::new(value(reference)?);
+                    text.push_str(&Zeroizing::new(encoding.encode(&value)));
+                }
             }
         }
-        Ok(text)
+        Ok(std::mem::take(&mut *text.finish()))
     }
 }
 

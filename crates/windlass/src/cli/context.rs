@@ -7,7 +7,7 @@ use windlass_core::diag::Diag;
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
 use windlass_core::resolve::{examine_values, resolve};
-use windlass_core::settings::Fault;
+use windlass_core::settings::{Fault, Lost};
 use windlass_core::store::Place;
 
 use super::args::Options;
@@ -23,7 +23,7 @@ use crate::account::Account;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::settings::sealed::{self, Keyring};
-use crate::settings::{self, Below, Found, Unstored};
+use crate::settings::{self, Below, Found, Loaded, Unstored};
 
 /// The options of this call.
 pub(super) struct Context {
@@ -133,8 +133,7 @@ impl Context {
     /// The same without those that only a store has, where no store may be asked.
     pub(super) fn known(&self, project: &Project) -> Result<Specified, Failure> {
         let environment = project.environment.as_str();
-        let found =
-            self.settings(project).map_err(|faults| self.refuse(project, &faults, &project.faults))?;
+        let found = self.read_settings(project, environment);
         for warning in &found.assembled.warnings {
             self.say(&format!("warning: {warning}"));
         }
@@ -153,30 +152,48 @@ impl Context {
         }
     }
 
-    /// The settings of the environment, from all their layers.
+    /// The settings of the environment, from all their layers, where all of them can be read.
     pub(super) fn settings(&self, project: &Project) -> Result<Found, Vec<Fault>> {
         self.settings_of(project, project.environment.as_str())
     }
 
     /// The same, of another environment.
     pub(super) fn settings_of(&self, project: &Project, environment: &str) -> Result<Found, Vec<Fault>> {
+        let mut found = self.read_settings(project, environment);
+        match found.faults.is_empty() {
+            true => Ok(found),
+            false => Err(std::mem::take(&mut found.faults)),
+        }
+    }
+
+    /// The settings of an environment, as far as they can be read.
+    fn read_settings(&self, project: &Project, environment: &str) -> Found {
         let declared = project.manifest.settings(environment);
-        let unreadable: Vec<_> = declared.keys().filter_map(|name| unreadable(name)).collect();
-        if !unreadable.is_empty() {
-            return Err(unreadable);
+        let (mut faults, mut unread) = (vec![], Lost::default());
+        for name in declared.keys() {
+            if let Some(fault) = unreadable(name) {
+                faults.push(fault);
+                unread.name(name);
+            }
         }
         let env = |name: &str| std::env::var(name).ok();
-        let (sealed, version) = sealed::layer(&project.directory, environment, || self.keyring())?.unzip();
+        let sealed = sealed::layer(&project.directory, environment, || self.keyring());
+        faults.extend(sealed.faults);
         let unstored = RefCell::new(Unstored::default());
-        // Nobody is asked over the network for a manifest that has to be mended first.
+        // Nobody is asked over the network for what has to be mended first.
         let nobody = Stored::new(true);
-        let stored = if project.faults.is_empty() { &self.stored } else { &nobody };
+        let stored = if project.faults.is_empty() && faults.is_empty() { &self.stored } else { &nobody };
         let stores =
             |wanted: &[(&str, &Place)]| stored.values(project, environment, &declared, wanted, &unstored);
-        let below = Below { sealed, stores: Some(&stores) };
-        let assembled = settings::load(&project.directory, environment, &declared, &env, below)?;
+        let below = Below { sealed: sealed.sealed, unsealed: sealed.lost, stores: Some(&stores) };
+        let loaded = settings::load(&project.directory, environment, &declared, &env, unread, below);
+        let Loaded { mut assembled, faults: of_files, lost } = loaded;
+        faults.extend(of_files);
+        let environments = project.manifest.environments();
+        assembled.warnings.extend(settings::misspelt(&project.directory, environment, &environments));
         let addresses = project.manifest.addresses(environment);
-        Ok(Found { unstored: unstored.into_inner(), assembled, addresses, declared, sealed: version })
+        let (unstored, sealed) = (unstored.into_inner(), sealed.version);
+        Found { unstored, assembled, addresses, declared, faults, lost, sealed }
     }
 
     /// Says which settings have no value because of a store, where that stops nothing.

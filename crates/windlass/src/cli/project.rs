@@ -12,6 +12,7 @@ use super::failure::Failure;
 use crate::layout::Layout;
 use crate::project::load::{self, FILE, Loaded};
 use crate::project::version::Checkout;
+use crate::settings::sealed::Place;
 
 /// A project, as far as it can be known without its environment.
 pub(super) struct Project {
@@ -103,7 +104,7 @@ impl Context {
         })?;
         let (faults, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(Diag::is_error);
         let salvaged = || (whole == Whole::Name).then(|| load::salvage(&text)).flatten();
-        let Some(manifest) = manifest.or_else(salvaged) else {
+        let Some(mut manifest) = manifest.or_else(salvaged) else {
             return Err(self.report(&faults, &text, &file));
         };
         // Without a name of its own it has no place, and nothing beyond the manifest is looked at.
@@ -111,6 +112,9 @@ impl Context {
         let environment = named(&self.options.environment)?;
         let layout = layout(&app, &environment)?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        if Place::new(&directory, environment.as_str()).path().exists() {
+            manifest.has_encrypted_file(environment.as_str());
+        }
         let checkout = Checkout::of(&directory);
         Ok(Project { directory, checkout, file, manifest, faults, warnings, app, environment, layout })
     }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{connect, proxy::Proxies, tls};
 use crate::trouble::{Trouble, Whose};
+use crate::wiped::Wiped;
 
 /// The largest answer that is read: what is asked for is a short text.
 const LARGEST: usize = 1 << 20;
@@ -272,7 +273,7 @@ fn message(request: &Request<'_>, path: &str) -> Result<http::Request<Full<Bytes
     if request.method == Method::POST {
         message = message.header(CONTENT_LENGTH, request.body.len());
     }
-    message.body(Full::new(Bytes::from(request.body.to_vec()))).map_err(|_| {
+    message.body(Full::new(Bytes::from_owner(request.body.clone()))).map_err(|_| {
         Trouble::new(
             Whose::Manifest,
             "cannot be asked: this is no path of a URL",
@@ -291,16 +292,16 @@ async fn read(address: &Address, answer: http::Response<Incoming>) -> Result<Ans
     if announced.is_some_and(|length: usize| length > LARGEST) {
         return Err(too_large());
     }
-    let mut text = Zeroizing::new(Vec::with_capacity(announced.unwrap_or(16 << 10)));
+    let mut text = Wiped::with_capacity(announced.unwrap_or(16 << 10));
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| broken(address, &error))?;
         let Some(data) = frame.data_ref() else { continue };
         if text.len() + data.len() > LARGEST {
             return Err(too_large());
         }
-        text.extend_from_slice(data);
+        text.push(data);
     }
-    Ok(Answer { status: head.status.as_u16(), body: text, headers: head.headers })
+    Ok(Answer { status: head.status.as_u16(), body: text.finish(), headers: head.headers })
 }
 
 fn broken(address: &Address, error: &hyper::Error) -> Trouble {

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use windlass_core::settings::Secret;
+use windlass_core::settings::{Growing, Secret};
 use windlass_core::store::Address;
+use zeroize::Zeroizing;
 
 use crate::trouble::{Trouble, Whose};
 
@@ -40,7 +41,7 @@ impl Proxies {
     pub(crate) fn of_env(variable: impl Fn(&str) -> Option<String>) -> Self {
         let first =
             |names: &[&str]| names.iter().filter_map(|name| variable(name)).find(|value| !value.is_empty());
-        let proxy = first(&PROXY).map(|text| parse(&text));
+        let proxy = first(&PROXY).map(|text| parse(&Zeroizing::new(text)));
         let without = first(&WITHOUT).unwrap_or_default();
         Self { proxy, without: without.split(',').map(|part| part.trim().to_ascii_lowercase()).collect() }
     }
@@ -74,7 +75,8 @@ fn covers(entry: &str, host: &str) -> bool {
 }
 
 fn parse(text: &str) -> Result<Proxy, ()> {
-    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let scheme = if text.contains("://") { "" } else { "http://" };
+    let text = Zeroizing::new([scheme, text].concat());
     let (scheme, rest) = text.split_once("://").ok_or(())?;
     let (account, place) =
         rest.rsplit_once('@').map_or((None, rest), |(account, place)| (Some(account), place));
@@ -83,13 +85,13 @@ fn parse(text: &str) -> Result<Proxy, ()> {
     if address.encrypted {
         return Err(());
     }
-    let authorization =
-        account.map(|account| Secret::new(format!("Basic {}", STANDARD.encode(decoded(account)))));
+    let authorization = account.map(|account| Zeroizing::new(STANDARD.encode(&*decoded(account))));
+    let authorization = authorization.map(|account| Secret::new(["Basic ", &account].concat()));
     Ok(Proxy { address, authorization })
 }
 
-fn decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
+fn decoded(text: &str) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
         let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
@@ -111,7 +113,8 @@ fn decoded(text: &str) -> Vec<u8> {
 pub(super) async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, address: &Address) -> Result<(), Trouble> {
     let host = if address.host.contains(':') { format!("[{}]", address.host) } else { address.host.clone() };
     let target = format!("{host}:{}", address.port);
-    let mut request = zeroize::Zeroizing::new(format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
+    let mut request = Growing::default();
+    request.push_str(&format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n"));
     if let Some(authorization) = &proxy.authorization {
         request.push_str("Proxy-Authorization: ");
         request.push_str(authorization.expose());
@@ -122,7 +125,10 @@ pub(super) async fn tunnel(stream: &mut TcpStream, proxy: &Proxy, address: &Addr
         let what = format!("cannot be reached: the proxy {} {why}", proxy.address);
         Trouble::new(Whose::Network, what, "is HTTPS_PROXY right? NO_PROXY leaves hosts out").passing()
     };
-    stream.write_all(request.as_bytes()).await.map_err(|error| broken(format!("broke off: {error}")))?;
+    stream
+        .write_all(request.as_str().as_bytes())
+        .await
+        .map_err(|error| broken(format!("broke off: {error}")))?;
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         // Byte by byte: what follows the head belongs to the host.

@@ -7,9 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use windlass_core::settings::Secret;
 use windlass_core::spec::{Credential, Engine};
+use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use super::files;
+use crate::wiped::to_json;
 use crate::{ports, random};
 
 /// The version of the file. The first had one password, and no more.
@@ -31,16 +33,16 @@ struct Kept {
     /// Passwords that let nobody in any more, the latest last: logs may hold them for a while, so
     /// they go on being masked.
     #[serde(default)]
-    former: Vec<String>,
+    former: Vec<Zeroizing<String>>,
     /// The administrator's password, or what else the engine keeps secret for itself.
-    admin: String,
+    admin: Zeroizing<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Account {
     credential: Credential,
-    password: String,
+    password: Zeroizing<String>,
     /// It is being taken away: the server may know it still, but nothing is given it any more.
     #[serde(default)]
     revoked: bool,
@@ -54,8 +56,14 @@ struct First {
     _version: u32,
     engine: Engine,
     ports: Vec<u16>,
-    password: String,
-    admin: String,
+    password: Zeroizing<String>,
+    admin: Zeroizing<String>,
+}
+
+/// What is read first.
+#[derive(Deserialize)]
+struct Version {
+    version: Option<u64>,
 }
 
 /// See [`Kept`].
@@ -94,11 +102,11 @@ impl Identity {
         };
         let (revoked, accounts): (Vec<Account>, Vec<_>) = kept.accounts.into_iter().partition(|a| a.revoked);
         let listed = |accounts: Vec<Account>| {
-            accounts.into_iter().map(|account| (account.credential, account.password.into())).collect()
+            accounts.into_iter().map(|account| (account.credential, secret(account.password))).collect()
         };
         Ok(Self {
             ports: kept.ports,
-            admin: kept.admin.into(),
+            admin: secret(kept.admin),
             accounts: listed(accounts),
             revoked: listed(revoked),
         })
@@ -119,38 +127,38 @@ impl Identity {
 /// The credentials that are kept for the resource in `directory`, also those that are about to be
 /// revoked; none where nothing can be read.
 pub(super) fn credentials(directory: &Path) -> Vec<Credential> {
-    let text = std::fs::read(directory.join("identity.json")).unwrap_or_default();
+    let text = bytes_of(&directory.join("identity.json")).unwrap_or_default();
     let kept = parse(&text).ok();
     kept.map(|kept| kept.accounts.iter().map(|account| account.credential).collect()).unwrap_or_default()
 }
 
 /// The credentials that may sign in, the oldest first.
 pub(super) fn in_force(directory: &Path) -> Vec<Credential> {
-    let text = std::fs::read(directory.join("identity.json")).unwrap_or_default();
+    let text = bytes_of(&directory.join("identity.json")).unwrap_or_default();
     let accounts = parse(&text).map(|kept| kept.accounts).unwrap_or_default();
     accounts.iter().filter(|account| !account.revoked).map(|account| account.credential).collect()
 }
 
 /// The password of a credential that is kept, also of one that is about to be revoked.
 pub(super) fn password_of(directory: &Path, credential: Credential) -> Option<Secret> {
-    let text = std::fs::read(directory.join("identity.json")).ok()?;
+    let text = bytes_of(&directory.join("identity.json")).ok()?;
     let accounts = parse(&text).ok()?.accounts;
     accounts
         .into_iter()
         .find(|account| account.credential == credential)
-        .map(|account| account.password.into())
+        .map(|account| secret(account.password))
 }
 
 /// Every secret that is kept for the resource in `directory`, and those that let nobody in any more:
 /// what is to be masked.
 pub(super) fn secrets(directory: &Path) -> std::io::Result<Vec<Secret>> {
-    let text = match std::fs::read(directory.join("identity.json")) {
+    let text = match bytes_of(&directory.join("identity.json")) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text?,
     };
     let kept = parse(&text).map_err(|_| std::io::Error::other("identity.json cannot be understood"))?;
     let accounts = kept.accounts.into_iter().map(|account| account.password);
-    Ok(accounts.chain(kept.former).chain([kept.admin]).map(Secret::from).collect())
+    Ok(accounts.chain(kept.former).chain([kept.admin]).map(secret).collect())
 }
 
 /// Makes a password for one more credential, unless there is one.
@@ -185,7 +193,7 @@ pub(super) fn forget(directory: &Path, credential: Credential) -> Result<(), Fau
 
 fn change(directory: &Path, with: impl FnOnce(&mut Kept) -> Result<(), Fault>) -> Result<(), Fault> {
     let path = directory.join("identity.json");
-    let text = std::fs::read(&path).map_err(Fault::at("read", &path))?;
+    let text = bytes_of(&path).map_err(Fault::at("read", &path))?;
     let mut kept = parse(&text).map_err(|why| damaged(&path, &why))?;
     with(&mut kept)?;
     write(directory, &kept)
@@ -193,15 +201,14 @@ fn change(directory: &Path, with: impl FnOnce(&mut Kept) -> Result<(), Fault>) -
 
 fn write(directory: &Path, kept: &Kept) -> Result<(), Fault> {
     let path = directory.join("identity.json");
-    let json =
-        serde_json::to_vec(kept).map_err(|error| Fault::at("write", &path)(io::Error::other(error)))?;
+    let json = to_json(kept).map_err(|error| Fault::at("write", &path)(io::Error::other(error)))?;
     files::private_file(&path, &json, None)
 }
 
 /// What is kept; `None` where nothing is.
 fn read(directory: &Path, engine: Engine, ports: usize) -> Result<Option<Kept>, Fault> {
     let path = directory.join("identity.json");
-    let bytes = match std::fs::read(&path) {
+    let bytes = match bytes_of(&path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Fault::at("read", &path)(error)),
@@ -222,16 +229,16 @@ enum Unread {
 }
 
 fn parse(bytes: &[u8]) -> Result<Kept, Unread> {
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(Unread::Damaged)?;
-    match value.get("version").and_then(serde_json::Value::as_u64) {
+    let Version { version } = serde_json::from_slice(bytes).map_err(Unread::Damaged)?;
+    match version {
         Some(1) => {
-            let first: First = serde_json::from_value(value).map_err(Unread::Damaged)?;
+            let first: First = serde_json::from_slice(bytes).map_err(Unread::Damaged)?;
             let account = Account { credential: Credential::FIRST, password: first.password, revoked: false };
             let First { engine, ports, admin, .. } = first;
             Ok(Kept { version: VERSION, engine, ports, accounts: vec![account], former: Vec::new(), admin })
         }
         Some(version) if version != u64::from(VERSION) => Err(Unread::OfVersion(version)),
-        _ => serde_json::from_value(value).map_err(Unread::Damaged),
+        _ => serde_json::from_slice(bytes).map_err(Unread::Damaged),
     }
 }
 
@@ -260,9 +267,18 @@ fn damaged(path: &Path, why: &Unread) -> Fault {
 }
 
 /// 32 letters and digits, some 190 bits: nothing in it has a meaning in a URL or a shell.
-fn password() -> Result<String, Fault> {
+fn password() -> Result<Zeroizing<String>, Fault> {
     let mut random = random::fresh().map_err(|error| Fault::new(error.to_string(), "try again"))?;
-    Ok(random.text(32).expose().to_owned())
+    Ok(Zeroizing::new(random.text(32).expose().to_owned()))
+}
+
+fn secret(mut text: Zeroizing<String>) -> Secret {
+    Secret::new(std::mem::take(&mut *text))
+}
+
+/// What stands in the file; wiped when it was understood.
+fn bytes_of(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
+    std::fs::read(path).map(Zeroizing::new)
 }
 
 #[cfg(test)]

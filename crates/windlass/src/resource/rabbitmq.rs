@@ -9,10 +9,11 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use serde_json::json;
+use serde::Serialize;
 use windlass_core::launch::Launch;
 use windlass_core::spec::Engine;
 use windlass_core::units::Span;
+use zeroize::Zeroizing;
 
 use super::config::{Config, Syntax};
 use super::fault::Fault;
@@ -23,6 +24,7 @@ use super::place::{self, Place};
 use super::run::run;
 use super::url::encoded;
 use super::{Prepared, Private};
+use crate::wiped::to_json;
 
 /// Options that a manifest cannot set.
 const OURS: [&str; 5] = [
@@ -67,12 +69,14 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     }
     config.options(private.options, &OURS)?;
     // Accounts come and go while it runs: they are no reason to start it again.
-    let definitions = definitions(private, &identity);
+    let path = place.directory.join("config/definitions.json");
+    let definitions = definitions(private, &identity)
+        .map_err(|error| Fault::at("write", &path)(std::io::Error::other(error)))?;
+    files::private_file(&path, &definitions, account)?;
     let write = |below: &str, content: &str| {
         files::private_file(&place.directory.join(below), content.as_bytes(), account)
     };
     write("config/rabbitmq.conf", config.text())?;
-    write("config/definitions.json", &definitions)?;
     write("config/enabled_plugins", "[].\n")?;
     write("config/rabbitmq-env.conf", "")?;
     write("config/advanced.config", "[].\n")?;
@@ -105,21 +109,55 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     .fingerprinted(&[config.text(), vhost]))
 }
 
-fn definitions(private: &Private<'_>, identity: &Identity) -> String {
+/// What is written of accounts.
+#[derive(Serialize)]
+struct Definitions<'a> {
+    users: Vec<User<'a>>,
+    vhosts: [VirtualHost<'a>; 1],
+    permissions: Vec<Permission<'a>>,
+}
+
+#[derive(Serialize)]
+struct User<'a> {
+    name: String,
+    password: &'a str,
+    tags: [&'a str; 0],
+}
+
+#[derive(Serialize)]
+struct VirtualHost<'a> {
+    name: &'a str,
+}
+
+#[derive(Serialize)]
+struct Permission<'a> {
+    user: String,
+    vhost: &'a str,
+    configure: &'a str,
+    write: &'a str,
+    read: &'a str,
+}
+
+fn definitions(private: &Private<'_>, identity: &Identity) -> serde_json::Result<Zeroizing<Vec<u8>>> {
     let vhost = private.database;
-    let users = identity.accounts.iter().map(|(credential, password)| {
-        json!({ "name": private.user(*credential), "password": password.expose(), "tags": [] })
+    let users = identity.accounts.iter().map(|(credential, password)| User {
+        name: private.user(*credential),
+        password: password.expose(),
+        tags: [],
     });
-    let permissions = identity.accounts.iter().map(|(credential, _)| {
-        let user = private.user(*credential);
-        json!({ "user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*" })
+    let all = ".*";
+    let permissions = identity.accounts.iter().map(|(credential, _)| Permission {
+        user: private.user(*credential),
+        vhost,
+        configure: all,
+        write: all,
+        read: all,
     });
-    json!({
-        "users": users.collect::<Vec<_>>(),
-        "vhosts": [{ "name": vhost }],
-        "permissions": permissions.collect::<Vec<_>>(),
+    to_json(&Definitions {
+        users: users.collect(),
+        vhosts: [VirtualHost { name: vhost }],
+        permissions: permissions.collect(),
     })
-    .to_string()
 }
 
 /// Makes the accounts that the identity says in a server that runs, and removes those that it says

@@ -5,7 +5,9 @@ mod appending;
 use std::path::Path;
 use std::time::Duration;
 
+use windlass_core::settings::Growing;
 use windlass_core::spec::Engine;
+use zeroize::Zeroizing;
 
 use super::config::{Config, Syntax};
 use super::fault::Fault;
@@ -101,9 +103,14 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
     let text = format!("{}{directory}", config.text());
     // What is asked of a server that runs when a password comes or goes stands here for its next
     // start; it is no reason for one, so it is no part of the fingerprint.
-    let user = format!("user default {}\n", rights(&identity).join(" "));
-    let written = format!("{text}{}{user}", persistence.line());
-    files::private_file(&path, written.as_bytes(), account)?;
+    let mut written = Growing::default();
+    [text.as_str(), persistence.line(), "user default"].iter().for_each(|part| written.push_str(part));
+    for right in rights(&identity) {
+        written.push(' ');
+        written.push_str(&right);
+    }
+    written.push('\n');
+    files::private_file(&path, written.as_str().as_bytes(), account)?;
 
     let database = number.unwrap_or(0).to_string();
     let facts = [
@@ -131,14 +138,10 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
 
 /// What the one user may do, and the passwords that let it in: Redis knows several for an account,
 /// so the application needs no other name for the new one.
-fn rights(identity: &Identity) -> Vec<String> {
-    let passwords = identity.accounts.iter().map(|(_, password)| format!(">{}", password.expose()));
-    ["reset", "on"]
-        .map(str::to_owned)
-        .into_iter()
-        .chain(passwords)
-        .chain(["~*", "&*", "+@all"].map(str::to_owned))
-        .collect()
+fn rights(identity: &Identity) -> Vec<Zeroizing<String>> {
+    let passwords = identity.accounts.iter().map(|(_, password)| [">", password.expose()].concat());
+    let before = ["reset", "on"].map(str::to_owned).into_iter();
+    before.chain(passwords).chain(["~*", "&*", "+@all"].map(str::to_owned)).map(Zeroizing::new).collect()
 }
 
 /// Lets those passwords in, and no others, that the identity says. The server takes them at once,
@@ -148,7 +151,7 @@ pub(super) fn settle(private: &Private<'_>, place: &Place) -> Result<(), Fault> 
     let port = if private.port == 0 { identity.ports[0] } else { private.port };
     let rights = rights(&identity);
     let words: Vec<&str> =
-        ["ACL", "SETUSER", "default"].into_iter().chain(rights.iter().map(String::as_str)).collect();
+        ["ACL", "SETUSER", "default"].into_iter().chain(rights.iter().map(|right| right.as_str())).collect();
     let mut why = String::new();
     // Which of them the server knows depends on where a former attempt ended.
     for (_, password) in identity.accounts.iter().chain(&identity.revoked) {

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
+use zeroize::Zeroizing;
+
 use super::fault::Fault;
 
 /// The most output that is kept, in bytes.
@@ -43,7 +45,8 @@ pub(super) fn run(command: &mut Command, input: Option<&str>, timeout: Duration)
     // Our ends of the pipe close with what the command holds of it.
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let reader = std::thread::spawn(move || {
-        let mut text = Vec::new();
+        // As much as is kept at all: a larger place would leave a copy in the old one.
+        let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(KEPT).unwrap_or_default() + 1));
         let mut output = output;
         let _ = (&mut output).take(KEPT).read_to_end(&mut text);
         // The rest is read too, so that the program does not wait for ever for a reader.

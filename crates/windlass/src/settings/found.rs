@@ -3,7 +3,9 @@
 use indexmap::IndexMap;
 use windlass_core::diag::Severity;
 use windlass_core::settings::audit::Audited;
-use windlass_core::settings::{Address, Assembled, Declared, Fault, Secret, check, is_secret, misaddressed};
+use windlass_core::settings::{
+    Address, Assembled, Declared, Fault, Lost, Secret, check, is_secret, misaddressed,
+};
 use windlass_core::spec::{SealedVersion, Setting};
 
 /// What is declared, and what was found.
@@ -15,6 +17,10 @@ pub struct Found {
     pub addresses: Vec<Address>,
     /// The values and where they came from.
     pub assembled: Assembled,
+    /// Why some of them cannot be read.
+    pub faults: Vec<Fault>,
+    /// Which ones.
+    pub lost: Lost,
     /// The encrypted file that was read, and as of which write.
     pub sealed: Option<SealedVersion>,
     /// What external stores should have and did not give.
@@ -56,7 +62,7 @@ impl Found {
             finding.severity == Severity::Error
                 && !mistyped.iter().any(|fault| fault.message.starts_with(&start))
         });
-        let mut faults = self.unstored.faults.clone();
+        let mut faults = [self.faults.as_slice(), &self.unstored.faults].concat();
         faults.extend(self.misaddressed(manifest));
         faults.extend(weak.map(|finding| finding.fault));
         faults.extend(mistyped);
@@ -85,7 +91,8 @@ impl Found {
     }
 
     /// What a specification may know of the settings that have a value, but for the fingerprints: those
-    /// are made with the key of the environment that it is for.
+    /// are made with the key of the environment that it is for. What may stand where it could not be read
+    /// counts as found: that is told, and nothing is deployed.
     #[must_use]
     pub fn known(&self) -> IndexMap<String, Setting> {
         let settings = &self.assembled.settings;
@@ -100,7 +107,20 @@ impl Found {
             };
             (name.clone(), setting)
         });
-        known.collect()
+        let lost = self.lost.named().map(str::to_owned);
+        let declared = self.declared.keys().filter(|name| self.lost.is_any() || self.lost.has(name));
+        let lost: Vec<String> = lost.chain(declared.cloned()).collect();
+        let mut known: IndexMap<String, Setting> = known.collect();
+        for name in lost {
+            let declared = self.declared.get(&name);
+            known.entry(name).or_insert_with(|| Setting {
+                secret: declared.is_some_and(|declared| declared.secret),
+                fingerprint: String::new(),
+                composed: None,
+                file: declared.is_some_and(|declared| declared.file),
+            });
+        }
+        known
     }
 
     /// The values, by name. What is put together where a process starts has none yet.

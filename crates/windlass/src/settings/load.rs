@@ -6,7 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use indexmap::IndexMap;
-use windlass_core::settings::{Assembled, Declared, Fault, File, Layers, Sealed, Secret, assemble, dotenv};
+use windlass_core::manifest::nearest;
+use windlass_core::settings::{
+    Assembled, Declared, Fault, File, Layers, Lost, Provenance, Sealed, Secret, assemble, dotenv,
+};
 use windlass_core::store::Place;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -30,28 +33,43 @@ pub struct Answers {
 pub struct Below<'a> {
     /// The encrypted file, opened.
     pub sealed: Option<Sealed>,
+    /// What of it could not be.
+    pub unsealed: Lost,
     /// Asks external stores, for what no higher layer has.
     pub stores: Option<Ask<'a>>,
 }
 
+/// The settings of an environment.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What could be read.
+    pub assembled: Assembled,
+    /// What could not, each at its line.
+    pub faults: Vec<Fault>,
+    /// The settings that this concerns.
+    pub lost: Lost,
+}
+
 /// Reads the settings of `environment` for the project in `project`; `env` looks a name up in the
-/// process's environment.
-///
-/// # Errors
-/// All faults of all files, each at its line. A file that is not there is no fault.
+/// process's environment, and has `unread` of what that holds. A file that is not there is no fault.
+/// Where something cannot be read the rest is, and what may be overruled by it holds for nothing.
+#[must_use]
 pub fn load(
     project: &Path,
     environment: &str,
     declared: &IndexMap<String, Declared>,
     env: &dyn Fn(&str) -> Option<String>,
+    unread: Lost,
     below: Below<'_>,
-) -> Result<Assembled, Vec<Fault>> {
-    let mut warnings = vec![];
-    let files = files(project, environment, env, &mut warnings)?;
+) -> Loaded {
+    let Files { files, lost: mut all_lost, mut warnings, faults } = files(project, environment, env);
+    all_lost.insert(0, unread);
+    all_lost.push(below.unsealed);
     let has = |name: &str| {
         env(name).is_some()
             || files.iter().any(|file| file.entries.iter().any(|entry| entry.name == name))
             || below.sealed.as_ref().is_some_and(|sealed| sealed.entries.contains_key(name))
+            || all_lost.iter().any(|lost| lost.is_any() || lost.has(name))
     };
     let wanted: Vec<(&str, &Place)> = declared
         .iter()
@@ -59,35 +77,59 @@ pub fn load(
         .filter(|(name, _)| !has(name))
         .collect();
     let stores = match below.stores {
-        Some(ask) if !wanted.is_empty() => ask(&wanted),
+        Some(ask) if !wanted.is_empty() && faults.is_empty() => ask(&wanted),
         _ => Answers::default(),
     };
     let is_unanswered = |name: &&str| {
         !stores.values.contains_key(*name) && !stores.absent.iter().any(|absent| absent == name)
     };
     let unanswered = wanted.iter().map(|(name, _)| *name).filter(is_unanswered).map(str::to_owned).collect();
+    let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let layers =
         Layers { environment: Some(env), files, sealed: below.sealed, stores: stores.values, unanswered };
     let mut assembled = assemble(declared, layers);
     warnings.append(&mut assembled.warnings);
-    Ok(Assembled { warnings, ..assembled })
+    assembled.warnings = warnings;
+    // The environment, the files, the encrypted one: as `all_lost`.
+    let layer = |provenance: &Provenance| match provenance {
+        Provenance::Environment => 0,
+        Provenance::File { name, .. } => names.iter().position(|other| other == name).map_or(0, |at| at + 1),
+        Provenance::Sealed { .. } => names.len() + 1,
+        _ => names.len() + 2,
+    };
+    assembled.settings.retain(|name, resolved| {
+        let own = layer(&resolved.value.provenance);
+        !all_lost
+            .iter()
+            .enumerate()
+            .any(|(at, lost)| (at <= own && lost.has(name)) || (at < own && lost.is_any()))
+    });
+    let mut lost = Lost::default();
+    all_lost.into_iter().for_each(|one| lost.add(one));
+    Loaded { assembled, faults, lost }
 }
 
-/// The settings files of `environment`, those that others overlay last.
-fn files(
-    project: &Path,
-    environment: &str,
-    env: &dyn Fn(&str) -> Option<String>,
-    warnings: &mut Vec<Fault>,
-) -> Result<Vec<File>, Vec<Fault>> {
-    let mut faults = vec![];
-    let mut files: Vec<File> = vec![];
+/// The settings files, and what is wrong with them.
+#[derive(Default)]
+struct Files {
+    /// Those that others overlay last.
+    files: Vec<File>,
+    /// What each of them has lost.
+    lost: Vec<Lost>,
+    warnings: Vec<Fault>,
+    faults: Vec<Fault>,
+}
+
+fn files(project: &Path, environment: &str, env: &dyn Fn(&str) -> Option<String>) -> Files {
+    let Files { mut files, mut lost, mut warnings, mut faults } = Files::default();
     for name in [".env".to_owned(), format!(".env.{environment}")] {
-        let text = match read(&project.join(&name), &name, warnings) {
+        let text = match read(&project.join(&name), &name, &mut warnings) {
             Ok(Some(text)) => text,
             Ok(None) => continue,
             Err(fault) => {
                 faults.push(fault);
+                files.insert(0, File { name, entries: vec![] });
+                lost.insert(0, Lost::any());
                 continue;
             }
         };
@@ -99,8 +141,34 @@ fn files(
         warnings.extend(own.warnings.into_iter().chain(own.unfit).chain(own.bare));
         faults.extend(own.faults);
         files.insert(0, File { name, entries: own.entries });
+        lost.insert(0, own.lost);
     }
-    if faults.is_empty() { Ok(files) } else { Err(faults) }
+    Files { files, lost, warnings, faults }
+}
+
+/// Files that are read by nobody, because no environment is called so, and that were meant for this one.
+#[must_use]
+pub fn misspelt(project: &Path, environment: &str, environments: &[String]) -> Vec<Fault> {
+    let meant = format!(".env.{environment}");
+    if fs::symlink_metadata(project.join(&meant)).is_ok() {
+        return vec![];
+    }
+    let entries = fs::read_dir(project).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    let is_misspelt = |name: &String| {
+        name.strip_prefix(".env.").is_some_and(|of| {
+            !environments.iter().any(|known| known == of) && nearest(of, [environment]).is_some()
+        })
+    };
+    let told = |name: String| Fault {
+        message: "no environment is called so, and nobody reads it".to_owned(),
+        help: format!("did you mean {meant}?"),
+        file: name,
+        line: 0,
+        column: 0,
+    };
+    names.into_iter().filter(is_misspelt).map(told).collect()
 }
 
 /// The text of a settings file, or `None` where there is none.
@@ -117,7 +185,14 @@ fn read(path: &Path, name: &str, warnings: &mut Vec<Fault>) -> Result<Option<Zer
     };
     let facts = match fs::metadata(path) {
         Ok(facts) => facts,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            // What it leads to may come later, from a mount or another program.
+            if fs::symlink_metadata(path).is_ok() {
+                let message = "it is a link that leads nowhere".to_owned();
+                return Err(fault(0, message, "make what it leads to, or remove the link"));
+            }
+            return Ok(None);
+        }
         Err(error) => return Err(unreadable(&error)),
     };
     if !facts.is_file() {
@@ -174,6 +249,10 @@ mod tests {
         names.iter().map(|(name, default)| ((*name).to_owned(), setting(default))).collect()
     }
 
+    fn loaded(dir: &tempfile::TempDir, declared: &IndexMap<String, Declared>) -> Loaded {
+        load(dir.path(), "local", declared, &|_| None, Lost::default(), Below::default())
+    }
+
     // proves: DC-10, DC-11
     #[test]
     fn the_first_layer_that_has_a_value_gives_it() {
@@ -216,9 +295,10 @@ mod tests {
                     .collect(),
                 warnings: vec![],
             }),
+            unsealed: Lost::default(),
             stores: Some(&stores),
         };
-        let settings = load(dir.path(), "production", &names, &env, below).unwrap();
+        let settings = load(dir.path(), "production", &names, &env, Lost::default(), below).assembled;
         let seen: Vec<String> = settings
             .settings
             .iter()
@@ -255,7 +335,8 @@ mod tests {
         let stores =
             |_: &[(&str, &Place)]| Answers { absent: vec!["ABSENT".to_owned()], ..Answers::default() };
         let load = |stores| {
-            load(dir.path(), "local", &names, &|_| None, Below { stores, ..Below::default() }).unwrap()
+            let below = Below { stores, ..Below::default() };
+            load(dir.path(), "local", &names, &|_| None, Lost::default(), below).assembled
         };
         let settings = load(Some(&stores as Ask<'_>));
         assert_eq!(settings.get("ABSENT").map(Secret::expose), Some("default"));
@@ -268,7 +349,7 @@ mod tests {
     fn a_file_that_others_may_read_is_warned_of() {
         let dir = project(&[(".env", "A=1\n")]);
         fs::set_permissions(dir.path().join(".env"), fs::Permissions::from_mode(0o644)).unwrap();
-        let settings = load(dir.path(), "local", &IndexMap::new(), &|_| None, Below::default()).unwrap();
+        let settings = loaded(&dir, &IndexMap::new()).assembled;
         assert_eq!(
             settings.warnings[0].to_string(),
             ".env: other accounts may read it (mode 0644); run: chmod 600 .env"
@@ -282,8 +363,7 @@ mod tests {
             return; // Nobody else can give a file away.
         }
         let dir = project(&[(".env", "A=1\n")]);
-        let told =
-            || load(dir.path(), "local", &IndexMap::new(), &|_| None, Below::default()).unwrap().warnings;
+        let told = || loaded(&dir, &IndexMap::new()).assembled.warnings;
         std::os::unix::fs::chown(dir.path().join(".env"), Some(4711), None).unwrap();
         assert_eq!(
             told()[0].to_string(),
@@ -297,8 +377,65 @@ mod tests {
     fn the_faults_of_all_files_come_at_once() {
         let dir = project(&[(".env", "oops!\n"), (".env.local", "")]);
         fs::write(dir.path().join(".env.local"), b"A=1\nB=\xff\n").unwrap();
-        let faults = load(dir.path(), "local", &IndexMap::new(), &|_| None, Below::default()).unwrap_err();
+        let faults = loaded(&dir, &IndexMap::new()).faults;
         assert_eq!(faults.len(), 2);
         assert_eq!(faults[1].to_string(), ".env.local:2: it is not UTF-8 text; save it as UTF-8");
+    }
+
+    #[test]
+    fn what_a_broken_line_may_overrule_does_not_hold() {
+        let dir = project(&[
+            (".env", "A=below\nB=below\nBROKEN KEY=x\nC='open\nD=${C}\nE=good\nF=${F?}\n"),
+            (".env.local", "A='open\nC=above\n"),
+        ]);
+        let names =
+            declared(&["A", "B", "BROKEN_KEY", "C", "D", "E", "F"].map(|name| (name, Some("default"))));
+        let Loaded { assembled, lost, faults } = loaded(&dir, &names);
+        let held: Vec<&String> = assembled.settings.keys().collect();
+        // What D is made of is told of at C.
+        assert_eq!(held, ["B", "C", "E"], "{faults:?}");
+        assert_eq!(assembled.get("C").map(Secret::expose), Some("above"));
+        for name in ["A", "BROKEN_KEY", "D", "F"] {
+            assert!(lost.has(name), "{name}");
+        }
+        assert!(!lost.is_any() && !lost.has("G"));
+        assert_eq!(faults.len(), 4, "{faults:?}");
+    }
+
+    #[test]
+    fn a_file_of_an_environment_that_is_misspelt_is_told_of() {
+        let dir = project(&[(".env", ""), (".env.prodction", "A=1\n"), (".env.example", "")]);
+        let told = |environment: &str| -> Vec<String> {
+            let environments = ["local", "production"].map(str::to_owned);
+            misspelt(dir.path(), environment, &environments).iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(
+            told("production"),
+            [
+                ".env.prodction: no environment is called so, and nobody reads it; did you mean .env.production?"
+            ]
+        );
+        assert!(told("local").is_empty());
+        fs::write(dir.path().join(".env.production"), "").unwrap();
+        assert!(told("production").is_empty(), "the right one is there");
+    }
+
+    #[test]
+    fn a_link_that_leads_nowhere_is_not_passed_over() {
+        let dir = project(&[]);
+        std::os::unix::fs::symlink("/nowhere/.env", dir.path().join(".env")).unwrap();
+        let faults = loaded(&dir, &IndexMap::new()).faults;
+        assert_eq!(
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [".env: it is a link that leads nowhere; make what it leads to, or remove the link"]
+        );
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_may_overrule_all_below() {
+        let dir = project(&[(".env", "A=below\n")]);
+        fs::write(dir.path().join(".env.local"), b"\xff\n").unwrap();
+        let Loaded { assembled, lost, .. } = loaded(&dir, &declared(&[("A", None), ("B", Some("default"))]));
+        assert!(assembled.settings.is_empty() && lost.is_any());
     }
 }

@@ -15,5 +15,5 @@ pub mod sealed;
 pub mod store;
 
 pub use found::{Found, Unstored, fault_to_json};
-pub use load::{Answers, Ask, Below, load};
+pub use load::{Answers, Ask, Below, Loaded, load, misspelt};
 pub use redact::{Redactor, SHORTEST_MASKED};

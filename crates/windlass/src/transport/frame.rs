@@ -6,6 +6,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use windlass_core::protocol::MAX_FRAME;
+use zeroize::Zeroizing;
+
+use crate::wiped::{Wiped, to_json};
 
 /// How large a message may say that it is before any of it has come, in bytes.
 const TRUSTED: usize = 64 * 1024;
@@ -62,13 +65,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Frames<R, W> {
 /// # Errors
 /// [`FrameError`] when the other side has gone.
 pub async fn send(writer: &mut (impl AsyncWrite + Unpin), frame: &impl Serialize) -> Result<(), FrameError> {
-    let body = serde_json::to_vec(frame)?;
+    // It may hold the values of settings.
+    let body = to_json(frame)?;
     let length = u32::try_from(body.len()).ok().filter(|length| *length <= MAX_FRAME);
     let length = length.ok_or(FrameError::TooLong(u32::MAX))?;
-    let mut bytes = Vec::with_capacity(body.len() + 4);
-    bytes.extend_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(&body);
-    writer.write_all(&bytes).await?;
+    let mut bytes = Wiped::with_capacity(body.len() + 4);
+    bytes.push(&length.to_be_bytes());
+    bytes.push(&body);
+    writer.write_all(&bytes.finish()).await?;
     writer.flush().await?;
     Ok(())
 }
@@ -92,12 +96,17 @@ pub async fn receive<T: DeserializeOwned>(reader: &mut (impl AsyncRead + Unpin))
         return Err(FrameError::TooLong(length));
     }
     // The peer's word is taken for this much memory; beyond it the buffer grows with what really comes.
-    let mut body = Vec::with_capacity((length as usize).min(TRUSTED));
-    reader.take(u64::from(length)).read_to_end(&mut body).await?;
-    if body.len() < length as usize {
-        return Err(FrameError::Broken(io::ErrorKind::UnexpectedEof.into()));
+    let length = length as usize;
+    let mut body = Wiped::with_capacity(length.min(TRUSTED));
+    let mut part = Zeroizing::new(vec![0; length.min(TRUSTED)]);
+    while body.len() < length {
+        let wanted = part.len().min(length - body.len());
+        match reader.read(&mut part[..wanted]).await? {
+            0 => return Err(FrameError::Broken(io::ErrorKind::UnexpectedEof.into())),
+            more => body.push(&part[..more]),
+        }
     }
-    Ok(serde_json::from_slice(&body)?)
+    Ok(serde_json::from_slice(&body.finish())?)
 }
 
 impl std::fmt::Display for FrameError {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use windlass_testkit::sandbox::{Load, Manifest, Output, Sandbox, until_within};
 
 use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
+use super::forms::Wanted;
 use super::{WINDLASS, exhaustive, line};
 
 /// What the application signs in with at first.
@@ -213,9 +214,10 @@ impl Place {
 
     /// Whether a value stands anywhere but where it belongs.
     fn leaks(&self, values: &[String], said: &[Output]) {
+        let wanted: Vec<_> = values.iter().map(|value| ("of the setting", value.as_str())).collect();
+        let wanted = Wanted::new(&wanted);
         for output in said {
-            let leak = values.iter().find(|value| output.all().contains(value.as_str()));
-            assert!(leak.is_none(), "a value was printed: {output:?}");
+            assert!(wanted.found(output.all().as_bytes()).is_none(), "a value was printed: {output:?}");
         }
         let logs = self.sandbox.run(&["logs", "-n", "1000", "r2.REDIS_PASSWORD.create"]);
         assert!(logs.stdout.contains("create: from *** to ***"), "{logs:?}");
@@ -226,10 +228,8 @@ impl Place {
                 if kind.is_dir() && !path.ends_with("state/settings") {
                     directories.push(path);
                 } else if kind.is_file() {
-                    let text =
-                        String::from_utf8_lossy(&std::fs::read(&path).unwrap_or_default()).into_owned();
-                    let leak = values.iter().any(|value| text.contains(value.as_str()));
-                    assert!(!leak, "a value stands in {}", path.display());
+                    let bytes = std::fs::read(&path).unwrap_or_default();
+                    assert!(wanted.found(&bytes).is_none(), "a value stands in {}", path.display());
                 }
             }
         }
@@ -330,10 +330,24 @@ fn a_rotation_of_a_setting_that_fails_leaves_the_old_value() {
         let output = sandbox.fail(&ROTATE, 5);
         assert!(output.all().contains("revoking the value of REDIS_PASSWORD failed"), "{output:?}");
         assert!(place.redis.knows(FIRST) && place.redis.knows(&place.value()));
+        let release = sandbox.release();
+        let status = sandbox.status();
+        assert_eq!(
+            status["unrevoked"],
+            serde_json::json!([{ "setting": "REDIS_PASSWORD", "release": release }]),
+            "{status}"
+        );
+        let left = format!("the value of REDIS_PASSWORD that {release} replaced could not be revoked");
+        assert!(status["problems"].to_string().contains(&left), "{status}");
+        assert!(sandbox.succeed(&["status"]).stdout.contains(&left));
+        let listed = sandbox.succeed(&["secrets", "rotate"]).stdout;
+        assert!(listed.contains(&format!("; the value that {release} replaced is good still")), "{listed}");
         std::fs::remove_file(tree.join("fail-revoke")).unwrap();
         let next = sandbox.succeed(&["deploy"]);
         assert!(next.all().contains("revoke the value of REDIS_PASSWORD that r"), "{next:?}");
         assert_ne!(place.one_holds("revoked at last"), FIRST);
+        assert_eq!(sandbox.status()["unrevoked"], serde_json::json!([]));
+        assert!(!sandbox.succeed(&["secrets", "rotate"]).stdout.contains("good still"));
         place.sandbox.down();
     }
     line.held("6 ways to fail, .env and the encrypted file: the old value alone, the old processes, 0 failed requests");

@@ -1,6 +1,6 @@
 //! Damage, and repairing it.
 
-use crate::kit::Project;
+use crate::kit::{Person, Project};
 
 #[test]
 fn a_damaged_value_is_named_and_the_others_are_there() {
@@ -96,4 +96,53 @@ fn a_byte_that_is_no_text_damages_its_own_line() {
     let said = ada.secrets(&["list"]).exits(1);
     assert!(said.err.contains("secrets.production.enc:8: the line of B is damaged"), "{}", said.err);
     assert_eq!(ada.get("A"), "one");
+}
+
+/// What `check` says of a project whose settings have all kinds of faults, after the file was `tampered` with.
+fn checked(tampered: impl FnOnce(&Person)) -> String {
+    let values = [("A", "one"), ("COUNT", "many"), ("TOKEN", "changeme"), ("D", "four")];
+    let (_project, ada) = Project::begun(&values);
+    ada.declare("A = {}\nD = {}\nCOUNT = { type = \"integer\" }\nTOKEN = { secret = true }\nMISSING = {}\nMISSPELT = {}");
+    std::fs::write(ada.project.join(".env"), "OTHER=x\nMIS SPELT=x\nMISSPELT='x\n").unwrap();
+    tampered(&ada);
+    ada.check().exits(2).err
+}
+
+#[test]
+fn a_fault_of_one_source_hides_no_fault_of_another_setting() {
+    let said = checked(|ada| {
+        let line = ada.line("A");
+        ada.tamper(&line, &format!("A = 2020-01-01{}", &line[14..]));
+    });
+    for part in [
+        "A cannot be opened",
+        ".env:2:1: the text before = is not a name",
+        ".env:3:10: the quotes are not closed",
+        "COUNT: \"many\" is not a whole number",
+        "TOKEN: ",
+        "the setting MISSING has no value",
+        "run `windlass secrets set --env production MISSING`, or set it in the environment",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // It stands where it cannot be read.
+    for name in ["A", "D", "MISSPELT"] {
+        assert!(!said.contains(&format!("the setting {name} has no value")), "{name}: {said}");
+    }
+}
+
+#[test]
+fn what_a_file_that_nobody_opens_has_is_not_called_missing() {
+    let said = checked(|ada| std::fs::remove_file(ada.key_file()).unwrap());
+    assert!(said.contains("no key opens it") && said.contains("the setting MISSING has no value"), "{said}");
+    for name in ["A", "COUNT", "TOKEN", "D"] {
+        assert!(!said.contains(&format!("the setting {name} has no value")), "{name}: {said}");
+    }
+    // Of lines that are gone nobody knows the names.
+    let said = checked(|ada| {
+        let line = ada.line("A") + "\n";
+        ada.tamper(&line, "");
+    });
+    assert!(said.contains("the seal does not hold") && !said.contains("has no value"), "{said}");
+    assert!(said.contains("COUNT: "), "{said}");
 }

@@ -78,6 +78,36 @@ fn faults_are_told_at_their_lines_and_change_nothing() {
 }
 
 #[test]
+fn what_is_not_as_it_is_declared_changes_nothing() {
+    let (_project, ada) = Project::begun(&[("OLD", "was never right"), ("PORT", "80")]);
+    ada.declare("PORT = { type = \"port\" }\nOLD = { type = \"integer\" }");
+    let before = ada.text();
+    let said = edit(&ada, "sed -i 's/^PORT=.*/PORT=hunter2/' \"$1\"").exits(2);
+    assert!(said.err.contains("secrets.env:5: PORT: its value is not a port"), "{}", said.err);
+    assert!(said.err.contains("nothing was changed") && !said.err.contains("hunter2"), "{}", said.err);
+    assert_eq!(ada.text(), before);
+    // What was left alone is not judged.
+    let said = edit(&ada, "sed -i 's/^PORT=.*/PORT=443/' \"$1\"; echo POTR=1 >> \"$1\"").exits(0);
+    assert!(
+        said.err.contains("POTR is declared nowhere in the manifest; did you mean PORT?"),
+        "{}",
+        said.err
+    );
+    assert_eq!(ada.get("PORT"), "443");
+}
+
+#[test]
+fn an_editor_that_is_not_there_or_removes_the_file_is_told_of() {
+    let (_project, ada) = Project::begun(&[("A", "one")]);
+    let before = ada.text();
+    let said = ada.secrets(&["edit"]).exits(2);
+    assert!(said.err.contains("there is no terminal for vi") && said.err.contains("hint: "), "{}", said.err);
+    let said = edit(&ada, "rm \"$1\"").exits(2);
+    assert!(said.err.contains("the editor has removed the file, and nothing was changed"), "{}", said.err);
+    assert_eq!(ada.text(), before);
+}
+
+#[test]
 fn what_somebody_else_has_changed_meanwhile_is_not_overwritten() {
     let (_project, ada) = Project::begun(&[("A", "one"), ("B", "two")]);
     let windlass =

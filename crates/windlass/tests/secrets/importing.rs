@@ -106,3 +106,27 @@ fn what_would_wipe_or_hide_a_value_is_not_taken_over() {
     assert!(said.err.contains("sops has encrypted it") && said.err.contains("--from sops"), "{said:?}");
     assert_eq!(ada.text(), before);
 }
+
+#[test]
+fn what_is_not_as_it_is_declared_is_not_taken_over() {
+    let (_project, ada) = Project::begun(&[("PORT", "80")]);
+    ada.declare("PORT = { type = \"port\" }\nAPI_KEY = { secret = true, min_length = 40 }");
+    let before = ada.text();
+    let said = import(&ada, "some.env", "PORT=http\nAPI_KEY=hunter2\nOTHER=x\n", "env").exits(2);
+    assert_eq!(
+        said.err,
+        "error: some.env: PORT: its value is not a port, 1 to 65535; write a port, 1 to 65535; nothing was changed\n\
+         error: some.env: API_KEY: its value is too short: 7 characters; it needs at least 40; nothing was changed\n"
+    );
+    assert!(!said.out.contains("Then remove"), "{}", said.out);
+    assert_eq!(ada.text(), before);
+    let said = import(&ada, "some.env", "PORT=443\nAPI_KYE=x\nAPI_KEY=\n", "env").exits(0);
+    assert!(
+        said.err.contains("warning: API_KYE is declared nowhere in the manifest; did you mean API_KEY?")
+            && said.err.contains("API_KEY: it is empty, and must have a value"),
+        "{}",
+        said.err
+    );
+    assert_eq!((ada.get("PORT"), ada.get("API_KYE")), ("443".into(), "x".into()));
+    ada.secrets(&["get", "API_KEY"]).exits(2);
+}

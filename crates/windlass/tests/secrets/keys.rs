@@ -15,6 +15,9 @@ fn a_key_comes_from_each_of_its_sources() {
     assert_eq!(ci.with("WINDLASS_KEY_COMMAND", &format!("cat '{file}'")).get("A"), "one");
     let said = ci.with("WINDLASS_KEY_COMMAND", "cat /dev/null | cat").secrets(&["get", "A"]).exits(2);
     assert!(said.err.contains("no shell runs it"), "{}", said.err);
+    // An unset secret of CI: the key of whoever runs it is not taken in its place.
+    let said = ada.with("WINDLASS_KEY", "").secrets(&["get", "A"]).exits(2);
+    assert!(said.err.contains("WINDLASS_KEY: it is set, and empty"), "{}", said.err);
     let said = ci.secrets(&["get", "A"]).exits(2);
     assert!(
         said.err.contains("keys: none: there is no") && said.err.contains("WINDLASS_KEY_FILE"),
@@ -46,6 +49,9 @@ fn a_key_is_never_overwritten() {
     let path = ada.home.join("ci.key");
     let said = ada.secrets(&["keygen", path.to_str().unwrap(), "--json"]).exits(0).json();
     assert_eq!(mode(&path), 0o600);
+    let again = ada.secrets(&["keygen", path.to_str().unwrap()]).exits(2).err;
+    let show = format!("WINDLASS_KEY_FILE={} windlass secrets keygen --show", path.display());
+    assert!(again.contains(&show), "{again}");
     let ci = project.person("ci").with("WINDLASS_KEY_FILE", path.to_str().unwrap());
     assert_eq!(ci.secrets(&["keygen", "--show"]).exits(0).out.trim(), said["public_key"]);
     assert!(project.person("eve").secrets(&["keygen", "--show"]).exits(2).err.contains("there is no key"));

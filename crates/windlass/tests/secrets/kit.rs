@@ -87,11 +87,32 @@ impl Person {
 
     /// `windlass secrets` in an environment.
     pub(crate) fn command_in(&self, environment: &str, arguments: &[&str]) -> Command {
+        let mut command = self.program();
+        command.arg("secrets").args(arguments).args(["--env", environment]);
+        command
+    }
+
+    /// The program itself, as this person calls it.
+    fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
-        command.arg("secrets").args(arguments).args(["--env", environment]).current_dir(&self.project);
+        command.current_dir(&self.project);
         command.env_clear().env("PATH", path()).env("HOME", &self.home).env("USER", &self.name);
         command.env("WINDLASS_HOME", self.home.join("state")).envs(self.env.iter().cloned());
         command
+    }
+
+    /// `windlass check --env production`.
+    pub(crate) fn check(&self) -> Said {
+        let output = self.program().args(["check", "--env", "production"]).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// Puts settings into the manifest, which has production.
+    pub(crate) fn declare(&self, settings: &str) {
+        let manifest = self.project.join("windlass.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        fs::write(&manifest, format!("{text}\n[settings]\n{settings}\n[environments.production]\n")).unwrap();
     }
 
     /// `windlass secrets ... --env production`, with nothing to read.

@@ -31,6 +31,8 @@ pub(super) struct Scene<'a> {
     pub(super) declared: &'a IndexMap<String, Declared>,
     /// The settings that were found; `None` before they are looked up.
     pub(super) settings: Option<&'a IndexMap<String, Setting>>,
+    /// Whether the environment has an encrypted file.
+    pub(super) is_sealed: bool,
 }
 
 /// Reports all faults that are there whatever values settings have.

@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use super::Scene;
 use crate::diag::Diag;
-use crate::manifest::Node;
 use crate::manifest::settings::SOURCES;
+use crate::manifest::{self, Node};
 use crate::resolve::{RECEIVER, composed, order};
-use crate::settings::{Declared, sounds_secret};
+use crate::settings::{Declared, is_setting_name, sounds_secret};
 use crate::spec::{Reference, Template};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
@@ -80,14 +80,18 @@ impl Of<'_> {
         if found || !setting.required || SOURCES.iter().any(|source| self.typed(source)) {
             return None;
         }
+        // Whoever has to call it otherwise must not give it a value under this name.
+        if !is_setting_name(key) || manifest::own_variable(key).is_some() || self.no_prefix().is_some() {
+            return None;
+        }
         let own = if setting.secret { "" } else { "; or give it a default here" };
         let span = scene.span(&["settings", key]);
         let diag = Diag::error("missing-setting", span, format!("the setting {key} has no value"));
-        Some(
-            diag.help(format!(
-                "set it in the environment, in .env.{environment} or in .env, as {key}=...{own}"
-            )),
-        )
+        let sealed =
+            if scene.is_sealed { format!("run `windlass secrets set {key}`, or ") } else { String::new() };
+        Some(diag.help(format!(
+            "{sealed}set it in the environment, in .env.{environment} or in .env, as {key}=...{own}"
+        )))
     }
 
     fn no_prefix(&self) -> Option<Diag> {

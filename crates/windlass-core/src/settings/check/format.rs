@@ -28,7 +28,8 @@ pub(super) fn url(shown: Shown<'_>, schemes: &[String]) -> Result<(), Misfit> {
         return Err(misfit());
     }
     if let Some(c) = rest.chars().find(|c| c.is_whitespace() || c.is_control()) {
-        let help = format!("write %{:02X} for it", u32::from(c));
+        let encoded: String = c.encode_utf8(&mut [0; 4]).bytes().map(|b| format!("%{b:02X}")).collect();
+        let help = format!("write {encoded} for it");
         return Err(Misfit { message: format!("{shown} has white space in it, which a URL cannot"), help });
     }
     if has_stray_percent(rest) {
@@ -54,7 +55,7 @@ pub(super) fn url(shown: Shown<'_>, schemes: &[String]) -> Result<(), Misfit> {
         // sqlite:///file, file:///path, unix sockets.
         return if after.len() > authority.len() { Ok(()) } else { Err(misfit()) };
     }
-    let port = match at.strip_prefix('[') {
+    let of_host = match at.strip_prefix('[') {
         Some(inside) => {
             let (address, rest) = inside.split_once(']').ok_or_else(misfit)?;
             address.parse::<Ipv6Addr>().map_err(|_| misfit())?;
@@ -63,10 +64,10 @@ pub(super) fn url(shown: Shown<'_>, schemes: &[String]) -> Result<(), Misfit> {
         // Several hosts, as PostgreSQL, MongoDB and AMQP take them, each with a port.
         None => {
             let mut ports = at.split(',').map(|host| host.split_once(':').map_or("0", |(_, port)| port));
-            ports.find(|port| port.parse::<u16>().is_err()).unwrap_or("0")
+            ports.find(|text| port(text).is_none()).unwrap_or("0")
         }
     };
-    if port.parse::<u16>().is_err() {
+    if port(of_host).is_none() {
         return Err(Misfit {
             message: format!("the port in {shown} is none"),
             help:
@@ -75,6 +76,11 @@ pub(super) fn url(shown: Shown<'_>, schemes: &[String]) -> Result<(), Misfit> {
         });
     }
     Ok(())
+}
+
+/// The number of a port. A sign would go into the URLs that are put together from it.
+pub(super) fn port(text: &str) -> Option<u16> {
+    text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// Whether a `%` begins no encoded byte.

@@ -31,7 +31,7 @@ fn every_type_takes_what_it_should_and_nothing_else() {
         ),
         (Number, &["0", "-0.5", "1e3", "2."], &["inf", "NaN", "1,5", "1 000", ""]),
         (Boolean, &["true", "False", "1", "0", "YES", "off"], &["2", "ja", "t", ""]),
-        (Duration, &["30s", "1h30m", "250ms"], &["30", "1 h", "-1s", ""]),
+        (Duration, &["30s", "1h30m", "250ms", "1 h"], &["30", "-1s", ""]),
         (Bytes, &["512MiB", "10 MB", "17"], &["1.5GiB", "many", ""]),
         (
             Url,
@@ -50,6 +50,8 @@ fn every_type_takes_what_it_should_and_nothing_else() {
                 "//example.org",
                 "https://",
                 "https://host:port/",
+                "https://host:+80/",
+                "http://[::1]:+80/",
                 "https://a b/",
                 "https://u:50%@h/",
                 "https://h/a%2",
@@ -110,6 +112,8 @@ fn bounds_are_held_and_said() {
     assert!(said(&share, "0.49").contains("out of range"));
     let port = bounded(Kind::Port, |bounds| bounds.min = Some("1024".into()));
     assert!(said(&port, "80").contains("at least 1024"));
+    assert!(said(&port, "+8080").contains("is not a port"));
+    assert!(said(&of(Kind::Url), "https://h/a\u{a0}b").ends_with("write %C2%A0 for it"));
 
     let code = bounded(Kind::String, |bounds| {
         bounds.min_length = Some(2);

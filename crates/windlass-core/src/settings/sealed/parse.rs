@@ -15,7 +15,7 @@ use super::{
     value,
 };
 use crate::name::Name;
-use crate::settings::{Fault, is_setting_name};
+use crate::settings::{Fault, Lost, is_setting_name};
 
 /// What a text says.
 #[derive(Debug)]
@@ -24,14 +24,19 @@ pub struct Parsed {
     pub document: Option<Document>,
     /// What is wrong, at its line.
     pub faults: Vec<Fault>,
+    /// The values whose lines could not be read.
+    pub lost: Lost,
 }
 
 /// Reads `text`, the content of the file that messages call `file`.
 #[must_use]
 pub fn parse(file: &str, text: &str) -> Parsed {
-    let mut parser = Parser { file, line: 0, faults: vec![] };
+    let mut parser = Parser { file, line: 0, faults: vec![], lost: Lost::default() };
     let document = parser.document(text);
-    Parsed { document, faults: parser.faults }
+    if document.is_none() {
+        parser.lost.add(Lost::any());
+    }
+    Parsed { document, faults: parser.faults, lost: parser.lost }
 }
 
 /// Where in the file a line may stand.
@@ -47,6 +52,7 @@ struct Parser<'a> {
     /// The line that is read, from 1.
     line: u32,
     faults: Vec<Fault>,
+    lost: Lost,
 }
 
 /// What is wrong with a line, and what to do.
@@ -64,6 +70,16 @@ impl Parser<'_> {
     fn fault(&mut self, (message, help): Wrong) {
         let (file, help) = (self.file.to_owned(), help.to_owned());
         self.faults.push(Fault { file, line: self.line, column: 0, message, help });
+    }
+
+    /// Notes whose value a line had that could not be read.
+    fn lose(&mut self, line: &str) {
+        match line.split_once(" = ") {
+            Some(("recipient" | "seal", _)) => {}
+            Some((label, _)) => self.lost.name(label.strip_suffix(".pending").unwrap_or(label)),
+            None if is_conflict_mark(line) => {}
+            None => self.lost.add(Lost::any()),
+        }
     }
 
     fn document(&mut self, text: &str) -> Option<Document> {
@@ -92,13 +108,18 @@ impl Parser<'_> {
                 None => Err(wrong("the file ends in the middle of this line")),
                 Some(line) => self.body(line, &mut section, &mut document),
             };
-            read.unwrap_or_else(|wrong| self.fault(wrong));
+            if let Err(wrong) = read {
+                self.fault(wrong);
+                self.lose(line);
+            }
             if self.faults.len() == MOST_FAULTS {
+                self.lost.add(Lost::any());
                 self.fault(wrong("so much is damaged that the rest was not read"));
                 return Some(document);
             }
         }
         if section != Section::End {
+            self.lost.add(Lost::any());
             self.line += 1;
             self.fault(wrong("the seal is missing: the file was cut off here"));
         }
@@ -161,7 +182,7 @@ impl Parser<'_> {
     }
 
     fn body(&self, line: &str, section: &mut Section, document: &mut Document) -> Result<(), Wrong> {
-        if ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|mark| line.starts_with(mark)) {
+        if is_conflict_mark(line) {
             return Err((
                 "git left a conflict here".into(),
                 "check one side out (git checkout --ours or --theirs), run `windlass secrets init` to set the merge \
@@ -264,6 +285,11 @@ impl Parser<'_> {
         let (date, nonce) = date.zip(nonce).ok_or_else(damaged)?;
         Ok(Entry { date, nonce, ciphertext, line: self.line, label })
     }
+}
+
+/// Whether git wrote the line, where it could not merge two sides.
+fn is_conflict_mark(line: &str) -> bool {
+    ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|mark| line.starts_with(mark))
 }
 
 fn head_fault(prefix: &'static str, line: &str) -> Wrong {

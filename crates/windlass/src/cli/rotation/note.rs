@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::{NotRewritten, Secret, dotenv, is_setting_name, rewrite};
+use zeroize::Zeroizing;
 
 use super::directory;
 use crate::cli::failure::Failure;
@@ -89,8 +90,9 @@ impl Note {
 }
 
 /// The text of a `.env` file.
-pub(in crate::cli) fn read(file: &Path) -> Result<String, Failure> {
+pub(in crate::cli) fn read(file: &Path) -> Result<Zeroizing<String>, Failure> {
     fs::read_to_string(file)
+        .map(Zeroizing::new)
         .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", file.display()), ""))
 }
 
@@ -122,7 +124,7 @@ pub(in crate::cli) fn rewritten(
     text: &str,
     name: &str,
     value: &Secret,
-) -> Result<String, Failure> {
+) -> Result<Zeroizing<String>, Failure> {
     let base = base_of(file);
     let called = file.file_name().unwrap_or_default().to_string_lossy();
     let made = rewrite(text, name, value, &|name| std::env::var(name).ok(), &|name| lookup(&base, name));
@@ -141,7 +143,7 @@ pub(in crate::cli) fn rewritten(
     })?;
     // The file of the environment may refer to what stands in `.env`.
     for other in overlays(file) {
-        let Ok(above) = fs::read_to_string(&other) else { continue };
+        let Ok(above) = fs::read_to_string(&other).map(Zeroizing::new) else { continue };
         let entries = |below: &str| {
             let below = parsed(below);
             let environment = |name: &str| std::env::var(name).ok();
@@ -172,7 +174,7 @@ fn base_of(file: &Path) -> Entries {
     if below == file {
         Entries::new()
     } else {
-        fs::read_to_string(below).map(|text| parsed(&text)).unwrap_or_default()
+        fs::read_to_string(below).map(|text| parsed(&Zeroizing::new(text))).unwrap_or_default()
     }
 }
 

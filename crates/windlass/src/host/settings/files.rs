@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::statfs;
 use windlass_core::name::ReleaseId;
+use zeroize::Zeroizing;
 
 use crate::account::Account;
 use crate::layout::{self, Layout};
@@ -154,7 +155,7 @@ fn is_there(path: &Path, account: Option<&Account>, value: &str) -> bool {
     let uid = account.map_or(rustix::process::geteuid().as_raw(), |account| account.uid);
     let good = fs::symlink_metadata(path)
         .is_ok_and(|facts| facts.is_file() && facts.uid() == uid && facts.mode() & 0o077 == 0);
-    good && fs::read(path).is_ok_and(|bytes| bytes == value.as_bytes())
+    good && fs::read(path).map(Zeroizing::new).is_ok_and(|bytes| *bytes == value.as_bytes())
 }
 
 /// Writes the file whole, or not at all.

@@ -9,6 +9,7 @@ use windlass_core::settings::Secret;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::layout::{self, Layout};
+use crate::wiped::to_json;
 
 /// Rotated logs are kept for thirty days (HS-20); each holds the lines of a day, where something is written each day.
 const AGE: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -133,7 +134,7 @@ fn open(layout: &Layout) -> io::Result<File> {
 }
 
 fn write(layout: &Layout, file: &File) -> io::Result<()> {
-    let text = Zeroizing::new(serde_json::to_vec(file)?);
+    let text = to_json(file)?;
     layout::replace_file(&layout.state().join("masked.json"), &text, 0o600)
 }
 

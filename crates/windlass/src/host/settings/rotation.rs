@@ -17,6 +17,7 @@ use crate::host::settings::in_use::{self, Given};
 use crate::host::settings::values;
 use crate::layout::{self, Layout};
 use crate::settings::Redactor;
+use crate::wiped::to_json;
 
 /// Two values of a setting. Never shown.
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,14 +53,14 @@ impl Owed {
 
     pub(in crate::host) fn keep(&self, pair: &Pair) -> Result<(), Fault> {
         let written = self.0.parent().map_or(Ok(()), |above| layout::make_dir(above, 0o700)).and_then(|()| {
-            let text = zeroize::Zeroizing::new(serde_json::to_vec(pair)?);
+            let text = to_json(pair)?;
             layout::replace_file(&self.0, &text, 0o600)
         });
         written.map_err(|error| self.fault("written", &error))
     }
 
     pub(in crate::host) fn read(&self) -> Result<Option<Pair>, Fault> {
-        match fs::read(&self.0) {
+        match fs::read(&self.0).map(zeroize::Zeroizing::new) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             read => read
                 .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::other))
@@ -85,7 +86,7 @@ fn directory(layout: &Layout) -> PathBuf {
 }
 
 /// What rotations could not revoke: settings, each with the release that brought another value.
-pub(in crate::host) fn unrevoked(layout: &Layout) -> Vec<(String, ReleaseId)> {
+pub(crate) fn unrevoked(layout: &Layout) -> Vec<(String, ReleaseId)> {
     let entries = fs::read_dir(directory(layout)).into_iter().flatten().flatten();
     let mut found: Vec<_> = entries
         .filter_map(|entry| {
@@ -117,6 +118,7 @@ impl Host {
     pub(in crate::host) fn with_new_of(&self, mut pair: Pair, release: ReleaseId, setting: &str) -> Pair {
         let values = values::read(&self.layout, release).ok();
         if let Some(value) = values.and_then(|mut values| values.0.shift_remove(setting)) {
+            zeroize::Zeroize::zeroize(&mut pair.new);
             pair.new = value;
         }
         pair

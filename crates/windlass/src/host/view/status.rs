@@ -5,13 +5,16 @@ use windlass_core::journal::Stage;
 use windlass_core::launch::{ProcessState, Status};
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::problem::problems;
-use windlass_core::protocol::{CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus};
+use windlass_core::protocol::{
+    CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus, Unrevoked,
+};
 
 use crate::boot;
 use crate::engine::{Active, JournalError, Listed};
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::instance::restarts::Restarts;
+use crate::host::settings::rotation::unrevoked;
 use crate::host::view::usage::Processes;
 use crate::runtime::process;
 use crate::schedule;
@@ -32,6 +35,10 @@ impl Host {
             run: self.open_run(),
             proxy: report.is_some(),
             frozen_proxy: frozen,
+            unrevoked: unrevoked(&self.layout)
+                .into_iter()
+                .map(|(setting, release)| Unrevoked { setting, release })
+                .collect(),
             ..EnvironmentStatus::default()
         };
         let report = report.unwrap_or_default();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use indexmap::IndexMap;
 use windlass_core::spec::{Encoding, Engine};
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::resource::fault::Fault;
 use crate::resource::url::{decoded, facts_of_url};
@@ -21,12 +22,19 @@ impl Address {
         let plain = url.split_once("://").map(|(scheme, rest)| {
             let scheme = scheme.split('+').next().unwrap_or_default();
             let other_names = engine == Engine::Postgres && matches!(scheme, "postgis" | "psql" | "pgsql");
-            format!("{}://{rest}", if other_names { "postgres" } else { scheme })
+            Zeroizing::new([if other_names { "postgres" } else { scheme }, "://", rest].concat())
         });
-        let facts = facts_of_url(engine, plain.as_deref().unwrap_or(url)).map_err(|fault| Fault {
-            message: fault.message.replacen("the resource's URL", &format!("the URL in {setting}"), 1),
-            ..fault
-        })?;
+        let facts =
+            facts_of_url(engine, plain.as_ref().map_or(url, |plain| plain.as_str())).map_err(|fault| {
+                Fault {
+                    message: fault.message.replacen(
+                        "the resource's URL",
+                        &format!("the URL in {setting}"),
+                        1,
+                    ),
+                    ..fault
+                }
+            })?;
         let query = url.split_once('?').map_or("", |(_, query)| query).split('&');
         let pairs = query.filter_map(|pair| pair.split_once('='));
         let query = pairs.filter_map(|(name, value)| Some((name.to_owned(), decoded(value)?))).collect();
@@ -47,8 +55,9 @@ impl Address {
             "http" => "15672",
             _ => return Err(wrong("is not that of RabbitMQ's management, which is https://")),
         };
-        let mut read = Self::parse(Engine::Rabbitmq, setting, &format!("amqp://{rest}"))
-            .map_err(|_| wrong("cannot be understood"))?;
+        let plain = Zeroizing::new(["amqp://", rest].concat());
+        let mut read =
+            Self::parse(Engine::Rabbitmq, setting, &plain).map_err(|_| wrong("cannot be understood"))?;
         if !rest.contains('@') {
             return Err(wrong("has no user and password"));
         }
@@ -56,16 +65,21 @@ impl Address {
         let port = Some(read.fact("port")).filter(|port| *port != "5672").unwrap_or(usual).to_owned();
         let path = Some(read.fact("vhost")).filter(|path| *path != "/").unwrap_or_default();
         let address = format!("{scheme}://{}:{port}/{path}", Encoding::Host.encode(read.fact("host")));
-        read.facts.insert("url".to_owned(), address);
-        read.facts.insert("port".to_owned(), port);
+        read.put("url", address);
+        read.put("port", port);
         Ok(read)
     }
 
     /// The same server, for another account.
     pub(super) fn of_account(mut self, user: &str, password: &str) -> Self {
-        self.facts.insert("user".to_owned(), user.to_owned());
-        self.facts.insert("password".to_owned(), password.to_owned());
+        self.put("user", user.to_owned());
+        self.put("password", password.to_owned());
         self
+    }
+
+    /// Puts a fact in the place of another one, which is wiped.
+    fn put(&mut self, name: &str, value: String) {
+        self.facts.insert(name.to_owned(), value).zeroize();
     }
 
     pub(super) fn facts(&self) -> &IndexMap<String, String> {
@@ -89,6 +103,13 @@ impl Address {
     /// What stands behind the `?`.
     pub(super) fn query(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        self.facts.values_mut().for_each(Zeroize::zeroize);
+        self.query.iter_mut().for_each(|(_, value)| value.zeroize());
     }
 }
 

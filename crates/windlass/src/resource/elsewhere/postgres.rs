@@ -16,6 +16,7 @@ use crate::resource::fault::Fault;
 use crate::resource::locate::locate;
 use crate::resource::run::run;
 use windlass_core::spec::Engine;
+use zeroize::Zeroizing;
 
 /// What libpq calls in its environment what a URL says behind `?`. Anything else there is for the
 /// application's own driver.
@@ -34,7 +35,10 @@ const PARAMETERS: [(&str, &str); 9] = [
 pub(super) fn perform(exchange: &Exchange, deed: Deed) -> Result<String, Fault> {
     let (old, new) = (exchange.goes()?, exchange.comes()?);
     match deed {
-        Deed::Rehearse => as_admin(exchange, &format!("BEGIN;\n{}ROLLBACK;\n", create(&old, &new)?)),
+        Deed::Rehearse => {
+            let tried = Zeroizing::new(["BEGIN;\n", &create(&old, &new)?, "ROLLBACK;\n"].concat());
+            as_admin(exchange, &tried)
+        }
         Deed::Create => {
             let told = as_admin(exchange, &create(&old, &new)?)?;
             // Said before anything is started with it.
@@ -49,15 +53,13 @@ pub(super) fn perform(exchange: &Exchange, deed: Deed) -> Result<String, Fault> 
     }
 }
 
-fn create(old: &Address, new: &Address) -> Result<String, Fault> {
+/// What lets a server sign somebody in is no less secret than the password to whoever has it.
+fn create(old: &Address, new: &Address) -> Result<Zeroizing<String>, Fault> {
     let salt: [u8; 16] = random::bytes().map_err(|error| Fault::new(error.to_string(), "try again"))?;
-    Ok([
-        setting("was", old.fact("user")),
-        setting("successor", new.fact("user")),
-        setting("verifier", &scram::verifier(new.fact("password"), &salt)),
-        include_str!("create.sql").to_owned(),
-    ]
-    .concat())
+    let verifier = Zeroizing::new(scram::verifier(new.fact("password"), &salt));
+    let verifier = Zeroizing::new(setting("verifier", &verifier));
+    let (was, successor) = (setting("was", old.fact("user")), setting("successor", new.fact("user")));
+    Ok(Zeroizing::new([&was, &successor, verifier.as_str(), include_str!("create.sql")].concat()))
 }
 
 fn setting(name: &str, value: &str) -> String {
@@ -71,7 +73,8 @@ fn as_admin(exchange: &Exchange, statements: &str) -> Result<String, Fault> {
     let database = if is_named { admin.fact("database") } else { old.fact("database") };
     // Whoever owns the database, or is a role in it, may have put functions of their own before the server's.
     let head = "SET search_path = pg_catalog, pg_temp;\nSET standard_conforming_strings = on;\nSET client_min_messages = warning;\nSET lock_timeout = '10s';\n";
-    psql(exchange, &admin, database, &format!("{head}{statements}")).map_err(|said| {
+    let statements = Zeroizing::new([head, statements].concat());
+    psql(exchange, &admin, database, &statements).map_err(|said| {
         let (place, user, named) = (admin.place(), admin.fact("user"), exchange.admin_setting());
         let asked = Asked { named, user, owner: old.fact("user"), database, setting: &exchange.setting };
         let help = asked.help(&said);

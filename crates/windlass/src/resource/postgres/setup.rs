@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use windlass_core::settings::Secret;
+use windlass_core::settings::{Growing, Secret};
+use zeroize::Zeroizing;
 
 use super::{ADMIN, EXTENSIONS, environment};
 use crate::resource::fault::Fault;
@@ -41,7 +42,8 @@ impl Setup {
         identity: &Identity,
         port: u16,
     ) -> Result<Self, Fault> {
-        let passwords = format!("127.0.0.1:{port}:*:{ADMIN}:{}\n", identity.admin.expose());
+        let account = format!("127.0.0.1:{port}:*:{ADMIN}:");
+        let passwords = Zeroizing::new([account.as_str(), identity.admin.expose(), "\n"].concat());
         files::private_file(&place.directory.join("admin.pgpass"), passwords.as_bytes(), None)?;
         let beside = programs.directory.join("psql");
         let extensions = private.options.get(EXTENSIONS).map_or("", String::as_str).split(',');
@@ -68,26 +70,31 @@ impl Setup {
     /// the accounts that are revoked.
     pub(in crate::resource) fn perform(&self) -> Result<(), Fault> {
         let (owner, name) = (identifier(&self.owner), literal(&self.owner));
-        let mut made = format!("{QUIET}{}", create_role(&self.owner));
+        // Passwords come into it.
+        let mut made = Growing::default();
+        made.push_str(QUIET);
+        made.push_str(&create_role(&self.owner));
         if !self.roles.iter().any(|(role, _)| *role == self.owner) {
-            made += &format!("ALTER ROLE {owner} NOLOGIN PASSWORD NULL;\n");
+            made.push_str(&format!("ALTER ROLE {owner} NOLOGIN PASSWORD NULL;\n"));
         }
         for (role, password) in &self.roles {
-            let (role, password) = (role.as_str(), literal(password.expose()));
+            let role = role.as_str();
             if role != self.owner {
-                made += &create_role(role);
-                made += &format!(
+                made.push_str(&create_role(role));
+                made.push_str(&format!(
                     "GRANT {owner} TO {0};\nALTER ROLE {0} INHERIT;\nALTER ROLE {0} SET role = {name};\n",
                     identifier(role)
-                );
+                ));
             }
-            made += &format!("ALTER ROLE {} LOGIN PASSWORD {password};\n", identifier(role));
+            made.push_str(&format!("ALTER ROLE {} LOGIN PASSWORD ", identifier(role)));
+            made.push_str(&quoted(password));
+            made.push_str(";\n");
         }
-        made += &format!(
+        made.push_str(&format!(
             "SELECT format('CREATE DATABASE %I OWNER %I', {name}, {name}) WHERE NOT EXISTS \
              (SELECT FROM pg_database WHERE datname = {name}) \\gexec\n"
-        );
-        self.psql("postgres", &made)?;
+        ));
+        self.psql("postgres", &made.finish())?;
         let mut inside: String = self
             .extensions
             .iter()
@@ -150,6 +157,18 @@ fn create_role(role: &str) -> String {
 
 fn identifier(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A password as a literal.
+fn quoted(password: &Secret) -> Zeroizing<String> {
+    let mut quoted = Growing::with_capacity(password.expose().len() + 2);
+    quoted.push('\'');
+    for (at, part) in password.expose().split('\'').enumerate() {
+        quoted.push_str(if at == 0 { "" } else { "''" });
+        quoted.push_str(part);
+    }
+    quoted.push('\'');
+    quoted.finish()
 }
 
 fn literal(text: &str) -> String {

@@ -50,12 +50,11 @@ impl Keyring {
     /// # Errors
     /// When a source is named and gives no key, be it that its variable is no text.
     pub fn find(env: Env<'_>) -> Result<Self, Fault> {
-        let set = |name: &str| Ok(text(env, name)?.filter(|value| !value.trim().is_empty()));
-        let (keys, whence) = if let Some(text) = set("WINDLASS_KEY")?.map(Zeroizing::new) {
+        let (keys, whence) = if let Some(text) = set(env, "WINDLASS_KEY")?.map(Zeroizing::new) {
             (parse("WINDLASS_KEY", &text)?, "WINDLASS_KEY".to_owned())
-        } else if let Some(path) = set("WINDLASS_KEY_FILE")? {
+        } else if let Some(path) = set(env, "WINDLASS_KEY_FILE")? {
             (read_key_file(Path::new(&path))?, format!("WINDLASS_KEY_FILE ({path})"))
-        } else if let Some(command) = set("WINDLASS_KEY_COMMAND")? {
+        } else if let Some(command) = set(env, "WINDLASS_KEY_COMMAND")? {
             let printed = print(&command)?;
             (parse("WINDLASS_KEY_COMMAND", &printed)?, "WINDLASS_KEY_COMMAND".to_owned())
         } else {
@@ -127,6 +126,20 @@ fn text(env: Env<'_>, name: &str) -> Result<Option<String>, Fault> {
         value.into_encoded_bytes().zeroize();
         fault(name, "its value is not UTF-8 text".to_owned(), &format!("set {name} to text, or unset it"))
     })
+}
+
+/// The same of one that leads to a key. An empty one is what CI makes of a secret that it does not have.
+fn set(env: Env<'_>, name: &str) -> Result<Option<String>, Fault> {
+    match text(env, name)? {
+        Some(value) if value.trim().is_empty() => Err(fault(
+            name,
+            "it is set, and empty: no other key is taken in its place".to_owned(),
+            &format!(
+                "give it a value (in CI: is the secret there, and may this job see it?), or unset {name}"
+            ),
+        )),
+        value => Ok(value),
+    }
 }
 
 /// The key file of the account: `~/.config/windlass/key`.
@@ -337,6 +350,11 @@ mod tests {
         // A helper that stays, and keeps what it was given.
         let said_of_agent = said("WINDLASS_KEY_COMMAND", "sh -c 'sleep 6 2> /dev/null & echo'".into());
         assert!(said_of_agent.contains("something that it started keeps its output open"), "{said_of_agent}");
+        for name in ["WINDLASS_KEY", "WINDLASS_KEY_FILE", "WINDLASS_KEY_COMMAND"] {
+            let empty = said(name, " \n".into());
+            assert!(empty.starts_with(&format!("{name}: it is set, and empty")), "{empty}");
+            assert!(empty.ends_with(&format!("or unset {name}")), "{empty}");
+        }
         for name in ["WINDLASS_KEY", "WINDLASS_KEY_FILE", "WINDLASS_KEY_COMMAND", "WINDLASS_PASSPHRASE"] {
             let said = said(name, OsString::from_vec(b"caf\xe9".to_vec()));
             assert_eq!(said, format!("{name}: its value is not UTF-8 text; set {name} to text, or unset it"));

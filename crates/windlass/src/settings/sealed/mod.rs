@@ -19,30 +19,73 @@ pub use prompt::{is_possible as can_prompt, secret as prompt_secret};
 
 use std::path::Path;
 
-use windlass_core::settings::sealed::Version;
-use windlass_core::settings::{Fault, Sealed};
+use windlass_core::settings::sealed::{Opened, Parsed, Version};
+use windlass_core::settings::{Fault, Lost, Sealed};
 
-/// The encrypted file of `environment` for the project in `project`, whole, and which version of it;
-/// `None` where there is none.
-///
-/// # Errors
-/// When it cannot be opened, and when anything in it is damaged: a deploy with what is left of it
-/// would bring an application into production without what it needs, or with what somebody else put
-/// in.
+/// The encrypted file as a layer of the settings.
+#[derive(Default)]
+pub struct Layer {
+    /// The values that could be opened; `None` where there is no file, or nothing of it can be read.
+    pub sealed: Option<Sealed>,
+    /// Which version of the file, where all of it is as it was written.
+    pub version: Option<Version>,
+    /// Why a deploy refuses it: with what is left of it an application would come into production
+    /// without what it needs, or with what somebody else put in.
+    pub faults: Vec<Fault>,
+    /// The values that could not be read.
+    pub lost: Lost,
+}
+
+/// The encrypted file of `environment` for the project in `project`.
 pub fn layer<'a>(
     project: &Path,
     environment: &str,
     keyring: impl FnOnce() -> Result<&'a Keyring, Fault>,
-) -> Result<Option<(Sealed, Version)>, Vec<Fault>> {
+) -> Layer {
     let place = Place::new(project, environment);
     // Whoever has no such file needs no key, and is not told about a faulty one.
-    let Some(parsed) = place.parsed()? else { return Ok(None) };
-    let opened = place.open(parsed, keyring().map_err(|fault| vec![fault])?)?;
-    if !opened.is_sound() {
-        return Err(opened.damaged.into_iter().map(|damaged| damaged.fault).collect());
+    let parsed = match place.parsed() {
+        Ok(None) => return Layer::default(),
+        Ok(Some(parsed)) => parsed,
+        Err(faults) => return Layer { faults, lost: Lost::any(), ..Layer::default() },
+    };
+    let mut lost = parsed.lost.clone();
+    let is_readable = parsed.faults.is_empty();
+    let names = names(&parsed);
+    match keyring().map_err(|fault| vec![fault]).and_then(|keyring| place.open(parsed, keyring)) {
+        Ok(opened) => {
+            let is_seal_alone = is_readable && opened.damaged.iter().all(|damaged| damaged.name.is_none());
+            // Lines may be gone.
+            if is_seal_alone {
+                lost.add(Lost::any());
+            }
+            opened_layer(&place, opened, lost)
+        }
+        Err(faults) => {
+            names.iter().for_each(|name| lost.name(name));
+            Layer { faults, lost, ..Layer::default() }
+        }
     }
+}
+
+/// The names of the values, which can be read without a key.
+fn names(parsed: &Parsed) -> Vec<String> {
+    let entries = parsed.document.iter().flat_map(|document| &document.entries);
+    entries.map(|entry| entry.label.name.clone()).collect()
+}
+
+fn opened_layer(place: &Place, opened: Opened, mut lost: Lost) -> Layer {
     let entries =
         opened.in_force().map(|(name, value)| (name.to_owned(), (value.secret.clone(), value.line)));
     let sealed = Sealed { file: place.file(), entries: entries.collect(), warnings: vec![] };
-    Ok(Some((sealed, opened.version())))
+    if opened.is_sound() {
+        return Layer { sealed: Some(sealed), version: Some(opened.version()), ..Layer::default() };
+    }
+    for entry in &opened.document().entries {
+        if !opened.values.contains_key(&entry.label) {
+            lost.name(&entry.label.name);
+        }
+    }
+    let faults = opened.damaged.into_iter().map(|damaged| damaged.fault).collect();
+    Layer { sealed: Some(sealed), version: None, faults, lost }
 }

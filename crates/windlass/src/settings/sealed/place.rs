@@ -255,7 +255,7 @@ pub fn open_path(path: &Path, called: &str, keyring: &Keyring) -> Result<Option<
 
 /// Opens what was read, with the keys there are; a person may be asked for a passphrase.
 fn open(file: &str, parsed: Parsed, keyring: &Keyring) -> Result<Opened, Vec<Fault>> {
-    let Parsed { document: Some(document), faults } = parsed else { return Err(parsed.faults) };
+    let Parsed { document: Some(document), faults, .. } = parsed else { return Err(parsed.faults) };
     let first = match sealed::open(file, document.clone(), faults.clone(), &keyring.keys()) {
         Ok(opened) => return Ok(opened),
         Err(not) => not,

@@ -19,6 +19,7 @@ use super::surroundings::Surroundings;
 use crate::observe::printable;
 use crate::settings::Redactor;
 use crate::trouble::{Trouble, Whose};
+use crate::wiped::Wiped;
 
 /// The most that a program may print: a secret is a short text.
 const LARGEST: usize = 1 << 20;
@@ -32,7 +33,7 @@ const SHOWN: usize = 500;
 /// A program, and what it runs with.
 pub(super) struct Program {
     words: Vec<String>,
-    env: BTreeMap<String, String>,
+    env: BTreeMap<String, Zeroizing<String>>,
     directory: PathBuf,
     timeout: Duration,
     deadline: Instant,
@@ -51,7 +52,7 @@ impl Program {
             env: around
                 .all()
                 .filter(|(name, _)| !OURS.contains(name))
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .map(|(name, value)| (name.to_owned(), Zeroizing::new(value.to_owned())))
                 .collect(),
             directory: around.project().to_owned(),
             timeout,
@@ -148,7 +149,7 @@ fn may_be_secret(name: &str) -> bool {
 struct Ended {
     status: ExitStatus,
     out: Zeroizing<Vec<u8>>,
-    err: Vec<u8>,
+    err: Zeroizing<Vec<u8>>,
 }
 
 impl Running {
@@ -164,7 +165,7 @@ impl Running {
                 "try again",
             )
         })?;
-        Ok(Ended { status, out, err: err.to_vec() })
+        Ok(Ended { status, out, err })
     }
 }
 
@@ -179,14 +180,14 @@ impl Drop for Running {
 
 /// All that comes, of which the first `limit` bytes are kept.
 async fn all(stream: Option<impl AsyncRead + Unpin>, limit: usize) -> Zeroizing<Vec<u8>> {
-    let mut kept = Zeroizing::new(Vec::with_capacity(limit.min(16 << 10)));
-    let Some(mut stream) = stream else { return kept };
+    let mut kept = Wiped::with_capacity(limit.min(16 << 10));
+    let Some(mut stream) = stream else { return kept.finish() };
     let mut buffer = Zeroizing::new([0; 4096]);
     while let Ok(length @ 1..) = stream.read(&mut *buffer).await {
         let room = limit - kept.len();
-        kept.extend_from_slice(&buffer[..length.min(room)]);
+        kept.push(&buffer[..length.min(room)]);
     }
-    kept
+    kept.finish()
 }
 
 fn how(status: ExitStatus) -> String {

@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 
 use crate::observe::printable;
 use crate::trouble::{Trouble, Whose};
+use crate::wiped::to_json;
 
 /// How many names of fields a message lists.
 const LISTED: usize = 12;
@@ -151,10 +152,12 @@ impl<'de> Visitor<'de> for AsText {
     }
 }
 
-fn as_json<E>(mut value: serde_json::Value) -> Result<Value, E> {
-    let text = Secret::new(value.to_string());
+fn as_json<E: Error>(mut value: serde_json::Value) -> Result<Value, E> {
+    let json = to_json(&value);
     wipe(&mut value);
-    Ok(Value(Some(text)))
+    let json = json.map_err(E::custom)?;
+    let text = std::str::from_utf8(&json).map_err(E::custom)?;
+    Ok(Value(Some(Secret::new(text))))
 }
 
 fn wipe(value: &mut serde_json::Value) {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use zeroize::Zeroizing;
+
 /// Environment variables, and the project's directory. Its values are never shown.
 pub struct Surroundings {
-    env: BTreeMap<String, String>,
+    env: BTreeMap<String, Zeroizing<String>>,
     project: PathBuf,
 }
 
@@ -13,7 +15,10 @@ impl Surroundings {
     /// With these variables.
     #[must_use]
     pub fn new(project: &Path, env: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { env: env.into_iter().collect(), project: project.to_owned() }
+        Self {
+            env: env.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect(),
+            project: project.to_owned(),
+        }
     }
 
     /// Those of this process. What is not UTF-8 is nothing that a store asks for.
@@ -27,7 +32,7 @@ impl Surroundings {
 
     /// The variable, unless it is empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.env.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.env.get(name).map(|value| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// The first of these variables that is not empty.

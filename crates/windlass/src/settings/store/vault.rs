@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::HeaderValue;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use windlass_core::settings::Secret;
 use windlass_core::store::{Address, Edition, Kind, Store, VaultAuth};
 use zeroize::Zeroizing;
@@ -14,6 +14,7 @@ use super::session;
 use super::surroundings::Surroundings;
 use crate::http_client::{Answer, Client, Patience, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
+use crate::wiped::to_json;
 
 /// A Vault, and a token for it.
 pub(super) struct Vault {
@@ -164,6 +165,13 @@ fn token(around: &Surroundings) -> Result<Secret, Trouble> {
     })
 }
 
+/// Who logs in.
+#[derive(Serialize)]
+struct Role<'a> {
+    role_id: &'a str,
+    secret_id: &'a str,
+}
+
 async fn log_in(
     client: &Client,
     address: &Address,
@@ -176,9 +184,9 @@ async fn log_in(
             Trouble::new(Whose::Deployer, what, "set VAULT_ROLE_ID and VAULT_SECRET_ID")
         })
     };
-    let ids = [("role_id", needed("VAULT_ROLE_ID")?), ("secret_id", needed("VAULT_SECRET_ID")?)];
-    let ids: serde_json::Map<_, _> = ids.into_iter().map(|(name, id)| (name.to_owned(), id.into())).collect();
-    let body = Zeroizing::new(serde_json::Value::Object(ids).to_string().into_bytes());
+    let role = Role { role_id: needed("VAULT_ROLE_ID")?, secret_id: needed("VAULT_SECRET_ID")? };
+    // Two texts are always JSON.
+    let body = to_json(&role).unwrap_or_default();
     let request = with(Request::post(address, "/v1/auth/approle/login", "application/json", body), namespace);
     let answer = client.ask(&request, is_passing).await?;
     match answer.status {

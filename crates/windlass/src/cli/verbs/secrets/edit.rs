@@ -1,10 +1,13 @@
 //! `windlass secrets edit`
 
+use std::io::ErrorKind;
+
 use indexmap::IndexMap;
 use windlass_core::settings::sealed::{LARGEST_FILE, Refused};
-use windlass_core::settings::{self, Fault, Secret, dotenv};
+use windlass_core::settings::{self, Fault, Misfit, Secret, dotenv};
 use zeroize::Zeroizing;
 
+use super::declared::Declarations;
 use super::editor::{self, Signals};
 use super::{commit_hint, keyring, listed, place, sound, trouble};
 use crate::cli::context::{Context, complain};
@@ -36,7 +39,9 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
             "warning: this machine has no directory in memory; the editor's file is written to the disk",
         );
     }
-    let after = edited(&scratch, &text(context, &before)?, &mut signals).await?;
+    let declarations = Declarations::of(context);
+    let misfits = |read: &Read| misfits(&declarations, &before, read);
+    let after = edited(&scratch, &text(context, &before)?, &mut signals, &misfits).await?;
     drop(scratch);
     if after.is_empty() && !before.is_empty() {
         return Err(Failure::usage(
@@ -65,6 +70,9 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
         Ok(())
     });
     let changed = changed.map_err(|why| trouble(context, &place, why))?;
+    for name in set.keys().filter(|name| !before.contains_key(*name)) {
+        declarations.warn_of(context, name);
+    }
     let set: Vec<String> = set.into_keys().collect();
     let document = serde_json::json!({
         "file": place.file(), "set": set, "unset": unset,
@@ -79,28 +87,41 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
 
 fn text(context: &Context, values: &Values) -> Result<Zeroizing<String>, Failure> {
     let pairs = values.iter().map(|(name, secret)| (name.as_str(), secret.expose()));
-    let lines =
-        settings::write(pairs).map_err(|error| Failure::failed(error.to_string(), "")).map(Zeroizing::new)?;
-    Ok(Zeroizing::new(format!(
+    let lines = settings::write(pairs).map_err(|error| Failure::failed(error.to_string(), ""))?;
+    let head = format!(
         "# The secrets of {}. Save and leave the editor to seal them; remove a line to remove a secret.\n\
-         # As in a .env file: NAME=value, quotes around what has spaces, \\$ in double quotes for a dollar sign.\n\n{}",
-        context.options.environment, *lines
-    )))
+         # As in a .env file: NAME=value, quotes around what has spaces, \\$ in double quotes for a dollar sign.\n\n",
+        context.options.environment
+    );
+    Ok(Zeroizing::new([head.as_str(), &lines].concat()))
 }
 
 /// What the person has made of the text. Faults are told, and mended in the editor.
-async fn edited(scratch: &Scratch, text: &str, signals: &mut Signals) -> Result<Values, Failure> {
+async fn edited(
+    scratch: &Scratch,
+    text: &str,
+    signals: &mut Signals,
+    misfits: &dyn Fn(&Read) -> Vec<Fault>,
+) -> Result<Values, Failure> {
     let failed = |what: &str, error: std::io::Error| {
         Failure::failed(format!("the editor's file cannot be {what}: {error}"), "")
     };
     scratch.write(text.as_bytes()).map_err(|error| failed("written", error))?;
     loop {
         editor::call(scratch.path(), signals).await?;
-        let bytes = scratch.read(LARGEST_FILE as u64).map_err(|error| failed("read", error))?;
+        let bytes = scratch.read(LARGEST_FILE as u64).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Failure::usage(
+                "the editor has removed the file, and nothing was changed",
+                "to remove secrets, remove their lines; an editor that puts another file in its place must give it the same name",
+            ),
+            _ => failed("read", error),
+        })?;
         let faults = match std::str::from_utf8(&bytes) {
             Ok(text) => {
-                let Read { values, mut faults, valueless } = parse("secrets.env", text);
-                faults.extend(valueless);
+                let read = parse("secrets.env", text);
+                let misfits = misfits(&read);
+                let Read { values, mut faults, valueless, .. } = read;
+                faults.extend(valueless.into_iter().chain(misfits));
                 if faults.is_empty() {
                     return Ok(values);
                 }
@@ -117,7 +138,7 @@ async fn edited(scratch: &Scratch, text: &str, signals: &mut Signals) -> Result<
         };
         faults.iter().for_each(|fault| complain(&format!("error: {fault}")));
         if !signals.ask("Edit it again? (otherwise nothing is changed) [y/N] ").await? {
-            return Err(Failure::usage("what was written cannot be read", "nothing was changed"));
+            return Err(Failure::usage("what was written cannot be taken", "nothing was changed"));
         }
     }
 }
@@ -125,6 +146,8 @@ async fn edited(scratch: &Scratch, text: &str, signals: &mut Signals) -> Result<
 /// What a `.env` text says.
 pub(super) struct Read {
     pub(super) values: Values,
+    /// Where they stand.
+    lines: IndexMap<String, u32>,
     /// What is only doubtful elsewhere is a fault here: a dollar sign that vanishes would change a password.
     pub(super) faults: Vec<Fault>,
     /// Lines that give no value.
@@ -137,10 +160,28 @@ pub(super) fn parse(file: &str, text: &str) -> Read {
     let bare = parsed.bare.into_iter();
     let bare = bare.map(|fault| Fault { message: "there is no = in this line".to_owned(), ..fault });
     Read {
+        lines: parsed.entries.iter().map(|entry| (entry.name.clone(), entry.line)).collect(),
         values: parsed.entries.into_iter().map(|entry| (entry.name, entry.value)).collect(),
         faults: parsed.faults.into_iter().chain(parsed.warnings).collect(),
         valueless: parsed.unfit.into_iter().chain(bare).collect(),
     }
+}
+
+/// The values among those that were changed which are not what is declared.
+fn misfits(declarations: &Declarations<'_>, before: &Values, read: &Read) -> Vec<Fault> {
+    let mut faults = vec![];
+    for (name, secret) in &difference(before, &read.values).set {
+        for Misfit { message, help } in declarations.misfits(name, secret) {
+            faults.push(Fault {
+                file: "secrets.env".to_owned(),
+                line: read.lines.get(name).copied().unwrap_or_default(),
+                column: 0,
+                message: format!("{name}: {message}"),
+                help: if help.is_empty() { "write another one".to_owned() } else { help },
+            });
+        }
+    }
+    faults
 }
 
 fn difference(before: &Values, after: &Values) -> Difference {

@@ -1,5 +1,6 @@
 //! Having a person edit a file that must not outlive it.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -72,8 +73,17 @@ fn ended_by(number: Number) -> Failure {
 /// Has the person edit the file.
 pub(super) async fn call(path: &Path, signals: &mut Signals) -> Result<(), Failure> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let editor = set("VISUAL").or_else(|| set("EDITOR")).unwrap_or_else(|| "vi".to_owned());
     let hint = "set EDITOR to a program and its arguments, such as: export EDITOR='nano'";
+    let editor = match set("VISUAL").or_else(|| set("EDITOR")) {
+        Some(editor) => editor,
+        None if std::io::stdin().is_terminal() => "vi".to_owned(),
+        None => {
+            return Err(Failure::usage(
+                "there is no terminal for vi, and neither VISUAL nor EDITOR says what to edit with",
+                "for a program: windlass secrets set NAME, which reads the value, or windlass secrets import FILE",
+            ));
+        }
+    };
     let words = words::split(&editor).map_err(|_| {
         Failure::usage(format!("the editor {editor:?} is not a plain command: no shell runs it"), hint)
     })?;

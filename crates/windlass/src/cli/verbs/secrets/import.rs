@@ -3,10 +3,13 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use indexmap::IndexMap;
 use windlass_core::settings::foreign::{self, Foreign};
 use windlass_core::settings::sealed::LARGEST_FILE;
+use windlass_core::settings::{Fault, Misfit, Secret};
 use zeroize::Zeroizing;
 
+use super::declared::Declarations;
 use super::{commit_hint, edit, keyring, listed, place, told, trouble};
 use crate::cli::args::secrets::Import;
 use crate::cli::context::{Context, complain};
@@ -15,7 +18,12 @@ use crate::settings::sealed::today;
 
 pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
     let place = place(context)?;
-    let Foreign { values, mut not_read } = read(context, args)?;
+    let Foreign { mut values, mut not_read } = read(context, args)?;
+    let declarations = Declarations::of(context);
+    let faults = misfits(&declarations, args, &mut values, &mut not_read);
+    if !faults.is_empty() {
+        return Err(told(context, &faults));
+    }
     let changed = place
         .change(keyring(context)?, |editing, random| {
             let (mut new, mut changed, mut same, mut kept) = (vec![], vec![], vec![], vec![]);
@@ -40,6 +48,9 @@ pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
         .map_err(|why| trouble(context, &place, why))?;
     let (new, replaced, same, kept) = changed.answer;
     not_read.extend(kept);
+    for name in &new {
+        declarations.warn_of(context, name);
+    }
     let document = serde_json::json!({
         "file": place.file(), "new": new, "changed": replaced, "same": same, "not_read": not_read,
     });
@@ -64,6 +75,36 @@ pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
         not_read.iter().for_each(|what| complain(&format!("  {what}")));
     }
     Ok(0)
+}
+
+/// The values that are not what is declared: with one of them nothing is taken over. An empty one is a
+/// line that somebody has yet to fill in.
+fn misfits(
+    declarations: &Declarations<'_>,
+    args: &Import,
+    values: &mut IndexMap<String, Secret>,
+    not_read: &mut Vec<String>,
+) -> Vec<Fault> {
+    let mut faults = vec![];
+    values.retain(|name, value| {
+        let misfits = declarations.misfits(name, value);
+        if value.expose().is_empty() && !misfits.is_empty() {
+            not_read.push(format!("{name}: it is empty, and must have a value"));
+            return false;
+        }
+        faults.extend(misfits.into_iter().map(|Misfit { message, help }| {
+            let help = if help.is_empty() { help } else { format!("{help}; ") };
+            Fault {
+                file: args.path.display().to_string(),
+                line: 0,
+                column: 0,
+                message: format!("{name}: {message}"),
+                help: format!("{help}nothing was changed"),
+            }
+        }));
+        true
+    });
+    faults
 }
 
 fn read(context: &Context, args: &Import) -> Result<Foreign, Failure> {
@@ -122,10 +163,13 @@ fn text(path: &Path) -> Result<Zeroizing<String>, Failure> {
     let facts = std::fs::metadata(path);
     let read = facts.and_then(|facts| match facts.len() {
         size if size > LARGEST_FILE as u64 => Err(std::io::Error::other("it is too large")),
-        _ => std::fs::read_to_string(path),
+        _ => std::fs::read(path).map(Zeroizing::new),
     });
-    read.map(Zeroizing::new)
-        .map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), ""))
+    let text = read.and_then(|bytes| match std::str::from_utf8(&bytes) {
+        Ok(text) => Ok(Zeroizing::new(text.to_owned())),
+        Err(_) => Err(std::io::Error::other("it is not UTF-8 text")),
+    });
+    text.map_err(|error| Failure::usage(format!("{} cannot be read: {error}", path.display()), ""))
 }
 
 /// Has sops decrypt its file: it knows the keys and the services that hold them.

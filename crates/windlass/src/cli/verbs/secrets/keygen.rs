@@ -75,11 +75,22 @@ fn make(path: &Path) -> Result<Identity, Failure> {
     write(path, &text).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::usage(
             format!("there is a {} already", path.display()),
-            "what is encrypted for it would be lost; its public key: windlass secrets keygen --show",
+            format!("what is encrypted for it would be lost; its public key: {}", shown_by(path)),
         ),
         _ => Failure::failed(format!("{} cannot be written: {error}", path.display()), ""),
     })?;
     Ok(identity)
+}
+
+/// What shows the public key of a file.
+fn shown_by(path: &Path) -> String {
+    let show = "windlass secrets keygen --show";
+    match default_key_file(&|name| std::env::var_os(name)) {
+        Some(own) if own == path => show.to_owned(),
+        _ => {
+            format!("WINDLASS_KEY_FILE={} {show}", crate::cli::commands::quoted(&path.display().to_string()))
+        }
+    }
 }
 
 fn write(path: &Path, text: &str) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! `windlass secrets`: the encrypted file of an environment.
 
 mod audit;
+mod declared;
 mod edit;
 mod editor;
 mod export;

@@ -1,6 +1,7 @@
 //! `windlass secrets rotate`, without a name: what can be rotated.
 
 use serde::Serialize;
+use windlass_core::name::ReleaseId;
 use windlass_core::settings::Provenance;
 use windlass_core::spec::Spec;
 
@@ -8,6 +9,7 @@ use super::table::table;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::project::Project;
+use crate::host::unrevoked;
 use crate::settings::Found;
 
 /// Something that `secrets rotate` takes.
@@ -18,23 +20,33 @@ struct Rotatable {
     kind: &'static str,
     /// Where its value is, for people.
     place: String,
+    /// The releases whose rotations could not revoke the value before: it is good still.
+    unrevoked: Vec<ReleaseId>,
 }
 
 pub(super) fn list(context: &Context, project: &Project) -> Result<u8, Failure> {
     let specified = context.known(project)?;
-    let mut all = settings(specified.found());
+    let mut all = settings(specified.found(), &unrevoked(&project.layout));
     all.extend(resources(specified.spec()));
     context.answer(&all, || match all.is_empty() {
         true => "Nothing: no secret of the manifest has `rotate`, and no resource is private.".to_owned(),
         false => {
-            let rows: Vec<_> = all.iter().map(|one| vec![one.name.clone(), one.place.clone()]).collect();
+            let rows: Vec<_> = all.iter().map(|one| vec![one.name.clone(), shown(one)]).collect();
             table(&rows).trim_end().to_owned()
         }
     })?;
     Ok(0)
 }
 
-fn settings(found: &Found) -> Vec<Rotatable> {
+fn shown(one: &Rotatable) -> String {
+    let mut shown = one.place.clone();
+    for release in &one.unrevoked {
+        shown.push_str(&format!("; the value that {release} replaced is good still"));
+    }
+    shown
+}
+
+fn settings(found: &Found, unrevoked: &[(String, ReleaseId)]) -> Vec<Rotatable> {
     let declared = found.declared.iter().filter(|(_, declared)| declared.rotate.is_some());
     declared
         .map(|(name, declared)| {
@@ -48,7 +60,9 @@ fn settings(found: &Found) -> Vec<Rotatable> {
                 Some(other) => format!("not from here: it comes from {other}"),
                 None => "not yet: it has no value".to_owned(),
             };
-            Rotatable { name: name.clone(), kind: "setting", place }
+            let of_it = unrevoked.iter().filter(|(setting, _)| setting == name);
+            let unrevoked = of_it.map(|(_, release)| *release).collect();
+            Rotatable { name: name.clone(), kind: "setting", place, unrevoked }
         })
         .collect()
 }
@@ -59,5 +73,6 @@ fn resources(spec: &Spec) -> impl Iterator<Item = Rotatable> {
         name: name.to_string(),
         kind: "resource",
         place: format!("private {}", resource.engine.name()),
+        unrevoked: vec![],
     })
 }

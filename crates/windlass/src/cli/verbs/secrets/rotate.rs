@@ -64,7 +64,11 @@ async fn setting(
         return Err(not_deployed());
     }
     // Asked for before others are kept out: a person takes their time.
-    let given = if given { Some(set::value(name, false)?) } else { None };
+    let given = if given {
+        Some(set::value(name, false, "give the new value, or leave --value-from-stdin out: one is made up")?)
+    } else {
+        None
+    };
     let held = rotation::Held::take(&project.layout)?;
     rotation::settle_held(context, project, &held).await?;
     let mut found = context.settings(project).map_err(|faults| context.refuse(project, &faults, &[]))?;

@@ -1,0 +1,57 @@
+//! What the manifest says of the values that go into the file: the next deploy would refuse the same.
+
+use windlass_core::manifest::{self, Manifest};
+use windlass_core::settings::{Declared, Misfit, Secret};
+
+use crate::cli::context::Context;
+
+/// The declarations of an environment.
+pub(super) struct Declarations<'c> {
+    /// `None` where it cannot be read, or does not have the environment. One that is faulty is told of by
+    /// others.
+    manifest: Option<Manifest>,
+    environment: &'c str,
+}
+
+impl<'c> Declarations<'c> {
+    pub(super) fn of(context: &'c Context) -> Self {
+        let environment = context.options.environment.as_str();
+        let known = |manifest: &Manifest| manifest.environments().iter().any(|known| known == environment);
+        let text = context.manifest_path().ok().and_then(|path| std::fs::read_to_string(path).ok());
+        Self { manifest: text.and_then(|text| manifest::load(&text).0).filter(known), environment }
+    }
+
+    /// What is declared of a setting.
+    pub(super) fn get(&self, name: &str) -> Option<Declared> {
+        self.manifest.as_ref()?.settings(self.environment).shift_remove(name)
+    }
+
+    /// Why a value is not what is declared; the value is not shown.
+    pub(super) fn misfits(&self, name: &str, value: &Secret) -> Vec<Misfit> {
+        // What goes into this file is shown nowhere, whatever else is declared.
+        let declared = self.get(name).map(|declared| Declared { secret: true, ..declared });
+        declared.map(|declared| declared.misfits(value)).unwrap_or_default()
+    }
+
+    /// Whether the manifest knows the name, and if not, what to do; `None` where that cannot be said.
+    fn knows(&self, name: &str) -> Option<Result<(), String>> {
+        let manifest = self.manifest.as_ref()?;
+        let declared = manifest.settings(self.environment);
+        if declared.contains_key(name) || manifest.refers_to_setting(self.environment, name) {
+            return Some(Ok(()));
+        }
+        Some(Err(match manifest::nearest(name, declared.keys().map(String::as_str)) {
+            Some(meant) => format!("did you mean {meant}?"),
+            None => "declare it under [settings]".to_owned(),
+        }))
+    }
+
+    /// Warns of a name that the manifest does not know. Answers whether it does, where that can be said.
+    pub(super) fn warn_of(&self, context: &Context, name: &str) -> Option<bool> {
+        let known = self.knows(name)?;
+        if let Err(help) = &known {
+            context.say(&format!("warning: {name} is declared nowhere in the manifest; {help}"));
+        }
+        Some(known.is_ok())
+    }
+}
