@@ -14,6 +14,9 @@ use super::sketch::Sketch;
 /// from the cache.
 pub(super) const PYTHON: &str = ".venv/bin/python";
 
+/// Packages that answer requests for an application.
+const SERVERS: [&str; 3] = ["gunicorn", "uvicorn", "daphne"];
+
 /// The lower-case names of what a project depends on, in one text.
 pub(super) fn dependencies(files: &Files) -> String {
     let mut all = String::new();
@@ -40,7 +43,13 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
     sketch.step(&["python3", "-m", "venv", ".venv"]);
     let packages = Packages::of(files);
     let installed = packages.as_ref().map_or("", |packages| packages.names.as_str());
-    let wanted: Vec<&str> = extra.iter().copied().filter(|package| !depends_on(installed, package)).collect();
+    // Another server may be what a Procfile starts.
+    let procfile = files.read("Procfile");
+    let is_run = |package: &str| {
+        !SERVERS.contains(&package) || procfile.as_ref().is_none_or(|lines| depends_on(lines, package))
+    };
+    let lacks = |package: &&str| !depends_on(installed, package) && is_run(package);
+    let wanted: Vec<&str> = extra.iter().copied().filter(lacks).collect();
     let told: Vec<&str> = packages.iter().flat_map(|packages| &packages.words).map(String::as_str).collect();
     let install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
     if !(told.is_empty() && wanted.is_empty()) {
@@ -146,7 +155,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
                     source.push_str(&celery.source);
                 }
             }
-            None => sketch.note(
+            None => sketch.note_of_services(
                 "the project depends on celery, but no line such as `app = Celery(...)` was found: add [services.worker] \
                  with `-n worker-{release}-{replica}@%h`, so that no two workers have one name",
             ),
