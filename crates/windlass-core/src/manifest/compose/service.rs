@@ -301,11 +301,40 @@ impl Import {
                 None => unknown.push((node.line, "pids")),
             }
         }
+        self.ulimits(place, service, &mut entries);
         if !entries.is_empty() {
             section.set("limits", draft::inline(&entries));
         }
         for (line, key) in unknown {
             self.note(line, format!("{place}.{key}"), "is no limit that is known");
+        }
+    }
+
+    /// Limits by their names of old: of open files and of processes.
+    fn ulimits(&mut self, place: &str, service: &Yaml, entries: &mut Vec<(String, String)>) {
+        for (key, value) in service.get("ulimits").map(Yaml::map).unwrap_or_default() {
+            let place = format!("{place}.ulimits.{key}");
+            let (limit, range) = match key.as_str() {
+                "nofile" => ("files", 16..=10_000_000),
+                "nproc" => ("processes", 1..=1_000_000),
+                _ => {
+                    self.note(value.line, place, "has no counterpart: that of the account holds");
+                    continue;
+                }
+            };
+            if entries.iter().any(|(other, _)| other == limit) {
+                continue;
+            }
+            // What a program may go up to, where that differs from what it begins with.
+            let number = value.get("hard").or_else(|| value.get("soft")).unwrap_or(value).text();
+            match number.and_then(|text| by_default(text, "$").parse::<i64>().ok()) {
+                Some(number) if range.contains(&number) => {
+                    entries.push((limit.to_owned(), number.to_string()));
+                }
+                // No limit, there.
+                Some(-1) => {}
+                _ => self.note(value.line, place, "is no limit that is known"),
+            }
         }
     }
 
@@ -321,7 +350,7 @@ impl Import {
                 {
                     continue;
                 }
-                "cpus" | "mem_limit" | "pids_limit" => continue,
+                "cpus" | "mem_limit" | "pids_limit" | "ulimits" => continue,
                 "deploy" => {
                     self.deploy(place, value);
                     continue;
