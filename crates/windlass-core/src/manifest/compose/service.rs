@@ -47,6 +47,8 @@ impl Import {
         let is_behind = self.fronts.iter().any(|front| front.target.as_deref() == Some(key));
         let port = if job { None } else { self.port(&place, &name, service) };
         let port = port.or_else(|| listening(service).or_else(|| asked(service)).filter(|_| is_behind));
+        let unsaid = port.is_none() && !job && !is_behind;
+        let port = port.or_else(|| self.told_elsewhere(&place, key, service, services).filter(|_| unsaid));
         self.run(&place, &name, service, port, section);
         self.role(&place, &name, service, job, section);
         if is_behind && port.is_none() {
@@ -127,7 +129,9 @@ impl Import {
         }
         let command = command.unwrap_or_else(|| draft::command(&[format!("./{name}")]));
         let named = port.and_then(|port| with_port(&command, port)).map(|command| inward(&command));
-        section.set("command", named.clone().unwrap_or(command));
+        // The proxy asks the loopback address, whatever the port is.
+        let alone = || if port.is_some() { inward(&command) } else { command.clone() };
+        section.set("command", named.clone().unwrap_or_else(alone));
         let env = service.get("environment");
         // A program that is told PORT reads it.
         let variable = env.and_then(|env| lookup(env, "PORT")).map(|value| by_default(&value, "$"));
