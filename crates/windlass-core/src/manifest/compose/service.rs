@@ -47,8 +47,10 @@ impl Import {
         let is_behind = self.fronts.iter().any(|front| front.target.as_deref() == Some(key));
         let port = if job { None } else { self.port(&place, &name, service) };
         let port = port.or_else(|| listening(service).or_else(|| asked(service)).filter(|_| is_behind));
-        let unsaid = port.is_none() && !job && !is_behind;
-        let port = port.or_else(|| self.told_elsewhere(&place, key, service, services).filter(|_| unsaid));
+        let port = match job || is_behind {
+            true => port,
+            false => port.or_else(|| self.told_elsewhere(&place, key, service, services)),
+        };
         self.run(&place, &name, service, port, section);
         self.role(&place, &name, service, job, section);
         if is_behind && port.is_none() {
