@@ -209,7 +209,12 @@ pub fn texts<T: AsRef<str>>(values: &[T]) -> String {
 #[must_use]
 pub fn list(values: &[String]) -> String {
     let line = format!("[{}]", values.join(", "));
-    if line.len() <= 90 { line } else { format!("[\n    {},\n]", values.join(",\n    ")) }
+    if line.len() <= 90 && !line.contains('\n') {
+        return line;
+    }
+    // A list among them may be over several lines itself.
+    let indented: Vec<String> = values.iter().map(|value| value.replace('\n', "\n    ")).collect();
+    format!("[\n    {},\n]", indented.join(",\n    "))
 }
 
 /// A table on one line, of values that are TOML already.

@@ -67,6 +67,14 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
             if wanted.is_empty() { "nothing".to_owned() } else { wanted.join(" and ") }
         ));
     }
+    if let Some(top_level) = packages.as_ref().and_then(|packages| packages.refused.as_ref()) {
+        sketch.note(format!(
+            "setuptools does not install a project with several packages at its top ({}): the build installs what \
+             pyproject.toml lists, by name; change both, or name the packages in [tool.setuptools] and run \
+             `windlass init --force`",
+            top_level.join(", ")
+        ));
+    }
     sketch.cache(".venv");
     sketch.note("the build needs python3 with its venv module (on Debian: python3-venv)");
 }
