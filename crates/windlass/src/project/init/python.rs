@@ -153,7 +153,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
     readiness(service, &application.source);
     service.suggest("replicas", "2");
-    migrations(files, &mut sketch, &dependencies);
+    migrations(files, &mut sketch, &dependencies, &application);
     let mut source = application.source;
     if depends_on(&dependencies, "celery") {
         match self::application(files, "Celery", None) {
@@ -180,20 +180,35 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     Some(sketch)
 }
 
-/// The job that migrates the database with Alembic.
-fn migrations(files: &Files, sketch: &mut Sketch, dependencies: &str) {
+/// The job that migrates the database with Alembic, which Flask-Migrate calls for the application.
+fn migrations(files: &Files, sketch: &mut Sketch, dependencies: &str, application: &Application) {
     let configured = files.has("alembic.ini")
         || files.read("pyproject.toml").is_some_and(|text| text.contains("[tool.alembic]"));
-    if configured {
-        let job = sketch.job("migrate");
-        job.comment("Before any new copy starts.");
-        job.set("command", draft::command(&[PYTHON, "-m", "alembic", "upgrade", "head"]));
-        job.set("when", "\"before-start\"");
-        job.set("undo", "\"compatible\"")
-            .because("the old release must work with the new schema while both run");
+    let by_flask = depends_on(dependencies, "flask-migrate");
+    let module = match &application.directory {
+        Some(directory) => format!("{directory}/{}", application.module),
+        None => application.module.clone(),
+    };
+    if by_flask && files.read("migrations/env.py").is_some() {
+        migrate(sketch, &[PYTHON, "-m", "flask", "--app", &module, "db", "upgrade"]);
+    } else if by_flask {
+        sketch.note(
+            "the project depends on flask-migrate, but there is no migrations/env.py here: after `flask db init` run \
+             `windlass init --force`, or add a job that migrates before-start",
+        );
+    } else if configured {
+        migrate(sketch, &[PYTHON, "-m", "alembic", "upgrade", "head"]);
     } else if depends_on(dependencies, "alembic") {
         sketch.note("the project depends on alembic, but there is no alembic.ini here: add a job that migrates before-start");
     }
+}
+
+fn migrate(sketch: &mut Sketch, command: &[&str]) {
+    let job = sketch.job("migrate");
+    job.comment("Before any new copy starts.");
+    job.set("command", draft::command(command));
+    job.set("when", "\"before-start\"");
+    job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
 }
 
 /// The readiness check for a program with this source.
