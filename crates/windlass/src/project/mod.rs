@@ -9,4 +9,5 @@ pub mod load;
 pub mod origin;
 pub mod served;
 pub mod source;
+pub mod sqlite;
 pub mod version;
