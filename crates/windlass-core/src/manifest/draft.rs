@@ -36,6 +36,22 @@ impl Draft {
         &mut self.sections[at]
     }
 
+    /// The first table with this header.
+    #[must_use]
+    pub fn find(&self, header: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.header == header)
+    }
+
+    /// All tables, in their order.
+    pub fn sections(&self) -> impl Iterator<Item = &Section> {
+        self.sections.iter()
+    }
+
+    /// Takes the tables away that are not to be kept.
+    pub fn retain(&mut self, keep: impl FnMut(&Section) -> bool) {
+        self.sections.retain(keep);
+    }
+
     /// Appends all tables of `other`.
     pub fn append(&mut self, other: Self) {
         self.sections.extend(other.sections);
@@ -84,6 +100,20 @@ impl Section {
     pub fn because(&mut self, reason: impl Into<String>) -> &mut Self {
         if let Some(entry) = self.entries.last_mut() {
             entry.comment = Some(reason.into());
+        }
+        self
+    }
+
+    /// The header, such as `[services.web]`.
+    #[must_use]
+    pub fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// Takes `key` over from `other` with its comment, where that has it and this one has not.
+    pub fn carry(&mut self, key: &str, other: &Self) -> &mut Self {
+        if !self.entries.iter().any(|entry| entry.key == key) {
+            self.entries.extend(other.entries.iter().find(|entry| entry.key == key).cloned());
         }
         self
     }
@@ -179,7 +209,12 @@ pub fn texts<T: AsRef<str>>(values: &[T]) -> String {
 #[must_use]
 pub fn list(values: &[String]) -> String {
     let line = format!("[{}]", values.join(", "));
-    if line.len() <= 90 { line } else { format!("[\n    {},\n]", values.join(",\n    ")) }
+    if line.len() <= 90 && !line.contains('\n') {
+        return line;
+    }
+    // A list among them may be over several lines itself.
+    let indented: Vec<String> = values.iter().map(|value| value.replace('\n', "\n    ")).collect();
+    format!("[\n    {},\n]", indented.join(",\n    "))
 }
 
 /// A table on one line, of values that are TOML already.

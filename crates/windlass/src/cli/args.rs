@@ -173,6 +173,9 @@ pub(super) struct Deploy {
     /// Deploy although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
+    /// Deploy although the last deploy under this name came from another project's directory
+    #[arg(long)]
+    pub(super) allow_other_source: bool,
 }
 
 #[derive(Debug, Args)]
@@ -185,6 +188,9 @@ pub(super) struct Apply {
     /// Carry it out although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
+    /// Carry it out although the last deploy under this name came from another project's directory
+    #[arg(long)]
+    pub(super) allow_other_source: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,8 @@ mod git;
 pub mod init;
 pub mod keys;
 pub mod load;
+pub mod origin;
 pub mod served;
 pub mod source;
+pub mod sqlite;
 pub mod version;

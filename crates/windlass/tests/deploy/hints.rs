@@ -218,3 +218,44 @@ fn a_manifest_without_services_does_not_replace_those_that_run() {
     sandbox.succeed(&["deploy"]);
     sandbox.down();
 }
+
+#[test]
+fn another_project_of_the_same_name_does_not_replace_what_runs() {
+    let sandbox = deployed(&Manifest::small());
+    let other = sandbox.root().join("other");
+    std::fs::create_dir(&other).unwrap();
+    for name in ["windlass.toml", "version"] {
+        std::fs::copy(sandbox.source().join(name), other.join(name)).unwrap();
+    }
+    std::fs::write(other.join("version"), "of another").unwrap();
+    let file = other.join("windlass.toml").display().to_string();
+    let why = format!(
+        "fixture (local) was deployed from {} last, which is another project than {}: what that one runs would be replaced, \
+         and its databases migrated",
+        sandbox.source().display(),
+        other.display()
+    );
+    let output = sandbox.succeed(&["plan", "--out", "../other.plan", "--file", &file]);
+    says(&output, &[&format!("warning: {why}: a deploy refuses it without --allow-other-source\n")]);
+    for args in [&["deploy"][..], &["deploy", "--yes"], &["apply", "../other.plan"]] {
+        let output = sandbox.fail(&[args, &["--file", &file]].concat(), 6);
+        assert_eq!(
+            output.stderr,
+            format!(
+                "error: {why}\n  hint: give one of them another name, in [app] of its manifest; --allow-other-source \
+                 deploys it all the same, where they are one project\n"
+            )
+        );
+    }
+    let json = sandbox.fail(&["deploy", "--json", "--file", &file], 6).json();
+    assert_eq!((&json["exit_code"], &json["error"]), (&6.into(), &why.into()));
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.succeed(&["deploy", "--allow-other-source", "--file", &file]);
+    assert_eq!(sandbox.answering(), "r2");
+    sandbox.fail(&["deploy"], 6);
+    // It was moved: nothing is there any more that would be replaced.
+    std::fs::remove_file(&file).unwrap();
+    let output = sandbox.succeed(&["deploy"]);
+    says(&output, &[&format!("note: the last deploy of fixture came from {}\n", other.display())]);
+    sandbox.down();
+}

@@ -1,6 +1,8 @@
 //! Ports: the first that is published becomes the proxy's.
 
 use super::Import;
+use super::env::{entries, host};
+use super::health::asked;
 use super::interpolate::by_default;
 use super::yaml::Yaml;
 use crate::manifest::draft::{self, Draft};
@@ -35,6 +37,9 @@ impl Mapping {
 /// For a port of TLS.
 pub(super) const TLS: &str =
     "for TLS write https = \"0.0.0.0:443\" and the certificate's files in tls, under [listen]";
+
+/// A port below is taken for a number of something else.
+const LOWEST: u16 = 80;
 
 /// For one that is unclear.
 pub(super) const UNCLEAR: &str =
@@ -94,6 +99,28 @@ impl Import {
             self.note(mapping.line, format!("{place}.ports"), message);
         }
         Some(target)
+    }
+
+    /// The port that a service without `ports` and `expose` listens on, as far as its command, its health
+    /// check or what others are told of it says. Without one it would not be known to listen, and old and
+    /// new would want the same port.
+    pub(super) fn told_elsewhere(
+        &mut self,
+        place: &str,
+        key: &str,
+        service: &Yaml,
+        services: &[(String, Yaml)],
+    ) -> Option<u16> {
+        let line =
+            |keys: [&str; 2]| keys.into_iter().find_map(|key| service.get(key)).unwrap_or(service).line;
+        let said = |port: Option<u16>, line: u64, what: &str| port.map(|port| (port, line, what.to_owned()));
+        let (port, line, by) = said(listening(service), line(["command", "entrypoint"]), "its command")
+            .or_else(|| said(asked(service), line(["healthcheck", "healthcheck"]), "its health check"))
+            .or_else(|| called(key, services))
+            // `-p 4` is a number of something else.
+            .filter(|(port, ..)| *port >= LOWEST)?;
+        self.note(line, place, format!("has no ports: that it listens on {port} was taken from {by}"));
+        Some(port)
     }
 
     /// Notes what a port in the long form says beside its numbers.
@@ -214,6 +241,26 @@ pub(super) fn listening(service: &Yaml) -> Option<u16> {
                 matches!(host, "" | "0.0.0.0" | "127.0.0.1" | "localhost" | "[::]" | "*")
             });
             option.or(assigned).or(address.map(|(_, port)| port)).and_then(number)
+        })
+    })
+}
+
+/// The port at which others call the service, the line that says so, and whose it is.
+fn called(key: &str, services: &[(String, Yaml)]) -> Option<(u16, u64, String)> {
+    let others = services.iter().filter(|(other, _)| other != key);
+    others.into_iter().find_map(|(other, service)| {
+        let words =
+            ["entrypoint", "command"].into_iter().filter_map(|key| service.get(key)).flat_map(|node| {
+                let words = node.items().iter().filter_map(Yaml::text).flat_map(str::split_whitespace);
+                words.map(|word| (node.line, word.to_owned())).collect::<Vec<_>>()
+            });
+        let env = service.get("environment").map(entries).unwrap_or_default();
+        let env = env.into_iter().filter_map(|(line, _, value)| Some((line, value?)));
+        env.chain(words).find_map(|(line, value)| {
+            let value = by_default(&value, "$");
+            let (_, port) = value.split_once(&format!("{key}:")).filter(|_| host(&value) == key)?;
+            let digits = port.find(|c: char| !c.is_ascii_digit()).map_or(port, |end| &port[..end]);
+            number(digits).map(|port| (port, line, format!("what {other} is told")))
         })
     })
 }

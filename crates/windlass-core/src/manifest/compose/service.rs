@@ -47,6 +47,10 @@ impl Import {
         let is_behind = self.fronts.iter().any(|front| front.target.as_deref() == Some(key));
         let port = if job { None } else { self.port(&place, &name, service) };
         let port = port.or_else(|| listening(service).or_else(|| asked(service)).filter(|_| is_behind));
+        let port = match job || is_behind {
+            true => port,
+            false => port.or_else(|| self.told_elsewhere(&place, key, service, services)),
+        };
         self.run(&place, &name, service, port, section);
         self.role(&place, &name, service, job, section);
         if is_behind && port.is_none() {
@@ -127,7 +131,9 @@ impl Import {
         }
         let command = command.unwrap_or_else(|| draft::command(&[format!("./{name}")]));
         let named = port.and_then(|port| with_port(&command, port)).map(|command| inward(&command));
-        section.set("command", named.clone().unwrap_or(command));
+        // The proxy asks the loopback address, whatever the port is.
+        let alone = || if port.is_some() { inward(&command) } else { command.clone() };
+        section.set("command", named.clone().unwrap_or_else(alone));
         let env = service.get("environment");
         // A program that is told PORT reads it.
         let variable = env.and_then(|env| lookup(env, "PORT")).map(|value| by_default(&value, "$"));
@@ -301,11 +307,40 @@ impl Import {
                 None => unknown.push((node.line, "pids")),
             }
         }
+        self.ulimits(place, service, &mut entries);
         if !entries.is_empty() {
             section.set("limits", draft::inline(&entries));
         }
         for (line, key) in unknown {
             self.note(line, format!("{place}.{key}"), "is no limit that is known");
+        }
+    }
+
+    /// Limits by their names of old: of open files and of processes.
+    fn ulimits(&mut self, place: &str, service: &Yaml, entries: &mut Vec<(String, String)>) {
+        for (key, value) in service.get("ulimits").map(Yaml::map).unwrap_or_default() {
+            let place = format!("{place}.ulimits.{key}");
+            let (limit, range) = match key.as_str() {
+                "nofile" => ("files", 16..=10_000_000),
+                "nproc" => ("processes", 1..=1_000_000),
+                _ => {
+                    self.note(value.line, place, "has no counterpart: that of the account holds");
+                    continue;
+                }
+            };
+            if entries.iter().any(|(other, _)| other == limit) {
+                continue;
+            }
+            // What a program may go up to, where that differs from what it begins with.
+            let number = value.get("hard").or_else(|| value.get("soft")).unwrap_or(value).text();
+            match number.and_then(|text| by_default(text, "$").parse::<i64>().ok()) {
+                Some(number) if range.contains(&number) => {
+                    entries.push((limit.to_owned(), number.to_string()));
+                }
+                // No limit, there.
+                Some(-1) => {}
+                _ => self.note(value.line, place, "is no limit that is known"),
+            }
         }
     }
 
@@ -321,7 +356,7 @@ impl Import {
                 {
                     continue;
                 }
-                "cpus" | "mem_limit" | "pids_limit" => continue,
+                "cpus" | "mem_limit" | "pids_limit" | "ulimits" => continue,
                 "deploy" => {
                     self.deploy(place, value);
                     continue;

@@ -43,6 +43,8 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     };
     // Only a first deploy brings its own.
     let key = kept.or(key).ok_or_else(|| stale("the environment has changed since it was made"))?;
+    let may_replace = Cell::new(args.allow_other_source);
+    request::refuse_other_source(context, &observed, &project, &may_replace).await?;
     let (wanted, values) = context.wanted(&project, &specification, &key, without)?;
     request::refuse_older_secrets(&observed, &plan.spec, args.allow_older_secrets)?;
     if carried(wanted.spec.clone(), &plan.request, &observed).as_ref() != Ok(&plan.spec) {

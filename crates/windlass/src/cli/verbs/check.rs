@@ -7,7 +7,7 @@ use crate::cli::failure::Failure;
 use crate::cli::project::Project;
 use crate::cli::source;
 use crate::keeper::limits::{self, By, Held};
-use crate::project::{diag as project_diag, served, version};
+use crate::project::{diag as project_diag, served, sqlite, version};
 use crate::resource;
 use crate::settings::fault_to_json;
 
@@ -70,6 +70,7 @@ fn doubts(project: &Project, spec: &Spec, held: &[Held]) -> Vec<(&'static str, S
         );
         doubts.push(("settings-in-git", message));
     }
+    doubts.extend(sqlite::emptied(spec, &project.directory).map(|message| ("database-in-release", message)));
     doubts.extend(held.iter().filter_map(|held| Some(("limit-not-held", beyond(held)?))));
     for (name, resource) in &spec.resources {
         if let Err(fault) = resource::check(resource) {

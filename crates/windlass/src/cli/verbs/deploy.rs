@@ -18,14 +18,16 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Resul
     let without = own_files::below(&project.directory, &[]);
     // A plan may be made several times; a person is asked once.
     let may_stop_all = Cell::new(args.allow_no_services);
+    let may_replace = Cell::new(args.allow_other_source);
     request::carry_out(context, &project, async |observed, key| {
+        request::refuse_other_source(context, observed, &project, &may_replace).await?;
         let (wanted, values) = context.wanted(&project, &specified, key, without.clone())?;
         request::refuse_older_secrets(observed, &wanted.spec, args.allow_older_secrets)?;
         request::refuse_no_services(context, observed, &wanted.spec, &may_stop_all).await?;
         if let Some(before) = observed.active.as_ref().map(|active| &active.tree.source.path)
             && *before != wanted.source.path
         {
-            // Two projects of one name would otherwise replace each other without a word.
+            // It was moved or cloned anew, as far as can be known.
             context.say(&format!("note: the last deploy of {} came from {before}", project.app));
         }
         Ok((wanted, values))

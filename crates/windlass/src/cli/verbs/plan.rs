@@ -36,6 +36,9 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     if let Some(why) = request::no_services(&observed, &wanted.spec) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-no-services"));
     }
+    if let Some(why) = request::other_source(&observed, &project) {
+        context.say(&format!("warning: {why}: a deploy refuses it without --allow-other-source"));
+    }
     let source = source::examine(context, &project, &wanted.spec)?;
     if let Some(empty) = source.empty {
         context.say(&format!("warning: {empty}"));

@@ -1,6 +1,7 @@
 //! From a request to a run: observe, plan, begin, follow.
 
 use std::cell::Cell;
+use std::path::Path;
 
 use windlass_core::name::Name;
 use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
@@ -13,6 +14,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow::{self, Told};
 use crate::cli::project::Project;
+use crate::project::origin;
 use crate::random;
 
 /// A new key for fingerprints, for an environment that has none yet.
@@ -170,6 +172,46 @@ pub(in crate::cli) async fn refuse_no_services(
         "see whether that is the right manifest and environment; `windlass stop` stops everything and keeps the \
          release; --allow-no-services deploys it all the same",
     ))
+}
+
+/// Refuses a deploy that would replace what another project runs under the same name, unless it was allowed
+/// or a person says yes: the name is often that of a directory, such as `backend`.
+pub(in crate::cli) async fn refuse_other_source(
+    context: &Context,
+    observed: &Observed,
+    project: &Project,
+    allowed: &Cell<bool>,
+) -> Result<(), Failure> {
+    let Some(why) = other_source(observed, project).filter(|_| !allowed.get()) else { return Ok(()) };
+    if consent::can_be_asked(context) && !context.options.yes {
+        let question = format!("{why}. Type {} to go on:", project.app);
+        if consent::is_given(context, &question, project.app.as_str()).await? {
+            allowed.set(true);
+            return Ok(());
+        }
+        return Err(Failure::failed("nothing was changed", ""));
+    }
+    Err(Failure::new(
+        REFUSED,
+        why,
+        "give one of them another name, in [app] of its manifest; --allow-other-source deploys it all the same, \
+         where they are one project",
+    ))
+}
+
+/// Whose services a deploy of the project would replace, where they are another's.
+pub(in crate::cli) fn other_source(observed: &Observed, project: &Project) -> Option<String> {
+    let before = &observed.active.as_ref()?.tree.source.path;
+    let now = &project.directory;
+    origin::is_another(Path::new(before), now, &project.app).then(|| {
+        format!(
+            "{} ({}) was deployed from {before} last, which is another project than {}: what that one runs would be \
+             replaced, and its databases migrated",
+            project.app,
+            project.environment,
+            now.display()
+        )
+    })
 }
 
 /// What a deploy of `spec` would end, where everything ends.

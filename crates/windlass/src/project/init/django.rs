@@ -13,7 +13,7 @@ use super::sketch::Sketch;
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let manage = files.read("manage.py").filter(|text| text.contains("django"))?;
     let dependencies = dependencies(files);
-    let settings_module = settings_module(&manage);
+    let settings_module = settings_module(&manage).or_else(|| only_settings(files));
     let settings = settings(files, settings_module.as_deref());
     let production = settings_module.as_deref().and_then(|module| Production::beside(files, module));
     let package = settings_module.as_deref().and_then(|module| module.split('.').next()).map(str::to_owned);
@@ -90,9 +90,16 @@ impl Server {
 /// The settings module that manage.py names.
 fn settings_module(manage: &str) -> Option<String> {
     let rest = manage.split_once("DJANGO_SETTINGS_MODULE")?.1;
-    // What follows is `", "shop.settings"`.
-    let rest = rest.split_once(',')?.1;
+    // What follows is `", "shop.settings"`, or `"] = "shop.settings"`.
+    let rest = rest.split_once([',', '='])?.1;
     quoted(rest).map(str::to_owned)
+}
+
+/// The module `settings` of the project, where manage.py takes its name from elsewhere.
+fn only_settings(files: &Files) -> Option<String> {
+    let mut found = files.ending("/settings.py");
+    let only = found.next().filter(|_| found.next().is_none())?;
+    only.strip_suffix(".py").map(|path| path.replace('/', "."))
 }
 
 /// The text of the settings, of all files where they are a package.
@@ -205,13 +212,7 @@ fn named(settings: &str, key: &str) -> Option<(String, bool)> {
         })
 }
 
-/// The directory of static files that settings name from the root of the machine. Building a release
-/// must not write there.
-pub(super) fn static_outside(settings: &str) -> Option<String> {
-    named(settings, "STATIC_ROOT").filter(|(_, is_outside)| *is_outside).map(|(root, _)| root)
-}
-
-pub(super) fn note_static_outside(sketch: &mut Sketch, root: &str) {
+fn note_static_outside(sketch: &mut Sketch, root: &str) {
     sketch.note(format!(
         "STATIC_ROOT is /{root}, which is not in the release: static files are neither collected nor served. Let it be \
          BASE_DIR / \"static\", and run `windlass init --force`"

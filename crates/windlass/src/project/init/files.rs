@@ -28,12 +28,13 @@ pub(super) struct Files {
     root: PathBuf,
     /// Paths relative to the root, sorted, the shallow ones first.
     paths: Vec<String>,
+    directories: Vec<String>,
 }
 
 impl Files {
     pub(super) fn of(directory: &Path) -> io::Result<Self> {
         let root = directory.canonicalize()?;
-        let mut paths = Vec::new();
+        let (mut paths, mut directories) = (Vec::new(), Vec::new());
         let mut queue = vec![(root.clone(), String::new(), 0)];
         while let Some((directory, prefix, depth)) = queue.pop() {
             let entries = match std::fs::read_dir(&directory) {
@@ -45,6 +46,9 @@ impl Files {
                 let Ok(name) = entry.file_name().into_string() else { continue };
                 let Ok(kind) = entry.file_type() else { continue };
                 let path = format!("{prefix}{name}");
+                if kind.is_dir() && depth == 0 && !name.starts_with('.') {
+                    directories.push(name.clone());
+                }
                 let skipped = name.starts_with('.') || SKIPPED.contains(&name.as_str());
                 if kind.is_dir() && depth < DEEPEST && !skipped {
                     queue.push((entry.path(), format!("{path}/"), depth + 1));
@@ -54,7 +58,8 @@ impl Files {
             }
         }
         paths.sort_by_key(|path| (path.matches('/').count(), path.clone()));
-        Ok(Self { root, paths })
+        directories.sort();
+        Ok(Self { root, paths, directories })
     }
 
     /// The name of the directory.
@@ -71,6 +76,11 @@ impl Files {
     pub(super) fn has_directory(&self, path: &str) -> bool {
         let inside = !path.starts_with('/') && !path.split('/').any(|part| part == "..");
         inside && self.root.join(path).is_dir()
+    }
+
+    /// The directories at the top that are not hidden, sorted.
+    pub(super) fn directories(&self) -> impl Iterator<Item = &str> {
+        self.directories.iter().map(String::as_str)
     }
 
     /// The text of a file, where there is such a file of text.

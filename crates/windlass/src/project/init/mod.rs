@@ -2,8 +2,9 @@
 //!
 //! Each file of this folder knows one kind of project. The first that recognises it writes a
 //! [`Sketch`]: build steps, services, jobs, resources, routes, and notes on what a person should
-//! look at. A Procfile says more about what runs than a framework does, and a framework more than
-//! a Dockerfile or a compose file, which describe containers.
+//! look at. A Procfile says what runs, and nothing else: its entries take the place of the
+//! framework's services. A framework says more than a Dockerfile or a compose file, which describe
+//! containers.
 
 mod angular;
 mod celery;
@@ -51,9 +52,14 @@ pub(crate) const COMPOSE: [&str; 4] =
 /// When the directory cannot be read.
 pub fn propose(directory: &Path) -> io::Result<Proposal> {
     let files = Files::of(directory)?;
-    let detectors: [fn(&Files) -> Option<Sketch>; 6] =
-        [procfile::sketch, django::sketch, python::sketch, node::sketch, rust::sketch, website::sketch];
-    if let Some(mut sketch) = detectors.iter().find_map(|detect| detect(&files)) {
+    let detectors: [fn(&Files) -> Option<Sketch>; 4] =
+        [django::sketch, python::sketch, node::sketch, rust::sketch];
+    let framework = detectors.iter().find_map(|detect| detect(&files));
+    let sketch = match procfile::entries(&files) {
+        Some(entries) => Some(procfile::sketch(&files, &entries, framework)),
+        None => framework.or_else(|| website::sketch(&files)),
+    };
+    if let Some(mut sketch) = sketch {
         note_containers(&files, &mut sketch);
         return Ok(sketch.finish(&files));
     }

@@ -97,7 +97,7 @@ pub(super) fn why_not(files: &Files) -> Option<String> {
 }
 
 /// Installs what the project depends on, by the tool whose lock file is there.
-pub(super) fn install(files: &Files, sketch: &mut Sketch) -> &'static str {
+fn install(files: &Files, sketch: &mut Sketch) -> &'static str {
     let (tool, words): (_, &[&str]) = if files.has("pnpm-lock.yaml") {
         ("pnpm", &["pnpm", "install", "--frozen-lockfile"])
     } else if files.has("yarn.lock") {
@@ -115,6 +115,15 @@ pub(super) fn install(files: &Files, sketch: &mut Sketch) -> &'static str {
         sketch.cache("node_modules");
     }
     tool
+}
+
+/// Installs what the project depends on, and runs its script `build` where it has one.
+pub(super) fn build(files: &Files, sketch: &mut Sketch) {
+    let tool = install(files, sketch);
+    let package = files.read("package.json").and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    if package.is_some_and(|package| package["scripts"]["build"].is_string()) {
+        sketch.step(&[tool, "run", "build"]);
+    }
 }
 
 fn next(files: &Files) -> Sketch {
@@ -156,13 +165,13 @@ fn server(files: &Files, start: &str, builds: bool) -> Sketch {
         Some(words) => {
             let (words, left_out) = env_files::without(words);
             if let Some(left_out) = left_out {
-                sketch.note(format!("{left_out} was left out: {}", env_files::INSTEAD));
+                sketch.note_of_services(format!("{left_out} was left out: {}", env_files::INSTEAD));
             }
             draft::command(&words)
         }
         None => {
             if start.contains("--env-file") {
-                sketch.note(format!("the script `start` has --env-file: {}", env_files::INSTEAD));
+                sketch.note_of_services(format!("the script `start` has --env-file: {}", env_files::INSTEAD));
             }
             draft::command(&[tool, "start"])
         }
@@ -189,7 +198,7 @@ fn server(files: &Files, start: &str, builds: bool) -> Sketch {
     super::python::readiness(service, health_path(&source).map_or("", |_| source.as_str()));
     service.set("env", "{ NODE_ENV = \"production\" }");
     if !source.contains("env.PORT") {
-        sketch.note("the sources do not read process.env.PORT: let the server listen on it, so that old and new can run side by side");
+        sketch.note_of_services("the sources do not read process.env.PORT: let the server listen on it, so that old and new can run side by side");
     }
     sketch
 }
@@ -205,7 +214,7 @@ fn angular(files: &Files) -> Sketch {
     let output = workspace.and_then(|workspace: Value| angular::output(&workspace));
     let mut sketch = site(files, "Angular", output.as_deref().unwrap_or("dist"));
     if output.is_none() {
-        sketch.note(
+        sketch.note_of_services(
             "where `ng build` writes is not known: write the directory with its index.html as `files`, which is below \
              outputPath of angular.json",
         );

@@ -1,6 +1,9 @@
 //! What the build of a Python project installs, and by what words.
 
+mod flat;
+
 use toml_edit::{DocumentMut, Item, TableLike, Value};
+use windlass_core::spec::Template;
 
 use super::files::Files;
 
@@ -16,6 +19,8 @@ pub(super) struct Packages {
     pub(super) words: Vec<String>,
     /// The lower-case names of what it installs, in one text.
     pub(super) names: String,
+    /// What lies side by side in the project, where setuptools refuses to install it for that.
+    pub(super) refused: Option<Vec<String>>,
 }
 
 impl Packages {
@@ -24,9 +29,21 @@ impl Packages {
         let list = LISTS.into_iter().find(|list| files.has(list));
         let (words, names) = match list {
             Some(list) => (vec!["-r".to_owned(), list.to_owned()], listed(files, list, DEEPEST)),
-            None => (vec![".".to_owned()], of_project(files)?),
+            None => {
+                let names = of_project(files)?;
+                match flat::refused(files) {
+                    Some(refused) => return Some(Self::by_name(refused, &names)),
+                    None => (vec![".".to_owned()], names),
+                }
+            }
         };
-        Some(Self { words, names: names.to_lowercase() })
+        Some(Self { words, names: names.to_lowercase(), refused: None })
+    }
+
+    /// What the project lists, without the project itself.
+    fn by_name(refused: flat::Refused, names: &str) -> Self {
+        let words = refused.dependencies.iter().map(|word| Template::literal(word.as_str()).to_string());
+        Self { words: words.collect(), names: names.to_lowercase(), refused: Some(refused.top_level) }
     }
 }
 
@@ -132,6 +149,30 @@ mod tests {
             packages(&[base, production, ("more.txt", "gunicorn\n-r requirements/production.txt")]),
             Some(("-r requirements/production.txt".to_owned(), vec!["django", "gunicorn", "uvicorn"]))
         );
+    }
+
+    #[test]
+    fn what_setuptools_would_refuse_is_installed_by_name() {
+        let project = "[project]\nname = \"shop\"\ndependencies = [\"Django>=5\", \"uvicorn[standard]; python_version >= '3'\"]\n";
+        let words = |more: &str, paths: &[&str]| {
+            let text = format!("{project}{more}");
+            let sources = paths.iter().map(|path| (*path, "x = 1\n"));
+            let written: Vec<_> = [("pyproject.toml", text.as_str())].into_iter().chain(sources).collect();
+            packages(&written).unwrap().0
+        };
+        let listed = "Django>=5 uvicorn[standard]; python_version >= '3'";
+        let several = ["app/main.py", "alembic/env.py", "static/site.css"];
+        assert_eq!(words("", &several), listed);
+        assert_eq!(words("", &["app/main.py", "migrations/env.py"]), listed);
+        assert_eq!(words("", &["main.py", "config.py"]), listed);
+        assert_eq!(words("[build-system]\nbuild-backend = \"setuptools.build_meta\"\n", &several), listed);
+        // What setuptools does not take for a part of the program.
+        assert_eq!(words("", &["app/main.py", "tests/a.py", "docs/a.md", "not-a-name/x", "setup.py"]), ".");
+        assert_eq!(words("", &["main.py", "manage.py", "conftest.py"]), ".");
+        assert_eq!(words("", &["src/shop/main.py", "alembic/env.py", "static/a"]), ".");
+        assert_eq!(words("[tool.setuptools]\npackages = [\"app\"]\n", &several), ".");
+        assert_eq!(words("[tool.setuptools.packages.find]\ninclude = [\"app*\"]\n", &several), ".");
+        assert_eq!(words("[build-system]\nbuild-backend = \"hatchling.build\"\n", &several), ".");
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! Procfiles: what runs is said already; how it is built depends on the language.
+//! Procfiles: what runs is said already; how it is built, and what it needs, the framework says.
 
-use windlass_core::manifest::{draft, roles, words};
+use windlass_core::manifest::draft::{self, Draft};
+use windlass_core::manifest::{roles, words};
 use windlass_core::name::Name;
 use windlass_core::spec::Template;
 
@@ -8,43 +9,50 @@ use super::files::Files;
 use super::packages::Packages;
 use super::python::PYTHON;
 use super::sketch::Sketch;
-use super::{django, env_files, node, python};
+use super::{env_files, node, python};
 
 /// Programs that are modules of Python.
 const MODULES: [&str; 7] = ["gunicorn", "uvicorn", "celery", "flask", "daphne", "hypercorn", "waitress"];
 
-pub(super) fn sketch(files: &Files) -> Option<Sketch> {
+/// An entry: its name and its line.
+pub(super) type Entry = (String, String);
+
+/// What the Procfile says, where there is one with something in it.
+pub(super) fn entries(files: &Files) -> Option<Vec<Entry>> {
     let text = files.read("Procfile")?;
-    let entries: Vec<(&str, &str)> = text
+    let entries: Vec<Entry> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .filter_map(|line| line.split_once(':'))
-        .map(|(name, command)| (name.trim(), command.trim()))
+        .map(|(name, command)| (name.trim().to_owned(), command.trim().to_owned()))
         .filter(|(_, command)| !command.is_empty() && !command.chars().any(char::is_control))
         .collect();
-    if entries.is_empty() {
-        return None;
-    }
-    let mut sketch = Sketch::new("Procfile");
+    (!entries.is_empty()).then_some(entries)
+}
+
+/// The sketch of the `framework`, where one was recognised, run as the entries say.
+pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>) -> Sketch {
+    let (mut sketch, services) = match framework {
+        Some(mut sketch) => {
+            let services = sketch.without_services("the Procfile");
+            (sketch, services)
+        }
+        None => (Sketch::new("Procfile"), Draft::default()),
+    };
     let is_python = ["requirements.txt", "pyproject.toml", "setup.py"].iter().any(|file| files.has(file))
         || Packages::of(files).is_some();
-    if is_python {
+    // A program of one language may have parts of the other.
+    if is_python && !sketch.excludes(".venv/") {
         python::environment(files, &mut sketch, &[]);
-        if files.has("manage.py") {
-            let settings: String = files.sources("settings.py").map(|(_, text)| text).collect();
-            match django::static_outside(&settings) {
-                Some(root) => django::note_static_outside(&mut sketch, &root),
-                None if settings.contains("STATIC_ROOT") => {
-                    sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
-                }
-                None => {}
-            }
-        }
     }
-    if files.has("package.json") {
-        node::install(files, &mut sketch);
+    if files.has("package.json") && !sketch.excludes("node_modules/") {
+        node::build(files, &mut sketch);
     }
+    if entries.iter().any(|(name, _)| name == "release") {
+        sketch.without_jobs();
+    }
+    sketch.route_to_web(entries.iter().any(|(name, _)| name == "web"));
     let mut names: Vec<Name> = Vec::new();
     for (typed, command) in entries {
         let made = Name::new(typed).or_else(|refused| Name::new(refused.suggestion.unwrap_or_default()));
@@ -54,7 +62,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
             continue;
         };
         names.push(name.clone());
-        let line = command;
+        let line = command.as_str();
         let words: Vec<&str> = line.split_whitespace().collect();
         if line.contains("--env-file") {
             sketch.note(format!("{name} has --env-file: {}", env_files::INSTEAD));
@@ -76,20 +84,37 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
             job.set("command", command).set("when", "\"before-start\"").set("undo", "\"compatible\"");
             continue;
         }
+        let of_framework = services.find(&format!("[services.{name}]"));
         let service = sketch.service(name.as_str());
         service.set("command", command);
         match name.as_str() {
             "web" => {
-                service.set("port", "\"auto\"").because("told by $PORT");
-                service.set("readiness", "{ tcp = true }").because("better: a path that answers 200");
+                match of_framework.filter(|web| web.value("port") != Some("\"auto\"") && !names_port(line)) {
+                    Some(web) => drop(service.carry("port", web).carry("strategy", web)),
+                    None => drop(service.set("port", "\"auto\"").because("told by $PORT")),
+                }
+                if let Some(web) = of_framework {
+                    service.carry("readiness", web);
+                }
+                if !service.has("readiness") {
+                    service.set("readiness", "{ tcp = true }").because("better: a path that answers 200");
+                }
             }
             name if roles::is_clock(name, &words) => {
                 service.set("singleton", "true").because("never two of it");
             }
             _ => {}
         }
+        if let Some(known) = of_framework {
+            service.carry("stop", known).carry("env", known);
+        }
     }
-    Some(sketch)
+    sketch
+}
+
+/// Whether a line says where the port goes.
+fn names_port(line: &str) -> bool {
+    line.contains("PORT")
 }
 
 /// Names that Windlass keeps for itself.
@@ -103,7 +128,13 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
     // A character that no line has stands for the port until what is text is escaped.
     let marked = marked(line);
     let Ok(words) = words::split(&marked) else { return draft::shell(line) };
-    let template = |word: &String| Template::literal(word.as_str()).to_string().replace(MARK, "{port}");
+    // It listens for the proxy alone: there is no router of a platform between it and the outside.
+    let inward = |word: &String| match word.contains(MARK) {
+        true => word.replace("0.0.0.0", "127.0.0.1"),
+        false if word == "0.0.0.0" => "127.0.0.1".to_owned(),
+        false => word.clone(),
+    };
+    let template = |word: &String| Template::literal(inward(word)).to_string().replace(MARK, "{port}");
     let is_node = words.first().is_some_and(|program| program == "node");
     let words = if is_node { env_files::without(words).0 } else { words };
     let nameless = roles::is_nameless_worker(&words);
@@ -115,6 +146,8 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
         let program = words.remove(0);
         let front: Vec<String> = match program.as_str() {
             "python" | "python3" => vec![PYTHON.to_owned()],
+            // Its script is called otherwise than its module.
+            "waitress-serve" => [PYTHON, "-m", "waitress"].map(str::to_owned).to_vec(),
             module if MODULES.contains(&module) => vec![PYTHON.to_owned(), "-m".to_owned(), program],
             _ => vec![program],
         };
@@ -145,6 +178,7 @@ mod tests {
         let line = |line: &str| of_line(line, false, &Name::new("web").unwrap());
         assert_eq!(line("serve --on :$PORT/x -p ${PORT} $PORT"), "\"serve --on :{port}/x -p {port} {port}\"");
         assert_eq!(line("serve $PORT $PORT_ADMIN"), "{ shell = \"serve $PORT $PORT_ADMIN\" }");
+        assert_eq!(line("serve 0.0.0.0:$PORT --host 0.0.0.0"), "\"serve 127.0.0.1:{port} --host 127.0.0.1\"");
         assert_eq!(line("serve $PORT2"), "{ shell = \"serve $PORT2\" }");
     }
 }

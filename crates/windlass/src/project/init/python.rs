@@ -14,6 +14,9 @@ use super::sketch::Sketch;
 /// from the cache.
 pub(super) const PYTHON: &str = ".venv/bin/python";
 
+/// Packages that answer requests for an application.
+const SERVERS: [&str; 3] = ["gunicorn", "uvicorn", "daphne"];
+
 /// The lower-case names of what a project depends on, in one text.
 pub(super) fn dependencies(files: &Files) -> String {
     let mut all = String::new();
@@ -40,7 +43,13 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
     sketch.step(&["python3", "-m", "venv", ".venv"]);
     let packages = Packages::of(files);
     let installed = packages.as_ref().map_or("", |packages| packages.names.as_str());
-    let wanted: Vec<&str> = extra.iter().copied().filter(|package| !depends_on(installed, package)).collect();
+    // Another server may be what a Procfile starts.
+    let procfile = files.read("Procfile");
+    let is_run = |package: &str| {
+        !SERVERS.contains(&package) || procfile.as_ref().is_none_or(|lines| depends_on(lines, package))
+    };
+    let lacks = |package: &&str| !depends_on(installed, package) && is_run(package);
+    let wanted: Vec<&str> = extra.iter().copied().filter(lacks).collect();
     let told: Vec<&str> = packages.iter().flat_map(|packages| &packages.words).map(String::as_str).collect();
     let install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
     if !(told.is_empty() && wanted.is_empty()) {
@@ -56,6 +65,14 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
             "nothing says what the project depends on (requirements.txt, or [project] in pyproject.toml): the build installs \
              {} and no more; write it down, as `pip freeze > requirements.txt` does, and run `windlass init --force`",
             if wanted.is_empty() { "nothing".to_owned() } else { wanted.join(" and ") }
+        ));
+    }
+    if let Some(top_level) = packages.as_ref().and_then(|packages| packages.refused.as_ref()) {
+        sketch.note(format!(
+            "setuptools does not install a project with several packages at its top ({}): the build installs what \
+             pyproject.toml lists, by name; change both, or name the packages in [tool.setuptools] and run \
+             `windlass init --force`",
+            top_level.join(", ")
         ));
     }
     sketch.cache(".venv");
@@ -136,7 +153,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
     readiness(service, &application.source);
     service.suggest("replicas", "2");
-    migrations(files, &mut sketch, &dependencies);
+    migrations(files, &mut sketch, &dependencies, &application);
     let mut source = application.source;
     if depends_on(&dependencies, "celery") {
         match self::application(files, "Celery", None) {
@@ -146,7 +163,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
                     source.push_str(&celery.source);
                 }
             }
-            None => sketch.note(
+            None => sketch.note_of_services(
                 "the project depends on celery, but no line such as `app = Celery(...)` was found: add [services.worker] \
                  with `-n worker-{release}-{replica}@%h`, so that no two workers have one name",
             ),
@@ -163,20 +180,35 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     Some(sketch)
 }
 
-/// The job that migrates the database with Alembic.
-fn migrations(files: &Files, sketch: &mut Sketch, dependencies: &str) {
+/// The job that migrates the database with Alembic, which Flask-Migrate calls for the application.
+fn migrations(files: &Files, sketch: &mut Sketch, dependencies: &str, application: &Application) {
     let configured = files.has("alembic.ini")
         || files.read("pyproject.toml").is_some_and(|text| text.contains("[tool.alembic]"));
-    if configured {
-        let job = sketch.job("migrate");
-        job.comment("Before any new copy starts.");
-        job.set("command", draft::command(&[PYTHON, "-m", "alembic", "upgrade", "head"]));
-        job.set("when", "\"before-start\"");
-        job.set("undo", "\"compatible\"")
-            .because("the old release must work with the new schema while both run");
+    let by_flask = depends_on(dependencies, "flask-migrate");
+    let module = match &application.directory {
+        Some(directory) => format!("{directory}/{}", application.module),
+        None => application.module.clone(),
+    };
+    if by_flask && files.read("migrations/env.py").is_some() {
+        migrate(sketch, &[PYTHON, "-m", "flask", "--app", &module, "db", "upgrade"]);
+    } else if by_flask {
+        sketch.note(
+            "the project depends on flask-migrate, but there is no migrations/env.py here: after `flask db init` run \
+             `windlass init --force`, or add a job that migrates before-start",
+        );
+    } else if configured {
+        migrate(sketch, &[PYTHON, "-m", "alembic", "upgrade", "head"]);
     } else if depends_on(dependencies, "alembic") {
         sketch.note("the project depends on alembic, but there is no alembic.ini here: add a job that migrates before-start");
     }
+}
+
+fn migrate(sketch: &mut Sketch, command: &[&str]) {
+    let job = sketch.job("migrate");
+    job.comment("Before any new copy starts.");
+    job.set("command", draft::command(command));
+    job.set("when", "\"before-start\"");
+    job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
 }
 
 /// The readiness check for a program with this source.

@@ -9,7 +9,11 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let document: toml_edit::DocumentMut = files.read("Cargo.toml")?.parse().ok()?;
     let binary = binary(files, &document)?;
     let mut sketch = Sketch::new("Rust");
-    let mut build = vec!["cargo", "build", "--release", "--bin", &binary];
+    let mut build = vec!["cargo", "build", "--release"];
+    // Entries of a Procfile may run others of its programs.
+    if !files.has("Procfile") {
+        build.extend(["--bin", &binary]);
+    }
     if files.has("Cargo.lock") {
         build.push("--locked");
     }
@@ -24,7 +28,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     }
     if let Some(word) = serving_word(&source) {
         command.push(word.to_owned());
-        sketch.note(format!(
+        sketch.note_of_services(format!(
             "{binary} has several commands; `{word}` was taken for the one that serves. Add services and jobs for others"
         ));
     }
@@ -49,7 +53,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
             .because("the old release must work with the new schema while both run");
     }
     if !reads_port && !takes_port {
-        sketch.note("the sources do not read the variable PORT: let the program listen on it, so that old and new can run side by side");
+        sketch.note_of_services("the sources do not read the variable PORT: let the program listen on it, so that old and new can run side by side");
     }
     Some(sketch)
 }

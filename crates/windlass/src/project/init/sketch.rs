@@ -8,8 +8,8 @@ use super::files::Files;
 
 /// What a detector found out.
 pub(super) struct Sketch {
-    kind: &'static str,
-    notes: Vec<String>,
+    kind: String,
+    notes: Vec<Note>,
     steps: Vec<String>,
     cache: Vec<String>,
     shared: Vec<String>,
@@ -24,6 +24,13 @@ pub(super) struct Sketch {
     production: Draft,
 }
 
+/// What a person should look at.
+struct Note {
+    text: String,
+    /// It is about how the services were thought to be run.
+    of_services: bool,
+}
+
 #[derive(Clone, Copy)]
 enum Declared {
     Now,
@@ -32,9 +39,9 @@ enum Declared {
 }
 
 impl Sketch {
-    pub(super) fn new(kind: &'static str) -> Self {
+    pub(super) fn new(kind: &str) -> Self {
         Self {
-            kind,
+            kind: kind.to_owned(),
             notes: vec![],
             steps: vec![],
             cache: vec![],
@@ -51,7 +58,34 @@ impl Sketch {
     }
 
     pub(super) fn note(&mut self, note: impl Into<String>) {
-        self.notes.push(note.into());
+        self.notes.push(Note { text: note.into(), of_services: false });
+    }
+
+    /// A note that means nothing where somebody else says how the services are run.
+    pub(super) fn note_of_services(&mut self, note: impl Into<String>) {
+        self.notes.push(Note { text: note.into(), of_services: true });
+    }
+
+    /// Another says what runs: takes the services away, and what leads to them alone. What they were is
+    /// answered.
+    pub(super) fn without_services(&mut self, by: &str) -> Draft {
+        self.kind = format!("{}, run as {by} says", self.kind);
+        self.notes.retain(|note| !note.of_services);
+        let services = self.body.clone();
+        self.body.retain(|section| !section.header().starts_with("[services."));
+        services
+    }
+
+    /// Takes the jobs away.
+    pub(super) fn without_jobs(&mut self) {
+        self.body.retain(|section| !section.header().starts_with("[jobs."));
+    }
+
+    /// Lets requests reach the service `web`, if it `runs`: it answers what else only files would.
+    pub(super) fn route_to_web(&mut self, runs: bool) {
+        let is_of_web = |section: &Section| section.value("service") == Some("\"web\"");
+        let is_site = !self.routes.sections().any(is_of_web);
+        self.routes.retain(|section| if runs { !is_site } else { !is_of_web(section) });
     }
 
     /// A build step: words.
@@ -63,6 +97,11 @@ impl Sketch {
     pub(super) fn cache(&mut self, directory: &str) {
         self.cache.push(directory.to_owned());
         self.exclude(&format!("{directory}/"));
+    }
+
+    /// Whether the build does not take this from the source.
+    pub(super) fn excludes(&self, pattern: &str) -> bool {
+        self.exclude.iter().any(|other| other == pattern)
     }
 
     /// Environment of all that runs; the value is TOML.
@@ -104,7 +143,7 @@ impl Sketch {
     }
 
     pub(super) fn exclude(&mut self, pattern: &str) {
-        if !self.exclude.iter().any(|other| other == pattern) {
+        if !self.excludes(pattern) {
             self.exclude.push(pattern.to_owned());
         }
     }
@@ -190,6 +229,7 @@ impl Sketch {
         out.append(self.resources);
         out.append(self.routes);
         out.append(self.production);
-        Proposal { kind: self.kind.to_owned(), text: out.render(), notes: self.notes }
+        let notes = self.notes.into_iter().map(|note| note.text).collect();
+        Proposal { kind: self.kind, text: out.render(), notes }
     }
 }
