@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::proxy::connection::conn::{Conn, Expired};
 use crate::proxy::connection::io::{ClientStream, Stream};
+use crate::proxy::connection::linger;
 use crate::proxy::connection::worker::Worker;
 use crate::proxy::request::serve::service;
 
@@ -90,8 +91,21 @@ async fn speak_http1(worker: &Rc<Worker>, conn: &Rc<Conn>, stream: Stream) {
             let stream = parts.io.into_inner().into_stream();
             speak_http2(worker, conn, stream, parts.read_buf).await;
         }
+        (Ok(()), None) if conn.is_between_requests() => {}
+        (Err(error), None) if !error.is_parse() => {}
+        // Boxed: few connections end so, and their future is all of theirs.
+        (_, None) => Box::pin(linger(worker, conn, parts.io.into_inner().into_stream())).await,
         _ => {}
     }
+}
+
+/// Ends a connection whose client was answered before it had sent all.
+async fn linger(worker: &Worker, conn: &Conn, stream: Stream) {
+    linger::close(stream, &conn.timer, |cx| {
+        conn.remember(cx);
+        conn.is_given_up() || has_to_go(worker, conn)
+    })
+    .await;
 }
 
 fn has_to_go(worker: &Worker, conn: &Conn) -> bool {

@@ -105,10 +105,17 @@ impl Conn {
         if self.multiplexed.get() {
             return;
         }
-        if self.is_quiet() {
+        let mut framing = self.framing.borrow_mut();
+        framing.pass(bytes);
+        // It may be the rest of a body that is answered already.
+        if self.is_quiet() && framing.is_within_head() {
             self.phase.set(Phase::Head(None));
         }
-        self.framing.borrow_mut().pass(bytes);
+    }
+
+    /// Whether all that the client began to send has come whole.
+    pub(in crate::proxy) fn is_between_requests(&self) -> bool {
+        self.framing.borrow().is_between_requests()
     }
 
     /// The stream would take no bytes.

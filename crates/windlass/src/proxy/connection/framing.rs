@@ -82,6 +82,11 @@ impl Framing {
             Place::Body(_) | Place::Chunked(_) => false,
         }
     }
+
+    /// Whether neither a head nor a body has begun that has not come whole.
+    pub(in crate::proxy) const fn is_between_requests(&self) -> bool {
+        matches!(&self.place, Place::Head(head) if !head.begun)
+    }
 }
 
 /// A head, as far as it has come.

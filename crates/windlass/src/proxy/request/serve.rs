@@ -3,17 +3,16 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use http::header::{CONNECTION, HOST, HeaderValue};
+use http::header::{CONNECTION, EXPECT, HOST, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use http_body::Body as _;
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 
 use crate::proxy::connection::conn::Conn;
+use crate::proxy::connection::linger;
 use crate::proxy::connection::timer::Timer;
 use crate::proxy::connection::worker::Worker;
 use crate::proxy::endpoint::forward;
@@ -25,10 +24,6 @@ use crate::proxy::request::headers;
 use crate::proxy::request::own_answer;
 use crate::proxy::request::route;
 use crate::proxy::request::ticket::Ticket;
-
-/// How much of a body that nobody wants is read, in bytes, and for how long: as nginx does.
-const MOST_UNREAD: u64 = 64 << 20;
-const LINGER: Duration = Duration::from_secs(30);
 
 /// Answers the requests of one connection.
 pub(in crate::proxy) fn service(
@@ -65,6 +60,8 @@ async fn serve(
     let (mut parts, body) = request.into_parts();
     let mut body = Some(body);
     let version = parts.version;
+    // Such a client may send its body or the next request, and nobody can tell which.
+    let expects = parts.headers.contains_key(EXPECT);
     let vetted = vet(&mut parts, &conn, content_lengths);
     ticket.describe(&parts);
     let mut response = match vetted {
@@ -81,10 +78,13 @@ async fn serve(
             follow_route(&worker, &conn, &live, timer, &mut parts, &mut body, &mut ticket).await
         }
     };
-    if version == Version::HTTP_2
-        && let Some(rest) = body.filter(|body| !body.is_end_stream())
-    {
-        tokio::task::spawn_local(read_away(rest));
+    if let Some(rest) = body.filter(|body| !body.is_end_stream()) {
+        if version == Version::HTTP_2 || (!expects && linger::is_small(&rest)) {
+            tokio::task::spawn_local(linger::read_away(rest));
+        } else {
+            // Its task reads what still comes, and closes.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
     }
     ticket.answer_begins(response.status().as_u16());
     if version == Version::HTTP_11
@@ -94,20 +94,6 @@ async fn serve(
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response.map(|body| body.with_ticket(ticket)))
-}
-
-/// Reads what a client goes on sending after its answer, for a while. Dropped, it would reset the stream,
-/// and several clients then forget the answer that came before.
-async fn read_away(mut rest: Incoming) {
-    let all = async {
-        let mut left = MOST_UNREAD;
-        while let Some(Ok(frame)) = rest.frame().await {
-            let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-            let Some(less) = left.checked_sub(size) else { return };
-            left = less;
-        }
-    };
-    let _too_long = tokio::time::timeout(LINGER, all).await;
 }
 
 /// The connection ends with such a request: where the next one begins is not certain.

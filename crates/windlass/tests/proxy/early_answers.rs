@@ -1,0 +1,90 @@
+//! Answers that come before the client has sent all of its request: a client that goes on sending gets
+//! them, instead of a connection that is reset.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use windlass_core::edge::{Table, hash_password};
+use windlass_core::spec::RateLimit;
+use windlass_core::units::{Bytes, Span};
+
+use crate::support::{Backend, Client, Got, Proxy, table};
+
+/// Sends a body of eight megabytes, in parts, whatever comes back meanwhile; then reads the answer.
+fn upload(address: SocketAddr, path: &str) -> Got {
+    let (part, parts) = (vec![b'x'; 64 * 1024], 128);
+    let mut client = Client::connect(address);
+    let length = part.len() * parts;
+    client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")).unwrap();
+    for number in 0..parts {
+        if number % 16 == 0 {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        client.send(&part).unwrap_or_else(|error| panic!("{path}: part {number}: {error}"));
+    }
+    client.receive().unwrap()
+}
+
+fn with(change: impl FnOnce(&mut Table)) -> (Backend, Proxy) {
+    let backend = Backend::start("one");
+    let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
+    change(&mut table);
+    (backend, Proxy::with(&table))
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused_and_read_away() {
+    let (_backend, proxy) = with(|table| table.routes[0].body_limit = Bytes(1000));
+    for _ in 0..10 {
+        let got = upload(proxy.address(), "/echo");
+        assert_eq!((got.status, got.header("connection")), (413, Some("close")));
+    }
+}
+
+#[test]
+fn who_may_not_ask_is_told_so_though_the_body_is_still_coming() {
+    let (_backend, proxy) = with(|table| {
+        table.routes[0].basic_auth = vec![format!("ann:{}", hash_password("salt", "open sesame"))];
+    });
+    assert_eq!(upload(proxy.address(), "/echo").status, 401);
+    let (_backend, proxy) = with(|table| {
+        table.routes[0].rate_limit = Some(RateLimit { requests: 1, per: Span::from_secs(600), burst: 0 });
+    });
+    let statuses: Vec<_> = (0..4).map(|_| upload(proxy.address(), "/echo").status).collect();
+    assert_eq!(statuses.last(), Some(&429), "{statuses:?}");
+}
+
+#[test]
+fn what_the_application_answers_early_arrives() {
+    let (_backend, proxy) = with(|_| {});
+    for _ in 0..30 {
+        assert_eq!(upload(proxy.address(), "/status/413").status, 413);
+    }
+}
+
+#[test]
+fn a_small_rest_is_waited_for_and_the_connection_kept() {
+    let (_backend, proxy) = with(|table| table.routes[0].body_limit = Bytes(10));
+    let mut client = Client::connect(proxy.address());
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n").unwrap();
+    let got = client.receive().unwrap();
+    assert_eq!((got.status, got.header("connection")), (413, None));
+    for _ in 0..10 {
+        client.send("x".repeat(100)).unwrap();
+    }
+    assert_eq!(client.get("/").unwrap().text(), "one");
+}
+
+#[test]
+fn a_client_that_sends_no_more_keeps_neither_its_connection_nor_the_proxy() {
+    let (_backend, mut proxy) = with(|table| table.routes[0].body_limit = Bytes(10));
+    let mut client = Client::connect(proxy.address());
+    client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nxx").unwrap();
+    assert_eq!(client.receive().unwrap().status, 413);
+    assert!(client.is_closed(), "nothing more comes");
+    let started = Instant::now();
+    proxy.signal(rustix::process::Signal::TERM);
+    crate::support::wait_for("the proxy's end", || proxy.has_ended());
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+    client.send("x").and_then(|()| client.send("x")).unwrap_err();
+}
