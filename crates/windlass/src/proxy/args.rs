@@ -33,7 +33,7 @@ impl Args {
             workers: cores.clamp(1, 4),
             access_log: None,
             access_log_size: 64 << 20,
-            access_log_keep: 5,
+            access_log_keep: 30,
         };
         while let Some(name) = args.next() {
             let value = args.next().ok_or_else(|| format!("{} needs a value\n{USAGE}", name.display()))?;

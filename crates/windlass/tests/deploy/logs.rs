@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 
-use windlass_testkit::sandbox::Manifest;
+use windlass_testkit::sandbox::{Manifest, until};
 
 use super::deployed;
 
@@ -102,5 +102,29 @@ fn what_the_proxy_was_asked_is_a_log_of_its_own_and_has_times() {
     windlass_testkit::sandbox::until("the line", || since("10m").stdout.contains("/version").then_some(()));
     assert_eq!(since("2999-01-01T00:00:00Z").stdout, "");
     assert_eq!(since("yesterday").code, 2);
+    sandbox.down();
+}
+
+// proves: HS-20
+#[test]
+fn requests_are_found_again_after_their_log_was_rotated() {
+    let sandbox = deployed(&Manifest::small());
+    let archive = |number: u32| sandbox.environment().join(format!("logs/access.log.{number}.gz"));
+    // It was rotated last on an earlier day.
+    std::fs::write(archive(1), "").unwrap();
+    let yesterday = std::time::SystemTime::now() - std::time::Duration::from_secs(25 * 3600);
+    std::fs::File::options().write(true).open(archive(1)).unwrap().set_modified(yesterday).unwrap();
+    let shown = || sandbox.succeed(&["logs", "access", "--since", "1h"]).stdout;
+    assert_eq!(sandbox.get("/before").status, 200);
+    until("a logged request", || shown().contains("/before").then_some(()));
+    let proxy = rustix::process::Pid::from_raw(sandbox.proxy().unwrap()).unwrap();
+    rustix::process::kill_process(proxy, rustix::process::Signal::KILL).unwrap();
+    until("a log put away", || archive(2).exists().then_some(()));
+    until("the proxy", || (sandbox.get("/after").status == 200).then_some(()));
+    until("the next request", || shown().contains("/after").then_some(()));
+    let shown = shown();
+    assert!(shown.find("/before") < shown.find("/after") && shown.contains("/before"), "{shown}");
+    let live = std::fs::read_to_string(sandbox.environment().join("logs/access.log")).unwrap();
+    assert!(!live.contains("/before"), "{live}");
     sandbox.down();
 }

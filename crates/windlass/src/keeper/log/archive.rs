@@ -13,7 +13,7 @@ use flate2::write::GzEncoder;
 const AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Today, as a number of days (UTC).
-pub(super) fn today() -> i64 {
+pub(crate) fn today() -> i64 {
     day(SystemTime::now())
 }
 

@@ -6,18 +6,27 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use windlass_core::launch::Log as Kept;
+use windlass_core::units::Bytes;
 
 use crate::proxy::request::ticket::Line;
+use crate::runtime::process::log;
 
 /// A worker hands its lines over when it has this many bytes of them, and every 250 ms.
 const CHUNK: usize = 32 * 1024;
 /// Chunks that may wait for the disk.
 const QUEUE: usize = 128;
+/// How often it is looked whether another day has begun, where nothing is written.
+const LOOK: Duration = Duration::from_secs(60);
+/// How long after a rotation that failed, on a full disk say, the next one is tried.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// A worker's end of the log.
 pub(in crate::proxy) struct Log {
@@ -123,13 +132,18 @@ fn append_text(out: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(out, text);
 }
 
-/// The file, rotated by size: `access.log`, `access.log.1`, ... the oldest last.
+/// The file, kept as every other log is.
 struct LogFile {
-    path: PathBuf,
-    rotate_at: u64,
-    keep: u32,
+    log: Kept,
     file: Option<File>,
+    /// How many bytes of lines are in it.
     size: u64,
+    /// The day whose first lines have been looked at.
+    day: i64,
+    /// The thread that rotates, and on which day it began. What comes meanwhile is written on.
+    rotation: Option<(i64, JoinHandle<io::Result<()>>)>,
+    /// No rotation before: the last one failed.
+    due: Instant,
 }
 
 /// Starts the thread that writes. It ends when all [`Log`]s are gone; wait for it then.
@@ -141,7 +155,7 @@ pub(in crate::proxy) fn start(
     rotate_at: u64,
     keep: u32,
 ) -> io::Result<(Writer, std::thread::JoinHandle<()>)> {
-    let mut file = LogFile { path: path.to_owned(), rotate_at, keep, file: None, size: 0 };
+    let mut file = LogFile::new(path, rotate_at, keep);
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory)?;
     }
@@ -157,7 +171,13 @@ pub(in crate::proxy) fn start(
 }
 
 fn write_all(file: &mut LogFile, chunks: &Receiver<Vec<u8>>, dropped: &AtomicU64) {
-    while let Ok(mut chunk) = chunks.recv() {
+    loop {
+        file.look();
+        let mut chunk = match chunks.recv_timeout(LOOK) {
+            Ok(chunk) => chunk,
+            Err(RecvTimeoutError::Timeout) => continue,
+            Err(RecvTimeoutError::Disconnected) => return,
+        };
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
             let _ = writeln!(chunk, "{{\"dropped_lines\":{lost}}}");
@@ -172,17 +192,26 @@ fn write_all(file: &mut LogFile, chunks: &Receiver<Vec<u8>>, dropped: &AtomicU64
 }
 
 impl LogFile {
+    fn new(path: &Path, rotate_at: u64, keep: u32) -> Self {
+        Self {
+            log: Kept { path: path.display().to_string(), rotate_at: Bytes(rotate_at), keep },
+            file: None,
+            size: 0,
+            day: 0,
+            rotation: None,
+            due: Instant::now(),
+        }
+    }
+
     fn open(&mut self) -> io::Result<()> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
-        self.size = file.metadata()?.len();
+        let file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&self.log.path)?;
+        self.size = file.metadata()?.len().saturating_sub(log::first_line(&file)?);
         self.file = Some(file);
         Ok(())
     }
 
     fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
-        if self.size > 0 && self.size + chunk.len() as u64 > self.rotate_at {
-            self.rotate();
-        }
         if self.file.is_none() {
             self.open()?;
         }
@@ -193,27 +222,40 @@ impl LogFile {
         Ok(())
     }
 
-    /// Makes room for a new file. What cannot be renamed is written on.
-    fn rotate(&mut self) {
-        let numbered = |number: u32| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{number}"));
-            PathBuf::from(name)
-        };
-        for number in (1..self.keep).rev() {
-            let _ = std::fs::rename(numbered(number), numbered(number + 1));
+    /// Has it rotated, if that is due: in a thread of its own, so that no line is dropped meanwhile.
+    fn look(&mut self) {
+        if let Some((day, rotation)) = self.rotation.take_if(|(_, rotation)| rotation.is_finished()) {
+            if matches!(rotation.join(), Ok(Ok(()))) {
+                self.day = day;
+            } else {
+                self.due = Instant::now() + PAUSE;
+            }
+            // Opened anew, to know how much is left in it.
+            self.file = None;
         }
-        if self.keep == 0 {
-            let _ = std::fs::remove_file(&self.path);
-        } else {
-            let _ = std::fs::rename(&self.path, numbered(1));
+        if self.rotation.is_some() || Instant::now() < self.due {
+            return;
         }
-        self.file = None;
+        if self.file.is_none() && self.open().is_err() {
+            return;
+        }
+        let day = log::today();
+        if self.size <= self.log.rotate_at.0 && day == self.day {
+            return;
+        }
+        let kept = self.log.clone();
+        let thread = std::thread::Builder::new().name("access-log-old".to_owned());
+        match thread.spawn(move || log::rotate(&kept)) {
+            Ok(rotation) => self.rotation = Some((day, rotation)),
+            Err(_) => self.due = Instant::now() + PAUSE,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     fn line(path: &str) -> Line {
@@ -254,18 +296,41 @@ mod tests {
         );
     }
 
+    fn unpacked(path: &Path) -> String {
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(File::open(path).unwrap()).read_to_string(&mut text).unwrap();
+        text
+    }
+
+    fn rotate(file: &mut LogFile) {
+        file.look();
+        while file.rotation.is_some() {
+            std::thread::sleep(Duration::from_millis(2));
+            file.look();
+        }
+    }
+
+    // proves: HS-20
     #[test]
-    fn the_file_is_rotated_by_size_and_the_oldest_goes() {
+    fn the_file_is_rotated_by_size_and_by_day_as_others_are() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("access.log");
-        let mut file = LogFile { path: path.clone(), rotate_at: 10, keep: 2, file: None, size: 0 };
-        for text in ["first\n", "second\n", "third\n", "fourth\n"] {
-            file.write(text.as_bytes()).unwrap();
-        }
-        let read = |name: &str| std::fs::read_to_string(directory.path().join(name)).ok();
-        assert_eq!(read("access.log").unwrap(), "fourth\n");
-        assert_eq!(read("access.log.1").unwrap(), "third\n");
-        assert_eq!(read("access.log.2").unwrap(), "second\n");
-        assert_eq!(read("access.log.3"), None);
+        let mut file = LogFile::new(&path, 20_000, 2);
+        file.write(b"{}\n").unwrap();
+        rotate(&mut file);
+        let newest = directory.path().join("access.log.1.gz");
+        assert!(!newest.exists(), "it is neither long nor of yesterday");
+        let lines: String = (0..10_000).map(|number| format!("{{\"line\":{number}}}\n")).collect();
+        file.write(lines.as_bytes()).unwrap();
+        rotate(&mut file);
+        assert!(file.size <= 20_000, "{}", file.size);
+        assert!(directory.path().join("access.log.2.gz").exists());
+        assert!(!directory.path().join("access.log.3.gz").exists(), "no more than two are kept");
+        file.write(b"{\"last\":1}\n").unwrap();
+        let yesterday = SystemTime::now() - Duration::from_secs(25 * 3600);
+        File::options().write(true).open(&newest).unwrap().set_modified(yesterday).unwrap();
+        file.day = 0;
+        rotate(&mut file);
+        assert!(unpacked(&newest).ends_with("{\"last\":1}\n"));
     }
 }

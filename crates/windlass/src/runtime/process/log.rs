@@ -42,6 +42,12 @@ pub fn rotate(log: &Log) -> io::Result<()> {
     log::rotate(log)
 }
 
+/// Today, as rotation counts days.
+#[must_use]
+pub fn today() -> i64 {
+    log::today()
+}
+
 /// The files of a log that are there: itself, then the rotated ones.
 ///
 /// # Errors
