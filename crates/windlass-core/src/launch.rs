@@ -230,6 +230,11 @@ pub enum KeeperAsk {
     /// Start a second process from the same launch, with the stored sockets; when it says that it is
     /// ready, stop the first. For the proxy's own upgrade.
     Replace,
+    /// As [`KeeperAsk::Replace`], by another program; the launch is its from then on.
+    ReplaceBy {
+        /// Program and arguments.
+        argv: Vec<String>,
+    },
 }
 
 impl Default for Launch {

@@ -39,6 +39,10 @@ pub struct Host {
     pub(super) health: RefCell<IndexMap<InstanceId, Health>>,
     /// The copies whose liveness somebody checks.
     pub(super) watched: RefCell<BTreeSet<InstanceId>>,
+    /// Why instances are not ready that the host side itself asks.
+    pub(super) unready: RefCell<IndexMap<InstanceId, String>>,
+    /// Those that it asks.
+    pub(super) asked: RefCell<BTreeSet<InstanceId>>,
     /// Resources as they were made ready, by name and digest.
     pub(super) prepared: RefCell<HashMap<(Name, String), Prepared>>,
     /// The private resources that are being brought back.
@@ -124,6 +128,8 @@ impl Host {
             runs: RefCell::default(),
             health: RefCell::default(),
             watched: RefCell::default(),
+            unready: RefCell::default(),
+            asked: RefCell::default(),
             prepared: RefCell::default(),
             comebacks: RefCell::default(),
             masks: RefCell::default(),
@@ -272,13 +278,19 @@ impl Host {
 /// A host side of another build gives way to the controller's.
 #[must_use]
 pub fn build() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    match build_of("self") {
+        Some(file) => format!("{version} {file}"),
+        None => version.to_owned(),
+    }
+}
+
+/// What tells the file that a process runs from another one, also when that was replaced or removed.
+pub(crate) fn build_of(process: impl std::fmt::Display) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
 
-    let version = env!("CARGO_PKG_VERSION");
-    match std::fs::metadata("/proc/self/exe") {
-        Ok(file) => format!("{version} {:x}-{:x}.{:x}", file.size(), file.mtime(), file.mtime_nsec()),
-        Err(_) => version.to_owned(),
-    }
+    let file = std::fs::metadata(format!("/proc/{process}/exe")).ok()?;
+    Some(format!("{:x}-{:x}.{:x}", file.size(), file.mtime(), file.mtime_nsec()))
 }
 
 /// This program, also when its file was replaced while it ran.

@@ -25,7 +25,7 @@ mod run;
 pub(crate) mod signal;
 mod store;
 pub(crate) mod tree;
-mod watchers;
+pub(crate) mod watchers;
 
 pub(crate) use detach::Verdict;
 

@@ -10,8 +10,11 @@ use super::files::SOCKET;
 
 /// How many connections are served at a time.
 const MOST: usize = 64;
-/// The longest command.
-const LONGEST: usize = 4096;
+/// The longest command: one names a program and its arguments.
+const LONGEST: usize = 32 * 1024;
+
+/// How what is not understood is answered: whoever asks may know an older way.
+pub(crate) const NO_COMMAND: &str = "this is no command";
 
 /// The socket and its connections.
 pub(super) struct Watchers {
@@ -61,7 +64,7 @@ impl Watchers {
         for (index, client) in self.clients.iter_mut().enumerate() {
             while let Some(end) = client.partial.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = client.partial.drain(..=end).collect();
-                let ask = serde_json::from_slice(&line).map_err(|e| format!("this is no command: {e}"));
+                let ask = serde_json::from_slice(&line).map_err(|e| format!("{NO_COMMAND}: {e}"));
                 client.watches |= matches!(ask, Ok(KeeperAsk::Watch));
                 asked.push((index, ask));
             }

@@ -27,6 +27,7 @@ mod strategies;
 mod telling;
 mod trouble;
 mod undoing;
+mod upgrading;
 mod workers;
 
 use windlass_testkit::sandbox::{Manifest, Sandbox, score};

@@ -87,6 +87,29 @@ async fn a_process_is_replaced_without_a_refused_connection() {
 }
 
 #[tokio::test]
+async fn what_replaces_it_by_another_program_is_started_again_as_that() {
+    let kept = Kept::new();
+    kept.start(&server(&kept)).await.unwrap();
+    let port = port(&kept).await;
+    // It does not come up: what is to run stays what it was.
+    std::fs::write(kept.path("broken"), "").unwrap();
+    let other: Vec<String> = ["python3", "-u", "-c", SERVER].map(str::to_owned).into();
+    process::replace_by(&kept.dir, &other).await.unwrap_err();
+    let launched = || process::observe(&kept.dir).unwrap().launch.argv;
+    assert_eq!(launched(), server(&kept).argv);
+    std::fs::remove_file(kept.path("broken")).unwrap();
+    let replaced = process::replace_by(&kept.dir, &other).await.unwrap();
+    assert_eq!(launched(), other);
+    kill(replaced.pid, "KILL");
+    until(|| (kept.status().restarts == 1).then_some(())).await;
+    assert!(!ask(port).is_empty());
+    let command = std::fs::read(format!("/proc/{}/cmdline", kept.pid())).unwrap();
+    let command = String::from_utf8_lossy(&command);
+    assert!(command.contains("\0-u\0"), "{command}");
+    kept.stop().await;
+}
+
+#[tokio::test]
 async fn the_first_goes_on_when_the_second_fails() {
     let kept = Kept::new();
     let mut launch = server(&kept);

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use windlass_core::edge::{Answer, Ask, Report, Table};
 use windlass_core::journal::Fault;
@@ -12,9 +13,9 @@ use windlass_core::spec::{Restart, RestartWhen, Stop};
 use windlass_core::units::Span;
 
 use crate::host::logs;
-use crate::host::state::{build, program};
+use crate::host::state::{build_of, program};
 use crate::layout::Layout;
-use crate::runtime::process::{self, Observation};
+use crate::runtime::process::{self, Observation, RuntimeError};
 use crate::transport;
 
 /// The proxy of an environment.
@@ -22,8 +23,10 @@ pub(in crate::host) struct ProxyClient<'a> {
     layout: &'a Layout,
 }
 
-/// The file that says which build the proxy is.
-const BUILD: &str = "build";
+const SEE_THE_LOG: &str = "see logs/proxy.log in the environment's directory";
+
+/// By when a proxy has noticed that its keeper is another one, and has left its sockets there.
+const RECONNECTED: Duration = Duration::from_secs(3);
 
 /// How long the proxy may take to answer. It answers in well under a millisecond; this is for a
 /// machine that is busy to the brim.
@@ -51,12 +54,12 @@ impl<'a> ProxyClient<'a> {
         process::observe(&self.layout.proxy().join("keeper"))
     }
 
-    /// Starts the proxy unless it runs, and waits until it answers.
-    pub(in crate::host) async fn start(&self) -> Result<(), Fault> {
+    /// What is to run.
+    fn launch(&self) -> Result<Launch, Fault> {
         let directory = self.layout.proxy();
-        let failed = |what: String| Fault::new(what, "see logs/proxy.log in the environment's directory");
-        let program = program().map_err(|error| failed(format!("this program cannot be found: {error}")))?;
-        let launch = Launch {
+        let program = program()
+            .map_err(|error| Fault::new(format!("this program cannot be found: {error}"), SEE_THE_LOG))?;
+        Ok(Launch {
             label: "proxy".to_owned(),
             argv: vec![
                 program.display().to_string(),
@@ -78,13 +81,16 @@ impl<'a> ProxyClient<'a> {
             sockets: true,
             oom_score_adj: -500,
             ..Launch::default()
-        };
+        })
+    }
+
+    /// Starts the proxy unless it runs, and waits until it answers.
+    pub(in crate::host) async fn start(&self) -> Result<(), Fault> {
+        let directory = self.layout.proxy();
+        let failed = |what: String| Fault::new(what, SEE_THE_LOG);
+        let launch = self.launch()?;
         let kept = ["PATH", "WINDLASS_FAILPOINT"];
         let env = kept.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)));
-        let runs = process::observe(&directory.join("keeper")).is_some_and(|seen| seen.keeper_alive);
-        if !runs {
-            self.note_build()?;
-        }
         process::start_part(&directory.join("keeper"), &launch, env.collect())
             .await
             .map_err(|error| failed(format!("the proxy cannot be started: {error}")))?;
@@ -102,25 +108,34 @@ impl<'a> ProxyClient<'a> {
         }
     }
 
-    /// Lets a proxy of another build of Windlass give way to one of this: the new one takes the
-    /// listening sockets over before the old one lets go of them, and the old one finishes what it
-    /// has. When the new one does not come up, the old one stays.
+    /// Lets a proxy of another build of Windlass, or from another path, give way to one of this: the new
+    /// one takes the listening sockets over before the old one lets go of them, and the old one finishes
+    /// what it has. When the new one does not come up, the old one stays.
     pub(in crate::host) async fn renew(&self) -> Result<(), Fault> {
-        let directory = self.layout.proxy();
-        let known = std::fs::read_to_string(directory.join(BUILD)).unwrap_or_default();
-        let runs = process::observe(&directory.join("keeper")).is_some_and(|seen| seen.keeper_alive);
-        if !runs || known == build() {
+        let directory = self.layout.proxy().join("keeper");
+        let argv = self.launch()?.argv;
+        let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) else { return Ok(()) };
+        // What runs is looked at, and not what was asked for once.
+        let is_ours = seen.pid().is_some_and(|pid| build_of(pid) == build_of("self"));
+        if is_ours && seen.launch.argv == argv {
             return Ok(());
         }
-        process::replace(&directory.join("keeper")).await.map_err(|error| {
-            Fault::new(format!("the proxy cannot be renewed: {error}"), error.hint().unwrap_or_default())
-        })?;
-        self.note_build()
-    }
-
-    fn note_build(&self) -> Result<(), Fault> {
-        crate::layout::replace_file(&self.layout.proxy().join(BUILD), build().as_bytes(), 0o600)
-            .map_err(|error| Fault::new(format!("the proxy's build cannot be noted: {error}"), ""))
+        let mut replaced = process::replace_by(&directory, &argv).await;
+        if replaced.as_ref().is_err_and(RuntimeError::is_not_understood) {
+            // An older Windlass's keeper would start its own program again. It gives way too: the proxy
+            // goes on, and leaves its sockets with the next one.
+            if let Some(keeper) = seen.status.and_then(|status| Pid::from_raw(status.keeper)) {
+                let _gone_already = rustix::process::kill_process(keeper, Signal::KILL);
+            }
+            let deadline = Instant::now() + PATIENCE;
+            while process::is_locked(&directory.join("lock")) && Instant::now() < deadline {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            process::readopt(&directory).await.map_err(not_renewed)?;
+            tokio::time::sleep(RECONNECTED).await;
+            replaced = process::replace_by(&directory, &argv).await;
+        }
+        replaced.map(drop).map_err(not_renewed)
     }
 
     /// Stops the proxy.
@@ -230,6 +245,10 @@ impl<'a> ProxyClient<'a> {
         };
         tokio::time::timeout(within, asked).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
+}
+
+fn not_renewed(error: RuntimeError) -> Fault {
+    Fault::new(format!("the proxy cannot be renewed: {error}"), error.hint().unwrap_or_default())
 }
 
 fn unasked() -> Fault {

@@ -114,7 +114,8 @@ impl Keeper {
                 self.restart(reason);
                 Ok(())
             }
-            KeeperAsk::Replace => self.replace(),
+            KeeperAsk::Replace => self.replace(self.launch.argv.clone()),
+            KeeperAsk::ReplaceBy { argv } => self.replace(argv),
         }
     }
 }

@@ -81,6 +81,8 @@ enum Purpose {
 /// A second process that is to take over.
 struct Successor {
     process: Process,
+    /// What it was started as.
+    argv: Vec<String>,
     deadline: Instant,
 }
 

@@ -1,22 +1,29 @@
 //! A second process that takes the first one's place, with its sockets.
 
+use std::path::Path;
 use std::time::Instant;
 
 use super::{Keeper, Phase, Successor};
+use crate::keeper::files::{self, Durability, LAUNCH};
 use crate::keeper::tree;
 
 impl Keeper {
-    pub(super) fn replace(&mut self) -> Result<(), String> {
+    /// Starts a second process, from the same launch but for its program and arguments.
+    pub(super) fn replace(&mut self, argv: Vec<String>) -> Result<(), String> {
         if self.store.is_none() {
             return Err("it cannot be replaced: its launch has no sockets to hand over".to_owned());
         }
         if !matches!(self.phase, Phase::Running) || self.successor.is_some() || !self.retiring.is_empty() {
             return Err("it cannot be replaced now: it does not run, or is being replaced already".to_owned());
         }
-        let process = self.spawn().map_err(|reason| format!("the new process was not started: {reason}"))?;
+        let former = std::mem::replace(&mut self.launch.argv, argv);
+        let spawned = self.spawn();
+        // Until it is ready, whatever is started again is the former.
+        let argv = std::mem::replace(&mut self.launch.argv, former);
+        let process = spawned.map_err(|reason| format!("the new process was not started: {reason}"))?;
         self.status.note = None;
         let deadline = Instant::now() + self.launch.stop.grace.as_duration();
-        self.successor = Some(Successor { process, deadline });
+        self.successor = Some(Successor { process, argv, deadline });
         Ok(())
     }
 
@@ -36,6 +43,13 @@ impl Keeper {
     pub(super) fn succeed(&mut self) {
         if let Some(successor) = self.successor.take() {
             self.process = Some(successor.process);
+            if self.launch.argv != successor.argv {
+                self.launch.argv = successor.argv;
+                // Before anybody is told: the next keeper is to start it again as it is.
+                if let Err(error) = files::replace(Path::new(LAUNCH), &self.launch, Durability::UntilReboot) {
+                    self.status.note = Some(format!("what runs now cannot be written down: {error}"));
+                }
+            }
             self.running();
         }
     }

@@ -205,11 +205,23 @@ async fn tell(dir: &Path, ask: &KeeperAsk) -> Result<(), RuntimeError> {
 /// # Errors
 /// [`RuntimeError::Refused`] when it was not ready in time or died; the first then goes on.
 pub async fn replace(dir: &Path) -> Result<Replaced, RuntimeError> {
+    replace_as(dir, &KeeperAsk::Replace).await
+}
+
+/// As [`replace`], by another program with other arguments; its keeper starts it again as that.
+///
+/// # Errors
+/// Those of [`replace`]; a keeper of an older Windlass does not know how: [`RuntimeError::is_not_understood`].
+pub async fn replace_by(dir: &Path, argv: &[String]) -> Result<Replaced, RuntimeError> {
+    replace_as(dir, &KeeperAsk::ReplaceBy { argv: argv.to_vec() }).await
+}
+
+async fn replace_as(dir: &Path, ask: &KeeperAsk) -> Result<Replaced, RuntimeError> {
     let mut connection = Connection::open(dir).await?;
     let died = || RuntimeError::KeeperDied { directory: dir.to_owned() };
     connection.send(&KeeperAsk::Watch).await.map_err(|_| died())?;
     let first = connection.next().await.ok_or_else(died)?.state;
-    connection.send(&KeeperAsk::Replace).await.map_err(|_| died())?;
+    connection.send(ask).await.map_err(|_| died())?;
     while let Some(status) = connection.next().await {
         match status {
             Status { note: Some(reason), .. } => return Err(RuntimeError::Refused { reason }),

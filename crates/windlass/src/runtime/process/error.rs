@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::keeper::watchers::NO_COMMAND;
+
 /// Whose fault a failure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -80,6 +82,12 @@ impl RuntimeError {
             | Self::NoEnvironment { .. }
             | Self::Refused { .. } => Fault::Caller,
         }
+    }
+
+    /// Whether the keeper does not know what it was asked, because it is one of another Windlass.
+    #[must_use]
+    pub fn is_not_understood(&self) -> bool {
+        matches!(self, Self::Refused { reason } if reason.starts_with(NO_COMMAND))
     }
 
     /// Whether the same call may succeed when it is made again.

@@ -18,7 +18,7 @@ pub mod log;
 mod observe;
 mod start;
 
-pub use ask::{Ended, Replaced, outlast, replace, restart, signal, stop, wait_ended, watch};
+pub use ask::{Ended, Replaced, outlast, replace, replace_by, restart, signal, stop, wait_ended, watch};
 pub use error::{Fault, RuntimeError};
 pub use observe::{Observation, is_kept, is_locked, is_under_way, observe};
 pub use start::{Tie, readopt, start, start_part, start_tied, use_program};
