@@ -11,7 +11,7 @@ mod walk;
 mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
@@ -30,12 +30,16 @@ use walk::walk;
 /// A file that is larger, in bytes, is none that `windlass secrets keygen` has written.
 const LARGEST_KEY: u64 = 4096;
 
+/// How much of a file says whether it is a plan, in bytes.
+const PLAN_FRONT: u64 = 64;
+
 /// Which files of a project belong to a release: all that no ignore file (`.gitignore`, `.ignore`,
 /// `.windlassignore`, and those of git above it in its checkout, but for what git tracks) leaves out, less `exclude`, and `include` in
 /// any case. Version control's own directory and settings files (`.env`, `.env.*`, `secrets.*.enc`) never
 /// do, also where `include` names them; nor does the manifest, unless
 /// `include` names it: what it says reaches those whom it concerns, and nobody else need start again.
-/// Private keys of Windlass are left out wherever they lie.
+/// Private keys of Windlass are left out wherever they lie, plans of `windlass plan --out` in the project's
+/// own directory.
 #[derive(Debug, Clone)]
 pub struct Selection {
     /// The project.
@@ -225,6 +229,9 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
         }
         format!("link {}", points_to.display())
     } else if metadata.is_file() {
+        if relative.components().count() == 1 && is_plan(path)? {
+            return Ok(());
+        }
         let Some(hash) = hash_unless_key(path, metadata.len())? else { return Ok(()) };
         let mode = if metadata.mode() & 0o111 == 0 { 0o644 } else { 0o755 };
         if let Some(target) = target {
@@ -239,6 +246,14 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
     listing.entries.insert(name.to_owned(), entry);
     listing.files += 1;
     Ok(())
+}
+
+/// Whether a file is a plan that `windlass plan --out` wrote: it would make the next deploy another one.
+fn is_plan(path: &Path) -> io::Result<bool> {
+    let mut front = Vec::new();
+    std::fs::File::open(path)?.take(PLAN_FRONT).read_to_end(&mut front)?;
+    let front = front.strip_prefix(b"{").unwrap_or_default().trim_ascii_start();
+    Ok(front.starts_with(b"\"windlass_plan\":"))
 }
 
 /// The hash of a file; `None` where it holds a private key of `windlass secrets keygen`: whoever can

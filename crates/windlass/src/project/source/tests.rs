@@ -251,3 +251,18 @@ fn a_name_that_is_no_text_is_found_without_reading() {
     assert_eq!(survey(&included).unwrap().unfit, unfit);
     assert!(matches!(list(&included), Err(Trouble::Unfit(found)) if found == unfit));
 }
+
+/// The next deploy after `windlass plan --out next.plan` and `windlass apply next.plan` has nothing to do.
+#[test]
+fn plans_that_lie_in_the_project_are_no_part_of_it() {
+    let project = project(&["app.py", "data/kept.json"]);
+    let root = project.path();
+    write(root, "next.plan", "{\n  \"windlass_plan\": 1,\n  \"plan\": {}\n}\n");
+    write(root, "old.json", "{\"windlass_plan\":1,\"plan\":{}}");
+    write(root, "data/fixture.json", "{\"windlass_plan\":1,\"plan\":{}}");
+    write(root, "about.json", "{\"about\": \"windlass_plan\"}");
+    assert_eq!(
+        names(&selection(root, &[], &[])),
+        ["about.json", "app.py", "data/fixture.json", "data/kept.json"]
+    );
+}
