@@ -373,3 +373,22 @@ fn a_port_that_something_else_has_stops_a_deploy_before_anything_changes() {
     assert_eq!(sandbox.answering(), "r3");
     sandbox.down();
 }
+
+#[test]
+fn a_route_that_nobody_may_pass_stops_a_deploy_before_anything_changes() {
+    let mut sandbox = Sandbox::with(
+        WINDLASS,
+        &Manifest {
+            route: "basic_auth = \"USERS\"".to_owned(),
+            more: "[settings]\nUSERS = { secret = true }\n".to_owned(),
+            ..Manifest::small()
+        },
+    );
+    sandbox.set("USERS", "everybody-who-knows-the-way-4711");
+    let failed = sandbox.fail(&["deploy"], 1);
+    assert!(failed.all().contains("the setting USERS, which says who may pass, names nobody"), "{failed:?}");
+    assert!(sandbox.running("web").is_empty() && !failed.all().contains("switch"), "{failed:?}");
+    sandbox.set("USERS", "ann:knows-the-way-4711");
+    sandbox.succeed(&["deploy"]);
+    sandbox.down();
+}

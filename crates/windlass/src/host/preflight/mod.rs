@@ -3,6 +3,7 @@
 mod disk;
 mod programs;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use crate::certificate::{self, Lapse};
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::preflight::disk::Free;
+use crate::host::proxy::table::{early, hashed};
 use crate::host::resource::lifecycle::{blocking, facts};
 use crate::host::settings::lookup::Settings;
 use crate::host::tree::contents;
@@ -47,6 +49,7 @@ impl Host {
         programs::look_at_servers(&plan.spec, &self.layout, &mut wrong).await?;
         programs::look_at_commands(plan, &mut wrong);
         self.look_at_jobs(plan, &mut wrong);
+        self.look_at_users(plan, &mut wrong);
         self.look_at_resources(plan, &mut wrong).await;
         if let Err(fault) = self.rehearse_rotation(plan).await {
             wrong.push((fault.message, fault.hint));
@@ -70,6 +73,25 @@ impl Host {
                 && self.runs_by_hand(job)
             {
                 let fault = by_hand(job);
+                wrong.push((fault.message, fault.hint));
+            }
+        }
+    }
+
+    /// A route that nobody may pass stops the run before the switch does.
+    fn look_at_users(&self, plan: &Plan, wrong: &mut Vec<(String, String)>) {
+        if plan.request != Request::Deploy {
+            return;
+        }
+        let keys: BTreeSet<&String> =
+            plan.spec.routes.iter().filter_map(|route| route.access.basic_auth.as_ref()).collect();
+        if keys.is_empty() {
+            return;
+        }
+        let values = crate::host::settings::values::read(&self.layout, plan.release).unwrap_or_default();
+        let settings = Settings { values: &values, known: &plan.spec.settings };
+        for key in keys {
+            if let Err(fault) = settings.text(key, &early).and_then(|lines| hashed(key, &lines)) {
                 wrong.push((fault.message, fault.hint));
             }
         }

@@ -186,13 +186,13 @@ fn label(routes: &[Route], number: usize) -> String {
 }
 
 /// Who may pass is known before any process starts.
-fn early(reference: &Reference) -> Result<String, Fault> {
+pub(in crate::host) fn early(reference: &Reference) -> Result<String, Fault> {
     Err(Fault::new(format!("{{{reference}}} is not known to basic_auth"), ""))
 }
 
 /// `user:password` lines as `user:salt$hash` pairs, so that the proxy's state holds no password. A
 /// setting without any would leave the route open to everybody, so it is refused.
-fn hashed(key: &str, lines: &str) -> Result<Vec<String>, Fault> {
+pub(in crate::host) fn hashed(key: &str, lines: &str) -> Result<Vec<String>, Fault> {
     let pairs = lines.lines().filter_map(|line| line.trim().split_once(':'));
     let users: Vec<String> = pairs
         .filter(|(user, password)| !user.is_empty() && !password.is_empty())
