@@ -1,16 +1,23 @@
 //! "Did you mean": the nearest of the names that exist.
 
+/// The shortest beginning that says which word is meant, in letters.
+const SHORTEST: usize = 3;
+
 /// The one of `names` that `typed` most likely meant, if any is near.
 #[must_use]
 pub fn nearest<'a>(typed: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(typed);
     let limit = (typed.chars().count() / 3).clamp(1, 3);
-    names
-        .into_iter()
-        .map(|name| (distance(&folded, &fold(name)), name))
+    let names: Vec<&str> = names.into_iter().collect();
+    let near = names
+        .iter()
+        .map(|name| (distance(&folded, &fold(name)), *name))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
+        .map(|(_, name)| name);
+    // Or the one that it begins: `mem`.
+    let mut begun = names.iter().filter(|name| folded.len() >= SHORTEST && fold(name).starts_with(&folded));
+    near.or_else(|| begun.next().copied().filter(|_| begun.next().is_none()))
 }
 
 fn fold(text: &str) -> Vec<char> {
@@ -48,5 +55,14 @@ mod tests {
         assert_eq!(nearest("prot", keys), Some("port"));
         assert_eq!(nearest("Replica", keys), Some("replicas"));
         assert_eq!(nearest("volumes", keys), None);
+    }
+
+    #[test]
+    fn a_word_that_is_cut_short_is_recognised_where_it_begins_one_name_only() {
+        let keys = ["memory", "processes", "open_files", "open_ports"];
+        assert_eq!(nearest("mem", keys), Some("memory"));
+        assert_eq!(nearest("proc", keys), Some("processes"));
+        assert_eq!(nearest("open", keys), None);
+        assert_eq!(nearest("me", keys), None);
     }
 }

@@ -232,6 +232,11 @@ pub(in crate::host) fn label(title: &str) -> String {
 }
 
 pub(in crate::host) fn unknown_job(spec: &Spec, name: &Name) -> No {
+    if let Some(cron) = spec.crons.get(name) {
+        let what = format!("{name} is a cron job, which its schedule starts ({})", cron.schedule);
+        let hint = format!("run its command by hand: windlass run -- {}", cron.command);
+        return No::new(Refusal::NotFound, what, hint);
+    }
     let names: Vec<&str> = spec.jobs.keys().map(Name::as_str).collect();
     let hint = match (nearest(name.as_str(), names.iter().copied()), names.as_slice()) {
         (Some(meant), _) => format!("did you mean {meant}?"),

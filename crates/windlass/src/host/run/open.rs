@@ -68,13 +68,14 @@ impl Host {
 
     pub(super) fn describe(&self, handle: &RunHandle) -> String {
         let since = (clock::wall_millis() - handle.row.began).max(0) / 1000;
+        let since = if since == 0 { "just begun".to_owned() } else { format!("for {since} s") };
         let until = match (handle.under_way.get(), handle.settles_at.get()) {
             (false, Some(at)) => {
                 let left = (at - clock::wall_millis()).max(0) / 1000;
-                format!("it was interrupted and is settled in {left} s unless it is resumed")
+                format!("; it was interrupted and is settled in {left} s unless it is resumed")
             }
-            _ => "until it ends".to_owned(),
+            _ => String::new(),
         };
-        format!("{} by {}, for {since} s; {until}", handle.row.plan.headline(), handle.row.by)
+        format!("{} by {}, {since}{until}", handle.row.plan.headline(), handle.row.by)
     }
 }
