@@ -132,3 +132,27 @@ fn a_worker_that_was_told_to_take_no_more_work_and_is_to_run_starts_anew_by_itse
     });
     sandbox.down();
 }
+
+// proves: MDC-9
+#[test]
+fn a_worker_is_asked_whether_it_is_ready_as_long_as_it_runs() {
+    let ready = "readiness = { command = { shell = \"test ! -e $WINDLASS_SHARED/lost ||                  { echo no broker >&2; exit 1; }\" }, interval = \"100ms\", start_period = \"5s\",                  unhealthy_after = 2 }";
+    let more = "[[routes]]\npath = \"/status\"\nhealth = true\n".to_owned();
+    let sandbox = deployed(&Manifest { worker: Some(ready.to_owned()), more, ..Manifest::small() });
+    let worker = || {
+        let status = sandbox.status();
+        let services = status["services"].as_array().unwrap();
+        services.iter().find(|service| service["name"] == "worker").unwrap()["instances"][0].clone()
+    };
+    assert_eq!((worker()["ready"].as_bool(), sandbox.get("/status").status), (Some(true), 200));
+    std::fs::write(sandbox.environment().join("shared/lost"), "").unwrap();
+    let lost = until("its check to fail", || Some(worker()).filter(|worker| worker["ready"] == false));
+    assert!(lost["reason"].as_str().unwrap().contains("no broker"), "{lost}");
+    assert_eq!(sandbox.get("/status").status, 503);
+    std::fs::remove_file(sandbox.environment().join("shared/lost")).unwrap();
+    until("its check to pass", || Some(()).filter(|()| worker()["ready"] == true));
+    // One that is meant to have no copy is well.
+    sandbox.succeed(&["scale", "worker=0"]);
+    until("the page to say so", || Some(()).filter(|()| sandbox.get("/status").status == 200));
+    sandbox.down();
+}

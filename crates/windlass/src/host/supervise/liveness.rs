@@ -66,14 +66,14 @@ impl Judged {
 
 /// A process that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Running {
+pub(super) struct Running {
     pid: i32,
     /// In clock ticks since the machine was booted.
     start: u64,
 }
 
 impl Running {
-    fn of(directory: &Path) -> Option<Self> {
+    pub(super) fn of(directory: &Path) -> Option<Self> {
         let seen = process::observe(directory).filter(|seen| seen.process_alive)?;
         match seen.status?.state {
             ProcessState::Running { pid, start_ticks } => Some(Self { pid, start: start_ticks }),
@@ -81,7 +81,7 @@ impl Running {
         }
     }
 
-    fn age(self) -> Span {
+    pub(super) fn age(self) -> Span {
         let age = tree::age(self.start, clock::since_boot());
         Span::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
     }

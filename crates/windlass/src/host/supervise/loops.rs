@@ -30,6 +30,7 @@ impl Host {
             loop {
                 host.keep_running().await;
                 host.watch_liveness();
+                host.watch_readiness();
                 let news = host.comebacks.borrow().news();
                 tokio::select! {
                     () = tokio::time::sleep(PACE) => {}

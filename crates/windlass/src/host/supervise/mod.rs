@@ -2,5 +2,6 @@
 
 pub(super) mod liveness;
 pub(super) mod loops;
+mod readiness;
 pub(super) mod resources;
 mod supervised;

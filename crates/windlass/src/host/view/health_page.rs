@@ -71,7 +71,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let asked = answers.of(&host).await;
-    let page = page(&host.status().await, &asked);
+    let page = page(&host.status().await, &asked, &host.scaled_to_none());
     let code = if page.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let (kind, body) = if accept.contains("text/html") {
@@ -84,6 +84,15 @@ async fn answer(
     response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
     response.headers_mut().insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+impl Host {
+    /// The services of the release in force that are to have no copy.
+    fn scaled_to_none(&self) -> Vec<Name> {
+        let active = self.in_force();
+        let services = active.iter().flat_map(|active| &active.release.spec.services);
+        services.filter(|(_, service)| service.replicas == 0).map(|(name, _)| name.clone()).collect()
+    }
 }
 
 /// What the resources answered last. However many ask for the page, they are asked once a second.
@@ -102,8 +111,13 @@ impl Answers {
     }
 }
 
-fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>) -> Page {
-    let services = status.services.iter().map(|service| (service.name.to_string(), entry(service)));
+/// `idle` are the services that are meant to have no copy.
+fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>, idle: &[Name]) -> Page {
+    let services = status.services.iter().map(|service| {
+        let meant = !status.stopped && service.instances.is_empty() && idle.contains(&service.name);
+        let none = Entry { status: "ok", ready: 0, wanted: 0, reason: None };
+        (service.name.to_string(), if meant { none } else { entry(service) })
+    });
     let private = |name: &Name| status.resources.iter().find(|resource| resource.name == *name);
     let resources = asked.iter().map(|(name, answers)| {
         let well = *answers && private(name).is_none_or(|resource| entry(resource).status == "ok");

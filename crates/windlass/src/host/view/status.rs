@@ -142,6 +142,10 @@ impl Host {
             instance.ready = false;
             instance.reason = Some(reason);
         }
+        if let Some(reason) = self.unready.borrow().get(id) {
+            instance.ready = false;
+            instance.reason.get_or_insert_with(|| reason.clone());
+        }
         if let Some(endpoint) = report.endpoints.get(&id.to_string()) {
             instance.ready &= endpoint.healthy;
             instance.reason = instance.reason.take().or_else(|| endpoint.reason.clone());
