@@ -347,3 +347,14 @@ fn a_tree_in_which_something_runs_outlives_its_release_until_that_has_ended() {
     assert!(!tree("r1").exists() && !tree("r2").exists());
     sandbox.down();
 }
+
+#[test]
+fn a_cron_job_is_no_job_and_is_told_so() {
+    let more = "[cron.nightly]\ncommand = [\"echo\", \"swept\"]\nschedule = \"0 3 * * *\"\n".to_owned();
+    let sandbox = deployed(&Manifest { more, ..Manifest::small() });
+    let refused = sandbox.fail(&["run", "nightly"], 2);
+    let told = "nightly is a cron job, which its schedule starts (0 3 * * *)";
+    assert!(refused.stderr.contains(told), "{refused:?}");
+    assert!(refused.stderr.contains("windlass run -- echo swept"), "{refused:?}");
+    sandbox.down();
+}

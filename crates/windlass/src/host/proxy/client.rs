@@ -247,6 +247,7 @@ impl<'a> ProxyClient<'a> {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "handed to `map_err`")]
 fn not_renewed(error: RuntimeError) -> Fault {
     Fault::new(format!("the proxy cannot be renewed: {error}"), error.hint().unwrap_or_default())
 }
