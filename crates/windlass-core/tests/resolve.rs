@@ -233,6 +233,7 @@ fn a_digest_sees_what_the_process_sees_and_nothing_else() {
         ("replicas = 2", "replicas = 3"),
         ("files = [\"backend/**\"]", "files = [\"back/**\"]"),
         ("keep = 3", "keep = 4"),
+        ("SECRET_KEY = { secret = true }", "SECRET_KEY = { secret = false }"),
         ("strategy = { rolling = { max_surge = 1, max_unavailable = 0 } }", ""),
     ];
     for (from, to) in same {

@@ -90,8 +90,9 @@ fn last_word(text: &str) -> &str {
         .unwrap_or_default()
 }
 
+/// Double braces stand for single ones.
 fn is_literal(text: &str) -> bool {
-    !text.contains('{')
+    !text.replace("{{", "").contains('{')
 }
 
 fn stars(text: &str) -> String {

@@ -89,11 +89,15 @@ fn named(directory: &Path, arguments: &[&str]) -> Vec<String> {
     names.filter(|name| !is_pattern(name)).map(str::to_owned).collect()
 }
 
+/// The first or the last word of a file that only shows which settings there are.
+const PATTERNS: [&str; 4] = ["example", "sample", "template", "dist"];
+
 /// Whether a file only shows which settings there are, and is meant to be kept.
 fn is_pattern(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or_default();
-    let mut words = name.split(['.', '-', '_']);
-    words.any(|word| ["example", "sample", "template", "dist"].contains(&word))
+    let mut words = name.split(['.', '-', '_']).filter(|word| !word.is_empty());
+    let says_so = |word: Option<&str>| word.is_some_and(|word| PATTERNS.contains(&word));
+    says_so(words.next()) || says_so(words.next_back())
 }
 
 #[cfg(test)]
@@ -118,7 +122,7 @@ mod tests {
         git(&["init", "--quiet"]);
         git(&["config", "user.name", "Ada"]);
         git(&["config", "user.email", "ada@shop.internal"]);
-        let kept = [".env", "a/.env", "a/b/.env.production", "prod.env", "web/.envrc"];
+        let kept = [".env", ".env.template.local", "a/.env", "a/b/.env.production", "prod.env", "web/.envrc"];
         let patterns =
             [".env.example", "a/.env.sample", "a/example.env", ".env.dist", "env", "a/environment"];
         for name in kept.iter().chain(&patterns) {
@@ -129,7 +133,8 @@ mod tests {
         assert_eq!(kept_settings(&project), kept);
         assert_eq!(once_kept_settings(&project), kept);
         git(&["rm", "--quiet", "--cached", "a/.env", "prod.env"]);
-        assert_eq!(kept_settings(&project), [".env", "a/b/.env.production", "web/.envrc"]);
+        let left = [".env", ".env.template.local", "a/b/.env.production", "web/.envrc"];
+        assert_eq!(kept_settings(&project), left);
         assert_eq!(unignored_settings(&project), ["a/.env", "prod.env"]);
         assert_eq!(kept_settings(&project.join("a")), ["b/.env.production"]);
         assert_eq!(once_kept_settings(&project.join("a")), [".env", "b/.env.production"]);

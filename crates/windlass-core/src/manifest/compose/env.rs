@@ -8,6 +8,22 @@ use super::yaml::{Value, Yaml};
 use crate::manifest::draft;
 use crate::manifest::format::is_env_name;
 use crate::settings::sounds_secret;
+use indexmap::IndexSet;
+
+/// The names that mean a variable anywhere in a compose file: `$NAME`, `${NAME...}`, and entries of an `environment` that
+/// have no value.
+pub(super) fn meant(yaml: &str, services: &[(String, Yaml)]) -> IndexSet<String> {
+    let name = |text: &str| -> String {
+        text.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
+    };
+    let referred = yaml.split('$').skip(1).map(|text| name(text.strip_prefix('{').unwrap_or(text)));
+    let passed = services
+        .iter()
+        .filter_map(|(_, service)| service.get("environment"))
+        .flat_map(entries)
+        .filter_map(|(_, key, value)| value.is_none().then_some(key));
+    referred.chain(passed).filter(|name| !name.is_empty()).collect()
+}
 
 /// The entries of an `environment`, a map or a list of `KEY=value`.
 pub(super) fn entries(node: &Yaml) -> Vec<(u64, String, Option<String>)> {
@@ -105,11 +121,11 @@ impl Import {
     }
 
     /// The setting that has the place of the secret `value`: its variable's name, unless another service has another
-    /// value for that.
+    /// value for that, or the file means something else by it.
     fn kept_out(&mut self, service: &str, key: &str, value: &str) -> String {
         let own = |import: &Self, setting: &str| match import.kept_out.get(setting) {
             Some(known) => known == value,
-            None => !import.variables.knows(setting),
+            None => !import.variables.knows(setting) && !import.meant.contains(setting),
         };
         let named = service.rsplit('.').next().unwrap_or_default();
         let named: String = named

@@ -22,7 +22,7 @@ mod variables;
 mod volume;
 mod yaml;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use crate::name::Name;
 
@@ -79,6 +79,8 @@ struct Import {
     filed: Vec<secret::Filed>,
     /// The settings that have the place of secrets in the compose file, with these.
     kept_out: IndexMap<String, String>,
+    /// The names of all variables, met or not yet.
+    meant: IndexSet<String>,
     shared: Vec<String>,
     /// Which service needs which, as far as it was written.
     needs: Vec<(String, String)>,
@@ -99,6 +101,7 @@ pub fn import_compose(yaml: &str, app: &str) -> Result<Imported, Note> {
         return Err(fault((1, "there are no services in it".to_owned())));
     }
     let mut import = Import::new(services);
+    import.meant = env::meant(yaml, services);
     let name = document.get("name").and_then(Yaml::text).map(|name| by_default(name, ""));
     let mut draft = Draft::default();
     draft.preface.push("Made by `windlass import compose`; see what it could not carry over.".to_owned());
@@ -161,6 +164,7 @@ impl Import {
             routed: None,
             filed: vec![],
             kept_out: IndexMap::new(),
+            meant: IndexSet::new(),
             variables: Variables::default(),
             resources: Resources::find(services, &names, &left_out),
             names,

@@ -76,6 +76,8 @@ fn visible(line: &str) -> Cow<'_, str> {
     }
     let mut out = String::with_capacity(line.len());
     let mut rest = line;
+    // Whether a text that begins may have an end; looked for once where it has not.
+    let mut ends = true;
     while let Some(at) = rest.find(['\u{1b}', '\u{9b}', '\u{9d}']) {
         out.push_str(&rest[..at]);
         let mut characters = rest[at..].chars();
@@ -84,7 +86,12 @@ fn visible(line: &str) -> Cow<'_, str> {
         let tail = characters.as_str();
         rest = match kind {
             Some('[' | '\u{9b}') => behind_command(tail),
-            Some(']' | 'P' | 'X' | '^' | '_' | '\u{9d}') => behind_text(tail),
+            Some(']' | 'P' | 'X' | '^' | '_' | '\u{9d}') if ends => {
+                let behind = behind_text(tail);
+                ends = behind.is_some();
+                behind.unwrap_or(tail)
+            }
+            Some(']' | 'P' | 'X' | '^' | '_' | '\u{9d}') => tail,
             // `ESC ( B` chooses letters.
             Some(c @ '\u{20}'..='\u{2f}') => {
                 let letters = tail.trim_start_matches(|c| ('\u{20}'..='\u{2f}').contains(&c));
@@ -106,12 +113,10 @@ fn behind_command(text: &str) -> &str {
     if matches!(end.next(), Some('\u{40}'..='\u{7e}')) { end.as_str() } else { rest }
 }
 
-/// What follows a text for the terminal, such as a title or a link; one that does not end is shown.
-fn behind_text(text: &str) -> &str {
-    let end = text.find(['\u{7}', '\u{9c}', '\u{1b}']);
-    let Some(end) = end else { return text };
-    let rest = &text[end..];
-    rest.strip_prefix("\u{1b}\\").or_else(|| rest.strip_prefix(['\u{7}', '\u{9c}'])).unwrap_or(rest)
+/// What follows a text for the terminal, such as a title or a link; `None` where it does not end.
+fn behind_text(text: &str) -> Option<&str> {
+    let rest = &text[text.find(['\u{7}', '\u{9c}', '\u{1b}'])?..];
+    Some(rest.strip_prefix("\u{1b}\\").or_else(|| rest.strip_prefix(['\u{7}', '\u{9c}'])).unwrap_or(rest))
 }
 
 #[cfg(test)]
@@ -131,6 +136,13 @@ mod tests {
     fn a_secret_with_what_is_not_shown_in_it_is_masked() {
         let mask = Redactor::new(["hunter22"]);
         assert_eq!(shown("a hun\0ter22 b\u{1b}[0m", &mask), "a *** b");
+    }
+
+    #[test]
+    fn texts_for_the_terminal_that_do_not_end_are_shown() {
+        let mask = Redactor::new(["hunter22"]);
+        let line = format!("{}end", "\u{9d}x".repeat(LONGEST / 2));
+        assert_eq!(shown(&line, &mask), format!("{}end", "x".repeat(LONGEST / 2)));
     }
 
     #[test]

@@ -50,20 +50,19 @@ pub fn layer<'a>(
         Err(faults) => return Layer { faults, lost: Lost::any(), ..Layer::default() },
     };
     let mut lost = parsed.lost.clone();
-    let is_readable = parsed.faults.is_empty();
+    let unreadable = parsed.faults.clone();
     let names = names(&parsed);
     match keyring().map_err(|fault| vec![fault]).and_then(|keyring| place.open(parsed, keyring)) {
         Ok(opened) => {
-            let is_seal_alone = is_readable && opened.damaged.iter().all(|damaged| damaged.name.is_none());
-            // Lines may be gone.
-            if is_seal_alone {
+            // Lines may be gone beside those that are damaged.
+            if unreadable.is_empty() && opened.damaged.iter().any(|damaged| damaged.name.is_none()) {
                 lost.add(Lost::any());
             }
             opened_layer(&place, opened, lost)
         }
         Err(faults) => {
             names.iter().for_each(|name| lost.name(name));
-            Layer { faults, lost, ..Layer::default() }
+            Layer { faults: [unreadable, faults].concat(), lost, ..Layer::default() }
         }
     }
 }
