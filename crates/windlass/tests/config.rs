@@ -347,6 +347,35 @@ fn a_line_of_the_settings_that_says_nothing_is_warned_of_and_not_shown() {
 }
 
 #[test]
+fn the_check_tells_of_all_that_is_wrong_beside_a_line_that_cannot_be_read() {
+    let project = Project::new();
+    project.write(".env", "SITE=nowhere\nKEY=short-one\ndef456\nEXTRA=1\n");
+    project.write(".env.staging", "DB_PASSWORD=\"never closed\n");
+    let said = project.config(&["check", "--env", "staging"]);
+    let told: Vec<&str> = said.err.lines().map(|line| line.split("; ").next().unwrap()).collect();
+    assert_eq!(
+        told,
+        [
+            "error[unreadable]: .env.staging:1:13: the quotes are not closed",
+            "error[bad-value]: .env:1: SITE: \"nowhere\" is not a URL",
+            "error[bad-value]: .env:2: KEY: its value is too short: 9 characters",
+            "warning[unknown-setting]: .env:4: EXTRA: it is declared nowhere, and handed to every process",
+            "warning[unused-setting]: windlass.toml:14: NOBODY: no service, job, cron, build step or template gets it",
+            "warning[doubtful]: .env:3:1: there is no = in this line, and the environment has nothing of this name",
+        ],
+        "{}",
+        said.err
+    );
+    assert_eq!(said.code, 2, "{}", said.out);
+    let json = project.json(&["check", "--env", "staging"]);
+    let codes: Vec<_> = json["findings"].as_array().unwrap().iter().map(|one| one["code"].clone()).collect();
+    assert_eq!(
+        codes,
+        ["unreadable", "bad-value", "bad-value", "unknown-setting", "unused-setting", "doubtful"]
+    );
+}
+
+#[test]
 fn a_difference_shows_the_fingerprints_that_the_list_shows() {
     let project = Project::new();
     project.write(".env.production", &format!("KEY={SECRET}-other\n"));

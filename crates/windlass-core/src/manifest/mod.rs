@@ -28,6 +28,7 @@ pub use compose::import_compose;
 pub use format::{Format, SIGNALS};
 pub use node::{Node, Value};
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -165,6 +166,23 @@ impl Manifest {
         self.environment(environment)
             .map(|environment| crate::resolve::addresses(&environment.root, &self.text))
             .unwrap_or_default()
+    }
+
+    /// What tells it from another project's manifest of the same name: its jobs, and its services with what they
+    /// run.
+    #[must_use]
+    pub fn outline(&self) -> BTreeSet<(String, Vec<String>)> {
+        let Some(Environment { root, .. }) = self.environment(LOCAL) else { return BTreeSet::new() };
+        let entries = |table| root.get(table).and_then(Node::table).into_iter().flatten();
+        let services = entries("services").map(|(name, service)| {
+            let mut words = vec![];
+            for key in ["command", "shell"] {
+                service.get(key).into_iter().for_each(|node| node.texts(&mut words));
+            }
+            (format!("services.{name}"), words)
+        });
+        let jobs = entries("jobs").map(|(name, _)| (format!("jobs.{name}"), vec![]));
+        services.chain(jobs).collect()
     }
 
     pub(crate) fn faults(&self) -> &[Diag] {

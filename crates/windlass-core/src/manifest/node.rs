@@ -131,6 +131,16 @@ impl Node {
         }
     }
 
+    /// Adds all texts in this tree, in their order.
+    pub(crate) fn texts(&self, found: &mut Vec<String>) {
+        match &self.value {
+            Value::Text(text) => found.push(text.clone()),
+            Value::List(items) => items.iter().for_each(|item| item.texts(found)),
+            Value::Table(entries) => entries.values().for_each(|node| node.texts(found)),
+            _ => {}
+        }
+    }
+
     /// This tree with `over` laid upon it: tables are merged key by key, all else is replaced.
     #[must_use]
     pub fn overlaid(&self, over: &Self) -> Self {

@@ -28,6 +28,7 @@ impl World {
             unrevoked: self.unrevoked.clone(),
             once_done: self.once_done.iter().cloned().collect(),
             jobs_done: self.jobs_done.clone(),
+            left_by: None,
             releases: self.releases.iter().filter(|(_, tree)| kept(tree)).copied().collect(),
         }
     }

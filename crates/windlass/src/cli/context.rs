@@ -167,7 +167,7 @@ impl Context {
     }
 
     /// The settings of an environment, as far as they can be read.
-    fn read_settings(&self, project: &Project, environment: &str) -> Found {
+    pub(super) fn read_settings(&self, project: &Project, environment: &str) -> Found {
         let declared = project.manifest.settings(environment);
         let (mut faults, mut unread) = (vec![], Lost::default());
         for name in declared.keys() {

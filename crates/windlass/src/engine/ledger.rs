@@ -220,6 +220,19 @@ impl Journal {
         Ok(trees)
     }
 
+    /// The directory that was deployed last, whatever became of it.
+    ///
+    /// # Errors
+    /// [`JournalError`] when that cannot be read.
+    pub fn last_source(&self) -> Result<Option<String>, JournalError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT json_extract(plan, '$.tree.source.path') AS source FROM runs \
+             WHERE json_valid(plan) AND source <> '' ORDER BY rowid DESC LIMIT 1",
+        )?;
+        let mut rows = statement.query([])?;
+        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
+    }
+
     /// Whether there was ever a release.
     ///
     /// # Errors

@@ -2,52 +2,82 @@
 
 use std::path::{Path, PathBuf};
 
+use windlass_core::manifest::Manifest;
 use windlass_core::name::Name;
 
 use super::git;
 use super::load::{self, FILE};
 
-/// Whether `app` was deployed last `before` from a directory that is still there with a manifest of that
-/// name, and holds another project than `now`. Checkouts of one repository are one project, unless it has
-/// both directories; so is one that was moved.
+/// Whether what `manifest` names was deployed last `before` from a directory that is still there with a
+/// manifest of that name, and holds another project than `now`, which has `manifest`. Checkouts of one
+/// repository are one project, unless it has both directories; so is one that was moved. What lies in no
+/// checkout is told by its manifest. Where git does not answer, it is not known, and not another.
 #[must_use]
-pub fn is_another(before: &Path, now: &Path, app: &Name) -> bool {
+pub fn is_another(before: &Path, now: &Path, manifest: &Manifest) -> bool {
     let (Ok(before), Ok(now)) = (before.canonicalize(), now.canonicalize()) else { return false };
-    before != now && is_of(&before, app) && !is_one(&before, &now, app)
+    let Some(app) = manifest.app().filter(|_| before != now) else { return false };
+    let manifests = manifests(&before, &app);
+    if manifests.is_empty() {
+        return false;
+    }
+    match (Place::of(&before), Place::of(&now)) {
+        (Place::Unknown, _) | (_, Place::Unknown) => false,
+        (Place::Kept(before), Place::Kept(now)) => !before.is_one_with(&now, &app),
+        _ => manifests.iter().all(|other| other.outline() != manifest.outline()),
+    }
 }
 
-/// Whether the directory has a manifest for the application.
-fn is_of(directory: &Path, app: &Name) -> bool {
-    let Ok(loaded) = load::load(&directory.join(FILE)) else { return false };
-    let manifest = loaded.manifest.or_else(|| load::salvage(&loaded.text));
-    manifest.and_then(|manifest| manifest.app()).as_ref() == Some(app)
+/// The manifests for the application in a directory, as any of them may have been deployed.
+fn manifests(directory: &Path, app: &Name) -> Vec<Manifest> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let others =
+        entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml"));
+    let others = others.filter(|path| !path.ends_with(FILE));
+    let paths = std::iter::once(directory.join(FILE)).chain(others).filter(|path| path.is_file());
+    let loaded = paths.filter_map(|path| load::load(&path).ok());
+    let manifests = loaded.filter_map(|loaded| loaded.manifest.or_else(|| load::salvage(&loaded.text)));
+    manifests.filter(|manifest| manifest.app().as_ref() == Some(app)).collect()
 }
 
-/// Whether both are the same project of one repository.
-fn is_one(before: &Path, now: &Path, app: &Name) -> bool {
-    let (Some(before), Some(now)) = (Place::of(before), Place::of(now)) else { return false };
-    // Where the checkout of now has the other directory too, one repository has two projects.
-    let is_same = before.within == now.within || !is_of(&now.checkout.join(&before.within), app);
-    is_same && (share(&before.remotes(), &now.remotes()) || share(&before.roots(), &now.roots()))
+/// Where a directory lies.
+enum Place {
+    /// In a checkout, which has files of it.
+    Kept(Kept),
+    /// In none, or untracked in one.
+    Elsewhere,
+    /// In one of which git says nothing: it is somebody else's, or there is no git.
+    Unknown,
 }
 
-fn share(some: &[String], others: &[String]) -> bool {
-    some.iter().any(|one| others.contains(one))
+impl Place {
+    fn of(directory: &Path) -> Self {
+        let answer = git::ask(directory, &["rev-parse", "--show-toplevel", "--show-prefix"]);
+        let mut lines = answer.lines();
+        let Some(checkout) = lines.next().filter(|path| !path.is_empty()) else {
+            let is_there = |above: &Path| above.join(".git").symlink_metadata().is_ok();
+            return if directory.ancestors().any(is_there) { Self::Unknown } else { Self::Elsewhere };
+        };
+        if git::ask(directory, &["ls-files", "--", "."]).is_empty() {
+            return Self::Elsewhere;
+        }
+        Self::Kept(Kept { checkout: checkout.into(), within: lines.next().unwrap_or_default().into() })
+    }
 }
 
-/// Where a directory lies in a checkout.
-struct Place {
+/// A directory of a checkout.
+struct Kept {
     checkout: PathBuf,
     /// Below it.
     within: PathBuf,
 }
 
-impl Place {
-    fn of(directory: &Path) -> Option<Self> {
-        let answer = git::ask(directory, &["rev-parse", "--show-toplevel", "--show-prefix"]);
-        let mut lines = answer.lines();
-        let checkout = lines.next().filter(|path| !path.is_empty())?.into();
-        Some(Self { checkout, within: lines.next().unwrap_or_default().into() })
+impl Kept {
+    /// Whether both are the same project of one repository.
+    fn is_one_with(&self, now: &Self, app: &Name) -> bool {
+        // Where the checkout of now has the other directory too, one repository has two projects.
+        let is_same =
+            self.within == now.within || manifests(&now.checkout.join(&self.within), app).is_empty();
+        is_same && (share(&self.remotes(), &now.remotes()) || share(&self.roots(), &now.roots()))
     }
 
     /// The repositories that it is fetched from.
@@ -61,6 +91,10 @@ impl Place {
         let answer = git::ask(&self.checkout, &["rev-list", "--max-parents=0", "HEAD"]);
         answer.lines().map(str::to_owned).collect()
     }
+}
+
+fn share(some: &[String], others: &[String]) -> bool {
+    some.iter().any(|one| others.contains(one))
 }
 
 /// What a URL of git leads to, whoever asks and by whatever protocol: `host/path`.
@@ -125,9 +159,16 @@ mod tests {
             self.git(path, &["commit", "-qm", of]);
         }
 
+        /// What lies in the directory is for `shop` and has this, too.
+        fn write(&self, path: &str, file: &str, more: &str) {
+            let text = format!("[app]\nname = \"shop\"\n{more}");
+            std::fs::write(self.0.path().join(path).join(file), text).unwrap();
+        }
+
         fn is_another(&self, before: &str, now: &str) -> bool {
             let at = |path: &str| self.0.path().join(path);
-            is_another(&at(before), &at(now), &Name::new("shop").unwrap())
+            let manifest = load::load(&at(now).join(FILE)).unwrap().manifest.unwrap();
+            is_another(&at(before), &at(now), &manifest)
         }
     }
 
@@ -136,7 +177,6 @@ mod tests {
         let ground = Ground::new();
         ground.project("a/shop");
         ground.project("b/shop");
-        assert!(ground.is_another("a/shop", "b/shop"));
         assert!(!ground.is_another("a/shop", "b/../a/shop"));
         ground.commit("a/shop", "one");
         ground.commit("b/shop", "other");
@@ -176,5 +216,45 @@ mod tests {
         assert!(!ground.is_another("a/backend", "b/backend"));
         ground.git("b", &["rm", "-q", "-r", "backend"]);
         assert!(!ground.is_another("a/backend", "b/frontend"));
+    }
+    #[test]
+    fn what_lies_in_no_checkout_is_told_by_its_manifest() {
+        let ground = Ground::new();
+        let web = |command: &str| format!("[services.web]\ncommand = {command}\n");
+        for directory in ["1", "2", "3"] {
+            ground.project(directory);
+            ground.write(directory, FILE, &web("[\"serve\", \"shop\"]"));
+        }
+        assert!(!ground.is_another("1", "2"));
+        for other in [
+            web("[\"serve\", \"another\"]"),
+            web("[\"serve\", \"shop\"]") + "[jobs.migrate]\ncommand = \"migrate\"\n",
+            String::new(),
+        ] {
+            ground.write("2", FILE, &other);
+            assert!(ground.is_another("1", "2"), "{other}");
+        }
+        // It was deployed with --file.
+        std::fs::rename(ground.0.path().join("1/windlass.toml"), ground.0.path().join("1/prod.toml"))
+            .unwrap();
+        assert!(ground.is_another("1", "2"));
+        assert!(!ground.is_another("1", "3"));
+        // A checkout above that has nothing of them says nothing of them.
+        ground.git("", &["init", "-q"]);
+        assert!(ground.is_another("1", "2"));
+        assert!(!ground.is_another("1", "3"));
+    }
+
+    #[test]
+    fn where_git_does_not_answer_nothing_is_known() {
+        let ground = Ground::new();
+        ground.project("a");
+        ground.project("b");
+        ground.write("b", FILE, "[services.web]\ncommand = \"serve\"\n");
+        assert!(ground.is_another("a", "b"));
+        // As git refuses to read it, like one that belongs to somebody else.
+        std::fs::write(ground.0.path().join("a/.git"), "gitdir: nowhere\n").unwrap();
+        assert!(!ground.is_another("a", "b"));
+        assert!(!ground.is_another("b", "a"));
     }
 }

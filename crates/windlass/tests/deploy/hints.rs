@@ -228,6 +228,9 @@ fn another_project_of_the_same_name_does_not_replace_what_runs() {
         std::fs::copy(sandbox.source().join(name), other.join(name)).unwrap();
     }
     std::fs::write(other.join("version"), "of another").unwrap();
+    let text = std::fs::read_to_string(other.join("windlass.toml")).unwrap();
+    let text = format!("{text}\n[jobs.other]\ncommand = [\"true\"]\nwhen = \"manual\"\n");
+    std::fs::write(other.join("windlass.toml"), text).unwrap();
     let file = other.join("windlass.toml").display().to_string();
     let why = format!(
         "fixture (local) was deployed from {} last, which is another project than {}: what that one runs would be replaced, \
@@ -243,13 +246,18 @@ fn another_project_of_the_same_name_does_not_replace_what_runs() {
             output.stderr,
             format!(
                 "error: {why}\n  hint: give one of them another name, in [app] of its manifest; --allow-other-source \
-                 deploys it all the same, where they are one project\n"
+                 deploys it all the same, where they are one project; where it was moved, remove the old directory or its \
+                 manifest\n"
             )
         );
     }
     let json = sandbox.fail(&["deploy", "--json", "--file", &file], 6).json();
-    assert_eq!((&json["exit_code"], &json["error"]), (&6.into(), &why.into()));
+    assert_eq!((&json["exit_code"], &json["error"]), (&6.into(), &why.as_str().into()));
     assert_eq!(sandbox.answering(), "r1");
+    // What is down has its data still.
+    sandbox.succeed(&["down"]);
+    let output = sandbox.fail(&["deploy", "--file", &file], 6);
+    says(&output, &[&format!("error: {why}")]);
     sandbox.succeed(&["deploy", "--allow-other-source", "--file", &file]);
     assert_eq!(sandbox.answering(), "r2");
     sandbox.fail(&["deploy"], 6);
@@ -257,5 +265,33 @@ fn another_project_of_the_same_name_does_not_replace_what_runs() {
     std::fs::remove_file(&file).unwrap();
     let output = sandbox.succeed(&["deploy"]);
     says(&output, &[&format!("note: the last deploy of fixture came from {}\n", other.display())]);
+    sandbox.down();
+}
+
+/// The first deploy failed, and what it made for its database is there.
+#[test]
+fn another_project_of_the_same_name_does_not_get_what_a_failed_deploy_left() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let at_all = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+    std::fs::set_permissions(sandbox.root(), at_all).unwrap();
+    let more = "[resources.store]\nengine = \"redis\"\n".to_owned();
+    sandbox.manifest(&Manifest { more, ..Manifest::small() });
+    let other = sandbox.root().join("other");
+    std::fs::create_dir(&other).unwrap();
+    let text = std::fs::read_to_string(sandbox.source().join("windlass.toml")).unwrap();
+    let text = format!("{text}\n[jobs.other]\ncommand = [\"true\"]\nwhen = \"manual\"\n");
+    std::fs::write(other.join("windlass.toml"), text).unwrap();
+    let file = other.join("windlass.toml").display().to_string();
+    sandbox.behave("web.crash:20");
+    sandbox.fail(&["deploy"], 3);
+    let why = format!(
+        "error: fixture (local) was deployed from {} last, which is another project than {}: the databases that it left would be \
+         migrated\n",
+        sandbox.source().display(),
+        other.display()
+    );
+    says(&sandbox.fail(&["deploy", "--file", &file], 6), &[&why]);
+    sandbox.behave("");
+    sandbox.succeed(&["deploy"]);
     sandbox.down();
 }

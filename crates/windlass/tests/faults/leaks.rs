@@ -21,6 +21,8 @@ const SEALED: &str = "canary-seal 2a\"7f$4c'&+/=68\\w";
 const IN_A_STORE: &str = "canary-store 9d\"6a$1f'&+/=84\\v";
 const IN_A_FILE: &str = "canary-file 6b\"9e$3c'&+/=52\\z";
 const ROTATED: &str = "canary-rot 7d\"1a$8f'&+/=23\\t";
+/// What another line of `.env` is made of, which is declared as no secret.
+const WITHIN_A_LINE: &str = "canary-part 3f\"8c$2b'&+/=47\\u";
 /// Nobody listens there.
 const WEBHOOK: &str = "http://127.0.0.1:9/canary-hook-3e9b0c7d/41a6";
 const PASSPHRASE: &str = "canary-pass 5a\"3d$9b'&+/=76\\u";
@@ -58,7 +60,18 @@ const CALLS: &[(&str, &[&str])] = &[
     ("run", &["run", "--json", "nothing"]),
     ("config list", &["config", "list"]),
     ("config list", &["config", "--json"]),
+    (
+        "run",
+        &[
+            "run",
+            "--",
+            "sh",
+            "-c",
+            "printf '%s\\n' \"$DSN_LINE\" \"${DSN_LINE#*=}\" >&2; printf %s \"$DSN_LINE\" | base64",
+        ],
+    ),
     ("config explain", &["config", "explain", "DOT"]),
+    ("config explain", &["config", "explain", "DSN_LINE"]),
     ("config explain", &["config", "explain", "ADDRESS", "--json"]),
     ("config template", &["config", "template"]),
     ("config diff", &["config", "diff", "local", "production"]),
@@ -102,7 +115,7 @@ const CALLS: &[(&str, &[&str])] = &[
 
 fn manifest() -> Manifest {
     // It prints what it knows, as applications do.
-    let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$SEALED\" \"$STORED\" \"$PGPASSWORD\"; printf %s \"$DOT\" | base64; \
+    let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$SEALED\" \"$STORED\" \"$PGPASSWORD\" \"$DSN_LINE\"; printf %s \"$DOT\" | base64; \
                  python3 -c 'import json,os; d=os.environ[\"DOT\"]; j=json.dumps(d); \
                  print(j, j.replace(\"/\",\"\\\\/\"), j.replace(\"&\",\"\\\\u0026\"), d.encode().hex(), repr(d))'";
     let quoted = |line: &str| serde_json::to_string(line).unwrap();
@@ -111,7 +124,7 @@ fn manifest() -> Manifest {
     let print = quoted(print);
     let settings = "[settings]\nTOKEN = { secret = true }\nDOT = { secret = true }\n\
                     SEALED = { secret = true }\nSTORED = { secret = true, from = \"shelf:stored\" }\nKEPT = { secret = true, file = true }\n\
-                    ROTATED = { secret = true, rotate = \"generate\", services = [\"talker\"] }\nHOOK = { secret = true, services = [] }\n\
+                    ROTATED = { secret = true, rotate = \"generate\", services = [\"talker\"] }\nPW = { secret = true, services = [] }\nDSN_LINE = {}\nHOOK = { secret = true, services = [] }\n\
                     ADDRESS = { secret = true, value = \"x://u:{settings.DOT|url}@h/{resources.db.password}\" }\n";
     let seen = "[env]\nTOKEN = \"{settings.TOKEN}\"\nDOT = \"{settings.DOT}\"\nSEALED = \"{settings.SEALED}\"\nSTORED = \"{settings.STORED}\"\nADDRESS = \"{settings.ADDRESS}\"\n\
                 PGPASSWORD = \"{resources.db.password}\"\nPGHOST = \"{resources.db.host}\"\n\
@@ -157,6 +170,7 @@ impl Watch {
             ("of a store", IN_A_STORE),
             ("of a file", IN_A_FILE),
             ("that is rotated", ROTATED),
+            ("within a line of .env", WITHIN_A_LINE),
             ("of a webhook", WEBHOOK),
             ("that is a passphrase", PASSPHRASE),
         ])));
@@ -293,10 +307,12 @@ fn no_verb_leaks_a_secret_of_any_source() {
     sandbox.write(
         ".env",
         &format!(
-            "DOT=\"{}\"\nKEPT=\"{}\"\nROTATED=\"{}\"\nHOOK={WEBHOOK}\n",
+            "DOT=\"{}\"\nKEPT=\"{}\"\nROTATED=\"{}\"\nHOOK={WEBHOOK}\nPW=\"{}\"\n\
+             DSN_LINE=\"host=db password=${{PW}}\"\n",
             quoted(FROM_DOTENV),
             quoted(IN_A_FILE),
-            quoted(ROTATED)
+            quoted(ROTATED),
+            quoted(WITHIN_A_LINE)
         ),
     );
     std::fs::set_permissions(sandbox.source().join(".env"), std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -328,6 +344,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
     assert_eq!(sandbox.get("/env?DOT").body, FROM_DOTENV);
     assert_eq!(sandbox.get("/env?SEALED").body, SEALED);
     assert_eq!(sandbox.get("/env?STORED").body, IN_A_STORE);
+    assert_eq!(sandbox.get("/env?DSN_LINE").body, format!("host=db password={WITHIN_A_LINE}"));
     let kept = PathBuf::from(sandbox.get("/env?KEPT_FILE").body);
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), IN_A_FILE);
     let mut made: BTreeSet<String> = passwords(&sandbox).into_iter().collect();
@@ -432,5 +449,5 @@ fn no_verb_leaks_a_secret_of_any_source() {
     assert!(!environment.exists(), "{} is left", environment.display());
     let (looked, seen) = watch.end();
     assert!(looked > 1000 && seen.is_empty(), "{seen:#?}");
-    line.held("every verb there is, failing ones among them, secrets of nine sources in all forms, before and after the end: only where they belong");
+    line.held("every verb there is, failing ones among them, secrets of ten sources in all forms, before and after the end: only where they belong");
 }

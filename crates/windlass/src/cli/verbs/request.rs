@@ -195,18 +195,22 @@ pub(in crate::cli) async fn refuse_other_source(
         REFUSED,
         why,
         "give one of them another name, in [app] of its manifest; --allow-other-source deploys it all the same, \
-         where they are one project",
+         where they are one project; where it was moved, remove the old directory or its manifest",
     ))
 }
 
 /// Whose services a deploy of the project would replace, where they are another's.
 pub(in crate::cli) fn other_source(observed: &Observed, project: &Project) -> Option<String> {
-    let before = &observed.active.as_ref()?.tree.source.path;
+    let (before, harm) = match &observed.active {
+        Some(active) => {
+            (&active.tree.source.path, "what that one runs would be replaced, and its databases migrated")
+        }
+        None => (observed.left_by.as_ref()?, "the databases that it left would be migrated"),
+    };
     let now = &project.directory;
-    origin::is_another(Path::new(before), now, &project.app).then(|| {
+    origin::is_another(Path::new(before), now, &project.manifest).then(|| {
         format!(
-            "{} ({}) was deployed from {before} last, which is another project than {}: what that one runs would be \
-             replaced, and its databases migrated",
+            "{} ({}) was deployed from {before} last, which is another project than {}: {harm}",
             project.app,
             project.environment,
             now.display()

@@ -48,10 +48,13 @@ pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalEr
         let spec = active.as_ref().map(|a| &a.spec);
         spec.and_then(|spec| spec.jobs.get(*name)).is_none_or(|job| job.when == When::Once)
     };
+    let resources = resources(layout, active.as_ref());
+    let is_left = active.is_none() && !resources.is_empty();
     Ok(Observed {
+        left_by: if is_left { journal.last_source()? } else { None },
         next_release: journal.last_release_number()? + 1,
         instances: instances(layout).unwrap_or_default(),
-        resources: resources(layout, active.as_ref()),
+        resources,
         unrevoked: crate::host::settings::rotation::unrevoked(layout),
         once_done: jobs_done.keys().filter(once).cloned().collect(),
         jobs_done,

@@ -20,8 +20,9 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
     project.must_know(project.environment.as_str())?;
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
-    let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
     let environment = project.environment.as_str();
+    // What cannot be read hides nothing of what is wrong with the rest.
+    let found = context.read_settings(&project, environment);
     context.tell_left_out(&found.unstored.left_out);
     let (spec, diags) = match resolve(&project.manifest, environment, &found.known()) {
         Ok(spec) => (Some(spec), vec![]),
@@ -45,11 +46,10 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
         manifest: &project.file,
     };
     let plain = |code, severity, fault: Fault| Finding { code, severity, setting: String::new(), fault };
-    let mut findings: Vec<Finding> = found
-        .mistyped(&project.file)
-        .into_iter()
-        .map(|fault| plain("bad-value", Severity::Error, fault))
-        .collect();
+    let mut findings: Vec<Finding> =
+        found.faults.iter().map(|fault| plain("unreadable", Severity::Error, fault.clone())).collect();
+    let mistyped = found.mistyped(&project.file);
+    findings.extend(mistyped.into_iter().map(|fault| plain("bad-value", Severity::Error, fault)));
     findings.extend(found.unstored.faults.iter().map(|fault| plain("store", Severity::Error, fault.clone())));
     let misaddressed = found.misaddressed(&project.file);
     findings.extend(misaddressed.into_iter().map(|fault| plain("bad-address", Severity::Error, fault)));

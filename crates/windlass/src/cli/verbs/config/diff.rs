@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use indexmap::IndexSet;
-use windlass_core::settings::Text;
+use windlass_core::settings::{Fault, Text};
 
 use super::shown::{Shown, Viewer};
 use crate::cli::context::Context;
@@ -22,10 +22,18 @@ pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Fail
     let project = context.project()?;
     project.must_know(left)?;
     project.must_know(right)?;
-    let settings = |environment: &str| {
-        context.settings_of(&project, environment).map_err(|faults| context.refuse(&project, &faults, &[]))
+    let settings = |environment: &str| context.settings_of(&project, environment);
+    let (of_left, of_right) = match (settings(left), settings(right)) {
+        (Ok(of_left), Ok(of_right)) => (of_left, of_right),
+        (of_left, of_right) => {
+            let mut faults = of_left.err().unwrap_or_default();
+            // What both have is at fault once.
+            let more: Vec<Fault> =
+                of_right.err().into_iter().flatten().filter(|fault| !faults.contains(fault)).collect();
+            faults.extend(more);
+            return Err(context.refuse(&project, &faults, &[]));
+        }
     };
-    let (of_left, of_right) = (settings(left)?, settings(right)?);
     context.tell_unstored(&of_left);
     context.tell_unstored(&of_right);
     // Each under its own environment's key, as `config` shows it: only what differs is listed, so that nobody
