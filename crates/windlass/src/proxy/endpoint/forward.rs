@@ -159,12 +159,10 @@ pub(in crate::proxy) async fn to_socket(
 }
 
 /// A request as an endpoint gets it, how its body gets on, and the protocol that it wants to change to.
+type Prepared = (Box<Request<RequestBody>>, Option<Progress>, Option<HeaderValue>);
+
 /// `None` when the body is larger than it may be.
-fn prepare(
-    visit: &Visit<'_>,
-    parts: &mut Parts,
-    body: &mut Option<Incoming>,
-) -> Option<(Box<Request<RequestBody>>, Option<Progress>, Option<HeaderValue>)> {
+fn prepare(visit: &Visit<'_>, parts: &mut Parts, body: &mut Option<Incoming>) -> Option<Prepared> {
     let limit = visit.route.body_limit;
     if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
         return None;
