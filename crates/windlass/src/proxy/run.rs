@@ -154,6 +154,11 @@ fn control(
         problem: RefCell::new(loaded.problem),
         unheard: RefCell::default(),
     });
+    if admin::is_served(directory) {
+        control
+            .could_take_over(loaded.table.as_ref())
+            .map_err(|why| format!("the proxy that runs is not replaced: {why}"))?;
+    }
     if let Some(table) = loaded.table
         && let Err(why) = control.restore(table)
     {

@@ -1,27 +1,30 @@
 //! Another Windlass than the one that started everything.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::process::Signal;
 use windlass_testkit::sandbox::{Manifest, Sandbox, kill, until};
 
 use super::WINDLASS;
 
+fn copy(place: &Path, name: &str) -> PathBuf {
+    let path = place.join(name).join("windlass");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    std::fs::copy(WINDLASS, &path).unwrap();
+    path
+}
+
+fn runs(pid: Option<i32>, program: &Path) -> bool {
+    pid.is_some_and(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == program))
+}
+
 #[test]
 fn a_windlass_at_another_path_brings_its_own_proxy() {
     let place = tempfile::tempdir().unwrap();
-    let copy = |name: &str| {
-        let path = place.path().join(name).join("windlass");
-        std::fs::create_dir(path.parent().unwrap()).unwrap();
-        std::fs::copy(WINDLASS, &path).unwrap();
-        path
-    };
-    let (old, new) = (copy("old"), copy("new"));
+    let (old, new) = (copy(place.path(), "old"), copy(place.path(), "new"));
     let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
     assert!(sandbox.command_of(&old, &["deploy"]).status().unwrap().success());
-    let runs = |pid: Option<i32>, program: &PathBuf| {
-        pid.is_some_and(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|exe| exe == *program))
-    };
     assert!(runs(sandbox.proxy(), &old));
     sandbox.change();
     assert!(sandbox.command_of(&new, &["deploy"]).status().unwrap().success());
@@ -38,5 +41,57 @@ fn a_windlass_at_another_path_brings_its_own_proxy() {
     until("the new proxy again", || runs(sandbox.proxy(), &new).then_some(()));
     let launch = sandbox.environment().join("proxy/keeper/launch.json");
     assert!(std::fs::read_to_string(launch).unwrap().contains(new.to_str().unwrap()));
+    assert!(sandbox.command_of(&new, &["down"]).status().unwrap().success());
+}
+
+/// A keeper of before programs could be told to it: it waits until the one that is there has gone.
+const OLD_KEEPER: &str = r#"
+import fcntl, json, os, socket, sys, threading
+os.chdir(sys.argv[1])
+lock = open("lock")
+fcntl.flock(lock, fcntl.LOCK_EX)
+status = json.load(open("status.json"))
+status["keeper"] = os.getpid()
+open("status.new", "w").write(json.dumps(status))
+os.rename("status.new", "status.json")
+server = socket.socket(socket.AF_UNIX)
+server.bind("sock.old")
+server.listen()
+os.rename("sock.old", "sock")
+def serve(client):
+    for line in client.makefile("rb"):
+        note = None if b"watch" in line else "this is no command: unknown variant"
+        client.sendall(json.dumps(dict(status, note=note)).encode() + b"\n")
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"#;
+
+#[test]
+fn a_proxy_with_an_older_keeper_leaves_its_sockets_to_the_new_ones() {
+    let place = tempfile::tempdir().unwrap();
+    let (old, new) = (copy(place.path(), "old"), copy(place.path(), "new"));
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    assert!(sandbox.command_of(&old, &["deploy"]).status().unwrap().success());
+    let directory = sandbox.environment().join("proxy/keeper");
+    std::fs::write(sandbox.environment().join("proxy/build"), "of an older one").unwrap();
+    let keeper = || {
+        let status = std::fs::read(directory.join("status.json")).unwrap_or_default();
+        let status: serde_json::Value = serde_json::from_slice(&status).unwrap_or_default();
+        status["keeper"].as_i64().and_then(|pid| i32::try_from(pid).ok())
+    };
+    let real = keeper().unwrap();
+    let mut other = Command::new("python3").args(["-c", OLD_KEEPER]).arg(&directory).spawn().unwrap();
+    kill(real, Signal::KILL);
+    until("the older keeper", || (keeper() == i32::try_from(other.id()).ok()).then_some(()));
+    sandbox.change();
+    assert!(sandbox.command_of(&new, &["deploy"]).status().unwrap().success());
+    until("the new proxy alone", || {
+        let proxies: Vec<_> =
+            sandbox.processes().into_iter().filter(|process| process.is("windlass", "proxy")).collect();
+        (proxies.len() == 1 && runs(Some(proxies[0].pid), &new)).then_some(())
+    });
+    assert_eq!(sandbox.answering(), "r2");
+    assert!(!other.wait().unwrap().success(), "it was to give way");
+    assert!(!sandbox.environment().join("proxy/build").exists());
     assert!(sandbox.command_of(&new, &["down"]).status().unwrap().success());
 }

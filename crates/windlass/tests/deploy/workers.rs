@@ -136,7 +136,8 @@ fn a_worker_that_was_told_to_take_no_more_work_and_is_to_run_starts_anew_by_itse
 // proves: MDC-9
 #[test]
 fn a_worker_is_asked_whether_it_is_ready_as_long_as_it_runs() {
-    let ready = "readiness = { command = { shell = \"test ! -e $WINDLASS_SHARED/lost ||                  { echo no broker >&2; exit 1; }\" }, interval = \"100ms\", start_period = \"5s\",                  unhealthy_after = 2 }";
+    let ready = "readiness = { command = { shell = \"test ! -e $WINDLASS_SHARED/lost || { echo no broker >&2; exit 1; }\" }, \
+                 interval = \"100ms\", start_period = \"5s\", unhealthy_after = 2 }";
     let more = "[[routes]]\npath = \"/status\"\nhealth = true\n".to_owned();
     let sandbox = deployed(&Manifest { worker: Some(ready.to_owned()), more, ..Manifest::small() });
     let worker = || {

@@ -98,6 +98,14 @@ async fn what_replaces_it_by_another_program_is_started_again_as_that() {
     let launched = || process::observe(&kept.dir).unwrap().launch.argv;
     assert_eq!(launched(), server(&kept).argv);
     std::fs::remove_file(kept.path("broken")).unwrap();
+    // It cannot be written down, as on a full disk.
+    std::fs::create_dir(kept.dir.join("launch.new")).unwrap();
+    let first = kept.pid();
+    let refused = process::replace_by(&kept.dir, &other).await.unwrap_err().to_string();
+    assert!(refused.contains("it cannot be written down what is to run"), "{refused}");
+    until(|| (processes_of(&kept.dir) == [first]).then_some(())).await;
+    assert_eq!(launched(), server(&kept).argv);
+    std::fs::remove_dir(kept.dir.join("launch.new")).unwrap();
     let replaced = process::replace_by(&kept.dir, &other).await.unwrap();
     assert_eq!(launched(), other);
     kill(replaced.pid, "KILL");

@@ -1,6 +1,7 @@
 //! Answers that come before the client has sent all of its request: a client that goes on sending gets
 //! them, instead of a connection that is reset.
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -76,15 +77,69 @@ fn a_small_rest_is_waited_for_and_the_connection_kept() {
 }
 
 #[test]
-fn a_client_that_sends_no_more_keeps_neither_its_connection_nor_the_proxy() {
-    let (_backend, mut proxy) = with(|table| table.routes[0].body_limit = Bytes(10));
+fn a_small_body_of_unknown_length_that_is_here_keeps_the_connection() {
+    let (_backend, proxy) = with(|table| table.routes[0].path = "/below".to_owned());
+    let head = "POST /elsewhere HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut client = Client::connect(proxy.address());
+    for body in ["5\r\nhello\r\n0\r\n\r\n", "1\r\nx\r\n2\r\nyz\r\n0\r\n\r\n", "0\r\n\r\n"] {
+        client.send(format!("{head}{body}")).unwrap();
+        let got = client.receive().unwrap();
+        assert_eq!((got.status, got.header("connection")), (404, None), "{body:?}");
+    }
+    // This one may go on for ever.
+    client.send(format!("{head}5\r\nhello\r\n")).unwrap();
+    let got = client.receive().unwrap();
+    assert_eq!((got.status, got.header("connection")), (404, Some("close")));
+}
+
+#[test]
+fn a_body_that_was_announced_and_never_asked_for_ends_the_connection() {
+    let (_backend, proxy) = with(|table| {
+        table.pools["web"].endpoints.clear();
+        table.pools["web"].stopped = true;
+    });
+    let mut client = Client::connect(proxy.address());
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n").unwrap();
+    let got = client.receive().unwrap();
+    assert_eq!((got.status, got.header("connection")), (503, Some("close")));
+}
+
+#[test]
+fn what_is_no_request_is_not_waited_for() {
+    let (_backend, proxy) = with(|_| {});
+    for garbage in [&b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03"[..], b"HELP\n\n"] {
+        let mut client = Client::connect(proxy.address());
+        client.send(garbage).unwrap();
+        let mut answer = Vec::new();
+        let _answered_or_not = client.stream().read_to_end(&mut answer);
+        let closed = || client.send("x").and_then(|()| client.send("x")).is_err();
+        let begin = Instant::now();
+        crate::support::wait_for("the end of its connection", closed);
+        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    }
+}
+
+#[test]
+fn a_client_that_goes_on_for_ever_keeps_neither_its_connection_nor_the_proxy() {
+    let (_backend, mut proxy) = with(|table| {
+        table.routes[0].body_limit = Bytes(10);
+        table.drain = Span::from_secs(1);
+    });
     let mut client = Client::connect(proxy.address());
     client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\nxx").unwrap();
     assert_eq!(client.receive().unwrap().status, 413);
     assert!(client.is_closed(), "nothing more comes");
+    // It is never silent for long enough to be left for that.
+    let dripping = std::thread::spawn(move || {
+        let begin = Instant::now();
+        while client.send("x").is_ok() {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        begin.elapsed()
+    });
     let started = Instant::now();
     proxy.signal(rustix::process::Signal::TERM);
     crate::support::wait_for("the proxy's end", || proxy.has_ended());
-    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
-    client.send("x").and_then(|()| client.send("x")).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    assert!(dripping.join().unwrap() < Duration::from_secs(5));
 }

@@ -213,3 +213,31 @@ fn an_address_that_cannot_be_had_at_a_start_is_told_of_and_keeps_no_other_closed
     assert_eq!(get(address, "/").text(), "one");
     assert!(proxy.report().problems.is_empty());
 }
+
+/// Whoever replaces it without its sockets would serve nobody.
+#[test]
+fn one_that_could_not_listen_does_not_take_the_place_of_one_that_does() {
+    let backend = Backend::start("one");
+    let keeper = FakeKeeper::start();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_owned();
+    let proxy = Proxy::adopt(directory, keeper.proxy(&path));
+    keeper.wait_ready();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
+    let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
+    table.listen.http = vec![address.to_string()];
+    proxy.apply(&table);
+    wait_for("the store", || keeper.stored.lock().unwrap().len() == 1);
+    let stored = std::mem::take(&mut *keeper.stored.lock().unwrap());
+    let mut deaf = keeper.proxy(&path);
+    assert!(!deaf.wait().unwrap().success());
+    assert!(keeper.ready.try_recv().is_err(), "it said that it was ready");
+    assert_eq!(get(address, "/").text(), "one");
+    keeper.stored.lock().unwrap().extend(stored);
+    let mut next = keeper.proxy(&path);
+    keeper.wait_ready();
+    next.kill().unwrap();
+    next.wait().unwrap();
+}

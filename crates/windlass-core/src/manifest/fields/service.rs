@@ -65,7 +65,7 @@ pub static SERVICE: Table = Table {
 pub static CHECK: Table = Table {
     name: "check",
     header: "startup, readiness, liveness",
-    help: "A health check asks by exactly one of `http`, `tcp` and `command`.",
+    help: "A health check asks by exactly one of `http`, `tcp` and `command`. Those of readiness and liveness are asked as long as a copy runs: give a command that costs something, such as `celery inspect ping`, `interval = \"30s\"` and a `timeout`.",
     example: "readiness = { http = \"/health\", interval = \"1s\", start_period = \"90s\" }",
     fields: &[
         Field::new("http", Kind::Text(Format::UrlPath), "The path of a GET request to the copy's port; 200 to 399 is healthy.").absent("not by HTTP").example(r#""/health""#),

@@ -25,8 +25,9 @@ pub(in crate::host) struct ProxyClient<'a> {
 
 const SEE_THE_LOG: &str = "see logs/proxy.log in the environment's directory";
 
-/// By when a proxy has noticed that its keeper is another one, and has left its sockets there.
-const RECONNECTED: Duration = Duration::from_secs(3);
+/// The file in which earlier builds noted which of them the proxy is. One that comes back would believe it,
+/// and never renew the proxy of another.
+const FORMER_NOTE: &str = "build";
 
 /// How long the proxy may take to answer. It answers in well under a millisecond; this is for a
 /// machine that is busy to the brim.
@@ -94,18 +95,29 @@ impl<'a> ProxyClient<'a> {
         process::start_part(&directory.join("keeper"), &launch, env.collect())
             .await
             .map_err(|error| failed(format!("the proxy cannot be started: {error}")))?;
+        self.forget_former_note();
+        self.answers().await
+    }
+
+    /// Waits until it answers. It has minded its keeper then: where that is another one than before, its
+    /// sockets lie there.
+    async fn answers(&self) -> Result<(), Fault> {
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(2);
         loop {
             match self.ask(&Ask::Report).await {
                 Ok(_) => return Ok(()),
                 Err(error) if Instant::now() > deadline => {
-                    return Err(failed(format!("the proxy does not answer: {error}")));
+                    return Err(Fault::new(format!("the proxy does not answer: {error}"), SEE_THE_LOG));
                 }
                 Err(_) => tokio::time::sleep(pause).await,
             }
             pause = (pause * 2).min(Duration::from_millis(50));
         }
+    }
+
+    fn forget_former_note(&self) {
+        let _none_there = std::fs::remove_file(self.layout.proxy().join(FORMER_NOTE));
     }
 
     /// Lets a proxy of another build of Windlass, or from another path, give way to one of this: the new
@@ -117,10 +129,17 @@ impl<'a> ProxyClient<'a> {
         let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) else { return Ok(()) };
         // What runs is looked at, and not what was asked for once.
         let is_ours = seen.pid().is_some_and(|pid| build_of(pid) == build_of("self"));
-        if is_ours && seen.launch.argv == argv {
+        let is_started_as_wanted = seen.launch.argv == argv;
+        if is_ours && is_started_as_wanted {
+            self.forget_former_note();
             return Ok(());
         }
-        let mut replaced = process::replace_by(&directory, &argv).await;
+        let mut replaced = if is_started_as_wanted {
+            // Every keeper knows how.
+            process::replace(&directory).await
+        } else {
+            process::replace_by(&directory, &argv).await
+        };
         if replaced.as_ref().is_err_and(RuntimeError::is_not_understood) {
             // An older Windlass's keeper would start its own program again. It gives way too: the proxy
             // goes on, and leaves its sockets with the next one.
@@ -132,10 +151,13 @@ impl<'a> ProxyClient<'a> {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             process::readopt(&directory).await.map_err(not_renewed)?;
-            tokio::time::sleep(RECONNECTED).await;
+            // Without its sockets the next one could not listen.
+            self.answers().await?;
             replaced = process::replace_by(&directory, &argv).await;
         }
-        replaced.map(drop).map_err(not_renewed)
+        replaced.map_err(not_renewed)?;
+        self.forget_former_note();
+        Ok(())
     }
 
     /// Stops the proxy.

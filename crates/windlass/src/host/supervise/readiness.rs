@@ -46,11 +46,12 @@ impl Host {
         let directory = self.layout.instance(id);
         let Ok(identity) = Identity::read(&directory) else { return };
         let mut target = None;
+        let mut said = String::new();
         let mut judged: Option<(Running, Monitor)> = None;
         loop {
             let Some(check) = own_check(&identity.service, self.has_routes()) else { return };
             tokio::time::sleep(check.interval.as_duration()).await;
-            if !self.kept().contains(id) {
+            if !self.active_copies().contains(id) {
                 return;
             }
             // Another process begins anew, with a start period of its own.
@@ -60,12 +61,20 @@ impl Host {
                 judged = running.map(|process| (process, Monitor::new(check.clone(), process.age())));
             }
             let Some((process, monitor)) = &mut judged else { continue };
+            // What was found of it stands, for as long as a run has it in hand.
+            if !self.keeps(id) {
+                continue;
+            }
             let target = match &mut target {
                 Some(target) => target,
                 none => match self.target(&identity).await {
                     Ok(target) => none.insert(target),
                     Err(fault) => {
-                        note(&format!("{id} cannot be asked whether it is ready: {fault}"));
+                        let why = format!("{id} cannot be asked whether it is ready: {fault}");
+                        if said != why {
+                            note(&why);
+                            said = why;
+                        }
                         continue;
                     }
                 },

@@ -122,6 +122,29 @@ pub(crate) fn files(log: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(itself.into_iter().chain(beside.map(|(path, _)| path)).collect())
 }
 
+/// Gives `NAME.1` and so on, which are not compressed, their places behind the newest that are. Each
+/// stays as old as it is.
+pub(crate) fn compress_former(log: &Path) -> io::Result<()> {
+    let archive = Archive::new(log, 0);
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |rest: &str| rest.strip_prefix('.').filter(|rest| is_number(rest))?.parse::<u32>().ok();
+    let siblings = archive.siblings()?;
+    let mut former: Vec<_> = siblings.iter().filter_map(|(path, rest)| Some((number(rest)?, path))).collect();
+    former.sort_unstable();
+    let compressed = siblings.iter().filter_map(|(_, rest)| number(rest.strip_suffix(".gz")?));
+    let last = compressed.max().unwrap_or(0);
+    for ((_, path), place) in former.into_iter().zip(last + 1..) {
+        let from = File::open(path)?;
+        let seen = from.metadata()?;
+        let (scratch, to) = archive.scratch()?;
+        compress(&from, (0, seen.len()), &to, || Ok(false))?;
+        to.set_modified(seen.modified()?)?;
+        fs::rename(scratch, archive.numbered(place))?;
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
 /// Compresses a part of a file; what was written is on the disk when this returns `true`. Gives up,
 /// and returns `false`, as soon as `hopeless` says so.
 pub(super) fn compress(
@@ -170,6 +193,34 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.path().join("web.log.1.gz")).unwrap(), "c");
         assert_eq!(fs::read_to_string(dir.path().join("web.log.2.gz")).unwrap(), "b");
         assert!(!dir.path().join("web.log.3.gz").exists());
+    }
+
+    // proves: HS-20
+    #[test]
+    fn what_was_rotated_uncompressed_follows_what_was_compressed() {
+        use std::io::Read as _;
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("access.log");
+        for (name, text) in [("", "live"), (".1.gz", "new"), (".2", "older"), (".1", "old"), (".notes", "")] {
+            fs::write(dir.path().join(format!("access.log{name}")), text).unwrap();
+        }
+        let before = SystemTime::now() - Duration::from_secs(86_400);
+        File::options().write(true).open(log.with_extension("log.1")).unwrap().set_modified(before).unwrap();
+        compress_former(&log).unwrap();
+        let mut names: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        let expected =
+            ["access.log", "access.log.1.gz", "access.log.2.gz", "access.log.3.gz", "access.log.notes"];
+        assert_eq!(names, expected);
+        for (number, text) in [(2, "old"), (3, "older")] {
+            let file = File::open(dir.path().join(format!("access.log.{number}.gz"))).unwrap();
+            let mut unpacked = String::new();
+            flate2::read::GzDecoder::new(file).read_to_string(&mut unpacked).unwrap();
+            assert_eq!(unpacked, text);
+        }
+        let seen = fs::metadata(dir.path().join("access.log.2.gz")).unwrap().modified().unwrap();
+        assert_eq!(day(seen), day(before));
     }
 
     // proves: HS-20

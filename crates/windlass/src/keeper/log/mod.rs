@@ -17,7 +17,7 @@ mod archive;
 mod cut;
 mod rotate;
 
-pub(crate) use archive::{files, today};
+pub(crate) use archive::{compress_former, files, today};
 pub(crate) use cut::{MARK, gone, start};
 pub(crate) use rotate::rotate;
 

@@ -430,8 +430,11 @@ impl Keeper {
             _ => (exit, None),
         };
         if end.is_none() && self.successor.is_some() {
-            // It died while another was getting ready: that one is kept from now on.
+            // It died while another was getting ready: that one is kept from now on, written down or not.
             self.status.last_exit = Some(exit);
+            if let Err(error) = self.write_successor_down() {
+                self.status.note = Some(format!("what runs now cannot be written down: {error}"));
+            }
             return self.succeed();
         }
         self.ended(exit, ran, end);

@@ -1,7 +1,10 @@
 //! A second process that takes the first one's place, with its sockets.
 
+use std::io;
 use std::path::Path;
 use std::time::Instant;
+
+use windlass_core::launch::Launch;
 
 use super::{Keeper, Phase, Successor};
 use crate::keeper::files::{self, Durability, LAUNCH};
@@ -16,6 +19,8 @@ impl Keeper {
         if !matches!(self.phase, Phase::Running) || self.successor.is_some() || !self.retiring.is_empty() {
             return Err("it cannot be replaced now: it does not run, or is being replaced already".to_owned());
         }
+        // What the process has just stored is handed on too.
+        self.serve_store();
         let former = std::mem::replace(&mut self.launch.argv, argv);
         let spawned = self.spawn();
         // Until it is ready, whatever is started again is the former.
@@ -31,6 +36,10 @@ impl Keeper {
         let Some(store) = &mut self.store else { return };
         let ready = store.serve();
         if self.successor.as_ref().is_some_and(|s| ready.contains(&s.process.pid.as_raw_nonzero().get())) {
+            // Before anybody is told: the next keeper is to start it again as it is.
+            if let Err(error) = self.write_successor_down() {
+                return self.successor_failed(&format!("it cannot be written down what is to run: {error}"));
+            }
             let old = self.process.take();
             self.succeed();
             if let Some(old) = old {
@@ -43,14 +52,19 @@ impl Keeper {
     pub(super) fn succeed(&mut self) {
         if let Some(successor) = self.successor.take() {
             self.process = Some(successor.process);
-            if self.launch.argv != successor.argv {
-                self.launch.argv = successor.argv;
-                // Before anybody is told: the next keeper is to start it again as it is.
-                if let Err(error) = files::replace(Path::new(LAUNCH), &self.launch, Durability::UntilReboot) {
-                    self.status.note = Some(format!("what runs now cannot be written down: {error}"));
-                }
-            }
+            self.launch.argv = successor.argv;
             self.running();
+        }
+    }
+
+    /// Writes down that it is the successor which is to run.
+    pub(super) fn write_successor_down(&self) -> io::Result<()> {
+        match &self.successor {
+            Some(successor) if successor.argv != self.launch.argv => {
+                let launch = Launch { argv: successor.argv.clone(), ..self.launch.clone() };
+                files::replace(Path::new(LAUNCH), &launch, Durability::UntilReboot)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -92,7 +92,8 @@ async fn speak_http1(worker: &Rc<Worker>, conn: &Rc<Conn>, stream: Stream) {
             speak_http2(worker, conn, stream, parts.read_buf).await;
         }
         (Ok(()), None) if conn.is_between_requests() => {}
-        (Err(error), None) if !error.is_parse() => {}
+        // What is no request, of whoever looks for open ports, is owed nothing more.
+        (Err(error), None) if !error.is_parse() || !conn.is_within_body() => {}
         // Boxed: few connections end so, and their future is all of theirs.
         (_, None) => Box::pin(linger(worker, conn, parts.io.into_inner().into_stream())).await,
         _ => {}

@@ -118,6 +118,11 @@ impl Conn {
         self.framing.borrow().is_between_requests()
     }
 
+    /// Whether a body has not come whole.
+    pub(in crate::proxy) fn is_within_body(&self) -> bool {
+        self.framing.borrow().is_within_body()
+    }
+
     /// The stream would take no bytes.
     pub(in crate::proxy) fn write_is_blocked(&self) {
         if self.blocked_since.get().is_none() {

@@ -83,6 +83,11 @@ impl Framing {
         }
     }
 
+    /// Whether a body has begun that has not come whole.
+    pub(in crate::proxy) const fn is_within_body(&self) -> bool {
+        matches!(&self.place, Place::Body(_) | Place::Chunked(_))
+    }
+
     /// Whether neither a head nor a body has begun that has not come whole.
     pub(in crate::proxy) const fn is_between_requests(&self) -> bool {
         matches!(&self.place, Place::Head(head) if !head.begun)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::io::{AsyncRead as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::time::Instant;
 
 use crate::proxy::connection::io::Stream;
@@ -25,9 +25,42 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// The rest of a body is small enough to wait for it and keep the connection, up to here.
 const SMALL: u64 = 64 * 1024;
 
+/// The connection's task, which this one is a part of, reads the next part of a body only when it is asked
+/// for, and its next turn has come. So often it is looked whether it had any.
+const LOOKS: u32 = 3;
+
 /// Whether the rest of an HTTP/1 body is worth keeping its connection for.
 pub(in crate::proxy) fn is_small(rest: &Incoming) -> bool {
     rest.size_hint().upper().is_some_and(|size| size <= SMALL)
+}
+
+/// Whether a body whose length nobody knows before is small, and its rest is here already.
+pub(in crate::proxy) async fn has_come(rest: &mut Incoming) -> bool {
+    if rest.size_hint().upper().is_some() {
+        return false;
+    }
+    let mut left = SMALL;
+    let mut looks = LOOKS;
+    poll_fn(|cx| {
+        loop {
+            match Pin::new(&mut *rest).poll_frame(cx) {
+                Poll::Ready(None) => return Poll::Ready(true),
+                Poll::Ready(Some(Ok(frame))) => {
+                    let size = frame.data_ref().map_or(0, |data| data.len() as u64);
+                    let Some(less) = left.checked_sub(size) else { return Poll::Ready(false) };
+                    (left, looks) = (less, LOOKS);
+                }
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(false),
+                Poll::Pending if looks == 0 => return Poll::Ready(false),
+                Poll::Pending => {
+                    looks -= 1;
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+        }
+    })
+    .await
 }
 
 /// Reads the rest of a body away while its connection goes on.
@@ -51,13 +84,20 @@ pub(in crate::proxy) async fn close(
     has_to_go: impl Fn(&Context<'_>) -> bool,
 ) {
     let end = Instant::now() + LINGER;
-    // A client that takes nothing cannot even be told.
-    if !matches!(tokio::time::timeout(SILENCE, stream.shutdown()).await, Ok(Ok(()))) {
+    let mut silent = Instant::now() + SILENCE;
+    let told = poll_fn(|cx| {
+        // A client that takes nothing cannot even be told.
+        if has_to_go(cx) || timer.poll(cx, silent).is_ready() {
+            return Poll::Ready(false);
+        }
+        Pin::new(&mut stream).poll_shutdown(cx).map(|done| done.is_ok())
+    });
+    if !told.await {
         return;
     }
     let mut unwanted = vec![0; 16 * 1024];
     let mut left = MOST_UNREAD;
-    let mut silent = Instant::now() + SILENCE;
+    silent = Instant::now() + SILENCE;
     poll_fn(|cx| {
         loop {
             if has_to_go(cx) || timer.poll(cx, silent.min(end)).is_ready() {

@@ -15,6 +15,12 @@ use crate::proxy::endpoint::socket_path::SocketPath;
 /// No table is larger.
 const MAX_LINE: u64 = 64 * 1024 * 1024;
 
+/// Whether another proxy of this directory runs, whose place this one is to take.
+pub(in crate::proxy) fn is_served(directory: &Path) -> bool {
+    SocketPath::new(&directory.join("sock"))
+        .is_ok_and(|path| std::os::unix::net::UnixStream::connect(path.as_path()).is_ok())
+}
+
 /// Opens `DIR/sock`, for this user only. It takes the place of an older one at once, so that a new
 /// proxy can be asked while the old one is still finishing.
 pub(in crate::proxy) fn open(directory: &Path) -> io::Result<UnixListener> {

@@ -124,6 +124,20 @@ impl Control {
         Ok(())
     }
 
+    /// Whether this proxy could do what the one does whose place it is to take. If it cannot, that one had
+    /// better stay.
+    ///
+    /// # Errors
+    /// What it could not do.
+    pub(in crate::proxy) fn could_take_over(&self, table: Option<&Table>) -> Result<(), String> {
+        let Some(table) = table else {
+            return self.problem.borrow().clone().map_or(Ok(()), Err);
+        };
+        self.edge.compile(table.clone())?;
+        let (_closed_again, unheard) = self.listeners.borrow_mut().open_some(&table.listen);
+        if unheard.is_empty() { Ok(()) } else { Err(unheard.join("; ")) }
+    }
+
     /// Opens what can be had of the addresses in the table in force.
     fn listen(&self) {
         let live = self.edge.live();

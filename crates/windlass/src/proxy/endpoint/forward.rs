@@ -126,6 +126,10 @@ pub(in crate::proxy) async fn to_pool(
                     return outgoing.deliver(rescue, ticket).await;
                 }
             }
+            // Nobody has asked for it.
+            if let Some(request) = outgoing.request.take() {
+                *body = body.take().or_else(|| request.into_body().into_rest());
+            }
             refusal.response
         }
     }
@@ -138,11 +142,11 @@ pub(in crate::proxy) async fn to_socket(
     parts: &mut Parts,
     body: &mut Option<Incoming>,
 ) -> Response<Body> {
-    let Some((request, progress, _)) = prepare(visit, parts, body) else { return too_large() };
     let unavailable =
         || own_answer::unavailable("the host side does not answer: its health page is not available", 5);
     let Some(descriptor) = visit.worker.descriptor() else { return unavailable() };
     let Ok(mut link) = Link::connect_unix(socket, descriptor).await else { return unavailable() };
+    let Some((request, progress, _)) = prepare(visit, parts, body) else { return too_large() };
     let patience = patience(visit, None, Instant::now(), progress.as_ref());
     match link.exchange(request, &patience).await {
         Ok(response) => {
@@ -155,12 +159,10 @@ pub(in crate::proxy) async fn to_socket(
 }
 
 /// A request as an endpoint gets it, how its body gets on, and the protocol that it wants to change to.
+type Prepared = (Box<Request<RequestBody>>, Option<Progress>, Option<HeaderValue>);
+
 /// `None` when the body is larger than it may be.
-fn prepare(
-    visit: &Visit<'_>,
-    parts: &mut Parts,
-    body: &mut Option<Incoming>,
-) -> Option<(Box<Request<RequestBody>>, Option<Progress>, Option<HeaderValue>)> {
+fn prepare(visit: &Visit<'_>, parts: &mut Parts, body: &mut Option<Incoming>) -> Option<Prepared> {
     let limit = visit.route.body_limit;
     if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
         return None;

@@ -78,10 +78,10 @@ async fn serve(
             follow_route(&worker, &conn, &live, timer, &mut parts, &mut body, &mut ticket).await
         }
     };
-    if let Some(rest) = body.filter(|body| !body.is_end_stream()) {
+    if let Some(mut rest) = body.filter(|body| !body.is_end_stream()) {
         if version == Version::HTTP_2 || (!expects && linger::is_small(&rest)) {
             tokio::task::spawn_local(linger::read_away(rest));
-        } else {
+        } else if expects || !Box::pin(linger::has_come(&mut rest)).await {
             // Its task reads what still comes, and closes.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

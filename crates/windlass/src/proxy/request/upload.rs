@@ -68,6 +68,14 @@ impl RequestBody {
         let progress = Progress::default();
         (Self::Client { incoming: Some(incoming), left: limit, progress: progress.clone() }, Some(progress))
     }
+
+    /// What of it has not been asked for.
+    pub(in crate::proxy) fn into_rest(self) -> Option<Incoming> {
+        match self {
+            Self::Empty => None,
+            Self::Client { incoming, .. } => incoming,
+        }
+    }
 }
 
 impl Body for RequestBody {

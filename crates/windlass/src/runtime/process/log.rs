@@ -42,6 +42,15 @@ pub fn rotate(log: &Log) -> io::Result<()> {
     log::rotate(log)
 }
 
+/// Compresses what former builds rotated uncompressed, as `NAME.1` and so on, behind what is rotated
+/// already: it goes when it is too old, as that does.
+///
+/// # Errors
+/// Those of the file system.
+pub fn compress_former(path: &Path) -> io::Result<()> {
+    log::compress_former(path)
+}
+
 /// Today, as rotation counts days.
 #[must_use]
 pub fn today() -> i64 {
