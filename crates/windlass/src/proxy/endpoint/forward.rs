@@ -138,7 +138,7 @@ pub(in crate::proxy) async fn to_socket(
     parts: &mut Parts,
     body: &mut Option<Incoming>,
 ) -> Response<Body> {
-    let Some((request, progress, _)) = prepare(visit, parts, body) else { return too_large() };
+    let Some(Prepared { request, progress, .. }) = prepare(visit, parts, body) else { return too_large() };
     let unavailable =
         || own_answer::unavailable("the host side does not answer: its health page is not available", 5);
     let Some(descriptor) = visit.worker.descriptor() else { return unavailable() };
@@ -154,13 +154,17 @@ pub(in crate::proxy) async fn to_socket(
     }
 }
 
-/// A request as an endpoint gets it, how its body gets on, and the protocol that it wants to change to.
+/// A request as an endpoint gets it.
+struct Prepared {
+    request: Box<Request<RequestBody>>,
+    /// How its body gets on.
+    progress: Option<Progress>,
+    /// The protocol that it wants to change to.
+    upgrade: Option<HeaderValue>,
+}
+
 /// `None` when the body is larger than it may be.
-fn prepare(
-    visit: &Visit<'_>,
-    parts: &mut Parts,
-    body: &mut Option<Incoming>,
-) -> Option<(Box<Request<RequestBody>>, Option<Progress>, Option<HeaderValue>)> {
+fn prepare(visit: &Visit<'_>, parts: &mut Parts, body: &mut Option<Incoming>) -> Option<Prepared> {
     let limit = visit.route.body_limit;
     if body.as_ref().is_some_and(|body| http_body::Body::size_hint(body).lower() > limit) {
         return None;
@@ -178,7 +182,7 @@ fn prepare(
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = std::mem::take(&mut parts.uri);
     *request.headers_mut() = std::mem::take(&mut parts.headers);
-    Some((request, progress, upgrade))
+    Some(Prepared { request, progress, upgrade })
 }
 
 fn patience<'a>(
@@ -231,7 +235,7 @@ impl<'request> Outgoing<'request> {
         body: &mut Option<Incoming>,
         started: Instant,
     ) -> Option<Self> {
-        let (request, progress, upgrade) = prepare(visit, parts, body)?;
+        let Prepared { request, progress, upgrade } = prepare(visit, parts, body)?;
         let copy = (request.method().is_idempotent() && progress.is_none() && upgrade.is_none())
             .then(|| Box::new(head_of(&request)));
         Some(Self {
