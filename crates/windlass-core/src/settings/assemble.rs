@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
+use super::password::may_hold_password;
 use super::{Declared, Fault, Layers, Provenance, Secret, is_secret, sounds_secret};
 use crate::spec::{Reference, Template};
 
@@ -194,8 +195,9 @@ struct Made {
     of: Vec<String>,
 }
 
-/// What is put together from a secret is one, over any number of steps; as in the manifest, what nobody
-/// declared to be harmless is one. What only the environment has goes by its name: nobody declares `HOME`.
+/// What is put together from a secret is one, over any number of steps, unless it is declared to be harmless. What nobody
+/// declared is judged by its name and what stands in it, as what only the environment has is by its name: nobody
+/// declares `HOME`, and few the `DOMAIN` that is a part of three others.
 fn inherit_secrecy(
     declared: &IndexMap<String, Declared>,
     found: &mut IndexMap<String, Vec<Value>>,
@@ -204,9 +206,16 @@ fn inherit_secrecy(
     if made.is_empty() {
         return;
     }
-    let is_one = |(name, values): &(&String, &Vec<Value>)| {
-        let setting = declared.get(*name);
-        setting.is_some_and(|setting| setting.secret) || values.iter().any(|value| is_secret(setting, value))
+    let is_undeclared_one = |name: &str, value: &Value| {
+        // What stands in a file that is encrypted, or with others in a store, is kept secret by somebody.
+        let is_plain = matches!(value.provenance, Provenance::File { .. });
+        !is_plain
+            || sounds_secret(name)
+            || value.text.known().is_some_and(|text| may_hold_password(text.expose()))
+    };
+    let is_one = |(name, values): &(&String, &Vec<Value>)| match declared.get(*name) {
+        Some(setting) => setting.secret || values.iter().any(|value| is_secret(Some(setting), value)),
+        None => values.iter().any(|value| is_undeclared_one(name, value)),
     };
     let mut secrets: HashSet<String> = found.iter().filter(is_one).map(|(name, _)| name.clone()).collect();
     loop {
@@ -221,7 +230,9 @@ fn inherit_secrecy(
             if let Some(value) = found.get_mut(&name).and_then(|values| values.get_mut(at)) {
                 value.of_secret = true;
             }
-            secrets.insert(name);
+            if !declared.get(&name).is_some_and(|setting| setting.harmless) {
+                secrets.insert(name);
+            }
         }
         made = others;
     }

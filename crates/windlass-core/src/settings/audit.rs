@@ -18,9 +18,9 @@ pub fn is_for_others(environment: &str) -> bool {
     !OWN.contains(&environment)
 }
 
-/// Why a secret that stands in the manifest itself can be guessed, where it can; never shows it.
+/// Why a text that stands in the manifest itself can be guessed, where it is a secret that can; never shows it.
 pub(crate) fn why_weak(app: &str, name: &str, value: &str) -> Option<String> {
-    weak::why(app, name, value, None)
+    weak::is_judged(name, value, None).then(|| weak::why(app, name, value, None))?
 }
 
 /// Something that was found.

@@ -6,12 +6,12 @@ use super::password::{may_hold_literal, may_hold_password, password_in};
 use super::{Declared, Kind, Text, Value};
 
 /// Whether a setting's value is masked wherever it would be shown: it is declared a secret, or by nobody to be
-/// none, or something in it is a secret: a password, of which nobody said that it is none, or what was put in
+/// none, or something in it is a secret of which nobody said that it is none: a password, or what was put in
 /// where it was read.
 #[must_use]
 pub fn is_secret(declared: Option<&Declared>, value: &Value) -> bool {
     let Some(declared) = declared else { return true };
-    value.of_secret
+    (value.of_secret && !declared.harmless)
         || match &value.text {
             Text::Known(known) => declared.hides(known.expose()),
             Text::Composed(template) => {
@@ -135,7 +135,9 @@ mod tests {
     fn what_was_put_together_from_a_secret_is_one() {
         let declared = Declared::default();
         assert!(!is_secret(Some(&declared), &known("host=db")));
-        assert!(is_secret(Some(&declared), &Value { of_secret: true, ..known("host=db") }));
+        let made = Value { of_secret: true, ..known("host=db") };
+        assert!(is_secret(Some(&declared), &made));
+        assert!(!is_secret(Some(&Declared { harmless: true, ..declared }), &made));
     }
 
     #[test]

@@ -83,7 +83,8 @@ fn literal_secret<'n>(key: &str, node: &'n Node) -> Option<(String, &'n str)> {
     literal_password(text).map(|_| (format!("the password in {key} {all}"), text))
 }
 
-/// Literals that can be guessed, where others depend on the environment.
+/// Literals that can be guessed, where others depend on the environment. Those of the build are there so that it runs
+/// at all: `collectstatic` wants a key, and signs nothing with it.
 pub(super) fn weak(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     if !is_for_others(scene.spec.environment.as_str()) {
         return;
@@ -91,7 +92,7 @@ pub(super) fn weak(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     let processes = ["services", "jobs", "cron"].into_iter().flat_map(|section| {
         scene.root.get(section).and_then(Node::table).into_iter().flatten().map(|(_, node)| node)
     });
-    for node in processes.chain([scene.root]).chain(scene.root.get("build")) {
+    for node in processes.chain([scene.root]) {
         for (key, value) in node.get("env").and_then(Node::table).into_iter().flatten() {
             let why =
                 literal_secret(key, value).and_then(|(_, text)| why_weak(scene.spec.app.as_str(), key, text));

@@ -153,12 +153,13 @@ impl Of<'_> {
         let text = |path: &[&str]| node.at(path).and_then(Node::text);
         let in_default = setting.default.as_deref().and_then(crate::settings::password_in);
         let in_value = text(&["value"]).and_then(crate::settings::literal_password);
+        let is_account = text(&["value"]).and_then(crate::settings::literal_account_password).is_some();
         let of_url = text(&["url", "password"]).filter(|text| literal(text));
         let password = format!("the password in {key} stands in the manifest for all to read");
         let (certain, what, span) = if of_url.is_some() {
             (true, password, scene.span(&["settings", key, "url", "password"]))
         } else if in_value.is_some() && !setting.harmless {
-            (true, password, self.span("value"))
+            (is_account, password, self.span("value"))
         } else if in_default.is_some() && !setting.harmless && !setting.secret {
             (false, password, self.span("default"))
         } else if sounds_secret(key) && !setting.secret && setting.default.as_deref().is_some_and(literal) {

@@ -142,8 +142,8 @@ fn what_is_put_together_from_nothing_is_known() {
 #[test]
 fn what_a_file_puts_together_from_a_secret_is_one() {
     let text = "PW=Zk31-blau\nHOST=db\nDSN=host=$HOST password=${PW}\nDEEP=<${DSN}>\nADDRESS=http://${HOST}/\n\
-                HOME_OF=$HOME\nOF_TOKEN=${CI_TOKEN}\nONLY_ASKS=${PW:+set}\nOF_UNKNOWN=x${UNKNOWN:-}\nUNKNOWN=1\n\
-                LATE=x${UNKNOWN}\nURL=redis://:pw@h\nOF_URL=${URL}\n";
+                HOME_OF=$HOME\nOF_TOKEN=${CI_TOKEN}\nONLY_ASKS=${PW:+set}\nOF_UNKNOWN=x${OTHER_PWD:-}\nOTHER_PWD=1\n\
+                LATE=x${OTHER_PWD}\nURL=redis://:pw@h\nOF_URL=${URL}\n";
     let environment =
         |name: &str| matches!(name, "HOME" | "CI_TOKEN").then(|| "of the environment".to_owned());
     let parsed = crate::settings::dotenv::parse(".env", text, &environment, &|_| None);
@@ -165,4 +165,33 @@ fn what_a_file_puts_together_from_a_secret_is_one() {
     let is_one = |name: &&str| assembled.settings[*name].value.of_secret;
     let secrets: Vec<&str> = assembled.settings.keys().map(String::as_str).filter(is_one).collect();
     assert_eq!(secrets, ["DSN", "DEEP", "OF_TOKEN", "LATE", "OF_URL", "ABOVE"]);
+}
+
+#[test]
+fn what_a_file_puts_together_from_ordinary_values_is_none() {
+    let text = "DOMAIN=shop.example\nSITE_URL=https://${DOMAIN}\nMAIL=info@$DOMAIN\nCACHE=redis://:pw@h\n\
+                OF_CACHE=<$CACHE>\nPUBLIC=$CACHE/0\nOF_PUBLIC=$PUBLIC\nPLAIN=1\nSTORED=x$PLAIN\n";
+    let parsed = crate::settings::dotenv::parse(".env", text, &|_| None, &|_| None);
+    let of = |harmless| Declared { harmless, ..Declared::default() };
+    let declared: IndexMap<String, Declared> = [
+        ("SITE_URL", of(true)),
+        ("MAIL", of(false)),
+        ("OF_CACHE", of(false)),
+        ("PUBLIC", of(true)),
+        ("OF_PUBLIC", of(false)),
+        ("STORED", of(false)),
+    ]
+    .into_iter()
+    .map(|(name, setting)| (name.to_owned(), setting))
+    .collect();
+    let sealed = Sealed {
+        file: "secrets.production.enc".into(),
+        entries: IndexMap::from([("PLAIN".to_owned(), (Secret::new("1"), 1))]),
+        warnings: vec![],
+    };
+    let files = vec![File { name: ".env".into(), entries: parsed.entries }];
+    let assembled = assemble(&declared, Layers { files, sealed: Some(sealed), ..Layers::default() });
+    let is_one = |name: &&str| is_secret(declared.get(*name), &assembled.settings[*name].value);
+    let secrets: Vec<&str> = declared.keys().map(String::as_str).filter(is_one).collect();
+    assert_eq!(secrets, ["OF_CACHE", "OF_PUBLIC", "STORED"]);
 }

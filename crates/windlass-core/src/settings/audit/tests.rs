@@ -79,11 +79,13 @@ fn only_what_can_be_a_weak_secret_is_judged_as_one() {
     ] {
         declared.insert(name.to_owned(), setting);
     }
-    let text = "SHOW_PASSWORD=1\nNEXT_TOKEN=42\nPIN_SECRET=7\nPUBLIC_TOKEN=test\nLOCAL_URL=db://u:test@h\n\
+    let text = "SHOW_PASSWORD=1\nNEXT_TOKEN=42\nPIN_SECRET=123456\nPUBLIC_TOKEN=test\nLOCAL_URL=db://u:test@h\n\
                 REQUIRE_TOKEN=true\nTOKEN_LIFETIME=60\nPWD=/srv\nPGUSER=postgres\nAPP_ENV=dev\n\
                 GOOD_URL=https://shop/a:b@c\nAPI_TOKEN=test\nDATABASE_URL=postgres://shop:changeme@db/shop\n\
                 SMTP_PASS=changeme\nAWS_SECRET_ACCESS_KEY=changeme\nDB_PWD=admin\nCACHE=redis://:redis@c\n\
-                LOGIN=please-change-me\n";
+                LOGIN=please-change-me\nRESET_URL=https://shop/reset?token={token}\n\
+                RESET_PATH=https://shop/reset?token=%s\nFLAGS=require_password=true\n\
+                JAVA_OPTS=-Djavax.net.ssl.trustStorePassword=changeit\nHOOK=https://h/?token=abc\n";
     let assembled = found(&declared, text);
     let audited = Audited {
         app: "shop",
@@ -126,6 +128,10 @@ fn what_is_declared_a_secret_is_judged_whatever_its_type() {
         (Kind::Json, r#"{"type": "test", "password": "n4Vw0qkTz8"}"#, ""),
         (Kind::Integer, "123456", "it is one of the passwords that are tried first"),
         (Kind::Integer, "83017", ""),
+        (Kind::Integer, "1000", ""),
+        (Kind::Port, "8080", ""),
+        (Kind::Path, "/secret/token", ""),
+        (Kind::Path, "changeme", "it is one of the passwords that are tried first"),
         (Kind::Path, "/run/keys/a", ""),
     ] {
         let declared = of(kind);

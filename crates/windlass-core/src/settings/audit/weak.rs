@@ -4,7 +4,8 @@ mod words;
 
 use serde_json::Value as Json;
 
-use crate::settings::{Declared, Kind, password_in, sounds_secret};
+use crate::settings::password::is_switch;
+use crate::settings::{Declared, Kind, account_password, sounds_secret};
 use words::is_made_of_words;
 
 /// What only stands in texts that were to be replaced.
@@ -41,10 +42,9 @@ pub(super) fn is_judged(name: &str, value: &str, declared: Option<&Declared>) ->
             _ => declared.secret,
         },
         None => {
-            let is_switch = ["true", "false", "1", "0", "yes", "no", "on", "off"]
-                .iter()
-                .any(|word| value.eq_ignore_ascii_case(word));
-            (names_secret(name) && !is_switch) || password_in(value).is_some() || is_placeholder(value)
+            (names_secret(name) && !is_switch(value))
+                || account_password(value).is_some()
+                || is_placeholder(value)
         }
     }
 }
@@ -84,7 +84,12 @@ struct Judged<'a> {
 
 impl Judged<'_> {
     fn whole(self, value: &str) -> Option<String> {
-        let inside = password_in(value);
+        // A number, a port or a path is what it has to be, and no worse for it.
+        let is_text = self.declared.is_none_or(|declared| matches!(declared.kind, Kind::String | Kind::Url));
+        if !is_text {
+            return self.known(value).map(|why| format!("it {why}"));
+        }
+        let inside = account_password(value);
         let is_url = inside.is_some() || (value.contains("://") && value.contains('@'));
         let secret = if is_url { inside? } else { value };
         let what = if is_url { "the password in it" } else { "it" };
@@ -98,7 +103,7 @@ impl Judged<'_> {
     /// An item of a list has no length to speak of.
     fn item(self, item: &str) -> Option<String> {
         let (secret, what) =
-            password_in(item).map_or((item, "an item"), |inside| (inside, "a password in it"));
+            account_password(item).map_or((item, "an item"), |inside| (inside, "a password in it"));
         self.known(secret).or_else(|| self.words(secret)).map(|why| format!("{what} {why}"))
     }
 
@@ -107,7 +112,7 @@ impl Judged<'_> {
         match json {
             Json::String(text) => {
                 let by_name = Some(text.as_str()).filter(|text| !text.is_empty() && sounds_secret(name));
-                let secret = password_in(text).or(by_name)?;
+                let secret = account_password(text).or(by_name)?;
                 let why = self.known(secret).or_else(|| self.words(secret))?;
                 Some(format!("a secret in it {why}"))
             }

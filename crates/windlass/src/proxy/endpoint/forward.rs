@@ -146,7 +146,7 @@ pub(in crate::proxy) async fn to_socket(
         || own_answer::unavailable("the host side does not answer: its health page is not available", 5);
     let Some(descriptor) = visit.worker.descriptor() else { return unavailable() };
     let Ok(mut link) = Link::connect_unix(socket, descriptor).await else { return unavailable() };
-    let Some((request, progress, _)) = prepare(visit, parts, body) else { return too_large() };
+    let Some(Prepared { request, progress, .. }) = prepare(visit, parts, body) else { return too_large() };
     let patience = patience(visit, None, Instant::now(), progress.as_ref());
     match link.exchange(request, &patience).await {
         Ok(response) => {
@@ -158,8 +158,14 @@ pub(in crate::proxy) async fn to_socket(
     }
 }
 
-/// A request as an endpoint gets it, how its body gets on, and the protocol that it wants to change to.
-type Prepared = (Box<Request<RequestBody>>, Option<Progress>, Option<HeaderValue>);
+/// A request as an endpoint gets it.
+struct Prepared {
+    request: Box<Request<RequestBody>>,
+    /// How its body gets on.
+    progress: Option<Progress>,
+    /// The protocol that it wants to change to.
+    upgrade: Option<HeaderValue>,
+}
 
 /// `None` when the body is larger than it may be.
 fn prepare(visit: &Visit<'_>, parts: &mut Parts, body: &mut Option<Incoming>) -> Option<Prepared> {
@@ -180,7 +186,7 @@ fn prepare(visit: &Visit<'_>, parts: &mut Parts, body: &mut Option<Incoming>) ->
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = std::mem::take(&mut parts.uri);
     *request.headers_mut() = std::mem::take(&mut parts.headers);
-    Some((request, progress, upgrade))
+    Some(Prepared { request, progress, upgrade })
 }
 
 fn patience<'a>(
@@ -233,7 +239,7 @@ impl<'request> Outgoing<'request> {
         body: &mut Option<Incoming>,
         started: Instant,
     ) -> Option<Self> {
-        let (request, progress, upgrade) = prepare(visit, parts, body)?;
+        let Prepared { request, progress, upgrade } = prepare(visit, parts, body)?;
         let copy = (request.method().is_idempotent() && progress.is_none() && upgrade.is_none())
             .then(|| Box::new(head_of(&request)));
         Some(Self {
