@@ -109,14 +109,18 @@ impl Drop for Sandbox {
     }
 }
 
-/// Ends whatever still speaks of this directory on its command line: nothing, when `down` is right.
+/// Ends whatever still speaks of this directory on its command line or in its environment: a page may have deployed more
+/// than the one environment that `down` ends. Keepers come first, or they would start theirs again.
 fn end_what_is_left(root: &Path) {
     let root = root.to_string_lossy().into_owned();
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        let pid = entry.file_name().to_string_lossy().parse::<i32>().ok();
-        if let Some(pid) = pid.filter(|_| String::from_utf8_lossy(&line).contains(&root)) {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+    for file in ["cmdline", "environ"] {
+        for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let text = fs::read(entry.path().join(file)).unwrap_or_default();
+            let pid = entry.file_name().to_string_lossy().parse::<u32>().ok();
+            let other = pid.filter(|pid| *pid != std::process::id());
+            if let Some(pid) = other.filter(|_| String::from_utf8_lossy(&text).contains(&root)) {
+                let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            }
         }
     }
 }

@@ -134,7 +134,7 @@ impl Sitting {
     fn down(person: &Person, script: &str) -> Self {
         let (begun, left) = (person.home.join("begun"), person.home.join("left"));
         let script = format!(
-            "echo \"$1\" > '{0}.new'; mv '{0}.new' '{0}'\nwhile ! test -e '{1}'; do sleep 0.02; done\n{script}",
+            "echo \"$1\" > '{0}.new'; mv '{0}.new' '{0}'\nwhile test -e '{0}' && ! test -e '{1}'; do sleep 0.02; done\n{script}",
             begun.display(),
             left.display()
         );
