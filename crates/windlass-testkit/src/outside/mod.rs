@@ -11,7 +11,7 @@ mod postgres;
 mod rabbitmq;
 mod redis;
 
-pub use postgres::Postgres;
+pub use postgres::{Postgres, psql};
 pub use rabbitmq::Rabbitmq;
 pub use redis::Redis;
 

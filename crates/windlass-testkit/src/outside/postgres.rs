@@ -71,7 +71,7 @@ impl Postgres {
     /// What went wrong.
     pub fn ask_as(&self, url: &str, statement: &str) -> Result<String, String> {
         let mut parts = url.split("://").nth(1).unwrap().split([':', '@', '/']);
-        let mut command = Command::new("psql");
+        let mut command = Command::new(psql());
         command.args(["-XAtqw", "-c", statement]).stdin(Stdio::null());
         // Not as an argument: those are looked for passwords.
         for name in ["PGUSER", "PGPASSWORD", "PGHOST", "PGPORT", "PGDATABASE"] {
@@ -116,9 +116,21 @@ impl Default for Postgres {
     }
 }
 
+/// PostgreSQL's client itself. What is called `psql` in the path is, on Debian, a script that looks for it, and takes
+/// longer than the client does.
+#[must_use]
+pub fn psql() -> PathBuf {
+    newest().map_or_else(|| "psql".into(), |programs| programs.join("psql"))
+}
+
 fn programs() -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/postgresql").unwrap().flatten();
+    newest().expect("PostgreSQL's programs are installed")
+}
+
+/// The directory of the newest version's programs.
+fn newest() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?.flatten();
     let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     found.sort();
-    found.into_iter().rfind(|path| Path::exists(&path.join("initdb"))).unwrap()
+    found.into_iter().rfind(|path| Path::exists(&path.join("initdb")))
 }

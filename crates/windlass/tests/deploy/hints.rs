@@ -282,7 +282,7 @@ fn another_project_of_the_same_name_does_not_get_what_a_failed_deploy_left() {
     let text = format!("{text}\n[jobs.other]\ncommand = [\"true\"]\nwhen = \"manual\"\n");
     std::fs::write(other.join("windlass.toml"), text).unwrap();
     let file = other.join("windlass.toml").display().to_string();
-    sandbox.behave("web.crash:20");
+    sandbox.behave("web.unready");
     sandbox.fail(&["deploy"], 3);
     let why = format!(
         "error: fixture (local) was deployed from {} last, which is another project than {}: the databases that it left would be \

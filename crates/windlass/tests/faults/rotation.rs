@@ -60,7 +60,7 @@ fn known(sandbox: &Sandbox, resource: &str) -> Vec<(String, String)> {
 /// Asks the database, as this account.
 fn sql(sandbox: &Sandbox, (user, password): &(String, String), statement: &str) -> Result<String, String> {
     let port = identity(sandbox, "db")["ports"][0].to_string();
-    let mut command = Command::new("psql");
+    let mut command = Command::new(windlass_testkit::outside::psql());
     command.args(["-XAtqw", "-c", statement]).stdin(Stdio::null());
     command.env("PGHOST", "127.0.0.1").env("PGPORT", port).env("PGUSER", user);
     let output = command.env("PGPASSWORD", password).env("PGDATABASE", "fixture").output().unwrap();

@@ -23,7 +23,7 @@ pub(super) fn all() -> io::Result<()> {
 
 /// Asks PostgreSQL's own client, which reads all that it needs from the environment.
 fn postgres() -> io::Result<()> {
-    let mut command = Command::new("psql");
+    let mut command = Command::new(crate::outside::psql());
     command.args(["--no-psqlrc", "--no-password", "--quiet", "--output", "/dev/null"]);
     let output = command.args(["--command", "SELECT 1"]).stdin(Stdio::null()).output()?;
     let said = String::from_utf8_lossy(&output.stderr);

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -160,7 +160,6 @@ pub(in crate::proxy) fn start(
         std::fs::create_dir_all(directory)?;
     }
     file.open()?;
-    file.compress_former();
     let (chunks, received) = sync_channel(QUEUE);
     let dropped = Arc::new(AtomicU64::new(0));
     let writer = Writer { chunks, dropped: Arc::clone(&dropped) };
@@ -201,15 +200,6 @@ impl LogFile {
             day: 0,
             rotation: None,
             due: Instant::now(),
-        }
-    }
-
-    /// Has what former builds rotated compressed, where there is any; no rotation meanwhile.
-    fn compress_former(&mut self) {
-        let path = PathBuf::from(&self.log.path);
-        let thread = std::thread::Builder::new().name("access-log-old".to_owned());
-        if let Ok(thread) = thread.spawn(move || log::compress_former(&path)) {
-            self.rotation = Some((0, thread));
         }
     }
 
@@ -255,7 +245,11 @@ impl LogFile {
         }
         let kept = self.log.clone();
         let thread = std::thread::Builder::new().name("access-log-old".to_owned());
-        match thread.spawn(move || log::rotate(&kept)) {
+        let rotate = move || {
+            log::compress_former(Path::new(&kept.path))?;
+            log::rotate(&kept)
+        };
+        match thread.spawn(rotate) {
             Ok(rotation) => self.rotation = Some((day, rotation)),
             Err(_) => self.due = Instant::now() + PAUSE,
         }

@@ -54,8 +54,10 @@ pub fn layer<'a>(
     let names = names(&parsed);
     match keyring().map_err(|fault| vec![fault]).and_then(|keyring| place.open(parsed, keyring)) {
         Ok(opened) => {
-            // Lines may be gone beside those that are damaged.
-            if unreadable.is_empty() && opened.damaged.iter().any(|damaged| damaged.name.is_none()) {
+            let is_seal_alone =
+                unreadable.is_empty() && opened.damaged.iter().all(|damaged| damaged.name.is_none());
+            // Lines may be gone. Where one is damaged, that is what breaks the seal.
+            if is_seal_alone {
                 lost.add(Lost::any());
             }
             opened_layer(&place, opened, lost)
