@@ -1,6 +1,6 @@
 //! What is tried first, and whether a text is made of nothing else.
 
-/// What is tried first, and what stands in examples.
+/// What is tried first, and what stands in examples; sorted.
 pub(super) const KNOWN: [&str; 69] = [
     "123456",
     "1234567",
@@ -73,7 +73,7 @@ pub(super) const KNOWN: [&str; 69] = [
     "yoursecretkey",
 ];
 
-/// What stands between such words, or beside them: `your_password_here`.
+/// What stands between such words, or beside them: `your_password_here`; sorted.
 const GLUE: [&str; 63] = [
     "a",
     "access",
@@ -153,6 +153,9 @@ const ROWS: [&str; 9] = [
     "1q2w3e4r5t6y7u8i9o0p",
 ];
 
+/// The longest of [`KNOWN`] and [`GLUE`].
+const LONGEST_WORD: usize = 16;
+
 /// Fewer keys in a row turn up by chance.
 const SHORTEST_ROW: usize = 3;
 
@@ -201,14 +204,21 @@ fn is_split(text: &str, app: &str) -> bool {
     reached[0] = Some(false);
     for from in 0..text.len() {
         let Some(before) = reached[from] else { continue };
+        // What begins with no row of keys is none.
+        let mut may_be_row = true;
         for to in from + 1..=text.len() {
             let piece = &text[from..to];
-            let is_first = KNOWN.contains(&piece) || piece == app || is_row(piece);
+            may_be_row &= piece.len() < SHORTEST_ROW || is_row(piece);
+            if !may_be_row && piece.len() > LONGEST_WORD.max(app.len()) {
+                break;
+            }
+            let is_row = may_be_row && piece.len() >= SHORTEST_ROW;
+            let is_first = is_row || piece == app || KNOWN.binary_search(&piece).is_ok();
             let is_year = to == text.len()
                 && from > 0
                 && piece.len() <= MOST_DIGITS
                 && piece.bytes().all(|b| b.is_ascii_digit());
-            if is_first || is_year || GLUE.contains(&piece) {
+            if is_first || is_year || GLUE.binary_search(&piece).is_ok() {
                 reached[to] = Some(reached[to].unwrap_or_default() || before || is_first);
             }
         }
@@ -219,16 +229,20 @@ fn is_split(text: &str, app: &str) -> bool {
 
 /// Whether it goes along a row of keys.
 fn is_row(piece: &str) -> bool {
-    piece.len() >= SHORTEST_ROW && {
-        let back: String = piece.chars().rev().collect();
-        ROWS.iter().any(|row| row.contains(piece) || row.contains(&back))
-    }
+    let back: String = piece.chars().rev().collect();
+    ROWS.iter().any(|row| row.contains(piece) || row.contains(&back))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn words_are_found_where_they_are_looked_for() {
+        assert!(KNOWN.is_sorted() && GLUE.is_sorted());
+        assert_eq!(KNOWN.iter().chain(&GLUE).map(|word| word.len()).max(), Some(LONGEST_WORD));
+    }
 
     #[test]
     fn what_is_tried_first_is_known_however_it_is_written() {
