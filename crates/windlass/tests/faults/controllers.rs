@@ -215,7 +215,9 @@ fn after_a_reboot_nobody_waits_for_an_interrupted_run() {
     // What the machine's start changes of what is on the disk.
     std::fs::write(sandbox.environment().join("state/boot"), "the boot before").unwrap();
     let status = sandbox.status();
-    assert_ne!(status["services"][0]["instances"][0]["ready"], true, "{status:#}");
+    // What stands on the disk is of the boot before; on a quick machine its copies are back already.
+    let is_ready = status["services"][0]["instances"][0]["ready"] == true;
+    assert!(!is_ready || !sandbox.running("web").is_empty(), "{status:#}");
     // Sooner than by the lease of half a minute.
     until_within(Duration::from_secs(15), "the old release", || {
         let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;

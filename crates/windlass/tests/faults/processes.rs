@@ -131,11 +131,24 @@ fn the_keeper_of_a_migration_is_killed() {
     let deploy = sandbox.start(&["deploy"]);
     let migration = until("the migration", || sandbox.running("job").first().map(|job| job.pid));
     let keeper = keeper_of(&sandbox, "r2.migrate");
+    // One that dies before it has written down what it started leaves nobody who could see the end.
+    let status = sandbox.environment().join("jobs/r2.migrate/status.json");
+    until("the migration in the keeper's status", || {
+        std::fs::read_to_string(&status).ok()?.contains(&migration.to_string()).then_some(())
+    });
     kill(keeper, Signal::KILL);
     let is_another = |process: &windlass_testkit::sandbox::Process| {
         process.pid != keeper && process.argv.iter().any(|word| word.contains("r2.migrate"))
     };
-    until("another keeper", || sandbox.keepers().iter().any(is_another).then_some(()));
+    // It sees how the migration ends from when it holds it.
+    let holds = |process: &windlass_testkit::sandbox::Process| {
+        let held = std::fs::read_dir(format!("/proc/{}/fdinfo", process.pid)).into_iter().flatten().flatten();
+        held.filter_map(|entry| std::fs::read_to_string(entry.path()).ok())
+            .any(|facts| facts.lines().any(|line| line == format!("Pid:\t{migration}")))
+    };
+    until("another keeper", || {
+        sandbox.keepers().iter().any(|process| is_another(process) && holds(process)).then_some(())
+    });
     assert!(lives(migration) && deploy.runs(), "the deploy waits for what it began");
     std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
     let output = deploy.finish();
