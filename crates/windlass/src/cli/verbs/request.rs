@@ -157,21 +157,28 @@ pub(in crate::cli) async fn refuse_no_services(
     allowed: &Cell<bool>,
 ) -> Result<(), Failure> {
     let Some(why) = no_services(observed, spec).filter(|_| !allowed.get()) else { return Ok(()) };
-    if consent::can_be_asked(context) && !context.options.yes {
-        let title = format!("{} ({})", spec.app, spec.environment);
-        let question = format!("In {title} {why}. Type {} to go on:", spec.app);
-        if consent::is_given(context, &question, spec.app.as_str()).await? {
-            allowed.set(true);
-            return Ok(());
-        }
-        return Err(Failure::failed("nothing was changed", ""));
+    let question = format!("In {} ({}) {why}. Type {} to go on:", spec.app, spec.environment, spec.app);
+    let hint = "see whether that is the right manifest and environment; `windlass stop` stops everything and keeps the \
+                release; --allow-no-services deploys it all the same";
+    ask_or_refuse(context, &question, spec.app.as_str(), allowed, Failure::new(REFUSED, why, hint)).await
+}
+
+/// Asks whoever can be asked to type the application's name, and notes that they did; refuses all others.
+async fn ask_or_refuse(
+    context: &Context,
+    question: &str,
+    app: &str,
+    allowed: &Cell<bool>,
+    refusal: Failure,
+) -> Result<(), Failure> {
+    if !consent::can_be_asked(context) || context.options.yes {
+        return Err(refusal);
     }
-    Err(Failure::new(
-        REFUSED,
-        why,
-        "see whether that is the right manifest and environment; `windlass stop` stops everything and keeps the \
-         release; --allow-no-services deploys it all the same",
-    ))
+    if consent::is_given(context, question, app).await? {
+        allowed.set(true);
+        return Ok(());
+    }
+    Err(Failure::failed("nothing was changed", ""))
 }
 
 /// Refuses a deploy that would replace what another project runs under the same name, unless it was allowed
@@ -183,20 +190,10 @@ pub(in crate::cli) async fn refuse_other_source(
     allowed: &Cell<bool>,
 ) -> Result<(), Failure> {
     let Some(why) = other_source(observed, project).filter(|_| !allowed.get()) else { return Ok(()) };
-    if consent::can_be_asked(context) && !context.options.yes {
-        let question = format!("{why}. Type {} to go on:", project.app);
-        if consent::is_given(context, &question, project.app.as_str()).await? {
-            allowed.set(true);
-            return Ok(());
-        }
-        return Err(Failure::failed("nothing was changed", ""));
-    }
-    Err(Failure::new(
-        REFUSED,
-        why,
-        "give one of them another name, in [app] of its manifest; --allow-other-source deploys it all the same, \
-         where they are one project; where it was moved, remove the old directory or its manifest",
-    ))
+    let question = format!("{why}. Type {} to go on:", project.app);
+    let hint = "give one of them another name, in [app] of its manifest; --allow-other-source deploys it all the same, \
+                where they are one project; where it was moved, remove the old directory or its manifest";
+    ask_or_refuse(context, &question, project.app.as_str(), allowed, Failure::new(REFUSED, why, hint)).await
 }
 
 /// Whose services a deploy of the project would replace, where they are another's.

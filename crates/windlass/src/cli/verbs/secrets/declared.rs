@@ -1,5 +1,6 @@
 //! What the manifest says of the values that go into the file: the next deploy would refuse the same.
 
+use indexmap::IndexMap;
 use windlass_core::manifest::{self, Manifest};
 use windlass_core::settings::{Declared, Misfit, Secret};
 
@@ -9,7 +10,7 @@ use crate::cli::context::Context;
 pub(super) struct Declarations<'c> {
     /// `None` where it cannot be read, or does not have the environment. One that is faulty is told of by
     /// others.
-    manifest: Option<Manifest>,
+    manifest: Option<(Manifest, IndexMap<String, Declared>)>,
     environment: &'c str,
 }
 
@@ -18,12 +19,18 @@ impl<'c> Declarations<'c> {
         let environment = context.options.environment.as_str();
         let known = |manifest: &Manifest| manifest.environments().iter().any(|known| known == environment);
         let text = context.manifest_path().ok().and_then(|path| std::fs::read_to_string(path).ok());
-        Self { manifest: text.and_then(|text| manifest::load(&text).0).filter(known), environment }
+        let manifest = text.and_then(|text| manifest::load(&text).0).filter(known);
+        // Once, and not for each of the values of an import.
+        let declared = |manifest: Manifest| {
+            let settings = manifest.settings(environment);
+            (manifest, settings)
+        };
+        Self { manifest: manifest.map(declared), environment }
     }
 
     /// What is declared of a setting.
     pub(super) fn get(&self, name: &str) -> Option<Declared> {
-        self.manifest.as_ref()?.settings(self.environment).shift_remove(name)
+        self.manifest.as_ref()?.1.get(name).cloned()
     }
 
     /// Why a value is not what is declared; the value is not shown.
@@ -35,8 +42,7 @@ impl<'c> Declarations<'c> {
 
     /// Whether the manifest knows the name, and if not, what to do; `None` where that cannot be said.
     fn knows(&self, name: &str) -> Option<Result<(), String>> {
-        let manifest = self.manifest.as_ref()?;
-        let declared = manifest.settings(self.environment);
+        let (manifest, declared) = self.manifest.as_ref()?;
         if declared.contains_key(name) || manifest.refers_to_setting(self.environment, name) {
             return Some(Ok(()));
         }
