@@ -281,7 +281,7 @@ fn writer_of(name: &str) -> Option<u32> {
 
 /// Whether nobody has that number any more, or we have it now.
 fn is_dead(pid: u32) -> bool {
-    pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists()
+    pid == std::process::id() || !crate::processes::exists(pid)
 }
 
 /// Gives a file the owner, the group and the mode of another one.

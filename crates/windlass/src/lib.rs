@@ -23,6 +23,7 @@ pub mod keeper;
 pub mod layout;
 pub mod observe;
 mod ports;
+mod processes;
 mod programs;
 pub mod project;
 pub mod proxy;

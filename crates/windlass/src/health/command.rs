@@ -17,6 +17,7 @@ use windlass_core::spec::Command as Described;
 use super::tail::Tail;
 use super::{Target, Unhealthy};
 use crate::account::Account;
+use crate::processes;
 
 /// The environment variable that marks a probe's processes.
 const MARK: &str = "WINDLASS_PROBE";
@@ -164,26 +165,16 @@ impl Drop for Running {
 /// Kills every process whose environment holds the mark, until there is none: one that forks while
 /// we look is found on the next round.
 fn kill_marked(mark: &str) {
-    let wanted = format!("{MARK}={mark}");
     for _ in 0..20 {
         let mut found = false;
-        for pid in processes() {
-            let Ok(environment) = std::fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero())) else {
-                continue;
-            };
-            if environment.split(|&b| b == 0).any(|variable| variable == wanted.as_bytes()) {
-                found |= kill_process(pid, Signal::KILL).is_ok();
+        for pid in processes::all() {
+            let environment = processes::environment(pid);
+            if environment.is_ok_and(|environment| environment.get(MARK) == Some(mark.as_bytes())) {
+                found |= Pid::from_raw(pid).is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok());
             }
         }
         if !found {
             return;
         }
     }
-}
-
-fn processes() -> impl Iterator<Item = Pid> {
-    std::fs::read_dir("/proc")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().and_then(Pid::from_raw))
 }

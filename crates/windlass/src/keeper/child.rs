@@ -12,8 +12,9 @@ use windlass_core::launch::Launch;
 
 use super::limits::Applied;
 use super::store::Handover;
-use super::tree::{self, MARK};
+use super::tree::MARK;
 use crate::account::{Account, is_root};
+use crate::processes;
 use crate::programs;
 use crate::sys;
 
@@ -94,7 +95,7 @@ pub(super) fn start(
             let raw = i32::try_from(child.id()).unwrap_or_default();
             let pid = Pid::from_raw(raw).ok_or_else(|| "the system gave no process id".to_owned())?;
             // A process that has ended by now is a zombie until we take notice: it can be read.
-            let start_ticks = tree::stat(raw).map_or(0, |stat| stat.start_ticks);
+            let start_ticks = processes::stat(raw).map_or(0, |stat| stat.start_ticks);
             Ok(Started { pid, start_ticks })
         }
         Err(error) => {

@@ -17,8 +17,8 @@ use crate::host::run::no::No;
 use crate::host::run::reserve;
 use crate::host::settings::values;
 use crate::host::world::Acting;
-use crate::keeper::tree;
 use crate::layout;
+use crate::processes;
 
 /// How long an interrupted run waits for somebody to claim it, before the host side settles it
 /// alone.
@@ -112,7 +112,7 @@ impl Host {
     /// Whether the machine was started since a host side served here last.
     fn is_of_a_new_boot(&self) -> bool {
         let path = self.layout.state().join("boot");
-        let (before, now) = (std::fs::read_to_string(&path).unwrap_or_default(), tree::boot());
+        let (before, now) = (std::fs::read_to_string(&path).unwrap_or_default(), processes::boot());
         if before != now {
             let _looked_at_again_next_time = layout::replace_file(&path, now.as_bytes(), 0o600);
         }

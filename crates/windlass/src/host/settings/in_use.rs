@@ -1,6 +1,5 @@
 //! Whether something that was handed out is still in the hands of what runs.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
 use windlass_core::journal::Fault;
@@ -10,6 +9,7 @@ use windlass_core::spec::Reference;
 
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
+use crate::processes::{self, Environment};
 
 /// How long what runs once, and was given what is to be revoked, may take to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -66,74 +66,44 @@ impl Host {
         let instances = instances.iter().filter(|identity| told(identity) && self.lives(&identity.id));
         let mut users: Vec<String> = instances.map(|identity| identity.id.to_string()).collect();
         let shared = self.layout.shared();
-        let shared = [b"WINDLASS_SHARED=", shared.as_os_str().as_encoded_bytes()].concat();
-        for (number, environment) in environments() {
-            let process = Process { number, environment };
-            let release = process.release().filter(|release| (given.by_release)(*release));
-            let release = release.filter(|_| process.variables().any(|variable| variable == shared));
-            let holds = (release.is_some() || given.is_unmistakable) && process.values().any(given.holds);
-            if holds || release.is_some_and(|release| self.has_file(&process, release, given)) {
-                users.push(process.label());
+        let shared = shared.as_os_str().as_encoded_bytes();
+        // What Windlass starts is of this account, or this is root: it can be read.
+        for pid in processes::all() {
+            let Ok(environment) = processes::environment(pid) else { continue };
+            let release = release(&environment).filter(|release| (given.by_release)(*release));
+            let release = release.filter(|_| environment.get("WINDLASS_SHARED") == Some(shared));
+            let holds = (release.is_some() || given.is_unmistakable)
+                && environment.variables().any(|(_, value)| (given.holds)(value));
+            if holds || release.is_some_and(|release| self.has_file(&environment, release, given)) {
+                users.push(label(pid, &environment));
             }
         }
         users
     }
 
     /// Whether a process of a release was told where a file is that holds what was handed out.
-    fn has_file(&self, process: &Process, release: ReleaseId, given: &Given<'_>) -> bool {
+    fn has_file(&self, environment: &Environment, release: ReleaseId, given: &Given<'_>) -> bool {
         let settings = self.settings(release);
         let holds = |name: &str| {
             settings.get(name).is_some_and(|setting| setting.file)
                 && is_made_of(name, &settings, given.wanted)
         };
-        let names = process.variables().filter_map(|variable| {
-            let name = variable.split(|byte| *byte == b'=').next()?;
-            std::str::from_utf8(name).ok()?.strip_suffix("_FILE")
-        });
-        names.into_iter().any(holds)
+        let mut files = environment
+            .variables()
+            .filter_map(|(name, _)| std::str::from_utf8(name).ok()?.strip_suffix("_FILE"));
+        files.any(holds)
     }
 }
 
-/// A process, and what it was started with.
-struct Process {
-    number: String,
-    environment: Vec<u8>,
+/// The release that started a process.
+fn release(environment: &Environment) -> Option<ReleaseId> {
+    std::str::from_utf8(environment.get("WINDLASS_RELEASE")?).ok()?.parse().ok()
 }
 
-impl Process {
-    fn variables(&self) -> impl Iterator<Item = &[u8]> {
-        self.environment.split(|byte| *byte == 0)
+/// What Windlass called a process, and its number.
+fn label(pid: i32, environment: &Environment) -> String {
+    match environment.get("WINDLASS_INSTANCE") {
+        Some(label) => format!("{} (process {pid})", String::from_utf8_lossy(label)),
+        None => format!("process {pid}"),
     }
-
-    fn values(&self) -> impl Iterator<Item = &[u8]> {
-        self.variables().map(|variable| variable.splitn(2, |byte| *byte == b'=').nth(1).unwrap_or_default())
-    }
-
-    fn variable(&self, name: &[u8]) -> Option<String> {
-        let value = self.variables().find_map(|variable| variable.strip_prefix(name)?.strip_prefix(b"="))?;
-        Some(String::from_utf8_lossy(value).into_owned())
-    }
-
-    fn release(&self) -> Option<ReleaseId> {
-        self.variable(b"WINDLASS_RELEASE")?.parse().ok()
-    }
-
-    /// What Windlass called it, and its number.
-    fn label(&self) -> String {
-        match self.variable(b"WINDLASS_INSTANCE") {
-            Some(label) => format!("{label} (process {})", self.number),
-            None => format!("process {}", self.number),
-        }
-    }
-}
-
-/// The environments of processes, by their numbers. Those of other accounts cannot be read; nothing that
-/// Windlass starts is among them unless it runs as root itself.
-fn environments() -> impl Iterator<Item = (String, Vec<u8>)> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|entry| {
-        let number = entry.file_name().into_string().ok()?;
-        number.parse::<u32>().ok()?;
-        Some((number, fs::read(entry.path().join("environ")).ok()?))
-    })
 }

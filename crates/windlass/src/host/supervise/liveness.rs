@@ -14,7 +14,7 @@ use crate::health;
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::supervise::loops::note;
-use crate::keeper::tree;
+use crate::processes;
 use crate::runtime::process;
 
 /// What the liveness check of an instance says.
@@ -82,7 +82,7 @@ impl Running {
     }
 
     pub(super) fn age(self) -> Span {
-        let age = tree::age(self.start, clock::since_boot());
+        let age = processes::age(self.start, clock::since_boot());
         Span::from_millis(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use windlass_core::name::ReleaseId;
 
 use crate::host::Host;
+use crate::processes;
 use crate::runtime::process;
 
 impl Host {
@@ -21,13 +22,9 @@ impl Host {
             return Some(seen.launch.label);
         }
         let tree = tree.canonicalize().ok()?;
-        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let mut there = processes.filter_map(|entry| {
-            let number = entry.file_name().into_string().ok()?.parse::<u32>().ok()?;
-            let directory = fs::read_link(entry.path().join("cwd")).ok()?;
-            let name = fs::read_to_string(entry.path().join("comm")).unwrap_or_default();
-            directory.starts_with(&tree).then(|| format!("process {number} ({})", name.trim()))
-        });
-        there.next()
+        let there =
+            |pid: &i32| processes::directory(*pid).is_ok_and(|directory| directory.starts_with(&tree));
+        let pid = processes::all().into_iter().find(there)?;
+        Some(format!("process {pid} ({})", processes::name(pid).unwrap_or_default()))
     }
 }

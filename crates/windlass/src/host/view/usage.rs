@@ -1,6 +1,8 @@
-//! What processes use, from `/proc`.
+//! What processes use.
 
 use std::collections::BTreeMap;
+
+use crate::processes;
 
 /// Memory and processor time of a process and all its descendants.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,23 +20,15 @@ pub(in crate::host) struct Processes {
 }
 
 impl Processes {
-    /// Reads `/proc`.
+    /// Looks at all of them.
     pub(in crate::host) fn read() -> Self {
         let mut all = Self { children: BTreeMap::new(), usage: BTreeMap::new() };
         let page = rustix::param::page_size() as u64;
         let tick = 1000 / rustix::param::clock_ticks_per_second().max(1);
-        for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-                continue;
-            };
-            let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-            // The name in brackets may hold anything, so fields are counted from its end.
-            let Some((_, rest)) = stat.rsplit_once(") ") else { continue };
-            let fields: Vec<&str> = rest.split(' ').collect();
-            let number = |n: usize| fields.get(n).and_then(|field| field.parse::<u64>().ok()).unwrap_or(0);
-            let parent = i32::try_from(number(1)).unwrap_or(0);
-            all.children.entry(parent).or_default().push(pid);
-            let usage = Usage { memory: number(21) * page, cpu_millis: (number(11) + number(12)) * tick };
+        for pid in processes::all() {
+            let Some(stat) = processes::stat(pid) else { continue };
+            all.children.entry(stat.parent).or_default().push(pid);
+            let usage = Usage { memory: stat.resident_pages * page, cpu_millis: stat.cpu_ticks * tick };
             all.usage.insert(pid, usage);
         }
         all

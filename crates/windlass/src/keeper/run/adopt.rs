@@ -11,6 +11,7 @@ use crate::clock;
 use crate::keeper::files::{self, STATUS};
 use crate::keeper::policy::Next;
 use crate::keeper::tree;
+use crate::processes;
 
 impl Keeper {
     /// Takes over what a former keeper left, or starts afresh.
@@ -24,7 +25,7 @@ impl Keeper {
         let marks = tree::marked_in(&self.directory);
         let last = marks.iter().map(|(_, number)| *number).max().unwrap_or_default();
         self.starts = last.max(former.restarts + 1);
-        let of_another_boot = former.is_of_another_boot(tree::boot());
+        let of_another_boot = former.is_of_another_boot(processes::boot());
         self.status.last_exit = former.last_exit;
         // Until there is something to say, it has not ended: whoever watches would take that for its last word.
         self.status.state = match former.state {
@@ -41,7 +42,7 @@ impl Keeper {
         self.prepare_limits();
         let alive = match ticks {
             _ if of_another_boot => false,
-            Some(ticks) => tree::lives(pid, ticks),
+            Some(ticks) => processes::lives(pid, ticks),
             None => tree::is_of(pid, &self.directory),
         };
         let number = marks.iter().find(|(marked, _)| *marked == pid).map(|(_, number)| *number);
@@ -67,13 +68,13 @@ impl Keeper {
     fn watched(&self, pid: i32, number: u32) -> Option<Process> {
         let pid = Pid::from_raw(pid)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        let start_ticks = tree::stat(pid.as_raw_nonzero().get())?.start_ticks;
+        let start_ticks = processes::stat(pid.as_raw_nonzero().get())?.start_ticks;
         let now = Instant::now();
         Some(Process {
             pid,
             start_ticks,
             // Its time limit goes on, and does not begin anew with each keeper.
-            started: now.checked_sub(tree::age(start_ticks, clock::since_boot())).unwrap_or(now),
+            started: now.checked_sub(processes::age(start_ticks, clock::since_boot())).unwrap_or(now),
             number,
             adopted: Some(pidfd),
             oom_kills: self.oom_kills(),

@@ -8,6 +8,7 @@ use windlass_core::launch::End;
 use super::{Keeper, Phase, Process, UNKILLABLE};
 use crate::keeper::policy::Next;
 use crate::keeper::tree;
+use crate::processes;
 
 /// What a process leaves behind when it ends by itself has this long to end too: workers that notice
 /// that their master is gone may put their work away.
@@ -94,7 +95,7 @@ impl Keeper {
         }
         found.sort_unstable();
         found.dedup();
-        found.retain(|pid| *pid != own && tree::stat(*pid).is_some_and(|stat| !stat.zombie));
+        found.retain(|pid| *pid != own && processes::stat(*pid).is_some_and(|stat| !stat.zombie));
         found
     }
 
@@ -107,7 +108,7 @@ impl Keeper {
     pub(super) fn kill_all_of(&self, process: &Process) {
         let pid = process.pid.as_raw_nonzero().get();
         // Where it was taken notice of, its number may be another's by now.
-        let is_anothers = || tree::stat(pid).is_some_and(|stat| stat.start_ticks != process.start_ticks);
+        let is_anothers = || processes::stat(pid).is_some_and(|stat| stat.start_ticks != process.start_ticks);
         tree::kill(|| {
             let mut found = tree::started_in(&self.directory, Some(process.number));
             if !is_anothers() {
@@ -115,7 +116,7 @@ impl Keeper {
                 found.extend(tree::descendants(pid));
                 found.extend(tree::session(pid));
             }
-            found.retain(|pid| tree::stat(*pid).is_some_and(|stat| !stat.zombie));
+            found.retain(|pid| processes::stat(*pid).is_some_and(|stat| !stat.zombie));
             found.sort_unstable();
             found.dedup();
             found

@@ -25,6 +25,7 @@ use crate::keeper::policy::{History, Next};
 use crate::keeper::store::{Handover, Store};
 use crate::keeper::watchers::Watchers;
 use crate::keeper::{exit, tree};
+use crate::processes;
 use crate::sys::Signals;
 
 /// How often it looks whether what was left behind is gone. Children's ends are signalled, but not
@@ -140,7 +141,7 @@ impl Keeper {
                 last_exit: None,
                 since: now_millis(),
                 note: None,
-                boot: tree::boot().to_owned(),
+                boot: processes::boot().to_owned(),
             },
         })
     }

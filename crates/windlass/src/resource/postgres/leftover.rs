@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::processes;
 use crate::resource::fault::Fault;
 
 /// What all processes of a server are called.
@@ -19,7 +20,7 @@ pub(super) fn forget(resource: &Path, port: u16) -> Result<(), Fault> {
     let socket = resource.join("run").join(format!(".s.PGSQL.{port}.lock"));
     for file in [data.join("postmaster.pid"), socket] {
         // Each process of a server works in its data, and does so before it makes these files.
-        let named = names(&file).filter(|pid| lives(*pid));
+        let named = names(&file).filter(|pid| processes::exists(*pid));
         if named.is_some_and(|named| !may_anybody_work_in(&data, named)) {
             match fs::remove_file(&file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -39,24 +40,18 @@ fn names(file: &Path) -> Option<u32> {
     Some(number.unsigned_abs())
 }
 
-fn lives(pid: u32) -> bool {
-    Path::new(&format!("/proc/{pid}")).exists()
-}
-
 /// Whether a server works there, or may: a running one that loses its lock file ends itself.
 fn may_anybody_work_in(data: &Path, named: u32) -> bool {
     let Ok(directory) = data.canonicalize() else { return true };
-    let Ok(all) = fs::read_dir("/proc") else { return true };
-    all.flatten().any(|process| {
-        let pid = process.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-        let Some(pid) = pid else { return false };
-        // Everybody may read what a process is called, unless even that is hidden.
-        let is_suspect = match fs::read(process.path().join("comm")) {
-            Ok(name) => name.trim_ascii() == SERVER.as_bytes(),
-            Err(_) => pid == named,
-        };
-        may_work_in(&directory, fs::read_link(process.path().join("cwd")), is_suspect)
-    })
+    let all = processes::all();
+    all.is_empty()
+        || all.into_iter().any(|pid| {
+            let is_suspect = match processes::name(pid) {
+                Ok(name) => name == SERVER,
+                Err(_) => pid.unsigned_abs() == named,
+            };
+            may_work_in(&directory, processes::directory(pid), is_suspect)
+        })
 }
 
 /// Whether a process may work in a directory, by what there is to read of where it works. Where processes

@@ -10,6 +10,7 @@ use windlass_core::launch::{End, Launch, ProcessState, Status};
 use super::ask::Ended;
 use crate::keeper::files::{self, LAUNCH, LOCK, STATUS};
 use crate::keeper::tree;
+use crate::processes;
 
 /// What is in a keeper's directory.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +77,7 @@ impl Observation {
     /// nothing, and says nothing of it.
     #[must_use]
     pub fn is_frozen(&self) -> bool {
-        self.pid().is_some_and(tree::is_stopped)
+        self.pid().is_some_and(processes::is_stopped)
     }
 }
 
@@ -113,10 +114,10 @@ pub fn is_locked(path: &Path) -> bool {
 fn is_alive(dir: &Path, status: &Status) -> bool {
     match &status.state {
         // A number and a time since boot say nothing of another boot.
-        _ if status.is_of_another_boot(tree::boot()) => false,
-        ProcessState::Running { pid, start_ticks } => tree::lives(*pid, *start_ticks),
+        _ if status.is_of_another_boot(processes::boot()) => false,
+        ProcessState::Running { pid, start_ticks } => processes::lives(*pid, *start_ticks),
         ProcessState::Stopping { pid, start_ticks: 0 } => tree::is_of(*pid, dir),
-        ProcessState::Stopping { pid, start_ticks } => tree::lives(*pid, *start_ticks),
+        ProcessState::Stopping { pid, start_ticks } => processes::lives(*pid, *start_ticks),
         ProcessState::Backoff { .. } | ProcessState::Ended(_) => false,
     }
 }

@@ -16,6 +16,7 @@ use super::error::RuntimeError;
 use super::observe::{Observation, observe};
 use crate::keeper::Verdict;
 use crate::keeper::files::{self, Durability, LAUNCH, STATUS};
+use crate::processes;
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
@@ -196,15 +197,12 @@ pub async fn readopt(dir: &Path) -> Result<(), RuntimeError> {
         Some(ProcessState::Running { pid, .. } | ProcessState::Stopping { pid, .. }) => pid,
         _ => return Err(no_environment()),
     };
-    let environ = std::fs::read(format!("/proc/{pid}/environ")).map_err(|_| no_environment())?;
-    let env = environ
-        .split(|byte| *byte == 0)
-        .filter_map(|entry| {
-            let equals = entry.iter().position(|byte| *byte == b'=')?;
-            let name = OsString::from_vec(entry[..equals].to_vec());
-            Some((name, OsString::from_vec(entry[equals + 1..].to_vec())))
-        })
-        .filter(|(name, _)| !["LISTEN_FDS", "LISTEN_FDNAMES"].iter().any(|ours| name == ours))
+    let environment = processes::environment(pid).map_err(|_| no_environment())?;
+    let own = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+    let env = environment
+        .variables()
+        .filter(|(name, _)| ![&b"LISTEN_FDS"[..], b"LISTEN_FDNAMES"].contains(name))
+        .map(|(name, value)| (own(name), own(value)))
         .collect();
     match spawn(dir, &seen.launch.label, false, env).await {
         // Somebody else was quicker.
