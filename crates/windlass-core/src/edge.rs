@@ -1,6 +1,7 @@
 //! What the proxy is told: a complete table of where requests go. The proxy knows neither manifest
 //! nor plan, only this; a new table replaces the old one at one instant.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use indexmap::IndexMap;
@@ -167,6 +168,12 @@ pub enum Ask {
     },
     /// The counters in Prometheus' text format.
     Metrics,
+    /// Keep requests from these instances, whatever the table, and from no others that were named before:
+    /// checks say that they are not ready which the proxy cannot ask itself.
+    Unready {
+        /// All of them.
+        instances: BTreeSet<String>,
+    },
     /// Whether a table could ask for this address, be it one that overlaps what is listened on now.
     /// Opens nothing.
     Probe {
@@ -203,6 +210,8 @@ pub enum Answer {
         /// In Prometheus' text format.
         text: String,
     },
+    /// No request that comes from now on goes to the instances named.
+    Noted,
     /// The address can be had.
     Free,
     /// It was refused, and nothing changed.
@@ -231,6 +240,9 @@ pub struct Report {
     /// What is wrong although the table is in force, such as a certificate that cannot be used.
     #[serde(default)]
     pub problems: Vec<String>,
+    /// The instances of [`Ask::Unready`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub unready: BTreeSet<String>,
 }
 
 /// Counts of what a release answered.

@@ -1,7 +1,7 @@
 //! Where everything of an environment lies. See `docs/design/0001-trunk.md`.
 
 use std::fs::{File, Metadata, Permissions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -241,21 +241,34 @@ pub fn may_rewrite(facts: &Metadata) -> bool {
     own.is_root() || facts.uid() == own.as_raw()
 }
 
-fn replace(path: &Path, contents: &[u8], mode: u32, like: Option<&Metadata>) -> io::Result<()> {
-    use std::io::Write as _;
+/// The same for what need not survive a power cut: nothing is synced, which can take long on a busy disk.
+///
+/// # Errors
+/// When it cannot be written; the old file is still there then.
+pub fn replace_passing_file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    put_in_place(path, 0o600, |file| file.write_all(contents))
+}
 
+fn replace(path: &Path, contents: &[u8], mode: u32, like: Option<&Metadata>) -> io::Result<()> {
+    put_in_place(path, mode, |file| {
+        file.write_all(contents)?;
+        like.map_or(Ok(()), |facts| liken(file, facts))?;
+        file.sync_all()
+    })?;
+    sync_dir(path.parent().unwrap_or(Path::new("/")))
+}
+
+/// Renames a file that `write` fills to `path`.
+fn put_in_place(path: &Path, mode: u32, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("/"));
     let beside = directory.join(beside(&path.file_name().unwrap_or_default().to_string_lossy()));
     let _ = std::fs::remove_file(&beside);
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
-    let written = file.write_all(contents).and_then(|()| like.map_or(Ok(()), |facts| liken(&file, facts)));
-    let synced = written.and_then(|()| file.sync_all());
-    let renamed = synced.and_then(|()| std::fs::rename(&beside, path));
-    if let Err(error) = renamed {
+    let renamed = write(&mut file).and_then(|()| std::fs::rename(&beside, path));
+    if renamed.is_err() {
         let _ = std::fs::remove_file(&beside);
-        return Err(error);
     }
-    sync_dir(directory)
+    renamed
 }
 
 /// What a file is called until it takes the place of `name`. Whatever keeps `.env.production` out of git,

@@ -95,6 +95,12 @@ impl Monitor {
         Self { check, health: Health::Healthy, against: 0, falls: 0, since: since_start }
     }
 
+    /// A monitor of an instance that has to answer first.
+    #[must_use]
+    pub fn of_unproven(check: Check, since_start: Span) -> Self {
+        Self { health: Health::Unhealthy, ..Self::new(check, since_start) }
+    }
+
     /// What it holds now.
     #[must_use]
     pub const fn health(&self) -> Health {
@@ -205,6 +211,15 @@ mod tests {
         assert!((1..10).all(|at| monitor.observe(false, secs(at)).is_none()));
         assert_eq!(monitor.observe(false, secs(10)), None);
         assert_eq!(monitor.observe(false, secs(11)), Some(Health::Unhealthy));
+    }
+
+    #[test]
+    fn who_has_to_answer_first_is_unhealthy_until_then() {
+        let mut monitor = Monitor::of_unproven(check(2, 1, 0), Span::ZERO);
+        assert_eq!((monitor.health(), monitor.observe(true, secs(1))), (Health::Unhealthy, None));
+        assert_eq!(monitor.observe(false, secs(2)), None);
+        assert_eq!(monitor.observe(true, secs(3)), None);
+        assert_eq!(monitor.observe(true, secs(4)), Some(Health::Healthy));
     }
 
     proptest! {

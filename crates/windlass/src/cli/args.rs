@@ -247,7 +247,7 @@ pub(super) struct Logs {
     override_usage = "windlass run [OPTIONS] <JOB>\n       windlass run [OPTIONS] <JOB> --undo [--release <RELEASE>]\n       windlass run [OPTIONS] [--service <NAME>] -- <COMMAND>..."
 )]
 pub(super) struct Run {
-    /// The job
+    /// The job, or the cron job
     #[arg(conflicts_with = "command", required_unless_present = "command")]
     pub(super) job: Option<String>,
     /// Connect it with this command's own input and output, byte for byte; secrets are not masked then

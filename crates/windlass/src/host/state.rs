@@ -23,6 +23,7 @@ use crate::host::run::no::No;
 use crate::host::settings::masks::Masks;
 use crate::host::supervise::liveness::Health;
 use crate::host::supervise::resources::Comebacks;
+use crate::host::supervise::verdicts::Verdicts;
 use crate::layout::Layout;
 use crate::resource::Prepared;
 use crate::runtime::process::{self, RuntimeError};
@@ -39,8 +40,8 @@ pub struct Host {
     pub(super) health: RefCell<IndexMap<InstanceId, Health>>,
     /// The copies whose liveness somebody checks.
     pub(super) watched: RefCell<BTreeSet<InstanceId>>,
-    /// Why instances are not ready that the host side itself asks.
-    pub(super) unready: RefCell<IndexMap<InstanceId, String>>,
+    /// What the readiness checks say that the host side itself asks.
+    pub(super) verdicts: Verdicts,
     /// Those that it asks.
     pub(super) asked: RefCell<BTreeSet<InstanceId>>,
     /// Resources as they were made ready, by name and digest.
@@ -119,6 +120,7 @@ impl Host {
             }
         };
         Ok(Rc::new(Self {
+            verdicts: Verdicts::read(&layout),
             layout,
             app,
             environment,
@@ -128,7 +130,6 @@ impl Host {
             runs: RefCell::default(),
             health: RefCell::default(),
             watched: RefCell::default(),
-            unready: RefCell::default(),
             asked: RefCell::default(),
             prepared: RefCell::default(),
             comebacks: RefCell::default(),

@@ -4,6 +4,7 @@
 //! in force under the write lock. So once a switch is answered no request can reach an endpoint that
 //! left, and its count can only fall.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,6 +18,7 @@ use crate::proxy::control::last_good::LastGood;
 use crate::proxy::endpoint::backend::Backend;
 use crate::proxy::live::{Live, LivePool};
 use crate::proxy::measure::metrics::{Gap, Release, prometheus};
+use crate::proxy::unready;
 
 /// Counters are kept for so many releases, and for those in force.
 const MAX_RELEASES: usize = 20;
@@ -30,6 +32,8 @@ pub(super) struct Edge {
     leaving: Mutex<Vec<Arc<Backend>>>,
     releases: Mutex<IndexMap<String, Arc<Release>>>,
     last_good: LastGood,
+    /// The instances that the host side keeps requests from, in this table or the next.
+    unready: Mutex<BTreeSet<String>>,
     pub(super) gap: Gap,
     pub(super) held: AtomicU64,
     /// Whether this process accepts no more connections.
@@ -52,6 +56,7 @@ impl Edge {
             live: RwLock::new(Arc::new(Live::empty())),
             changed: watch::Sender::new(0),
             leaving: Mutex::default(),
+            unready: Mutex::new(unready::read(directory)),
             releases: Mutex::default(),
             gap: Gap::new(),
             held: AtomicU64::new(0),
@@ -87,6 +92,7 @@ impl Edge {
     /// Puts a table in force. Returns how long requests were kept from choosing an endpoint.
     pub(super) fn switch(&self, next: Live) -> Duration {
         let staying = next.backends();
+        self.hold_back(&staying);
         let next = Arc::new(next);
         let (before, took) = {
             let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
@@ -106,6 +112,20 @@ impl Edge {
         self.gap.reset();
         self.announce();
         took
+    }
+
+    /// Keeps requests from these instances, and from no others that were named before.
+    pub(super) fn set_unready(&self, instances: BTreeSet<String>) {
+        *self.unready.lock().unwrap_or_else(PoisonError::into_inner) = instances;
+        self.hold_back(&self.live().backends());
+        self.announce();
+    }
+
+    fn hold_back(&self, backends: &[Arc<Backend>]) {
+        let unready = self.unready.lock().unwrap_or_else(PoisonError::into_inner);
+        for backend in backends {
+            backend.hold_back(unready.contains(&backend.instance));
+        }
     }
 
     /// Has held requests, and whoever follows the table, look again.
@@ -144,7 +164,7 @@ impl Edge {
     pub(super) fn has_fallback(&self, seen: &Arc<Live>, pool: usize) -> bool {
         let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
         Self::current(&live, seen, pool)
-            .is_some_and(|pool| pool.fallback.iter().any(|backend| backend.is_healthy()))
+            .is_some_and(|pool| pool.fallback.iter().any(|backend| backend.is_ready()))
     }
 
     /// Whether nothing is meant to answer.
@@ -204,6 +224,7 @@ impl Edge {
             longest_gap_micros: self.gap.longest_micros(),
             held: self.held.load(Ordering::Relaxed),
             problems: live.certificates.problems(),
+            unready: self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 
@@ -221,7 +242,7 @@ fn least_loaded(backends: &[Arc<Backend>], turn: usize, avoid: Option<u64>) -> O
     let count = backends.len();
     (0..count)
         .map(|offset| &backends[(turn + offset) % count])
-        .filter(|backend| backend.is_healthy() && Some(backend.id) != avoid)
+        .filter(|backend| backend.is_ready() && Some(backend.id) != avoid)
         .min_by_key(|backend| backend.load())
 }
 

@@ -17,6 +17,9 @@
 //! which a switch takes for writing. When a switch is answered, no later request can reach an endpoint
 //! that left. What is still there is drained ([`drain`]).
 //!
+//! Checks by command are asked by the host side, which says whom they keep requests from ([`unready`]).
+//! That is no part of a table: it changes by itself, at any time, and is about what runs.
+//!
 //! What makes it fast: nothing is handed from thread to thread; the connection to the endpoint is
 //! driven by the request that uses it ([`upstream`]) rather than by a task of its own; one timer a
 //! connection is left to fire early rather than moved with each request ([`timer`]).
@@ -31,5 +34,6 @@ mod live;
 mod measure;
 mod request;
 mod run;
+pub(crate) mod unready;
 
 pub use run::main;

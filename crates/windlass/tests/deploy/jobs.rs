@@ -349,12 +349,41 @@ fn a_tree_in_which_something_runs_outlives_its_release_until_that_has_ended() {
 }
 
 #[test]
-fn a_cron_job_is_no_job_and_is_told_so() {
-    let more = "[cron.nightly]\ncommand = [\"echo\", \"swept\"]\nschedule = \"0 3 * * *\"\n".to_owned();
+fn a_cron_job_is_run_now_under_its_own_rules_and_is_recorded() {
+    let busy = "while test -e $WINDLASS_SHARED/busy; do sleep 0.05; done";
+    let cron = |name: &str, more: &str| {
+        format!(
+            "[cron.{name}]\ncommand = {{ shell = \"echo swept; {busy}; exit 4\" }}\nschedule = \"0 0 1 1 *\"\n{more}\n"
+        )
+    };
+    let more =
+        cron("nightly", "") + &cron("short", "timeout = \"1s\"") + &cron("newest", "overlap = \"replace\"");
     let sandbox = deployed(&Manifest { more, ..Manifest::small() });
-    let refused = sandbox.fail(&["run", "nightly"], 2);
-    let told = "nightly is a cron job, which its schedule starts (0 3 * * *)";
-    assert!(refused.stderr.contains(told), "{refused:?}");
-    assert!(refused.stderr.contains("windlass run -- echo swept"), "{refused:?}");
+    let ran = sandbox.fail(&["run", "nightly"], 4);
+    assert_eq!(ran.stdout, "swept\n");
+    assert!(sandbox.succeed(&["logs", "nightly"]).stdout.contains("swept"));
+    let cron = |name: &str| {
+        let status = sandbox.status();
+        let crons = status["crons"].as_array().unwrap();
+        crons.iter().find(|cron| cron["name"] == name).unwrap().clone()
+    };
+    let recorded = cron("nightly");
+    assert!(recorded["last"].is_i64() && recorded["outcome"] == "failed: exit code 4", "{recorded}");
+
+    std::fs::write(sandbox.environment().join("shared/busy"), "").unwrap();
+    sandbox.fail(&["run", "short"], 124);
+    let start = |name: &str| {
+        let run = sandbox.start(&["run", name]);
+        until("it to run", || (cron(name)["running"] == true).then_some(()));
+        run
+    };
+    let (nightly, replaced) = (start("nightly"), start("newest"));
+    let newest = sandbox.start(&["run", "newest"]);
+    assert_eq!(replaced.finish().code, 143);
+    let refused = sandbox.fail(&["run", "nightly"], 6);
+    assert!(refused.stderr.contains("nightly runs already"), "{refused:?}");
+    std::fs::remove_file(sandbox.environment().join("shared/busy")).unwrap();
+    assert_eq!(nightly.finish().code, 4);
+    assert_eq!(newest.finish().code, 4);
     sandbox.down();
 }

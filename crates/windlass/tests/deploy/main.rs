@@ -17,6 +17,7 @@ mod hints;
 mod jobs;
 mod logs;
 mod printing;
+mod readiness;
 mod refusals;
 mod resources;
 mod schemas;

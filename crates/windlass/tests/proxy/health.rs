@@ -3,10 +3,10 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
-use windlass_core::edge::EndpointCheck;
+use windlass_core::edge::{Answer, Ask, EndpointCheck};
 use windlass_core::units::Span;
 
-use crate::support::{Backend, Client, Proxy, bind, get, table, wait_for};
+use crate::support::{Backend, Client, Proxy, bind, endpoint, get, table, wait_for};
 
 fn check(path: &str) -> EndpointCheck {
     EndpointCheck {
@@ -100,4 +100,59 @@ fn an_endpoint_that_hangs_up_before_its_answer_is_a_502() {
     let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", address)]));
     assert_eq!(get(proxy.address(), "/").status, 502);
     assert_eq!(proxy.report().releases["r1"].failed, 1);
+}
+
+fn unready(proxy: &Proxy, instances: &[&str]) {
+    let instances = instances.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(proxy.ask(&Ask::Unready { instances }), Answer::Noted);
+}
+
+#[test]
+fn whom_the_host_side_calls_unready_gets_no_requests_whatever_the_table() {
+    let (one, two) = (Backend::start("one"), Backend::start("two"));
+    let only = |proxy: &Proxy, name: &str| {
+        for _ in 0..20 {
+            assert_eq!(get(proxy.address(), "/").text(), name);
+        }
+    };
+    let mut table = table(1, "r1", &[("web.r1.1", one.address), ("web.r1.2", two.address)]);
+    // A check of its own, which passes, does not outvote it.
+    table.pools["web"].check = Some(check("/status/200"));
+    let proxy = Proxy::with(&table);
+    unready(&proxy, &["web.r1.2", "web.r2.2"]);
+    only(&proxy, "one");
+    let report = proxy.report();
+    assert_eq!(report.unready.len(), 2);
+    assert_eq!(report.endpoints["web.r1.2"].reason.as_deref(), Some("its readiness check fails"));
+    wait_for("a few checks", || two.count() > 5);
+    only(&proxy, "one");
+    // Told before it comes.
+    table.generation = 2;
+    table.pools["web"].endpoints = vec![endpoint("web.r2.1", two.address), endpoint("web.r2.2", one.address)];
+    proxy.apply(&table);
+    only(&proxy, "two");
+    // While nobody is ready requests wait; the one who is first is asked.
+    unready(&proxy, &["web.r2.1", "web.r2.2"]);
+    let address = proxy.address();
+    let held = std::thread::spawn(move || get(address, "/").text());
+    wait_for("it to wait", || proxy.report().held == 1);
+    unready(&proxy, &["web.r2.1"]);
+    assert_eq!(held.join().unwrap(), "one");
+}
+
+#[test]
+fn a_proxy_that_is_started_again_knows_whom_the_host_side_called_unready() {
+    let (one, two) = (Backend::start("one"), Backend::start("two"));
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", one.address), ("web.r1.2", two.address)]));
+    let directory = proxy.kill();
+    std::fs::write(directory.path().join("unready.json"), "[\"web.r1.1\"]").unwrap();
+    let proxy = Proxy::start_in(directory, &[]);
+    for _ in 0..20 {
+        assert_eq!(get(proxy.address(), "/").text(), "two");
+    }
+    // What a power cut left says nothing.
+    let directory = proxy.kill();
+    std::fs::write(directory.path().join("unready.json"), "").unwrap();
+    let proxy = Proxy::start_in(directory, &[]);
+    assert!(proxy.report().endpoints["web.r1.1"].healthy);
 }

@@ -1,4 +1,4 @@
-//! `windlass run`: a job or any command, now, in the active release with its environment.
+//! `windlass run`: a job, a cron job or any command, now, in the active release with its environment.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -11,12 +11,13 @@ use windlass_core::manifest::nearest;
 use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::{Action, Plan};
 use windlass_core::protocol::{Answer, Refusal, RunWhat, Values};
-use windlass_core::spec::{Job, Limits, Spec, Undo, When};
+use windlass_core::spec::{Cron, Job, Limits, Overlap, Spec, Undo, When};
 use windlass_core::units::Span;
 
+use crate::engine::Active;
 use crate::host::Host;
 use crate::host::by_hand::undo::in_release;
-use crate::host::once::outcome::in_words;
+use crate::host::once::outcome::{Ended, in_words};
 use crate::host::run::no::No;
 use crate::runtime::process;
 
@@ -25,11 +26,22 @@ pub(in crate::host) struct Command {
     /// The name of its keeper and log.
     pub(in crate::host) name: String,
     plan: Plan,
-    job: Job,
-    /// Which job it undoes.
-    undoes: Option<UndoneJob>,
+    what: What,
     /// From the question whether it may run to its end.
     reserved: Option<Reserved>,
+}
+
+enum What {
+    Job {
+        job: Job,
+        /// Which job it undoes.
+        undoes: Option<UndoneJob>,
+    },
+    Cron {
+        active: Box<Active>,
+        name: Name,
+        cron: Cron,
+    },
 }
 
 /// A job that is undone by hand, in a release.
@@ -41,8 +53,11 @@ pub(in crate::host) struct UndoneJob {
 impl Command {
     /// What people should know before it runs.
     pub(in crate::host) fn announced(&self) -> Option<String> {
-        let UndoneJob { job, release } = self.undoes.as_ref()?;
-        Some(format!("undoing {job} of {release}: {}", self.job.command))
+        let What::Job { job: Job { command, .. }, undoes: Some(UndoneJob { job, release }) } = &self.what
+        else {
+            return None;
+        };
+        Some(format!("undoing {job} of {release}: {command}"))
     }
 }
 
@@ -64,12 +79,16 @@ impl Host {
         if let RunWhat::Undo { job: name, release } = what {
             let (plan, job, undoing) = self.undoing(&name, release)?;
             let reserved = Some(self.reserve(&name)?);
-            return Ok(Command { name: label(name.as_str()), plan, job, undoes: Some(undoing), reserved });
+            let what = What::Job { job, undoes: Some(undoing) };
+            return Ok(Command { name: label(name.as_str()), plan, what, reserved });
         }
         let active = self.journal.borrow().active().ok().flatten();
         let active = active.ok_or_else(|| {
             No::new(Refusal::NotFound, "nothing is deployed here yet", "run windlass deploy first")
         })?;
+        if let Some((name, cron)) = cron_meant(&active, &what) {
+            return self.prepare_cron(&active, name, cron);
+        }
         let plan = in_release(active.release);
         let spec = &plan.spec;
         let (title, job, reserved) = match what {
@@ -102,7 +121,26 @@ impl Host {
                 ("_command".to_owned(), job, None)
             }
         };
-        Ok(Command { name: label(&title), plan, job, undoes: None, reserved })
+        Ok(Command { name: label(&title), plan, what: What::Job { job, undoes: None }, reserved })
+    }
+
+    /// A run of a cron job goes by the same name as those that the clock starts, which heed it.
+    fn prepare_cron(&self, active: &Active, name: &Name, cron: &Cron) -> Result<Command, No> {
+        let is_alone = matches!(cron.overlap, Overlap::Skip | Overlap::Queue);
+        if is_alone && self.cron_runs(name) {
+            let hint = "call again when it has ended; `overlap` in the manifest says whether runs may meet";
+            return Err(No::new(Refusal::Busy, format!("{name} runs already"), hint));
+        }
+        let reserved = is_alone.then(|| self.reserve(name)).transpose()?;
+        let what = What::Cron { active: Box::new(active.clone()), name: name.clone(), cron: cron.clone() };
+        let plan = in_release(active.release.clone());
+        Ok(Command { name: self.new_label(name, cron), plan, what, reserved })
+    }
+
+    /// Whether this runs a cron job, which has no terminal.
+    pub(in crate::host) fn is_cron(&self, what: &RunWhat) -> bool {
+        let active = self.journal.borrow().active().ok().flatten();
+        active.is_some_and(|active| cron_meant(&active, what).is_some())
     }
 
     /// A job that deploys run (a migration) must not run beside itself or what undoes it, whoever started
@@ -165,8 +203,10 @@ impl Host {
                 return Err(No::new(Refusal::Invalid, "a job is undone by Windlass itself", hint));
             }
         };
-        let Command { name, plan, job, undoes: _, reserved: _until_it_is_told } =
-            self.prepare_run(what, by)?;
+        let Command { name, plan, what, reserved: _until_it_is_told } = self.prepare_run(what, by)?;
+        let What::Job { job, undoes: None } = what else {
+            return Err(No::new(Refusal::Failed, "it was dealt with above", ""));
+        };
         let only = only.filter(|_| job.when != When::Manual);
         let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
         let (launch, env) = self.job_launch(&plan, &job, &job.command, &name).await.map_err(failed)?;
@@ -188,25 +228,43 @@ impl Host {
     ) -> Result<(i32, String), Fault> {
         let redactor = self.redactor(command.plan.release);
         let masked = |text: String| line(crate::host::logs::shown(&text, &redactor));
-        let more = command.undoes.as_ref().map(|undoing| self.schema_before(undoing.release, &undoing.job));
-        let what = (&command.job.command, more.as_deref().unwrap_or_default());
-        let ended = self.run_job_command(&command.plan, &command.job, what, &command.name, &masked).await;
+        let (job, undoes) = match &command.what {
+            What::Job { job, undoes } => (job, undoes.as_ref()),
+            What::Cron { active, name, cron } => {
+                let ended = self.run_cron_now(active, (name, cron), &command.name, &masked).await?;
+                return Ok((exit_code(&ended), in_words(&ended)));
+            }
+        };
+        let more = undoes.map(|undoing| self.schema_before(undoing.release, &undoing.job));
+        let what = (&job.command, more.as_deref().unwrap_or_default());
+        let ended = self.run_job_command(&command.plan, job, what, &command.name, &masked).await;
         // Nothing needs its record any more: nobody resumes it.
         let _ = std::fs::remove_dir_all(self.layout.job(&command.name));
         let _ = std::fs::remove_file(self.layout.log(&command.name));
         let ended = ended?;
-        if let Some(undoing) = command.undoes.as_ref().filter(|_| ended.exit == Some(Exit::Code(0))) {
+        if let Some(undoing) = undoes.filter(|_| ended.exit == Some(Exit::Code(0))) {
             self.was_undone(undoing).map_err(|error| Fault::new(error.to_string(), ""))?;
         }
-        let code = match (&ended.end, &ended.exit) {
-            (_, Some(Exit::Code(code))) => *code,
-            (End::TimedOut, _) => 124,
-            (_, Some(Exit::NotStarted(_))) => 127,
-            (_, Some(Exit::OutOfMemory)) => 137,
-            (_, Some(Exit::Signal(signal))) => 128 + signal_number(signal),
-            _ => 1,
-        };
-        Ok((code, in_words(&ended)))
+        Ok((exit_code(&ended), in_words(&ended)))
+    }
+}
+
+/// The cron job that is to run; a job of its name comes first.
+fn cron_meant<'a>(active: &'a Active, what: &'a RunWhat) -> Option<(&'a Name, &'a Cron)> {
+    let RunWhat::Job(name) = what else { return None };
+    let spec = &active.release.spec;
+    let cron = spec.crons.get(name).filter(|_| !spec.jobs.contains_key(name))?;
+    Some((name, cron))
+}
+
+fn exit_code(ended: &Ended) -> i32 {
+    match (&ended.end, &ended.exit) {
+        (_, Some(Exit::Code(code))) => *code,
+        (End::TimedOut, _) => 124,
+        (_, Some(Exit::NotStarted(_))) => 127,
+        (_, Some(Exit::OutOfMemory)) => 137,
+        (_, Some(Exit::Signal(signal))) => 128 + signal_number(signal),
+        _ => 1,
     }
 }
 
@@ -232,12 +290,7 @@ pub(in crate::host) fn label(title: &str) -> String {
 }
 
 pub(in crate::host) fn unknown_job(spec: &Spec, name: &Name) -> No {
-    if let Some(cron) = spec.crons.get(name) {
-        let what = format!("{name} is a cron job, which its schedule starts ({})", cron.schedule);
-        let hint = format!("run its command by hand: windlass run -- {}", cron.command);
-        return No::new(Refusal::NotFound, what, hint);
-    }
-    let names: Vec<&str> = spec.jobs.keys().map(Name::as_str).collect();
+    let names: Vec<&str> = spec.jobs.keys().chain(spec.crons.keys()).map(Name::as_str).collect();
     let hint = match (nearest(name.as_str(), names.iter().copied()), names.as_slice()) {
         (Some(meant), _) => format!("did you mean {meant}?"),
         (None, []) => "the manifest has no jobs; `windlass run -- COMMAND` runs any command".to_owned(),

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use jiff::Timestamp;
 use windlass_core::journal::Fault;
+use windlass_core::launch::Launch;
 use windlass_core::name::Name;
 use windlass_core::policy::cron::{Action, History, Running, due};
 use windlass_core::spec::{Cron, Overlap};
@@ -150,7 +151,7 @@ impl Host {
 
     /// The name of the keeper of a run that begins now. Whoever ran beside others and has ended leaves
     /// no trace but its lines in the log.
-    fn new_label(&self, name: &Name, cron: &Cron) -> String {
+    pub(in crate::host) fn new_label(&self, name: &Name, cron: &Cron) -> String {
         let own = label(name);
         for directory in self.directories(name) {
             // One that has only begun has no record of its end either way, and stays.
@@ -176,12 +177,40 @@ impl Host {
         });
     }
 
-    async fn run_cron(
+    /// Runs a cron job now, as its schedule would: noted and logged like any run of it.
+    pub(in crate::host) async fn run_cron_now(
+        self: &Rc<Self>,
+        active: &Active,
+        (name, cron): (&Name, &Cron),
+        label: &str,
+        line: &dyn Fn(String),
+    ) -> Result<Ended, Fault> {
+        let (launch, env) = self.cron_launch(active, (name, cron), label).await?;
+        if cron.overlap == Overlap::Replace {
+            for directory in self.directories(name) {
+                make_way(name.clone(), directory).await;
+            }
+        }
+        let recorded = self.journal.borrow_mut().set_cron(name, clock::wall_millis(), None);
+        recorded.map_err(|error| Fault::new(error.to_string(), ""))?;
+        let run = self.count_cron_run(name, self.layout.job(label));
+        let ran = self.run_told(&self.layout.job(label), &launch, env, line).await;
+        self.cron_ended(active, &run, ran.clone());
+        ran
+    }
+
+    async fn run_cron(&self, active: &Active, cron: (&Name, &Cron), label: &str) -> Result<Ended, Fault> {
+        let (launch, env) = self.cron_launch(active, cron, label).await?;
+        let failed = |error: RuntimeError| Fault::new(error.to_string(), error.hint().unwrap_or_default());
+        self.run_once(&self.layout.job(label), &launch, env).await.map_err(failed)
+    }
+
+    async fn cron_launch(
         &self,
         active: &Active,
         (name, cron): (&Name, &Cron),
         label: &str,
-    ) -> Result<Ended, Fault> {
+    ) -> Result<(Launch, Vec<(String, String)>), Fault> {
         let release = &active.release;
         let errand = Errand {
             label,
@@ -195,10 +224,7 @@ impl Host {
             limits: cron.limits.clone(),
             timeout: cron.timeout,
         };
-        let (launch, env) = self.errand(&errand).await?;
-        let failed =
-            |error: process::RuntimeError| Fault::new(error.to_string(), error.hint().unwrap_or_default());
-        self.run_once(&self.layout.job(label), &launch, env).await.map_err(failed)
+        self.errand(&errand).await
     }
 }
 

@@ -31,6 +31,17 @@ impl Host {
         if let Some(ended) = process::observe(directory).and_then(|seen| seen.ended()) {
             return Ok(ended);
         }
+        self.run_told(directory, launch, env, line).await
+    }
+
+    /// Starts what runs once, whatever ended there before, and waits for its end; `line` gets what it says.
+    pub(in crate::host) async fn run_told(
+        &self,
+        directory: &Path,
+        launch: &Launch,
+        env: Vec<(String, String)>,
+        line: &dyn Fn(String),
+    ) -> Result<Ended, Fault> {
         let mut follow = crate::host::logs::Follow::from_end(Path::new(&launch.log.path));
         let run = self.run_once(directory, launch, env);
         tokio::pin!(run);

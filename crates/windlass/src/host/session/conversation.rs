@@ -115,8 +115,10 @@ impl Session {
             Ask::Logs { of, release, lines, since, follow } => {
                 self.logs(host, &Wanted { of, release, lines, since }, follow).await
             }
-            Ask::Run { what, attached: false, by } => self.run(host, what, &by).await,
-            Ask::Run { what, attached: true, by } => match host.attach(what, &by).await {
+            Ask::Run { what, attached, by } if !attached || host.is_cron(&what) => {
+                self.run(host, what, &by).await
+            }
+            Ask::Run { what, by, .. } => match host.attach(what, &by).await {
                 Ok(answer) => self.say(answer).await,
                 Err(no) => self.refuse(no).await,
             },

@@ -87,9 +87,9 @@ impl Running {
     }
 }
 
-/// Whether a process has to pass its startup check before it is judged: one that came in another's place; and one
+/// Whether a process has to pass its startup check, or the readiness check that the host side asks, before it is judged: one that came in another's place; and one
 /// that nobody has looked at yet, where it is young enough and no run has awaited it.
-fn is_starting(replaces: bool, is_awaited: bool, age: Span, startup: &Check) -> bool {
+pub(super) fn is_starting(replaces: bool, is_awaited: bool, age: Span, startup: &Check) -> bool {
     replaces || (!is_awaited && age < startup.start_period)
 }
 
@@ -180,7 +180,7 @@ impl Host {
 
     /// Whether a run has waited until this process was ready: what a run has in hand is looked at when it is, and
     /// what is older than its release's time in force was started by the run that brought that.
-    fn has_awaited(&self, id: &InstanceId, process: Running) -> bool {
+    pub(super) fn has_awaited(&self, id: &InstanceId, process: Running) -> bool {
         let began = clock::wall_millis().saturating_sub_unsigned(process.age().as_millis());
         !self.keeps(id) || self.in_force().is_some_and(|active| began < active.release.activated)
     }

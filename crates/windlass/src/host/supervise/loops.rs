@@ -40,6 +40,7 @@ impl Host {
         });
         let host = self.clone();
         tokio::task::spawn_local(async move { host.keep_time().await });
+        tokio::task::spawn_local(self.clone().tell_of_readiness());
         let host = self.clone();
         tokio::task::spawn_local(async move { host.watch_storage().await });
         tokio::task::spawn_local(logs::put_away(self.layout.clone()));
@@ -158,6 +159,7 @@ impl Host {
             return;
         }
         let Some(report) = self.proxy().report().await else { return };
+        self.verdicts.compare(&report.unready);
         if let Some(sent) = Sent::read(self).filter(|sent| sent.generation > report.generation) {
             match self.table_again(&sent) {
                 Ok(table) => {

@@ -5,3 +5,4 @@ pub(super) mod loops;
 mod readiness;
 pub(super) mod resources;
 mod supervised;
+pub(super) mod verdicts;

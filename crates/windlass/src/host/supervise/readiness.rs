@@ -2,16 +2,22 @@
 //! of services that get no requests.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use tokio::sync::mpsc::Receiver;
+use windlass_core::launch::Status;
 use windlass_core::name::InstanceId;
+use windlass_core::plan::Plan;
 use windlass_core::policy::health::{Health, Monitor};
 use windlass_core::spec::{Check, Probe, Service};
+use windlass_core::units::Span;
 
 use crate::health;
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
-use crate::host::supervise::liveness::Running;
+use crate::host::supervise::liveness::{Running, is_starting};
 use crate::host::supervise::loops::note;
+use crate::runtime::process;
 
 /// The readiness check that the host side has to ask itself.
 fn own_check(service: &Service, has_routes: bool) -> Option<&Check> {
@@ -21,25 +27,40 @@ fn own_check(service: &Service, has_routes: bool) -> Option<&Check> {
     (!is_asked_by_the_proxy).then_some(check)
 }
 
+/// How soon a process that came in another's place is asked again at first.
+const EAGER: Duration = Duration::from_millis(100);
+
 impl Host {
-    /// Asks instances that are not asked yet. Those that a run has in hand are the run's to ask.
+    /// Asks instances that are not asked yet. Those that a run starts or stops are the run's to ask.
     pub(in crate::host) fn watch_readiness(self: &Rc<Self>) {
-        for id in self.kept() {
+        self.verdicts.retain(|id| self.is_in_use(id));
+        for id in self.judged() {
             let is_ours = Identity::read(&self.layout.instance(&id))
-                .is_ok_and(|identity| own_check(&identity.service, self.has_routes()).is_some());
+                .is_ok_and(|identity| own_check(&identity.service, self.has_routes(&id)).is_some());
             if is_ours && self.asked.borrow_mut().insert(id.clone()) {
                 let host = self.clone();
                 tokio::task::spawn_local(async move {
                     host.check_readiness(&id).await;
-                    host.unready.borrow_mut().shift_remove(&id);
+                    host.verdicts.let_go(&id);
                     host.asked.borrow_mut().remove(&id);
                 });
             }
         }
     }
 
-    fn has_routes(&self) -> bool {
-        self.in_force().is_some_and(|active| !active.release.spec.routes.is_empty())
+    /// Whether the application of which this is a copy gets requests.
+    fn has_routes(&self, id: &InstanceId) -> bool {
+        let holder = self.holder().filter(|run| run.row.plan.release == id.release);
+        match holder {
+            Some(run) => !run.row.plan.spec.routes.is_empty(),
+            None => self.in_force().is_some_and(|active| !active.release.spec.routes.is_empty()),
+        }
+    }
+
+    /// Whether it is a copy of the active release, or of one that a run brings up.
+    fn is_in_use(&self, id: &InstanceId) -> bool {
+        let is_its = |plan: &Plan| plan.instances.values().flatten().any(|new| new == id);
+        self.active_copies().contains(id) || self.holder().is_some_and(|run| is_its(&run.row.plan))
     }
 
     async fn check_readiness(&self, id: &InstanceId) {
@@ -48,23 +69,49 @@ impl Host {
         let mut target = None;
         let mut said = String::new();
         let mut judged: Option<(Running, Monitor)> = None;
+        let mut pause = EAGER;
+        let mut news = process::watch(&directory).await.ok();
         loop {
-            let Some(check) = own_check(&identity.service, self.has_routes()) else { return };
-            tokio::time::sleep(check.interval.as_duration()).await;
-            if !self.active_copies().contains(id) {
+            let Some(check) = own_check(&identity.service, self.has_routes(id)) else { return };
+            pause = pause.min(check.interval.as_duration());
+            tokio::select! {
+                () = tokio::time::sleep(pause) => if news.is_none() {
+                    news = process::watch(&directory).await.ok();
+                },
+                is_told = next(&mut news) => if !is_told {
+                    news = None;
+                },
+            }
+            if !self.is_in_use(id) {
                 return;
             }
-            // Another process begins anew, with a start period of its own.
             let running = Running::of(&directory);
-            if judged.as_ref().map(|(process, _)| *process) != running {
-                self.unready.borrow_mut().shift_remove(id);
-                judged = running.map(|process| (process, Monitor::new(check.clone(), process.age())));
-            }
-            let Some((process, monitor)) = &mut judged else { continue };
-            // What was found of it stands, for as long as a run has it in hand.
-            if !self.keeps(id) {
+            if !self.judged().contains(id) {
+                // What was found of it stands for as long as a run has it in hand; who awaits another process
+                // asks that one.
+                if judged.as_ref().is_some_and(|(process, _)| Some(*process) != running) {
+                    self.verdicts.let_go(id);
+                    judged = None;
+                }
                 continue;
             }
+            let Some(process) = running else {
+                // Whatever comes in its place has to answer before it gets requests.
+                self.verdicts.hold_back(id, None);
+                continue;
+            };
+            let (_, monitor) = match &mut judged {
+                Some(judged) if judged.0 == process => judged,
+                other => {
+                    pause = EAGER;
+                    let is_starting = self.verdicts.contains(id)
+                        || is_starting(other.is_some(), self.has_awaited(id, process), process.age(), check);
+                    // Who has answered well once is no longer starting.
+                    let check = Check { start_period: Span::ZERO, ..check.clone() };
+                    let monitor = if is_starting { Monitor::of_unproven } else { Monitor::new };
+                    other.insert((process, monitor(check, process.age())))
+                }
+            };
             let target = match &mut target {
                 Some(target) => target,
                 none => match self.target(&identity).await {
@@ -81,16 +128,24 @@ impl Host {
             };
             let answer = health::probe(&check.probe, target, check.timeout.as_duration()).await;
             monitor.observe(answer.is_ok(), process.age());
-            let mut unready = self.unready.borrow_mut();
-            match (monitor.health(), answer) {
-                (Health::Healthy, _) => drop(unready.shift_remove(id)),
-                (Health::Unhealthy, Err(why)) => {
-                    let reason = self.redactor(id.release).redact(&why.reason).into_owned();
-                    unready.insert(id.clone(), reason);
-                }
-                // It answers again, but not often enough yet.
-                (Health::Unhealthy, Ok(_)) => {}
+            if monitor.health() == Health::Healthy {
+                pause = Duration::MAX;
+                self.verdicts.let_go(id);
+            } else {
+                pause = pause.saturating_mul(2);
+                // One that answers again, but not often enough yet, has said why before.
+                let redactor = self.redactor(id.release);
+                let why = answer.err().map(|why| redactor.redact(&why.reason).into_owned());
+                self.verdicts.hold_back(id, why);
             }
         }
+    }
+}
+
+/// Whether the keeper tells of a change; otherwise it does not any more.
+async fn next(news: &mut Option<Receiver<Status>>) -> bool {
+    match news {
+        Some(news) => news.recv().await.is_some(),
+        None => std::future::pending().await,
     }
 }

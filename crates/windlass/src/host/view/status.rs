@@ -142,9 +142,9 @@ impl Host {
             instance.ready = false;
             instance.reason = Some(reason);
         }
-        if let Some(reason) = self.unready.borrow().get(id) {
+        if let Some(reason) = self.unready(id) {
             instance.ready = false;
-            instance.reason.get_or_insert_with(|| reason.clone());
+            instance.reason.get_or_insert(reason);
         }
         if let Some(endpoint) = report.endpoints.get(&id.to_string()) {
             instance.ready &= endpoint.healthy;

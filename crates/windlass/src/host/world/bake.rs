@@ -67,7 +67,7 @@ impl Acting {
             }
             let left = whole.saturating_sub(began.elapsed());
             if left.is_zero() {
-                if let Some((service, why)) = unready(plan, &report) {
+                if let Some((service, why)) = unready_service(plan, &report, |id| self.host.unready(id)) {
                     return Err(Fault::new(
                         format!("no copy of {service} is ready at the end of the bake: {why}"),
                         BACK,
@@ -163,12 +163,20 @@ impl Acting {
 
 /// A service of which no new copy is ready. Whoever asked was answered by the old release, so that no
 /// request need have failed.
-fn unready(plan: &Plan, report: &Report) -> Option<(Name, String)> {
+fn unready_service(
+    plan: &Plan,
+    report: &Report,
+    found: impl Fn(&InstanceId) -> Option<String>,
+) -> Option<(Name, String)> {
+    let seen = |id: &InstanceId| {
+        let endpoint = report.endpoints.get(&id.to_string()).filter(|endpoint| !endpoint.healthy)?;
+        Some(endpoint.reason.clone().unwrap_or_default())
+    };
     plan.instances.iter().find_map(|(service, ids)| {
         let new = ids.iter().filter(|id| id.release == plan.release);
-        let seen: Vec<_> = new.filter_map(|id| report.endpoints.get(&id.to_string())).collect();
-        let first = seen.first().filter(|_| seen.iter().all(|endpoint| !endpoint.healthy))?;
-        Some((service.clone(), first.reason.clone().unwrap_or_default()))
+        // Why not, of all of them or of none.
+        let whys: Option<Vec<String>> = new.map(|id| found(id).or_else(|| seen(id))).collect();
+        Some((service.clone(), whys?.into_iter().next()?))
     })
 }
 
@@ -240,7 +248,9 @@ fn summary(counters: Option<&Counters>) -> String {
 mod tests {
     use std::rc::Rc;
 
+    use windlass_core::edge::EndpointReport;
     use windlass_core::units::Span;
+    use windlass_testkit::sample::{name, web, worker};
 
     use super::*;
     use crate::host::testing;
@@ -252,5 +262,27 @@ mod tests {
         let plan = testing::first(|spec| spec.deploy.bake = Span::from_millis(100));
         let fault = acting.bake(&plan).await.unwrap_err();
         assert!(fault.message.starts_with("the proxy does not answer at the end of the bake"), "{fault}");
+    }
+
+    /// What a check of the host side's own says counts as what the proxy's says; one of two copies is enough.
+    #[test]
+    fn a_service_is_not_ready_when_none_of_its_new_copies_is() {
+        let plan = testing::first(|spec| {
+            spec.services.insert(name("web"), web("serve"));
+            spec.services.insert(name("worker"), worker("work"));
+        });
+        let found = |unready: &'static [&str]| {
+            unready_service(&plan, &Report::default(), |id| {
+                unready.contains(&id.to_string().as_str()).then(|| format!("{id} says no"))
+            })
+        };
+        let why = |service, why: &str| Some((name(service), why.to_owned()));
+        assert_eq!(found(&["web.r1.1"]), None);
+        assert_eq!(found(&["web.r1.1", "web.r1.2"]), why("web", "web.r1.1 says no"));
+        assert_eq!(found(&["web.r1.2", "worker.r1.1"]), why("worker", "worker.r1.1 says no"));
+        let down = EndpointReport { reason: Some("no connection".to_owned()), ..EndpointReport::default() };
+        let endpoints = [("web.r1.1".to_owned(), down.clone()), ("web.r1.2".to_owned(), down)];
+        let report = Report { endpoints: endpoints.into_iter().collect(), ..Report::default() };
+        assert_eq!(unready_service(&plan, &report, |_| None), why("web", "no connection"));
     }
 }

@@ -51,6 +51,10 @@ impl Control {
                     })
                     .collect(),
             },
+            Ask::Unready { instances } => {
+                self.edge.set_unready(instances);
+                Answer::Noted
+            }
             Ask::Metrics => Answer::Metrics { text: self.edge.metrics() },
             Ask::Probe { address } => match self.listeners.borrow().probe(&address) {
                 Ok(()) => Answer::Free,

@@ -22,6 +22,8 @@ pub(in crate::proxy) struct Backend {
     healthy: AtomicBool,
     /// Whether it is to be tried until a connection succeeds.
     unreachable: AtomicBool,
+    /// Whether the host side says that it is not ready.
+    unready: AtomicBool,
     reason: Mutex<Option<String>>,
 }
 
@@ -36,6 +38,7 @@ impl Backend {
             left: AtomicBool::new(false),
             healthy: AtomicBool::new(true),
             unreachable: AtomicBool::new(false),
+            unready: AtomicBool::new(false),
             reason: Mutex::new(None),
         }
     }
@@ -50,6 +53,16 @@ impl Backend {
     }
 
     /// Whether it may get requests.
+    pub(in crate::proxy) fn is_ready(&self) -> bool {
+        self.is_healthy() && !self.unready.load(Ordering::Acquire)
+    }
+
+    /// Takes what the host side says of it.
+    pub(in crate::proxy) fn hold_back(&self, unready: bool) {
+        self.unready.store(unready, Ordering::Release);
+    }
+
+    /// Whether it is well, as far as the proxy sees.
     pub(in crate::proxy) fn is_healthy(&self) -> bool {
         self.healthy.load(Ordering::Acquire)
     }
@@ -89,9 +102,11 @@ impl Backend {
     }
 
     pub(in crate::proxy) fn report(&self) -> EndpointReport {
+        let seen = self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let told = || self.unready.load(Ordering::Acquire).then(|| "its readiness check fails".to_owned());
         EndpointReport {
-            healthy: self.is_healthy(),
-            reason: self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            healthy: self.is_ready(),
+            reason: seen.or_else(told),
             in_flight: self.in_flight.load(Ordering::Acquire),
         }
     }
