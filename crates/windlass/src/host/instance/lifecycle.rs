@@ -1,7 +1,7 @@
 //! Starting, awaiting and stopping instances.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -280,8 +280,7 @@ impl Host {
 
     /// Whether anything of an instance lives, also where what is written of it is damaged.
     pub(in crate::host) fn lives(&self, id: &InstanceId) -> bool {
-        let directory = self.layout.instance(id);
-        process::is_kept(&directory) || process::observe(&directory).is_some_and(|seen| seen.process_alive)
+        lives(&self.layout.instance(id))
     }
 
     /// The end of an instance's log.
@@ -289,6 +288,11 @@ impl Host {
         let path = self.layout.service_log(&identity.id.service, identity.id.release);
         logs::tail(&path, TAIL, &self.redactor(identity.id.release))
     }
+}
+
+/// Whether anything lives that is kept in an instance's directory.
+pub(in crate::host) fn lives(directory: &Path) -> bool {
+    process::is_kept(directory) || process::observe(directory).is_some_and(|seen| seen.process_alive)
 }
 
 /// Asks until the service's checks say yes or no. Each has a start period of its own: one that waits for

@@ -192,7 +192,7 @@ pub(in crate::host) fn early(reference: &Reference) -> Result<String, Fault> {
 
 /// `user:password` lines as `user:salt$hash` pairs, so that the proxy's state holds no password. A
 /// setting without any would leave the route open to everybody, so it is refused.
-pub(in crate::host) fn hashed(key: &str, lines: &str) -> Result<Vec<String>, Fault> {
+fn hashed(key: &str, lines: &str) -> Result<Vec<String>, Fault> {
     let users: Vec<String> = users(lines)
         .map(|(user, password)| {
             let salt = uuid::Uuid::now_v7().simple().to_string();
