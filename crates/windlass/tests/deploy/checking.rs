@@ -1,11 +1,11 @@
 //! What `windlass check` finds: in one run, by what a deploy goes by.
 
 use std::net::TcpListener;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use windlass_testkit::sandbox::{Manifest, Output, Sandbox};
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until};
 
-use super::WINDLASS;
+use super::{WINDLASS, deployed};
 
 /// What no machine has.
 const LACKING: &str = "[jobs.seed]\ncommand = [\"no-such-tool\"]\nwhen = \"manual\"\n\
@@ -111,6 +111,36 @@ fn taken(port: u16) -> String {
     let name = std::fs::read_to_string("/proc/self/comm").unwrap();
     let (name, pid) = (name.trim(), std::process::id());
     format!("something else listens on port {port}, which web is to have: {name} (process {pid})")
+}
+
+#[test]
+fn a_port_that_is_taken_after_the_preflight_is_named_with_who_has_it_and_the_deploy_goes_back() {
+    let sandbox = deployed(&Manifest::small());
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    drop(other);
+    // The build is between the two; it ends also where nobody takes the port.
+    let build = "touch $WINDLASS_SHARED/built; n=0; while [ ! -e $WINDLASS_SHARED/taken ] && [ $n -lt 1500 ]; do \
+                 n=$((n+1)); sleep 0.02; done";
+    sandbox.manifest(&Manifest {
+        web: format!("port = {port}\nstrategy = \"recreate\""),
+        more: format!("[build]\nsteps = [{{ shell = '{build}' }}]\n"),
+        ..Manifest::small()
+    });
+    let shared = sandbox.environment().join("shared");
+    let mut command = sandbox.command(&["deploy"]);
+    let deploy = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until("the build", || shared.join("built").exists().then_some(()));
+    let _other = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    std::fs::write(shared.join("taken"), "").unwrap();
+    let output = deploy.wait_with_output().unwrap();
+    let said =
+        [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains(&taken(port)), "{said}");
+    assert_eq!(sandbox.answering(), "r1");
+    assert_eq!(sandbox.running("web").len(), 1);
+    sandbox.down();
 }
 
 /// A line of users that would let nobody pass, or whom nobody meant.
