@@ -1,6 +1,8 @@
 //! What the proxy is told: a complete table of where requests go. The proxy knows neither manifest
 //! nor plan, only this; a new table replaces the old one at one instant.
 
+mod users;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{Header, Listen, RateLimit};
 use crate::units::{Bytes, Span};
+
+pub use users::{amiss, users};
 
 /// Everything the proxy has to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

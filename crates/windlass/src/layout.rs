@@ -9,6 +9,9 @@ use windlass_core::name::{InstanceId, Name, ReleaseId};
 
 use crate::failpoint;
 
+/// SQLite opens no file whose path has more bytes: 512 with what it writes behind it (`-journal`).
+const LONGEST_JOURNAL: usize = 504;
+
 /// The directories of one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
@@ -150,6 +153,24 @@ impl Layout {
     #[must_use]
     pub fn settings(&self, release: ReleaseId) -> PathBuf {
         self.state().join("settings").join(format!("{release}.json"))
+    }
+
+    /// Whether the state can lie here at all.
+    ///
+    /// # Errors
+    /// That the path is too long for SQLite.
+    pub fn fits(&self) -> io::Result<()> {
+        let path = self.journal();
+        let there = path.ancestors().find_map(|above| Some((above, above.canonicalize().ok()?)));
+        let real = there.and_then(|(above, real)| Some(real.join(path.strip_prefix(above).ok()?)));
+        let length = real.as_ref().unwrap_or(&path).as_os_str().len();
+        match length.saturating_sub(LONGEST_JOURNAL) {
+            0 => Ok(()),
+            beyond => Err(io::Error::new(
+                io::ErrorKind::InvalidFilename,
+                format!("its path is {beyond} bytes longer than that of a state may be"),
+            )),
+        }
     }
 
     /// Makes the directories. Only the owner can look into those that hold state; releases and what
@@ -342,6 +363,27 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"A=2");
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
         assert!(rewrite_file(&dir.path().join("none"), b"").is_err());
+    }
+
+    #[test]
+    fn a_path_that_sqlite_does_not_open_is_known_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |length: usize| {
+            let mut root = dir.path().canonicalize().unwrap();
+            let rest = length - root.as_os_str().len() - "/state/journal.db".len();
+            // Names have at most 255 bytes.
+            root.extend(["a".repeat(150), "b".repeat(150), "c".repeat(rest - 303)]);
+            Layout::at(root)
+        };
+        let fits = at(LONGEST_JOURNAL);
+        fits.fits().unwrap();
+        fits.make().unwrap();
+        crate::engine::Journal::open(&fits.journal()).unwrap();
+        let beyond = at(LONGEST_JOURNAL + 1);
+        let why = beyond.fits().unwrap_err().to_string();
+        assert_eq!(why, "its path is 1 bytes longer than that of a state may be");
+        beyond.make().unwrap();
+        assert!(crate::engine::Journal::open(&beyond.journal()).is_err());
     }
 
     #[test]

@@ -1,9 +1,13 @@
-//! Free ports for what keeps its port for long.
+//! Free ports for what keeps its port for long, and who has one that is not free.
+
+mod holder;
 
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 
 use crate::random;
+
+pub(crate) use holder::{Holder, holder};
 
 /// The first that is given out.
 const FIRST: u16 = 20_000;

@@ -142,6 +142,12 @@ impl Manifest {
         }
     }
 
+    /// Where a fault of what stands at `path` in `environment` is shown: there, or at the nearest place above it.
+    #[must_use]
+    pub fn span_at(&self, environment: &str, path: &[&str]) -> Range<usize> {
+        self.environment(environment).map_or(0..0, |environment| environment.root.span_at(path))
+    }
+
     /// Whether something in `environment` refers to the setting `name`, which need not be declared.
     #[must_use]
     pub fn refers_to_setting(&self, environment: &str, name: &str) -> bool {

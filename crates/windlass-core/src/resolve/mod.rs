@@ -70,6 +70,13 @@ pub fn resolve(
     }
 }
 
+/// What can be known of `environment`, right or wrong: what was refused is left out. For whoever looks for faults
+/// elsewhere, which would otherwise be told only when those of the manifest are mended.
+#[must_use]
+pub fn sketch(manifest: &Manifest, environment: &str, settings: &IndexMap<String, Setting>) -> Option<Spec> {
+    specification(manifest, environment, manifest.environment(environment)?, Some(settings))
+}
+
 /// Adds what only the values of settings show of `environment` to the faults that were found when the
 /// manifest was read: for one that has such, and cannot be resolved.
 pub fn examine_values(

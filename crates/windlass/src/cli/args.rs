@@ -67,9 +67,13 @@ pub(super) enum Verb {
     /// Make a manifest of another tool's file
     #[command(after_help = "Example:\n  windlass import compose compose.yaml")]
     Import(Import),
-    /// Find every fault in the manifest and the settings
-    #[command(after_help = "Examples:\n  windlass check\n  windlass check --env production --json")]
-    Check,
+    /// Find every fault in the manifest, the settings and the source, and what this machine lacks
+    #[command(
+        after_help = "Examples:\n  windlass check\n  windlass check --env production --json\n  windlass check --env \
+                      production --elsewhere    in a pull request\n\nExit codes:\n  0 right   1 this machine lacks \
+                      something   2 the project is wrong"
+    )]
+    Check(Check),
     /// Show what a deploy would do; changes nothing
     #[command(after_help = "Examples:\n  windlass plan\n  windlass plan --env production --out deploy.plan")]
     Plan(Plan),
@@ -163,6 +167,13 @@ pub(super) struct Plan {
     /// Write the plan to a file, for `apply`
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The deploy will be on another machine: what this one lacks is only warned of
+    #[arg(long)]
+    pub(super) elsewhere: bool,
 }
 
 #[derive(Debug, Args)]

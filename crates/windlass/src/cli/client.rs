@@ -276,15 +276,13 @@ async fn stop_host(layout: &Layout) -> Result<(), Failure> {
 }
 
 async fn start_host(layout: &Layout) -> Result<(), Failure> {
+    if let Some(lack) = host::before_the_start(layout).into_iter().next() {
+        return Err(Failure::failed(lack.what, lack.hint));
+    }
     boot::start(layout, boot::Environment::own()).await.map_err(|error| match error {
         boot::NotStarted::Home(error) => {
-            let hint = match error.kind() {
-                std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                    "free some disk space, then call again"
-                }
-                _ => "set WINDLASS_HOME to a directory that this account can write",
-            };
-            Failure::failed(format!("{} cannot be used: {error}", layout.root().display()), hint)
+            let what = format!("{} cannot be used: {error}", layout.root().display());
+            Failure::failed(what, host::home_hint(&error))
         }
         boot::NotStarted::Program(error) => {
             Failure::failed(format!("this program cannot be found: {error}"), "")

@@ -6,14 +6,14 @@ use std::io::{self, IsTerminal, Write};
 use windlass_core::diag::Diag;
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
-use windlass_core::resolve::{examine_values, resolve};
 use windlass_core::settings::{Fault, Lost};
 use windlass_core::store::Place;
 
 use super::args::Options;
 use super::commands;
-use super::failure::{FAILED, Failure, USAGE};
+use super::failure::{Failure, USAGE};
 use super::interrupts::Interrupts;
+use super::judged::Judged;
 use super::print::{print_line, printed, put_line};
 use super::project::Project;
 use super::source;
@@ -119,9 +119,14 @@ impl Context {
     }
 
     /// The specification and the values of all its settings, as a run needs them. All that is wrong
-    /// with either is told at once.
+    /// with either is told at once, and the source's faults with it.
     pub(super) fn specification(&self, project: &Project) -> Result<Specified, Failure> {
-        let specified = self.known(project)?;
+        let mut judged = Judged::of(self, project);
+        // Otherwise they are told when it is listed, which looks at each file anyway.
+        if judged.is_refused() {
+            judged.examine_source(project);
+        }
+        let specified = judged.settle(self, project)?;
         if specified.left_out().is_empty() {
             return Ok(specified);
         }
@@ -130,26 +135,9 @@ impl Context {
         Err(Failure::usage(message, "call again without --offline, or set them in the environment"))
     }
 
-    /// The same without those that only a store has, where no store may be asked.
+    /// The same without those that only a store has, where no store may be asked; and without the source.
     pub(super) fn known(&self, project: &Project) -> Result<Specified, Failure> {
-        let environment = project.environment.as_str();
-        let found = self.read_settings(project, environment);
-        for warning in &found.assembled.warnings {
-            self.say(&format!("warning: {warning}"));
-        }
-        let faults = found.errors(project.app.as_str(), environment, &project.file);
-        if !project.faults.is_empty() {
-            let mut diags = project.faults.clone();
-            examine_values(&project.manifest, environment, &found.known(), &mut diags);
-            return Err(self.refuse(project, &faults, &diags));
-        }
-        match resolve(&project.manifest, environment, &found.known()) {
-            Ok(spec) if faults.is_empty() => Ok(Specified::new(spec, found)),
-            // The manifest is right, and may go as it is another time.
-            Ok(_) if found.unstored.are_all(&faults) => Err(self.fail(FAILED, project, &faults, &[])),
-            Ok(_) => Err(self.refuse(project, &faults, &[])),
-            Err(diags) => Err(self.refuse(project, &faults, &diags)),
-        }
+        Judged::of(self, project).settle(self, project)
     }
 
     /// The settings of the environment, from all their layers, where all of them can be read.
@@ -216,11 +204,9 @@ impl Context {
         self.fail(USAGE, project, faults, diags)
     }
 
-    fn fail(&self, code: u8, project: &Project, faults: &[Fault], diags: &[Diag]) -> Failure {
+    /// The same with another exit code.
+    pub(super) fn fail(&self, code: u8, project: &Project, faults: &[Fault], diags: &[Diag]) -> Failure {
         let (text, file) = (project.manifest.text(), project.file.as_str());
-        if faults.is_empty() {
-            return self.report(diags, text, file);
-        }
         if self.options.json {
             let mut all = faults_to_json(faults);
             all.extend(project_diag::to_json(&complete(diags), text, file));

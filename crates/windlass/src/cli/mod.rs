@@ -12,6 +12,7 @@ mod context;
 mod failure;
 mod follow;
 mod interrupts;
+mod judged;
 mod own_files;
 mod print;
 mod project;
@@ -70,7 +71,7 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
     match arguments.verb {
         Verb::Init(args) => verbs::init::run(&context, &args),
         Verb::Import(args) => verbs::import::run(&context, &args),
-        Verb::Check => verbs::check::run(&context),
+        Verb::Check(args) => verbs::check::run(&context, &args),
         Verb::Plan(args) => verbs::plan::run(&context, &args).await,
         Verb::Apply(args) => verbs::apply::run(&context, &args).await,
         Verb::Deploy(args) => verbs::deploy::run(&context, &args).await,

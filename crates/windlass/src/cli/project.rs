@@ -77,6 +77,15 @@ impl Context {
         Ok(project)
     }
 
+    /// The same, for a verb that deploys: the faults of the source are reported with them, too.
+    pub(super) fn project_to_deploy(&self) -> Result<Project, Failure> {
+        let project = self.draft()?;
+        if !project.faults.is_empty() {
+            self.specification(&project)?;
+        }
+        Ok(project)
+    }
+
     /// The project as far as it must be known for what is deployed already: its name and its place. A
     /// manifest that somebody is editing, or that a merge has left in pieces, must not stand in the way of
     /// looking, going back and stopping.
@@ -92,7 +101,7 @@ impl Context {
     }
 
     /// Finds and reads the manifest, right or wrong, unless it is no TOML.
-    fn draft(&self) -> Result<Project, Failure> {
+    pub(super) fn draft(&self) -> Result<Project, Failure> {
         self.read(Whole::Manifest)
     }
 

@@ -10,10 +10,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::own_files;
 use super::project::Project;
-use crate::project::source::{self, LeftOut, Listing, Selection, Survey, Trouble, Unfit};
-
-/// More that no release can hold is only counted.
-const MOST: usize = 10;
+use crate::project::source::{self, LeftOut, Listing, MOST, Selection, Survey, Trouble, Unfit};
 
 /// As many of what is left out are named.
 const NAMED: usize = 3;
@@ -25,11 +22,15 @@ pub(super) fn list(
     spec: &Spec,
     without: Vec<String>,
 ) -> Result<Listing, Failure> {
-    source::list(&selection(project, spec, without)).map_err(|trouble| failure(context, project, trouble))
+    source::list(&selection(project, spec, without))
+        .map_err(|trouble| context.refuse(project, &faults(trouble), &[]))
 }
 
-/// What is doubtful in a source.
+/// What was found of a source.
+#[derive(Default)]
 pub(super) struct Examined {
+    /// What no deploy takes.
+    pub(super) faults: Vec<Fault>,
     /// Patterns of the manifest that name nothing.
     pub(super) idle: Vec<String>,
     /// That nothing is taken.
@@ -38,20 +39,23 @@ pub(super) struct Examined {
     pub(super) left_out: Vec<String>,
 }
 
-/// Refuses a source that no deploy takes, and answers what is doubtful. No file of it is read.
-pub(super) fn examine(context: &Context, project: &Project, spec: &Spec) -> Result<Examined, Failure> {
+/// Looks at the source. No file of it is read.
+pub(super) fn examine(project: &Project, spec: &Spec) -> Examined {
     let without = own_files::below(&project.directory, &[]);
-    match source::survey(&selection(project, spec, without)) {
-        Ok(survey) if survey.unfit.is_empty() => Ok(Examined {
-            idle: idle(&survey, spec),
-            empty: (survey.is_empty() && has_files(&project.directory)).then(|| {
-                "no file of the project is part of a release: ignore files or [build] exclude leave out all of them"
-                    .to_owned()
-            }),
-            left_out: left_out(&survey.left_out),
+    let survey = match source::survey(&selection(project, spec, without)) {
+        Ok(survey) => survey,
+        Err(error) => return Examined { faults: faults(Trouble::Io(error)), ..Examined::default() },
+    };
+    let mut left_out = left_out(&survey.left_out);
+    left_out.extend(passed_over(&survey.passed_over));
+    Examined {
+        idle: idle(&survey, spec),
+        empty: (survey.is_empty() && has_files(&project.directory)).then(|| {
+            "no file of the project is part of a release: ignore files or [build] exclude leave out all of them"
+                .to_owned()
         }),
-        Ok(survey) => Err(failure(context, project, Trouble::Unfit(survey.unfit))),
-        Err(error) => Err(failure(context, project, Trouble::Io(error))),
+        left_out,
+        faults: faults(Trouble::Unfit(survey.unfit)),
     }
 }
 
@@ -66,6 +70,18 @@ fn has_files(project: &Path) -> bool {
     })
 }
 
+/// The first few of some paths.
+fn some(paths: &[String]) -> String {
+    let more = if paths.len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", paths[..paths.len().min(NAMED)].join(", "))
+}
+
+/// A line for what is no file.
+fn passed_over(paths: &[String]) -> Option<String> {
+    (!paths.is_empty())
+        .then(|| format!("sockets, pipes and devices are no part of a release: {}", some(paths)))
+}
+
 /// A line for each ignore file above the project that leaves something out.
 fn left_out(left_out: &[LeftOut]) -> Vec<String> {
     let mut files: IndexMap<&Path, Vec<String>> = IndexMap::new();
@@ -74,11 +90,10 @@ fn left_out(left_out: &[LeftOut]) -> Vec<String> {
     }
     let line = |(by, paths): (&Path, Vec<String>)| {
         let count = if paths.len() == 1 { "1 path".to_owned() } else { format!("{} paths", paths.len()) };
-        let more = if paths.len() > NAMED { ", …" } else { "" };
-        let named = paths[..paths.len().min(NAMED)].join(", ");
         format!(
-            "{} leaves out {count} of the project ({named}{more}): name in [build] include what a release needs of them",
-            by.display()
+            "{} leaves out {count} of the project ({}): name in [build] include what a release needs of them",
+            by.display(),
+            some(&paths)
         )
     };
     files.into_iter().map(line).collect()
@@ -110,19 +125,25 @@ fn selection(project: &Project, spec: &Spec, without: Vec<String>) -> Selection 
     }
 }
 
-fn failure(context: &Context, project: &Project, trouble: Trouble) -> Failure {
+/// What is wrong with a source, bounded.
+fn faults(trouble: Trouble) -> Vec<Fault> {
     let unfit = match trouble {
         Trouble::Unfit(unfit) => unfit,
         Trouble::Io(error) => {
-            let hint = "let this account read it, or name it in [build] exclude";
-            return Failure::usage(format!("the source cannot be read: {error}"), hint);
+            return vec![Fault {
+                file: ".".to_owned(),
+                line: 0,
+                column: 0,
+                message: format!("the source cannot be read: {error}"),
+                help: "mend it, or name it in [build] exclude".to_owned(),
+            }];
         }
     };
     let mut faults: Vec<Fault> = unfit.iter().take(MOST).map(fault).collect();
     if let (Some(last), more @ 1..) = (faults.last_mut(), unfit.len().saturating_sub(MOST)) {
         last.help.push_str(&format!("; {more} more cannot be part of a release"));
     }
-    context.refuse(project, &faults, &[])
+    faults
 }
 
 fn fault(unfit: &Unfit) -> Fault {
@@ -139,7 +160,13 @@ fn fault(unfit: &Unfit) -> Fault {
             "rename it",
             path.replace(char::REPLACEMENT_CHARACTER, "*"),
         ),
+        Unfit::Closed { path, why } => {
+            (path, format!("this cannot be read: {why}"), "let this account read it", path.clone())
+        }
     };
-    let help = format!("{first}, or leave it out, with {:?} in [build] exclude", format!("/{pattern}"));
+    let help = format!(
+        "{first}, or leave it out, with {:?} in [build] exclude or .windlassignore",
+        format!("/{pattern}")
+    );
     Fault { file: file.clone(), line: 0, column: 0, message, help }
 }

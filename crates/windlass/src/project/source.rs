@@ -11,6 +11,7 @@ mod walk;
 mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -23,8 +24,8 @@ use windlass_core::spec::Spec;
 pub use carry::carry;
 use carry::copy_file;
 use patterns::Patterns;
-pub use unfit::{Trouble, Unfit};
-use unfit::{leaves, text};
+pub use unfit::{MOST, Trouble, Unfit};
+use unfit::{closed, leaves, text};
 use walk::walk;
 
 /// A file that is larger, in bytes, is none that `windlass secrets keygen` has written.
@@ -125,6 +126,8 @@ pub struct Survey {
     files: Vec<String>,
     /// What the checkout leaves out that the project lies in.
     pub left_out: Vec<LeftOut>,
+    /// Sockets, pipes and devices, which are no part of a release.
+    pub passed_over: Vec<String>,
     /// What neither [`list`] nor [`copy`] takes.
     pub unfit: Vec<Unfit>,
 }
@@ -150,31 +153,42 @@ impl Survey {
     }
 }
 
-/// Looks at what is selected. No file is read.
+/// Looks at what is selected: files are opened, and not read.
 ///
 /// # Errors
-/// When a directory cannot be read, or a pattern is wrong.
+/// When a pattern is wrong.
 pub fn survey(selection: &Selection) -> io::Result<Survey> {
     let mut survey = Survey::default();
-    let left_out = walk(selection, &mut |path, kind| {
+    let met = walk(selection, &mut |path, kind| {
         let Ok(relative) = path.strip_prefix(&selection.root) else { return Ok(()) };
-        match text(relative) {
-            Err(unfit) => survey.unfit.extend(unfit),
-            Ok(_) if kind.is_symlink() => {
-                survey.unfit.extend(leaves(relative, &std::fs::read_link(path)?));
-                survey.files.push(relative.display().to_string());
+        let name = match text(relative) {
+            Ok(name) => name,
+            Err(unfit) => {
+                survey.unfit.extend(unfit);
+                return Ok(());
             }
-            Ok(name) if kind.is_file() => survey.files.push(name.to_owned()),
-            Ok(_) => {}
-        }
+        };
+        let seen = if kind.is_symlink() {
+            std::fs::read_link(path).map(|target| survey.unfit.extend(leaves(relative, &target)))
+        } else if kind.is_file() {
+            File::open(path).map(drop)
+        } else {
+            if !kind.is_dir() {
+                survey.passed_over.push(name.to_owned());
+            }
+            return Ok(());
+        };
+        survey.unfit.extend(seen.err().map(|error| closed(&selection.root, path, &error)));
+        survey.files.push(name.to_owned());
         Ok(())
     })?;
-    survey.left_out = left_out;
+    survey.left_out = met.left_out;
     if !selection.include.is_empty() {
         let files: BTreeSet<&Path> = survey.files.iter().map(Path::new).collect();
         let taken = |path: &Path| files.range(path..).next().is_some_and(|next| next.starts_with(path));
         survey.left_out.retain(|left_out| !taken(&left_out.path));
     }
+    survey.unfit.extend(met.closed);
     survey.unfit.sort();
     survey.unfit.dedup();
     Ok(survey)
@@ -182,14 +196,28 @@ pub fn survey(selection: &Selection) -> io::Result<Survey> {
 
 fn take_all(selection: &Selection, to: Option<&Path>) -> Result<Listing, Trouble> {
     let mut listing = Listing::default();
-    walk(selection, &mut |path, _| take(&mut listing, &selection.root, path, to))?;
+    let met = walk(selection, &mut |path, _| take(&mut listing, &selection.root, path, to))?;
     let mut unfit = std::mem::take(&mut listing.unfit);
+    unfit.extend(met.closed);
     if unfit.is_empty() {
         return Ok(listing);
     }
     unfit.sort();
     unfit.dedup();
     Err(Trouble::Unfit(unfit))
+}
+
+/// What is at a path of a project.
+enum Found {
+    Directory,
+    Link(PathBuf),
+    File {
+        mode: u32,
+        hash: String,
+        size: u64,
+    },
+    /// What is no part of a release: sockets, pipes and devices, plans, private keys.
+    Nothing,
 }
 
 fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> io::Result<()> {
@@ -207,51 +235,64 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
     if listing.entries.contains_key(name) {
         return Ok(()); // It is tracked, and `include` names it as well.
     }
+    let found = match look(path, relative) {
+        Ok(found) => found,
+        Err(error) => {
+            listing.unfit.push(closed(root, path, &error));
+            return Ok(());
+        }
+    };
     let target = to.map(|to| to.join(relative));
-    let metadata = std::fs::symlink_metadata(path)?;
     if let Some(parent) = target.as_ref().and_then(|target| target.parent()) {
         std::fs::create_dir_all(parent)?;
     }
-    if metadata.is_dir() {
-        if let Some(target) = target {
-            std::fs::create_dir_all(&target)?;
+    let entry = match found {
+        Found::Nothing => return Ok(()),
+        Found::Directory => return target.map_or(Ok(()), std::fs::create_dir_all),
+        Found::Link(points_to) => {
+            if let Some(leaving) = leaves(relative, &points_to) {
+                listing.unfit.push(leaving);
+                return Ok(());
+            }
+            if let Some(target) = target {
+                symlink(&points_to, target)?;
+            }
+            format!("link {}", points_to.display())
         }
-        return Ok(());
-    }
-    let entry = if metadata.is_symlink() {
-        let points_to = std::fs::read_link(path)?;
-        if let Some(leaving) = leaves(relative, &points_to) {
-            listing.unfit.push(leaving);
-            return Ok(());
+        Found::File { mode, hash, size } => {
+            if let Some(target) = target {
+                copy_file(path, &target)?;
+                std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode))?;
+            }
+            listing.bytes += size;
+            format!("{mode:o} {hash}")
         }
-        if let Some(target) = target {
-            symlink(&points_to, target)?;
-        }
-        format!("link {}", points_to.display())
-    } else if metadata.is_file() {
-        if relative.components().count() == 1 && is_plan(path)? {
-            return Ok(());
-        }
-        let Some(hash) = hash_unless_key(path, metadata.len())? else { return Ok(()) };
-        let mode = if metadata.mode() & 0o111 == 0 { 0o644 } else { 0o755 };
-        if let Some(target) = target {
-            copy_file(path, &target)?;
-            std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode))?;
-        }
-        listing.bytes += metadata.len();
-        format!("{mode:o} {hash}")
-    } else {
-        return Ok(()); // Sockets, pipes and devices are no part of a release.
     };
     listing.entries.insert(name.to_owned(), entry);
     listing.files += 1;
     Ok(())
 }
 
+fn look(path: &Path, relative: &Path) -> io::Result<Found> {
+    let metadata = std::fs::symlink_metadata(path)?;
+    if metadata.is_dir() {
+        return Ok(Found::Directory);
+    }
+    if metadata.is_symlink() {
+        return std::fs::read_link(path).map(Found::Link);
+    }
+    if !metadata.is_file() || (relative.components().count() == 1 && is_plan(path)?) {
+        return Ok(Found::Nothing);
+    }
+    let Some(hash) = hash_unless_key(path, metadata.len())? else { return Ok(Found::Nothing) };
+    let mode = if metadata.mode() & 0o111 == 0 { 0o644 } else { 0o755 };
+    Ok(Found::File { mode, hash, size: metadata.len() })
+}
+
 /// Whether a file is a plan that `windlass plan --out` wrote: it would make the next deploy another one.
 fn is_plan(path: &Path) -> io::Result<bool> {
     let mut front = Vec::new();
-    std::fs::File::open(path)?.take(PLAN_FRONT).read_to_end(&mut front)?;
+    File::open(path)?.take(PLAN_FRONT).read_to_end(&mut front)?;
     let front = front.strip_prefix(b"{").unwrap_or_default().trim_ascii_start();
     Ok(front.starts_with(b"\"windlass_plan\":"))
 }
@@ -267,7 +308,7 @@ fn hash_unless_key(path: &Path, size: u64) -> io::Result<Option<String>> {
         }
         hasher.update(&bytes);
     } else {
-        io::copy(&mut std::fs::File::open(path)?, &mut hasher)?;
+        io::copy(&mut File::open(path)?, &mut hasher)?;
     }
     Ok(Some(hasher.finalize().to_hex()[..32].to_owned()))
 }

@@ -12,6 +12,7 @@ mod baking;
 mod basics;
 mod boot;
 mod carried;
+mod checking;
 mod going_back;
 mod hints;
 mod jobs;

@@ -17,7 +17,7 @@ use crate::cli::rotation;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result<u8, Failure> {
     let PlanFile { key, plan, .. } = PlanFile::read(&args.plan)?;
-    let project = context.project_with_settings()?;
+    let project = context.project_to_deploy()?;
     project.checkout.ask_ahead();
     rotation::settle(context, &project).await?;
     if (&plan.spec.app, &plan.spec.environment) != (&project.app, &project.environment) {

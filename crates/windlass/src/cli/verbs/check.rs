@@ -2,20 +2,22 @@
 
 use windlass_core::spec::Spec;
 
+use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::judged::Judged;
 use crate::cli::project::Project;
-use crate::cli::source;
 use crate::keeper::limits::{self, By, Held};
 use crate::project::{diag as project_diag, served, sqlite, version};
-use crate::resource;
 use crate::settings::fault_to_json;
 
-pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
-    let project = context.project_with_settings()?;
-    let specified = context.known(&project)?;
+pub(in crate::cli) fn run(context: &Context, args: &args::Check) -> Result<u8, Failure> {
+    let project = context.draft()?;
+    let mut judged = Judged::of(context, &project);
+    let source = judged.examine_source(&project);
+    let of_machine = judged.examine_machine(&project, args.elsewhere);
+    let specified = judged.settle(context, &project)?;
     let spec = specified.spec();
-    let source = source::examine(context, &project, spec)?;
     context.tell_left_out(specified.left_out());
     let diags = &project.warnings;
     if !context.options.json && !diags.is_empty() {
@@ -23,6 +25,7 @@ pub(in crate::cli) fn run(context: &Context) -> Result<u8, Failure> {
     }
     let held = limits::held(spec, &limits::capabilities());
     let mut doubts = doubts(&project, spec, &held);
+    doubts.extend(of_machine);
     doubts.extend(source.idle.into_iter().map(|message| ("names-no-file", message)));
     doubts.extend(source.empty.map(|message| ("empty-release", message)));
     for (_, message) in &doubts {
@@ -72,12 +75,6 @@ fn doubts(project: &Project, spec: &Spec, held: &[Held]) -> Vec<(&'static str, S
     }
     doubts.extend(sqlite::emptied(spec, &project.directory).map(|message| ("database-in-release", message)));
     doubts.extend(held.iter().filter_map(|held| Some(("limit-not-held", beyond(held)?))));
-    for (name, resource) in &spec.resources {
-        if let Err(fault) = resource::check(resource) {
-            let message = format!("on this machine {name} cannot run: {}", fault.message);
-            doubts.push(("resource-cannot-run", message));
-        }
-    }
     if !served::may_be_made(spec) {
         doubts.extend(served::absent(spec, &project.directory).into_iter().map(|absent| {
             let message = format!(
@@ -104,19 +101,17 @@ fn contents(spec: &Spec) -> String {
     if counts.is_empty() { "nothing to run".to_owned() } else { counts.join(", ") }
 }
 
-/// Why a limit cannot be honoured by this machine, or only in another way than one would think.
+/// In what other way than one would think a limit is honoured by this machine.
 fn beyond(Held { whose, what, by }: &Held) -> Option<String> {
     Some(match by {
-        By::Nothing { why, remedy } => format!(
-            "the {what} limit of {whose} cannot be held here: {why}; a deploy on this machine will refuse it: {remedy}"
-        ),
         By::Each { limit } => format!(
             "the {what} limit of {whose} holds for each of its processes, not for all together ({limit})"
         ),
         By::Account { limit } => {
             format!("the {what} limit of {whose} counts all processes of this account ({limit})")
         }
-        By::ControlGroup { .. } => return None,
+        // Nothing is what this machine lacks.
+        By::ControlGroup { .. } | By::Nothing { .. } => return None,
     })
 }
 

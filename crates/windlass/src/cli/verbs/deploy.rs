@@ -10,7 +10,7 @@ use crate::cli::own_files;
 use crate::cli::rotation;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Result<u8, Failure> {
-    let project = context.project_with_settings()?;
+    let project = context.project_to_deploy()?;
     project.checkout.ask_ahead();
     rotation::settle(context, &project).await?;
     // Faults of the manifest are told before anything is started.

@@ -15,7 +15,7 @@ use crate::cli::rotation;
 use crate::cli::source;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<u8, Failure> {
-    let project = context.project_with_settings()?;
+    let project = context.project_to_deploy()?;
     project.checkout.ask_ahead();
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let (observed, kept) = client::observe(&project.layout).await?;
@@ -39,7 +39,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     if let Some(why) = request::other_source(&observed, &project) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-other-source"));
     }
-    let source = source::examine(context, &project, &wanted.spec)?;
+    let source = source::examine(&project, &wanted.spec);
     if let Some(empty) = source.empty {
         context.say(&format!("warning: {empty}"));
     }

@@ -1,7 +1,7 @@
 //! Starting, awaiting and stopping instances.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,8 +19,10 @@ use crate::host::instance::identity::Identity;
 use crate::host::instance::quiet::running;
 use crate::host::instance::quieted;
 use crate::host::logs;
+use crate::host::preflight::machine::{port_of_another, port_taken};
 use crate::host::settings::fill::{Fill, Subject};
-use crate::ports;
+use crate::keeper::tree;
+use crate::ports::{self, Holder};
 use crate::runtime::process;
 
 /// How many lines of a log are shown when something fails.
@@ -71,6 +73,13 @@ impl Host {
         wanted: impl Fn() -> bool,
     ) -> Result<bool, Fault> {
         let (launch, env) = self.launch(identity).await?;
+        // Looked at again: who took it since the preflight would pass the checks, and get the requests.
+        if let Some(Port::Fixed(port)) = identity.service.port
+            && !self.lives(&identity.id)
+            && let Some((what, hint)) = port_taken(identity.id.service.as_str(), port)
+        {
+            return Err(Fault::new(what, hint));
+        }
         let started = async {
             if !wanted() {
                 return Ok(false);
@@ -219,7 +228,10 @@ impl Host {
             "its keeper ended".to_owned()
         };
         let failed = |what: String, hint: &str| {
-            let mut fault = Fault::new(format!("{id} {what}"), hint);
+            let mut fault = match self.rival(&identity) {
+                Some((rival, hint)) => Fault::new(format!("{id} {what}; {rival}"), hint),
+                None => Fault::new(format!("{id} {what}"), hint),
+            };
             fault.tail = self.tail(&identity);
             fault
         };
@@ -280,8 +292,25 @@ impl Host {
 
     /// Whether anything of an instance lives, also where what is written of it is damaged.
     pub(in crate::host) fn lives(&self, id: &InstanceId) -> bool {
-        let directory = self.layout.instance(id);
-        process::is_kept(&directory) || process::observe(&directory).is_some_and(|seen| seen.process_alive)
+        lives(&self.layout.instance(id))
+    }
+
+    /// That another process has the port of an instance that is not ready, and what to do. As far as can be
+    /// told: what a container has is another's, too.
+    fn rival(&self, identity: &Identity) -> Option<(String, String)> {
+        let Some(Port::Fixed(port)) = identity.service.port else { return None };
+        let by = ports::holder(port)?;
+        if let Holder::Process { pid, .. } = by {
+            let directory = self.layout.instance(&identity.id);
+            let own = process::observe(&directory).and_then(|seen| seen.pid());
+            // Some write over the environment that they were started with.
+            let parent = |pid: &i32| tree::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
+            let mut line = std::iter::successors(Some(pid), parent);
+            if line.any(|pid| Some(pid) == own || tree::is_of(pid, &directory)) {
+                return None;
+            }
+        }
+        Some(port_of_another(identity.id.service.as_str(), port, Some(&by)))
     }
 
     /// The end of an instance's log.
@@ -289,6 +318,11 @@ impl Host {
         let path = self.layout.service_log(&identity.id.service, identity.id.release);
         logs::tail(&path, TAIL, &self.redactor(identity.id.release))
     }
+}
+
+/// Whether anything lives that is kept in an instance's directory.
+pub(in crate::host) fn lives(directory: &Path) -> bool {
+    process::is_kept(directory) || process::observe(directory).is_some_and(|seen| seen.process_alive)
 }
 
 /// Asks until the service's checks say yes or no. Each has a start period of its own: one that waits for

@@ -1,7 +1,7 @@
 //! Copies of services: described, started, awaited, stopped.
 
 pub(super) mod identity;
-mod lifecycle;
+pub(super) mod lifecycle;
 pub(super) mod quiet;
 pub(super) mod quieted;
 pub(super) mod restarts;

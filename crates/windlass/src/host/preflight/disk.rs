@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use windlass_core::plan::{Action, Plan, Request};
+use windlass_core::spec::Spec;
 
 /// What a run takes at the most that makes no files: records, identities, the first lines of logs.
 const LITTLE: u64 = 8 << 20;
@@ -39,10 +40,10 @@ impl Free {
         })
     }
 
-    /// What is short for a plan, at `root`.
-    pub(super) fn short(&self, root: &Path, plan: &Plan) -> Vec<Short> {
-        let wanted = plan.spec.deploy.min_free_disk;
-        let (least, fewest) = match makes_files(plan) {
+    /// What is short at `root` for a run that `makes_files` or none.
+    pub(super) fn short(&self, root: &Path, spec: &Spec, makes_files: bool) -> Vec<Short> {
+        let wanted = spec.deploy.min_free_disk;
+        let (least, fewest) = match makes_files {
             true => (wanted, MANY),
             false => (wanted.min(LITTLE), FEW),
         };
@@ -70,7 +71,7 @@ impl Free {
     }
 }
 
-fn makes_files(plan: &Plan) -> bool {
+pub(super) fn makes_files(plan: &Plan) -> bool {
     plan.request == Request::Deploy
         || plan.steps.iter().any(|step| matches!(step.action, Action::FetchSource { .. }))
 }
@@ -93,7 +94,7 @@ mod tests {
         plan.steps.retain(|step| !matches!(step.action, Action::FetchSource { .. }));
         let free = Free { bytes, inodes: Some(inodes) };
         let mark = |short: Short| format!("{}{}", if short.stops { "!" } else { "" }, short.what);
-        free.short(Path::new("/srv"), &plan).into_iter().map(mark).collect()
+        free.short(Path::new("/srv"), &plan.spec, makes_files(&plan)).into_iter().map(mark).collect()
     }
 
     #[test]

@@ -1,47 +1,50 @@
 //! Whether the programs are there.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
-use windlass_core::journal::Fault;
-use windlass_core::plan::{Action, Plan, Request};
-use windlass_core::spec::{Command, Part, Source, Spec};
+use uuid::Uuid;
+use windlass_core::spec::{Command, Part, Spec};
 
-use crate::host::resource::lifecycle::blocking;
+use crate::host::preflight::machine::Lack;
 use crate::layout::Layout;
 use crate::{programs, resource};
 
 /// The programs of commands, where one is named that neither the release nor its build brings along.
-pub(super) fn look_at_commands(plan: &Plan, wrong: &mut Vec<(String, String)>) {
-    if plan.request != Request::Deploy {
-        return;
-    }
-    let Spec { build, services, jobs, crons, .. } = &plan.spec;
-    let built = plan.steps.iter().any(|step| matches!(step.action, Action::Build { .. }));
-    let first = build.steps.first().filter(|_| built);
-    let mut commands: Vec<_> =
-        first.map(|step| ("[build]".to_owned(), &step.command, &build.env)).into_iter().collect();
-    if !built {
+pub(super) fn commands(spec: &Spec, is_built: bool) -> Vec<Lack> {
+    let Spec { build, services, jobs, crons, .. } = spec;
+    let first = build.steps.first().filter(|_| is_built);
+    let mut commands: Vec<_> = first
+        .map(|step| ("[build]".to_owned(), "build.steps".to_owned(), &step.command, &build.env))
+        .into_iter()
+        .collect();
+    if !is_built {
         // What is not there yet may be what the build installs.
-        commands.extend(services.iter().map(|(n, s)| (format!("services.{n}"), &s.command, &s.env)));
-        commands.extend(jobs.iter().map(|(n, job)| (format!("jobs.{n}"), &job.command, &job.env)));
-        commands.extend(crons.iter().map(|(n, cron)| (format!("cron.{n}"), &cron.command, &cron.env)));
+        let services = services.iter().map(|(name, s)| (format!("services.{name}"), &s.command, &s.env));
+        let jobs = jobs.iter().map(|(name, job)| (format!("jobs.{name}"), &job.command, &job.env));
+        let crons = crons.iter().map(|(name, cron)| (format!("cron.{name}"), &cron.command, &cron.env));
+        let all = services.chain(jobs).chain(crons);
+        commands.extend(all.map(|(whose, command, env)| {
+            let at = format!("{whose}.command");
+            (whose, at, command, env)
+        }));
     }
     let path = programs::path();
     // What is looked for from where it runs is there when its release is.
     if path.iter().any(|directory| directory.is_relative()) {
-        return;
+        return Vec::new();
     }
+    let mut lacks = Vec::new();
     let shown = std::env::join_paths(&path).unwrap_or_default().to_string_lossy().into_owned();
-    for (whose, command, env) in commands {
+    for (whose, at, command, env) in commands {
         let Some(program) = looked_for(command) else { continue };
         // One that says itself where to look knows better than we do.
         if !env.contains_key("PATH") && !programs::is_on_path(program) {
-            wrong.push((
-                format!("{whose}: there is no program {program:?} in PATH"),
-                format!("install it, or correct the command; PATH is {shown}"),
-            ));
+            let what = format!("{whose}: there is no program {program:?} in PATH");
+            let hint = format!("install it, or correct the command; PATH is {shown}");
+            lacks.push(Lack::new("no-program", &at, what, hint));
         }
     }
+    lacks
 }
 
 /// The program of a command, where it is looked for in `PATH`.
@@ -53,29 +56,19 @@ fn looked_for(command: &Command) -> Option<&str> {
     }
 }
 
-/// How often a server was asked about its options.
-static TRIALS: AtomicU64 = AtomicU64::new(0);
-
-/// The servers of private resources, and whether they take their options.
-pub(super) async fn look_at_servers(
-    spec: &Spec,
-    layout: &Layout,
-    wrong: &mut Vec<(String, String)>,
-) -> Result<(), Fault> {
-    for (name, private) in &spec.resources {
-        let Source::Private { version, .. } = &private.source else { continue };
-        let (engine, version) = (private.engine, *version);
-        let (spec, directory) = (private.clone(), layout.resource(name));
-        // Two deploys may look at the same time: neither has the lock yet.
-        let number = TRIALS.fetch_add(1, Ordering::Relaxed);
-        let scratch = layout.state().join(format!("options-{name}-{number}"));
-        let look = move || {
-            resource::locate(engine, version)?;
-            resource::try_options(&spec, &directory, &scratch)
-        };
-        if let Err(fault) = blocking(look).await? {
-            wrong.push((format!("resources.{name}: {}", fault.message), fault.help));
+/// The servers of private resources, and whether they take their options, which is tried in a directory that is
+/// made in `scratch` and removed.
+pub(super) fn servers(spec: &Spec, layout: &Layout, scratch: &Path) -> Vec<Lack> {
+    let mut lacks = Vec::new();
+    for (name, private) in spec.resources.iter().filter(|(_, resource)| resource.is_private()) {
+        // Two may look at the same time, as neither has the lock yet; and nobody may have made it before.
+        let scratch = scratch.join(format!("options-{name}-{}", Uuid::now_v7().simple()));
+        let looked = resource::check(private)
+            .and_then(|()| resource::try_options(private, &layout.resource(name), &scratch));
+        if let Err(fault) = looked {
+            let what = format!("resources.{name}: {}", fault.message);
+            lacks.push(Lack::new("resource-cannot-run", &format!("resources.{name}"), what, fault.help));
         }
     }
-    Ok(())
+    lacks
 }

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use indexmap::IndexMap;
-use windlass_core::edge::{Endpoint, EndpointCheck, Pool, Table, TableRoute, Target, hash_password};
+use windlass_core::edge::{Endpoint, EndpointCheck, Pool, Table, TableRoute, Target, hash_password, users};
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::plan::{Plan, Traffic};
@@ -192,10 +192,8 @@ pub(in crate::host) fn early(reference: &Reference) -> Result<String, Fault> {
 
 /// `user:password` lines as `user:salt$hash` pairs, so that the proxy's state holds no password. A
 /// setting without any would leave the route open to everybody, so it is refused.
-pub(in crate::host) fn hashed(key: &str, lines: &str) -> Result<Vec<String>, Fault> {
-    let pairs = lines.lines().filter_map(|line| line.trim().split_once(':'));
-    let users: Vec<String> = pairs
-        .filter(|(user, password)| !user.is_empty() && !password.is_empty())
+fn hashed(key: &str, lines: &str) -> Result<Vec<String>, Fault> {
+    let users: Vec<String> = users(lines)
         .map(|(user, password)| {
             let salt = uuid::Uuid::now_v7().simple().to_string();
             format!("{user}:{}", hash_password(&salt, password))

@@ -252,6 +252,59 @@ fn a_name_that_is_no_text_is_found_without_reading() {
     assert!(matches!(list(&included), Err(Trouble::Unfit(found)) if found == unfit));
 }
 
+/// Root is kept from nothing by modes, unless it gives that up: for this thread.
+fn respect_modes() {
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+
+    let mut sets = capabilities(None).unwrap();
+    sets.effective.remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
+    set_capabilities(None, sets).unwrap();
+}
+
+#[test]
+fn all_that_cannot_be_read_is_found_together_with_what_else_is_unfit() {
+    let project = project(&["closed/file", "included/closed/file", "open", "secret"]);
+    let root = project.path();
+    write(root, ".gitignore", "included\n");
+    symlink("/etc", root.join("out")).unwrap();
+    let close = |path: &str, mode| {
+        std::fs::set_permissions(root.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for path in ["closed", "included/closed", "secret"] {
+        close(path, 0o000);
+    }
+    respect_modes();
+    let selection = selection(root, &["/included/"], &[]);
+    let found = survey(&selection).unwrap().unfit;
+    let refused = list(&selection);
+    for path in ["closed", "included/closed"] {
+        close(path, 0o700);
+    }
+    let closed = |path: &str| Unfit::Closed {
+        path: path.to_owned(),
+        why: "Permission denied (os error 13)".to_owned(),
+    };
+    assert_eq!(found, [link("out", "/etc"), closed("closed"), closed("included/closed"), closed("secret")]);
+    assert!(matches!(refused, Err(Trouble::Unfit(unfit)) if unfit == found));
+}
+
+#[test]
+fn of_many_that_are_unfit_the_first_are_named_and_the_others_counted() {
+    let unfit = (0..12).map(|n| Unfit::Unreadable { path: format!("{n:02}") }).collect();
+    let told = Trouble::Unfit(unfit).to_string();
+    assert!(told.ends_with("the name of 09 is not UTF-8, and 2 more"), "{told}");
+}
+
+/// A server that was run in the project has left its socket.
+#[test]
+fn what_is_no_file_is_passed_over_and_known() {
+    let project = project(&["app.py"]);
+    let _listener = std::os::unix::net::UnixListener::bind(project.path().join("app.sock")).unwrap();
+    let survey = survey(&selection(project.path(), &[], &[])).unwrap();
+    assert_eq!((survey.passed_over, survey.unfit), (vec!["app.sock".to_owned()], vec![]));
+    assert_eq!(names(&selection(project.path(), &[], &[])), ["app.py"]);
+}
+
 /// The next deploy after `windlass plan --out next.plan` and `windlass apply next.plan` has nothing to do.
 #[test]
 fn plans_that_lie_in_the_project_are_no_part_of_it() {

@@ -19,7 +19,17 @@ pub enum Unfit {
         /// The path, relative to the project, with U+FFFD for what cannot be read.
         path: String,
     },
+    /// A file, a link or a directory that this account cannot read.
+    Closed {
+        /// The path, relative to the project.
+        path: String,
+        /// What the system says.
+        why: String,
+    },
 }
+
+/// More of them are only counted.
+pub const MOST: usize = 10;
 
 /// Why files cannot be selected.
 #[derive(Debug)]
@@ -41,6 +51,7 @@ impl fmt::Display for Unfit {
         match self {
             Self::Leaving { link, target } => write!(f, "the link {link} leaves the project (to {target})"),
             Self::Unreadable { path } => write!(f, "the name of {path} is not UTF-8"),
+            Self::Closed { path, why } => write!(f, "{path} cannot be read: {why}"),
         }
     }
 }
@@ -50,8 +61,12 @@ impl fmt::Display for Trouble {
         match self {
             Self::Io(error) => error.fmt(f),
             Self::Unfit(unfit) => {
-                let each: Vec<String> = unfit.iter().map(ToString::to_string).collect();
-                f.write_str(&each.join(", "))
+                let each: Vec<String> = unfit.iter().take(MOST).map(ToString::to_string).collect();
+                f.write_str(&each.join(", "))?;
+                match unfit.len().saturating_sub(MOST) {
+                    0 => Ok(()),
+                    more => write!(f, ", and {more} more"),
+                }
             }
         }
     }
@@ -80,4 +95,11 @@ pub(super) fn leaves(link: &Path, target: &Path) -> Option<Unfit> {
             depth < 0
         });
     leaves.then(|| Unfit::Leaving { link: link.display().to_string(), target: target.display().to_string() })
+}
+
+/// That this path of the project in `root` cannot be read.
+pub(super) fn closed(root: &Path, path: &Path, error: &io::Error) -> Unfit {
+    let path = path.strip_prefix(root).unwrap_or(path);
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    Unfit::Closed { path: path.display().to_string(), why: error.to_string() }
 }

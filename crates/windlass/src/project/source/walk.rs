@@ -1,6 +1,7 @@
 //! Visiting what belongs to a release.
 
 use std::collections::HashSet;
+use std::error::Error as _;
 use std::fs::FileType;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use ignore::{DirEntry, WalkBuilder};
 
 use super::checkout::Above;
 use super::patterns::{Patterns, Reach};
+use super::unfit::{Unfit, closed};
 use super::within::Within;
 use super::{LeftOut, Selection};
 
@@ -51,15 +53,23 @@ impl Rules {
     }
 }
 
-/// Visits what is selected, and answers what an ignore file above the project leaves out. A path may be visited
-/// twice.
+/// What a walk has met beside what it visited.
+#[derive(Debug, Default)]
+pub(super) struct Met {
+    /// What an ignore file above the project leaves out.
+    pub(super) left_out: Vec<LeftOut>,
+    /// Directories that cannot be read.
+    pub(super) closed: Vec<Unfit>,
+}
+
+/// Visits what is selected. A path may be visited twice.
 pub(super) fn walk(
     selection: &Selection,
     visit: &mut dyn FnMut(&Path, FileType) -> io::Result<()>,
-) -> io::Result<Vec<LeftOut>> {
+) -> io::Result<Met> {
     let (mut walker, left_out) = unignored(selection)?;
     let mut entered = HashSet::new();
-    each(&mut walker, &mut |path, kind| {
+    let mut closed = each(&selection.root, &mut walker, &mut |path, kind| {
         if kind.is_dir() && !selection.include.is_empty() {
             entered.insert(path.to_owned());
         }
@@ -68,27 +78,52 @@ pub(super) fn walk(
     drop(walker);
     let left_out = left_out.into_iter().collect();
     if selection.include.is_empty() {
-        return Ok(left_out);
+        return Ok(Met { left_out, closed });
     }
     let include = patterns(selection.include.iter().map(String::as_str))?;
-    each(&mut included(selection, include, entered)?, &mut |path, kind| {
+    let mut walker = included(selection, include, entered)?;
+    closed.extend(each(&selection.root, &mut walker, &mut |path, kind| {
         // A directory is there for what lies in it. One whose name is no text has to be told of itself.
         if kind.is_dir() && path.to_str().is_some() { Ok(()) } else { visit(path, kind) }
-    })?;
-    Ok(left_out)
+    })?);
+    Ok(Met { left_out, closed })
 }
 
+/// Visits all that a walker finds, and answers what it could not enter: the rest is there all the same.
 fn each(
+    root: &Path,
     walker: &mut WalkBuilder,
     visit: &mut dyn FnMut(&Path, FileType) -> io::Result<()>,
-) -> io::Result<()> {
+) -> io::Result<Vec<Unfit>> {
+    let mut unentered = Vec::new();
     for entry in walker.build() {
-        let entry = entry.map_err(io::Error::other)?;
-        if let Some(kind) = entry.file_type() {
-            visit(entry.path(), kind)?;
+        match entry {
+            Ok(entry) => {
+                if let Some(kind) = entry.file_type() {
+                    visit(entry.path(), kind)?;
+                }
+            }
+            Err(error) => match (place(&error), error.io_error().map(of_the_system)) {
+                (Some(path), Some(error)) => unentered.push(closed(root, path, error)),
+                _ => return Err(io::Error::other(error)),
+            },
         }
     }
-    Ok(())
+    Ok(unentered)
+}
+
+/// What the system said, without what was put around it.
+fn of_the_system(error: &io::Error) -> &io::Error {
+    error.source().and_then(|source| source.downcast_ref()).unwrap_or(error)
+}
+
+/// Where a walk went wrong.
+fn place(error: &ignore::Error) -> Option<&Path> {
+    match error {
+        ignore::Error::WithPath { path, .. } => Some(path),
+        ignore::Error::WithDepth { err, .. } | ignore::Error::WithLineNumber { err, .. } => place(err),
+        _ => None,
+    }
 }
 
 /// What neither an ignore file nor the manifest leaves out; and, when the walk is over, what one above does.
