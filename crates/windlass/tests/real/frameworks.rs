@@ -34,10 +34,43 @@ fn flask() {
     }
     let place = Place::new("greeter");
     place.write("requirements.txt", "flask\n");
+    place.write("app.py", HELLO);
+    adopt(&place, "hello from flask");
+}
+
+const HELLO: &str = "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get(\"/\")\ndef hello():\n    return \"hello from flask\"\n";
+
+/// As `poetry new` makes one for an application that is no package.
+#[test]
+fn a_poetry_project_that_is_no_package() {
+    if !are_met("a_poetry_project", &[Need::Python, Need::PyPi("flask")]) {
+        return;
+    }
+    let place = Place::new("greeter");
     place.write(
-        "app.py",
-        "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get(\"/\")\ndef hello():\n    return \"hello from flask\"\n",
+        "pyproject.toml",
+        "[tool.poetry]\nname = \"greeter\"\npackage-mode = false\n\n[tool.poetry.dependencies]\npython = \"^3.11\"\n\
+         flask = \"^3.0\"\n\n[build-system]\nrequires = [\"poetry-core\"]\nbuild-backend = \"poetry.core.masonry.api\"\n",
     );
+    place.write("src/site_of/web.py", HELLO);
+    adopt(&place, "hello from flask");
+}
+
+/// As `uv init --package` makes one, with its lock file; uv itself is used for the build.
+#[test]
+fn a_uv_project() {
+    if !are_met("a_uv_project", &[Need::Python, Need::Uv("flask"), Need::Uv("gunicorn")]) {
+        return;
+    }
+    let place = Place::new("greeter");
+    place.write(
+        "pyproject.toml",
+        "[project]\nname = \"greeter\"\nversion = \"0.1.0\"\nrequires-python = \">=3.11\"\ndependencies = [\"flask\"]\n\n\
+         [build-system]\nrequires = [\"uv_build\"]\nbuild-backend = \"uv_build\"\n",
+    );
+    place.write("src/greeter/__init__.py", HELLO);
+    let locked = Command::new("uv").args(["lock", "--quiet"]).current_dir(place.project()).status().unwrap();
+    assert!(locked.success());
     adopt(&place, "hello from flask");
 }
 
