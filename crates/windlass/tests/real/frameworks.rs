@@ -74,6 +74,23 @@ fn a_uv_project() {
     adopt(&place, "hello from flask");
 }
 
+/// Programs that the build installs are found by a script, and by a line that needs a shell.
+#[test]
+fn a_procfile_finds_what_the_build_installed() {
+    if !are_met("a_procfile", &[Need::Python, Need::PyPi("waitress")]) {
+        return;
+    }
+    let place = Place::new("greeter");
+    place.write("requirements.txt", "waitress\n");
+    place.write(
+        "app.py",
+        "def app(environ, start):\n    start('200 OK', [])\n    return [b'hello from waitress']\n",
+    );
+    place.write("start.sh", "#!/bin/sh\nexec waitress-serve --listen=127.0.0.1:$PORT app:app\n");
+    place.write("Procfile", "web: sh start.sh\nrelease: waitress-serve --help > /dev/null && true\n");
+    adopt(&place, "hello from waitress");
+}
+
 #[test]
 fn fastapi() {
     if !are_met("fastapi", &[Need::Python, Need::PyPi("fastapi")]) {
