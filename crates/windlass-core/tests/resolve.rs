@@ -90,6 +90,7 @@ fn everything_that_was_typed_arrives() {
     assert!(matches!(&spec.resources["outside"].source, Source::External { .. }));
     assert_eq!(spec.listen.http, ["127.0.0.1:80", "[::1]:80"]);
     assert!(spec.listen.redirect_to_https);
+    assert_eq!(spec.listen.trusted_proxies, ["10.0.0.0/8", "192.0.2.7"]);
 }
 
 // proves: CM-10

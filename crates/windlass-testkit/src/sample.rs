@@ -50,6 +50,7 @@ pub fn shop() -> Spec {
             https: vec![],
             tls: vec![],
             redirect_to_https: false,
+            trusted_proxies: Vec::new(),
             patience: ClientPatience::default(),
         },
         routes: vec![],

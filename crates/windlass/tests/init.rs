@@ -26,7 +26,7 @@ fn fixtures() -> Vec<PathBuf> {
 fn every_project_gets_a_manifest_that_passes_the_check() {
     let mut differences = String::new();
     for project in fixtures() {
-        let proposal = propose(&project).unwrap();
+        let proposal = propose(&project, |_| false).unwrap();
         let notes: String = proposal.notes.iter().map(|note| format!("{note}\n")).collect();
         let printed = format!("{}\n=== notes\n{notes}", proposal.text);
         let (_, diags) = windlass_core::manifest::load(&proposal.text);
@@ -124,7 +124,7 @@ fn tools_of_node_beside_containers_are_no_reason_to_begin_again() {
         std::fs::write(directory.path().join(name), text).unwrap();
         std::fs::write(directory.path().join("package.json"), "{\"devDependencies\": {\"prettier\": \"3\"}}")
             .unwrap();
-        let proposal = propose(directory.path()).unwrap();
+        let proposal = propose(directory.path(), |_| false).unwrap();
         assert!(proposal.text.contains("[services."), "{}", proposal.text);
         assert!(!proposal.notes.iter().any(|note| note.contains("package.json")), "{:?}", proposal.notes);
     }
@@ -181,7 +181,7 @@ fn hostile_files_make_no_hostile_manifest() {
         "web: run \"\n]; $(touch /tmp/x) {settings.A} {prot}\nwork: '''\nx: \\\n\": \"\n[a]: b\n",
     );
     write("package.json", "{\"scripts\": 3}");
-    let proposal = propose(directory.path()).unwrap();
+    let proposal = propose(directory.path(), |_| false).unwrap();
     let (_, diags) = windlass_core::manifest::load(&proposal.text);
     assert!(!windlass_core::diag::any_error(&diags), "{}\n{diags:#?}", proposal.text);
 }
@@ -201,7 +201,7 @@ fn hostile_dockerfiles_make_no_hostile_manifest() {
         "FROM x\nEXPOSE 80\nENV PORT=0 HTTP_PORT=80 X=:80 Y=0.0.0.0\nCMD [\"80\", \"é80\", \"=80\"]\\",
     ] {
         std::fs::write(directory.path().join("Dockerfile"), text).unwrap();
-        let proposal = propose(directory.path()).unwrap();
+        let proposal = propose(directory.path(), |_| false).unwrap();
         let (_, diags) = windlass_core::manifest::load(&proposal.text);
         assert!(!windlass_core::diag::any_error(&diags), "{text}\n{}\n{diags:#?}", proposal.text);
     }
@@ -222,7 +222,7 @@ fn no_secret_of_a_container_is_written_into_the_manifest() {
     ] {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(name), text).unwrap();
-        let proposal = propose(directory.path()).unwrap();
+        let proposal = propose(directory.path(), |_| false).unwrap();
         let told = proposal.notes.concat();
         assert!(!proposal.text.contains("planted") && !told.contains("planted"), "{}{told}", proposal.text);
         assert!(

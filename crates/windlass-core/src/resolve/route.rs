@@ -35,6 +35,7 @@ pub(super) fn listen(node: Option<&Node>, has_routes: bool) -> Listen {
         https: addresses("https"),
         tls: read.items("tls").into_iter().filter_map(tls).collect(),
         redirect_to_https: read.bool("redirect_to_https"),
+        trusted_proxies: read.texts("trusted_proxies"),
         patience: ClientPatience {
             head: read.span("head_timeout"),
             keep: read.span("keep_timeout"),

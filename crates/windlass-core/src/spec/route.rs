@@ -6,7 +6,7 @@ use crate::name::Name;
 use crate::units::{Bytes, Span};
 
 /// Where the proxy listens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
     /// Addresses for clear-text HTTP, such as `127.0.0.1:8080`.
@@ -17,6 +17,9 @@ pub struct Listen {
     pub tls: Vec<Tls>,
     /// Whether clear-text requests are redirected to HTTPS.
     pub redirect_to_https: bool,
+    /// Networks in CIDR form of proxies before this one, which are believed what they say of the client.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trusted_proxies: Vec<String>,
     /// How long clients are waited for.
     #[serde(default)]
     pub patience: ClientPatience,

@@ -105,8 +105,10 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  windlass status\n  windlass status --json")]
     Status,
     /// The releases, and which can be gone back to
-    #[command(after_help = "Example:\n  windlass releases")]
-    Releases,
+    #[command(
+        after_help = "Examples:\n  windlass releases\n  windlass releases --all\n  windlass releases --json"
+    )]
+    Releases(Releases),
     /// What the latest runs did and cost
     #[command(after_help = "Example:\n  windlass runs --limit 3")]
     Runs(Runs),
@@ -225,6 +227,16 @@ pub(super) struct Scale {
     /// How many copies of which service: web=4
     #[arg(required = true, value_name = "SERVICE=COPIES")]
     pub(super) replicas: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Releases {
+    /// How many, the newest ones; --json has all
+    #[arg(long, value_name = "RELEASES", default_value_t = 20, allow_negative_numbers = true, value_parser = count)]
+    pub(super) limit: u32,
+    /// All of them
+    #[arg(long, conflicts_with = "limit")]
+    pub(super) all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -82,7 +82,7 @@ async fn run(arguments: Arguments) -> Result<u8, Failure> {
         Verb::Resume => verbs::claim::resume(&context).await,
         Verb::Abort => verbs::claim::abort(&context).await,
         Verb::Status => verbs::status::run(&context).await,
-        Verb::Releases => verbs::releases::run(&context).await,
+        Verb::Releases(args) => verbs::releases::run(&context, &args).await,
         Verb::Runs(args) => verbs::runs::run(&context, args.limit).await,
         Verb::Logs(args) => verbs::logs::run(&context, args).await,
         Verb::Run(args) => verbs::run::run(&context, args).await,

@@ -8,6 +8,7 @@ use windlass_core::manifest::compose::{Imported, Note};
 use windlass_core::manifest::import_compose;
 
 use crate::layout;
+use crate::programs;
 use crate::project::init::{Proposal, propose};
 use crate::project::load::FILE;
 
@@ -27,7 +28,7 @@ pub struct Written {
 /// looking at the project or writing the file.
 pub fn init(directory: &Path, force: bool) -> io::Result<Written> {
     let path = directory.join(FILE);
-    let proposal = propose(directory)?;
+    let proposal = propose(directory, programs::is_on_path)?;
     write(&path, &proposal.text, force)?;
     Ok(Written { path, proposal })
 }

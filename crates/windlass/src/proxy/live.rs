@@ -22,6 +22,8 @@ pub(super) struct Live {
     pub(super) table: Table,
     pub(super) routes: Vec<LiveRoute>,
     pub(super) pools: Vec<LivePool>,
+    /// The proxies before this one.
+    pub(super) trusted: Networks,
     pub(super) certificates: Certificates,
     /// Where clear-text requests are sent when they must come by TLS: the port, unless it is 443.
     pub(super) https_port: Option<u16>,
@@ -80,19 +82,14 @@ impl Live {
         Self {
             table: Table {
                 generation: 0,
-                listen: windlass_core::spec::Listen {
-                    http: Vec::new(),
-                    https: Vec::new(),
-                    tls: Vec::new(),
-                    redirect_to_https: false,
-                    patience: windlass_core::spec::ClientPatience::default(),
-                },
+                listen: windlass_core::spec::Listen::default(),
                 routes: Vec::new(),
                 pools: IndexMap::new(),
                 drain: windlass_core::units::Span::from_secs(30),
             },
             routes: Vec::new(),
             pools: Vec::new(),
+            trusted: Networks::default(),
             certificates: Certificates::none(),
             https_port: None,
         }
@@ -140,6 +137,7 @@ impl Live {
                     .map_err(|why| format!("route {:?}: {why}", route.name))
             })
             .collect::<Result<Vec<_>, _>>()?;
+        let trusted = Networks::parse(&table.listen.trusted_proxies)?;
         let certificates = Certificates::load(&table.listen.tls, &before.certificates, last_good);
         let https_port = table
             .listen
@@ -147,7 +145,7 @@ impl Live {
             .first()
             .and_then(|address| address.rsplit(':').next()?.parse().ok())
             .filter(|port| *port != 443);
-        Ok(Self { routes, pools, certificates, https_port, table })
+        Ok(Self { routes, pools, trusted, certificates, https_port, table })
     }
 
     /// The route that a request takes.

@@ -181,6 +181,12 @@ fn releases_that_cannot_be_gone_back_to_are_marked() {
         .map(|line| line.ends_with("(cannot be gone back to: its files were removed)"))
         .collect();
     assert_eq!(marked, [false, false, true], "{table}");
+    let newest = sandbox.succeed(&["releases", "--limit", "1"]).stdout;
+    let lines: Vec<&str> = newest.lines().collect();
+    assert_eq!(lines[1..], ["  ... and 2 older: `windlass releases --all` shows them"], "{newest}");
+    assert_eq!(lines[0], table.lines().next().unwrap());
+    assert_eq!(sandbox.succeed(&["releases", "--all"]).stdout, table);
+    assert_eq!(sandbox.succeed(&["releases", "--limit", "3"]).stdout, table);
     let releases = sandbox.succeed(&["releases", "--json"]).json();
     let known = releases.as_array().unwrap();
     let available: Vec<bool> = known.iter().map(|release| release["available"].as_bool().unwrap()).collect();

@@ -56,6 +56,79 @@ fn the_application_sees_who_asked_and_nothing_that_was_made_up() {
 }
 
 #[test]
+fn a_proxy_before_this_one_is_believed_where_it_is_trusted() {
+    let backend = Backend::start("one");
+    let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
+    table.listen.trusted_proxies = vec!["127.0.0.0/8".to_owned(), "2001:db8::/32".to_owned()];
+    let mut inner = route("inner", "/inner", Target::Pool("web".to_owned()));
+    inner.allow = vec!["203.0.113.0/24".to_owned()];
+    let mut slow = route("slow", "/slow", Target::Pool("web".to_owned()));
+    slow.rate_limit = Some(RateLimit { requests: 1, per: Span::from_secs(3600), burst: 0 });
+    table.routes.splice(0..0, [inner, slow]);
+    let logs = tempfile::tempdir().unwrap();
+    let path = logs.path().join("access.log");
+    let proxy = Proxy::start_in(tempfile::tempdir().unwrap(), &["--access-log", path.to_str().unwrap()]);
+    proxy.apply(&table);
+    let address = proxy.address();
+    let ask = |path: &str, lines: &str| {
+        send(address, &format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n{lines}\r\n"))
+    };
+    let seen = |lines: &str| {
+        let text = ask("/headers", lines).text();
+        let of = |name: &str| {
+            let all: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(name)).collect();
+            all.join("|")
+        };
+        ["x-forwarded-for: ", "x-real-ip: ", "x-forwarded-proto: ", "x-forwarded-host: "].map(of)
+    };
+    let told =
+        "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\nX-Forwarded-Host: shop.example\r\n";
+    assert_eq!(seen(told), ["203.0.113.9", "203.0.113.9", "https", "shop.example"]);
+    // What the client made up stands before what the proxy wrote.
+    for (claimed, client) in [
+        ("X-Forwarded-For: 1.1.1.1, 203.0.113.9\r\n", "203.0.113.9"),
+        ("X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-For: 203.0.113.9:81, 2001:db8::5\r\n", "203.0.113.9"),
+        ("X-Forwarded-For: [2001:db9::7]:443\r\n", "2001:db9::7"),
+        ("X-Forwarded-For: 1.1.1.1, nonsense\r\n", "127.0.0.1"),
+        ("X_Forwarded_For: 1.1.1.1\r\nX-Real-IP: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\n", "127.0.0.1"),
+    ] {
+        assert_eq!(seen(claimed), [client, client, "http", "a.example"], "{claimed}");
+    }
+    assert_eq!(ask("/inner", told).status, 200);
+    assert_eq!(ask("/inner", "").status, 403);
+    assert_eq!(ask("/inner", "X-Forwarded-For: 203.0.113.9, 198.51.100.1\r\n").status, 403);
+    let client = |number: u8| ask("/slow/0", &format!("X-Forwarded-For: 198.51.100.{number}\r\n")).status;
+    assert_eq!([client(1), client(2), client(1)], [200, 200, 429]);
+    crate::support::wait_for("all lines", || read(&path).lines().count() == 12);
+    assert!(read(&path).contains("\"client\":\"203.0.113.9\",\"method\":\"GET\",\"scheme\":\"https\""));
+
+    // The same from anybody else is worth nothing.
+    table.listen.trusted_proxies = vec!["10.0.0.0/8".to_owned()];
+    table.generation = 2;
+    proxy.apply(&table);
+    assert_eq!(seen(told), ["127.0.0.1", "127.0.0.1", "http", "a.example"]);
+    assert_eq!(ask("/inner", told).status, 403);
+}
+
+/// Who came to the load balancer by TLS is not sent in circles.
+#[test]
+fn a_redirect_to_tls_heeds_what_a_trusted_proxy_says() {
+    let backend = Backend::start("one");
+    let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
+    table.routes[0].security_headers = true;
+    table.listen.redirect_to_https = true;
+    table.listen.trusted_proxies = vec!["127.0.0.1".to_owned()];
+    let proxy = Proxy::with(&table);
+    let ask = |proto: &str| {
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: {proto}\r\n\r\n");
+        send(proxy.address(), &request)
+    };
+    let secure = ask("https");
+    assert_eq!((secure.status, secure.header("strict-transport-security").is_some()), (200, true));
+    assert_eq!([ask("http").status, ask("https, http").status, ask("x").status], [308, 308, 308]);
+}
+
+#[test]
 fn what_concerns_the_endpoints_connection_stays_there() {
     let backend = Backend::start("one");
     let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", backend.address)]));

@@ -160,6 +160,38 @@ fn nothing_outside_the_root_is_served() {
     }
 }
 
+#[test]
+fn a_page_of_the_site_says_what_is_not_there() {
+    let (root, mut table) = site();
+    let proxy = Proxy::with(&table);
+    let address = proxy.address();
+    let plain = get(address, "/nothing").text();
+    assert!(plain.ends_with("there is no such file\n"), "{plain}");
+    fs::write(root.path().join("404.html"), "lost?").unwrap();
+    for path in ["/nothing", "/docs/nothing", "/gone.png", "/nothing/"] {
+        let got = get(address, path);
+        assert_eq!((got.status, got.text().as_str()), (404, "lost?"), "{path}");
+        assert_eq!(got.header("content-type"), Some("text/html; charset=utf-8"));
+        assert_eq!(got.header("cache-control"), Some("no-store"));
+        for of_a_version in ["etag", "last-modified", "accept-ranges"] {
+            assert_eq!(got.header(of_a_version), None, "{of_a_version}");
+        }
+    }
+    for condition in ["If-None-Match: *", "If-Match: \"x\"", "Range: bytes=1-2", "Range: bytes=90-"] {
+        let got = send(address, &format!("GET /nothing HTTP/1.1\r\nHost: a\r\n{condition}\r\n\r\n"));
+        assert_eq!((got.status, got.text().as_str()), (404, "lost?"), "{condition}");
+    }
+    assert_eq!(get(address, "/404.html").status, 200);
+    // An application of a single page has its own, and what is none of its pages no page.
+    if let Target::Files { fallback, .. } = &mut table.routes[0].to {
+        *fallback = Some("index.html".to_owned());
+    }
+    table.generation = 2;
+    proxy.apply(&table);
+    assert_eq!(get(address, "/nothing").text(), "<h1>home</h1>");
+    assert_eq!(get(address, "/gone.png").text(), plain);
+}
+
 // proves: MDC-7, MDC-2
 #[test]
 fn a_single_page_application_answers_every_path() {

@@ -161,6 +161,7 @@ pub(crate) fn table(generation: u64, release: &str, endpoints: &[(&str, SocketAd
             https: Vec::new(),
             tls: Vec::new(),
             redirect_to_https: false,
+            trusted_proxies: Vec::new(),
             patience: ClientPatience::default(),
         },
         routes: vec![route("web", "/", Target::Pool("web".to_owned()))],

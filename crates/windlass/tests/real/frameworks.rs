@@ -34,11 +34,61 @@ fn flask() {
     }
     let place = Place::new("greeter");
     place.write("requirements.txt", "flask\n");
+    place.write("app.py", HELLO);
+    adopt(&place, "hello from flask");
+}
+
+const HELLO: &str = "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get(\"/\")\ndef hello():\n    return \"hello from flask\"\n";
+
+/// As `poetry new` makes one for an application that is no package.
+#[test]
+fn a_poetry_project_that_is_no_package() {
+    if !are_met("a_poetry_project", &[Need::Python, Need::PyPi("flask")]) {
+        return;
+    }
+    let place = Place::new("greeter");
+    place.write(
+        "pyproject.toml",
+        "[tool.poetry]\nname = \"greeter\"\npackage-mode = false\n\n[tool.poetry.dependencies]\npython = \"^3.11\"\n\
+         flask = \"^3.0\"\n\n[build-system]\nrequires = [\"poetry-core\"]\nbuild-backend = \"poetry.core.masonry.api\"\n",
+    );
+    place.write("src/site_of/web.py", HELLO);
+    adopt(&place, "hello from flask");
+}
+
+/// As `uv init --package` makes one, with its lock file; uv itself is used for the build.
+#[test]
+fn a_uv_project() {
+    if !are_met("a_uv_project", &[Need::Python, Need::Uv("flask"), Need::Uv("gunicorn")]) {
+        return;
+    }
+    let place = Place::new("greeter");
+    place.write(
+        "pyproject.toml",
+        "[project]\nname = \"greeter\"\nversion = \"0.1.0\"\nrequires-python = \">=3.11\"\ndependencies = [\"flask\"]\n\n\
+         [build-system]\nrequires = [\"uv_build\"]\nbuild-backend = \"uv_build\"\n",
+    );
+    place.write("src/greeter/__init__.py", HELLO);
+    let locked = Command::new("uv").args(["lock", "--quiet"]).current_dir(place.project()).status().unwrap();
+    assert!(locked.success());
+    adopt(&place, "hello from flask");
+}
+
+/// Programs that the build installs are found by a script, and by a line that needs a shell.
+#[test]
+fn a_procfile_finds_what_the_build_installed() {
+    if !are_met("a_procfile", &[Need::Python, Need::PyPi("waitress")]) {
+        return;
+    }
+    let place = Place::new("greeter");
+    place.write("requirements.txt", "waitress\n");
     place.write(
         "app.py",
-        "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get(\"/\")\ndef hello():\n    return \"hello from flask\"\n",
+        "def app(environ, start):\n    start('200 OK', [])\n    return [b'hello from waitress']\n",
     );
-    adopt(&place, "hello from flask");
+    place.write("start.sh", "#!/bin/sh\nexec waitress-serve --listen=127.0.0.1:$PORT app:app\n");
+    place.write("Procfile", "web: sh start.sh\nrelease: waitress-serve --help > /dev/null && true\n");
+    adopt(&place, "hello from waitress");
 }
 
 #[test]

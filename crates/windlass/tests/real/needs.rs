@@ -14,6 +14,8 @@ pub(crate) enum Need {
     Python,
     /// A package that pip can get.
     PyPi(&'static str),
+    /// A package that uv can get, with as little of the environment as a build has.
+    Uv(&'static str),
 }
 
 /// Whether all is there; says what is not.
@@ -38,6 +40,7 @@ fn missing(need: &Need) -> Option<String> {
             (!succeeds("python3", &["-c", check]))
                 .then(|| "python3 (3.11 or later) with venv is not installed".to_owned())
         }
+        Need::Uv(package) => (!uv_installs(package)).then(|| format!("uv cannot install {package}")),
         Need::PyPi(package) => {
             let arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest"];
             let directory = tempfile::tempdir().unwrap();
@@ -46,6 +49,15 @@ fn missing(need: &Need) -> Option<String> {
             (!succeeds("python3", &arguments)).then(|| format!("pip cannot download {package}"))
         }
     }
+}
+
+fn uv_installs(package: &str) -> bool {
+    let directory = tempfile::tempdir().unwrap();
+    let kept = ["PATH", "HOME"].into_iter().filter_map(|key| Some((key, std::env::var_os(key)?)));
+    let mut uv = Command::new("uv");
+    uv.args(["pip", "install", "--quiet", "--target"]).arg(directory.path()).arg(package);
+    uv.env_clear().envs(kept).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    uv.status().is_ok_and(|status| status.success())
 }
 
 fn is_on_path(name: &str) -> bool {

@@ -149,10 +149,17 @@ impl Import {
             format!("no host is called {host:?} here: put it together from {facts}")
         } else if self.left_out.iter().any(|key| key == host) {
             format!("{host:?} was left out: write where it is")
-        } else if self.names.iter().any(|(key, _)| key == host) {
-            format!(
-                "no host is called {host:?} here: write 127.0.0.1 and a fixed port, or the address of a route"
-            )
+        } else if let Some((_, name)) = self.names.iter().find(|(key, _)| key == host) {
+            match value.split_once("://") {
+                Some(("http" | "https" | "ws" | "wss", _)) => format!(
+                    "no host is called {host:?} here: call it through the proxy, which knows its copies: give it [[routes]] \
+                     with path = \"/internal/{name}\", service = \"{name}\", strip_prefix = true and \
+                     allow = [\"127.0.0.0/8\"], and write http://127.0.0.1:PORT/internal/{name}, with the port of [listen]"
+                ),
+                _ => format!(
+                    "no host is called {host:?} here: write 127.0.0.1 and a fixed port, or the address of a route"
+                ),
+            }
         } else {
             return;
         };

@@ -25,6 +25,13 @@ pub static LISTEN: Table = Table {
         Field::new("redirect_to_https", Kind::Bool, "Whether clear-text requests are redirected to HTTPS.")
             .default("false"),
         Field::new(
+            "trusted_proxies",
+            Kind::List(&Kind::Text(Format::Network)),
+            "Networks of the load balancers, tunnels and proxies that stand before this one. What a request from them says of its client is believed: `X-Forwarded-For` (its last address that is none of these), `X-Forwarded-Proto` and `X-Forwarded-Host`. From all others it is replaced.",
+        )
+        .absent("none: whoever connects is the client")
+        .example(r#"["10.0.0.0/8"]"#),
+        Field::new(
             "head_timeout",
             Kind::Text(Format::PositiveSpan),
             "How long a client may take for one request's head, and to begin at all.",

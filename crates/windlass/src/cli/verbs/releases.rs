@@ -4,23 +4,26 @@ use std::fmt::Write as _;
 
 use windlass_core::protocol::{Answer, Ask, ReleaseRecord};
 
+use crate::cli::args::Releases;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
-pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
+pub(in crate::cli) async fn run(context: &Context, args: &Releases) -> Result<u8, Failure> {
     let mut client = Client::to_look(context).await?;
     let releases = match client.ask(&Ask::Releases).await? {
         Answer::Releases(releases) => releases,
         _ => return Err(unexpected()),
     };
-    context.answer(&releases, || text(&releases))?;
+    let limit = if args.all { releases.len() } else { args.limit as usize };
+    context.answer(&releases, || text(&releases, limit))?;
     Ok(0)
 }
 
-fn text(releases: &[ReleaseRecord]) -> String {
+/// The newest ones, up to the limit.
+fn text(releases: &[ReleaseRecord], limit: usize) -> String {
     let mut text = String::new();
-    for release in releases {
+    for release in releases.iter().take(limit) {
         let mark = if release.active { '*' } else { ' ' };
         let at = jiff::Timestamp::from_millisecond(release.activated)
             .map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
@@ -33,6 +36,9 @@ fn text(releases: &[ReleaseRecord]) -> String {
             "{mark} {:5} {at}  {commit}{dirty:1}  {}  {}{gone}",
             release.release, release.by, release.headline
         );
+    }
+    if let Some(more) = releases.len().checked_sub(limit).filter(|more| *more > 0) {
+        let _ = writeln!(text, "  ... and {more} older: `windlass releases --all` shows them");
     }
     text
 }

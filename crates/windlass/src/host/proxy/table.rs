@@ -7,7 +7,7 @@ use windlass_core::edge::{Endpoint, EndpointCheck, Pool, Table, TableRoute, Targ
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::plan::{Plan, Traffic};
-use windlass_core::spec::{ClientPatience, Destination, Listen, Probe, Reference, Route, Spec};
+use windlass_core::spec::{Destination, Listen, Probe, Reference, Route, Spec};
 
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
@@ -25,7 +25,7 @@ impl Host {
         let Some(release) = traffic.release else {
             return Ok(Table {
                 generation,
-                listen: nowhere(),
+                listen: Listen::default(),
                 routes: Vec::new(),
                 pools: IndexMap::new(),
                 drain: plan.spec.deploy.drain,
@@ -167,11 +167,6 @@ impl Host {
         };
         directory.display().to_string()
     }
-}
-
-fn nowhere() -> Listen {
-    let patience = ClientPatience::default();
-    Listen { http: Vec::new(), https: Vec::new(), tls: Vec::new(), redirect_to_https: false, patience }
 }
 
 /// What counters and the access log call a route, and by what it is known again in the next table: not by its

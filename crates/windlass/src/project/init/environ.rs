@@ -273,7 +273,7 @@ mod tests {
             "A_URL = os.environ['A_URL']\nB_KEY = os.getenv('B_KEY')\nC = int(os.environ['C'])\n",
         );
         let directory = tempfile::tempdir().unwrap();
-        let text = sketch.finish(&super::super::Files::of(directory.path()).unwrap()).text;
+        let text = sketch.finish(&super::super::Files::of(directory.path(), |_| false).unwrap()).text;
         let settings = "\nA_URL = { secret = true }\nB_KEY = { secret = true, required = false }\nC = { required = true }\n";
         assert!(text.contains(settings), "{text}");
     }

@@ -29,10 +29,12 @@ pub(super) struct Files {
     /// Paths relative to the root, sorted, the shallow ones first.
     paths: Vec<String>,
     directories: Vec<String>,
+    is_installed: fn(&str) -> bool,
 }
 
 impl Files {
-    pub(super) fn of(directory: &Path) -> io::Result<Self> {
+    /// `is_installed` says which programs the machine has.
+    pub(super) fn of(directory: &Path, is_installed: fn(&str) -> bool) -> io::Result<Self> {
         let root = directory.canonicalize()?;
         let (mut paths, mut directories) = (Vec::new(), Vec::new());
         let mut queue = vec![(root.clone(), String::new(), 0)];
@@ -59,12 +61,17 @@ impl Files {
         }
         paths.sort_by_key(|path| (path.matches('/').count(), path.clone()));
         directories.sort();
-        Ok(Self { root, paths, directories })
+        Ok(Self { root, paths, directories, is_installed })
     }
 
     /// The name of the directory.
     pub(super) fn name(&self) -> String {
         self.root.file_name().map_or_else(|| "app".to_owned(), |name| name.to_string_lossy().into_owned())
+    }
+
+    /// Whether the machine has this program.
+    pub(super) fn is_installed(&self, program: &str) -> bool {
+        (self.is_installed)(program)
     }
 
     /// Whether there is such a file.

@@ -47,11 +47,12 @@ pub(crate) const COMPOSE: [&str; 4] =
     ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
 /// Looks at the project in `directory` and proposes a manifest. Nothing is written, nothing is run.
+/// `is_installed` says which programs the machine has.
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn propose(directory: &Path) -> io::Result<Proposal> {
-    let files = Files::of(directory)?;
+pub fn propose(directory: &Path, is_installed: fn(&str) -> bool) -> io::Result<Proposal> {
+    let files = Files::of(directory, is_installed)?;
     let detectors: [fn(&Files) -> Option<Sketch>; 4] =
         [django::sketch, python::sketch, node::sketch, rust::sketch];
     let framework = detectors.iter().find_map(|detect| detect(&files));

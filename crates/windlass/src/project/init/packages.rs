@@ -1,6 +1,8 @@
 //! What the build of a Python project installs, and by what words.
 
 mod flat;
+mod poetry;
+mod project;
 
 use toml_edit::{DocumentMut, Item, TableLike, Value};
 use windlass_core::spec::Template;
@@ -15,35 +17,62 @@ const DEEPEST: usize = 5;
 
 /// What a project says that it depends on.
 pub(super) struct Packages {
-    /// What pip is told to install.
-    pub(super) words: Vec<String>,
-    /// The lower-case names of what it installs, in one text.
+    /// Who installs it.
+    pub(super) by: Installer,
+    /// The lower-case names of what is installed, in one text.
     pub(super) names: String,
-    /// What lies side by side in the project, where setuptools refuses to install it for that.
-    pub(super) refused: Option<Vec<String>>,
+    /// Why the project itself is not installed, where it cannot be.
+    pub(super) not_built: Option<String>,
+    /// The tool that would install what is locked, where it is not installed itself.
+    pub(super) lacks: Option<Tool>,
 }
 
-impl Packages {
-    /// `None` where no file says it.
-    pub(super) fn of(files: &Files) -> Option<Self> {
-        let list = LISTS.into_iter().find(|list| files.has(list));
-        let (words, names) = match list {
-            Some(list) => (vec!["-r".to_owned(), list.to_owned()], listed(files, list, DEEPEST)),
-            None => {
-                let names = of_project(files)?;
-                match flat::refused(files) {
-                    Some(refused) => return Some(Self::by_name(refused, &names)),
-                    None => (vec![".".to_owned()], names),
-                }
-            }
-        };
-        Some(Self { words, names: names.to_lowercase(), refused: None })
-    }
+/// Who installs a project's packages.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Installer {
+    /// pip, which is told these words.
+    Pip(Vec<String>),
+    /// The project's own tool, which is installed, from its lock file.
+    Tool(Tool),
+}
 
-    /// What the project lists, without the project itself.
-    fn by_name(refused: flat::Refused, names: &str) -> Self {
-        let words = refused.dependencies.iter().map(|word| Template::literal(word.as_str()).to_string());
-        Self { words: words.collect(), names: names.to_lowercase(), refused: Some(refused.top_level) }
+/// A tool that has a lock file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tool {
+    pub(super) program: &'static str,
+    pub(super) lock: &'static str,
+}
+
+const TOOLS: [Tool; 2] =
+    [Tool { program: "uv", lock: "uv.lock" }, Tool { program: "poetry", lock: "poetry.lock" }];
+
+impl Packages {
+    /// `None` where no file says it. pip is always there, so a list for it comes first.
+    pub(super) fn of(files: &Files) -> Option<Self> {
+        if let Some(list) = LISTS.into_iter().find(|list| files.has(list)) {
+            let words = vec!["-r".to_owned(), list.to_owned()];
+            let names = listed(files, list, DEEPEST).to_lowercase();
+            return Some(Self { by: Installer::Pip(words), names, not_built: None, lacks: None });
+        }
+        let pyproject: Option<DocumentMut> = files.read("pyproject.toml").and_then(|text| text.parse().ok());
+        let by_name = pyproject.as_ref().and_then(|pyproject| {
+            let why = project::why_not_built(files, pyproject)?;
+            Some((project::listed(pyproject)?, why))
+        });
+        let locked = TOOLS.into_iter().find(|tool| files.has(tool.lock));
+        let (tool, lacks) = match locked {
+            Some(Tool { program, .. }) if files.is_installed(program) => (locked, None),
+            _ => (None, locked),
+        };
+        let (words, names, not_built) = match by_name {
+            Some((listed, why)) => {
+                let words = listed.iter().map(|word| Template::literal(word.as_str()).to_string());
+                (words.collect(), listed.join("\n"), Some(why))
+            }
+            None => (vec![".".to_owned()], of_project(files)?, None),
+        };
+        let by = tool.map_or(Installer::Pip(words), Installer::Tool);
+        Some(Self { by, names: names.to_lowercase(), not_built, lacks })
     }
 }
 
@@ -128,10 +157,11 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
         }
-        let packages = Packages::of(&Files::of(directory.path()).unwrap())?;
+        let packages = Packages::of(&Files::of(directory.path(), |_| false).unwrap())?;
         let known = ["django", "gunicorn", "uvicorn", "celery"];
         let installed = known.into_iter().filter(|name| depends_on(&packages.names, name)).collect();
-        Some((packages.words.join(" "), installed))
+        let Installer::Pip(words) = packages.by else { panic!("no tool is installed") };
+        Some((words.join(" "), installed))
     }
 
     #[test]
@@ -172,7 +202,66 @@ mod tests {
         assert_eq!(words("", &["src/shop/main.py", "alembic/env.py", "static/a"]), ".");
         assert_eq!(words("[tool.setuptools]\npackages = [\"app\"]\n", &several), ".");
         assert_eq!(words("[tool.setuptools.packages.find]\ninclude = [\"app*\"]\n", &several), ".");
-        assert_eq!(words("[build-system]\nbuild-backend = \"hatchling.build\"\n", &several), ".");
+        let by_hatch = "[build-system]\nbuild-backend = \"hatchling.build\"\n";
+        assert_eq!(words(by_hatch, &several), listed);
+        assert_eq!(words(by_hatch, &["src/shop/__init__.py", "alembic/env.py"]), ".");
+    }
+
+    #[test]
+    fn what_no_backend_can_build_is_installed_by_name() {
+        let project = "[project]\nname = \"my-shop\"\ndependencies = [\"django\"]\n";
+        let poetry = "[tool.poetry]\nname = \"my-shop\"\n[tool.poetry.dependencies]\npython = \"^3.11\"\ndjango = \"^5.2\"\n";
+        let words = |head: &str, more: &str, paths: &[&str]| {
+            let text = format!("{head}{more}");
+            let sources = paths.iter().map(|path| (*path, "x = 1\n"));
+            let written: Vec<_> = [("pyproject.toml", text.as_str())].into_iter().chain(sources).collect();
+            packages(&written).unwrap().0
+        };
+        let system =
+            |backend: &str| format!("[build-system]\nrequires = []\nbuild-backend = \"{backend}\"\n");
+        let (named, other) = (["my_shop/__init__.py"], ["shop/__init__.py"]);
+        let below_src = ["src/my_shop/__init__.py"];
+        for backend in ["hatchling.build", "poetry.core.masonry.api", "flit_core.buildapi"] {
+            assert_eq!(words(project, &system(backend), &named), ".", "{backend}");
+            assert_eq!(words(project, &system(backend), &below_src), ".", "{backend}");
+            assert_eq!(words(project, &system(backend), &other), "django", "{backend}");
+        }
+        assert_eq!(words(project, &system("uv_build"), &below_src), ".");
+        assert_eq!(words(project, &system("uv_build"), &named), "django");
+        for told in [
+            format!("{}[tool.uv.build-backend]\nmodule-root = \"\"\n", system("uv_build")),
+            format!("{}[tool.hatch.build.targets.wheel]\npackages = [\"shop\"]\n", system("hatchling.build")),
+            format!(
+                "{}[tool.poetry]\npackages = [{{ include = \"shop\" }}]\n",
+                system("poetry.core.masonry.api")
+            ),
+            // These two find it.
+            system("pdm.backend"),
+            system("setuptools.build_meta"),
+        ] {
+            assert_eq!(words(project, &told, &other), ".", "{told}");
+        }
+        assert_eq!(words(poetry, &system("poetry.core.masonry.api"), &named), ".");
+        assert_eq!(words(poetry, &system("poetry.core.masonry.api"), &other), "django>=5.2,<6");
+        assert_eq!(words(poetry, "", &other), "django>=5.2,<6");
+        assert_eq!(words(project, "[tool.poetry]\npackage-mode = false\n", &named), "django");
+        assert_eq!(words(project, "[tool.uv]\npackage = false\n", &named), "django");
+        let of_git = "[build-system]\nrequires = [\"hatchling\", \"hatch-vcs\"]\nbuild-backend = \"hatchling.build\"\n";
+        assert_eq!(words(project, of_git, &named), "django");
+    }
+
+    #[test]
+    fn a_lock_file_is_for_its_own_tool_where_that_is_installed() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        write("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"django\"]\n");
+        write("uv.lock", "");
+        let by = |is_installed| Packages::of(&Files::of(directory.path(), is_installed).unwrap()).unwrap().by;
+        let pip = Installer::Pip(vec![".".to_owned()]);
+        assert_eq!(by(|program| program == "uv"), Installer::Tool(TOOLS[0]));
+        assert_eq!(by(|program| program == "poetry"), pip);
+        write("requirements.txt", "django\n");
+        assert_ne!(by(|program| program == "uv"), Installer::Tool(TOOLS[0]));
     }
 
     #[test]
@@ -191,7 +280,7 @@ mod tests {
                 "[tool.poetry.dependencies]\ndjango = \"5\"\ncelery = { version = \"5\", optional = true }\n\
                  [tool.poetry.group.dev.dependencies]\nuvicorn = \"1\"\n"
             ),
-            Some((".".to_owned(), vec!["django"]))
+            Some(("django==5".to_owned(), vec!["django"]))
         );
         assert_eq!(
             packages(&[("setup.py", "setup(install_requires=['celery'])")]),

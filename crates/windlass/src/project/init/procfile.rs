@@ -11,6 +11,9 @@ use super::python::PYTHON;
 use super::sketch::Sketch;
 use super::{env_files, node, python};
 
+/// Programs of the machine, which find what they start by themselves.
+const RUNTIMES: [&str; 7] = ["node", "npm", "npx", "pnpm", "yarn", "bun", "cargo"];
+
 /// Programs that are modules of Python.
 const MODULES: [&str; 7] = ["gunicorn", "uvicorn", "celery", "flask", "daphne", "hypercorn", "waitress"];
 
@@ -46,9 +49,13 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
     if is_python && !sketch.excludes(".venv/") {
         python::environment(files, &mut sketch, &[]);
     }
-    if files.has("package.json") && !sketch.excludes("node_modules/") {
+    let is_node = files.has("package.json");
+    if is_node && !sketch.excludes("node_modules/") {
         node::build(files, &mut sketch);
     }
+    let installed = [(is_python, ".venv/bin"), (is_node, "node_modules/.bin")];
+    let installed: Vec<&str> =
+        installed.into_iter().filter_map(|(is_there, directory)| is_there.then_some(directory)).collect();
     if entries.iter().any(|(name, _)| name == "release") {
         sketch.without_jobs();
     }
@@ -68,15 +75,16 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
             sketch.note(format!("{name} has --env-file: {}", env_files::INSTEAD));
         }
         let command = of_line(line, is_python, &name);
+        let command = match calls_others(files, line) {
+            true => with_path(line, &installed).unwrap_or(command),
+            false => command,
+        };
         // Where a shell is needed, nothing can be added to the line.
         if command.starts_with('{') && roles::is_nameless_worker(&words) {
             sketch.note(format!(
                 "{name}: old and new workers of Celery run side by side in a deploy and need names of their own: add \
                  `-n $WINDLASS_INSTANCE@%h` to the worker's options"
             ));
-        }
-        if is_python && command.starts_with('{') {
-            sketch.note(format!("{name} needs a shell: call its programs as `{PYTHON} -m PROGRAM` in it"));
         }
         if name.as_str() == "release" {
             let job = sketch.job("release");
@@ -119,6 +127,31 @@ fn names_port(line: &str) -> bool {
 
 /// Names that Windlass keeps for itself.
 const RESERVED: [&str; 4] = ["access", "build", "host", "proxy"];
+
+/// Whether the line starts programs that are looked for: itself, or a script that it runs.
+fn calls_others(files: &Files, line: &str) -> bool {
+    let Ok(words) = words::split(&marked(line)) else { return true };
+    let program = words.first().map_or("", String::as_str);
+    let is_script = || files.read(program).is_some_and(|text| text.starts_with("#!"));
+    let is_known = program.starts_with("python") || program == "waitress-serve";
+    match program.contains('/') {
+        true => is_script(),
+        false => !(is_known || MODULES.contains(&program) || RUNTIMES.contains(&program)),
+    }
+}
+
+/// The line for a shell that looks first into what the build `installed`, as the platforms do that Procfiles
+/// come from. `None` where that is nothing.
+fn with_path(line: &str, installed: &[&str]) -> Option<String> {
+    let directories: String = installed.iter().map(|directory| format!("$PWD/{directory}:")).collect();
+    let line = match words::split(&marked(line)) {
+        // Signals are for the program.
+        Ok(_) => format!("exec {}", line.replace("0.0.0.0", "127.0.0.1")),
+        Err(_) => line.to_owned(),
+    };
+    let line = format!("export PATH=\"{directories}$PATH\"; {line}");
+    (!installed.is_empty()).then(|| draft::shell(&line))
+}
 
 /// A character for private use.
 const MARK: &str = "\u{e000}";
@@ -172,6 +205,29 @@ fn marked(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn programs_are_looked_for_where_the_build_put_them() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("start.sh"), "#!/bin/sh\ngunicorn app:app\n").unwrap();
+        let files = Files::of(directory.path(), |_| false).unwrap();
+        for line in ["rq worker", "./start.sh", "bash start.sh", "A=1 gunicorn app:app", "gunicorn x && y"] {
+            assert!(calls_others(&files, line), "{line}");
+        }
+        for line in ["gunicorn app:app", "python3 x.py", "node x.js", "npm start", "./target/release/x"] {
+            assert!(!calls_others(&files, line), "{line}");
+        }
+        let both = [".venv/bin", "node_modules/.bin"];
+        assert_eq!(
+            with_path("serve -h 0.0.0.0 -p $PORT", &both).unwrap(),
+            "{ shell = 'export PATH=\"$PWD/.venv/bin:$PWD/node_modules/.bin:$PATH\"; exec serve -h 127.0.0.1 -p $PORT' }"
+        );
+        assert_eq!(
+            with_path("a && b", &both[..1]).unwrap(),
+            "{ shell = 'export PATH=\"$PWD/.venv/bin:$PATH\"; a && b' }"
+        );
+        assert_eq!(with_path("a && b", &[]), None);
+    }
 
     #[test]
     fn only_the_port_itself_is_the_port() {

@@ -5,7 +5,7 @@ use windlass_core::manifest::draft;
 use super::celery;
 use super::environ;
 use super::files::{Files, health_path};
-use super::packages::Packages;
+use super::packages::{Installer, Packages, Tool};
 use super::pydantic;
 use super::sketch::Sketch;
 
@@ -40,7 +40,6 @@ pub(super) fn depends_on(dependencies: &str, package: &str) -> bool {
 
 /// The steps that make the environment, with `extra` packages that the project does not ask for itself.
 pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
-    sketch.step(&["python3", "-m", "venv", ".venv"]);
     let packages = Packages::of(files);
     let installed = packages.as_ref().map_or("", |packages| packages.names.as_str());
     // Another server may be what a Procfile starts.
@@ -50,11 +49,7 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
     };
     let lacks = |package: &&str| !depends_on(installed, package) && is_run(package);
     let wanted: Vec<&str> = extra.iter().copied().filter(lacks).collect();
-    let told: Vec<&str> = packages.iter().flat_map(|packages| &packages.words).map(String::as_str).collect();
-    let install = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"];
-    if !(told.is_empty() && wanted.is_empty()) {
-        sketch.step(&[&install[..], &told, &wanted].concat());
-    }
+    install(sketch, packages.as_ref(), &wanted);
     if packages.is_some() {
         for package in wanted {
             sketch
@@ -67,16 +62,60 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
             if wanted.is_empty() { "nothing".to_owned() } else { wanted.join(" and ") }
         ));
     }
-    if let Some(top_level) = packages.as_ref().and_then(|packages| packages.refused.as_ref()) {
-        sketch.note(format!(
-            "setuptools does not install a project with several packages at its top ({}): the build installs what \
-             pyproject.toml lists, by name; change both, or name the packages in [tool.setuptools] and run \
-             `windlass init --force`",
-            top_level.join(", ")
-        ));
+    if let Some(Packages { by, not_built, lacks, .. }) = packages {
+        if let (Installer::Pip(_), Some(why)) = (&by, &not_built) {
+            sketch.note(format!(
+                "pip cannot install the project itself: {why}. The build installs what pyproject.toml lists, by name: \
+                 change both, or mend that and run `windlass init --force`"
+            ));
+        }
+        // What is not installed is found where it lies.
+        if not_built.is_some() && files.has_directory("src") {
+            sketch.env("PYTHONPATH", draft::text("src"));
+        }
+        if let Some(Tool { program, lock }) = lacks {
+            sketch.note(format!(
+                "{lock} is not used, as {program} is not installed here: pip takes the newest versions that are allowed; \
+                 install {program} and run `windlass init --force` for those of {lock}"
+            ));
+        }
     }
     sketch.cache(".venv");
-    sketch.note("the build needs python3 with its venv module (on Debian: python3-venv)");
+}
+
+/// The steps themselves.
+fn install(sketch: &mut Sketch, packages: Option<&Packages>, wanted: &[&str]) {
+    let by_uv =
+        packages.is_some_and(|packages| matches!(packages.by, Installer::Tool(Tool { program: "uv", .. })));
+    if !by_uv {
+        sketch.step(&["python3", "-m", "venv", ".venv"]);
+        sketch.note("the build needs python3 with its venv module (on Debian: python3-venv)");
+    }
+    let mut told: &[String] = &[];
+    match packages.map(|packages| (&packages.by, packages.not_built.is_some())) {
+        None => {}
+        Some((Installer::Pip(words), _)) => told = words,
+        Some((Installer::Tool(Tool { program, lock }), not_built)) => {
+            sketch.explain_steps(format!(
+                "{program} is installed here, and installs what {lock} says. Without it: `windlass init --force`."
+            ));
+            let (mut step, without_project) = match by_uv {
+                true => (vec!["uv", "sync", "--frozen", "--no-dev"], "--no-install-project"),
+                // It takes the environment that is there.
+                false => (vec!["poetry", "install", "--only", "main", "--no-interaction"], "--no-root"),
+            };
+            step.extend(not_built.then_some(without_project));
+            sketch.step(&step);
+        }
+    }
+    let install: &[&str] = match by_uv {
+        true => &["uv", "pip", "install", "--quiet", "--python", PYTHON],
+        false => &[PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--quiet"],
+    };
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    if !(told.is_empty() && wanted.is_empty()) {
+        sketch.step(&[install, &told, wanted].concat());
+    }
 }
 
 /// An application object, as `module:name`, and the directory that its module is found from.

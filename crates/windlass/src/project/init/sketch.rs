@@ -11,6 +11,8 @@ pub(super) struct Sketch {
     kind: String,
     notes: Vec<Note>,
     steps: Vec<String>,
+    /// What a reader of the steps should know.
+    about_steps: Vec<String>,
     cache: Vec<String>,
     shared: Vec<String>,
     exclude: Vec<String>,
@@ -44,6 +46,7 @@ impl Sketch {
             kind: kind.to_owned(),
             notes: vec![],
             steps: vec![],
+            about_steps: vec![],
             cache: vec![],
             shared: vec![],
             exclude: vec![],
@@ -91,6 +94,11 @@ impl Sketch {
     /// A build step: words.
     pub(super) fn step<T: AsRef<str>>(&mut self, words: &[T]) {
         self.steps.push(draft::command(words));
+    }
+
+    /// What a reader of the steps should know, in a sentence.
+    pub(super) fn explain_steps(&mut self, text: impl Into<String>) {
+        self.about_steps.push(text.into());
     }
 
     /// A directory that the build makes, and that the next one begins with.
@@ -186,6 +194,9 @@ impl Sketch {
         if !(self.steps.is_empty() && self.shared.is_empty() && self.exclude.is_empty()) {
             let section = out.section("[build]");
             section.comment("How a release is made: the files that git does not ignore, then these steps.");
+            for line in self.about_steps {
+                section.comment(line);
+            }
             if !self.steps.is_empty() {
                 section.set("steps", draft::list(&self.steps));
             }

@@ -1,18 +1,18 @@
 //! One client connection: what it is waiting for, and what it may not make the proxy wait for.
 
 use std::cell::{Cell, RefCell};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use http::HeaderValue;
 use tokio::time::Instant;
 use windlass_core::spec::ClientPatience;
 
 use crate::proxy::connection::framing::Framing;
 use crate::proxy::connection::timer::Timer;
 use crate::proxy::endpoint::tunnel::Tunnel;
+use crate::proxy::request::caller::Caller;
 
 /// What a connection does that has no request open; an open one has deadlines of its own.
 #[derive(Clone, Copy)]
@@ -40,14 +40,10 @@ const MUCH: usize = 1024;
 
 /// A client's connection, shared by its stream, its requests and its task; all in one thread.
 pub(in crate::proxy) struct Conn {
-    /// The client.
-    pub(in crate::proxy) peer: IpAddr,
-    /// The client's address as text, for headers; counted, so that it is made only once.
-    pub(in crate::proxy) peer_text: HeaderValue,
+    /// Who connected; counted, so that it is made only once.
+    pub(in crate::proxy) caller: Rc<Caller>,
     /// The address that the client came to, if it is known.
     pub(in crate::proxy) local: Option<SocketAddr>,
-    /// Whether the client came by TLS.
-    pub(in crate::proxy) secure: bool,
     /// Whether it speaks HTTP/2, whose requests run in tasks of their own.
     pub(in crate::proxy) multiplexed: Cell<bool>,
     /// The timer of the connection's task.
@@ -76,14 +72,10 @@ impl Conn {
         secure: bool,
         patience: ClientPatience,
     ) -> Self {
-        let ip = peer.ip().to_canonical();
-        let text = ip.to_string();
         let now = Instant::now();
         Self {
-            peer: ip,
-            peer_text: HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown")),
+            caller: Rc::new(Caller::new(peer.ip(), secure)),
             local,
-            secure,
             multiplexed: Cell::new(false),
             timer: Rc::default(),
             tunnel: RefCell::new(None),

@@ -176,7 +176,7 @@ fn prepare(visit: &Visit<'_>, parts: &mut Parts, body: &mut Option<Incoming>) ->
     // Nothing but WebSockets: within another protocol, such as HTTP/2, requests would go by unseen.
     let upgrade = headers::remove_hop_by_hop(&mut parts.headers)
         .filter(|protocol| parts.version == Version::HTTP_11 && is_websocket(protocol));
-    headers::set_forwarded(&mut parts.headers, visit.conn);
+    headers::set_forwarded(&mut parts.headers, &visit.caller);
     if let Some(protocol) = &upgrade {
         parts.headers.insert(UPGRADE, protocol.clone());
         parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));

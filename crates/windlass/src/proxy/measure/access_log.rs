@@ -4,7 +4,6 @@
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::net::IpAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use windlass_core::launch::Log as Kept;
 use windlass_core::units::Bytes;
 
+use crate::proxy::request::caller::Caller;
 use crate::proxy::request::ticket::Line;
 use crate::runtime::process::log;
 
@@ -45,8 +45,7 @@ pub(in crate::proxy) struct Writer {
 /// What a line tells.
 pub(in crate::proxy) struct Entry<'request> {
     pub(in crate::proxy) line: &'request Line,
-    pub(in crate::proxy) peer: IpAddr,
-    pub(in crate::proxy) secure: bool,
+    pub(in crate::proxy) caller: &'request Caller,
     pub(in crate::proxy) route: Option<&'request str>,
     pub(in crate::proxy) status: u16,
     pub(in crate::proxy) bytes: u64,
@@ -97,9 +96,9 @@ impl Entry<'_> {
             out,
             "{{\"time\":\"{:.3}\",\"client\":\"{}\",\"method\":\"{}\",\"scheme\":\"{}\",\"host\":",
             time.unwrap_or_default(),
-            self.peer,
+            self.caller.address,
             self.line.method,
-            if self.secure { "https" } else { "http" },
+            if self.caller.secure { "https" } else { "http" },
         );
         append_text(out, &self.line.host);
         out.extend_from_slice(b",\"path\":");
@@ -280,8 +279,7 @@ mod tests {
         let line = line("/x");
         Entry {
             line: &line,
-            peer: "127.0.0.1".parse().unwrap(),
-            secure: false,
+            caller: &Caller::new("127.0.0.1".parse().unwrap(), false),
             route: Some("web"),
             status: 200,
             bytes: 5,

@@ -3,7 +3,8 @@
 //! A path is resolved by the kernel beneath the root (`openat2` with `RESOLVE_BENEATH`): neither
 //! `..` nor a symbolic link can lead out of it. Links that stay inside are followed. Only regular
 //! files are served; a directory is served by its `index.html`; names that begin with a dot are not
-//! served, save `.well-known`.
+//! served, save `.well-known`. What is not there is answered by the root's `404.html`, where there is one
+//! and no fallback, as other hosts of static sites do.
 
 use std::fs::File;
 use std::future::Future;
@@ -21,7 +22,7 @@ use http::header::{
     HeaderValue, LAST_MODIFIED, RANGE, VARY,
 };
 use http::request::Parts;
-use http::{Method, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Frame;
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -37,6 +38,9 @@ use crate::proxy::request::own_answer;
 use crate::proxy::request::route;
 
 const CHUNK: u64 = 128 * 1024;
+
+/// The page for what is not there.
+const NOT_FOUND: &str = "404.html";
 
 /// Where the files of a route are.
 pub(in crate::proxy) struct Place {
@@ -75,6 +79,7 @@ pub(in crate::proxy) async fn serve(
     // Opening may have to wait for the disk, which the other requests of this thread shall not.
     match spawn_blocking(move || search.find()).await {
         Ok(Ok(Found::File(found))) => respond(found, descriptor, cache_control, parts),
+        Ok(Ok(Found::Missing(page))) => missing(page, descriptor, &parts.method),
         Ok(Ok(Found::Directory)) => below(parts),
         Ok(Err(error)) if is_absent(&error) => {
             own_answer::plain(StatusCode::NOT_FOUND, "there is no such file")
@@ -83,6 +88,19 @@ pub(in crate::proxy) async fn serve(
             own_answer::plain(StatusCode::INTERNAL_SERVER_ERROR, "the file exists but cannot be read")
         }
     }
+}
+
+/// The page that says so, which is no version of what was asked for: of that no part is wanted, and nothing is
+/// to be kept.
+fn missing(page: FoundFile, descriptor: Descriptor, method: &Method) -> Response<Body> {
+    let (mut plain, ()) = Request::new(()).into_parts();
+    plain.method = method.clone();
+    let mut response = respond(page, descriptor, Some(&HeaderValue::from_static("no-store")), &plain);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    for name in [ETAG, LAST_MODIFIED, ACCEPT_RANGES] {
+        response.headers_mut().remove(name);
+    }
+    response
 }
 
 /// Sends a client that asked for a directory to what is below it.
@@ -149,6 +167,8 @@ struct Search {
 
 enum Found {
     File(FoundFile),
+    /// It is not there; this page says so.
+    Missing(FoundFile),
     /// It is one, and the request's path lacks the slash.
     Directory,
 }
@@ -172,9 +192,13 @@ impl Search {
                 if let Some(found) = self.elsewhere() {
                     return Ok(found);
                 }
-                match self.place.fallback.as_ref().filter(|_| self.falls_back) {
-                    Some(fallback) => self.open(&root, fallback),
-                    None => Err(error),
+                match &self.place.fallback {
+                    Some(fallback) if self.falls_back => self.open(&root, fallback),
+                    Some(_) => Err(error),
+                    None => match self.open(&root, NOT_FOUND) {
+                        Ok(Found::File(page)) => Ok(Found::Missing(page)),
+                        _ => Err(error),
+                    },
                 }
             }
             found => found,

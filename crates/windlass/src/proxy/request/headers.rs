@@ -12,13 +12,14 @@ use http::header::{
 
 use crate::proxy::connection::conn::Conn;
 use crate::proxy::live::LiveRoute;
+use crate::proxy::request::caller::Caller;
 
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 /// Why a request is refused before anything is done with it.
@@ -143,19 +144,19 @@ fn is_of_a_proxy(name: &HeaderName) -> bool {
     is("x-forwarded-", false) || is("x-real-ip", true) || is("forwarded", true)
 }
 
-/// Tells the application who asked, how, and for which host. What the client itself said of that is
-/// replaced: the proxy stands at the edge, before it there is nobody to believe.
-pub(in crate::proxy) fn set_forwarded(headers: &mut HeaderMap, conn: &Conn) {
+/// Tells the application who asked, how, and for which host. What a request said of that is replaced by
+/// what was believed of it, so that the application need not know who stands before it.
+pub(in crate::proxy) fn set_forwarded(headers: &mut HeaderMap, client: &Caller) {
     let claimed: Vec<HeaderName> = headers.keys().filter(|name| is_of_a_proxy(name)).cloned().collect();
     for name in claimed {
         headers.remove(name);
     }
-    if let Some(host) = headers.get(HOST).cloned() {
+    if let Some(host) = client.host.as_ref().or_else(|| headers.get(HOST)).cloned() {
         headers.insert(X_FORWARDED_HOST, host);
     }
-    headers.insert(X_FORWARDED_FOR, conn.peer_text.clone());
-    headers.insert(X_REAL_IP, conn.peer_text.clone());
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if conn.secure { "https" } else { "http" }));
+    headers.insert(X_FORWARDED_FOR, client.text.clone());
+    headers.insert(X_REAL_IP, client.text.clone());
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(if client.secure { "https" } else { "http" }));
     headers.remove(EXPECT);
 }
 
@@ -190,6 +191,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::proxy::request::limit::Networks;
     use windlass_core::spec::ClientPatience;
 
     fn map(lines: &[(&str, &str)]) -> HeaderMap {
@@ -254,7 +256,8 @@ mod tests {
             ("x-forward", "left"),
             ("x_real", "left"),
         ]);
-        set_forwarded(&mut headers, &conn);
+        let caller = Caller::of(&headers, &conn, &Networks::default());
+        set_forwarded(&mut headers, &caller);
         assert_eq!(
             text(&headers),
             [

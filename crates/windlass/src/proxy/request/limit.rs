@@ -82,8 +82,8 @@ fn key(client: IpAddr) -> u128 {
     }
 }
 
-/// Networks that are admitted; none: everybody is.
-#[derive(Debug)]
+/// Networks.
+#[derive(Debug, Default)]
 pub(in crate::proxy) struct Networks(Vec<(IpAddr, u8)>);
 
 impl Networks {
@@ -93,8 +93,13 @@ impl Networks {
         networks.iter().map(|text| parse_network(text)).collect::<Result<_, _>>().map(Self)
     }
 
+    /// Whether the client may ask; where no network is named, everybody may.
     pub(in crate::proxy) fn admit(&self, client: IpAddr) -> bool {
-        self.0.is_empty() || self.0.iter().any(|(network, length)| is_within(client, *network, *length))
+        self.0.is_empty() || self.contain(client)
+    }
+
+    pub(in crate::proxy) fn contain(&self, client: IpAddr) -> bool {
+        self.0.iter().any(|(network, length)| is_within(client, *network, *length))
     }
 }
 

@@ -3,6 +3,7 @@
 pub(super) mod asset;
 pub(super) mod auth;
 pub(super) mod body;
+pub(super) mod caller;
 pub(super) mod compress;
 pub(super) mod conditions;
 pub(super) mod files;

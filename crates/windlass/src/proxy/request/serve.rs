@@ -18,6 +18,7 @@ use crate::proxy::connection::worker::Worker;
 use crate::proxy::endpoint::forward;
 use crate::proxy::live::{Live, LiveRoute, LiveTarget};
 use crate::proxy::request::body::{Body, Content};
+use crate::proxy::request::caller::Caller;
 use crate::proxy::request::compress;
 use crate::proxy::request::files;
 use crate::proxy::request::headers;
@@ -44,6 +45,7 @@ pub(in crate::proxy) struct Visit<'request> {
     pub(in crate::proxy) worker: &'request Rc<Worker>,
     pub(in crate::proxy) conn: &'request Rc<Conn>,
     pub(in crate::proxy) live: &'request Arc<Live>,
+    pub(in crate::proxy) caller: Rc<Caller>,
     pub(in crate::proxy) route: &'request LiveRoute,
     /// The timer of the task that carries the request.
     pub(in crate::proxy) timer: &'request Rc<Timer>,
@@ -150,7 +152,7 @@ async fn follow_route(
         Some(Ok(host)) => host,
         Some(Err(_)) => return own_answer::plain(StatusCode::BAD_REQUEST, "the host cannot be understood"),
     };
-    if live.table.listen.redirect_to_https && !conn.secure {
+    if live.table.listen.redirect_to_https && !ticket.caller.secure {
         return to_https(live, parts, host);
     }
     let Some(index) = live.find(host, &path) else {
@@ -162,7 +164,7 @@ async fn follow_route(
     };
     ticket.route = Some(index);
     let route = &live.routes[index];
-    let visit = Visit { worker, conn, live, route, timer };
+    let visit = Visit { worker, conn, live, caller: Rc::clone(&ticket.caller), route, timer };
     if let Some(refusal) = admit(&visit, parts) {
         return finish(&visit, &parts.method, None, refusal);
     }
@@ -208,11 +210,11 @@ fn to_https(live: &Live, parts: &Parts, host: &str) -> Response<Body> {
 /// Whether the client may ask at all; if not, the answer.
 fn admit(visit: &Visit<'_>, parts: &Parts) -> Option<Response<Body>> {
     let route = visit.route;
-    if !route.networks.admit(visit.conn.peer) {
+    if !route.networks.admit(visit.caller.address) {
         return Some(own_answer::plain(StatusCode::FORBIDDEN, "this address is not admitted"));
     }
     if let Some(limiter) = &route.limiter
-        && let Err(wait) = limiter.take(visit.conn.peer, std::time::Instant::now())
+        && let Err(wait) = limiter.take(visit.caller.address, std::time::Instant::now())
     {
         return Some(own_answer::too_many(wait.as_secs().max(1)));
     }
@@ -248,7 +250,7 @@ fn finish(
     encoding: Option<compress::Encoding>,
     mut response: Response<Body>,
 ) -> Response<Body> {
-    headers::finish_headers(response.headers_mut(), visit.route, visit.conn.secure);
+    headers::finish_headers(response.headers_mut(), visit.route, visit.caller.secure);
     if visit.route.compress {
         response = compress::compress(response, encoding, method);
     }

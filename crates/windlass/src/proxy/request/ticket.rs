@@ -9,12 +9,15 @@ use tokio::time::Instant;
 use crate::proxy::connection::conn::Conn;
 use crate::proxy::connection::worker::Worker;
 use crate::proxy::live::Live;
+use crate::proxy::request::caller::Caller;
 
 /// A request under way. Dropping it ends the request, however it went.
 pub(in crate::proxy) struct Ticket {
     worker: Rc<Worker>,
     pub(in crate::proxy) conn: Rc<Conn>,
     live: Arc<Live>,
+    /// Who asks, as far as it is believed.
+    pub(in crate::proxy) caller: Rc<Caller>,
     /// The route, where one was found.
     pub(in crate::proxy) route: Option<usize>,
     /// What the access log tells; made only when there is one.
@@ -46,6 +49,7 @@ impl Ticket {
         Self {
             worker: Rc::clone(worker),
             conn: Rc::clone(conn),
+            caller: Rc::clone(&conn.caller),
             live: worker.edge.live(),
             route: None,
             line: None,
@@ -67,6 +71,7 @@ impl Ticket {
     }
 
     pub(in crate::proxy) fn describe(&mut self, request: &http::request::Parts) {
+        self.caller = Caller::of(&request.headers, &self.conn, &self.live.trusted);
         if !self.worker.log.is_on() {
             return;
         }
@@ -132,8 +137,7 @@ impl Drop for Ticket {
             let answered = self.answered.unwrap_or(now);
             self.worker.log.write(&crate::proxy::measure::access_log::Entry {
                 line,
-                peer: self.conn.peer,
-                secure: self.conn.secure,
+                caller: &self.caller,
                 route: self.route.map(|route| self.live.routes[route].name.as_str()),
                 // As nginx writes it: the client went before there was an answer.
                 status: if self.status == 0 { 499 } else { self.status },

@@ -1,7 +1,7 @@
 //! Projects that setuptools refuses to install: where nothing says what the packages are, it looks for one
 //! at the top, and several are no package to it but an accident.
 
-use toml_edit::{DocumentMut, Item, Value};
+use toml_edit::DocumentMut;
 
 use crate::project::init::files::Files;
 
@@ -45,26 +45,11 @@ const NO_MODULES: [&str; 14] = [
 /// What the release does not have, as no version control keeps it.
 const NOT_KEPT: [&str; 7] = ["node_modules", "target", "venv", "env", "dist", "__pycache__", "site-packages"];
 
-/// Why it cannot be installed, and what it depends on.
-pub(super) struct Refused {
-    /// What lies side by side.
-    pub(super) top_level: Vec<String>,
-    pub(super) dependencies: Vec<String>,
-}
-
-/// `None` where it can be installed, or what it depends on is not listed.
-pub(super) fn refused(files: &Files) -> Option<Refused> {
-    let pyproject: DocumentMut = files.read("pyproject.toml")?.parse().ok()?;
-    let project = pyproject.get("project")?;
-    let backend = pyproject.get("build-system").and_then(|system| system.get("build-backend"));
-    let by_setuptools = backend.and_then(Item::as_str).is_none_or(|name| name.starts_with("setuptools"));
-    if !by_setuptools || says_packages(files, &pyproject) || files.has_directory("src") {
+/// What lies side by side where it refuses. `None` where it can be installed.
+pub(super) fn several(files: &Files, pyproject: &DocumentMut) -> Option<Vec<String>> {
+    if says_packages(files, pyproject) || files.has_directory("src") {
         return None;
     }
-    let listed = project.get("dependencies").and_then(Item::as_array);
-    let is_listed =
-        |key: &str| project.get("dynamic").is_none_or(|dynamic| !dynamic.to_string().contains(key));
-    let dependencies = listed.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let packages = files
         .directories()
         .filter(|name| is_identifier(name) && !NO_PACKAGES.contains(name) && !NOT_KEPT.contains(name));
@@ -74,7 +59,7 @@ pub(super) fn refused(files: &Files) -> Option<Refused> {
         let modules = modules.filter(|name| is_identifier(name) && !NO_MODULES.contains(name));
         top_level = modules.map(str::to_owned).collect();
     }
-    (top_level.len() > 1 && is_listed("dependencies")).then_some(Refused { top_level, dependencies })
+    (top_level.len() > 1).then_some(top_level)
 }
 
 /// Whether somebody says what the packages are.

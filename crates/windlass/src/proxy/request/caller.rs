@@ -1,0 +1,136 @@
+//! Who asks: the client that connected, or the one that a proxy before this one speaks for.
+
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use crate::proxy::connection::conn::Conn;
+use crate::proxy::request::headers::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
+use crate::proxy::request::limit::Networks;
+use crate::proxy::request::route;
+
+/// Whoever asks, as far as it is believed.
+#[derive(Debug)]
+pub(in crate::proxy) struct Caller {
+    pub(in crate::proxy) address: IpAddr,
+    /// The address as text, for headers.
+    pub(in crate::proxy) text: HeaderValue,
+    /// Whether it came by TLS, to the proxy before this one at least.
+    pub(in crate::proxy) secure: bool,
+    /// The host that it asked for, where that is another than the request's.
+    pub(in crate::proxy) host: Option<HeaderValue>,
+}
+
+impl Caller {
+    pub(in crate::proxy) fn new(address: IpAddr, secure: bool) -> Self {
+        let address = address.to_canonical();
+        let text = HeaderValue::try_from(address.to_string());
+        Self { address, text: text.unwrap_or(HeaderValue::from_static("unknown")), secure, host: None }
+    }
+
+    /// Whoever connected, or the client that it speaks for where it is one of the `trusted`.
+    pub(in crate::proxy) fn of(headers: &HeaderMap, conn: &Conn, trusted: &Networks) -> Rc<Self> {
+        let peer = &conn.caller;
+        if !trusted.contain(peer.address) {
+            return Rc::clone(peer);
+        }
+        // Each proxy adds whom it heard it from at the end: what stands before an address that is not
+        // trusted, or is none, may be made up.
+        let mut client = peer.address;
+        for text in values(headers, &X_FORWARDED_FOR) {
+            let Some(address) = address(text) else { break };
+            client = address;
+            if !trusted.contain(address) {
+                break;
+            }
+        }
+        let mut caller = Self::new(client, peer.secure);
+        match values(headers, &X_FORWARDED_PROTO).next() {
+            Some(b"https") => caller.secure = true,
+            Some(b"http") => caller.secure = false,
+            _ => {}
+        }
+        let host = values(headers, &X_FORWARDED_HOST).next().filter(|host| route::is_host(host));
+        caller.host = host.and_then(|host| HeaderValue::from_bytes(host).ok());
+        Rc::new(caller)
+    }
+}
+
+/// The values of a header that is a list, over however many lines; the last one, which is the peer's own,
+/// first.
+fn values<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let lines: Vec<&HeaderValue> = headers.get_all(name).iter().collect();
+    let values = |line: &'a HeaderValue| line.as_bytes().rsplit(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    lines.into_iter().rev().flat_map(values)
+}
+
+/// An address, with the port that some proxies write behind it or without.
+fn address(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?;
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::spec::ClientPatience;
+
+    use super::*;
+
+    fn caller(peer: &str, lines: &[(&'static str, &str)]) -> (String, bool, Option<String>) {
+        let trusted = ["10.0.0.0/8".to_owned(), "2001:db8::/32".to_owned()];
+        let conn = Conn::new(peer.parse().unwrap(), None, false, ClientPatience::default());
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        }
+        let caller = Caller::of(&headers, &conn, &Networks::parse(&trusted).unwrap());
+        assert_eq!(caller.text, caller.address.to_string().as_str());
+        let host = caller.host.as_ref().map(|host| host.to_str().unwrap().to_owned());
+        (caller.address.to_string(), caller.secure, host)
+    }
+
+    #[test]
+    fn the_client_is_the_last_address_that_is_not_trusted() {
+        let of = |value| caller("10.0.0.1:5", &[("x-forwarded-for", value)]).0;
+        for (value, client) in [
+            ("203.0.113.9", "203.0.113.9"),
+            ("1.1.1.1, 203.0.113.9", "203.0.113.9"),
+            ("1.1.1.1,203.0.113.9 , 10.9.9.9", "203.0.113.9"),
+            ("203.0.113.9:4711", "203.0.113.9"),
+            ("2001:db9::7", "2001:db9::7"),
+            ("[2001:db9::7]", "2001:db9::7"),
+            ("[2001:db9::7]:80, 2001:db8::1", "2001:db9::7"),
+            ("::ffff:203.0.113.9", "203.0.113.9"),
+            // All are proxies: then the first of them asks.
+            ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
+            // What is no address ends the way back to the client.
+            ("203.0.113.9, unknown", "10.0.0.1"),
+            ("203.0.113.9, unknown, 10.0.0.2", "10.0.0.2"),
+            ("203.0.113.9,", "10.0.0.1"),
+            ("", "10.0.0.1"),
+            ("127.1, 0x7f.1", "10.0.0.1"),
+        ] {
+            assert_eq!(of(value), client, "{value}");
+        }
+        let lines = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-for", "1.1.1.1, 10.0.0.2")];
+        assert_eq!(caller("[2001:db8::1]:5", &lines).0, "1.1.1.1");
+        assert_eq!(caller("[::ffff:10.0.0.1]:5", &lines).0, "1.1.1.1");
+    }
+
+    #[test]
+    fn how_and_for_which_host_it_asked_is_believed_of_trusted_ones_only() {
+        let lines = [
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "shop.example.org"),
+            ("x-forwarded-for", "1.1.1.1"),
+        ];
+        let host = Some("shop.example.org".to_owned());
+        assert_eq!(caller("10.0.0.1:5", &lines), ("1.1.1.1".to_owned(), true, host));
+        assert_eq!(caller("203.0.113.1:5", &lines), ("203.0.113.1".to_owned(), false, None));
+        let odd = [("x-forwarded-proto", "https, ftp"), ("x-forwarded-host", "a b")];
+        assert_eq!(caller("10.0.0.1:5", &odd), ("10.0.0.1".to_owned(), false, None));
+    }
+}
