@@ -30,6 +30,7 @@ mod rotated_setting;
 mod rotation;
 mod secrets;
 mod table;
+mod texts;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};

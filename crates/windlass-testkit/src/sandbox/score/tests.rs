@@ -242,10 +242,11 @@ pub const TESTS: &[Line] = &[
     ),
     line(
         "T1",
-        "text_in_the_manifest_is_never_run",
+        "hostile_text_is_deployed_and_comes_through_whole",
         "",
-        "shell, option, path and format tricks in every text of the manifest",
+        "shell, option, path and format tricks in every place of the manifest where text is free, deployed",
     ),
+    line("T1", "text_in_the_manifest_is_never_run", "", "the same in every place that holds text, planned"),
     line(
         "T2",
         "only_what_is_declared_a_shell_line_is_one",
