@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
         first.entries.iter().map(|entry| (entry.name.as_str(), entry.value.expose())).collect();
     if let Ok(written) = write(values.iter().map(|(name, value)| (*name, *value))) {
         let again = read(&written);
-        assert!(again.faults.is_empty(), "{written}");
+        assert!(again.faults.is_empty(), "{}", *written);
         let back: std::collections::BTreeMap<&str, &str> =
             again.entries.iter().map(|entry| (entry.name.as_str(), entry.value.expose())).collect();
         assert_eq!(values, back);

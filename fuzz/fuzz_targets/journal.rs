@@ -19,6 +19,7 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
         path: "/src".into(),
         digest: "d".into(),
         parts: Default::default(),
+        without: Default::default(),
         commit: None,
         dirty: false,
     };

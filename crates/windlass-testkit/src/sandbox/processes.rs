@@ -26,7 +26,8 @@ impl Process {
     }
 }
 
-/// All processes whose arguments or environment name something below this directory.
+/// All processes whose arguments or environment name something below this directory, or that work there: Redis and
+/// PostgreSQL show a title where their arguments and their environment were.
 #[must_use]
 pub fn processes(below: &Path) -> Vec<Process> {
     let below = below.to_str().unwrap();
@@ -42,7 +43,9 @@ pub fn processes(below: &Path) -> Vec<Process> {
         let parent = stat(pid).and_then(|fields| fields.split(' ').nth(1)?.parse().ok()).unwrap_or_default();
         let process = Process { pid, parent, argv: words("cmdline"), env: words("environ") };
         let names = process.argv.iter().chain(&process.env).any(|word| word.contains(below));
-        if pid != own && names && lives(pid) {
+        let works_there =
+            || std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(below));
+        if pid != own && (names || works_there()) && lives(pid) {
             found.push(process);
         }
     }
@@ -64,4 +67,24 @@ fn stat(pid: i32) -> Option<String> {
 /// Sends a signal; a process that has gone already is no failure.
 pub fn kill(pid: i32, signal: Signal) {
     let _gone = kill_process(Pid::from_raw(pid).expect("no process id"), signal);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn one_that_hides_its_arguments_and_environment_is_found_by_where_it_works() {
+        let directory = tempfile::tempdir().unwrap();
+        let below = directory.path().canonicalize().unwrap();
+        let mut command = Command::new("sleep");
+        let mut child = command.arg("60").env_clear().current_dir(&below).spawn().unwrap();
+        let found = processes(&below);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(processes(&below), []);
+    }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use windlass_testkit::sandbox::{Manifest, Sandbox, until_within};
+use windlass_testkit::sandbox::{Manifest, Process, Sandbox, until_within};
 
 use super::forms::Wanted;
 use super::{WINDLASS, line};
@@ -423,7 +423,8 @@ fn no_verb_leaks_a_secret_of_any_source() {
         kept_in.insert(path);
     }
     assert!(looked > 40 && kept_in.len() > 4, "{looked} files, secrets in {kept_in:?}");
-    for process in sandbox.processes().iter().filter(|process| process.argv[0].ends_with("/windlass")) {
+    let is_ours = |process: &&Process| process.argv.first().is_some_and(|word| word.ends_with("/windlass"));
+    for process in sandbox.processes().iter().filter(is_ours) {
         let limits = std::fs::read_to_string(format!("/proc/{}/limits", process.pid)).unwrap_or_default();
         let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap_or_default();
         // One byte, which also keeps the kernel from handing a dump to a program; none where that much is not allowed.

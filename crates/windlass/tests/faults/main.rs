@@ -29,12 +29,15 @@ mod requests;
 mod rotated_setting;
 mod rotation;
 mod secrets;
+mod shapes;
 mod table;
+mod texts;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
 
 use rustix::process::Signal;
+use serde_json::Value;
 use windlass_testkit::sandbox::{Manifest, Process, Sandbox, kill, score};
 
 /// The program under test.
@@ -81,20 +84,34 @@ fn boundaries(sandbox: &Sandbox) -> usize {
 
 /// Deploys, and acts as soon as so many boundaries of steps were told. Answers the exit code.
 fn act_at(sandbox: &Sandbox, boundary: usize, act: impl FnOnce(&Child)) -> Option<i32> {
+    let mut told = 0;
+    let is_reached = |event: &Value| {
+        let what = &event["event"];
+        told += usize::from(what.get("step_began").is_some() || what.get("step_done").is_some());
+        told >= boundary
+    };
+    act_when(sandbox, is_reached, act).0
+}
+
+/// Deploys, and acts at the first event of which this is so. Answers the exit code, and whether there was one.
+fn act_when(
+    sandbox: &Sandbox,
+    mut is: impl FnMut(&Value) -> bool,
+    act: impl FnOnce(&Child),
+) -> (Option<i32>, bool) {
     let mut command = sandbox.command(&["deploy", "--json"]);
     let mut deploy = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut act = Some(act);
-    let mut told = 0;
     for line in BufReader::new(deploy.stdout.take().unwrap()).lines() {
-        let line = line.unwrap();
-        told += usize::from(line.contains("\"step_began\"") || line.contains("\"step_done\""));
-        if told >= boundary
+        let event: Value = serde_json::from_str(&line.unwrap()).unwrap_or_default();
+        if act.is_some()
+            && is(&event)
             && let Some(act) = act.take()
         {
             act(&deploy);
         }
     }
-    deploy.wait().unwrap().code()
+    (deploy.wait().unwrap().code(), act.is_none())
 }
 
 /// What must be so between runs, whatever happened: one release, which the ledger, the proxy and

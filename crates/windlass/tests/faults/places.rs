@@ -69,6 +69,11 @@ fn kind_of(kind: &'static Kind, path: &[Key], places: &mut Vec<Place>) {
 }
 
 impl Place {
+    /// Whether a text stands here in `manifest` of which this is so.
+    pub(super) fn holds(&self, manifest: &toml::Value, is: impl Fn(&str) -> bool + Copy) -> bool {
+        holds(manifest, &self.path, is)
+    }
+
     /// A manifest with this text in the place, which is whole but for that.
     pub(super) fn with(&self, text: &str) -> String {
         let manifest: toml::Table = toml::from_str(
@@ -78,6 +83,18 @@ impl Place {
         let mut root = toml::Value::Table(manifest);
         put(&mut root, &self.path, text);
         toml::to_string(&root).unwrap()
+    }
+}
+
+fn holds(at: &toml::Value, path: &[Key], is: impl Fn(&str) -> bool + Copy) -> bool {
+    let Some((key, rest)) = path.split_first() else { return at.as_str().is_some_and(is) };
+    let inside = || at.as_table().into_iter().flatten();
+    match key {
+        Key::First => at.as_array().into_iter().flatten().any(|item| holds(item, rest, is)),
+        Key::Beside(_) => holds(at, rest, is),
+        Key::Named(name) => at.get(name).is_some_and(|value| holds(value, rest, is)),
+        Key::Free => inside().any(|(_, value)| holds(value, rest, is)),
+        Key::Name => inside().any(|(name, _)| is(name)),
     }
 }
 
@@ -100,7 +117,12 @@ fn put(at: &mut toml::Value, path: &[Key], text: &str) {
             put(at, rest, text);
         }
         Key::Named(name) => put(as_table(at).entry(*name).or_insert(toml::Value::Boolean(false)), rest, text),
-        Key::Free => put(as_table(at).entry("web").or_insert(toml::Value::Boolean(false)), rest, text),
+        // No two things may have one name.
+        Key::Free => {
+            let inside = as_table(at);
+            let name = if inside.contains_key("web") { "web" } else { "other" };
+            put(inside.entry(name).or_insert(toml::Value::Boolean(false)), rest, text);
+        }
         Key::Name => drop(as_table(at).insert(text.to_owned(), toml::Value::String("x".to_owned()))),
     }
 }

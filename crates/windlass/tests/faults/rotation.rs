@@ -87,16 +87,10 @@ fn credentials_are_exchanged_without_losing_a_request() {
     let sandbox = deployed(&Manifest { worker: Some(String::new()), ..manifest() });
     let worker = sandbox.running("worker")[0].pid;
     let servers = || -> Vec<i32> {
-        let postmaster = sandbox.processes().into_iter().filter(|process| process.is("postgres", "-D"));
-        let mut pids: Vec<i32> = postmaster.map(|process| process.pid).collect();
-        // Redis writes over its arguments and environment; it works where its data is.
-        let data = sandbox.environment().join("resources/cache");
-        for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-            if std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&data)) {
-                pids.extend(entry.file_name().to_string_lossy().parse::<i32>());
-            }
-        }
-        pids
+        let is_redis =
+            |process: &Process| process.argv.first().is_some_and(|title| title.contains("redis-server"));
+        let is_server = |process: &Process| process.is("postgres", "-D") || is_redis(process);
+        sandbox.processes().iter().filter(|process| is_server(process)).map(|process| process.pid).collect()
     };
     let before = servers();
     assert!(before.len() >= 2, "{before:?}");

@@ -1,4 +1,4 @@
-//! What must not be run, and what must not be seen.
+//! What must not be seen.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -8,94 +8,7 @@ use std::time::Duration;
 
 use windlass_testkit::sandbox::{Manifest, Sandbox};
 
-use super::{WINDLASS, deployed, exhaustive, line, places};
-
-/// What a shell, a format or a parser might take for more than text; MARK is a file that it would
-/// make.
-fn poisons(marker: &Path) -> Vec<String> {
-    let touch = format!("touch {}", marker.display());
-    [
-        format!("; {touch} ;"),
-        format!("$({touch})"),
-        format!("`{touch}`"),
-        format!("| {touch}"),
-        format!("& {touch} &"),
-        format!("\n{touch}\n"),
-        format!("' ; {touch} ; '"),
-        format!("\" ; {touch} ; \""),
-        format!("x' || {touch} #"),
-        "-oProxyCommand=x".to_owned(),
-        "--upload-pack=x".to_owned(),
-        "../../../etc/passwd".to_owned(),
-        "%i %n %s".to_owned(),
-        "${PATH} *".to_owned(),
-        "{{x}}".to_owned(),
-        "\u{202e}\u{7f}é".to_owned(),
-    ]
-    .into()
-}
-
-#[test]
-fn text_in_the_manifest_is_never_run() {
-    let line = line("text_in_the_manifest_is_never_run");
-    let mut sandbox = Sandbox::with(WINDLASS, &Manifest::small());
-    let marker = sandbox.root().join("marker");
-    let poisons = poisons(&marker);
-    sandbox.set("UNUSED", "x");
-    // Where text is free, it comes through as it is.
-    let mut top = String::from("[env]\n");
-    for (number, poison) in poisons.iter().enumerate() {
-        top += &format!("P{number} = {}\n", toml(poison));
-        sandbox.write(&format!("file {number} {}", poison.replace(['/', '\n'], "_")), poison);
-    }
-    let words: Vec<String> = poisons.iter().map(|poison| toml(poison)).collect();
-    let more = format!(
-        "[jobs.words]\ncommand = [\"printf\", \"%s\\\\n\", {}]\n[jobs.migrate]\ncommand = [\"true\", {}]\nwhen = \"before-start\"\n\
-         [build]\nsteps = [[\"true\", {}]]\n",
-        words.join(", "),
-        words.join(", "),
-        words.join(", ")
-    );
-    sandbox.manifest(&Manifest { top, more, ..Manifest::small() });
-    sandbox.succeed(&["deploy"]);
-    for (number, poison) in poisons.iter().enumerate() {
-        // Double braces stand for single ones, as the reference says.
-        let expected = if poison == "{{x}}" { "{x}" } else { poison.as_str() };
-        assert_eq!(sandbox.get(&format!("/env?P{number}")).body, expected);
-    }
-    let printed = sandbox.succeed(&["run", "words"]).stdout;
-    assert!(printed.contains("$(touch") && printed.contains("%i %n %s"), "{printed}");
-    assert!(!marker.exists());
-    // Everywhere else, it is refused or harmless: in every place of every table that holds text.
-    let places = places::all();
-    for (number, place) in places.iter().enumerate() {
-        let tried: Vec<&String> = if exhaustive() {
-            poisons.iter().collect()
-        } else {
-            // Those that would run something take turns with the others.
-            vec![&poisons[number % poisons.len()], &poisons[(number + 5) % 9]]
-        };
-        for poison in tried {
-            sandbox.write("windlass.toml", &place.with(poison));
-            let output = sandbox.run(&["plan"]);
-            assert!(matches!(output.code, 0..=2), "{place} {poison:?}: {output:?}");
-            assert!(!output.all().contains("panicked"), "{place} {poison:?}: {output:?}");
-        }
-        assert!(!marker.exists(), "{place}");
-    }
-    sandbox.manifest(&Manifest::small());
-    sandbox.down();
-    line.held(&format!(
-        "{} kinds of text, deployed in commands, variables and file names: all came through whole; planned in \
-         each of the {} places of the manifest that hold text: refused or taken as text; none was run",
-        poisons.len(),
-        places.len()
-    ));
-}
-
-fn toml(text: &str) -> String {
-    serde_json::to_string(text).unwrap().replace('\u{7f}', "\\u007f")
-}
+use super::{WINDLASS, deployed, line};
 
 /// All files below a directory.
 fn files(below: &Path) -> Vec<PathBuf> {

@@ -27,4 +27,5 @@ fn the_table_lists_every_test_and_no_other() {
     let printed: BTreeSet<String> = score::names_in(&page).into_iter().collect();
     assert_eq!(printed, there_are, "write the table again, as its first lines say");
     assert!(!page.contains("FAILED"), "the table says that something failed");
+    assert!(!page.contains(score::NO_RESULT), "the table has a test that never ran");
 }

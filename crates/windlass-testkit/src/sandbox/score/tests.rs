@@ -39,6 +39,13 @@ pub const TESTS: &[Line] = &[
         "I3 I4 I10",
         "kill -9 of `windlass deploy` when a step has begun or is done",
     ),
+    line(
+        "1, 2, 24",
+        "each_who_takes_part_is_killed_at_each_kind_of_step",
+        "I1 I3 I4 I6 I10",
+        "kill -9 of the command line, the host side or the proxy at a step of each kind, doing and undoing, in plans \
+         with a private server and a migration that is undone, of a rolling deploy, with a singleton and a worker",
+    ),
     line("1", "a_host_side_that_is_asked_to_end_comes_back", "I5", "kill (not -9) of the host side"),
     line(
         "1",
@@ -242,10 +249,11 @@ pub const TESTS: &[Line] = &[
     ),
     line(
         "T1",
-        "text_in_the_manifest_is_never_run",
+        "hostile_text_is_deployed_and_comes_through_whole",
         "",
-        "shell, option, path and format tricks in every text of the manifest",
+        "shell, option, path and format tricks in every place of the manifest where text is free, deployed",
     ),
+    line("T1", "text_in_the_manifest_is_never_run", "", "the same in every place that holds text, planned"),
     line(
         "T2",
         "only_what_is_declared_a_shell_line_is_one",
