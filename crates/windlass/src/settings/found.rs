@@ -134,7 +134,7 @@ impl Found {
         let known = known.map(|(name, resolved)| {
             let declared = self.declared.get(name);
             let setting = Setting {
-                secret: is_secret(declared, &resolved.value),
+                secret: is_secret(name, declared, &resolved.value),
                 fingerprint: String::new(),
                 composed: None,
                 file: declared.is_some_and(|declared| declared.file),

@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         environment,
         declared,
         secret: match resolved {
-            Some(resolved) => is_secret(declared, &resolved.value),
+            Some(resolved) => is_secret(name, declared, &resolved.value),
             None => declared.is_none_or(|declared| declared.secret),
         },
         defaulted: found.unstored.defaulted.get(name).map(String::as_str),
@@ -42,7 +42,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         overruled: resolved
             .iter()
             .flat_map(|resolved| &resolved.overruled)
-            .map(|value| viewer.show(declared, value))
+            .map(|value| viewer.show(name, declared, value))
             .collect(),
         misfit: declared
             .zip(resolved)
@@ -90,7 +90,8 @@ impl Explained<'_> {
         let Self { name, declared, .. } = self;
         let mut text = match declared {
             Some(declared) => format!("{name}: {}\n", declared.describe()),
-            None => format!("{name}: not declared, so it is taken for a secret\n"),
+            None if self.secret => format!("{name}: not declared, so it is taken for a secret\n"),
+            None => format!("{name}: not declared\n"),
         };
         for line in declared.iter().flat_map(|declared| declared.help.iter()) {
             let _ = writeln!(text, "  {line}");

@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
                 name: name.to_owned(),
                 kind: declared.map_or("string", |declared| declared.kind.word()),
                 secret: match resolved {
-                    Some(resolved) => is_secret(declared, &resolved.value),
+                    Some(resolved) => is_secret(name, declared, &resolved.value),
                     None => declared.is_none_or(|declared| declared.secret),
                 },
                 declared: declared.is_some(),

@@ -56,13 +56,13 @@ impl Viewer {
     /// What there is to see of the setting `name`; `None` where it has no value.
     pub(super) fn see(&self, found: &Found, name: &str) -> Option<Seen> {
         match found.assembled.settings.get(name) {
-            Some(resolved) => Some(Seen::Shown(self.show(found.declared.get(name), &resolved.value))),
+            Some(resolved) => Some(Seen::Shown(self.show(name, found.declared.get(name), &resolved.value))),
             None => found.unknown(name).map(|unknown| Seen::Unknown { unknown }),
         }
     }
 
-    pub(super) fn show(&self, declared: Option<&Declared>, value: &Value) -> Shown {
-        let secret = is_secret(declared, value);
+    pub(super) fn show(&self, name: &str, declared: Option<&Declared>, value: &Value) -> Shown {
+        let secret = is_secret(name, declared, value);
         let known = value.text.known();
         Shown {
             value: known.filter(|_| !secret).map(|known| known.expose().to_owned()),
