@@ -2,7 +2,7 @@
 
 use crate::launch::{End, Exit, ProcessState};
 use crate::name::Name;
-use crate::protocol::{EnvironmentStatus, InstanceStatus, ServiceStatus, Unrevoked};
+use crate::protocol::{EnvironmentStatus, InstanceStatus, ServiceStatus, Unrevoked, UnrevokedCredential};
 use crate::spec::{Rotation, Spec};
 
 /// What is wrong in an environment whose active release runs `spec`.
@@ -50,8 +50,18 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
 
 /// Values that are good still. A run may be about to revoke them.
 fn of_rotations(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> {
-    let left = status.unrevoked.iter().filter(|_| status.run.is_none());
-    left.map(|unrevoked| of_value(unrevoked, spec)).collect()
+    if status.run.is_some() {
+        return vec![];
+    }
+    let values = status.unrevoked.iter().map(|unrevoked| of_value(unrevoked, spec));
+    values.chain(status.unrevoked_credentials.iter().map(of_credential)).collect()
+}
+
+fn of_credential(UnrevokedCredential { resource, credential }: &UnrevokedCredential) -> String {
+    format!(
+        "{credential} of {resource} could not be revoked and is good still: windlass deploy tries again, and says why \
+         when it fails"
+    )
 }
 
 fn of_value(Unrevoked { setting, release }: &Unrevoked, spec: Option<&Spec>) -> String {
@@ -136,7 +146,7 @@ mod tests {
     use crate::name::{InstanceId, ReleaseId};
     use crate::protocol::OpenRun;
     use crate::resolve::resolve;
-    use crate::spec::Setting;
+    use crate::spec::{Credential, Setting};
 
     fn copy(state: ProcessState, last_exit: Option<Exit>) -> InstanceStatus {
         InstanceStatus {
@@ -258,6 +268,14 @@ mod tests {
         );
         let told = problems(&status, None);
         assert!(told[0].ends_with("take it away at its source"), "{told:?}");
+        let resource = Name::new("db").unwrap();
+        status.unrevoked_credentials = vec![UnrevokedCredential { resource, credential: Credential::FIRST }];
+        let told = problems(&status, None);
+        assert_eq!(
+            told[1],
+            "the first credential of db could not be revoked and is good still: windlass deploy tries again, and says \
+             why when it fails"
+        );
         status.run = Some(OpenRun { under_way: true, ..interrupted() });
         assert!(problems(&status, Some(&spec)).is_empty());
     }

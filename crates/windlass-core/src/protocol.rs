@@ -13,7 +13,7 @@ use crate::journal::Stage;
 use crate::launch::Status;
 use crate::name::{InstanceId, Name, ReleaseId};
 use crate::plan::{Observed, Plan, Source};
-use crate::spec::{Command, Spec};
+use crate::spec::{Command, Credential, Spec};
 
 /// The version of the protocol. Both sides must have it in common.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -318,6 +318,9 @@ pub struct EnvironmentStatus {
     /// The values that rotations replaced and could not revoke: they are good still.
     #[serde(default)]
     pub unrevoked: Vec<Unrevoked>,
+    /// The same of the credentials of private resources.
+    #[serde(default)]
+    pub unrevoked_credentials: Vec<UnrevokedCredential>,
     /// What needs a person.
     pub problems: Vec<String>,
 }
@@ -329,6 +332,15 @@ pub struct Unrevoked {
     pub setting: String,
     /// The release that brought the other one.
     pub release: ReleaseId,
+}
+
+/// A credential that lets sign in still, though another one is in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnrevokedCredential {
+    /// The resource.
+    pub resource: Name,
+    /// The credential.
+    pub credential: Credential,
 }
 
 /// The disk that an environment lies on.

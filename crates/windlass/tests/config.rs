@@ -375,6 +375,65 @@ fn the_check_tells_of_all_that_is_wrong_beside_a_line_that_cannot_be_read() {
     );
 }
 
+/// What a source cannot give is marked, and hides nothing of what others have.
+#[test]
+fn what_can_be_known_is_shown_beside_what_cannot() {
+    let project = Project::new();
+    project.write(
+        "windlass.toml",
+        "[app]\nname = \"shop\"\n[services.web]\ncommand = \"sleep 1000\"\n\
+         [stores.kv]\nkind = \"command\"\ncommand = [\"cat\", \"{path}\"]\n\
+         [settings]\nLEVEL = \"info\"\nSITE = { type = \"url\" }\nTOKEN = { from = \"kv:token\" }\n\
+         [environments.staging]\n",
+    );
+    project.write(".env", "SITE=https://shop.internal\n");
+    let said = project.config(&[]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    assert!(
+        said.out.starts_with("LEVEL  info                   windlass.toml:9\nSITE   https://shop.internal")
+    );
+    assert!(
+        said.out.contains("TOKEN  (not known)            the store kv did not get token: "),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.err.starts_with("error: windlass.toml:11: no value for TOKEN: the store kv"),
+        "{}",
+        said.err
+    );
+
+    project.write(".env.staging", "SITE=\"never closed\n");
+    let staging = |args: &[&str]| project.config(&[args, &["--env", "staging"]].concat());
+    let said = staging(&["list"]);
+    assert!(said.out.contains("LEVEL  info         windlass.toml:9\n"), "{}", said.out);
+    assert!(said.out.contains("SITE   (not known)  .env.staging has a fault\n"), "{}", said.out);
+    assert!(said.out.contains("TOKEN  (not known)  its store was not asked\n"), "{}", said.out);
+    let last = said.err.lines().last().unwrap();
+    assert!(last.starts_with("error: .env.staging:1:6: the quotes are not closed; "), "{}", said.err);
+    assert_eq!(said.code, 2);
+
+    let said = staging(&["explain", "SITE"]);
+    assert!(said.out.contains("\nnot known .env.staging has a fault\n"), "{}", said.out);
+    assert_eq!(said.code, 2);
+    assert!(staging(&["explain", "LEVEL"]).out.contains("holds     windlass.toml:9  info"));
+
+    let said = project.config(&["diff", "local", "staging"]);
+    assert!(
+        said.out.starts_with(
+            "SITE\n  local    https://shop.internal  .env:1\n  staging  (not known)  .env.staging has a fault\n\
+             TOKEN\n  local    (not known)  the store kv did not get token"
+        ),
+        "{}",
+        said.out
+    );
+    assert_eq!((said.code, said.err.matches("error: ").count()), (2, 2), "{}", said.err);
+    let json = project.run(&[], &["config", "diff", "local", "staging", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["differences"][0]["right"]["unknown"], ".env.staging has a fault");
+    assert_eq!(json["faults"].as_array().unwrap().len(), 2);
+}
+
 #[test]
 fn a_difference_shows_the_fingerprints_that_the_list_shows() {
     let project = Project::new();
@@ -441,9 +500,15 @@ fn a_default_holds_where_the_store_has_nothing_and_not_where_it_cannot_be_asked(
         said.err
     );
     let said = project.config(&["explain", "LEVEL"]);
-    assert!(said.out.contains("no value  looked in") && !said.out.contains("info"), "{}", said.out);
+    assert!(
+        said.out.contains("not known the store kv did not") && !said.out.contains("info"),
+        "{}",
+        said.out
+    );
+    assert_eq!(said.code, 1);
     let said = project.run(&[], &["config", "explain", "LEVEL", "--offline"]);
-    assert!(said.out.contains("no value  looked in"), "{}", said.out);
+    assert!(said.out.contains("not known its store was not asked"), "{}", said.out);
+    assert_eq!(said.code, 0);
 }
 
 // proves: HS-18

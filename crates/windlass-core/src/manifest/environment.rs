@@ -36,8 +36,9 @@ pub(super) fn all(mut below: Node, text: &str) -> IndexMap<String, Environment> 
     }
     // `local` is the first, wherever it stands.
     trees.move_index(trees.get_index_of(LOCAL).unwrap_or_default(), 0);
+    let common = settings::Common::of(text);
     let environment = |root: Node| Environment {
-        declared: settings::declared(&root, text),
+        declared: settings::declared(&root, &common),
         root,
         faults: vec![],
         is_sealed: false,

@@ -26,7 +26,7 @@ pub mod words;
 
 pub use compose::import_compose;
 pub use format::{Format, SIGNALS};
-pub use node::{Node, Value};
+pub use node::{Entries, Node, Value};
 
 use std::collections::BTreeSet;
 use std::ops::Range;

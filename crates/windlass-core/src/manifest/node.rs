@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};
 
@@ -15,6 +16,10 @@ pub struct Node {
     /// The value.
     pub value: Value,
 }
+
+/// Values by key. All keys of `fields/` are looked up in each table of a manifest, again and again; and whoever writes
+/// one need not be kept from writing a slow one.
+pub type Entries = IndexMap<String, Node, RandomState>;
 
 /// A value as typed.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +35,7 @@ pub enum Value {
     /// Several values.
     List(Vec<Node>),
     /// Values by key, in the order of the text.
-    Table(IndexMap<String, Node>),
+    Table(Entries),
     /// A value that was refused; its fault is reported already.
     Invalid,
 }
@@ -101,7 +106,7 @@ impl Node {
 
     /// The entries, where this is a table.
     #[must_use]
-    pub fn table(&self) -> Option<&IndexMap<String, Self>> {
+    pub fn table(&self) -> Option<&Entries> {
         match &self.value {
             Value::Table(table) => Some(table),
             _ => None,

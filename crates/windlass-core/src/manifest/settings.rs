@@ -2,9 +2,12 @@
 
 pub(crate) mod url;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use indexmap::IndexMap;
 
-use super::node::{Node, Value};
+use super::node::{Entries, Node, Value};
 use crate::settings::{Bounds, Declared, Kind, MadeUp, Pattern};
 use crate::spec::{Engine, Reference, Template};
 use crate::store::Place;
@@ -34,7 +37,7 @@ fn spell_out(settings: &mut Node) {
         let plain =
             matches!(setting.value, Value::Text(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_));
         if plain {
-            let table = IndexMap::from([("default".to_owned(), setting.clone())]);
+            let table = Entries::from_iter([("default".to_owned(), setting.clone())]);
             setting.value = Value::Table(table);
         }
     }
@@ -55,13 +58,12 @@ pub(super) fn replace_sources(below: &mut Node, over: &Node) {
     }
 }
 
-/// The settings that the checked tree `root` of the manifest `text` declares.
-pub(crate) fn declared(root: &Node, text: &str) -> IndexMap<String, Declared> {
+/// The settings that the checked tree `root` of a manifest declares.
+pub(crate) fn declared(root: &Node, common: &Common) -> IndexMap<String, Declared> {
     let declared = root.get("settings").and_then(Node::table).into_iter().flatten();
-    let lines = Lines::of(text);
     let mut settings: IndexMap<String, Declared> = declared
         .filter(|(_, node)| node.value != Value::Invalid)
-        .map(|(key, node)| (key.clone(), setting(node, &lines)))
+        .map(|(key, node)| (key.clone(), setting(node, common)))
         .collect();
     keep_to_rotations(root, &mut settings);
     inherit_secrecy(&mut settings);
@@ -79,7 +81,7 @@ fn keep_to_rotations(root: &Node, settings: &mut IndexMap<String, Declared>) {
     }
 }
 
-fn setting(node: &Node, lines: &Lines) -> Declared {
+fn setting(node: &Node, common: &Common) -> Declared {
     let given = |key: &str| node.get(key).filter(|node| node.value != Value::Invalid);
     let truth = |key: &str| match given(key).map(|node| &node.value) {
         Some(Value::Bool(value)) => Some(*value),
@@ -110,7 +112,7 @@ fn setting(node: &Node, lines: &Lines) -> Declared {
             max: given("max").and_then(plain),
             min_length,
             max_length,
-            pattern: owned("pattern").map(Pattern::new),
+            pattern: given("pattern").and_then(Node::text).map(|text| common.pattern(text)),
             values: given("values").and_then(texts).unwrap_or_default(),
             schemes: given("schemes").and_then(texts).unwrap_or_default(),
             separator: owned("separator").unwrap_or_else(|| ",".to_owned()),
@@ -127,7 +129,7 @@ fn setting(node: &Node, lines: &Lines) -> Declared {
         rotate: given("rotate").map(|rotate| made_up(rotate, min_length, max_length)),
         help: owned("help"),
         category: owned("category"),
-        line: lines.at(source.map_or(node.key_span.start, |node| node.span.start)),
+        line: common.lines.at(source.map_or(node.key_span.start, |node| node.span.start)),
     }
 }
 
@@ -193,6 +195,25 @@ fn inherit_secrecy(settings: &mut IndexMap<String, Declared>) {
             Some((_, setting)) => setting.secret = true,
             None => return,
         }
+    }
+}
+
+/// What the declarations of all environments of a manifest have in common.
+pub(crate) struct Common {
+    lines: Lines,
+    /// Each once, because each is compiled once.
+    patterns: RefCell<HashMap<String, Pattern>>,
+}
+
+impl Common {
+    /// Of the manifest `text`.
+    pub(crate) fn of(text: &str) -> Self {
+        Self { lines: Lines::of(text), patterns: RefCell::default() }
+    }
+
+    fn pattern(&self, text: &str) -> Pattern {
+        let mut patterns = self.patterns.borrow_mut();
+        patterns.entry(text.to_owned()).or_insert_with(|| Pattern::new(text)).clone()
     }
 }
 

@@ -78,13 +78,22 @@ pub(super) fn left<'a>(
     observed: &'a Observed,
 ) -> impl Iterator<Item = (&'a Name, Credential)> + 'a {
     observed.resources.iter().flat_map(|(name, seen)| {
-        let wanted = spec.resources.get(name).and_then(|resource| resource.credential());
-        // A resource that goes is only stopped; and one that does not know what it should is never left
-        // without any.
-        let known = wanted.filter(|wanted| seen.credentials.contains(wanted) || !wanted.is_first());
-        let left = seen.credentials.iter().filter(move |credential| known.is_some_and(|k| k != **credential));
-        left.map(move |credential| (name, *credential))
+        // A resource that goes is only stopped.
+        let resource = spec.resources.get(name);
+        let left = resource.into_iter().flat_map(|resource| unrevoked(resource, &seen.credentials));
+        left.map(move |credential| (name, credential))
     })
+}
+
+/// Those of the `credentials` that a resource lets sign in, and that this specification of it does not. One that does
+/// not know what it should is never left without any.
+pub fn unrevoked<'a>(
+    resource: &Resource,
+    credentials: &'a [Credential],
+) -> impl Iterator<Item = Credential> + use<'a> {
+    let wanted = resource.credential();
+    let known = wanted.filter(|wanted| credentials.contains(wanted) || !wanted.is_first());
+    credentials.iter().copied().filter(move |credential| known.is_some_and(|known| known != *credential))
 }
 
 /// The steps, after the commit and the end of all that signed in with them, that revoke credentials.

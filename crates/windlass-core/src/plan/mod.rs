@@ -27,6 +27,7 @@ pub use action::{Action, Compensation, Traffic};
 pub use change::{Change, Reason};
 pub use code::same_but_for_scale_and_rotation;
 pub use compose::{carried, plan};
+pub use credential::unrevoked;
 pub use digest::{job_digest, resource_digest, service_digest};
 pub use observed::{Activation, Observed, ObservedInstance, ObservedResource, Tree};
 

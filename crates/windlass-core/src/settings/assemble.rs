@@ -214,7 +214,7 @@ fn inherit_secrecy(
             || value.text.known().is_some_and(|text| may_hold_password(text.expose()))
     };
     let is_one = |(name, values): &(&String, &Vec<Value>)| match declared.get(*name) {
-        Some(setting) => setting.secret || values.iter().any(|value| is_secret(Some(setting), value)),
+        Some(setting) => setting.secret || values.iter().any(|value| is_secret(name, Some(setting), value)),
         None => values.iter().any(|value| is_undeclared_one(name, value)),
     };
     let mut secrets: HashSet<String> = found.iter().filter(is_one).map(|(name, _)| name.clone()).collect();

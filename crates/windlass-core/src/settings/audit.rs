@@ -18,8 +18,9 @@ pub fn is_for_others(environment: &str) -> bool {
     !OWN.contains(&environment)
 }
 
-/// Why a text that stands in the manifest itself can be guessed, where it is a secret that can; never shows it.
-pub(crate) fn why_weak(app: &str, name: &str, value: &str) -> Option<String> {
+/// Why a text that nobody declared can be guessed, where it is a secret that can; never shows it.
+#[must_use]
+pub fn why_weak(app: &str, name: &str, value: &str) -> Option<String> {
     weak::is_judged(name, value, None).then(|| weak::why(app, name, value, None))?
 }
 

@@ -77,7 +77,7 @@ pub fn check(
         }
         let Some(value) = assembled.whole(name) else { continue };
         let is_secret_part = |(part, resolved): (&String, &Resolved)| {
-            assembled.is_made_of(name, part) && is_secret(declared.get(part), &resolved.value)
+            assembled.is_made_of(name, part) && is_secret(part, declared.get(part), &resolved.value)
         };
         let secret = setting.hides(value.expose()) || assembled.settings.iter().any(is_secret_part);
         add(name, (manifest.to_owned(), setting.line), setting.misfits_shown(value.expose(), secret));
@@ -105,7 +105,9 @@ impl Declared {
     #[must_use]
     pub fn misfits_of(&self, value: &Value) -> Vec<Misfit> {
         let known = value.text.known();
-        known.map_or_else(Vec::new, |known| self.misfits_shown(known.expose(), is_secret(Some(self), value)))
+        known.map_or_else(Vec::new, |known| {
+            self.misfits_shown(known.expose(), is_secret("", Some(self), value))
+        })
     }
 
     fn misfits_shown(&self, value: &str, secret: bool) -> Vec<Misfit> {

@@ -1,14 +1,16 @@
 //! The regular expression that a value must match.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use regex::{Error, Regex, RegexBuilder};
 
 /// A regular expression that matches a value from its beginning to its end. To compile it costs more
-/// than all other checks of a value together, so that is done once, when it is first needed.
+/// than all other checks of a value together, so that is done once for it and its clones, when it is first needed.
 #[derive(Clone)]
-pub struct Pattern {
+pub struct Pattern(Arc<Inner>);
+
+struct Inner {
     text: String,
     compiled: OnceLock<Result<Regex, String>>,
 }
@@ -17,7 +19,7 @@ impl Pattern {
     /// The pattern, as typed in the manifest.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), compiled: OnceLock::new() }
+        Self(Arc::new(Inner { text: text.into(), compiled: OnceLock::new() }))
     }
 
     /// Whether all of `value` matches.
@@ -29,7 +31,7 @@ impl Pattern {
     }
 
     pub(crate) fn compiled(&self) -> Result<&Regex, &str> {
-        self.compiled.get_or_init(|| compile(&self.text)).as_ref().map_err(String::as_str)
+        self.0.compiled.get_or_init(|| compile(&self.0.text)).as_ref().map_err(String::as_str)
     }
 }
 
@@ -48,7 +50,7 @@ fn compile(pattern: &str) -> Result<Regex, String> {
 
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.0.text == other.0.text
     }
 }
 
@@ -56,12 +58,12 @@ impl Eq for Pattern {}
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.0.text)
     }
 }
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.text)
+        write!(f, "{:?}", self.0.text)
     }
 }

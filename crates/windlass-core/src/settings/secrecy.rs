@@ -3,14 +3,19 @@
 use serde_json::Value as Json;
 
 use super::password::{may_hold_literal, may_hold_password, password_in};
-use super::{Declared, Kind, Text, Value};
+use super::{Declared, Kind, Provenance, Text, Value};
 
-/// Whether a setting's value is masked wherever it would be shown: it is declared a secret, or by nobody to be
-/// none, or something in it is a secret of which nobody said that it is none: a password, or what was put in
-/// where it was read.
+/// Whether the value of the setting `name` is masked wherever it would be shown: it is declared a secret, or
+/// something in it is a secret of which nobody said that it is none: a password, or what was put in where it was
+/// read. What nobody declared is one, unless its name and its value say that it is none.
 #[must_use]
-pub fn is_secret(declared: Option<&Declared>, value: &Value) -> bool {
-    let Some(declared) = declared else { return true };
+pub fn is_secret(name: &str, declared: Option<&Declared>, value: &Value) -> bool {
+    let Some(declared) = declared else {
+        // What stands in a file that is encrypted is kept secret by somebody.
+        let is_in_clear = matches!(value.provenance, Provenance::File { .. });
+        let is_plain = value.text.known().is_some_and(|text| is_plain(text.expose()));
+        return value.of_secret || sounds_secret(name) || !is_in_clear || !is_plain;
+    };
     (value.of_secret && !declared.harmless)
         || match &value.text {
             Text::Known(known) => declared.hides(known.expose()),
@@ -18,6 +23,27 @@ pub fn is_secret(declared: Option<&Declared>, value: &Value) -> bool {
                 declared.secret || (!declared.harmless && may_hold_literal(&template.to_string()))
             }
         }
+}
+
+/// Longer words may be keys: Google's are sixteen letters.
+const LONGEST_WORD: usize = 14;
+
+/// Longer numbers may be codes.
+const LONGEST_NUMBER: usize = 5;
+
+/// Whether a text is made of words and small numbers, which turn up by themselves: `production`,
+/// `shop.settings`, `Europe/Berlin`, `127.0.0.1:8000`. To mask those makes logs unreadable and hides nothing. No key that
+/// was made at random is such a text, and no phrase, whose words have spaces or dashes between them.
+fn is_plain(text: &str) -> bool {
+    let is_number = |part: &str| part.len() <= LONGEST_NUMBER && part.bytes().all(|b| b.is_ascii_digit());
+    let is_word = |part: &str| {
+        let is_of_letters = part.len() <= LONGEST_WORD && part.bytes().all(|b| b.is_ascii_alphabetic());
+        let is_lower = part.bytes().skip(1).all(|b| b.is_ascii_lowercase());
+        is_of_letters && (is_lower || part.bytes().all(|b| b.is_ascii_uppercase()))
+    };
+    let before_port = text.rsplit_once(':').filter(|(_, port)| is_number(port)).map(|(before, _)| before);
+    let mut parts = before_port.unwrap_or(text).split(['.', '_', '/', ',']);
+    parts.all(|part| is_number(part) || is_word(part))
 }
 
 impl Declared {
@@ -100,13 +126,45 @@ mod tests {
     fn a_url_with_a_password_is_a_secret_unless_it_is_said_to_be_none() {
         let url = known("postgres://shop:hunter2@db/shop");
         let of = |kind| Declared { kind, ..Declared::default() };
-        assert!(is_secret(Some(&of(Kind::Url)), &url) && is_secret(Some(&of(Kind::String)), &url));
-        assert!(!is_secret(Some(&Declared { harmless: true, ..of(Kind::Url) }), &url));
+        assert!(
+            is_secret("LEVEL", Some(&of(Kind::Url)), &url)
+                && is_secret("LEVEL", Some(&of(Kind::String)), &url)
+        );
+        assert!(!is_secret("LEVEL", Some(&Declared { harmless: true, ..of(Kind::Url) }), &url));
         let plain = ["https://shop.example/a:b@c", "postgres://shop@db/shop", "redis://:@h", "shop:x@h"];
         for plain in plain {
-            assert!(!is_secret(Some(&of(Kind::Url)), &known(plain)), "{plain}");
+            assert!(!is_secret("LEVEL", Some(&of(Kind::Url)), &known(plain)), "{plain}");
         }
-        assert!(is_secret(None, &known("1")), "nobody declared it to be harmless");
+    }
+
+    #[test]
+    fn what_nobody_declared_is_a_secret_unless_it_turns_up_by_itself() {
+        let file = || Provenance::File { name: ".env".to_owned(), line: 1 };
+        let in_file = |text: &str| Value::new(Text::Known(Secret::new(text)), file());
+        let plain = "production true WARNING 8000 127.0.0.1:8000 localhost:6379 config.settings.production \
+                     Europe/Berlin /srv/shop/media en_US api,web";
+        for text in plain.split(' ') {
+            assert!(!is_secret("NODE_ENV", None, &in_file(text)), "{text}");
+            assert!(is_secret("DB_PASSWORD", None, &in_file(text)), "{text}: by its name");
+            assert!(is_secret("NODE_ENV", None, &Value { of_secret: true, ..in_file(text) }), "{text}");
+            let sealed = Provenance::Sealed { file: "secrets.local.enc".to_owned(), line: 1 };
+            assert!(is_secret("NODE_ENV", None, &Value { provenance: sealed, ..in_file(text) }), "{text}");
+        }
+        for text in [
+            "hunter2",
+            "123456",
+            "abcdefghijklmnop",
+            "sk_live_4eC39HqLyjWDarjt",
+            "QrStuV",
+            "correct horse",
+            "correct-horse",
+            "redis://:secret@host/0",
+            "shop:secret",
+            "https://hooks.internal/services/T00/B00",
+            "größe",
+        ] {
+            assert!(is_secret("HOOK", None, &in_file(text)), "{text}");
+        }
     }
 
     #[test]
@@ -125,19 +183,19 @@ mod tests {
             (Kind::Json, "[1, true, \"x\"]", false),
         ] {
             let declared = Declared { kind, ..Declared::default() };
-            assert_eq!(is_secret(Some(&declared), &known(value)), is_one, "{value}");
+            assert_eq!(is_secret("LEVEL", Some(&declared), &known(value)), is_one, "{value}");
             let harmless = Declared { harmless: true, ..declared };
-            assert!(!is_secret(Some(&harmless), &known(value)), "{value}");
+            assert!(!is_secret("LEVEL", Some(&harmless), &known(value)), "{value}");
         }
     }
 
     #[test]
     fn what_was_put_together_from_a_secret_is_one() {
         let declared = Declared::default();
-        assert!(!is_secret(Some(&declared), &known("host=db")));
+        assert!(!is_secret("LEVEL", Some(&declared), &known("host=db")));
         let made = Value { of_secret: true, ..known("host=db") };
-        assert!(is_secret(Some(&declared), &made));
-        assert!(!is_secret(Some(&Declared { harmless: true, ..declared }), &made));
+        assert!(is_secret("LEVEL", Some(&declared), &made));
+        assert!(!is_secret("LEVEL", Some(&Declared { harmless: true, ..declared }), &made));
     }
 
     #[test]

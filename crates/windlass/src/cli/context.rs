@@ -142,12 +142,7 @@ impl Context {
 
     /// The settings of the environment, from all their layers, where all of them can be read.
     pub(super) fn settings(&self, project: &Project) -> Result<Found, Vec<Fault>> {
-        self.settings_of(project, project.environment.as_str())
-    }
-
-    /// The same, of another environment.
-    pub(super) fn settings_of(&self, project: &Project, environment: &str) -> Result<Found, Vec<Fault>> {
-        let mut found = self.read_settings(project, environment);
+        let mut found = self.read_settings(project, project.environment.as_str());
         match found.faults.is_empty() {
             true => Ok(found),
             false => Err(std::mem::take(&mut found.faults)),
@@ -175,21 +170,44 @@ impl Context {
             |wanted: &[(&str, &Place)]| stored.values(project, environment, &declared, wanted, &unstored);
         let below = Below { sealed: sealed.sealed, unsealed: sealed.lost, stores: Some(&stores) };
         let loaded = settings::load(&project.directory, environment, &declared, &env, unread, below);
-        let Loaded { mut assembled, faults: of_files, lost } = loaded;
+        let Loaded { mut assembled, faults: of_files, lost, unasked } = loaded;
         faults.extend(of_files);
         let environments = project.manifest.environments();
         assembled.warnings.extend(settings::misspelt(&project.directory, environment, &environments));
         let addresses = project.manifest.addresses(environment);
-        let (unstored, sealed) = (unstored.into_inner(), sealed.version);
+        let (mut unstored, sealed) = (unstored.into_inner(), sealed.version);
+        unstored.left_out.extend(unasked);
         Found { unstored, assembled, addresses, declared, faults, lost, sealed }
     }
 
-    /// Says which settings have no value because of a store, where that stops nothing.
-    pub(super) fn tell_unstored(&self, found: &Found) {
-        for fault in &found.unstored.faults {
-            self.say(&format!("warning: {fault}"));
+    /// Prints the document that was asked for, and below it why it is not whole. The exit code says whether it is.
+    pub(super) fn answer_as_known(
+        &self,
+        of: &[&Found],
+        mut document: serde_json::Value,
+        text: impl FnOnce() -> String,
+    ) -> Result<u8, Failure> {
+        // What several have is at fault once.
+        let mut faults: Vec<Fault> = vec![];
+        for fault in of.iter().flat_map(|found| found.unread()) {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
         }
-        self.tell_left_out(&found.unstored.left_out);
+        document["faults"] = faults_to_json(&faults).into();
+        self.answer(&document, text)?;
+        for found in of {
+            self.tell_left_out(&found.unstored.left_out);
+        }
+        if !self.options.json {
+            faults.iter().for_each(|fault| complain(&format!("error: {fault}")));
+        }
+        let are_of_stores = of.iter().all(|found| found.unstored.are_all(&found.unread()));
+        Ok(match (faults.is_empty(), are_of_stores) {
+            (true, _) => 0,
+            (false, true) => FAILED,
+            (false, false) => USAGE,
+        })
     }
 
     /// Says which settings were not looked up.

@@ -56,10 +56,13 @@ impl Stored {
                     found.absent.push((*name).to_owned());
                     unstored.defaulted.insert((*name).to_owned(), fault.message.clone());
                 }
-                Some(Err(fault)) => match faults.iter_mut().find(|(other, _)| *other == fault) {
-                    Some((_, names)) => names.push(name),
-                    None => faults.push((fault, vec![name])),
-                },
+                Some(Err(fault)) => {
+                    unstored.missing.insert((*name).to_owned(), fault.message.clone());
+                    match faults.iter_mut().find(|(other, _)| *other == fault) {
+                        Some((_, names)) => names.push(name),
+                        None => faults.push((fault, vec![name])),
+                    }
+                }
                 // A store that is not declared is told of as a fault of the manifest.
                 None => {}
             }

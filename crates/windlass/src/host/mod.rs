@@ -41,7 +41,6 @@ mod world;
 
 pub use preflight::machine::{Lack, Looked, before_the_start, home_hint, look, users};
 pub use session::rest::{converse_at_rest, is_at_rest};
-pub(crate) use settings::rotation::unrevoked;
 pub use settings::values::{key as fingerprint_key, read as kept_values};
 pub use state::{Host, build, program, refusal};
 pub use view::observe::{observe, observe_from_disk};

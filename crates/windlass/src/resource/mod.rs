@@ -33,12 +33,14 @@ mod redis;
 mod run;
 mod url;
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use windlass_core::launch::Launch;
 use windlass_core::spec::{Credential, Engine, Resource, Source};
+use zeroize::Zeroize;
 
 pub use credential::{add_credential, credentials, in_force, revoke_credential, secret_of, secrets};
 pub use elsewhere::{Deed, Exchange};
@@ -48,6 +50,43 @@ pub use place::Place;
 pub use protocol::NotReady;
 pub(crate) use url::decoded;
 pub use url::facts_of_url;
+
+/// What templates can ask of a resource, wiped at the end: `url` and `password` are among it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Facts(IndexMap<String, String>);
+
+/// Without what is secret: they are named.
+impl std::fmt::Debug for Facts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.keys()).finish()
+    }
+}
+
+impl FromIterator<(String, String)> for Facts {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(facts: I) -> Self {
+        Self(facts.into_iter().collect())
+    }
+}
+
+impl Deref for Facts {
+    type Target = IndexMap<String, String>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Facts {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl Drop for Facts {
+    fn drop(&mut self) {
+        self.0.values_mut().for_each(Zeroize::zeroize);
+    }
+}
 
 /// A private resource that can be started.
 #[derive(Clone)]
@@ -59,7 +98,7 @@ pub struct Prepared {
     /// The process's whole environment; holds no secret.
     pub env: Vec<(String, String)>,
     /// What templates ask for, by [`Engine::facts`]. `url` and `password` are secret.
-    pub facts: IndexMap<String, String>,
+    pub facts: Facts,
     /// Changes when the server has to be started again to do what the manifest says now: 16
     /// hexadecimal digits of its process and its configuration.
     pub fingerprint: String,
@@ -69,13 +108,12 @@ pub struct Prepared {
     setup: Option<postgres::Setup>,
 }
 
-/// Without what is secret: the facts are named.
 impl std::fmt::Debug for Prepared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Prepared")
             .field("engine", &self.engine)
             .field("launch", &self.launch)
-            .field("facts", &self.facts.keys().collect::<Vec<_>>())
+            .field("facts", &self.facts)
             .field("fingerprint", &self.fingerprint)
             .finish_non_exhaustive()
     }

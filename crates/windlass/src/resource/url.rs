@@ -1,10 +1,10 @@
 //! Addresses of resources as URLs: `postgres://user:password@host:5432/database`.
 
-use indexmap::IndexMap;
 use windlass_core::spec::{self, Encoding, Engine};
 
 pub(crate) use windlass_core::spec::decoded;
 
+use super::Facts;
 use super::fault::Fault;
 
 /// The facts that the URL of an external resource states, with the engine's defaults for what it
@@ -12,8 +12,9 @@ use super::fault::Fault;
 ///
 /// # Errors
 /// A [`Fault`] that does not show the URL, which usually holds a password.
-pub fn facts_of_url(engine: Engine, url: &str) -> Result<IndexMap<String, String>, Fault> {
+pub fn facts_of_url(engine: Engine, url: &str) -> Result<Facts, Fault> {
     spec::facts_of_url(engine, url)
+        .map(Facts)
         .map_err(|wrong| Fault::new(format!("the resource's URL {}", wrong.what), wrong.help))
 }
 

@@ -1,6 +1,6 @@
 //! The settings of an environment as they were found, beside what is declared of them.
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 use windlass_core::diag::Severity;
 use windlass_core::settings::audit::Audited;
 use windlass_core::settings::{
@@ -36,6 +36,8 @@ pub struct Unstored {
     pub of_manifest: bool,
     /// Those that were not asked for.
     pub left_out: Vec<String>,
+    /// Those that were asked for in vain, and why.
+    pub missing: IndexMap<String, String>,
     /// Those that their store does not have, and whose default holds therefore: what it said.
     pub defaulted: IndexMap<String, String>,
 }
@@ -62,12 +64,44 @@ impl Found {
             finding.severity == Severity::Error
                 && !mistyped.iter().any(|fault| fault.message.starts_with(&start))
         });
-        let mut faults = [self.faults.as_slice(), &self.unstored.faults].concat();
+        let mut faults = self.unread();
         faults.extend(self.misaddressed(manifest));
         faults.extend(weak.map(|finding| finding.fault));
         faults.extend(mistyped);
         faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
         faults
+    }
+
+    /// Why some values are not known, be it a source's fault or a store's.
+    #[must_use]
+    pub fn unread(&self) -> Vec<Fault> {
+        [self.faults.as_slice(), &self.unstored.faults].concat()
+    }
+
+    /// Why it is not known which value a setting has, where that is so.
+    #[must_use]
+    pub fn unknown(&self, name: &str) -> Option<String> {
+        if self.assembled.has(name) {
+            return None;
+        }
+        if self.lost.is_any() || self.lost.has(name) {
+            let files: IndexSet<&str> = self.faults.iter().map(|fault| fault.file.as_str()).collect();
+            let files: Vec<&str> = files.into_iter().collect();
+            return Some(match files.as_slice() {
+                [one] => format!("{one} has a fault"),
+                many => format!("{} have faults", many.join(", ")),
+            });
+        }
+        let is_left_out = self.unstored.left_out.iter().any(|other| other == name);
+        let left_out = is_left_out.then(|| "its store was not asked".to_owned());
+        left_out.or_else(|| self.unstored.missing.get(name).cloned())
+    }
+
+    /// The names of all settings that are declared, or that some source has or may have.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let found = self.assembled.settings.keys().map(String::as_str);
+        let names = self.declared.keys().map(String::as_str).chain(found).chain(self.lost.named());
+        names.collect::<IndexSet<&str>>().into_iter()
     }
 
     /// Values that are not what was declared. `manifest` is what its file is called.
@@ -100,7 +134,7 @@ impl Found {
         let known = known.map(|(name, resolved)| {
             let declared = self.declared.get(name);
             let setting = Setting {
-                secret: is_secret(declared, &resolved.value),
+                secret: is_secret(name, declared, &resolved.value),
                 fingerprint: String::new(),
                 composed: None,
                 file: declared.is_some_and(|declared| declared.file),

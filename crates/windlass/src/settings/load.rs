@@ -48,6 +48,8 @@ pub struct Loaded {
     pub faults: Vec<Fault>,
     /// The settings that this concerns.
     pub lost: Lost,
+    /// Those that only a store may have, and for which none was asked.
+    pub unasked: Vec<String>,
 }
 
 /// Reads the settings of `environment` for the project in `project`; `env` looks a name up in the
@@ -76,9 +78,9 @@ pub fn load(
         .filter_map(|(name, setting)| Some((name.as_str(), setting.from.as_ref()?)))
         .filter(|(name, _)| !has(name))
         .collect();
-    let stores = match below.stores {
-        Some(ask) if !wanted.is_empty() && faults.is_empty() => ask(&wanted),
-        _ => Answers::default(),
+    let (stores, unasked) = match below.stores {
+        Some(ask) if !wanted.is_empty() && faults.is_empty() => (ask(&wanted), vec![]),
+        _ => (Answers::default(), wanted.iter().map(|(name, _)| (*name).to_owned()).collect()),
     };
     let is_unanswered = |name: &&str| {
         !stores.values.contains_key(*name) && !stores.absent.iter().any(|absent| absent == name)
@@ -106,7 +108,7 @@ pub fn load(
     });
     let mut lost = Lost::default();
     all_lost.into_iter().for_each(|one| lost.add(one));
-    Loaded { assembled, faults, lost }
+    Loaded { assembled, faults, lost, unasked }
 }
 
 /// The settings files, and what is wrong with them.
@@ -390,7 +392,7 @@ mod tests {
         ]);
         let names =
             declared(&["A", "B", "BROKEN_KEY", "C", "D", "E", "F"].map(|name| (name, Some("default"))));
-        let Loaded { assembled, lost, faults } = loaded(&dir, &names);
+        let Loaded { assembled, lost, faults, .. } = loaded(&dir, &names);
         let held: Vec<&String> = assembled.settings.keys().collect();
         // What D is made of is told of at C.
         assert_eq!(held, ["B", "C", "E"], "{faults:?}");

@@ -168,6 +168,32 @@ fn a_rotation_that_fails_leaves_the_old_credential() {
     line.held("3 ways to fail: the old credential alone, the old processes, 0 failed requests");
 }
 
+#[test]
+fn a_credential_that_could_not_be_revoked_is_told_until_it_is() {
+    let sandbox = deployed(&manifest());
+    sandbox.succeed(&["secrets", "rotate", "cache"]);
+    assert_eq!(sandbox.status()["unrevoked_credentials"], serde_json::json!([]));
+    // As a rotation leaves it whose last step fails.
+    let place = sandbox.environment().join("resources/cache/identity.json");
+    let mut kept = identity(&sandbox, "cache");
+    let accounts = kept["accounts"].as_array_mut().unwrap();
+    let first = serde_json::json!({ "credential": 0, "password": "Zk31blauFenster99", "revoked": true });
+    accounts.insert(0, first);
+    std::fs::write(&place, kept.to_string()).unwrap();
+    let status = sandbox.status();
+    let left = serde_json::json!([{ "resource": "cache", "credential": 0 }]);
+    assert_eq!(status["unrevoked_credentials"], left, "{status}");
+    let told =
+        "the first credential of cache could not be revoked and is good still: windlass deploy tries again";
+    assert!(sandbox.succeed(&["status"]).stdout.contains(told), "{status}");
+    let listed = sandbox.succeed(&["secrets", "rotate"]).stdout;
+    assert!(listed.contains("private Redis; the first credential is good still"), "{listed}");
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.status()["unrevoked_credentials"], serde_json::json!([]));
+    one_holds(&sandbox, "revoked at last");
+    sandbox.down();
+}
+
 /// What happens after the crash.
 const WAYS: [&str; 4] = ["", "resume", "abort", "deploy"];
 

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use windlass::resource::{
-    Place, add_credential, after_start, credentials, prepare, ready, revoke_credential, secrets,
+    Facts, Place, add_credential, after_start, credentials, prepare, ready, revoke_credential, secrets,
 };
 use windlass_core::name::ReleaseId;
 use windlass_core::spec::{Credential, Engine, Resource};
@@ -15,8 +14,6 @@ use crate::server::{Server, assert_private, client, directory, place, resource, 
 const FIRST: Credential = Credential::FIRST;
 const SECOND: Credential = Credential::of(ReleaseId(7));
 const THIRD: Credential = Credential::of(ReleaseId(12));
-
-type Facts = IndexMap<String, String>;
 
 fn facts(wanted: &Resource, place: &Place, credential: Credential) -> Facts {
     prepare(&wanted.clone().with_credential(credential), place).unwrap().facts

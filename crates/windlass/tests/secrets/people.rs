@@ -76,6 +76,10 @@ fn a_passphrase_is_a_recipient_too() {
     assert!(
         ada.with("WINDLASS_NEW_PASSPHRASE", "short").secrets(&add).exits(2).err.contains("shorter than 12")
     );
+    for weak in ["my-secret-password", "aaaaaaaaaaaaaaa", "             ", "abcabcabcabcabc"] {
+        let said = ada.with("WINDLASS_NEW_PASSPHRASE", weak).secrets(&add).exits(2);
+        assert!(said.err.contains("the passphrase can be guessed: it is"), "{weak:?}: {}", said.err);
+    }
     ada.with("WINDLASS_NEW_PASSPHRASE", passphrase).secrets(&add).exits(0);
     // Whoever changes the key needs not know it.
     ada.secrets(&["rekey"]).exits(0);
@@ -84,6 +88,12 @@ fn a_passphrase_is_a_recipient_too() {
     let said = eve.with("WINDLASS_PASSPHRASE", "something else").secrets(&["get", "A"]).exits(2);
     assert!(said.err.contains("WINDLASS_PASSPHRASE is not a passphrase of this file"), "{}", said.err);
     assert!(said.err.contains("break-glass (passphrase)"), "{}", said.err);
+    for empty in ["", " \t"] {
+        let said = eve.with("WINDLASS_PASSPHRASE", empty).secrets(&["get", "A"]).exits(2);
+        assert!(said.err.contains("WINDLASS_PASSPHRASE is set, and empty"), "{}", said.err);
+        // Who has a key needs none.
+        assert_eq!(ada.with("WINDLASS_PASSPHRASE", empty).get("A"), "one");
+    }
     assert!(!ada.text().contains(passphrase));
 }
 

@@ -191,7 +191,7 @@ fn what_a_file_puts_together_from_ordinary_values_is_none() {
     };
     let files = vec![File { name: ".env".into(), entries: parsed.entries }];
     let assembled = assemble(&declared, Layers { files, sealed: Some(sealed), ..Layers::default() });
-    let is_one = |name: &&str| is_secret(declared.get(*name), &assembled.settings[*name].value);
+    let is_one = |name: &&str| is_secret(name, declared.get(*name), &assembled.settings[*name].value);
     let secrets: Vec<&str> = declared.keys().map(String::as_str).filter(is_one).collect();
     assert_eq!(secrets, ["OF_CACHE", "OF_PUBLIC", "STORED"]);
 }

@@ -203,7 +203,7 @@ pub(in crate::host) fn frozen_hint(pid: i32) -> String {
 }
 
 /// Asks a resource for a while: one whose server has just died is started again by its keeper.
-async fn answer(engine: Engine, facts: IndexMap<String, String>) -> Result<(), String> {
+async fn answer(engine: Engine, facts: resource::Facts) -> Result<(), String> {
     const PATIENCE: Duration = Duration::from_secs(5);
     const TIMEOUT: Duration = Duration::from_secs(2);
     let deadline = Instant::now() + PATIENCE;

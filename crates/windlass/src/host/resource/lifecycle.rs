@@ -8,6 +8,7 @@ use windlass_core::journal::Fault;
 use windlass_core::name::Name;
 use windlass_core::spec::{Engine, Reference, Resource, Source, Template};
 use windlass_core::units::Span;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::host::Host;
 use crate::host::logs;
@@ -24,7 +25,7 @@ pub(in crate::host) const ENDS: u32 = 4;
 const FINGERPRINT: &str = "fingerprint";
 
 /// Facts of resources, by resource.
-pub(in crate::host) type Facts = IndexMap<Name, IndexMap<String, String>>;
+pub(in crate::host) type Facts = IndexMap<Name, resource::Facts>;
 
 /// What templates can ask of these resources.
 pub(in crate::host) async fn facts(
@@ -37,7 +38,7 @@ pub(in crate::host) async fn facts(
         let known = match &spec.source {
             Source::Private { .. } => host.private_facts(name, spec).await?,
             Source::External { url } => {
-                let url = external(name, url, settings, host.names())?;
+                let url = Zeroizing::new(external(name, url, settings, host.names())?);
                 resource::facts_of_url(spec.engine, &url).map_err(fault)?
             }
         };
@@ -89,12 +90,17 @@ impl Host {
 
     /// What is known of a private resource. One that was started before a credential was exchanged,
     /// because it does not sign in, is told all but who does.
-    async fn private_facts(&self, name: &Name, spec: &Resource) -> Result<IndexMap<String, String>, Fault> {
+    async fn private_facts(&self, name: &Name, spec: &Resource) -> Result<resource::Facts, Fault> {
         let in_force = resource::in_force(&self.layout.resource(name));
         match (spec.credential(), in_force.last()) {
             (Some(own), Some(other)) if !in_force.contains(&own) => {
                 let spec = spec.clone().with_credential(*other);
                 let mut facts = self.prepared(name, &spec).await?.facts;
+                // Removed, they would not be wiped.
+                facts
+                    .iter_mut()
+                    .filter(|(fact, _)| Engine::is_of_credential(fact))
+                    .for_each(|(_, value)| value.zeroize());
                 facts.retain(|fact, _| !Engine::is_of_credential(fact));
                 Ok(facts)
             }

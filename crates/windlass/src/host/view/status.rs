@@ -4,9 +4,11 @@ use windlass_core::edge::Report;
 use windlass_core::journal::Stage;
 use windlass_core::launch::{ProcessState, Status};
 use windlass_core::name::{InstanceId, Name, ReleaseId};
+use windlass_core::plan::unrevoked as unrevoked_credentials;
 use windlass_core::problem::problems;
 use windlass_core::protocol::{
     CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus, Unrevoked,
+    UnrevokedCredential,
 };
 
 use crate::boot;
@@ -16,6 +18,7 @@ use crate::host::instance::identity::Identity;
 use crate::host::instance::restarts::Restarts;
 use crate::host::settings::rotation::unrevoked;
 use crate::host::view::usage::Processes;
+use crate::resource;
 use crate::runtime::process;
 use crate::schedule;
 
@@ -60,8 +63,12 @@ impl Host {
             let wanted = if active.stopped || ids.is_empty() { 0 } else { service.replicas };
             status.services.push(ServiceStatus { name: name.clone(), wanted, instances });
         }
-        for (name, _) in spec.resources.iter().filter(|(_, resource)| resource.is_private()) {
+        for (name, resource) in spec.resources.iter().filter(|(_, resource)| resource.is_private()) {
             let instance = self.resource_status(name, &processes);
+            let known = resource::credentials(&self.layout.resource(name));
+            let left = unrevoked_credentials(resource, &known);
+            let left = left.map(|credential| UnrevokedCredential { resource: name.clone(), credential });
+            status.unrevoked_credentials.extend(left);
             let wanted = u32::from(!active.stopped);
             status.resources.push(ServiceStatus { name: name.clone(), wanted, instances: vec![instance] });
         }

@@ -6,12 +6,13 @@ use indexmap::IndexMap;
 use windlass_core::spec::{Encoding, Engine};
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::resource::Facts;
 use crate::resource::fault::Fault;
 use crate::resource::url::{decoded, facts_of_url};
 
 /// A URL by its parts.
 pub(super) struct Address {
-    facts: IndexMap<String, String>,
+    facts: Facts,
     query: Vec<(String, String)>,
 }
 
@@ -108,7 +109,6 @@ impl Address {
 
 impl Drop for Address {
     fn drop(&mut self) {
-        self.facts.values_mut().for_each(Zeroize::zeroize);
         self.query.iter_mut().for_each(|(_, value)| value.zeroize());
     }
 }

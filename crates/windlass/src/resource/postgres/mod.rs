@@ -9,7 +9,6 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use windlass_core::settings::Secret;
 use windlass_core::spec::Engine;
 
@@ -21,7 +20,7 @@ use super::locate::{Programs, locate};
 use super::place::{self, Place};
 use super::run::run;
 use super::url::encoded;
-use super::{Prepared, Private};
+use super::{Facts, Prepared, Private};
 use crate::account::{self, Account};
 pub(super) use setup::Setup;
 
@@ -251,7 +250,7 @@ fn facts(
     identity: &Identity,
     port: u16,
     socket: Option<String>,
-) -> Result<IndexMap<String, String>, Fault> {
+) -> Result<Facts, Fault> {
     let (user, database) = (private.user(private.credential), private.database);
     let password = identity.password(private.credential)?.expose();
     let url =

@@ -1,5 +1,7 @@
 //! Redis's `AUTH` and `PING`.
 
+use windlass_core::settings::Growing;
+
 use super::NotReady;
 use super::wire::Wire;
 
@@ -65,11 +67,15 @@ fn expect(wire: &mut Wire, words: &[&str], wanted: &str) -> Result<(), NotReady>
 }
 
 fn send(wire: &mut Wire, words: &[&str]) -> Result<(), NotReady> {
-    let mut request = format!("*{}\r\n", words.len());
+    // A password may be among them.
+    let mut request = Growing::default();
+    request.push_str(&format!("*{}\r\n", words.len()));
     for word in words {
-        request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        request.push_str(&format!("${}\r\n", word.len()));
+        request.push_str(word);
+        request.push_str("\r\n");
     }
-    wire.send(request.as_bytes())
+    wire.send(request.as_str().as_bytes())
 }
 
 /// How deep lists lie in lists in what is asked here.

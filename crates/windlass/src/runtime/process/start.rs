@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use tokio::process::{ChildStdin, Command};
 use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
 use windlass_core::spec::RestartWhen;
+use zeroize::Zeroize as _;
 
 use super::ask::{PAUSE, TRIES, stop, watch};
 use super::error::RuntimeError;
@@ -30,6 +31,15 @@ pub fn use_program(path: PathBuf) {
 fn program() -> PathBuf {
     let own = || std::env::current_exe().ok().filter(|path| path.exists());
     PROGRAM.get().cloned().or_else(own).unwrap_or_else(|| "/proc/self/exe".into())
+}
+
+/// What a process is given, which is wiped: there are secrets in it.
+struct Environment(Vec<(OsString, OsString)>);
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|(_, value)| value.into_encoded_bytes().zeroize());
+    }
 }
 
 /// Holds a tied process: it is stopped when this is dropped, or its owner dies.
@@ -81,6 +91,7 @@ pub async fn start_tied(
 ) -> Result<Tie, RuntimeError> {
     let failed = |tried| move |source| RuntimeError::Io { tried, directory: dir.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("make"))?;
+    let env = Environment(env.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
     // Looked at anew after each wait: of two that wait for the same end, one finds the other's keeper.
     loop {
         let seen = observe(dir).filter(|seen| seen.keeper_alive || seen.process_alive);
@@ -103,7 +114,6 @@ pub async fn start_tied(
         }
     }
     write(dir, launch).map_err(failed("write launch.json in"))?;
-    let env = env.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
     match spawn(dir, &launch.label, launch.tied, env).await {
         // Somebody else was quicker.
         Err(RuntimeError::Taken { .. })
@@ -164,7 +174,7 @@ pub(super) async fn bury(dir: &Path) -> Result<bool, RuntimeError> {
     };
     lost(dir, &status, ProcessState::Stopping { pid: 0, start_ticks: 0 })
         .map_err(|source| RuntimeError::Io { tried: "clear", directory: dir.to_owned(), source })?;
-    spawn(dir, &seen.launch.label, false, Vec::new()).await.map(|_| true)
+    spawn(dir, &seen.launch.label, false, Environment(vec![])).await.map(|_| true)
 }
 
 /// Has the end of what runs once recorded that ended after its keeper was killed, with what it left behind
@@ -176,7 +186,7 @@ pub(super) async fn record(dir: &Path) -> Result<bool, RuntimeError> {
     match seen.status.map(|status| status.state) {
         // A keeper that comes to what runs no more, and is not to be started again, says that it ended unseen.
         Some(ProcessState::Running { .. }) if seen.launch.restart.when == RestartWhen::Never => {
-            spawn(dir, &seen.launch.label, false, Vec::new()).await.map(|_| true)
+            spawn(dir, &seen.launch.label, false, Environment(vec![])).await.map(|_| true)
         }
         _ => bury(dir).await,
     }
@@ -204,22 +214,23 @@ pub async fn readopt(dir: &Path) -> Result<(), RuntimeError> {
         .filter(|(name, _)| ![&b"LISTEN_FDS"[..], b"LISTEN_FDNAMES"].contains(name))
         .map(|(name, value)| (own(name), own(value)))
         .collect();
-    match spawn(dir, &seen.launch.label, false, env).await {
+    match spawn(dir, &seen.launch.label, false, Environment(env)).await {
         // Somebody else was quicker.
         Ok(_) | Err(RuntimeError::Taken { .. }) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-async fn spawn(
-    dir: &Path,
-    label: &str,
-    tied: bool,
-    env: Vec<(OsString, OsString)>,
-) -> Result<Tie, RuntimeError> {
+async fn spawn(dir: &Path, label: &str, tied: bool, env: Environment) -> Result<Tie, RuntimeError> {
     let unusable = |reason: String| RuntimeError::Unusable { directory: dir.to_owned(), reason };
     let mut command = Command::new(program());
-    command.arg("keeper").arg(dir).env_clear().env("PATH", crate::programs::USUAL).envs(env);
+    command
+        .arg("keeper")
+        .arg(dir)
+        .env_clear()
+        .env("PATH", crate::programs::USUAL)
+        .envs(env.0.iter().map(|(name, value)| (name, value)));
+    drop(env);
     // `WINDLASS_PROCESS` names the process that this one is; the kept one gets its own.
     command.env_remove("WINDLASS_PROCESS");
     command

@@ -64,7 +64,7 @@ impl Keyring {
                 None => (vec![], "none: HOME is not set".to_owned()),
             }
         };
-        let passphrase = text(env, "WINDLASS_PASSPHRASE")?.filter(|text| !text.is_empty()).map(Secret::new);
+        let passphrase = text(env, "WINDLASS_PASSPHRASE")?.map(Secret::new);
         Ok(Self { keys: RefCell::new(keys), whence, passphrase })
     }
 
@@ -90,6 +90,11 @@ impl Keyring {
             return Ok(false);
         }
         if let Some(passphrase) = &self.passphrase {
+            if passphrase.expose().trim().is_empty() {
+                return Err("WINDLASS_PASSPHRASE is set, and empty (in CI: is the secret there, and may this job see \
+                            it?)"
+                    .to_owned());
+            }
             return match self.try_passphrase(document, passphrase)? {
                 true => Ok(true),
                 false => Err("WINDLASS_PASSPHRASE is not a passphrase of this file".to_owned()),

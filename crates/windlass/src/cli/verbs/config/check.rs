@@ -75,7 +75,9 @@ fn unmasked(found: &Found, audited: &Audited<'_>) -> Vec<Finding> {
     let is_short = |name: &str, resolved: &Resolved| {
         let declared = found.declared.get(name);
         let length = resolved.value.text.known().map_or(0, |value| value.expose().len());
-        declared.is_some() && (1..SHORTEST_MASKED).contains(&length) && is_secret(declared, &resolved.value)
+        declared.is_some()
+            && (1..SHORTEST_MASKED).contains(&length)
+            && is_secret(name, declared, &resolved.value)
     };
     let short = found.assembled.settings.iter().filter(|(name, resolved)| is_short(name, resolved));
     short

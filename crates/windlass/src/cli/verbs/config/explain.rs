@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use windlass_core::manifest::nearest;
 use windlass_core::settings::{Declared, Misfit, is_secret};
 
-use super::shown::{Shown, Viewer};
+use super::shown::{Seen, Shown, Viewer};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
@@ -17,40 +17,38 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
     let project = context.project()?;
     project.must_know(project.environment.as_str())?;
     let environment = project.environment.as_str();
-    let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
+    let found = context.read_settings(&project, environment);
     let declared = found.declared.get(name);
     let resolved = found.assembled.settings.get(name);
-    if declared.is_none() && resolved.is_none() {
-        let known = found.declared.keys().chain(found.assembled.settings.keys()).map(String::as_str);
-        let hint = match nearest(name, known) {
+    let viewer = Viewer::of(&project, &project.layout);
+    let holds = viewer.see(&found, name);
+    if declared.is_none() && holds.is_none() {
+        let hint = match nearest(name, found.names()) {
             Some(meant) => format!("did you mean {meant}?"),
             None => "see `windlass config`".to_owned(),
         };
         return Err(Failure::usage(format!("there is no setting {name:?} in {environment}"), hint));
     }
-    context.tell_unstored(&found);
-    let viewer = Viewer::of(&project, &project.layout);
     let explained = Explained {
         name,
         environment,
         declared,
         secret: match resolved {
-            Some(resolved) => is_secret(declared, &resolved.value),
+            Some(resolved) => is_secret(name, declared, &resolved.value),
             None => declared.is_none_or(|declared| declared.secret),
         },
         defaulted: found.unstored.defaulted.get(name).map(String::as_str),
-        holds: resolved.map(|resolved| viewer.show(declared, &resolved.value)),
+        holds,
         overruled: resolved
             .iter()
             .flat_map(|resolved| &resolved.overruled)
-            .map(|value| viewer.show(declared, value))
+            .map(|value| viewer.show(name, declared, value))
             .collect(),
         misfit: declared
             .zip(resolved)
             .and_then(|(declared, resolved)| declared.misfits_of(&resolved.value).into_iter().next()),
     };
-    context.answer(&explained.document(), || explained.text())?;
-    Ok(0)
+    context.answer_as_known(&[&found], explained.document(), || explained.text())
 }
 
 /// All there is to say of a setting.
@@ -61,7 +59,7 @@ struct Explained<'s> {
     secret: bool,
     /// Why it has its default and not what a store has.
     defaulted: Option<&'s str>,
-    holds: Option<Shown>,
+    holds: Option<Seen>,
     overruled: Vec<Shown>,
     misfit: Option<Misfit>,
 }
@@ -92,7 +90,8 @@ impl Explained<'_> {
         let Self { name, declared, .. } = self;
         let mut text = match declared {
             Some(declared) => format!("{name}: {}\n", declared.describe()),
-            None => format!("{name}: not declared, so it is taken for a secret\n"),
+            None if self.secret => format!("{name}: not declared, so it is taken for a secret\n"),
+            None => format!("{name}: not declared\n"),
         };
         for line in declared.iter().flat_map(|declared| declared.help.iter()) {
             let _ = writeln!(text, "  {line}");
@@ -104,8 +103,11 @@ impl Explained<'_> {
             let _ = writeln!(text, "default   because {said}");
         }
         match &self.holds {
-            Some(shown) => {
+            Some(Seen::Shown(shown)) => {
                 let _ = writeln!(text, "holds     {}  {}", shown.source, shown.text());
+            }
+            Some(Seen::Unknown { unknown }) => {
+                let _ = writeln!(text, "not known {unknown}");
             }
             None => {
                 let asked = LAYERS.map(|layer| layer.replace("ENVIRONMENT", self.environment));

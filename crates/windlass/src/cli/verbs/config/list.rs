@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use windlass_core::settings::is_secret;
 
-use super::shown::{Shown, Viewer};
+use super::shown::{Seen, Viewer};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::rotation;
@@ -21,43 +21,38 @@ struct Row {
     /// Where in which store its value is.
     from: Option<String>,
     #[serde(flatten)]
-    shown: Option<Shown>,
+    seen: Option<Seen>,
 }
 
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     project.must_know(project.environment.as_str())?;
     rotation::tell_unsettled(context, &rotation::unsettled(&project));
-    let found = context.settings(&project).map_err(|faults| context.refuse(&project, &faults, &[]))?;
-    context.tell_unstored(&found);
+    let found = context.read_settings(&project, project.environment.as_str());
     let viewer = Viewer::of(&project, &project.layout);
-    let undeclared = found.assembled.settings.keys().filter(|name| !found.declared.contains_key(*name));
     let rows: Vec<Row> = found
-        .declared
-        .keys()
-        .chain(undeclared)
+        .names()
         .map(|name| {
             let declared = found.declared.get(name);
             let resolved = found.assembled.settings.get(name);
             Row {
-                name: name.clone(),
+                name: name.to_owned(),
                 kind: declared.map_or("string", |declared| declared.kind.word()),
                 secret: match resolved {
-                    Some(resolved) => is_secret(declared, &resolved.value),
+                    Some(resolved) => is_secret(name, declared, &resolved.value),
                     None => declared.is_none_or(|declared| declared.secret),
                 },
                 declared: declared.is_some(),
                 category: declared.and_then(|declared| declared.category.clone()),
                 from: declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
-                shown: resolved.map(|resolved| viewer.show(declared, &resolved.value)),
+                seen: viewer.see(&found, name),
             }
         })
         .collect();
     let document = serde_json::json!({
         "app": project.app, "environment": project.environment, "settings": rows,
     });
-    context.answer(&document, || text(&rows))?;
-    Ok(0)
+    context.answer_as_known(&[&found], document, || text(&rows))
 }
 
 fn text(rows: &[Row]) -> String {
@@ -67,7 +62,7 @@ fn text(rows: &[Row]) -> String {
     let width = |text: &dyn Fn(&Row) -> String| {
         rows.iter().map(|row| text(row).chars().count()).max().unwrap_or_default()
     };
-    let value = |row: &Row| row.shown.as_ref().map_or("(no value)".to_owned(), Shown::text);
+    let value = |row: &Row| row.seen.as_ref().map_or("(no value)".to_owned(), Seen::text);
     let (names, values) = (width(&|row| row.name.clone()), width(&value));
     let mut categories: Vec<Option<&str>> = vec![];
     for row in rows {
@@ -84,7 +79,7 @@ fn text(rows: &[Row]) -> String {
                 writeln!(text, "{}{}", if text.is_empty() { "" } else { "\n" }, category.unwrap_or("Others"));
         }
         for row in rows.iter().filter(|row| row.category.as_deref() == *category) {
-            let source = row.shown.as_ref().map(|shown| shown.source.as_str());
+            let source = row.seen.as_ref().map(Seen::source);
             let source = source.or(row.from.as_deref()).unwrap_or("-");
             let note = if row.declared { "" } else { "  (not declared)" };
             let _ = writeln!(text, "{:names$}  {:values$}  {source}{note}", row.name, value(row));

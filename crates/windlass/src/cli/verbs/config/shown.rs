@@ -7,6 +7,7 @@ use windlass_core::settings::{Declared, Provenance, Text, Value, is_secret, may_
 use crate::cli::project::Project;
 use crate::host;
 use crate::layout::Layout;
+use crate::settings::Found;
 
 /// How many characters of a value a line of text shows.
 const LONGEST: usize = 60;
@@ -26,6 +27,19 @@ pub(super) struct Shown {
     pub(super) source: String,
 }
 
+/// What there is to see of a setting.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+#[serde(untagged)]
+pub(super) enum Seen {
+    /// What holds.
+    Shown(Shown),
+    /// Nobody can say what holds.
+    Unknown {
+        /// Why.
+        unknown: String,
+    },
+}
+
 /// Shows the settings of a project.
 pub(super) struct Viewer {
     /// The key of fingerprints, once something was deployed.
@@ -39,8 +53,16 @@ impl Viewer {
         Self { key: host::fingerprint_key(layout), manifest: project.file.clone() }
     }
 
-    pub(super) fn show(&self, declared: Option<&Declared>, value: &Value) -> Shown {
-        let secret = is_secret(declared, value);
+    /// What there is to see of the setting `name`; `None` where it has no value.
+    pub(super) fn see(&self, found: &Found, name: &str) -> Option<Seen> {
+        match found.assembled.settings.get(name) {
+            Some(resolved) => Some(Seen::Shown(self.show(name, found.declared.get(name), &resolved.value))),
+            None => found.unknown(name).map(|unknown| Seen::Unknown { unknown }),
+        }
+    }
+
+    pub(super) fn show(&self, name: &str, declared: Option<&Declared>, value: &Value) -> Shown {
+        let secret = is_secret(name, declared, value);
         let known = value.text.known();
         Shown {
             value: known.filter(|_| !secret).map(|known| known.expose().to_owned()),
@@ -60,6 +82,24 @@ impl Viewer {
                 }
                 (other, _) => other.to_string(),
             },
+        }
+    }
+}
+
+impl Seen {
+    /// The value in a few words.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Shown(shown) => shown.text(),
+            Self::Unknown { .. } => "(not known)".to_owned(),
+        }
+    }
+
+    /// Where it came from, or why it is not known.
+    pub(super) fn source(&self) -> &str {
+        match self {
+            Self::Shown(shown) => &shown.source,
+            Self::Unknown { unknown } => unknown,
         }
     }
 }

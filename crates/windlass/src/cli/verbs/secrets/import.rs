@@ -15,6 +15,7 @@ use crate::cli::args::secrets::Import;
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::Failure;
 use crate::settings::sealed::today;
+use crate::wiped::Wiped;
 
 pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
     let place = place(context)?;
@@ -174,28 +175,33 @@ fn text(path: &Path) -> Result<Zeroizing<String>, Failure> {
 
 /// Has sops decrypt its file: it knows the keys and the services that hold them.
 fn sops(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    let output = Command::new("sops")
+    let cannot_be_run = |error| {
+        Failure::usage(
+            format!("{} is encrypted, and sops cannot be run: {error}", path.display()),
+            "install sops, or decrypt it elsewhere (sops -d) and import that",
+        )
+    };
+    let mut child = Command::new("sops")
         .args(["--decrypt", "--output-type", "json"])
         .arg(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
         .env_remove("WINDLASS_KEY")
         .env_remove("WINDLASS_PASSPHRASE")
         .stdin(Stdio::inherit())
+        .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
-        .output()
-        .map_err(|error| {
-            Failure::usage(
-                format!("{} is encrypted, and sops cannot be run: {error}", path.display()),
-                "install sops, or decrypt it elsewhere (sops -d) and import that",
-            )
-        })?;
-    let stdout = Zeroizing::new(output.stdout);
-    if !output.status.success() {
+        .spawn()
+        .map_err(cannot_be_run)?;
+    let mut printed = Wiped::default();
+    let read = child.stdout.take().map_or(Ok(0), |mut stdout| std::io::copy(&mut stdout, &mut printed));
+    let status = child.wait().map_err(cannot_be_run)?;
+    if !status.success() {
         return Err(Failure::failed(
-            format!("sops cannot decrypt {}: {}", path.display(), output.status),
+            format!("sops cannot decrypt {}: {status}", path.display()),
             "see what it said above",
         ));
     }
-    match std::str::from_utf8(&stdout) {
+    read.map_err(|error| Failure::failed(format!("what sops printed cannot be read: {error}"), ""))?;
+    match std::str::from_utf8(&printed.finish()) {
         Ok(text) => Ok(Zeroizing::new(text.to_owned())),
         Err(_) => Err(Failure::failed("sops printed something that is not text", "")),
     }

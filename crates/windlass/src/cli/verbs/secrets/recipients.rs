@@ -6,6 +6,7 @@ use std::io;
 
 use serde_json::json;
 use windlass_core::settings::Secret;
+use windlass_core::settings::audit::why_weak;
 use windlass_core::settings::sealed::{Document, Identity, PublicKey, Refused, Stretch};
 
 use super::repair::ask;
@@ -18,6 +19,9 @@ use crate::settings::sealed::{Keyring, can_prompt, fresh_random, prompt_secret, 
 
 /// Shorter passphrases are guessed, however slow guessing is made.
 const SHORTEST: usize = 12;
+
+/// What to take instead.
+const GOOD: &str = "nothing was changed; five or six random words make a good one";
 
 pub(super) fn list(context: &Context) -> Result<u8, Failure> {
     let place = place(context)?;
@@ -113,10 +117,10 @@ fn new_passphrase() -> Result<Secret, Failure> {
         }
     };
     if passphrase.expose().chars().count() < SHORTEST {
-        return Err(Failure::usage(
-            format!("the passphrase is shorter than {SHORTEST} characters"),
-            "five or six random words make a good one",
-        ));
+        return Err(Failure::usage(format!("the passphrase is shorter than {SHORTEST} characters"), GOOD));
+    }
+    if let Some(why) = why_weak("", "PASSPHRASE", passphrase.expose()) {
+        return Err(Failure::usage(format!("the passphrase can be guessed: {why}"), GOOD));
     }
     Ok(passphrase)
 }

@@ -2,14 +2,15 @@
 
 use serde::Serialize;
 use windlass_core::name::ReleaseId;
+use windlass_core::protocol::{Answer, Ask, EnvironmentStatus, Unrevoked};
 use windlass_core::settings::Provenance;
-use windlass_core::spec::Spec;
+use windlass_core::spec::{Credential, Spec};
 
 use super::table::table;
+use crate::cli::client::{Client, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::project::Project;
-use crate::host::unrevoked;
 use crate::settings::Found;
 
 /// Something that `secrets rotate` takes.
@@ -22,12 +23,15 @@ struct Rotatable {
     place: String,
     /// The releases whose rotations could not revoke the value before: it is good still.
     unrevoked: Vec<ReleaseId>,
+    /// The credentials of a resource that could not be revoked: those are good still, too.
+    unrevoked_credentials: Vec<Credential>,
 }
 
-pub(super) fn list(context: &Context, project: &Project) -> Result<u8, Failure> {
+pub(super) async fn list(context: &Context, project: &Project) -> Result<u8, Failure> {
     let specified = context.known(project)?;
-    let mut all = settings(specified.found(), &unrevoked(&project.layout));
-    all.extend(resources(specified.spec()));
+    let status = status(context, project).await?;
+    let mut all = settings(specified.found(), &status.unrevoked);
+    all.extend(resources(specified.spec(), &status));
     context.answer(&all, || match all.is_empty() {
         true => "Nothing: no secret of the manifest has `rotate`, and no resource is private.".to_owned(),
         false => {
@@ -38,15 +42,29 @@ pub(super) fn list(context: &Context, project: &Project) -> Result<u8, Failure> 
     Ok(0)
 }
 
+/// How everything is, where something was deployed.
+async fn status(context: &Context, project: &Project) -> Result<EnvironmentStatus, Failure> {
+    if !project.layout.journal().exists() {
+        return Ok(EnvironmentStatus::default());
+    }
+    match Client::to_look(context).await?.ask(&Ask::Status).await? {
+        Answer::Status(status) => Ok(*status),
+        _ => Err(unexpected()),
+    }
+}
+
 fn shown(one: &Rotatable) -> String {
     let mut shown = one.place.clone();
     for release in &one.unrevoked {
         shown.push_str(&format!("; the value that {release} replaced is good still"));
     }
+    for credential in &one.unrevoked_credentials {
+        shown.push_str(&format!("; {credential} is good still"));
+    }
     shown
 }
 
-fn settings(found: &Found, unrevoked: &[(String, ReleaseId)]) -> Vec<Rotatable> {
+fn settings(found: &Found, unrevoked: &[Unrevoked]) -> Vec<Rotatable> {
     let declared = found.declared.iter().filter(|(_, declared)| declared.rotate.is_some());
     declared
         .map(|(name, declared)| {
@@ -60,19 +78,25 @@ fn settings(found: &Found, unrevoked: &[(String, ReleaseId)]) -> Vec<Rotatable> 
                 Some(other) => format!("not from here: it comes from {other}"),
                 None => "not yet: it has no value".to_owned(),
             };
-            let of_it = unrevoked.iter().filter(|(setting, _)| setting == name);
-            let unrevoked = of_it.map(|(_, release)| *release).collect();
-            Rotatable { name: name.clone(), kind: "setting", place, unrevoked }
+            let of_it = unrevoked.iter().filter(|unrevoked| unrevoked.setting == *name);
+            let unrevoked = of_it.map(|unrevoked| unrevoked.release).collect();
+            Rotatable { name: name.clone(), kind: "setting", place, unrevoked, unrevoked_credentials: vec![] }
         })
         .collect()
 }
 
-fn resources(spec: &Spec) -> impl Iterator<Item = Rotatable> {
+fn resources(spec: &Spec, status: &EnvironmentStatus) -> impl Iterator<Item = Rotatable> {
     let private = spec.resources.iter().filter(|(_, resource)| resource.is_private());
-    private.map(|(name, resource)| Rotatable {
-        name: name.to_string(),
-        kind: "resource",
-        place: format!("private {}", resource.engine.name()),
-        unrevoked: vec![],
+    private.map(|(name, resource)| {
+        // A run may be about to revoke them.
+        let left = status.unrevoked_credentials.iter().filter(|_| status.run.is_none());
+        let of_it = left.filter(|unrevoked| unrevoked.resource == *name);
+        Rotatable {
+            name: name.to_string(),
+            kind: "resource",
+            place: format!("private {}", resource.engine.name()),
+            unrevoked: vec![],
+            unrevoked_credentials: of_it.map(|unrevoked| unrevoked.credential).collect(),
+        }
     })
 }

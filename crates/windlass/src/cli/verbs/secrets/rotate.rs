@@ -22,7 +22,7 @@ use crate::settings::sealed::{Place, fresh_random, today};
 
 pub(super) async fn run(context: &Context, args: &Rotate) -> Result<u8, Failure> {
     let project = context.project()?;
-    let Some(name) = &args.name else { return rotatable::list(context, &project) };
+    let Some(name) = &args.name else { return rotatable::list(context, &project).await };
     let declared = project.manifest.settings(project.environment.as_str());
     match (declared.get(name), Name::new(name.as_str())) {
         (Some(Declared { rotate: Some(MadeUp { at: Some(engine), .. }), .. }), _)
