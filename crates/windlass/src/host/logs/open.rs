@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::tz::TimeZone;
 use windlass_core::manifest::nearest;
 use windlass_core::name::ReleaseId;
 use windlass_core::protocol::Refusal;
@@ -176,7 +177,7 @@ impl Host {
                 let window = Window { lines: Some(lines), ..window };
                 let unmasked = find::release_of(label).and_then(|release| self.unmasked(release));
                 let mask = unmasked.as_deref().unwrap_or(mask);
-                let mut older = past::lines(&self.layout.log(label), window);
+                let mut older = past::lines(&self.layout.log(label), window, &TimeZone::system());
                 older.iter_mut().for_each(|(_, text)| *text = shown(text, mask));
                 older.append(&mut all);
                 all = older;
