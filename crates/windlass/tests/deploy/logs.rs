@@ -86,6 +86,31 @@ fn whoever_follows_a_service_sees_the_next_release_too() {
 }
 
 #[test]
+fn of_several_copies_it_is_told_which_one_wrote_a_line() {
+    let worker = "[services.worker]\nsettle = \"100ms\"\nreplicas = 2\n\
+                  command = { shell = \"echo $WINDLASS_INSTANCE is at work; exec sleep 600\" }\n";
+    let sandbox = deployed(&Manifest { more: worker.to_owned(), ..Manifest::small() });
+    let logs = |args: &[&str]| sandbox.succeed(&[&["logs"], args].concat()).stdout;
+    let both = "worker.1     | worker.r1.1 is at work\nworker.2     | worker.r1.2 is at work\n";
+    assert_eq!(logs(&["worker"]), both);
+    assert_eq!(logs(&["--release", "r1"]), both);
+    for one in ["worker.r1.2", "worker.2"] {
+        assert_eq!(logs(&[one]), "worker.r1.2 is at work\n");
+    }
+    let line = logs(&["worker.2", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["source"], &line["copy"]), (&"worker.2".into(), &"worker.r1.2".into()));
+    let unknown = sandbox.fail(&["logs", "worker.r1.3"], 2);
+    assert!(unknown.stderr.contains("there is no log of worker.r1.3"), "{unknown:?}");
+    // Of one copy there is nothing to tell.
+    sandbox.succeed(&["scale", "worker=1"]);
+    sandbox.succeed(&["restart", "worker"]);
+    let last = logs(&["worker", "-n", "1"]);
+    assert!(last.starts_with("worker.r") && last.ends_with(".1 is at work\n"), "{last}");
+    sandbox.down();
+}
+
+#[test]
 fn a_cron_job_that_has_not_run_yet_has_an_empty_log() {
     let more = "[cron.yearly]\nschedule = \"0 0 1 1 *\"\ncommand = [\"true\"]\n".to_owned();
     let sandbox = deployed(&Manifest { more, ..Manifest::small() });
