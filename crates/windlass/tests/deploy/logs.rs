@@ -111,6 +111,14 @@ fn of_several_copies_it_is_told_which_one_wrote_a_line() {
 }
 
 #[test]
+fn a_release_without_logs_is_told_of() {
+    let sandbox = deployed(&Manifest::small());
+    let told = |release: &str| sandbox.fail(&["logs", "--release", release], 2).stderr;
+    assert_eq!(told("r99"), "error: there is no release r99\n  hint: windlass releases lists them\n");
+    sandbox.down();
+}
+
+#[test]
 fn a_cron_job_that_has_not_run_yet_has_an_empty_log() {
     let more = "[cron.yearly]\nschedule = \"0 0 1 1 *\"\ncommand = [\"true\"]\n".to_owned();
     let sandbox = deployed(&Manifest { more, ..Manifest::small() });

@@ -151,6 +151,9 @@ impl Host {
     fn sources(&self, labels: &[String], wanted: &Wanted) -> Result<Vec<Source>, No> {
         let services = self.services_with_logs(labels, wanted.release);
         let asked = if wanted.of.is_empty() { &services } else { &wanted.of };
+        if let Some(release) = wanted.release.filter(|_| asked.is_empty()) {
+            return Err(self.nothing_of(labels, release));
+        }
         let mut sources = Vec::new();
         for name in asked {
             let found = find::meant(labels, name, wanted.release);
@@ -231,6 +234,19 @@ impl Host {
         let active = self.journal.borrow().active().ok().flatten();
         let services = active.iter().flat_map(|active| active.release.spec.services.keys());
         services.map(ToString::to_string).collect()
+    }
+
+    /// That a release has no logs of services, and why.
+    fn nothing_of(&self, labels: &[String], release: ReleaseId) -> No {
+        let known = self.journal.borrow().release(release).is_ok_and(|row| row.is_some());
+        if known || labels.iter().any(|label| find::release_of(label) == Some(release)) {
+            return No::new(
+                Refusal::NotFound,
+                format!("no copy of a service was started by {release}"),
+                "a release that does not change a service leaves its copies running: windlass logs",
+            );
+        }
+        No::new(Refusal::NotFound, format!("there is no release {release}"), "windlass releases lists them")
     }
 }
 
