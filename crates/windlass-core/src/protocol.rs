@@ -217,7 +217,7 @@ pub enum Answer {
         /// The line, with secrets masked.
         text: String,
     },
-    /// What people should know before a command runs.
+    /// What people should know before a command runs, or before lines are shown.
     Note {
         /// It, in one line.
         text: String,

@@ -62,6 +62,10 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
                     put_line(&format!("{source:12} | {text}"))
                 }
             }
+            Answer::Note { text } => {
+                context.say(&text);
+                Ok(())
+            }
             Answer::Done => return Ok(0),
             _ => return Err(unexpected()),
         };

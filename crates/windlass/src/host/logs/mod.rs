@@ -16,6 +16,7 @@ mod open;
 mod past;
 mod retire;
 mod tail;
+mod zone;
 
 pub(super) use find::release_of;
 pub(super) use follow::Follow;

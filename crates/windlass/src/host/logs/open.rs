@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use jiff::tz::TimeZone;
 use windlass_core::manifest::nearest;
 use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::protocol::Refusal;
 
 use super::past::{self, Dated, Window};
-use super::{Follow, find, retire, shown};
+use super::{Follow, find, retire, shown, zone};
 use crate::host::Host;
 use crate::host::run::no::No;
 use crate::layout::Layout;
@@ -24,6 +23,8 @@ pub(in crate::host) struct Wanted {
 
 /// Logs that are shown.
 pub(in crate::host) struct Logs {
+    /// What is to be known beside the lines.
+    pub(in crate::host) notes: Vec<String>,
     past: Vec<Line>,
     followed: Vec<Followed>,
 }
@@ -133,10 +134,14 @@ impl Host {
     pub(in crate::host) fn open_logs(&self, wanted: &Wanted) -> Result<Logs, No> {
         let labels = labels(&self.layout);
         let window = Window { lines: wanted.lines.map(|lines| lines as usize), since: wanted.since };
-        let mut logs = Logs { past: Vec::new(), followed: Vec::new() };
+        let mut logs = Logs { notes: Vec::new(), past: Vec::new(), followed: Vec::new() };
         let mut past = Vec::new();
         for source in self.sources(&labels, wanted)? {
-            past.extend(self.past_of(&source, &labels, window));
+            let lines = self.past_of(&source, &labels, window);
+            if wanted.since.is_some() {
+                logs.notes.extend(without_times(&source, &lines));
+            }
+            past.extend(lines);
             let grows = wanted.release.is_none() && source.is_service;
             logs.followed.push(Followed::new(&self.layout, &source, grows));
         }
@@ -221,7 +226,9 @@ impl Host {
     fn lines_of(&self, label: &str, window: Window) -> Vec<Dated> {
         let mask = find::release_of(label).and_then(|release| self.unmasked(release));
         let mask = mask.unwrap_or_else(|| self.mask_of_all());
-        let mut lines = past::lines(&self.layout.log(label), window, &TimeZone::system());
+        // Only copies have directories of such names; the rest goes by the machine's zone.
+        let zone = zone::of(&self.layout.instances().join(label));
+        let mut lines = past::lines(&self.layout.log(label), window, &zone);
         lines.iter_mut().for_each(|(_, text)| *text = shown(text, &mask));
         lines
     }
@@ -248,6 +255,13 @@ impl Host {
         }
         No::new(Refusal::NotFound, format!("there is no release {release}"), "windlass releases lists them")
     }
+}
+
+/// That lines could not be chosen by their times, where a source has none.
+fn without_times(source: &Source, lines: &[(Option<i64>, Line)]) -> Option<String> {
+    let (_, first) = lines.iter().find(|(at, _)| at.is_none())?;
+    let since = first.copy.as_ref().map(|copy| format!(" since {} started", copy.release));
+    Some(format!("{} prints no times: all of its lines{} are shown", source.name, since.unwrap_or_default()))
 }
 
 /// The names of all logs.

@@ -174,6 +174,9 @@ impl Session {
             Ok(logs) => logs,
             Err(no) => return self.refuse(no).await,
         };
+        for text in std::mem::take(&mut logs.notes) {
+            self.say(Answer::Note { text }).await?;
+        }
         for line in logs.past() {
             self.say_line(line).await?;
         }
