@@ -120,7 +120,7 @@ pub enum Ask {
         /// Of these services, resources, jobs, cron jobs, or logs by their own name; empty: of all
         /// services.
         of: Vec<String>,
-        /// Only what was written while this release was the newest one; of jobs and builds: its own.
+        /// Only what the copies of services wrote that this release started; of jobs and builds: its own.
         release: Option<ReleaseId>,
         /// How many lines of what is there already, of each; `None`: all that `since` lets through.
         lines: Option<u32>,
@@ -209,12 +209,15 @@ pub enum Answer {
     Runs(Vec<RunRecord>),
     /// A line of a log, or of a command that was run.
     Line {
-        /// Whose.
+        /// Whose, by the name that it is known by where it was asked for.
         source: String,
+        /// The copy of a service that wrote it.
+        #[serde(default)]
+        copy: Option<InstanceId>,
         /// The line, with secrets masked.
         text: String,
     },
-    /// What people should know before a command runs.
+    /// What people should know before a command runs, or before lines are shown.
     Note {
         /// It, in one line.
         text: String,

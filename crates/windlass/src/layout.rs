@@ -113,10 +113,10 @@ impl Layout {
         self.logs().join(format!("{label}.log"))
     }
 
-    /// The log of the copies of a service that a release starts.
+    /// The log of a copy of a service.
     #[must_use]
-    pub fn service_log(&self, service: &Name, release: ReleaseId) -> PathBuf {
-        self.log(&format!("{service}.{release}"))
+    pub fn service_log(&self, id: &InstanceId) -> PathBuf {
+        self.log(&id.to_string())
     }
 
     /// Where logs lie.

@@ -248,7 +248,7 @@ pub(super) struct Runs {
 
 #[derive(Debug, Args)]
 pub(super) struct Logs {
-    /// Of which services, resources, jobs, cron jobs; build, access, proxy, host [default: all services]
+    /// Of which services, copies (web.r12.1), resources, jobs, cron jobs; build, access, proxy, host [default: all services]
     #[arg(value_name = "NAME")]
     pub(super) of: Vec<String>,
     /// Of this release: what its copies of a service wrote, its own jobs and build

@@ -86,6 +86,88 @@ fn whoever_follows_a_service_sees_the_next_release_too() {
 }
 
 #[test]
+fn of_several_copies_it_is_told_which_one_wrote_a_line() {
+    let worker = "[services.worker]\nsettle = \"100ms\"\nreplicas = 2\n\
+                  command = { shell = \"echo $WINDLASS_INSTANCE is at work; exec sleep 600\" }\n";
+    let sandbox = deployed(&Manifest { more: worker.to_owned(), ..Manifest::small() });
+    let logs = |args: &[&str]| sandbox.succeed(&[&["logs"], args].concat()).stdout;
+    let both = "worker.1     | worker.r1.1 is at work\nworker.2     | worker.r1.2 is at work\n";
+    assert_eq!(logs(&["worker"]), both);
+    assert_eq!(logs(&["--release", "r1"]), both);
+    for one in ["worker.r1.2", "worker.2"] {
+        assert_eq!(logs(&[one]), "worker.r1.2 is at work\n");
+    }
+    let line = logs(&["worker.2", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["source"], &line["copy"]), (&"worker.2".into(), &"worker.r1.2".into()));
+    let unknown = sandbox.fail(&["logs", "worker.r1.3"], 2);
+    assert!(unknown.stderr.contains("there is no log of worker.r1.3"), "{unknown:?}");
+    // Of one copy there is nothing to tell.
+    sandbox.succeed(&["scale", "worker=1"]);
+    sandbox.succeed(&["restart", "worker"]);
+    let last = logs(&["worker", "-n", "1"]);
+    assert!(last.starts_with("worker.r") && last.ends_with(".1 is at work\n"), "{last}");
+    sandbox.down();
+}
+
+#[test]
+fn a_release_without_logs_is_told_of() {
+    let sandbox = deployed(&Manifest::small());
+    let told = |release: &str| sandbox.fail(&["logs", "--release", release], 2).stderr;
+    assert_eq!(told("r99"), "error: there is no release r99\n  hint: windlass releases lists them\n");
+    sandbox.down();
+}
+
+/// Services that tell the time as programs do: in the zone of their environment, in one of their own, not at all.
+const CLOCKS: &str = r#"
+[services.west]
+settle = "100ms"
+env = { TZ = "America/New_York" }
+command = { shell = "date -d '1 hour ago' +'[%F %T,000: INFO] old'; date +'[%F %T,000: INFO] new'; exec sleep 600" }
+
+[services.known]
+settle = "100ms"
+env = { TZ = "America/New_York" }
+command = { shell = "date -d '20 minutes ago' +'[%F %T,000: INFO] old'; echo new; exec sleep 600" }
+
+[services.east]
+settle = "100ms"
+command = { shell = "export TZ=Asia/Tokyo; date -d '1 hour ago' +'[%F %T,000: INFO] old'; date +'[%F %T,000: INFO] new'; exec sleep 600" }
+
+[services.offset]
+settle = "100ms"
+command = { shell = "export TZ=America/New_York; date -d '1 hour ago' +'[%F %T %z] [1] [INFO] old'; date +'[%F %T %z] [1] [INFO] new'; exec sleep 600" }
+
+[services.never]
+settle = "100ms"
+command = { shell = "echo old; echo new; exec sleep 600" }
+"#;
+
+#[test]
+fn what_was_written_lately_is_shown_in_whatever_zone_it_is_told() {
+    let sandbox = deployed(&Manifest { more: CLOCKS.to_owned(), ..Manifest::small() });
+    for service in ["west", "east", "offset"] {
+        let lately = sandbox.succeed(&["logs", service, "--since", "10m"]);
+        assert!(
+            lately.stdout.ends_with(" new\n") && lately.stdout.lines().count() == 1,
+            "{service}: {lately:?}"
+        );
+        assert_eq!(lately.stderr, "");
+        let all = sandbox.succeed(&["logs", service, "--since", "2h"]).stdout;
+        assert_eq!(all.lines().count(), 2, "{all}");
+    }
+    // What is not written when it says cannot tell its zone: only its environment can.
+    let known = |time: &str| sandbox.succeed(&["logs", "known", "--since", time]).stdout;
+    assert_eq!(known("10m"), "new\n");
+    assert_eq!(known("30m").lines().count(), 2);
+    let never = sandbox.succeed(&["logs", "never", "--since", "10m"]);
+    assert_eq!(never.stdout, "old\nnew\n");
+    assert_eq!(never.stderr, "never prints no times: all of its lines since r1 started are shown\n");
+    assert_eq!(sandbox.succeed(&["logs", "never", "--since", "2999-01-01T00:00:00Z"]).all(), "");
+    sandbox.down();
+}
+
+#[test]
 fn a_cron_job_that_has_not_run_yet_has_an_empty_log() {
     let more = "[cron.yearly]\nschedule = \"0 0 1 1 *\"\ncommand = [\"true\"]\n".to_owned();
     let sandbox = deployed(&Manifest { more, ..Manifest::small() });

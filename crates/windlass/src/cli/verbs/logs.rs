@@ -24,7 +24,7 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
         true => Client::of_deployed(context).await?.1,
         false => Client::to_look(context).await?,
     };
-    let one = args.of.len() == 1;
+    let alone = (args.of.len() == 1).then(|| args.of[0].clone());
     let since = args.since.map(|since| match since {
         Since::Ago(span) => clock::wall_millis() - i64::try_from(span.as_millis()).unwrap_or(i64::MAX),
         Since::At(moment) => moment,
@@ -45,19 +45,26 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
             }
         };
         let put = match answer {
-            Answer::Line { source, text } if context.options.json => {
-                put_line(&serde_json::json!({ "source": source, "line": text }).to_string())
+            Answer::Line { source, copy, text } if context.options.json => {
+                put_line(&serde_json::json!({ "source": source, "copy": copy, "line": text }).to_string())
             }
-            Answer::Line { source, text } => {
-                // One name may stand for several logs: the steps of a build.
+            Answer::Line { source, copy, text } => {
+                // One name may stand for several logs: the steps of a build, the copies of a service.
                 if !sources.contains(&source) {
                     sources.push(source.clone());
                 }
-                if one && sources.len() == 1 {
+                let is_what_was_asked_for = alone
+                    .as_ref()
+                    .is_some_and(|name| sources.len() == 1 && (copy.is_none() || *name == source));
+                if is_what_was_asked_for {
                     put_line(&text)
                 } else {
                     put_line(&format!("{source:12} | {text}"))
                 }
+            }
+            Answer::Note { text } => {
+                context.say(&text);
+                Ok(())
             }
             Answer::Done => return Ok(0),
             _ => return Err(unexpected()),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use windlass_core::journal::Fault;
-use windlass_core::launch::{Launch, ProcessState};
+use windlass_core::launch::{Launch, Log, ProcessState};
 use windlass_core::name::InstanceId;
 use windlass_core::plan::Plan;
 use windlass_core::policy::health::{Gate, GateVerdict};
@@ -126,11 +126,21 @@ impl Host {
             restart: service.restart.clone(),
             stop: service.stop.clone(),
             limits: service.limits.clone(),
-            log: logs::kept(&self.layout.service_log(&identity.id.service, identity.id.release)),
+            log: self.log(identity),
             oom_score_adj: 200,
             ..Launch::default()
         };
         Ok((launch, env))
+    }
+
+    /// Where an instance writes. One that runs goes on writing where it began to, also after whoever launched it
+    /// had other files.
+    fn log(&self, identity: &Identity) -> Log {
+        let seen = process::observe(&self.layout.instance(&identity.id));
+        match seen.filter(|seen| seen.keeper_alive || seen.process_alive) {
+            Some(seen) => seen.launch.log,
+            None => logs::kept_of(&self.layout.service_log(&identity.id), identity.service.replicas),
+        }
     }
 
     fn directory(&self, identity: &Identity) -> PathBuf {
@@ -317,8 +327,7 @@ impl Host {
 
     /// The end of an instance's log.
     pub(in crate::host) fn tail(&self, identity: &Identity) -> Vec<String> {
-        let path = self.layout.service_log(&identity.id.service, identity.id.release);
-        logs::tail(&path, TAIL, &self.redactor(identity.id.release))
+        logs::tail(Path::new(&self.log(identity).path), TAIL, &self.redactor(identity.id.release))
     }
 }
 
@@ -430,6 +439,23 @@ mod tests {
         service.checks.readiness = Some(by_command("true", 20_000));
         let began = Instant::now().checked_sub(Duration::from_secs(30)).unwrap();
         readiness(&service, &target(place.path()), began).await.unwrap();
+    }
+
+    /// Where it wrote when it was launched by a Windlass for which a release's copies shared a log.
+    #[test]
+    fn a_copy_that_runs_goes_on_writing_where_it_began_to() {
+        let (_place, host) = testing::host();
+        let plan = testing::first(|spec| drop(spec.services.insert(name("web"), web("serve"))));
+        let identity = host.identify(&plan, &plan.instances["web"][0]).unwrap();
+        let directory = host.layout.instance(&identity.id);
+        let former = logs::kept(&host.layout.log("web.r1"));
+        let launch = Launch { log: former.clone(), ..Launch::default() };
+        std::fs::write(directory.join("launch.json"), serde_json::to_vec(&launch).unwrap()).unwrap();
+        let keeper = std::fs::File::create(directory.join("lock")).unwrap();
+        keeper.lock().unwrap();
+        assert_eq!(host.log(&identity), former);
+        keeper.unlock().unwrap();
+        assert_eq!(host.log(&identity).path, host.layout.log("web.r1.1").display().to_string());
     }
 
     /// A run may have taken it in hand while whoever looks after it was about to start it.

@@ -1,16 +1,55 @@
 //! Which logs are meant by a name.
 
+use std::collections::BTreeSet;
+
 use windlass_core::name::ReleaseId;
 
+/// Whose log it is, of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Part<'a> {
+    pub(super) service: &'a str,
+    pub(super) release: ReleaseId,
+    /// Which copy; `None`: of all that this release started, as it was once.
+    pub(super) copy: Option<u32>,
+}
+
+impl Part<'_> {
+    /// Whether a name means this log, alone or among others: `web`, `web.r3`, `web.1`, `web.r3.1`.
+    fn is_meant_by(&self, name: &str) -> bool {
+        let Some(rest) = name.strip_prefix(self.service) else { return false };
+        let of_copy =
+            |copy| [format!(".{copy}"), format!(".{}.{copy}", self.release)].iter().any(|own| own == rest);
+        rest.is_empty() || rest == format!(".{}", self.release) || self.copy.is_some_and(of_copy)
+    }
+
+    /// What it is called where `name` was asked for: by its copy too, where that name means several.
+    pub(super) fn called(&self, name: &str, labels: &[String], live: &BTreeSet<String>) -> String {
+        let is_another = |label: &String| {
+            service_part(label).is_some_and(|other| {
+                other.service == self.service
+                    && other.copy > Some(1)
+                    && (other.release == self.release || live.contains(label))
+            })
+        };
+        let means_all = name == self.service || name == format!("{}.{}", self.service, self.release);
+        match self.copy {
+            Some(copy) if means_all && labels.iter().any(is_another) => format!("{}.{copy}", self.service),
+            _ => name.to_owned(),
+        }
+    }
+}
+
 /// The logs among `labels` that `wanted` means, the oldest first: the one of that name and those of a
-/// service's releases; else those of a job or of a build, of the newest release that has one. With a
+/// service's copies; else those of a job or of a build, of the newest release that has one. With a
 /// `release`, those of that one only.
 pub(super) fn meant(labels: &[String], wanted: &str, release: Option<ReleaseId>) -> Vec<String> {
     if let Some(release) = release {
         return of_release(labels, wanted, release);
     }
-    let mut found: Vec<String> = labels.iter().filter(|label| *label == wanted).cloned().collect();
-    found.extend(of_service(labels, wanted));
+    let mut found = of_service(labels, wanted);
+    if found.is_empty() {
+        found.extend(labels.iter().filter(|label| *label == wanted).cloned());
+    }
     if !found.is_empty() {
         return found;
     }
@@ -28,31 +67,35 @@ pub(super) fn meant(labels: &[String], wanted: &str, release: Option<ReleaseId>)
 
 /// The release whose processes wrote a log, where it is of one alone.
 pub(in crate::host) fn release_of(label: &str) -> Option<ReleaseId> {
-    of_job(label).map(|(release, _)| release).or_else(|| service_part(label).map(|(_, release)| release))
+    of_job(label).map(|(release, _)| release).or_else(|| service_part(label).map(|part| part.release))
 }
 
-/// The logs of a service, in the order of the releases that started its copies.
-pub(super) fn of_service(labels: &[String], service: &str) -> Vec<String> {
-    let mut found: Vec<(ReleaseId, &String)> = labels
-        .iter()
-        .filter_map(|label| service_part(label).map(|(of, release)| (of, release, label)))
-        .filter(|(of, ..)| *of == service)
-        .map(|(_, release, label)| (release, label))
-        .collect();
+/// The logs of a service's copies that a name means, in the order of the releases that started them.
+pub(super) fn of_service(labels: &[String], wanted: &str) -> Vec<String> {
+    let parts = labels.iter().filter_map(|label| Some((service_part(label)?, label)));
+    let mut found: Vec<_> = parts.filter(|(part, _)| part.is_meant_by(wanted)).collect();
     found.sort_unstable();
     found.into_iter().map(|(_, label)| label.clone()).collect()
 }
 
+/// The services of which a release started copies.
+pub(super) fn services_of(labels: &[String], release: ReleaseId) -> Vec<String> {
+    let parts = labels.iter().filter_map(|label| service_part(label));
+    let services: BTreeSet<_> =
+        parts.filter(|part| part.release == release).map(|part| part.service).collect();
+    services.into_iter().map(str::to_owned).collect()
+}
+
 fn of_release(labels: &[String], wanted: &str, release: ReleaseId) -> Vec<String> {
     let is_meant = |label: &String| {
-        service_part(label) == Some((wanted, release))
+        service_part(label).is_some_and(|part| part.release == release && part.is_meant_by(wanted))
             || of_job(label).is_some_and(|(of, what)| {
                 of == release
                     && (what == wanted || what.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.')))
             })
     };
     let mut found: Vec<String> = labels.iter().filter(|label| is_meant(label)).cloned().collect();
-    // The second step of a build comes before the tenth.
+    // The second copy, or step of a build, comes before the tenth.
     found.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
     found
 }
@@ -63,7 +106,7 @@ pub(super) fn names(labels: &[String]) -> Vec<String> {
         .iter()
         .map(|label| match (of_job(label), service_part(label)) {
             (Some((_, what)), _) => what.split('.').next().unwrap_or(what).to_owned(),
-            (None, Some((service, _))) => service.to_owned(),
+            (None, Some(part)) => part.service.to_owned(),
             (None, None) => label.clone(),
         })
         .collect();
@@ -78,10 +121,12 @@ fn of_job(label: &str) -> Option<(ReleaseId, &str)> {
     Some((release.parse().ok()?, what))
 }
 
-/// The service and the release of a label such as `web.r3`.
-pub(super) fn service_part(label: &str) -> Option<(&str, ReleaseId)> {
-    let (service, release) = label.split_once('.')?;
-    Some((service, release.parse().ok()?))
+/// Of whom a label such as `web.r3.1` is, or `web.r3` as it was once.
+pub(super) fn service_part(label: &str) -> Option<Part<'_>> {
+    let mut words = label.split('.');
+    let (service, release) = (words.next()?, words.next()?.parse().ok()?);
+    let copy = words.next().map(str::parse).transpose().ok()?;
+    words.next().is_none().then_some(Part { service, release, copy })
 }
 
 #[cfg(test)]
@@ -99,9 +144,12 @@ mod tests {
             "r3.build.1",
             "r3.migrate",
             "r3.migrate.undo",
-            "web.r10",
+            "web.r10.1",
+            "web.r10.10",
+            "web.r10.2",
             "web.r2",
-            "web-admin.r2",
+            "web.r9.1",
+            "web-admin.r2.1",
         ];
         labels.map(str::to_owned).to_vec()
     }
@@ -115,13 +163,34 @@ mod tests {
         assert_eq!(found("access", None), ["access"]);
         assert_eq!(found("r2.migrate", None), ["r2.migrate"]);
         assert_eq!(found("web.r2", None), ["web.r2"]);
+        assert_eq!(found("web.r10.2", None), ["web.r10.2"]);
     }
 
     #[test]
-    fn a_service_has_a_log_for_each_release() {
-        assert_eq!(found("web", None), ["web.r2", "web.r10"]);
+    fn a_service_has_a_log_for_each_copy() {
+        assert_eq!(found("web", None), ["web.r2", "web.r9.1", "web.r10.1", "web.r10.2", "web.r10.10"]);
         assert_eq!(found("web", Some(2)), ["web.r2"]);
+        assert_eq!(found("web", Some(10)), ["web.r10.1", "web.r10.2", "web.r10.10"]);
         assert_eq!(found("web", Some(3)), Vec::<String>::new());
+        assert_eq!(found("web.r10", None), ["web.r10.1", "web.r10.2", "web.r10.10"]);
+        assert_eq!(found("web.1", None), ["web.r9.1", "web.r10.1"]);
+        assert_eq!(found("web.1", Some(9)), ["web.r9.1"]);
+        assert_eq!(services_of(&labels(), ReleaseId(2)), ["web", "web-admin"]);
+    }
+
+    #[test]
+    fn a_copy_is_called_by_its_number_where_there_are_several() {
+        let called = |label: &str, name: &str, live: &[&str]| {
+            let live = live.iter().map(|label| (*label).to_owned()).collect();
+            service_part(label).unwrap().called(name, &labels(), &live)
+        };
+        assert_eq!(called("web.r10.2", "web", &[]), "web.2");
+        assert_eq!(called("web.r10.2", "web.r10", &[]), "web.2");
+        assert_eq!(called("web.r10.2", "web.r10.2", &[]), "web.r10.2");
+        assert_eq!(called("web.r10.2", "web.2", &[]), "web.2");
+        assert_eq!(called("web.r9.1", "web", &["web.r9.1"]), "web");
+        assert_eq!(called("web.r9.1", "web", &["web.r9.1", "web.r10.2"]), "web.1", "beside a new one");
+        assert_eq!(called("web.r2", "web", &["web.r10.2"]), "web", "nobody knows which");
     }
 
     #[test]

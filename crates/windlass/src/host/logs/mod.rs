@@ -1,8 +1,9 @@
 //! Reading logs: what is meant by a name, what is there already, and what is added.
 //!
 //! ```text
-//! logs/web.r3.log         what the copies of a service wrote that a release started: whoever reads it
-//!                         must not get the lines of another release that runs beside it
+//! logs/web.r3.1.log       what a copy of a service wrote: whoever reads it must not get the lines of another
+//!                         release that runs beside it, and learns which copy it was. (Copies of before that
+//!                         shared web.r3.log, and go on writing there.)
 //! logs/r3.migrate.log     a job, a build step (r3.build.1): one log for each release
 //! logs/NAME.log           a cron job, a resource, the proxy, its requests (access), the host side
 //! ```
@@ -15,10 +16,11 @@ mod open;
 mod past;
 mod retire;
 mod tail;
+mod zone;
 
 pub(super) use find::release_of;
 pub(super) use follow::Follow;
-pub(super) use open::Wanted;
+pub(super) use open::{Line, Wanted};
 pub(super) use retire::put_away;
 pub(super) use tail::tail;
 
@@ -42,6 +44,11 @@ const KEEP: u32 = 30;
 /// How a log is kept.
 pub(super) fn kept(path: &Path) -> Log {
     Log { path: path.display().to_string(), rotate_at: ROTATE_AT, keep: KEEP }
+}
+
+/// How the log of one of several copies is kept: together they may take what one may.
+pub(super) fn kept_of(path: &Path, copies: u32) -> Log {
+    Log { rotate_at: Bytes(ROTATE_AT.0 / u64::from(copies.max(1))), ..kept(path) }
 }
 
 /// A line as it may be shown: with secrets masked, without control characters, and not endless. Rotation may

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use windlass_core::manifest::nearest;
-use windlass_core::name::ReleaseId;
+use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::protocol::Refusal;
 
 use super::past::{self, Dated, Window};
-use super::{Follow, find, retire, shown};
+use super::{Follow, find, retire, shown, zone};
 use crate::host::Host;
 use crate::host::run::no::No;
 use crate::layout::Layout;
@@ -23,11 +23,20 @@ pub(in crate::host) struct Wanted {
 
 /// Logs that are shown.
 pub(in crate::host) struct Logs {
-    past: Vec<(String, String)>,
+    /// What is to be known beside the lines.
+    pub(in crate::host) notes: Vec<String>,
+    past: Vec<Line>,
     followed: Vec<Followed>,
 }
 
-/// What goes by one name: one log, or those of a service's releases.
+/// A line, and whose it is.
+pub(in crate::host) struct Line {
+    pub(in crate::host) source: String,
+    pub(in crate::host) copy: Option<InstanceId>,
+    pub(in crate::host) text: String,
+}
+
+/// What goes by one name: one log, or those of a service's copies.
 struct Source {
     name: String,
     labels: Vec<String>,
@@ -45,13 +54,13 @@ struct Followed {
 }
 
 impl Logs {
-    /// What was there already: each line and whose it is.
-    pub(in crate::host) fn past(&mut self) -> Vec<(String, String)> {
+    /// What was there already.
+    pub(in crate::host) fn past(&mut self) -> Vec<Line> {
         std::mem::take(&mut self.past)
     }
 
     /// What was added since the last call.
-    pub(in crate::host) fn news(&mut self, host: &Host) -> Vec<(String, String)> {
+    pub(in crate::host) fn news(&mut self, host: &Host) -> Vec<Line> {
         let mask = host.mask_of_all();
         let labels = labels(&host.layout);
         let live = retire::written_to(&host.layout);
@@ -64,7 +73,11 @@ impl Logs {
                 let before = news.len();
                 let unmasked = find::release_of(label).and_then(|release| host.unmasked(release));
                 let mask = unmasked.as_deref().unwrap_or(&mask);
-                follow.lines(|line| news.push((name.clone(), shown(&line, mask))));
+                let mut texts = Vec::new();
+                follow.lines(|line| texts.push(shown(&line, mask)));
+                if !texts.is_empty() {
+                    news.extend(said_by(label, name, (&labels, &live), texts));
+                }
                 !grows || live.contains(label) || news.len() > before
             });
         }
@@ -72,9 +85,25 @@ impl Logs {
     }
 }
 
+/// The lines of one log, where `name` was asked for, with the names of all logs and of those that are written to.
+fn said_by(
+    label: &str,
+    name: &str,
+    (labels, live): (&[String], &BTreeSet<String>),
+    texts: impl IntoIterator<Item = String>,
+) -> impl Iterator<Item = Line> {
+    let part = find::service_part(label);
+    let source = part.map_or_else(|| name.to_owned(), |part| part.called(name, labels, live));
+    let copy = label.parse().ok();
+    texts.into_iter().map(move |text| Line { source: source.clone(), copy: copy.clone(), text })
+}
+
 /// What is said in the place of lines is said once.
-fn told_once(mut lines: Vec<(String, String)>) -> Vec<(String, String)> {
-    lines.dedup_by(|a, b| a == b && a.1.starts_with(Redactor::NOT_SHOWN));
+fn told_once(mut lines: Vec<Line>) -> Vec<Line> {
+    let mut told = BTreeSet::new();
+    lines.retain(|line| {
+        !line.text.starts_with(Redactor::NOT_SHOWN) || told.insert((line.source.clone(), line.text.clone()))
+    });
     lines
 }
 
@@ -104,28 +133,32 @@ impl Host {
     /// Opens logs.
     pub(in crate::host) fn open_logs(&self, wanted: &Wanted) -> Result<Logs, No> {
         let labels = labels(&self.layout);
-        let mask = self.mask_of_all();
         let window = Window { lines: wanted.lines.map(|lines| lines as usize), since: wanted.since };
+        let mut logs = Logs { notes: Vec::new(), past: Vec::new(), followed: Vec::new() };
         let mut past = Vec::new();
-        let mut followed = Vec::new();
         for source in self.sources(&labels, wanted)? {
-            for (at, text) in self.past_of(&source, window, &mask) {
-                past.push((at, source.name.clone(), text));
+            let lines = self.past_of(&source, &labels, window);
+            if wanted.since.is_some() {
+                logs.notes.extend(without_times(&source, &lines));
             }
+            past.extend(lines);
             let grows = wanted.release.is_none() && source.is_service;
-            followed.push(Followed::new(&self.layout, &source, grows));
+            logs.followed.push(Followed::new(&self.layout, &source, grows));
         }
-        if past.iter().all(|(at, ..)| at.is_some()) {
-            past.sort_by_key(|(at, ..)| *at);
+        if past.iter().all(|(at, _)| at.is_some()) {
+            past.sort_by_key(|(at, _)| *at);
         }
-        let past = past.into_iter().map(|(_, source, text)| (source, text)).collect();
-        Ok(Logs { past: told_once(past), followed })
+        logs.past = told_once(past.into_iter().map(|(_, line)| line).collect());
+        Ok(logs)
     }
 
     /// What the names stand for that were asked for; without any, for each service.
     fn sources(&self, labels: &[String], wanted: &Wanted) -> Result<Vec<Source>, No> {
         let services = self.services_with_logs(labels, wanted.release);
         let asked = if wanted.of.is_empty() { &services } else { &wanted.of };
+        if let Some(release) = wanted.release.filter(|_| asked.is_empty()) {
+            return Err(self.nothing_of(labels, release));
+        }
         let mut sources = Vec::new();
         for name in asked {
             let found = find::meant(labels, name, wanted.release);
@@ -141,9 +174,8 @@ impl Host {
                 }
                 return Err(no_log(labels, name, wanted.release));
             }
-            let of_it = |label: &String| find::service_part(label).is_some_and(|(of, _)| of == name);
             // A service that has written nothing yet has no log, and may be followed.
-            if services.contains(name) || found.iter().all(of_it) {
+            if services.contains(name) || found.iter().all(|label| find::service_part(label).is_some()) {
                 sources.push(Source { name: name.clone(), labels: found, is_service: true });
             } else {
                 let alone =
@@ -164,38 +196,72 @@ impl Host {
         })
     }
 
-    /// The last lines of a source: of the logs that are written to now, and, where these have too few,
-    /// of those of earlier releases.
-    fn past_of(&self, source: &Source, window: Window, mask: &Redactor) -> Vec<Dated> {
+    /// The last lines of a source, with their times: so many of each log that is written to now, and, where these have
+    /// too few, of those of earlier releases.
+    fn past_of(&self, source: &Source, labels: &[String], window: Window) -> Vec<(Option<i64>, Line)> {
         let live = retire::written_to(&self.layout);
         let most = window.lines.unwrap_or(past::MOST);
-        let mut all: Vec<Dated> = Vec::new();
-        for label in source.labels.iter().rev() {
-            let lines = if live.contains(label) { most } else { most.saturating_sub(all.len()) };
-            if lines > 0 {
-                let window = Window { lines: Some(lines), ..window };
-                let unmasked = find::release_of(label).and_then(|release| self.unmasked(release));
-                let mask = unmasked.as_deref().unwrap_or(mask);
-                let mut older = past::lines(&self.layout.log(label), window);
-                older.iter_mut().for_each(|(_, text)| *text = shown(text, mask));
-                older.append(&mut all);
-                all = older;
+        let of_one = |a: &String, b: &String| find::release_of(a) == find::release_of(b);
+        let mut all = Vec::new();
+        for copies in source.labels.chunk_by(of_one).rev() {
+            let left = most.saturating_sub(all.len());
+            let mut older = Vec::new();
+            for label in copies {
+                let lines = if live.contains(label) { most } else { left };
+                let (times, texts): (Vec<_>, Vec<_>) = match lines {
+                    0 => continue,
+                    lines => {
+                        self.lines_of(label, Window { lines: Some(lines), ..window }).into_iter().unzip()
+                    }
+                };
+                older.extend(times.into_iter().zip(said_by(label, &source.name, (labels, &live), texts)));
             }
+            older.append(&mut all);
+            all = older;
         }
         all
     }
 
-    /// The services of a release that had a copy, or those of the active one.
-    fn services_with_logs(&self, labels: &[String], release: Option<ReleaseId>) -> Vec<String> {
-        let journal = self.journal.borrow();
-        let row = match release {
-            Some(release) => journal.release(release).ok().flatten(),
-            None => journal.active().ok().flatten().map(|active| active.release),
-        };
-        let services = row.iter().flat_map(|row| row.spec.services.keys()).map(ToString::to_string);
-        let had_a_copy = |name: &String| release.is_none() || !find::meant(labels, name, release).is_empty();
-        services.filter(had_a_copy).collect()
+    /// Lines of one log, as they may be shown.
+    fn lines_of(&self, label: &str, window: Window) -> Vec<Dated> {
+        let mask = find::release_of(label).and_then(|release| self.unmasked(release));
+        let mask = mask.unwrap_or_else(|| self.mask_of_all());
+        // Only copies have directories of such names; the rest goes by the machine's zone.
+        let zone = zone::of(&self.layout.instances().join(label));
+        let mut lines = past::lines(&self.layout.log(label), window, &zone);
+        lines.iter_mut().for_each(|(_, text)| *text = shown(text, &mask));
+        lines
     }
+
+    /// The services of which a release started copies, or those of the active one.
+    fn services_with_logs(&self, labels: &[String], release: Option<ReleaseId>) -> Vec<String> {
+        if let Some(release) = release {
+            return find::services_of(labels, release);
+        }
+        let active = self.journal.borrow().active().ok().flatten();
+        let services = active.iter().flat_map(|active| active.release.spec.services.keys());
+        services.map(ToString::to_string).collect()
+    }
+
+    /// That a release has no logs of services, and why.
+    fn nothing_of(&self, labels: &[String], release: ReleaseId) -> No {
+        let known = self.journal.borrow().release(release).is_ok_and(|row| row.is_some());
+        if known || labels.iter().any(|label| find::release_of(label) == Some(release)) {
+            return No::new(
+                Refusal::NotFound,
+                format!("no copy of a service was started by {release}"),
+                "a release that does not change a service leaves its copies running: windlass logs",
+            );
+        }
+        No::new(Refusal::NotFound, format!("there is no release {release}"), "windlass releases lists them")
+    }
+}
+
+/// That lines could not be chosen by their times, where a source has none.
+fn without_times(source: &Source, lines: &[(Option<i64>, Line)]) -> Option<String> {
+    let (_, first) = lines.iter().find(|(at, _)| at.is_none())?;
+    let since = first.copy.as_ref().map(|copy| format!(" since {} started", copy.release));
+    Some(format!("{} prints no times: all of its lines{} are shown", source.name, since.unwrap_or_default()))
 }
 
 /// The names of all logs.

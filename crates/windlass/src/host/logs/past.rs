@@ -6,8 +6,9 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use windlass_core::logline::written_at;
+use windlass_core::logline::dates;
 
 use crate::runtime::process::log;
 
@@ -38,11 +39,14 @@ pub(super) struct Window {
 /// A line, and when it was written, as far as it or one before it says so.
 pub(super) type Dated = (Option<i64>, String);
 
-/// The lines of a log that `window` wants, the oldest first, as they are: whoever gets them masks them.
-pub(super) fn lines(path: &Path, window: Window) -> Vec<Dated> {
+/// The lines of a log that `window` wants, the oldest first, as they are: whoever gets them masks them. Times
+/// without an offset are in `zone`, unless they cannot be.
+pub(super) fn lines(path: &Path, window: Window, zone: &TimeZone) -> Vec<Dated> {
     let enough = window.lines.unwrap_or(MOST);
-    let is_older =
-        |path: &Path| window.since.is_some_and(|since| changed(path).is_some_and(|changed| changed < since));
+    let is_older = |path: &Path| {
+        let is_before = |since| changed(path).is_some_and(|changed| changed.as_millisecond() < since);
+        window.since.is_some_and(is_before)
+    };
     if is_older(path) {
         return Vec::new();
     }
@@ -58,11 +62,11 @@ pub(super) fn lines(path: &Path, window: Window) -> Vec<Dated> {
         all = older;
         number += 1;
     }
-    let mut dated = date(all);
+    // Seen after its lines were read: none of them is newer.
+    let mut dated = date(all, zone, changed(path).unwrap_or_default());
     if let Some(since) = window.since {
         // A log that never says when is as old as its last change.
-        let fresh = changed(path).is_some_and(|changed| changed >= since);
-        dated.retain(|(at, _)| at.map_or(fresh, |at| at >= since));
+        dated.retain(|(at, _)| at.is_none_or(|at| at >= since));
     }
     dated.split_off(dated.len().saturating_sub(enough))
 }
@@ -118,17 +122,9 @@ fn plain(line: &str) -> String {
     line.chars().filter(|c| *c == '\t' || !c.is_control()).take(FRONT).collect()
 }
 
-/// Gives each line the time that it or the nearest one before it says: a traceback belongs to the line
-/// above it. Those before the first that says one get that.
-fn date(lines: Vec<String>) -> Vec<Dated> {
-    let zone = TimeZone::system();
-    let mut times: Vec<Option<i64>> = lines.iter().map(|line| written_at(&plain(line), &zone)).collect();
-    let mut last = times.iter().copied().flatten().next();
-    for time in &mut times {
-        last = time.or(last);
-        *time = last;
-    }
-    times.into_iter().zip(lines).collect()
+fn date(lines: Vec<String>, zone: &TimeZone, changed: Timestamp) -> Vec<Dated> {
+    let fronts: Vec<String> = lines.iter().map(|line| plain(line)).collect();
+    dates(fronts.iter().map(String::as_str), zone, changed).into_iter().zip(lines).collect()
 }
 
 fn rotated(path: &Path, number: u32) -> PathBuf {
@@ -137,10 +133,9 @@ fn rotated(path: &Path, number: u32) -> PathBuf {
     name.into()
 }
 
-fn changed(path: &Path) -> Option<i64> {
+fn changed(path: &Path) -> Option<Timestamp> {
     let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()?;
-    let since = changed.duration_since(std::time::UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok()
+    Timestamp::try_from(changed).ok()
 }
 
 #[cfg(test)]
@@ -151,6 +146,10 @@ mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+
+    fn lines(path: &Path, window: Window) -> Vec<Dated> {
+        super::lines(path, window, &TimeZone::UTC)
+    }
 
     fn at(text: &str) -> Option<i64> {
         Some(text.parse::<jiff::Timestamp>().unwrap().as_millisecond())
@@ -168,6 +167,8 @@ mod tests {
         gz.write_all(b"2026-11-20T10:00:00Z oldest\n2026-11-21T08:00:00Z older\n  traceback\n").unwrap();
         gz.finish().unwrap();
         std::fs::write(&path, "2026-11-21T09:00:00Z old\n2026-11-21T10:00:00Z new\n  more of it\n").unwrap();
+        let last: jiff::Timestamp = "2026-11-21T10:00:00.1Z".parse().unwrap();
+        File::options().write(true).open(&path).unwrap().set_modified(last.into()).unwrap();
         let since = |text| texts(lines(&path, Window { since: at(text), ..Window::default() }));
         assert_eq!(since("2026-11-21T09:30:00Z"), ["2026-11-21T10:00:00Z new", "  more of it"]);
         assert_eq!(since("2026-11-21T07:00:00Z").len(), 5);
@@ -184,7 +185,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("web.log");
         std::fs::write(&path, "one\ntwo\n").unwrap();
-        let now = changed(&path);
+        let now = changed(&path).map(Timestamp::as_millisecond);
         assert_eq!(lines(&path, Window { since: now, ..Window::default() }).len(), 2);
         let later = now.map(|now| now + 60_000);
         assert_eq!(lines(&path, Window { since: later, ..Window::default() }), []);

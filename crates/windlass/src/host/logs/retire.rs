@@ -1,6 +1,6 @@
 //! Logs of services of earlier releases: nobody writes to them, so no keeper looks after them. As every log
 //! they are compressed after a day and kept for thirty (HS-20), and those of one service never take more
-//! room than one log may. (Logs of jobs and builds go when nobody can go back to their release.)
+//! room than one log may, however many copies it has. (Logs of jobs and builds go when nobody can go back to their release.)
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -45,11 +45,12 @@ pub(in crate::host) async fn put_away(layout: Layout) {
     }
 }
 
-/// The logs of services that a copy may write to, alive or started again.
+/// The logs of services that a copy may write to, alive or started again: its own, and the one that copies of a release
+/// shared once.
 pub(super) fn written_to(layout: &Layout) -> BTreeSet<String> {
     let entries = std::fs::read_dir(layout.instances()).into_iter().flatten().flatten();
     let instances = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<InstanceId>().ok());
-    instances.map(|id| format!("{}.{}", id.service, id.release)).collect()
+    instances.flat_map(|id| [id.to_string(), format!("{}.{}", id.service, id.release)]).collect()
 }
 
 /// Compresses what is a day old, and removes what is too old or more than there is `room` for (bytes). A
@@ -58,8 +59,9 @@ fn retire(layout: &Layout, now: SystemTime, room: u64) -> io::Result<()> {
     let live = written_to(layout);
     let mut ended: BTreeMap<String, Vec<_>> = BTreeMap::new();
     for label in open::labels(layout).into_iter().filter(|label| !live.contains(label)) {
-        if let Some((service, release)) = find::service_part(&label) {
-            ended.entry(service.to_owned()).or_default().push((release, layout.log(&label)));
+        if let Some(part) = find::service_part(&label) {
+            let log = (part.release, part.copy, layout.log(&label));
+            ended.entry(part.service.to_owned()).or_default().push(log);
         }
     }
     let mut outcome = Ok(());
@@ -67,7 +69,7 @@ fn retire(layout: &Layout, now: SystemTime, room: u64) -> io::Result<()> {
         // The newest first: it is the oldest that has to give way.
         logs.sort_by(|a, b| b.cmp(a));
         let mut taken = 0_u64;
-        for (number, (_, path)) in logs.iter().enumerate() {
+        for (number, (.., path)) in logs.iter().enumerate() {
             let age = age(path, now);
             let size = log::rotate(&kept(path)).and_then(|()| size(path));
             taken = taken.saturating_add(*size.as_ref().unwrap_or(&0));
@@ -133,22 +135,27 @@ mod tests {
     // proves: HS-20
     #[test]
     fn logs_of_earlier_releases_go_after_thirty_days_and_others_stay() {
-        let sample = Sample::new(&["web.r1", "web.r2", "r1.migrate", "access", "nightly"]);
+        let former = ["web.r1", "web.r2", "r1.migrate", "access", "nightly"];
+        let sample = Sample::new(&[&former[..], &["web.r2.1", "web.r2.2"]].concat());
         std::fs::write(sample.layout.logs().join("web.r1.log.1.gz"), "x").unwrap();
         std::fs::create_dir(sample.layout.instances().join("web.r2.1")).unwrap();
         retire(&sample.layout, SystemTime::now() + 29 * DAY, ROOM).unwrap();
-        assert_eq!(sample.names().len(), 6, "{:?}", sample.names());
+        assert_eq!(sample.names().len(), 8, "{:?}", sample.names());
         retire(&sample.layout, SystemTime::now() + 31 * DAY, ROOM).unwrap();
-        assert_eq!(sample.names(), ["access.log", "nightly.log", "r1.migrate.log", "web.r2.log"]);
+        let left = ["access.log", "nightly.log", "r1.migrate.log", "web.r2.1.log", "web.r2.log"];
+        assert_eq!(sample.names(), left, "a copy of before writes to the one that it shared");
     }
 
     #[test]
     fn a_service_that_is_deployed_often_takes_no_more_room_than_one_log_may() {
-        let sample = Sample::new(&["web.r1", "web.r2", "web.r10", "worker.r1"]);
-        for label in ["web.r2", "web.r10"] {
+        let sample = Sample::new(&["web.r1", "web.r2.9", "web.r10.1", "web.r10.2", "worker.r1.1"]);
+        for label in ["web.r2.9", "web.r10.1", "web.r10.2"] {
             std::fs::write(sample.layout.logs().join(format!("{label}.log.1.gz")), vec![1; 100_000]).unwrap();
         }
+        retire(&sample.layout, SystemTime::now(), 250_000).unwrap();
+        let both = ["web.r10.1.log", "web.r10.1.log.1.gz", "web.r10.2.log", "web.r10.2.log.1.gz"];
+        assert_eq!(sample.names(), [&both[..], &["worker.r1.1.log"]].concat());
         retire(&sample.layout, SystemTime::now(), 150_000).unwrap();
-        assert_eq!(sample.names(), ["web.r10.log", "web.r10.log.1.gz", "worker.r1.log"]);
+        assert_eq!(sample.names(), [&both[2..], &["worker.r1.1.log"]].concat());
     }
 }

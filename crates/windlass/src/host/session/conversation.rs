@@ -12,7 +12,7 @@ use windlass_core::journal::Turn;
 use windlass_core::protocol::{Answer, Ask, Hello, PROTOCOL_VERSION, Refusal};
 
 use crate::host::Host;
-use crate::host::logs::Wanted;
+use crate::host::logs::{Line, Wanted};
 use crate::host::run::handle::RunHandle;
 use crate::host::run::no::No;
 use crate::transport::{FrameError, receive, send};
@@ -174,8 +174,11 @@ impl Session {
             Ok(logs) => logs,
             Err(no) => return self.refuse(no).await,
         };
-        for (source, text) in logs.past() {
-            self.say(Answer::Line { source, text }).await?;
+        for text in std::mem::take(&mut logs.notes) {
+            self.say(Answer::Note { text }).await?;
+        }
+        for line in logs.past() {
+            self.say_line(line).await?;
         }
         if !follow {
             return self.say(Answer::Done).await;
@@ -183,8 +186,8 @@ impl Session {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(100)) => {
-                    for (source, text) in logs.news(host) {
-                        self.say(Answer::Line { source, text }).await?;
+                    for line in logs.news(host) {
+                        self.say_line(line).await?;
                     }
                 }
                 ask = self.asks.recv() => if ask.is_none() { return Err(FrameError::Closed) },
@@ -221,7 +224,7 @@ impl Session {
                 Some(text) = output.recv() => {
                     let source = label.name.clone();
                     if gone.is_none()
-                        && let Err(error) = send(&mut self.writer, &Answer::Line { source, text }).await
+                        && let Err(error) = send(&mut self.writer, &Answer::Line { source, copy: None, text }).await
                     {
                         gone = Some(error);
                         ending = true;
@@ -239,7 +242,7 @@ impl Session {
             return Err(error);
         }
         while let Ok(text) = output.try_recv() {
-            self.say(Answer::Line { source: label.name.clone(), text }).await?;
+            self.say(Answer::Line { source: label.name.clone(), copy: None, text }).await?;
         }
         match ended {
             Ok((code, how)) => self.say(Answer::Exited { code, how }).await,
@@ -249,6 +252,10 @@ impl Session {
 
     async fn refuse(&mut self, no: No) -> Result<(), FrameError> {
         self.say(Answer::Refused { kind: no.kind, message: no.message, hint: no.hint }).await
+    }
+
+    async fn say_line(&mut self, Line { source, copy, text }: Line) -> Result<(), FrameError> {
+        self.say(Answer::Line { source, copy, text }).await
     }
 
     async fn say(&mut self, answer: Answer) -> Result<(), FrameError> {
