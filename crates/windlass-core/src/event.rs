@@ -121,6 +121,9 @@ pub struct RunRecord {
     pub verdict: Option<Verdict>,
     /// What the proxy counted meanwhile.
     pub requests: RequestCost,
+    /// What of its answers the release refused (4xx), where that is many more than the release before did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
     /// Where the application answers.
     pub addresses: Vec<String>,
 }
@@ -146,19 +149,49 @@ impl WayBack {
     }
 }
 
+/// How many answers of a release were 4xx, and of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// 4xx of the new release.
+    pub refused: u64,
+    /// All that it answered.
+    pub answered: u64,
+    /// 4xx of the release before.
+    pub refused_before: u64,
+    /// All that it had answered.
+    pub answered_before: u64,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} answered with 4xx", self.refused, self.answered)?;
+        match self.answered_before {
+            0 => Ok(()),
+            before => write!(f, " (the release before: {} of {before})", self.refused_before),
+        }
+    }
+}
+
 /// What a run cost in requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RequestCost {
-    /// Answered while the run lasted.
+    /// Answered while the run lasted, to the end.
     pub served: u64,
-    /// Not answered, or answered with an error of the proxy's.
+    /// Not answered, answered with an error of the proxy's, or not answered to the end.
     pub failed: u64,
+    /// Of these, the ones whose answer ended before it was whole, and not by the client.
+    #[serde(default)]
+    pub cut: u64,
+    /// Of these in turn, the ones whose copy was to go and whose drain time was over.
+    #[serde(default)]
+    pub cut_at_drain: u64,
     /// Answered by the application with an error of its own (5xx); these are among those served.
     #[serde(default)]
     pub server_errors: u64,
     /// Begun by the old release before the switch and finished after it.
     pub drained: u64,
-    /// The longest time between answers while requests waited, in microseconds, since the switch.
+    /// The longest time in which no answer began although several requests waited, or one was held, in
+    /// microseconds, since the switch.
     pub longest_gap_micros: u64,
     /// Whether the proxy, or the host side, was started anew meanwhile: what had been counted before is missing
     /// here.

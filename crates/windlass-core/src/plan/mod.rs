@@ -18,6 +18,7 @@ mod credential;
 mod digest;
 mod halt;
 mod observed;
+mod part;
 mod rollout;
 mod script;
 mod text;
@@ -30,6 +31,7 @@ pub use compose::{carried, plan};
 pub use credential::unrevoked;
 pub use digest::{job_digest, resource_digest, service_digest};
 pub use observed::{Activation, Observed, ObservedInstance, ObservedResource, Tree};
+pub use part::{How, Kind, PartChange};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -65,6 +67,9 @@ pub struct Plan {
     pub base: String,
     /// What changes, and why, service by service.
     pub changes: Vec<Change>,
+    /// What changes beside the services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartChange>,
     /// What is done, in order; steps of one stage at the same time.
     pub steps: Vec<Step>,
 }

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use windlass_core::event::RunRecord;
 use windlass_core::journal::Verdict;
 use windlass_core::protocol::{Answer, Ask};
+use windlass_core::units::Span;
 
 use crate::cli::client::{Client, unexpected};
 use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::observe::how_lost;
 
 pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Failure> {
     let mut client = Client::to_look(context).await?;
@@ -35,16 +37,22 @@ fn text(record: &RunRecord) -> String {
             let _ = writeln!(text, "    hint: {}", fault.hint);
         }
     }
-    let phases: Vec<String> =
-        record.phases.iter().map(|(phase, millis)| format!("{} {millis} ms", phase.title())).collect();
-    let _ = writeln!(text, "    {}", phases.join(", "));
+    let phases: Vec<String> = record
+        .phases
+        .iter()
+        .map(|(phase, millis)| format!("{} {}", phase.title(), Span::from_millis(*millis).in_words()))
+        .collect();
+    if !phases.is_empty() {
+        let _ = writeln!(text, "    {}", phases.join(", "));
+    }
     let cost = record.requests;
     let _ = writeln!(
         text,
-        "    requests: {} served ({} with 5xx), {} failed, {} drained, longest gap {:.1} ms",
+        "    requests: {} served ({} with 5xx), {} failed{}, {} drained, longest gap {:.1} ms",
         cost.served,
         cost.server_errors,
         cost.failed,
+        how_lost(&cost),
         cost.drained,
         cost.longest_gap_micros as f64 / 1000.0
     );

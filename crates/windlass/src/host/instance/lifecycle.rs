@@ -26,6 +26,9 @@ use crate::ports::{self, Holder};
 use crate::processes;
 use crate::runtime::process;
 
+/// How long after the end of the drain the proxy has to cut what is left.
+const CUT: Duration = Duration::from_secs(2);
+
 /// How many lines of a log are shown when something fails.
 const TAIL: usize = 20;
 
@@ -252,7 +255,7 @@ impl Host {
                 "see the lines above; `windlass logs` shows more",
             )),
             verdict = readiness(&identity.service, &target, began) => match verdict {
-                Ok(()) => Ok(format!("ready after {}", Span::from_millis(millis(began)))),
+                Ok(()) => Ok(format!("{id} is ready after {}", Span::from_millis(millis(began)).in_words())),
                 Err(why) => Err(failed(
                     format!("was not ready in time: {why}"),
                     "see the lines above; give it longer with start_period if it only needs more time",
@@ -276,6 +279,10 @@ impl Host {
         if alive {
             if !drain.is_zero() {
                 left = self.proxy().drained(id, drain.as_duration()).await;
+                if left.is_some_and(|left| left > 0) {
+                    // It cuts them about now; what it counts of them belongs to this run.
+                    self.proxy().drained(id, CUT).await;
+                }
             }
             let failed = |error: process::RuntimeError| {
                 Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
@@ -294,10 +301,11 @@ impl Host {
         self.health.borrow_mut().shift_remove(id);
         Ok(match left {
             Some(0) => String::new(),
-            Some(left) => format!("{left} connections were closed at the deadline"),
-            None => {
-                "the proxy did not say whether requests were left: any were cut at the deadline".to_owned()
-            }
+            Some(1) => format!("{id}: 1 connection was closed at the deadline"),
+            Some(left) => format!("{id}: {left} connections were closed at the deadline"),
+            None => format!(
+                "{id}: the proxy did not say whether requests were left: any were cut at the deadline"
+            ),
         })
     }
 
@@ -364,7 +372,7 @@ async fn pass(check: &Check, target: &Target) -> Result<(), String> {
         match &answer {
             Err(unhealthy) => why = unhealthy.to_string(),
             Ok(()) if now > gate.deadline() => {
-                why = format!("it answered well only after {now}, and has {}", gate.deadline());
+                why = format!("it answered well only after {}, and has {}", now.in_words(), gate.deadline());
             }
             Ok(()) => {}
         }

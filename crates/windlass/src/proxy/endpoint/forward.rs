@@ -109,6 +109,9 @@ pub(in crate::proxy) async fn to_pool(
             let release = Arc::clone(&reply.claim.release);
             release.served.fetch_add(1, Ordering::Relaxed);
             release.latency.record(ticket.time_to_answer());
+            if reply.response.status().is_client_error() {
+                release.client_errors.fetch_add(1, Ordering::Relaxed);
+            }
             if reply.response.status().is_server_error() {
                 release.server_errors.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = Box::pin(outgoing.ask_fallback()).await {
@@ -363,7 +366,7 @@ impl<'request> Outgoing<'request> {
     /// Makes an endpoint's answer the client's.
     async fn deliver(&self, reply: Reply, ticket: &mut Ticket) -> Response<Body> {
         let Reply { response, link, claim } = reply;
-        ticket.answered_by(&claim.backend.instance, &claim.release.name);
+        ticket.answered_by(&claim);
         let (mut head, incoming) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Box::pin(self.upgraded(head, link, claim, ticket)).await;
