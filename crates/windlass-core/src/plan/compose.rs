@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::change::{Fate, fate, removed};
+use super::part::parts;
 use super::rollout::Rollout;
 use super::script::Script;
 use super::{
@@ -80,10 +81,12 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         digests: digests(&spec, &fates),
         base: observed.fingerprint(),
         changes: Vec::new(),
+        parts: Vec::new(),
         steps: Vec::new(),
         spec,
     };
     if !unchanged {
+        plan.parts = active.map(|active| parts(&plan.spec, &plan.tree, active)).unwrap_or_default();
         let mut script = Script::default();
         script.then_step(Phase::Preflight, Action::Preflight, Compensation::Unneeded);
         if existing.is_none() {

@@ -91,6 +91,7 @@ pub(super) fn plan(services: &[Name], observed: &Observed) -> Result<Plan, PlanE
         digests: digests(active, observed),
         base: observed.fingerprint(),
         changes,
+        parts: Vec::new(),
         steps: script.finish(),
     })
 }

@@ -18,6 +18,7 @@ mod credential;
 mod digest;
 mod halt;
 mod observed;
+mod part;
 mod rollout;
 mod script;
 mod text;
@@ -29,6 +30,7 @@ pub use code::same_but_for_scale_and_rotation;
 pub use compose::{carried, plan};
 pub use digest::{job_digest, resource_digest, service_digest};
 pub use observed::{Activation, Observed, ObservedInstance, ObservedResource, Tree};
+pub use part::{How, Kind, PartChange};
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -64,6 +66,9 @@ pub struct Plan {
     pub base: String,
     /// What changes, and why, service by service.
     pub changes: Vec<Change>,
+    /// What changes beside the services.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartChange>,
     /// What is done, in order; steps of one stage at the same time.
     pub steps: Vec<Step>,
 }

@@ -26,6 +26,9 @@ impl fmt::Display for Plan {
             };
             writeln!(f, "  {sign} {:width$}  {copies:10}  {}", change.service, change.reason)?;
         }
+        for part in &self.parts {
+            writeln!(f, "  {part}")?;
+        }
         let mut phase = None;
         for step in &self.steps {
             if phase != Some(step.phase) {

@@ -209,6 +209,8 @@ Deploy shop (production): r1 -> r2
   ~ web     2 running   its files changed
   ~ beat    1 running   its files changed
   - worker  1 -> 0      it is no longer in the manifest
+  ~ source: its files, or a setting that the build sees
+  ~ deploy: how a deploy goes
 
 preflight
   check disk, memory, programs, accounts, ports and certificates

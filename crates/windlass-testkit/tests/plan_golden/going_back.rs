@@ -20,6 +20,7 @@ Roll shop (production) back to r1, as r3
   ~ web     2 running   its files changed
   ~ worker  1 running   its files changed
   ~ beat    1 running   its files changed
+  ~ source: its files, or a setting that the build sees
 
 preflight
   check disk, memory, programs, accounts, ports and certificates

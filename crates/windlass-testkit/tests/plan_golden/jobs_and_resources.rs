@@ -21,6 +21,9 @@ fn resources_come_change_and_go() {
     insta::assert_snapshot!(shown(&plan(&deploy(&spec, "one"), &seen).unwrap()), @r#"
 Deploy shop (production): r1 -> r2
   = worker  1 running   unchanged
+  ~ resource cache
+  + resource db
+  - resource queue
 
 preflight
   check disk, memory, programs, accounts, ports and certificates
@@ -62,6 +65,7 @@ fn an_irreversible_and_a_reversible_job() {
     insta::assert_snapshot!(shown(&plan(&deploy(&spec, "two"), &seen).unwrap()), @r#"
 Deploy shop (production): r1 -> r2
   ~ worker  1 running   its files changed
+  ~ source: its files, or a setting that the build sees
 
 preflight
   check disk, memory, programs, accounts, ports and certificates

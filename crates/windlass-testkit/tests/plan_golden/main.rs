@@ -7,6 +7,7 @@ mod going_back;
 mod jobs_and_resources;
 mod kit;
 mod leftovers;
+mod parts;
 mod rotating;
 mod scaling_and_stopping;
 mod strategies;

@@ -50,6 +50,7 @@ fn recreate_and_files() {
     insta::assert_snapshot!(shown(&plan(&deploy(&spec, "two"), &seen).unwrap()), @r#"
 Deploy shop (production): r1 -> r2
   ~ web  2 running   its files changed
+  ~ source: its files, or a setting that the build sees
 
 preflight
   check disk, memory, programs, accounts, ports and certificates
@@ -103,6 +104,7 @@ fn rolling() {
     insta::assert_snapshot!(rolled(1, 0), @r#"
 Deploy shop (production): r1 -> r2
   ~ web  3 running   its files changed
+  ~ source: its files, or a setting that the build sees
 
 preflight
   check disk, memory, programs, accounts, ports and certificates
@@ -158,6 +160,7 @@ commit
     insta::assert_snapshot!(rolled(0, 1), @r#"
 Deploy shop (production): r1 -> r2
   ~ web  3 running   its files changed
+  ~ source: its files, or a setting that the build sees
 
 preflight
   check disk, memory, programs, accounts, ports and certificates
@@ -215,6 +218,7 @@ commit
     insta::assert_snapshot!(rolled(2, 1), @r#"
 Deploy shop (production): r1 -> r2
   ~ web  3 running   its files changed
+  ~ source: its files, or a setting that the build sees
 
 preflight
   check disk, memory, programs, accounts, ports and certificates

@@ -134,6 +134,7 @@ pub(in crate::host) fn in_release(release: ReleaseRow) -> Plan {
         digests: IndexMap::new(),
         base: String::new(),
         changes: Vec::new(),
+        parts: Vec::new(),
         steps: Vec::new(),
     }
 }
