@@ -38,6 +38,16 @@ impl Span {
         Duration::from_millis(self.0)
     }
 
+    /// As people say how long something took: `215 ms`, `9.7 s`, `3 min 20 s`.
+    #[must_use]
+    pub fn in_words(self) -> String {
+        match self.0 {
+            millis @ 0..1000 => format!("{millis} ms"),
+            millis @ 1000..120_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+            millis => format!("{} min {} s", millis / 60_000, millis / 1000 % 60),
+        }
+    }
+
     /// Whether it is no time at all.
     #[must_use]
     pub const fn is_zero(self) -> bool {
@@ -186,6 +196,12 @@ mod tests {
         assert_eq!("10 mb".parse(), Ok(Bytes(10_000_000)));
         assert_eq!("17".parse(), Ok(Bytes(17)));
         assert!("1.5GiB".parse::<Bytes>().is_err());
+    }
+
+    #[test]
+    fn how_long_something_took_is_said_as_people_do() {
+        let told = [0, 215, 2001, 9749, 119_999, 200_000].map(|millis| Span::from_millis(millis).in_words());
+        assert_eq!(told, ["0 ms", "215 ms", "2.0 s", "9.7 s", "119.9 s", "3 min 20 s"]);
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use windlass_core::event::RunRecord;
 use windlass_core::journal::Verdict;
 use windlass_core::protocol::{Answer, Ask};
+use windlass_core::units::Span;
 
 use crate::cli::client::{Client, unexpected};
 use crate::cli::commands;
@@ -35,9 +36,14 @@ fn text(record: &RunRecord) -> String {
             let _ = writeln!(text, "    hint: {}", fault.hint);
         }
     }
-    let phases: Vec<String> =
-        record.phases.iter().map(|(phase, millis)| format!("{} {millis} ms", phase.title())).collect();
-    let _ = writeln!(text, "    {}", phases.join(", "));
+    let phases: Vec<String> = record
+        .phases
+        .iter()
+        .map(|(phase, millis)| format!("{} {}", phase.title(), Span::from_millis(*millis).in_words()))
+        .collect();
+    if !phases.is_empty() {
+        let _ = writeln!(text, "    {}", phases.join(", "));
+    }
     let cost = record.requests;
     let _ = writeln!(
         text,

@@ -242,7 +242,7 @@ impl Host {
                 "see the lines above; `windlass logs` shows more",
             )),
             verdict = readiness(&identity.service, &target, began) => match verdict {
-                Ok(()) => Ok(format!("ready after {}", Span::from_millis(millis(began)))),
+                Ok(()) => Ok(format!("{id} is ready after {}", Span::from_millis(millis(began)).in_words())),
                 Err(why) => Err(failed(
                     format!("was not ready in time: {why}"),
                     "see the lines above; give it longer with start_period if it only needs more time",
@@ -354,7 +354,7 @@ async fn pass(check: &Check, target: &Target) -> Result<(), String> {
         match &answer {
             Err(unhealthy) => why = unhealthy.to_string(),
             Ok(()) if now > gate.deadline() => {
-                why = format!("it answered well only after {now}, and has {}", gate.deadline());
+                why = format!("it answered well only after {}, and has {}", now.in_words(), gate.deadline());
             }
             Ok(()) => {}
         }

@@ -159,7 +159,7 @@ impl Host {
         let ready = prepared.clone();
         self.uninterrupted(move || resource::after_start(&ready)).await?.map_err(fault)?;
         let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Ok(format!("answers after {}", Span::from_millis(took)))
+        Ok(format!("{name} answers after {}", Span::from_millis(took).in_words()))
     }
 
     /// Starts it as all else is started: whoever gives up waiting can see, and end, what was begun. Answers
