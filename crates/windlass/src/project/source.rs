@@ -21,8 +21,8 @@ use windlass_core::name::Name;
 use windlass_core::settings::sealed::Identity;
 use windlass_core::spec::Spec;
 
-pub use carry::carry;
 use carry::copy_file;
+pub use carry::{Carried, carry};
 use patterns::Patterns;
 pub use unfit::{MOST, Trouble, Unfit};
 use unfit::{closed, leaves, text};

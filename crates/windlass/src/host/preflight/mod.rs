@@ -33,8 +33,15 @@ impl Host {
         let mut wrong: Vec<Lack> = open_files().into_iter().collect();
         let mut notes = Vec::new();
         let root = self.layout.root();
-        let short = |free: Free| free.short(root, spec, makes_files(plan));
-        for short in Free::at(root).into_iter().flat_map(short) {
+        let look =
+            || Free::at(root).map(|free| free.short(root, spec, makes_files(plan))).unwrap_or_default();
+        let mut found = look();
+        if found.iter().any(|short| short.stops) {
+            // The trees that a run before put aside may not be gone yet.
+            let _ = self.remove_what_is_aside().await;
+            found = look();
+        }
+        for short in found {
             match short.stops {
                 true => wrong.push(Lack::new("disk", "", short.what, short.hint)),
                 false => notes.push(short.what),

@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::run::handle::RunHandle;
 use crate::host::supervise::loops::note;
-use crate::host::tree::releases::remove_tree;
+use crate::host::tree::removed::{is_aside, put_aside};
 use crate::layout::{self, Layout};
 
 /// The release of each.
@@ -93,19 +93,23 @@ impl Host {
             .chain(open.iter().map(|run| run.plan.tree.id))
             .chain(self.kept_to_undo())
             .collect();
+        let mut any_aside = false;
         for entry in std::fs::read_dir(self.layout.releases()).into_iter().flatten().flatten() {
+            any_aside |= is_aside(&entry.path());
             let tree = entry.file_name().to_str().and_then(|name| name.parse::<ReleaseId>().ok());
             let Some(tree) = tree.filter(|tree| !needed.contains(tree) && self.was_never_live(*tree)) else {
                 continue;
             };
             // What is being removed must never look like what can be run.
             let _ = std::fs::remove_file(self.layout.seal(tree));
-            // Large trees take a while, and nobody waits for it.
-            tokio::task::spawn_blocking(move || {
-                if let Err(error) = remove_tree(&entry.path()) {
-                    note(&format!("releases/{tree} cannot be removed: {error}"));
-                }
-            });
+            match put_aside(&entry.path()) {
+                Ok(()) => any_aside = true,
+                Err(error) => note(&format!("releases/{tree} cannot be removed: {error}")),
+            }
+        }
+        // Those of before among them: the host side may have ended while it was at it. Nobody waits for it.
+        if any_aside {
+            drop(self.remove_what_is_aside());
         }
     }
 

@@ -5,4 +5,5 @@ pub(super) mod contents;
 mod durable;
 mod in_use;
 pub(super) mod releases;
+pub(super) mod removed;
 mod shared;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
@@ -14,17 +15,27 @@ use crate::host::Host;
 use crate::host::once::errand::Errand;
 use crate::host::once::outcome;
 use crate::host::resource::lifecycle::blocking;
+use crate::host::supervise::loops::note;
 use crate::host::tree::carried::{Places, Stray};
 use crate::host::tree::contents;
 use crate::host::tree::durable;
+use crate::host::tree::removed::{put_aside, remove_put_aside, remove_tree};
 use crate::host::tree::shared;
 use crate::layout;
-use crate::project::source::{self, Selection};
+use crate::project::source::{self, Carried, Selection};
+
+/// How long a run waits for a tree's files to be removed. Where that takes longer, it goes on beside what follows.
+const REMOVAL: Duration = Duration::from_secs(1);
 
 impl Host {
     /// Copies the selected source files into the tree's directory, and carries over what
     /// the build says from the newest tree.
-    pub(in crate::host) async fn fetch_source(&self, plan: &Plan, tree: ReleaseId) -> Result<String, Fault> {
+    pub(in crate::host) async fn fetch_source(
+        &self,
+        plan: &Plan,
+        tree: ReleaseId,
+        line: &dyn Fn(String),
+    ) -> Result<String, Fault> {
         if self.layout.is_sealed(tree) {
             return Ok("it is there already".to_owned());
         }
@@ -35,8 +46,18 @@ impl Host {
             include: plan.spec.build.include.clone(),
             without: plan.tree.source.without.clone(),
         };
-        let previous = self.newest_tree();
-        let cache = plan.spec.build.cache.clone();
+        let newest = self.newest_tree();
+        let from =
+            newest.as_ref().and_then(|tree| tree.file_name()).unwrap_or_default().display().to_string();
+        let cache: Vec<(String, PathBuf)> = newest
+            .iter()
+            .flat_map(|tree| plan.spec.build.cache.iter().map(|name| (name.clone(), tree.join(name))))
+            .filter(|(_, directory)| directory.is_dir())
+            .collect();
+        if !cache.is_empty() {
+            let names: Vec<&str> = cache.iter().map(|(name, _)| name.as_str()).collect();
+            line(format!("and, as [build] cache says, {} of releases/{from}", names.join(", ")));
+        }
         let wanted = plan.tree.source.digest.clone();
         let trees = self.trees.clone();
         let places = Places::new(&self.layout.releases());
@@ -44,19 +65,18 @@ impl Host {
             let _alone = alone(&trees);
             remove_tree(&unfinished)?;
             let copied = source::copy(&selection, &unfinished).map_err(io::Error::other)?;
-            for directory in cache {
-                let from = previous.as_ref().map(|tree| tree.join(&directory));
-                if let Some(from) = from.filter(|from| from.is_dir()) {
-                    let to = unfinished.join(&directory);
-                    remove_tree(&to)?;
-                    source::carry(&from, &to)?;
-                    places.settle(&to, tree)?;
-                }
+            let mut carried = String::new();
+            for (name, from) in cache {
+                let to = unfinished.join(&name);
+                remove_tree(&to)?;
+                let Carried { files, bytes } = source::carry(&from, &to)?;
+                places.settle(&to, tree)?;
+                carried += &format!("; {name}: {files} files, {}", human(bytes));
             }
-            Ok::<_, io::Error>(copied)
+            Ok::<_, io::Error>((copied, carried))
         })
         .await?;
-        let copied = result.map_err(|error| {
+        let (copied, carried) = result.map_err(|error| {
             Fault::new(
                 format!("the source cannot be copied: {error}"),
                 "free some disk space, or exclude files",
@@ -69,7 +89,7 @@ impl Host {
                  such as a log, belongs in [build] exclude",
             ));
         }
-        Ok(format!("{} files, {}", copied.files, human(copied.bytes)))
+        Ok(format!("{} files, {}{carried}", copied.files, human(copied.bytes)))
     }
 
     fn newest_tree(&self) -> Option<PathBuf> {
@@ -176,13 +196,28 @@ impl Host {
                 Err(error) if error.kind() != io::ErrorKind::NotFound && path.exists() => return Err(error),
                 _ => {}
             }
-            remove_tree(&path)
+            put_aside(&path)
         })
         .await?;
-        result.map_err(|error| {
+        let failed = |error: io::Error| {
             Fault::new(format!("releases/{tree} cannot be removed: {error}"), "remove it by hand")
-        })?;
-        Ok(String::new())
+        };
+        result.map_err(failed)?;
+        match tokio::time::timeout(REMOVAL, self.remove_what_is_aside()).await {
+            Ok(removed) => removed.map(|()| String::new()).map_err(failed),
+            Err(_) => Ok(format!("the files of releases/{tree} are being removed, which nothing waits for")),
+        }
+    }
+
+    /// Removes the trees that were put aside; it goes on where nobody waits for it.
+    pub(in crate::host) fn remove_what_is_aside(&self) -> impl Future<Output = io::Result<()>> + use<> {
+        let releases = self.layout.releases();
+        let removal = tokio::task::spawn_blocking(move || {
+            remove_put_aside(&releases).inspect_err(|error| {
+                note(&format!("trees that were put aside cannot be removed: {error}"));
+            })
+        });
+        async move { removal.await.unwrap_or_else(|error| Err(io::Error::other(error))) }
     }
 }
 
@@ -194,14 +229,6 @@ fn alone(trees: &Mutex<()>) -> MutexGuard<'_, ()> {
 /// The name of a build step's keeper and log.
 pub(in crate::host) fn build_label(plan: &Plan, index: usize) -> String {
     format!("{}.build.{}", plan.release, index + 1)
-}
-
-/// Removes a directory with all that is in it, if it is there.
-pub(in crate::host) fn remove_tree(path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
-    }
 }
 
 fn human(bytes: u64) -> String {

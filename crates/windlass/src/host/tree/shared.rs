@@ -15,7 +15,7 @@ use crate::account::Account;
 use crate::host::Host;
 use crate::host::resource::lifecycle::blocking;
 use crate::host::tree::durable;
-use crate::host::tree::releases::remove_tree;
+use crate::host::tree::removed::remove_tree;
 use crate::layout;
 use crate::project::source;
 

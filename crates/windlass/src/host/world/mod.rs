@@ -39,7 +39,7 @@ impl World for Acting {
         let line = |line: String| self.output(plan, step, &line);
         match action {
             Action::Preflight => host.preflight(plan).await,
-            Action::FetchSource { tree } => host.fetch_source(plan, *tree).await,
+            Action::FetchSource { tree } => host.fetch_source(plan, *tree, &line).await,
             Action::Build { tree, index } => host.build(plan, *tree, *index, &line).await,
             Action::SealTree { tree } => host.seal_tree(plan, *tree).await,
             Action::RemoveTree { tree } => host.remove_tree(plan, *tree).await,
