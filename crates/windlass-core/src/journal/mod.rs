@@ -17,5 +17,5 @@ pub use keep::is_kept;
 pub use record::{Direction, Fault, Record, Turn};
 pub use stage::Stage;
 pub use standing::{Standing, StepState};
-pub use stays::half_done;
+pub use stays::{half_done, half_done_for_good};
 pub use verdict::Verdict;

@@ -17,6 +17,16 @@ pub fn half_done<'p>(plan: &'p Plan, standing: &Standing) -> Vec<&'p Name> {
     jobs.filter(|job| undo(plan, job).is_some()).collect()
 }
 
+/// The jobs that may have left a part of what they do, and that nothing of their own undoes.
+#[must_use]
+pub fn half_done_for_good<'p>(plan: &'p Plan, standing: &Standing) -> Vec<&'p Name> {
+    let jobs = plan.steps.iter().zip(&standing.steps).filter_map(|(step, state)| match &step.action {
+        Action::RunJob { job, undo: false } if began_only(state) => Some(job),
+        _ => None,
+    });
+    jobs.filter(|job| undo(plan, job).is_none()).collect()
+}
+
 /// What stays of a step in this state.
 pub(super) fn stays(plan: &Plan, step: &Step, state: &StepState) -> Option<String> {
     match (&step.compensation, &step.action) {

@@ -75,6 +75,27 @@ fn what_is_half_done_is_no_more_when_a_deploy_completes_it() {
     sandbox.down();
 }
 
+/// Nothing undoes it, so that its files are not kept; that it is there must not be forgotten with them.
+#[test]
+fn a_half_that_nothing_undoes_is_told_until_a_deploy_completes_it() {
+    let sandbox = deployed(&Manifest::small());
+    let mut manifest = Manifest::small();
+    manifest.more =
+        "[jobs.alter]\ncommand = { shell = \"test -e $WINDLASS_SHARED/may || exit 7\" }\nwhen = \"before-start\"\n".to_owned();
+    sandbox.manifest(&manifest);
+    sandbox.fail(&["deploy"], 3);
+    assert!(!tree(&sandbox, "r2"));
+    let problems = sandbox.status()["problems"].to_string();
+    assert!(
+        problems.contains("the job alter ended half-way in r2, and a part of what it does may be done"),
+        "{problems}"
+    );
+    std::fs::write(sandbox.environment().join("shared/may"), "").unwrap();
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.status()["problems"].as_array().unwrap().len(), 0);
+    sandbox.down();
+}
+
 #[test]
 fn a_job_that_was_done_is_undone_once_and_done_again_by_the_next_deploy() {
     let sandbox = deployed(&manifest("echo $WINDLASS_RELEASE >> $WINDLASS_SHARED/altered"));

@@ -1,11 +1,11 @@
-//! Jobs that ended half-way, or could not be undone, although a command of theirs undoes them. What that
-//! command needs is kept: the files and the settings of the release that it belongs to.
+//! Jobs that ended half-way, or could not be undone. Where a command of theirs undoes them, what it needs is
+//! kept: the files and the settings of the release that it belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 
-use windlass_core::journal::{Standing, half_done};
+use windlass_core::journal::{Standing, half_done, half_done_for_good};
 use windlass_core::name::{Name, ReleaseId};
 
 use crate::host::Host;
@@ -18,29 +18,45 @@ use crate::layout::{self, Layout};
 /// The release of each.
 type HalfDone = BTreeMap<Name, ReleaseId>;
 
-fn path(layout: &Layout) -> PathBuf {
-    layout.state().join("half-done.json")
+/// Which of them.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    /// Those that a command of their own undoes.
+    Undoable,
+    /// Those that nothing undoes: a person looks whether they can run again.
+    ForGood,
+}
+
+impl Which {
+    const ALL: [Self; 2] = [Self::Undoable, Self::ForGood];
+}
+
+fn path(layout: &Layout, which: Which) -> PathBuf {
+    layout.state().join(match which {
+        Which::Undoable => "half-done.json",
+        Which::ForGood => "half-done-for-good.json",
+    })
 }
 
 /// As it was left. What cannot be read is as good as none: a person was told when it happened.
-fn read(layout: &Layout) -> HalfDone {
-    let text = std::fs::read(path(layout)).ok();
+fn read(layout: &Layout, which: Which) -> HalfDone {
+    let text = std::fs::read(path(layout, which)).ok();
     text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
-fn write(layout: &Layout, jobs: &HalfDone) -> io::Result<()> {
-    layout::replace_file(&path(layout), &serde_json::to_vec(jobs)?, 0o600)
+fn write(layout: &Layout, which: Which, jobs: &HalfDone) -> io::Result<()> {
+    layout::replace_file(&path(layout, which), &serde_json::to_vec(jobs)?, 0o600)
 }
 
 impl Host {
-    /// The release in which a job is half-done.
+    /// The release in which a job is half-done that can be undone.
     pub(in crate::host) fn half_done_in(&self, job: &Name) -> Option<ReleaseId> {
-        read(&self.layout).get(job).copied()
+        read(&self.layout, Which::Undoable).get(job).copied()
     }
 
-    /// The releases that are kept because a job is half-done in them.
+    /// The releases that are kept because a job is half-done in them that can be undone.
     pub(in crate::host) fn kept_to_undo(&self) -> BTreeSet<ReleaseId> {
-        read(&self.layout).into_values().collect()
+        read(&self.layout, Which::Undoable).into_values().collect()
     }
 
     /// Notes which jobs a run leaves half-done. Of each the newest counts: it began where the one
@@ -48,17 +64,22 @@ impl Host {
     pub(in crate::host) fn note_half_done(&self, run: &RunHandle) {
         let plan = &run.row.plan;
         let records = self.journal.borrow().records(&run.row.id).unwrap_or_default();
-        let left = half_done(plan, &Standing::of(plan, &records));
-        // Whoever died may have done so before the job itself began: then it has no record of its own.
-        let left = left.into_iter().filter(|job| self.has_begun(plan, job));
-        self.change_half_done(|jobs| jobs.extend(left.map(|job| (job.clone(), plan.release))));
+        let standing = Standing::of(plan, &records);
+        let left = [half_done(plan, &standing), half_done_for_good(plan, &standing)];
+        for (which, left) in Which::ALL.into_iter().zip(left) {
+            // Whoever died may have done so before the job itself began: then it has no record of its own.
+            let left = left.into_iter().filter(|job| self.has_begun(plan, job));
+            self.change_half_done(which, |jobs| jobs.extend(left.map(|job| (job.clone(), plan.release))));
+        }
     }
 
     /// A job was done to its end, or undone.
     pub(in crate::host) fn is_whole(&self, job: &Name) {
-        self.change_half_done(|jobs| {
-            jobs.remove(job);
-        });
+        for which in Which::ALL {
+            self.change_half_done(which, |jobs| {
+                jobs.remove(job);
+            });
+        }
     }
 
     /// Forgets those that are older than all releases that are kept to go back to, unless somebody is at it.
@@ -66,17 +87,19 @@ impl Host {
         let Ok(releases) = self.journal.borrow().trees() else { return };
         let available = releases.iter().filter(|(_, tree)| self.layout.is_sealed(*tree));
         let Some(oldest) = available.map(|(release, _)| *release).min() else { return };
-        self.change_half_done(|jobs| {
-            jobs.retain(|job, of| *of > oldest || self.by_hand.borrow().contains(job));
-        });
+        for which in Which::ALL {
+            self.change_half_done(which, |jobs| {
+                jobs.retain(|job, of| *of > oldest || self.by_hand.borrow().contains(job));
+            });
+        }
     }
 
-    fn change_half_done(&self, change: impl FnOnce(&mut HalfDone)) {
-        let before = read(&self.layout);
+    fn change_half_done(&self, which: Which, change: impl FnOnce(&mut HalfDone)) {
+        let before = read(&self.layout, which);
         let mut jobs = before.clone();
         change(&mut jobs);
         if jobs != before
-            && let Err(error) = write(&self.layout, &jobs)
+            && let Err(error) = write(&self.layout, which, &jobs)
         {
             note(&format!("which jobs are half-done cannot be noted: {error}"));
         }
@@ -125,14 +148,18 @@ impl Host {
 
     /// The jobs that are half-done, for people.
     pub(in crate::host) fn half_done_jobs(&self) -> Vec<String> {
-        let jobs = read(&self.layout);
-        jobs.iter()
-            .map(|(job, release)| {
-                format!(
+        let told = Which::ALL.into_iter().flat_map(|which| {
+            read(&self.layout, which).into_iter().map(move |(job, release)| match which {
+                Which::Undoable => format!(
                     "the job {job} ended half-way in {release} and was not undone: look whether it left something \
                      behind, then undo it (`windlass run {job} --undo`), or deploy what completes it"
-                )
+                ),
+                Which::ForGood => format!(
+                    "the job {job} ended half-way in {release}, and a part of what it does may be done, and stays: \
+                     look whether it can run again, and deploy what completes it"
+                ),
             })
-            .collect()
+        });
+        told.collect()
     }
 }
