@@ -36,7 +36,7 @@ pub(in crate::cli) async fn run(
     if let Some(moved) = moved_on(&observed, &releases, to, &now).filter(|_| !anyway) {
         return Err(Failure::new(
             REFUSED,
-            format!("{to} does not know the schema of today: {}", moved.what),
+            format!("{to} may not know the schema of today: {}", moved.what),
             format!("{}; --anyway goes back in code alone", moved.first),
         ));
     }
@@ -51,6 +51,9 @@ pub(in crate::cli) async fn run(
     })
     .await
 }
+
+/// What takes a schema back that no command of Windlass takes back.
+const BY_HAND: &str = "take the schema back first (restore a backup, or a migration of your own)";
 
 /// That the schema is not what a release knew, and what to do about that first.
 #[derive(Debug, PartialEq)]
@@ -72,7 +75,7 @@ fn moved_on(
     let schema = |release: ReleaseId| releases.iter().find(|r| r.release == release).map(|r| &r.schema);
     let (recorded, then) = (schema(active.release)?, schema(to)?);
     active.spec.jobs.iter().find_map(|(job, declared)| {
-        let then = then.get(job)?;
+        let Some(then) = then.get(job) else { return unrecorded(observed, releases, (job, to), now) };
         let (now, doubt) = match now.get(job) {
             Some(Schema::Is(now)) => (Some(now), None),
             Some(Schema::Unknown(why)) => (recorded.get(job), Some(why)),
@@ -83,10 +86,7 @@ fn moved_on(
         }
         let (kind, first) = match &declared.undo {
             Undo::Compatible => return None,
-            Undo::Irreversible => (
-                ", which is irreversible,",
-                "take the schema back first (restore a backup, or a migration of your own)".to_owned(),
-            ),
+            Undo::Irreversible => (", which is irreversible,", BY_HAND.to_owned()),
             Undo::Command(_) => ("", taken_back_by(observed, releases, (job, to), now)),
         };
         let what = match (now, doubt) {
@@ -100,6 +100,35 @@ fn moved_on(
             ),
         };
         Some(MovedOn { what, first })
+    })
+}
+
+/// The same where nothing says what the schema was with that release: its manifest did not say how to read it.
+/// Whether it has moved on since is for a person to know.
+fn unrecorded(
+    observed: &Observed,
+    releases: &[ReleaseRecord],
+    (job, to): (&Name, ReleaseId),
+    now: &IndexMap<Name, Schema>,
+) -> Option<MovedOn> {
+    let active = observed.active.as_ref()?;
+    let declared = active.spec.jobs.get(job).filter(|declared| declared.schema.is_some())?;
+    let now = match now.get(job)? {
+        Schema::Is(now) => Some(now),
+        Schema::Unknown(_) => None,
+    };
+    let back = match &declared.undo {
+        Undo::Compatible => return None,
+        Undo::Irreversible => BY_HAND.to_owned(),
+        Undo::Command(_) => taken_back_by(observed, releases, (job, to), now),
+    };
+    let is = now.map(|now| format!("; now it is {now}")).unwrap_or_default();
+    Some(MovedOn {
+        what: format!(
+            "what the job {job} had made of it then is not on record, so that it cannot be told whether it has \
+             changed it since{is}"
+        ),
+        first: format!("look whether {to} works with it; where it does not, {back}"),
     })
 }
 
@@ -119,7 +148,7 @@ fn taken_back_by(
         Some(release) if now.is_some() => {
             format!("take the schema back first: `windlass run {job} --undo --release {release}`")
         }
-        _ => "take the schema back first (restore a backup, or a migration of your own)".to_owned(),
+        _ => BY_HAND.to_owned(),
     }
 }
 
@@ -171,15 +200,20 @@ fn available(observed: &Observed) -> String {
 #[cfg(test)]
 mod tests {
     use windlass_core::plan::{Activation, Tree};
-    use windlass_core::spec::When;
+    use windlass_core::spec::{Job, When};
     use windlass_testkit::sample::{command, job, name, shop, source};
 
     use super::*;
 
     /// What is said of going back from r3 to r1, where the schema was 0001, then 0002, and with r3 0003.
     fn said(undo: Undo, is_done: bool, now: Schema) -> Option<String> {
+        going_back(undo, is_done, now, true)
+    }
+
+    fn going_back(undo: Undo, is_done: bool, now: Schema, on_record: bool) -> Option<String> {
         let mut spec = shop();
-        spec.jobs.insert(name("migrate"), job("up", When::BeforeStart, undo));
+        let schema = Some(command("show"));
+        spec.jobs.insert(name("migrate"), Job { schema, ..job("up", When::BeforeStart, undo) });
         let tree = Tree { id: ReleaseId(3), source: source("three") };
         let instances = IndexMap::new();
         let active = Activation { release: ReleaseId(3), tree, spec, instances, stopped: false };
@@ -197,7 +231,10 @@ mod tests {
             dirty: false,
             by: String::new(),
             activated: 0,
-            schema: [(name("migrate"), format!("000{release}"))].into_iter().collect(),
+            schema: [(name("migrate"), format!("000{release}"))]
+                .into_iter()
+                .filter(|_| on_record || release > 1)
+                .collect(),
         };
         let now = [(name("migrate"), now)].into_iter().collect();
         let moved = moved_on(&observed, &[record(3), record(2), record(1)], ReleaseId(1), &now)?;
@@ -238,6 +275,23 @@ mod tests {
             said(Undo::Command(command("down")), true, unknown).unwrap(),
             "the job migrate has brought it from 0001 to 0003, and what it is now cannot be told: no answer: take \
              the schema back first: `windlass run migrate --undo`"
+        );
+    }
+
+    #[test]
+    fn a_release_of_which_the_schema_is_not_on_record_is_not_gone_back_to_in_silence() {
+        assert_eq!(
+            going_back(Undo::Command(command("down")), true, is("0003"), false).unwrap(),
+            "what the job migrate had made of it then is not on record, so that it cannot be told whether it has \
+             changed it since; now it is 0003: look whether r1 works with it; where it does not, take the schema back \
+             first: `windlass run migrate --undo`"
+        );
+        let unknown = Schema::Unknown("no answer".to_owned());
+        assert!(going_back(Undo::Irreversible, true, unknown, false).is_some());
+        assert_eq!(
+            going_back(Undo::Compatible, true, is("0003"), false),
+            None,
+            "every release can live with it"
         );
     }
 }
