@@ -174,9 +174,17 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Broken`] at the first that does not.
     pub fn records(&self, run: &str) -> Result<Vec<Record>, JournalError> {
+        Ok(self.dated_records(run)?.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// The same, each with when it was written, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`JournalError::Broken`] at the first that does not follow from the one before.
+    pub fn dated_records(&self, run: &str) -> Result<Vec<(i64, Record)>, JournalError> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT seq, body, chain FROM records WHERE run = ?1 ORDER BY seq")?;
+            .prepare_cached("SELECT seq, body, chain, at FROM records WHERE run = ?1 ORDER BY seq")?;
         let mut rows = statement.query([run])?;
         let mut records = Vec::new();
         let mut chain = run.to_owned();
@@ -186,7 +194,7 @@ impl Journal {
             if chain != stored {
                 return Err(JournalError::Broken { run: run.to_owned(), seq });
             }
-            records.push(serde_json::from_str(&body)?);
+            records.push((row.get(3)?, serde_json::from_str(&body)?));
         }
         Ok(records)
     }

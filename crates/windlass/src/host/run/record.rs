@@ -1,7 +1,7 @@
 //! What a run did and cost.
 
-use windlass_core::event::{Event, RequestCost, RunRecord, WayBack, What};
-use windlass_core::journal::{Direction, Verdict};
+use windlass_core::event::{RequestCost, RunRecord, WayBack};
+use windlass_core::journal::{Direction, Record, Verdict};
 use windlass_core::plan::{Phase, Plan, Request, same_but_for_scale_and_rotation};
 
 use crate::clock;
@@ -12,6 +12,7 @@ impl Host {
     /// The account of a run that ends so.
     pub(super) async fn record(&self, handle: &RunHandle, verdict: Verdict) -> RunRecord {
         let (row, plan) = (&handle.row, &handle.row.plan);
+        let records = self.journal.borrow().dated_records(&row.id).unwrap_or_default();
         let report = self.proxy().report().await.unwrap_or_default();
         let before = handle.before.get().unwrap_or_default();
         let now = self.requests().await;
@@ -29,7 +30,7 @@ impl Host {
             dirty: plan.tree.source.dirty,
             began: row.began,
             ended: clock::wall_millis(),
-            phases: phases(handle.events.borrow().told()),
+            phases: phases(plan, &records),
             verdict: Some(verdict),
             requests: RequestCost {
                 served: now.served.saturating_sub(before.served),
@@ -79,27 +80,51 @@ impl Host {
     }
 }
 
-/// How long each phase took: from its first step's beginning to its last one's end.
-fn phases<'a>(events: impl Iterator<Item = &'a Event>) -> Vec<(Phase, u64)> {
+/// How long each phase took, as the journal has it: from its first step's beginning to its last one's end,
+/// whoever died in between.
+fn phases(plan: &Plan, records: &[(i64, Record)]) -> Vec<(Phase, u64)> {
     let mut spans: Vec<(Phase, i64, i64)> = Vec::new();
-    let mut phase_of: Vec<(u32, Phase)> = Vec::new();
-    for event in events {
-        match &event.what {
-            What::StepBegan { step, phase, direction: Direction::Forward, .. } => {
-                phase_of.push((*step, *phase));
-                if !spans.iter().any(|(known, ..)| known == phase) {
-                    spans.push((*phase, event.at, event.at));
-                }
-            }
-            What::StepDone { step, direction: Direction::Forward, .. }
-            | What::StepFailed { step, direction: Direction::Forward, .. } => {
-                let phase = phase_of.iter().find(|(known, _)| known == step).map(|(_, phase)| *phase);
-                if let Some(span) = spans.iter_mut().find(|(known, ..)| Some(*known) == phase) {
-                    span.2 = event.at;
-                }
-            }
-            _ => {}
+    for (at, record) in records {
+        let (step, ends) = match record {
+            Record::Intent { step, direction: Direction::Forward } => (step, false),
+            Record::Done { step, direction: Direction::Forward, .. }
+            | Record::Failed { step, direction: Direction::Forward, .. }
+            | Record::NotDone { step, direction: Direction::Forward } => (step, true),
+            _ => continue,
+        };
+        let Some(phase) = plan.step(*step).map(|step| step.phase) else { continue };
+        match spans.iter_mut().find(|(known, ..)| *known == phase) {
+            Some(span) if ends => span.2 = *at,
+            Some(_) => {}
+            None => spans.push((phase, *at, *at)),
         }
     }
     spans.into_iter().map(|(phase, from, to)| (phase, u64::try_from(to - from).unwrap_or(0))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::testing;
+
+    #[test]
+    fn what_a_phase_took_is_known_also_where_the_host_side_died_in_it() {
+        let plan = testing::first(|_| ());
+        let first = |phase| plan.steps.iter().find(|step| step.phase == phase).unwrap().id;
+        let begun = |step| Record::Intent { step, direction: Direction::Forward };
+        let done = |step| Record::Done { step, direction: Direction::Forward, note: String::new() };
+        let (preflight, build, commit) = (first(Phase::Preflight), first(Phase::Build), first(Phase::Commit));
+        let records = [
+            (1_000, begun(preflight)),
+            (1_012, done(preflight)),
+            (1_020, begun(build)),
+            // Here it was killed; whoever came next looked, and found it done.
+            (4_020, done(build)),
+            (4_021, begun(build + 1)),
+            (4_520, done(build + 1)),
+            (4_600, begun(commit)),
+        ];
+        let told = [(Phase::Preflight, 12), (Phase::Build, 3_500), (Phase::Commit, 0)];
+        assert_eq!(phases(&plan, &records), told);
+    }
 }
