@@ -236,8 +236,8 @@ pub struct Report {
     pub releases: IndexMap<String, Counters>,
     /// Health and load of each endpoint, by instance.
     pub endpoints: IndexMap<String, EndpointReport>,
-    /// The longest time between two answers' ends while requests were waiting, since the table in
-    /// force was applied: what a client would have seen as a gap.
+    /// The longest time in which no answer began although several requests waited, or one was held
+    /// because nothing was ready, since the table in force was applied.
     pub longest_gap_micros: u64,
     /// Requests that are being held because nothing is ready.
     pub held: u64,
@@ -266,6 +266,12 @@ pub struct Counters {
     pub failed_rescued: u64,
     /// Requests that an instance had in flight when the table left it, and that were finished.
     pub drained: u64,
+    /// Answers that ended before they were whole, and not by the client. They are among those served.
+    #[serde(default)]
+    pub cut: u64,
+    /// Of these, the ones whose copy was to go and whose drain time was over.
+    #[serde(default)]
+    pub cut_at_drain: u64,
     /// Requests that wait for their answer now. The only one of these that also falls.
     #[serde(default)]
     pub waiting: u64,

@@ -149,16 +149,23 @@ impl WayBack {
 /// What a run cost in requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RequestCost {
-    /// Answered while the run lasted.
+    /// Answered while the run lasted, to the end.
     pub served: u64,
-    /// Not answered, or answered with an error of the proxy's.
+    /// Not answered, answered with an error of the proxy's, or not answered to the end.
     pub failed: u64,
+    /// Of these, the ones whose answer ended before it was whole, and not by the client.
+    #[serde(default)]
+    pub cut: u64,
+    /// Of these in turn, the ones whose copy was to go and whose drain time was over.
+    #[serde(default)]
+    pub cut_at_drain: u64,
     /// Answered by the application with an error of its own (5xx); these are among those served.
     #[serde(default)]
     pub server_errors: u64,
     /// Begun by the old release before the switch and finished after it.
     pub drained: u64,
-    /// The longest time between answers while requests waited, in microseconds, since the switch.
+    /// The longest time in which no answer began although several requests waited, or one was held, in
+    /// microseconds, since the switch.
     pub longest_gap_micros: u64,
     /// Whether the proxy, or the host side, was started anew meanwhile: what had been counted before is missing
     /// here.

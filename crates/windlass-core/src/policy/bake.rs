@@ -89,7 +89,7 @@ pub struct Slow {
 #[must_use]
 pub fn errors(rules: &Deploy, new: &Counters) -> Option<Errors> {
     let asked = new.served + new.failed;
-    let bad = new.server_errors + new.failed;
+    let bad = new.server_errors + new.failed + new.cut;
     let rate = bad as f64 / asked.max(1) as f64;
     (asked >= rules.min_requests && rate > rules.max_error_rate).then_some(Errors { bad, asked, rate })
 }
@@ -151,6 +151,8 @@ pub fn sum<'a>(counters: impl Iterator<Item = &'a Counters>) -> Counters {
             server_errors_rescued: sum.server_errors_rescued + more.server_errors_rescued,
             failed_rescued: sum.failed_rescued + more.failed_rescued,
             drained: sum.drained + more.drained,
+            cut: sum.cut + more.cut,
+            cut_at_drain: sum.cut_at_drain + more.cut_at_drain,
             waiting: sum.waiting + more.waiting,
             latency: (0..buckets).map(|bucket| at(&sum, bucket) + at(more, bucket)).collect(),
         }
@@ -171,6 +173,8 @@ pub fn since(now: &Counters, then: &Counters) -> Counters {
         server_errors_rescued: now.server_errors_rescued.saturating_sub(then.server_errors_rescued),
         failed_rescued: now.failed_rescued.saturating_sub(then.failed_rescued),
         drained: now.drained.saturating_sub(then.drained),
+        cut: now.cut.saturating_sub(then.cut),
+        cut_at_drain: now.cut_at_drain.saturating_sub(then.cut_at_drain),
         waiting: then.waiting.saturating_sub(served + failed).min(now.waiting),
         latency: latency
             .map(|(at, count)| count.saturating_sub(then.latency.get(at).copied().unwrap_or(0)))

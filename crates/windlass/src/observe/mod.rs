@@ -7,6 +7,7 @@ mod printable;
 mod terminal;
 
 pub use json::JsonLines;
+pub(crate) use outcome::how_lost;
 pub use outcome::outcome;
 pub use plain::Plain;
 pub use printable::printable;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use windlass_core::event::{RunRecord, WayBack};
+use windlass_core::event::{RequestCost, RunRecord, WayBack};
 use windlass_core::journal::{Fault, Verdict};
 
 /// The last lines of a run.
@@ -82,12 +82,46 @@ fn cost(record: &RunRecord) -> String {
         0 => String::new(),
         errors => format!(" {errors} answered with an error of the application's (5xx),"),
     };
-    format!(" {} of {all} requests lost,{errors} longest gap {gap:.0} ms.{anew}", requests.failed)
+    let lost = requests.failed;
+    format!(" {lost} of {all} requests lost{},{errors} longest gap {gap:.0} ms.{anew}", how_lost(&requests))
+}
+
+/// How those were lost whose answers had begun, in brackets.
+pub(crate) fn how_lost(requests: &RequestCost) -> String {
+    let told: Vec<String> = [
+        (requests.cut_at_drain, "cut at the end of the drain"),
+        (requests.cut.saturating_sub(requests.cut_at_drain), "broken off by the application"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, how)| if count == requests.failed { how.to_owned() } else { format!("{count} {how}") })
+    .collect();
+    if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
 }
 
 fn write_fault(text: &mut String, fault: &Fault) {
     let _ = writeln!(text, "  {}", fault.message);
     if !fault.hint.is_empty() {
         let _ = writeln!(text, "  hint: {}", fault.hint);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_lost_and_how_is_told() {
+        let told = |failed, cut, cut_at_drain| {
+            let requests =
+                RequestCost { served: 380 - failed, failed, cut, cut_at_drain, ..RequestCost::default() };
+            cost(&RunRecord { requests, ..RunRecord::default() })
+        };
+        assert_eq!(told(0, 0, 0), " 0 of 380 requests lost, longest gap 0 ms.");
+        assert_eq!(told(1, 1, 1), " 1 of 380 requests lost (cut at the end of the drain), longest gap 0 ms.");
+        assert_eq!(
+            told(4, 3, 1),
+            " 4 of 380 requests lost (1 cut at the end of the drain, 2 broken off by the application), longest gap 0 ms."
+        );
     }
 }

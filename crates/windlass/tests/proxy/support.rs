@@ -298,7 +298,7 @@ async fn answer(name: &'static str, request: Request<Incoming>) -> Result<Reply,
                 response.headers_mut().insert(name, value.parse().unwrap());
             }
         }
-        Some("events") => {
+        Some(kind @ ("events" | "drip")) => {
             let (send, receive) = mpsc::channel::<Result<Frame<Bytes>, Infallible>>(1);
             tokio::spawn(async move {
                 while send.send(Ok(Frame::data("data: x\n\n".into()))).await.is_ok() {
@@ -307,7 +307,9 @@ async fn answer(name: &'static str, request: Request<Incoming>) -> Result<Reply,
             });
             let stream = tokio_stream(receive);
             response = Response::new(BodyExt::boxed(StreamBody::new(stream)));
-            response.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
+            if kind == "events" {
+                response.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
+            }
         }
         _ => {}
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use windlass_core::edge::{Answer, Ask};
 use windlass_core::units::Span;
 
-use crate::support::{Backend, Client, Proxy, endpoint, get, table, wait_for};
+use crate::support::{Backend, Client, Proxy, endpoint, get, read, table, wait_for};
 
 // proves: CM-10, APE-15
 #[test]
@@ -372,4 +372,68 @@ fn an_address_takes_over_from_one_that_it_overlaps_and_nothing_is_lost() {
     assert_eq!(get(proxy.address(), "/").status, 200);
     drop(taken);
     proxy.apply(&on(101, &all));
+}
+
+/// The proxy's cut, a client that takes nothing, and a copy that dies: each begins well, and is lost all the same.
+#[test]
+fn an_answer_that_is_cut_is_counted_and_logged_as_cut() {
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let logs = tempfile::tempdir().unwrap();
+    let path = logs.path().join("access.log");
+    let proxy = Proxy::start_in(tempfile::tempdir().unwrap(), &["--access-log", path.to_str().unwrap()]);
+    let with = |generation, release: &str, name: &str, backend: &Backend| {
+        let mut table = table(generation, release, &[(name, backend.address)]);
+        table.drain = Span::from_millis(100);
+        proxy.apply(&table);
+    };
+    with(1, "r1", "web.r1.1", &old);
+    let address = proxy.address();
+    let begin = |path: &str| {
+        let mut client = Client::connect(address);
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+        client
+    };
+    let _deaf = begin("/text/3000000");
+    let mut drips = begin("/drip");
+    assert!(drips.receive_head().unwrap().contains("200"));
+    let mut gone = begin("/drip");
+    assert!(gone.receive_head().unwrap().contains("200"));
+    wait_for("the requests in flight", || proxy.left_on("web.r1.1") == 3);
+    drop(gone);
+    wait_for("the client to be missed", || proxy.left_on("web.r1.1") == 2);
+    with(2, "r2", "web.r2.1", &new);
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
+    wait_for("the account", || proxy.report().releases["r1"].cut == 2);
+    let counted = proxy.report().releases["r1"].clone();
+    assert_eq!((counted.served, counted.failed, counted.drained), (3, 0, 0));
+    assert_eq!((counted.cut, counted.cut_at_drain), (2, 2));
+
+    let mut broken = begin("/drip");
+    assert!(broken.receive_head().unwrap().contains("200"));
+    new.stop();
+    wait_for("the account", || proxy.report().releases["r2"].cut == 1);
+    assert_eq!(proxy.report().releases["r2"].cut_at_drain, 0);
+    let lines = || read(&path).lines().map(str::to_owned).collect::<Vec<_>>();
+    wait_for("the log", || lines().len() == 4);
+    let count = |what: &str| lines().iter().filter(|line| line.contains(what)).count();
+    assert_eq!((count(r#""cut":"drain""#), count(r#""cut":"application""#)), (2, 1), "{:?}", lines());
+}
+
+/// A lone download or report takes as long as it takes; a copy that is missed is an outage.
+#[test]
+fn a_lone_slow_request_is_no_gap_and_a_held_one_is() {
+    let backend = Backend::start("one");
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", backend.address)]));
+    let address = proxy.address();
+    assert_eq!(get(address, "/slow/300").text(), "one");
+    assert_eq!(proxy.report().longest_gap_micros, 0);
+    let stopped = backend.address;
+    backend.stop();
+    let held = std::thread::spawn(move || get(address, "/"));
+    wait_for("the held request", || proxy.report().held == 1);
+    let since = Instant::now();
+    let _again = Backend::start_at(stopped, "again");
+    assert_eq!(held.join().unwrap().text(), "again");
+    let gap = Duration::from_micros(proxy.report().longest_gap_micros);
+    assert!(gap > Duration::ZERO && gap < since.elapsed() + Duration::from_secs(1), "{gap:?}");
 }

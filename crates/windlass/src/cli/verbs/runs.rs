@@ -11,6 +11,7 @@ use crate::cli::client::{Client, unexpected};
 use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::observe::how_lost;
 
 pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Failure> {
     let mut client = Client::to_look(context).await?;
@@ -47,10 +48,11 @@ fn text(record: &RunRecord) -> String {
     let cost = record.requests;
     let _ = writeln!(
         text,
-        "    requests: {} served ({} with 5xx), {} failed, {} drained, longest gap {:.1} ms",
+        "    requests: {} served ({} with 5xx), {} failed{}, {} drained, longest gap {:.1} ms",
         cost.served,
         cost.server_errors,
         cost.failed,
+        how_lost(&cost),
         cost.drained,
         cost.longest_gap_micros as f64 / 1000.0
     );

@@ -26,6 +26,9 @@ use crate::ports::{self, Holder};
 use crate::processes;
 use crate::runtime::process;
 
+/// How long after the end of the drain the proxy has to cut what is left.
+const CUT: Duration = Duration::from_secs(2);
+
 /// How many lines of a log are shown when something fails.
 const TAIL: usize = 20;
 
@@ -266,6 +269,10 @@ impl Host {
         if alive {
             if !drain.is_zero() {
                 left = self.proxy().drained(id, drain.as_duration()).await;
+                if left.is_some_and(|left| left > 0) {
+                    // It cuts them about now; what it counts of them belongs to this run.
+                    self.proxy().drained(id, CUT).await;
+                }
             }
             let failed = |error: process::RuntimeError| {
                 Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
@@ -284,10 +291,11 @@ impl Host {
         self.health.borrow_mut().shift_remove(id);
         Ok(match left {
             Some(0) => String::new(),
-            Some(left) => format!("{left} connections were closed at the deadline"),
-            None => {
-                "the proxy did not say whether requests were left: any were cut at the deadline".to_owned()
-            }
+            Some(1) => format!("{id}: 1 connection was closed at the deadline"),
+            Some(left) => format!("{id}: {left} connections were closed at the deadline"),
+            None => format!(
+                "{id}: the proxy did not say whether requests were left: any were cut at the deadline"
+            ),
         })
     }
 
@@ -305,7 +313,8 @@ impl Host {
             let directory = self.layout.instance(&identity.id);
             let own = process::observe(&directory).and_then(|seen| seen.pid());
             // Some write over the environment that they were started with.
-            let parent = |pid: &i32| processes::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
+            let parent =
+                |pid: &i32| processes::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
             let mut line = std::iter::successors(Some(pid), parent);
             if line.any(|pid| Some(pid) == own || tree::is_of(pid, &directory)) {
                 return None;

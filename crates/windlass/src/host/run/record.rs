@@ -1,5 +1,6 @@
 //! What a run did and cost.
 
+use windlass_core::edge::{Counters, Report};
 use windlass_core::event::{RequestCost, RunRecord, WayBack};
 use windlass_core::journal::{Direction, Record, Verdict};
 use windlass_core::plan::{Phase, Plan, Request, same_but_for_scale_and_rotation};
@@ -35,6 +36,8 @@ impl Host {
             requests: RequestCost {
                 served: now.served.saturating_sub(before.served),
                 failed: now.failed.saturating_sub(before.failed),
+                cut: now.cut.saturating_sub(before.cut),
+                cut_at_drain: now.cut_at_drain.saturating_sub(before.cut_at_drain),
                 server_errors: now.server_errors.saturating_sub(before.server_errors),
                 drained: now.drained.saturating_sub(before.drained),
                 longest_gap_micros: now.longest_gap_micros,
@@ -65,18 +68,23 @@ impl Host {
 
     /// What the proxy has counted so far.
     pub(super) async fn requests(&self) -> RequestCost {
-        let report = self.proxy().report().await.unwrap_or_default();
-        let sum =
-            |count: fn(&windlass_core::edge::Counters) -> u64| report.releases.values().map(count).sum();
-        RequestCost {
-            // What clients got, which is not all that a release did: another may have answered for it.
-            served: sum(|c| c.served + c.failed_rescued),
-            failed: sum(|c| c.failed.saturating_sub(c.failed_rescued)),
-            server_errors: sum(|c| c.server_errors.saturating_sub(c.server_errors_rescued)),
-            drained: sum(|c| c.drained),
-            longest_gap_micros: report.longest_gap_micros,
-            uncounted: false,
-        }
+        cost(&self.proxy().report().await.unwrap_or_default())
+    }
+}
+
+/// What clients got, which is not all that a release did: another may have answered for it. What they did not get
+/// to its end they have lost.
+fn cost(report: &Report) -> RequestCost {
+    let sum = |count: fn(&Counters) -> u64| report.releases.values().map(count).sum();
+    RequestCost {
+        served: sum(|c| (c.served + c.failed_rescued).saturating_sub(c.cut)),
+        failed: sum(|c| c.failed.saturating_sub(c.failed_rescued) + c.cut),
+        cut: sum(|c| c.cut),
+        cut_at_drain: sum(|c| c.cut_at_drain),
+        server_errors: sum(|c| c.server_errors.saturating_sub(c.server_errors_rescued)),
+        drained: sum(|c| c.drained),
+        longest_gap_micros: report.longest_gap_micros,
+        uncounted: false,
     }
 }
 
@@ -126,5 +134,20 @@ mod tests {
         ];
         let told = [(Phase::Preflight, 12), (Phase::Build, 3_500), (Phase::Commit, 0)];
         assert_eq!(phases(&plan, &records), told);
+    }
+
+    #[test]
+    fn what_was_cut_is_lost() {
+        let counters = Counters {
+            served: 380,
+            failed: 2,
+            failed_rescued: 1,
+            cut: 2,
+            cut_at_drain: 1,
+            ..Counters::default()
+        };
+        let report = Report { releases: [("r1".to_owned(), counters)].into(), ..Report::default() };
+        let cost = cost(&report);
+        assert_eq!((cost.served, cost.failed, cost.cut, cost.cut_at_drain), (379, 3, 2, 1));
     }
 }

@@ -238,7 +238,7 @@ fn summary(counters: Option<&Counters>) -> String {
         Some(counters) => format!(
             "{} requests, {} errors",
             counters.served + counters.failed,
-            counters.server_errors + counters.failed
+            counters.server_errors + counters.failed + counters.cut
         ),
         None => "no requests came".to_owned(),
     }

@@ -363,7 +363,7 @@ impl<'request> Outgoing<'request> {
     /// Makes an endpoint's answer the client's.
     async fn deliver(&self, reply: Reply, ticket: &mut Ticket) -> Response<Body> {
         let Reply { response, link, claim } = reply;
-        ticket.answered_by(&claim.backend.instance, &claim.release.name);
+        ticket.answered_by(&claim);
         let (mut head, incoming) = response.into_parts();
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Box::pin(self.upgraded(head, link, claim, ticket)).await;

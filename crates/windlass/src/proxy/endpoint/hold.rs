@@ -9,6 +9,7 @@ use std::task::Poll;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::proxy::measure::metrics::Gap;
 use crate::proxy::request::serve::Visit;
 
 /// How a wait ended.
@@ -68,6 +69,7 @@ impl<'request> Hold<'request> {
 struct Counted<'request> {
     of_route: &'request AtomicU32,
     of_all: &'request AtomicU64,
+    gap: &'request Gap,
 }
 
 impl<'request> Counted<'request> {
@@ -77,9 +79,10 @@ impl<'request> Counted<'request> {
             of_route.fetch_sub(1, Ordering::AcqRel);
             return None;
         }
-        let of_all = &visit.worker.edge.held;
-        of_all.fetch_add(1, Ordering::Relaxed);
-        Some(Self { of_route, of_all })
+        let edge = &visit.worker.edge;
+        edge.held.fetch_add(1, Ordering::Relaxed);
+        edge.gap.request_begins(Instant::now().into_std());
+        Some(Self { of_route, of_all: &edge.held, gap: &edge.gap })
     }
 }
 
@@ -87,5 +90,6 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.of_route.fetch_sub(1, Ordering::AcqRel);
         self.of_all.fetch_sub(1, Ordering::Relaxed);
+        self.gap.wait_ends(Instant::now().into_std(), false);
     }
 }

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use windlass_core::launch::Log as Kept;
 use windlass_core::units::Bytes;
 
-use crate::proxy::request::ticket::Line;
+use crate::proxy::request::ticket::{Cut, Line};
 use crate::runtime::process::log;
 
 /// A worker hands its lines over when it has this many bytes of them, and every 250 ms.
@@ -50,6 +50,8 @@ pub(in crate::proxy) struct Entry<'request> {
     pub(in crate::proxy) route: Option<&'request str>,
     pub(in crate::proxy) status: u16,
     pub(in crate::proxy) bytes: u64,
+    /// Who ended it before it was whole.
+    pub(in crate::proxy) cut: Option<Cut>,
     pub(in crate::proxy) first_byte: Duration,
     pub(in crate::proxy) total: Duration,
 }
@@ -118,6 +120,7 @@ impl Entry<'_> {
             ("route", self.route),
             ("instance", self.line.instance.as_deref()),
             ("release", self.line.release.as_deref()),
+            ("cut", self.cut.map(Cut::in_words)),
         ] {
             if let Some(value) = value {
                 let _ = write!(out, ",\"{name}\":");
@@ -285,6 +288,7 @@ mod tests {
             route: Some("web"),
             status: 200,
             bytes: 5,
+            cut: Some(Cut::Drain),
             first_byte: Duration::from_micros(120),
             total: Duration::from_micros(130),
         }
@@ -294,7 +298,7 @@ mod tests {
             concat!(
                 r#"{"time":"2023-11-14T22:13:20.123Z","client":"127.0.0.1","method":"GET","scheme":"http","#,
                 r#""host":"example.org","path":"/x","version":"HTTP/1.1","status":200,"bytes":5,"#,
-                r#""first_byte_us":120,"total_us":130,"agent":"a\"b\n","route":"web","instance":"web.r1.1"}"#,
+                r#""first_byte_us":120,"total_us":130,"agent":"a\"b\n","route":"web","instance":"web.r1.1","cut":"drain"}"#,
                 "\n"
             )
         );

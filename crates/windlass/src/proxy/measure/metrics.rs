@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use windlass_core::edge::{Counters, LATENCY_BOUNDS_MICROS, Report};
 
+use crate::proxy::request::ticket::Cut;
+
 const BUCKETS: usize = LATENCY_BOUNDS_MICROS.len() + 1;
 
 /// How long answers took to begin.
@@ -38,6 +40,8 @@ pub(in crate::proxy) struct Release {
     pub(in crate::proxy) server_errors_rescued: AtomicU64,
     pub(in crate::proxy) failed_rescued: AtomicU64,
     pub(in crate::proxy) drained: AtomicU64,
+    cut: AtomicU64,
+    cut_at_drain: AtomicU64,
     waiting: AtomicU64,
     pub(in crate::proxy) latency: Histogram,
 }
@@ -62,6 +66,14 @@ impl Release {
         Waiting(self)
     }
 
+    /// An answer ended before it was whole.
+    pub(in crate::proxy) fn count_cut(&self, by: Cut) {
+        self.cut.fetch_add(1, Ordering::Relaxed);
+        if by == Cut::Drain {
+            self.cut_at_drain.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(in crate::proxy) fn counters(&self) -> Counters {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counters {
@@ -71,6 +83,8 @@ impl Release {
             server_errors_rescued: read(&self.server_errors_rescued),
             failed_rescued: read(&self.failed_rescued),
             drained: read(&self.drained),
+            cut: read(&self.cut),
+            cut_at_drain: read(&self.cut_at_drain),
             waiting: read(&self.waiting),
             latency: self.latency.counts(),
         }
@@ -97,11 +111,12 @@ impl RouteCounters {
     }
 }
 
-/// Measures the longest time without an answer while requests were waiting for one.
+/// Measures the longest time in which no answer began although it was due: while at least two requests waited.
+/// One that waits alone may be a slow one; one that is held because nothing is ready counts as two.
 pub(in crate::proxy) struct Gap {
     origin: Instant,
     waiting: AtomicU64,
-    /// When the last answer ended, or the first request came; nanoseconds since the origin.
+    /// When the last answer began, or the second request came; nanoseconds since the origin.
     mark: AtomicU64,
     longest: AtomicU64,
 }
@@ -121,18 +136,21 @@ impl Gap {
     }
 
     pub(in crate::proxy) fn request_begins(&self, now: Instant) {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) == 1 {
             self.mark.store(self.nanos(now), Ordering::Relaxed);
         }
     }
 
-    pub(in crate::proxy) fn answer_ends(&self, now: Instant) {
-        let now = self.nanos(now);
-        let gap = now.saturating_sub(self.mark.swap(now, Ordering::Relaxed));
-        if gap > self.longest.load(Ordering::Relaxed) {
+    /// A request waits no more, from `at` on; only a good answer ends the time without one.
+    pub(in crate::proxy) fn wait_ends(&self, at: Instant, good: bool) {
+        let now = self.nanos(at);
+        let gap = now.saturating_sub(self.mark.load(Ordering::Relaxed));
+        if good {
+            self.mark.store(now, Ordering::Relaxed);
+        }
+        if self.waiting.fetch_sub(1, Ordering::Relaxed) > 1 && gap > self.longest.load(Ordering::Relaxed) {
             self.longest.fetch_max(gap, Ordering::Relaxed);
         }
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(in crate::proxy) fn longest_micros(&self) -> u64 {
@@ -154,7 +172,7 @@ pub(in crate::proxy) fn prometheus<'route>(
     page.gauge("windlass_held_requests", "Requests waiting for a ready endpoint.", &[("", report.held)]);
     page.gauge(
         "windlass_longest_gap_microseconds",
-        "Longest time without an answer since the last switch.",
+        "Longest time in which no answer began although several requests waited, since the last switch.",
         &[("", report.longest_gap_micros)],
     );
     page.endpoints(report);
@@ -204,9 +222,10 @@ impl Page {
         for (release, counters) in &report.releases {
             let release = escape(release);
             for (outcome, count) in [
-                ("served", counters.served.saturating_sub(counters.server_errors)),
+                ("served", counters.served.saturating_sub(counters.server_errors + counters.cut)),
                 ("server_error", counters.server_errors),
                 ("failed", counters.failed),
+                ("cut", counters.cut),
             ] {
                 let _ = writeln!(
                     self.text,
@@ -289,30 +308,46 @@ mod tests {
     }
 
     #[test]
-    fn the_gap_counts_only_while_someone_waits() {
+    fn the_gap_counts_only_while_answers_are_due() {
         let gap = Gap::new();
         let at = |millis| gap.origin + Duration::from_millis(millis);
         gap.request_begins(at(0));
-        gap.answer_ends(at(3));
+        gap.wait_ends(at(900), true);
+        assert_eq!(gap.longest_micros(), 0, "a slow request alone is no outage");
         gap.request_begins(at(1000));
         gap.request_begins(at(1001));
-        gap.answer_ends(at(1005));
-        gap.answer_ends(at(1009));
-        assert_eq!(gap.longest_micros(), 5000);
+        gap.wait_ends(at(1005), true);
+        gap.wait_ends(at(1099), true);
+        assert_eq!(gap.longest_micros(), 4000);
+        for _ in 0..3 {
+            gap.request_begins(at(2000));
+        }
+        gap.wait_ends(at(2003), false);
+        gap.wait_ends(at(2007), true);
+        assert_eq!(gap.longest_micros(), 7000, "a refusal is no answer");
+        gap.wait_ends(at(2008), true);
+        gap.reset();
+        gap.request_begins(at(3000));
+        gap.request_begins(at(3001));
+        gap.wait_ends(at(3009), false);
+        gap.wait_ends(at(3010), true);
+        assert_eq!(gap.longest_micros(), 8000, "held, so that it was nobody's slowness");
     }
 
     #[test]
     fn each_request_has_one_outcome() {
-        let counters = Counters { served: 5, server_errors: 2, failed: 1, drained: 3, ..Counters::default() };
+        let counters =
+            Counters { served: 5, server_errors: 2, failed: 1, cut: 1, drained: 3, ..Counters::default() };
         let report = Report { releases: [("r1".to_owned(), counters)].into(), ..Report::default() };
         let page = prometheus(&report, std::iter::empty());
         let answers: Vec<_> = page.lines().filter(|line| line.starts_with("windlass_release_")).collect();
         assert_eq!(
             answers,
             [
-                r#"windlass_release_answers_total{release="r1",outcome="served"} 3"#,
+                r#"windlass_release_answers_total{release="r1",outcome="served"} 2"#,
                 r#"windlass_release_answers_total{release="r1",outcome="server_error"} 2"#,
                 r#"windlass_release_answers_total{release="r1",outcome="failed"} 1"#,
+                r#"windlass_release_answers_total{release="r1",outcome="cut"} 1"#,
                 r#"windlass_release_drained_total{release="r1"} 3"#,
             ]
         );

@@ -83,6 +83,11 @@ impl Body {
 impl Drop for Body {
     fn drop(&mut self) {
         self.was_taken();
+        // A client that takes nothing is given up when the drain time is over, and nothing more is asked for.
+        let is_whole = self.is_end_stream();
+        if let Some(ticket) = self.ticket.as_mut().filter(|ticket| !is_whole && ticket.conn.is_given_up()) {
+            ticket.is_cut();
+        }
     }
 }
 
@@ -103,9 +108,10 @@ impl HttpBody for Body {
             Content::Plain(source) => Pin::new(source).poll_frame(cx),
             Content::Compressed(compressed) => Pin::new(&mut **compressed).poll_frame(cx),
         };
-        if let (Poll::Ready(Some(Ok(frame))), Some(ticket)) = (&frame, &mut this.ticket)
-            && let Some(data) = frame.data_ref()
-        {
+        let (Poll::Ready(Some(part)), Some(ticket)) = (&frame, &mut this.ticket) else { return frame };
+        if part.is_err() {
+            ticket.is_cut();
+        } else if let Some(data) = part.as_ref().ok().and_then(Frame::data_ref) {
             ticket.sent(data.len() as u64);
             if ticket.conn.multiplexed.get() {
                 ticket.conn.part_waits();

@@ -8,7 +8,10 @@ use tokio::time::Instant;
 
 use crate::proxy::connection::conn::Conn;
 use crate::proxy::connection::worker::Worker;
+use crate::proxy::endpoint::backend::Backend;
+use crate::proxy::endpoint::claim::Claim;
 use crate::proxy::live::Live;
+use crate::proxy::measure::metrics::Release;
 
 /// A request under way. Dropping it ends the request, however it went.
 pub(in crate::proxy) struct Ticket {
@@ -23,8 +26,31 @@ pub(in crate::proxy) struct Ticket {
     answered: Option<Instant>,
     status: u16,
     bytes: u64,
-    /// Nobody waits for the end of a stream: it stands in no gap.
+    /// Whether somebody waits for it to begin.
     awaited: bool,
+    /// Who answers, unless that is a stream, which has no end of its own to be cut from.
+    answerer: Option<(Arc<Backend>, Arc<Release>)>,
+    /// Who ended the answer before it was whole, unless the client did.
+    cut: Option<Cut>,
+}
+
+/// Who ended an answer before it was whole. A client that breaks it off is nobody's fault here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::proxy) enum Cut {
+    /// Its copy was to go, and the drain time was over.
+    Drain,
+    /// The application broke it off, or fell silent.
+    Application,
+}
+
+impl Cut {
+    /// As the access log tells it.
+    pub(in crate::proxy) const fn in_words(self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::Application => "application",
+        }
+    }
 }
 
 /// What the access log tells of a request beside what is counted.
@@ -54,6 +80,8 @@ impl Ticket {
             status: 0,
             bytes: 0,
             awaited: true,
+            answerer: None,
+            cut: None,
         }
     }
 
@@ -86,10 +114,11 @@ impl Ticket {
     }
 
     /// Who answers.
-    pub(in crate::proxy) fn answered_by(&mut self, instance: &str, release: &str) {
+    pub(in crate::proxy) fn answered_by(&mut self, claim: &Claim) {
+        self.answerer = Some((Arc::clone(&claim.backend), Arc::clone(&claim.release)));
         if let Some(line) = &mut self.line {
-            line.instance = Some(instance.to_owned());
-            line.release = Some(release.to_owned());
+            line.instance = Some(claim.backend.instance.clone());
+            line.release = Some(claim.release.name.clone());
         }
     }
 
@@ -102,16 +131,27 @@ impl Ticket {
     pub(in crate::proxy) fn answer_begins(&mut self, status: u16) {
         let took = self.time_to_answer();
         self.status = status;
+        if std::mem::take(&mut self.awaited) {
+            // One that says that there is none is no answer to whoever waits.
+            self.worker.edge.gap.wait_ends((self.started + took).into_std(), status < 500);
+        }
         if let Some(route) = self.route {
             self.live.routes[route].counters.record(status, took);
         }
     }
 
-    /// The answer turned into a stream: from now on nobody waits.
+    /// The answer turned into a stream.
     pub(in crate::proxy) fn becomes_stream(&mut self) {
-        if std::mem::take(&mut self.awaited) {
-            self.worker.edge.gap.answer_ends(std::time::Instant::now());
-        }
+        self.answerer = None;
+    }
+
+    /// The answer ends before it is whole, and the client did not end it.
+    pub(in crate::proxy) fn is_cut(&mut self) {
+        let Some((backend, release)) = self.answerer.take() else { return };
+        let leaves = backend.has_left() || self.worker.is_closing();
+        let by = if leaves { Cut::Drain } else { Cut::Application };
+        release.count_cut(by);
+        self.cut = Some(by);
     }
 
     pub(in crate::proxy) fn sent(&mut self, bytes: u64) {
@@ -123,7 +163,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let now = Instant::now();
         if self.awaited {
-            self.worker.edge.gap.answer_ends(now.into_std());
+            self.worker.edge.gap.wait_ends(now.into_std(), false);
         }
         if let Some(route) = self.route {
             self.live.routes[route].counters.sent(self.bytes);
@@ -138,6 +178,7 @@ impl Drop for Ticket {
                 // As nginx writes it: the client went before there was an answer.
                 status: if self.status == 0 { 499 } else { self.status },
                 bytes: self.bytes,
+                cut: self.cut,
                 first_byte: answered - self.started,
                 total: now - self.started,
             });
