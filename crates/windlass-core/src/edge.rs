@@ -256,6 +256,9 @@ pub struct Counters {
     pub served: u64,
     /// 5xx by the application.
     pub server_errors: u64,
+    /// 4xx by the application.
+    #[serde(default)]
+    pub client_errors: u64,
     /// Requests that got no answer of the application's (502, 503, 504 by the proxy).
     pub failed: u64,
     /// Of the application's 5xx, those that nobody saw: the release before answered instead.

@@ -121,6 +121,9 @@ pub struct RunRecord {
     pub verdict: Option<Verdict>,
     /// What the proxy counted meanwhile.
     pub requests: RequestCost,
+    /// What of its answers the release refused (4xx), where that is many more than the release before did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
     /// Where the application answers.
     pub addresses: Vec<String>,
 }
@@ -143,6 +146,29 @@ impl WayBack {
     #[must_use]
     pub const fn is_plain(&self) -> bool {
         matches!(self, Self::Plain)
+    }
+}
+
+/// How many answers of a release were 4xx, and of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// 4xx of the new release.
+    pub refused: u64,
+    /// All that it answered.
+    pub answered: u64,
+    /// 4xx of the release before.
+    pub refused_before: u64,
+    /// All that it had answered.
+    pub answered_before: u64,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} of {} answered with 4xx", self.refused, self.answered)?;
+        match self.answered_before {
+            0 => Ok(()),
+            before => write!(f, " (the release before: {} of {before})", self.refused_before),
+        }
     }
 }
 

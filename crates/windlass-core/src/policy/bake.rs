@@ -25,12 +25,16 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::edge::{Counters, LATENCY_BOUNDS_MICROS};
+use crate::event::Refused;
 use crate::name::{InstanceId, Name, ReleaseId};
 use crate::spec::Deploy;
 
 /// A slowdown of less than this says nothing: the first requests to fresh processes on a busy machine
 /// easily take a few milliseconds instead of one, whatever the release.
 const NOTICEABLE_MICROS: u64 = 100_000;
+
+/// The share of 4xx among a release's answers from which on it may be a jump.
+const JUMP: f64 = 0.25;
 
 /// The share of requests above the 95th percentile.
 const SHARE: f64 = 0.05;
@@ -94,6 +98,20 @@ pub fn errors(rules: &Deploy, new: &Counters) -> Option<Errors> {
     (asked >= rules.min_requests && rate > rules.max_error_rate).then_some(Errors { bad, asked, rate })
 }
 
+/// What of the new release's answers were 4xx, where that is a jump: no reason to go back, because it may be
+/// what it is for, and many clients may ask for what there is not; but somebody should look.
+#[must_use]
+pub fn refused(rules: &Deploy, before: &Counters, new: &Counters) -> Option<Refused> {
+    let share = |counters: &Counters| counters.client_errors as f64 / counters.served.max(1) as f64;
+    let jumped = share(new) >= JUMP && share(new) > 2.0 * share(before);
+    (new.served >= rules.min_requests && jumped).then_some(Refused {
+        refused: new.client_errors,
+        answered: new.served,
+        refused_before: before.client_errors,
+        answered_before: before.served,
+    })
+}
+
 /// Judges the latency of the new release when the bake is over; `None` when there is nothing to hold
 /// against it.
 #[must_use]
@@ -147,6 +165,7 @@ pub fn sum<'a>(counters: impl Iterator<Item = &'a Counters>) -> Counters {
         Counters {
             served: sum.served + more.served,
             server_errors: sum.server_errors + more.server_errors,
+            client_errors: sum.client_errors + more.client_errors,
             failed: sum.failed + more.failed,
             server_errors_rescued: sum.server_errors_rescued + more.server_errors_rescued,
             failed_rescued: sum.failed_rescued + more.failed_rescued,
@@ -169,6 +188,7 @@ pub fn since(now: &Counters, then: &Counters) -> Counters {
     Counters {
         served,
         server_errors: now.server_errors.saturating_sub(then.server_errors),
+        client_errors: now.client_errors.saturating_sub(then.client_errors),
         failed,
         server_errors_rescued: now.server_errors_rescued.saturating_sub(then.server_errors_rescued),
         failed_rescued: now.failed_rescued.saturating_sub(then.failed_rescued),

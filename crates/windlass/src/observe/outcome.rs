@@ -57,6 +57,13 @@ fn done(text: &mut String, record: &RunRecord, release: &str, seconds: f64) {
         addresses => format!(" at {}", addresses.join(" and ")),
     };
     let _ = writeln!(text, "{release} is live{at} after {seconds:.1} s.{}", cost(record));
+    if let Some(refused) = &record.refused {
+        let _ = writeln!(
+            text,
+            "warning: of the requests to {release}, {refused}: it may take its visitors for others (a host name or \
+             an origin that its settings do not allow); `windlass logs` shows what it says"
+        );
+    }
     let Some(previous) = record.previous else { return };
     let _ = match record.back {
         WayBack::Plain => writeln!(text, "Back to {previous}: windlass rollback"),
@@ -108,6 +115,9 @@ fn write_fault(text: &mut String, fault: &Fault) {
 
 #[cfg(test)]
 mod tests {
+    use windlass_core::event::Refused;
+    use windlass_core::name::ReleaseId;
+
     use super::*;
 
     #[test]
@@ -123,5 +133,16 @@ mod tests {
             told(4, 3, 1),
             " 4 of 380 requests lost (1 cut at the end of the drain, 2 broken off by the application), longest gap 0 ms."
         );
+    }
+
+    #[test]
+    fn a_release_that_refuses_its_visitors_is_told_of() {
+        let refused = Refused { refused: 44, answered: 44, refused_before: 0, answered_before: 500 };
+        let record =
+            RunRecord { release: Some(ReleaseId(2)), refused: Some(refused), ..RunRecord::default() };
+        let told = outcome(&record, &Verdict::Done);
+        let expected =
+            "warning: of the requests to r2, 44 of 44 answered with 4xx (the release before: 0 of 500): ";
+        assert!(told.contains(expected), "{told}");
     }
 }

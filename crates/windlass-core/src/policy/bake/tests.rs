@@ -214,3 +214,20 @@ fn a_release_is_judged_by_whoever_answered_for_the_services_that_it_replaces() {
         sum([&one, &Counters { failed: 2, ..Counters::default() }, &counted(&[(5_000, 4)])].into_iter());
     assert_eq!((all.served, all.failed, &all.latency), (7, 2, &counted(&[(5_000, 7)]).latency));
 }
+
+#[test]
+fn a_jump_of_4xx_is_told_and_many_of_them_as_before_are_not() {
+    let rules = rules();
+    let answers = |served, client_errors| Counters { served, client_errors, ..Counters::default() };
+    let told = |before, new| refused(&rules, &before, &new).map(|seen| (seen.refused, seen.answered));
+    assert_eq!(told(answers(500, 0), answers(44, 44)), Some((44, 44)));
+    assert_eq!(told(answers(500, 10), answers(100, 30)), Some((30, 100)));
+    assert_eq!(
+        told(Counters::default(), answers(44, 40)),
+        Some((40, 44)),
+        "of the release before nothing is known"
+    );
+    assert_eq!(told(answers(500, 200), answers(100, 60)), None, "who scans for what there is not");
+    assert_eq!(told(answers(500, 0), answers(100, 10)), None);
+    assert_eq!(told(answers(500, 0), answers(3, 3)), None, "too few to say anything");
+}

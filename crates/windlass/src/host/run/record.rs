@@ -1,9 +1,10 @@
 //! What a run did and cost.
 
 use windlass_core::edge::{Counters, Report};
-use windlass_core::event::{RequestCost, RunRecord, WayBack};
+use windlass_core::event::{Refused, RequestCost, RunRecord, WayBack};
 use windlass_core::journal::{Direction, Record, Verdict};
 use windlass_core::plan::{Phase, Plan, Request, same_but_for_scale_and_rotation};
+use windlass_core::policy::bake;
 
 use crate::clock;
 use crate::host::Host;
@@ -19,6 +20,7 @@ impl Host {
         let now = self.requests().await;
         let active = self.journal.borrow().active().ok().flatten();
         let spec = active.as_ref().map_or(&plan.spec, |active| &active.release.spec);
+        let refused = verdict.is_committed().then(|| refused(plan, &report)).flatten();
         RunRecord {
             run: row.id.clone(),
             headline: plan.headline(),
@@ -44,6 +46,7 @@ impl Host {
                 uncounted: handle.taken_up
                     || handle.counted_by.get().is_some_and(|pid| self.proxy().pid() != Some(pid)),
             },
+            refused,
             addresses: crate::host::proxy::table::addresses(spec, &report.listening),
         }
     }
@@ -86,6 +89,14 @@ fn cost(report: &Report) -> RequestCost {
         longest_gap_micros: report.longest_gap_micros,
         uncounted: false,
     }
+}
+
+/// What of a release's answers the application refused, where that is many more than before it.
+fn refused(plan: &Plan, report: &Report) -> Option<Refused> {
+    let (new, others): (Vec<_>, Vec<_>) =
+        report.releases.iter().partition(|(release, _)| **release == plan.release.to_string());
+    let counted = |of: Vec<(&String, &Counters)>| bake::sum(of.into_iter().map(|(_, counters)| counters));
+    bake::refused(&plan.spec.deploy, &counted(others), &counted(new))
 }
 
 /// How long each phase took, as the journal has it: from its first step's beginning to its last one's end,

@@ -8,7 +8,7 @@ use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name};
 use windlass_core::plan::Plan;
 use windlass_core::policy::bake::{self, Errors, Latencies, Slow};
-use windlass_core::spec::Probe;
+use windlass_core::spec::{Deploy, Probe};
 
 use super::Acting;
 use crate::health::{self, Target};
@@ -81,7 +81,7 @@ impl Acting {
                 let seen = Latencies { before, control: answers, quarters, all: new, quarter: whole / 4 };
                 return match bake::latency(rules, &seen) {
                     Some(slow) => Err(too_slow(plan, slow)),
-                    None => Ok(summary(report.releases.get(&release))),
+                    None => Ok(summary(rules, &seen)),
                 };
             }
             if let Some(target) = control.as_ref().filter(|_| began.elapsed() >= whole / 2) {
@@ -233,15 +233,18 @@ fn too_slow(plan: &Plan, slow: Slow) -> Fault {
     Fault::new(message, BACK)
 }
 
-fn summary(counters: Option<&Counters>) -> String {
-    match counters {
-        Some(counters) => format!(
-            "{} requests, {} errors",
-            counters.served + counters.failed,
-            counters.server_errors + counters.failed + counters.cut
-        ),
-        None => "no requests came".to_owned(),
+fn summary(rules: &Deploy, seen: &Latencies) -> String {
+    let new = &seen.all;
+    let (asked, bad) = (new.served + new.failed, new.server_errors + new.failed + new.cut);
+    if asked == 0 {
+        return "no requests came".to_owned();
     }
+    let refused = match (bake::refused(rules, &seen.before, new), new.client_errors) {
+        (Some(refused), _) => format!("; {refused}"),
+        (None, 0) => String::new(),
+        (None, refused) => format!(", {refused} answered with 4xx"),
+    };
+    format!("{asked} requests, {bad} errors{refused}")
 }
 
 #[cfg(test)]

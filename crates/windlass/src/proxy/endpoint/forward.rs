@@ -109,6 +109,9 @@ pub(in crate::proxy) async fn to_pool(
             let release = Arc::clone(&reply.claim.release);
             release.served.fetch_add(1, Ordering::Relaxed);
             release.latency.record(ticket.time_to_answer());
+            if reply.response.status().is_client_error() {
+                release.client_errors.fetch_add(1, Ordering::Relaxed);
+            }
             if reply.response.status().is_server_error() {
                 release.server_errors.fetch_add(1, Ordering::Relaxed);
                 if let Some(rescue) = Box::pin(outgoing.ask_fallback()).await {

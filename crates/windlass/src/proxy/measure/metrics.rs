@@ -36,6 +36,7 @@ pub(in crate::proxy) struct Release {
     pub(in crate::proxy) name: String,
     pub(in crate::proxy) served: AtomicU64,
     pub(in crate::proxy) server_errors: AtomicU64,
+    pub(in crate::proxy) client_errors: AtomicU64,
     pub(in crate::proxy) failed: AtomicU64,
     pub(in crate::proxy) server_errors_rescued: AtomicU64,
     pub(in crate::proxy) failed_rescued: AtomicU64,
@@ -79,6 +80,7 @@ impl Release {
         Counters {
             served: read(&self.served),
             server_errors: read(&self.server_errors),
+            client_errors: read(&self.client_errors),
             failed: read(&self.failed),
             server_errors_rescued: read(&self.server_errors_rescued),
             failed_rescued: read(&self.failed_rescued),
