@@ -160,6 +160,7 @@ commit
     insta::assert_snapshot!(rolled(0, 1), @r#"
 Deploy shop (production): r1 -> r2
   ~ web  3 running   its files changed
+  ~ source: its files, or a setting that the build sees
 
 preflight
   check disk, memory, programs, accounts, ports and certificates
@@ -217,6 +218,7 @@ commit
     insta::assert_snapshot!(rolled(2, 1), @r#"
 Deploy shop (production): r1 -> r2
   ~ web  3 running   its files changed
+  ~ source: its files, or a setting that the build sees
 
 preflight
   check disk, memory, programs, accounts, ports and certificates

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get};
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, until};
 
 use super::deployed;
 
@@ -120,6 +120,31 @@ fn a_websocket_is_told_to_go_and_a_new_one_reaches_the_new_release() {
     assert_eq!(rest, [0x88, 0x02, 0x03, 0xE9], "a close frame with 1001, going away");
     websocket(sandbox.port);
     assert_eq!(sandbox.answering(), "r2");
+    sandbox.down();
+}
+
+#[test]
+fn a_download_that_outlasts_the_drain_is_lost_and_every_account_says_so() {
+    let manifest = Manifest { deploy: "drain = \"1s\"".into(), ..Manifest::small() };
+    let sandbox = deployed(&manifest);
+    let mut download = TcpStream::connect(("127.0.0.1", sandbox.port)).unwrap();
+    download.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    download.write_all(b"GET /large HTTP/1.1\r\nHost: fixture.test\r\n\r\n").unwrap();
+    let mut head = [0; 12];
+    download.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200");
+    sandbox.change();
+    let output = sandbox.succeed(&["deploy"]);
+    let told = |what: &str| assert!(output.all().contains(what), "{what:?} is not in {output:#?}");
+    told("web.r1.1: 1 connection was closed at the deadline");
+    told("1 of 1 requests lost (cut at the end of the drain)");
+    let runs = sandbox.succeed(&["runs", "--json"]).json();
+    let requests = &runs[0]["requests"];
+    assert_eq!((&requests["failed"], &requests["cut_at_drain"]), (&1.into(), &1.into()), "{runs}");
+    until("its line in the access log", || {
+        let log = sandbox.succeed(&["logs", "access"]).stdout;
+        log.lines().any(|line| line.contains("/large") && line.contains("\"cut\":\"drain\"")).then_some(())
+    });
     sandbox.down();
 }
 

@@ -131,6 +131,7 @@ impl Service {
                 }
                 (200, release())
             }
+            "/large" => (200, "x".repeat(64 << 20)),
             "/pid" => (200, std::process::id().to_string()),
             "/env" => (200, std::env::var(query).unwrap_or_default()),
             "/args" => (200, std::env::args().collect::<Vec<_>>().join("\n")),
