@@ -38,10 +38,13 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
             "the proxy does not answer: its process {pid} is frozen (it was stopped by a signal); kill -CONT {pid} lets it go on"
         ));
     } else if !status.proxy && !status.addresses.is_empty() && !status.stopped {
-        problems.push(
-            "the proxy does not answer; its keeper starts it again, and windlass logs proxy shows what it said"
-                .to_owned(),
-        );
+        let (what, who) = match status.proxy_kept {
+            true => ("does not answer", "its keeper"),
+            false => ("does not run, nor does its keeper", "the host side"),
+        };
+        problems.push(format!(
+            "the proxy {what}; {who} starts it again, and windlass logs proxy shows what it said"
+        ));
     }
     problems.extend(of_rotations(status, spec));
     problems.extend(of_run(status));

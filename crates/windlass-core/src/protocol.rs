@@ -307,6 +307,9 @@ pub struct EnvironmentStatus {
     pub run: Option<OpenRun>,
     /// Whether the proxy answers.
     pub proxy: bool,
+    /// Whether it has a keeper, which starts it again.
+    #[serde(default)]
+    pub proxy_kept: bool,
     /// Its process, where that was stopped by a signal and does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_proxy: Option<i32>,

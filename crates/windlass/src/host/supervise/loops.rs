@@ -58,10 +58,9 @@ impl Host {
     async fn keep_running(self: &Rc<Self>) {
         let Some(active) = self.in_force() else { return };
         self.keep_resources(&active);
-        self.keep_copies(&active).await;
-        if self.between_runs().is_some() && !active.release.spec.routes.is_empty() {
-            self.keep_proxy().await;
-        }
+        // The proxy first, and beside all else: with the table that it had last it holds requests until there
+        // is somebody to answer them, also while an interrupted run waits to be claimed or goes back.
+        tokio::join!(self.keep_proxy(&active), self.keep_copies(&active));
         self.keep_keepers_of_parts().await;
     }
 
@@ -150,8 +149,11 @@ impl Host {
     }
 
     /// A proxy that is away comes back; one that lost its table, or came back with an older one, gets
-    /// the one that was sent last.
-    async fn keep_proxy(&self) {
+    /// the one that was sent last, unless a run has the table in hand.
+    async fn keep_proxy(&self, active: &Active) {
+        if active.release.spec.routes.is_empty() {
+            return;
+        }
         if self.proxy().report().await.is_none()
             && let Err(fault) = self.proxy().start().await
         {
@@ -160,7 +162,8 @@ impl Host {
         }
         let Some(report) = self.proxy().report().await else { return };
         self.verdicts.compare(&report.unready);
-        if let Some(sent) = Sent::read(self).filter(|sent| sent.generation > report.generation) {
+        let sent = self.between_runs().and_then(|_| Sent::read(self));
+        if let Some(sent) = sent.filter(|sent| sent.generation > report.generation) {
             match self.table_again(&sent) {
                 Ok(table) => {
                     if let Err(fault) = self.proxy().apply(table).await {

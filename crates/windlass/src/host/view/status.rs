@@ -34,6 +34,7 @@ impl Host {
             environment: environment.to_string(),
             run: self.open_run(),
             proxy: report.is_some(),
+            proxy_kept: self.proxy().is_kept(),
             frozen_proxy: frozen,
             unrevoked: unrevoked(&self.layout)
                 .into_iter()
