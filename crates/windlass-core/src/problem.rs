@@ -112,7 +112,14 @@ fn of_copy(service: &ServiceStatus, instance: &InstanceStatus, spec: Option<&Spe
                 |policy| format!("{} times within {}", policy.limit.saturating_add(1), policy.window),
             );
             let what = if matches!(exit, Some(Exit::NotAlive(_))) { "was not alive" } else { "crashed" };
-            format!("{id} {what} {often}{last} and is left alone; {look}")
+            match instance.again_in {
+                Some(left) => {
+                    let look =
+                        format!("windlass logs {name} shows why, windlass restart {name} does so at once");
+                    format!("{id} {what} {often}{last} and is tried again in {left}; {look}")
+                }
+                None => format!("{id} {what} {often}{last} and is left alone; {look}"),
+            }
         }
         End::Finished => {
             let how = exit.map(|exit| format!(": {exit}")).unwrap_or_default();
@@ -140,6 +147,7 @@ mod tests {
     use crate::protocol::OpenRun;
     use crate::resolve::resolve;
     use crate::spec::Setting;
+    use crate::units::Span;
 
     fn copy(state: ProcessState, last_exit: Option<Exit>) -> InstanceStatus {
         InstanceStatus {
@@ -155,6 +163,7 @@ mod tests {
             },
             last_restart: None,
             stage: None,
+            again_in: None,
             ready: false,
             reason: None,
             port: None,
@@ -190,6 +199,15 @@ mod tests {
             ended(End::CrashLoop, Some(Exit::Code(7))),
             "web.r3.1 crashed too often (last: exit code 7) and is left alone; windlass logs web shows why, \
              windlass restart web tries again"
+        );
+        let mut tried = copy(ProcessState::Ended(End::CrashLoop), Some(Exit::Code(7)));
+        tried.again_in = Some(Span::from_secs(40));
+        assert_eq!(
+            of(tried),
+            [
+                "web.r3.1 crashed too often (last: exit code 7) and is tried again in 40s; windlass logs web shows why, \
+              windlass restart web does so at once"
+            ]
         );
         assert_eq!(
             ended(End::Finished, Some(Exit::Signal("SIGSEGV".to_owned()))),

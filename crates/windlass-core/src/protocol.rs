@@ -14,6 +14,7 @@ use crate::launch::Status;
 use crate::name::{InstanceId, Name, ReleaseId};
 use crate::plan::{Observed, Plan, Source};
 use crate::spec::{Command, Spec};
+use crate::units::Span;
 
 /// The version of the protocol. Both sides must have it in common.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -389,6 +390,9 @@ pub struct InstanceStatus {
     /// release's.
     #[serde(default)]
     pub stage: Option<Stage>,
+    /// When it is tried again, where it was given up as a crash loop and is to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_in: Option<Span>,
     /// Whether it is ready.
     pub ready: bool,
     /// Why not.

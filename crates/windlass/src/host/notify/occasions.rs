@@ -5,17 +5,17 @@ use std::time::Instant;
 
 use windlass_core::event::RunRecord;
 use windlass_core::journal::Verdict;
-use windlass_core::launch::End;
 use windlass_core::name::{InstanceId, Name};
 use windlass_core::notice::Notice;
 use windlass_core::plan::Plan;
 use windlass_core::spec::Occasion;
+use windlass_core::units::Span;
 
 use super::streak::Streak;
 use crate::clock;
 use crate::engine::Active;
 use crate::host::Host;
-use crate::runtime::process::Observation;
+use crate::runtime::process::{Ended, Observation};
 
 impl Host {
     /// A run has ended.
@@ -26,23 +26,21 @@ impl Host {
         }
     }
 
-    /// A copy that should run was looked at: a crash loop is told of once.
+    /// A copy was given up as a crash loop; it is tried again after this pause, unless that is zero.
     pub(in crate::host) fn tell_of_crash_loop(
         self: &Rc<Self>,
         active: &Active,
         id: &InstanceId,
-        seen: &Observation,
+        ended: &Ended,
+        again: Span,
     ) {
-        let ended = seen.ended().filter(|ended| ended.end == End::CrashLoop);
-        let Some(ended) = ended else {
-            self.post.told.borrow_mut().remove(id);
-            return;
+        let then = match again.is_zero() {
+            true => "is not started again".to_owned(),
+            false => format!("is tried again in {again}, and ever more seldom"),
         };
-        if self.post.told.borrow_mut().insert(id.clone()) {
-            let summary = format!("{id} ended too often and is not started again");
-            let reason = ended.exit.map(|exit| format!("it ended the last time with: {exit}"));
-            self.tell_now(active, Occasion::CrashLoop, &id.to_string(), summary, reason);
-        }
+        let summary = format!("{id} ended too often and {then}");
+        let reason = ended.exit.as_ref().map(|exit| format!("it ended the last time with: {exit}"));
+        self.tell_now(active, Occasion::CrashLoop, &id.to_string(), summary, reason);
     }
 
     /// A private resource was looked at: one that does not stay up is told of once, and goes on being started.

@@ -2,13 +2,12 @@
 //! limit and a few tries. What could not be delivered is said in the log and by `status`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
-use windlass_core::name::{InstanceId, Name, ReleaseId};
+use windlass_core::name::{Name, ReleaseId};
 use windlass_core::notice::Notice;
 use windlass_core::spec::{Notify, Reference, Spec};
 use zeroize::Zeroizing;
@@ -37,8 +36,6 @@ pub(in crate::host) struct Post {
     under_way: Cell<usize>,
     /// Why the last message to each could not be delivered.
     undelivered: RefCell<IndexMap<Name, String>>,
-    /// Copies in a crash loop that were told of.
-    pub(super) told: RefCell<BTreeSet<InstanceId>>,
     /// How private resources hold out.
     pub(super) streaks: RefCell<IndexMap<Name, Streak>>,
 }

@@ -65,17 +65,18 @@ impl Host {
     }
 
     async fn keep_copies(self: &Rc<Self>, active: &Active) {
+        self.forget_crash_loops();
+        let answers = self.hopes().await;
         for id in &self.kept() {
             if !self.keeps(id) {
                 continue; // A run has taken it in hand meanwhile.
             }
             let directory = self.layout.instance(id);
             let seen = process::observe(&directory);
-            if let Some(seen) = &seen {
-                self.tell_of_crash_loop(active, id, seen);
-            }
+            let is_tried = seen.as_ref().is_some_and(|seen| self.is_to_be_tried(active, id, seen, &answers));
             match seen {
                 _ if quieted::is_noted(&directory) && self.lives(id) => self.start_anew(id),
+                _ if is_tried => self.bring_back(id, "it had been given up, and was tried again").await,
                 Some(seen) if seen.process_alive && !seen.keeper_alive => {
                     if let Err(why) = self.keep_again(id).await {
                         note(&why);

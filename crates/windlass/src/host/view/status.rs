@@ -2,7 +2,7 @@
 
 use windlass_core::edge::Report;
 use windlass_core::journal::Stage;
-use windlass_core::launch::{ProcessState, Status};
+use windlass_core::launch::{End, ProcessState, Status};
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::problem::problems;
 use windlass_core::protocol::{
@@ -57,7 +57,13 @@ impl Host {
         status.release = Some(self.release_record(&active.release.listed(), Some(active.release.id)));
         for (name, service) in &spec.services {
             let ids = active.release.instances.get(name).map(Vec::as_slice).unwrap_or_default();
-            let instances = ids.iter().map(|id| self.instance_status(id, &report, &processes)).collect();
+            let of_copy = |id| {
+                let mut instance = self.instance_status(id, &report, &processes);
+                let is_given_up = instance.status.state == ProcessState::Ended(End::CrashLoop);
+                instance.again_in = self.again_in(id, service).filter(|_| is_given_up && self.keeps(id));
+                instance
+            };
+            let instances = ids.iter().map(of_copy).collect();
             let wanted = if active.stopped || ids.is_empty() { 0 } else { service.replicas };
             status.services.push(ServiceStatus { name: name.clone(), wanted, instances });
         }
@@ -219,7 +225,7 @@ fn look(
     let seen = process::observe(directory);
     let unknown = Status {
         keeper: 0,
-        state: ProcessState::Ended(windlass_core::launch::End::NotStarted),
+        state: ProcessState::Ended(End::NotStarted),
         restarts: 0,
         last_exit: None,
         since: 0,
@@ -241,6 +247,7 @@ fn look(
         reason: None,
         last_restart: status.last_exit.as_ref().filter(|_| again).map(ToString::to_string),
         stage: None,
+        again_in: None,
         status,
         port,
         memory: usage.memory,
