@@ -67,8 +67,13 @@ impl Host {
             let wanted = if active.stopped || ids.is_empty() { 0 } else { service.replicas };
             status.services.push(ServiceStatus { name: name.clone(), wanted, instances });
         }
+        let answers = self.answers().await;
         for (name, _) in spec.resources.iter().filter(|(_, resource)| resource.is_private()) {
-            let instance = self.resource_status(name, &processes);
+            let mut instance = self.resource_status(name, &processes);
+            if instance.ready && answers.get(name) == Some(&false) {
+                instance.ready = false;
+                instance.reason = Some("it does not answer".to_owned());
+            }
             let wanted = u32::from(!active.stopped);
             status.resources.push(ServiceStatus { name: name.clone(), wanted, instances: vec![instance] });
         }
