@@ -177,6 +177,10 @@ pub enum Ask {
     Unready {
         /// All of them.
         instances: BTreeSet<String>,
+        /// Those of which nothing comes any more by itself: requests are refused at once where all of a pool
+        /// are such, and not held.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        ended: BTreeSet<String>,
     },
     /// Whether a table could ask for this address, be it one that overlaps what is listened on now.
     /// Opens nothing.
@@ -247,6 +251,9 @@ pub struct Report {
     /// The instances of [`Ask::Unready`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unready: BTreeSet<String>,
+    /// Those of them that have ended.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ended: BTreeSet<String>,
 }
 
 /// Counts of what a release answered.

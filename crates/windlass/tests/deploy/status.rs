@@ -43,6 +43,9 @@ fn a_copy_that_is_never_alive_for_long_becomes_a_crash_loop() {
     let begin = "web.r2.1 was not alive 3 times within 1m (last: liveness: GET /alive on 127.0.0.1:";
     assert!(problem.starts_with(begin) && problem.ends_with("windlass restart web tries again"), "{problem}");
     assert!(sandbox.running("web").is_empty());
+    // Nobody is kept waiting for what will not come.
+    let refused = sandbox.get("/version");
+    assert_eq!((refused.status, refused.body.contains("no instance runs")), (503, true), "{refused:?}");
     sandbox.down();
 }
 

@@ -1,6 +1,7 @@
 //! Between runs: what should run runs, what is not alive is restarted, what is due by the clock is
 //! started.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ impl Host {
     async fn keep_copies(self: &Rc<Self>, active: &Active) {
         self.forget_crash_loops();
         let answers = self.hopes().await;
+        let mut ended = BTreeSet::new();
         for id in &self.kept() {
             if !self.keeps(id) {
                 continue; // A run has taken it in hand meanwhile.
@@ -83,6 +85,9 @@ impl Host {
                     }
                 }
                 Some(seen) if seen.keeper_alive || seen.gave_up() => {
+                    if seen.gave_up() {
+                        ended.insert(id.to_string());
+                    }
                     let service = active.release.spec.services.get(&id.service);
                     if let Some(service) = service
                         && let Err(fault) = self.keep_files(service, id).await
@@ -99,6 +104,8 @@ impl Host {
                 _ => self.bring_back(id, "it was gone, and its keeper with it").await,
             }
         }
+        // What a run brings may be ready soon: for that requests wait.
+        self.verdicts.have_ended(if self.between_runs().is_some() { ended } else { BTreeSet::new() });
     }
 
     async fn keep_keepers_of_parts(&self) {
@@ -162,7 +169,7 @@ impl Host {
             return;
         }
         let Some(report) = self.proxy().report().await else { return };
-        self.verdicts.compare(&report.unready);
+        self.verdicts.compare(&report);
         let sent = self.between_runs().and_then(|_| Sent::read(self));
         if let Some(sent) = sent.filter(|sent| sent.generation > report.generation) {
             match self.table_again(&sent) {

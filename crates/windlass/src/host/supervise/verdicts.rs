@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 use tokio::sync::Notify;
-use windlass_core::edge::Ask;
+use windlass_core::edge::{Ask, Report};
 use windlass_core::name::InstanceId;
 
 use crate::host::Host;
@@ -21,6 +21,8 @@ const NOT_YET: &str = "its readiness check has not succeeded yet";
 /// The copies that are not ready, and why.
 pub(in crate::host) struct Verdicts {
     unready: RefCell<IndexMap<InstanceId, String>>,
+    /// Those of which nothing comes by itself: they were given up.
+    ended: RefCell<BTreeSet<String>>,
     changed: Notify,
 }
 
@@ -30,7 +32,7 @@ impl Verdicts {
         let names = unready::read(&layout.proxy());
         let unready =
             names.iter().filter_map(|name| Some((name.parse().ok()?, NOT_YET.to_owned()))).collect();
-        Self { unready: RefCell::new(unready), changed: Notify::new() }
+        Self { unready: RefCell::new(unready), ended: RefCell::default(), changed: Notify::new() }
     }
 
     pub(super) fn contains(&self, id: &InstanceId) -> bool {
@@ -64,9 +66,17 @@ impl Verdicts {
         }
     }
 
+    /// These copies have ended, and no others.
+    pub(super) fn have_ended(&self, ended: BTreeSet<String>) {
+        if *self.ended.borrow() != ended {
+            *self.ended.borrow_mut() = ended;
+            self.changed.notify_one();
+        }
+    }
+
     /// Has the proxy told once more, unless this is what it was told.
-    pub(super) fn compare(&self, told: &BTreeSet<String>) {
-        if *told != self.names() {
+    pub(super) fn compare(&self, told: &Report) {
+        if told.unready != self.names() || told.ended != *self.ended.borrow() {
             self.changed.notify_one();
         }
     }
@@ -98,6 +108,7 @@ impl Host {
     /// Tells it; `said` is why that could not be noted before.
     async fn tell_proxy(&self, said: &mut String) {
         let (proxy, instances) = (self.layout.proxy(), self.verdicts.names());
+        let ended = self.verdicts.ended.borrow().clone();
         // First, so that a proxy that is started meanwhile knows it as well.
         if unready::read(&proxy) != instances
             && let Err(error) = unready::write(&proxy, &instances)
@@ -110,6 +121,6 @@ impl Host {
         }
         // One that does not answer is told by and by; one of an earlier build knows nothing of this, and goes by
         // what it sees.
-        let _told = self.proxy().ask(&Ask::Unready { instances }).await;
+        let _told = self.proxy().ask(&Ask::Unready { instances, ended }).await;
     }
 }
