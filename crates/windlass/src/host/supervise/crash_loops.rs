@@ -18,9 +18,8 @@ use crate::runtime::process::Observation;
 impl Host {
     /// What of the resources is known to whoever was given up: nothing, and nobody is asked, where none was.
     pub(super) async fn hopes(&self) -> IndexMap<Name, bool> {
-        match self.crash_loops.borrow().values().any(CrashLoop::is_given_up) {
-            true => {}
-            false => return IndexMap::new(),
+        if !self.crash_loops.borrow().values().any(CrashLoop::is_given_up) {
+            return IndexMap::new();
         }
         self.answers().await
     }
