@@ -28,9 +28,9 @@ pub enum Occasion {
     RolledBack,
     /// It left something that needs a person.
     NeedsPerson,
-    /// A service ended too often and is not started again.
+    /// A service ended too often and was given up.
     CrashLoop,
-    /// A copy of a service was restarted because its liveness check failed.
+    /// A copy of a service was restarted because its liveness check failed, or has not been ready for long.
     Unhealthy,
     /// A cron job failed.
     CronFailed,

@@ -248,6 +248,31 @@ fn a_crash_loop_is_told_of_once() {
     sandbox.down();
 }
 
+// proves: APE-15
+#[test]
+fn a_copy_that_is_not_ready_for_longer_than_its_start_takes_is_told_of_once() {
+    let listener = Listener::with_status(204, "");
+    let more = format!("[notify.team]\nurl = \"http://{}/x\"\non = [\"unhealthy\"]\n", listener.address);
+    let worker = "readiness = { command = { shell = \"test ! -e $WINDLASS_SHARED/lost || { echo no broker; exit 1; }\" }, \
+                  interval = \"100ms\", start_period = \"5s\" }";
+    let sandbox =
+        Sandbox::with(WINDLASS, &Manifest { worker: Some(worker.into()), more, ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    std::fs::write(sandbox.environment().join("shared/lost"), "").unwrap();
+    until("the message", || (!listener.heard().is_empty()).then_some(()));
+    let heard = listener.heard();
+    assert_eq!(
+        (&heard[0]["event"], &heard[0]["subject"]),
+        (&"unhealthy".into(), &"worker.r1.1".into()),
+        "{heard:?}"
+    );
+    let summary = heard[0]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("worker.r1.1 has not been ready for 1"), "{summary}");
+    assert!(summary.ends_with("s; no copy of worker is"), "{summary}");
+    assert!(heard[0]["reason"].as_str().unwrap().contains("no broker"), "{heard:?}");
+    sandbox.down();
+}
+
 // proves: HS-21
 #[test]
 fn a_copy_that_is_not_alive_any_more_is_told_of() {

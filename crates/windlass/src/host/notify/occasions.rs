@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::time::Instant;
 
+use indexmap::IndexMap;
 use windlass_core::event::RunRecord;
 use windlass_core::journal::Verdict;
 use windlass_core::name::{InstanceId, Name};
@@ -70,6 +71,27 @@ impl Host {
     pub(in crate::host) fn tell_of_unhealthy(self: &Rc<Self>, active: &Active, id: &InstanceId, why: String) {
         let summary = format!("{id} was not alive and is restarted");
         self.tell_now(active, Occasion::Unhealthy, &id.to_string(), summary, Some(why));
+    }
+
+    /// Copies of a service that runs were looked at, each of which may take so long to `start`: those that are not
+    /// ready, and why.
+    pub(in crate::host) fn tell_of_unready(
+        self: &Rc<Self>,
+        active: &Active,
+        service: &Name,
+        unready: &IndexMap<InstanceId, String>,
+        start: Span,
+    ) {
+        let ids: Vec<InstanceId> = unready.keys().cloned().collect();
+        let told = self.post.unready.borrow_mut().look(service, &ids, start.as_duration(), Instant::now());
+        let Some((id, lasted)) = told else { return };
+        let copies = active.release.instances.get(service).map_or(0, Vec::len);
+        let others = match copies.saturating_sub(unready.len()) {
+            0 => format!("; no copy of {service} is"),
+            ready => format!("; {ready} of {copies} are"),
+        };
+        let summary = format!("{id} has not been ready for {}{others}", Span::from_secs(lasted.as_secs()));
+        self.tell_now(active, Occasion::Unhealthy, &id.to_string(), summary, unready.get(&id).cloned());
     }
 
     /// A cron job failed.

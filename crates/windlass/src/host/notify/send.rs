@@ -13,6 +13,7 @@ use windlass_core::spec::{Notify, Reference, Spec};
 use zeroize::Zeroizing;
 
 use super::streak::Streak;
+use super::unready::Unready;
 use super::webhook::Webhook;
 use crate::host::Host;
 use crate::host::settings::lookup::Settings;
@@ -36,6 +37,8 @@ pub(in crate::host) struct Post {
     under_way: Cell<usize>,
     /// Why the last message to each could not be delivered.
     undelivered: RefCell<IndexMap<Name, String>>,
+    /// Copies that are not ready.
+    pub(super) unready: RefCell<Unready>,
     /// How private resources hold out.
     pub(super) streaks: RefCell<IndexMap<Name, Streak>>,
 }

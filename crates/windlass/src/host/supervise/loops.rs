@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use windlass_core::edge::Report;
 use windlass_core::name::InstanceId;
 
 use crate::engine::Active;
@@ -61,7 +62,10 @@ impl Host {
         self.keep_resources(&active);
         // The proxy first, and beside all else: with the table that it had last it holds requests until there
         // is somebody to answer them, also while an interrupted run waits to be claimed or goes back.
-        tokio::join!(self.keep_proxy(&active), self.keep_copies(&active));
+        let (report, ()) = tokio::join!(self.keep_proxy(&active), self.keep_copies(&active));
+        if let Some(report) = report.filter(|_| self.between_runs().is_some()) {
+            self.look_for_unready(&active, &report);
+        }
         self.keep_keepers_of_parts().await;
     }
 
@@ -157,18 +161,18 @@ impl Host {
     }
 
     /// A proxy that is away comes back; one that lost its table, or came back with an older one, gets
-    /// the one that was sent last, unless a run has the table in hand.
-    async fn keep_proxy(&self, active: &Active) {
+    /// the one that was sent last, unless a run has the table in hand. Answers how it goes, where that is known.
+    async fn keep_proxy(&self, active: &Active) -> Option<Report> {
         if active.release.spec.routes.is_empty() {
-            return;
+            return Some(Report::default());
         }
         if self.proxy().report().await.is_none()
             && let Err(fault) = self.proxy().start().await
         {
             note(&fault.message);
-            return;
+            return None;
         }
-        let Some(report) = self.proxy().report().await else { return };
+        let report = self.proxy().report().await?;
         self.verdicts.compare(&report);
         let sent = self.between_runs().and_then(|_| Sent::read(self));
         if let Some(sent) = sent.filter(|sent| sent.generation > report.generation) {
@@ -181,6 +185,7 @@ impl Host {
                 Err(fault) => note(&fault.message),
             }
         }
+        Some(report)
     }
 }
 

@@ -150,18 +150,8 @@ impl Host {
             instance.status.restarts = instance.status.restarts.saturating_add(before.count);
             instance.last_restart = instance.last_restart.or(Some(before.reason));
         }
-        if let Some(reason) = self.health.borrow().get(id).and_then(|health| health.reason.clone()) {
-            instance.ready = false;
-            instance.reason = Some(reason);
-        }
-        if let Some(reason) = self.unready(id) {
-            instance.ready = false;
-            instance.reason.get_or_insert(reason);
-        }
-        if let Some(endpoint) = report.endpoints.get(&id.to_string()) {
-            instance.ready &= endpoint.healthy;
-            instance.reason = instance.reason.take().or_else(|| endpoint.reason.clone());
-        }
+        instance.reason = self.why_unready(id, report);
+        instance.ready &= instance.reason.is_none();
         instance
     }
 
