@@ -248,6 +248,9 @@ pub struct Report {
     /// What is wrong although the table is in force, such as a certificate that cannot be used.
     #[serde(default)]
     pub problems: Vec<String>,
+    /// Those of them that are about certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
     /// The instances of [`Ask::Unready`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unready: BTreeSet<String>,

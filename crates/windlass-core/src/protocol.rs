@@ -324,6 +324,9 @@ pub struct EnvironmentStatus {
     pub unrevoked: Vec<Unrevoked>,
     /// What needs a person.
     pub problems: Vec<String>,
+    /// Those of them that are about certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
 }
 
 /// A value that is good still, though another one is in force.

@@ -226,6 +226,7 @@ impl Edge {
     /// How it goes; `listening` is known elsewhere.
     pub(super) fn report(&self, listening: Vec<String>) -> Report {
         let live = self.live();
+        let certificates = live.certificates.problems();
         let releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
         Report {
             generation: live.table.generation,
@@ -238,7 +239,8 @@ impl Edge {
                 .collect(),
             longest_gap_micros: self.gap.longest_micros(),
             held: self.held.load(Ordering::Relaxed),
-            problems: live.certificates.problems(),
+            problems: certificates.clone(),
+            certificates,
             unready: self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             ended: self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -270,6 +271,37 @@ fn a_copy_that_is_not_ready_for_longer_than_its_start_takes_is_told_of_once() {
     assert!(summary.starts_with("worker.r1.1 has not been ready for 1"), "{summary}");
     assert!(summary.ends_with("s; no copy of worker is"), "{summary}");
     assert!(heard[0]["reason"].as_str().unwrap().contains("no broker"), "{heard:?}");
+    sandbox.down();
+}
+
+#[test]
+fn a_certificate_that_expires_soon_is_told_of_once_and_stands_on_the_health_page() {
+    let listener = Listener::with_status(204, "");
+    let more = format!(
+        "[notify.team]\nurl = \"http://{}/x\"\non = [\"certificate\"]\n[[routes]]\npath = \"/up\"\nhealth = true\n",
+        listener.address
+    );
+    let sandbox = Sandbox::with(WINDLASS, &Manifest { more, ..Manifest::small() });
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = (std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 24 * 3600)).into();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let [chain, secret] = ["chain.pem", "key.pem"].map(|name| sandbox.root().join(name));
+    std::fs::write(&chain, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&secret, key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let text = std::fs::read_to_string(sandbox.source().join("windlass.toml")).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let tls =
+        format!("[listen]\nhttps = \"{free}\"\ntls = [{{ certificate = {chain:?}, key = {secret:?} }}]");
+    sandbox.write("windlass.toml", &text.replacen("[listen]", &tls, 1));
+    sandbox.succeed(&["deploy"]);
+    until("the message", || (!listener.heard().is_empty()).then_some(()));
+    let page: serde_json::Value = serde_json::from_str(&sandbox.get("/up").body).unwrap();
+    assert_eq!(page["checks"]["windlass.certificates"]["status"], "warning", "{page}");
+    assert_eq!(page["status"], "ok", "requests are answered yet: {page}");
+    let heard = listener.heard();
+    assert_eq!((heard.len(), &heard[0]["event"]), (1, &"certificate".into()), "{heard:?}");
+    assert!(heard[0]["reason"].as_str().unwrap().contains("expires on 20"), "{heard:?}");
     sandbox.down();
 }
 

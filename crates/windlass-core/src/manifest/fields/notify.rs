@@ -14,6 +14,7 @@ const OCCASION: Kind = Kind::Choice(&[
         "a copy was restarted because its liveness check failed, or was not ready for longer than its `start_period`",
     ),
     choice("cron-failed", "a cron job failed"),
+    choice("certificate", "a certificate expires soon, or cannot be used"),
 ]);
 
 /// An address that is told.

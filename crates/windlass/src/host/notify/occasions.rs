@@ -1,7 +1,7 @@
 //! When there is something to tell.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use windlass_core::event::RunRecord;
@@ -17,6 +17,9 @@ use crate::clock;
 use crate::engine::Active;
 use crate::host::Host;
 use crate::runtime::process::{Ended, Observation};
+
+/// What lasts is told of again after this time.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Host {
     /// A run has ended.
@@ -92,6 +95,20 @@ impl Host {
         };
         let summary = format!("{id} has not been ready for {}{others}", Span::from_secs(lasted.as_secs()));
         self.tell_now(active, Occasion::Unhealthy, &id.to_string(), summary, unready.get(&id).cloned());
+    }
+
+    /// What is wrong with certificates, as the proxy says, is told of once a day.
+    pub(in crate::host) fn tell_of_certificates(self: &Rc<Self>, active: &Active, problems: &[String]) {
+        if problems.is_empty() {
+            return self.post.certificates.set(None);
+        }
+        if self.post.certificates.get().is_some_and(|told| told.elapsed() < DAY) {
+            return;
+        }
+        self.post.certificates.set(Some(Instant::now()));
+        let (app, _) = self.names();
+        let summary = "a certificate cannot be used, or soon not any more".to_owned();
+        self.tell_now(active, Occasion::Certificate, app.as_str(), summary, Some(problems.join("; ")));
     }
 
     /// A cron job failed.

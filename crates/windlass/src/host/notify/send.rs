@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
@@ -39,6 +39,8 @@ pub(in crate::host) struct Post {
     undelivered: RefCell<IndexMap<Name, String>>,
     /// Copies that are not ready.
     pub(super) unready: RefCell<Unready>,
+    /// When certificates were told of last.
+    pub(super) certificates: Cell<Option<Instant>>,
     /// How private resources hold out.
     pub(super) streaks: RefCell<IndexMap<Name, Streak>>,
 }

@@ -65,6 +65,7 @@ impl Host {
         let (report, ()) = tokio::join!(self.keep_proxy(&active), self.keep_copies(&active));
         if let Some(report) = report.filter(|_| self.between_runs().is_some()) {
             self.look_for_unready(&active, &report);
+            self.tell_of_certificates(&active, &report.certificates);
         }
         self.keep_keepers_of_parts().await;
     }

@@ -102,7 +102,13 @@ fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>, idle: &[Name])
         // Its name cannot be a service's: those have no dots.
         checks.insert("windlass.storage".to_owned(), storage(status.storage.ok));
     }
-    let well = status.release.is_some() && checks.values().all(|entry| entry.status == "ok");
+    if !status.certificates.is_empty() {
+        // It answers yet: whoever sends requests by this page is not to send them elsewhere for it.
+        let reason = Some("one cannot be used, or soon not any more".into());
+        let entry = Entry { status: "warning", ready: 0, wanted: 1, reason };
+        checks.insert("windlass.certificates".to_owned(), entry);
+    }
+    let well = status.release.is_some() && checks.values().all(|entry| entry.status != "unhealthy");
     Page {
         status: if well { "ok" } else { "unhealthy" },
         app: status.app.clone(),

@@ -84,6 +84,7 @@ impl Host {
         status.problems.extend(self.half_done_jobs());
         status.problems.extend(self.damaged_rows());
         status.problems.extend(report.problems);
+        status.certificates = report.certificates;
         status.problems.extend(self.undelivered());
         status
     }
