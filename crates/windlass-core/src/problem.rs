@@ -144,7 +144,7 @@ mod tests {
     use crate::launch::Status;
     use crate::manifest;
     use crate::name::{InstanceId, ReleaseId};
-    use crate::protocol::OpenRun;
+    use crate::protocol::{OpenRun, ReleaseRecord, Storage};
     use crate::resolve::resolve;
     use crate::spec::Setting;
     use crate::units::Span;
@@ -236,6 +236,36 @@ mod tests {
         );
         instance.ready = true;
         assert_eq!(of(instance), [""; 0]);
+    }
+
+    #[test]
+    fn who_starts_the_proxy_again_is_told_as_it_is() {
+        let release = ReleaseRecord {
+            release: ReleaseId(3),
+            active: true,
+            available: true,
+            headline: String::new(),
+            tree: ReleaseId(3),
+            commit: None,
+            dirty: false,
+            by: String::new(),
+            activated: 0,
+            schema: [].into(),
+        };
+        let addresses = vec!["http://localhost".to_owned()];
+        let storage = Storage { ok: true, ..Storage::default() };
+        let mut status =
+            EnvironmentStatus { release: Some(release), addresses, storage, ..EnvironmentStatus::default() };
+        let told = |status: &EnvironmentStatus| problems(status, None).join("\n");
+        assert_eq!(
+            told(&status),
+            "the proxy does not run, nor does its keeper; the host side starts it again, and windlass logs proxy shows \
+             what it said"
+        );
+        status.proxy_kept = true;
+        assert!(told(&status).starts_with("the proxy does not answer; its keeper starts it again, and "));
+        status.proxy = true;
+        assert_eq!(told(&status), "");
     }
 
     fn interrupted() -> OpenRun {
