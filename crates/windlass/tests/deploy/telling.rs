@@ -7,10 +7,11 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rustix::process::Signal;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
-use windlass_testkit::sandbox::{Manifest, Sandbox, until};
+use windlass_testkit::sandbox::{Manifest, Process, Sandbox, kill, until};
 use windlass_testkit::tunnel;
 
 use super::{WINDLASS, line};
@@ -236,7 +237,7 @@ fn a_crash_loop_is_told_of_once() {
     let mut killed = std::collections::BTreeSet::new();
     until("the third keeper", || {
         for process in sandbox.running("worker") {
-            windlass_testkit::sandbox::kill(process.pid, rustix::process::Signal::KILL);
+            kill(process.pid, Signal::KILL);
             killed.insert(process.pid);
         }
         (killed.len() > 4).then_some(())
@@ -299,6 +300,14 @@ fn a_certificate_that_expires_soon_is_told_of_once_and_stands_on_the_health_page
     let page: serde_json::Value = serde_json::from_str(&sandbox.get("/up").body).unwrap();
     assert_eq!(page["checks"]["windlass.certificates"]["status"], "warning", "{page}");
     assert_eq!(page["status"], "ok", "requests are answered yet: {page}");
+    // The host side goes round, as its care for a copy without a keeper shows, and tells it no second time.
+    let is_its = |process: &Process| process.argv.iter().any(|word| word.contains("/web.r1.1"));
+    let keeper = || sandbox.keepers().into_iter().find(is_its).map(|process| process.pid);
+    for _ in 0..2 {
+        let before = keeper().unwrap();
+        kill(before, Signal::KILL);
+        until("another keeper", || keeper().filter(|pid| *pid != before));
+    }
     let heard = listener.heard();
     assert_eq!((heard.len(), &heard[0]["event"]), (1, &"certificate".into()), "{heard:?}");
     assert!(heard[0]["reason"].as_str().unwrap().contains("expires on 20"), "{heard:?}");
