@@ -177,6 +177,10 @@ pub enum Ask {
     Unready {
         /// All of them.
         instances: BTreeSet<String>,
+        /// Those of which nothing comes any more by itself: requests are refused at once where all of a pool
+        /// are such, and not held.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        ended: BTreeSet<String>,
     },
     /// Whether a table could ask for this address, be it one that overlaps what is listened on now.
     /// Opens nothing.
@@ -244,9 +248,15 @@ pub struct Report {
     /// What is wrong although the table is in force, such as a certificate that cannot be used.
     #[serde(default)]
     pub problems: Vec<String>,
+    /// Those of them that are about certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
     /// The instances of [`Ask::Unready`].
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unready: BTreeSet<String>,
+    /// Those of them that have ended.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ended: BTreeSet<String>,
 }
 
 /// Counts of what a release answered.

@@ -38,10 +38,13 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
             "the proxy does not answer: its process {pid} is frozen (it was stopped by a signal); kill -CONT {pid} lets it go on"
         ));
     } else if !status.proxy && !status.addresses.is_empty() && !status.stopped {
-        problems.push(
-            "the proxy does not answer; its keeper starts it again, and windlass logs proxy shows what it said"
-                .to_owned(),
-        );
+        let (what, who) = match status.proxy_kept {
+            true => ("does not answer", "its keeper"),
+            false => ("does not run, nor does its keeper", "the host side"),
+        };
+        problems.push(format!(
+            "the proxy {what}; {who} starts it again, and windlass logs proxy shows what it said"
+        ));
     }
     problems.extend(of_rotations(status, spec));
     problems.extend(of_run(status));
@@ -119,7 +122,14 @@ fn of_copy(service: &ServiceStatus, instance: &InstanceStatus, spec: Option<&Spe
                 |policy| format!("{} times within {}", policy.limit.saturating_add(1), policy.window),
             );
             let what = if matches!(exit, Some(Exit::NotAlive(_))) { "was not alive" } else { "crashed" };
-            format!("{id} {what} {often}{last} and is left alone; {look}")
+            match instance.again_in {
+                Some(left) => {
+                    let look =
+                        format!("windlass logs {name} shows why, windlass restart {name} does so at once");
+                    format!("{id} {what} {often}{last} and is tried again in {left}; {look}")
+                }
+                None => format!("{id} {what} {often}{last} and is left alone; {look}"),
+            }
         }
         End::Finished => {
             let how = exit.map(|exit| format!(": {exit}")).unwrap_or_default();
@@ -144,9 +154,10 @@ mod tests {
     use crate::launch::Status;
     use crate::manifest;
     use crate::name::{InstanceId, ReleaseId};
-    use crate::protocol::OpenRun;
+    use crate::protocol::{OpenRun, ReleaseRecord, Storage};
     use crate::resolve::resolve;
     use crate::spec::{Credential, Setting};
+    use crate::units::Span;
 
     fn copy(state: ProcessState, last_exit: Option<Exit>) -> InstanceStatus {
         InstanceStatus {
@@ -162,6 +173,7 @@ mod tests {
             },
             last_restart: None,
             stage: None,
+            again_in: None,
             ready: false,
             reason: None,
             port: None,
@@ -198,6 +210,15 @@ mod tests {
             "web.r3.1 crashed too often (last: exit code 7) and is left alone; windlass logs web shows why, \
              windlass restart web tries again"
         );
+        let mut tried = copy(ProcessState::Ended(End::CrashLoop), Some(Exit::Code(7)));
+        tried.again_in = Some(Span::from_secs(40));
+        assert_eq!(
+            of(tried),
+            [
+                "web.r3.1 crashed too often (last: exit code 7) and is tried again in 40s; windlass logs web shows why, \
+              windlass restart web does so at once"
+            ]
+        );
         assert_eq!(
             ended(End::Finished, Some(Exit::Signal("SIGSEGV".to_owned()))),
             "web.r3.1 has ended: killed by SIGSEGV, and its restart policy is to leave it; windlass logs web \
@@ -225,6 +246,36 @@ mod tests {
         );
         instance.ready = true;
         assert_eq!(of(instance), [""; 0]);
+    }
+
+    #[test]
+    fn who_starts_the_proxy_again_is_told_as_it_is() {
+        let release = ReleaseRecord {
+            release: ReleaseId(3),
+            active: true,
+            available: true,
+            headline: String::new(),
+            tree: ReleaseId(3),
+            commit: None,
+            dirty: false,
+            by: String::new(),
+            activated: 0,
+            schema: [].into(),
+        };
+        let addresses = vec!["http://localhost".to_owned()];
+        let storage = Storage { ok: true, ..Storage::default() };
+        let mut status =
+            EnvironmentStatus { release: Some(release), addresses, storage, ..EnvironmentStatus::default() };
+        let told = |status: &EnvironmentStatus| problems(status, None).join("\n");
+        assert_eq!(
+            told(&status),
+            "the proxy does not run, nor does its keeper; the host side starts it again, and windlass logs proxy shows \
+             what it said"
+        );
+        status.proxy_kept = true;
+        assert!(told(&status).starts_with("the proxy does not answer; its keeper starts it again, and "));
+        status.proxy = true;
+        assert_eq!(told(&status), "");
     }
 
     fn interrupted() -> OpenRun {

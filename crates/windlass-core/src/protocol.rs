@@ -14,6 +14,7 @@ use crate::launch::Status;
 use crate::name::{InstanceId, Name, ReleaseId};
 use crate::plan::{Observed, Plan, Source};
 use crate::spec::{Command, Credential, Spec};
+use crate::units::Span;
 
 /// The version of the protocol. Both sides must have it in common.
 pub const PROTOCOL_VERSION: u32 = 1;
@@ -310,6 +311,9 @@ pub struct EnvironmentStatus {
     pub run: Option<OpenRun>,
     /// Whether the proxy answers.
     pub proxy: bool,
+    /// Whether it has a keeper, which starts it again.
+    #[serde(default)]
+    pub proxy_kept: bool,
     /// Its process, where that was stopped by a signal and does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_proxy: Option<i32>,
@@ -326,6 +330,9 @@ pub struct EnvironmentStatus {
     pub unrevoked_credentials: Vec<UnrevokedCredential>,
     /// What needs a person.
     pub problems: Vec<String>,
+    /// Those of them that are about certificates.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<String>,
 }
 
 /// A value that is good still, though another one is in force.
@@ -401,6 +408,9 @@ pub struct InstanceStatus {
     /// release's.
     #[serde(default)]
     pub stage: Option<Stage>,
+    /// When it is tried again, where it was given up as a crash loop and is to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_in: Option<Span>,
     /// Whether it is ready.
     pub ready: bool,
     /// Why not.

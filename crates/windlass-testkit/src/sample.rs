@@ -93,6 +93,7 @@ pub fn worker(line: &str) -> Service {
             limit: 5,
             window: Span::from_secs(60),
         },
+        again: Span::from_secs(60),
         limits: Limits::default(),
         needs: vec![],
         strategy: Strategy::BlueGreen,

@@ -41,6 +41,7 @@ pub(super) fn service(
         settle: read.span("settle"),
         stop: stop(read.inner(&STOP, "stop")),
         restart: restart(read.inner(&RESTART, "restart")),
+        again: read.inner(&RESTART, "restart").span("again"),
         limits: limits(read.inner(&LIMITS, "limits")),
         needs,
         strategy: strategy(read.given("strategy"), singleton),

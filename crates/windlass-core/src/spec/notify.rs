@@ -28,12 +28,14 @@ pub enum Occasion {
     RolledBack,
     /// It left something that needs a person.
     NeedsPerson,
-    /// A service ended too often and is not started again.
+    /// A service ended too often and was given up.
     CrashLoop,
-    /// A copy of a service was restarted because its liveness check failed.
+    /// A copy of a service was restarted because its liveness check failed, or has not been ready for long.
     Unhealthy,
     /// A cron job failed.
     CronFailed,
+    /// A certificate expires soon, or cannot be used.
+    Certificate,
 }
 
 /// The form of a message.
@@ -48,7 +50,7 @@ pub enum MessageFormat {
 
 impl Occasion {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Deployed,
         Self::Failed,
         Self::RolledBack,
@@ -56,6 +58,7 @@ impl Occasion {
         Self::CrashLoop,
         Self::Unhealthy,
         Self::CronFailed,
+        Self::Certificate,
     ];
 
     /// The word for it in the manifest and in messages.
@@ -69,6 +72,7 @@ impl Occasion {
             Self::CrashLoop => "crash-loop",
             Self::Unhealthy => "unhealthy",
             Self::CronFailed => "cron-failed",
+            Self::Certificate => "certificate",
         }
     }
 }

@@ -33,6 +33,10 @@ pub struct Service {
     pub stop: Stop,
     /// What happens when it ends by itself.
     pub restart: Restart,
+    /// How long a copy that was given up as a crash loop is left alone at first, before it is tried again; zero:
+    /// for good. The usual is not written, so that what was deployed before there was this is the same still.
+    #[serde(default = "usual_again", skip_serializing_if = "is_usual_again")]
+    pub again: Span,
     /// What it may use.
     pub limits: Limits,
     /// Services and resources that must be ready before it starts.
@@ -42,6 +46,14 @@ pub struct Service {
     /// Ignore-style patterns of the files it sees; a release that differs in none of them leaves it
     /// running. Empty: all files.
     pub files: Vec<String>,
+}
+
+const fn usual_again() -> Span {
+    Span::from_secs(60)
+}
+
+fn is_usual_again(again: &Span) -> bool {
+    *again == usual_again()
 }
 
 impl Service {

@@ -11,6 +11,7 @@ use indexmap::IndexMap;
 use tokio::sync::{Notify, RwLock};
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
+use windlass_core::policy::again::CrashLoop;
 use windlass_core::protocol::Refusal;
 use windlass_core::spec::Setting;
 use windlass_core::units::Span;
@@ -18,6 +19,7 @@ use windlass_core::units::Span;
 use crate::engine::{Journal, JournalError};
 use crate::host::notify::Post;
 use crate::host::proxy::client::ProxyClient;
+use crate::host::resource::answers::Answers;
 use crate::host::run::handle::RunHandle;
 use crate::host::run::no::No;
 use crate::host::settings::masks::Masks;
@@ -48,6 +50,10 @@ pub struct Host {
     pub(super) prepared: RefCell<HashMap<(Name, String), Prepared>>,
     /// The private resources that are being brought back.
     pub(super) comebacks: RefCell<Comebacks>,
+    /// What they answered last.
+    pub(super) answers: Answers,
+    /// Copies that were given up, until they have run well.
+    pub(super) crash_loops: RefCell<IndexMap<InstanceId, CrashLoop>>,
     /// Messages on their way (`[notify]`).
     pub(super) post: Post,
     /// Whether files can be written, as of the last look.
@@ -133,6 +139,8 @@ impl Host {
             asked: RefCell::default(),
             prepared: RefCell::default(),
             comebacks: RefCell::default(),
+            answers: Answers::default(),
+            crash_loops: RefCell::default(),
             masks: RefCell::default(),
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),

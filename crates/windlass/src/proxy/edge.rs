@@ -34,6 +34,8 @@ pub(super) struct Edge {
     last_good: LastGood,
     /// The instances that the host side keeps requests from, in this table or the next.
     unready: Mutex<BTreeSet<String>>,
+    /// Those of which nothing comes by itself.
+    ended: Mutex<BTreeSet<String>>,
     pub(super) gap: Gap,
     pub(super) held: AtomicU64,
     /// Whether this process accepts no more connections.
@@ -57,6 +59,7 @@ impl Edge {
             changed: watch::Sender::new(0),
             leaving: Mutex::default(),
             unready: Mutex::new(unready::read(directory)),
+            ended: Mutex::default(),
             releases: Mutex::default(),
             gap: Gap::new(),
             held: AtomicU64::new(0),
@@ -114,9 +117,11 @@ impl Edge {
         took
     }
 
-    /// Keeps requests from these instances, and from no others that were named before.
-    pub(super) fn set_unready(&self, instances: BTreeSet<String>) {
+    /// Keeps requests from these instances, and from no others that were named before; waits for none that
+    /// have ended.
+    pub(super) fn set_unready(&self, instances: BTreeSet<String>, ended: BTreeSet<String>) {
         *self.unready.lock().unwrap_or_else(PoisonError::into_inner) = instances;
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = ended;
         self.hold_back(&self.live().backends());
         self.announce();
     }
@@ -173,6 +178,16 @@ impl Edge {
         Self::current(&live, seen, pool).is_none_or(|pool| pool.stopped)
     }
 
+    /// Whether nobody of the pool is going to be ready by itself.
+    pub(super) fn has_ended(&self, seen: &Arc<Live>, pool: usize) -> bool {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let live = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        Self::current(&live, seen, pool).is_some_and(|pool| {
+            let mut all = pool.endpoints.iter();
+            !pool.endpoints.is_empty() && all.all(|backend| ended.contains(&backend.instance))
+        })
+    }
+
     fn current<'live>(live: &'live Arc<Live>, seen: &Arc<Live>, pool: usize) -> Option<&'live LivePool> {
         if Arc::ptr_eq(live, seen) {
             return live.pools.get(pool);
@@ -211,6 +226,7 @@ impl Edge {
     /// How it goes; `listening` is known elsewhere.
     pub(super) fn report(&self, listening: Vec<String>) -> Report {
         let live = self.live();
+        let certificates = live.certificates.problems();
         let releases = self.releases.lock().unwrap_or_else(PoisonError::into_inner);
         Report {
             generation: live.table.generation,
@@ -223,8 +239,10 @@ impl Edge {
                 .collect(),
             longest_gap_micros: self.gap.longest_micros(),
             held: self.held.load(Ordering::Relaxed),
-            problems: live.certificates.problems(),
+            problems: certificates.clone(),
+            certificates,
             unready: self.unready.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            ended: self.ended.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 

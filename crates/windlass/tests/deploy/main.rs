@@ -25,6 +25,7 @@ mod schemas;
 mod settings;
 mod signals;
 mod status;
+mod staying_up;
 mod strategies;
 mod telling;
 mod trouble;

@@ -50,6 +50,22 @@ fn a_server_that_does_not_start_with_its_new_options_starts_with_the_old_ones_ag
     sandbox.down();
 }
 
+#[test]
+fn status_says_of_a_server_that_does_not_answer_what_the_health_page_says() {
+    let sandbox = with("redis");
+    let server = i32::try_from(serving(&sandbox).unwrap()).unwrap();
+    kill(server, Signal::STOP);
+    let status = until("the second in which it had answered to pass", || {
+        let status = sandbox.status();
+        (status["resources"][0]["instances"][0]["ready"] == false).then_some(status)
+    });
+    let problem = "store is not ready: it does not answer; windlass logs store shows what it says";
+    assert_eq!(status["problems"], serde_json::json!([problem]));
+    kill(server, Signal::CONT);
+    until("its answer", || (sandbox.status()["resources"][0]["instances"][0]["ready"] == true).then_some(()));
+    sandbox.down();
+}
+
 /// Erlang drops a signal that comes before it listens to any.
 #[test]
 fn a_server_that_has_only_begun_to_start_is_stopped_as_fast_as_any() {

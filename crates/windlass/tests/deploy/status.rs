@@ -27,7 +27,7 @@ fn a_copy_that_is_never_alive_for_long_becomes_a_crash_loop() {
     let manifest = Manifest {
         web: "liveness = { http = \"/alive\", interval = \"50ms\", timeout = \"1s\", start_period = \"0s\", \
               unhealthy_after = 1 }\n\
-              restart = { backoff = \"10ms\", limit = 2 }"
+              restart = { backoff = \"10ms\", limit = 2, again = \"0s\" }"
             .into(),
         ..Manifest::small()
     };
@@ -43,6 +43,9 @@ fn a_copy_that_is_never_alive_for_long_becomes_a_crash_loop() {
     let begin = "web.r2.1 was not alive 3 times within 1m (last: liveness: GET /alive on 127.0.0.1:";
     assert!(problem.starts_with(begin) && problem.ends_with("windlass restart web tries again"), "{problem}");
     assert!(sandbox.running("web").is_empty());
+    // Nobody is kept waiting for what will not come.
+    let refused = sandbox.get("/version");
+    assert_eq!((refused.status, refused.body.contains("no instance runs")), (503, true), "{refused:?}");
     sandbox.down();
 }
 
@@ -139,7 +142,7 @@ fn both_releases_are_seen_while_one_follows_the_other() {
 
 #[test]
 fn a_crash_loop_is_told_with_what_to_do() {
-    let worker = "restart = { backoff = \"1ms\", limit = 2, window = \"60s\" }".to_owned();
+    let worker = "restart = { backoff = \"1ms\", limit = 2, window = \"60s\", again = \"0s\" }".to_owned();
     let sandbox = deployed(&Manifest { worker: Some(worker), ..Manifest::small() });
     for _ in 0..3 {
         let process = until("the worker to run", || sandbox.running("worker").first().cloned());

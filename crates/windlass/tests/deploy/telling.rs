@@ -2,14 +2,16 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use rustix::process::Signal;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
-use windlass_testkit::sandbox::{Manifest, Sandbox, until};
+use windlass_testkit::sandbox::{Manifest, Process, Sandbox, kill, until};
 use windlass_testkit::tunnel;
 
 use super::{WINDLASS, line};
@@ -226,23 +228,89 @@ fn a_crash_loop_is_told_of_once() {
     let listener = Listener::with_status(204, "");
     let more = format!("[notify.team]\nurl = \"http://{}/x\"\n", listener.address);
     let worker =
-        Some("restart = { limit = 1, backoff = \"10ms\", window = \"60s\" }\nsettle = \"0s\"".to_owned());
+        Some("restart = { limit = 1, backoff = \"10ms\", again = \"100ms\" }\nsettle = \"0s\"".to_owned());
     let manifest = Manifest { worker, more, deploy: "bake = \"0s\"".to_owned(), ..Manifest::small() };
     let sandbox = Sandbox::with(WINDLASS, &manifest);
     sandbox.succeed(&["deploy"]);
-    // It was well when it was deployed; now it is killed as often as it comes back.
-    until("the message", || {
+    // It was well when it was deployed; now it is killed as often as it comes back: five times by two keepers and
+    // a third, each of which gives it up at the second end.
+    let mut killed = std::collections::BTreeSet::new();
+    until("the third keeper", || {
         for process in sandbox.running("worker") {
-            windlass_testkit::sandbox::kill(process.pid, rustix::process::Signal::KILL);
+            kill(process.pid, Signal::KILL);
+            killed.insert(process.pid);
         }
-        (!listener.heard().is_empty()).then_some(())
+        (killed.len() > 4).then_some(())
     });
-    // It is looked at again and again; what is told is told once.
-    let _ = sandbox.status();
+    until("the message", || (!listener.heard().is_empty()).then_some(()));
     let heard = listener.heard();
     assert_eq!(heard.len(), 1, "{heard:?}");
     assert_eq!(heard[0]["event"], "crash-loop");
     assert_eq!(heard[0]["subject"], "worker.r1.1");
+    sandbox.down();
+}
+
+// proves: APE-15
+#[test]
+fn a_copy_that_is_not_ready_for_longer_than_its_start_takes_is_told_of_once() {
+    let listener = Listener::with_status(204, "");
+    let more = format!("[notify.team]\nurl = \"http://{}/x\"\non = [\"unhealthy\"]\n", listener.address);
+    let worker = "readiness = { command = { shell = \"test ! -e $WINDLASS_SHARED/lost || { echo no broker; exit 1; }\" }, \
+                  interval = \"100ms\", start_period = \"5s\" }";
+    let sandbox =
+        Sandbox::with(WINDLASS, &Manifest { worker: Some(worker.into()), more, ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    std::fs::write(sandbox.environment().join("shared/lost"), "").unwrap();
+    until("the message", || (!listener.heard().is_empty()).then_some(()));
+    let heard = listener.heard();
+    assert_eq!(
+        (&heard[0]["event"], &heard[0]["subject"]),
+        (&"unhealthy".into(), &"worker.r1.1".into()),
+        "{heard:?}"
+    );
+    let summary = heard[0]["summary"].as_str().unwrap();
+    assert!(summary.starts_with("worker.r1.1 has not been ready for 1"), "{summary}");
+    assert!(summary.ends_with("s; no copy of worker is"), "{summary}");
+    assert!(heard[0]["reason"].as_str().unwrap().contains("no broker"), "{heard:?}");
+    sandbox.down();
+}
+
+#[test]
+fn a_certificate_that_expires_soon_is_told_of_once_and_stands_on_the_health_page() {
+    let listener = Listener::with_status(204, "");
+    let more = format!(
+        "[notify.team]\nurl = \"http://{}/x\"\non = [\"certificate\"]\n[[routes]]\npath = \"/up\"\nhealth = true\n",
+        listener.address
+    );
+    let sandbox = Sandbox::with(WINDLASS, &Manifest { more, ..Manifest::small() });
+    let mut params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.not_after = (std::time::SystemTime::now() + std::time::Duration::from_secs(5 * 24 * 3600)).into();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let [chain, secret] = ["chain.pem", "key.pem"].map(|name| sandbox.root().join(name));
+    std::fs::write(&chain, params.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&secret, key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let text = std::fs::read_to_string(sandbox.source().join("windlass.toml")).unwrap();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let tls =
+        format!("[listen]\nhttps = \"{free}\"\ntls = [{{ certificate = {chain:?}, key = {secret:?} }}]");
+    sandbox.write("windlass.toml", &text.replacen("[listen]", &tls, 1));
+    sandbox.succeed(&["deploy"]);
+    until("the message", || (!listener.heard().is_empty()).then_some(()));
+    let page: serde_json::Value = serde_json::from_str(&sandbox.get("/up").body).unwrap();
+    assert_eq!(page["checks"]["windlass.certificates"]["status"], "warning", "{page}");
+    assert_eq!(page["status"], "ok", "requests are answered yet: {page}");
+    // The host side goes round, as its care for a copy without a keeper shows, and tells it no second time.
+    let is_its = |process: &Process| process.argv.iter().any(|word| word.contains("/web.r1.1"));
+    let keeper = || sandbox.keepers().into_iter().find(is_its).map(|process| process.pid);
+    for _ in 0..2 {
+        let before = keeper().unwrap();
+        kill(before, Signal::KILL);
+        until("another keeper", || keeper().filter(|pid| *pid != before));
+    }
+    let heard = listener.heard();
+    assert_eq!((heard.len(), &heard[0]["event"]), (1, &"certificate".into()), "{heard:?}");
+    assert!(heard[0]["reason"].as_str().unwrap().contains("expires on 20"), "{heard:?}");
     sandbox.down();
 }
 

@@ -1,5 +1,6 @@
 //! Endpoints that are well, and those that are not.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 
@@ -104,7 +105,7 @@ fn an_endpoint_that_hangs_up_before_its_answer_is_a_502() {
 
 fn unready(proxy: &Proxy, instances: &[&str]) {
     let instances = instances.iter().map(|name| (*name).to_owned()).collect();
-    assert_eq!(proxy.ask(&Ask::Unready { instances }), Answer::Noted);
+    assert_eq!(proxy.ask(&Ask::Unready { instances, ended: BTreeSet::new() }), Answer::Noted);
 }
 
 #[test]
@@ -138,6 +139,31 @@ fn whom_the_host_side_calls_unready_gets_no_requests_whatever_the_table() {
     wait_for("it to wait", || proxy.report().held == 1);
     unready(&proxy, &["web.r2.1"]);
     assert_eq!(held.join().unwrap(), "one");
+}
+
+#[test]
+fn requests_are_refused_at_once_where_nobody_is_going_to_be_ready() {
+    let (one, two) = (Backend::start("one"), Backend::start("two"));
+    let table = table(1, "r1", &[("web.r1.1", one.address), ("web.r1.2", two.address)]);
+    let proxy = Proxy::with(&table);
+    let tell = |unready: &[&str], ended: &[&str]| {
+        let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let ask = Ask::Unready { instances: all(unready), ended: all(ended) };
+        assert_eq!(proxy.ask(&ask), Answer::Noted);
+    };
+    let both = ["web.r1.1", "web.r1.2"];
+    tell(&both, &["web.r1.2"]);
+    let address = proxy.address();
+    let held = std::thread::spawn(move || get(address, "/"));
+    wait_for("it to wait for the one that has not ended", || proxy.report().held == 1);
+    tell(&both, &both);
+    for refused in [held.join().unwrap(), get(address, "/")] {
+        assert_eq!((refused.status, refused.header("retry-after")), (503, Some("10")), "{}", refused.text());
+        assert!(refused.text().contains("no instance runs"), "{}", refused.text());
+    }
+    // One of them is asked as soon as it is ready, whatever was said of the other.
+    tell(&["web.r1.2"], &["web.r1.2"]);
+    assert_eq!(get(address, "/").text(), "one");
 }
 
 #[test]

@@ -269,6 +269,7 @@ impl Import {
             && (1..=1000).contains(&limit)
         {
             entries.push(("limit".to_owned(), limit.to_string()));
+            entries.push(("again".to_owned(), draft::text("0s")));
         }
         section.set("restart", draft::inline(&entries));
     }

@@ -8,9 +8,13 @@ const OCCASION: Kind = Kind::Choice(&[
     choice("failed", "such a run failed before it changed anything"),
     choice("rolled-back", "it failed, and everything is as it was"),
     choice("needs-person", "it left something that needs a person"),
-    choice("crash-loop", "a service ended too often and is not started again"),
-    choice("unhealthy", "a copy was restarted because its liveness check failed"),
+    choice("crash-loop", "a service ended too often and was given up, until it is tried again"),
+    choice(
+        "unhealthy",
+        "a copy was restarted because its liveness check failed, or was not ready for longer than its `start_period`",
+    ),
     choice("cron-failed", "a cron job failed"),
+    choice("certificate", "a certificate expires soon, or cannot be used"),
 ]);
 
 /// An address that is told.

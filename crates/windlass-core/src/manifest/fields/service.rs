@@ -151,7 +151,7 @@ pub static RESTART: Table = Table {
         Field::new(
             "limit",
             Kind::Integer { min: 1, max: 1000 },
-            "How many restarts within `window` make a crash loop, which is not restarted.",
+            "How many restarts within `window` make a crash loop: it is given up, and fails a deploy that waits for it.",
         )
         .default("5"),
         Field::new(
@@ -160,6 +160,12 @@ pub static RESTART: Table = Table {
             "See `limit`. A process that ran this long counts as well again.",
         )
         .default("60s"),
+        Field::new(
+            "again",
+            Kind::Text(Format::Span),
+            "After which pause a copy of the active release that was given up is tried again; doubled for each further try, up to 10 minutes. It is tried at once when a resource that it needs answers again. `\"0s\"`: never.",
+        )
+        .default("1m"),
     ],
 };
 

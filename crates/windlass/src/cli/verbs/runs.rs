@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use windlass_core::event::RunRecord;
+use windlass_core::event::{RequestCost, RunRecord};
 use windlass_core::journal::Verdict;
 use windlass_core::protocol::{Answer, Ask};
 use windlass_core::units::Span;
@@ -45,16 +45,30 @@ fn text(record: &RunRecord) -> String {
     if !phases.is_empty() {
         let _ = writeln!(text, "    {}", phases.join(", "));
     }
-    let cost = record.requests;
-    let _ = writeln!(
-        text,
-        "    requests: {} served ({} with 5xx), {} failed{}, {} drained, longest gap {:.1} ms",
+    let _ = writeln!(text, "    requests: {}", requests(record.requests));
+    text
+}
+
+fn requests(cost: RequestCost) -> String {
+    let anew = "the proxy or the host side was started anew meanwhile";
+    if cost
+        == (RequestCost {
+            uncounted: true,
+            longest_gap_micros: cost.longest_gap_micros,
+            ..Default::default()
+        })
+    {
+        return format!("not known, {anew}");
+    }
+    let since =
+        if cost.uncounted { format!("; {anew}: those before are not counted") } else { String::new() };
+    format!(
+        "{} served ({} with 5xx), {} failed{}, {} drained, longest gap {:.1} ms{since}",
         cost.served,
         cost.server_errors,
         cost.failed,
         how_lost(&cost),
         cost.drained,
         cost.longest_gap_micros as f64 / 1000.0
-    );
-    text
+    )
 }

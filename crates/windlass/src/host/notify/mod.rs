@@ -4,6 +4,7 @@
 mod occasions;
 mod send;
 mod streak;
+mod unready;
 mod webhook;
 
 pub(super) use send::Post;

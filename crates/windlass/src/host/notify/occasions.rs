@@ -1,21 +1,25 @@
 //! When there is something to tell.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use indexmap::IndexMap;
 use windlass_core::event::RunRecord;
 use windlass_core::journal::Verdict;
-use windlass_core::launch::End;
 use windlass_core::name::{InstanceId, Name};
 use windlass_core::notice::Notice;
 use windlass_core::plan::Plan;
 use windlass_core::spec::Occasion;
+use windlass_core::units::Span;
 
 use super::streak::Streak;
 use crate::clock;
 use crate::engine::Active;
 use crate::host::Host;
-use crate::runtime::process::Observation;
+use crate::runtime::process::{Ended, Observation};
+
+/// What lasts is told of again after this time.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Host {
     /// A run has ended.
@@ -26,23 +30,21 @@ impl Host {
         }
     }
 
-    /// A copy that should run was looked at: a crash loop is told of once.
+    /// A copy was given up as a crash loop; it is tried again after this pause, unless that is zero.
     pub(in crate::host) fn tell_of_crash_loop(
         self: &Rc<Self>,
         active: &Active,
         id: &InstanceId,
-        seen: &Observation,
+        ended: &Ended,
+        again: Span,
     ) {
-        let ended = seen.ended().filter(|ended| ended.end == End::CrashLoop);
-        let Some(ended) = ended else {
-            self.post.told.borrow_mut().remove(id);
-            return;
+        let then = match again.is_zero() {
+            true => "is not started again".to_owned(),
+            false => format!("is tried again in {again}, and ever more seldom"),
         };
-        if self.post.told.borrow_mut().insert(id.clone()) {
-            let summary = format!("{id} ended too often and is not started again");
-            let reason = ended.exit.map(|exit| format!("it ended the last time with: {exit}"));
-            self.tell_now(active, Occasion::CrashLoop, &id.to_string(), summary, reason);
-        }
+        let summary = format!("{id} ended too often and {then}");
+        let reason = ended.exit.as_ref().map(|exit| format!("it ended the last time with: {exit}"));
+        self.tell_now(active, Occasion::CrashLoop, &id.to_string(), summary, reason);
     }
 
     /// A private resource was looked at: one that does not stay up is told of once, and goes on being started.
@@ -72,6 +74,41 @@ impl Host {
     pub(in crate::host) fn tell_of_unhealthy(self: &Rc<Self>, active: &Active, id: &InstanceId, why: String) {
         let summary = format!("{id} was not alive and is restarted");
         self.tell_now(active, Occasion::Unhealthy, &id.to_string(), summary, Some(why));
+    }
+
+    /// Copies of a service that runs were looked at, each of which may take so long to `start`: those that are not
+    /// ready, and why.
+    pub(in crate::host) fn tell_of_unready(
+        self: &Rc<Self>,
+        active: &Active,
+        service: &Name,
+        unready: &IndexMap<InstanceId, String>,
+        start: Span,
+    ) {
+        let ids: Vec<InstanceId> = unready.keys().cloned().collect();
+        let told = self.post.unready.borrow_mut().look(service, &ids, start.as_duration(), Instant::now());
+        let Some((id, lasted)) = told else { return };
+        let copies = active.release.instances.get(service).map_or(0, Vec::len);
+        let others = match copies.saturating_sub(unready.len()) {
+            0 => format!("; no copy of {service} is"),
+            ready => format!("; {ready} of {copies} are"),
+        };
+        let summary = format!("{id} has not been ready for {}{others}", Span::from_secs(lasted.as_secs()));
+        self.tell_now(active, Occasion::Unhealthy, &id.to_string(), summary, unready.get(&id).cloned());
+    }
+
+    /// What is wrong with certificates, as the proxy says, is told of once a day.
+    pub(in crate::host) fn tell_of_certificates(self: &Rc<Self>, active: &Active, problems: &[String]) {
+        if problems.is_empty() {
+            return self.post.certificates.set(None);
+        }
+        if self.post.certificates.get().is_some_and(|told| told.elapsed() < DAY) {
+            return;
+        }
+        self.post.certificates.set(Some(Instant::now()));
+        let (app, _) = self.names();
+        let summary = "a certificate cannot be used, or soon not any more".to_owned();
+        self.tell_now(active, Occasion::Certificate, app.as_str(), summary, Some(problems.join("; ")));
     }
 
     /// A cron job failed.

@@ -2,18 +2,18 @@
 //! limit and a few tries. What could not be delivered is said in the log and by `status`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
-use windlass_core::name::{InstanceId, Name, ReleaseId};
+use windlass_core::name::{Name, ReleaseId};
 use windlass_core::notice::Notice;
 use windlass_core::spec::{Notify, Reference, Spec};
 use zeroize::Zeroizing;
 
 use super::streak::Streak;
+use super::unready::Unready;
 use super::webhook::Webhook;
 use crate::host::Host;
 use crate::host::settings::lookup::Settings;
@@ -37,8 +37,10 @@ pub(in crate::host) struct Post {
     under_way: Cell<usize>,
     /// Why the last message to each could not be delivered.
     undelivered: RefCell<IndexMap<Name, String>>,
-    /// Copies in a crash loop that were told of.
-    pub(super) told: RefCell<BTreeSet<InstanceId>>,
+    /// Copies that are not ready.
+    pub(super) unready: RefCell<Unready>,
+    /// When certificates were told of last.
+    pub(super) certificates: Cell<Option<Instant>>,
     /// How private resources hold out.
     pub(super) streaks: RefCell<IndexMap<Name, Streak>>,
 }

@@ -51,6 +51,11 @@ impl<'a> ProxyClient<'a> {
         self.seen().filter(Observation::is_frozen)?.pid()
     }
 
+    /// Whether it has a keeper, which starts it again.
+    pub(in crate::host) fn is_kept(&self) -> bool {
+        process::is_kept(&self.layout.proxy().join("keeper"))
+    }
+
     fn seen(&self) -> Option<Observation> {
         process::observe(&self.layout.proxy().join("keeper"))
     }

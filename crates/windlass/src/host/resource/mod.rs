@@ -1,4 +1,5 @@
 //! Private resources: started, asked, stopped; their credentials.
 
+pub(super) mod answers;
 mod credentials;
 pub(super) mod lifecycle;

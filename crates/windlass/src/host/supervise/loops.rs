@@ -1,9 +1,11 @@
 //! Between runs: what should run runs, what is not alive is restarted, what is due by the clock is
 //! started.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use windlass_core::edge::Report;
 use windlass_core::name::InstanceId;
 
 use crate::engine::Active;
@@ -58,31 +60,39 @@ impl Host {
     async fn keep_running(self: &Rc<Self>) {
         let Some(active) = self.in_force() else { return };
         self.keep_resources(&active);
-        self.keep_copies(&active).await;
-        if self.between_runs().is_some() && !active.release.spec.routes.is_empty() {
-            self.keep_proxy().await;
+        // The proxy first, and beside all else: with the table that it had last it holds requests until there
+        // is somebody to answer them, also while an interrupted run waits to be claimed or goes back.
+        let (report, ()) = tokio::join!(self.keep_proxy(&active), self.keep_copies(&active));
+        if let Some(report) = report.filter(|_| self.between_runs().is_some()) {
+            self.look_for_unready(&active, &report);
+            self.tell_of_certificates(&active, &report.certificates);
         }
         self.keep_keepers_of_parts().await;
     }
 
     async fn keep_copies(self: &Rc<Self>, active: &Active) {
+        self.forget_crash_loops();
+        let answers = self.hopes().await;
+        let mut ended = BTreeSet::new();
         for id in &self.kept() {
             if !self.keeps(id) {
                 continue; // A run has taken it in hand meanwhile.
             }
             let directory = self.layout.instance(id);
             let seen = process::observe(&directory);
-            if let Some(seen) = &seen {
-                self.tell_of_crash_loop(active, id, seen);
-            }
+            let is_tried = seen.as_ref().is_some_and(|seen| self.is_to_be_tried(active, id, seen, &answers));
             match seen {
                 _ if quieted::is_noted(&directory) && self.lives(id) => self.start_anew(id),
+                _ if is_tried => self.bring_back(id, "it had been given up, and was tried again").await,
                 Some(seen) if seen.process_alive && !seen.keeper_alive => {
                     if let Err(why) = self.keep_again(id).await {
                         note(&why);
                     }
                 }
                 Some(seen) if seen.keeper_alive || seen.gave_up() => {
+                    if seen.gave_up() {
+                        ended.insert(id.to_string());
+                    }
                     let service = active.release.spec.services.get(&id.service);
                     if let Some(service) = service
                         && let Err(fault) = self.keep_files(service, id).await
@@ -99,6 +109,8 @@ impl Host {
                 _ => self.bring_back(id, "it was gone, and its keeper with it").await,
             }
         }
+        // What a run brings may be ready soon: for that requests wait.
+        self.verdicts.have_ended(if self.between_runs().is_some() { ended } else { BTreeSet::new() });
     }
 
     async fn keep_keepers_of_parts(&self) {
@@ -150,17 +162,21 @@ impl Host {
     }
 
     /// A proxy that is away comes back; one that lost its table, or came back with an older one, gets
-    /// the one that was sent last.
-    async fn keep_proxy(&self) {
+    /// the one that was sent last, unless a run has the table in hand. Answers how it goes, where that is known.
+    async fn keep_proxy(&self, active: &Active) -> Option<Report> {
+        if active.release.spec.routes.is_empty() {
+            return Some(Report::default());
+        }
         if self.proxy().report().await.is_none()
             && let Err(fault) = self.proxy().start().await
         {
             note(&fault.message);
-            return;
+            return None;
         }
-        let Some(report) = self.proxy().report().await else { return };
-        self.verdicts.compare(&report.unready);
-        if let Some(sent) = Sent::read(self).filter(|sent| sent.generation > report.generation) {
+        let report = self.proxy().report().await?;
+        self.verdicts.compare(&report);
+        let sent = self.between_runs().and_then(|_| Sent::read(self));
+        if let Some(sent) = sent.filter(|sent| sent.generation > report.generation) {
             match self.table_again(&sent) {
                 Ok(table) => {
                     if let Err(fault) = self.proxy().apply(table).await {
@@ -170,6 +186,7 @@ impl Host {
                 Err(fault) => note(&fault.message),
             }
         }
+        Some(report)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Between runs: what should run and does not, what runs and is not alive.
 
+mod crash_loops;
 pub(super) mod liveness;
 pub(super) mod loops;
 mod readiness;

@@ -1,9 +1,9 @@
 //! The aggregate health of the application (MDC-9): every service and resource, for people and as
 //! JSON, 200 or 503, on a unix socket that the proxy forwards to.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
@@ -18,12 +18,6 @@ use windlass_core::protocol::{EnvironmentStatus, ServiceStatus};
 use crate::host::Host;
 use crate::host::supervise::loops::note;
 use crate::transport;
-
-/// How long a resource may take to answer before it counts as ill.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How long an answer of a resource is taken for the present.
-const FRESH: Duration = Duration::from_secs(1);
 
 #[derive(Serialize)]
 struct Page {
@@ -41,23 +35,21 @@ struct Entry {
     ready: usize,
     wanted: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'static str>,
+    reason: Option<Cow<'static, str>>,
 }
 
 impl Host {
     /// Answers on the socket `host/health`, as long as the host side lives.
     pub(in crate::host) async fn serve_health(self: &Rc<Self>) {
-        let answers = Rc::new(Answers::default());
         let listener = match transport::bind(&self.layout.host(), "health") {
             Ok(listener) => listener,
             Err(error) => return note(&format!("the health page is off: {error}")),
         };
         loop {
             let Ok((stream, _)) = listener.accept().await else { continue };
-            let (host, answers) = (self.clone(), answers.clone());
+            let host = self.clone();
             tokio::task::spawn_local(async move {
-                let service =
-                    hyper::service::service_fn(|request| answer(host.clone(), answers.clone(), request));
+                let service = hyper::service::service_fn(|request| answer(host.clone(), request));
                 let io = hyper_util::rt::TokioIo::new(stream);
                 let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, service).await;
             });
@@ -65,12 +57,8 @@ impl Host {
     }
 }
 
-async fn answer(
-    host: Rc<Host>,
-    answers: Rc<Answers>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let asked = answers.of(&host).await;
+async fn answer(host: Rc<Host>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let asked = host.answers().await;
     let page = page(&host.status().await, &asked, &host.scaled_to_none());
     let code = if page.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
@@ -95,22 +83,6 @@ impl Host {
     }
 }
 
-/// What the resources answered last. However many ask for the page, they are asked once a second.
-#[derive(Default)]
-struct Answers(tokio::sync::Mutex<Option<(Instant, IndexMap<Name, bool>)>>);
-
-impl Answers {
-    async fn of(&self, host: &Host) -> IndexMap<Name, bool> {
-        let mut last = self.0.lock().await;
-        if let Some((_, known)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH) {
-            return known.clone();
-        }
-        let asked = host.ask_resources(PATIENCE).await;
-        *last = Some((Instant::now(), asked.clone()));
-        asked
-    }
-}
-
 /// `idle` are the services that are meant to have no copy.
 fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>, idle: &[Name]) -> Page {
     let services = status.services.iter().map(|service| {
@@ -122,7 +94,7 @@ fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>, idle: &[Name])
     let resources = asked.iter().map(|(name, answers)| {
         let well = *answers && private(name).is_none_or(|resource| entry(resource).status == "ok");
         let status = if well { "ok" } else { "unhealthy" };
-        let reason = (!well).then_some("does not answer");
+        let reason = (!well).then_some("does not answer".into());
         (name.to_string(), Entry { status, ready: usize::from(well), wanted: 1, reason })
     });
     let mut checks: IndexMap<String, Entry> = services.chain(resources).collect();
@@ -130,7 +102,13 @@ fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>, idle: &[Name])
         // Its name cannot be a service's: those have no dots.
         checks.insert("windlass.storage".to_owned(), storage(status.storage.ok));
     }
-    let well = status.release.is_some() && checks.values().all(|entry| entry.status == "ok");
+    if !status.certificates.is_empty() {
+        // It answers yet: whoever sends requests by this page is not to send them elsewhere for it.
+        let reason = Some("one cannot be used, or soon not any more".into());
+        let entry = Entry { status: "warning", ready: 0, wanted: 1, reason };
+        checks.insert("windlass.certificates".to_owned(), entry);
+    }
+    let well = status.release.is_some() && checks.values().all(|entry| entry.status != "unhealthy");
     Page {
         status: if well { "ok" } else { "unhealthy" },
         app: status.app.clone(),
@@ -147,14 +125,17 @@ fn entry(service: &ServiceStatus) -> Entry {
     let well = ready >= service.wanted as usize && service.wanted > 0;
     let reason = match (well, service.wanted) {
         (true, _) => None,
-        (false, 0) => Some("stopped"),
-        (false, _) => Some("not ready"),
+        (false, 0) => Some("stopped".into()),
+        (false, _) => Some(match service.instances.iter().filter_map(|instance| instance.again_in).min() {
+            Some(left) => format!("not ready; tried again in {left}").into(),
+            None => "not ready".into(),
+        }),
     };
     Entry { status: if well { "ok" } else { "unhealthy" }, ready, wanted: service.wanted, reason }
 }
 
 fn storage(ok: bool) -> Entry {
-    let reason = (!ok).then_some("full or read-only");
+    let reason = (!ok).then_some("full or read-only".into());
     Entry { status: if ok { "ok" } else { "unhealthy" }, ready: usize::from(ok), wanted: 1, reason }
 }
 

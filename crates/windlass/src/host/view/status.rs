@@ -2,7 +2,7 @@
 
 use windlass_core::edge::Report;
 use windlass_core::journal::Stage;
-use windlass_core::launch::{ProcessState, Status};
+use windlass_core::launch::{End, ProcessState, Status};
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::unrevoked as unrevoked_credentials;
 use windlass_core::problem::problems;
@@ -37,6 +37,7 @@ impl Host {
             environment: environment.to_string(),
             run: self.open_run(),
             proxy: report.is_some(),
+            proxy_kept: self.proxy().is_kept(),
             frozen_proxy: frozen,
             unrevoked: unrevoked(&self.layout)
                 .into_iter()
@@ -59,12 +60,23 @@ impl Host {
         status.release = Some(self.release_record(&active.release.listed(), Some(active.release.id)));
         for (name, service) in &spec.services {
             let ids = active.release.instances.get(name).map(Vec::as_slice).unwrap_or_default();
-            let instances = ids.iter().map(|id| self.instance_status(id, &report, &processes)).collect();
+            let of_copy = |id| {
+                let mut instance = self.instance_status(id, &report, &processes);
+                let is_given_up = instance.status.state == ProcessState::Ended(End::CrashLoop);
+                instance.again_in = self.again_in(id, service).filter(|_| is_given_up && self.keeps(id));
+                instance
+            };
+            let instances = ids.iter().map(of_copy).collect();
             let wanted = if active.stopped || ids.is_empty() { 0 } else { service.replicas };
             status.services.push(ServiceStatus { name: name.clone(), wanted, instances });
         }
+        let answers = self.answers().await;
         for (name, resource) in spec.resources.iter().filter(|(_, resource)| resource.is_private()) {
-            let instance = self.resource_status(name, &processes);
+            let mut instance = self.resource_status(name, &processes);
+            if instance.ready && answers.get(name) == Some(&false) {
+                instance.ready = false;
+                instance.reason = Some("it does not answer".to_owned());
+            }
             let known = resource::credentials(&self.layout.resource(name));
             let left = unrevoked_credentials(resource, &known);
             let left = left.map(|credential| UnrevokedCredential { resource: name.clone(), credential });
@@ -79,6 +91,7 @@ impl Host {
         status.problems.extend(self.half_done_jobs());
         status.problems.extend(self.damaged_rows());
         status.problems.extend(report.problems);
+        status.certificates = report.certificates;
         status.problems.extend(self.undelivered());
         status
     }
@@ -145,18 +158,8 @@ impl Host {
             instance.status.restarts = instance.status.restarts.saturating_add(before.count);
             instance.last_restart = instance.last_restart.or(Some(before.reason));
         }
-        if let Some(reason) = self.health.borrow().get(id).and_then(|health| health.reason.clone()) {
-            instance.ready = false;
-            instance.reason = Some(reason);
-        }
-        if let Some(reason) = self.unready(id) {
-            instance.ready = false;
-            instance.reason.get_or_insert(reason);
-        }
-        if let Some(endpoint) = report.endpoints.get(&id.to_string()) {
-            instance.ready &= endpoint.healthy;
-            instance.reason = instance.reason.take().or_else(|| endpoint.reason.clone());
-        }
+        instance.reason = self.why_unready(id, report);
+        instance.ready &= instance.reason.is_none();
         instance
     }
 
@@ -225,7 +228,7 @@ fn look(
     let seen = process::observe(directory);
     let unknown = Status {
         keeper: 0,
-        state: ProcessState::Ended(windlass_core::launch::End::NotStarted),
+        state: ProcessState::Ended(End::NotStarted),
         restarts: 0,
         last_exit: None,
         since: 0,
@@ -247,6 +250,7 @@ fn look(
         reason: None,
         last_restart: status.last_exit.as_ref().filter(|_| again).map(ToString::to_string),
         stage: None,
+        again_in: None,
         status,
         port,
         memory: usage.memory,

@@ -51,8 +51,8 @@ impl Control {
                     })
                     .collect(),
             },
-            Ask::Unready { instances } => {
-                self.edge.set_unready(instances);
+            Ask::Unready { instances, ended } => {
+                self.edge.set_unready(instances, ended);
                 Answer::Noted
             }
             Ask::Metrics => Answer::Metrics { text: self.edge.metrics() },

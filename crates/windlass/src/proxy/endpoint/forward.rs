@@ -4,6 +4,7 @@
 //! |---|---|
 //! | no connection | the endpoint gets no more requests until a probe reaches it; another one is asked |
 //! | no endpoint is healthy | the request is held until one is, or until the hold time is over: 503 |
+//! | every endpoint has ended for good, as far as the host side knows | 503 at once |
 //! | a kept connection was dead before anything was sent | a new connection |
 //! | it broke before an answer | a request that may be repeated is asked again: of another endpoint, once |
 //! | its endpoint left, and the drain time is over | a request that may be repeated is asked of those that came instead; 503 |
@@ -333,6 +334,10 @@ impl<'request> Outgoing<'request> {
             if worker.edge.is_stopped(self.visit.live, self.pool) {
                 let stopped = own_answer::plain(StatusCode::SERVICE_UNAVAILABLE, "the service is stopped");
                 return Err(Refusal::meant(stopped));
+            }
+            if worker.edge.has_ended(self.visit.live, self.pool) {
+                let why = "no instance runs, and none is about to be started";
+                return Err(Refusal::failed(own_answer::unavailable(why, 10)));
             }
             match hold.wait().await {
                 Held::Changed => {}

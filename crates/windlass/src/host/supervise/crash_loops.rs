@@ -1,0 +1,73 @@
+//! What was given up as a crash loop: told of once, and tried again (`windlass_core::policy::again`).
+
+use std::rc::Rc;
+
+use indexmap::IndexMap;
+use windlass_core::launch::End;
+use windlass_core::name::{InstanceId, Name};
+use windlass_core::policy::again::CrashLoop;
+use windlass_core::spec::Service;
+use windlass_core::units::Span;
+
+use crate::clock;
+use crate::engine::Active;
+use crate::host::Host;
+use crate::host::supervise::liveness::Running;
+use crate::runtime::process::Observation;
+
+impl Host {
+    /// What of the resources is known to whoever was given up: nothing, and nobody is asked, where none was.
+    pub(super) async fn hopes(&self) -> IndexMap<Name, bool> {
+        if !self.crash_loops.borrow().values().any(CrashLoop::is_given_up) {
+            return IndexMap::new();
+        }
+        self.answers().await
+    }
+
+    /// Forgets the crash loops of copies that are none of the active release's any more.
+    pub(super) fn forget_crash_loops(&self) {
+        let active = self.active_copies();
+        self.crash_loops.borrow_mut().retain(|id, _| active.contains(id));
+    }
+
+    /// Whether a copy that was looked at was given up and is to be tried again now. The first time somebody is
+    /// told.
+    pub(super) fn is_to_be_tried(
+        self: &Rc<Self>,
+        active: &Active,
+        id: &InstanceId,
+        seen: &Observation,
+        answers: &IndexMap<Name, bool>,
+    ) -> bool {
+        let Some(service) = active.release.spec.services.get(&id.service) else { return false };
+        let Some(ended) = seen.ended().filter(|ended| ended.end == End::CrashLoop) else {
+            let is_well = |running: Running| running.age() >= service.restart.window;
+            if Running::of(&self.layout.instance(id)).is_some_and(is_well) {
+                self.crash_loops.borrow_mut().shift_remove(id);
+            }
+            return false;
+        };
+        if !self.crash_loops.borrow().contains_key(id) {
+            self.tell_of_crash_loop(active, id, &ended, service.again);
+        }
+        let now = clock::since_boot();
+        let mut loops = self.crash_loops.borrow_mut();
+        let crash_loop = loops.entry(id.clone()).or_default();
+        crash_loop.given_up(now);
+        let Some(left) = crash_loop.left(service.again, now) else { return false };
+        let lacks = |need: &Name| answers.get(need) == Some(&false);
+        let is_due = left.is_zero() || crash_loop.has_hope(!service.needs.iter().any(lacks));
+        if is_due {
+            crash_loop.tried();
+        }
+        is_due
+    }
+
+    /// How long a copy of this service that was given up is left alone yet; `None`: until somebody comes.
+    pub(in crate::host) fn again_in(&self, id: &InstanceId, service: &Service) -> Option<Span> {
+        let loops = self.crash_loops.borrow();
+        let left = loops.get(id).cloned().unwrap_or_default().left(service.again, clock::since_boot())?;
+        // In whole seconds: it is for people.
+        Some(Span::from_secs(left.as_millis().div_ceil(1000)))
+    }
+}
