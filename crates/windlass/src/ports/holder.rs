@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::fs;
 
-use crate::account::Account;
+use crate::account;
 use crate::observe::printable;
 use crate::processes;
 
@@ -47,9 +47,7 @@ pub(crate) fn holder(port: u16) -> Option<Holder> {
         .into_iter()
         .find(|pid| has_any(*pid, &sockets))
         .map(|pid| Holder::Process { pid, name: processes::name(pid).unwrap_or_default() });
-    let named =
-        || Account::named(uid).ok().flatten().map_or_else(|| (*uid).to_owned(), |account| account.name);
-    Some(process.unwrap_or_else(|| Holder::Of(named())))
+    Some(process.unwrap_or_else(|| Holder::Of(account::name(uid))))
 }
 
 /// The accounts and the inodes of the sockets of a table that listen on the port.
