@@ -1,6 +1,7 @@
 //! Asking what runs whether it is ready, where the proxy does not: it runs no commands, and knows nothing
 //! of services that get no requests.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -109,7 +110,10 @@ impl Host {
                     // Who has answered well once is no longer starting.
                     let check = Check { start_period: Span::ZERO, ..check.clone() };
                     let monitor = if is_starting { Monitor::of_unproven } else { Monitor::new };
-                    other.insert((process, monitor(check, process.age())))
+                    if is_starting {
+                        self.verdicts.hold_back(id, None);
+                    }
+                    other.insert((process, monitor(check)))
                 }
             };
             let target = match &mut target {
@@ -126,7 +130,15 @@ impl Host {
                     }
                 },
             };
-            let answer = health::probe(&check.probe, target, check.timeout.as_duration()).await;
+            let answer = tokio::select! {
+                answer = health::probe(&check.probe, target, check.timeout.as_duration()) => answer,
+                () = replaced(&directory, process, &mut news) => Ok(()),
+            };
+            // An answer that another process may have given says nothing of this one.
+            if Running::of(&directory) != Some(process) {
+                pause = EAGER;
+                continue;
+            }
             monitor.observe(answer.is_ok(), process.age());
             if monitor.health() == Health::Healthy {
                 pause = Duration::MAX;
@@ -146,6 +158,15 @@ impl Host {
 async fn next(news: &mut Option<Receiver<Status>>) -> bool {
     match news {
         Some(news) => news.recv().await.is_some(),
+/// Waits until the keeper tells that this process runs no more.
+async fn replaced(directory: &Path, process: Running, news: &mut Option<Receiver<Status>>) {
+    while Running::of(directory) == Some(process) {
+        if !next(news).await {
+            *news = None;
+        }
+    }
+}
+
         None => std::future::pending().await,
     }
 }
