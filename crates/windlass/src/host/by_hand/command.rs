@@ -134,7 +134,7 @@ impl Host {
         let reserved = is_alone.then(|| self.reserve(name)).transpose()?;
         let what = What::Cron { active: Box::new(active.clone()), name: name.clone(), cron: cron.clone() };
         let plan = in_release(active.release.clone());
-        Ok(Command { name: self.new_label(name, cron), plan, what, reserved })
+        Ok(Command { name: self.new_label(name, cron, true), plan, what, reserved })
     }
 
     /// Whether this runs a cron job, which has no terminal.
