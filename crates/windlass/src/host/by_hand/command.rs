@@ -205,7 +205,8 @@ impl Host {
         };
         let Command { name, plan, what, reserved: _until_it_is_told } = self.prepare_run(what, by)?;
         let What::Job { job, undoes: None } = what else {
-            return Err(No::new(Refusal::Failed, "it was dealt with above", ""));
+            let hint = "leave out --raw: it runs as by its schedule, with nothing on its standard input";
+            return Err(No::new(Refusal::Invalid, "a cron job is run by Windlass itself", hint));
         };
         let only = only.filter(|_| job.when != When::Manual);
         let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
