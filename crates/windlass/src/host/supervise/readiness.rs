@@ -34,11 +34,10 @@ const EAGER: Duration = Duration::from_millis(100);
 impl Host {
     /// Asks instances that are not asked yet. Those that a run starts or stops are the run's to ask.
     pub(in crate::host) fn watch_readiness(self: &Rc<Self>) {
-        self.verdicts.retain(|id| self.is_in_use(id));
+        // What nobody asks about any more would stand for ever.
+        self.verdicts.retain(|id| self.is_in_use(id) && self.is_ours_to_ask(id));
         for id in self.judged() {
-            let is_ours = Identity::read(&self.layout.instance(&id))
-                .is_ok_and(|identity| own_check(&identity.service, self.has_routes(&id)).is_some());
-            if is_ours && self.asked.borrow_mut().insert(id.clone()) {
+            if self.is_ours_to_ask(&id) && self.asked.borrow_mut().insert(id.clone()) {
                 let host = self.clone();
                 tokio::task::spawn_local(async move {
                     host.check_readiness(&id).await;
@@ -47,6 +46,11 @@ impl Host {
                 });
             }
         }
+    }
+
+    fn is_ours_to_ask(&self, id: &InstanceId) -> bool {
+        Identity::read(&self.layout.instance(id))
+            .is_ok_and(|identity| own_check(&identity.service, self.has_routes(id)).is_some())
     }
 
     /// Whether the application of which this is a copy gets requests.
@@ -154,10 +158,6 @@ impl Host {
     }
 }
 
-/// Whether the keeper tells of a change; otherwise it does not any more.
-async fn next(news: &mut Option<Receiver<Status>>) -> bool {
-    match news {
-        Some(news) => news.recv().await.is_some(),
 /// Waits until the keeper tells that this process runs no more.
 async fn replaced(directory: &Path, process: Running, news: &mut Option<Receiver<Status>>) {
     while Running::of(directory) == Some(process) {
@@ -167,6 +167,32 @@ async fn replaced(directory: &Path, process: Running, news: &mut Option<Receiver
     }
 }
 
+/// Whether the keeper tells of a change; otherwise it does not any more.
+async fn next(news: &mut Option<Receiver<Status>>) -> bool {
+    match news {
+        Some(news) => news.recv().await.is_some(),
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_testkit::sample::name;
+
+    use super::*;
+    use crate::host::testing;
+
+    /// As of the host side before, when its description cannot be read any more.
+    #[tokio::test]
+    async fn a_verdict_that_nobody_asks_about_does_not_stand() {
+        let (_place, host) = testing::host();
+        let id: InstanceId = "web.r7.1".parse().unwrap();
+        let mut row = testing::row(7);
+        row.instances.insert(name("web"), vec![id.clone()]);
+        host.journal.borrow_mut().activate(&row, false).unwrap();
+        assert!(host.is_in_use(&id));
+        host.verdicts.hold_back(&id, None);
+        host.watch_readiness();
+        assert!(!host.verdicts.contains(&id));
     }
 }
