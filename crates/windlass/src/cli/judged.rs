@@ -120,7 +120,7 @@ impl Judged {
 }
 
 /// What is wrong with those who may pass a route, where their setting has its value.
-fn of_users(spec: &Spec, found: &Found) -> Vec<Fault> {
+pub(super) fn of_users(spec: &Spec, found: &Found) -> Vec<Fault> {
     let text = |key: &str| found.assembled.whole(key).map(|text| text.expose().to_owned());
     let fault = |(key, message, help): (&str, String, &str)| {
         let place = found.assembled.settings.get(key).map(|resolved| resolved.value.provenance.place());

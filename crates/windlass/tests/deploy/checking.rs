@@ -161,9 +161,7 @@ fn taken(port: u16) -> String {
 #[test]
 fn a_port_that_is_taken_after_the_preflight_is_named_with_who_has_it_and_the_deploy_goes_back() {
     let sandbox = deployed(&Manifest::small());
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = other.local_addr().unwrap().port();
-    drop(other);
+    let port = Sandbox::with(WINDLASS, &Manifest::small()).port;
     // The build is between the two; it ends also where nobody takes the port.
     let build = "touch $WINDLASS_SHARED/built; n=0; while [ ! -e $WINDLASS_SHARED/taken ] && [ $n -lt 1500 ]; do \
                  n=$((n+1)); sleep 0.02; done";
@@ -205,12 +203,12 @@ fn a_route_that_nobody_may_pass_is_refused_by_every_verb_before_anything_is_star
         ("ann:$2y$05$knows-the-way-4711", "has a hash in line 1, which would be taken for the password"),
     ] {
         sandbox.set("USERS", lines);
-        for verb in ["check", "deploy"] {
-            says(&sandbox.fail(&[verb], 2), &format!("the setting USERS, which says who may pass, {why}"));
+        for verb in [&["check"][..], &["deploy"], &["config", "check"]] {
+            says(&sandbox.fail(verb, 2), &format!("the setting USERS, which says who may pass, {why}"));
         }
     }
     assert!(is_untouched(&sandbox));
-    sandbox.set("USERS", "ann:knows-the-way-4711");
+    sandbox.set("USERS", "# team a\nann:knows-the-way-4711");
     sandbox.succeed(&["check"]);
     sandbox.succeed(&["deploy"]);
     sandbox.down();

@@ -277,7 +277,7 @@ fn named(by: Option<&Holder>) -> String {
 /// where it is known.
 pub fn users<'s>(
     spec: &'s Spec,
-    text: impl Fn(&str) -> Option<String>,
+    mut text: impl FnMut(&str) -> Option<String>,
 ) -> Vec<(&'s str, String, &'static str)> {
     let keys: BTreeSet<&str> =
         spec.routes.iter().filter_map(|route| route.access.basic_auth.as_deref()).collect();
