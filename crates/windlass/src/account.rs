@@ -23,6 +23,11 @@ pub struct Account {
     pub groups: Vec<u32>,
 }
 
+/// What the account with this name or number is called; as it was given where there is none.
+pub(crate) fn name(user: &str) -> String {
+    Account::named(user).ok().flatten().map_or_else(|| user.to_owned(), |account| account.name)
+}
+
 impl Account {
     /// The account with this name or number, if there is one.
     ///

@@ -1,4 +1,5 @@
-//! Who may pass a route that asks for a password: lines `user:password`.
+//! Who may pass a route that asks for a password: lines `user:password`, and, as in other servers' files of passwords,
+//! `# comments`.
 
 /// How a hash begins that another server's file of passwords has.
 const HASHES: [&str; 9] = ["$2a$", "$2b$", "$2y$", "$apr1$", "$1$", "$5$", "$6$", "$argon2", "{SHA}"];
@@ -20,7 +21,7 @@ pub fn amiss(lines: &str) -> Vec<(String, &'static str)> {
         let numbers: Vec<String> = lines.map(|(at, _)| (at + 1).to_string()).collect();
         (!numbers.is_empty()).then(|| format!("line {}", numbers.join(", ")))
     };
-    let no_user = numbered(&|line| !line.trim().is_empty() && user(line).is_none());
+    let no_user = numbered(&|line| !is_comment(line) && !line.trim().is_empty() && user(line).is_none());
     let hashed = numbered(&|line| {
         user(line).is_some_and(|(_, password)| HASHES.iter().any(|hash| password.starts_with(hash)))
     });
@@ -33,7 +34,13 @@ pub fn amiss(lines: &str) -> Vec<(String, &'static str)> {
 }
 
 fn user(line: &str) -> Option<(&str, &str)> {
-    line.trim().split_once(':').filter(|(user, password)| !user.is_empty() && !password.is_empty())
+    let line = line.trim();
+    let found = line.split_once(':').filter(|(user, password)| !user.is_empty() && !password.is_empty());
+    found.filter(|_| !is_comment(line))
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
 }
 
 #[cfg(test)]
@@ -48,7 +55,9 @@ mod tests {
     fn lines_that_name_nobody_are_told_by_their_numbers_and_never_shown() {
         assert_eq!(told("ann:way-in\n\n bob:with:colons \n"), Vec::<String>::new());
         assert_eq!(users("ann:way-in\n bob:with:colons ").last(), Some(("bob", "with:colons")));
-        for nobody in ["", "\n", "ann", ":way-in\nann:"] {
+        assert_eq!(told("# team a\nann:way-in\n #bob:left"), Vec::<String>::new());
+        assert_eq!(users("ann:way-in\n #bob:left").count(), 1);
+        for nobody in ["", "\n", "ann", ":way-in\nann:", "#ann:way-in"] {
             assert_eq!(told(nobody), ["names nobody"]);
         }
         assert_eq!(

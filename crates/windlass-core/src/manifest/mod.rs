@@ -148,6 +148,16 @@ impl Manifest {
         self.environment(environment).map_or(0..0, |environment| environment.root.span_at(path))
     }
 
+    /// Where the table `key` of `environment` stands, and all that is in it.
+    #[must_use]
+    pub fn spans_within(&self, environment: &str, key: &str) -> Vec<Range<usize>> {
+        let mut spans = Vec::new();
+        if let Some(node) = self.environment(environment).and_then(|environment| environment.root.get(key)) {
+            node.spans(&mut spans);
+        }
+        spans
+    }
+
     /// Whether something in `environment` refers to the setting `name`, which need not be declared.
     #[must_use]
     pub fn refers_to_setting(&self, environment: &str, name: &str) -> bool {

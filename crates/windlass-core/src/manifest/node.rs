@@ -136,6 +136,16 @@ impl Node {
         }
     }
 
+    /// Adds the places of all keys and values in this tree.
+    pub(crate) fn spans(&self, found: &mut Vec<Range<usize>>) {
+        found.extend([self.key_span.clone(), self.span.clone()]);
+        match &self.value {
+            Value::List(items) => items.iter().for_each(|item| item.spans(found)),
+            Value::Table(entries) => entries.values().for_each(|node| node.spans(found)),
+            _ => {}
+        }
+    }
+
     /// Adds all texts in this tree, in their order.
     pub(crate) fn texts(&self, found: &mut Vec<String>) {
         match &self.value {

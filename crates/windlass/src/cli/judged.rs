@@ -59,7 +59,9 @@ impl Judged {
 
     /// By its source as well; answers what is doubtful in that.
     pub(super) fn examine_source(&mut self, project: &Project) -> Examined {
-        let mut examined = self.spec.as_ref().map(|spec| source::examine(project, spec)).unwrap_or_default();
+        // What is to be left out is not known of a build that is wrong.
+        let spec = self.spec.as_ref().filter(|_| self.knows_build(project));
+        let mut examined = spec.map(|spec| source::examine(project, spec)).unwrap_or_default();
         self.is_wrong |= !examined.faults.is_empty();
         self.faults.append(&mut examined.faults);
         examined
@@ -73,11 +75,13 @@ impl Judged {
         elsewhere: bool,
     ) -> Vec<(&'static str, String)> {
         let Some(spec) = &self.spec else { return Vec::new() };
-        let host::Looked { lacks, passing, notes } = host::look(spec, &project.layout);
+        let host::Looked { lacks, passing, own, notes } =
+            host::look(spec, &project.layout, self.knows_build(project));
         let doubt = |when: &'static str| {
             move |Lack { code, what, hint, .. }| (code, format!("{when}: {what}; {hint}"))
         };
         let mut doubts: Vec<_> = notes.into_iter().map(|note| ("certificate", note)).collect();
+        doubts.extend(own.into_iter().map(doubt("seen from here, and not by the host side, which runs")));
         if elsewhere {
             doubts.extend(lacks.into_iter().map(doubt("on this machine")));
             return doubts;
@@ -96,6 +100,13 @@ impl Judged {
         doubts
     }
 
+    /// Whether nothing is wrong in `[build]`: of what is, nothing else can be concluded.
+    fn knows_build(&self, project: &Project) -> bool {
+        let within = project.manifest.spans_within(project.environment.as_str(), "build");
+        let is_of_it = |diag: &Diag| within.iter().any(|span| span.contains(&diag.span.start));
+        !self.diags.iter().any(is_of_it)
+    }
+
     /// The specification, with the values of its settings; or all that is wrong, told.
     pub(super) fn settle(self, context: &Context, project: &Project) -> Result<Specified, Failure> {
         match (self.is_refused(), self.spec) {
@@ -109,7 +120,7 @@ impl Judged {
 }
 
 /// What is wrong with those who may pass a route, where their setting has its value.
-fn of_users(spec: &Spec, found: &Found) -> Vec<Fault> {
+pub(super) fn of_users(spec: &Spec, found: &Found) -> Vec<Fault> {
     let text = |key: &str| found.assembled.whole(key).map(|text| text.expose().to_owned());
     let fault = |(key, message, help): (&str, String, &str)| {
         let place = found.assembled.settings.get(key).map(|resolved| resolved.value.provenance.place());

@@ -67,7 +67,7 @@ pub(crate) fn is_of(pid: i32, directory: &Path) -> bool {
 }
 
 /// The processes that come from a start in this directory: from this one, or from any.
-pub(super) fn started_in(directory: &Path, number: Option<u32>) -> Vec<i32> {
+pub(crate) fn started_in(directory: &Path, number: Option<u32>) -> Vec<i32> {
     let is_wanted = |found: u32| number.is_none_or(|number| number == found);
     marked_in(directory).into_iter().filter(|(_, found)| is_wanted(*found)).map(|(pid, _)| pid).collect()
 }

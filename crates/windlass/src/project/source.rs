@@ -237,6 +237,8 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
     }
     let found = match look(path, relative) {
         Ok(found) => found,
+        // Gone since it was listed, as an editor's swap file is.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => {
             listing.unfit.push(closed(root, path, &error));
             return Ok(());

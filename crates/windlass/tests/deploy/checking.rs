@@ -83,6 +83,51 @@ fn what_a_deploy_misses_on_this_machine_is_told_by_check_in_the_same_words() {
     sandbox.down();
 }
 
+/// The host side has the rights and the environment of whoever started it, and it is what a deploy asks.
+#[test]
+fn what_only_the_caller_lacks_is_a_doubt_while_the_host_side_runs() {
+    let mut sandbox = Sandbox::with(
+        WINDLASS,
+        &Manifest {
+            more: "[jobs.seed]\ncommand = [\"own-tool\"]\nwhen = \"manual\"\n".to_owned(),
+            ..Manifest::small()
+        },
+    );
+    let lack = "jobs.seed: there is no program \"own-tool\" in PATH";
+    says(&sandbox.fail(&["check"], 1), lack);
+    let tools = sandbox.root().join("tools");
+    std::fs::create_dir(&tools).unwrap();
+    std::os::unix::fs::symlink("/bin/true", tools.join("own-tool")).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    sandbox.set("PATH", &format!("{}:{path}", tools.display()));
+    sandbox.succeed(&["deploy"]);
+    sandbox.set("PATH", &path);
+    sandbox.change();
+    let checked = sandbox.succeed(&["check"]);
+    says(&checked, &format!("warning: seen from here, and not by the host side, which runs: {lack}"));
+    sandbox.succeed(&["deploy"]);
+    sandbox.down();
+}
+
+/// Of a build that is wrong it is not known what it installs and what it leaves out.
+#[test]
+fn nothing_is_concluded_from_a_build_that_is_wrong() {
+    let sandbox = Sandbox::with(
+        WINDLASS,
+        &Manifest {
+            more: format!("{LACKING}[build]\nstep = [{{ shell = \"make\" }}]\nexclud = [\"out\"]\n"),
+            ..Manifest::small()
+        },
+    );
+    std::os::unix::fs::symlink("/etc", sandbox.source().join("out")).unwrap();
+    let output = sandbox.fail(&["check"], 2);
+    says(&output, "unknown key `step`");
+    says(&output, "PostgreSQL 7 is not installed");
+    for follows in ["there is no program", "leaves the project"] {
+        assert!(!output.all().contains(follows), "{follows}\n{output:#?}");
+    }
+}
+
 // Somebody who moves an application over has its old server running still: it would pass the checks, and get the
 // requests.
 #[test]
@@ -116,9 +161,7 @@ fn taken(port: u16) -> String {
 #[test]
 fn a_port_that_is_taken_after_the_preflight_is_named_with_who_has_it_and_the_deploy_goes_back() {
     let sandbox = deployed(&Manifest::small());
-    let other = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = other.local_addr().unwrap().port();
-    drop(other);
+    let port = Sandbox::with(WINDLASS, &Manifest::small()).port;
     // The build is between the two; it ends also where nobody takes the port.
     let build = "touch $WINDLASS_SHARED/built; n=0; while [ ! -e $WINDLASS_SHARED/taken ] && [ $n -lt 1500 ]; do \
                  n=$((n+1)); sleep 0.02; done";
@@ -160,12 +203,12 @@ fn a_route_that_nobody_may_pass_is_refused_by_every_verb_before_anything_is_star
         ("ann:$2y$05$knows-the-way-4711", "has a hash in line 1, which would be taken for the password"),
     ] {
         sandbox.set("USERS", lines);
-        for verb in ["check", "deploy"] {
-            says(&sandbox.fail(&[verb], 2), &format!("the setting USERS, which says who may pass, {why}"));
+        for verb in [&["check"][..], &["deploy"], &["config", "check"]] {
+            says(&sandbox.fail(verb, 2), &format!("the setting USERS, which says who may pass, {why}"));
         }
     }
     assert!(is_untouched(&sandbox));
-    sandbox.set("USERS", "ann:knows-the-way-4711");
+    sandbox.set("USERS", "# team a\nann:knows-the-way-4711");
     sandbox.succeed(&["check"]);
     sandbox.succeed(&["deploy"]);
     sandbox.down();

@@ -359,6 +359,8 @@ fn a_cron_job_is_run_now_under_its_own_rules_and_is_recorded() {
     let more =
         cron("nightly", "") + &cron("short", "timeout = \"1s\"") + &cron("newest", "overlap = \"replace\"");
     let sandbox = deployed(&Manifest { more, ..Manifest::small() });
+    let raw = sandbox.fail(&["run", "--raw", "nightly"], 2);
+    assert!(raw.stdout.is_empty() && raw.stderr.contains("a cron job is run by Windlass itself"), "{raw:?}");
     let ran = sandbox.fail(&["run", "nightly"], 4);
     assert_eq!(ran.stdout, "swept\n");
     assert!(sandbox.succeed(&["logs", "nightly"]).stdout.contains("swept"));

@@ -108,6 +108,34 @@ fn a_process_that_comes_in_anothers_place_has_to_answer_before_it_gets_requests(
     sandbox.down();
 }
 
+/// The answer that was on its way when the process died says nothing of the next one, and may be long in coming.
+#[test]
+fn a_process_that_comes_while_the_command_runs_gets_no_requests_until_it_has_answered_itself() {
+    let manifest = Manifest {
+        web: "restart = { backoff = \"0s\" }\n\
+              readiness = { command = { shell = \"while test -e $WINDLASS_SHARED/hangs; do echo >> \
+              $WINDLASS_SHARED/asked; sleep 0.05; done\" }, interval = \"100ms\", timeout = \"60s\" }"
+            .to_owned(),
+        more: METRICS.to_owned(),
+        ..Manifest::small()
+    };
+    let sandbox = deployed(&manifest);
+    let shared = sandbox.environment().join("shared");
+    std::fs::write(shared.join("hangs"), "").unwrap();
+    until("the command to hang", || shared.join("asked").exists().then_some(()));
+    assert!(is_up(&sandbox, "web.r1.1"));
+    kill(pid(&sandbox, 1).parse().unwrap(), Signal::KILL);
+    let waits = "its readiness check has not succeeded yet";
+    until("the next one to be held back", || {
+        let status = sandbox.status().to_string();
+        status.contains(waits).then_some(())
+    });
+    goes(&sandbox, "web.r1.1");
+    std::fs::remove_file(shared.join("hangs")).unwrap();
+    comes(&sandbox, "web.r1.1");
+    sandbox.down();
+}
+
 /// A worker's as well, of which the proxy knows nothing.
 #[test]
 fn a_release_whose_command_says_no_in_its_bake_goes_back() {

@@ -5,7 +5,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, until};
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, kill, lives, until};
 
 use super::deployed;
 
@@ -39,6 +40,39 @@ fn the_old_one_first_while_requests_wait() {
 fn a_port_that_is_given() {
     let port = Sandbox::with(super::WINDLASS, &Manifest::small()).port;
     loses_nothing(&Manifest { web: format!("port = {port}\nstrategy = \"recreate\""), ..Manifest::small() });
+}
+
+/// As a cluster's workers do whose master is killed, and a server that a shell has started.
+#[test]
+fn a_port_that_is_given_and_what_its_server_left_behind_still_has() {
+    let port = Sandbox::with(super::WINDLASS, &Manifest::small()).port;
+    let sandbox = Sandbox::new(super::WINDLASS);
+    let manifest = Manifest { web: format!("port = {port}\nstrategy = \"recreate\""), ..Manifest::small() };
+    let argv = format!("[{:?}, \"web\"]", sandbox.fixture());
+    let shell = format!("{{ shell = \"{} web; true\" }}", sandbox.fixture().display());
+    let text = manifest.text(&sandbox.fixture().display().to_string(), sandbox.port);
+    sandbox.write("windlass.toml", &text.replace(&argv, &shell));
+    sandbox.succeed(&["deploy"]);
+    let orphan = || {
+        let [server] = sandbox.running("web").try_into().unwrap();
+        let shell = server.parent;
+        let keeper = sandbox.processes().into_iter().find(|process| process.pid == shell).unwrap().parent;
+        for pid in [keeper, shell] {
+            kill(pid, Signal::KILL);
+        }
+        assert!(lives(server.pid));
+        server.pid
+    };
+    let left = orphan();
+    until("another server", || sandbox.running("web").iter().any(|server| server.pid != left).then_some(()));
+    until("it to answer", || get(sandbox.port, "/version").ok().filter(|answer| answer.status == 200));
+    assert!(!lives(left));
+    let left = orphan();
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.answering(), "r2");
+    assert!(!lives(left));
+    sandbox.down();
 }
 
 /// The proxy itself is in the way of its next address.

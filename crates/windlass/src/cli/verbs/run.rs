@@ -49,7 +49,7 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
     }
     let (_, mut client) = Client::of_deployed(context).await?;
     client.must_be_of_this_build()?;
-    client.send(&Ask::Run { what, attached, by: context.who() }).await?;
+    client.send(&Ask::Run { what, attached, raw: args.raw, by: context.who() }).await?;
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let answer = tokio::select! {

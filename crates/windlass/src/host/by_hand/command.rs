@@ -134,7 +134,7 @@ impl Host {
         let reserved = is_alone.then(|| self.reserve(name)).transpose()?;
         let what = What::Cron { active: Box::new(active.clone()), name: name.clone(), cron: cron.clone() };
         let plan = in_release(active.release.clone());
-        Ok(Command { name: self.new_label(name, cron), plan, what, reserved })
+        Ok(Command { name: self.new_label(name, cron, true), plan, what, reserved })
     }
 
     /// Whether this runs a cron job, which has no terminal.
@@ -205,7 +205,8 @@ impl Host {
         };
         let Command { name, plan, what, reserved: _until_it_is_told } = self.prepare_run(what, by)?;
         let What::Job { job, undoes: None } = what else {
-            return Err(No::new(Refusal::Failed, "it was dealt with above", ""));
+            let hint = "leave out --raw: it runs as by its schedule, with nothing on its standard input";
+            return Err(No::new(Refusal::Invalid, "a cron job is run by Windlass itself", hint));
         };
         let only = only.filter(|_| job.when != When::Manual);
         let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);

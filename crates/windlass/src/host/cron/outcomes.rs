@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use windlass_core::journal::Fault;
-use windlass_core::launch::Exit;
+use windlass_core::launch::{End, Exit};
 use windlass_core::name::Name;
 
 use crate::engine::Active;
@@ -38,9 +38,9 @@ impl Host {
     /// Notes how a run ended, and tells of one that failed.
     pub(super) fn cron_ended(self: &Rc<Self>, active: &Active, run: &CronRun, ran: Result<Ended, Fault>) {
         let name = &run.name;
-        let well = matches!(&ran, Ok(ended) if ended.exit == Some(Exit::Code(0)));
+        let is_told = has_failed(&ran);
         let outcome = ran.map_or_else(|fault| fault.message, |ended| in_words(&ended));
-        if !well {
+        if is_told {
             self.tell_of_cron(active, name, outcome.clone());
         }
         // What is shown is how the newest run ended, also where an older one beside it took longer.
@@ -87,6 +87,11 @@ impl Host {
     }
 }
 
+/// Whether a run did not go well. One that was stopped was ended by whoever asked for that, or gave way to the next.
+fn has_failed(ran: &Result<Ended, Fault>) -> bool {
+    !matches!(ran, Ok(ended) if ended.end == End::Stopped || ended.exit == Some(Exit::Code(0)))
+}
+
 /// Whether the ends of these runs are of a Windlass that told of them and noted them in no file: none has one, and
 /// the end of one is known.
 fn is_of_before(last: Option<&str>, all: &[(Observation, PathBuf)]) -> bool {
@@ -115,6 +120,16 @@ fn end_of(seen: &Observation) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_somebody_stopped_has_not_failed() {
+        let ended = |end, exit| has_failed(&Ok(Ended { end, exit: Some(exit), restarts: 0 }));
+        assert!(!ended(End::Stopped, Exit::Signal("SIGTERM".to_owned())));
+        assert!(!ended(End::Finished, Exit::Code(0)));
+        assert!(ended(End::Finished, Exit::Code(1)));
+        assert!(ended(End::TimedOut, Exit::Signal("SIGKILL".to_owned())));
+        assert!(has_failed(&Err(Fault::new("it cannot be started", ""))));
+    }
 
     #[test]
     fn ends_that_a_windlass_before_told_of_are_told_from_those_that_nobody_saw() {

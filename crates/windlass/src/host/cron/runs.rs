@@ -13,7 +13,7 @@ use windlass_core::spec::{Cron, Overlap};
 use windlass_core::units::Span;
 
 use crate::clock;
-use crate::engine::Active;
+use crate::engine::{Active, JournalError};
 use crate::host::Host;
 use crate::host::cron::queue::Queue;
 use crate::host::cron::schedules::Schedules;
@@ -75,7 +75,8 @@ impl Host {
         let schedule = schedule::schedule(cron).ok()?;
         let recorded = self.journal.borrow().cron(name).ok().flatten();
         let last = recorded.and_then(|(last, _)| Timestamp::from_millisecond(last).ok());
-        let runs = self.cron_runs(name);
+        // One that is about to be run by hand has no keeper yet.
+        let runs = self.cron_runs(name) || self.by_hand.borrow().contains(name);
         let running = match (runs, queue.has(name)) {
             (false, _) => Running::Nothing,
             (true, false) => Running::One,
@@ -149,9 +150,10 @@ impl Host {
         of_it.map(|job| job.path()).collect()
     }
 
-    /// The name of the keeper of a run that begins now. Whoever ran beside others and has ended leaves
-    /// no trace but its lines in the log.
-    pub(in crate::host) fn new_label(&self, name: &Name, cron: &Cron) -> String {
+    /// The name of the keeper of a run that begins now, or, `by_hand`, soon: by then another may have begun, and each
+    /// that may run beside others has a name of its own. Whoever ran beside others and has ended leaves no trace but
+    /// its lines in the log.
+    pub(in crate::host) fn new_label(&self, name: &Name, cron: &Cron, by_hand: bool) -> String {
         let own = label(name);
         for directory in self.directories(name) {
             // One that has only begun has no record of its end either way, and stays.
@@ -161,15 +163,15 @@ impl Host {
                 let _ = std::fs::remove_dir_all(directory);
             }
         }
-        match cron.overlap == Overlap::Allow && process::is_under_way(&self.layout.job(&own)) {
-            true => format!("{own}.{}", clock::wall_millis()),
+        match cron.overlap == Overlap::Allow && (by_hand || process::is_under_way(&self.layout.job(&own))) {
+            true => format!("{own}.{}", uuid::Uuid::now_v7().simple()),
             false => own,
         }
     }
 
     fn start_cron(self: &Rc<Self>, active: &Active, name: &Name, cron: &Cron) {
         let (host, active, name, cron) = (self.clone(), active.clone(), name.clone(), cron.clone());
-        let label = host.new_label(&name, &cron);
+        let label = host.new_label(&name, &cron, false);
         let run = host.count_cron_run(&name, host.layout.job(&label));
         tokio::task::spawn_local(async move {
             let ran = host.run_cron(&active, (&name, &cron), &label).await;
@@ -191,12 +193,25 @@ impl Host {
                 make_way(name.clone(), directory).await;
             }
         }
-        let recorded = self.journal.borrow_mut().set_cron(name, clock::wall_millis(), None);
-        recorded.map_err(|error| Fault::new(error.to_string(), ""))?;
+        self.note_by_hand(active, (name, cron))?;
         let run = self.count_cron_run(name, self.layout.job(label));
         let ran = self.run_told(&self.layout.job(label), &launch, env, line).await;
         self.cron_ended(active, &run, ran.clone());
         ran
+    }
+
+    /// Notes that a job is run by hand now. Where a tick has come that is not dealt with yet, its time stands: what
+    /// is due is counted from what was noted last.
+    fn note_by_hand(&self, active: &Active, (name, cron): (&Name, &Cron)) -> Result<(), Fault> {
+        let failed = |error: JournalError| Fault::new(error.to_string(), "");
+        let recorded = self.journal.borrow().cron(name).map_err(failed)?;
+        let last = recorded.map_or(active.release.activated, |(last, _)| last);
+        let now = Timestamp::now();
+        let tick = schedule::schedule(cron).ok().and_then(|schedule| schedule.last(now));
+        if tick.is_some_and(|tick| tick.as_millisecond() > last) {
+            return Ok(());
+        }
+        self.journal.borrow_mut().set_cron(name, now.as_millisecond(), None).map_err(failed)
     }
 
     async fn run_cron(&self, active: &Active, cron: (&Name, &Cron), label: &str) -> Result<Ended, Fault> {
@@ -242,4 +257,71 @@ async fn make_way(name: Name, directory: PathBuf) {
 /// The name of a cron job's keeper.
 pub(in crate::host) fn label(name: &Name) -> String {
     format!("cron.{name}")
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::protocol::RunWhat;
+    use windlass_core::spec::{Limits, Missed};
+    use windlass_testkit::sample::{command, name};
+
+    use super::*;
+    use crate::host::testing;
+
+    /// A host side with a cron job.
+    fn billing(schedule: &str, overlap: Overlap) -> (tempfile::TempDir, Rc<Host>, Active) {
+        let cron = Cron {
+            command: command("bill"),
+            directory: String::new(),
+            env: indexmap::IndexMap::new(),
+            user: None,
+            schedule: schedule.to_owned(),
+            time_zone: "UTC".to_owned(),
+            overlap,
+            missed: Missed::Skip,
+            timeout: Span::ZERO,
+            limits: Limits::default(),
+        };
+        let (place, host) = testing::host();
+        let mut row = testing::row(7);
+        row.spec.crons.insert(name("bill"), cron);
+        host.journal.borrow_mut().activate(&row, false).unwrap();
+        let active = host.in_force().unwrap();
+        (place, host, active)
+    }
+
+    /// Of two by one name, one would take the other's run for its own.
+    #[test]
+    fn runs_by_hand_that_may_meet_have_each_a_name_of_their_own() {
+        let (_place, host, _) = billing("@daily", Overlap::Allow);
+        let prepared = || host.prepare_run(RunWhat::Job(name("bill")), "ann").unwrap();
+        assert_ne!(prepared().name, prepared().name);
+    }
+
+    #[test]
+    fn a_run_by_hand_takes_no_tick_that_has_come_already() {
+        let bill = name("bill");
+        for (schedule, is_noted) in [("0 0 30 2 *", true), ("* * * * * *", false)] {
+            let (_place, host, active) = billing(schedule, Overlap::Skip);
+            host.note_by_hand(&active, (&bill, &active.release.spec.crons[&bill])).unwrap();
+            assert_eq!(host.journal.borrow().cron(&bill).unwrap().is_some(), is_noted, "{schedule}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_clock_starts_none_beside_one_that_is_about_to_be_run_by_hand() {
+        let (_place, host, active) = billing("* * * * * *", Overlap::Skip);
+        let bill = name("bill");
+        let prepared = host.prepare_run(RunWhat::Job(bill.clone()), "ann").unwrap();
+        let before = Timestamp::now().checked_sub(jiff::SignedDuration::from_secs(3)).unwrap();
+        let mut watched = BTreeMap::from([(bill.clone(), before)]);
+        let cron = &active.release.spec.crons[&bill];
+        let mut queue = Queue::read(&host.layout);
+        tokio::task::LocalSet::new()
+            .run_until(async { host.tick(&active, (&bill, cron), before, &mut queue, &mut watched) })
+            .await;
+        let (_, outcome) = host.journal.borrow().cron(&bill).unwrap().unwrap();
+        assert_eq!(outcome.as_deref(), Some("left out: the run before had not ended"));
+        drop(prepared);
+    }
 }

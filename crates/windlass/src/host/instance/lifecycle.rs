@@ -13,6 +13,7 @@ use windlass_core::policy::health::{Gate, GateVerdict};
 use windlass_core::spec::{Check, Command, Port, Probe, Reference, Service, Stop, Template};
 use windlass_core::units::Span;
 
+use crate::account;
 use crate::health::{self, Target};
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
@@ -319,18 +320,9 @@ impl Host {
     fn rival(&self, identity: &Identity) -> Option<(String, String)> {
         let Some(Port::Fixed(port)) = identity.service.port else { return None };
         let by = ports::holder(port)?;
-        if let Holder::Process { pid, .. } = by {
-            let directory = self.layout.instance(&identity.id);
-            let own = process::observe(&directory).and_then(|seen| seen.pid());
-            // Some write over the environment that they were started with.
-            let parent =
-                |pid: &i32| processes::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
-            let mut line = std::iter::successors(Some(pid), parent);
-            if line.any(|pid| Some(pid) == own || tree::is_of(pid, &directory)) {
-                return None;
-            }
-        }
-        Some(port_of_another(identity.id.service.as_str(), port, Some(&by)))
+        let is_its_own =
+            may_be_of(&by, &self.layout.instance(&identity.id), identity.service.user.as_deref());
+        (!is_its_own).then(|| port_of_another(identity.id.service.as_str(), port, Some(&by)))
     }
 
     /// The end of an instance's log.
@@ -339,9 +331,30 @@ impl Host {
     }
 }
 
-/// Whether anything lives that is kept in an instance's directory.
+/// Whether anything lives that is kept in an instance's directory, or was left there by a process that died with its
+/// keeper: the next keeper clears that away, and whoever stops the instance has it cleared away.
 pub(in crate::host) fn lives(directory: &Path) -> bool {
-    process::is_kept(directory) || process::observe(directory).is_some_and(|seen| seen.process_alive)
+    let lives_unkept = |seen: process::Observation| seen.process_alive || seen.has_left_some(directory);
+    process::is_kept(directory) || process::observe(directory).is_some_and(lives_unkept)
+}
+
+/// Whether who has a port may be of the instance in this directory, whose service runs as `user`.
+fn may_be_of(by: &Holder, directory: &Path, user: Option<&str>) -> bool {
+    match by {
+        Holder::Process { pid, .. } => {
+            let own = process::observe(directory).and_then(|seen| seen.pid());
+            // Some write over the environment that they were started with.
+            let parent =
+                |pid: &i32| processes::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
+            let mut line = std::iter::successors(Some(*pid), parent);
+            line.any(|pid| Some(pid) == own || tree::is_of(pid, directory))
+        }
+        // In most containers not even root may see what a process of another account has open.
+        Holder::Of(account) => {
+            let own = user.map_or_else(|| rustix::process::geteuid().as_raw().to_string(), str::to_owned);
+            account::name(&own) == *account
+        }
+    }
 }
 
 /// Asks until the service's checks say yes or no. Each has a start period of its own: one that waits for
@@ -419,6 +432,22 @@ mod tests {
         };
         let why = pass(&check, &target).await.unwrap_err();
         assert!(why.contains("refused"), "{why}");
+    }
+
+    #[test]
+    fn whom_nobody_may_look_at_is_a_stranger_only_by_another_account() {
+        let place = tempfile::tempdir().unwrap();
+        let own = account::name(&rustix::process::geteuid().as_raw().to_string());
+        for (account, user, is_its_own) in [
+            ("nobody", Some("nobody"), true),
+            ("daemon", Some("nobody"), false),
+            ("root", Some("0"), true),
+            (&own, None, true),
+            ("nobody", None, own == "nobody"),
+        ] {
+            let by = Holder::Of(account.to_owned());
+            assert_eq!(may_be_of(&by, place.path(), user), is_its_own, "{account} for {user:?}");
+        }
     }
 
     fn by_command(shell: &str, start_period: u64) -> Check {

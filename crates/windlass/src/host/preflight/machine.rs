@@ -57,19 +57,29 @@ pub struct Looked {
     pub lacks: Vec<Lack>,
     /// What would stop one that came now, and passes when somebody else ends.
     pub passing: Vec<Lack>,
+    /// What this process lacks, and the host side that runs may have: a control group of its own, open files, programs.
+    pub own: Vec<Lack>,
     /// What stops nothing.
     pub notes: Vec<String>,
 }
 
-/// Looks at all of it, for an environment in `layout` and whatever of it runs.
-pub fn look(spec: &Spec, layout: &Layout) -> Looked {
-    let mut looked = Looked { lacks: before_the_start(layout), ..Looked::default() };
+/// Looks at all of it, for an environment in `layout` and whatever of it runs. Unless `build_is_known`, nothing is said
+/// of programs, which it may bring along.
+pub fn look(spec: &Spec, layout: &Layout, build_is_known: bool) -> Looked {
+    let mut own: Vec<Lack> = open_files().into_iter().collect();
+    own.extend(held(spec, &limits::capabilities()));
+    if build_is_known {
+        own.extend(programs::commands(spec, !spec.build.steps.is_empty()));
+    }
+    let mut looked = Looked { lacks: no_place(layout).into_iter().collect(), ..Looked::default() };
+    match process::is_kept(&layout.host().join("keeper")) {
+        true => looked.own = own,
+        false => looked.lacks.extend(own),
+    }
     looked.lacks.extend(memory(spec));
-    looked.lacks.extend(held(spec, &limits::capabilities()));
     looked.lacks.extend(accounts(spec));
     looked.notes = certificates(spec, &|_| false, &mut looked.lacks);
     looked.lacks.extend(programs::servers(spec, layout, &std::env::temp_dir()));
-    looked.lacks.extend(programs::commands(spec, !spec.build.steps.is_empty()));
     looked.passing.extend(disk(spec, layout.root()));
     looked.passing.extend(fixed_ports(spec, &own_ports(layout)));
     // What stands in the way of a proxy that runs may be itself.
@@ -88,11 +98,13 @@ pub fn look(spec: &Spec, layout: &Layout) -> Looked {
 
 /// Why no host side can be started for the environment in `layout`.
 pub fn before_the_start(layout: &Layout) -> Vec<Lack> {
-    let place = layout.fits().err().map(|error| {
-        let what = format!("{} cannot be used: {error}", layout.root().display());
-        Lack::new("home", "", what, home_hint(&error))
-    });
-    place.into_iter().chain(open_files()).collect()
+    no_place(layout).into_iter().chain(open_files()).collect()
+}
+
+fn no_place(layout: &Layout) -> Option<Lack> {
+    let error = layout.fits().err()?;
+    let what = format!("{} cannot be used: {error}", layout.root().display());
+    Some(Lack::new("home", "", what, home_hint(&error)))
 }
 
 /// What to do where the directory of an environment cannot be used.
@@ -265,7 +277,7 @@ fn named(by: Option<&Holder>) -> String {
 /// where it is known.
 pub fn users<'s>(
     spec: &'s Spec,
-    text: impl Fn(&str) -> Option<String>,
+    mut text: impl FnMut(&str) -> Option<String>,
 ) -> Vec<(&'s str, String, &'static str)> {
     let keys: BTreeSet<&str> =
         spec.routes.iter().filter_map(|route| route.access.basic_auth.as_deref()).collect();

@@ -100,10 +100,11 @@ impl Host {
         }
         let values = crate::host::settings::values::read(&self.layout, plan.release).unwrap_or_default();
         let settings = Settings { values: &values, known: &plan.spec.settings };
-        // One without a value is told of where its text is asked for.
-        let lines = |key: &str| settings.text(key, &early).ok();
+        let mut unknown = Vec::new();
+        let lines = |key: &str| settings.text(key, &early).map_err(|fault| unknown.push(fault)).ok();
         let amiss = users(&plan.spec, lines);
         wrong.extend(amiss.into_iter().map(|(_, what, help)| Lack::new("users", "", what, help)));
+        wrong.extend(unknown.into_iter().map(|fault| Lack::new("users", "", fault.message, fault.hint)));
     }
 
     /// A tree that is there already must still be what was sealed.
@@ -225,5 +226,48 @@ async fn answer(engine: Engine, facts: resource::Facts) -> Result<(), String> {
             return Err(why);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_testkit::sample::secret;
+
+    use super::*;
+    use crate::host::testing;
+
+    const MANIFEST: &str = r#"
+        [app]
+        name = "shop"
+
+        [settings]
+        USERS = { secret = true }
+
+        [services.web]
+        command = "serve"
+        port = "auto"
+        readiness = { tcp = true }
+
+        [listen]
+        http = "127.0.0.1:8080"
+
+        [[routes]]
+        path = "/"
+        service = "web"
+        basic_auth = "USERS"
+    "#;
+
+    /// As where the file of values was lost: it would fail at the switch, after the migrations.
+    #[test]
+    fn who_may_pass_has_to_be_known_before_anything_changes() {
+        let (manifest, diags) = windlass_core::manifest::load(MANIFEST);
+        assert_eq!(diags, []);
+        let settings = IndexMap::from([("USERS".to_owned(), secret("one"))]);
+        let spec = windlass_core::resolve::resolve(&manifest.unwrap(), "local", &settings).unwrap();
+        let (_place, host) = testing::host();
+        let mut wrong = Vec::new();
+        host.look_at_users(&testing::first(|first| *first = spec), &mut wrong);
+        let wrong: Vec<_> = wrong.into_iter().map(|lack| lack.what).collect();
+        assert_eq!(wrong, ["the setting USERS has no value"]);
     }
 }

@@ -3,6 +3,7 @@
 use windlass_core::protocol::Refusal;
 
 /// Why something is not done.
+#[derive(Debug)]
 pub(in crate::host) struct No {
     pub(in crate::host) kind: Refusal,
     pub(in crate::host) message: String,

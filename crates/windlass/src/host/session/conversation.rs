@@ -115,7 +115,7 @@ impl Session {
             Ask::Logs { of, release, lines, since, follow } => {
                 self.logs(host, &Wanted { of, release, lines, since }, follow).await
             }
-            Ask::Run { what, attached, by } if !attached || host.is_cron(&what) => {
+            Ask::Run { what, attached, raw, by } if !attached || (!raw && host.is_cron(&what)) => {
                 self.run(host, what, &by).await
             }
             Ask::Run { what, by, .. } => match host.attach(what, &by).await {

@@ -42,7 +42,7 @@ impl Judged {
             process,
             startup: startup.map(|check| (check.clone(), Gate::new(check.clone()))),
             liveness: liveness.clone(),
-            monitor: Monitor::new(liveness.clone(), Span::ZERO),
+            monitor: Monitor::new(liveness.clone()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Asking what runs whether it is ready, where the proxy does not: it runs no commands, and knows nothing
 //! of services that get no requests.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -33,11 +34,10 @@ const EAGER: Duration = Duration::from_millis(100);
 impl Host {
     /// Asks instances that are not asked yet. Those that a run starts or stops are the run's to ask.
     pub(in crate::host) fn watch_readiness(self: &Rc<Self>) {
-        self.verdicts.retain(|id| self.is_in_use(id));
+        // What nobody asks about any more would stand for ever.
+        self.verdicts.retain(|id| self.is_in_use(id) && self.is_ours_to_ask(id));
         for id in self.judged() {
-            let is_ours = Identity::read(&self.layout.instance(&id))
-                .is_ok_and(|identity| own_check(&identity.service, self.has_routes(&id)).is_some());
-            if is_ours && self.asked.borrow_mut().insert(id.clone()) {
+            if self.is_ours_to_ask(&id) && self.asked.borrow_mut().insert(id.clone()) {
                 let host = self.clone();
                 tokio::task::spawn_local(async move {
                     host.check_readiness(&id).await;
@@ -46,6 +46,11 @@ impl Host {
                 });
             }
         }
+    }
+
+    fn is_ours_to_ask(&self, id: &InstanceId) -> bool {
+        Identity::read(&self.layout.instance(id))
+            .is_ok_and(|identity| own_check(&identity.service, self.has_routes(id)).is_some())
     }
 
     /// Whether the application of which this is a copy gets requests.
@@ -109,7 +114,10 @@ impl Host {
                     // Who has answered well once is no longer starting.
                     let check = Check { start_period: Span::ZERO, ..check.clone() };
                     let monitor = if is_starting { Monitor::of_unproven } else { Monitor::new };
-                    other.insert((process, monitor(check, process.age())))
+                    if is_starting {
+                        self.verdicts.hold_back(id, None);
+                    }
+                    other.insert((process, monitor(check)))
                 }
             };
             let target = match &mut target {
@@ -126,7 +134,15 @@ impl Host {
                     }
                 },
             };
-            let answer = health::probe(&check.probe, target, check.timeout.as_duration()).await;
+            let answer = tokio::select! {
+                answer = health::probe(&check.probe, target, check.timeout.as_duration()) => answer,
+                () = replaced(&directory, process, &mut news) => Ok(()),
+            };
+            // An answer that another process may have given says nothing of this one.
+            if Running::of(&directory) != Some(process) {
+                pause = EAGER;
+                continue;
+            }
             monitor.observe(answer.is_ok(), process.age());
             if monitor.health() == Health::Healthy {
                 pause = Duration::MAX;
@@ -142,10 +158,41 @@ impl Host {
     }
 }
 
+/// Waits until the keeper tells that this process runs no more.
+async fn replaced(directory: &Path, process: Running, news: &mut Option<Receiver<Status>>) {
+    while Running::of(directory) == Some(process) {
+        if !next(news).await {
+            *news = None;
+        }
+    }
+}
+
 /// Whether the keeper tells of a change; otherwise it does not any more.
 async fn next(news: &mut Option<Receiver<Status>>) -> bool {
     match news {
         Some(news) => news.recv().await.is_some(),
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_testkit::sample::name;
+
+    use super::*;
+    use crate::host::testing;
+
+    /// As of the host side before, when its description cannot be read any more.
+    #[tokio::test]
+    async fn a_verdict_that_nobody_asks_about_does_not_stand() {
+        let (_place, host) = testing::host();
+        let id: InstanceId = "web.r7.1".parse().unwrap();
+        let mut row = testing::row(7);
+        row.instances.insert(name("web"), vec![id.clone()]);
+        host.journal.borrow_mut().activate(&row, false).unwrap();
+        assert!(host.is_in_use(&id));
+        host.verdicts.hold_back(&id, None);
+        host.watch_readiness();
+        assert!(!host.verdicts.contains(&id));
     }
 }

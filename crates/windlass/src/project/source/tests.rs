@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+
 use super::*;
 
 /// A project with these files, each holding its own name.
@@ -252,13 +254,23 @@ fn a_name_that_is_no_text_is_found_without_reading() {
     assert!(matches!(list(&included), Err(Trouble::Unfit(found)) if found == unfit));
 }
 
-/// Root is kept from nothing by modes, unless it gives that up: for this thread.
-fn respect_modes() {
-    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
+/// Root is kept from nothing by modes, unless it gives that up: this thread does until this is dropped.
+struct RespectsModes(CapabilitySets);
 
-    let mut sets = capabilities(None).unwrap();
-    sets.effective.remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
-    set_capabilities(None, sets).unwrap();
+impl RespectsModes {
+    fn new() -> Self {
+        let before = capabilities(None).unwrap();
+        let closed = CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH;
+        let effective = before.effective.difference(closed);
+        set_capabilities(None, CapabilitySets { effective, ..before }).unwrap();
+        Self(before)
+    }
+}
+
+impl Drop for RespectsModes {
+    fn drop(&mut self) {
+        set_capabilities(None, self.0).unwrap();
+    }
 }
 
 #[test]
@@ -273,7 +285,7 @@ fn all_that_cannot_be_read_is_found_together_with_what_else_is_unfit() {
     for path in ["closed", "included/closed", "secret"] {
         close(path, 0o000);
     }
-    respect_modes();
+    let _respected = RespectsModes::new();
     let selection = selection(root, &["/included/"], &[]);
     let found = survey(&selection).unwrap().unfit;
     let refused = list(&selection);
@@ -318,4 +330,13 @@ fn plans_that_lie_in_the_project_are_no_part_of_it() {
         names(&selection(root, &[], &[])),
         ["about.json", "app.py", "data/fixture.json", "data/kept.json"]
     );
+}
+
+/// As an editor's swap file, between the listing and the reading.
+#[test]
+fn a_file_that_is_gone_when_it_is_read_is_no_part_of_the_release() {
+    let project = project(&["file"]);
+    let mut listing = Listing::default();
+    take(&mut listing, project.path(), &project.path().join(".file.swp"), None).unwrap();
+    assert_eq!((listing.files, listing.unfit.len()), (0, 0));
 }

@@ -73,6 +73,17 @@ impl Observation {
         }
     }
 
+    /// Whether its keeper was killed before it could end what the process, which is gone, has left behind.
+    #[must_use]
+    pub fn has_left_some(&self, dir: &Path) -> bool {
+        let is_cleared = |status: &Status| {
+            matches!(status.state, ProcessState::Ended(_)) || status.is_of_another_boot(processes::boot())
+        };
+        !self.keeper_alive
+            && self.status.as_ref().is_some_and(|status| !is_cleared(status))
+            && dir.canonicalize().is_ok_and(|dir| !tree::started_in(&dir, None).is_empty())
+    }
+
     /// Whether the process was stopped by a signal (or a debugger) and has not gone on since: it does
     /// nothing, and says nothing of it.
     #[must_use]

@@ -8,6 +8,7 @@ use windlass_core::spec::Spec;
 
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::{Failure, USAGE};
+use crate::cli::judged::of_users;
 use crate::cli::print::{printed, put_line};
 use crate::cli::project::Project;
 use crate::cli::rotation;
@@ -61,6 +62,8 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     findings.extend(audited.unknown(|name| project.manifest.refers_to_setting(environment, name)));
     // What is used is known only of a specification, and a fault may be why there is none.
     if let Some(spec) = spec {
+        findings
+            .extend(of_users(spec, found).into_iter().map(|fault| plain("users", Severity::Error, fault)));
         findings.extend(audited.unused(|name| spec.settings.contains_key(name)));
     }
     let warnings = found.assembled.warnings.iter().cloned();
