@@ -144,7 +144,7 @@ pub(super) fn deploy(node: Option<&Node>) -> Deploy {
         Some(SmokeTest {
             service: Name::new(read.text("service")?).ok()?,
             path: read.owned("path")?,
-            status: read.integer("status")?,
+            status: read.statuses("status")?,
             contains: read.owned("contains"),
             timeout: read.span("timeout"),
         })
