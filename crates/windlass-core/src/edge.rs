@@ -95,6 +95,9 @@ pub enum Target {
         to: String,
         /// The status.
         status: u16,
+        /// To the target alone: nothing is appended.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        exact: bool,
     },
     /// To the aggregate health page: asked of the host side's socket at this path.
     Health {

@@ -128,7 +128,11 @@ fn destination(read: Reader<'_>) -> Option<Destination> {
         });
     }
     if let Some(to) = read.owned("redirect") {
-        return Some(Destination::Redirect { to, status: read.integer("status")? });
+        return Some(Destination::Redirect {
+            to,
+            status: read.integer("status")?,
+            exact: read.bool("exact"),
+        });
     }
     if read.bool("health") {
         return Some(Destination::Health);

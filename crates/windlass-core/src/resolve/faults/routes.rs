@@ -61,7 +61,9 @@ fn destination(scene: &Scene<'_>, node: &Node, diags: &mut Vec<Diag>) {
             .help("make two routes of it"),
         );
     }
-    for (key, way) in [("fallback", "files"), ("cache_control", "files"), ("status", "redirect")] {
+    for (key, way) in
+        [("fallback", "files"), ("cache_control", "files"), ("status", "redirect"), ("exact", "redirect")]
+    {
         if let (Some(at), None) = (node.get(key), node.get(way)) {
             diags.push(
                 Diag::error("conflict", at.key_span.clone(), format!("`{key}` is for routes with `{way}`"))
