@@ -146,7 +146,8 @@ impl Section {
     }
 }
 
-fn comment(line: &str) -> String {
+/// A comment line.
+pub(super) fn comment(line: &str) -> String {
     let visible: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("# {visible}").trim_end().to_owned() + "\n"
 }

@@ -89,9 +89,9 @@ fn note_containers(files: &Files, sketch: &mut Sketch) {
 
 fn of_compose(files: &Files) -> Option<Proposal> {
     let (name, text) = COMPOSE.iter().find_map(|name| Some((name, files.read(name)?)))?;
-    let imported = import_compose(&text, &files.name()).ok()?;
+    let imported = import_compose(&text, &files.name(), &|_| None).ok()?;
     let notes = imported.notes.iter().map(|note| format!("{name}, {note}")).collect();
-    Some(Proposal { kind: "compose file".to_owned(), text: imported.text, notes })
+    Some(Proposal { kind: "compose file".to_owned(), text: imported.annotated(), notes })
 }
 
 /// For a project of no kind that is known.
