@@ -47,6 +47,11 @@ impl Draft {
         self.sections.iter()
     }
 
+    /// All tables, in their order, to be changed.
+    pub fn sections_mut(&mut self) -> impl Iterator<Item = &mut Section> {
+        self.sections.iter_mut()
+    }
+
     /// Takes the tables away that are not to be kept.
     pub fn retain(&mut self, keep: impl FnMut(&Section) -> bool) {
         self.sections.retain(keep);

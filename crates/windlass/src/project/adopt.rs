@@ -8,6 +8,7 @@ use windlass_core::manifest::compose::{Imported, Note};
 use windlass_core::manifest::import_compose;
 use windlass_core::settings::dotenv;
 
+use crate::account;
 use crate::layout;
 use crate::programs;
 use crate::project::init::{Proposal, propose};
@@ -29,7 +30,7 @@ pub struct Written {
 /// looking at the project or writing the file.
 pub fn init(directory: &Path, force: bool) -> io::Result<Written> {
     let path = directory.join(FILE);
-    let proposal = propose(directory, programs::is_on_path)?;
+    let proposal = propose(directory, programs::is_on_path, account::is_root())?;
     write(&path, &proposal.text, force)?;
     Ok(Written { path, proposal })
 }
