@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::{Header, Listen, RateLimit};
+use crate::spec::{Header, Listen, RateLimit, Statuses};
 use crate::units::{Bytes, Span};
 
 pub use users::{amiss, users};
@@ -95,6 +95,9 @@ pub enum Target {
         to: String,
         /// The status.
         status: u16,
+        /// To the target alone: nothing is appended.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        exact: bool,
     },
     /// To the aggregate health page: asked of the host side's socket at this path.
     Health {
@@ -142,8 +145,8 @@ pub struct EndpointCheck {
     pub path: Option<String>,
     /// The `Host` header.
     pub host: Option<String>,
-    /// The only healthy status; `None` for any from 200 to 399.
-    pub status: Option<u16>,
+    /// The healthy statuses; `None` for any from 200 to 399.
+    pub status: Option<Statuses>,
     /// How often.
     pub interval: Span,
     /// How long one answer may take.

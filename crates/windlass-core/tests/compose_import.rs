@@ -10,6 +10,11 @@ use proptest::prelude::*;
 use windlass_core::diag;
 use windlass_core::manifest::{self, import_compose};
 
+/// What the environment says.
+fn env(name: &str) -> Option<String> {
+    (name == "HTTP_PORT").then(|| "8081".to_owned())
+}
+
 fn errors(text: &str) -> String {
     let (_, diags) = manifest::load(text);
     let errors: Vec<_> = diags.into_iter().filter(diag::Diag::is_error).collect();
@@ -25,10 +30,11 @@ fn compose_files_become_manifests_and_notes() {
         if file.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
-        let printed = match import_compose(&std::fs::read_to_string(&file).unwrap(), "My Folder") {
+        let printed = match import_compose(&std::fs::read_to_string(&file).unwrap(), "My Folder", &env) {
             Ok(imported) => {
                 assert_eq!(errors(&imported.text), "", "{}", imported.text);
                 let notes: String = imported.notes.iter().map(|note| format!("{note}\n")).collect();
+                assert_eq!(errors(&imported.annotated()), "");
                 format!("{}\n=== notes\n{notes}", imported.text)
             }
             Err(note) => format!("{note}\n"),
@@ -142,13 +148,13 @@ proptest! {
                 text.push_str(&format!("    {key}: {value}\n"));
             }
         }
-        if let Ok(imported) = import_compose(&text, "app") {
+        if let Ok(imported) = import_compose(&text, "app", &env) {
             prop_assert_eq!(errors(&imported.text), "", "{}\n{}", text, imported.text);
         }
     }
 
     #[test]
     fn any_text_is_imported_or_refused(text in any::<String>()) {
-        let _ = import_compose(&text, "app");
+        let _ = import_compose(&text, "app", &env);
     }
 }

@@ -66,7 +66,11 @@ fn everything_that_was_typed_arrives() {
     let readiness = web.checks.readiness.as_ref().unwrap();
     assert_eq!(
         readiness.probe,
-        Probe::Http { path: "/health".into(), status: Some(200), host: Some("shop.example.org".into()) }
+        Probe::Http {
+            path: "/health".into(),
+            status: Some(200.into()),
+            host: Some("shop.example.org".into())
+        }
     );
     assert_eq!((readiness.healthy_after, readiness.unhealthy_after), (2, 4));
     assert_eq!(readiness.start_period, Span::from_secs(90));

@@ -28,6 +28,7 @@ mod programs;
 pub mod project;
 pub mod proxy;
 mod random;
+mod reach;
 pub mod resource;
 pub mod runtime;
 pub mod schedule;

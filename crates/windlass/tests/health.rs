@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use windlass::health::{Target, probe};
-use windlass_core::spec::{Command, Probe, Template};
+use windlass_core::spec::{Command, Probe, Statuses, Template};
 
 const LONG: Duration = Duration::from_secs(10);
 const SHORT: Duration = Duration::from_millis(300);
@@ -51,7 +51,7 @@ fn serve(answer: &'static str) -> (SocketAddr, std::thread::JoinHandle<String>) 
     (address, server)
 }
 
-fn http(status: Option<u16>, host: Option<&str>) -> Probe {
+fn http(status: Option<Statuses>, host: Option<&str>) -> Probe {
     Probe::Http { path: "/health?x=1".into(), status, host: host.map(Into::into) }
 }
 
@@ -73,7 +73,7 @@ fn an_unhealthy_answer_is_shown() {
     );
     let (address, _server) = serve("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
     assert_eq!(
-        ask(&http(Some(418), None), Some(address), LONG),
+        ask(&http(Some(418.into()), None), Some(address), LONG),
         Err(format!("GET /health?x=1 on {address}: answered 200 OK instead of 418"))
     );
 }

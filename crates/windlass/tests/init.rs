@@ -26,7 +26,7 @@ fn fixtures() -> Vec<PathBuf> {
 fn every_project_gets_a_manifest_that_passes_the_check() {
     let mut differences = String::new();
     for project in fixtures() {
-        let proposal = propose(&project, |_| false).unwrap();
+        let proposal = propose(&project, |_| false, false).unwrap();
         let notes: String = proposal.notes.iter().map(|note| format!("{note}\n")).collect();
         let printed = format!("{}\n=== notes\n{notes}", proposal.text);
         let (_, diags) = windlass_core::manifest::load(&proposal.text);
@@ -116,6 +116,38 @@ fn a_compose_file_is_imported_beside_itself() {
 }
 
 #[test]
+fn what_compose_reads_beside_its_file_is_heeded() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write(
+        "compose.yaml",
+        "services:\n  web:\n    command: ./serve\n    ports: [\"${FRONT_OF_IT:-80}:3000\"]\n",
+    );
+    write(".env", "FRONT_OF_IT=8099\n");
+    write("compose.override.yaml", "");
+    let file = directory.path().join("compose.yaml");
+    let (_, imported) = adopt::convert(&file).unwrap();
+    assert!(imported.text.contains(":8099\""), "{}", imported.text);
+    let notes: Vec<String> = imported.notes.iter().map(ToString::to_string).collect();
+    let expected = ["docker compose reads compose.override.yaml too", "FRONT_OF_IT is taken as"];
+    for expected in expected {
+        assert!(notes.iter().any(|note| note.contains(expected)), "{notes:?}");
+        assert!(imported.annotated().contains(expected), "{}", imported.annotated());
+    }
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_windlass"));
+    let printed = command.args(["import", "compose", "--stdout"]).arg(&file).output().unwrap();
+    assert_eq!(String::from_utf8(printed.stdout).unwrap(), imported.annotated());
+    assert!(!directory.path().join("windlass.toml").exists());
+}
+
+#[test]
+fn where_all_would_run_as_root_an_account_is_proposed() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/django-celery");
+    let services = |as_root| propose(&project, |_| false, as_root).unwrap().text.matches("# user = ").count();
+    assert_eq!((services(false), services(true)), (0, 3));
+}
+
+#[test]
 fn tools_of_node_beside_containers_are_no_reason_to_begin_again() {
     let files =
         [("compose.yaml", "services: {web: {command: ./web}}\n"), ("Dockerfile", "FROM x\nCMD [\"/web\"]\n")];
@@ -124,7 +156,7 @@ fn tools_of_node_beside_containers_are_no_reason_to_begin_again() {
         std::fs::write(directory.path().join(name), text).unwrap();
         std::fs::write(directory.path().join("package.json"), "{\"devDependencies\": {\"prettier\": \"3\"}}")
             .unwrap();
-        let proposal = propose(directory.path(), |_| false).unwrap();
+        let proposal = propose(directory.path(), |_| false, false).unwrap();
         assert!(proposal.text.contains("[services."), "{}", proposal.text);
         assert!(!proposal.notes.iter().any(|note| note.contains("package.json")), "{:?}", proposal.notes);
     }
@@ -181,7 +213,7 @@ fn hostile_files_make_no_hostile_manifest() {
         "web: run \"\n]; $(touch /tmp/x) {settings.A} {prot}\nwork: '''\nx: \\\n\": \"\n[a]: b\n",
     );
     write("package.json", "{\"scripts\": 3}");
-    let proposal = propose(directory.path(), |_| false).unwrap();
+    let proposal = propose(directory.path(), |_| false, false).unwrap();
     let (_, diags) = windlass_core::manifest::load(&proposal.text);
     assert!(!windlass_core::diag::any_error(&diags), "{}\n{diags:#?}", proposal.text);
 }
@@ -201,7 +233,7 @@ fn hostile_dockerfiles_make_no_hostile_manifest() {
         "FROM x\nEXPOSE 80\nENV PORT=0 HTTP_PORT=80 X=:80 Y=0.0.0.0\nCMD [\"80\", \"é80\", \"=80\"]\\",
     ] {
         std::fs::write(directory.path().join("Dockerfile"), text).unwrap();
-        let proposal = propose(directory.path(), |_| false).unwrap();
+        let proposal = propose(directory.path(), |_| false, false).unwrap();
         let (_, diags) = windlass_core::manifest::load(&proposal.text);
         assert!(!windlass_core::diag::any_error(&diags), "{text}\n{}\n{diags:#?}", proposal.text);
     }
@@ -222,7 +254,7 @@ fn no_secret_of_a_container_is_written_into_the_manifest() {
     ] {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join(name), text).unwrap();
-        let proposal = propose(directory.path(), |_| false).unwrap();
+        let proposal = propose(directory.path(), |_| false, false).unwrap();
         let told = proposal.notes.concat();
         assert!(!proposal.text.contains("planted") && !told.contains("planted"), "{}{told}", proposal.text);
         assert!(

@@ -47,6 +47,11 @@ impl Draft {
         self.sections.iter()
     }
 
+    /// All tables, in their order, to be changed.
+    pub fn sections_mut(&mut self) -> impl Iterator<Item = &mut Section> {
+        self.sections.iter_mut()
+    }
+
     /// Takes the tables away that are not to be kept.
     pub fn retain(&mut self, keep: impl FnMut(&Section) -> bool) {
         self.sections.retain(keep);
@@ -146,7 +151,8 @@ impl Section {
     }
 }
 
-fn comment(line: &str) -> String {
+/// A comment line.
+pub(super) fn comment(line: &str) -> String {
     let visible: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("# {visible}").trim_end().to_owned() + "\n"
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::name::Name;
 use crate::policy::cron::Schedule;
-use crate::spec::Template;
+use crate::spec::{Statuses, Template};
 use crate::store::{Address, Place};
 use crate::units::{Bytes, Span};
 
@@ -59,6 +59,8 @@ pub enum Format {
     Address,
     /// Where a redirect leads.
     Target,
+    /// HTTP statuses.
+    Statuses,
     /// Name of an HTTP header.
     HeaderName,
     /// Value of an HTTP header.
@@ -126,6 +128,7 @@ impl Format {
             Self::HostPattern => "a host name, or \"*.\" and one",
             Self::Address => "an address and port such as \"127.0.0.1:8080\"",
             Self::Target => "a URL, or a path",
+            Self::Statuses => "a range such as \"200-404\"",
             Self::HeaderName => "a header's name",
             Self::HeaderValue => "a header's value",
             Self::User => "an account",
@@ -187,6 +190,10 @@ impl Format {
             Self::HostPattern => host(text),
             Self::Address => address(text),
             Self::Target => target(text),
+            Self::Statuses => text.parse::<Statuses>().map(drop).map_err(|message| {
+                misfit("bad-value", message)
+                    .help("write a status such as 200, or a range such as \"200-404\"")
+            }),
             Self::HeaderName => header_name(text),
             Self::HeaderValue => header_value(text),
             Self::User => user(text),

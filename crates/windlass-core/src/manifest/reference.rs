@@ -116,7 +116,12 @@ fn absence(field: &Field) -> String {
     match (field.required, field.default, field.absent) {
         (true, ..) => "**an error**".to_owned(),
         (_, Some(default), _) => match field.kind {
-            Kind::Bool | Kind::Integer { .. } | Kind::Number { .. } => format!("`{default}`"),
+            Kind::Bool
+            | Kind::Integer { .. }
+            | Kind::Number { .. }
+            | Kind::AnyOf([Kind::Integer { .. }, ..]) => {
+                format!("`{default}`")
+            }
             _ => format!("`\"{default}\"`"),
         },
         (_, None, Some(absent)) => cell(absent),

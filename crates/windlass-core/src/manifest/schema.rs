@@ -65,7 +65,9 @@ fn property(field: &Field, partial: bool, definitions: &mut Map<String, Json>) -
     schema["description"] = json!(field.help);
     if let Some(default) = field.default {
         schema["default"] = match (&field.kind, default.parse::<f64>()) {
-            (Kind::Integer { .. }, Ok(_)) => json!(default.parse::<i64>().unwrap_or_default()),
+            (Kind::Integer { .. } | Kind::AnyOf([Kind::Integer { .. }, ..]), Ok(_)) => {
+                json!(default.parse::<i64>().unwrap_or_default())
+            }
             (Kind::Number { .. }, Ok(number)) => json!(number),
             (Kind::Bool, _) => json!(default == "true"),
             _ => json!(default),
@@ -143,6 +145,7 @@ fn of_format(format: Format) -> Json {
         Format::Root => pattern("^(?!/)(?!.*(^|/|:)\\.\\.(/|$)).+$"),
         Format::AbsolutePath | Format::UrlPath => pattern("^/"),
         Format::Target => pattern("^(https?://|/)"),
+        Format::Statuses => pattern("^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"),
         Format::Signal => {
             let words: Vec<String> =
                 SIGNALS.iter().flat_map(|name| [(*name).to_owned(), format!("SIG{name}")]).collect();

@@ -39,6 +39,7 @@ use serde::{Deserialize, Serialize};
 use crate::manifest::nearest;
 use crate::name::{Name, ReleaseId};
 use crate::spec::{Engine, Spec};
+use crate::units::Span;
 
 /// The version of the plan's format. A plan of another version is refused, never guessed at.
 pub const PLAN_VERSION: u32 = 1;
@@ -72,6 +73,17 @@ pub struct Plan {
     pub parts: Vec<PartChange>,
     /// What is done, in order; steps of one stage at the same time.
     pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// How long the release is watched. The first one has none that it could be measured by, or that could
+    /// take over: a longer watch would see no more of it than that its copies stay up.
+    #[must_use]
+    pub fn bake(&self) -> Span {
+        const FIRST: Span = Span::from_secs(5);
+        let bake = self.spec.deploy.bake;
+        if self.previous.is_none() { bake.min(FIRST) } else { bake }
+    }
 }
 
 /// What was asked for.

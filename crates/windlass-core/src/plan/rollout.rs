@@ -171,13 +171,12 @@ impl Rollout<'_> {
     }
 
     fn switch(&self, script: &mut Script, before: &Traffic) {
-        let bake = self.plan.spec.deploy.bake;
+        let bake = self.plan.bake();
         let target = traffic_of(&self.plan.spec, self.plan.release, &self.plan.instances);
         let bakes = !bake.is_zero()
             && self.services().any(|(_, _, f)| {
                 !matches!(f.change.reason, Reason::Unchanged | Reason::Scaled | Reason::Leftovers)
-            })
-            && self.plan.previous.is_some();
+            });
         let fallback = if bakes { self.warm(&target) } else { IndexMap::new() };
         let back = match before.release {
             Some(_) => Action::SwitchTraffic { traffic: self.before(before) },

@@ -155,7 +155,7 @@ impl Plan {
                 None => format!("smoke test {}", index + 1),
             },
             Action::SwitchTraffic { traffic } => switch(traffic, self),
-            Action::Bake => format!("watch the new release for {}", self.spec.deploy.bake),
+            Action::Bake => format!("watch the new release for {}", self.bake()),
             Action::Commit if matches!(self.request, Request::Stop { .. }) => {
                 "record that it is stopped; from here on nothing goes back".to_owned()
             }

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::manifest::kind::Table;
 use crate::manifest::{Node, Value, words};
 use crate::name::Name;
-use crate::spec::{Command, Template};
+use crate::spec::{Command, Statuses, Template};
 use crate::units::{Bytes, Span};
 
 /// A table of the manifest, or its absence.
@@ -72,6 +72,14 @@ impl<'a> Reader<'a> {
             _ => self.default(key)?.parse().ok()?,
         };
         T::try_from(number).ok()
+    }
+
+    /// A status or a range of them, where there is one.
+    pub(super) fn statuses(&self, key: &str) -> Option<Statuses> {
+        match self.given(key).map(|node| &node.value) {
+            Some(Value::Integer(status)) => Some(u16::try_from(*status).ok()?.into()),
+            _ => self.text(key)?.parse().ok(),
+        }
     }
 
     /// A number, where there is one.

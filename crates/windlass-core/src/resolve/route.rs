@@ -128,7 +128,11 @@ fn destination(read: Reader<'_>) -> Option<Destination> {
         });
     }
     if let Some(to) = read.owned("redirect") {
-        return Some(Destination::Redirect { to, status: read.integer("status")? });
+        return Some(Destination::Redirect {
+            to,
+            status: read.integer("status")?,
+            exact: read.bool("exact"),
+        });
     }
     if read.bool("health") {
         return Some(Destination::Health);
@@ -144,7 +148,7 @@ pub(super) fn deploy(node: Option<&Node>) -> Deploy {
         Some(SmokeTest {
             service: Name::new(read.text("service")?).ok()?,
             path: read.owned("path")?,
-            status: read.integer("status")?,
+            status: read.statuses("status")?,
             contains: read.owned("contains"),
             timeout: read.span("timeout"),
         })

@@ -108,7 +108,7 @@ fn check(read: Reader<'_>, key: &str) -> Option<Check> {
 
 fn probe(read: Reader<'_>) -> Option<Probe> {
     if let Some(path) = read.owned("http") {
-        return Some(Probe::Http { path, status: read.integer("status"), host: read.owned("host") });
+        return Some(Probe::Http { path, status: read.statuses("status"), host: read.owned("host") });
     }
     if read.bool("tcp") {
         return Some(Probe::Tcp);

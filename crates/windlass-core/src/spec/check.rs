@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Command;
+use super::{Command, Statuses};
 use crate::units::Span;
 
 /// The checks of a service or a resource.
@@ -40,12 +40,12 @@ pub struct Check {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Probe {
-    /// `GET` on the instance's port; healthy is a status from 200 to 399, or the one that is named.
+    /// `GET` on the instance's port; healthy is a status from 200 to 399, or what is named.
     Http {
         /// The path, beginning with `/`.
         path: String,
-        /// The only status that is healthy, where one is named.
-        status: Option<u16>,
+        /// What is healthy, where that is named.
+        status: Option<Statuses>,
         /// The `Host` header, where the application insists on one.
         host: Option<String>,
     },

@@ -13,6 +13,7 @@ mod resource;
 mod rotation;
 mod route;
 mod service;
+mod statuses;
 mod template;
 mod url;
 
@@ -26,6 +27,7 @@ pub use resource::{Credential, Engine, Resource, Source};
 pub use rotation::{Rotation, Server};
 pub use route::{Access, ClientPatience, Destination, Header, Listen, RateLimit, Route, Tls};
 pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
+pub use statuses::Statuses;
 pub use template::{Part, Reference, Template};
 pub(crate) use url::schemes;
 pub use url::{WrongUrl, decoded, examine_url, facts_of_url};
@@ -163,8 +165,8 @@ pub struct SmokeTest {
     pub service: Name,
     /// The path, beginning with `/`.
     pub path: String,
-    /// The status code that is right.
-    pub status: u16,
+    /// The status codes that are right.
+    pub status: Statuses,
     /// Text that the body must contain.
     pub contains: Option<String>,
     /// How long the answer may take.

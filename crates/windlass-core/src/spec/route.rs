@@ -113,6 +113,9 @@ pub enum Destination {
         to: String,
         /// The status: 301, 302, 307 or 308.
         status: u16,
+        /// To the target alone: nothing is appended.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        exact: bool,
     },
 }
 

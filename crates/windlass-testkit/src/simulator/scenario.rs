@@ -68,7 +68,7 @@ pub(super) fn spec(random: &mut Random) -> Spec {
         let first = sample::name(SERVICES[0]);
         let timeout = Span::from_secs(1);
         spec.deploy.smoke =
-            vec![SmokeTest { service: first, path: "/".into(), status: 200, contains: None, timeout }];
+            vec![SmokeTest { service: first, path: "/".into(), status: 200.into(), contains: None, timeout }];
     }
     spec
 }

@@ -4,9 +4,20 @@ use indexmap::IndexMap;
 use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::{Observed, plan};
 use windlass_core::spec::{Engine, Setting, Template, Undo, When};
+use windlass_core::units::Span;
 use windlass_testkit::sample::{command, job, name, resource, scheduler, shop, source, web, worker};
 
 use crate::kit::{after, deploy, deployed, running, service, shown};
+
+/// It has none that it could be measured by, but its copies can end.
+#[test]
+fn the_first_release_is_watched_too_if_not_for_long() {
+    let mut spec = shop();
+    spec.services.insert(name("web"), web("serve"));
+    spec.deploy.bake = Span::from_secs(60);
+    let text = shown(&plan(&deploy(&spec, "one"), &Observed::default()).unwrap());
+    assert!(text.contains("bake\n  watch the new release for 5s\n"), "{text}");
+}
 
 // proves: CM-8, APE-14
 #[test]

@@ -119,7 +119,7 @@ pub(super) enum Verb {
     Logs(Logs),
     /// Run a job of the manifest, or any command with the application's environment
     #[command(
-        after_help = "Examples:\n  windlass run seed\n  windlass run migrate --undo\n  windlass run -- python manage.py shell\n  windlass run --service worker -- env"
+        after_help = "Examples:\n  windlass run seed\n  windlass run migrate --undo\n  windlass run -- .venv/bin/python manage.py shell\n  windlass run --service worker -- env"
     )]
     Run(Run),
     /// The settings: values and sources, a template, differences, and what is wrong with them
@@ -162,6 +162,9 @@ pub(super) struct Import {
     /// Replace a manifest that is there
     #[arg(long)]
     pub(super) force: bool,
+    /// Print the manifest, and write nothing
+    #[arg(long, conflicts_with = "force")]
+    pub(super) stdout: bool,
 }
 
 #[derive(Debug, Args)]

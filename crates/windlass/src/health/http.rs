@@ -8,6 +8,8 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use windlass_core::spec::Statuses;
+
 use crate::http_client::beside;
 use crate::observe::printable;
 
@@ -19,7 +21,7 @@ const SHOWN: usize = 300;
 pub(super) async fn get(
     address: SocketAddr,
     path: &str,
-    wanted: Option<u16>,
+    wanted: Option<Statuses>,
     host: Option<&str>,
 ) -> Result<(), Unhealthy> {
     let asked = format!("GET {} on {address}", path.escape_debug());
@@ -46,8 +48,8 @@ pub(super) async fn get(
     beside(connection, exchange).await
 }
 
-fn healthy(status: StatusCode, wanted: Option<u16>) -> bool {
-    wanted.map_or_else(|| (200..400).contains(&status.as_u16()), |wanted| status.as_u16() == wanted)
+fn healthy(status: StatusCode, wanted: Option<Statuses>) -> bool {
+    wanted.unwrap_or(Statuses::HEALTHY).contain(status.as_u16())
 }
 
 async fn beginning(mut body: hyper::body::Incoming) -> String {

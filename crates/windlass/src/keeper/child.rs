@@ -16,6 +16,7 @@ use super::tree::MARK;
 use crate::account::{Account, is_root};
 use crate::processes;
 use crate::programs;
+use crate::reach;
 use crate::sys;
 
 /// A process that was started.
@@ -186,9 +187,19 @@ fn explain(launch: &Launch, stage: Option<Stage>, error: &io::Error) -> String {
             launch.directory
         ),
         (Some(Stage::Exec), io::ErrorKind::PermissionDenied) => {
-            format!(
-                "{user} may not run {program}: make it executable (chmod +x) and its directories accessible"
-            )
+            let account = launch.user.as_deref().and_then(|user| Account::named(user).ok().flatten());
+            let closed = account
+                .and_then(|account| reach::obstacle(&account, &Path::new(&launch.directory).join(program)));
+            match closed {
+                Some(closed) => format!(
+                    "{user} may not run {program}: {0} does not let it in; let it in (chmod o+x {0}), or use a program \
+                     that lies elsewhere",
+                    closed.display()
+                ),
+                None => format!(
+                    "{user} may not run {program}: make it executable (chmod +x) and its directories accessible"
+                ),
+            }
         }
         (Some(Stage::Exec), _) if error.raw_os_error() == Some(libc::ENOEXEC) => format!(
             "{program} is no program for this machine: a script must begin with #! and its interpreter, a binary be built for this processor"

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use windlass_core::manifest::compose::{Imported, Note};
 use windlass_core::manifest::import_compose;
+use windlass_core::settings::dotenv;
 
+use crate::account;
 use crate::layout;
 use crate::programs;
 use crate::project::init::{Proposal, propose};
@@ -28,7 +30,7 @@ pub struct Written {
 /// looking at the project or writing the file.
 pub fn init(directory: &Path, force: bool) -> io::Result<Written> {
     let path = directory.join(FILE);
-    let proposal = propose(directory, programs::is_on_path)?;
+    let proposal = propose(directory, programs::is_on_path, account::is_root())?;
     write(&path, &proposal.text, force)?;
     Ok(Written { path, proposal })
 }
@@ -95,12 +97,46 @@ impl std::error::Error for NotImported {}
 /// # Errors
 /// [`NotImported`]; without `force` also when there is a manifest.
 pub fn import(from: &Path, force: bool) -> Result<Imports, NotImported> {
+    let (path, imported) = convert(from)?;
+    write(&path, &imported.annotated(), force).map_err(NotImported::Unwritten)?;
+    Ok(Imports { path, imported })
+}
+
+/// Makes a manifest of the compose file `from`. Answers also where it would be written.
+///
+/// # Errors
+/// [`NotImported`].
+pub fn convert(from: &Path) -> Result<(PathBuf, Imported), NotImported> {
     let text = std::fs::read_to_string(from).map_err(NotImported::Unread)?;
     let directory =
         from.canonicalize().map_err(NotImported::Unread)?.parent().map(Path::to_owned).unwrap_or_default();
     let app = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let imported = import_compose(&text, &app).map_err(NotImported::Fault)?;
-    let path = directory.join(FILE);
-    write(&path, &imported.text, force).map_err(NotImported::Unwritten)?;
-    Ok(Imports { path, imported })
+    let mut imported = import_compose(&text, &app, &values(&directory)).map_err(NotImported::Fault)?;
+    if let Some(name) = OVERRIDES.iter().find(|name| directory.join(name).is_file()) {
+        let message = format!(
+            "docker compose reads {name} too, and it is not read here: import what `docker compose config` prints"
+        );
+        imported.notes.insert(0, Note { line: 1, place: "the file".to_owned(), message });
+    }
+    Ok((directory.join(FILE), imported))
+}
+
+/// What compose reads on top of a compose file without being told.
+const OVERRIDES: [&str; 4] = [
+    "compose.override.yaml",
+    "compose.override.yml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+];
+
+/// What compose finds for a variable: in the environment, else in the `.env` beside the file.
+fn values(directory: &Path) -> impl Fn(&str) -> Option<String> + use<> {
+    let text = std::fs::read_to_string(directory.join(".env")).unwrap_or_default();
+    let environment = |name: &str| std::env::var(name).ok();
+    let entries = dotenv::parse(".env", &text, &environment, &|_| None).entries;
+    move |name| {
+        let of_file =
+            || entries.iter().find(|entry| entry.name == name).map(|entry| entry.value.expose().to_owned());
+        environment(name).or_else(of_file)
+    }
 }

@@ -59,7 +59,7 @@ pub(super) enum LiveTarget {
     /// To files.
     Files { place: Arc<Place>, cache_control: Option<HeaderValue> },
     /// Elsewhere.
-    Redirect { to: String, status: StatusCode },
+    Redirect { to: String, status: StatusCode, exact: bool },
     /// To the host side.
     Health { socket: String },
     /// To the proxy's own counters.
@@ -228,8 +228,9 @@ impl LiveTarget {
                     .transpose()
                     .map_err(|_| "cache_control is not a header value".to_owned())?,
             },
-            Target::Redirect { to, status } => Self::Redirect {
+            Target::Redirect { to, status, exact } => Self::Redirect {
                 to: to.clone(),
+                exact: *exact,
                 status: StatusCode::from_u16(*status)
                     .ok()
                     .filter(StatusCode::is_redirection)

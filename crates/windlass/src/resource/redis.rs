@@ -114,7 +114,8 @@ pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, 
 
     let database = number.unwrap_or(0).to_string();
     let facts = [
-        ("url", format!("redis://:{password}@127.0.0.1:{port}/{database}")),
+        // Named: without a name some clients, such as redis-cli 7.0, ask for the user "".
+        ("url", format!("redis://default:{password}@127.0.0.1:{port}/{database}")),
         ("host", "127.0.0.1".to_owned()),
         ("port", port.to_string()),
         ("password", password.to_owned()),

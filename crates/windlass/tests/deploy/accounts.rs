@@ -37,10 +37,30 @@ fn a_service_with_an_account_has_its_home_and_may_write_to_what_is_shared() {
     sandbox.succeed(&["deploy"]);
     let media = sandbox.environment().join("shared/media");
     assert_eq!(media.metadata().unwrap().uid(), 0);
+    // What it makes as root it goes on with as the account; but not with what has its name elsewhere too.
+    std::fs::create_dir(media.join("photos")).unwrap();
+    std::fs::write(media.join("photos/1"), "").unwrap();
+    let second = sandbox.root().join("second");
+    std::fs::write(&second, "").unwrap();
+    std::fs::hard_link(&second, media.join("second")).unwrap();
+    std::os::unix::fs::symlink(&second, media.join("link")).unwrap();
     sandbox.manifest(&Manifest { more: UPLOADS.to_owned(), ..Manifest::small() });
     sandbox.succeed(&["deploy"]);
+    for path in ["photos", "photos/1", "logo", "r1", "."] {
+        assert_ne!(media.join(path).metadata().unwrap().uid(), 0, "{path}");
+    }
+    assert_eq!(second.metadata().unwrap().uid(), 0);
+    // One that is no root's is not given away while the old copies still write to it.
+    sandbox.manifest(&Manifest { more: UPLOADS.replace("nobody", "daemon"), ..Manifest::small() });
+    let refused = sandbox.run(&["deploy"]);
+    let hint = format!("chown -R daemon: {}", media.display());
+    assert!(
+        refused.stderr.contains("who could not write there") && refused.stderr.contains(&hint),
+        "{refused:#?}"
+    );
+    assert_eq!(media.metadata().unwrap().uid(), media.join("photos").metadata().unwrap().uid());
+    sandbox.manifest(&Manifest { more: UPLOADS.to_owned(), ..Manifest::small() });
     assert_eq!(said("r2"), "nobody at home in /nonexistent, wrote to media\n");
-    assert_eq!(media.join("logo").metadata().unwrap().uid(), 0, "what was in it is left as it is");
     // Nothing is given away that lies elsewhere.
     let elsewhere = sandbox.root().join("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
@@ -54,5 +74,35 @@ fn a_service_with_an_account_has_its_home_and_may_write_to_what_is_shared() {
     sandbox.change();
     sandbox.succeed(&["deploy"]);
     assert_ne!(media.join("logo").metadata().unwrap().uid(), 0);
+    sandbox.down();
+}
+
+/// As the Python of a virtual environment that was made by one below /root.
+#[test]
+fn a_program_behind_a_closed_directory_is_told_of_before_a_job_runs() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("passed over: only root can run a service as somebody else");
+        return;
+    }
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();
+    let closed = sandbox.root().join("closed");
+    std::fs::create_dir(&closed).unwrap();
+    std::fs::copy("/bin/sleep", closed.join("sleep")).unwrap();
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).unwrap();
+    let more = format!(
+        "[build]\nsteps = [\"ln -s {}/sleep rest\"]\n\
+         [jobs.first]\nwhen = \"before-start\"\ncommand = \"touch {{shared}}/ran\"\n\
+         [services.idle]\nsettle = \"150ms\"\nuser = \"nobody\"\ncommand = \"./rest 1000\"\n",
+        closed.display()
+    );
+    sandbox.manifest(&Manifest { more, ..Manifest::small() });
+    let refused = sandbox.run(&["deploy"]);
+    let expected = format!("nobody may not run ./rest: {} does not let it in", closed.display());
+    assert!(refused.stderr.contains(&expected), "{refused:#?}");
+    assert!(!sandbox.environment().join("shared/ran").exists());
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o711)).unwrap();
+    sandbox.succeed(&["deploy"]);
+    assert!(sandbox.environment().join("shared/ran").exists());
     sandbox.down();
 }

@@ -88,6 +88,21 @@ fn a_worker_that_crashes_while_the_release_is_watched() {
     line.held("");
 }
 
+/// There is no old one to go back to.
+#[test]
+fn a_first_release_of_which_a_copy_ends_while_it_is_watched_is_not_live() {
+    let manifest = Manifest { deploy: "bake = \"3s\"".into(), ..Manifest::default() };
+    let sandbox = Sandbox::with(super::WINDLASS, &manifest);
+    sandbox.behave("worker.crash:800");
+    let output = sandbox.fail(&["deploy"], 3);
+    for expected in ["worker.r1.1 ended while the release was watched", "nothing is live"] {
+        assert!(output.stderr.contains(expected), "{output:#?}");
+    }
+    sandbox.behave("");
+    sandbox.succeed(&["deploy"]);
+    sandbox.down();
+}
+
 #[test]
 fn a_release_that_turns_bad_while_it_is_watched() {
     let line = line("a_release_that_turns_bad_while_it_is_watched");

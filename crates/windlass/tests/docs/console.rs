@@ -28,6 +28,7 @@ const PAGES: &[&str] = &[
     "when-things-go-wrong",
     "settings",
     "coming-from-compose",
+    "resources",
 ];
 
 // proves: HS-6, HS-7
@@ -80,6 +81,11 @@ fn settings() {
 #[test]
 fn coming_from_compose() {
     run("coming-from-compose");
+}
+
+#[test]
+fn resources() {
+    run("resources");
 }
 
 #[test]

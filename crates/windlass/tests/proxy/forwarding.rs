@@ -212,10 +212,15 @@ fn routes_are_told_apart_by_host_and_path() {
     table.pools.insert("api".to_owned(), pool);
     let mut api_route = route("api", "/api", Target::Pool("api".to_owned()));
     api_route.strip_prefix = true;
-    let mut old =
-        route("old", "/", Target::Redirect { to: "https://new.example/base/".to_owned(), status: 301 });
+    let mut old = route(
+        "old",
+        "/",
+        Target::Redirect { to: "https://new.example/base/".to_owned(), status: 301, exact: false },
+    );
     old.host = Some("*.old.example".to_owned());
-    table.routes.splice(0..0, [old, api_route]);
+    let imprint =
+        route("imprint", "/imprint", Target::Redirect { to: "/new".to_owned(), status: 308, exact: true });
+    table.routes.splice(0..0, [old, api_route, imprint]);
     let proxy = Proxy::with(&table);
     let address = proxy.address();
     assert_eq!(get(address, "/").text(), "site");
@@ -224,6 +229,7 @@ fn routes_are_told_apart_by_host_and_path() {
     assert!(get(address, "/api/headers/x?a=%20").text().starts_with("GET /headers/x?a=%20\n"));
     let got = send(address, "GET /x?y HTTP/1.1\r\nHost: a.old.example\r\n\r\n");
     assert_eq!((got.status, got.header("location")), (301, Some("https://new.example/base/x?y")));
+    assert_eq!(get(address, "/imprint/x?y").header("location"), Some("/new"));
     assert_eq!(get(address, "/a/%2e%2e/b").status, 400);
 }
 
@@ -250,9 +256,10 @@ fn a_prefix_is_taken_off_in_any_spelling() {
 #[test]
 fn a_redirect_leads_to_no_host_that_the_client_names() {
     let mut table = table(1, "r1", &[]);
-    let mut old = route("old", "/old", Target::Redirect { to: "/".to_owned(), status: 308 });
+    let mut old = route("old", "/old", Target::Redirect { to: "/".to_owned(), status: 308, exact: false });
     old.strip_prefix = true;
-    table.routes = vec![old, route("all", "/", Target::Redirect { to: "/".to_owned(), status: 308 })];
+    table.routes =
+        vec![old, route("all", "/", Target::Redirect { to: "/".to_owned(), status: 308, exact: false })];
     let proxy = Proxy::with(&table);
     for (path, location) in [
         ("/old/x?y", "/x?y"),

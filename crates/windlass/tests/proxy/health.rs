@@ -13,7 +13,7 @@ fn check(path: &str) -> EndpointCheck {
     EndpointCheck {
         path: Some(path.to_owned()),
         host: None,
-        status: Some(200),
+        status: Some(200.into()),
         interval: Span::from_millis(20),
         timeout: Span::from_millis(500),
         healthy_after: 2,

@@ -18,6 +18,7 @@ mod request;
 mod resource;
 mod secret;
 mod service;
+mod settle;
 mod variables;
 mod volume;
 mod yaml;
@@ -25,6 +26,7 @@ mod yaml;
 use indexmap::{IndexMap, IndexSet};
 
 use crate::name::Name;
+use crate::settings::dotenv::Lookup;
 
 use super::draft::{self, Draft};
 use interpolate::by_default;
@@ -88,23 +90,38 @@ struct Import {
     fixed: Vec<u16>,
 }
 
+impl Imported {
+    /// The manifest with the notes as comments at its head.
+    #[must_use]
+    pub fn annotated(&self) -> String {
+        let (made, rest) = self.text.split_once('\n').unwrap_or((&self.text, ""));
+        let notes: String = self.notes.iter().map(|note| draft::comment(&format!("  {note}"))).collect();
+        match notes.is_empty() {
+            true => self.text.clone(),
+            false => format!("{made}\n{}{notes}{rest}", draft::comment("Not carried over as it was:")),
+        }
+    }
+}
+
 /// Makes a manifest of the compose file `yaml`. `app` is the application's name where the file does
-/// not say one, usually that of its folder.
+/// not say one, usually that of its folder. `values` has what compose finds in the environment and in `.env`.
 ///
 /// # Errors
 /// The line and the reason, where it is no YAML or has no services.
-pub fn import_compose(yaml: &str, app: &str) -> Result<Imported, Note> {
+pub fn import_compose(yaml: &str, app: &str, values: Lookup<'_>) -> Result<Imported, Note> {
     let fault = |(line, message): (u64, String)| Note { line, place: "the file".to_owned(), message };
-    let document = Yaml::parse(yaml).map_err(fault)?;
+    let mut document = Yaml::parse(yaml).map_err(fault)?;
+    let settled = settle::settle(&mut document, values);
     let services = document.get("services").map(Yaml::map).unwrap_or_default();
     if services.is_empty() {
         return Err(fault((1, "there are no services in it".to_owned())));
     }
     let mut import = Import::new(services);
+    import.notes = settled;
     import.meant = env::meant(yaml, services);
     let name = document.get("name").and_then(Yaml::text).map(|name| by_default(name, ""));
     let mut draft = Draft::default();
-    draft.preface.push("Made by `windlass import compose`; see what it could not carry over.".to_owned());
+    draft.preface.push("Made by `windlass import compose`.".to_owned());
     draft.section("[app]").set("name", draft::text(name_of(name.as_deref().unwrap_or(app)).as_str()));
     import.fronts(services);
     let mut body = Draft::default();

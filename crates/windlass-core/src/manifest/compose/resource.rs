@@ -242,7 +242,7 @@ impl Found {
             (Engine::Postgres, "postgres" | "postgresql" | "postgis") => {
                 (self.encoded("user"), self.encoded("database"))
             }
-            (Engine::Redis, "redis" | "rediss" | "valkey") => (String::new(), path.to_owned()),
+            (Engine::Redis, "redis" | "rediss" | "valkey") => ("default".to_owned(), path.to_owned()),
             (Engine::Rabbitmq, "amqp" | "amqps" | "pyamqp") => (self.encoded("user"), self.encoded("vhost")),
             _ => return None,
         };

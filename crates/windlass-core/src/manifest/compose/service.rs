@@ -7,7 +7,7 @@ use super::interpolate::by_default;
 use super::ports::{inward, listening, with_port};
 use super::quantity::{bytes, duration};
 use super::resource::is_resource;
-use super::volume::in_memory;
+use super::volume::{in_memory, mount};
 use super::yaml::Yaml;
 use crate::manifest::Format;
 use crate::manifest::draft::{self, Draft, Section};
@@ -109,11 +109,31 @@ impl Import {
                 }
                 "env_file" => "is not read: Windlass names the user and makes the password itself",
                 "ports" => "the resource is on the loopback address, at a port of its own; `port` fixes it",
-                "volumes" => "the data lies in Windlass's own directory; the volume's data is not copied",
+                "volumes" => {
+                    self.scripts(place, value);
+                    "the data lies in Windlass's own directory; the volume's data is not copied"
+                }
                 "command" => "the server is started with Windlass's options; write others into `options`",
                 _ => "has no counterpart for a resource",
             };
             self.note(value.line, format!("{place}.{key}"), message);
+        }
+    }
+
+    /// What the image runs when the database is made.
+    fn scripts(&mut self, place: &str, volumes: &Yaml) {
+        for item in volumes.items() {
+            let Some(script) =
+                mount(item).filter(|mount| mount.target.starts_with("/docker-entrypoint-initdb.d"))
+            else {
+                continue;
+            };
+            let what = script.source.unwrap_or(script.target);
+            let message = format!(
+                "{what} is not run when the database is made: write a job with when = \"once\" that loads it, such as \
+                 psql \"$DATABASE_URL\" -f FILE"
+            );
+            self.note(item.line, format!("{place}.volumes"), message);
         }
     }
 
@@ -212,24 +232,26 @@ impl Import {
 
     fn copies(&mut self, place: &str, service: &Yaml, section: &mut Section) {
         let deploy = service.get("deploy");
-        let replicas = deploy.and_then(|deploy| deploy.get("replicas")).or_else(|| service.get("scale"));
-        let Some(replicas) = replicas else { return };
+        let replicas = deploy.and_then(|deploy| Some((deploy.get("replicas")?, "deploy.replicas")));
+        let Some((replicas, key)) = replicas.or_else(|| Some((service.get("scale")?, "scale"))) else {
+            return;
+        };
         match replicas.text().and_then(|text| text.parse::<u32>().ok()).filter(|number| *number <= 1000) {
             Some(0..=1) if section.has("strategy") => {}
             Some(1) if section.has("singleton") => {}
             Some(2..) if section.has("singleton") => self.note(
                 replicas.line,
-                format!("{place}.deploy.replicas"),
+                format!("{place}.{key}"),
                 "it is a singleton here, as what runs by the clock would run twice: take `singleton` away where several are right",
             ),
             Some(number) if !section.has("strategy") => drop(section.set("replicas", number.to_string())),
             Some(_) => self.note(
                 replicas.line,
-                format!("{place}.deploy.replicas"),
+                format!("{place}.{key}"),
                 "copies cannot share a fixed port; write port = \"auto\" first",
             ),
             None => {
-                self.note(replicas.line, format!("{place}.deploy.replicas"), "is no number that is known");
+                self.note(replicas.line, format!("{place}.{key}"), "is no number that is known");
             }
         }
     }
@@ -276,36 +298,41 @@ impl Import {
 
     fn limits(&mut self, place: &str, service: &Yaml, section: &mut Section) {
         let limits = service.get("deploy").and_then(|deploy| deploy.get("resources")?.get("limits"));
-        let limit =
-            |key: &str, old: &str| limits.and_then(|limits| limits.get(key)).or_else(|| service.get(old));
+        // With the key that it stands at.
+        let limit = |key: &str, old: &'static str| {
+            let new = limits
+                .and_then(|limits| limits.get(key))
+                .map(|node| (node, format!("deploy.resources.limits.{key}")));
+            new.or_else(|| Some((service.get(old)?, old.to_owned())))
+        };
         let mut entries = Vec::new();
         let mut unknown = Vec::new();
-        if let Some(node) = limit("cpus", "cpus") {
+        if let Some((node, key)) = limit("cpus", "cpus") {
             match node
                 .text()
                 .and_then(|text| text.parse::<f64>().ok())
                 .filter(|cpu| (0.01..=1024.0).contains(cpu))
             {
                 Some(cpu) => entries.push(("cpu".to_owned(), cpu.to_string())),
-                None => unknown.push((node.line, "cpus")),
+                None => unknown.push((node.line, key)),
             }
         }
-        if let Some(node) = limit("memory", "mem_limit") {
+        if let Some((node, key)) = limit("memory", "mem_limit") {
             match node.text().and_then(bytes) {
                 // No limit, there.
                 Some(bytes) if bytes.0 == 0 => {}
                 Some(bytes) => entries.push(("memory".to_owned(), draft::text(&bytes.to_string()))),
-                None => unknown.push((node.line, "memory")),
+                None => unknown.push((node.line, key)),
             }
         }
-        if let Some(node) = limit("pids", "pids_limit") {
+        if let Some((node, key)) = limit("pids", "pids_limit") {
             match node
                 .text()
                 .and_then(|text| text.parse::<u32>().ok())
                 .filter(|n| (1..=1_000_000).contains(n))
             {
                 Some(number) => entries.push(("processes".to_owned(), number.to_string())),
-                None => unknown.push((node.line, "pids")),
+                None => unknown.push((node.line, key)),
             }
         }
         self.ulimits(place, service, &mut entries);
@@ -385,7 +412,16 @@ impl Import {
                 "image" => {
                     "the image is not used: what it brings must be installed, or made by [build] steps"
                 }
-                "build" => "the image is not built: write what its Dockerfile does as [build] steps",
+                "build" => {
+                    if let Some(args) = value.get("args") {
+                        let message = "are not carried over: what [build] steps read goes into [build.env]";
+                        self.note(args.line, format!("{place}.build.args"), message);
+                    }
+                    "the image is not built: write what its Dockerfile does as [build] steps"
+                }
+                "extends" => {
+                    "is not read: write what it takes from there into this service, and import again"
+                }
                 "networks" | "network_mode" | "links" | "extra_hosts" | "dns" => {
                     "there are no networks: all processes see the same machine"
                 }

@@ -7,7 +7,7 @@ use crate::manifest::Format;
 
 /// A `volumes` entry.
 pub(super) struct Mount {
-    source: Option<String>,
+    pub(super) source: Option<String>,
     pub(super) target: String,
     read_only: bool,
     in_memory: bool,

@@ -44,6 +44,17 @@ impl Yaml {
         }
     }
 
+    pub(super) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        self.map_mut().iter_mut().find(|(name, _)| name == key).map(|(_, value)| value)
+    }
+
+    pub(super) fn map_mut(&mut self) -> &mut [(String, Self)] {
+        match &mut self.value {
+            Value::Map(entries) => entries,
+            _ => &mut [],
+        }
+    }
+
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar(text) => Some(text),

@@ -150,7 +150,7 @@ pub static BUILD: Table = Table {
             .absent("none")
             .example(r#"["docs/"]"#),
         Field::new("include", PATTERNS, "Files taken although an ignore file leaves them out, as patterns of `.gitignore`: a directory stands for all that lies in it, and without a `/` in front of it or within it is meant at any depth. A directory that is left out is looked into only where a pattern has a name for it: `dist/` is not looked for in a `node_modules` that is ignored, and `*` is no name. Settings files, plan files of `windlass plan --out` at the top, and version control's own directories are never taken.").absent("none").example(r#"["/dist/"]"#),
-        Field::new("shared", PATHS, "Directories that all releases share: uploads, logs. Where services name a `user`, one for all, it owns them.").absent("none").example(r#"["media"]"#),
+        Field::new("shared", PATHS, "Directories that all releases share: uploads, logs. Where services name a `user`, one for all, it owns them, and gets what root has in them.").absent("none").example(r#"["media"]"#),
         Field::new(
             "cache",
             PATHS,

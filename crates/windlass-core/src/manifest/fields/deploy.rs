@@ -1,5 +1,6 @@
 //! How a deploy goes.
 
+use super::service::STATUSES;
 use crate::manifest::format::Format;
 use crate::manifest::kind::{Field, Kind, Table};
 
@@ -73,8 +74,7 @@ pub static SMOKE: Table = Table {
             .required()
             .example(r#""web""#),
         Field::new("path", Kind::Text(Format::UrlPath), "The path.").default("/"),
-        Field::new("status", Kind::Integer { min: 100, max: 599 }, "The status that is right.")
-            .default("200"),
+        Field::new("status", STATUSES, "The status that is right, or a range.").default("200"),
         Field::new("contains", Kind::Text(Format::Any), "Text that the body must contain.")
             .absent("any body")
             .example(r#""Password""#),

@@ -119,6 +119,8 @@ pub static ROUTE: Table = Table {
         .example(r#""public, max-age=3600""#),
         Field::new("status", Kind::Integer { min: 301, max: 308 }, "With `redirect`: 301, 302, 307 or 308.")
             .default("308"),
+        Field::new("exact", Kind::Bool, "With `redirect`: to this address and no other, whatever stands behind the route's path.")
+            .default("false"),
         Field::new(
             "strip_prefix",
             Kind::Bool,

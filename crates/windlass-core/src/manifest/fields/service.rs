@@ -61,6 +61,10 @@ pub static SERVICE: Table = Table {
     ],
 };
 
+/// A status, or a range of them.
+pub(super) const STATUSES: Kind =
+    Kind::AnyOf(&[Kind::Integer { min: 100, max: 599 }, Kind::Text(Format::Statuses)]);
+
 /// A health check.
 pub static CHECK: Table = Table {
     name: "check",
@@ -69,7 +73,7 @@ pub static CHECK: Table = Table {
     example: "readiness = { http = \"/health\", interval = \"1s\", start_period = \"90s\" }",
     fields: &[
         Field::new("http", Kind::Text(Format::UrlPath), "The path of a GET request to the copy's port; 200 to 399 is healthy.").absent("not by HTTP").example(r#""/health""#),
-        Field::new("status", Kind::Integer { min: 100, max: 599 }, "The only status that is healthy.").absent("200 to 399").example("200"),
+        Field::new("status", STATUSES, "The only status that is healthy, or a range.").absent("200 to 399").example(r#""200-404""#),
         Field::new("host", Kind::Text(Format::HostPattern), "The `Host` header of the request.").absent("the address").example(r#""example.org""#),
         Field::new("tcp", Kind::True, "Whether the port accepts a connection.").absent("not by TCP").example("true"),
         Field::new("command", Kind::Command, "A command that ends with exit code 0.").absent("not by a command").example(r#"["./healthy"]"#),

@@ -61,7 +61,9 @@ fn destination(scene: &Scene<'_>, node: &Node, diags: &mut Vec<Diag>) {
             .help("make two routes of it"),
         );
     }
-    for (key, way) in [("fallback", "files"), ("cache_control", "files"), ("status", "redirect")] {
+    for (key, way) in
+        [("fallback", "files"), ("cache_control", "files"), ("status", "redirect"), ("exact", "redirect")]
+    {
         if let (Some(at), None) = (node.get(key), node.get(way)) {
             diags.push(
                 Diag::error("conflict", at.key_span.clone(), format!("`{key}` is for routes with `{way}`"))
@@ -183,7 +185,7 @@ fn routed(scene: &Scene<'_>, items: &[Node], diags: &mut Vec<Diag>) {
                 format!("services.{name} gets requests, but nothing asks whether it is ready for them");
             diags.push(
                 Diag::warning("no-readiness", scene.span(&["services", name]), message)
-                    .help("add readiness = \"/health\" (a path that answers 200), or { tcp = true }"),
+                    .help("add readiness = \"/health\" (a path that answers 200), or { http = \"/\", status = \"200-499\" }"),
             );
         }
         if service.replicas == 0 && !items.is_empty() {

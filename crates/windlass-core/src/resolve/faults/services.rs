@@ -5,7 +5,7 @@ use crate::diag::Diag;
 use crate::manifest::{Node, Value};
 use crate::name::Name;
 use crate::resolve::order;
-use crate::spec::{Port, Service, Strategy};
+use crate::spec::{Check, Command, Port, Probe, Service, Strategy};
 use crate::units::Span;
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
@@ -18,6 +18,7 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
         }
         needs(scene, name, diags);
         backoff(scene, name, service, diags);
+        listens_early(scene, name, service, diags);
     }
     cycles(scene, diags);
 }
@@ -167,6 +168,32 @@ fn needs(scene: &Scene<'_>, name: &str, diags: &mut Vec<Diag>) {
             diags.push(scene.unknown("unknown-need", item.span.clone(), "service or resource", need, &known));
         }
     }
+}
+
+/// Servers that accept connections before the application is loaded, asked by nothing else.
+fn listens_early(scene: &Scene<'_>, name: &str, service: &Service, diags: &mut Vec<Diag>) {
+    let is_open = |check: &Check| check.probe == Probe::Tcp;
+    if !service.checks.readiness.as_ref().is_some_and(is_open) {
+        return;
+    }
+    let words: Vec<String> = match &service.command {
+        Command::Argv(words) => words.iter().map(ToString::to_string).collect(),
+        Command::Shell(line) => line.split_whitespace().map(str::to_owned).collect(),
+    };
+    let of_file = |word: &String| word.rsplit('/').next().map(str::to_owned);
+    let server = words.iter().filter_map(of_file).find(|word| matches!(word.as_str(), "gunicorn" | "uwsgi"));
+    let Some(server) = server.filter(|_| !words.iter().any(|word| word == "--preload")) else { return };
+    diags.push(
+        Diag::warning(
+            "early-listener",
+            scene.span(&["services", name, "readiness"]),
+            format!(
+                "{server} listens before it has loaded the application: services.{name} counts as ready with one that \
+                 cannot be loaded"
+            ),
+        )
+        .help("ask for an answer: readiness = { http = \"/\", status = \"200-499\" }, or a path that answers 200"),
+    );
 }
 
 /// Services that need each other.

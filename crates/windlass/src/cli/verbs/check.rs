@@ -2,6 +2,7 @@
 
 use windlass_core::spec::Spec;
 
+use crate::account;
 use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -33,6 +34,9 @@ pub(in crate::cli) fn run(context: &Context, args: &args::Check) -> Result<u8, F
     }
     for left_out in &source.left_out {
         context.say(&format!("note: {left_out}"));
+    }
+    if let Some(note) = as_root(spec) {
+        context.say(&format!("note: {note}"));
     }
     for held in &held {
         if let By::ControlGroup { .. } = held.by {
@@ -85,6 +89,15 @@ fn doubts(project: &Project, spec: &Spec, held: &[Held]) -> Vec<(&'static str, S
         }));
     }
     doubts
+}
+
+/// Which services run with all rights.
+fn as_root(spec: &Spec) -> Option<String> {
+    let without = spec.services.iter().filter(|(_, service)| service.user.is_none());
+    let names: Vec<&str> = without.map(|(name, _)| name.as_str()).filter(|_| account::is_root()).collect();
+    (!names.is_empty()).then(|| {
+        format!("as root: {}; `user` in [services.NAME] names an account that may do less", names.join(", "))
+    })
 }
 
 /// What an application is made of, in a few words.

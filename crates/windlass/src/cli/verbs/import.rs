@@ -6,18 +6,28 @@ use std::path::Path;
 use crate::cli::args;
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::Failure;
-use crate::project::adopt::{NotImported, import};
+use crate::project::adopt::{NotImported, convert, import};
 use crate::project::init::COMPOSE;
 
 pub(in crate::cli) fn run(context: &Context, args: &args::Import) -> Result<u8, Failure> {
     context.takes_no_manifest("import")?;
-    let written = import(&args.path, args.force).map_err(|error| refused(&args.path, error))?;
+    let failed = |error| refused(&args.path, error);
+    if args.stdout {
+        let (_, imported) = convert(&args.path).map_err(failed)?;
+        let text = imported.annotated();
+        context.print(&serde_json::json!({ "manifest": text }), || text.trim_end().to_owned());
+        return Ok(0);
+    }
+    let written = import(&args.path, args.force).map_err(failed)?;
     let notes: Vec<String> = written.imported.notes.iter().map(ToString::to_string).collect();
     let document = serde_json::json!({ "path": written.path, "not_carried_over": notes });
     context.print(&document, || format!("Wrote {}.", written.path.display()));
     if !context.options.json && !notes.is_empty() {
         complain(&format!("Not carried over from {}:", args.path.display()));
         notes.iter().for_each(|note| complain(&format!("  {note}")));
+    }
+    if !context.options.json {
+        complain("Next: windlass check");
     }
     Ok(0)
 }

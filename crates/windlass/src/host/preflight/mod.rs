@@ -2,7 +2,7 @@
 
 mod disk;
 pub(in crate::host) mod machine;
-mod programs;
+pub(in crate::host) mod programs;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -65,6 +65,24 @@ impl Host {
         }
         self.look_at_jobs(plan, &mut wrong);
         self.look_at_users(plan, &mut wrong);
+        notes.extend(self.shared_to_give(plan));
+        for (path, before, now) in self.shared_of_another(plan) {
+            let what = format!(
+                "{} is {}'s, and the services now run as {}, who could not write there",
+                path.display(),
+                before.name,
+                now.name
+            );
+            let hint = format!(
+                "give it away, after which the old release cannot write there any more: chown -R {}: {}",
+                now.name,
+                path.display()
+            );
+            wrong.push(Lack::new("shared-of-another", "build.shared", what, hint));
+        }
+        if self.layout.is_sealed(plan.tree.id) {
+            wrong.extend(programs::out_of_reach(spec, &self.layout.tree(plan.tree.id)));
+        }
         self.look_at_resources(plan, &mut wrong).await;
         if let Err(fault) = self.rehearse_rotation(plan).await {
             wrong.push(Lack::new("rotation", "", fault.message, fault.hint));

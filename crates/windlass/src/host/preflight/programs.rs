@@ -5,9 +5,10 @@ use std::path::Path;
 use uuid::Uuid;
 use windlass_core::spec::{Command, Part, Spec};
 
+use crate::account::Account;
 use crate::host::preflight::machine::Lack;
 use crate::layout::Layout;
-use crate::{programs, resource};
+use crate::{programs, reach, resource};
 
 /// The programs of commands, where one is named that neither the release nor its build brings along.
 pub(super) fn commands(spec: &Spec, is_built: bool) -> Vec<Lack> {
@@ -37,8 +38,13 @@ pub(super) fn commands(spec: &Spec, is_built: bool) -> Vec<Lack> {
     let shown = std::env::join_paths(&path).unwrap_or_default().to_string_lossy().into_owned();
     for (whose, at, command, env) in commands {
         let Some(program) = looked_for(command) else { continue };
+        if program.starts_with('/') {
+            if !programs::is_program(Path::new(program)) {
+                let what = format!("{whose}: there is no program {program}");
+                lacks.push(Lack::new("no-program", &at, what, "install it, or correct the command"));
+            }
         // One that says itself where to look knows better than we do.
-        if !env.contains_key("PATH") && !programs::is_on_path(program) {
+        } else if !env.contains_key("PATH") && !programs::is_on_path(program) {
             let what = format!("{whose}: there is no program {program:?} in PATH");
             let hint = format!("install it, or correct the command; PATH is {shown}");
             lacks.push(Lack::new("no-program", &at, what, hint));
@@ -47,13 +53,47 @@ pub(super) fn commands(spec: &Spec, is_built: bool) -> Vec<Lack> {
     lacks
 }
 
-/// The program of a command, where it is looked for in `PATH`.
-fn looked_for(command: &Command) -> Option<&str> {
+/// The programs of a built tree that the accounts who are to run them do not get at.
+pub(in crate::host) fn out_of_reach(spec: &Spec, tree: &Path) -> Vec<Lack> {
+    let services =
+        spec.services.iter().map(|(name, s)| (format!("services.{name}"), &s.command, &s.directory, &s.user));
+    let jobs =
+        spec.jobs.iter().map(|(name, job)| (format!("jobs.{name}"), &job.command, &job.directory, &job.user));
+    let crons = spec
+        .crons
+        .iter()
+        .map(|(name, cron)| (format!("cron.{name}"), &cron.command, &cron.directory, &cron.user));
+    let mut lacks: Vec<Lack> = Vec::new();
+    for (whose, command, directory, user) in services.chain(jobs).chain(crons) {
+        let Some(user) = user else { continue };
+        let Some(program) = named(command).filter(|program| program.contains('/')) else { continue };
+        let Ok(Some(account)) = Account::to_become(user) else { continue };
+        let Some(closed) = reach::obstacle(&account, &tree.join(directory).join(program)) else { continue };
+        let what = format!("{user} may not run {program}: {} does not let it in", closed.display());
+        // Many run the same program.
+        if !lacks.iter().any(|lack| lack.what == what) {
+            let hint = format!(
+                "let it in (chmod o+x {}), or use a program that lies elsewhere, such as below /usr",
+                closed.display()
+            );
+            lacks.push(Lack::new("out-of-reach", &format!("{whose}.command"), what, hint));
+        }
+    }
+    lacks
+}
+
+/// The program of a command, as it is written.
+fn named(command: &Command) -> Option<&str> {
     let Command::Argv(words) = command else { return None };
     match words.first()?.parts() {
-        [Part::Text(program)] if !program.contains('/') => Some(program),
+        [Part::Text(program)] => Some(program),
         _ => None,
     }
+}
+
+/// The program of a command, where it is looked for in `PATH` or has its place on the machine.
+fn looked_for(command: &Command) -> Option<&str> {
+    named(command).filter(|program| !program.contains('/') || program.starts_with('/'))
 }
 
 /// The servers of private resources, and whether they take their options, which is tried in a directory that is

@@ -122,7 +122,9 @@ impl Host {
             },
             Destination::Health => Target::Health { socket: "../host/health".to_owned() },
             Destination::Metrics => Target::Metrics,
-            Destination::Redirect { to, status } => Target::Redirect { to: to.clone(), status: *status },
+            Destination::Redirect { to, status, exact } => {
+                Target::Redirect { to: to.clone(), status: *status, exact: *exact }
+            }
         };
         let users = route.access.basic_auth.as_ref();
         let users = users.map(|key| hashed(key, &settings.text(key, &early)?)).transpose()?;

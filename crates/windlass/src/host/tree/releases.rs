@@ -14,6 +14,8 @@ use windlass_core::spec::Limits;
 use crate::host::Host;
 use crate::host::once::errand::Errand;
 use crate::host::once::outcome;
+use crate::host::preflight::machine::Lack;
+use crate::host::preflight::programs;
 use crate::host::resource::lifecycle::blocking;
 use crate::host::supervise::loops::note;
 use crate::host::tree::carried::{Places, Stray};
@@ -140,6 +142,12 @@ impl Host {
         let place = self.layout.shared();
         let links = plan.spec.build.shared.clone();
         let account = shared::account(&plan.spec);
+        // Before a job changes anything.
+        if let Some(Lack { what, hint, .. }) =
+            programs::out_of_reach(&plan.spec, &unsealed).into_iter().next()
+        {
+            return Err(Fault::new(what, hint));
+        }
         let (source, spec) = (plan.tree.clone(), plan.spec.clone());
         let trees = self.trees.clone();
         let places = Places::new(&self.layout.releases());

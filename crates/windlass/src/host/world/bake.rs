@@ -17,7 +17,12 @@ use crate::host::preflight::frozen_hint;
 use crate::runtime::process;
 
 /// What became of it, for people.
-const BACK: &str = "the old release has the requests again; see its log with `windlass logs`";
+fn back(plan: &Plan) -> &'static str {
+    match plan.previous {
+        Some(_) => "the old release has the requests again; see its log with `windlass logs`",
+        None => "nothing is live; see its log with `windlass logs`",
+    }
+}
 
 /// How often the counters are looked at.
 const PACE: Duration = Duration::from_millis(100);
@@ -29,7 +34,7 @@ impl Acting {
     /// Watches until the bake is over; fails as soon as the release proves bad.
     pub(super) async fn bake(&self, plan: &Plan) -> Result<String, Fault> {
         let began = Instant::now();
-        let whole = plan.spec.deploy.bake.as_duration();
+        let whole = plan.bake().as_duration();
         let rules = &plan.spec.deploy;
         let release = plan.release.to_string();
         let before = self.host.proxy().report().await.unwrap_or_default();
@@ -42,10 +47,10 @@ impl Acting {
         let mut marks: Vec<Counters> = Vec::new();
         loop {
             if let Some(id) = self.fallen(plan) {
-                return Err(self.fell(&id));
+                return Err(self.fell(plan, &id));
             }
             if let Some((id, why)) = self.dead(plan) {
-                return Err(Fault::new(format!("{id} is not alive: {why}"), BACK));
+                return Err(Fault::new(format!("{id} is not alive: {why}"), back(plan)));
             }
             // One that is away for a moment is asked again. At the end somebody has to know how it was.
             let report = match self.host.proxy().report().await {
@@ -70,7 +75,7 @@ impl Acting {
                 if let Some((service, why)) = unready_service(plan, &report, |id| self.host.unready(id)) {
                     return Err(Fault::new(
                         format!("no copy of {service} is ready at the end of the bake: {why}"),
-                        BACK,
+                        back(plan),
                     ));
                 }
                 let quarters = match marks.as_slice() {
@@ -128,10 +133,13 @@ impl Acting {
         None
     }
 
-    fn fell(&self, id: &InstanceId) -> Fault {
+    fn fell(&self, plan: &Plan, id: &InstanceId) -> Fault {
         let mut fault = Fault::new(
             format!("{id} ended while the release was watched"),
-            "the old release has the requests again; the lines above are the end of its log",
+            match plan.previous {
+                Some(_) => "the old release has the requests again; the lines above are the end of its log",
+                None => "nothing is live; the lines above are the end of its log",
+            },
         );
         if let Ok(identity) = Identity::read(&self.host.layout.instance(id)) {
             fault.tail = self.host.tail(&identity);
@@ -207,7 +215,7 @@ fn too_many_errors(plan: &Plan, errors: Errors) -> Fault {
         errors.rate * 100.0,
         plan.spec.deploy.max_error_rate * 100.0
     );
-    Fault::new(message, BACK)
+    Fault::new(message, back(plan))
 }
 
 fn too_slow(plan: &Plan, slow: Slow) -> Fault {
@@ -220,7 +228,7 @@ fn too_slow(plan: &Plan, slow: Slow) -> Fault {
             plan.release,
             millis(slow.limit)
         );
-        return Fault::new(message, BACK);
+        return Fault::new(message, back(plan));
     }
     let message = format!(
         "{} of {} requests to {} took more than {:.0} ms; the old release answers 95 % within {:.0} ms",
@@ -230,7 +238,7 @@ fn too_slow(plan: &Plan, slow: Slow) -> Fault {
         millis(slow.limit),
         millis(slow.usual)
     );
-    Fault::new(message, BACK)
+    Fault::new(message, back(plan))
 }
 
 fn summary(rules: &Deploy, seen: &Latencies) -> String {

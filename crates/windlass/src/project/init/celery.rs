@@ -6,6 +6,9 @@ use super::files::Files;
 use super::python::PYTHON;
 use super::sketch::Sketch;
 
+/// The shared directory of the clock.
+const BEAT: &str = "beat";
+
 /// The worker of the application that is called so, and its clock where something is scheduled.
 /// `directory` is where its module is found from.
 pub(super) fn services(files: &Files, sketch: &mut Sketch, application: &str, directory: Option<&str>) {
@@ -27,7 +30,10 @@ pub(super) fn services(files: &Files, sketch: &mut Sketch, application: &str, di
     if scheduled {
         let beat = sketch.service("beat");
         beat.comment("The clock of Celery: never two of it, or tasks would run twice.");
-        beat.set("command", command(&["beat", "--loglevel", "info"]));
+        // What it last did outlives a release, and is where the account may write.
+        let schedule = format!("{{shared}}/{BEAT}/schedule");
+        beat.set("command", command(&["beat", "--loglevel", "info", "--schedule", &schedule]));
         beat.set("singleton", "true");
+        sketch.share(BEAT);
     }
 }

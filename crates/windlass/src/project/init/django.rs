@@ -1,13 +1,13 @@
 //! Django, with Celery where it is used.
 
-use windlass_core::manifest::draft;
+use windlass_core::manifest::{Format, draft};
 
 use super::celery;
 use super::environ;
 use super::files::{Files, quoted};
 use super::packages::Packages;
 use super::production::{Production, note_development};
-use super::python::{PYTHON, dependencies, depends_on, environment};
+use super::python::{ANSWERS, PYTHON, dependencies, depends_on, environment};
 use super::sketch::Sketch;
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
@@ -33,7 +33,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let all = format!("{settings}\n{}", production.as_ref().map_or("", |production| &production.text));
     resources(&mut sketch, &all, &dependencies);
     environ::declare(&mut sketch, &settings);
-    web(&mut sketch, &module, server);
+    web(&mut sketch, &module, server, &all);
     if depends_on(&dependencies, "celery") {
         celery(files, &mut sketch, package.as_deref());
     }
@@ -118,7 +118,15 @@ fn settings(files: &Files, module: Option<&str>) -> String {
     .collect()
 }
 
-fn web(sketch: &mut Sketch, module: &str, server: Server) {
+/// The first host that the settings write out as allowed.
+fn allowed_host(settings: &str) -> Option<String> {
+    let mut lines = settings.lines().filter_map(|line| line.strip_prefix("ALLOWED_HOSTS"));
+    let list = lines.find_map(|rest| rest.trim_start().strip_prefix('=')?.trim_start().strip_prefix('['))?;
+    let host = quoted(list)?.trim_start_matches('.');
+    (!host.contains('*') && Format::HostPattern.check(host).is_ok()).then(|| host.to_owned())
+}
+
+fn web(sketch: &mut Sketch, module: &str, server: Server, settings: &str) {
     let application = format!("{module}:application");
     let gunicorn = [PYTHON, "-m", "gunicorn", module, "--bind", "127.0.0.1:{port}", "--workers", "2"];
     let command = match server {
@@ -128,9 +136,17 @@ fn web(sketch: &mut Sketch, module: &str, server: Server) {
     };
     let service = sketch.service("web");
     service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
-    service
-        .set("readiness", "{ tcp = true }")
-        .because("better: { http = \"/health\", host = \"a host of ALLOWED_HOSTS\" }");
+    match allowed_host(settings) {
+        Some(host) => {
+            let check = format!("{{ http = \"/\", status = \"200-499\", host = {} }}", draft::text(&host));
+            service.set("readiness", check).because("the host is one of ALLOWED_HOSTS");
+        }
+        None => {
+            service.set("readiness", ANSWERS).because(
+                "any answer but a server's error; add a `host` of ALLOWED_HOSTS to be answered with the page",
+            );
+        }
+    }
     service.suggest("replicas", "2");
 }
 

@@ -100,8 +100,19 @@ pub(super) fn asked_for(source: &str) -> Vec<String> {
 /// may have a password in it, and what nobody declared was not shown before either.
 fn is_harmless(name: &str) -> bool {
     const WHOLE: [&str; 6] = ["DEBUG", "ENV", "ENVIRONMENT", "HOST", "LANGUAGE_CODE", "TIME_ZONE"];
-    const ENDS: [&str; 9] =
-        ["_DEBUG", "_ENV", "_ENVIRONMENT", "_HOST", "_HOSTS", "_NAME", "_PORT", "_REGION", "LOG_LEVEL"];
+    const ENDS: [&str; 11] = [
+        "_DEBUG",
+        "_ENV",
+        "_ENVIRONMENT",
+        "_HOST",
+        "_HOSTS",
+        "_NAME",
+        "_ORIGIN",
+        "_ORIGINS",
+        "_PORT",
+        "_REGION",
+        "LOG_LEVEL",
+    ];
     WHOLE.contains(&name) || ENDS.iter().any(|end| name.ends_with(end))
 }
 

@@ -47,11 +47,18 @@ pub(crate) const COMPOSE: [&str; 4] =
     ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
 
 /// Looks at the project in `directory` and proposes a manifest. Nothing is written, nothing is run.
-/// `is_installed` says which programs the machine has.
+/// `is_installed` says which programs the machine has, `as_root` that what is deployed runs as root unless it is
+/// told otherwise.
 ///
 /// # Errors
 /// When the directory cannot be read.
-pub fn propose(directory: &Path, is_installed: fn(&str) -> bool) -> io::Result<Proposal> {
+pub fn propose(directory: &Path, is_installed: fn(&str) -> bool, as_root: bool) -> io::Result<Proposal> {
+    let finish = |mut sketch: Sketch, files: &Files| {
+        if as_root {
+            sketch.suggest_user();
+        }
+        sketch.finish(files)
+    };
     let files = Files::of(directory, is_installed)?;
     let detectors: [fn(&Files) -> Option<Sketch>; 4] =
         [django::sketch, python::sketch, node::sketch, rust::sketch];
@@ -62,13 +69,13 @@ pub fn propose(directory: &Path, is_installed: fn(&str) -> bool) -> io::Result<P
     };
     if let Some(mut sketch) = sketch {
         note_containers(&files, &mut sketch);
-        return Ok(sketch.finish(&files));
+        return Ok(finish(sketch, &files));
     }
-    let containers = of_compose(&files).or_else(|| Some(docker::sketch(&files)?.finish(&files)));
+    let containers = of_compose(&files).or_else(|| Some(finish(docker::sketch(&files)?, &files)));
     if let Some(proposal) = containers {
         return Ok(proposal);
     }
-    let mut proposal = empty(&files).finish(&files);
+    let mut proposal = finish(empty(&files), &files);
     // Another kind of project may well have one for its tools; here nothing else was recognised.
     proposal.notes.extend(node::why_not(&files));
     Ok(proposal)
@@ -89,9 +96,9 @@ fn note_containers(files: &Files, sketch: &mut Sketch) {
 
 fn of_compose(files: &Files) -> Option<Proposal> {
     let (name, text) = COMPOSE.iter().find_map(|name| Some((name, files.read(name)?)))?;
-    let imported = import_compose(&text, &files.name()).ok()?;
+    let imported = import_compose(&text, &files.name(), &|_| None).ok()?;
     let notes = imported.notes.iter().map(|note| format!("{name}, {note}")).collect();
-    Some(Proposal { kind: "compose file".to_owned(), text: imported.text, notes })
+    Some(Proposal { kind: "compose file".to_owned(), text: imported.annotated(), notes })
 }
 
 /// For a project of no kind that is known.
@@ -100,7 +107,7 @@ fn empty(files: &Files) -> Sketch {
     let service = sketch.service("web");
     service.comment("What runs all the time. Replace the command by yours; it listens on $PORT.");
     service.set("command", windlass_core::manifest::draft::command(&["./run"]));
-    service.set("port", "\"auto\"").set("readiness", "{ tcp = true }");
+    service.set("port", "\"auto\"").set("readiness", python::ANSWERS);
     sketch.note(format!("nothing in {} is known to init: replace the command of services.web", files.name()));
     sketch
 }

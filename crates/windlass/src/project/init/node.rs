@@ -146,7 +146,7 @@ fn next(files: &Files) -> Sketch {
     );
     service
         .set("port", "\"auto\"")
-        .set("readiness", "{ tcp = true }")
+        .set("readiness", super::python::ANSWERS)
         .because("better: a path that answers 200");
     service.set("env", "{ NODE_ENV = \"production\" }");
     sketch

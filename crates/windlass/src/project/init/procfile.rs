@@ -7,7 +7,7 @@ use windlass_core::spec::Template;
 
 use super::files::Files;
 use super::packages::Packages;
-use super::python::PYTHON;
+use super::python::{ANSWERS, PYTHON};
 use super::sketch::Sketch;
 use super::{env_files, node, python};
 
@@ -105,7 +105,7 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
                     service.carry("readiness", web);
                 }
                 if !service.has("readiness") {
-                    service.set("readiness", "{ tcp = true }").because("better: a path that answers 200");
+                    service.set("readiness", ANSWERS).because("better: a path that answers 200");
                 }
             }
             name if roles::is_clock(name, &words) => {

@@ -250,12 +250,16 @@ fn migrate(sketch: &mut Sketch, command: &[&str]) {
     job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
 }
 
+/// The readiness check for what has no path for it: any answer but a server's error says that the application
+/// was loaded, which an open port does not.
+pub(super) const ANSWERS: &str = "{ http = \"/\", status = \"200-499\" }";
+
 /// The readiness check for a program with this source.
 pub(super) fn readiness(service: &mut draft::Section, source: &str) {
     match health_path(source) {
         Some(path) => service.set("readiness", draft::text(path)),
         None => service
-            .set("readiness", "{ tcp = true }")
+            .set("readiness", ANSWERS)
             .because("better: a path that answers 200 when the program can work, such as \"/health\""),
     };
 }

@@ -173,6 +173,18 @@ impl Sketch {
         self.routes.section("[[routes]]")
     }
 
+    /// An account for each service, for where all would run as root.
+    pub(super) fn suggest_user(&mut self) {
+        for service in self.body.sections_mut().filter(|section| section.header().starts_with("[services.")) {
+            // Not for a table within a service.
+            if service.has("command") {
+                service.suggest("user", "\"www-data\"").because(
+                    "it runs as root otherwise; an account of this machine that gets at its programs",
+                );
+            }
+        }
+    }
+
     /// What is different in production.
     pub(super) fn production(&mut self) -> &mut Section {
         self.production.section("[environments.production]")

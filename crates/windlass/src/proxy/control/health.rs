@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use windlass_core::edge::EndpointCheck;
+use windlass_core::spec::Statuses;
 
 use crate::proxy::edge::Edge;
 use crate::proxy::endpoint::backend::Backend;
@@ -156,11 +157,8 @@ async fn ask(backend: &Backend, check: &EndpointCheck) -> Result<(), String> {
     judge(status?, check.status)
 }
 
-fn judge(status: StatusCode, wanted: Option<u16>) -> Result<(), String> {
-    let healthy = match wanted {
-        Some(wanted) => status.as_u16() == wanted,
-        None => (200..400).contains(&status.as_u16()),
-    };
+fn judge(status: StatusCode, wanted: Option<Statuses>) -> Result<(), String> {
+    let healthy = wanted.unwrap_or(Statuses::HEALTHY).contain(status.as_u16());
     if healthy { Ok(()) } else { Err(format!("the health check was answered with {}", status.as_u16())) }
 }
 
@@ -175,9 +173,12 @@ mod tests {
             (302, None, true),
             (404, None, false),
             (503, None, false),
-            (200, Some(204), false),
-            (418, Some(418), true),
+            (200, Some("204"), false),
+            (418, Some("418"), true),
+            (404, Some("100-499"), true),
+            (500, Some("100-499"), false),
         ] {
+            let wanted = wanted.map(|wanted| wanted.parse().unwrap());
             assert_eq!(
                 judge(StatusCode::from_u16(status).unwrap(), wanted).is_ok(),
                 healthy,

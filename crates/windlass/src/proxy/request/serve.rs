@@ -189,7 +189,8 @@ async fn follow_route(
         LiveTarget::Files { place, cache_control } => {
             Box::pin(files::serve(worker, place, cache_control.as_ref(), parts)).await
         }
-        LiveTarget::Redirect { to, status } => {
+        LiveTarget::Redirect { to, status, exact: true } => own_answer::redirect(*status, to),
+        LiveTarget::Redirect { to, status, exact: false } => {
             let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             // Behind a target that is a path, two slashes would begin the name of another host.
             let rest = rest.trim_start_matches(['/', '\\']);

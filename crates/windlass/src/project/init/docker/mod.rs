@@ -50,7 +50,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         service.set("directory", draft::text(&directory));
     }
     port.write(service);
-    service.set("readiness", "{ tcp = true }").because("better: a path that answers 200");
+    service.set("readiness", super::python::ANSWERS).because("better: a path that answers 200");
     if let Some(signal) = stage.stop_signal.as_deref().filter(|signal| Format::Signal.check(signal).is_ok()) {
         service.set("stop", draft::inline(&[("signal".to_owned(), draft::text(signal))]));
     }
