@@ -23,6 +23,7 @@ use crate::host::preflight::machine::{port_of_another, port_taken};
 use crate::host::settings::fill::{Fill, Subject};
 use crate::keeper::tree;
 use crate::ports::{self, Holder};
+use crate::processes;
 use crate::runtime::process;
 
 /// How many lines of a log are shown when something fails.
@@ -304,7 +305,7 @@ impl Host {
             let directory = self.layout.instance(&identity.id);
             let own = process::observe(&directory).and_then(|seen| seen.pid());
             // Some write over the environment that they were started with.
-            let parent = |pid: &i32| tree::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
+            let parent = |pid: &i32| processes::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
             let mut line = std::iter::successors(Some(pid), parent);
             if line.any(|pid| Some(pid) == own || tree::is_of(pid, &directory)) {
                 return None;
