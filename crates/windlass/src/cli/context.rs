@@ -11,7 +11,7 @@ use windlass_core::store::Place;
 
 use super::args::Options;
 use super::commands;
-use super::failure::{Failure, USAGE};
+use super::failure::{FAILED, Failure, USAGE};
 use super::interrupts::Interrupts;
 use super::judged::Judged;
 use super::print::{print_line, printed, put_line};
