@@ -45,6 +45,9 @@ pub(super) struct Options {
     /// Do not ask external stores; what only they have counts as there
     #[arg(long, global = true)]
     pub(super) offline: bool,
+    /// Go on although the last deploy under this name came from another project's directory
+    #[arg(long, global = true)]
+    pub(super) allow_other_source: bool,
     /// Print JSON: one document, or one line for each event
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -186,9 +189,6 @@ pub(super) struct Deploy {
     /// Deploy although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
-    /// Deploy although the last deploy under this name came from another project's directory
-    #[arg(long)]
-    pub(super) allow_other_source: bool,
 }
 
 #[derive(Debug, Args)]
@@ -201,9 +201,6 @@ pub(super) struct Apply {
     /// Carry it out although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
-    /// Carry it out although the last deploy under this name came from another project's directory
-    #[arg(long)]
-    pub(super) allow_other_source: bool,
 }
 
 #[derive(Debug, Args)]

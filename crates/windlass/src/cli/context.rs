@@ -1,6 +1,6 @@
 //! What every verb needs: the options, the settings of its project, and a way to print.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, IsTerminal, Write};
 
 use windlass_core::diag::Diag;
@@ -20,6 +20,7 @@ use super::source;
 use super::specified::Specified;
 use super::stored::Stored;
 use crate::account::Account;
+use crate::layout::Layout;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
 use crate::settings::sealed::{self, Keyring};
@@ -34,6 +35,10 @@ pub(super) struct Context {
     stored: Stored,
     /// Who wants all of it to end.
     pub(super) interrupts: Interrupts,
+    /// Whether what another project has deployed under the name may be changed: a person is asked once.
+    pub(super) may_change_others: Cell<bool>,
+    /// The environment whose host side this call has started.
+    pub(super) started: RefCell<Option<Layout>>,
 }
 
 impl Context {
@@ -43,7 +48,15 @@ impl Context {
             console::set_colors_enabled_stderr(false);
         }
         let stored = Stored::new(options.offline);
-        Ok(Self { options, keyring: OnceCell::new(), stored, interrupts: Interrupts::default() })
+        let may_change_others = Cell::new(options.allow_other_source);
+        Ok(Self {
+            options,
+            keyring: OnceCell::new(),
+            stored,
+            interrupts: Interrupts::default(),
+            may_change_others,
+            started: RefCell::default(),
+        })
     }
 
     /// Who asks, for the records: account and machine.

@@ -239,8 +239,8 @@ fn another_project_of_the_same_name_does_not_replace_what_runs() {
     std::fs::write(other.join("windlass.toml"), text).unwrap();
     let file = other.join("windlass.toml").display().to_string();
     let why = format!(
-        "fixture (local) was deployed from {} last, which is another project than {}: what that one runs would be replaced, \
-         and its databases migrated",
+        "fixture (local) was deployed from {} last, which is another project than {}: what runs here and its data \
+         are that one's",
         sandbox.source().display(),
         other.display()
     );
@@ -252,10 +252,25 @@ fn another_project_of_the_same_name_does_not_replace_what_runs() {
             output.stderr,
             format!(
                 "error: {why}\n  hint: give one of them another name, in [app] of its manifest; --allow-other-source \
-                 deploys it all the same, where they are one project; where it was moved, remove the old directory or its \
+                 goes on all the same, where they are one project; where it was moved, remove the old directory or its \
                  manifest\n"
             )
         );
+    }
+    for args in [
+        &["down", "--delete-data", "--yes"][..],
+        &["down"],
+        &["stop"],
+        &["restart"],
+        &["scale", "web=2"],
+        &["rollback"],
+        &["run", "other"],
+        &["secrets", "rotate", "store"],
+        &["abort"],
+        &["host", "enable"],
+    ] {
+        let output = sandbox.fail(&[args, &["--file", &file]].concat(), 6);
+        assert!(output.stderr.starts_with(&format!("error: {why}\n")), "{args:?}: {output:?}");
     }
     let json = sandbox.fail(&["deploy", "--json", "--file", &file], 6).json();
     assert_eq!((&json["exit_code"], &json["error"]), (&6.into(), &why.as_str().into()));
@@ -291,8 +306,8 @@ fn another_project_of_the_same_name_does_not_get_what_a_failed_deploy_left() {
     sandbox.behave("web.unready");
     sandbox.fail(&["deploy"], 3);
     let why = format!(
-        "error: fixture (local) was deployed from {} last, which is another project than {}: the databases that it left would be \
-         migrated\n",
+        "error: fixture (local) was deployed from {} last, which is another project than {}: the databases that it left are \
+         that one's\n",
         sandbox.source().display(),
         other.display()
     );
