@@ -6,6 +6,7 @@ use std::fs;
 
 use crate::account::Account;
 use crate::observe::printable;
+use crate::processes;
 
 /// A socket that listens, in the tables below `/proc/net`.
 const LISTENS: &str = "0A";
@@ -40,10 +41,12 @@ pub(crate) fn holder(port: u16) -> Option<Holder> {
     let listening: Vec<(&str, &str)> = tables.iter().flat_map(|table| listening(table, port)).collect();
     let sockets: HashSet<String> = listening.iter().map(|(_, inode)| format!("socket:[{inode}]")).collect();
     let (uid, _) = listening.first()?;
-    let process = processes().into_iter().find(|pid| has_any(*pid, &sockets)).map(|pid| {
-        let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-        Holder::Process { pid, name: name.trim().to_owned() }
-    });
+    let mut pids = processes::all();
+    pids.sort_unstable();
+    let process = pids
+        .into_iter()
+        .find(|pid| has_any(*pid, &sockets))
+        .map(|pid| Holder::Process { pid, name: processes::name(pid).unwrap_or_default() });
     let named =
         || Account::named(uid).ok().flatten().map_or_else(|| (*uid).to_owned(), |account| account.name);
     Some(process.unwrap_or_else(|| Holder::Of(named())))
@@ -57,13 +60,6 @@ fn listening(table: &str, port: u16) -> impl Iterator<Item = (&str, &str)> {
         let is_it = *fields.get(3)? == LISTENS && u16::from_str_radix(own, 16) == Ok(port);
         is_it.then_some((*fields.get(7)?, *fields.get(9)?))
     })
-}
-
-fn processes() -> Vec<i32> {
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let mut pids: Vec<i32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    pids.sort_unstable();
-    pids
 }
 
 fn has_any(pid: i32, sockets: &HashSet<String>) -> bool {

@@ -305,7 +305,8 @@ impl Host {
             let directory = self.layout.instance(&identity.id);
             let own = process::observe(&directory).and_then(|seen| seen.pid());
             // Some write over the environment that they were started with.
-            let parent = |pid: &i32| processes::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
+            let parent =
+                |pid: &i32| processes::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
             let mut line = std::iter::successors(Some(pid), parent);
             if line.any(|pid| Some(pid) == own || tree::is_of(pid, &directory)) {
                 return None;
