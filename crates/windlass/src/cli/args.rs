@@ -109,7 +109,9 @@ pub(super) enum Verb {
     Status,
     /// The releases, and which can be gone back to
     #[command(
-        after_help = "Examples:\n  windlass releases\n  windlass releases --all\n  windlass releases --json"
+        after_help = "A line has: * where it is the active one, its number, when it became active, its commit (- where there \
+                      is none; with + where its files differed from that), who made it and by what.\n\nExamples:\n  \
+                      windlass releases\n  windlass releases --all\n  windlass releases --json"
     )]
     Releases(Releases),
     /// What the latest runs did and cost

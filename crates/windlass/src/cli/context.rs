@@ -23,6 +23,7 @@ use crate::account::Account;
 use crate::layout::Layout;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
+use crate::project::version::Version;
 use crate::settings::sealed::{self, Keyring};
 use crate::settings::{self, Below, Found, Loaded, Unstored};
 
@@ -264,13 +265,21 @@ impl Context {
     ) -> Result<(Wanted, Values), Failure> {
         let (spec, values) = specified.under(key);
         let listing = source::list(self, project, &spec, without.clone())?;
-        let version = project.checkout.version();
+        let Version { commit, changed } = project.checkout.version();
+        // What is no longer there would have been taken, as far as can be known.
+        let is_part =
+            |path: &String| listing.has(path) || project.directory.join(path).symlink_metadata().is_err();
+        let dirty = commit.is_some() && changed.iter().any(is_part);
+        if let Some(commit) = commit.as_deref().filter(|_| dirty) {
+            let commit = commit.get(..9).unwrap_or(commit);
+            self.say(&format!("note: the release has changes that are not in its commit {commit}"));
+        }
         let source = Source {
             path: project.directory.display().to_string(),
             digest: listing.digest(&spec),
             parts: listing.parts(&spec),
-            commit: version.commit,
-            dirty: version.dirty,
+            commit,
+            dirty,
             without,
         };
         Ok((Wanted { request: Request::Deploy, spec, source }, values))

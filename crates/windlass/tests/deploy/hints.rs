@@ -316,3 +316,34 @@ fn another_project_of_the_same_name_does_not_get_what_a_failed_deploy_left() {
     sandbox.succeed(&["deploy"]);
     sandbox.down();
 }
+
+#[test]
+fn only_what_goes_into_a_release_makes_it_differ_from_its_commit() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let source = sandbox.source();
+    let git = |args: &[&str]| {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let output =
+            std::process::Command::new("git").arg("-C").arg(&source).args(identity).args(args).output();
+        assert!(output.unwrap().status.success(), "{args:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "one"]);
+    sandbox.write(".env", "GREETING=hello\n");
+    let differs = "note: the release has changes that are not in its commit ";
+    let first = sandbox.succeed(&["deploy"]);
+    assert!(!first.stderr.contains(differs), "{first:?}");
+    sandbox.change();
+    for verb in ["plan", "deploy"] {
+        let output = sandbox.succeed(&[verb]);
+        assert!(output.stderr.contains(differs), "{output:?}");
+    }
+    let releases = sandbox.succeed(&["releases"]).stdout;
+    assert_eq!(
+        releases.lines().map(|line| line.contains("+  ")).collect::<Vec<_>>(),
+        [true, false],
+        "{releases}"
+    );
+    sandbox.down();
+}
