@@ -150,10 +150,15 @@ struct State {
     told_frozen: bool,
 }
 
+/// Says only what a step that failed has said: a problem, which the hint points to.
 struct Silent;
 
 impl Observer for Silent {
-    fn see(&mut self, _: &Event) {}
+    fn see(&mut self, event: &Event) {
+        if let What::StepFailed { fault, .. } = &event.what {
+            fault.tail.iter().for_each(|line| complain(&format!("  | {line}")));
+        }
+    }
 }
 
 async fn follow(

@@ -58,4 +58,7 @@ fn a_first_deploy_that_failed_leaves_no_process() {
     let sandbox = Sandbox::with(WINDLASS, &Manifest { more, ..Manifest::small() });
     sandbox.fail(&["deploy"], 1);
     rests(&sandbox);
+    let status = sandbox.fail(&["status"], 2);
+    assert!(status.stderr.contains("nothing is deployed here yet"), "{status:?}");
+    rests(&sandbox);
 }

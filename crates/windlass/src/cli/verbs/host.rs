@@ -30,6 +30,9 @@ async fn enable(context: &Context) -> Result<u8, Failure> {
     other_source::refuse(context, &project).await?;
     let change = boot::enable(&project.layout, &project.app, &project.environment)
         .map_err(|error| Failure::failed(error, ""))?;
+    if let Some(lack) = boot::nobody_reads(&change.entry) {
+        context.say(&format!("warning: {lack}"));
+    }
     context.print(&change, || {
         let already = if change.changed { "" } else { " already" };
         format!("{} is{already} started with the machine: {}.", title(&project), change.entry)
