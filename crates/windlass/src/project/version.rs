@@ -135,9 +135,16 @@ mod tests {
 
     #[test]
     fn what_git_tells_of_a_checkout_are_paths() {
-        let answer = "# branch.oid 39\0001 .M N... 100644 100644 100644 78 78 sub/a b\0002 R. N... 100644 100644 100644 7 8 \
-                      R100 sub/to\0? not this\0u UU N... 1 2 3 4 5 6 7 sub/both\0? sub/new/\0";
-        assert_eq!(changed(answer).collect::<Vec<_>>(), ["sub/a b", "sub/to", "sub/both", "sub/new/"]);
+        let answer = [
+            "# branch.oid 39",
+            "1 .M N... 100644 100644 100644 78 78 sub/a b",
+            "2 R. N... 100644 100644 100644 7 8 R100 sub/to",
+            "? not this",
+            "u UU N... 1 2 3 4 5 6 7 sub/both",
+            "? sub/new/",
+        ];
+        let answer = answer.join("\0");
+        assert_eq!(changed(&answer).collect::<Vec<_>>(), ["sub/a b", "sub/to", "sub/both", "sub/new/"]);
     }
 
     #[test]
