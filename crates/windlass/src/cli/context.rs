@@ -62,12 +62,16 @@ impl Context {
 
     /// Who asks, for the records: account and machine.
     pub(super) fn who(&self) -> String {
+        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        format!("{}@{machine}", self.account())
+    }
+
+    /// The account of whoever asks.
+    pub(super) fn account(&self) -> String {
         let uid = rustix::process::getuid().as_raw();
         let named = || Account::named(&uid.to_string()).ok().flatten().map(|account| account.name);
         let user = std::env::var("SUDO_USER").ok().or_else(named).or_else(|| std::env::var("USER").ok());
-        let user = user.unwrap_or_else(|| format!("uid {uid}"));
-        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        format!("{user}@{machine}")
+        user.unwrap_or_else(|| format!("uid {uid}"))
     }
 
     /// Whether progress may move on the terminal.
