@@ -130,14 +130,20 @@ pub fn render_all(diags: &[Diag], text: &str, file: &str) -> String {
 /// `2 errors, 1 warning`.
 #[must_use]
 pub fn summary(diags: &[Diag]) -> String {
+    let errors = diags.iter().filter(|diag| diag.is_error()).count();
+    tally(errors, diags.len() - errors)
+}
+
+/// The same of so many.
+#[must_use]
+pub fn tally(errors: usize, warnings: usize) -> String {
     let count = |number: usize, noun: &str| match number {
         1 => format!("1 {noun}"),
         _ => format!("{number} {noun}s"),
     };
-    let errors = diags.iter().filter(|diag| diag.is_error()).count();
-    match diags.len() - errors {
+    match warnings {
         0 => count(errors, "error"),
-        warnings => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
+        _ => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
     }
 }
 

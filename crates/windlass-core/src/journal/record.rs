@@ -115,6 +115,18 @@ impl Fault {
         }
     }
 
+    /// The same, with the last lines of something (`its log`), which are shown above the hint. That says so
+    /// where there are any.
+    #[must_use]
+    pub fn with_tail(mut self, tail: Vec<String>, of: &str) -> Self {
+        if !tail.is_empty() {
+            let rest = if self.hint.is_empty() { String::new() } else { format!("; {}", self.hint) };
+            self.hint = format!("the lines above are the end of {of}{rest}");
+        }
+        self.tail = tail;
+        self
+    }
+
     /// The same, of something of which nothing was begun.
     #[must_use]
     pub fn before_it_began(self) -> Self {

@@ -416,7 +416,7 @@ pub(crate) fn require(table: &Table, node: &Node, path: &mut Vec<String>, diags:
 }
 
 /// Whether a key of `node` that means nothing was likely meant to be `key`; that is reported.
-fn misspelt(table: &Table, node: &Node, key: &str) -> bool {
+pub(crate) fn misspelt(table: &Table, node: &Node, key: &str) -> bool {
     let unknown = node
         .table()
         .into_iter()
@@ -430,9 +430,17 @@ fn require_kind(kind: &Kind, node: &Node, path: &mut Vec<String>, diags: &mut Ve
         (Kind::Table(table), Value::Table(_)) => require(table, node, path, diags),
         (Kind::Map { of, .. }, Value::Table(entries)) => {
             for (key, node) in entries {
+                let known = diags.len();
                 path.push(key.clone());
                 require_kind(of, node, path, diags);
                 path.pop();
+                // What an environment says of one that there is, under a name that is not its.
+                let others = entries.keys().filter(|other| *other != key).map(String::as_str);
+                if let Some(meant) = nearest(key, others) {
+                    for diag in diags[known..].iter_mut().filter(|diag| diag.span == node.key_span) {
+                        diag.label = format!("did you mean {meant:?}?");
+                    }
+                }
             }
         }
         (Kind::List(of) | Kind::OneOrMany(of), Value::List(items)) => {

@@ -28,6 +28,10 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         Request::Restart { services } => known(&spec, services.iter())?,
         Request::Scale { replicas } => {
             known(&spec, replicas.keys())?;
+            // Only what is named would start, and the rest stay down.
+            if observed.active.as_ref().is_some_and(|active| active.stopped) {
+                return Err(PlanError::Stopped);
+            }
             scale(&mut spec, replicas)?;
         }
         Request::Deploy | Request::Rollback { .. } | Request::Rotate { .. } => {}

@@ -305,7 +305,7 @@ pub enum PlanError {
         /// The server that knows its accounts, where Windlass itself tells it: the value is made up then.
         at: Option<Engine>,
     },
-    /// Everything was stopped, so that nothing can show whether the new credential works.
+    /// Everything was stopped: there is nothing to change, and nothing that shows whether what is new works.
     Stopped,
 }
 
@@ -380,8 +380,7 @@ impl std::fmt::Display for PlanError {
                 }
             }
             Self::Stopped => f.write_str(
-                "everything is stopped, so nothing could show that what is new works: start it first, with \
-                 windlass restart",
+                "everything is stopped: start it first, with `windlass restart`, and call again then",
             ),
             Self::NothingDeployed => f.write_str("nothing is deployed here yet: run windlass deploy first"),
         }

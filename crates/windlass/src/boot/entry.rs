@@ -13,6 +13,7 @@ use super::systemd::{self, Whose};
 use crate::account::is_root;
 use crate::host;
 use crate::layout::{self, Layout};
+use crate::processes;
 use crate::programs::is_on_path;
 
 /// Where it is noted, below the host side's directory.
@@ -66,6 +67,20 @@ pub fn recorded(layout: &Layout) -> Option<Entry> {
         // One of that name may be another environment's by now.
         Entry::Systemd { unit, .. } => systemd::starts(unit, layout.root().to_str()?).then_some(entry),
         Entry::Crontab { .. } => Some(entry),
+    }
+}
+
+/// Why an entry starts nothing as the machine is now, where that can be seen.
+#[must_use]
+pub fn nobody_reads(entry: &Entry) -> Option<&'static str> {
+    const CRONS: [&str; 4] = ["cron", "crond", "fcron", "busybox"];
+    let is_cron = |pid: i32| processes::name(pid).is_ok_and(|name| CRONS.contains(&name.as_str()));
+    match entry {
+        Entry::Crontab { .. } if !processes::all().into_iter().any(is_cron) => Some(
+            "no cron runs on this machine, so nothing will read that line: have cron started with the machine, or run \
+             what the line says from whatever starts it",
+        ),
+        _ => None,
     }
 }
 

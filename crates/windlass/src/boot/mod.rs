@@ -14,6 +14,6 @@ mod halt;
 mod start;
 mod systemd;
 
-pub use entry::{Change, Entry, disable, enable, recorded};
+pub use entry::{Change, Entry, disable, enable, nobody_reads, recorded};
 pub use halt::halt;
 pub use start::{Environment, NotStarted, start, start_again};

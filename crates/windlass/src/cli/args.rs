@@ -45,6 +45,9 @@ pub(super) struct Options {
     /// Do not ask external stores; what only they have counts as there
     #[arg(long, global = true)]
     pub(super) offline: bool,
+    /// Go on although the last deploy under this name came from another project's directory
+    #[arg(long, global = true)]
+    pub(super) allow_other_source: bool,
     /// Print JSON: one document, or one line for each event
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -106,7 +109,9 @@ pub(super) enum Verb {
     Status,
     /// The releases, and which can be gone back to
     #[command(
-        after_help = "Examples:\n  windlass releases\n  windlass releases --all\n  windlass releases --json"
+        after_help = "A line has: * where it is the active one, its number, when it became active, its commit (- where there \
+                      is none; with + where its files differed from that), who made it and by what.\n\nExamples:\n  \
+                      windlass releases\n  windlass releases --all\n  windlass releases --json"
     )]
     Releases(Releases),
     /// What the latest runs did and cost
@@ -189,9 +194,6 @@ pub(super) struct Deploy {
     /// Deploy although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
-    /// Deploy although the last deploy under this name came from another project's directory
-    #[arg(long)]
-    pub(super) allow_other_source: bool,
 }
 
 #[derive(Debug, Args)]
@@ -204,9 +206,6 @@ pub(super) struct Apply {
     /// Carry it out although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
-    /// Carry it out although the last deploy under this name came from another project's directory
-    #[arg(long)]
-    pub(super) allow_other_source: bool,
 }
 
 #[derive(Debug, Args)]

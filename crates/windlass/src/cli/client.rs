@@ -10,6 +10,7 @@ use windlass_core::units::Span;
 
 use super::context::Context;
 use super::failure::{FAILED, Failure, REFUSED, USAGE};
+use super::other_source;
 use super::project::Project;
 use crate::boot;
 use crate::host;
@@ -88,14 +89,15 @@ impl Client {
     }
 
     /// Reaches the host side, starting it when none runs.
-    pub(super) async fn start(layout: &Layout) -> Result<Self, Failure> {
-        Self::start_for(layout, Aim::Act).await
+    pub(super) async fn start(context: &Context, layout: &Layout) -> Result<Self, Failure> {
+        Self::start_for(context, layout, Aim::Act).await
     }
 
-    async fn start_for(layout: &Layout, aim: Aim) -> Result<Self, Failure> {
+    async fn start_for(context: &Context, layout: &Layout, aim: Aim) -> Result<Self, Failure> {
         if let Some(client) = Self::reach_for(layout, aim).await? {
             return Ok(client);
         }
+        context.started.replace(Some(layout.clone()));
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(2);
         loop {
@@ -129,10 +131,11 @@ impl Client {
     }
 
     /// The project of this directory and a conversation with its host side, where there has been a
-    /// deploy.
+    /// deploy; not where that was another project's.
     pub(super) async fn of_deployed(context: &Context) -> Result<(Project, Self), Failure> {
         let project = deployed(context)?;
-        let client = Self::start(&project.layout).await?;
+        other_source::refuse(context, &project).await?;
+        let client = Self::start(context, &project.layout).await?;
         Ok((project, client))
     }
 
@@ -148,7 +151,7 @@ impl Client {
                 return Ok(client);
             }
         }
-        Self::start_for(layout, Aim::Look).await
+        Self::start_for(context, layout, Aim::Look).await
     }
 
     /// Refuses to go on with a host side of another build: it carries out a run, and is not ended for this.
@@ -190,6 +193,18 @@ impl Client {
         self.receive().await
     }
 
+    /// Has it end.
+    pub(super) async fn shut_down(&mut self, layout: &Layout, delete_data: bool) -> Result<(), Failure> {
+        match self.ask(&Ask::Shutdown { delete_data }).await? {
+            Answer::Done => {}
+            _ => return Err(unexpected()),
+        }
+        // A keeper that took over from one that was killed cannot see how the host side ended, and would
+        // start it again.
+        let _gone_already = process::stop(&layout.host().join("keeper"), "TERM", Span::from_secs(5)).await;
+        Ok(())
+    }
+
     /// The two halves of the conversation, for following a run and speaking at the same time.
     pub(super) fn into_halves(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         self.frames.into_halves()
@@ -206,6 +221,21 @@ pub(super) async fn observe(layout: &Layout) -> Result<(Observed, Option<Fingerp
     }
     let observed = host::observe_from_disk(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;
     Ok((observed, host::fingerprint_key(layout)))
+}
+
+/// Ends the host side that this call has started, where it has nothing to look after: who has taken
+/// everything down wants none of it back for having looked, or failed.
+pub(super) async fn let_rest(context: &Context) {
+    let Some(layout) = context.started.take() else { return };
+    let Ok(Some(mut client)) = Client::reach(&layout).await else { return };
+    let Ok(Answer::Observed { observed, .. }) = client.ask(&Ask::Observe).await else { return };
+    let is_needed = observed.active.is_some_and(|active| !active.stopped)
+        || observed.instances.iter().any(|instance| instance.running)
+        || observed.resources.values().any(|resource| resource.running);
+    if !is_needed {
+        // It refuses while a run is open.
+        let _goes_on_then = client.shut_down(&layout, false).await;
+    }
 }
 
 /// The project of this directory, where there has been a deploy.

@@ -1,5 +1,6 @@
 //! A person's yes to what cannot be taken back, or is hardly meant.
 
+use std::cell::Cell;
 use std::io::{self, BufRead, IsTerminal};
 
 use super::context::{Context, complain};
@@ -21,4 +22,22 @@ pub(super) async fn is_given(context: &Context, question: &str, name: &str) -> R
         answer.send(line)
     });
     Ok(context.interrupts.or(answered).await?.is_ok_and(|line| line.trim() == name))
+}
+
+/// Asks whoever can be asked to type the application's name, and notes that they did; refuses all others.
+pub(super) async fn ask_or_refuse(
+    context: &Context,
+    question: &str,
+    app: &str,
+    allowed: &Cell<bool>,
+    refusal: Failure,
+) -> Result<(), Failure> {
+    if !can_be_asked(context) || context.options.yes {
+        return Err(refusal);
+    }
+    if is_given(context, question, app).await? {
+        allowed.set(true);
+        return Ok(());
+    }
+    Err(Failure::failed("nothing was changed", ""))
 }

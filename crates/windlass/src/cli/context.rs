@@ -1,6 +1,6 @@
 //! What every verb needs: the options, the settings of its project, and a way to print.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, IsTerminal, Write};
 
 use windlass_core::diag::Diag;
@@ -20,8 +20,10 @@ use super::source;
 use super::specified::Specified;
 use super::stored::Stored;
 use crate::account::Account;
+use crate::layout::Layout;
 use crate::observe::printable;
 use crate::project::diag as project_diag;
+use crate::project::version::Version;
 use crate::settings::sealed::{self, Keyring};
 use crate::settings::{self, Below, Found, Loaded, Unstored};
 
@@ -34,6 +36,10 @@ pub(super) struct Context {
     stored: Stored,
     /// Who wants all of it to end.
     pub(super) interrupts: Interrupts,
+    /// Whether what another project has deployed under the name may be changed: a person is asked once.
+    pub(super) may_change_others: Cell<bool>,
+    /// The environment whose host side this call has started.
+    pub(super) started: RefCell<Option<Layout>>,
 }
 
 impl Context {
@@ -43,17 +49,29 @@ impl Context {
             console::set_colors_enabled_stderr(false);
         }
         let stored = Stored::new(options.offline);
-        Ok(Self { options, keyring: OnceCell::new(), stored, interrupts: Interrupts::default() })
+        let may_change_others = Cell::new(options.allow_other_source);
+        Ok(Self {
+            options,
+            keyring: OnceCell::new(),
+            stored,
+            interrupts: Interrupts::default(),
+            may_change_others,
+            started: RefCell::default(),
+        })
     }
 
     /// Who asks, for the records: account and machine.
     pub(super) fn who(&self) -> String {
+        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        format!("{}@{machine}", self.account())
+    }
+
+    /// The account of whoever asks.
+    pub(super) fn account(&self) -> String {
         let uid = rustix::process::getuid().as_raw();
         let named = || Account::named(&uid.to_string()).ok().flatten().map(|account| account.name);
         let user = std::env::var("SUDO_USER").ok().or_else(named).or_else(|| std::env::var("USER").ok());
-        let user = user.unwrap_or_else(|| format!("uid {uid}"));
-        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        format!("{user}@{machine}")
+        user.unwrap_or_else(|| format!("uid {uid}"))
     }
 
     /// Whether progress may move on the terminal.
@@ -251,13 +269,21 @@ impl Context {
     ) -> Result<(Wanted, Values), Failure> {
         let (spec, values) = specified.under(key);
         let listing = source::list(self, project, &spec, without.clone())?;
-        let version = project.checkout.version();
+        let Version { commit, changed } = project.checkout.version();
+        // What is no longer there would have been taken, as far as can be known.
+        let is_part =
+            |path: &String| listing.has(path) || project.directory.join(path).symlink_metadata().is_err();
+        let dirty = commit.is_some() && changed.iter().any(is_part);
+        if let Some(commit) = commit.as_deref().filter(|_| dirty) {
+            let commit = commit.get(..9).unwrap_or(commit);
+            self.say(&format!("note: the release has changes that are not in its commit {commit}"));
+        }
         let source = Source {
             path: project.directory.display().to_string(),
             digest: listing.digest(&spec),
             parts: listing.parts(&spec),
-            commit: version.commit,
-            dirty: version.dirty,
+            commit,
+            dirty,
             without,
         };
         Ok((Wanted { request: Request::Deploy, spec, source }, values))

@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(5);
 enum End {
     Over(Box<RunRecord>, Verdict),
     /// The host side cannot go on, and says why.
-    Interrupted,
+    Interrupted(String),
     /// The host side went away.
     Lost,
     /// The person does not want to wait.
@@ -103,7 +103,8 @@ async fn to_its_end(
                 tell(context, &record, &verdict, told);
                 return Ok(verdict.exit_code());
             }
-            End::Interrupted | End::Left => return Ok(INTERRUPTED),
+            End::Interrupted(why) => return Ok(left(context, &why)),
+            End::Left => return Ok(left(context, "the run is not waited for any more, and goes on")),
             End::Lost => {}
         }
         // Nothing is assumed of what became of it: the host side is asked, and goes on from its
@@ -119,7 +120,7 @@ async fn to_its_end(
         context.say("the host side went away; it is started again and the run goes on");
         tokio::time::sleep(Duration::from_millis(20)).await;
         // However that fails: what was begun may have changed something.
-        client = Client::start(&project.layout)
+        client = Client::start(context, &project.layout)
             .await
             .map_err(|failure| Failure { code: INTERRUPTED, ..failure })?;
         ask = match &state.run {
@@ -149,10 +150,15 @@ struct State {
     told_frozen: bool,
 }
 
+/// Says only what a step that failed has said: a problem, which the hint points to.
 struct Silent;
 
 impl Observer for Silent {
-    fn see(&mut self, _: &Event) {}
+    fn see(&mut self, event: &Event) {
+        if let What::StepFailed { fault, .. } = &event.what {
+            fault.tail.iter().for_each(|line| complain(&format!("  | {line}")));
+        }
+    }
 }
 
 async fn follow(
@@ -236,7 +242,7 @@ fn take(state: &mut State, observer: &mut dyn Observer, mut event: Event) -> Opt
     observer.see(&event);
     match event.what {
         What::RunEnded { verdict, record } => Some(End::Over(record, verdict)),
-        What::Interrupted { .. } => Some(End::Interrupted),
+        What::Interrupted { why } => Some(End::Interrupted(why)),
         _ => None,
     }
 }
@@ -257,8 +263,24 @@ fn verdict(record: &RunRecord) -> Result<Verdict, Failure> {
     })
 }
 
+/// The run is not over. People were told already.
+fn left(context: &Context, why: &str) -> u8 {
+    if context.options.json {
+        Failure::new(INTERRUPTED, why, "`windlass status` says how things stand; `windlass resume` goes on")
+            .print(true);
+    }
+    INTERRUPTED
+}
+
 fn tell(context: &Context, record: &RunRecord, verdict: &Verdict, told: Told) {
-    if context.options.json || (*verdict == Verdict::Done && told == Told::Trouble) {
+    if context.options.json {
+        // Events say how it went; that it failed is said as by every verb.
+        if let Some(fault) = verdict.fault() {
+            Failure::new(verdict.exit_code(), fault.message.clone(), fault.hint.clone()).print(true);
+        }
+        return;
+    }
+    if *verdict == Verdict::Done && told == Told::Trouble {
         return;
     }
     let text = outcome(record, verdict);

@@ -13,6 +13,7 @@ mod failure;
 mod follow;
 mod interrupts;
 mod judged;
+mod other_source;
 mod own_files;
 mod print;
 mod project;
@@ -68,28 +69,34 @@ fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
 
 async fn run(arguments: Arguments) -> Result<u8, Failure> {
     let context = context::Context::new(arguments.options)?;
-    match arguments.verb {
-        Verb::Init(args) => verbs::init::run(&context, &args),
-        Verb::Import(args) => verbs::import::run(&context, &args),
-        Verb::Check(args) => verbs::check::run(&context, &args),
-        Verb::Plan(args) => verbs::plan::run(&context, &args).await,
-        Verb::Apply(args) => verbs::apply::run(&context, &args).await,
-        Verb::Deploy(args) => verbs::deploy::run(&context, &args).await,
-        Verb::Rollback(args) => verbs::rollback::run(&context, args.release, args.anyway).await,
-        Verb::Restart(args) => verbs::restart::run(&context, args.services).await,
-        Verb::Stop(args) => verbs::stop::run(&context, args.services).await,
-        Verb::Scale(args) => verbs::scale::run(&context, &args.replicas).await,
-        Verb::Resume => verbs::claim::resume(&context).await,
-        Verb::Abort => verbs::claim::abort(&context).await,
-        Verb::Status => verbs::status::run(&context).await,
-        Verb::Releases(args) => verbs::releases::run(&context, &args).await,
-        Verb::Runs(args) => verbs::runs::run(&context, args.limit).await,
-        Verb::Logs(args) => verbs::logs::run(&context, args).await,
-        Verb::Run(args) => verbs::run::run(&context, args).await,
-        Verb::Config(args) => verbs::config::run(&context, args),
-        Verb::Host(args) => verbs::host::run(&context, args).await,
-        Verb::Secrets(args) => verbs::secrets::run(&context, args).await,
-        Verb::Down(args) => verbs::down::run(&context, args.delete_data).await,
+    let ended = verb(&context, arguments.verb).await;
+    client::let_rest(&context).await;
+    ended
+}
+
+async fn verb(context: &context::Context, verb: Verb) -> Result<u8, Failure> {
+    match verb {
+        Verb::Init(args) => verbs::init::run(context, &args),
+        Verb::Import(args) => verbs::import::run(context, &args),
+        Verb::Check(args) => verbs::check::run(context, &args),
+        Verb::Plan(args) => verbs::plan::run(context, &args).await,
+        Verb::Apply(args) => verbs::apply::run(context, &args).await,
+        Verb::Deploy(args) => verbs::deploy::run(context, &args).await,
+        Verb::Rollback(args) => verbs::rollback::run(context, args.release, args.anyway).await,
+        Verb::Restart(args) => verbs::restart::run(context, args.services).await,
+        Verb::Stop(args) => verbs::stop::run(context, args.services).await,
+        Verb::Scale(args) => verbs::scale::run(context, &args.replicas).await,
+        Verb::Resume => verbs::claim::resume(context).await,
+        Verb::Abort => verbs::claim::abort(context).await,
+        Verb::Status => verbs::status::run(context).await,
+        Verb::Releases(args) => verbs::releases::run(context, &args).await,
+        Verb::Runs(args) => verbs::runs::run(context, args.limit).await,
+        Verb::Logs(args) => verbs::logs::run(context, args).await,
+        Verb::Run(args) => verbs::run::run(context, args).await,
+        Verb::Config(args) => verbs::config::run(context, args),
+        Verb::Host(args) => verbs::host::run(context, args).await,
+        Verb::Secrets(args) => verbs::secrets::run(context, args).await,
+        Verb::Down(args) => verbs::down::run(context, args.delete_data).await,
         Verb::Schema => verbs::schema::run(),
         Verb::Completion(args) => verbs::completion::run(args.shell),
     }

@@ -66,6 +66,13 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Whether a path, or of a directory `DIR/` anything in it, is taken.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        let first = self.entries.range(path.to_owned()..).next();
+        first.is_some_and(|(name, _)| name == path || (path.ends_with('/') && name.starts_with(path)))
+    }
+
     /// A digest of the files and of what is done to them.
     #[must_use]
     pub fn digest(&self, spec: &Spec) -> String {

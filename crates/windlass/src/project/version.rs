@@ -11,8 +11,9 @@ use super::git;
 pub struct Version {
     /// The commit; `None` where there is no version control.
     pub commit: Option<String>,
-    /// Whether files differ from it.
-    pub dirty: bool,
+    /// What differs from it, or is not part of it, below the project's directory; of a directory that is not,
+    /// only its name, with a `/` behind it.
+    pub changed: Vec<String>,
 }
 
 /// How old an answer may be that was asked for ahead.
@@ -44,15 +45,43 @@ impl Checkout {
     pub fn version(&self) -> Version {
         let ahead = self.asked.take().filter(|(at, _)| at.elapsed() < FRESH);
         let answer = ahead.map_or_else(|| self.ask(), |(_, asked)| asked).answer();
-        let commit = answer.lines().find_map(|line| line.strip_prefix("# branch.oid "));
+        let commit = answer.split('\0').find_map(|line| line.strip_prefix("# branch.oid "));
         let commit = commit.filter(|commit| commit.bytes().all(|b| b.is_ascii_hexdigit())).map(str::to_owned);
-        let dirty = commit.is_some() && answer.lines().any(|line| !line.starts_with('#'));
-        Version { commit, dirty }
+        let is_checkout = |above: &&Path| above.join(".git").symlink_metadata().is_ok();
+        let checkout = self.directory.ancestors().find(is_checkout).unwrap_or(&self.directory);
+        let within = self.directory.strip_prefix(checkout).unwrap_or(Path::new("")).join("");
+        let within = within.to_string_lossy();
+        let below = |path: &str| path.strip_prefix(&*within).map(str::to_owned);
+        Version { commit, changed: changed(&answer).filter_map(below).collect() }
     }
 
     fn ask(&self) -> git::Asked {
-        git::begin(&self.directory, &["status", "--porcelain=v2", "--branch", "--", "."])
+        git::begin(&self.directory, &["status", "--porcelain=v2", "--branch", "-z", "--", "."])
     }
+}
+
+/// The paths that `git status --porcelain=v2 -z` tells of, as seen from the checkout's directory.
+fn changed(answer: &str) -> impl Iterator<Item = &str> {
+    let mut lines = answer.split('\0');
+    std::iter::from_fn(move || {
+        loop {
+            let line = lines.next()?;
+            let fields = match line.as_bytes().first() {
+                Some(b'?') => 2,
+                Some(b'1') => 9,
+                Some(b'2') => 10,
+                Some(b'u') => 11,
+                _ => continue,
+            };
+            if fields == 10 {
+                // What it was called before follows.
+                lines.next();
+            }
+            if let Some(path) = line.splitn(fields, ' ').nth(fields - 1) {
+                return Some(path);
+            }
+        }
+    })
 }
 
 /// What files of settings are called, anywhere in a project.
@@ -103,6 +132,20 @@ fn is_pattern(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_git_tells_of_a_checkout_are_paths() {
+        let answer = [
+            "# branch.oid 39",
+            "1 .M N... 100644 100644 100644 78 78 sub/a b",
+            "2 R. N... 100644 100644 100644 7 8 R100 sub/to",
+            "? not this",
+            "u UU N... 1 2 3 4 5 6 7 sub/both",
+            "? sub/new/",
+        ];
+        let answer = answer.join("\0");
+        assert_eq!(changed(&answer).collect::<Vec<_>>(), ["sub/a b", "sub/to", "sub/both", "sub/new/"]);
+    }
 
     #[test]
     fn settings_are_found_wherever_git_keeps_them() {

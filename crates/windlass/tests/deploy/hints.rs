@@ -239,8 +239,8 @@ fn another_project_of_the_same_name_does_not_replace_what_runs() {
     std::fs::write(other.join("windlass.toml"), text).unwrap();
     let file = other.join("windlass.toml").display().to_string();
     let why = format!(
-        "fixture (local) was deployed from {} last, which is another project than {}: what that one runs would be replaced, \
-         and its databases migrated",
+        "fixture (local) was deployed from {} last, which is another project than {}: what runs here and its data \
+         are that one's",
         sandbox.source().display(),
         other.display()
     );
@@ -252,10 +252,25 @@ fn another_project_of_the_same_name_does_not_replace_what_runs() {
             output.stderr,
             format!(
                 "error: {why}\n  hint: give one of them another name, in [app] of its manifest; --allow-other-source \
-                 deploys it all the same, where they are one project; where it was moved, remove the old directory or its \
+                 goes on all the same, where they are one project; where it was moved, remove the old directory or its \
                  manifest\n"
             )
         );
+    }
+    for args in [
+        &["down", "--delete-data", "--yes"][..],
+        &["down"],
+        &["stop"],
+        &["restart"],
+        &["scale", "web=2"],
+        &["rollback"],
+        &["run", "other"],
+        &["secrets", "rotate", "store"],
+        &["abort"],
+        &["host", "enable"],
+    ] {
+        let output = sandbox.fail(&[args, &["--file", &file]].concat(), 6);
+        assert!(output.stderr.starts_with(&format!("error: {why}\n")), "{args:?}: {output:?}");
     }
     let json = sandbox.fail(&["deploy", "--json", "--file", &file], 6).json();
     assert_eq!((&json["exit_code"], &json["error"]), (&6.into(), &why.as_str().into()));
@@ -291,13 +306,44 @@ fn another_project_of_the_same_name_does_not_get_what_a_failed_deploy_left() {
     sandbox.behave("web.unready");
     sandbox.fail(&["deploy"], 3);
     let why = format!(
-        "error: fixture (local) was deployed from {} last, which is another project than {}: the databases that it left would be \
-         migrated\n",
+        "error: fixture (local) was deployed from {} last, which is another project than {}: the databases that it left are \
+         that one's\n",
         sandbox.source().display(),
         other.display()
     );
     says(&sandbox.fail(&["deploy", "--file", &file], 6), &[&why]);
     sandbox.behave("");
     sandbox.succeed(&["deploy"]);
+    sandbox.down();
+}
+
+#[test]
+fn only_what_goes_into_a_release_makes_it_differ_from_its_commit() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let source = sandbox.source();
+    let git = |args: &[&str]| {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+        let output =
+            std::process::Command::new("git").arg("-C").arg(&source).args(identity).args(args).output();
+        assert!(output.unwrap().status.success(), "{args:?}");
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "one"]);
+    sandbox.write(".env", "GREETING=hello\n");
+    let differs = "note: the release has changes that are not in its commit ";
+    let first = sandbox.succeed(&["deploy"]);
+    assert!(!first.stderr.contains(differs), "{first:?}");
+    sandbox.change();
+    for verb in ["plan", "deploy"] {
+        let output = sandbox.succeed(&[verb]);
+        assert!(output.stderr.contains(differs), "{output:?}");
+    }
+    let releases = sandbox.succeed(&["releases"]).stdout;
+    assert_eq!(
+        releases.lines().map(|line| line.contains("+  ")).collect::<Vec<_>>(),
+        [true, false],
+        "{releases}"
+    );
     sandbox.down();
 }

@@ -67,8 +67,11 @@ fn a_job_that_failed_half_way_is_not_undone_and_every_account_of_it_says_so() {
     let said = &said.replace("r2", "r3");
     let output = sandbox.fail(&["deploy", "--json"], 3);
     let last: serde_json::Value = serde_json::from_str(output.stdout.lines().last().unwrap()).unwrap();
-    let hint = &last["event"]["run_ended"]["verdict"]["rolled_back"]["hint"];
-    assert!(hint.as_str().unwrap().ends_with(said), "{last}");
+    assert_eq!(
+        (&last["exit_code"], &last["error"]),
+        (&3.into(), &"the job alter failed: exit code 7".into())
+    );
+    assert!(last["hint"].as_str().unwrap().ends_with(said), "{last}");
     let runs = sandbox.succeed(&["runs", "--limit", "1"]).stdout;
     assert!(runs.contains(said), "{runs}");
     sandbox.down();

@@ -21,6 +21,7 @@ mod printing;
 mod readiness;
 mod refusals;
 mod resources;
+mod resting;
 mod schemas;
 mod settings;
 mod signals;

@@ -1,6 +1,6 @@
 //! What is refused.
 
-use windlass_testkit::sandbox::{Manifest, Sandbox};
+use windlass_testkit::sandbox::{Manifest, Sandbox, until};
 
 use super::{WINDLASS, deployed};
 
@@ -351,5 +351,31 @@ fn a_project_is_the_same_on_whatever_way_it_was_reached() {
         assert!(!output.stderr.contains("the last deploy"), "{file}: {output:?}");
         sandbox.change();
     }
+    sandbox.down();
+}
+
+/// Both would build for minutes, and only one could take the lock.
+#[test]
+fn a_second_deploy_does_not_build_while_one_does() {
+    let sandbox = deployed(&Manifest::small());
+    let (building, go) = (sandbox.root().join("building"), sandbox.root().join("go"));
+    let step = format!("touch {}; until test -e {}; do sleep 0.05; done", building.display(), go.display());
+    sandbox.manifest(&Manifest {
+        more: format!("[build]\nsteps = [{{ shell = {step:?} }}]\n"),
+        ..Manifest::small()
+    });
+    let first = sandbox.start(&["deploy"]);
+    until("the first to build", || building.exists().then_some(()));
+    let second = sandbox.fail(&["deploy", "--json"], 6).json();
+    let why = second["error"].as_str().unwrap();
+    assert!(
+        why.starts_with("another release is being built: Deploy fixture (local): r1 -> r2 by "),
+        "{second}"
+    );
+    // What builds nothing is not kept waiting.
+    sandbox.succeed(&["restart"]);
+    std::fs::write(&go, "").unwrap();
+    let first = first.finish();
+    assert_eq!(first.code, 0, "{first:?}");
     sandbox.down();
 }

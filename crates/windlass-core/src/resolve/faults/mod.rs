@@ -18,7 +18,8 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use crate::diag::Diag;
-use crate::manifest::{Format, Node, nearest};
+use crate::manifest::fields::ROOT;
+use crate::manifest::{Format, Node, misspelt, nearest};
 use crate::name::Name;
 use crate::settings::Declared;
 use crate::spec::{Setting, Spec};
@@ -91,10 +92,14 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Whether `name` is likely meant for what stands in one of these tables under a name that is none.
-    /// That is reported, with a name to take: that there is nothing called so would contradict it.
+    /// Whether `name` is likely meant for what stands in one of these tables under a name that is none, or in
+    /// a table that was meant to be one of them. That is reported, with a name to take: that there is nothing
+    /// called so would contradict it.
     fn is_misnamed(&self, sections: &[&str], name: &str) -> bool {
         sections.iter().any(|section| {
+            if misspelt(&ROOT, self.root, section) {
+                return true;
+            }
             let format = if *section == "settings" { Format::EnvName } else { Format::Name };
             let refused: Vec<&str> =
                 self.names(section).into_iter().filter(|key| format.check(key).is_err()).collect();

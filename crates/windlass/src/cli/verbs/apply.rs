@@ -12,6 +12,7 @@ use crate::cli::client::{Client, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow::{self, Told};
+use crate::cli::other_source;
 use crate::cli::own_files;
 use crate::cli::rotation;
 
@@ -35,7 +36,8 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     without.sort();
     without.dedup();
     let specification = context.specification(&project)?;
-    let mut client = Client::start(&project.layout).await?;
+    other_source::refuse(context, &project).await?;
+    let mut client = Client::start(context, &project.layout).await?;
     let (observed, kept) = match client.ask(&Ask::Observe).await? {
         Answer::Observed { observed, key } if observed.fingerprint() == plan.base => (observed, key),
         Answer::Observed { .. } => return Err(stale("the environment has changed since it was made")),
@@ -43,8 +45,6 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     };
     // Only a first deploy brings its own.
     let key = kept.or(key).ok_or_else(|| stale("the environment has changed since it was made"))?;
-    let may_replace = Cell::new(args.allow_other_source);
-    request::refuse_other_source(context, &observed, &project, &may_replace).await?;
     let (wanted, values) = context.wanted(&project, &specification, &key, without)?;
     request::refuse_older_secrets(&observed, &plan.spec, args.allow_older_secrets)?;
     if carried(wanted.spec.clone(), &plan.request, &observed).as_ref() != Ok(&plan.spec) {

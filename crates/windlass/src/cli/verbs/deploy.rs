@@ -18,9 +18,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Resul
     let without = own_files::below(&project.directory, &[]);
     // A plan may be made several times; a person is asked once.
     let may_stop_all = Cell::new(args.allow_no_services);
-    let may_replace = Cell::new(args.allow_other_source);
     request::carry_out(context, &project, async |observed, key| {
-        request::refuse_other_source(context, observed, &project, &may_replace).await?;
         let (wanted, values) = context.wanted(&project, &specified, key, without.clone())?;
         request::refuse_older_secrets(observed, &wanted.spec, args.allow_older_secrets)?;
         request::refuse_no_services(context, observed, &wanted.spec, &may_stop_all).await?;

@@ -7,7 +7,6 @@ use serde::Serialize;
 use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::Observed;
 use windlass_core::protocol::{Answer, Ask};
-use windlass_core::units::Span;
 
 use super::request;
 use crate::boot;
@@ -16,8 +15,8 @@ use crate::cli::commands;
 use crate::cli::consent;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::other_source;
 use crate::layout::Layout;
-use crate::runtime::process;
 
 pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<u8, Failure> {
     let project = context.place()?;
@@ -28,10 +27,11 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         return Ok(0);
     }
     let title = format!("{} ({})", project.app, project.environment);
+    other_source::refuse(context, &project).await?;
     if delete_data {
         confirm(context, &title).await?;
     }
-    let mut client = Client::start(&project.layout).await?;
+    let mut client = Client::start(context, &project.layout).await?;
     let observed = match client.ask(&Ask::Observe).await? {
         Answer::Observed { observed, .. } => observed,
         _ => return Err(unexpected()),
@@ -49,15 +49,8 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         }
         context.interrupts.refuse().await?;
     }
-    let mut client = Client::start(&project.layout).await?;
-    match client.ask(&Ask::Shutdown { delete_data }).await? {
-        Answer::Done => {}
-        _ => return Err(unexpected()),
-    }
-    // A keeper that took over from one that was killed cannot see how the host side ended, and would
-    // start it again.
-    let keeper = project.layout.host().join("keeper");
-    let _gone_already = process::stop(&keeper, "TERM", Span::from_secs(5)).await;
+    let mut client = Client::start(context, &project.layout).await?;
+    client.shut_down(&project.layout, delete_data).await?;
     if delete_data {
         // Nothing is left that could be started with the machine.
         boot::disable(&project.layout).map_err(|error| Failure::failed(error, "take it out by hand"))?;

@@ -8,13 +8,14 @@ use crate::cli::client::Client;
 use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::other_source;
 use crate::cli::project::Project;
 use crate::layout::Layout;
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Host) -> Result<u8, Failure> {
     match args.what {
-        args::HostVerb::Enable => enable(context),
-        args::HostVerb::Disable => disable(context),
+        args::HostVerb::Enable => enable(context).await,
+        args::HostVerb::Disable => disable(context).await,
         args::HostVerb::Status => status(context).await,
         args::HostVerb::Start { directory } => start(&directory).await,
         args::HostVerb::Halt { directory } => {
@@ -24,10 +25,14 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Host) -> Result<u
     }
 }
 
-fn enable(context: &Context) -> Result<u8, Failure> {
+async fn enable(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
+    other_source::refuse(context, &project).await?;
     let change = boot::enable(&project.layout, &project.app, &project.environment)
         .map_err(|error| Failure::failed(error, ""))?;
+    if let Some(lack) = boot::nobody_reads(&change.entry) {
+        context.say(&format!("warning: {lack}"));
+    }
     context.print(&change, || {
         let already = if change.changed { "" } else { " already" };
         format!("{} is{already} started with the machine: {}.", title(&project), change.entry)
@@ -35,8 +40,9 @@ fn enable(context: &Context) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn disable(context: &Context) -> Result<u8, Failure> {
+async fn disable(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
+    other_source::refuse(context, &project).await?;
     let change = boot::disable(&project.layout).map_err(|error| Failure::failed(error, ""))?;
     let document = serde_json::json!({ "changed": change.as_ref().is_some_and(|change| change.changed) });
     context.print(&document, || match &change {

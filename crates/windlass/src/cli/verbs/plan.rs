@@ -10,6 +10,7 @@ use crate::cli::args;
 use crate::cli::client;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::other_source;
 use crate::cli::own_files;
 use crate::cli::rotation;
 use crate::cli::source;
@@ -36,7 +37,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     if let Some(why) = request::no_services(&observed, &wanted.spec) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-no-services"));
     }
-    if let Some(why) = request::other_source(&observed, &project) {
+    if let Some(why) = other_source::found(&observed, &project) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-other-source"));
     }
     let source = source::examine(&project, &wanted.spec);

@@ -1,7 +1,6 @@
 //! From a request to a run: observe, plan, begin, follow.
 
 use std::cell::Cell;
-use std::path::Path;
 
 use windlass_core::name::Name;
 use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
@@ -13,8 +12,8 @@ use crate::cli::consent;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow::{self, Told};
+use crate::cli::other_source;
 use crate::cli::project::Project;
-use crate::project::origin;
 use crate::random;
 
 /// A new key for fingerprints, for an environment that has none yet.
@@ -51,6 +50,7 @@ async fn carry_out_and_tell(
             Answer::Observed { observed, key } => (observed, key),
             _ => return Err(unexpected()),
         };
+        other_source::refuse_in(context, project, &observed).await?;
         let key = key.map_or_else(new_key, Ok)?;
         let (wanted, values) = wanted(&observed, &key).await?;
         let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
@@ -70,9 +70,10 @@ async fn carry_out_and_tell(
 }
 
 /// Reaches the host side. A run that was interrupted and that nobody follows is settled first: it
-/// goes on when it is committed, and back when it is not.
+/// goes on when it is committed, and back when it is not. Not where it is another project's.
 pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Result<Client, Failure> {
-    let mut client = Client::start(&project.layout).await?;
+    other_source::refuse(context, project).await?;
+    let mut client = Client::start(context, &project.layout).await?;
     let open = match client.ask(&Ask::OpenRun).await? {
         Answer::OpenRun(open) => open,
         _ => return Err(unexpected()),
@@ -87,7 +88,7 @@ pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Res
             settled => drop(settled?),
         }
         context.interrupts.refuse().await?;
-        client = Client::start(&project.layout).await?;
+        client = Client::start(context, &project.layout).await?;
     }
     Ok(client)
 }
@@ -160,59 +161,8 @@ pub(in crate::cli) async fn refuse_no_services(
     let question = format!("In {} ({}) {why}. Type {} to go on:", spec.app, spec.environment, spec.app);
     let hint = "see whether that is the right manifest and environment; `windlass stop` stops everything and keeps the \
                 release; --allow-no-services deploys it all the same";
-    ask_or_refuse(context, &question, spec.app.as_str(), allowed, Failure::new(REFUSED, why, hint)).await
-}
-
-/// Asks whoever can be asked to type the application's name, and notes that they did; refuses all others.
-async fn ask_or_refuse(
-    context: &Context,
-    question: &str,
-    app: &str,
-    allowed: &Cell<bool>,
-    refusal: Failure,
-) -> Result<(), Failure> {
-    if !consent::can_be_asked(context) || context.options.yes {
-        return Err(refusal);
-    }
-    if consent::is_given(context, question, app).await? {
-        allowed.set(true);
-        return Ok(());
-    }
-    Err(Failure::failed("nothing was changed", ""))
-}
-
-/// Refuses a deploy that would replace what another project runs under the same name, unless it was allowed
-/// or a person says yes: the name is often that of a directory, such as `backend`.
-pub(in crate::cli) async fn refuse_other_source(
-    context: &Context,
-    observed: &Observed,
-    project: &Project,
-    allowed: &Cell<bool>,
-) -> Result<(), Failure> {
-    let Some(why) = other_source(observed, project).filter(|_| !allowed.get()) else { return Ok(()) };
-    let question = format!("{why}. Type {} to go on:", project.app);
-    let hint = "give one of them another name, in [app] of its manifest; --allow-other-source deploys it all the same, \
-                where they are one project; where it was moved, remove the old directory or its manifest";
-    ask_or_refuse(context, &question, project.app.as_str(), allowed, Failure::new(REFUSED, why, hint)).await
-}
-
-/// Whose services a deploy of the project would replace, where they are another's.
-pub(in crate::cli) fn other_source(observed: &Observed, project: &Project) -> Option<String> {
-    let (before, harm) = match &observed.active {
-        Some(active) => {
-            (&active.tree.source.path, "what that one runs would be replaced, and its databases migrated")
-        }
-        None => (observed.left_by.as_ref()?, "the databases that it left would be migrated"),
-    };
-    let now = &project.directory;
-    origin::is_another(Path::new(before), now, &project.manifest).then(|| {
-        format!(
-            "{} ({}) was deployed from {before} last, which is another project than {}: {harm}",
-            project.app,
-            project.environment,
-            now.display()
-        )
-    })
+    consent::ask_or_refuse(context, &question, spec.app.as_str(), allowed, Failure::new(REFUSED, why, hint))
+        .await
 }
 
 /// What a deploy of `spec` would end, where everything ends.

@@ -15,7 +15,7 @@ use windlass_core::spec::{Command, Template};
 
 use crate::account::Account;
 use crate::cli::args;
-use crate::cli::client::{Client, unexpected};
+use crate::cli::client::{self, Client, unexpected};
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::print::print_line;
@@ -68,7 +68,10 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
                 let command = command(&argv, &directory, user.as_deref(), &env)?;
                 return match held {
                     Some(lock) => stand_by(command, lock).await,
-                    None => Err(execute(command)),
+                    None => {
+                        client::let_rest(context).await;
+                        Err(execute(command))
+                    }
                 };
             }
             Answer::Exited { code, how } => {

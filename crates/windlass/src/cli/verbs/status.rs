@@ -7,7 +7,7 @@ use windlass_core::name::Name;
 use windlass_core::protocol::{Answer, Ask, EnvironmentStatus, InstanceStatus, ServiceStatus};
 use windlass_core::units::Span;
 
-use crate::cli::client::{Client, unexpected};
+use crate::cli::client::{Client, not_deployed, unexpected};
 use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -19,9 +19,21 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
         Answer::Status(status) => status,
         _ => return Err(unexpected()),
     };
+    if is_of_nothing(&status) {
+        return Err(not_deployed());
+    }
     status.problems.iter_mut().for_each(commands::complete_in_place);
     context.answer(&status, || text(&status, clock::wall_millis()))?;
     Ok(0)
+}
+
+/// Whether a first deploy has begun, and nothing came of it.
+fn is_of_nothing(status: &EnvironmentStatus) -> bool {
+    status.release.is_none()
+        && status.run.is_none()
+        && status.resources.is_empty()
+        && status.transient.is_empty()
+        && status.problems.is_empty()
 }
 
 /// The status for people, as of `now` (milliseconds since 1970).

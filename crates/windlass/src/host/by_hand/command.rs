@@ -76,13 +76,16 @@ impl Drop for Reserved {
 impl Host {
     /// Looks what is to run, before anything does.
     pub(in crate::host) fn prepare_run(&self, what: RunWhat, _by: &str) -> Result<Command, No> {
+        let active = self.journal.borrow().active().ok().flatten();
+        if let Some(active) = active.as_ref().filter(|active| active.stopped) {
+            self.must_have_resources(active)?;
+        }
         if let RunWhat::Undo { job: name, release } = what {
             let (plan, job, undoing) = self.undoing(&name, release)?;
             let reserved = Some(self.reserve(&name)?);
             let what = What::Job { job, undoes: Some(undoing) };
             return Ok(Command { name: label(name.as_str()), plan, what, reserved });
         }
-        let active = self.journal.borrow().active().ok().flatten();
         let active = active.ok_or_else(|| {
             No::new(Refusal::NotFound, "nothing is deployed here yet", "run windlass deploy first")
         })?;
@@ -122,6 +125,22 @@ impl Host {
             }
         };
         Ok(Command { name: label(&title), plan, what: What::Job { job, undoes: None }, reserved })
+    }
+
+    /// Refuses what would find nobody to sign in to, because everything was stopped.
+    fn must_have_resources(&self, active: &Active) -> Result<(), No> {
+        let seen = crate::host::observe(&self.layout, &self.journal.borrow())
+            .map_err(|error| No::new(Refusal::Failed, error.to_string(), ""))?;
+        let runs = |name: &Name| seen.resources.get(name).is_some_and(|resource| resource.running);
+        let down: Vec<&str> =
+            active.release.spec.resources.keys().filter(|name| !runs(name)).map(Name::as_str).collect();
+        let are = match down.as_slice() {
+            [] => return Ok(()),
+            [_] => "is",
+            _ => "are",
+        };
+        let what = format!("{} {are} down, because everything was stopped: nothing was run", down.join(", "));
+        Err(No::new(Refusal::Invalid, what, "start everything with `windlass restart`, and call again then"))
     }
 
     /// A run of a cron job goes by the same name as those that the clock starts, which heed it.

@@ -243,23 +243,22 @@ impl Host {
             "its keeper ended".to_owned()
         };
         let failed = |what: String, hint: &str| {
-            let mut fault = match self.rival(&identity) {
+            let fault = match self.rival(&identity) {
                 Some((rival, hint)) => Fault::new(format!("{id} {what}; {rival}"), hint),
                 None => Fault::new(format!("{id} {what}"), hint),
             };
-            fault.tail = self.tail(&identity);
-            fault
+            fault.with_tail(self.tail(&identity), "its log")
         };
         tokio::select! {
             how = ended => Err(failed(
                 format!("ended before it was ready: {how}"),
-                "see the lines above; `windlass logs` shows more",
+                "`windlass logs` shows more",
             )),
             verdict = readiness(&identity.service, &target, began) => match verdict {
                 Ok(()) => Ok(format!("{id} is ready after {}", Span::from_millis(millis(began)).in_words())),
                 Err(why) => Err(failed(
                     format!("was not ready in time: {why}"),
-                    "see the lines above; give it longer with start_period if it only needs more time",
+                    "give it longer with start_period if it only needs more time",
                 )),
             },
         }

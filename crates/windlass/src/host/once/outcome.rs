@@ -155,10 +155,9 @@ pub(in crate::host) fn must_succeed(
         (_, Some(Exit::NotStarted(_))) => "",
         (_, Some(Exit::OutOfMemory)) => "give it more memory, or let it need less",
         (_, Some(Exit::Unknown) | None) => "look at what it left, and run it again",
-        _ => "the lines above are the end of its output",
+        _ => "",
     };
-    let mut fault = Fault::new(message, hint);
-    fault.tail = tail;
+    let mut fault = Fault::new(message, hint).with_tail(tail, "its output");
     fault.unbegun = matches!(ended.exit, Some(Exit::NotStarted(_)));
     Err(fault)
 }

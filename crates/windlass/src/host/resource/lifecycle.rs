@@ -241,13 +241,12 @@ impl Host {
             let ended = process::observe(&directory).is_none_or(|seen| seen.has_ended())
                 || restarts() >= before + ENDS;
             if ended || began.elapsed() > prepared.patience {
-                let mut fault = Fault::new(
+                let fault = Fault::new(
                     format!("{name} does not answer: {why}"),
-                    format!("the lines above are the end of its log; `windlass logs {name}` shows more"),
+                    format!("`windlass logs {name}` shows more"),
                 );
-                fault.tail =
-                    crate::host::logs::tail(&self.layout.log(name.as_str()), 20, &self.mask_of_all());
-                return Err(fault);
+                let tail = crate::host::logs::tail(&self.layout.log(name.as_str()), 20, &self.mask_of_all());
+                return Err(fault.with_tail(tail, "its log"));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(250));

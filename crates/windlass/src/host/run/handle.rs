@@ -64,6 +64,11 @@ impl RunHandle {
         });
     }
 
+    /// Whether it was asked to go back.
+    pub(super) fn is_turned(&self) -> bool {
+        self.cancel.borrow().is_some()
+    }
+
     /// Somebody follows the run from here on.
     pub(in crate::host) fn follow(self: &Rc<Self>) -> Following {
         self.followers.set(self.followers.get() + 1);

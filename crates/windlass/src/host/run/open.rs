@@ -68,7 +68,7 @@ impl Host {
 
     pub(super) fn describe(&self, handle: &RunHandle) -> String {
         let since = (clock::wall_millis() - handle.row.began).max(0) / 1000;
-        let since = if since == 0 { "just begun".to_owned() } else { format!("for {since} s") };
+        let since = if since == 0 { "just begun".to_owned() } else { format!("begun {since} s ago") };
         let until = match (handle.under_way.get(), handle.settles_at.get()) {
             (false, Some(at)) => {
                 let left = (at - clock::wall_millis()).max(0) / 1000;

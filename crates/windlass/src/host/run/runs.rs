@@ -6,7 +6,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use windlass_core::event::{Event, What};
 use windlass_core::journal::{Turn, Verdict};
-use windlass_core::plan::{PLAN_VERSION, Plan, Request};
+use windlass_core::plan::{PLAN_VERSION, Phase, Plan, Request};
 use windlass_core::protocol::{Claim, FingerprintKey, Refusal, Values};
 
 use crate::clock;
@@ -47,6 +47,17 @@ impl Host {
                 "wait until it is over (`windlass status`), or follow it with `windlass resume`",
             ));
         }
+        // Only one of two could take the lock when its build is over. Nobody else is kept waiting by a build.
+        if builds(&plan)
+            && let Some(other) = self.builder()
+        {
+            return Err(No::new(
+                Refusal::Busy,
+                format!("another release is being built: {}", self.describe(&other)),
+                "wait until it is over (`windlass status`), follow it with `windlass resume`, or end it with \
+                 `windlass abort`",
+            ));
+        }
         let failed = |error: &dyn std::fmt::Display| {
             No::new(Refusal::Failed, format!("the run cannot be begun: {error}"), "free some disk space")
         };
@@ -78,6 +89,12 @@ impl Host {
         self.runs.borrow_mut().insert(handle.row.id.clone(), handle.clone());
         self.carry_out(&handle);
         Ok(handle)
+    }
+
+    /// The run under way that builds a release, or is about to.
+    fn builder(&self) -> Option<Rc<RunHandle>> {
+        let runs = self.runs.borrow();
+        runs.values().find(|run| run.under_way.get() && !run.is_turned() && builds(&run.row.plan)).cloned()
     }
 
     /// Takes up the runs that a former host side left.
@@ -277,6 +294,10 @@ impl Host {
             what: What::RunEnded { verdict, record: Box::new(record) },
         });
     }
+}
+
+fn builds(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| step.phase == Phase::Build)
 }
 
 #[cfg(test)]

@@ -134,17 +134,16 @@ impl Acting {
     }
 
     fn fell(&self, plan: &Plan, id: &InstanceId) -> Fault {
-        let mut fault = Fault::new(
+        let fault = Fault::new(
             format!("{id} ended while the release was watched"),
             match plan.previous {
-                Some(_) => "the old release has the requests again; the lines above are the end of its log",
-                None => "nothing is live; the lines above are the end of its log",
+                Some(_) => "the old release has the requests again",
+                None => "nothing is live",
             },
         );
-        if let Ok(identity) = Identity::read(&self.host.layout.instance(id)) {
-            fault.tail = self.host.tail(&identity);
-        }
-        fault
+        let identity = Identity::read(&self.host.layout.instance(id));
+        let tail = identity.map(|identity| self.host.tail(&identity)).unwrap_or_default();
+        fault.with_tail(tail, "its log")
     }
 
     /// A copy of the new release that is not alive, as its check says, and is being ended for that.

@@ -25,12 +25,12 @@ impl Acting {
                 Ok(Err(why)) => why,
                 Ok(Ok(())) => continue,
             };
-            let mut fault = Fault::new(
+            let fault = Fault::new(
                 format!("{id} failed the smoke test of {}: {wrong}", test.path),
-                "the release is not given any requests; the lines above are the end of its log",
+                "the release is not given any requests",
             );
-            fault.tail = identity.map(|identity| self.host.tail(&identity)).unwrap_or_default();
-            return Err(fault);
+            let tail = identity.map(|identity| self.host.tail(&identity)).unwrap_or_default();
+            return Err(fault.with_tail(tail, "its log"));
         }
         Ok(String::new())
     }

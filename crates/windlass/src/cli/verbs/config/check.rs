@@ -1,6 +1,6 @@
 //! `windlass config check`
 
-use windlass_core::diag::{Diag, Severity};
+use windlass_core::diag::{Diag, Severity, tally};
 use windlass_core::resolve::resolve;
 use windlass_core::settings::audit::{Audited, Finding, is_for_others};
 use windlass_core::settings::{Fault, Resolved, is_secret};
@@ -207,9 +207,6 @@ fn tell(
     let environment = &project.environment;
     printed(put_line(&match (errors, warnings) {
         (0, 0) => format!("The settings of {} ({environment}) are good.", project.app),
-        _ => format!(
-            "{errors} errors, {warnings} warnings in the settings of {} ({environment}).",
-            project.app
-        ),
+        _ => format!("{} in the settings of {} ({environment}).", tally(errors, warnings), project.app),
     }))
 }

@@ -15,7 +15,7 @@ pub(super) fn run(context: &Context, name: Option<String>) -> Result<u8, Failure
     {
         context.say(&format!("note: {} in {}; {}", unknown.message, project.file, unknown.hint));
     }
-    let name = name.unwrap_or_else(account);
+    let name = name.unwrap_or_else(|| account(context));
     let made = match keyring(context)?.keys().is_empty() {
         true => Some(keygen::of_the_account()?),
         false => None,
@@ -71,10 +71,10 @@ pub(super) fn run(context: &Context, name: Option<String>) -> Result<u8, Failure
 }
 
 /// The account's name, as far as a recipient can be called so.
-fn account() -> String {
+fn account(context: &Context) -> String {
     let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|key| std::env::var(key).ok());
     let clean: String = named
-        .unwrap_or_default()
+        .unwrap_or_else(|| context.account())
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || "._@+-".contains(*c))
         .skip_while(|c| !c.is_ascii_alphanumeric())

@@ -14,6 +14,7 @@ use crate::cli::args::secrets::Rotate;
 use crate::cli::client::not_deployed;
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, INTERRUPTED};
+use crate::cli::other_source;
 use crate::cli::project::Project;
 use crate::cli::rotation::{self, Note};
 use crate::cli::verbs::request;
@@ -63,6 +64,7 @@ async fn setting(
     if !project.layout.journal().exists() {
         return Err(not_deployed());
     }
+    other_source::refuse(context, project).await?;
     // Asked for before others are kept out: a person takes their time.
     let given = if given {
         Some(set::value(name, false, "give the new value, or leave --value-from-stdin out: one is made up")?)

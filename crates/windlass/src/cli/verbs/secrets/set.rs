@@ -18,7 +18,10 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     // Asked for before the file is locked: a person takes their time.
     let given = match args.generate {
         true => None,
-        false => Some(value(&args.name, args.exact, "remove a setting with: windlass secrets unset")?),
+        false => {
+            let without = format!("remove a setting with: windlass secrets unset {}", args.name);
+            Some(value(&args.name, args.exact, &without)?)
+        }
     };
     let declarations = Declarations::of(context);
     fits(&declarations, args, given.as_ref())?;

@@ -1,0 +1,64 @@
+//! What was taken down stays down: nothing is started for having looked, or failed.
+
+use std::os::unix::fs::PermissionsExt;
+
+use windlass_testkit::sandbox::{Manifest, Sandbox, until};
+
+use super::{WINDLASS, deployed};
+
+/// Nothing of the environment lives.
+fn rests(sandbox: &Sandbox) {
+    until("its processes to end", || sandbox.processes().is_empty().then_some(()));
+}
+
+#[test]
+fn what_is_down_is_not_started_in_parts() {
+    let sandbox = deployed(&Manifest { worker: Some(String::new()), ..Manifest::small() });
+    sandbox.succeed(&["down"]);
+    let refused = sandbox.fail(&["scale", "web=1"], 2);
+    assert!(
+        refused.stderr.contains("everything is stopped: start it first, with `windlass restart`"),
+        "{refused:?}"
+    );
+    rests(&sandbox);
+    // It needs nothing that is down.
+    let ran = sandbox.succeed(&["run", "--", "echo", "here"]);
+    assert!(ran.stdout.contains("here"), "{ran:?}");
+    rests(&sandbox);
+    sandbox.succeed(&["restart"]);
+    assert_eq!((sandbox.running("web").len(), sandbox.running("worker").len()), (1, 1));
+    sandbox.succeed(&["scale", "web=2"]);
+    sandbox.down();
+}
+
+#[test]
+fn a_command_is_not_run_while_the_databases_are_down() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();
+    let more =
+        "[resources.store]\nengine = \"redis\"\n[jobs.seed]\ncommand = [\"true\"]\nwhen = \"manual\"\n";
+    sandbox.manifest(&Manifest { more: more.into(), ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    sandbox.succeed(&["down"]);
+    for what in [&["run", "seed"][..], &["run", "--raw", "--", "true"], &["run", "--", "true"]] {
+        let refused = sandbox.fail(what, 2);
+        let why = "error: store is down, because everything was stopped: nothing was run\n  hint: start everything with \
+                   `windlass restart`, and call again then\n";
+        assert_eq!(refused.stderr, why);
+        rests(&sandbox);
+    }
+    sandbox.succeed(&["restart"]);
+    sandbox.succeed(&["run", "seed"]);
+    sandbox.down();
+}
+
+#[test]
+fn a_first_deploy_that_failed_leaves_no_process() {
+    let more = "[build]\nsteps = [\"false\"]\n".into();
+    let sandbox = Sandbox::with(WINDLASS, &Manifest { more, ..Manifest::small() });
+    sandbox.fail(&["deploy"], 1);
+    rests(&sandbox);
+    let status = sandbox.fail(&["status"], 2);
+    assert!(status.stderr.contains("nothing is deployed here yet"), "{status:?}");
+    rests(&sandbox);
+}
