@@ -213,7 +213,7 @@ impl Context {
     /// Says which settings were not looked up.
     pub(super) fn tell_left_out(&self, names: &[String]) {
         if !names.is_empty() {
-            self.say(&format!("note: not looked up, because only a store has them: {}", names.join(", ")));
+            self.say(&format!("note: no store was asked for: {}", names.join(", ")));
         }
     }
 
