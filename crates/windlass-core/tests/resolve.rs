@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use windlass_core::diag;
 use windlass_core::manifest::{self, Manifest};
 use windlass_core::name::Name;
+use windlass_core::plan::same_but_for_scale_and_rotation;
 use windlass_core::resolve::resolve;
 use windlass_core::spec::{
     ClientPatience, Command, Destination, MessageFormat, Occasion, Overlap, Port, Probe, RestartWhen,
@@ -95,6 +96,24 @@ fn everything_that_was_typed_arrives() {
     assert_eq!(spec.listen.http, ["127.0.0.1:80", "[::1]:80"]);
     assert!(spec.listen.redirect_to_https);
     assert_eq!(spec.listen.trusted_proxies, ["10.0.0.0/8", "192.0.2.7"]);
+}
+
+/// Windlass judges anew what is masked, and no code has changed for that.
+#[test]
+fn a_value_that_is_masked_no_longer_makes_no_other_code() {
+    let masked = spec(SHOP, "local", &SHOP_SETTINGS);
+    let mut shown = masked.clone();
+    shown.settings.values_mut().for_each(|setting| setting.secret = !setting.secret);
+    assert!(masked != shown && same_but_for_scale_and_rotation(&masked, &shown));
+    shown.settings.values_mut().for_each(|setting| setting.fingerprint.push('x'));
+    assert!(!same_but_for_scale_and_rotation(&masked, &shown));
+}
+
+#[test]
+fn behind_a_balancer_that_ends_tls_requests_are_redirected_without_https_of_ones_own() {
+    let text = "[app]\nname = \"shop\"\n[services.web]\ncommand = \"run {port}\"\nport = \"auto\"\n\
+                [listen]\nhttp = \"127.0.0.1:80\"\nredirect_to_https = true\ntrusted_proxies = [\"10.0.0.0/8\"]\n";
+    assert!(spec(text, "local", &[]).listen.redirect_to_https);
 }
 
 // proves: CM-10

@@ -346,6 +346,31 @@ fn a_line_of_the_settings_that_says_nothing_is_warned_of_and_not_shown() {
     assert!(!said.err.contains("def456"), "{}", said.err);
 }
 
+/// Nor is what stands below quotes that nobody closed, though it looks like names.
+#[test]
+fn what_looks_like_a_name_in_a_faulty_file_is_shown_nowhere() {
+    let project = Project::new();
+    let pieces = ["abcDEF123secretpiece", "c2VjcmV0a2V5c2VjcmV0a2V5"];
+    let text = format!("TOKEN=\n{} # prod\nPEM=\"-----BEGIN\n{}==\n", pieces[0], pieces[1]);
+    project.write(".env", &text);
+    for args in [
+        &["list"][..],
+        &["list", "--json"],
+        &["check"],
+        &["diff", "local", "production"],
+        &["explain", "c2VjcmV0a2V5c2VjcmV0a2V6"],
+        &["explain", "abcDEF123secretpiecf"],
+    ] {
+        let said = project.config(args);
+        assert_eq!(said.code, 2, "{args:?}");
+        let shown = pieces.iter().any(|piece| said.out.contains(piece) || said.err.contains(piece));
+        assert!(!shown, "{args:?}: {}{}", said.out, said.err);
+    }
+    let said = project.config(&["list"]);
+    assert!(said.out.ends_with("and 2 undeclared ones in .env, not shown\n"), "{}", said.out);
+    assert_eq!(project.json(&["list"])["not_shown"][".env"], 2);
+}
+
 #[test]
 fn the_check_tells_of_all_that_is_wrong_beside_a_line_that_cannot_be_read() {
     let project = Project::new();

@@ -47,6 +47,8 @@ pub enum Format {
     UrlPath,
     /// A network.
     Network,
+    /// A network of proxies, which are believed.
+    ProxyNetwork,
     /// A cron expression.
     Schedule,
     /// An IANA time zone.
@@ -121,7 +123,7 @@ impl Format {
             Self::AbsolutePath => "an absolute path",
             Self::Pattern => "an ignore pattern",
             Self::UrlPath => "a path that begins with /",
-            Self::Network => "a network such as \"10.0.0.0/8\"",
+            Self::Network | Self::ProxyNetwork => "a network such as \"10.0.0.0/8\"",
             Self::Schedule => "a cron expression such as \"0 3 * * *\"",
             Self::TimeZone => "a time zone such as \"Europe/Berlin\"",
             Self::Signal => "a signal such as \"TERM\"",
@@ -184,6 +186,7 @@ impl Format {
                 .help("write the whole path, beginning with /")),
             Self::UrlPath => url_path(text),
             Self::Network => network(text),
+            Self::ProxyNetwork => proxy_network(text),
             Self::Schedule => schedule(text),
             Self::TimeZone => time_zone(text),
             Self::Signal => signal(text),
@@ -341,6 +344,19 @@ fn network(text: &str) -> Result<(), Misfit> {
     if length > width {
         return Err(wrong());
     }
+    // Clients of IPv4 are called by their own addresses, however they came.
+    let mapped = if length >= 96 && width == 128 {
+        std::net::Ipv6Addr::from_bits(bits).to_ipv4_mapped()
+    } else {
+        None
+    };
+    if let Some(address) = mapped {
+        return Err(misfit(
+            "bad-network",
+            format!("{text:?} is a network of IPv4 written as one of IPv6, and no client is in it"),
+        )
+        .help(format!("write \"{address}/{}\"", length - 96)));
+    }
     let kept = if length == 0 { 0 } else { bits & (u128::MAX << (128 - length)) };
     if kept == bits {
         return Ok(());
@@ -354,6 +370,18 @@ fn network(text: &str) -> Result<(), Misfit> {
     };
     Err(misfit("bad-network", format!("{text:?} has bits set beyond its prefix"))
         .help(format!("write \"{base}/{length}\"")))
+}
+
+fn proxy_network(text: &str) -> Result<(), Misfit> {
+    network(text)?;
+    if text.split_once('/').is_some_and(|(_, length)| length.parse() == Ok(0)) {
+        return Err(misfit(
+            "bad-network",
+            format!("{text:?} trusts everybody, and whoever asks could be whoever they like"),
+        )
+        .help("name the networks of the proxies alone, such as \"10.0.0.0/8\""));
+    }
+    Ok(())
 }
 
 fn schedule(text: &str) -> Result<(), Misfit> {

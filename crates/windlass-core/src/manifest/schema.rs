@@ -158,6 +158,7 @@ fn of_format(format: Format) -> Json {
         Format::AnyOrEmpty
         | Format::Template
         | Format::Network
+        | Format::ProxyNetwork
         | Format::Schedule
         | Format::TimeZone
         | Format::HostPattern

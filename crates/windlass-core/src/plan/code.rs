@@ -17,6 +17,8 @@ pub fn same_but_for_scale_and_rotation(one: &Spec, other: &Spec) -> bool {
             *resource = resource.clone().with_credential(Credential::FIRST);
         }
         for (name, setting) in &mut spec.settings {
+            // Which value is masked is judged anew by each version of Windlass, and no code.
+            setting.secret = false;
             // What a setting is put together from is compared for itself.
             if rotated(name) || setting.composed.is_some() {
                 setting.fingerprint.clear();

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use super::password::may_hold_password;
-use super::{Declared, Fault, Layers, Provenance, Secret, is_secret, sounds_secret};
+use super::secrecy::speaks_of_secret;
+use super::{Declared, Fault, Layers, Provenance, Secret, is_secret};
 use crate::spec::{Reference, Template};
 
 /// Compositions nested deeper than this are a circle, which is told of elsewhere.
@@ -210,7 +211,7 @@ fn inherit_secrecy(
         // What stands in a file that is encrypted, or with others in a store, is kept secret by somebody.
         let is_plain = matches!(value.provenance, Provenance::File { .. });
         !is_plain
-            || sounds_secret(name)
+            || speaks_of_secret(name)
             || value.text.known().is_some_and(|text| may_hold_password(text.expose()))
     };
     let is_one = |(name, values): &(&String, &Vec<Value>)| match declared.get(*name) {
@@ -219,8 +220,9 @@ fn inherit_secrecy(
     };
     let mut secrets: HashSet<String> = found.iter().filter(is_one).map(|(name, _)| name.clone()).collect();
     loop {
-        let is_part =
-            |part: &String| secrets.contains(part) || (!declared.contains_key(part) && sounds_secret(part));
+        let is_part = |part: &String| {
+            secrets.contains(part) || (!declared.contains_key(part) && speaks_of_secret(part))
+        };
         let (of_secret, others): (Vec<Made>, Vec<Made>) =
             made.into_iter().partition(|made| made.of.iter().any(is_part));
         if of_secret.is_empty() {

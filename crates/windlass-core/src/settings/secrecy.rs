@@ -1,5 +1,7 @@
 //! Which values are secrets: by their declaration, by what stands in them, by their names.
 
+use std::net::IpAddr;
+
 use serde_json::Value as Json;
 
 use super::password::{may_hold_literal, may_hold_password, password_in};
@@ -7,14 +9,14 @@ use super::{Declared, Kind, Provenance, Text, Value};
 
 /// Whether the value of the setting `name` is masked wherever it would be shown: it is declared a secret, or
 /// something in it is a secret of which nobody said that it is none: a password, or what was put in where it was
-/// read. What nobody declared is one, unless its name and its value say that it is none.
+/// read. What nobody declared is one, unless its name and its value say that it is none: rather too much is masked.
 #[must_use]
 pub fn is_secret(name: &str, declared: Option<&Declared>, value: &Value) -> bool {
     let Some(declared) = declared else {
         // What stands in a file that is encrypted is kept secret by somebody.
         let is_in_clear = matches!(value.provenance, Provenance::File { .. });
         let is_plain = value.text.known().is_some_and(|text| is_plain(text.expose()));
-        return value.of_secret || sounds_secret(name) || !is_in_clear || !is_plain;
+        return value.of_secret || speaks_of_secret(name) || !is_in_clear || !is_plain;
     };
     (value.of_secret && !declared.harmless)
         || match &value.text {
@@ -25,25 +27,138 @@ pub fn is_secret(name: &str, declared: Option<&Declared>, value: &Value) -> bool
         }
 }
 
-/// Longer words may be keys: Google's are sixteen letters.
-const LONGEST_WORD: usize = 14;
-
 /// Longer numbers may be codes.
 const LONGEST_NUMBER: usize = 5;
 
-/// Whether a text is made of words and small numbers, which turn up by themselves: `production`,
-/// `shop.settings`, `Europe/Berlin`, `127.0.0.1:8000`. To mask those makes logs unreadable and hides nothing. No key that
-/// was made at random is such a text, and no phrase, whose words have spaces or dashes between them.
+/// Longer words of a path or a module may be keys.
+const LONGEST_WORD: usize = 14;
+
+/// What values are that hide nothing.
+const KNOWN: [&str; 50] = [
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "none",
+    "null",
+    "auto",
+    "default",
+    "production",
+    "development",
+    "staging",
+    "testing",
+    "test",
+    "prod",
+    "dev",
+    "local",
+    "ci",
+    "debug",
+    "info",
+    "notice",
+    "warn",
+    "warning",
+    "error",
+    "critical",
+    "trace",
+    "localhost",
+    "db",
+    "database",
+    "postgres",
+    "postgresql",
+    "mysql",
+    "redis",
+    "rabbitmq",
+    "cache",
+    "web",
+    "api",
+    "app",
+    "http",
+    "https",
+    "json",
+    "text",
+    "stdout",
+    "stderr",
+    "console",
+    "smtp",
+    "utc",
+    "utf",
+    "sqlite",
+];
+
+/// Where paths begin.
+const ROOTS: [&str; 12] =
+    ["srv", "var", "tmp", "usr", "opt", "etc", "home", "run", "app", "data", "mnt", "static"];
+
+/// Where zones of time begin.
+const AREAS: [&str; 10] = [
+    "Africa",
+    "America",
+    "Antarctica",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Etc",
+    "Europe",
+    "Indian",
+    "Pacific",
+];
+
+/// What a module is called that a setting names, or that stands before what is in it.
+const MODULES: [&str; 7] = ["settings", "config", "wsgi", "asgi", "main", "app", "celery"];
+
+/// Whether a text turns up by itself, so that to mask it makes logs unreadable and hides nothing: `production`, `8000`,
+/// `127.0.0.1:8000`, `config.settings.production`, `/srv/shop`, `Europe/Berlin`. Any other word may be somebody's password.
 fn is_plain(text: &str) -> bool {
-    let is_number = |part: &str| part.len() <= LONGEST_NUMBER && part.bytes().all(|b| b.is_ascii_digit());
-    let is_word = |part: &str| {
-        let is_of_letters = part.len() <= LONGEST_WORD && part.bytes().all(|b| b.is_ascii_alphabetic());
-        let is_lower = part.bytes().skip(1).all(|b| b.is_ascii_lowercase());
-        is_of_letters && (is_lower || part.bytes().all(|b| b.is_ascii_uppercase()))
-    };
-    let before_port = text.rsplit_once(':').filter(|(_, port)| is_number(port)).map(|(before, _)| before);
-    let mut parts = before_port.unwrap_or(text).split(['.', '_', '/', ',']);
-    parts.all(|part| is_number(part) || is_word(part))
+    let address = text.rsplit_once(':').filter(|(_, port)| is_number(port)).map_or(text, |(host, _)| host);
+    is_number(text)
+        || is_version(text)
+        || is_locale(text)
+        || address.parse::<IpAddr>().is_ok()
+        || address.split([',', '.', '-', '_']).all(is_known)
+        || is_path(text)
+        || is_module(text)
+}
+
+fn is_number(text: &str) -> bool {
+    text.len() <= LONGEST_NUMBER && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn is_known(word: &str) -> bool {
+    KNOWN.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// `3.12.1`
+fn is_version(text: &str) -> bool {
+    text.split('.').all(|part| (1..=3).contains(&part.len()) && is_number(part))
+}
+
+/// `en_US`, `de-at`
+fn is_locale(text: &str) -> bool {
+    text.split_once(['_', '-']).is_some_and(|parts| {
+        let is_code = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_alphabetic());
+        is_code(parts.0) && is_code(parts.1)
+    })
+}
+
+fn is_path(text: &str) -> bool {
+    let Some((first, rest)) = text.strip_prefix('/').unwrap_or(text).split_once('/') else { return false };
+    let begins = if text.starts_with('/') { ROOTS.contains(&first) } else { AREAS.contains(&first) };
+    begins && rest.split(['/', '.', '_']).all(is_word)
+}
+
+/// `config.settings.production`, `shop.wsgi:application`
+fn is_module(text: &str) -> bool {
+    let mut parts = text.split(['.', ':']);
+    let is_one = text.contains('.') && parts.clone().rev().take(2).any(|part| MODULES.contains(&part));
+    is_one && parts.all(|part| part.split('_').all(is_word))
+}
+
+fn is_word(part: &str) -> bool {
+    let is_lower = part.bytes().skip(1).all(|b| b.is_ascii_lowercase());
+    part.len() <= LONGEST_WORD
+        && (is_number(part) || (is_lower && part.bytes().all(|b| b.is_ascii_alphabetic())))
 }
 
 impl Declared {
@@ -87,6 +202,9 @@ const ENDINGS: [&str; 7] =
 /// Last words that say so; joined they would be other words (`BYPASS`).
 const WORDS: [&str; 3] = ["PASS", "PWD", "DSN"];
 
+/// Words that say so of what nobody declared. A `CACHE_KEY` is none where somebody thought about it, and may be one elsewhere.
+const DOUBTFUL: [&str; 8] = ["KEY", "APIKEY", "PW", "AUTH", "SALT", "PEPPER", "PIN", "PASSCODE"];
+
 /// What a key is for that is kept from others. Other keys name something: `CACHE_KEY`.
 const KEYS: [&str; 8] = [
     "API_KEY",
@@ -111,6 +229,20 @@ pub fn sounds_secret(name: &str) -> bool {
     // Alone it is the shell's own: the directory that one is in.
     let is_word = WORDS.contains(&last) && name != "PWD";
     is_word || ENDINGS.iter().chain(&KEYS).any(|end| name.ends_with(end))
+}
+
+/// Whether any word of an undeclared variable's name speaks of a secret: `DB_PASSWORD_PROD`, `MASTER_KEY`, `API_KEYS`.
+/// Whatever [`sounds_secret`] does, and more.
+pub(super) fn speaks_of_secret(name: &str) -> bool {
+    let is_word = |word: &str| {
+        WORDS.contains(&word) || DOUBTFUL.contains(&word) || ENDINGS.iter().any(|end| word.ends_with(end))
+    };
+    let is_one = |word: &str| {
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        is_word(word) || word.strip_suffix('S').is_some_and(is_word)
+    };
+    let upper = name.to_ascii_uppercase();
+    sounds_secret(name) || (upper != "PWD" && upper.split(|c: char| !c.is_ascii_alphanumeric()).any(is_one))
 }
 
 #[cfg(test)]
@@ -141,8 +273,8 @@ mod tests {
     fn what_nobody_declared_is_a_secret_unless_it_turns_up_by_itself() {
         let file = || Provenance::File { name: ".env".to_owned(), line: 1 };
         let in_file = |text: &str| Value::new(Text::Known(Secret::new(text)), file());
-        let plain = "production true WARNING 8000 127.0.0.1:8000 localhost:6379 config.settings.production \
-                     Europe/Berlin /srv/shop/media en_US api,web";
+        let plain = "production true WARNING 8000 3.12 127.0.0.1:8000 localhost:6379 config.settings.production \
+                     shop.settings shop.wsgi:application Europe/Berlin /srv/shop/media en_US api,web";
         for text in plain.split(' ') {
             assert!(!is_secret("NODE_ENV", None, &in_file(text)), "{text}");
             assert!(is_secret("DB_PASSWORD", None, &in_file(text)), "{text}: by its name");
@@ -162,8 +294,29 @@ mod tests {
             "shop:secret",
             "https://hooks.internal/services/T00/B00",
             "größe",
+            "ohgheixaefoo",
+            "correct.horse.battery",
+            "correct/horse/battery",
+            "/correct/horse/battery",
+            "correct,horse",
+            "sesameopen",
+            "abcdefghij",
+            "summerrain",
+            "letmeinplease",
+            "shop:12345",
+            "12345.67890",
+            "/srv/aGVsbG8",
         ] {
             assert!(is_secret("HOOK", None, &in_file(text)), "{text}");
+        }
+        for name in "MASTER_KEY JWT_KEY DB_PASSWORD_PROD REDIS_AUTH TOKEN_LIFETIME KEY API_KEYS DB_PW \
+                     PIN_CODE SALT PEPPER_2 AUTH-BASIC SENTRY_DSN_WEB PASS1 GOOGLE_CREDENTIALS_JSON PGPASSWORD_PROD"
+            .split_whitespace()
+        {
+            assert!(is_secret(name, None, &in_file("production")), "{name}");
+        }
+        for name in "KEYCLOAK_MODE AUTHOR MONKEY PASSENGERS COMPASS_MODE PWD".split(' ') {
+            assert!(!is_secret(name, None, &in_file("production")), "{name}");
         }
     }
 

@@ -233,10 +233,10 @@ pub(super) struct Scale {
 
 #[derive(Debug, Args)]
 pub(super) struct Releases {
-    /// How many, the newest ones; --json has all
+    /// How many, the newest ones; --json has all that --all shows
     #[arg(long, value_name = "RELEASES", default_value_t = 20, allow_negative_numbers = true, value_parser = count)]
     pub(super) limit: u32,
-    /// All of them
+    /// The newest 200, and whatever else can be gone back to
     #[arg(long, conflicts_with = "limit")]
     pub(super) all: bool,
 }

@@ -188,14 +188,14 @@ impl Context {
             |wanted: &[(&str, &Place)]| stored.values(project, environment, &declared, wanted, &unstored);
         let below = Below { sealed: sealed.sealed, unsealed: sealed.lost, stores: Some(&stores) };
         let loaded = settings::load(&project.directory, environment, &declared, &env, unread, below);
-        let Loaded { mut assembled, faults: of_files, lost, unasked } = loaded;
+        let Loaded { mut assembled, faults: of_files, lost, unnamed, unasked } = loaded;
         faults.extend(of_files);
         let environments = project.manifest.environments();
         assembled.warnings.extend(settings::misspelt(&project.directory, environment, &environments));
         let addresses = project.manifest.addresses(environment);
         let (mut unstored, sealed) = (unstored.into_inner(), sealed.version);
         unstored.left_out.extend(unasked);
-        Found { unstored, assembled, addresses, declared, faults, lost, sealed }
+        Found { unstored, assembled, addresses, declared, faults, lost, unnamed, sealed }
     }
 
     /// Prints the document that was asked for, and below it why it is not whole. The exit code says whether it is.
@@ -231,7 +231,7 @@ impl Context {
     /// Says which settings were not looked up.
     pub(super) fn tell_left_out(&self, names: &[String]) {
         if !names.is_empty() {
-            self.say(&format!("note: not looked up, because only a store has them: {}", names.join(", ")));
+            self.say(&format!("note: no store was asked for: {}", names.join(", ")));
         }
     }
 

@@ -21,6 +21,8 @@ pub struct Found {
     pub faults: Vec<Fault>,
     /// Which ones.
     pub lost: Lost,
+    /// How many of these nobody declared, by their faulty file: what they are called is not shown.
+    pub unnamed: IndexMap<String, usize>,
     /// The encrypted file that was read, and as of which write.
     pub sealed: Option<SealedVersion>,
     /// What external stores should have and did not give.
@@ -97,10 +99,10 @@ impl Found {
         left_out.or_else(|| self.unstored.missing.get(name).cloned())
     }
 
-    /// The names of all settings that are declared, or that some source has or may have.
+    /// The names of all settings that are declared, or that some source has. What is lost and not declared is not among
+    /// them: its name may be a piece of a value.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        let found = self.assembled.settings.keys().map(String::as_str);
-        let names = self.declared.keys().map(String::as_str).chain(found).chain(self.lost.named());
+        let names = self.declared.keys().chain(self.assembled.settings.keys()).map(String::as_str);
         names.collect::<IndexSet<&str>>().into_iter()
     }
 

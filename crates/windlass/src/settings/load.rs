@@ -8,7 +8,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use windlass_core::manifest::nearest;
 use windlass_core::settings::{
-    Assembled, Declared, Fault, File, Layers, Lost, Provenance, Sealed, Secret, assemble, dotenv,
+    Assembled, Declared, Fault, File, Layers, Lost, Provenance, Sealed, Secret, Value, assemble, dotenv,
 };
 use windlass_core::store::Place;
 use zeroize::{Zeroize, Zeroizing};
@@ -48,6 +48,8 @@ pub struct Loaded {
     pub faults: Vec<Fault>,
     /// The settings that this concerns.
     pub lost: Lost,
+    /// How many of them nobody declared, by the faulty file that has them.
+    pub unnamed: IndexMap<String, usize>,
     /// Those that only a store may have, and for which none was asked.
     pub unasked: Vec<String>,
 }
@@ -108,7 +110,20 @@ pub fn load(
     });
     let mut lost = Lost::default();
     all_lost.into_iter().for_each(|one| lost.add(one));
-    Loaded { assembled, faults, lost, unasked }
+    // Below quotes that nobody closed, what stands where a name does may be a piece of a secret: it is shown nowhere.
+    let is_of_faulty = |value: &Value| matches!(&value.provenance, Provenance::File { name, .. } if faults.iter().any(|fault| fault.file == *name));
+    let mut unnamed = IndexMap::new();
+    assembled.settings.retain(|name, resolved| {
+        let is_nameable = declared.contains_key(name)
+            || !is_of_faulty(&resolved.value)
+            || !resolved.overruled.iter().all(is_of_faulty);
+        if !is_nameable {
+            lost.name(name);
+            *unnamed.entry(resolved.value.provenance.place().0).or_default() += 1;
+        }
+        is_nameable
+    });
+    Loaded { assembled, faults, lost, unnamed, unasked }
 }
 
 /// The settings files, and what is wrong with them.
@@ -140,7 +155,9 @@ fn files(project: &Path, environment: &str, env: &dyn Fn(&str) -> Option<String>
             entry.map(|entry| entry.value.expose().to_owned())
         };
         let own = dotenv::parse(&name, &text, env, &below);
-        warnings.extend(own.warnings.into_iter().chain(own.unfit).chain(own.bare));
+        // Those name settings, and a name of a faulty file may be a piece of a secret.
+        let named = own.warnings.into_iter().filter(|_| own.faults.is_empty());
+        warnings.extend(named.chain(own.unfit).chain(own.bare));
         faults.extend(own.faults);
         files.insert(0, File { name, entries: own.entries });
         lost.insert(0, own.lost);
@@ -402,6 +419,20 @@ mod tests {
         }
         assert!(!lost.is_any() && !lost.has("G"));
         assert_eq!(faults.len(), 4, "{faults:?}");
+    }
+
+    #[test]
+    fn what_nobody_declared_in_a_faulty_file_is_counted_and_not_named() {
+        let dir = project(&[
+            (".env", "A=1\nBOTH=1\nKEY=\"-----BEGIN\nc2VjcmV0a2V5==\nc2VjcmV0a2V5==\n"),
+            (".env.local", "BOTH=2\nGOOD=${WARNED}\n"),
+        ]);
+        let Loaded { assembled, lost, unnamed, .. } = loaded(&dir, &declared(&[("A", None)]));
+        assert_eq!(assembled.settings.keys().collect::<Vec<_>>(), ["A", "BOTH", "GOOD"]);
+        assert!(lost.has("c2VjcmV0a2V5"));
+        assert_eq!(unnamed, IndexMap::from([(".env".to_owned(), 1)]));
+        let warnings: Vec<String> = assembled.warnings.iter().map(ToString::to_string).collect();
+        assert!(warnings.len() == 1 && warnings[0].contains("WARNED"), "{warnings:?}");
     }
 
     #[test]

@@ -128,6 +128,8 @@ fn the_journal_is_of_a_newer_version() {
         assert_ne!(output.code, 0, "{verb}: {output:?}");
         assert!(output.stderr.contains("newer Windlass"), "{verb}: {output:?}");
     }
+    // A list of what is written down here needs nobody else.
+    assert!(sandbox.succeed(&["secrets", "rotate"]).stderr.contains("left unrevoked is not known"));
     rest(&sandbox);
     set(1);
     load.end().assert_none_failed();

@@ -89,7 +89,7 @@ fn a_proxy_before_this_one_is_believed_where_it_is_trusted() {
         ("X-Forwarded-For: 1.1.1.1, 203.0.113.9\r\n", "203.0.113.9"),
         ("X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-For: 203.0.113.9:81, 2001:db8::5\r\n", "203.0.113.9"),
         ("X-Forwarded-For: [2001:db9::7]:443\r\n", "2001:db9::7"),
-        ("X-Forwarded-For: 1.1.1.1, nonsense\r\n", "127.0.0.1"),
+        ("X-Forwarded-For: 1.1.1.1, nonsense\r\n", "::"),
         ("X_Forwarded_For: 1.1.1.1\r\nX-Real-IP: 1.1.1.1\r\nForwarded: for=1.1.1.1\r\n", "127.0.0.1"),
     ] {
         assert_eq!(seen(claimed), [client, client, "http", "a.example"], "{claimed}");
@@ -126,6 +126,13 @@ fn a_redirect_to_tls_heeds_what_a_trusted_proxy_says() {
     let secure = ask("https");
     assert_eq!((secure.status, secure.header("strict-transport-security").is_some()), (200, true));
     assert_eq!([ask("http").status, ask("https, http").status, ask("x").status], [308, 308, 308]);
+    // It leads to where the client came, not to what the proxies call each other.
+    let to = |lines: &str| {
+        let request = format!("GET /a?b HTTP/1.1\r\nHost: inner:8080\r\n{lines}\r\n");
+        send(proxy.address(), &request).header("location").map(str::to_owned)
+    };
+    assert_eq!(to("X-Forwarded-Host: shop.example:80\r\n").as_deref(), Some("https://shop.example/a?b"));
+    assert_eq!(to("X-Forwarded-Host:\r\n").as_deref(), Some("https://inner/a?b"));
 }
 
 #[test]

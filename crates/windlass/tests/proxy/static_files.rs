@@ -168,7 +168,7 @@ fn a_page_of_the_site_says_what_is_not_there() {
     let plain = get(address, "/nothing").text();
     assert!(plain.ends_with("there is no such file\n"), "{plain}");
     fs::write(root.path().join("404.html"), "lost?").unwrap();
-    for path in ["/nothing", "/docs/nothing", "/gone.png", "/nothing/"] {
+    for path in ["/nothing", "/docs/nothing", "/gone.png", "/nothing/", "/.env", "/a%5Cb"] {
         let got = get(address, path);
         assert_eq!((got.status, got.text().as_str()), (404, "lost?"), "{path}");
         assert_eq!(got.header("content-type"), Some("text/html; charset=utf-8"));

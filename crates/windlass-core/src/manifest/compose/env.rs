@@ -154,7 +154,8 @@ impl Import {
                 Some(("http" | "https" | "ws" | "wss", _)) => format!(
                     "no host is called {host:?} here: call it through the proxy, which knows its copies: give it [[routes]] \
                      with path = \"/internal/{name}\", service = \"{name}\", strip_prefix = true and \
-                     allow = [\"127.0.0.0/8\"], and write http://127.0.0.1:PORT/internal/{name}, with the port of [listen]"
+                     allow = [\"127.0.0.0/8\"] (with a proxy on this machine, set listen.trusted_proxies first), and write \
+                     http://127.0.0.1:PORT/internal/{name}, with the port of [listen]"
                 ),
                 _ => format!(
                     "no host is called {host:?} here: write 127.0.0.1 and a fixed port, or the address of a route"

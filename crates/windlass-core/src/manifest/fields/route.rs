@@ -26,8 +26,8 @@ pub static LISTEN: Table = Table {
             .default("false"),
         Field::new(
             "trusted_proxies",
-            Kind::List(&Kind::Text(Format::Network)),
-            "Networks of the load balancers, tunnels and proxies that stand before this one. What a request from them says of its client is believed: `X-Forwarded-For` (its last address that is none of these), `X-Forwarded-Proto` and `X-Forwarded-Host`. From all others it is replaced.",
+            Kind::List(&Kind::Text(Format::ProxyNetwork)),
+            "Networks of the load balancers, tunnels and proxies that stand before this one. What a request from them says of its client is believed: `X-Forwarded-For` (its last address that is none of these), `X-Forwarded-Proto` and `X-Forwarded-Host`. Name only such as set or remove all three. From all others it is replaced.",
         )
         .absent("none: whoever connects is the client")
         .example(r#"["10.0.0.0/8"]"#),

@@ -124,14 +124,15 @@ fn tls(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
             .help("add https = \"0.0.0.0:443\""),
         );
     }
-    if listen.redirect_to_https {
+    // A balancer that ends TLS says which requests came by it.
+    if listen.redirect_to_https && listen.trusted_proxies.is_empty() {
         diags.push(
             Diag::error(
                 "conflict",
                 scene.span(&["listen", "redirect_to_https"]),
                 "requests cannot be redirected to HTTPS, because nothing listens for it",
             )
-            .help("add https = \"0.0.0.0:443\" and tls = [...]"),
+            .help("add https = \"0.0.0.0:443\" and tls = [...], or name what ends TLS before this proxy in trusted_proxies"),
         );
     }
 }

@@ -205,9 +205,7 @@ impl<'a> ProxyClient<'a> {
             answer = self.ask(ask).await;
         }
         match answer {
-            Ok(Answer::Refused { reason }) => {
-                Err(Fault::new(format!("the proxy refused its table: {reason}"), ""))
-            }
+            Ok(Answer::Refused { reason }) => Err(refused(&reason)),
             Ok(answer) => Ok(answer),
             Err(error) => Err(Fault::new(
                 format!("the proxy does not answer: {error}"),
@@ -279,6 +277,29 @@ fn not_renewed(error: RuntimeError) -> Fault {
     Fault::new(format!("the proxy cannot be renewed: {error}"), error.hint().unwrap_or_default())
 }
 
+/// One of an earlier build that could not be renewed does not know what came later.
+fn refused(reason: &str) -> Fault {
+    let hint = match reason.contains("unknown field") {
+        true => {
+            "the proxy is an earlier Windlass's, and could not be renewed: run windlass down, and deploy again"
+        }
+        false => SEE_THE_LOG,
+    };
+    Fault::new(format!("the proxy refused its table: {reason}"), hint)
+}
+
 fn unasked() -> Fault {
     Fault::new("the proxy answered what was not asked", "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let earlier = refused("unknown field `trusted_proxies`, expected one of `http`");
+        assert!(earlier.hint.contains("windlass down"), "{earlier:?}");
+        assert_eq!(refused("0.0.0.0:80 is taken").hint, SEE_THE_LOG);
+    }
 }

@@ -144,12 +144,9 @@ fn calls_others(files: &Files, line: &str) -> bool {
 /// come from. `None` where that is nothing.
 fn with_path(line: &str, installed: &[&str]) -> Option<String> {
     let directories: String = installed.iter().map(|directory| format!("$PWD/{directory}:")).collect();
-    let line = match words::split(&marked(line)) {
-        // Signals are for the program.
-        Ok(_) => format!("exec {}", line.replace("0.0.0.0", "127.0.0.1")),
-        Err(_) => line.to_owned(),
-    };
-    let line = format!("export PATH=\"{directories}$PATH\"; {line}");
+    // Signals are for the program.
+    let exec = if words::split(&marked(line)).is_ok() { "exec " } else { "" };
+    let line = format!("export PATH=\"{directories}$PATH\"; {exec}{}", inward(line));
     (!installed.is_empty()).then(|| draft::shell(&line))
 }
 
@@ -160,13 +157,7 @@ const MARK: &str = "\u{e000}";
 fn of_line(line: &str, is_python: bool, name: &Name) -> String {
     // A character that no line has stands for the port until what is text is escaped.
     let marked = marked(line);
-    let Ok(words) = words::split(&marked) else { return draft::shell(line) };
-    // It listens for the proxy alone: there is no router of a platform between it and the outside.
-    let inward = |word: &String| match word.contains(MARK) {
-        true => word.replace("0.0.0.0", "127.0.0.1"),
-        false if word == "0.0.0.0" => "127.0.0.1".to_owned(),
-        false => word.clone(),
-    };
+    let Ok(words) = words::split(&marked) else { return draft::shell(&inward(line)) };
     let template = |word: &String| Template::literal(inward(word)).to_string().replace(MARK, "{port}");
     let is_node = words.first().is_some_and(|program| program == "node");
     let words = if is_node { env_files::without(words).0 } else { words };
@@ -187,6 +178,20 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
         words.splice(0..0, front);
     }
     draft::command(&words)
+}
+
+/// The text with what listens everywhere listening for the proxy alone: there is no router of a platform between it and the
+/// outside. `10.0.0.0/8` is another address, and `0.0.0.0/0` a network.
+fn inward(text: &str) -> String {
+    let mut pieces = text.split("0.0.0.0");
+    let mut out = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '.';
+        let is_whole = !out.ends_with(is_part) && !piece.starts_with(|c: char| is_part(c) || c == '/');
+        out.push_str(if is_whole { "127.0.0.1" } else { "0.0.0.0" });
+        out.push_str(piece);
+    }
+    out
 }
 
 /// The line with the mark for its port. `$PORT_ADMIN` is another variable.
@@ -226,6 +231,10 @@ mod tests {
             with_path("a && b", &both[..1]).unwrap(),
             "{ shell = 'export PATH=\"$PWD/.venv/bin:$PATH\"; a && b' }"
         );
+        assert_eq!(
+            with_path("A=1 serve -b 0.0.0.0:$PORT --from 10.0.0.0/8", &both[..1]).unwrap(),
+            "{ shell = 'export PATH=\"$PWD/.venv/bin:$PATH\"; A=1 serve -b 127.0.0.1:$PORT --from 10.0.0.0/8' }"
+        );
         assert_eq!(with_path("a && b", &[]), None);
     }
 
@@ -235,6 +244,9 @@ mod tests {
         assert_eq!(line("serve --on :$PORT/x -p ${PORT} $PORT"), "\"serve --on :{port}/x -p {port} {port}\"");
         assert_eq!(line("serve $PORT $PORT_ADMIN"), "{ shell = \"serve $PORT $PORT_ADMIN\" }");
         assert_eq!(line("serve 0.0.0.0:$PORT --host 0.0.0.0"), "\"serve 127.0.0.1:{port} --host 127.0.0.1\"");
+        assert_eq!(line("serve 0.0.0.0:$PORT,10.0.0.0"), "\"serve 127.0.0.1:{port},10.0.0.0\"");
+        assert_eq!(line("A=1 serve 0.0.0.0:$PORT"), "{ shell = \"A=1 serve 127.0.0.1:$PORT\" }");
+        assert_eq!(line("serve 0.0.0.0/0 $PORT"), "\"serve 0.0.0.0/0 {port}\"");
         assert_eq!(line("serve $PORT2"), "{ shell = \"serve $PORT2\" }");
     }
 }

@@ -1,6 +1,6 @@
 //! Who asks: the client that connected, or the one that a proxy before this one speaks for.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -20,13 +20,19 @@ pub(in crate::proxy) struct Caller {
     pub(in crate::proxy) secure: bool,
     /// The host that it asked for, where that is another than the request's.
     pub(in crate::proxy) host: Option<HeaderValue>,
+    /// Whether a trusted proxy asks for it.
+    pub(in crate::proxy) is_spoken_for: bool,
 }
+
+/// Of whom it cannot be said where they are: no `allow` admits them.
+const NOWHERE: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 impl Caller {
     pub(in crate::proxy) fn new(address: IpAddr, secure: bool) -> Self {
         let address = address.to_canonical();
         let text = HeaderValue::try_from(address.to_string());
-        Self { address, text: text.unwrap_or(HeaderValue::from_static("unknown")), secure, host: None }
+        let text = text.unwrap_or(HeaderValue::from_static("unknown"));
+        Self { address, text, secure, host: None, is_spoken_for: false }
     }
 
     /// Whoever connected, or the client that it speaks for where it is one of the `trusted`.
@@ -36,22 +42,29 @@ impl Caller {
             return Rc::clone(peer);
         }
         // Each proxy adds whom it heard it from at the end: what stands before an address that is not
-        // trusted, or is none, may be made up.
-        let mut client = peer.address;
+        // trusted, or is none, may be made up. What is none must not pass for the hop that wrote it, which may do more
+        // than any client.
+        let (mut client, mut hops) = (peer.address, 0);
         for text in values(headers, &X_FORWARDED_FOR) {
-            let Some(address) = address(text) else { break };
-            client = address;
-            if !trusted.contain(address) {
+            client = address(text).unwrap_or(NOWHERE);
+            hops += 1;
+            if !trusted.contain(client) {
                 break;
             }
         }
+        // Proxies that add to these, too, have one for each hop; the others one alone.
+        let said = |name: HeaderName| values(headers, &name).take(hops.max(1)).last();
+        let is = |said: &[u8], words: [&str; 2]| {
+            words.iter().any(|word| said.eq_ignore_ascii_case(word.as_bytes()))
+        };
         let mut caller = Self::new(client, peer.secure);
-        match values(headers, &X_FORWARDED_PROTO).next() {
-            Some(b"https") => caller.secure = true,
-            Some(b"http") => caller.secure = false,
+        caller.is_spoken_for = true;
+        match said(X_FORWARDED_PROTO) {
+            Some(said) if is(said, ["https", "wss"]) => caller.secure = true,
+            Some(said) if is(said, ["http", "ws"]) => caller.secure = false,
             _ => {}
         }
-        let host = values(headers, &X_FORWARDED_HOST).next().filter(|host| route::is_host(host));
+        let host = said(X_FORWARDED_HOST).filter(|host| !host.is_empty() && route::is_host(host));
         caller.host = host.and_then(|host| HeaderValue::from_bytes(host).ok());
         Rc::new(caller)
     }
@@ -106,15 +119,18 @@ mod tests {
             ("::ffff:203.0.113.9", "203.0.113.9"),
             // All are proxies: then the first of them asks.
             ("10.0.0.3, 10.0.0.2", "10.0.0.3"),
-            // What is no address ends the way back to the client.
-            ("203.0.113.9, unknown", "10.0.0.1"),
-            ("203.0.113.9, unknown, 10.0.0.2", "10.0.0.2"),
-            ("203.0.113.9,", "10.0.0.1"),
-            ("", "10.0.0.1"),
-            ("127.1, 0x7f.1", "10.0.0.1"),
+            // What is no address ends the way back, and is nobody's.
+            ("203.0.113.9, unknown", "::"),
+            ("203.0.113.9, unknown, 10.0.0.2", "::"),
+            ("203.0.113.9,", "::"),
+            ("", "::"),
+            ("127.1, 0x7f.1", "::"),
+            ("unix:", "::"),
+            ("fe80::1%eth0", "::"),
         ] {
             assert_eq!(of(value), client, "{value}");
         }
+        assert_eq!(caller("10.0.0.1:5", &[]).0, "10.0.0.1", "a call of its own");
         let lines = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-for", "1.1.1.1, 10.0.0.2")];
         assert_eq!(caller("[2001:db8::1]:5", &lines).0, "1.1.1.1");
         assert_eq!(caller("[::ffff:10.0.0.1]:5", &lines).0, "1.1.1.1");
@@ -132,5 +148,26 @@ mod tests {
         assert_eq!(caller("203.0.113.1:5", &lines), ("203.0.113.1".to_owned(), false, None));
         let odd = [("x-forwarded-proto", "https, ftp"), ("x-forwarded-host", "a b")];
         assert_eq!(caller("10.0.0.1:5", &odd), ("10.0.0.1".to_owned(), false, None));
+        for host in ["", "shop.example,", " "] {
+            assert_eq!(caller("10.0.0.1:5", &[("x-forwarded-host", host)]).2, None, "{host:?}");
+        }
+    }
+
+    #[test]
+    fn how_it_asked_is_what_the_hop_nearest_to_it_said() {
+        let of =
+            |proto, hops| caller("10.0.0.1:5", &[("x-forwarded-proto", proto), ("x-forwarded-for", hops)]).1;
+        for (proto, hops, secure) in [
+            ("HTTPS", "1.1.1.1", true),
+            ("wss", "1.1.1.1", true),
+            ("ws", "1.1.1.1", false),
+            ("https, http", "1.1.1.1, 10.0.0.2", true),
+            ("https", "1.1.1.1, 10.0.0.2", true),
+            // The first one is the client's own word.
+            ("https, http, http", "1.1.1.1, 10.0.0.2", false),
+            ("https, http", "1.1.1.1", false),
+        ] {
+            assert_eq!(of(proto, hops), secure, "{proto} {hops}");
+        }
     }
 }

@@ -65,12 +65,10 @@ pub(in crate::proxy) async fn serve(
         return response;
     }
     let path = parts.uri.path();
-    let Some(relative) = relative(path) else {
-        return own_answer::plain(StatusCode::NOT_FOUND, "there is no such file");
-    };
+    let relative = relative(path);
     let search = Search {
         place: Arc::clone(place),
-        falls_back: asset::may_be_a_page(&relative, &parts.headers),
+        falls_back: relative.as_ref().is_some_and(|path| asset::may_be_a_page(path, &parts.headers)),
         relative,
         encodings: if wants_range(parts) { Vec::new() } else { Encoding::ranked(&parts.headers) },
         reads: parts.method == Method::GET && !wants_range(parts) && !conditions::are_in(&parts.headers),
@@ -156,7 +154,8 @@ fn wants_range(parts: &Parts) -> bool {
 /// What is to be found.
 struct Search {
     place: Arc<Place>,
-    relative: String,
+    /// `None`: nothing can be there.
+    relative: Option<String>,
     /// Whether another page will do.
     falls_back: bool,
     /// Of these a sibling file may exist; the best first.
@@ -187,7 +186,8 @@ struct FoundFile {
 impl Search {
     fn find(&self) -> io::Result<Found> {
         let root = root(&self.place.root)?;
-        match self.open(&root, &self.relative) {
+        let path = self.relative.as_ref().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound));
+        match path.and_then(|path| self.open(&root, path)) {
             Err(error) if is_absent(&error) => {
                 if let Some(found) = self.elsewhere() {
                     return Ok(found);
@@ -207,8 +207,8 @@ impl Search {
 
     /// The file of another release, where its name says what is in it.
     fn elsewhere(&self) -> Option<Found> {
-        let others = self.place.others.iter().filter(|_| asset::has_hash(&self.relative));
-        others.filter_map(|other| self.open(&root(other).ok()?, &self.relative).ok()).next()
+        let path = self.relative.as_ref().filter(|path| asset::has_hash(path))?;
+        self.place.others.iter().find_map(|other| self.open(&root(other).ok()?, path).ok())
     }
 
     fn open(&self, root: &OwnedFd, path: &str) -> io::Result<Found> {
@@ -453,7 +453,7 @@ mod tests {
         let find = |relative: &str| {
             Search {
                 place: Arc::clone(&place),
-                relative: relative.to_owned(),
+                relative: Some(relative.to_owned()),
                 falls_back: true,
                 encodings: Vec::new(),
                 reads: true,

@@ -93,9 +93,10 @@ impl Networks {
         networks.iter().map(|text| parse_network(text)).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the client may ask; where no network is named, everybody may.
+    /// Whether the client may ask; where no network is named, everybody may. One whose address is not known is in no
+    /// network, not even in `::/0`.
     pub(in crate::proxy) fn admit(&self, client: IpAddr) -> bool {
-        self.0.is_empty() || self.contain(client)
+        self.0.is_empty() || (!client.is_unspecified() && self.contain(client))
     }
 
     pub(in crate::proxy) fn contain(&self, client: IpAddr) -> bool {

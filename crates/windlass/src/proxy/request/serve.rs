@@ -153,7 +153,7 @@ async fn follow_route(
         Some(Err(_)) => return own_answer::plain(StatusCode::BAD_REQUEST, "the host cannot be understood"),
     };
     if live.table.listen.redirect_to_https && !ticket.caller.secure {
-        return to_https(live, parts, host);
+        return to_https(live, parts, host, &ticket.caller);
     }
     let Some(index) = live.find(host, &path) else {
         return if live.table.generation == 0 {
@@ -201,9 +201,12 @@ async fn follow_route(
     finish(&visit, &parts.method, encoding, response)
 }
 
-fn to_https(live: &Live, parts: &Parts, host: &str) -> Response<Body> {
-    let name = route::host_name(host);
-    let port = live.https_port.map(|port| format!(":{port}")).unwrap_or_default();
+fn to_https(live: &Live, parts: &Parts, host: &str, caller: &Caller) -> Response<Body> {
+    let asked_for = caller.host.as_ref().and_then(|host| host.to_str().ok());
+    let name = route::host_name(asked_for.unwrap_or(host));
+    // Where TLS ends in a proxy before this one, its port is the one to come by.
+    let port = live.https_port.filter(|_| !caller.is_spoken_for);
+    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
     own_answer::redirect(StatusCode::PERMANENT_REDIRECT, &format!("https://{name}{port}{rest}"))
 }

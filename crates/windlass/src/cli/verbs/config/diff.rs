@@ -45,10 +45,14 @@ pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Fail
         }
     }
     let document = serde_json::json!({ "left": left, "right": right, "differences": differences });
-    context.answer_as_known(&[&of_left, &of_right], document, || text(left, right, &differences))
+    let is_whole = of_left.unnamed.is_empty() && of_right.unnamed.is_empty();
+    context.answer_as_known(&[&of_left, &of_right], document, || text(left, right, &differences, is_whole))
 }
 
-fn text(left: &str, right: &str, differences: &[Difference]) -> String {
+fn text(left: &str, right: &str, differences: &[Difference], is_whole: bool) -> String {
+    if differences.is_empty() && !is_whole {
+        return format!("The settings of {left} and {right} are the same as far as they are known.");
+    }
     if differences.is_empty() {
         return format!("The settings of {left} and {right} are the same.");
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use indexmap::IndexMap;
 use windlass_core::settings::is_secret;
 
 use super::shown::{Seen, Viewer};
@@ -50,13 +51,13 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
         })
         .collect();
     let document = serde_json::json!({
-        "app": project.app, "environment": project.environment, "settings": rows,
+        "app": project.app, "environment": project.environment, "settings": rows, "not_shown": found.unnamed,
     });
-    context.answer_as_known(&[&found], document, || text(&rows))
+    context.answer_as_known(&[&found], document, || text(&rows, &found.unnamed))
 }
 
-fn text(rows: &[Row]) -> String {
-    if rows.is_empty() {
+fn text(rows: &[Row], unnamed: &IndexMap<String, usize>) -> String {
+    if rows.is_empty() && unnamed.is_empty() {
         return "No setting is declared under [settings], and none stands in .env.".to_owned();
     }
     let width = |text: &dyn Fn(&Row) -> String| {
@@ -84,6 +85,9 @@ fn text(rows: &[Row]) -> String {
             let note = if row.declared { "" } else { "  (not declared)" };
             let _ = writeln!(text, "{:names$}  {:values$}  {source}{note}", row.name, value(row));
         }
+    }
+    for (file, count) in unnamed {
+        let _ = writeln!(text, "and {count} undeclared ones in {file}, not shown");
     }
     text
 }

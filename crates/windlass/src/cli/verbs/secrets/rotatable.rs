@@ -29,7 +29,11 @@ struct Rotatable {
 
 pub(super) async fn list(context: &Context, project: &Project) -> Result<u8, Failure> {
     let specified = context.known(project)?;
-    let status = status(context, project).await?;
+    // The list is of what is written down here: what is left unrevoked is only a note to it.
+    let status = status(context, project).await.unwrap_or_else(|failure| {
+        context.say(&format!("note: what is left unrevoked is not known: {}", failure.message));
+        EnvironmentStatus::default()
+    });
     let mut all = settings(specified.found(), &status.unrevoked);
     all.extend(resources(specified.spec(), &status));
     context.answer(&all, || match all.is_empty() {

@@ -31,7 +31,10 @@ fn requirement(name: &str, told: &dyn TableLike) -> Option<String> {
     let place = match text("git") {
         Some(git) => {
             let at = ["rev", "tag", "branch"].into_iter().find_map(text);
-            Some(format!("git+{git}{}", at.map(|at| format!("@{at}")).unwrap_or_default()))
+            let at = at.map(|at| format!("@{at}")).unwrap_or_default();
+            let below =
+                text("subdirectory").map(|below| format!("#subdirectory={below}")).unwrap_or_default();
+            Some(format!("git+{}{at}{below}", git_url(git)))
         }
         None => text("url").map(str::to_owned),
     };
@@ -43,7 +46,9 @@ fn requirement(name: &str, told: &dyn TableLike) -> Option<String> {
         let each = constraint(versions);
         let each = each.split(',').filter(|one| !one.is_empty()).map(|one| {
             let (operator, version) = one.split_at(one.find(|c: char| c.is_ascii_digit()).unwrap_or(0));
-            format!("python_version {operator} '{version}'")
+            // `python_version` has two numbers: 3.9 is less than 3.9.1.
+            let full = if version.split('.').count() > 2 { "python_full_version" } else { "python_version" };
+            format!("{full} {operator} '{version}'")
         });
         each.collect::<Vec<_>>().join(" and ")
     });
@@ -53,6 +58,15 @@ fn requirement(name: &str, told: &dyn TableLike) -> Option<String> {
         [markers, python, platform].into_iter().flatten().filter(|marker| !marker.is_empty()).collect();
     let when = if markers.is_empty() { String::new() } else { format!(" ; {}", markers.join(" and ")) };
     Some(format!("{name}{extras}{which}{when}"))
+}
+
+/// A repository as a URL, which pip wants: git itself also takes `user@host:path`.
+fn git_url(git: &str) -> String {
+    let scp = git.split_once(':').filter(|(host, path)| !host.contains('/') && !path.starts_with("//"));
+    match scp {
+        Some((host, path)) => format!("ssh://{host}/{}", path.trim_start_matches('/')),
+        None => git.to_owned(),
+    }
 }
 
 /// `^1.2` and the like as pip knows it. Of alternatives the last one holds, which is the newest.
@@ -134,6 +148,15 @@ mod tests {
                 "a==1 ; python_version < '3.9' | a==2 ; python_version >= '3.9' and python_version < '4'",
             ),
             ("a = { git = 'https://h/a.git', tag = 'v1' }", "a @ git+https://h/a.git@v1"),
+            (
+                "a = { git = 'git@github.com:org/priv.git', rev = 'c0', subdirectory = 'py' }",
+                "a @ git+ssh://git@github.com/org/priv.git@c0#subdirectory=py",
+            ),
+            ("a = { git = 'ssh://git@h:22/a.git' }", "a @ git+ssh://git@h:22/a.git"),
+            (
+                "a = { version = '1', python = '>=3.9.1,<4' }",
+                "a==1 ; python_full_version >= '3.9.1' and python_version < '4'",
+            ),
             ("a = { url = 'https://h/a.whl' }", "a @ https://h/a.whl"),
             ("a = { path = 'libs/a', develop = true }", "./libs/a"),
         ] {

@@ -38,7 +38,10 @@ pub(super) fn why_not_built(files: &Files, pyproject: &DocumentMut) -> Option<St
     }
     let system = pyproject.get("build-system");
     let requires = system.and_then(|system| system.get("requires")).map(Item::to_string).unwrap_or_default();
-    if let Some(name) = VERSIONS_OF_GIT.iter().find(|name| requires.contains(*name)) {
+    // What only stands in `requires` is not asked where the version is written down.
+    let is_written = pyproject.get("project").is_some_and(|project| project.get("version").is_some());
+    let of_git = VERSIONS_OF_GIT.iter().find(|name| requires.contains(*name) && !is_written);
+    if let Some(name) = of_git {
         return Some(format!("{name} takes its version from git, which a release is without"));
     }
     let backend = system.and_then(|system| system.get("build-backend")?.as_str()).unwrap_or("setuptools");
@@ -54,8 +57,14 @@ pub(super) fn why_not_built(files: &Files, pyproject: &DocumentMut) -> Option<St
         ));
     }
     let places = modules(pyproject, backend)?;
-    let is_there =
-        |place: &String| files.has(&format!("{place}/__init__.py")) || files.has(&format!("{place}.py"));
+    let is_there = |place: &String| {
+        files.has(&format!("{place}/__init__.py"))
+            || files.has(&format!("{place}.py"))
+            || (backend.starts_with("poetry") && files.has_directory(place))
+            // Within another package, whichever that is.
+            || (backend.starts_with("hatchling")
+                && files.ending(&format!("/{place}/__init__.py")).any(|path| path.split('/').count() == 3))
+    };
     (!places.iter().any(is_there)).then(|| {
         let by = backend.split(['.', '_']).next().unwrap_or(backend);
         let first = places.first().map_or("", String::as_str);
@@ -100,4 +109,35 @@ fn modules(pyproject: &DocumentMut, backend: &str) -> Option<Vec<String>> {
 
 fn tool<'a>(pyproject: &'a DocumentMut, name: &str) -> Option<&'a Item> {
     pyproject.get("tool")?.get(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pip_can_build_is_not_called_unbuildable() {
+        for (requires, project, path, is_built) in [
+            ("hatchling", "", "my_shop/__init__.py", true),
+            ("hatchling", "", "company/my_shop/__init__.py", true),
+            ("hatchling", "", "a/company/my_shop/__init__.py", false),
+            ("hatchling", "", "my_shop/main.py", false),
+            ("poetry.core", "", "my_shop/main.py", true),
+            ("poetry.core", "", "other/__init__.py", false),
+            ("hatchling hatch-vcs", "dynamic = ['version']", "my_shop/__init__.py", false),
+            ("hatchling hatch-vcs", "version = '1'", "my_shop/__init__.py", true),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+            let backend = requires.split(' ').next().unwrap();
+            let text = format!(
+                "[build-system]\nrequires = ['{requires}']\nbuild-backend = '{backend}.x'\n[project]\nname = 'my-shop'\n{project}\n"
+            );
+            let files = Files::of(directory.path(), |_| false).unwrap();
+            let why = why_not_built(&files, &text.parse().unwrap());
+            assert_eq!(why.is_none(), is_built, "{text}{why:?}");
+        }
+    }
 }
