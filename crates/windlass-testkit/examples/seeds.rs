@@ -79,14 +79,14 @@ fn asks() -> Vec<Ask> {
         Ask::Claim { how: Claim::Resume, by: by(), run: None, interrupted: true },
         Ask::Cancel { run: "run".into(), by: by() },
         Ask::Logs { of: vec!["web".into()], release: None, lines: Some(10), since: Some(0), follow: true },
-        Ask::Run { what: RunWhat::Job(sample::name("migrate")), attached: false, by: by() },
+        Ask::Run { what: RunWhat::Job(sample::name("migrate")), attached: false, raw: false, by: by() },
     ]
 }
 
 fn answers() -> Vec<Answer> {
     vec![
         Answer::Observed { observed: Box::default(), key: None },
-        Answer::Line { source: "web".into(), text: "a line".into() },
+        Answer::Line { source: "web".into(), copy: None, text: "a line".into() },
         Answer::Exited { code: 1, how: "exit code 1".into() },
         Answer::Done,
         Answer::Refused { kind: Refusal::Busy, message: "busy".into(), hint: "wait".into() },
