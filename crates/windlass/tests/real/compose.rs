@@ -126,7 +126,7 @@ fn a_compose_file_is_taken_over_and_deployed() {
     assert!(said.err.contains("services.web.build"), "the image's build is told of: {}", said.err);
     // What a container's image did is the one thing to add: how the release is built.
     let manifest = place.read("windlass.toml");
-    assert!(!manifest.contains("[build]"), "{manifest}");
+    assert!(!manifest.contains("\n[build]"), "{manifest}");
     let build = r#"
 [build]
 steps = [
