@@ -188,7 +188,7 @@ fn a_deploy_takes_values_from_aws_and_from_a_program() {
             assert_eq!(said.code, Some(1), "{said:?}");
         }
         let said = place.windlass(&["check", "--offline"]).exits(0);
-        assert!(said.err.contains("only a store has them: DB_PASSWORD, OLD_PASSWORD, API_KEY"), "{said:?}");
+        assert!(said.err.contains("no store was asked for: DB_PASSWORD, OLD_PASSWORD, API_KEY"), "{said:?}");
     }
     assert!(!place.home().join("shop").join("local").join("state").exists(), "nothing is started");
 
