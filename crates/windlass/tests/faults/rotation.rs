@@ -170,6 +170,7 @@ fn a_rotation_that_fails_leaves_the_old_credential() {
 
 #[test]
 fn a_credential_that_could_not_be_revoked_is_told_until_it_is() {
+    let line = line("a_credential_that_could_not_be_revoked_is_told_until_it_is");
     let sandbox = deployed(&manifest());
     sandbox.succeed(&["secrets", "rotate", "cache"]);
     assert_eq!(sandbox.status()["unrevoked_credentials"], serde_json::json!([]));
@@ -192,6 +193,7 @@ fn a_credential_that_could_not_be_revoked_is_told_until_it_is() {
     assert_eq!(sandbox.status()["unrevoked_credentials"], serde_json::json!([]));
     one_holds(&sandbox, "revoked at last");
     sandbox.down();
+    line.held("told of by `status` and `secrets rotate`, and revoked by the next deploy");
 }
 
 /// What happens after the crash.

@@ -286,6 +286,12 @@ pub const TESTS: &[Line] = &[
         "copies that are never ready, crash or answer wrongly with the new credential",
     ),
     line(
+        "T4",
+        "a_credential_that_could_not_be_revoked_is_told_until_it_is",
+        "I4",
+        "a credential that a rotation replaced and could not revoke",
+    ),
+    line(
         "1, 2",
         "the_host_side_dies_at_every_step_of_a_rotation",
         "I1 I3 I4 I10",
