@@ -435,9 +435,9 @@ fn require_kind(kind: &Kind, node: &Node, path: &mut Vec<String>, diags: &mut Ve
                 require_kind(of, node, path, diags);
                 path.pop();
                 // What an environment says of one that there is, under a name that is not its.
-                let others = entries.keys().filter(|other| *other != key).map(String::as_str);
-                if let Some(meant) = nearest(key, others) {
-                    for diag in diags[known..].iter_mut().filter(|diag| diag.span == node.key_span) {
+                let others = || entries.keys().filter(|other| *other != key).map(String::as_str);
+                for diag in diags[known..].iter_mut().filter(|diag| diag.span == node.key_span) {
+                    if let Some(meant) = nearest(key, others()) {
                         diag.label = format!("did you mean {meant:?}?");
                     }
                 }
