@@ -212,7 +212,9 @@ impl Host {
         };
         result.map_err(failed)?;
         match tokio::time::timeout(REMOVAL, self.remove_what_is_aside()).await {
-            Ok(removed) => removed.map(|()| String::new()).map_err(failed),
+            Ok(Ok(())) => Ok(String::new()),
+            // The tree is gone for everybody; another's that is stuck is no fault of this run.
+            Ok(Err(error)) => Ok(format!("what is put aside cannot be removed, remove it by hand: {error}")),
             Err(_) => Ok(format!("the files of releases/{tree} are being removed, which nothing waits for")),
         }
     }

@@ -3,6 +3,7 @@
 //! and nothing that a run still has to do needs them gone.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -41,7 +42,9 @@ pub(in crate::host) fn remove_put_aside(releases: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(releases)? {
         let path = entry?.path();
         if is_aside(&path) {
-            result = remove_tree(&path).and(result);
+            let named =
+                |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+            result = remove_tree(&path).map_err(named).and(result);
         }
     }
     result
@@ -52,12 +55,32 @@ pub(in crate::host) fn is_aside(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(ASIDE))
 }
 
-/// Removes a directory with all that is in it, if it is there.
+/// Removes a directory with all that is in it, if it is there. Some build tools write-protect directories, as
+/// Go does in its module cache.
 pub(in crate::host) fn remove_tree(path: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(path) {
+    let removed = match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            open_up(path).and_then(|()| std::fs::remove_dir_all(path))
+        }
+        removed => removed,
+    };
+    match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        result => result,
+        removed => removed,
     }
+}
+
+/// Lets us write to the directories that are ours, so that what is in them can go. Links are not followed.
+fn open_up(directory: &Path) -> io::Result<()> {
+    if !directory.symlink_metadata()?.is_dir() {
+        return Ok(());
+    }
+    // Where it is another's, its removal says so.
+    let _not_ours = std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(directory)? {
+        open_up(&entry?.path())?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -87,5 +110,23 @@ mod tests {
         put_aside(&tree).unwrap();
         remove_put_aside(place.path()).unwrap();
         assert_eq!(names(), ["r2"]);
+    }
+
+    #[test]
+    fn directories_that_are_write_protected_are_opened_and_what_links_lead_to_is_not() {
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        let place = tempfile::tempdir().unwrap();
+        let (tree, elsewhere) = (place.path().join("r3"), place.path().join("elsewhere"));
+        std::fs::create_dir_all(tree.join("deep/er")).unwrap();
+        std::fs::create_dir(&elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, tree.join("deep/link")).unwrap();
+        for closed in [&tree.join("deep/er"), &tree.join("deep"), &elsewhere] {
+            std::fs::set_permissions(closed, std::fs::Permissions::from_mode(0o555)).unwrap();
+        }
+        open_up(&tree).unwrap();
+        assert_eq!((mode(&tree.join("deep/er")), mode(&tree.join("deep"))), (0o700, 0o700));
+        assert_eq!(mode(&elsewhere), 0o555);
+        remove_tree(&tree).unwrap();
+        assert!(!tree.exists() && elsewhere.exists());
     }
 }
