@@ -44,6 +44,8 @@ pub struct Entry {
     pub value: Secret,
     /// The line of its name, from 1.
     pub line: u32,
+    /// The line on which its value ends.
+    pub end: u32,
     /// The names of the references that were filled.
     pub made_of: Vec<String>,
 }
@@ -281,13 +283,14 @@ impl<'a> Parser<'a> {
         match self.places.get(name).and_then(|place| entries.get_mut(*place)) {
             Some(earlier) => {
                 let message = format!("{name} stands in line {} already; this one holds", earlier.line);
-                (earlier.value, earlier.made_of, earlier.line) = (value, made_of, line);
+                (earlier.value, earlier.made_of) = (value, made_of);
+                (earlier.line, earlier.end) = (line, self.line);
                 let (file, help) = (self.file.to_owned(), "remove one of them".to_owned());
                 self.parsed.warnings.push(Fault { file, line, column, message, help });
             }
             None => {
                 self.places.insert(name, entries.len());
-                entries.push(Entry { name: name.to_owned(), value, line, made_of });
+                entries.push(Entry { name: name.to_owned(), value, line, end: self.line, made_of });
             }
         }
     }

@@ -69,10 +69,18 @@ impl Interpolation<'_> {
             filled.push('\\');
             return tail;
         };
+        if let Some(c) = tail.strip_prefix('0').and_then(octal) {
+            filled.push(c);
+            return &tail[4..];
+        }
         match c {
             'n' => filled.push('\n'),
             'r' => filled.push('\r'),
             't' => filled.push('\t'),
+            'a' => filled.push('\u{7}'),
+            'b' => filled.push('\u{8}'),
+            'f' => filled.push('\u{c}'),
+            'v' => filled.push('\u{b}'),
             '\\' | '"' | '$' => filled.push(c),
             // Anything else keeps its backslash: "\d+" is a pattern, not a mistake.
             _ => {
@@ -190,6 +198,12 @@ fn required(name: &str, reason: &str) -> Wrong {
         message: format!("{name} is required{reason}"),
         help: format!("set {name} in the environment or above this line"),
     }
+}
+
+/// The character whose number the first three digits of `text` are.
+fn octal(text: &str) -> Option<char> {
+    let digits = text.get(..3).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?;
+    u8::from_str_radix(digits, 8).ok().map(char::from)
 }
 
 fn name_length(text: &str) -> usize {

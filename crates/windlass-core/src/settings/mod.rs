@@ -17,12 +17,15 @@ mod declared;
 pub mod dotenv;
 pub mod foreign;
 mod growing;
+#[cfg(test)]
+mod hostile;
 mod interpolate;
 mod kind;
 mod layers;
 mod lost;
 mod password;
 mod pattern;
+mod reader;
 mod rewrite;
 pub mod sealed;
 mod secrecy;
@@ -44,13 +47,14 @@ pub use lost::Lost;
 pub(crate) use password::literal_account_password;
 pub use password::{account_password, literal_password, may_hold_literal, password_in, passwords_in};
 pub use pattern::Pattern;
+pub use reader::Reader;
 pub use rewrite::{NotRewritten, rewrite};
 pub use secrecy::{is_secret, sounds_secret};
 pub use secret::Secret;
 pub use successor::{NoSuccessor, successor};
 pub use template::template;
 pub use unit_file::write_environment_file;
-pub use write::{NotWritable, write};
+pub use write::{NotWritable, write, write_shell};
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Settings as a file that systemd reads into a service's environment: `EnvironmentFile=` (systemd.exec(5)).
 //!
-//! Nothing writes one yet. It is what units of a host will be given, as `LoadCredential=` will be given the bytes of a
-//! value as they are, which need no writing.
+//! `windlass secrets export --format systemd` writes one. It is also what units of a host will be given, as
+//! `LoadCredential=` will be given the bytes of a value as they are, which need no writing.
 
 use zeroize::Zeroizing;
 
@@ -37,7 +37,7 @@ pub fn write_environment_file<'a>(
 }
 
 /// Whether systemd takes the character in such a file.
-fn is_taken(c: char) -> bool {
+pub(super) fn is_taken(c: char) -> bool {
     let is_noncharacter = matches!(c, '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe;
     c != '\0' && c != '\u{feff}' && !is_noncharacter
 }

@@ -6,6 +6,7 @@ fn file(name: &str, entries: &[(&str, &str)]) -> File {
         name: (*name).to_owned(),
         value: Secret::new(*value),
         line: u32::try_from(line).unwrap() + 1,
+        end: u32::try_from(line).unwrap() + 1,
         made_of: vec![],
     };
     File { name: name.to_owned(), entries: entries.iter().enumerate().map(entry).collect() }
