@@ -14,7 +14,7 @@ use crate::needs::{Need, are_met};
 const LARGEST: usize = 64 << 10;
 
 /// Prints what systemd reads in a file, in hex: as it would put it into a service's environment.
-const READ: &str = "
+pub(crate) const READ: &str = "
 import ctypes, sys
 read = ctypes.CDLL(sys.argv[1]).load_env_file
 read.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.POINTER(ctypes.POINTER(ctypes.c_char_p))]
@@ -27,7 +27,7 @@ while found[at]:
 ";
 
 /// The library with the parser, where systemd is installed.
-fn library() -> Option<PathBuf> {
+pub(crate) fn library() -> Option<PathBuf> {
     let directories =
         ["/usr/lib/systemd", "/usr/lib/x86_64-linux-gnu/systemd", "/usr/lib/aarch64-linux-gnu/systemd"];
     let files =

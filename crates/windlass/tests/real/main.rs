@@ -19,6 +19,7 @@ mod processes;
 
 mod allianceauth;
 mod compose;
+mod dotenv;
 mod environment_file;
 mod frameworks;
 mod guestbook;

@@ -14,6 +14,8 @@ pub(crate) enum Need {
     Python,
     /// A package that pip can get.
     PyPi(&'static str),
+    /// A package that npm can get.
+    Npm(&'static str),
     /// A package that uv can get, with as little of the environment as a build has.
     Uv(&'static str),
 }
@@ -39,6 +41,9 @@ fn missing(need: &Need) -> Option<String> {
             let check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))";
             (!succeeds("python3", &["-c", check]))
                 .then(|| "python3 (3.11 or later) with venv is not installed".to_owned())
+        }
+        Need::Npm(package) => {
+            (!succeeds("npm", &["view", package, "version"])).then(|| format!("npm cannot get {package}"))
         }
         Need::Uv(package) => (!uv_installs(package)).then(|| format!("uv cannot install {package}")),
         Need::PyPi(package) => {

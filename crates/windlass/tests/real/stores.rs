@@ -32,14 +32,14 @@ impl Drop for Running {
 
 /// What a command printed; it must have gone well.
 #[track_caller]
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let done = command.stdin(Stdio::null()).output().unwrap();
     assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
     String::from_utf8(done.stdout).unwrap().trim().to_owned()
 }
 
 /// A virtual environment with a package.
-fn installed(directory: &Path, package: &str) -> PathBuf {
+pub(crate) fn installed(directory: &Path, package: &str) -> PathBuf {
     let venv = directory.join("venv");
     run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
     run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", package]));

@@ -10,6 +10,7 @@
 
 mod damage;
 mod editing;
+mod exporting;
 mod importing;
 mod keys;
 mod kit;

@@ -56,11 +56,8 @@ pub(in crate::cli) enum Verb {
     Recipients(Recipients),
     /// Take values over from another file
     Import(Import),
-    /// Print all values, as a .env file or with --json
-    #[command(
-        after_help = "Examples:\n  windlass secrets export > .env\n  windlass secrets export --json | jq ."
-    )]
-    Export,
+    /// Print all values: as a .env file, for a shell, for systemd, or as JSON
+    Export(Export),
     /// Remove what is damaged, and seal the rest
     #[command(after_help = "Examples:\n  windlass secrets list\n  windlass secrets repair --yes")]
     Repair,
@@ -181,6 +178,21 @@ pub(in crate::cli) struct Import {
     /// What kind of file it is
     #[arg(long, default_value = "env", value_parser = ["env", "json", "sops"])]
     pub(in crate::cli) from: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Readers of .env files differ. Whom a value does not reach as it is, is warned of; no form makes a shell run one.
+
+Examples:
+  windlass secrets export > .env
+  eval \"$(windlass secrets export --format sh)\"             into the environment of this shell
+  windlass secrets export --format systemd > shop.env        for EnvironmentFile=
+  windlass secrets export --json | jq .")]
+pub(in crate::cli) struct Export {
+    /// How they are written [default: dotenv, with --json json]
+    #[arg(long, value_parser = ["dotenv", "sh", "json", "systemd"])]
+    pub(in crate::cli) format: Option<String>,
 }
 
 #[derive(Debug, Args)]
