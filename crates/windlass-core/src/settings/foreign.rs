@@ -11,6 +11,10 @@ use serde_saphyr::options::NonFiniteFloatPolicy;
 
 use super::{Secret, is_setting_name};
 
+mod sops;
+
+pub use sops::{Decrypted, decrypted, is_sops};
+
 /// What was read.
 #[derive(Debug, Default)]
 pub struct Foreign {
@@ -25,13 +29,16 @@ pub struct Foreign {
 /// # Errors
 /// What is wrong with the text; never shows a value.
 pub fn json(text: &str) -> Result<Foreign, String> {
-    let pairs: Pairs = serde_json::from_str(text).map_err(|error| {
+    parsed(text).map(Pairs::sorted_out)
+}
+
+fn parsed(text: &str) -> Result<Pairs, String> {
+    serde_json::from_str(text).map_err(|error| {
         // Its own words, which hold no value.
         let is_beyond = error.to_string().starts_with("number out of range");
         let what = if is_beyond { "a number in it is out of range" } else { "it is not an object of JSON" };
         format!("{what} (line {})", error.line())
-    })?;
-    Ok(pairs.sorted_out())
+    })
 }
 
 /// Reads a mapping of YAML. Of `010`, `yes` and `1.10` the text is taken, whatever YAML has them mean.
@@ -71,12 +78,6 @@ pub fn yaml(text: &str) -> Result<Foreign, String> {
         }
     }
     Ok(Pairs(pairs).sorted_out())
-}
-
-/// Whether sops has encrypted a text.
-#[must_use]
-pub fn is_sops(text: &str) -> bool {
-    text.contains("ENC[AES256_GCM,data:")
 }
 
 /// Names and values, doubles included.
@@ -328,11 +329,5 @@ mod tests {
         assert_eq!(json("[1]").unwrap_err(), "it is not an object of JSON (line 1)");
         assert_eq!(json("{\n\"A\": 1e400}").unwrap_err(), "a number in it is out of range (line 2)");
         assert!(yaml("A: [hunter2\n").unwrap_err().starts_with("it is not a mapping of YAML"));
-    }
-
-    #[test]
-    fn what_sops_has_encrypted_is_known() {
-        assert!(is_sops("DB: ENC[AES256_GCM,data:3Jx=,iv:x,tag:y,type:str]\nsops:\n  mac: ENC[...]\n"));
-        assert!(!is_sops("DB: plain\n"));
     }
 }

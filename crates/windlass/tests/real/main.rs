@@ -26,4 +26,5 @@ mod guestbook;
 mod health_page;
 mod sealed;
 mod settings;
+mod sops;
 mod stores;

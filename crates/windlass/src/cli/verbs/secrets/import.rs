@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use indexmap::IndexMap;
-use windlass_core::settings::foreign::{self, Foreign};
+use windlass_core::settings::foreign::{self, Decrypted, Foreign};
 use windlass_core::settings::sealed::LARGEST_FILE;
 use windlass_core::settings::{Fault, Misfit, Secret};
 use zeroize::Zeroizing;
@@ -119,17 +119,15 @@ fn read(context: &Context, args: &Import) -> Result<Foreign, Failure> {
     }
     match args.from.as_str() {
         "json" => foreign::json(&text).map_err(wrong),
-        "sops" => {
-            let (kind, text) = match foreign::is_sops(&text) {
-                true => (Kind::Json, sops(path)?),
-                false => (Kind::of(path), text),
-            };
-            match kind {
-                Kind::Json => foreign::json(&text).map_err(wrong),
-                Kind::Yaml => foreign::yaml(&text).map_err(wrong),
-                Kind::Dotenv => dotenv(context, path, &text),
-            }
+        "sops" if foreign::is_sops(&text) => {
+            let kind = kind_to_sops(path)?;
+            foreign::decrypted(&sops(path)?, kind).map_err(wrong)
         }
+        "sops" => match Kind::of(path) {
+            Kind::Json => foreign::json(&text).map_err(wrong),
+            Kind::Yaml => foreign::yaml(&text).map_err(wrong),
+            Kind::Dotenv => dotenv(context, path, &text),
+        },
         _ => dotenv(context, path, &text),
     }
 }
@@ -141,6 +139,20 @@ fn dotenv(context: &Context, path: &Path, text: &str) -> Result<Foreign, Failure
     }
     let not_read = read.valueless.iter().map(|fault| format!("line {}: {}", fault.line, fault.message));
     Ok(Foreign { values: read.values, not_read: not_read.collect() })
+}
+
+/// What sops takes a file for, by the ending of its name.
+fn kind_to_sops(path: &Path) -> Result<Decrypted, Failure> {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    match name.rsplit_once('.').map(|(_, ending)| ending) {
+        Some("json") => Ok(Decrypted::Json),
+        Some("env") => Ok(Decrypted::Dotenv),
+        Some("yaml" | "yml" | "ini") => Ok(Decrypted::Other),
+        _ => Err(Failure::usage(
+            format!("{} is a binary file to sops, whatever it holds, which has no names", path.display()),
+            "give it the ending of what it was: .yaml, .json or .env",
+        )),
+    }
 }
 
 /// How what sops has decrypted is written.
