@@ -104,7 +104,7 @@ need_test_tools() {
     need initdb=postgresql redis-server=redis-server rabbitmq-server=rabbitmq-server \
         python3=python3 venv=python3-venv pip=python3-pip node=nodejs npm=npm \
         git=git curl=curl pgrep=procps strace=strace mkfs.ext4=e2fsprogs xfs_io=xfsprogs \
-        crontab=cron unshare=util-linux faketime=faketime age-keygen=age
+        crontab=cron unshare=util-linux faketime=faketime age-keygen=age pass=pass gpg=gnupg
 }
 
 # What the benchmarks compare with; a peer that is missing is left out of the comparison.

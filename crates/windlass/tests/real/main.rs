@@ -11,6 +11,8 @@
     reason = "a helper of a test fails the test"
 )]
 
+#[path = "../faults/forms.rs"]
+mod forms;
 mod http;
 mod load;
 mod needs;

@@ -10,6 +10,7 @@ use windlass::settings::store::{Fetched, Surroundings, fetch};
 use windlass_core::manifest;
 use windlass_core::store::Place as Stored;
 
+use crate::forms::Wanted;
 use crate::needs::{Need, are_met};
 use crate::place::{Place, free_port, wait_for};
 
@@ -128,8 +129,9 @@ fn environ(place: &Place, service: &str) -> Vec<String> {
 #[track_caller]
 fn assert_kept(place: &Place, printed: &str) {
     use std::os::unix::fs::PermissionsExt;
-    let values = [PASSWORD, OLDER, API_KEY];
-    assert!(!values.iter().any(|value| printed.contains(value)), "{printed}");
+    let wanted = Wanted::new(&[("of now", PASSWORD), ("of before", OLDER), ("of a program", API_KEY)]);
+    assert_eq!(wanted.found(printed.as_bytes()), None, "{printed}");
+    let mut kept_in = 0;
     let mut directories = vec![place.home()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(directory).unwrap().flatten() {
@@ -138,13 +140,14 @@ fn assert_kept(place: &Place, printed: &str) {
                 directories.push(entry.path());
             }
             let text = if kind.is_file() { fs::read(entry.path()).unwrap_or_default() } else { Vec::new() };
-            let text = String::from_utf8_lossy(&text);
-            if values.iter().any(|value| text.contains(value)) {
+            if wanted.found(&text).is_some() {
+                kept_in += 1;
                 let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
                 assert_eq!(mode, 0o600, "{}", entry.path().display());
             }
         }
     }
+    assert!(kept_in > 0, "the host keeps them for its releases");
 }
 
 // proves: DC-10
@@ -331,4 +334,49 @@ fn vault_is_read_with_a_token_and_with_a_role() {
         ["the store vault refuses the role's id or its secret id (HTTP 400); make a new secret id, and set \
           VAULT_ROLE_ID and VAULT_SECRET_ID"]
     );
+}
+
+/// The line of the guide for `pass`, with a store of its own and a key that is thrown away.
+// proves: DC-10
+#[test]
+fn pass_is_asked_as_the_guide_says() {
+    if !are_met("stores: pass", &[Need::Program("pass"), Need::Program("gpg"), Need::Program("gpgconf")]) {
+        return;
+    }
+    // The path of the agent's socket must be short.
+    let home = tempfile::Builder::new().prefix("wlpass").tempdir_in("/tmp").unwrap();
+    let directory = home.path().to_str().unwrap();
+    let called = |program: &str, args: &[&str], input: &str| {
+        let mut command = Command::new(program);
+        command.args(args).env_clear().env("PATH", std::env::var("PATH").unwrap());
+        command.env("HOME", directory).env("GNUPGHOME", directory);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "{program} {args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    fs::set_permissions(home.path(), std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let no_one = ["--batch", "--pinentry-mode", "loopback", "--passphrase", ""];
+    called("gpg", &[&no_one[..], &["--quick-gen-key", "ada@shop.test"]].concat(), "");
+    called("pass", &["init", "ada@shop.test"], "");
+    called("pass", &["insert", "--echo", "shop/db"], &format!("{PASSWORD}\n"));
+    called("pass", &["insert", "--multiline", "shop/key"], &format!("{OLDER}\n{NEWER}\n"));
+
+    let guide =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/settings.md"));
+    let guide = guide.unwrap();
+    let store = guide.split_once("[stores.pass]\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let store = format!("[stores.pass]\n{store}\n");
+    let path = std::env::var("PATH").unwrap();
+    let around = [("PATH", path.as_str()), ("HOME", directory), ("GNUPGHOME", directory)];
+    assert_eq!(told(&ask(&store, &["pass:shop/db"], &around)), [PASSWORD]);
+    assert_eq!(told(&ask(&store, &["pass:shop/key"], &around)), [format!("{OLDER}\n{NEWER}")]);
+    let said = told(&ask(&store, &["pass:shop/gone"], &around));
+    assert!(
+        said[0].contains("the store pass did not get shop/gone: pass")
+            && said[0].contains("not in the password store"),
+        "{said:?}"
+    );
+    called("gpgconf", &["--kill", "all"], "");
 }
