@@ -24,6 +24,13 @@ pub fn why_weak(app: &str, name: &str, value: &str) -> Option<String> {
     weak::is_judged(name, value, None).then(|| weak::why(app, name, value, None))?
 }
 
+/// The same of what the encrypted file is to hold, as the manifest declares it.
+#[must_use]
+pub fn why_weak_sealed(app: &str, name: &str, value: &str, declared: Option<&Declared>) -> Option<String> {
+    let is_judged = !value.is_empty() && weak::is_judged(name, value, declared);
+    is_judged.then(|| weak::why(app, name, value, declared))?
+}
+
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {

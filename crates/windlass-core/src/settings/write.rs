@@ -183,7 +183,10 @@ mod tests {
         ] {
             assert_eq!(*write([("A", value)]).unwrap(), format!("A={written}\n"));
         }
-        assert_eq!(*write_shell([("A", "it's `a`\n"), ("B", "")]).unwrap(), "export A='it'\\''s `a`\n'\nexport B=''\n");
+        assert_eq!(
+            *write_shell([("A", "it's `a`\n"), ("B", "")]).unwrap(),
+            "export A='it'\\''s `a`\n'\nexport B=''\n"
+        );
         assert_eq!(*write_in_a_line("A", "a\n'`b`").unwrap(), "A=\"a\\n'\\0140b\\0140\"\n");
     }
 }

@@ -126,3 +126,53 @@ fn a_new_key_leaves_values_and_dates() {
     assert_eq!(ada.line("A")[..14], before[..14]);
     assert_eq!(ada.get("A"), "one");
 }
+
+// proves: DC-10
+#[test]
+fn an_audit_tells_what_somebody_who_left_still_knows() {
+    let (project, ada) = Project::begun(&[("A", "one"), ("B", "two"), ("KEPT_NOWHERE", "x")]);
+    ada.declare("A = { secret = true }\nB = { secret = true }\nKEPT_ANYWHERE = { secret = true }");
+    let git = |arguments: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=ada", "-c", "user.email=ada@shop.test"]).args(arguments);
+        assert!(command.current_dir(&ada.project).output().unwrap().status.success(), "{arguments:?}");
+    };
+    let audit = || ada.secrets(&["audit", "--json"]);
+    let said = audit().exits(0).json();
+    assert_eq!(
+        (&said["removed"], &said["undeclared"]),
+        (&serde_json::Value::Null, &serde_json::json!(["KEPT_NOWHERE"]))
+    );
+    let said = ada.secrets(&["audit"]).exits(0);
+    assert!(
+        said.out.contains("git has no history of it") && said.out.contains("did you mean KEPT_ANYWHERE?"),
+        "{}",
+        said.out
+    );
+
+    let bob = project.person("bob");
+    git(&["init", "-q"]);
+    ada.secrets(&["recipients", "add", "bob", &bob.public()]).exits(0);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "with bob"]);
+    assert_eq!(audit().exits(0).json()["removed"], serde_json::json!([]));
+    ada.secrets(&["recipients", "remove", "bob"]).exits(0);
+    ada.set("NEW", "four");
+    let known =
+        |names: &[&str]| serde_json::json!([{ "name": "bob", "public_key": bob.public(), "known": names }]);
+    assert_eq!(audit().exits(1).json()["removed"], known(&["A", "B", "KEPT_NOWHERE"]));
+    git(&["commit", "-qam", "without bob"]);
+    // The same day, and another value.
+    ada.set("B", "three");
+    ada.secrets(&["unset", "KEPT_NOWHERE"]).exits(0);
+    assert_eq!(audit().exits(1).json()["removed"], known(&["A"]));
+    let said = ada.secrets(&["audit"]).exits(1);
+    assert!(
+        said.out.contains("can read the file no more, and knows what was not changed since: A\n"),
+        "{}",
+        said.out
+    );
+    ada.set("A", "five");
+    let said = ada.secrets(&["audit"]).exits(0);
+    assert!(!said.out.contains("bob"), "{}", said.out);
+}

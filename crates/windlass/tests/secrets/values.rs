@@ -41,13 +41,15 @@ fn a_name_that_nobody_declared_is_warned_of_and_kept() {
     let text = fs::read_to_string(&manifest).unwrap();
     let settings = "[settings]\nDB_PASSWORD = { secret = true }\n[environments.production]\n";
     fs::write(&manifest, format!("{text}{settings}")).unwrap();
-    let set = |name: &str, more: &[&str]| ada.secrets_with(&[&["set", name], more].concat(), b"x").exits(0);
+    let set = |name: &str, more: &[&str]| {
+        ada.secrets_with(&[&["set", name], more].concat(), b"Zk31-blau-Fenster").exits(0)
+    };
     let said = set("DB_PASWORD", &[]);
     assert_eq!(
         said.err,
         "warning: DB_PASWORD is declared nowhere in the manifest; did you mean DB_PASSWORD?\n"
     );
-    assert_eq!(ada.get("DB_PASWORD"), "x");
+    assert_eq!(ada.get("DB_PASWORD"), "Zk31-blau-Fenster");
     assert!(set("OTHER", &[]).err.ends_with("in the manifest; declare it under [settings]\n"));
     assert_eq!(set("DB_PASSWORD", &[]).err, "");
     assert_eq!(set("OTHER", &["--json"]).json()["declared"], false);
@@ -204,6 +206,38 @@ fn old_values_are_told() {
     let audit = ada.secrets(&["audit", "--older-than", "0", "--json"]).exits(0).json();
     assert_eq!(audit["old"], serde_json::json!([]));
     assert_eq!(audit["recipients"][0]["name"], "ada");
+}
+
+// proves: APE-3
+#[test]
+fn what_can_be_guessed_is_warned_of_where_it_comes_in() {
+    let (_project, ada) = Project::begun(&[]);
+    ada.declare("DB_PASSWORD = { secret = true }\nPORT = { type = \"port\" }\nCODE = { secret = true }");
+    let refused = "; a deploy of production refuses it, so make another one: windlass secrets set DB_PASSWORD --generate";
+    let said = ada.secrets_with(&["set", "DB_PASSWORD"], b"changeme").exits(0);
+    assert!(said.err.contains("warning: DB_PASSWORD: ") && said.err.contains(refused), "{}", said.err);
+    assert!(!said.err.contains("changeme"), "{}", said.err);
+    let deploy = ada.check();
+    assert!(deploy.exits(2).err.contains("DB_PASSWORD"), "a deploy says the same");
+    assert_eq!(ada.secrets_with(&["set", "CODE", "--json"], b"hunter2").exits(0).json()["weak"], true);
+    assert_eq!(ada.secrets_with(&["set", "PORT", "--json"], b"8080").exits(0).json()["weak"], false);
+    let said = ada.secrets(&["set", "DB_PASSWORD", "--generate"]).exits(0);
+    assert!(!said.err.contains("warning"), "{}", said.err);
+
+    fs::write(
+        ada.project.join("some.env"),
+        "DB_PASSWORD=postgres\nCODE=Zk31-blau-Fenster-7\nSMTP_PASSWORD=qwerty\n",
+    )
+    .unwrap();
+    let said = ada.secrets(&["import", "some.env", "--json"]).exits(0);
+    assert_eq!(said.json()["weak"], serde_json::json!(["SMTP_PASSWORD", "DB_PASSWORD"]));
+    assert!(
+        ada.secrets(&["import", "some.env"]).exits(0).err.is_empty(),
+        "what is there already was told of"
+    );
+    let editor = ada.with("EDITOR", "sed -i s/^CODE=.*/CODE=letmein/");
+    let said = editor.secrets(&["edit"]).exits(0);
+    assert!(said.err.contains("warning: CODE: ") && !said.err.contains("letmein"), "{}", said.err);
 }
 
 proptest! {

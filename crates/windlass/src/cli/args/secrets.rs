@@ -70,7 +70,7 @@ pub(in crate::cli) enum Verb {
     Rotate(Rotate),
     /// Make a key
     Keygen(Keygen),
-    /// Which values are old, and who can read the file
+    /// Which values are old, or known to whoever was removed, and who can read the file
     Audit(Audit),
 }
 

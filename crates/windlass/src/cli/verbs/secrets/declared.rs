@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use windlass_core::manifest::{self, Manifest};
+use windlass_core::settings::audit::{is_for_others, why_weak_sealed};
 use windlass_core::settings::{Declared, Misfit, Secret};
 
 use crate::cli::context::Context;
@@ -41,7 +42,7 @@ impl<'c> Declarations<'c> {
     }
 
     /// Whether the manifest knows the name, and if not, what to do; `None` where that cannot be said.
-    fn knows(&self, name: &str) -> Option<Result<(), String>> {
+    pub(super) fn knows(&self, name: &str) -> Option<Result<(), String>> {
         let (manifest, declared) = self.manifest.as_ref()?;
         if declared.contains_key(name) || manifest.refers_to_setting(self.environment, name) {
             return Some(Ok(()));
@@ -50,6 +51,21 @@ impl<'c> Declarations<'c> {
             Some(meant) => format!("did you mean {meant}?"),
             None => "declare it under [settings]".to_owned(),
         }))
+    }
+
+    /// Warns of a value that can be guessed, in the words of the deploy that would refuse it. Answers whether it can.
+    pub(super) fn warn_weak(&self, context: &Context, name: &str, value: &Secret) -> bool {
+        let app = self.manifest.as_ref().and_then(|(manifest, _)| manifest.app());
+        let app = app.as_ref().map_or("", |app| app.as_str());
+        let Some(why) = why_weak_sealed(app, name, value.expose(), self.get(name).as_ref()) else {
+            return false;
+        };
+        let then = match is_for_others(self.environment) {
+            true => format!("a deploy of {} refuses it, so make another one", self.environment),
+            false => "make another one".to_owned(),
+        };
+        context.say(&format!("warning: {name}: {why}; {then}: windlass secrets set {name} --generate"));
+        true
     }
 
     /// Warns of a name that the manifest does not know. Answers whether it does, where that can be said.

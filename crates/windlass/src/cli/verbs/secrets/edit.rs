@@ -73,9 +73,11 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     for name in set.keys().filter(|name| !before.contains_key(*name)) {
         declarations.warn_of(context, name);
     }
+    let is_weak = |(name, value): &(&String, &Secret)| declarations.warn_weak(context, name, value);
+    let weak: Vec<String> = set.iter().filter(is_weak).map(|(name, _)| name.clone()).collect();
     let set: Vec<String> = set.into_keys().collect();
     let document = serde_json::json!({
-        "file": place.file(), "set": set, "unset": unset,
+        "file": place.file(), "set": set, "unset": unset, "weak": weak,
         "epoch": changed.written.as_ref().map(|version| version.epoch),
     });
     context.print(&document, || match changed.written {
@@ -90,7 +92,7 @@ fn text(context: &Context, values: &Values) -> Result<Zeroizing<String>, Failure
     let lines = settings::write(pairs).map_err(|error| Failure::failed(error.to_string(), ""))?;
     let head = format!(
         "# The secrets of {}. Save and leave the editor to seal them; remove a line to remove a secret.\n\
-         # As in a .env file: NAME=value, quotes around what has spaces, \\$ in double quotes for a dollar sign.\n\n",
+         # As in a .env file: NAME=value. In single quotes all but the quote stands for itself, also line breaks.\n\n",
         context.options.environment
     );
     Ok(Zeroizing::new([head.as_str(), &lines].concat()))

@@ -1,4 +1,4 @@
-//! Git's part: how encrypted files are merged.
+//! Git's part: how encrypted files are merged, and how they were.
 
 use std::fs;
 use std::io;
@@ -14,6 +14,24 @@ const DRIVER: &[(&str, &str)] = &[
     ("merge.windlass-secrets.name", "Windlass's encrypted files, value by value"),
     ("merge.windlass-secrets.driver", "windlass secrets merge %O %A %B"),
 ];
+
+/// How many versions of a file are looked at.
+const VERSIONS: &str = "200";
+
+/// The texts of the versions of a file that git has, the newest first; none where there is no git.
+pub(super) fn versions(project: &Path, file: &str) -> Vec<String> {
+    let ask = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        // It only looks: no lock of the index is taken, and none left behind.
+        command.arg("-C").arg(project).args(arguments).env("GIT_OPTIONAL_LOCKS", "0");
+        let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+        output.status.success().then_some(output.stdout)
+    };
+    let commits = ask(&["log", "-n", VERSIONS, "--format=%H", "--", file]).unwrap_or_default();
+    let commits = String::from_utf8_lossy(&commits).into_owned();
+    let text = |commit: &str| String::from_utf8(ask(&["show", &format!("{commit}:./{file}")])?).ok();
+    commits.lines().filter_map(text).collect()
+}
 
 /// What was done.
 pub(super) struct Prepared {

@@ -52,8 +52,12 @@ pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
     for name in &new {
         declarations.warn_of(context, name);
     }
+    let taken = new.iter().chain(&replaced);
+    let is_weak =
+        |name: &&String| values.get(*name).is_some_and(|value| declarations.warn_weak(context, name, value));
+    let weak: Vec<&String> = taken.filter(is_weak).collect();
     let document = serde_json::json!({
-        "file": place.file(), "new": new, "changed": replaced, "same": same, "not_read": not_read,
+        "file": place.file(), "new": new, "changed": replaced, "same": same, "not_read": not_read, "weak": weak,
     });
     context.print(&document, || {
         let mut text = format!("New in {}: {}.", place.file(), listed(&new));

@@ -10,6 +10,7 @@ mod git;
 mod import;
 mod init;
 mod keygen;
+mod leavers;
 mod list;
 mod merge;
 mod recipients;

@@ -25,6 +25,7 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     };
     let declarations = Declarations::of(context);
     fits(&declarations, args, given.as_ref())?;
+    let judged = given.clone();
     let changed = place.change(keyring(context)?, |editing, random| {
         let secret = given.unwrap_or_else(|| random.text(usize::from(args.length)));
         let is_new = !editing.values().keys().any(|label| label.name == args.name);
@@ -33,8 +34,9 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     let changed = changed.map_err(|why| trouble(context, &place, why))?;
     let (differs, is_new) = changed.answer;
     let declared = declarations.warn_of(context, &args.name);
+    let is_weak = judged.is_some_and(|value| declarations.warn_weak(context, &args.name, &value));
     let document = serde_json::json!({
-        "name": args.name, "file": place.file(), "changed": differs, "new": is_new, "declared": declared,
+        "name": args.name, "file": place.file(), "changed": differs, "new": is_new, "declared": declared, "weak": is_weak,
         "epoch": changed.written.as_ref().map(|version| version.epoch),
     });
     context.print(&document, || match (differs, is_new) {
