@@ -266,6 +266,21 @@ fn an_explanation_shows_each_layer_and_which_one_holds() {
     );
     let said = project.config(&["explain", "LEVLE"]);
     assert_eq!((said.code, said.err.contains("did you mean LEVEL?")), (2, true), "{}", said.err);
+    let manifest = MANIFEST.replace(
+        "[settings]",
+        "env = { LANG = \"de\" }\n[env]\nLANG = \"C\"\nAPI_TOKEN = \"Zk31\"\n[settings]",
+    );
+    project.write("windlass.toml", &manifest);
+    let said = project.config(&["explain", "LANG"]);
+    assert_eq!(
+        said.out,
+        "LANG: no setting, but a variable of the manifest\n\
+         given     windlass.toml:10  C  by [env], to every service, job and cron\n\
+         given     windlass.toml:8  de  by [services.web.env], to web\n"
+    );
+    let said = project.config(&["explain", "API_TOKEN"]);
+    assert!(said.out.contains("given     windlass.toml:11  (secret)  by [env]"), "{}", said.out);
+    assert_eq!(project.json(&["explain", "LANG"])["given"][0]["table"], "env");
     let json = project.json(&["explain", "DB_PASSWORD"]);
     assert_eq!(
         (&json["holds"]["source"], &json["holds"]["value"]),

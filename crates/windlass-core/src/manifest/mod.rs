@@ -15,6 +15,7 @@ mod environment;
 pub mod fields;
 mod format;
 pub mod kind;
+mod literals;
 mod node;
 pub mod reference;
 pub mod roles;
@@ -26,6 +27,7 @@ pub mod words;
 
 pub use compose::import_compose;
 pub use format::{Format, SIGNALS};
+pub use literals::Given;
 pub use node::{Entries, Node, Value};
 
 use std::collections::BTreeSet;

@@ -87,8 +87,14 @@ impl Of<'_> {
         let own = if setting.secret { "" } else { "; or give it a default here" };
         let span = scene.span(&["settings", key]);
         let diag = Diag::error("missing-setting", span, format!("the setting {key} has no value"));
-        let sealed =
-            if scene.is_sealed { format!("run `windlass secrets set {key}`, or ") } else { String::new() };
+        let sealed = match (scene.is_sealed, setting.secret) {
+            (true, _) => format!("run `windlass secrets set {key}`, or "),
+            // It belongs into no file that others read.
+            (false, true) => {
+                format!("make an encrypted file (`windlass secrets init`, `windlass secrets set {key}`), or ")
+            }
+            (false, false) => String::new(),
+        };
         Some(diag.help(format!(
             "{sealed}set it in the environment, in .env.{environment} or in .env, as {key}=...{own}"
         )))

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
-use windlass_core::manifest::nearest;
+use windlass_core::manifest::{Given, nearest};
 use windlass_core::settings::{Declared, Misfit, is_secret};
 
 use super::shown::{Seen, Shown, Viewer};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::cli::project::Project;
 
 /// The layers in their order, as people call them.
 const LAYERS: [&str; 5] =
@@ -22,7 +23,8 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
     let resolved = found.assembled.settings.get(name);
     let viewer = Viewer::of(&project, &project.layout);
     let holds = viewer.see(&found, name);
-    if declared.is_none() && holds.is_none() {
+    let given = given(&project, name);
+    if declared.is_none() && holds.is_none() && given.is_empty() {
         let hint = match nearest(name, found.names()) {
             Some(meant) => format!("did you mean {meant}?"),
             None => "see `windlass config`".to_owned(),
@@ -39,6 +41,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         },
         defaulted: found.unstored.defaulted.get(name).map(String::as_str),
         holds,
+        given,
         overruled: resolved
             .iter()
             .flat_map(|resolved| &resolved.overruled)
@@ -51,6 +54,20 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
     context.answer_as_known(&[&found], explained.document(), || explained.text())
 }
 
+/// The variables of this name in `env` tables, each with its place.
+fn given(project: &Project, name: &str) -> Vec<(String, Given)> {
+    let manifest = &project.manifest;
+    let place = |given: &Given| {
+        let line = manifest.text()[..given.span.start].matches('\n').count() + 1;
+        format!("{}:{line}", project.file)
+    };
+    manifest
+        .given(project.environment.as_str(), name)
+        .into_iter()
+        .map(|given| (place(&given), given))
+        .collect()
+}
+
 /// All there is to say of a setting.
 struct Explained<'s> {
     name: &'s str,
@@ -60,6 +77,8 @@ struct Explained<'s> {
     /// Why it has its default and not what a store has.
     defaulted: Option<&'s str>,
     holds: Option<Seen>,
+    /// What `env` tables of the manifest say, which holds for whom they are.
+    given: Vec<(String, Given)>,
     overruled: Vec<Shown>,
     misfit: Option<Misfit>,
 }
@@ -80,6 +99,9 @@ impl Explained<'_> {
             "from": declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
             "default_because": self.defaulted,
             "holds": self.holds,
+            "given": self.given.iter().map(|(source, given)| {
+                serde_json::json!({ "table": given.table, "value": given.text, "source": source })
+            }).collect::<Vec<_>>(),
             "overruled": self.overruled,
             "services": self.receivers(),
             "fault": self.misfit.as_ref().map(|misfit| format!("{}; {}", misfit.message, misfit.help)),
@@ -88,7 +110,9 @@ impl Explained<'_> {
 
     fn text(&self) -> String {
         let Self { name, declared, .. } = self;
+        let is_only_given = declared.is_none() && self.holds.is_none() && !self.given.is_empty();
         let mut text = match declared {
+            _ if is_only_given => format!("{name}: no setting, but a variable of the manifest\n"),
             Some(declared) => format!("{name}: {}\n", declared.describe()),
             None if self.secret => format!("{name}: not declared, so it is taken for a secret\n"),
             None => format!("{name}: not declared\n"),
@@ -109,6 +133,7 @@ impl Explained<'_> {
             Some(Seen::Unknown { unknown }) => {
                 let _ = writeln!(text, "not known {unknown}");
             }
+            None if is_only_given => {}
             None => {
                 let asked = LAYERS.map(|layer| layer.replace("ENVIRONMENT", self.environment));
                 let _ = writeln!(text, "no value  looked in {}", asked.join(", "));
@@ -117,7 +142,13 @@ impl Explained<'_> {
         for shown in &self.overruled {
             let _ = writeln!(text, "over      {}  {}", shown.source, shown.text());
         }
-        let _ = writeln!(text, "goes to   {}", self.goes_to());
+        for (source, Given { table, to, text: typed, .. }) in &self.given {
+            let typed = typed.as_deref().unwrap_or("(secret)");
+            let _ = writeln!(text, "given     {source}  {typed}  by [{table}], to {to}");
+        }
+        if !is_only_given {
+            let _ = writeln!(text, "goes to   {}", self.goes_to());
+        }
         if let Some(misfit) = &self.misfit {
             let _ = writeln!(text, "wrong     {}; {}", misfit.message, misfit.help);
         }
