@@ -149,6 +149,28 @@ pub enum Ask {
     },
 }
 
+impl Ask {
+    /// What kind of question it is, without anything that it carries.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Begin { .. } => "begin",
+            Self::Claim { .. } => "claim",
+            Self::Cancel { .. } => "cancel",
+            Self::OpenRun => "open run",
+            Self::Status => "status",
+            Self::Releases => "releases",
+            Self::Schema => "schema",
+            Self::Recall { .. } => "recall",
+            Self::Runs { .. } => "runs",
+            Self::Logs { .. } => "logs",
+            Self::Run { .. } => "run",
+            Self::Shutdown { .. } => "shutdown",
+        }
+    }
+}
+
 /// What becomes of an interrupted run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -11,6 +11,7 @@ use crate::engine::Journal;
 use crate::host;
 use crate::http_client::Proxies;
 use crate::layout::{self, Layout};
+use crate::observe::debug;
 use crate::runtime::process::{self, RuntimeError};
 
 /// What the host side is told of the environment it is started in: what processes need of the system,
@@ -34,7 +35,7 @@ impl Environment {
     /// Ours.
     #[must_use]
     pub fn own() -> Self {
-        const KEPT: [&str; 12] = [
+        const KEPT: [&str; 13] = [
             "PATH",
             "HOME",
             "LANG",
@@ -48,6 +49,7 @@ impl Environment {
             "RUSTUP_HOME",
             "WINDLASS_HOME",
             "WINDLASS_FAILPOINT",
+            debug::VARIABLE,
         ];
         let kept = KEPT.into_iter().chain(Proxies::variables());
         Self(kept.filter_map(|key| Some((key.to_owned(), std::env::var(key).ok()?))).collect())

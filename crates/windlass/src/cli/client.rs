@@ -15,6 +15,7 @@ use super::project::Project;
 use crate::boot;
 use crate::host;
 use crate::layout::Layout;
+use crate::observe::debug;
 use crate::runtime::process;
 use crate::transport::{self, FrameError, Frames};
 
@@ -168,6 +169,7 @@ impl Client {
 
     /// Sends a question.
     pub(super) async fn send(&mut self, ask: &Ask) -> Result<(), Failure> {
+        debug::ask("client", ask);
         self.frames.send(ask).await.map_err(|error| broken(&error))
     }
 

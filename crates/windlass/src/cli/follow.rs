@@ -16,7 +16,7 @@ use super::interrupts::{Interrupts, Signals};
 use super::print::print_line;
 use super::project::Project;
 use crate::layout::Layout;
-use crate::observe::{JsonLines, Observer, Plain, Terminal, outcome};
+use crate::observe::{JsonLines, Observer, Plain, Terminal, debug, outcome};
 use crate::transport;
 
 /// How often a host side that went away is looked for again, and how long in all.
@@ -239,6 +239,7 @@ fn take(state: &mut State, observer: &mut dyn Observer, mut event: Event) -> Opt
         _ => {}
     }
     state.seen += 1;
+    debug::event("client", &event);
     observer.see(&event);
     match event.what {
         What::RunEnded { verdict, record } => Some(End::Over(record, verdict)),

@@ -31,6 +31,8 @@ use clap::Parser;
 use args::{Arguments, Verb};
 use failure::Failure;
 
+use crate::observe::debug;
+
 /// Runs a verb.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -69,6 +71,9 @@ fn wants_json(arguments: impl Iterator<Item = OsString>) -> bool {
 
 async fn run(arguments: Arguments) -> Result<u8, Failure> {
     let context = context::Context::new(arguments.options)?;
+    if let Some(warning) = debug::unknown_level() {
+        context.say(&warning);
+    }
     let ended = verb(&context, arguments.verb).await;
     client::let_rest(&context).await;
     ended

@@ -11,6 +11,7 @@ use windlass_core::journal::{Decision, Direction, Fault, Record, Standing, Turn,
 use windlass_core::plan::{Action, Compensation, Plan};
 
 use super::{Journal, JournalError, World};
+use crate::observe::debug;
 use crate::{clock, failpoint};
 
 /// Whether a run that is under way is to turn back, and who says so.
@@ -189,7 +190,9 @@ impl<W: World> Engine<'_, W> {
     }
 
     fn say(&self, what: What) {
-        (self.emit)(Event { at: clock::wall_millis(), what });
+        let event = Event { at: clock::wall_millis(), what };
+        debug::event("host", &event);
+        (self.emit)(event);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Consumers of events: terminal, plain lines, JSON lines. They can neither fail nor slow a deploy.
 
+pub(crate) mod debug;
 mod json;
 mod outcome;
 mod plain;

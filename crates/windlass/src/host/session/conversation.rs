@@ -15,6 +15,7 @@ use crate::host::Host;
 use crate::host::logs::{Line, Wanted};
 use crate::host::run::handle::RunHandle;
 use crate::host::run::no::No;
+use crate::observe::debug;
 use crate::transport::{FrameError, receive, send};
 
 /// One side of the conversation: what the controller asks comes through a channel, so that its going
@@ -59,6 +60,7 @@ async fn read(mut reader: OwnedReadHalf, asks: mpsc::Sender<Ask>) {
 
 impl Session {
     async fn answer(&mut self, host: &Rc<Host>, ask: Ask) -> Result<(), FrameError> {
+        debug::ask("host", &ask);
         match ask {
             Ask::Observe => {
                 let seen = crate::host::observe(&host.layout, &host.journal.borrow());

@@ -1,5 +1,7 @@
 //! Asking: all stores at the same time, each for every path once.
 
+use std::time::Instant;
+
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use futures_util::stream;
@@ -10,6 +12,7 @@ use windlass_core::store::{Edition, Place, Store};
 use super::fault::StoreFault;
 use super::session::Session;
 use super::surroundings::Surroundings;
+use crate::observe::debug;
 use crate::trouble::{Trouble, Whose};
 
 /// How many questions one store is asked at the same time.
@@ -78,6 +81,7 @@ fn by_store<'a>(
 }
 
 async fn one(name: &str, store: &Store, places: Vec<Place>, around: &Surroundings) -> Fetched {
+    debug::say("stores", || format!("{name}: open"));
     let session = match Session::open(store, around).await {
         Ok(session) => session,
         Err(trouble) => {
@@ -93,7 +97,12 @@ async fn one(name: &str, store: &Store, places: Vec<Place>, around: &Surrounding
     }
     let session = &session;
     let asked = by_path.into_iter().map(async |((path, edition), places)| {
+        let began = Instant::now();
         let payload = session.read(&path, edition.as_ref()).await;
+        let how = if payload.is_ok() { "answered" } else { "failed" };
+        debug::say("stores", || {
+            format!("{name}: read {path}: {how} after {} ms", began.elapsed().as_millis())
+        });
         (path, places, payload)
     });
     // In order, so that the same faults are told in the same words every time.
