@@ -165,7 +165,7 @@ impl Story {
         self.moves.push(one.clone());
         self.tally.moves += 1;
         match one {
-            Move::Begin(plan) => self.begin(*plan)?,
+            Move::Begin(plan) => self.begin(&plan)?,
             Move::Go(who, fate) => {
                 if self.gate.let_pass(who, fate) {
                     self.poll(who.0)?;
@@ -239,9 +239,9 @@ impl Story {
     }
 
     /// A number that is taken is refused, as by the host side.
-    fn begin(&mut self, plan: Plan) -> Result<(), String> {
+    fn begin(&mut self, plan: &Plan) -> Result<(), String> {
         let Ok(run) = self.world.borrow_mut().begin(plan.clone()) else { return Ok(()) };
-        self.journal.borrow_mut().begin(&run.to_string(), &plan, "ada").map_err(|error| error.to_string())?;
+        self.journal.borrow_mut().begin(&run.to_string(), plan, "ada").map_err(|error| error.to_string())?;
         self.unsynced.clear();
         self.seen.push(0);
         self.finished.push(false);
