@@ -115,7 +115,8 @@ impl Acting {
                 Fault::new("without the lock", "")
             }
         };
-        if let Effect::FinishJob(job, undo) = effect {
+        // What is said to have failed is not left running.
+        if let Effect::SpawnJob(job, undo) | Effect::FinishJob(job, undo) = effect {
             world.finish_job(self.run, job, *undo, false);
         }
         Err(fault)
