@@ -15,6 +15,7 @@ export PATH
 # is_there PROGRAM: on the path or, for PostgreSQL, where Debian keeps its versions.
 is_there() {
     case $1 in
+        certificates) [ -n "${SSL_CERT_FILE:-}" ] || compgen -G '/etc/ssl/certs/*.crt' >/dev/null || [ -e /etc/pki/tls/certs ] ;;
         initdb) have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ;;
         venv) python3 -c 'import venv, ensurepip' >/dev/null 2>&1 ;;
         pip) python3 -m pip --version >/dev/null 2>&1 ;;
@@ -30,6 +31,7 @@ need() {
     done
     [ ${#packages[@]} -gt 0 ] || return 0
     mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
+    mapfile -t programs < <(printf '%s\n' "${programs[@]}" | sort -u)
     if ! have apt-get; then
         die "missing: ${programs[*]}" "install them with this system's package manager (on Debian: ${packages[*]})"
     elif [ "$(id -u)" -ne 0 ]; then
@@ -47,12 +49,15 @@ need() {
 install_quietly() (
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
-        trap 'rm -f "$policy"' EXIT
+        made=1
         printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
     fi
     export DEBIAN_FRONTEND=noninteractive
-    apt-get install -y -qq --no-install-recommends "$@" >&2 && exit
-    apt-get update -qq >&2 && apt-get install -y -qq --no-install-recommends "$@" >&2
+    # Hundreds of lines about what is unpacked; worth reading only where it fails.
+    said=$(mktemp)
+    trap 'rm -f "$said"; [ -z "${made:-}" ] || rm -f "$policy"' EXIT
+    install() { apt-get install -y -qq --no-install-recommends "$@" >"$said" 2>&1; }
+    install "$@" || { apt-get update -qq >"$said" 2>&1 && install "$@"; } || { cat "$said" >&2; exit 1; }
 )
 
 is_new_enough() {
@@ -81,7 +86,6 @@ install_rustup() {
         need rustup=rustup
         return
     fi
-    need curl=curl
     local installer
     installer=$(mktemp)
     say "Installing rustup with Rust's own installer"
@@ -93,18 +97,23 @@ install_rustup() {
     return "$ended"
 }
 
-# What it takes to build Windlass and the guestbook: a linker, a C compiler for SQLite and the TLS library.
-need_build_tools() {
-    need cc=build-essential
-    need_rust
-}
+# What it takes to build Windlass and the guestbook: a linker, a C compiler for SQLite and the TLS library, whom to trust
+# when crates are fetched; and what fetches Rust, where it is not there.
+build_tools=(cc=build-essential certificates=ca-certificates)
+is_new_enough || have rustup || build_tools+=(curl=curl)
 
 # What the tests run for real.
-need_test_tools() {
-    need initdb=postgresql redis-server=redis-server rabbitmq-server=rabbitmq-server \
-        python3=python3 venv=python3-venv pip=python3-pip node=nodejs npm=npm \
-        git=git curl=curl pgrep=procps strace=strace mkfs.ext4=e2fsprogs xfs_io=xfsprogs \
-        crontab=cron unshare=util-linux faketime=faketime age-keygen=age pass=pass gpg=gnupg
+test_tools=(
+    initdb=postgresql redis-server=redis-server rabbitmq-server=rabbitmq-server
+    python3=python3 venv=python3-venv pip=python3-pip node=nodejs npm=npm
+    git=git curl=curl pgrep=procps strace=strace mkfs.ext4=e2fsprogs xfs_io=xfsprogs
+    crontab=cron unshare=util-linux faketime=faketime age-keygen=age pass=pass gpg=gnupg
+)
+
+# need_to_build [MORE...]: all that a build takes, and more. What is missing is told in one go.
+need_to_build() {
+    need "${build_tools[@]}" "$@"
+    need_rust
 }
 
 # What the benchmarks compare with; a peer that is missing is left out of the comparison.

@@ -2,10 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use windlass_core::manifest;
 
-fuzz_target!(|text: &str| {
-    if let Ok(imported) = manifest::import_compose(text, "shop", &|_| None) {
-        assert!(manifest::load(&imported.text).0.is_some(), "{}", imported.text);
-    }
-});
+#[path = "../checks/compose.rs"]
+mod check;
+
+fuzz_target!(|input: &[u8]| check::check(input));

@@ -2,18 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use windlass_core::settings::{dotenv, write};
 
-fuzz_target!(|text: &str| {
-    let read = |text: &str| dotenv::parse(".env", text, &|_| None, &|_| None);
-    let first = read(text);
-    let values: std::collections::BTreeMap<&str, &str> =
-        first.entries.iter().map(|entry| (entry.name.as_str(), entry.value.expose())).collect();
-    if let Ok(written) = write(values.iter().map(|(name, value)| (*name, *value))) {
-        let again = read(&written);
-        assert!(again.faults.is_empty(), "{}", *written);
-        let back: std::collections::BTreeMap<&str, &str> =
-            again.entries.iter().map(|entry| (entry.name.as_str(), entry.value.expose())).collect();
-        assert_eq!(values, back);
-    }
-});
+#[path = "../checks/dotenv.rs"]
+mod check;
+
+fuzz_target!(|input: &[u8]| check::check(input));

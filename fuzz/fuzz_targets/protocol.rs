@@ -2,17 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use windlass::transport::receive;
-use windlass_core::edge;
-use windlass_core::launch::{KeeperAsk, Launch, Status};
-use windlass_core::protocol::{Answer, Ask};
 
-fuzz_target!(|bytes: &[u8]| {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let _ = runtime.block_on(receive::<Ask>(&mut &bytes[..]));
-    let _ = runtime.block_on(receive::<Answer>(&mut &bytes[..]));
-    let _ = serde_json::from_slice::<edge::Ask>(bytes);
-    let _ = serde_json::from_slice::<KeeperAsk>(bytes);
-    let _ = serde_json::from_slice::<Launch>(bytes);
-    let _ = serde_json::from_slice::<Status>(bytes);
-});
+#[path = "../checks/protocol.rs"]
+mod check;
+
+fuzz_target!(|input: &[u8]| check::check(input));

@@ -3,88 +3,19 @@
 //! one are values that were sealed under that name.
 #![no_main]
 
-use std::sync::LazyLock;
-
 use libfuzzer_sys::arbitrary::{Arbitrary, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use windlass_core::settings::Secret;
-use windlass_core::settings::sealed::{Document, Editing, Identity, Random, open, parse};
 
-const FILE: &str = "secrets.fuzz.enc";
-const VALUES: [(&str, &str); 3] = [("A", "one"), ("B", "two\nlines"), ("C", "")];
+#[path = "../checks/sealed.rs"]
+mod check;
 
-/// The key of whoever reads: not that of the example in the documentation, which is a seed.
-static KEY: LazyLock<Identity> = LazyLock::new(|| Identity::new(&mut Random::from_seed(&[101; 32])));
-
-/// What they have sealed.
-static SEALED: LazyLock<String> = LazyLock::new(|| {
-    let mut random = Random::from_seed(&[102; 32]);
-    let mut editing = Editing::new("fuzz", &mut random);
-    let other = Identity::new(&mut random);
-    editing.add("reader", KEY.public(), None, Default::default(), &mut random).expect("a recipient");
-    editing.add("other", other.public(), None, Default::default(), &mut random).expect("a recipient");
-    for (name, value) in VALUES {
-        editing.set(name, &Secret::new(value), Default::default(), &mut random).expect("a value");
-    }
-    editing.finish().0
-});
-
-/// A change: where, how many bytes go, and what comes in their place, or a piece of the file itself.
-type Change = (u16, u8, Result<String, (u16, u8)>);
-
-/// The sealed file with these changes.
-fn changed(changes: &[Change]) -> String {
-    let mut bytes = SEALED.clone().into_bytes();
-    for (at, gone, come) in changes.iter().take(8) {
-        let piece = |at: u16, length: u8| {
-            let from = usize::from(at) % SEALED.len();
-            let to = (from + usize::from(length)).min(SEALED.len());
-            SEALED.as_bytes()[from..to].to_vec()
-        };
-        let come = match come {
-            Ok(text) => text.clone().into_bytes(),
-            Err((at, length)) => piece(*at, *length),
-        };
-        let from = usize::from(*at) % (bytes.len() + 1);
-        let to = (from + usize::from(*gone)).min(bytes.len());
-        bytes.splice(from..to, come);
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn read(text: &str) -> Option<(Document, Vec<windlass_core::settings::Fault>)> {
-    let parsed = parse(FILE, text);
-    let Some(document) = parsed.document else {
-        assert!(!parsed.faults.is_empty());
-        return None;
-    };
-    if parsed.faults.is_empty() {
-        assert_eq!(document.to_string(), text);
-    }
-    Some((document, parsed.faults))
-}
-
-/// A text as it is, so that files can be seeds; what begins with a zero are changes to the sealed file.
-fn text_of(input: &[u8]) -> Option<String> {
-    match input.split_first() {
-        Some((0, changes)) => {
-            Vec::arbitrary_take_rest(Unstructured::new(changes)).ok().map(|some| changed(&some))
+// A text as it is, so that files can be seeds; what begins with a zero are changes to the sealed file.
+fuzz_target!(|input: &[u8]| match input.split_first() {
+    Some((0, changes)) => {
+        let changes: Option<Vec<check::Change>> = Vec::arbitrary_take_rest(Unstructured::new(changes)).ok();
+        if let Some(changes) = changes {
+            check::check_text(&check::changed(&changes));
         }
-        _ => str::from_utf8(input).ok().map(str::to_owned),
     }
-}
-
-fuzz_target!(|input: &[u8]| {
-    let Some(text) = text_of(input) else { return };
-    let Some((document, faults)) = read(&text) else { return };
-    let opened = open(FILE, document, faults, std::slice::from_ref(&*KEY));
-    if text == *SEALED {
-        assert!(opened.as_ref().is_ok_and(|opened| opened.is_sound()));
-    }
-    let Ok(opened) = opened else { return };
-    assert!(!opened.is_sound() || text == *SEALED);
-    for (label, value) in &opened.values {
-        assert!(VALUES.contains(&(label.name.as_str(), value.secret.expose())), "{label}");
-        assert!(!label.pending, "{label}");
-    }
+    _ => check::check(input),
 });

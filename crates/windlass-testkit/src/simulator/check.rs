@@ -10,7 +10,10 @@ use windlass_core::spec::Service;
 use crate::world::{Run, World, table_of};
 
 /// What must hold at every instant.
-pub(super) fn safety(world: &World) -> Result<(), String> {
+///
+/// # Errors
+/// What does not.
+pub fn safety(world: &World) -> Result<(), String> {
     if let Some(outrage) = world.outrages.first() {
         return Err(outrage.clone());
     }
@@ -83,12 +86,18 @@ fn current_is_complete(world: &World) -> Result<(), String> {
 }
 
 /// A run that is over holds no lock.
-pub(super) fn lock_is_free(world: &World, run: usize) -> Result<(), String> {
+///
+/// # Errors
+/// That it does.
+pub fn lock_is_free(world: &World, run: usize) -> Result<(), String> {
     if world.holds_lock(run) { Err(format!("lock: run {run} is over and holds it")) } else { Ok(()) }
 }
 
 /// What must hold of a run at the instant at which its end is written.
-pub(super) fn wholeness(world: &World, index: usize) -> Result<(), String> {
+///
+/// # Errors
+/// What does not.
+pub fn wholeness(world: &World, index: usize) -> Result<(), String> {
     let run = &world.runs[index];
     let verdict = run.verdict().ok_or("ended: without a verdict")?;
     match verdict {

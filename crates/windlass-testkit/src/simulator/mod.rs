@@ -7,7 +7,7 @@
 //! the faults cease every run must *end*, within a bound, in a world that is wholly old or wholly new.
 //! The same seed is the same story, event for event.
 
-mod check;
+pub mod check;
 mod deployer;
 mod random;
 mod scenario;

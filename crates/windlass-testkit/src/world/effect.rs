@@ -120,7 +120,7 @@ impl Effect {
 
 /// Why an effect did not happen.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// Somebody else drives the run now.
     Fenced,
     /// The world does not allow it.
@@ -143,7 +143,10 @@ fn refused(message: &str) -> Refusal {
 
 impl World {
     /// Lets one effect of a run happen.
-    pub(crate) fn happen(&mut self, run: usize, session: u64, effect: &Effect) -> Result<(), Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal`] where it must not, or cannot.
+    pub fn happen(&mut self, run: usize, session: u64, effect: &Effect) -> Result<(), Refusal> {
         self.admit(run, session)?;
         let plan = &self.runs[run].plan;
         let own = (plan.tree.id == plan.release).then_some(plan.release);
@@ -372,7 +375,7 @@ impl World {
     }
 
     /// A running job ends.
-    pub(crate) fn finish_job(&mut self, run: usize, job: &Name, undo: bool, success: bool) {
+    pub fn finish_job(&mut self, run: usize, job: &Name, undo: bool, success: bool) {
         let plan = &self.runs[run].plan;
         let Some(spec) = plan.spec.jobs.get(job) else { return };
         let Some(state) = self.jobs.get_mut(&(plan.release, job.clone(), undo)).filter(|j| j.running) else {

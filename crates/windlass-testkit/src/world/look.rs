@@ -23,7 +23,13 @@ impl World {
     #[must_use]
     pub fn look(&self, run: usize, step: u32, direction: Direction) -> Look {
         let Some(action) = self.action(run, step, direction) else { return Look::NotDone };
-        if let Action::RunJob { job, undo } = &action {
+        self.look_for(run, &action)
+    }
+
+    /// What became of an action of a run.
+    #[must_use]
+    pub fn look_for(&self, run: usize, action: &Action) -> Look {
+        if let Action::RunJob { job, undo } = action {
             let state = self.jobs.get(&(self.runs[run].plan.release, job.clone(), *undo));
             return match state {
                 Some(job) if job.running => Look::Wait,
@@ -32,7 +38,7 @@ impl World {
                 _ => Look::NotDone,
             };
         }
-        if self.is_done(run, &action) { Look::Done } else { Look::NotDone }
+        if self.is_done(run, action) { Look::Done } else { Look::NotDone }
     }
 
     fn is_done(&self, run: usize, action: &Action) -> bool {

@@ -10,8 +10,7 @@ mod fence;
 mod look;
 mod observe;
 
-pub use effect::Effect;
-pub(crate) use effect::Refusal;
+pub use effect::{Effect, Refusal};
 pub use fence::{Fenced, Lock, Run};
 pub use look::Look;
 pub use observe::table_of;

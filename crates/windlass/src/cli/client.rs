@@ -98,6 +98,15 @@ impl Client {
         if let Some(client) = Self::reach_for(layout, aim).await? {
             return Ok(client);
         }
+        let log = layout.log("host");
+        let does_not_start = |why: &str| {
+            let hint = format!("see {}", log.display());
+            Failure::failed(format!("the host side does not start: {why}"), hint)
+        };
+        // Its keeper would go on trying, and we would wait for that.
+        if let Some(refusal) = host::refusal(layout) {
+            return Err(does_not_start(&refusal.to_string()));
+        }
         context.started.replace(Some(layout.clone()));
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(2);
@@ -111,17 +120,11 @@ impl Client {
             if let Some(client) = Self::reach_for(layout, aim).await? {
                 return Ok(client);
             }
-            let log = layout.log("host");
-            let does_not_start = |why: &str| {
-                let hint = format!("see {}", log.display());
-                Failure::failed(format!("the host side does not start: {why}"), hint)
-            };
             if Instant::now() > deadline {
                 let last = std::fs::read_to_string(&log).unwrap_or_default();
                 return Err(does_not_start(last.lines().last().unwrap_or("it said nothing")));
             }
             tokio::time::sleep(pause).await;
-            // Its keeper would go on trying, and we would wait for that.
             if pause >= LATE
                 && let Some(refusal) = host::refusal(layout)
             {

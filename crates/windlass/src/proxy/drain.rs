@@ -67,19 +67,14 @@ async fn give_up(worker: Rc<Worker>, after: Duration) {
 fn set_deadlines(worker: &Worker, drain: Duration, leaves: impl Fn(&Note) -> bool) -> bool {
     let now = Instant::now();
     let mut claims = worker.claims.borrow_mut();
-    let new = |note: &Note| note.close_at.is_none() && leaves(note);
-    let streams = claims.iter().filter(|(_, note)| new(note) && note.holder == Holder::Stream).count();
-    let (mut turn, mut any) = (0, false);
+    let mut any = false;
     for (_, note) in claims.iter_mut() {
-        if !new(note) {
+        if note.close_at.is_some() || !leaves(note) {
             continue;
         }
         note.close_at = Some(match note.holder {
             Holder::Request => now + drain,
-            Holder::Stream => {
-                turn += 1;
-                now + share(drain, turn, streams)
-            }
+            Holder::Stream => now + share(drain, worker.edge.next_turn()),
         });
         if let Some(waker) = note.waker.take() {
             waker.wake();
@@ -89,12 +84,11 @@ fn set_deadlines(worker: &Worker, drain: Duration, leaves: impl Fn(&Note) -> boo
     any
 }
 
-/// The moment of the `turn`-th of `count` within the first nine tenths of `drain`: the last ones need
-/// time to say goodbye.
-fn share(drain: Duration, turn: usize, count: usize) -> Duration {
-    let part = u32::try_from(turn).unwrap_or(u32::MAX);
-    let whole = u32::try_from(count).unwrap_or(u32::MAX).saturating_add(1);
-    drain.mul_f64(0.9 * f64::from(part) / f64::from(whole))
+/// The moment of the `turn`-th stream within the first nine tenths of `drain`: the last ones need time to say
+/// goodbye. No worker knows how many the others have; so each turn halves one of the widest gaps that the turns
+/// before it have left (van der Corput), and however many there are, they are spread.
+fn share(drain: Duration, turn: u32) -> Duration {
+    drain.mul_f64(0.9 * f64::from(turn.reverse_bits()) / f64::from(u32::MAX))
 }
 
 /// Ends the worker's connections: each after its request, at the latest after `within`.
@@ -129,10 +123,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_are_spread_over_the_drain_time() {
+    fn turns_are_spread_over_the_drain_time_however_many_there_are() {
         let drain = Duration::from_secs(10);
-        let turns: Vec<_> = (1..=4).map(|turn| share(drain, turn, 4).as_millis()).collect();
-        assert_eq!(turns, [1800, 3600, 5400, 7200]);
-        assert_eq!(share(drain, 1, 1).as_millis(), 4500);
+        let turns = |count| (1..=count).map(|turn| share(drain, turn).as_millis());
+        assert_eq!(turns(5).collect::<Vec<_>>(), [4500, 2250, 6750, 1125, 5625]);
+        for count in 1..200 {
+            let mut sorted: Vec<_> = turns(count).chain([0, 9000]).collect();
+            sorted.sort_unstable();
+            let widest = sorted.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+            assert!(widest <= 2 * 9001 / u128::from(count + 1) + 1, "{count}: {sorted:?}");
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ pub(super) struct Edge {
     pub(super) changed: watch::Sender<u64>,
     /// Endpoints that left with requests in flight.
     leaving: Mutex<Vec<Arc<Backend>>>,
+    /// How many streams were given a moment to end since the table in force was.
+    turns: AtomicU32,
     releases: Mutex<IndexMap<String, Arc<Release>>>,
     last_good: LastGood,
     /// The instances that the host side keeps requests from, in this table or the next.
@@ -58,6 +60,7 @@ impl Edge {
             live: RwLock::new(Arc::new(Live::empty())),
             changed: watch::Sender::new(0),
             leaving: Mutex::default(),
+            turns: AtomicU32::new(0),
             unready: Mutex::new(unready::read(directory)),
             ended: Mutex::default(),
             releases: Mutex::default(),
@@ -105,6 +108,7 @@ impl Edge {
         };
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
         leaving.retain(|backend| backend.load() > 0);
+        self.turns.store(0, Ordering::Relaxed);
         for backend in before.backends() {
             if !staying.iter().any(|stays| stays.id == backend.id) {
                 backend.leave();
@@ -208,6 +212,11 @@ impl Edge {
         if backend.recover() {
             self.announce();
         }
+    }
+
+    /// The next turn, from 1, among the streams of all threads that have to end.
+    pub(super) fn next_turn(&self) -> u32 {
+        self.turns.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
     /// Requests and connections that are left on an instance.

@@ -240,3 +240,104 @@ fn a_place_and_a_limit_under_which_nothing_can_run_are_told_before_anything_is_s
     }
     assert!(is_untouched(&sandbox));
 }
+
+/// A limit, how it is written, the controller of its group, and the line of `/proc/PID/limits` with its amount.
+const LIMITS: [(&str, &str, &str, &str); 3] = [
+    ("cpu", "cpu = 4.0", "cpu", "none"),
+    ("memory", "memory = \"512MiB\"", "memory", "Max data size 536870912 536870912 bytes"),
+    ("processes", "processes = 20000", "pids", "Max processes 20000 20000 processes"),
+];
+
+fn limited(limits: &[&str]) -> Manifest {
+    Manifest { web: format!("limits = {{ {} }}", limits.join(", ")), ..Manifest::small() }
+}
+
+/// The group of a process with this controller, in either version of the interface.
+fn group(process: &str, controller: &str) -> String {
+    let groups = std::fs::read_to_string(format!("/proc/{process}/cgroup")).unwrap();
+    let of =
+        |line: &&str| line.split(':').nth(1).is_some_and(|names| names.split(',').any(|n| n == controller));
+    groups
+        .lines()
+        .find(of)
+        .or_else(|| groups.lines().find(|line| line.starts_with("0::")))
+        .unwrap()
+        .to_owned()
+}
+
+// proves: CM-5
+#[test]
+fn check_says_by_what_a_limit_is_held_and_a_deployed_copy_is_held_by_that() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let mut held = Vec::new();
+    for limit @ (what, text, ..) in LIMITS {
+        sandbox.manifest(&limited(&[text]));
+        let checked = sandbox.run(&["check", "--json"]);
+        if checked.code != 0 {
+            says(&checked, &format!("the {what} limit of services.web cannot be held here"));
+            continue;
+        }
+        let told = checked.json()["limits"][0].clone();
+        assert_eq!((&told["of"], &told["limit"]), (&"services.web".into(), &what.into()), "{told}");
+        let by = told["by"].as_str().unwrap().to_owned();
+        let in_words = sandbox.succeed(&["check"]);
+        says(&in_words, &format!("the {what} limit of services.web"));
+        says(&in_words, &by);
+        held.push((limit, by));
+    }
+    assert!(!held.is_empty(), "memory is limited everywhere");
+    sandbox.manifest(&limited(&held.iter().map(|((_, text, ..), _)| *text).collect::<Vec<_>>()));
+    sandbox.succeed(&["deploy"]);
+    let web = sandbox.running("web")[0].pid.to_string();
+    for ((what, _, controller, line), by) in held {
+        let is_grouped = group(&web, controller) != group("self", controller);
+        let limits = std::fs::read_to_string(format!("/proc/{web}/limits")).unwrap();
+        let is_limited =
+            limits.lines().any(|own| own.split_whitespace().collect::<Vec<_>>().join(" ") == line);
+        let expected = by.starts_with("a control group");
+        assert!(expected || by.starts_with("RLIMIT_"), "{by}");
+        assert_eq!((is_grouped, is_limited), (expected, !expected), "{what} is held by {by}: {limits}");
+    }
+    sandbox.down();
+}
+
+/// Where no group can be made, each process has the limit for itself, which is not what was asked for.
+#[test]
+fn an_account_that_can_make_no_group_is_told_what_a_limit_then_means() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!(
+            "passed over: only root can look as an account of which it is known that it makes no groups"
+        );
+        return;
+    }
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    let limits = [LIMITS[1].1, LIMITS[2].1].join(", ");
+    sandbox.write(
+        "windlass.toml",
+        &format!("[app]\nname = \"fixture\"\n[services.web]\ncommand = [\"sleep\", \"1000\"]\nlimits = {{ {limits} }}\n"),
+    );
+    std::fs::set_permissions(sandbox.root(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    // The program may lie where only root can look.
+    let program = sandbox.root().join("windlass");
+    std::fs::copy(WINDLASS, &program).unwrap();
+    let check = |more: &[&str]| {
+        let account = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+        let mut command = sandbox.command_of("setpriv".as_ref(), &account);
+        command.arg(&program).arg("check").args(more);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{said}");
+        (String::from_utf8(output.stdout).unwrap(), said)
+    };
+    let told: serde_json::Value = serde_json::from_str(&check(&["--json"]).0).unwrap();
+    let by: Vec<&str> =
+        told["limits"].as_array().unwrap().iter().map(|held| held["by"].as_str().unwrap()).collect();
+    assert_eq!(by, ["RLIMIT_DATA", "RLIMIT_NPROC"], "{told}");
+    let (_, said) = check(&[]);
+    for doubt in [
+        "the memory limit of services.web holds for each of its processes, not for all together (RLIMIT_DATA)",
+        "the processes limit of services.web counts all processes of this account (RLIMIT_NPROC)",
+    ] {
+        assert!(said.contains(&format!("warning: {doubt}")), "{said}");
+    }
+}

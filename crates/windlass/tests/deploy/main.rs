@@ -19,6 +19,7 @@ mod jobs;
 mod logs;
 mod printing;
 mod readiness;
+mod record;
 mod recorded;
 mod refusals;
 mod resources;

@@ -22,13 +22,41 @@ fn loses_nothing(manifest: &Manifest) {
     sandbox.down();
 }
 
+/// As the copies themselves tell it, in one file: what stands between two lines of it nobody missed.
 #[test]
-fn a_few_at_a_time() {
-    loses_nothing(&Manifest {
-        replicas: 3,
-        web: "strategy = { rolling = { max_surge = 1 } }".into(),
+fn a_few_at_a_time_and_never_more_or_fewer_than_allowed() {
+    const COPIES: i32 = 4;
+    let rolling = |surge: i32, unavailable: i32| Manifest {
+        replicas: COPIES.unsigned_abs(),
+        web: format!("strategy = {{ rolling = {{ max_surge = {surge}, max_unavailable = {unavailable} }} }}"),
         ..Manifest::small()
-    });
+    };
+    let sandbox = Sandbox::with(super::WINDLASS, &rolling(0, 1));
+    sandbox.behave("web.tells");
+    sandbox.succeed(&["deploy"]);
+    let load = Load::begin(sandbox.port);
+    for (surge, unavailable, release) in [(0, 1, "r2"), (2, 1, "r3"), (1, 0, "r4")] {
+        let told_before = sandbox.shared("lives").lines().count();
+        sandbox.manifest(&rolling(surge, unavailable));
+        sandbox.change();
+        sandbox.succeed(&["deploy"]);
+        assert_eq!(sandbox.answering(), release);
+        let (mut runs, mut ready) = (COPIES, COPIES);
+        let (mut most, mut fewest) = (runs, ready);
+        let lives = sandbox.shared("lives");
+        for line in lives.lines().skip(told_before) {
+            match line {
+                "begins" => runs += 1,
+                "ready" => ready += 1,
+                _ => (runs, ready) = (runs - 1, ready - 1),
+            }
+            (most, fewest) = (most.max(runs), fewest.min(ready));
+        }
+        assert_eq!((runs, ready), (COPIES, COPIES), "{lives}");
+        assert_eq!((most, fewest), (COPIES + surge, COPIES - unavailable), "{release}: {lives}");
+    }
+    load.end().assert_none_failed();
+    sandbox.down();
 }
 
 #[test]

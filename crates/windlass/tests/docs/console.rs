@@ -1,4 +1,4 @@
-//! The commands of the guide are run, and print what the guide says.
+//! The commands of the guide and of the README are run, and print what is said there.
 //!
 //! A page's blocks share one sandbox:
 //!
@@ -11,6 +11,8 @@
 //! In expected lines `...` stands for any text; alone on a line, for any lines. Lines must appear in this order; where
 //! the block does not begin and end with `...`, others may stand around them all the same. A command must succeed, unless
 //! `$ echo $?` and another code follow it.
+//!
+//! The README shows output as it came. What was measured there (times, sizes, counts, ports) may be anything of its kind.
 
 use std::fs;
 
@@ -89,6 +91,11 @@ fn resources() {
 }
 
 #[test]
+fn readme() {
+    run_page("README", "README.md", Numbers::Measured);
+}
+
+#[test]
 fn every_page_with_commands_is_run() {
     for page in crate::files(&repository("docs/guide"), ".md") {
         let name = page.file_stem().unwrap().to_string_lossy().into_owned();
@@ -154,7 +161,20 @@ fn acts(text: &str) -> Vec<Act> {
 }
 
 fn run(name: &str) {
-    let page = fs::read_to_string(repository(&format!("docs/guide/{name}.md"))).unwrap();
+    run_page(name, &format!("docs/guide/{name}.md"), Numbers::Exact);
+}
+
+/// What the numbers in expected lines are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// Those that must come.
+    Exact,
+    /// Those that came once.
+    Measured,
+}
+
+fn run_page(name: &str, path: &str, numbers: Numbers) {
+    let page = fs::read_to_string(repository(path)).unwrap();
     let blocks = blocks(&page);
     let example = blocks.iter().find_map(|block| block.info.strip_prefix("console run="));
     let sandbox = Sandbox::new(example);
@@ -166,7 +186,12 @@ fn run(name: &str) {
             let (code, output) = sandbox.run(&act.command);
             let shown = format!("{name}: $ {}\n{output}", act.command);
             assert_eq!(code, act.code, "{shown}");
-            if let Some(line) = missing(&act.expected, &output, |text| sandbox.localise(text)) {
+            let settled = |text: &str| match numbers {
+                Numbers::Exact => text.to_owned(),
+                Numbers::Measured => without_measures(text),
+            };
+            let output: String = output.lines().map(|line| settled(line) + "\n").collect();
+            if let Some(line) = missing(&act.expected, &output, |text| settled(&sandbox.localise(text))) {
                 panic!("{shown}\nnot found, or not in this place: {line}");
             }
         }
@@ -200,6 +225,62 @@ fn is_like(line: &str, pattern: &str) -> bool {
         }
     }
     rest.ends_with(last)
+}
+
+/// Of what is timed, and how large it is.
+const UNITS: [&str; 9] = ["us", "ms", "s", "m", "h", "d", "kB", "MB", "GB"];
+
+/// What is counted.
+const COUNTED: [&str; 3] = ["requests", "files", "served"];
+
+/// A line with `#` for what was measured in it: a number with its unit, a count, a port of the kernel's choice.
+fn without_measures(line: &str) -> String {
+    let inner = |word: &str| word.trim_matches(['[', ']', '(', ')', ',', ';', '.', ':']).to_owned();
+    let mut words = line.split_whitespace().peekable();
+    let mut settled: Vec<String> = Vec::new();
+    while let Some(word) = words.next() {
+        let own = inner(word);
+        let is_number = !own.is_empty() && own.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let next = words.peek().map(|next| inner(next)).unwrap_or_default();
+        if is_number && UNITS.contains(&next.as_str()) {
+            let unit = words.next().unwrap_or_default();
+            settled.push(word.replace(&own, "#") + unit.trim_start_matches(&next));
+        } else if is_measure(&own) || is_number && (own.len() == 5 || COUNTED.contains(&next.as_str())) {
+            settled.push(word.replace(&own, "#"));
+        } else {
+            settled.push(word.to_owned());
+        }
+    }
+    settled.join(" ")
+}
+
+/// Whether a word is a number with its unit, such as `7.5s` or `23h28m`.
+fn is_measure(word: &str) -> bool {
+    let mut rest = word;
+    while let Some(at) = rest.find(|c: char| !c.is_ascii_digit() && c != '.') {
+        let units = rest[at..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |next| at + next);
+        if at == 0 || !UNITS.contains(&&rest[at..units]) {
+            return false;
+        }
+        rest = &rest[units..];
+    }
+    rest.is_empty() && !word.is_empty()
+}
+
+#[test]
+fn only_what_is_measured_may_differ() {
+    for (line, settled) in [
+        ("[   7.5s]  build in 7.37s", "[ #] build in #"),
+        ("0 of 379 requests lost, longest gap 7 ms.", "0 of # requests lost, longest gap #."),
+        ("web.r1.1 ready 4s 0 2 MB 0s 33567", "web.r1.1 ready # 0 # # #"),
+        ("cron: next in 23h28m; last", "cron: next in #; last"),
+        ("preflight 40 ms, start 2.1 s", "preflight #, start #"),
+        ("67 served (0 with 5xx), 0 failed", "# served (0 with 5xx), 0 failed"),
+    ] {
+        assert_eq!(without_measures(line), settled);
+    }
+    let exact = "r1 is live at http://127.0.0.1:8080; answered 503, exit code 3";
+    assert_eq!(without_measures(exact), exact);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rustix::process::Signal;
 use windlass_testkit::sandbox::{Load, Manifest, Sandbox, kill, until, until_within};
 
@@ -162,4 +163,57 @@ fn the_clock_jumps() {
         "1 and 2 hours back and forth, between deploys, in bakes and in leases: releases are in the order of \
          their numbers, 5 are kept, a bake watches on, a lease lasts as long as it says; 0 failed requests",
     );
+}
+
+/// Five and a half hours ahead of UTC, all year.
+const ZONE: &str = "Asia/Kolkata";
+
+#[test]
+fn a_cron_job_goes_by_its_zone_and_makes_up_once_for_what_nobody_watched() {
+    let Some(library) = library() else { return eprintln!("passed over: libfaketime is not installed") };
+    let due = Timestamp::now() + jiff::SignedDuration::from_hours(2);
+    let due = due.in_tz(ZONE).unwrap().with().second(0).subsec_nanosecond(0).build().unwrap();
+    let job = |name: &str, zone: &str, missed: &str| {
+        format!(
+            "[cron.{name}]\ncommand = [\"sh\", \"-c\", \"echo ran >> {{shared}}/{name}\"]\n\
+             schedule = \"{} {} * * *\"\ntime_zone = \"{zone}\"\nmissed = \"{missed}\"\n\n",
+            due.minute(),
+            due.hour()
+        )
+    };
+    let more = job("made-up", ZONE, "once") + &job("left-out", ZONE, "skip") + &job("later", "UTC", "once");
+    let mut elsewhen = Elsewhen::new(&library, &Manifest { more, ..Manifest::small() });
+    elsewhen.sandbox.succeed(&["deploy"]);
+    elsewhen.kill_host();
+    elsewhen.jump(3 * HOUR);
+    elsewhen.start_host();
+    let cron = |sandbox: &Sandbox, name: &str| {
+        let status = sandbox.status();
+        let crons = status["crons"].as_array().unwrap();
+        crons.iter().find(|cron| cron["name"] == name).unwrap().clone()
+    };
+    let ran = |sandbox: &Sandbox, name: &str| sandbox.shared(name).lines().count();
+    let sandbox = &elsewhen.sandbox;
+    until("the missed run", || (ran(sandbox, "made-up") == 1).then_some(()));
+    let said = cron(sandbox, "left-out")["outcome"].clone();
+    assert_eq!(said, "left out: it was due while nobody watched");
+    // The same time of day comes later in UTC.
+    let later = cron(sandbox, "later");
+    assert!(later["last"].is_null(), "{later}");
+    let hours = |seconds: i64| seconds as f64 / HOUR as f64;
+    let next = later["next"].as_i64().unwrap() / 1000 - due.timestamp().as_second();
+    assert!((hours(next) - 5.5).abs() < 0.01, "{later}");
+
+    // A day later somebody watches, and each is on time; only that in UTC came when nobody did.
+    let tomorrow = due.timestamp().as_second() + 24 * HOUR;
+    elsewhen.jump(tomorrow - 2 - Timestamp::now().as_second());
+    let sandbox = &elsewhen.sandbox;
+    for (name, times) in [("left-out", 1), ("made-up", 2), ("later", 1)] {
+        until(name, || (ran(sandbox, name) == times).then_some(()));
+        let last = cron(sandbox, name)["last"].as_i64().unwrap() / 1000;
+        let expected = if name == "later" { tomorrow - 24 * HOUR + 11 * HOUR / 2 } else { tomorrow };
+        assert_eq!(last, expected, "{name}");
+    }
+    elsewhen.kill_host();
+    elsewhen.sandbox.down();
 }

@@ -113,6 +113,51 @@ fn after_the_drain_time_what_remains_is_closed() {
     assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
+/// All clients come back at once, so they must not all be sent away at once. How long each stream lasted is told by
+/// its events, which come at the same pace for all; when a client reads them does not matter.
+#[test]
+fn event_streams_end_politely_one_after_another() {
+    const STREAMS: usize = 5;
+    let (old, new) = (Backend::start("old"), Backend::start("new"));
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", old.address)]));
+    let address = proxy.address();
+    let streams: Vec<Client> = (0..STREAMS)
+        .map(|_| {
+            let mut client = Client::connect(address);
+            client.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+            assert!(client.receive_head().unwrap().contains("200"));
+            client
+        })
+        .collect();
+    let mut second = table(2, "r2", &[("web.r2.1", new.address)]);
+    second.drain = Span::from_secs(2);
+    proxy.apply(&second);
+    assert_eq!(proxy.left_on("web.r1.1"), STREAMS as u64, "none ends at once");
+    let reading: Vec<_> = streams
+        .into_iter()
+        .map(|mut stream| {
+            std::thread::spawn(move || {
+                let mut events = 0_u32;
+                let mut line = String::new();
+                // The last, empty chunk is the end that was meant.
+                while line != "0\r\n" {
+                    line.clear();
+                    assert!(stream.stream().read_line(&mut line).unwrap() > 0, "the stream broke");
+                    events += u32::from(line.starts_with("data:"));
+                }
+                events
+            })
+        })
+        .collect();
+    let mut lasted: Vec<_> = reading.into_iter().map(|thread| thread.join().unwrap()).collect();
+    wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
+    // The turns are eleven events apart, whichever threads of the proxy have the connections.
+    lasted.sort_unstable();
+    assert!(lasted.windows(2).all(|two| two[1] - two[0] >= 2), "all at once: {lasted:?} events");
+    let counted = &proxy.report().releases["r1"];
+    assert_eq!((counted.failed, counted.cut), (0, 0), "{counted:?}");
+}
+
 #[test]
 fn requests_wait_while_nothing_is_ready() {
     let backend = Backend::start("late");

@@ -180,6 +180,14 @@ fn a_django_application_is_updated_and_taken_back_without_losing_a_request() {
     assert_eq!((release.as_str(), version.as_str()), ("r3", "5.0.0"));
     assert_eq!(ada.get(place.port, "/admin/").status, 200, "the session outlives going back");
     work(&place);
+
+    // The update once more, from the tree that is there still, and its gate expects what 5.1.0 does not show.
+    place.edit("windlass.toml", "contains = \"Alliance Auth\"", "contains = \"Alliance Auth 6\"");
+    let failed = place.windlass(&["deploy"]).exits(3);
+    assert!(failed.err.contains("Alliance Auth 6"), "{failed:?}");
+    load.answers(40);
+    assert_eq!(versions(&place), ("r3".to_owned(), "5.0.0".to_owned()));
+    assert_eq!(ada.get(place.port, "/admin/").status, 200, "the session outlives an update that fails");
     assert_none_lost(&load.stop());
     assert_eq!(watch.most(), 1, "schedulers at the same time");
     assert_eq!(migrations(&place), after);

@@ -11,10 +11,14 @@ use super::{Behaviour, append, crash_after, release, shared};
 /// Serves until it is ended.
 ///
 /// `slow-bind:MS` listens late, `crash:MS` ends it badly, `stubborn` ignores SIGTERM, `silent`
-/// accepts and never answers, `memory:MIB` takes memory after the first health check.
+/// accepts and never answers, `memory:MIB` takes memory after the first health check. `tells` writes `begins`,
+/// `ready` (healthy for the first time) and `ends` (at SIGTERM) to the file `lives`, which all copies share.
 pub(super) fn serve(behaviour: &Behaviour) -> io::Result<()> {
     if behaviour.has("stubborn") {
         std::thread::spawn(ignore_terminate);
+    }
+    if behaviour.has("tells") {
+        tell_of_both_ends()?;
     }
     behaviour.time("crash").into_iter().for_each(crash_after);
     behaviour.time("slow-bind").into_iter().for_each(std::thread::sleep);
@@ -48,6 +52,20 @@ fn ignore_terminate() {
             std::future::pending::<()>().await;
         });
     }
+}
+
+fn tell_of_both_ends() -> io::Result<()> {
+    append("lives", "begins")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut asked = {
+        let _within = runtime.enter();
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?
+    };
+    std::thread::spawn(move || {
+        runtime.block_on(asked.recv());
+        std::process::exit(i32::from(append("lives", "ends").is_err()));
+    });
+    Ok(())
 }
 
 struct Service {
@@ -113,6 +131,9 @@ impl Service {
                 let count = self.health_checks.fetch_add(1, Ordering::Relaxed);
                 if has("unready") || (has("flap") && count % 2 == 1) {
                     return (503, "not ready".to_owned());
+                }
+                if has("tells") && count == 0 && append("lives", "ready").is_err() {
+                    return (500, "it cannot be told".to_owned());
                 }
                 if let Some(mebibytes) = self.behaviour.number("memory") {
                     take_memory(mebibytes);
