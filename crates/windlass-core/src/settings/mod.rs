@@ -45,6 +45,7 @@ pub(crate) use password::literal_account_password;
 pub use password::{account_password, literal_password, may_hold_literal, password_in, passwords_in};
 pub use pattern::Pattern;
 pub use rewrite::{NotRewritten, rewrite};
+pub(crate) use secrecy::speaks_of_secret;
 pub use secrecy::{is_secret, sounds_secret};
 pub use secret::Secret;
 pub use successor::{NoSuccessor, successor};
