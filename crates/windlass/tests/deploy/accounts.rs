@@ -112,6 +112,7 @@ command = {{ shell = "trap 'touch data/last; exit 0' TERM; cat data/tables/*; ec
     let owner = |path: &str| data.join(path).metadata().unwrap().uid();
     assert_eq!(owner("tables/r1"), 0);
     sandbox.manifest(&Manifest { more: more("user = \"nobody\""), ..Manifest::small() });
+    sandbox.change();
     sandbox.succeed(&["deploy"]);
     // By the job, and by the old copy when it was stopped.
     for path in [".", "tables", "tables/r1", "tables/r2", "last"] {
