@@ -8,6 +8,7 @@
 //! - the proxy ([`proxy`]), which carries the requests and outlives both;
 //! - a keeper ([`keeper`]) for every process, its parent, so that none is lost or left over.
 
+mod access;
 pub mod account;
 pub mod boot;
 mod certificate;

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
+use rustix::fs::Access;
+
+use crate::access::first_refusal;
 use crate::account::Account;
 
 /// The system follows no more links in one path.
@@ -18,48 +20,57 @@ pub(crate) fn obstacle(account: &Account, path: &Path) -> Option<PathBuf> {
     blocking(account, path).or_else(|| blocking(account, &interpreter(path)?))
 }
 
+/// What to do about a directory that does not let an account in. Nobody's home is opened for that.
+pub(crate) fn remedy(closed: &Path) -> String {
+    let elsewhere = "use a program that lies elsewhere, such as below /usr";
+    match ["/root", "/home"].iter().any(|home| closed.starts_with(home)) {
+        true => format!("{elsewhere}: what is in a home directory stays closed to others"),
+        false => format!("let it in (chmod o+x {}), or {elsewhere}", closed.display()),
+    }
+}
+
 fn blocking(account: &Account, path: &Path) -> Option<PathBuf> {
+    let passed = passed(path);
+    let refused = first_refusal(account, &passed, Access::EXEC_OK)??;
+    passed.into_iter().nth(refused)
+}
+
+/// The directories on the way to a path, as far as there is one.
+fn passed(path: &Path) -> Vec<PathBuf> {
     let mut at = PathBuf::from("/");
+    let mut passed = Vec::new();
     let mut rest: VecDeque<OsString> = parts(path);
     let mut links = 0;
     while let Some(part) = rest.pop_front() {
-        if !may_pass(account, &at)? {
-            return Some(at);
+        if !at.is_dir() {
+            break;
+        }
+        if !passed.contains(&at) {
+            passed.push(at.clone());
         }
         if part == ".." {
             at.pop();
             continue;
         }
         let next = at.join(&part);
-        if !next.symlink_metadata().ok()?.is_symlink() {
+        let Ok(facts) = next.symlink_metadata() else { break };
+        if !facts.is_symlink() {
             at = next;
             continue;
         }
         links += 1;
-        let target = next.read_link().ok().filter(|_| links <= MOST_LINKS)?;
+        let Some(target) = next.read_link().ok().filter(|_| links <= MOST_LINKS) else { break };
         if target.is_absolute() {
             at = PathBuf::from("/");
         }
         rest = parts(&target).into_iter().chain(rest).collect();
     }
-    None
+    passed
 }
 
 fn parts(path: &Path) -> VecDeque<OsString> {
     let named = path.components().filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir));
     named.map(|part| part.as_os_str().to_owned()).collect()
-}
-
-/// As far as the modes say; who may for another reason, such as an access list, is not known here.
-fn may_pass(account: &Account, directory: &Path) -> Option<bool> {
-    let facts = directory.metadata().ok()?;
-    let bit = match () {
-        () if account.uid == 0 => 0o111,
-        () if facts.uid() == account.uid => 0o100,
-        () if facts.gid() == account.gid || account.groups.contains(&facts.gid()) => 0o010,
-        () => 0o001,
-    };
-    Some(facts.mode() & bit != 0)
 }
 
 /// What the first line of a script names.
@@ -78,7 +89,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nobody_is_told_to_open_a_home() {
+        for (closed, is_opened) in [("/root", false), ("/home/ann/.pyenv", false), ("/srv/tools", true)] {
+            assert_eq!(remedy(Path::new(closed)).contains("chmod"), is_opened, "{closed}");
+        }
+    }
+
+    #[test]
     fn the_directory_behind_a_link_is_found() {
+        if !crate::account::is_root() {
+            eprintln!("passed over: only root can ask as somebody else");
+            return;
+        }
         let directory = tempfile::tempdir().unwrap();
         let home = directory.path().canonicalize().unwrap();
         let [closed, release] = ["closed", "release"].map(|name| home.join(name));

@@ -1,7 +1,7 @@
 //! The few system calls that no safe interface covers: the only `unsafe` of this crate.
 //!
-//! All of it but two hints to the kernel and the taking over of sockets serves the keeper, which has one thread;
-//! that is what makes `fork` sound there.
+//! All of it but two hints to the kernel, the taking over of sockets and a child that only answers serves the keeper,
+//! which has one thread; that is what makes `fork` sound there.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -181,19 +181,62 @@ pub(crate) fn end_with_its_parent(command: &mut Command) {
     }
 }
 
-/// Has `prepare` run in the new process, before it becomes the program.
+/// Has `prepare` run in the new process, before it becomes the program. Where there are other threads it must only call
+/// the kernel, with what was made ready before.
 pub(crate) fn before_exec<F>(command: &mut Command, prepare: F)
 where
     F: FnMut() -> io::Result<()> + Send + Sync + 'static,
 {
     // SAFETY: between fork and exec only async-signal-safe functions are sound in a process with
-    // threads; a keeper has one thread, so no lock can be held by another.
+    // threads, by the caller's promise; a keeper has one thread, so no lock can be held by another.
     unsafe { command.pre_exec(prepare) };
+}
+
+/// What `ask` answers in a child process, which is gone then: what it does to itself changes nothing here. It must only
+/// call the kernel, with what was made ready before, and answer 0 or more.
+///
+/// # Errors
+/// Those of `ask`, and when there can be no child.
+pub(crate) fn answer_of_a_child<F>(mut ask: F) -> io::Result<i32>
+where
+    F: FnMut() -> io::Result<i32> + Send + Sync + 'static,
+{
+    // An error is what a child can tell before it becomes a program, which this one never does. Those of the kernel are
+    // above 0.
+    let mut command = Command::new("/");
+    let answers = move || Err(io::Error::from_raw_os_error(-1 - ask()?));
+    // SAFETY: by the caller's promise nothing is called but the kernel, and nothing is allocated or freed: the child of
+    // a process with threads may do that.
+    unsafe { command.pre_exec(answers) };
+    let answer = match command.spawn() {
+        Err(error) => error,
+        Ok(mut child) => {
+            let _there_is_none = child.wait();
+            io::Error::other("a child became a program")
+        }
+    };
+    match answer.raw_os_error() {
+        Some(number @ ..0) => Ok(-1 - number),
+        _ => Err(answer),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_child_answers_and_changes_only_itself() {
+        let here = std::env::current_dir().unwrap();
+        let answer = answer_of_a_child(|| {
+            rustix::process::chdir(c"/")?;
+            Ok(7)
+        });
+        assert_eq!(answer.unwrap(), 7);
+        assert_eq!(std::env::current_dir().unwrap(), here);
+        let failed = answer_of_a_child(|| Ok(rustix::process::chdir(c"/no/such/place").map(|()| 0)?));
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
 
     #[test]
     fn only_code_of_files_is_released() {

@@ -178,6 +178,13 @@ fn a_command_runs_as_its_account() {
         runtime.block_on(async { probe(&shell(line), &target, LONG).await }).map_err(|why| why.reason)
     };
     assert_eq!(ask("nobody", "test \"$(id -un) $(id -G)\" = \"nobody $(id -g)\""), Ok(()));
+    // With all its groups, where anybody has several here.
+    let group = std::fs::read_to_string("/etc/group").unwrap();
+    let members = group.lines().filter_map(|line| line.rsplit_once(':')?.1.split(',').next());
+    for member in members.filter(|member| !member.is_empty() && *member != "root") {
+        let all = format!("test \"$(id -G | xargs -n1 | sort)\" = \"$(id -G {member} | xargs -n1 | sort)\"");
+        assert_eq!(ask(member, &all), Ok(()), "{member}");
+    }
     assert!(ask("no-such-account", "true").unwrap_err().ends_with("there is no account \"no-such-account\""));
 }
 

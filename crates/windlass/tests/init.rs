@@ -134,6 +134,13 @@ fn what_compose_reads_beside_its_file_is_heeded() {
         assert!(notes.iter().any(|note| note.contains(expected)), "{notes:?}");
         assert!(imported.annotated().contains(expected), "{}", imported.annotated());
     }
+    let proposed = propose(directory.path(), |_| false, false).unwrap();
+    assert_eq!(proposed.text, imported.annotated(), "init makes the same of it");
+    // Compose reads nothing beside one that it is told.
+    let other = directory.path().join("other.yaml");
+    std::fs::copy(&file, &other).unwrap();
+    let (_, of_other) = adopt::convert(&other).unwrap();
+    assert!(!of_other.annotated().contains("compose.override.yaml"), "{}", of_other.annotated());
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_windlass"));
     let printed = command.args(["import", "compose", "--stdout"]).arg(&file).output().unwrap();
     assert_eq!(String::from_utf8(printed.stdout).unwrap(), imported.annotated());
@@ -143,8 +150,9 @@ fn what_compose_reads_beside_its_file_is_heeded() {
 #[test]
 fn where_all_would_run_as_root_an_account_is_proposed() {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/django-celery");
-    let services = |as_root| propose(&project, |_| false, as_root).unwrap().text.matches("# user = ").count();
-    assert_eq!((services(false), services(true)), (0, 3));
+    let proposed = |as_root| propose(&project, |_| false, as_root).unwrap().text.matches("# user = ").count();
+    // Three services, and the job that makes what they write to.
+    assert_eq!((proposed(false), proposed(true)), (0, 4));
 }
 
 #[test]

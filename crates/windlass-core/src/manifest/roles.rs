@@ -1,5 +1,12 @@
 //! What a process is for, as its name and its words say, where a manifest is made of something else:
-//! clocks, of which there must never be two, and workers of Celery.
+//! clocks, of which there must never be two, workers of Celery, and servers that listen early.
+
+/// The readiness check for what has no path for it: any answer but a server's error says that the application
+/// was loaded, which an open port does not.
+pub const ANSWERS: &str = "{ http = \"/\", status = \"200-499\" }";
+
+/// The readiness check for what listens only when it can work.
+pub const LISTENS: &str = "{ tcp = true }";
 
 /// Names of what puts work into a queue, or does it, by the clock.
 const CLOCKS: [&str; 4] = ["clock", "beat", "scheduler", "cron"];
@@ -18,6 +25,25 @@ pub fn is_clock<T: AsRef<str>>(name: &str, words: &[T]) -> bool {
 pub fn is_nameless_worker<T: AsRef<str>>(words: &[T]) -> bool {
     let has_name = |call: &Vec<&str>| call.iter().any(|word| *word == "-n" || word.starts_with("--hostname"));
     of_celery(words).iter().any(|call| command(call) == Some("worker") && !has_name(call))
+}
+
+/// Whether the words start a clock of Celery that is not told where to keep its schedule: it would be in the release.
+pub fn is_unkept_beat<T: AsRef<str>>(words: &[T]) -> bool {
+    let is_told = |call: &Vec<&str>| {
+        let is_one = |word: &str| ["-s", "-S"].contains(&word) || word.starts_with("--schedule");
+        call.iter().any(|word| is_one(word))
+    };
+    of_celery(words).iter().any(|call| command(call) == Some("beat") && !is_told(call))
+}
+
+/// The server that these words start, where it takes connections before it has loaded the application: that the port is
+/// open says nothing then. Gunicorn loads it first with `--preload`.
+pub fn listens_early<T: AsRef<str>>(words: &[T]) -> Option<&'static str> {
+    let of_file = |word: &T| word.as_ref().rsplit('/').next().map(str::to_owned);
+    let mut files = words.iter().filter_map(of_file);
+    let server = files.find_map(|file| ["gunicorn", "uwsgi"].into_iter().find(|server| *server == file))?;
+    let is_loaded = server == "gunicorn" && words.iter().any(|word| word.as_ref() == "--preload");
+    (!is_loaded).then_some(server)
 }
 
 /// What Celery is called for: a queue may be named like it.
@@ -68,6 +94,29 @@ mod tests {
             "python worker",
         ] {
             assert!(!nameless(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_clock_is_told_where_its_schedule_is() {
+        assert!(is_unkept_beat(&words("celery -A shop beat -l info")));
+        for line in [
+            "celery -A shop beat -s /x",
+            "celery -A shop beat --schedule=/x",
+            "celery -A shop beat --scheduler django_celery_beat.schedulers:DatabaseScheduler",
+            "celery -A shop worker",
+        ] {
+            assert!(!is_unkept_beat(&words(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_listens_early_is_known() {
+        let early = |line: &str| listens_early(&words(line));
+        assert_eq!(early(".venv/bin/python -m gunicorn shop.wsgi"), Some("gunicorn"));
+        assert_eq!(early("/usr/bin/uwsgi --preload"), Some("uwsgi"), "which has no such option");
+        for line in ["gunicorn --preload shop.wsgi", "daphne shop.asgi:application", "./gunicorn.sh"] {
+            assert_eq!(early(line), None, "{line}");
         }
     }
 

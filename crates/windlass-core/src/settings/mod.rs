@@ -49,6 +49,7 @@ pub use password::{account_password, literal_password, may_hold_literal, passwor
 pub use pattern::Pattern;
 pub use reader::Reader;
 pub use rewrite::{NotRewritten, rewrite};
+pub(crate) use secrecy::speaks_of_secret;
 pub use secrecy::{is_secret, sounds_secret};
 pub use secret::Secret;
 pub use successor::{NoSuccessor, successor};

@@ -233,7 +233,7 @@ pub fn sounds_secret(name: &str) -> bool {
 
 /// Whether any word of an undeclared variable's name speaks of a secret: `DB_PASSWORD_PROD`, `MASTER_KEY`, `API_KEYS`.
 /// Whatever [`sounds_secret`] does, and more.
-pub(super) fn speaks_of_secret(name: &str) -> bool {
+pub(crate) fn speaks_of_secret(name: &str) -> bool {
     let is_word = |word: &str| {
         WORDS.contains(&word) || DOUBTFUL.contains(&word) || ENDINGS.iter().any(|end| word.ends_with(end))
     };

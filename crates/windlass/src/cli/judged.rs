@@ -80,7 +80,7 @@ impl Judged {
         let doubt = |when: &'static str| {
             move |Lack { code, what, hint, .. }| (code, format!("{when}: {what}; {hint}"))
         };
-        let mut doubts: Vec<_> = notes.into_iter().map(|note| ("certificate", note)).collect();
+        let mut doubts = notes;
         doubts.extend(own.into_iter().map(doubt("seen from here, and not by the host side, which runs")));
         if elsewhere {
             doubts.extend(lacks.into_iter().map(doubt("on this machine")));

@@ -5,7 +5,7 @@
 //! every process that carries the mark, because a descendant can leave the group.
 
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use windlass_core::spec::Command as Described;
 use super::tail::Tail;
 use super::{Target, Unhealthy};
 use crate::account::Account;
-use crate::processes;
+use crate::{processes, sys};
 
 /// The environment variable that marks a probe's processes.
 const MARK: &str = "WINDLASS_PROBE";
@@ -99,7 +99,7 @@ struct Running {
 fn start(argv: &[String], target: &Target) -> std::io::Result<(Running, Receiver)> {
     let mark = uuid::Uuid::now_v7().to_string();
     let (reader, writer) = std::io::pipe()?;
-    let mut command = Command::new(&argv[0]);
+    let mut command = std::process::Command::new(&argv[0]);
     command
         .args(&argv[1..])
         .current_dir(&target.directory)
@@ -109,14 +109,16 @@ fn start(argv: &[String], target: &Target) -> std::io::Result<(Running, Receiver
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)
         .stderr(writer)
-        .process_group(0)
-        .kill_on_drop(true);
+        .process_group(0);
+    // With all its groups, as whom it asks about: one may be what lets it get at a socket.
     if let Some(user) = &target.user
         && let Some(account) = Account::to_become(user)?
     {
-        command.uid(account.uid).gid(account.gid);
+        let groups = account.group_ids();
+        sys::before_exec(&mut command, move || account.assume(&groups));
     }
-    let child = command.spawn()?;
+    let mut command = Command::from(command);
+    let child = command.kill_on_drop(true).spawn()?;
     // Dropping the command closes our own ends of the pipe, so that its end is seen.
     drop(command);
     let group = child

@@ -74,6 +74,8 @@ pub struct Host {
     pub(super) working: Arc<RwLock<()>>,
     /// Held by whoever makes or removes a tree, also when nobody waits for that any more.
     pub(super) trees: Arc<Mutex<()>>,
+    /// The run for which what releases share was given to the services' account.
+    pub(super) handed_over: tokio::sync::Mutex<Option<String>>,
     /// Whether the host side is about to end.
     pub(super) ending: Cell<bool>,
     ended: Notify,
@@ -148,6 +150,7 @@ impl Host {
             starting: Arc::default(),
             working: Arc::default(),
             trees: Arc::default(),
+            handed_over: tokio::sync::Mutex::default(),
             ending: Cell::new(false),
             ended: Notify::new(),
         }))

@@ -192,9 +192,9 @@ fn explain(launch: &Launch, stage: Option<Stage>, error: &io::Error) -> String {
                 .and_then(|account| reach::obstacle(&account, &Path::new(&launch.directory).join(program)));
             match closed {
                 Some(closed) => format!(
-                    "{user} may not run {program}: {0} does not let it in; let it in (chmod o+x {0}), or use a program \
-                     that lies elsewhere",
-                    closed.display()
+                    "{user} may not run {program}: {} does not let it in; {}",
+                    closed.display(),
+                    reach::remedy(&closed)
                 ),
                 None => format!(
                     "{user} may not run {program}: make it executable (chmod +x) and its directories accessible"

@@ -11,7 +11,7 @@ use windlass_core::settings::dotenv;
 use crate::account;
 use crate::layout;
 use crate::programs;
-use crate::project::init::{Proposal, propose};
+use crate::project::init::{COMPOSE, Proposal, propose};
 use crate::project::load::FILE;
 
 /// What was written.
@@ -112,7 +112,9 @@ pub fn convert(from: &Path) -> Result<(PathBuf, Imported), NotImported> {
         from.canonicalize().map_err(NotImported::Unread)?.parent().map(Path::to_owned).unwrap_or_default();
     let app = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut imported = import_compose(&text, &app, &values(&directory)).map_err(NotImported::Fault)?;
-    if let Some(name) = OVERRIDES.iter().find(|name| directory.join(name).is_file()) {
+    let is_default = from.file_name().is_some_and(|name| COMPOSE.iter().any(|known| name == *known));
+    let beside = OVERRIDES.iter().find(|name| directory.join(name).is_file());
+    if let Some(name) = beside.filter(|_| is_default) {
         let message = format!(
             "docker compose reads {name} too, and it is not read here: import what `docker compose config` prints"
         );
@@ -121,7 +123,7 @@ pub fn convert(from: &Path) -> Result<(PathBuf, Imported), NotImported> {
     Ok((directory.join(FILE), imported))
 }
 
-/// What compose reads on top of a compose file without being told.
+/// What compose reads on top of a compose file that it finds by itself.
 const OVERRIDES: [&str; 4] = [
     "compose.override.yaml",
     "compose.override.yml",

@@ -11,7 +11,7 @@ mod walk;
 mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
+use std::fs::{File, FileType};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -167,26 +167,7 @@ impl Survey {
 pub fn survey(selection: &Selection) -> io::Result<Survey> {
     let mut survey = Survey::default();
     let met = walk(selection, &mut |path, kind| {
-        let Ok(relative) = path.strip_prefix(&selection.root) else { return Ok(()) };
-        let name = match text(relative) {
-            Ok(name) => name,
-            Err(unfit) => {
-                survey.unfit.extend(unfit);
-                return Ok(());
-            }
-        };
-        let seen = if kind.is_symlink() {
-            std::fs::read_link(path).map(|target| survey.unfit.extend(leaves(relative, &target)))
-        } else if kind.is_file() {
-            File::open(path).map(drop)
-        } else {
-            if !kind.is_dir() {
-                survey.passed_over.push(name.to_owned());
-            }
-            return Ok(());
-        };
-        survey.unfit.extend(seen.err().map(|error| closed(&selection.root, path, &error)));
-        survey.files.push(name.to_owned());
+        look_over(&mut survey, &selection.root, path, kind);
         Ok(())
     })?;
     survey.left_out = met.left_out;
@@ -199,6 +180,32 @@ pub fn survey(selection: &Selection) -> io::Result<Survey> {
     survey.unfit.sort();
     survey.unfit.dedup();
     Ok(survey)
+}
+
+/// Looks whether what was listed as of this `kind` can be taken.
+fn look_over(survey: &mut Survey, root: &Path, path: &Path, kind: FileType) {
+    let Ok(relative) = path.strip_prefix(root) else { return };
+    let name = match text(relative) {
+        Ok(name) => name,
+        Err(unfit) => return survey.unfit.extend(unfit),
+    };
+    let seen = if kind.is_symlink() {
+        std::fs::read_link(path).map(|target| survey.unfit.extend(leaves(relative, &target)))
+    } else if kind.is_file() {
+        File::open(path).map(drop)
+    } else {
+        if !kind.is_dir() {
+            survey.passed_over.push(name.to_owned());
+        }
+        return;
+    };
+    match seen {
+        // Gone since it was listed, as an editor's swap file is.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+        Err(error) => survey.unfit.push(closed(root, path, &error)),
+        Ok(()) => {}
+    }
+    survey.files.push(name.to_owned());
 }
 
 fn take_all(selection: &Selection, to: Option<&Path>) -> Result<Listing, Trouble> {
@@ -269,9 +276,10 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
             format!("link {}", points_to.display())
         }
         Found::File { mode, hash, size } => {
-            if let Some(target) = target {
-                copy_file(path, &target)?;
-                std::fs::set_permissions(&target, std::fs::Permissions::from_mode(mode))?;
+            if let Some(target) = target
+                && !is_copied(path, &target, mode)?
+            {
+                return Ok(());
             }
             listing.bytes += size;
             format!("{mode:o} {hash}")
@@ -280,6 +288,19 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
     listing.entries.insert(name.to_owned(), entry);
     listing.files += 1;
     Ok(())
+}
+
+/// Copies a file, unless it is gone since it was looked at.
+fn is_copied(path: &Path, target: &Path, mode: u32) -> io::Result<bool> {
+    match copy_file(path, target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_err() => {
+            let _half_of_it = std::fs::remove_file(target);
+            return Ok(false);
+        }
+        copied => copied?,
+    };
+    std::fs::set_permissions(target, std::fs::Permissions::from_mode(mode))?;
+    Ok(true)
 }
 
 fn look(path: &Path, relative: &Path) -> io::Result<Found> {

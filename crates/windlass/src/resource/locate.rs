@@ -67,6 +67,13 @@ fn locate_in(engine: Engine, version: Option<u32>, root: &Path, path: &[PathBuf]
     ))
 }
 
+impl Programs {
+    /// The major version, which is asked for where the path does not tell it.
+    pub(super) fn known_major(&self) -> Option<u32> {
+        self.major.or_else(|| told(self))
+    }
+}
+
 /// The major version that the program says of itself, where its path does not. RabbitMQ's would start all
 /// of Erlang for that.
 fn told(programs: &Programs) -> Option<u32> {

@@ -39,6 +39,9 @@ const OURS: [&str; 17] = [
     "tls-port",
 ];
 
+/// The first version that has accounts.
+const WITH_ACCOUNTS: u32 = 6;
+
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -63,7 +66,19 @@ pub(super) fn check(private: &Private<'_>) -> Result<(), Fault> {
 
 /// That it can go on with the data that it has. Nothing is changed.
 pub(super) fn try_options(private: &Private<'_>, directory: &Path) -> Result<(), Fault> {
+    knows_accounts(locate(Engine::Redis, private.version)?.known_major())?;
     Persistence::of(private, directory).map(drop)
+}
+
+/// Accounts, which older ones do not have, let the password be exchanged while the server runs.
+fn knows_accounts(major: Option<u32>) -> Result<(), Fault> {
+    match major {
+        Some(old @ ..WITH_ACCOUNTS) => Err(Fault::new(
+            format!("Redis {old} knows no accounts"),
+            format!("install version {WITH_ACCOUNTS} or newer, or name an external address"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn prepare(private: &Private<'_>, place: &Place) -> Result<Prepared, Fault> {
@@ -176,4 +191,16 @@ fn directory_line(path: &str) -> Result<String, Fault> {
         ));
     }
     Ok(format!("dir \"{}\"\n", path.replace('\\', r"\\").replace('"', "\\\"")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_without_accounts_is_refused() {
+        assert!(knows_accounts(Some(5)).unwrap_err().message.contains("Redis 5 knows no accounts"));
+        assert!(knows_accounts(Some(6)).is_ok());
+        assert!(knows_accounts(None).is_ok(), "it may be any");
+    }
 }

@@ -53,12 +53,14 @@ fn a_service_with_an_account_has_its_home_and_may_write_to_what_is_shared() {
     // One that is no root's is not given away while the old copies still write to it.
     sandbox.manifest(&Manifest { more: UPLOADS.replace("nobody", "daemon"), ..Manifest::small() });
     let refused = sandbox.run(&["deploy"]);
-    let hint = format!("chown -R daemon: {}", media.display());
+    let hint = format!("chown -R --from=nobody daemon: {}", media.display());
     assert!(
         refused.stderr.contains("who could not write there") && refused.stderr.contains(&hint),
         "{refused:#?}"
     );
     assert_eq!(media.metadata().unwrap().uid(), media.join("photos").metadata().unwrap().uid());
+    let checked = sandbox.fail(&["check"], 1);
+    assert!(checked.stderr.contains("who could not write there"), "{checked:#?}");
     sandbox.manifest(&Manifest { more: UPLOADS.to_owned(), ..Manifest::small() });
     assert_eq!(said("r2"), "nobody at home in /nonexistent, wrote to media\n");
     // Nothing is given away that lies elsewhere.
@@ -74,6 +76,58 @@ fn a_service_with_an_account_has_its_home_and_may_write_to_what_is_shared() {
     sandbox.change();
     sandbox.succeed(&["deploy"]);
     assert_ne!(media.join("logo").metadata().unwrap().uid(), 0);
+    sandbox.down();
+}
+
+/// As a migration does that makes a database of SQLite, and as old copies do until they have stopped.
+#[test]
+fn what_root_makes_in_what_is_shared_becomes_the_accounts() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("passed over: only root can run a service as somebody else");
+        return;
+    }
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();
+    let more = |user: &str| {
+        format!(
+            r#"
+[build]
+shared = ["data"]
+[jobs.migrate]
+when = "before-start"
+command = {{ shell = "mkdir -p data/tables; echo migrated > data/tables/$WINDLASS_RELEASE; chmod 600 data/tables/*" }}
+[jobs.broken]
+when = "manual"
+command = {{ shell = "touch data/broken; exit 7" }}
+[services.notes]
+settle = "150ms"
+{user}
+command = {{ shell = "trap 'touch data/last; exit 0' TERM; cat data/tables/*; echo up > data/tables/r1; while :; do sleep 0.1; done" }}
+"#
+        )
+    };
+    sandbox.manifest(&Manifest { more: more(""), ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    let data = sandbox.environment().join("shared/data");
+    let owner = |path: &str| data.join(path).metadata().unwrap().uid();
+    assert_eq!(owner("tables/r1"), 0);
+    sandbox.manifest(&Manifest { more: more("user = \"nobody\""), ..Manifest::small() });
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    // By the job, and by the old copy when it was stopped.
+    for path in [".", "tables", "tables/r1", "tables/r2", "last"] {
+        assert_ne!(owner(path), 0, "{path}");
+    }
+    let wrote = until("the new copy", || {
+        std::fs::read_to_string(data.join("tables/r1")).ok().filter(|text| text == "up\n")
+    });
+    assert_eq!(wrote, "up\n");
+    // Nothing was root's before this one.
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    assert_ne!(owner("tables/r3"), 0);
+    sandbox.fail(&["run", "broken"], 7);
+    assert_ne!(owner("broken"), 0);
     sandbox.down();
 }
 

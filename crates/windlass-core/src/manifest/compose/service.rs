@@ -67,7 +67,10 @@ impl Import {
             let moved = section.value("port") == Some("\"auto\"");
             match service.get("healthcheck").and_then(|node| self.health(&place, node, port, moved)) {
                 Some(check) => drop(section.set("readiness", check)),
-                None if port.is_some() || is_behind => drop(section.set("readiness", "{ tcp = true }")),
+                None if port.is_some() || is_behind => {
+                    let check = listened(section);
+                    section.set("readiness", check);
+                }
                 None => {}
             }
             self.ending(&place, service, section);
@@ -478,4 +481,11 @@ impl Import {
             }
         }
     }
+}
+
+/// The readiness check for a service that says of none how it is asked.
+fn listened(section: &Section) -> &'static str {
+    let said = ["command", "env"].map(|key| section.value(key).unwrap_or_default()).join(" ");
+    let words: Vec<&str> = said.split([' ', '"', '/', ',', '\'', '[', ']']).collect();
+    if roles::listens_early(&words).is_some() { roles::ANSWERS } else { roles::LISTENS }
 }

@@ -3,16 +3,16 @@
 
 use super::Note;
 use super::interpolate::{Otherwise, Piece, pieces};
+use super::variables::holds_secret;
 use super::yaml::{Value, Yaml};
 use crate::settings::dotenv::Lookup;
-use crate::settings::sounds_secret;
+use crate::settings::speaks_of_secret;
 
 /// Keys of a service whose values are numbers, ports, sizes and the like.
-const SETTLED: [&str; 13] = [
+const SETTLED: [&str; 12] = [
     "cpus",
     "deploy",
     "expose",
-    "image",
     "mem_limit",
     "pids_limit",
     "ports",
@@ -24,12 +24,24 @@ const SETTLED: [&str; 13] = [
     "user",
 ];
 
+/// Such keys of `deploy`. Its labels are text, in which anything may stand.
+const OF_DEPLOY: [&str; 2] = ["replicas", "resources"];
+
 /// Puts values in. Answers which were taken from elsewhere.
 pub(super) fn settle(document: &mut Yaml, values: Lookup<'_>) -> Vec<Note> {
     let mut notes = Vec::new();
     for (service, node) in document.get_mut("services").map(Yaml::map_mut).into_iter().flatten() {
         for (key, value) in node.map_mut().iter_mut().filter(|(key, _)| SETTLED.contains(&key.as_str())) {
-            fill(value, &format!("services.{service}.{key}"), values, &mut notes);
+            let place = format!("services.{service}.{key}");
+            if key != "deploy" {
+                fill(value, &place, values, &mut notes);
+                continue;
+            }
+            for (key, value) in
+                value.map_mut().iter_mut().filter(|(key, _)| OF_DEPLOY.contains(&key.as_str()))
+            {
+                fill(value, &format!("{place}.{key}"), values, &mut notes);
+            }
         }
     }
     notes
@@ -48,7 +60,7 @@ fn fill(node: &mut Yaml, place: &str, values: Lookup<'_>, notes: &mut Vec<Note>)
             let mut taken = Vec::new();
             let filled = put_in(&pieces(text), values, &mut taken);
             for name in taken {
-                let message = format!("{name} is taken as the environment or .env has it now: {filled}");
+                let message = format!("{name} is taken as the environment or .env has it now");
                 notes.push(Note { line: node.line, place: place.to_owned(), message });
             }
             *text = filled;
@@ -68,8 +80,9 @@ fn put_in(pieces: &[Piece], values: Lookup<'_>, taken: &mut Vec<String>) -> Stri
             Piece::Variable(variable) => variable,
         };
         // A manifest is for all to read.
-        let value =
-            values(&variable.name).filter(|value| !value.is_empty() && !sounds_secret(&variable.name));
+        let name = variable.name.as_str();
+        let may_be_read = |value: &String| !speaks_of_secret(name) && !holds_secret(name, value);
+        let value = values(name).filter(|value| !value.is_empty() && may_be_read(value));
         match (&variable.otherwise, value) {
             (Otherwise::Instead(_), None) => {}
             (Otherwise::Instead(other), Some(_)) | (Otherwise::Default(other), None) => {

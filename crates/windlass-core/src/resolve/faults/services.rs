@@ -2,7 +2,7 @@
 
 use super::Scene;
 use crate::diag::Diag;
-use crate::manifest::{Node, Value};
+use crate::manifest::{Node, Value, roles};
 use crate::name::Name;
 use crate::resolve::order;
 use crate::spec::{Check, Command, Port, Probe, Service, Strategy};
@@ -176,13 +176,18 @@ fn listens_early(scene: &Scene<'_>, name: &str, service: &Service, diags: &mut V
     if !service.checks.readiness.as_ref().is_some_and(is_open) {
         return;
     }
-    let words: Vec<String> = match &service.command {
+    let mut words: Vec<String> = match &service.command {
         Command::Argv(words) => words.iter().map(ToString::to_string).collect(),
         Command::Shell(line) => line.split_whitespace().map(str::to_owned).collect(),
     };
-    let of_file = |word: &String| word.rsplit('/').next().map(str::to_owned);
-    let server = words.iter().filter_map(of_file).find(|word| matches!(word.as_str(), "gunicorn" | "uwsgi"));
-    let Some(server) = server.filter(|_| !words.iter().any(|word| word == "--preload")) else { return };
+    // Options that Gunicorn reads of its environment.
+    let more = service.env.get("GUNICORN_CMD_ARGS").map(ToString::to_string).unwrap_or_default();
+    words.extend(more.split_whitespace().map(str::to_owned));
+    let Some(server) = roles::listens_early(&words) else { return };
+    let loads_first = match server {
+        "gunicorn" => "; or have it loaded first, by --preload on the command line, which ends this warning",
+        _ => "",
+    };
     diags.push(
         Diag::warning(
             "early-listener",
@@ -192,7 +197,7 @@ fn listens_early(scene: &Scene<'_>, name: &str, service: &Service, diags: &mut V
                  cannot be loaded"
             ),
         )
-        .help("ask for an answer: readiness = { http = \"/\", status = \"200-499\" }, or a path that answers 200"),
+        .help(format!("ask for an answer: readiness = {}, or a path that answers 200{loads_first}", roles::ANSWERS)),
     );
 }
 

@@ -91,12 +91,15 @@ fn doubts(project: &Project, spec: &Spec, held: &[Held]) -> Vec<(&'static str, S
     doubts
 }
 
-/// Which services run with all rights.
+/// What runs with all rights.
 fn as_root(spec: &Spec) -> Option<String> {
-    let without = spec.services.iter().filter(|(_, service)| service.user.is_none());
-    let names: Vec<&str> = without.map(|(name, _)| name.as_str()).filter(|_| account::is_root()).collect();
+    let services = spec.services.iter().map(|(name, service)| (name.to_string(), &service.user));
+    let jobs = spec.jobs.iter().map(|(name, job)| (format!("the job {name}"), &job.user));
+    let crons = spec.crons.iter().map(|(name, cron)| (format!("the cron job {name}"), &cron.user));
+    let without = services.chain(jobs).chain(crons).filter(|(_, user)| user.is_none());
+    let names: Vec<String> = without.map(|(name, _)| name).filter(|_| account::is_root()).collect();
     (!names.is_empty()).then(|| {
-        format!("as root: {}; `user` in [services.NAME] names an account that may do less", names.join(", "))
+        format!("as root: {}; `user` in their tables names an account that may do less", names.join(", "))
     })
 }
 

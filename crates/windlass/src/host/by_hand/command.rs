@@ -19,6 +19,7 @@ use crate::host::Host;
 use crate::host::by_hand::undo::in_release;
 use crate::host::once::outcome::{Ended, in_words};
 use crate::host::run::no::No;
+use crate::layout::Layout;
 use crate::runtime::process;
 
 /// A command that is about to run.
@@ -197,19 +198,7 @@ impl Host {
 
     /// Whether `windlass run` runs a job now, kept by us or at a terminal of its own.
     pub(in crate::host) fn runs_by_hand(&self, name: &Name) -> bool {
-        if self.by_hand.borrow().contains(name) {
-            return true;
-        }
-        let kept = format!("run.{name}.");
-        let mut entries = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
-        entries.any(|entry| {
-            entry.file_name().to_string_lossy().starts_with(&kept) && process::is_under_way(&entry.path())
-        }) || process::is_locked(&self.hand_lock(name))
-    }
-
-    /// What whoever runs a job at a terminal holds locked.
-    fn hand_lock(&self, name: &Name) -> PathBuf {
-        self.layout.state().join(format!("run-{name}.lock"))
+        self.by_hand.borrow().contains(name) || is_under_way(&self.layout, name)
     }
 
     /// How the controller runs it itself.
@@ -230,7 +219,7 @@ impl Host {
         let only = only.filter(|_| job.when != When::Manual);
         let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
         let (launch, env) = self.job_launch(&plan, &job, &job.command, &name).await.map_err(failed)?;
-        let lock = only.map(|name| self.hand_lock(&name).display().to_string());
+        let lock = only.map(|name| hand_lock(&self.layout, &name).display().to_string());
         Ok(Answer::Attach {
             lock,
             argv: launch.argv,
@@ -261,12 +250,27 @@ impl Host {
         // Nothing needs its record any more: nobody resumes it.
         let _ = std::fs::remove_dir_all(self.layout.job(&command.name));
         let _ = std::fs::remove_file(self.layout.log(&command.name));
+        self.hand_over_after(job, &command.plan.spec).await?;
         let ended = ended?;
         if let Some(undoing) = undoes.filter(|_| ended.exit == Some(Exit::Code(0))) {
             self.was_undone(undoing).map_err(|error| Fault::new(error.to_string(), ""))?;
         }
         Ok((exit_code(&ended), in_words(&ended)))
     }
+}
+
+/// Whether `windlass run` runs a job, as seen from any process.
+pub(in crate::host) fn is_under_way(layout: &Layout, name: &Name) -> bool {
+    let kept = format!("run.{name}.");
+    let mut entries = std::fs::read_dir(layout.jobs()).into_iter().flatten().flatten();
+    entries.any(|entry| {
+        entry.file_name().to_string_lossy().starts_with(&kept) && process::is_under_way(&entry.path())
+    }) || process::is_locked(&hand_lock(layout, name))
+}
+
+/// What whoever runs a job at a terminal holds locked.
+fn hand_lock(layout: &Layout, name: &Name) -> PathBuf {
+    layout.state().join(format!("run-{name}.lock"))
 }
 
 /// The cron job that is to run; a job of its name comes first.

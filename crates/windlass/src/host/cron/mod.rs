@@ -1,6 +1,6 @@
 //! What runs by the clock.
 
-mod outcomes;
+pub(in crate::host) mod outcomes;
 mod queue;
 mod runs;
 mod schedules;

@@ -16,6 +16,9 @@ use crate::runtime::process::{self, Observation};
 /// The file in a run's directory that says which end of it was noted.
 const NOTED: &str = "noted";
 
+/// The file in a run's directory that says that it was asked to end: by a person, or to make way for the next.
+const ASKED: &str = "asked-to-end";
+
 /// How the word begins of a run that never was.
 const LEFT_OUT: &str = "left out: ";
 
@@ -38,7 +41,9 @@ impl Host {
     /// Notes how a run ended, and tells of one that failed.
     pub(super) fn cron_ended(self: &Rc<Self>, active: &Active, run: &CronRun, ran: Result<Ended, Fault>) {
         let name = &run.name;
-        let is_told = has_failed(&ran);
+        // What ends with all of the environment was asked to. With the machine, nobody asked.
+        let was_asked = self.ending.get() || run.directory.join(ASKED).exists();
+        let is_told = has_failed(&ran, was_asked);
         let outcome = ran.map_or_else(|fault| fault.message, |ended| in_words(&ended));
         if is_told {
             self.tell_of_cron(active, name, outcome.clone());
@@ -51,6 +56,7 @@ impl Host {
         if let Some(seen) = process::observe(&run.directory) {
             note_end(&run.directory, &seen);
         }
+        let _there_is_none = std::fs::remove_file(run.directory.join(ASKED));
     }
 
     /// Takes up the runs that a host side before this one began, and whose end nobody has noted.
@@ -87,9 +93,19 @@ impl Host {
     }
 }
 
-/// Whether a run did not go well. One that was stopped was ended by whoever asked for that, or gave way to the next.
-fn has_failed(ran: &Result<Ended, Fault>) -> bool {
-    !matches!(ran, Ok(ended) if ended.end == End::Stopped || ended.exit == Some(Exit::Code(0)))
+/// Notes that a run is asked to end, before it is: how it ends says nothing of whether it works.
+pub(in crate::host) fn note_asked(directory: &Path) {
+    // Where it cannot be, its end is told of, as any.
+    let _told = std::fs::write(directory.join(ASKED), "");
+}
+
+/// Whether a run did not go well. One that was stopped without being asked was cut off, as by the machine's end.
+fn has_failed(ran: &Result<Ended, Fault>, was_asked: bool) -> bool {
+    match ran {
+        Ok(ended) if ended.end == End::Stopped => !was_asked,
+        Ok(ended) => ended.exit != Some(Exit::Code(0)),
+        Err(_) => true,
+    }
 }
 
 /// Whether the ends of these runs are of a Windlass that told of them and noted them in no file: none has one, and
@@ -123,12 +139,16 @@ mod tests {
 
     #[test]
     fn what_somebody_stopped_has_not_failed() {
-        let ended = |end, exit| has_failed(&Ok(Ended { end, exit: Some(exit), restarts: 0 }));
-        assert!(!ended(End::Stopped, Exit::Signal("SIGTERM".to_owned())));
+        let failed =
+            |end, exit, was_asked| has_failed(&Ok(Ended { end, exit: Some(exit), restarts: 0 }), was_asked);
+        let ended = |end, exit| failed(end, exit, false);
+        let by_signal = Exit::Signal("SIGTERM".to_owned());
+        assert!(!failed(End::Stopped, by_signal.clone(), true));
+        assert!(failed(End::Stopped, by_signal, false), "when the machine went down");
         assert!(!ended(End::Finished, Exit::Code(0)));
         assert!(ended(End::Finished, Exit::Code(1)));
         assert!(ended(End::TimedOut, Exit::Signal("SIGKILL".to_owned())));
-        assert!(has_failed(&Err(Fault::new("it cannot be started", ""))));
+        assert!(has_failed(&Err(Fault::new("it cannot be started", "")), true));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use windlass_core::units::Span;
 use crate::clock;
 use crate::engine::{Active, JournalError};
 use crate::host::Host;
+use crate::host::cron::outcomes::note_asked;
 use crate::host::cron::queue::Queue;
 use crate::host::cron::schedules::Schedules;
 use crate::host::once::errand::Errand;
@@ -163,7 +164,13 @@ impl Host {
                 let _ = std::fs::remove_dir_all(directory);
             }
         }
-        match cron.overlap == Overlap::Allow && (by_hand || process::is_under_way(&self.layout.job(&own))) {
+        let may_meet = match cron.overlap {
+            Overlap::Allow => by_hand || process::is_under_way(&self.layout.job(&own)),
+            // The one before makes way, also one by hand that has only been prepared.
+            Overlap::Replace => by_hand,
+            Overlap::Skip | Overlap::Queue => false,
+        };
+        match may_meet {
             true => format!("{own}.{}", uuid::Uuid::now_v7().simple()),
             false => own,
         }
@@ -245,6 +252,10 @@ impl Host {
 
 /// Ends a run that is replaced.
 async fn make_way(name: Name, directory: PathBuf) {
+    if !process::is_under_way(&directory) {
+        return;
+    }
+    note_asked(&directory);
     match process::stop(&directory, "TERM", Span::from_secs(10)).await {
         // Gone already.
         Ok(_) | Err(RuntimeError::NoKeeper { .. }) => {}
@@ -293,9 +304,11 @@ mod tests {
     /// Of two by one name, one would take the other's run for its own.
     #[test]
     fn runs_by_hand_that_may_meet_have_each_a_name_of_their_own() {
-        let (_place, host, _) = billing("@daily", Overlap::Allow);
-        let prepared = || host.prepare_run(RunWhat::Job(name("bill")), "ann").unwrap();
-        assert_ne!(prepared().name, prepared().name);
+        for overlap in [Overlap::Allow, Overlap::Replace] {
+            let (_place, host, _) = billing("@daily", overlap);
+            let prepared = || host.prepare_run(RunWhat::Job(name("bill")), "ann").unwrap();
+            assert_ne!(prepared().name, prepared().name, "{overlap:?}");
+        }
     }
 
     #[test]

@@ -9,14 +9,17 @@ use std::path::Path;
 use rustix::process::{Resource, getrlimit};
 use tokio_rustls::rustls::pki_types::UnixTime;
 use windlass_core::edge::amiss;
-use windlass_core::spec::{Port, Spec, Tls};
+use windlass_core::spec::{Port, Spec, Tls, When};
 
 use crate::account::{self, Account};
 use crate::certificate::{self, Lapse};
+use crate::engine::Journal;
+use crate::host::by_hand::command::is_under_way;
 use crate::host::instance::identity::Identity;
 use crate::host::instance::lifecycle::lives;
 use crate::host::preflight::disk::Free;
-use crate::host::preflight::programs;
+use crate::host::preflight::{programs, shared};
+use crate::host::world::by_hand;
 use crate::keeper::limits::{self, By, Capabilities};
 use crate::layout::Layout;
 use crate::ports::{Holder, holder};
@@ -59,8 +62,8 @@ pub struct Looked {
     pub passing: Vec<Lack>,
     /// What this process lacks, and the host side that runs may have: a control group of its own, open files, programs.
     pub own: Vec<Lack>,
-    /// What stops nothing.
-    pub notes: Vec<String>,
+    /// What stops nothing, each with the name of its kind.
+    pub notes: Vec<(&'static str, String)>,
 }
 
 /// Looks at all of it, for an environment in `layout` and whatever of it runs. Unless `build_is_known`, nothing is said
@@ -78,7 +81,14 @@ pub fn look(spec: &Spec, layout: &Layout, build_is_known: bool) -> Looked {
     }
     looked.lacks.extend(memory(spec));
     looked.lacks.extend(accounts(spec));
-    looked.notes = certificates(spec, &|_| false, &mut looked.lacks);
+    let shown = certificates(spec, &|_| false, &mut looked.lacks);
+    looked.notes = shown.into_iter().map(|note| ("certificate", note)).collect();
+    let active = Journal::open_to_read(&layout.journal()).and_then(|journal| journal.active()).ok().flatten();
+    let shares = shared::look(spec, layout, active.as_ref().map(|active| &active.release.spec));
+    looked.lacks.extend(shares.lacks);
+    looked.notes.extend(shares.notes.into_iter().map(|note| ("shared-of-another", note)));
+    looked.lacks.extend(programs::out_of_reach(spec, None));
+    looked.passing.extend(jobs_by_hand(spec, layout));
     looked.lacks.extend(programs::servers(spec, layout, &std::env::temp_dir()));
     looked.passing.extend(disk(spec, layout.root()));
     looked.passing.extend(fixed_ports(spec, &own_ports(layout)));
@@ -211,6 +221,17 @@ pub(super) fn certificates(
         }
     }
     notes
+}
+
+/// The jobs of a deploy that somebody runs now.
+fn jobs_by_hand(spec: &Spec, layout: &Layout) -> Vec<Lack> {
+    let of_deploys = spec.jobs.iter().filter(|(_, job)| job.when != When::Manual);
+    let under_way = of_deploys.filter(|(name, _)| is_under_way(layout, name));
+    let lack = |(name, _)| {
+        let fault = by_hand(name);
+        Lack::new("job", &format!("jobs.{name}"), fault.message, fault.hint)
+    };
+    under_way.map(lack).collect()
 }
 
 /// The ports of the copies that live.

@@ -3,6 +3,7 @@
 mod disk;
 pub(in crate::host) mod machine;
 pub(in crate::host) mod programs;
+mod shared;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -21,7 +22,7 @@ use crate::host::preflight::machine::{
 use crate::host::proxy::table::early;
 use crate::host::resource::lifecycle::{blocking, facts};
 use crate::host::settings::lookup::Settings;
-use crate::host::tree::contents;
+use crate::host::tree::{contents, handover};
 use crate::host::world::by_hand;
 use crate::keeper::limits;
 use crate::resource;
@@ -65,24 +66,7 @@ impl Host {
         }
         self.look_at_jobs(plan, &mut wrong);
         self.look_at_users(plan, &mut wrong);
-        notes.extend(self.shared_to_give(plan));
-        for (path, before, now) in self.shared_of_another(plan) {
-            let what = format!(
-                "{} is {}'s, and the services now run as {}, who could not write there",
-                path.display(),
-                before.name,
-                now.name
-            );
-            let hint = format!(
-                "give it away, after which the old release cannot write there any more: chown -R {}: {}",
-                now.name,
-                path.display()
-            );
-            wrong.push(Lack::new("shared-of-another", "build.shared", what, hint));
-        }
-        if self.layout.is_sealed(plan.tree.id) {
-            wrong.extend(programs::out_of_reach(spec, &self.layout.tree(plan.tree.id)));
-        }
+        self.look_at_accounts(plan, &mut wrong, &mut notes).await?;
         self.look_at_resources(plan, &mut wrong).await;
         if let Err(fault) = self.rehearse_rotation(plan).await {
             wrong.push(Lack::new("rotation", "", fault.message, fault.hint));
@@ -97,6 +81,30 @@ impl Host {
                 Err(Fault { tail: lines, ..Fault::new(message, "mend them, and deploy again") })
             }
         }
+    }
+
+    /// Who is to run and to write what is not root's has to be able to.
+    async fn look_at_accounts(
+        &self,
+        plan: &Plan,
+        wrong: &mut Vec<Lack>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), Fault> {
+        let before = self.journal.borrow().active().ok().flatten().map(|active| active.release.spec);
+        let (spec, layout) = (plan.spec.clone(), self.layout.clone());
+        let shares = blocking(move || shared::look(&spec, &layout, before.as_ref())).await?;
+        wrong.extend(shares.lacks);
+        notes.extend(shares.notes);
+        notes.extend(shares.given);
+        wrong.extend(
+            handover::unsafe_links(plan)
+                .map(|what| Lack::new("free-links", "build.shared", what, handover::LINKS_HINT)),
+        );
+        let (spec, tree) = (plan.spec.clone(), self.layout.tree(plan.tree.id));
+        let is_built = self.layout.is_sealed(plan.tree.id);
+        let look = move || programs::out_of_reach(&spec, is_built.then_some(tree.as_path()));
+        wrong.extend(blocking(look).await?);
+        Ok(())
     }
 
     /// No job runs beside itself.

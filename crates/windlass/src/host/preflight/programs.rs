@@ -1,6 +1,6 @@
 //! Whether the programs are there.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 use windlass_core::spec::{Command, Part, Spec};
@@ -53,8 +53,9 @@ pub(super) fn commands(spec: &Spec, is_built: bool) -> Vec<Lack> {
     lacks
 }
 
-/// The programs of a built tree that the accounts who are to run them do not get at.
-pub(in crate::host) fn out_of_reach(spec: &Spec, tree: &Path) -> Vec<Lack> {
+/// The programs that the accounts who are to run them do not get at: those of a built tree, or without one those that
+/// have their place on the machine.
+pub(in crate::host) fn out_of_reach(spec: &Spec, tree: Option<&Path>) -> Vec<Lack> {
     let services =
         spec.services.iter().map(|(name, s)| (format!("services.{name}"), &s.command, &s.directory, &s.user));
     let jobs =
@@ -68,14 +69,16 @@ pub(in crate::host) fn out_of_reach(spec: &Spec, tree: &Path) -> Vec<Lack> {
         let Some(user) = user else { continue };
         let Some(program) = named(command).filter(|program| program.contains('/')) else { continue };
         let Ok(Some(account)) = Account::to_become(user) else { continue };
-        let Some(closed) = reach::obstacle(&account, &tree.join(directory).join(program)) else { continue };
+        let place = match tree {
+            Some(tree) => tree.join(directory).join(program),
+            None if program.starts_with('/') => PathBuf::from(program),
+            None => continue,
+        };
+        let Some(closed) = reach::obstacle(&account, &place) else { continue };
         let what = format!("{user} may not run {program}: {} does not let it in", closed.display());
         // Many run the same program.
         if !lacks.iter().any(|lack| lack.what == what) {
-            let hint = format!(
-                "let it in (chmod o+x {}), or use a program that lies elsewhere, such as below /usr",
-                closed.display()
-            );
+            let hint = reach::remedy(&closed);
             lacks.push(Lack::new("out-of-reach", &format!("{whose}.command"), what, hint));
         }
     }

@@ -273,6 +273,7 @@ fn heed(run: &RunHandle, ask: Ask) {
 
 async fn stop(directory: &Path) {
     if let Some(seen) = crate::runtime::process::observe(directory).filter(|seen| seen.keeper_alive) {
+        crate::host::cron::outcomes::note_asked(directory);
         let stop = &seen.launch.stop;
         let _ = crate::runtime::process::stop(directory, &stop.signal, stop.grace).await;
     }

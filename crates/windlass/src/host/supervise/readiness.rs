@@ -1,10 +1,13 @@
 //! Asking what runs whether it is ready, where the proxy does not: it runs no commands, and knows nothing
 //! of services that get no requests.
 
+use std::cell::OnceCell;
+use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::sync::mpsc::Receiver;
 use windlass_core::launch::Status;
 use windlass_core::name::InstanceId;
@@ -31,13 +34,43 @@ fn own_check(service: &Service, has_routes: bool) -> Option<&Check> {
 /// How soon a process that came in another's place is asked again at first.
 const EAGER: Duration = Duration::from_millis(100);
 
+/// Whether applications get requests, looked up once in a round: what a release is made of is much to read.
+#[derive(Default)]
+struct Routes {
+    in_force: OnceCell<bool>,
+}
+
+impl Routes {
+    /// The one of which this is a copy.
+    fn of(&self, host: &Host, id: &InstanceId) -> bool {
+        let holder = host.holder().filter(|run| run.row.plan.release == id.release);
+        let in_force = || host.in_force().is_some_and(|active| !active.release.spec.routes.is_empty());
+        match holder {
+            Some(run) => !run.row.plan.spec.routes.is_empty(),
+            None => *self.in_force.get_or_init(in_force),
+        }
+    }
+}
+
+/// Whether an error says that there is no description of a copy that could be read another time.
+fn says_so(error: &io::Error) -> bool {
+    let passing = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::INTR, Errno::IO].map(Errno::raw_os_error);
+    error.raw_os_error().is_none_or(|number| !passing.contains(&number))
+}
+
 impl Host {
     /// Asks instances that are not asked yet. Those that a run starts or stops are the run's to ask.
     pub(in crate::host) fn watch_readiness(self: &Rc<Self>) {
-        // What nobody asks about any more would stand for ever.
-        self.verdicts.retain(|id| self.is_in_use(id) && self.is_ours_to_ask(id));
+        let routes = Routes::default();
+        let is_asked = |id: &InstanceId| self.asked.borrow().contains(id);
+        // What nobody asks about any more would stand for ever. Whom somebody asks, lets it go himself; and what cannot
+        // be said just now changes nothing.
+        self.verdicts.retain(|id| {
+            self.is_in_use(id) && (is_asked(id) || self.is_ours_to_ask(id, &routes) != Some(false))
+        });
         for id in self.judged() {
-            if self.is_ours_to_ask(&id) && self.asked.borrow_mut().insert(id.clone()) {
+            if !is_asked(&id) && self.is_ours_to_ask(&id, &routes) == Some(true) {
+                self.asked.borrow_mut().insert(id.clone());
                 let host = self.clone();
                 tokio::task::spawn_local(async move {
                     host.check_readiness(&id).await;
@@ -48,18 +81,17 @@ impl Host {
         }
     }
 
-    fn is_ours_to_ask(&self, id: &InstanceId) -> bool {
-        Identity::read(&self.layout.instance(id))
-            .is_ok_and(|identity| own_check(&identity.service, self.has_routes(id)).is_some())
+    /// `None` where it cannot be said now, as when too many files are open.
+    fn is_ours_to_ask(&self, id: &InstanceId, routes: &Routes) -> Option<bool> {
+        match Identity::read(&self.layout.instance(id)) {
+            Ok(identity) => Some(own_check(&identity.service, routes.of(self, id)).is_some()),
+            Err(error) => says_so(&error).then_some(false),
+        }
     }
 
     /// Whether the application of which this is a copy gets requests.
     fn has_routes(&self, id: &InstanceId) -> bool {
-        let holder = self.holder().filter(|run| run.row.plan.release == id.release);
-        match holder {
-            Some(run) => !run.row.plan.spec.routes.is_empty(),
-            None => self.in_force().is_some_and(|active| !active.release.spec.routes.is_empty()),
-        }
+        Routes::default().of(self, id)
     }
 
     /// Whether it is a copy of the active release, or of one that a run brings up.
@@ -181,6 +213,13 @@ mod tests {
 
     use super::*;
     use crate::host::testing;
+
+    #[test]
+    fn too_many_open_files_say_nothing_of_a_copy() {
+        assert!(!says_so(&Errno::MFILE.into()));
+        assert!(says_so(&Errno::NOENT.into()));
+        assert!(says_so(&io::Error::other("it is damaged")));
+    }
 
     /// As of the host side before, when its description cannot be read any more.
     #[tokio::test]

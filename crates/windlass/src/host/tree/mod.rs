@@ -3,6 +3,7 @@
 mod carried;
 pub(super) mod contents;
 mod durable;
+pub(super) mod handover;
 mod in_use;
 pub(super) mod releases;
 pub(super) mod removed;

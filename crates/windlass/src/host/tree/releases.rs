@@ -21,6 +21,7 @@ use crate::host::supervise::loops::note;
 use crate::host::tree::carried::{Places, Stray};
 use crate::host::tree::contents;
 use crate::host::tree::durable;
+use crate::host::tree::handover;
 use crate::host::tree::removed::{put_aside, remove_put_aside, remove_tree};
 use crate::host::tree::shared;
 use crate::layout;
@@ -141,11 +142,11 @@ impl Host {
         let seal = self.layout.seal(tree);
         let place = self.layout.shared();
         let links = plan.spec.build.shared.clone();
-        let account = shared::account(&plan.spec);
+        let account = handover::account(&plan.spec);
         // Before a job changes anything.
-        if let Some(Lack { what, hint, .. }) =
-            programs::out_of_reach(&plan.spec, &unsealed).into_iter().next()
-        {
+        let (of, built) = (plan.spec.clone(), unsealed.clone());
+        let out_of_reach = blocking(move || programs::out_of_reach(&of, Some(&built))).await?;
+        if let Some(Lack { what, hint, .. }) = out_of_reach.into_iter().next() {
             return Err(Fault::new(what, hint));
         }
         let (source, spec) = (plan.tree.clone(), plan.spec.clone());

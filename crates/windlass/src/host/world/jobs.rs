@@ -55,19 +55,26 @@ impl Acting {
                 }
             },
         };
-        let ended = host.run_job_command(plan, job, (command, &more), &label, line).await?;
+        let ended = host.run_job_command(plan, job, (command, &more), &label, line).await;
+        // Also where it failed: what runs on has to be able to write there.
+        let handed_over = host.hand_over_after(job, &plan.spec).await;
+        let ended = ended?;
         let tail = logs::tail(&host.layout.log(&label), 40, &host.redactor(plan.release));
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
         outcome::must_succeed(&what, &ended, job.timeout, tail)?;
+        handed_over?;
         self.note_job(plan, name, undo)?;
         Ok(said)
     }
 
     /// Whether a job, or its undo command, has ended well. If whoever ran it could not note that any more,
     /// it is noted now: what is to run once must not run again.
-    pub(super) fn was_run(&self, plan: &Plan, name: &Name, undo: bool) -> Result<bool, Fault> {
+    pub(super) async fn was_run(&self, plan: &Plan, name: &Name, undo: bool) -> Result<bool, Fault> {
         let well = self.host.succeeded(&label(plan, name, undo));
         if well {
+            if let Some(job) = plan.spec.jobs.get(name) {
+                self.host.hand_over_after(job, &plan.spec).await?;
+            }
             self.note_job(plan, name, undo)?;
         }
         Ok(well)

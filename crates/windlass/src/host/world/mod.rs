@@ -61,12 +61,12 @@ impl World for Acting {
                 self.revoke_value(plan, setting, (*of, *undo), &line).await
             }
             Action::RunJob { job, undo } => {
-                host.hand_over_shared(plan).await.map_err(Fault::before_it_began)?;
+                host.hand_over_shared(run, plan).await.map_err(Fault::before_it_began)?;
                 self.run_job(plan, job, *undo, &line).await
             }
             Action::StartInstance { instance, ready } => {
                 let identity = host.identify(plan, instance)?;
-                host.hand_over_shared(plan).await?;
+                host.hand_over_shared(run, plan).await?;
                 if !host.lives(instance) {
                     Restarts::forget(&host.layout.instance(instance));
                 }
@@ -74,7 +74,11 @@ impl World for Acting {
                 if *ready { host.await_ready(instance).await } else { Ok(String::new()) }
             }
             Action::AwaitReady { instance } => host.await_ready(instance).await,
-            Action::StopInstance { instance, drain } => host.stop_instance(instance, *drain).await,
+            Action::StopInstance { instance, drain } => {
+                let said = host.stop_instance(instance, *drain).await?;
+                host.hand_over_after_copies(plan).await?;
+                Ok(said)
+            }
             Action::SmokeTest { index } => self.smoke_test(plan, *index).await,
             Action::SwitchTraffic { traffic } => self.switch_traffic(run, plan, traffic).await,
             Action::Bake => self.bake(plan).await,
@@ -103,7 +107,7 @@ impl World for Acting {
             Action::StopResource { resource } => {
                 !process::is_under_way(&host.layout.resource(resource).join("keeper"))
             }
-            Action::RunJob { job, undo } => self.was_run(plan, job, *undo)?,
+            Action::RunJob { job, undo } => self.was_run(plan, job, *undo).await?,
             Action::StartInstance { instance, ready } => {
                 let directory = host.layout.instance(instance);
                 !ready && process::is_under_way(&directory) && !quieted::is_noted(&directory)
@@ -133,10 +137,12 @@ impl World for Acting {
                 let _ = process::stop(&directory, "TERM", seen.launch.stop.grace).await;
             }
         }
-        match action {
-            Action::RunJob { job, undo: false } => self.host.has_begun(plan, job),
-            _ => true,
+        let Action::RunJob { job, undo } = action else { return true };
+        if let Some(job) = plan.spec.jobs.get(job) {
+            // Where it cannot be, the way back says so.
+            let _ = self.host.hand_over_after(job, &plan.spec).await;
         }
+        *undo || self.host.has_begun(plan, job)
     }
 }
 

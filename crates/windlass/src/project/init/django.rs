@@ -1,20 +1,22 @@
 //! Django, with Celery where it is used.
 
-use windlass_core::manifest::{Format, draft};
+use windlass_core::manifest::draft;
 
 use super::celery;
 use super::environ;
 use super::files::{Files, quoted};
+use super::hosts::Hosts;
 use super::packages::Packages;
 use super::production::{Production, note_development};
-use super::python::{ANSWERS, PYTHON, dependencies, depends_on, environment};
+use super::python::{ANSWERS, LISTENS, PYTHON, dependencies, depends_on, environment};
 use super::sketch::Sketch;
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let manage = files.read("manage.py").filter(|text| text.contains("django"))?;
     let dependencies = dependencies(files);
     let settings_module = settings_module(&manage).or_else(|| only_settings(files));
-    let settings = settings(files, settings_module.as_deref());
+    let texts = settings(files, settings_module.as_deref());
+    let settings = texts.concat();
     let production = settings_module.as_deref().and_then(|module| Production::beside(files, module));
     let package = settings_module.as_deref().and_then(|module| module.split('.').next()).map(str::to_owned);
     let server = Server::of(&dependencies);
@@ -33,7 +35,12 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let all = format!("{settings}\n{}", production.as_ref().map_or("", |production| &production.text));
     resources(&mut sketch, &all, &dependencies);
     environ::declare(&mut sketch, &settings);
-    web(&mut sketch, &module, server, &all);
+    let hosts = Hosts::of(texts.iter().map(String::as_str));
+    let there = production.as_ref().map(Production::hosts);
+    // What a Procfile says of what runs is the same everywhere.
+    let is_answered = |there: &Hosts| check(there).is_some() && (*there == hosts || !files.has("Procfile"));
+    let asked = check(&hosts).is_some() && there.as_ref().is_none_or(is_answered);
+    web(&mut sketch, &module, server, asked.then_some(&hosts));
     if depends_on(&dependencies, "celery") {
         celery(files, &mut sketch, package.as_deref());
     }
@@ -42,12 +49,15 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     job.set("command", draft::command(&[PYTHON, "manage.py", "migrate", "--noinput"]));
     job.set("when", "\"before-start\"");
     job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
-    let collects = files_of(&mut sketch, &all);
+    let collects = files_of(files, &mut sketch, &all);
     if collects {
         placeholders(&mut sketch, &all);
     }
     match (&production, &settings_module) {
-        (Some(production), Some(module)) => production.declare(&mut sketch, module, collects),
+        (Some(production), Some(module)) => {
+            let check = there.filter(|there| *there != hosts && asked).and_then(|there| check(&there));
+            production.declare(&mut sketch, module, collects, check);
+        }
         _ => note_development(&mut sketch, &settings),
     }
     if settings.contains("sqlite3") && !sketch.has_env() {
@@ -102,9 +112,9 @@ fn only_settings(files: &Files) -> Option<String> {
     only.strip_suffix(".py").map(|path| path.replace('/', "."))
 }
 
-/// The text of the settings, of all files where they are a package.
-fn settings(files: &Files, module: Option<&str>) -> String {
-    let Some(module) = module else { return String::new() };
+/// The texts of the settings, of all files where they are a package; first the one that has the last word.
+fn settings(files: &Files, module: Option<&str>) -> Vec<String> {
+    let Some(module) = module else { return Vec::new() };
     let path = module.replace('.', "/");
     let package = path.rsplit_once('/').map_or(path.clone(), |(package, _)| package.to_owned());
     [
@@ -118,33 +128,51 @@ fn settings(files: &Files, module: Option<&str>) -> String {
     .collect()
 }
 
-/// The first host that the settings write out as allowed.
-fn allowed_host(settings: &str) -> Option<String> {
-    let mut lines = settings.lines().filter_map(|line| line.strip_prefix("ALLOWED_HOSTS"));
-    let list = lines.find_map(|rest| rest.trim_start().strip_prefix('=')?.trim_start().strip_prefix('['))?;
-    let host = quoted(list)?.trim_start_matches('.');
-    (!host.contains('*') && Format::HostPattern.check(host).is_ok()).then(|| host.to_owned())
+/// How the service is asked whether it is ready, with these hosts. `None` where it would not be answered, and tell its
+/// people so each time.
+fn check(hosts: &Hosts) -> Option<String> {
+    match hosts {
+        Hosts::Any => Some(ANSWERS.to_owned()),
+        Hosts::One(host) => {
+            Some(format!("{{ http = \"/\", status = \"200-499\", host = {} }}", draft::text(host)))
+        }
+        Hosts::Unknown => None,
+    }
 }
 
-fn web(sketch: &mut Sketch, module: &str, server: Server, settings: &str) {
+/// `hosts` are those that are asked for, where some are known everywhere.
+fn web(sketch: &mut Sketch, module: &str, server: Server, hosts: Option<&Hosts>) {
     let application = format!("{module}:application");
     let gunicorn = [PYTHON, "-m", "gunicorn", module, "--bind", "127.0.0.1:{port}", "--workers", "2"];
-    let command = match server {
+    let mut command = match server {
         Server::Gunicorn => gunicorn.to_vec(),
         Server::Uvicorn => [&gunicorn[..], &["--worker-class", "uvicorn.workers.UvicornWorker"]].concat(),
         Server::Daphne => vec![PYTHON, "-m", "daphne", "-b", "127.0.0.1", "-p", "{port}", &application],
     };
+    let asked = hosts.and_then(check);
+    // Daphne does so anyway.
+    let preloads = asked.is_none() && server != Server::Daphne;
+    command.extend(preloads.then_some("--preload"));
     let service = sketch.service("web");
     service.set("command", draft::command(&command)).set("port", "\"auto\"").because("also $PORT and {port}");
-    match allowed_host(settings) {
-        Some(host) => {
-            let check = format!("{{ http = \"/\", status = \"200-499\", host = {} }}", draft::text(&host));
-            service.set("readiness", check).because("the host is one of ALLOWED_HOSTS");
+    match asked {
+        Some(check) => {
+            let why = match hosts {
+                Some(Hosts::One(_)) => "the host is one of ALLOWED_HOSTS",
+                _ => "any answer but a server's error",
+            };
+            service.set("readiness", check).because(why);
         }
         None => {
-            service.set("readiness", ANSWERS).because(
-                "any answer but a server's error; add a `host` of ALLOWED_HOSTS to be answered with the page",
-            );
+            let why = match preloads {
+                true => {
+                    "with --preload it listens when the application is loaded; better: http, and a host of ALLOWED_HOSTS"
+                }
+                false => {
+                    "it listens when the application is loaded; better: http, and a host of ALLOWED_HOSTS"
+                }
+            };
+            service.set("readiness", LISTENS).because(why);
         }
     }
     service.suggest("replicas", "2");
@@ -236,7 +264,7 @@ fn note_static_outside(sketch: &mut Sketch, root: &str) {
 }
 
 /// Static files and uploads. Whether the build collects static files.
-fn files_of(sketch: &mut Sketch, settings: &str) -> bool {
+fn files_of(files: &Files, sketch: &mut Sketch, settings: &str) -> bool {
     let value = |key: &str| named(settings, key);
     let url = |key: &str, without: &str| value(key).map_or_else(|| without.to_owned(), |(url, _)| url);
     let (mut routed, mut collects) = (false, false);
@@ -262,8 +290,7 @@ fn files_of(sketch: &mut Sketch, settings: &str) -> bool {
              proxy does not serve it. Let it be BASE_DIR / \"media\" for a directory of build.shared with a route, and run \
              `windlass init --force`"
         )),
-        Some((root, false)) => {
-            sketch.share(&root);
+        Some((root, false)) if sketch.share(files, &root) => {
             let url = url("MEDIA_URL", "media");
             sketch
                 .route()
@@ -271,7 +298,7 @@ fn files_of(sketch: &mut Sketch, settings: &str) -> bool {
                 .set("files", draft::text(&format!("shared:{root}")));
             routed = true;
         }
-        None => {}
+        Some(_) | None => {}
     }
     if routed {
         sketch.route().set("service", "\"web\"");

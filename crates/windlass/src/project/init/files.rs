@@ -69,6 +69,11 @@ impl Files {
         self.root.file_name().map_or_else(|| "app".to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
+    /// Where a file of the project is.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path)
+    }
+
     /// Whether the machine has this program.
     pub(super) fn is_installed(&self, program: &str) -> bool {
         (self.is_installed)(program)

@@ -13,6 +13,7 @@ mod docker;
 mod env_files;
 mod environ;
 mod files;
+mod hosts;
 mod node;
 mod packages;
 mod procfile;
@@ -26,10 +27,10 @@ mod website;
 use std::io;
 use std::path::Path;
 
-use windlass_core::manifest::import_compose;
-
 use files::Files;
 use sketch::Sketch;
+
+use crate::project::adopt::convert;
 
 /// A manifest that was proposed.
 #[derive(Debug, Clone)]
@@ -94,9 +95,10 @@ fn note_containers(files: &Files, sketch: &mut Sketch) {
     }
 }
 
+/// As `windlass import compose` makes it.
 fn of_compose(files: &Files) -> Option<Proposal> {
-    let (name, text) = COMPOSE.iter().find_map(|name| Some((name, files.read(name)?)))?;
-    let imported = import_compose(&text, &files.name(), &|_| None).ok()?;
+    let name = COMPOSE.iter().find(|name| files.has(name))?;
+    let (_, imported) = convert(&files.path(name)).ok()?;
     let notes = imported.notes.iter().map(|note| format!("{name}, {note}")).collect();
     Some(Proposal { kind: "compose file".to_owned(), text: imported.annotated(), notes })
 }

@@ -5,9 +5,10 @@ use windlass_core::manifest::{roles, words};
 use windlass_core::name::Name;
 use windlass_core::spec::Template;
 
+use super::celery::{BEAT, schedule};
 use super::files::Files;
 use super::packages::Packages;
-use super::python::{ANSWERS, PYTHON};
+use super::python::{ANSWERS, LISTENS, PYTHON};
 use super::sketch::Sketch;
 use super::{env_files, node, python};
 
@@ -69,7 +70,12 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
             continue;
         };
         names.push(name.clone());
-        let line = command.as_str();
+        let of_framework = services.find(&format!("[services.{name}]"));
+        let line = match of_framework.is_some_and(|known| known.value("readiness") == Some(LISTENS)) {
+            true => preloaded(command),
+            false => command.clone(),
+        };
+        let line = line.as_str();
         let words: Vec<&str> = line.split_whitespace().collect();
         if line.contains("--env-file") {
             sketch.note(format!("{name} has --env-file: {}", env_files::INSTEAD));
@@ -79,6 +85,9 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
             true => with_path(line, &installed).unwrap_or(command),
             false => command,
         };
+        if !command.starts_with('{') && roles::is_unkept_beat(&words) {
+            sketch.share(files, BEAT);
+        }
         // Where a shell is needed, nothing can be added to the line.
         if command.starts_with('{') && roles::is_nameless_worker(&words) {
             sketch.note(format!(
@@ -92,7 +101,6 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
             job.set("command", command).set("when", "\"before-start\"").set("undo", "\"compatible\"");
             continue;
         }
-        let of_framework = services.find(&format!("[services.{name}]"));
         let service = sketch.service(name.as_str());
         service.set("command", command);
         match name.as_str() {
@@ -101,7 +109,9 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
                     Some(web) => drop(service.carry("port", web).carry("strategy", web)),
                     None => drop(service.set("port", "\"auto\"").because("told by $PORT")),
                 }
-                if let Some(web) = of_framework {
+                if let Some(web) =
+                    of_framework.filter(|web| web.value("readiness") != Some(LISTENS) || listens_late(&words))
+                {
                     service.carry("readiness", web);
                 }
                 if !service.has("readiness") {
@@ -123,6 +133,21 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
 /// Whether a line says where the port goes.
 fn names_port(line: &str) -> bool {
     line.contains("PORT")
+}
+
+/// The line with Gunicorn loading the application before it listens, where it is Gunicorn's.
+fn preloaded(line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    match roles::listens_early(&words) {
+        Some("gunicorn") => line.replacen("gunicorn ", "gunicorn --preload ", 1),
+        _ => line.to_owned(),
+    }
+}
+
+/// Whether the words start a server that listens when the application is loaded.
+fn listens_late(words: &[&str]) -> bool {
+    let is_one = |word: &&str| ["gunicorn", "daphne", "uvicorn"].contains(word);
+    words.iter().any(is_one) && roles::listens_early(words).is_none()
 }
 
 /// Names that Windlass keeps for itself.
@@ -162,7 +187,11 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
     let is_node = words.first().is_some_and(|program| program == "node");
     let words = if is_node { env_files::without(words).0 } else { words };
     let nameless = roles::is_nameless_worker(&words);
+    let unkept = roles::is_unkept_beat(&words);
     let mut words: Vec<String> = words.iter().map(template).collect();
+    if unkept {
+        words.extend(["--schedule".to_owned(), schedule()]);
+    }
     if nameless {
         words.extend(["-n".to_owned(), roles::node_name(name.as_str())]);
     }

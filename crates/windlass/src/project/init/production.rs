@@ -4,6 +4,7 @@ use windlass_core::manifest::draft;
 
 use super::environ;
 use super::files::Files;
+use super::hosts::Hosts;
 use super::sketch::Sketch;
 
 /// The settings for production, where manage.py names others.
@@ -35,9 +36,21 @@ impl Production {
         })
     }
 
+    /// The hosts that are answered there.
+    pub(super) fn hosts(&self) -> Hosts {
+        Hosts::of([self.text.as_str(), &self.common])
+    }
+
     /// Makes them those of the environment `production`, in what runs and, where the build `collects`
-    /// static files, there too. manage.py names those of `development`.
-    pub(super) fn declare(&self, sketch: &mut Sketch, development: &str, collects: bool) {
+    /// static files, there too. manage.py names those of `development`. `check` asks whether the service is ready, where
+    /// it is asked otherwise there.
+    pub(super) fn declare(
+        &self,
+        sketch: &mut Sketch,
+        development: &str,
+        collects: bool,
+        check: Option<String>,
+    ) {
         let Self { module, text, common } = self;
         let needed: Vec<_> =
             environ::needed(text).into_iter().filter(|(name, _)| !sketch.sets(name)).collect();
@@ -48,6 +61,9 @@ impl Production {
         section.set("env.DJANGO_SETTINGS_MODULE", draft::text(module));
         if collects {
             section.set("build.env.DJANGO_SETTINGS_MODULE", draft::text(module));
+        }
+        if let Some(check) = check {
+            section.set("services.web.readiness", check).because("the host is one of its ALLOWED_HOSTS");
         }
         for (name, declaration) in needed {
             section.set(&format!("settings.{name}"), declaration);

@@ -1,6 +1,7 @@
 //! Python: FastAPI, Flask and the like; and what all Python projects have in common.
 
 use windlass_core::manifest::draft;
+pub(super) use windlass_core::manifest::roles::{ANSWERS, LISTENS};
 
 use super::celery;
 use super::environ;
@@ -249,10 +250,6 @@ fn migrate(sketch: &mut Sketch, command: &[&str]) {
     job.set("when", "\"before-start\"");
     job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
 }
-
-/// The readiness check for what has no path for it: any answer but a server's error says that the application
-/// was loaded, which an open port does not.
-pub(super) const ANSWERS: &str = "{ http = \"/\", status = \"200-499\" }";
 
 /// The readiness check for a program with this source.
 pub(super) fn readiness(service: &mut draft::Section, source: &str) {

@@ -146,8 +146,22 @@ impl Sketch {
         !self.env.is_empty()
     }
 
-    pub(super) fn share(&mut self, directory: &str) {
-        self.shared.push(directory.to_owned());
+    /// Has releases share a directory. Not one with sources: what is shared takes its place in every release, and new
+    /// sources would not come. Whether it is shared.
+    pub(super) fn share(&mut self, files: &Files, directory: &str) -> bool {
+        let beginning = format!("{}/", directory.trim_end_matches('/'));
+        let endings = [".py", ".js", ".ts", ".html"];
+        let source =
+            endings.iter().find_map(|ending| files.ending(ending).find(|path| path.starts_with(&beginning)));
+        match source {
+            Some(source) => self.note(format!(
+                "{directory} is not shared between releases, as it has sources ({source}): let what is written at run \
+                 time go into another directory, and name that in build.shared"
+            )),
+            None if self.shared.iter().any(|other| other == directory) => {}
+            None => self.shared.push(directory.to_owned()),
+        }
+        source.is_none()
     }
 
     pub(super) fn exclude(&mut self, pattern: &str) {
@@ -173,15 +187,21 @@ impl Sketch {
         self.routes.section("[[routes]]")
     }
 
-    /// An account for each service, for where all would run as root.
+    /// An account for all that runs, for where it would be root.
     pub(super) fn suggest_user(&mut self) {
-        for service in self.body.sections_mut().filter(|section| section.header().starts_with("[services.")) {
+        for section in self.body.sections_mut() {
             // Not for a table within a service.
-            if service.has("command") {
-                service.suggest("user", "\"www-data\"").because(
-                    "it runs as root otherwise; an account of this machine that gets at its programs",
-                );
-            }
+            let why = match section.header() {
+                _ if !section.has("command") => continue,
+                header if header.starts_with("[services.") => {
+                    "it runs as root otherwise; an account of this machine that gets at its programs"
+                }
+                header if header.starts_with("[jobs.") || header.starts_with("[cron.") => {
+                    "the account of the services, which go on with the files that it makes"
+                }
+                _ => continue,
+            };
+            section.suggest("user", "\"www-data\"").because(why);
         }
     }
 

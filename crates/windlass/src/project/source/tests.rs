@@ -339,4 +339,12 @@ fn a_file_that_is_gone_when_it_is_read_is_no_part_of_the_release() {
     let mut listing = Listing::default();
     take(&mut listing, project.path(), &project.path().join(".file.swp"), None).unwrap();
     assert_eq!((listing.files, listing.unfit.len()), (0, 0));
+    // Nor when it is looked over, or copied after it was read.
+    let kind = project.path().join("file").symlink_metadata().unwrap().file_type();
+    let mut survey = Survey::default();
+    look_over(&mut survey, project.path(), &project.path().join(".file.swp"), kind);
+    assert_eq!((survey.files.len(), survey.unfit.len()), (0, 0));
+    let target = project.path().join("copy");
+    assert!(!is_copied(&project.path().join(".file.swp"), &target, 0o644).unwrap());
+    assert!(!target.exists());
 }

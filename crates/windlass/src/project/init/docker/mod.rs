@@ -13,10 +13,41 @@ use windlass_core::settings::{password_in, sounds_secret};
 use windlass_core::spec::Template;
 
 use super::files::Files;
+use super::python::{ANSWERS, LISTENS};
 use super::sketch::Sketch;
 use file::{BuildStage, Dockerfile};
 use paths::Paths;
 use port::{PROXY, Port};
+
+/// Ports of web servers and of those that frameworks start.
+const HTTP_PORTS: [u16; 10] = [80, 3000, 4000, 5000, 8000, 8001, 8080, 8081, 8888, 9292];
+
+/// Programs, modules and words of commands that answer requests by HTTP.
+const HTTP_WORDS: [&str; 23] = [
+    "apache2",
+    "bun",
+    "caddy",
+    "daphne",
+    "fastapi",
+    "flask",
+    "gunicorn",
+    "http-server",
+    "httpd",
+    "hypercorn",
+    "next",
+    "nginx",
+    "node",
+    "npm",
+    "pnpm",
+    "puma",
+    "rackup",
+    "rails",
+    "runserver",
+    "streamlit",
+    "uvicorn",
+    "uwsgi",
+    "yarn",
+];
 
 /// An environment that is longer is a table of its own.
 const WIDEST: usize = 100;
@@ -32,7 +63,9 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
 
     let mut sketch = Sketch::new("Dockerfile");
     let (shared, outside) = volumes(&stage, &paths);
-    shared.iter().for_each(|directory| sketch.share(directory));
+    for directory in &shared {
+        sketch.share(files, directory);
+    }
     let service = sketch.service("web");
     for path in outside {
         service.comment(format!(
@@ -50,7 +83,12 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         service.set("directory", draft::text(&directory));
     }
     port.write(service);
-    service.set("readiness", super::python::ANSWERS).because("better: a path that answers 200");
+    match speaks_http(&stage) {
+        true => service.set("readiness", ANSWERS).because("better: a path that answers 200"),
+        false => service
+            .set("readiness", LISTENS)
+            .because("better, where it answers HTTP: a path that answers 200, such as \"/health\""),
+    };
     if let Some(signal) = stage.stop_signal.as_deref().filter(|signal| Format::Signal.check(signal).is_ok()) {
         service.set("stop", draft::inline(&[("signal".to_owned(), draft::text(signal))]));
     }
@@ -86,6 +124,14 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     }
     notes.into_iter().for_each(|note| sketch.note(note));
     Some(sketch)
+}
+
+/// Whether what an image says of its program lets one think that it is asked by HTTP.
+fn speaks_http(stage: &BuildStage) -> bool {
+    let lines = [&stage.entry, &stage.command].into_iter().flatten();
+    let mut words =
+        lines.flat_map(|line| line.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))));
+    stage.ports.iter().any(|port| HTTP_PORTS.contains(port)) || words.any(|word| HTTP_WORDS.contains(&word))
 }
 
 /// The volumes that lie in the project, as its paths, and those that do not, as the image's.
