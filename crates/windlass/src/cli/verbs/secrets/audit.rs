@@ -67,7 +67,7 @@ impl Found {
         }
         match &self.leavers {
             None => {
-                text.push_str("\nWho could read the file before cannot be told: git has no history of it.\n")
+                text.push_str("\nWho could read the file before cannot be told: git has no history of it.\n");
             }
             Some(all) => {
                 for leaver in all.iter().filter(|leaver| !leaver.known.is_empty()) {
