@@ -120,7 +120,7 @@ async fn to_its_end(
         context.say("the host side went away; it is started again and the run goes on");
         tokio::time::sleep(Duration::from_millis(20)).await;
         // However that fails: what was begun may have changed something.
-        client = Client::start(context, &project.layout)
+        client = Client::start_again(&project.layout)
             .await
             .map_err(|failure| Failure { code: INTERRUPTED, ..failure })?;
         ask = match &state.run {

@@ -231,8 +231,10 @@ impl Host {
         let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
         let (launch, env) = self.job_launch(&plan, &job, &job.command, &name).await.map_err(failed)?;
         let lock = only.map(|name| self.hand_lock(&name).display().to_string());
+        let active = self.journal.borrow().active().ok().flatten();
         Ok(Answer::Attach {
             lock,
+            stay: active.is_some_and(|active| active.stopped),
             argv: launch.argv,
             directory: launch.directory,
             user: launch.user,

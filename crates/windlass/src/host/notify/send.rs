@@ -52,6 +52,13 @@ enum Missed {
     ForGood(String),
 }
 
+impl Post {
+    /// Whether a message is on its way.
+    pub(in crate::host) fn is_under_way(&self) -> bool {
+        self.under_way.get() > 0
+    }
+}
+
 impl Host {
     /// Tells everybody whom the specification names for such an occasion. Returns at once.
     pub(super) fn tell(self: &Rc<Self>, spec: &Spec, release: ReleaseId, notice: &Notice) {

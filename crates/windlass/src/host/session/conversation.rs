@@ -32,6 +32,8 @@ pub(in crate::host) async fn converse(host: &Rc<Host>, stream: UnixStream) {
     if !matches!(peer, Ok(uid) if uid == own || uid == 0) {
         return;
     }
+    // From the first: who is here is not left alone.
+    let Some(_here) = host.welcome() else { return };
     let (mut reader, mut writer) = stream.into_split();
     let Ok(hello) = receive::<Hello>(&mut reader).await else { return };
     let ours = Hello { protocol: PROTOCOL_VERSION, program: crate::host::build() };
@@ -120,6 +122,10 @@ impl Session {
             }
             Ask::Run { what, by, .. } => match host.attach(what, &by).await {
                 Ok(answer) => self.say(answer).await,
+                Err(no) => self.refuse(no).await,
+            },
+            Ask::Rest => match host.rest_when_left() {
+                Ok(()) => self.say(Answer::Done).await,
                 Err(no) => self.refuse(no).await,
             },
             Ask::Shutdown { delete_data } => {
