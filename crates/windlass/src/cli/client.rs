@@ -167,6 +167,11 @@ impl Client {
         Ok((project, client))
     }
 
+    /// The same for who follows what it says, and changes nothing.
+    pub(super) async fn to_follow(context: &Context) -> Result<Self, Failure> {
+        Self::start_for(context, &deployed(context)?.layout, Aim::Look).await
+    }
+
     /// The same for who only looks: what rests is not woken.
     pub(super) async fn to_look(context: &Context) -> Result<Self, Failure> {
         let project = deployed(context)?;
