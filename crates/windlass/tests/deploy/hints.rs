@@ -360,6 +360,10 @@ fn only_what_goes_into_a_release_makes_it_differ_from_its_commit() {
         let output = sandbox.succeed(&[verb]);
         assert!(output.stderr.contains(differs), "{output:?}");
     }
+    // A hook of git is told of the repository that was pushed to.
+    sandbox.change();
+    let hook = sandbox.command(&["plan"]).env("GIT_DIR", "/nowhere/shop.git").output().unwrap();
+    assert!(String::from_utf8_lossy(&hook.stderr).contains(differs), "{hook:?}");
     let releases = sandbox.succeed(&["releases"]).stdout;
     assert_eq!(
         releases.lines().map(|line| line.contains("+  ")).collect::<Vec<_>>(),
