@@ -31,7 +31,15 @@ pub(in crate::host) fn run(args: &[OsString]) -> Result<(), String> {
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, serve(host))
+    let ended = local.block_on(&runtime, async {
+        let ended = serve(host.clone()).await;
+        host.work_is_over().await;
+        ended
+    });
+    drop(local);
+    // Another thread may hang for long: at a name server, or a disk. Whoever comes next sees what it left.
+    runtime.shutdown_background();
+    ended
 }
 
 /// One host side for an environment: the lock is the kernel's, so that it never outlives its owner.
