@@ -129,6 +129,9 @@ pub enum Ask {
         since: Option<i64>,
         /// Whether to go on.
         follow: bool,
+        /// Whether the asker knows what an [`Answer::Note`] among the lines is.
+        #[serde(default)]
+        notes: bool,
     },
     /// Run a job of the manifest, or any command, in the active release with its environment.
     Run {

@@ -31,7 +31,8 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
     });
     let whole = since.is_some() || args.release.is_some();
     let lines = args.lines.or((!whole).then_some(USUAL));
-    let ask = Ask::Logs { of: args.of, release: args.release, lines, since, follow: args.follow };
+    let ask =
+        Ask::Logs { of: args.of, release: args.release, lines, since, follow: args.follow, notes: true };
     client.send(&ask).await?;
     let mut sources = Vec::new();
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());

@@ -114,8 +114,8 @@ impl Session {
                 let runs = host.journal.borrow().run_records(limit);
                 self.say(runs.map(Answer::Runs).unwrap_or_else(|error| failed(&error))).await
             }
-            Ask::Logs { of, release, lines, since, follow } => {
-                self.logs(host, &Wanted { of, release, lines, since }, follow).await
+            Ask::Logs { of, release, lines, since, follow, notes } => {
+                self.logs(host, &Wanted { of, release, lines, since, notes }, follow).await
             }
             Ask::Run { what, attached, raw, by } if !attached || (!raw && host.is_cron(&what)) => {
                 self.run(host, what, &by).await
