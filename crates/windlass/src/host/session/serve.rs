@@ -65,6 +65,8 @@ async fn serve(host: Rc<Host>) -> Result<(), String> {
     host.take_up();
     host.supervise();
     tokio::task::spawn_local(idle::give_back());
+    // One for all turns: whoever comes in its last moments must not make it forgotten.
+    let mut ended = std::pin::pin!(host.ended());
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -76,7 +78,7 @@ async fn serve(host: Rc<Host>) -> Result<(), String> {
             // Its keeper, which may have asked for it, knows what follows; to anybody else this is no end that
             // was wanted, and it is started again.
             _ = terminate.recv() => return Err("ended by a signal".to_owned()),
-            () = host.ended() => return Ok(()),
+            () = &mut ended => return Ok(()),
         }
     }
 }
