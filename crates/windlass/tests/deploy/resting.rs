@@ -33,7 +33,7 @@ fn what_is_down_is_not_started_in_parts() {
 
 #[test]
 fn what_others_run_in_a_stopped_environment_goes_on_when_whoever_woke_it_is_done() {
-    let more = "[settings.KEY]\nsecret = true\n".into();
+    let more = "[settings.KEY]\nsecret = true\nfile = true\n".into();
     let web = "env = { KEY_FILE = \"{settings.KEY.file}\" }".to_owned();
     let sandbox = Sandbox::with(WINDLASS, &Manifest { more, web, ..Manifest::small() });
     std::fs::write(sandbox.source().join(".env"), "KEY=opens-what-is-shut\n").unwrap();
