@@ -288,12 +288,23 @@ pub struct Counters {
     /// Of these, the ones whose copy was to go and whose drain time was over.
     #[serde(default)]
     pub cut_at_drain: u64,
+    /// Of these, the ones that were 5xx by the application, and are counted there already.
+    #[serde(default)]
+    pub cut_server_errors: u64,
     /// Requests that wait for their answer now. The only one of these that also falls.
     #[serde(default)]
     pub waiting: u64,
     /// Latency to the first byte of the answer, microseconds: how many were at most each of
     /// [`LATENCY_BOUNDS_MICROS`], and one more for the rest. Not cumulative.
     pub latency: Vec<u64>,
+}
+
+impl Counters {
+    /// The requests that did not go well, each once.
+    #[must_use]
+    pub const fn bad(&self) -> u64 {
+        self.server_errors + self.failed + self.cut.saturating_sub(self.cut_server_errors)
+    }
 }
 
 /// Upper bounds of the latency histogram.

@@ -129,6 +129,9 @@ pub enum Ask {
         since: Option<i64>,
         /// Whether to go on.
         follow: bool,
+        /// Whether the asker knows what an [`Answer::Note`] among the lines is.
+        #[serde(default)]
+        notes: bool,
     },
     /// Run a job of the manifest, or any command, in the active release with its environment.
     Run {
@@ -142,6 +145,9 @@ pub enum Ask {
         /// Who asks.
         by: String,
     },
+    /// End as soon as nobody needs you: you were woken only for this. Refused where something is looked
+    /// after. One that does not know this ask ends the conversation, and stays.
+    Rest,
     /// End: the services must have been stopped before.
     Shutdown {
         /// Whether the data of the resources and everything else of the environment goes too.
@@ -261,6 +267,10 @@ pub enum Answer {
         /// A file to hold locked meanwhile, where nothing else may do this at the same time.
         #[serde(default)]
         lock: Option<String>,
+        /// Whether to keep this conversation until the command has ended: without it the host side may end,
+        /// and what the command reads with it.
+        #[serde(default)]
+        stay: bool,
     },
     /// A command that was run has ended.
     Exited {

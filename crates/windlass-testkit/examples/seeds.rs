@@ -78,7 +78,14 @@ fn asks() -> Vec<Ask> {
         },
         Ask::Claim { how: Claim::Resume, by: by(), run: None, interrupted: true },
         Ask::Cancel { run: "run".into(), by: by() },
-        Ask::Logs { of: vec!["web".into()], release: None, lines: Some(10), since: Some(0), follow: true },
+        Ask::Logs {
+            of: vec!["web".into()],
+            release: None,
+            lines: Some(10),
+            since: Some(0),
+            follow: true,
+            notes: true,
+        },
         Ask::Run { what: RunWhat::Job(sample::name("migrate")), attached: false, raw: false, by: by() },
     ]
 }

@@ -384,6 +384,7 @@ fn what_looks_like_a_name_in_a_faulty_file_is_shown_nowhere() {
     let said = project.config(&["list"]);
     assert!(said.out.ends_with("and 2 undeclared ones in .env, not shown\n"), "{}", said.out);
     assert_eq!(project.json(&["list"])["not_shown"][".env"], 2);
+    assert_eq!(project.json(&["diff", "local", "production"])["not_shown"]["left"][".env"], 2);
 }
 
 #[test]

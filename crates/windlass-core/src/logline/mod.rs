@@ -55,28 +55,31 @@ pub fn dates<'a>(
 }
 
 /// The zone of the times that do not say it. The last of them was written before the next moment that is
-/// certain, and, where a file is changed by each line, just before it was: a time that is later than that is
-/// of a zone further east, and one that is earlier by just a number of quarter hours of another one.
+/// certain, and, where a file is changed by each line and none without a time follows, just before it was: a time
+/// that is later than that is of a zone further east, and one that is earlier by just a number of quarter hours
+/// of another one.
 fn zone_of(stamps: &[Option<Stamp>], usual: &TimeZone, changed: i64) -> TimeZone {
     let mut certain = changed;
-    let last = stamps.iter().rev().flatten().find_map(|stamp| match *stamp {
-        Stamp::At(at) => {
-            certain = certain.min(at);
+    let last = stamps.iter().enumerate().rev().find_map(|(at, stamp)| match (*stamp)? {
+        Stamp::At(moment) => {
+            certain = certain.min(moment);
             None
         }
         Stamp::Local(local) => {
             let as_utc = moment(local, &TimeZone::UTC)?;
-            (as_utc - certain <= EASTMOST + SLACK).then_some((local, as_utc))
+            (as_utc - certain <= EASTMOST + SLACK).then_some((at, local, as_utc))
         }
     });
-    let Some((local, as_utc)) = last else { return usual.clone() };
+    let Some((at, local, as_utc)) = last else { return usual.clone() };
     let Some(usually) = moment(local, usual) else { return usual.clone() };
     if (-SLACK..QUARTER - SLACK).contains(&(certain - usually)) {
         return usual.clone();
     }
     // The smallest that makes it no later than certain.
     let offset = -((certain + SLACK - as_utc).div_euclid(QUARTER)) * QUARTER;
-    let is_prompt = certain - (as_utc - offset) < PROMPT;
+    // What follows without a time may have come at any.
+    let is_followed = matches!(stamps.get(at + 1), Some(None));
+    let is_prompt = !is_followed && certain - (as_utc - offset) < PROMPT;
     let is_of_the_future = usually > certain + SLACK;
     let fixed = || Some(TimeZone::fixed(Offset::from_seconds(i32::try_from(offset / 1000).ok()?).ok()?));
     let is_some = (WESTMOST..=EASTMOST).contains(&offset) && (is_prompt || is_of_the_future);

@@ -48,6 +48,8 @@ fn a_time_is_in_the_zone_of_the_program_whatever_the_machine_has() {
 fn an_old_time_is_not_taken_for_another_zones() {
     let lines = ["2026-11-29 23:53:00 started", "GET /"];
     assert_eq!(ages(&lines, &TimeZone::UTC)[0], Some(3 * 3600 + 7 * 60 + 24));
+    let lines = ["2026-11-30 02:45:20 started", "GET / a quarter of an hour later"];
+    assert_eq!(ages(&lines, &TimeZone::UTC)[0], Some(15 * 60 + 4));
     assert_eq!(ages(&["2026-10-29 23:53:00 started"], &TimeZone::UTC)[0].map(|age| age / 86_400), Some(31));
 }
 

@@ -12,6 +12,8 @@ use crate::settings::Declared;
 pub(crate) struct Environment {
     /// All that stands in it.
     pub(crate) root: Node,
+    /// What was laid upon the rest, where anything was.
+    pub(crate) above: Option<Node>,
     /// The settings among it.
     pub(crate) declared: IndexMap<String, Declared>,
     /// What is wrong with it, whatever values its settings have.
@@ -29,21 +31,22 @@ pub(super) fn all(mut below: Node, text: &str) -> IndexMap<String, Environment> 
     };
     let over = over.as_ref().and_then(Node::table).into_iter().flatten();
     let over = over.filter(|(_, over)| over.value != Value::Invalid);
-    let mut trees: IndexMap<String, Node> =
-        over.map(|(name, over)| (name.clone(), laid_over(&below, over))).collect();
+    let mut trees: IndexMap<String, (Node, Option<Node>)> =
+        over.map(|(name, over)| (name.clone(), (laid_over(&below, over), Some(over.clone())))).collect();
     if !trees.contains_key(LOCAL) {
-        trees.insert(LOCAL.to_owned(), below);
+        trees.insert(LOCAL.to_owned(), (below, None));
     }
     // `local` is the first, wherever it stands.
     trees.move_index(trees.get_index_of(LOCAL).unwrap_or_default(), 0);
     let common = settings::Common::of(text);
-    let environment = |root: Node| Environment {
+    let environment = |(root, above): (Node, Option<Node>)| Environment {
         declared: settings::declared(&root, &common),
         root,
+        above,
         faults: vec![],
         is_sealed: false,
     };
-    trees.into_iter().map(|(name, root)| (name, environment(root))).collect()
+    trees.into_iter().map(|(name, tree)| (name, environment(tree))).collect()
 }
 
 fn laid_over(below: &Node, over: &Node) -> Node {

@@ -43,7 +43,7 @@ use crate::store::Store;
 
 pub(crate) use environment::Environment;
 pub(crate) use format::own_variable;
-pub(crate) use shape::{misspelt, narrow, require};
+pub(crate) use shape::{meant_for, narrow, require};
 pub use suggest::nearest;
 
 /// The environment that needs no declaration.

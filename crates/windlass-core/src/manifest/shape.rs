@@ -35,7 +35,7 @@ impl Shape<'_> {
                     if !self.broken {
                         self.unknown_key(table, key, node, path);
                     }
-                    node.value = Value::Invalid;
+                    refuse_all(node);
                 }
             }
             path.pop();
@@ -378,6 +378,14 @@ pub(crate) fn place(path: &[String]) -> String {
     if text.is_empty() { "the manifest".to_owned() } else { format!("`{text}`") }
 }
 
+/// Refuses what stands under a key that means nothing. Of a table the names are left: others may refer to them.
+fn refuse_all(node: &mut Node) {
+    match &mut node.value {
+        Value::Table(entries) => entries.values_mut().for_each(|node| node.value = Value::Invalid),
+        value => *value = Value::Invalid,
+    }
+}
+
 /// Another table that has such a key: it was typed at the wrong place.
 fn elsewhere(table: &Table, key: &str) -> Option<(&'static Table, &'static str)> {
     use super::fields::{BUILD, CRON, DEPLOY, JOB, LISTEN, NOTIFY, RESOURCE, ROUTE, SERVICE};
@@ -390,8 +398,14 @@ fn elsewhere(table: &Table, key: &str) -> Option<(&'static Table, &'static str)>
 }
 
 /// Reports what must be there and is not. Called for the merged tree: an environment may add what
-/// the rest leaves out.
-pub(crate) fn require(table: &Table, node: &Node, path: &mut Vec<String>, diags: &mut Vec<Diag>) {
+/// the rest leaves out. What was laid upon that is `above`.
+pub(crate) fn require(
+    table: &Table,
+    node: &Node,
+    above: Option<&Node>,
+    path: &mut Vec<String>,
+    diags: &mut Vec<Diag>,
+) {
     for field in table.fields.iter().filter(|field| field.required) {
         if node.get(field.key).is_some() || misspelt(table, node, field.key) {
             continue;
@@ -409,31 +423,43 @@ pub(crate) fn require(table: &Table, node: &Node, path: &mut Vec<String>, diags:
     for (key, child) in node.table().into_iter().flatten() {
         if let Some(field) = table.field(key) {
             path.push(key.clone());
-            require_kind(&field.kind, child, path, diags);
+            require_kind(&field.kind, child, above, path, diags);
             path.pop();
         }
     }
 }
 
 /// Whether a key of `node` that means nothing was likely meant to be `key`; that is reported.
-pub(crate) fn misspelt(table: &Table, node: &Node, key: &str) -> bool {
-    let unknown = node
-        .table()
-        .into_iter()
-        .flat_map(|entries| entries.keys())
-        .filter(|typed| table.field(typed).is_none());
-    unknown.into_iter().any(|typed| nearest(typed, table.keys()) == Some(key))
+fn misspelt(table: &Table, node: &Node, key: &str) -> bool {
+    meant_for(table, node, key).next().is_some()
 }
 
-fn require_kind(kind: &Kind, node: &Node, path: &mut Vec<String>, diags: &mut Vec<Diag>) {
+/// What stands in `node` under keys that mean nothing and were likely meant to be `key`.
+pub(crate) fn meant_for<'n>(table: &Table, node: &'n Node, key: &str) -> impl Iterator<Item = &'n Node> {
+    let entries = node.table().into_iter().flatten();
+    let unknown = entries.filter(|(typed, _)| table.field(typed).is_none());
+    unknown.filter(move |(typed, _)| nearest(typed, table.keys()) == Some(key)).map(|(_, node)| node)
+}
+
+fn require_kind(
+    kind: &Kind,
+    node: &Node,
+    above: Option<&Node>,
+    path: &mut Vec<String>,
+    diags: &mut Vec<Diag>,
+) {
     match (kind, &node.value) {
-        (Kind::Table(table), Value::Table(_)) => require(table, node, path, diags),
+        (Kind::Table(table), Value::Table(_)) => require(table, node, above, path, diags),
         (Kind::Map { of, .. }, Value::Table(entries)) => {
             for (key, node) in entries {
                 let known = diags.len();
                 path.push(key.clone());
-                require_kind(of, node, path, diags);
+                require_kind(of, node, above, path, diags);
+                let is_added = is_added(node, above, path);
                 path.pop();
+                if !is_added {
+                    continue;
+                }
                 // What an environment says of one that there is, under a name that is not its.
                 let others = || entries.keys().filter(|other| *other != key).map(String::as_str);
                 for diag in diags[known..].iter_mut().filter(|diag| diag.span == node.key_span) {
@@ -446,15 +472,21 @@ fn require_kind(kind: &Kind, node: &Node, path: &mut Vec<String>, diags: &mut Ve
         (Kind::List(of) | Kind::OneOrMany(of), Value::List(items)) => {
             for (index, node) in items.iter().enumerate() {
                 path.push(index.to_string());
-                require_kind(of, node, path, diags);
+                require_kind(of, node, above, path, diags);
                 path.pop();
             }
         }
         (Kind::AnyOf(kinds), Value::Table(_)) => {
             for kind in *kinds {
-                require_kind(kind, node, path, diags);
+                require_kind(kind, node, above, path, diags);
             }
         }
         _ => {}
     }
+}
+
+/// Whether only what was laid upon the rest has what stands at `path`.
+fn is_added(node: &Node, above: Option<&Node>, path: &[String]) -> bool {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    above.and_then(|above| above.at(&path)).is_some_and(|above| above.key_span == node.key_span)
 }

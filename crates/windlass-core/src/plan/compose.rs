@@ -25,13 +25,15 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
     let mut spec = wanted.spec.clone();
     match &wanted.request {
         Request::Stop { services } => return halt::plan(services, observed),
-        Request::Restart { services } => known(&spec, services.iter())?,
+        Request::Restart { services } => {
+            known(&spec, services.iter())?;
+            if !services.is_empty() {
+                must_not_be_stopped(observed)?;
+            }
+        }
         Request::Scale { replicas } => {
             known(&spec, replicas.keys())?;
-            // Only what is named would start, and the rest stay down.
-            if observed.active.as_ref().is_some_and(|active| active.stopped) {
-                return Err(PlanError::Stopped);
-            }
+            must_not_be_stopped(observed)?;
             scale(&mut spec, replicas)?;
         }
         Request::Deploy | Request::Rollback { .. } | Request::Rotate { .. } => {}
@@ -116,6 +118,14 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
 }
 
 /// What is in force and no specification is typed with: credentials, and which values were replaced.
+/// Refuses what names services while everything is stopped: only they would start, and the rest stay down.
+fn must_not_be_stopped(observed: &Observed) -> Result<(), PlanError> {
+    match observed.active.as_ref().is_some_and(|active| active.stopped) {
+        true => Err(PlanError::Stopped),
+        false => Ok(()),
+    }
+}
+
 fn carry(spec: &mut Spec, request: &Request, observed: &Observed) -> Result<(), PlanError> {
     credential::carry(spec, observed);
     value::carry(spec, request, observed)

@@ -31,7 +31,7 @@ pub struct Observed {
     pub jobs_done: IndexMap<Name, String>,
     /// The releases that can be gone back to, with their trees, newest first.
     pub releases: Vec<(ReleaseId, ReleaseId)>,
-    /// Where the last deploy came from, where it left data of resources and none ever succeeded.
+    /// Where the last deploy came from, where it is not over, or left data of resources, and none ever succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_by: Option<String>,
 }

@@ -93,7 +93,7 @@ pub struct Slow {
 #[must_use]
 pub fn errors(rules: &Deploy, new: &Counters) -> Option<Errors> {
     let asked = new.served + new.failed;
-    let bad = new.server_errors + new.failed + new.cut;
+    let bad = new.bad();
     let rate = bad as f64 / asked.max(1) as f64;
     (asked >= rules.min_requests && rate > rules.max_error_rate).then_some(Errors { bad, asked, rate })
 }
@@ -172,6 +172,7 @@ pub fn sum<'a>(counters: impl Iterator<Item = &'a Counters>) -> Counters {
             drained: sum.drained + more.drained,
             cut: sum.cut + more.cut,
             cut_at_drain: sum.cut_at_drain + more.cut_at_drain,
+            cut_server_errors: sum.cut_server_errors + more.cut_server_errors,
             waiting: sum.waiting + more.waiting,
             latency: (0..buckets).map(|bucket| at(&sum, bucket) + at(more, bucket)).collect(),
         }
@@ -195,6 +196,7 @@ pub fn since(now: &Counters, then: &Counters) -> Counters {
         drained: now.drained.saturating_sub(then.drained),
         cut: now.cut.saturating_sub(then.cut),
         cut_at_drain: now.cut_at_drain.saturating_sub(then.cut_at_drain),
+        cut_server_errors: now.cut_server_errors.saturating_sub(then.cut_server_errors),
         waiting: then.waiting.saturating_sub(served + failed).min(now.waiting),
         latency: latency
             .map(|(at, count)| count.saturating_sub(then.latency.get(at).copied().unwrap_or(0)))

@@ -130,7 +130,7 @@ pub(crate) fn examine(manifest: &mut Manifest, diags: &mut Vec<Diag>) {
 fn examined(manifest: &Manifest, environment: &str) -> Vec<Diag> {
     let mut diags = Vec::new();
     let Some(of) = manifest.environment(environment) else { return diags };
-    require(&ROOT, &of.root, &mut vec![], &mut diags);
+    require(&ROOT, &of.root, of.above.as_ref(), &mut vec![], &mut diags);
     if let Some(spec) = specification(manifest, environment, of, None) {
         faults::find(&scene(manifest, of, &spec, None), &mut diags);
     }

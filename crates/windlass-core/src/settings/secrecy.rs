@@ -203,7 +203,10 @@ const ENDINGS: [&str; 7] =
 const WORDS: [&str; 3] = ["PASS", "PWD", "DSN"];
 
 /// Words that say so of what nobody declared. A `CACHE_KEY` is none where somebody thought about it, and may be one elsewhere.
-const DOUBTFUL: [&str; 8] = ["KEY", "APIKEY", "PW", "AUTH", "SALT", "PEPPER", "PIN", "PASSCODE"];
+const DOUBTFUL: [&str; 13] = [
+    "KEY", "APIKEY", "PW", "AUTH", "SALT", "PEPPER", "PIN", "PASSCODE", "OTP", "TOTP", "CRED", "COOKIE",
+    "SEED",
+];
 
 /// What a key is for that is kept from others. Other keys name something: `CACHE_KEY`.
 const KEYS: [&str; 8] = [
@@ -235,14 +238,30 @@ pub fn sounds_secret(name: &str) -> bool {
 /// Whatever [`sounds_secret`] does, and more.
 pub(crate) fn speaks_of_secret(name: &str) -> bool {
     let is_word = |word: &str| {
-        WORDS.contains(&word) || DOUBTFUL.contains(&word) || ENDINGS.iter().any(|end| word.ends_with(end))
+        WORDS.contains(&word)
+            || DOUBTFUL.contains(&word)
+            || ENDINGS.iter().any(|end| word.ends_with(end))
+            || KEYS.iter().any(|key| word.ends_with(&key.replace('_', "")))
     };
     let is_one = |word: &str| {
-        let word = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        is_word(word) || word.strip_suffix('S').is_some_and(is_word)
+        let word = word.trim_end_matches(|c: char| c.is_ascii_digit()).to_ascii_uppercase();
+        is_word(&word) || word.strip_suffix('S').is_some_and(is_word)
     };
-    let upper = name.to_ascii_uppercase();
-    sounds_secret(name) || (upper != "PWD" && upper.split(|c: char| !c.is_ascii_alphanumeric()).any(is_one))
+    let words = || name.split(|c: char| !c.is_ascii_alphanumeric());
+    sounds_secret(name)
+        || (!name.eq_ignore_ascii_case("PWD")
+            && (words().any(is_one) || words().flat_map(humps).any(|word| is_one(word))))
+}
+
+/// The words of one that is written like `secretKey` or `APIKey`.
+fn humps(word: &str) -> Vec<&str> {
+    let letters = word.as_bytes();
+    let is_upper = |at: usize| letters.get(at).is_some_and(u8::is_ascii_uppercase);
+    let is_lower = |at: usize| letters.get(at).is_some_and(u8::is_ascii_lowercase);
+    let begins = |at: &usize| is_upper(*at) && (!is_upper(at - 1) || is_lower(at + 1));
+    let ends: Vec<usize> = (1..word.len()).filter(begins).chain([word.len()]).collect();
+    let starts = std::iter::once(0).chain(ends.iter().copied());
+    starts.zip(&ends).filter_map(|(start, end)| word.get(start..*end)).collect()
 }
 
 #[cfg(test)]
@@ -310,12 +329,16 @@ mod tests {
             assert!(is_secret("HOOK", None, &in_file(text)), "{text}");
         }
         for name in "MASTER_KEY JWT_KEY DB_PASSWORD_PROD REDIS_AUTH TOKEN_LIFETIME KEY API_KEYS DB_PW \
-                     PIN_CODE SALT PEPPER_2 AUTH-BASIC SENTRY_DSN_WEB PASS1 GOOGLE_CREDENTIALS_JSON PGPASSWORD_PROD"
+                     PIN_CODE SALT PEPPER_2 AUTH-BASIC SENTRY_DSN_WEB PASS1 GOOGLE_CREDENTIALS_JSON PGPASSWORD_PROD \
+                     SECRETKEY DJANGO_SECRETKEYS secretKey app.masterKey1 APIKey OTP MFA_TOTP AWS_CRED SMTP_CREDS \
+                     SESSION_COOKIE WALLET_SEED"
             .split_whitespace()
         {
             assert!(is_secret(name, None, &in_file("production")), "{name}");
         }
-        for name in "KEYCLOAK_MODE AUTHOR MONKEY PASSENGERS COMPASS_MODE PWD".split(' ') {
+        for name in
+            "KEYCLOAK_MODE AUTHOR MONKEY PASSENGERS COMPASS_MODE PWD monkeyMode SEEDLINGS OPTION".split(' ')
+        {
             assert!(!is_secret(name, None, &in_file("production")), "{name}");
         }
     }

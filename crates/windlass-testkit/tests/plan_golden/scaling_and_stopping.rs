@@ -1,7 +1,7 @@
 //! Other numbers of copies, fresh copies, none.
 
 use windlass_core::name::{InstanceId, Name};
-use windlass_core::plan::{Action, Observed, ObservedInstance, Request, plan};
+use windlass_core::plan::{Action, Observed, ObservedInstance, PlanError, Request, plan};
 use windlass_core::spec::{Port, Service};
 use windlass_testkit::sample::{name, shop, web};
 
@@ -268,4 +268,14 @@ fn what_was_stopped_by_hand_stays_so_while_another_is_scaled() {
     assert_eq!(scaled.instances[&name("worker")], Vec::<InstanceId>::new());
     let deployed = plan(&asked(Request::Deploy, &seen), &seen).unwrap();
     assert_eq!(deployed.instances[&name("worker")].len(), 1);
+}
+
+#[test]
+fn nothing_is_restarted_in_part_while_everything_is_stopped() {
+    let (_, mut world, seen) = running();
+    let stop = Request::Stop { services: Vec::new() };
+    let seen = after(&mut world, plan(&asked(stop, &seen), &seen).unwrap());
+    let restart = |services| plan(&asked(Request::Restart { services }, &seen), &seen);
+    assert_eq!(restart(vec![name("web")]), Err(PlanError::Stopped));
+    assert!(!restart(Vec::new()).unwrap().is_empty());
 }

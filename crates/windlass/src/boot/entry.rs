@@ -73,15 +73,37 @@ pub fn recorded(layout: &Layout) -> Option<Entry> {
 /// Why an entry starts nothing as the machine is now, where that can be seen.
 #[must_use]
 pub fn nobody_reads(entry: &Entry) -> Option<&'static str> {
-    const CRONS: [&str; 4] = ["cron", "crond", "fcron", "busybox"];
-    let is_cron = |pid: i32| processes::name(pid).is_ok_and(|name| CRONS.contains(&name.as_str()));
     match entry {
-        Entry::Crontab { .. } if !processes::all().into_iter().any(is_cron) => Some(
+        Entry::Crontab { .. } if !may_have_cron(Path::new("/"), &running()) => Some(
             "no cron runs on this machine, so nothing will read that line: have cron started with the machine, or run \
              what the line says from whatever starts it",
         ),
         _ => None,
     }
+}
+
+/// The names of all processes; none where others' are hidden from this account.
+fn running() -> Vec<String> {
+    // Each account sees its own, and the first process is root's.
+    match processes::name(1) {
+        Ok(_) => processes::all().into_iter().filter_map(|pid| processes::name(pid).ok()).collect(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Whether something may read crontabs, as far as can be seen from what runs and from what lies below `root`.
+fn may_have_cron(root: &Path, running: &[String]) -> bool {
+    /// What crons are called, or the one program that some machines have for everything.
+    const CRONS: [&str; 5] = ["cron", "crond", "fcron", "busybox", "bcron-sched"];
+    /// What makes timers of systemd of crontabs: nothing of it runs.
+    const GENERATORS: [&str; 3] = [
+        "usr/lib/systemd/system-generators/systemd-crontab-generator",
+        "lib/systemd/system-generators/systemd-crontab-generator",
+        "etc/systemd/system-generators/systemd-crontab-generator",
+    ];
+    running.is_empty()
+        || running.iter().any(|name| CRONS.contains(&name.as_str()))
+        || GENERATORS.iter().any(|generator| root.join(generator).exists())
 }
 
 /// Makes the host side start with the machine.
@@ -168,6 +190,22 @@ pub(super) fn run(program: &str, arguments: &[&str], input: Option<&str>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_said_that_no_cron_runs_where_that_can_be_seen() {
+        let root = tempfile::tempdir().unwrap();
+        let may = |running: &[&str]| {
+            let running: Vec<String> = running.iter().map(|name| (*name).to_owned()).collect();
+            may_have_cron(root.path(), &running)
+        };
+        assert!(!may(&["init", "sh", "crontab"]));
+        assert!(may(&["systemd", "cron"]) && may(&["init", "busybox"]));
+        assert!(may(&[]), "the processes of others are hidden");
+        let generators = root.path().join("usr/lib/systemd/system-generators");
+        std::fs::create_dir_all(&generators).unwrap();
+        std::fs::write(generators.join("systemd-crontab-generator"), "").unwrap();
+        assert!(may(&["systemd", "sh"]), "systemd reads crontabs here");
+    }
 
     #[test]
     fn a_path_that_means_something_to_a_shell_or_to_systemd_is_refused() {

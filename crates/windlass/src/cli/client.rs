@@ -28,6 +28,9 @@ const LATE: Duration = Duration::from_millis(32);
 /// The code of a start that may succeed when it is tried again; never an exit code.
 const AGAIN: u8 = 255;
 
+/// How long a call may go on at its end to have the host side rest, which is a courtesy.
+const COURTESY: Duration = Duration::from_secs(2);
+
 /// What a host side is reached for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Aim {
@@ -35,6 +38,14 @@ enum Aim {
     Look,
     /// To change something: that is for this build to carry out.
     Act,
+}
+
+/// What there is of a host side.
+enum Reached {
+    It(Client),
+    Nobody,
+    /// One of another build was there, and has ended for this one.
+    GaveWay,
 }
 
 /// A conversation with a host side.
@@ -47,15 +58,18 @@ pub(super) struct Client {
 impl Client {
     /// Reaches the host side that runs, to look; `None` when none does.
     pub(super) async fn reach(layout: &Layout) -> Result<Option<Self>, Failure> {
-        Self::reach_for(layout, Aim::Look).await
+        match Self::reach_for(layout, Aim::Look).await? {
+            Reached::It(client) => Ok(Some(client)),
+            Reached::Nobody | Reached::GaveWay => Ok(None),
+        }
     }
 
-    async fn reach_for(layout: &Layout, aim: Aim) -> Result<Option<Self>, Failure> {
-        let Ok(stream) = transport::connect(&layout.host(), "sock").await else { return Ok(None) };
+    async fn reach_for(layout: &Layout, aim: Aim) -> Result<Reached, Failure> {
+        let Ok(stream) = transport::connect(&layout.host(), "sock").await else { return Ok(Reached::Nobody) };
         Self::greet(layout, stream, aim).await
     }
 
-    async fn greet(layout: &Layout, stream: UnixStream, aim: Aim) -> Result<Option<Self>, Failure> {
+    async fn greet(layout: &Layout, stream: UnixStream, aim: Aim) -> Result<Reached, Failure> {
         let (reader, writer) = stream.into_split();
         let mut frames = Frames::new(reader, writer);
         let hello = Hello { protocol: PROTOCOL_VERSION, program: host::build() };
@@ -64,18 +78,18 @@ impl Client {
             frames.receive::<Hello>().await
         };
         match tokio::time::timeout(PATIENCE, greeted).await {
-            Ok(Ok(theirs)) if theirs == hello => Ok(Some(Self { frames, of_another_build: false })),
+            Ok(Ok(theirs)) if theirs == hello => Ok(Reached::It(Self { frames, of_another_build: false })),
             Ok(Ok(theirs)) => {
                 let mut client = Self { frames, of_another_build: true };
                 if theirs.protocol == hello.protocol && (aim == Aim::Look || client.is_busy().await?) {
-                    return Ok(Some(client));
+                    return Ok(Reached::It(client));
                 }
                 // The host side of another version gives way to this one. Whatever it was doing goes on
                 // from its journal, which says so itself where the versions do not agree.
                 stop_host(layout).await?;
-                Ok(None)
+                Ok(Reached::GaveWay)
             }
-            Ok(Err(FrameError::Closed)) => Ok(None),
+            Ok(Err(FrameError::Closed)) => Ok(Reached::Nobody),
             Ok(Err(error)) => Err(broken(&error)),
             Err(_) => Err(silent(layout)),
         }
@@ -95,9 +109,24 @@ impl Client {
     }
 
     async fn start_for(context: &Context, layout: &Layout, aim: Aim) -> Result<Self, Failure> {
-        if let Some(client) = Self::reach_for(layout, aim).await? {
-            return Ok(client);
+        match Self::reach_for(layout, aim).await? {
+            Reached::It(client) => return Ok(client),
+            // Whatever kept that one there is a reason for this one too.
+            Reached::GaveWay => {}
+            Reached::Nobody => drop(context.started.replace(Some(layout.clone()))),
         }
+        Self::begin(layout, aim).await
+    }
+
+    /// Starts one in the place of one that has died.
+    pub(super) async fn start_again(layout: &Layout) -> Result<Self, Failure> {
+        match Self::reach_for(layout, Aim::Act).await? {
+            Reached::It(client) => Ok(client),
+            Reached::Nobody | Reached::GaveWay => Self::begin(layout, Aim::Act).await,
+        }
+    }
+
+    async fn begin(layout: &Layout, aim: Aim) -> Result<Self, Failure> {
         let log = layout.log("host");
         let does_not_start = |why: &str| {
             let hint = format!("see {}", log.display());
@@ -107,7 +136,6 @@ impl Client {
         if let Some(refusal) = host::refusal(layout) {
             return Err(does_not_start(&refusal.to_string()));
         }
-        context.started.replace(Some(layout.clone()));
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(2);
         loop {
@@ -117,7 +145,7 @@ impl Client {
                 Err(failure) if Instant::now() > deadline => return Err(Failure { code: FAILED, ..failure }),
                 _ => {}
             }
-            if let Some(client) = Self::reach_for(layout, aim).await? {
+            if let Reached::It(client) = Self::reach_for(layout, aim).await? {
                 return Ok(client);
             }
             if Instant::now() > deadline {
@@ -143,6 +171,11 @@ impl Client {
         Ok((project, client))
     }
 
+    /// The same for who follows what it says, and changes nothing.
+    pub(super) async fn to_follow(context: &Context) -> Result<Self, Failure> {
+        Self::start_for(context, &deployed(context)?.layout, Aim::Look).await
+    }
+
     /// The same for who only looks: what rests is not woken.
     pub(super) async fn to_look(context: &Context) -> Result<Self, Failure> {
         let project = deployed(context)?;
@@ -151,7 +184,7 @@ impl Client {
             let unreadable =
                 |error: std::io::Error| Failure::failed(format!("the state cannot be read: {error}"), "");
             let stream = host::converse_at_rest(layout.clone()).map_err(unreadable)?;
-            if let Some(client) = Self::greet(layout, stream, Aim::Look).await? {
+            if let Reached::It(client) = Self::greet(layout, stream, Aim::Look).await? {
                 return Ok(client);
             }
         }
@@ -200,14 +233,27 @@ impl Client {
 
     /// Has it end.
     pub(super) async fn shut_down(&mut self, layout: &Layout, delete_data: bool) -> Result<(), Failure> {
+        let kept = layout.host().join("keeper");
+        let keeper = process::keeper(&kept);
         match self.ask(&Ask::Shutdown { delete_data }).await? {
             Answer::Done => {}
             _ => return Err(unexpected()),
         }
         // A keeper that took over from one that was killed cannot see how the host side ended, and would
-        // start it again.
-        let _gone_already = process::stop(&layout.host().join("keeper"), "TERM", Span::from_secs(5)).await;
+        // start it again. One that somebody has started meanwhile is theirs.
+        let grace = Span::from_secs(5);
+        let _gone_already = match keeper {
+            Some(keeper) => process::stop_by(&keeper, &kept, "TERM", grace).await,
+            None => process::stop(&kept, "TERM", grace).await.map(drop),
+        };
         Ok(())
+    }
+
+    /// Has it end once this conversation is over, where this call has started it and nobody else needs it.
+    pub(super) async fn let_rest_after(&mut self, context: &Context) {
+        if context.started.take().is_some() {
+            let _stays_then = self.ask(&Ask::Rest).await;
+        }
     }
 
     /// The two halves of the conversation, for following a run and speaking at the same time.
@@ -228,19 +274,19 @@ pub(super) async fn observe(layout: &Layout) -> Result<(Observed, Option<Fingerp
     Ok((observed, host::fingerprint_key(layout)))
 }
 
-/// Ends the host side that this call has started, where it has nothing to look after: who has taken
-/// everything down wants none of it back for having looked, or failed.
+/// Has the host side that this call has started end, where it has nothing to look after and nobody else
+/// needs it: who has taken everything down wants none of it back for having looked, or failed. What it
+/// cannot hear by then, or does not know, leaves it there.
 pub(super) async fn let_rest(context: &Context) {
     let Some(layout) = context.started.take() else { return };
-    let Ok(Some(mut client)) = Client::reach(&layout).await else { return };
-    let Ok(Answer::Observed { observed, .. }) = client.ask(&Ask::Observe).await else { return };
-    let is_needed = observed.active.is_some_and(|active| !active.stopped)
-        || observed.instances.iter().any(|instance| instance.running)
-        || observed.resources.values().any(|resource| resource.running);
-    if !is_needed {
-        // It refuses while a run is open.
-        let _goes_on_then = client.shut_down(&layout, false).await;
-    }
+    let asked = async {
+        if let Ok(Some(mut client)) = Client::reach(&layout).await {
+            let _stays_then = client.ask(&Ask::Rest).await;
+        }
+    };
+    // Who has stopped waiting waits for this no longer either.
+    let asked = context.interrupts.until_another(asked);
+    let _in_time = tokio::time::timeout(COURTESY, asked).await;
 }
 
 /// The project of this directory, where there has been a deploy.

@@ -14,6 +14,7 @@ use super::commands;
 use super::failure::{FAILED, Failure, USAGE};
 use super::interrupts::Interrupts;
 use super::judged::Judged;
+use super::other_source::Origin;
 use super::print::{print_line, printed, put_line};
 use super::project::Project;
 use super::source;
@@ -38,6 +39,8 @@ pub(super) struct Context {
     pub(super) interrupts: Interrupts,
     /// Whether what another project has deployed under the name may be changed: a person is asked once.
     pub(super) may_change_others: Cell<bool>,
+    /// Where what is there came from, as far as that was judged.
+    pub(super) origin: RefCell<Option<Origin>>,
     /// The environment whose host side this call has started.
     pub(super) started: RefCell<Option<Layout>>,
 }
@@ -56,6 +59,7 @@ impl Context {
             stored,
             interrupts: Interrupts::default(),
             may_change_others,
+            origin: RefCell::default(),
             started: RefCell::default(),
         })
     }

@@ -43,6 +43,9 @@ pub(super) enum Told {
     Outcome,
     /// That it failed: otherwise it is a part of what the verb does, which says the rest.
     Trouble,
+    /// How it ended, to people: what the verb does begins behind it, and how that goes is what programs
+    /// are told.
+    Before,
 }
 
 /// Asks for a run and follows it; answers the exit code. A host side that dies meanwhile is started
@@ -103,8 +106,10 @@ async fn to_its_end(
                 tell(context, &record, &verdict, told);
                 return Ok(verdict.exit_code());
             }
-            End::Interrupted(why) => return Ok(left(context, &why)),
-            End::Left => return Ok(left(context, "the run is not waited for any more, and goes on")),
+            End::Interrupted(why) => return Ok(left(context, &why, told)),
+            End::Left => {
+                return Ok(left(context, "the run is not waited for any more, and goes on", told));
+            }
             End::Lost => {}
         }
         // Nothing is assumed of what became of it: the host side is asked, and goes on from its
@@ -120,7 +125,7 @@ async fn to_its_end(
         context.say("the host side went away; it is started again and the run goes on");
         tokio::time::sleep(Duration::from_millis(20)).await;
         // However that fails: what was begun may have changed something.
-        client = Client::start(context, &project.layout)
+        client = Client::start_again(&project.layout)
             .await
             .map_err(|failure| Failure { code: INTERRUPTED, ..failure })?;
         ask = match &state.run {
@@ -265,8 +270,8 @@ fn verdict(record: &RunRecord) -> Result<Verdict, Failure> {
 }
 
 /// The run is not over. People were told already.
-fn left(context: &Context, why: &str) -> u8 {
-    if context.options.json {
+fn left(context: &Context, why: &str, told: Told) -> u8 {
+    if context.options.json && told != Told::Before {
         Failure::new(INTERRUPTED, why, "`windlass status` says how things stand; `windlass resume` goes on")
             .print(true);
     }
@@ -275,9 +280,8 @@ fn left(context: &Context, why: &str) -> u8 {
 
 fn tell(context: &Context, record: &RunRecord, verdict: &Verdict, told: Told) {
     if context.options.json {
-        // Events say how it went; that it failed is said as by every verb.
-        if let Some(fault) = verdict.fault() {
-            Failure::new(verdict.exit_code(), fault.message.clone(), fault.hint.clone()).print(true);
+        if let Some(failure) = for_programs(verdict, told) {
+            failure.print(true);
         }
         return;
     }
@@ -292,9 +296,26 @@ fn tell(context: &Context, record: &RunRecord, verdict: &Verdict, told: Told) {
     }
 }
 
+/// What programs are told of a run's end. Events say how it went; that it failed, and all has failed with it,
+/// is said as by every verb.
+fn for_programs(verdict: &Verdict, told: Told) -> Option<Failure> {
+    let fault = verdict.fault().filter(|_| told != Told::Before)?;
+    Some(Failure::new(verdict.exit_code(), fault.message.clone(), fault.hint.clone()))
+}
+
 #[cfg(test)]
 mod tests {
+    use windlass_core::journal::Fault;
+
     use super::*;
+
+    #[test]
+    fn programs_are_told_only_of_the_failure_that_ends_the_call() {
+        let verdict = Verdict::RolledBack(Fault::new("web is not ready", ""));
+        let failure = for_programs(&verdict, Told::Outcome).unwrap();
+        assert_eq!((failure.code, failure.message.as_str()), (3, "web is not ready"));
+        assert!(for_programs(&verdict, Told::Before).is_none(), "what the call is for comes after it");
+    }
 
     #[test]
     fn a_run_of_which_the_record_cannot_be_read_is_not_called_done() {

@@ -82,6 +82,14 @@ impl Interrupts {
         }
     }
 
+    /// Waits for `asked`, unless another one comes.
+    pub(super) async fn until_another(&self, asked: impl Future<Output = ()>) {
+        tokio::select! {
+            () = asked => {}
+            () = self.next() => {}
+        }
+    }
+
     /// Waits for one; for ever where they end the process.
     async fn next(&self) {
         let Some(signals) = self.signals.take() else { return std::future::pending().await };
@@ -132,5 +140,8 @@ mod tests {
         assert_eq!(refused.code, INTERRUPTED);
         assert!(interrupts.refuse().await.is_err(), "once is enough");
         assert!(interrupts.or(std::future::ready(7)).await.is_err(), "nobody is asked any more");
+        interrupts.until_another(std::future::ready(())).await;
+        kill_process(getpid(), Signal::TERM).unwrap();
+        interrupts.until_another(std::future::pending()).await;
     }
 }

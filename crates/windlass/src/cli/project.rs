@@ -21,6 +21,8 @@ pub(super) struct Project {
     /// The manifest's path as people should see it.
     pub(super) file: String,
     pub(super) manifest: Manifest,
+    /// Whether all of that could be read; otherwise only the name was.
+    pub(super) is_whole: bool,
     /// What is wrong with it, for whoever says what is wrong with its settings, too.
     pub(super) faults: Vec<Diag>,
     /// What is doubtful in it.
@@ -112,6 +114,7 @@ impl Context {
             Failure::usage(format!("{file} cannot be read: {error}"), "name the manifest with --file")
         })?;
         let (faults, warnings): (Vec<_>, Vec<_>) = diags.into_iter().partition(Diag::is_error);
+        let is_whole = manifest.is_some();
         let salvaged = || (whole == Whole::Name).then(|| load::salvage(&text)).flatten();
         let Some(mut manifest) = manifest.or_else(salvaged) else {
             return Err(self.report(&faults, &text, &file));
@@ -125,7 +128,18 @@ impl Context {
             manifest.has_encrypted_file(environment.as_str());
         }
         let checkout = Checkout::of(&directory);
-        Ok(Project { directory, checkout, file, manifest, faults, warnings, app, environment, layout })
+        Ok(Project {
+            directory,
+            checkout,
+            file,
+            manifest,
+            is_whole,
+            faults,
+            warnings,
+            app,
+            environment,
+            layout,
+        })
     }
 
     /// The directory of the manifest, whatever stands in that.

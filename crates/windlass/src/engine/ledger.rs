@@ -233,6 +233,15 @@ impl Journal {
         Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
     }
 
+    /// Whether a run is not over.
+    ///
+    /// # Errors
+    /// [`JournalError`] when that cannot be read.
+    pub fn has_open_runs(&self) -> Result<bool, JournalError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM runs WHERE ended IS NULL)";
+        Ok(self.connection.query_row(query, [], |row| row.get(0))?)
+    }
+
     /// Whether there was ever a release.
     ///
     /// # Errors

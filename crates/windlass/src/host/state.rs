@@ -22,6 +22,7 @@ use crate::host::proxy::client::ProxyClient;
 use crate::host::resource::answers::Answers;
 use crate::host::run::handle::RunHandle;
 use crate::host::run::no::No;
+use crate::host::session::leaving::Leaving;
 use crate::host::settings::masks::Masks;
 use crate::host::supervise::liveness::Health;
 use crate::host::supervise::resources::Comebacks;
@@ -76,9 +77,11 @@ pub struct Host {
     pub(super) trees: Arc<Mutex<()>>,
     /// The run for which what releases share was given to the services' account.
     pub(super) handed_over: tokio::sync::Mutex<Option<String>>,
+    /// Who talks to it, and whether it ends when nobody does.
+    pub(super) leaving: Leaving,
     /// Whether the host side is about to end.
     pub(super) ending: Cell<bool>,
-    ended: Notify,
+    pub(super) ended: Notify,
 }
 
 /// Why no host side can serve this environment, however often it is started; `None` where one can, or
@@ -151,6 +154,7 @@ impl Host {
             working: Arc::default(),
             trees: Arc::default(),
             handed_over: tokio::sync::Mutex::default(),
+            leaving: Leaving::default(),
             ending: Cell::new(false),
             ended: Notify::new(),
         }))
@@ -247,11 +251,15 @@ impl Host {
         copies.filter(|id| self.lives(id)).collect()
     }
 
+    /// The directories of what runs once, and runs now.
+    pub(super) fn jobs_under_way(&self) -> impl Iterator<Item = PathBuf> {
+        let jobs = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
+        jobs.map(|job| job.path()).filter(|job| process::is_under_way(job))
+    }
+
     /// Stops what runs once and is no part of a run: cron jobs, and commands of `windlass run`.
     async fn stop_jobs(&self) -> Result<(), No> {
-        let jobs = std::fs::read_dir(self.layout.jobs()).into_iter().flatten().flatten();
-        let under_way = jobs.map(|job| job.path()).filter(|job| process::is_under_way(job));
-        let stopped = under_way.map(|job| async move {
+        let stopped = self.jobs_under_way().map(|job| async move {
             match process::stop(&job, "TERM", Span::from_secs(5)).await {
                 Ok(_) | Err(RuntimeError::NoKeeper { .. }) => Ok(()),
                 Err(error) => {

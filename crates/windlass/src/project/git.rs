@@ -9,9 +9,16 @@ use zeroize::Zeroizing;
 #[derive(Debug)]
 pub(super) struct Asked(Option<Child>);
 
+/// What a hook of git is given, which says of which repository it speaks, and not of which we ask.
+const OF_A_HOOK: [&str; 5] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"];
+
 /// Asks git something of `directory`.
 pub(super) fn begin(directory: &Path, arguments: &[&str]) -> Asked {
-    let asked = Command::new("git")
+    let mut git = Command::new("git");
+    for name in OF_A_HOOK {
+        git.env_remove(name);
+    }
+    let asked = git
         .arg("-C")
         .arg(directory)
         .args(arguments)

@@ -1,5 +1,6 @@
 //! Whether two directories hold one project: what is deployed under its name, a deploy replaces.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use windlass_core::manifest::Manifest;
@@ -8,35 +9,71 @@ use windlass_core::name::Name;
 use super::git;
 use super::load::{self, FILE};
 
-/// Whether what `manifest` names was deployed last `before` from a directory that is still there with a
-/// manifest of that name, and holds another project than `now`, which has `manifest`. Checkouts of one
+/// Whose something is that was deployed under the name of a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// The project's own, as far as can be told: it may have been moved.
+    Own,
+    /// Another project's.
+    Another,
+    /// That cannot be told.
+    Unknown,
+}
+
+/// The manifest of a project.
+#[derive(Debug, Clone)]
+pub struct Known<'a> {
+    /// It.
+    pub manifest: Cow<'a, Manifest>,
+    /// Whether that is all of it; otherwise only the name could be read.
+    pub is_whole: bool,
+}
+
+/// Whether what `known` names was deployed last `before` from a directory that is still there with a
+/// manifest of that name, and holds another project than `now`, which has `known`. Checkouts of one
 /// repository are one project, unless it has both directories; so is one that was moved. What lies in no
-/// checkout is told by its manifest. Where git does not answer, it is not known, and not another.
+/// checkout is told by its manifest. Where git does not answer, or a manifest is not whole, it is not known.
 #[must_use]
-pub fn is_another(before: &Path, now: &Path, manifest: &Manifest) -> bool {
-    let (Ok(before), Ok(now)) = (before.canonicalize(), now.canonicalize()) else { return false };
-    let Some(app) = manifest.app().filter(|_| before != now) else { return false };
+pub fn whose(before: &Path, now: &Path, known: &Known<'_>) -> Whose {
+    let (Ok(before), Ok(now)) = (before.canonicalize(), now.canonicalize()) else { return Whose::Own };
+    let Some(app) = known.manifest.app().filter(|_| before != now) else { return Whose::Own };
     let manifests = manifests(&before, &app);
     if manifests.is_empty() {
-        return false;
+        return Whose::Own;
     }
     match (Place::of(&before), Place::of(&now)) {
-        (Place::Unknown, _) | (_, Place::Unknown) => false,
-        (Place::Kept(before), Place::Kept(now)) => !before.is_one_with(&now, &app),
-        _ => manifests.iter().all(|other| other.outline() != manifest.outline()),
+        (Place::Unknown, _) | (_, Place::Unknown) => Whose::Unknown,
+        (Place::Kept(before), Place::Kept(now)) if before.is_one_with(&now, &app) => Whose::Own,
+        (Place::Kept(_), Place::Kept(_)) => Whose::Another,
+        _ => by_manifest(&manifests, known),
+    }
+}
+
+fn by_manifest(before: &[Known<'_>], now: &Known<'_>) -> Whose {
+    let is_like = |other: &Known<'_>| other.is_whole && other.manifest.outline() == now.manifest.outline();
+    if now.is_whole && before.iter().any(is_like) {
+        return Whose::Own;
+    }
+    match now.is_whole && before.iter().all(|other| other.is_whole) {
+        true => Whose::Another,
+        false => Whose::Unknown,
     }
 }
 
 /// The manifests for the application in a directory, as any of them may have been deployed.
-fn manifests(directory: &Path, app: &Name) -> Vec<Manifest> {
+fn manifests(directory: &Path, app: &Name) -> Vec<Known<'static>> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     let others =
         entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "toml"));
     let others = others.filter(|path| !path.ends_with(FILE));
     let paths = std::iter::once(directory.join(FILE)).chain(others).filter(|path| path.is_file());
     let loaded = paths.filter_map(|path| load::load(&path).ok());
-    let manifests = loaded.filter_map(|loaded| loaded.manifest.or_else(|| load::salvage(&loaded.text)));
-    manifests.filter(|manifest| manifest.app().as_ref() == Some(app)).collect()
+    let known = loaded.filter_map(|loaded| {
+        let is_whole = loaded.manifest.is_some();
+        let manifest = loaded.manifest.or_else(|| load::salvage(&loaded.text))?;
+        Some(Known { manifest: Cow::Owned(manifest), is_whole })
+    });
+    known.filter(|known| known.manifest.app().as_ref() == Some(app)).collect()
 }
 
 /// Where a directory lies.
@@ -165,10 +202,16 @@ mod tests {
             std::fs::write(self.0.path().join(path).join(file), text).unwrap();
         }
 
-        fn is_another(&self, before: &str, now: &str) -> bool {
+        fn whose(&self, before: &str, now: &str) -> Whose {
             let at = |path: &str| self.0.path().join(path);
-            let manifest = load::load(&at(now).join(FILE)).unwrap().manifest.unwrap();
-            is_another(&at(before), &at(now), &manifest)
+            let loaded = load::load(&at(now).join(FILE)).unwrap();
+            let is_whole = loaded.manifest.is_some();
+            let manifest = loaded.manifest.or_else(|| load::salvage(&loaded.text)).unwrap();
+            whose(&at(before), &at(now), &Known { manifest: Cow::Owned(manifest), is_whole })
+        }
+
+        fn is_another(&self, before: &str, now: &str) -> bool {
+            self.whose(before, now) == Whose::Another
         }
     }
 
@@ -254,7 +297,17 @@ mod tests {
         assert!(ground.is_another("a", "b"));
         // As git refuses to read it, like one that belongs to somebody else.
         std::fs::write(ground.0.path().join("a/.git"), "gitdir: nowhere\n").unwrap();
-        assert!(!ground.is_another("a", "b"));
-        assert!(!ground.is_another("b", "a"));
+        assert_eq!((ground.whose("a", "b"), ground.whose("b", "a")), (Whose::Unknown, Whose::Unknown));
+    }
+
+    #[test]
+    fn what_is_left_of_a_manifest_does_not_say_whose_it_is() {
+        let ground = Ground::new();
+        ground.project("a");
+        ground.project("b");
+        assert_eq!(ground.whose("a", "b"), Whose::Own);
+        // As a merge leaves it.
+        ground.write("a", FILE, "<<<<<<< HEAD\n");
+        assert_eq!((ground.whose("a", "b"), ground.whose("b", "a")), (Whose::Unknown, Whose::Unknown));
     }
 }

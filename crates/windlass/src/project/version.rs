@@ -12,7 +12,7 @@ pub struct Version {
     /// The commit; `None` where there is no version control.
     pub commit: Option<String>,
     /// What differs from it, or is not part of it, below the project's directory; of a directory that is not,
-    /// only its name, with a `/` behind it.
+    /// or is a repository of its own, only its name, with a `/` behind it. What was renamed has both names.
     pub changed: Vec<String>,
 }
 
@@ -51,8 +51,8 @@ impl Checkout {
         let checkout = self.directory.ancestors().find(is_checkout).unwrap_or(&self.directory);
         let within = self.directory.strip_prefix(checkout).unwrap_or(Path::new("")).join("");
         let within = within.to_string_lossy();
-        let below = |path: &str| path.strip_prefix(&*within).map(str::to_owned);
-        Version { commit, changed: changed(&answer).filter_map(below).collect() }
+        let below = |path: String| path.strip_prefix(&*within).map(str::to_owned);
+        Version { commit, changed: changed(&answer).into_iter().filter_map(below).collect() }
     }
 
     fn ask(&self) -> git::Asked {
@@ -61,27 +61,29 @@ impl Checkout {
 }
 
 /// The paths that `git status --porcelain=v2 -z` tells of, as seen from the checkout's directory.
-fn changed(answer: &str) -> impl Iterator<Item = &str> {
+fn changed(answer: &str) -> Vec<String> {
+    let mut paths = Vec::new();
     let mut lines = answer.split('\0');
-    std::iter::from_fn(move || {
-        loop {
-            let line = lines.next()?;
-            let fields = match line.as_bytes().first() {
-                Some(b'?') => 2,
-                Some(b'1') => 9,
-                Some(b'2') => 10,
-                Some(b'u') => 11,
-                _ => continue,
-            };
-            if fields == 10 {
-                // What it was called before follows.
-                lines.next();
-            }
-            if let Some(path) = line.splitn(fields, ' ').nth(fields - 1) {
-                return Some(path);
-            }
+    while let Some(line) = lines.next() {
+        let fields = match line.as_bytes().first() {
+            Some(b'?') => 2,
+            Some(b'1') => 9,
+            Some(b'2') => 10,
+            Some(b'u') => 11,
+            _ => continue,
+        };
+        let words: Vec<&str> = line.splitn(fields, ' ').collect();
+        if let Some(path) = words.get(fields - 1) {
+            // Of a submodule it is not said what in it was changed.
+            let is_repository = fields > 2 && words[2].starts_with('S');
+            paths.push(format!("{path}{}", if is_repository { "/" } else { "" }));
         }
-    })
+        if fields == 10 {
+            // What it was called before follows: it is taken no more.
+            paths.extend(lines.next().map(str::to_owned));
+        }
+    }
+    paths
 }
 
 /// What files of settings are called, anywhere in a project.
@@ -139,12 +141,14 @@ mod tests {
             "# branch.oid 39",
             "1 .M N... 100644 100644 100644 78 78 sub/a b",
             "2 R. N... 100644 100644 100644 7 8 R100 sub/to",
-            "? not this",
+            "sub/from there",
+            "1 .M S.M. 160000 160000 160000 7 7 sub/module",
             "u UU N... 1 2 3 4 5 6 7 sub/both",
             "? sub/new/",
         ];
         let answer = answer.join("\0");
-        assert_eq!(changed(&answer).collect::<Vec<_>>(), ["sub/a b", "sub/to", "sub/both", "sub/new/"]);
+        let paths = ["sub/a b", "sub/to", "sub/from there", "sub/module/", "sub/both", "sub/new/"];
+        assert_eq!(changed(&answer), paths);
     }
 
     #[test]

@@ -275,6 +275,27 @@ fn another_project_of_the_same_name_does_not_replace_what_runs() {
     let json = sandbox.fail(&["deploy", "--json", "--file", &file], 6).json();
     assert_eq!((&json["exit_code"], &json["error"]), (&6.into(), &why.as_str().into()));
     assert_eq!(sandbox.answering(), "r1");
+    // Nobody can tell where git says nothing: it is said, and nothing is deleted unasked.
+    std::fs::write(other.join(".git"), "gitdir: nowhere\n").unwrap();
+    let output = sandbox.fail(&["down", "--delete-data", "--yes", "--file", &file], 6);
+    let unknown = format!(
+        "error: fixture (local) was deployed from {} last, and whether that is this project cannot be told: nothing was \
+         deleted\n",
+        sandbox.source().display()
+    );
+    says(&output, &[&unknown]);
+    let output = sandbox.succeed(&["scale", "web=1", "--file", &file]);
+    let note = format!(
+        "note: the last deploy of fixture came from {}; whether that is this project cannot be told\n",
+        sandbox.source().display()
+    );
+    assert_eq!(output.stderr.matches(&note).count(), 1, "{output:?}");
+    std::fs::remove_file(other.join(".git")).unwrap();
+    // Who only follows changes nothing; nobody reads what this says, so that it ends.
+    let mut follower = sandbox.command(&["logs", "--follow", "--file", &file]);
+    let mut follower = follower.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(follower.stdout.take());
+    assert_eq!(follower.wait().unwrap().code(), Some(0));
     // What is down has its data still.
     sandbox.succeed(&["down"]);
     let output = sandbox.fail(&["deploy", "--file", &file], 6);
@@ -339,6 +360,10 @@ fn only_what_goes_into_a_release_makes_it_differ_from_its_commit() {
         let output = sandbox.succeed(&[verb]);
         assert!(output.stderr.contains(differs), "{output:?}");
     }
+    // A hook of git is told of the repository that was pushed to.
+    sandbox.change();
+    let hook = sandbox.command(&["plan"]).env("GIT_DIR", "/nowhere/shop.git").output().unwrap();
+    assert!(String::from_utf8_lossy(&hook.stderr).contains(differs), "{hook:?}");
     let releases = sandbox.succeed(&["releases"]).stdout;
     assert_eq!(
         releases.lines().map(|line| line.contains("+  ")).collect::<Vec<_>>(),

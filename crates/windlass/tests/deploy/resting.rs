@@ -32,6 +32,43 @@ fn what_is_down_is_not_started_in_parts() {
 }
 
 #[test]
+fn what_others_run_in_a_stopped_environment_goes_on_when_whoever_woke_it_is_done() {
+    let more = "[settings.KEY]\nsecret = true\nfile = true\n".into();
+    let web = "env = { KEY_FILE = \"{settings.KEY.file}\" }".to_owned();
+    let sandbox = Sandbox::with(WINDLASS, &Manifest { more, web, ..Manifest::small() });
+    std::fs::write(sandbox.source().join(".env"), "KEY=opens-what-is-shut\n").unwrap();
+    sandbox.succeed(&["deploy"]);
+    sandbox.succeed(&["down"]);
+    let wait = |raw: &[&str], name: &str| {
+        let script = format!(
+            "echo > $WINDLASS_SHARED/{name}; until test -e $WINDLASS_SHARED/{name}-go; do sleep 0.05; done; \
+             cat $KEY_FILE"
+        );
+        let run = sandbox.start(&[&["run"], raw, &["--", "sh", "-c", script.as_str()]].concat());
+        until("the command", || (!sandbox.shared(name).is_empty()).then_some(()));
+        run
+    };
+    let ends =
+        |name: &str| std::fs::write(sandbox.environment().join(format!("shared/{name}-go")), "").unwrap();
+    let (woke_it, kept, raw) = (wait(&[], "one"), wait(&[], "two"), wait(&["--raw"], "three"));
+    ends("one");
+    assert_eq!(woke_it.finish().code, 0);
+    ends("two");
+    let output = kept.finish();
+    assert_eq!(output.code, 0, "{output:?}");
+    ends("three");
+    let output = raw.finish();
+    assert_eq!((output.code, output.stdout.as_str()), (0, "opens-what-is-shut"), "{output:?}");
+    rests(&sandbox);
+    // Also where it wakes the environment itself.
+    let output = sandbox.succeed(&["run", "--raw", "--", "sh", "-c", "cat $KEY_FILE"]);
+    assert_eq!(output.stdout, "opens-what-is-shut");
+    rests(&sandbox);
+    sandbox.succeed(&["restart"]);
+    sandbox.down();
+}
+
+#[test]
 fn a_command_is_not_run_while_the_databases_are_down() {
     let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
     std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();

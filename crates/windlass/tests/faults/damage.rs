@@ -129,7 +129,8 @@ fn the_journal_is_of_a_newer_version() {
         assert!(output.stderr.contains("newer Windlass"), "{verb}: {output:?}");
     }
     // A list of what is written down here needs nobody else.
-    assert!(sandbox.succeed(&["secrets", "rotate"]).stderr.contains("left unrevoked is not known"));
+    let listed = sandbox.fail(&["secrets", "rotate"], 1);
+    assert!(listed.stderr.contains("error: what is left unrevoked is not known: "), "{listed:?}");
     rest(&sandbox);
     set(1);
     load.end().assert_none_failed();

@@ -247,3 +247,19 @@ async fn a_watcher_that_does_not_read_hurts_nobody() {
     assert_eq!((ended.end, ended.restarts), (End::CrashLoop, 400));
     drop(deaf);
 }
+
+#[tokio::test]
+async fn what_a_later_keeper_keeps_is_not_stopped_for_an_earlier_one() {
+    let kept = Kept::new();
+    let launch = kept.sh("exec sleep 1000");
+    kept.start(&launch).await.unwrap();
+    let first = process::keeper(&kept.dir).unwrap();
+    kept.stop().await;
+    kept.gone().await;
+    kept.start(&launch).await.unwrap();
+    within(process::stop_by(&first, &kept.dir, "TERM", Span::from_millis(300))).await.unwrap();
+    assert!(lives(kept.pid()), "it was stopped for the one before it");
+    let second = process::keeper(&kept.dir).unwrap();
+    within(process::stop_by(&second, &kept.dir, "TERM", Span::from_millis(300))).await.unwrap();
+    assert!(process::observe(&kept.dir).unwrap().has_ended());
+}

@@ -19,7 +19,7 @@ use indexmap::IndexMap;
 
 use crate::diag::Diag;
 use crate::manifest::fields::ROOT;
-use crate::manifest::{Format, Node, misspelt, nearest};
+use crate::manifest::{Format, Node, meant_for, nearest};
 use crate::name::Name;
 use crate::settings::Declared;
 use crate::spec::{Setting, Spec};
@@ -97,7 +97,7 @@ impl<'a> Scene<'a> {
     /// called so would contradict it.
     fn is_misnamed(&self, sections: &[&str], name: &str) -> bool {
         sections.iter().any(|section| {
-            if misspelt(&ROOT, self.root, section) {
+            if meant_for(&ROOT, self.root, section).any(|table| table.get(name).is_some()) {
                 return true;
             }
             let format = if *section == "settings" { Format::EnvName } else { Format::Name };

@@ -22,12 +22,6 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Resul
         let (wanted, values) = context.wanted(&project, &specified, key, without.clone())?;
         request::refuse_older_secrets(observed, &wanted.spec, args.allow_older_secrets)?;
         request::refuse_no_services(context, observed, &wanted.spec, &may_stop_all).await?;
-        if let Some(before) = observed.active.as_ref().map(|active| &active.tree.source.path)
-            && *before != wanted.source.path
-        {
-            // It was moved or cloned anew, as far as can be known.
-            context.say(&format!("note: the last deploy of {} came from {before}", project.app));
-        }
         Ok((wanted, values))
     })
     .await

@@ -14,9 +14,10 @@ use crate::cli::client::{Client, unexpected};
 use crate::cli::commands;
 use crate::cli::consent;
 use crate::cli::context::Context;
-use crate::cli::failure::Failure;
-use crate::cli::other_source;
+use crate::cli::failure::{Failure, REFUSED};
+use crate::cli::other_source::{self, Origin};
 use crate::layout::Layout;
+use crate::project::origin::Whose;
 
 pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<u8, Failure> {
     let project = context.place()?;
@@ -27,9 +28,9 @@ pub(in crate::cli) async fn run(context: &Context, delete_data: bool) -> Result<
         return Ok(0);
     }
     let title = format!("{} ({})", project.app, project.environment);
-    other_source::refuse(context, &project).await?;
+    let origin = other_source::refuse(context, &project).await?;
     if delete_data {
-        confirm(context, &title).await?;
+        confirm(context, &title, origin.as_ref()).await?;
     }
     let mut client = Client::start(context, &project.layout).await?;
     let observed = match client.ask(&Ask::Observe).await? {
@@ -118,15 +119,27 @@ impl fmt::Display for Contents {
     }
 }
 
-async fn confirm(context: &Context, title: &str) -> Result<(), Failure> {
+async fn confirm(context: &Context, title: &str, origin: Option<&Origin>) -> Result<(), Failure> {
     if context.options.yes {
-        return Ok(());
+        let unknown = origin.filter(|origin| origin.whose == Whose::Unknown);
+        return match unknown.filter(|_| !context.may_change_others.get()) {
+            None => Ok(()),
+            Some(Origin { directory, .. }) => Err(Failure::new(
+                REFUSED,
+                format!(
+                    "{title} was deployed from {directory} last, and whether that is this project cannot be told: \
+                     nothing was deleted"
+                ),
+                "leave --yes out to be asked, or add --allow-other-source",
+            )),
+        };
     }
     if !consent::can_be_asked(context) {
         return Err(Failure::usage("deleting data needs a person's yes", "add --yes if that is meant"));
     }
+    let from = origin.map(|origin| format!(", deployed from {}", origin.directory)).unwrap_or_default();
     let question =
-        format!("This deletes every database, upload and release of {title}. Type its name to go on:");
+        format!("This deletes every database, upload and release of {title}{from}. Type its name to go on:");
     if consent::is_given(context, &question, title.split(' ').next().unwrap_or_default()).await? {
         return Ok(());
     }

@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u8, Failure> {
     // Who follows waits for what is to come, and must learn which secrets to mask by then.
     let mut client = match args.follow {
-        true => Client::of_deployed(context).await?.1,
+        true => Client::to_follow(context).await?,
         false => Client::to_look(context).await?,
     };
     let alone = (args.of.len() == 1).then(|| args.of[0].clone());
@@ -31,7 +31,8 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
     });
     let whole = since.is_some() || args.release.is_some();
     let lines = args.lines.or((!whole).then_some(USUAL));
-    let ask = Ask::Logs { of: args.of, release: args.release, lines, since, follow: args.follow };
+    let ask =
+        Ask::Logs { of: args.of, release: args.release, lines, since, follow: args.follow, notes: true };
     client.send(&ask).await?;
     let mut sources = Vec::new();
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());

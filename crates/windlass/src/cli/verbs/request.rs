@@ -82,7 +82,7 @@ pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Res
         context.say(&format!("{} was interrupted; it is settled first", run.headline));
         let (how, by) = (Claim::Abort, context.who());
         let claim = Ask::Claim { how, by, run: Some(run.run), interrupted: true };
-        match follow::run(context, project, client, claim, Told::Outcome).await {
+        match follow::run(context, project, client, claim, Told::Before).await {
             // Somebody else has taken it up meanwhile, or it was settled.
             Err(failure) if failure.overtaken => {}
             settled => drop(settled?),

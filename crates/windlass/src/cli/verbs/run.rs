@@ -15,7 +15,7 @@ use windlass_core::spec::{Command, Template};
 
 use crate::account::Account;
 use crate::cli::args;
-use crate::cli::client::{self, Client, unexpected};
+use crate::cli::client::{Client, unexpected};
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::print::print_line;
@@ -63,15 +63,14 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
             }
             Answer::Line { text, .. } => print_line(&text),
             Answer::Note { text } => context.say(&text),
-            Answer::Attach { argv, directory, user, env, lock } => {
+            Answer::Attach { argv, directory, user, env, lock, stay } => {
                 let held = lock.map(|path| hold(&path)).transpose()?;
+                // As another account this process could not ask for it any more.
+                client.let_rest_after(context).await;
                 let command = command(&argv, &directory, user.as_deref(), &env)?;
-                return match held {
-                    Some(lock) => stand_by(command, lock).await,
-                    None => {
-                        client::let_rest(context).await;
-                        Err(execute(command))
-                    }
+                return match (held, stay) {
+                    (None, false) => Err(execute(command)),
+                    (held, _) => stand_by(command, held, client).await,
                 };
             }
             Answer::Exited { code, how } => {
@@ -150,8 +149,13 @@ fn execute(mut command: std::process::Command) -> Failure {
     cannot_be_run(&command, &error)
 }
 
-/// Holds the lock until the command has ended, and answers as it did. What it left running does not count.
-async fn stand_by(mut command: std::process::Command, lock: OwnedFd) -> Result<u8, Failure> {
+/// Holds the lock and the conversation until the command has ended, and answers as it did. What it left running
+/// does not count.
+async fn stand_by(
+    mut command: std::process::Command,
+    lock: Option<OwnedFd>,
+    conversation: Client,
+) -> Result<u8, Failure> {
     let failed = |error: std::io::Error| Failure::failed(format!("signals cannot be awaited: {error}"), "");
     // They end this process no more. A hangup, which nohup may keep away from both, still does.
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -176,7 +180,7 @@ async fn stand_by(mut command: std::process::Command, lock: OwnedFd) -> Result<u
             _ = terminate.recv() => tell(&child, Signal::TERM),
         }
     };
-    drop(lock);
+    drop((lock, conversation));
     let status =
         status.map_err(|error| Failure::failed(format!("how it ended is not known: {error}"), ""))?;
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);

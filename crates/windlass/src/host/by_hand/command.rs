@@ -133,8 +133,10 @@ impl Host {
         let seen = crate::host::observe(&self.layout, &self.journal.borrow())
             .map_err(|error| No::new(Refusal::Failed, error.to_string(), ""))?;
         let runs = |name: &Name| seen.resources.get(name).is_some_and(|resource| resource.running);
+        // Who has one elsewhere keeps it running: it was not stopped.
+        let private = active.release.spec.resources.iter().filter(|(_, resource)| resource.is_private());
         let down: Vec<&str> =
-            active.release.spec.resources.keys().filter(|name| !runs(name)).map(Name::as_str).collect();
+            private.map(|(name, _)| name).filter(|name| !runs(name)).map(Name::as_str).collect();
         let are = match down.as_slice() {
             [] => return Ok(()),
             [_] => "is",
@@ -220,8 +222,10 @@ impl Host {
         let failed = |fault: Fault| No::new(Refusal::Failed, fault.message, fault.hint);
         let (launch, env) = self.job_launch(&plan, &job, &job.command, &name).await.map_err(failed)?;
         let lock = only.map(|name| hand_lock(&self.layout, &name).display().to_string());
+        let active = self.journal.borrow().active().ok().flatten();
         Ok(Answer::Attach {
             lock,
+            stay: active.is_some_and(|active| active.stopped),
             argv: launch.argv,
             directory: launch.directory,
             user: launch.user,
@@ -342,5 +346,29 @@ fn signal_number(name: &str) -> i32 {
         "ALRM" => 14,
         "TERM" => 15,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::spec::{Engine, Resource, Source, Template};
+    use windlass_testkit::sample;
+
+    use super::*;
+    use crate::host::testing;
+
+    #[test]
+    fn a_database_that_is_elsewhere_is_not_down_because_everything_was_stopped() {
+        let (_place, host) = testing::host();
+        let mut release = testing::row(1);
+        let store = |source| Resource { engine: Engine::Redis, source };
+        let url = Template::literal("redis://db.example:6379/0");
+        release.spec.resources.insert(sample::name("far"), store(Source::External { url }));
+        let mut active = Active { release, stopped: true };
+        assert!(host.must_have_resources(&active).is_ok());
+        let private = sample::resource(Engine::Redis);
+        active.release.spec.resources.insert(sample::name("near"), private);
+        let no = host.must_have_resources(&active).err().unwrap();
+        assert!(no.message.starts_with("near is down, "), "{}", no.message);
     }
 }

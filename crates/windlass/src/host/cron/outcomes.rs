@@ -8,6 +8,7 @@ use windlass_core::journal::Fault;
 use windlass_core::launch::{End, Exit};
 use windlass_core::name::Name;
 
+use crate::clock;
 use crate::engine::Active;
 use crate::host::Host;
 use crate::host::once::outcome::{Ended, in_words};
@@ -50,8 +51,12 @@ impl Host {
         }
         // What is shown is how the newest run ended, also where an older one beside it took longer.
         if self.cron_starts.borrow().get(name) == Some(&run.number) {
-            let last = self.journal.borrow().cron(name).ok().flatten().map_or(0, |(last, _)| last);
-            let _ = self.journal.borrow_mut().set_cron(name, last, Some(&outcome));
+            let recorded = self.journal.borrow().cron(name);
+            // Where its beginning could not be noted, its end is what is known of when it ran.
+            if let Ok(recorded) = recorded {
+                let last = recorded.map_or_else(clock::wall_millis, |(last, _)| last);
+                let _ = self.journal.borrow_mut().set_cron(name, last, Some(&outcome));
+            }
         }
         if let Some(seen) = process::observe(&run.directory) {
             note_end(&run.directory, &seen);
@@ -136,6 +141,23 @@ fn end_of(seen: &Observation) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::testing;
+
+    #[test]
+    fn a_run_whose_beginning_was_not_noted_ran_when_it_ended() {
+        let (place, host) = testing::host();
+        let name = Name::new("nightly").unwrap();
+        let run = host.count_cron_run(&name, place.path().join("none"));
+        let active = Active { release: testing::row(1), stopped: false };
+        let before = clock::wall_millis();
+        host.cron_ended(
+            &active,
+            &run,
+            Ok(Ended { end: End::Finished, exit: Some(Exit::Code(0)), restarts: 0 }),
+        );
+        let (last, _) = host.journal.borrow().cron(&name).unwrap().unwrap();
+        assert!(last >= before, "{last}");
+    }
 
     #[test]
     fn what_somebody_stopped_has_not_failed() {

@@ -318,7 +318,7 @@ impl Host {
     /// told: what a container has is another's, too.
     fn rival(&self, identity: &Identity) -> Option<(String, String)> {
         let Some(Port::Fixed(port)) = identity.service.port else { return None };
-        let by = ports::holder(port)?;
+        let by = ports::holder(Ipv4Addr::LOCALHOST.into(), port)?;
         let is_its_own =
             may_be_of(&by, &self.layout.instance(&identity.id), identity.service.user.as_deref());
         (!is_its_own).then(|| port_of_another(identity.id.service.as_str(), port, Some(&by)))

@@ -19,6 +19,7 @@ pub(in crate::host) struct Wanted {
     pub(in crate::host) release: Option<ReleaseId>,
     pub(in crate::host) lines: Option<u32>,
     pub(in crate::host) since: Option<i64>,
+    pub(in crate::host) notes: bool,
 }
 
 /// Logs that are shown.
@@ -138,7 +139,7 @@ impl Host {
         let mut past = Vec::new();
         for source in self.sources(&labels, wanted)? {
             let lines = self.past_of(&source, &labels, window);
-            if wanted.since.is_some() {
+            if wanted.since.is_some() && wanted.notes {
                 logs.notes.extend(without_times(&source, &lines));
             }
             past.extend(lines);

@@ -97,15 +97,11 @@ impl Host {
         self.tell_now(active, Occasion::Unhealthy, &id.to_string(), summary, unready.get(&id).cloned());
     }
 
-    /// What is wrong with certificates, as the proxy says, is told of once a day.
+    /// What is wrong with certificates, as the proxy says, is told of once a day, and what is new of it at once.
     pub(in crate::host) fn tell_of_certificates(self: &Rc<Self>, active: &Active, problems: &[String]) {
-        if problems.is_empty() {
-            return self.post.certificates.set(None);
-        }
-        if self.post.certificates.get().is_some_and(|told| told.elapsed() < DAY) {
+        if !is_to_be_told(&mut self.post.certificates.borrow_mut(), problems, Instant::now()) {
             return;
         }
-        self.post.certificates.set(Some(Instant::now()));
         let (app, _) = self.names();
         let summary = "a certificate cannot be used, or soon not any more".to_owned();
         self.tell_now(active, Occasion::Certificate, app.as_str(), summary, Some(problems.join("; ")));
@@ -137,5 +133,38 @@ impl Host {
             at: clock::wall_millis(),
         };
         self.tell(&active.release.spec, active.release.id, &notice);
+    }
+}
+
+/// Whether these problems are told of now, which is noted in `told`.
+fn is_to_be_told(told: &mut Option<(Instant, Vec<String>)>, problems: &[String], now: Instant) -> bool {
+    if problems.is_empty() {
+        *told = None;
+        return false;
+    }
+    let is_known = told.as_ref().is_some_and(|(at, known)| {
+        now.saturating_duration_since(*at) < DAY && problems.iter().all(|problem| known.contains(problem))
+    });
+    if !is_known {
+        *told = Some((now, problems.to_vec()));
+    }
+    !is_known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_certificate_is_told_of_although_one_was_told_of_today() {
+        let (mut told, now) = (None, Instant::now());
+        let (one, other) = ("a.pem has expired".to_owned(), "b.pem has expired".to_owned());
+        assert!(is_to_be_told(&mut told, std::slice::from_ref(&one), now));
+        assert!(!is_to_be_told(&mut told, std::slice::from_ref(&one), now));
+        assert!(is_to_be_told(&mut told, &[one.clone(), other], now));
+        assert!(!is_to_be_told(&mut told, std::slice::from_ref(&one), now), "it is one less");
+        assert!(is_to_be_told(&mut told, std::slice::from_ref(&one), now + DAY));
+        assert!(!is_to_be_told(&mut told, &[], now));
+        assert!(is_to_be_told(&mut told, &[one], now), "it came again");
     }
 }

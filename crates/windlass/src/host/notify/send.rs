@@ -39,8 +39,8 @@ pub(in crate::host) struct Post {
     undelivered: RefCell<IndexMap<Name, String>>,
     /// Copies that are not ready.
     pub(super) unready: RefCell<Unready>,
-    /// When certificates were told of last.
-    pub(super) certificates: Cell<Option<Instant>>,
+    /// When certificates were told of last, and what.
+    pub(super) certificates: RefCell<Option<(Instant, Vec<String>)>>,
     /// How private resources hold out.
     pub(super) streaks: RefCell<IndexMap<Name, Streak>>,
 }
@@ -50,6 +50,13 @@ enum Missed {
     /// It may be delivered yet.
     ForNow(String),
     ForGood(String),
+}
+
+impl Post {
+    /// Whether a message is on its way.
+    pub(in crate::host) fn is_under_way(&self) -> bool {
+        self.under_way.get() > 0
+    }
 }
 
 impl Host {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{Error, ErrorKind};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
@@ -256,7 +256,8 @@ pub(super) fn fixed_ports(spec: &Spec, ours: &[u16]) -> Vec<Lack> {
 /// That somebody listens on the port of a service, who that is, and what to do.
 pub(in crate::host) fn port_taken(service: &str, port: u16) -> Option<(String, String)> {
     let error = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).err()?;
-    (error.kind() == ErrorKind::AddrInUse).then(|| port_of_another(service, port, holder(port).as_ref()))
+    (error.kind() == ErrorKind::AddrInUse)
+        .then(|| port_of_another(service, port, holder(Ipv4Addr::LOCALHOST.into(), port).as_ref()))
 }
 
 /// The same of somebody who is known.
@@ -271,7 +272,11 @@ pub(in crate::host) fn port_of_another(service: &str, port: u16, by: Option<&Hol
 
 /// That nobody can listen on an address of the manifest.
 pub(super) fn cannot_listen(address: &str, error: &Error) -> Lack {
-    let by = || address.rsplit_once(':').and_then(|(_, port)| holder(port.parse().ok()?));
+    let by = || {
+        let (_, port) = address.rsplit_once(':')?;
+        let at = address.parse().map_or(Ipv4Addr::UNSPECIFIED.into(), |address: SocketAddr| address.ip());
+        holder(at, port.parse().ok()?)
+    };
     let (by, hint) = match error.kind() {
         ErrorKind::PermissionDenied => {
             (None, "ports below 1024 need root: listen on a higher one".to_owned())

@@ -266,8 +266,8 @@ impl Host {
                 facts(self, &only, settings).await.ok().and_then(|mut facts| facts.shift_remove(name));
             let Some(facts) = known else { return (name.clone(), false) };
             let engine = spec.engine;
-            let answer = blocking(move || resource::ready(engine, &facts, patience)).await;
-            (name.clone(), matches!(answer, Ok(Ok(()))))
+            let question = move || resource::ready(engine, &facts, patience).is_ok();
+            (name.clone(), self.answers.asking.ask(name, patience, question).await)
         });
         futures_util::future::join_all(asked).await.into_iter().collect()
     }

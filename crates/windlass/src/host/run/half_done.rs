@@ -12,7 +12,7 @@ use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::run::handle::RunHandle;
 use crate::host::supervise::loops::note;
-use crate::host::tree::removed::{is_aside, put_aside};
+use crate::host::tree::removed::is_aside;
 use crate::layout::{self, Layout};
 
 /// The release of each.
@@ -116,23 +116,18 @@ impl Host {
             .chain(open.iter().map(|run| run.plan.tree.id))
             .chain(self.kept_to_undo())
             .collect();
-        let mut any_aside = false;
+        let (mut any_aside, mut unneeded) = (false, Vec::new());
         for entry in std::fs::read_dir(self.layout.releases()).into_iter().flatten().flatten() {
             any_aside |= is_aside(&entry.path());
             let tree = entry.file_name().to_str().and_then(|name| name.parse::<ReleaseId>().ok());
             let Some(tree) = tree.filter(|tree| !needed.contains(tree) && self.was_never_live(*tree)) else {
                 continue;
             };
-            // What is being removed must never look like what can be run.
-            let _ = std::fs::remove_file(self.layout.seal(tree));
-            match put_aside(&entry.path()) {
-                Ok(()) => any_aside = true,
-                Err(error) => note(&format!("releases/{tree} cannot be removed: {error}")),
-            }
+            unneeded.push(tree);
         }
         // Those of before among them: the host side may have ended while it was at it. Nobody waits for it.
-        if any_aside {
-            drop(self.remove_what_is_aside());
+        if any_aside || !unneeded.is_empty() {
+            drop(self.remove_unneeded(unneeded));
         }
     }
 
@@ -161,5 +156,29 @@ impl Host {
             })
         });
         told.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::event::RunRecord;
+    use windlass_testkit::sandbox::until;
+
+    use crate::host::testing;
+
+    #[tokio::test]
+    async fn a_tree_of_nobody_is_not_taken_from_who_is_still_at_it() {
+        let (_place, host) = testing::host();
+        let run = testing::run("one", testing::first(|_| {}));
+        host.journal.borrow_mut().begin(&run.id, &run.plan, &run.by).unwrap();
+        host.journal.borrow_mut().end(&run.id, &RunRecord::default()).unwrap();
+        let tree = host.layout.tree(run.plan.tree.id);
+        std::fs::create_dir_all(&tree).unwrap();
+        let at_it = host.trees.clone();
+        let at_it = at_it.lock().unwrap();
+        host.remove_trees_of_nobody();
+        assert!(tree.exists(), "somebody is at it");
+        drop(at_it);
+        until("it to be gone", || (!tree.exists()).then_some(()));
     }
 }

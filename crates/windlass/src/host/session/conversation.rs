@@ -33,6 +33,8 @@ pub(in crate::host) async fn converse(host: &Rc<Host>, stream: UnixStream) {
     if !matches!(peer, Ok(uid) if uid == own || uid == 0) {
         return;
     }
+    // From the first: who is here is not left alone.
+    let Some(_here) = host.welcome() else { return };
     let (mut reader, mut writer) = stream.into_split();
     let Ok(hello) = receive::<Hello>(&mut reader).await else { return };
     let ours = Hello { protocol: PROTOCOL_VERSION, program: crate::host::build() };
@@ -114,14 +116,18 @@ impl Session {
                 let runs = host.journal.borrow().run_records(limit);
                 self.say(runs.map(Answer::Runs).unwrap_or_else(|error| failed(&error))).await
             }
-            Ask::Logs { of, release, lines, since, follow } => {
-                self.logs(host, &Wanted { of, release, lines, since }, follow).await
+            Ask::Logs { of, release, lines, since, follow, notes } => {
+                self.logs(host, &Wanted { of, release, lines, since, notes }, follow).await
             }
             Ask::Run { what, attached, raw, by } if !attached || (!raw && host.is_cron(&what)) => {
                 self.run(host, what, &by).await
             }
             Ask::Run { what, by, .. } => match host.attach(what, &by).await {
                 Ok(answer) => self.say(answer).await,
+                Err(no) => self.refuse(no).await,
+            },
+            Ask::Rest => match host.rest_when_left() {
+                Ok(()) => self.say(Answer::Done).await,
                 Err(no) => self.refuse(no).await,
             },
             Ask::Shutdown { delete_data } => {

@@ -31,7 +31,15 @@ pub(in crate::host) fn run(args: &[OsString]) -> Result<(), String> {
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, serve(host))
+    let ended = local.block_on(&runtime, async {
+        let ended = serve(host.clone()).await;
+        host.work_is_over().await;
+        ended
+    });
+    drop(local);
+    // Another thread may hang for long: at a name server, or a disk. Whoever comes next sees what it left.
+    runtime.shutdown_background();
+    ended
 }
 
 /// One host side for an environment: the lock is the kernel's, so that it never outlives its owner.
@@ -57,6 +65,8 @@ async fn serve(host: Rc<Host>) -> Result<(), String> {
     host.take_up();
     host.supervise();
     tokio::task::spawn_local(idle::give_back());
+    // One for all turns: whoever comes in its last moments must not make it forgotten.
+    let mut ended = std::pin::pin!(host.ended());
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -68,7 +78,7 @@ async fn serve(host: Rc<Host>) -> Result<(), String> {
             // Its keeper, which may have asked for it, knows what follows; to anybody else this is no end that
             // was wanted, and it is started again.
             _ = terminate.recv() => return Err("ended by a signal".to_owned()),
-            () = host.ended() => return Ok(()),
+            () = &mut ended => return Ok(()),
         }
     }
 }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use indexmap::IndexMap;
 use windlass_core::launch::End;
 use windlass_core::name::{InstanceId, Name};
-use windlass_core::policy::again::CrashLoop;
 use windlass_core::spec::Service;
 use windlass_core::units::Span;
 
@@ -16,12 +15,19 @@ use crate::host::supervise::liveness::Running;
 use crate::runtime::process::Observation;
 
 impl Host {
-    /// What of the resources is known to whoever was given up: nothing, and nobody is asked, where none was.
-    pub(super) async fn hopes(&self) -> IndexMap<Name, bool> {
-        if !self.crash_loops.borrow().values().any(CrashLoop::is_given_up) {
-            return IndexMap::new();
+    /// What of the resources is known to whoever was given up: nothing, and nobody is asked, where none was
+    /// that may be tried again.
+    pub(super) async fn hopes(&self, active: &Active) -> IndexMap<Name, bool> {
+        match self.any_has_hope(active) {
+            true => self.answers().await,
+            false => IndexMap::new(),
         }
-        self.answers().await
+    }
+
+    fn any_has_hope(&self, active: &Active) -> bool {
+        let services = &active.release.spec.services;
+        let is_tried_again = |id: &InstanceId| services.get(&id.service).is_some_and(|s| !s.again.is_zero());
+        self.crash_loops.borrow().iter().any(|(id, crash)| crash.is_given_up() && is_tried_again(id))
     }
 
     /// Forgets the crash loops of copies that are none of the active release's any more.
@@ -69,5 +75,29 @@ impl Host {
         let left = loops.get(id).cloned().unwrap_or_default().left(service.again, clock::since_boot())?;
         // In whole seconds: it is for people.
         Some(Span::from_secs(left.as_millis().div_ceil(1000)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::policy::again::CrashLoop;
+    use windlass_testkit::sample::{name, worker};
+
+    use super::*;
+    use crate::host::testing;
+
+    #[test]
+    fn nobody_is_asked_for_the_sake_of_copies_that_are_not_tried_again() {
+        let (_place, host) = testing::host();
+        let mut release = testing::row(1);
+        let of = |again| Service { again, ..worker("send mail") };
+        release.spec.services.insert(name("mail"), of(Span::ZERO));
+        let mut active = Active { release, stopped: false };
+        let mut crash_loop = CrashLoop::default();
+        crash_loop.given_up(clock::since_boot());
+        host.crash_loops.borrow_mut().insert("mail.r1.1".parse().unwrap(), crash_loop);
+        assert!(!host.any_has_hope(&active));
+        active.release.spec.services.insert(name("mail"), of(Span::from_secs(9)));
+        assert!(host.any_has_hope(&active));
     }
 }

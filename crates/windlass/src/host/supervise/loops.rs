@@ -2,11 +2,14 @@
 //! started.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use windlass_core::edge::Report;
-use windlass_core::name::InstanceId;
+use windlass_core::launch::End;
+use windlass_core::name::{InstanceId, Name};
 
 use crate::engine::Active;
 use crate::host::Host;
@@ -72,45 +75,63 @@ impl Host {
 
     async fn keep_copies(self: &Rc<Self>, active: &Active) {
         self.forget_crash_loops();
-        let answers = self.hopes().await;
         let mut ended = BTreeSet::new();
-        for id in &self.kept() {
-            if !self.keeps(id) {
-                continue; // A run has taken it in hand meanwhile.
-            }
-            let directory = self.layout.instance(id);
-            let seen = process::observe(&directory);
-            let is_tried = seen.as_ref().is_some_and(|seen| self.is_to_be_tried(active, id, seen, &answers));
-            match seen {
-                _ if quieted::is_noted(&directory) && self.lives(id) => self.start_anew(id),
-                _ if is_tried => self.bring_back(id, "it had been given up, and was tried again").await,
-                Some(seen) if seen.process_alive && !seen.keeper_alive => {
-                    if let Err(why) = self.keep_again(id).await {
-                        note(&why);
-                    }
-                }
-                Some(seen) if seen.keeper_alive || seen.gave_up() => {
-                    if seen.gave_up() {
-                        ended.insert(id.to_string());
-                    }
-                    let service = active.release.spec.services.get(&id.service);
-                    if let Some(service) = service
-                        && let Err(fault) = self.keep_files(service, id).await
-                    {
-                        note(&fault.message);
-                    }
-                }
-                // A launch is not written for good: a power cut may have taken it. What the instance
-                // is stands in its description.
-                None if process::is_kept(&directory) => {}
-                // As when the machine starts: a copy that comes before its database would end until it is
-                // given up.
-                _ if self.comebacks.borrow().are_awaited() => {}
-                _ => self.bring_back(id, "it was gone, and its keeper with it").await,
+        // For those that were given up others are asked, which may take its time: the rest do not wait for it.
+        let (given_up, others): (Vec<_>, Vec<_>) =
+            self.kept().into_iter().partition(|id| is_given_up(&self.layout.instance(id)));
+        for id in &others {
+            self.keep_copy(active, id, &IndexMap::new(), &mut ended).await;
+        }
+        if !given_up.is_empty() {
+            let answers = self.hopes(active).await;
+            for id in &given_up {
+                self.keep_copy(active, id, &answers, &mut ended).await;
             }
         }
         // What a run brings may be ready soon: for that requests wait.
         self.verdicts.have_ended(if self.between_runs().is_some() { ended } else { BTreeSet::new() });
+    }
+
+    async fn keep_copy(
+        self: &Rc<Self>,
+        active: &Active,
+        id: &InstanceId,
+        answers: &IndexMap<Name, bool>,
+        ended: &mut BTreeSet<String>,
+    ) {
+        if !self.keeps(id) {
+            return; // A run has taken it in hand meanwhile.
+        }
+        let directory = self.layout.instance(id);
+        let seen = process::observe(&directory);
+        let is_tried = seen.as_ref().is_some_and(|seen| self.is_to_be_tried(active, id, seen, answers));
+        match seen {
+            _ if quieted::is_noted(&directory) && self.lives(id) => self.start_anew(id),
+            _ if is_tried => self.bring_back(id, "it had been given up, and was tried again").await,
+            Some(seen) if seen.process_alive && !seen.keeper_alive => {
+                if let Err(why) = self.keep_again(id).await {
+                    note(&why);
+                }
+            }
+            Some(seen) if seen.keeper_alive || seen.gave_up() => {
+                if seen.gave_up() {
+                    ended.insert(id.to_string());
+                }
+                let service = active.release.spec.services.get(&id.service);
+                if let Some(service) = service
+                    && let Err(fault) = self.keep_files(service, id).await
+                {
+                    note(&fault.message);
+                }
+            }
+            // A launch is not written for good: a power cut may have taken it. What the instance
+            // is stands in its description.
+            None if process::is_kept(&directory) => {}
+            // As when the machine starts: a copy that comes before its database would end until it is
+            // given up.
+            _ if self.comebacks.borrow().are_awaited() => {}
+            _ => self.bring_back(id, "it was gone, and its keeper with it").await,
+        }
     }
 
     async fn keep_keepers_of_parts(&self) {
@@ -188,6 +209,12 @@ impl Host {
         }
         Some(report)
     }
+}
+
+/// Whether a copy's keeper gave it up as a crash loop.
+fn is_given_up(directory: &Path) -> bool {
+    let ended = process::observe(directory).and_then(|seen| seen.ended());
+    ended.is_some_and(|ended| ended.end == End::CrashLoop)
 }
 
 /// A line in the host side's own log.

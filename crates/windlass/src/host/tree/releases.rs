@@ -222,8 +222,30 @@ impl Host {
 
     /// Removes the trees that were put aside; it goes on where nobody waits for it.
     pub(in crate::host) fn remove_what_is_aside(&self) -> impl Future<Output = io::Result<()>> + use<> {
+        self.remove_unneeded(Vec::new())
+    }
+
+    /// The same, and before that puts these aside.
+    pub(in crate::host) fn remove_unneeded(
+        &self,
+        unneeded: Vec<ReleaseId>,
+    ) -> impl Future<Output = io::Result<()>> + use<> {
         let releases = self.layout.releases();
+        let trees = self.trees.clone();
+        let unneeded: Vec<_> =
+            unneeded.into_iter().map(|tree| (tree, self.layout.tree(tree), self.layout.seal(tree))).collect();
         let removal = tokio::task::spawn_blocking(move || {
+            if !unneeded.is_empty() {
+                // Who was cancelled may still be at it.
+                let _alone = alone(&trees);
+                for (tree, path, seal) in unneeded {
+                    // What is being removed must never look like what can be run.
+                    let _ = std::fs::remove_file(&seal);
+                    if let Err(error) = put_aside(&path) {
+                        note(&format!("releases/{tree} cannot be removed: {error}"));
+                    }
+                }
+            }
             remove_put_aside(&releases).inspect_err(|error| {
                 note(&format!("trees that were put aside cannot be removed: {error}"));
             })

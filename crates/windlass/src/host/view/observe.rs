@@ -49,7 +49,7 @@ pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalEr
         spec.and_then(|spec| spec.jobs.get(*name)).is_none_or(|job| job.when == When::Once)
     };
     let resources = resources(layout, active.as_ref());
-    let is_left = active.is_none() && !resources.is_empty();
+    let is_left = active.is_none() && (!resources.is_empty() || journal.has_open_runs()?);
     Ok(Observed {
         left_by: if is_left { journal.last_source()? } else { None },
         next_release: journal.last_release_number()? + 1,
@@ -118,4 +118,19 @@ fn resources(layout: &Layout, active: Option<&Activation>) -> IndexMap<Name, Obs
     }
     found.sort_keys();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::host::testing;
+
+    #[test]
+    fn where_a_first_deploy_comes_from_is_known_as_long_as_it_is_not_over() {
+        let (_place, host) = testing::host();
+        let seen = || super::observe(&host.layout, &host.journal.borrow()).unwrap();
+        assert_eq!(seen().left_by, None);
+        let run = testing::run("one", testing::first(|_| {}));
+        host.journal.borrow_mut().begin(&run.id, &run.plan, &run.by).unwrap();
+        assert_eq!(seen().left_by.as_deref(), Some("/src/shop"));
+    }
 }

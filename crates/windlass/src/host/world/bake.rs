@@ -242,7 +242,7 @@ fn too_slow(plan: &Plan, slow: Slow) -> Fault {
 
 fn summary(rules: &Deploy, seen: &Latencies) -> String {
     let new = &seen.all;
-    let (asked, bad) = (new.served + new.failed, new.server_errors + new.failed + new.cut);
+    let (asked, bad) = (new.served + new.failed, new.bad());
     if asked == 0 {
         return "no requests came".to_owned();
     }

@@ -210,13 +210,14 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
 }
 
 /// The text with what listens everywhere listening for the proxy alone: there is no router of a platform between it and the
-/// outside. `10.0.0.0/8` is another address, and `0.0.0.0/0` a network.
+/// outside. `10.0.0.0/8` is another address, and `0.0.0.0/0` a network; `-b0.0.0.0` is an option with its value.
 fn inward(text: &str) -> String {
     let mut pieces = text.split("0.0.0.0");
     let mut out = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
-        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '.';
-        let is_whole = !out.ends_with(is_part) && !piece.starts_with(|c: char| is_part(c) || c == '/');
+        let is_number = |c: char| c.is_ascii_digit() || c == '.';
+        let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '/';
+        let is_whole = !out.ends_with(is_number) && !piece.starts_with(goes_on);
         out.push_str(if is_whole { "127.0.0.1" } else { "0.0.0.0" });
         out.push_str(piece);
     }
@@ -275,6 +276,7 @@ mod tests {
         assert_eq!(line("serve 0.0.0.0:$PORT --host 0.0.0.0"), "\"serve 127.0.0.1:{port} --host 127.0.0.1\"");
         assert_eq!(line("serve 0.0.0.0:$PORT,10.0.0.0"), "\"serve 127.0.0.1:{port},10.0.0.0\"");
         assert_eq!(line("A=1 serve 0.0.0.0:$PORT"), "{ shell = \"A=1 serve 127.0.0.1:$PORT\" }");
+        assert_eq!(line("serve -b0.0.0.0:$PORT"), "\"serve -b127.0.0.1:{port}\"");
         assert_eq!(line("serve 0.0.0.0/0 $PORT"), "\"serve 0.0.0.0/0 {port}\"");
         assert_eq!(line("serve $PORT2"), "{ shell = \"serve $PORT2\" }");
     }

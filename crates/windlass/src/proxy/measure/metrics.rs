@@ -43,6 +43,7 @@ pub(in crate::proxy) struct Release {
     pub(in crate::proxy) drained: AtomicU64,
     cut: AtomicU64,
     cut_at_drain: AtomicU64,
+    cut_server_errors: AtomicU64,
     waiting: AtomicU64,
     pub(in crate::proxy) latency: Histogram,
 }
@@ -67,9 +68,12 @@ impl Release {
         Waiting(self)
     }
 
-    /// An answer ended before it was whole.
-    pub(in crate::proxy) fn count_cut(&self, by: Cut) {
+    /// An answer with this status ended before it was whole.
+    pub(in crate::proxy) fn count_cut(&self, by: Cut, status: u16) {
         self.cut.fetch_add(1, Ordering::Relaxed);
+        if status >= 500 {
+            self.cut_server_errors.fetch_add(1, Ordering::Relaxed);
+        }
         if by == Cut::Drain {
             self.cut_at_drain.fetch_add(1, Ordering::Relaxed);
         }
@@ -87,6 +91,7 @@ impl Release {
             drained: read(&self.drained),
             cut: read(&self.cut),
             cut_at_drain: read(&self.cut_at_drain),
+            cut_server_errors: read(&self.cut_server_errors),
             waiting: read(&self.waiting),
             latency: self.latency.counts(),
         }
@@ -223,11 +228,12 @@ impl Page {
         self.head("windlass_release_answers_total", "counter", "Requests by release and outcome, each once.");
         for (release, counters) in &report.releases {
             let release = escape(release);
+            let cut = counters.cut.saturating_sub(counters.cut_server_errors);
             for (outcome, count) in [
-                ("served", counters.served.saturating_sub(counters.server_errors + counters.cut)),
+                ("served", counters.served.saturating_sub(counters.server_errors + cut)),
                 ("server_error", counters.server_errors),
                 ("failed", counters.failed),
-                ("cut", counters.cut),
+                ("cut", cut),
             ] {
                 let _ = writeln!(
                     self.text,
@@ -338,8 +344,16 @@ mod tests {
 
     #[test]
     fn each_request_has_one_outcome() {
-        let counters =
-            Counters { served: 5, server_errors: 2, failed: 1, cut: 1, drained: 3, ..Counters::default() };
+        let release = Release::new("r1");
+        for (counter, count) in
+            [(&release.served, 5), (&release.server_errors, 2), (&release.failed, 1), (&release.drained, 3)]
+        {
+            counter.store(count, Ordering::Relaxed);
+        }
+        release.count_cut(Cut::Application, 200);
+        release.count_cut(Cut::Application, 500);
+        let counters = release.counters();
+        assert_eq!((counters.cut, counters.bad()), (2, 4));
         let report = Report { releases: [("r1".to_owned(), counters)].into(), ..Report::default() };
         let page = prometheus(&report, std::iter::empty());
         let answers: Vec<_> = page.lines().filter(|line| line.starts_with("windlass_release_")).collect();

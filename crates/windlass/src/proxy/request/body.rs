@@ -126,7 +126,7 @@ impl HttpBody for Body {
             Content::Empty => true,
             Content::Full(bytes) => bytes.is_empty(),
             Content::Plain(source) => source.is_end_stream(),
-            Content::Compressed(_) => false,
+            Content::Compressed(compressed) => compressed.is_end_stream(),
         }
     }
 

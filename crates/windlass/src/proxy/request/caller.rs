@@ -58,7 +58,9 @@ impl Caller {
             words.iter().any(|word| said.eq_ignore_ascii_case(word.as_bytes()))
         };
         let mut caller = Self::new(client, peer.secure);
-        caller.is_spoken_for = true;
+        // What a trusted one asks for itself comes by our own ports, as anybody's.
+        let forwarded = [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST];
+        caller.is_spoken_for = forwarded.iter().any(|name| headers.contains_key(name));
         match said(X_FORWARDED_PROTO) {
             Some(said) if is(said, ["https", "wss"]) => caller.secure = true,
             Some(said) if is(said, ["http", "ws"]) => caller.secure = false,
@@ -93,16 +95,29 @@ mod tests {
     use super::*;
 
     fn caller(peer: &str, lines: &[(&'static str, &str)]) -> (String, bool, Option<String>) {
+        let caller = of(peer, lines);
+        assert_eq!(caller.text, caller.address.to_string().as_str());
+        let host = caller.host.as_ref().map(|host| host.to_str().unwrap().to_owned());
+        (caller.address.to_string(), caller.secure, host)
+    }
+
+    fn of(peer: &str, lines: &[(&'static str, &str)]) -> Rc<Caller> {
         let trusted = ["10.0.0.0/8".to_owned(), "2001:db8::/32".to_owned()];
         let conn = Conn::new(peer.parse().unwrap(), None, false, ClientPatience::default());
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
         }
-        let caller = Caller::of(&headers, &conn, &Networks::parse(&trusted).unwrap());
-        assert_eq!(caller.text, caller.address.to_string().as_str());
-        let host = caller.host.as_ref().map(|host| host.to_str().unwrap().to_owned());
-        (caller.address.to_string(), caller.secure, host)
+        Caller::of(&headers, &conn, &Networks::parse(&trusted).unwrap())
+    }
+
+    #[test]
+    fn a_proxy_speaks_for_another_where_it_says_so() {
+        for name in ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"] {
+            assert!(of("10.0.0.1:5", &[(name, "http")]).is_spoken_for, "{name}");
+        }
+        assert!(!of("10.0.0.1:5", &[]).is_spoken_for, "a call of its own");
+        assert!(!of("203.0.113.1:5", &[("x-forwarded-for", "1.1.1.1")]).is_spoken_for);
     }
 
     #[test]

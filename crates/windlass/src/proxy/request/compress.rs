@@ -222,6 +222,11 @@ impl Encoder {
 }
 
 impl Compressed {
+    /// Whether all of it was handed on.
+    pub(in crate::proxy) const fn is_end_stream(&self) -> bool {
+        self.ended && self.trailers.is_none()
+    }
+
     pub(in crate::proxy) fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -155,7 +155,7 @@ impl Ticket {
         let Some((backend, release)) = self.answerer.take() else { return };
         let leaves = backend.has_left() || self.worker.is_closing();
         let by = if leaves { Cut::Drain } else { Cut::Application };
-        release.count_cut(by);
+        release.count_cut(by, self.status);
         self.cut = Some(by);
     }
 

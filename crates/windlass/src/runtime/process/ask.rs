@@ -9,7 +9,7 @@ use windlass_core::units::Span;
 
 use super::connection::Connection;
 use super::error::RuntimeError;
-use super::observe::observe;
+use super::observe::{Keeper, observe};
 use super::start::{bury, readopt, record};
 use crate::keeper::files::{self, STATUS};
 
@@ -134,7 +134,7 @@ pub async fn stop(dir: &Path, signal: &str, grace: Span) -> Result<Option<Ended>
     // A keeper may be killed while it stops its process: another one then finishes the work.
     for _ in 0..TRIES {
         let ask = KeeperAsk::Stop { signal: signal.to_owned(), grace };
-        match stop_once(dir, &ask).await {
+        match stop_once(dir, &ask, None).await {
             Err(RuntimeError::KeeperDied { .. } | RuntimeError::NoKeeper { .. }) => {}
             other => return other,
         }
@@ -149,11 +149,39 @@ pub async fn stop(dir: &Path, signal: &str, grace: Span) -> Result<Option<Ended>
     Err(RuntimeError::KeeperDied { directory: dir.to_owned() })
 }
 
-async fn stop_once(dir: &Path, ask: &KeeperAsk) -> Result<Option<Ended>, RuntimeError> {
+/// Stops what this keeper keeps, unless it has gone by then: what a later one keeps is another's.
+///
+/// # Errors
+/// Those of [`stop`].
+pub async fn stop_by(keeper: &Keeper, dir: &Path, signal: &str, grace: Span) -> Result<(), RuntimeError> {
+    let ask = KeeperAsk::Stop { signal: signal.to_owned(), grace };
+    for _ in 0..TRIES {
+        if !keeper.lives() {
+            return Ok(());
+        }
+        match stop_once(dir, &ask, Some(keeper)).await {
+            Err(RuntimeError::KeeperDied { .. } | RuntimeError::NoKeeper { .. }) => {}
+            other => return other.map(drop),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(RuntimeError::KeeperDied { directory: dir.to_owned() })
+}
+
+async fn stop_once(
+    dir: &Path,
+    ask: &KeeperAsk,
+    only: Option<&Keeper>,
+) -> Result<Option<Ended>, RuntimeError> {
     let mut connection = Connection::open(dir).await?;
     let died = || RuntimeError::KeeperDied { directory: dir.to_owned() };
     connection.send(&KeeperAsk::Watch).await.map_err(|_| died())?;
-    connection.next().await;
+    let status = connection.next().await;
+    if let Some(only) = only
+        && status.ok_or_else(died)?.keeper != only.pid
+    {
+        return Ok(None);
+    }
     connection.send(ask).await.map_err(|_| died())?;
     while let Some(status) = connection.next().await {
         if let Some(ended) = ended(&status) {

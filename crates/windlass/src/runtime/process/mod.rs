@@ -18,7 +18,9 @@ pub mod log;
 mod observe;
 mod start;
 
-pub use ask::{Ended, Replaced, outlast, replace, replace_by, restart, signal, stop, wait_ended, watch};
+pub use ask::{
+    Ended, Replaced, outlast, replace, replace_by, restart, signal, stop, stop_by, wait_ended, watch,
+};
 pub use error::{Fault, RuntimeError};
-pub use observe::{Observation, is_kept, is_locked, is_under_way, observe};
+pub use observe::{Keeper, Observation, is_kept, is_locked, is_under_way, keeper, observe};
 pub use start::{Tie, readopt, start, start_part, start_tied, use_program};

@@ -102,6 +102,28 @@ pub fn observe(dir: &Path) -> Option<Observation> {
     Some(Observation { launch, status, keeper_alive, process_alive })
 }
 
+/// A keeper, told from any that comes after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keeper {
+    pub(super) pid: i32,
+    start_ticks: u64,
+}
+
+impl Keeper {
+    /// Whether it lives.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        processes::lives(self.pid, self.start_ticks)
+    }
+}
+
+/// The keeper that lives in a directory.
+#[must_use]
+pub fn keeper(dir: &Path) -> Option<Keeper> {
+    let pid = files::read::<Status>(&dir.join(STATUS)).filter(|_| is_kept(dir))?.keeper;
+    Some(Keeper { pid, start_ticks: processes::stat(pid)?.start_ticks })
+}
+
 /// Whether what a keeper's directory tells of is under way.
 #[must_use]
 pub fn is_under_way(dir: &Path) -> bool {

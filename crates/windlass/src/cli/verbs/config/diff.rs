@@ -44,7 +44,10 @@ pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Fail
             differences.push(Difference { name: name.to_owned(), left, right });
         }
     }
-    let document = serde_json::json!({ "left": left, "right": right, "differences": differences });
+    let document = serde_json::json!({
+        "left": left, "right": right, "differences": differences,
+        "not_shown": { "left": of_left.unnamed, "right": of_right.unnamed },
+    });
     let is_whole = of_left.unnamed.is_empty() && of_right.unnamed.is_empty();
     context.answer_as_known(&[&of_left, &of_right], document, || text(left, right, &differences, is_whole))
 }

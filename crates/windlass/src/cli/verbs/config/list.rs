@@ -87,7 +87,8 @@ fn text(rows: &[Row], unnamed: &IndexMap<String, usize>) -> String {
         }
     }
     for (file, count) in unnamed {
-        let _ = writeln!(text, "and {count} undeclared ones in {file}, not shown");
+        let ones = if *count == 1 { "one" } else { "ones" };
+        let _ = writeln!(text, "and {count} undeclared {ones} in {file}, not shown");
     }
     text
 }

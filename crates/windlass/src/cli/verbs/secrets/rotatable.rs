@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 use windlass_core::name::ReleaseId;
-use windlass_core::protocol::{Answer, Ask, EnvironmentStatus, Unrevoked};
+use windlass_core::protocol::{Answer, Ask, EnvironmentStatus};
 use windlass_core::settings::Provenance;
 use windlass_core::spec::{Credential, Spec};
 
 use super::table::table;
 use crate::cli::client::{Client, unexpected};
-use crate::cli::context::Context;
-use crate::cli::failure::Failure;
+use crate::cli::context::{Context, complain};
+use crate::cli::failure::{FAILED, Failure};
 use crate::cli::project::Project;
 use crate::settings::Found;
 
@@ -21,21 +21,28 @@ struct Rotatable {
     kind: &'static str,
     /// Where its value is, for people.
     place: String,
-    /// The releases whose rotations could not revoke the value before: it is good still.
-    unrevoked: Vec<ReleaseId>,
+    /// The releases whose rotations could not revoke the value before: it is good still. `None` where the host
+    /// side could not be asked.
+    unrevoked: Option<Vec<ReleaseId>>,
     /// The credentials of a resource that could not be revoked: those are good still, too.
-    unrevoked_credentials: Vec<Credential>,
+    unrevoked_credentials: Option<Vec<Credential>>,
 }
 
 pub(super) async fn list(context: &Context, project: &Project) -> Result<u8, Failure> {
     let specified = context.known(project)?;
     // The list is of what is written down here: what is left unrevoked is only a note to it.
-    let status = status(context, project).await.unwrap_or_else(|failure| {
-        context.say(&format!("note: what is left unrevoked is not known: {}", failure.message));
-        EnvironmentStatus::default()
-    });
-    let mut all = settings(specified.found(), &status.unrevoked);
-    all.extend(resources(specified.spec(), &status));
+    let (status, code) = match status(context, project).await {
+        Ok(status) => (Some(status), 0),
+        Err(failure) => {
+            complain(&format!("error: what is left unrevoked is not known: {}", failure.message));
+            if !failure.hint.is_empty() {
+                complain(&format!("  hint: {}", failure.hint));
+            }
+            (None, FAILED)
+        }
+    };
+    let mut all = settings(specified.found(), status.as_ref());
+    all.extend(resources(specified.spec(), status.as_ref()));
     context.answer(&all, || match all.is_empty() {
         true => "Nothing: no secret of the manifest has `rotate`, and no resource is private.".to_owned(),
         false => {
@@ -43,7 +50,7 @@ pub(super) async fn list(context: &Context, project: &Project) -> Result<u8, Fai
             table(&rows).trim_end().to_owned()
         }
     })?;
-    Ok(0)
+    Ok(code)
 }
 
 /// How everything is, where something was deployed.
@@ -59,16 +66,16 @@ async fn status(context: &Context, project: &Project) -> Result<EnvironmentStatu
 
 fn shown(one: &Rotatable) -> String {
     let mut shown = one.place.clone();
-    for release in &one.unrevoked {
+    for release in one.unrevoked.iter().flatten() {
         shown.push_str(&format!("; the value that {release} replaced is good still"));
     }
-    for credential in &one.unrevoked_credentials {
+    for credential in one.unrevoked_credentials.iter().flatten() {
         shown.push_str(&format!("; {credential} is good still"));
     }
     shown
 }
 
-fn settings(found: &Found, unrevoked: &[Unrevoked]) -> Vec<Rotatable> {
+fn settings(found: &Found, status: Option<&EnvironmentStatus>) -> Vec<Rotatable> {
     let declared = found.declared.iter().filter(|(_, declared)| declared.rotate.is_some());
     declared
         .map(|(name, declared)| {
@@ -82,25 +89,31 @@ fn settings(found: &Found, unrevoked: &[Unrevoked]) -> Vec<Rotatable> {
                 Some(other) => format!("not from here: it comes from {other}"),
                 None => "not yet: it has no value".to_owned(),
             };
-            let of_it = unrevoked.iter().filter(|unrevoked| unrevoked.setting == *name);
-            let unrevoked = of_it.map(|unrevoked| unrevoked.release).collect();
-            Rotatable { name: name.clone(), kind: "setting", place, unrevoked, unrevoked_credentials: vec![] }
+            let unrevoked = status.map(|status| {
+                let of_it = status.unrevoked.iter().filter(|unrevoked| unrevoked.setting == *name);
+                of_it.map(|unrevoked| unrevoked.release).collect()
+            });
+            let unrevoked_credentials = status.map(|_| vec![]);
+            Rotatable { name: name.clone(), kind: "setting", place, unrevoked, unrevoked_credentials }
         })
         .collect()
 }
 
-fn resources(spec: &Spec, status: &EnvironmentStatus) -> impl Iterator<Item = Rotatable> {
+fn resources(spec: &Spec, status: Option<&EnvironmentStatus>) -> impl Iterator<Item = Rotatable> {
     let private = spec.resources.iter().filter(|(_, resource)| resource.is_private());
-    private.map(|(name, resource)| {
-        // A run may be about to revoke them.
-        let left = status.unrevoked_credentials.iter().filter(|_| status.run.is_none());
-        let of_it = left.filter(|unrevoked| unrevoked.resource == *name);
+    private.map(move |(name, resource)| {
+        let unrevoked_credentials = status.map(|status| {
+            // A run may be about to revoke them.
+            let left = status.unrevoked_credentials.iter().filter(|_| status.run.is_none());
+            let of_it = left.filter(|unrevoked| unrevoked.resource == *name);
+            of_it.map(|unrevoked| unrevoked.credential).collect()
+        });
         Rotatable {
             name: name.to_string(),
             kind: "resource",
             place: format!("private {}", resource.engine.name()),
-            unrevoked: vec![],
-            unrevoked_credentials: of_it.map(|unrevoked| unrevoked.credential).collect(),
+            unrevoked: status.map(|_| vec![]),
+            unrevoked_credentials,
         }
     })
 }
