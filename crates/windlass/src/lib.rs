@@ -14,6 +14,7 @@ mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+mod executable;
 mod failpoint;
 pub mod health;
 pub mod host;

@@ -143,9 +143,8 @@ impl Host {
         let links = plan.spec.build.shared.clone();
         let account = shared::account(&plan.spec);
         // Before a job changes anything.
-        if let Some(Lack { what, hint, .. }) =
-            programs::out_of_reach(&plan.spec, &unsealed).into_iter().next()
-        {
+        let lacks = programs::out_of_reach(&plan.spec, &unsealed).into_iter();
+        if let Some(Lack { what, hint, .. }) = lacks.chain(programs::unfit(&plan.spec, &unsealed)).next() {
             return Err(Fault::new(what, hint));
         }
         let (source, spec) = (plan.tree.clone(), plan.spec.clone());
