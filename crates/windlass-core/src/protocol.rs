@@ -116,6 +116,8 @@ pub enum Ask {
         /// How many.
         limit: u32,
     },
+    /// Whether the runs that have ended are those that were written down.
+    Audit,
     /// Lines of logs; more come as they are written when asked to follow.
     Logs {
         /// Of these services, resources, jobs, cron jobs, or logs by their own name; empty: of all
@@ -239,6 +241,8 @@ pub enum Answer {
     },
     /// To [`Ask::Runs`].
     Runs(Vec<RunRecord>),
+    /// To [`Ask::Audit`].
+    Audit(Audit),
     /// A line of a log, or of a command that was run.
     Line {
         /// Whose, by the name that it is known by where it was asked for.
@@ -363,6 +367,9 @@ pub struct EnvironmentStatus {
     /// The same of the credentials of private resources.
     #[serde(default)]
     pub unrevoked_credentials: Vec<UnrevokedCredential>,
+    /// Whether the runs that have ended are those that were written down; `None`: it was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
     /// What needs a person.
     pub problems: Vec<String>,
     /// Those of them that are about certificates.
@@ -386,6 +393,25 @@ pub struct UnrevokedCredential {
     pub resource: Name,
     /// The credential.
     pub credential: Credential,
+}
+
+/// What the chain over the runs that have ended says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Audit {
+    /// How many runs it covers.
+    pub runs: u64,
+    /// Its last link: noted elsewhere, it shows later that nobody made the chain anew. Empty before the first run.
+    pub last: String,
+    /// What of them was changed, added or removed since, in words.
+    pub faults: Vec<String>,
+}
+
+impl Audit {
+    /// What comes before a fault where people are told.
+    pub const AMISS: &'static str = "the runs on record are not as they were written down";
+    /// What to do about faults.
+    pub const HINT: &'static str =
+        "somebody edited state/journal.db, or its disk is damaged: compare it with a backup";
 }
 
 /// The disk that an environment lies on.

@@ -15,6 +15,7 @@ mod certificate;
 pub mod cli;
 pub mod clock;
 pub mod engine;
+mod executable;
 mod failpoint;
 pub mod health;
 pub mod host;

@@ -85,6 +85,7 @@ pub fn plan(wanted: &Wanted, observed: &Observed) -> Result<Plan, PlanError> {
         tree,
         instances: fates.iter().map(|(name, fate)| (name.clone(), fate.instances())).collect(),
         digests: digests(&spec, &fates),
+        anyway: false,
         base: observed.fingerprint(),
         changes: Vec::new(),
         parts: Vec::new(),

@@ -89,6 +89,7 @@ pub(super) fn plan(services: &[Name], observed: &Observed) -> Result<Plan, PlanE
         spec: active.spec.clone(),
         instances,
         digests: digests(active, observed),
+        anyway: false,
         base: observed.fingerprint(),
         changes,
         parts: Vec::new(),

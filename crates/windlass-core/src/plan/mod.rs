@@ -64,6 +64,9 @@ pub struct Plan {
     pub instances: IndexMap<Name, Vec<crate::name::InstanceId>>,
     /// Digests by which a later plan recognises an instance or a resource that need not be touched.
     pub digests: IndexMap<Name, String>,
+    /// Whether it is carried out although what a failure would go back to is not what was built.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anyway: bool,
     /// [`Observed::fingerprint`] of the world that the plan was made for.
     pub base: String,
     /// What changes, and why, service by service.

@@ -26,7 +26,9 @@ pub use overlap::{covers, overlaps};
 pub use resource::{Credential, Engine, Resource, Source};
 pub use rotation::{Rotation, Server};
 pub use route::{Access, ClientPatience, Destination, Header, Listen, RateLimit, Route, Tls};
-pub use service::{Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy};
+pub use service::{
+    Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy, is_unseen, turns_writing,
+};
 pub use statuses::Statuses;
 pub use template::{Part, Reference, Template};
 pub(crate) use url::schemes;

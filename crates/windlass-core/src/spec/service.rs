@@ -170,10 +170,11 @@ pub enum Strategy {
 }
 
 impl std::fmt::Display for Command {
-    /// The command as a person would type it, for display only.
+    /// The command as a person would type it, in one line and for display only: line breaks, and what would
+    /// drive a terminal or turn the direction of writing, are shown as escapes.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Shell(line) => f.write_str(line),
+            Self::Shell(line) => line.trim_end().chars().try_for_each(|c| show(f, c)),
             Self::Argv(words) => {
                 for (n, word) in words.iter().enumerate() {
                     let word = word.to_string();
@@ -181,6 +182,15 @@ impl std::fmt::Display for Command {
                     let space = if n == 0 { "" } else { " " };
                     if !word.is_empty() && word.chars().all(plain) {
                         write!(f, "{space}{word}")?;
+                    } else if word.chars().any(is_unseen) {
+                        write!(f, "{space}$'")?;
+                        for c in word.chars() {
+                            match c {
+                                '\'' | '\\' => write!(f, "\\{c}")?,
+                                _ => show(f, c)?,
+                            }
+                        }
+                        f.write_str("'")?;
                     } else {
                         write!(f, "{space}'{}'", word.replace('\'', r"'\''"))?;
                     }
@@ -188,5 +198,38 @@ impl std::fmt::Display for Command {
                 Ok(())
             }
         }
+    }
+}
+
+/// Whether a character is not seen where it stands, but in what it does to others.
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
+    c.is_control() || turns_writing(c) || matches!(c, '\u{2028}' | '\u{2029}')
+}
+
+/// Whether it turns the direction in which what follows is shown: what stands behind it can look like what stands
+/// before it.
+#[must_use]
+pub fn turns_writing(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn show(f: &mut std::fmt::Formatter<'_>, c: char) -> std::fmt::Result {
+    if is_unseen(c) { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_in_one_line_that_does_nothing() {
+        let argv =
+            |words: &[&str]| Command::Argv(words.iter().map(|word| Template::literal(*word)).collect());
+        assert_eq!(argv(&["echo", "a b", "it's"]).to_string(), r"echo 'a b' 'it'\''s'");
+        let hostile = argv(&["echo", "x'\n[  0.0s] r2 is live\u{202e}\u{9b}31m\u{1b}\\"]);
+        assert_eq!(hostile.to_string(), r"echo $'x\'\n[  0.0s] r2 is live\u{202e}\u{9b}31m\u{1b}\\'");
+        let shell = Command::Shell("set -e\n\ttrue\u{2028}x\n".to_owned());
+        assert_eq!(shell.to_string(), r"set -e\n\ttrue\u{2028}x");
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use windlass_core::plan::Observed;
-use windlass_core::protocol::{Answer, Ask, FingerprintKey, Hello, PROTOCOL_VERSION, Refusal};
+use windlass_core::protocol::{Answer, Ask, Audit, FingerprintKey, Hello, PROTOCOL_VERSION, Refusal};
 use windlass_core::units::Span;
 
 use super::context::Context;
@@ -189,6 +189,18 @@ impl Client {
             }
         }
         Self::start_for(context, layout, Aim::Look).await
+    }
+
+    /// Whether the runs on record are those that were written down; `None` where the host side is of another
+    /// build, which may not know the question.
+    pub(super) async fn audit(&mut self) -> Result<Option<Audit>, Failure> {
+        if self.of_another_build {
+            return Ok(None);
+        }
+        match self.ask(&Ask::Audit).await? {
+            Answer::Audit(audit) => Ok(Some(audit)),
+            _ => Err(unexpected()),
+        }
     }
 
     /// Refuses to go on with a host side of another build: it carries out a run, and is not ended for this.

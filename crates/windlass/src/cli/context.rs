@@ -22,7 +22,7 @@ use super::specified::Specified;
 use super::stored::Stored;
 use crate::account::Account;
 use crate::layout::Layout;
-use crate::observe::printable;
+use crate::observe::{printable, printable_json};
 use crate::project::diag as project_diag;
 use crate::project::version::Version;
 use crate::settings::sealed::{self, Keyring};
@@ -99,7 +99,7 @@ impl Context {
 
     fn put(&self, value: &impl serde::Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
         match self.options.json {
-            true => put_line(&serde_json::to_string(value).unwrap_or_default()),
+            true => put_line(&printable_json(&serde_json::to_string(value).unwrap_or_default())),
             false => put_line(text().trim_end()),
         }
     }

@@ -9,7 +9,7 @@ use windlass_core::journal::Record;
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{PLAN_VERSION, Plan};
 
-use super::schema;
+use super::{audit, schema};
 use crate::{clock, failpoint};
 
 /// The state file of an environment. One process at a time owns it (the host side, by its lock
@@ -244,7 +244,8 @@ impl Journal {
         found.map(|(id, plan)| plan_of(&id, &plan)).transpose()
     }
 
-    /// Writes that a run is over, what it did and cost, and frees the lock if it held it.
+    /// Writes that a run is over, what it did and cost, links it to the runs before it, and frees the lock if it
+    /// held it.
     ///
     /// # Errors
     /// [`JournalError::File`] when it cannot be written.
@@ -254,6 +255,7 @@ impl Journal {
             "UPDATE runs SET ended = ?2, record = ?3 WHERE id = ?1",
             params![run, record.ended, serde_json::to_string(record)?],
         )?;
+        audit::seal(&transaction, run)?;
         transaction.execute("UPDATE lock SET run = NULL WHERE run = ?1", [run])?;
         failpoint::around(|| transaction.commit())?;
         Ok(())

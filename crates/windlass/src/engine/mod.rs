@@ -7,6 +7,7 @@
 //! [`Journal`] is the file; [`Engine`] is the loop; [`World`] is whoever can perform and look. The
 //! engine knows no runtime, and nothing but the journal decides what it does next.
 
+mod audit;
 mod journal;
 mod ledger;
 mod prune;

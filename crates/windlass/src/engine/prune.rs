@@ -8,17 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, params};
 use windlass_core::name::ReleaseId;
 
-use super::{Journal, JournalError};
+use super::{Journal, JournalError, audit};
 use crate::failpoint;
 
 /// Of how many ended runs the records are kept.
-const RECORDS: i64 = 20;
+pub(super) const RECORDS: i64 = 20;
 
 /// Of how many ended runs the plans are kept, whatever became of their releases.
-const PLANS: i64 = 50;
+pub(super) const PLANS: i64 = 50;
 
 /// How many ended runs are kept however old they are, and for how many days all.
-const RUNS: i64 = 1000;
+pub(super) const RUNS: i64 = 1000;
 const RUN_DAYS: i64 = 400;
 
 /// How many releases are kept however old they are, and for how many days all.
@@ -28,6 +28,10 @@ const RELEASE_DAYS: i64 = 62;
 /// How many rows of a table are dealt with at a time.
 const AT_A_TIME: i64 = 100;
 const A_FEW: usize = AT_A_TIME as usize;
+
+/// The runs after which so many have ended.
+const OLD: &str = "FROM audit JOIN runs ON id = audit.run
+     WHERE seq <= (SELECT seq FROM audit_ends WHERE name = 'last') - ?1";
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
@@ -57,34 +61,31 @@ impl Journal {
         let mut changed = 0;
         for (run, _) in rows(
             &transaction,
-            "SELECT rowid, release FROM runs
-             WHERE rowid IN (SELECT rowid FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT -1 OFFSET ?1)
-             AND EXISTS (SELECT 1 FROM records WHERE run = id) ORDER BY rowid LIMIT ?2",
+            &format!(
+                "SELECT runs.rowid, release {OLD} AND EXISTS (SELECT 1 FROM records WHERE run = id)
+                 ORDER BY seq LIMIT ?2"
+            ),
             &[RECORDS, AT_A_TIME],
         )? {
             changed += transaction
                 .execute("DELETE FROM records WHERE run = (SELECT id FROM runs WHERE rowid = ?1)", [run])?;
         }
-        let plans = rows(
-            &transaction,
-            "SELECT rowid, release FROM runs
-             WHERE rowid IN (SELECT rowid FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT -1 OFFSET ?1)
-             AND plan <> '' ORDER BY rowid",
-            &[PLANS],
-        )?;
+        let plans = format!("SELECT runs.rowid, release {OLD} AND runs.plan <> '' ORDER BY seq");
+        let plans = rows(&transaction, &plans, &[PLANS])?;
         // Those that are needed do not count: behind them nothing would ever be forgotten.
         let plans = plans.into_iter().filter(|(_, release)| !needed.has(*release));
         for (run, _) in plans.take(A_FEW) {
             changed += transaction.execute("UPDATE runs SET plan = '' WHERE rowid = ?1", [run])?;
         }
         changed += transaction.execute(
-            "DELETE FROM runs WHERE rowid IN (
-                 SELECT rowid FROM runs
-                 WHERE rowid IN (SELECT rowid FROM runs WHERE ended IS NOT NULL ORDER BY rowid DESC LIMIT -1 OFFSET ?1)
-                 AND plan = '' AND ended < ?2 AND NOT EXISTS (SELECT 1 FROM records WHERE run = id)
-                 ORDER BY rowid LIMIT ?3)",
+            &format!(
+                "DELETE FROM runs WHERE rowid IN (
+                     SELECT runs.rowid {OLD} AND runs.plan = '' AND ended < ?2
+                     AND NOT EXISTS (SELECT 1 FROM records WHERE run = id) ORDER BY seq LIMIT ?3)"
+            ),
             params![RUNS, now - RUN_DAYS * DAY, AT_A_TIME],
         )?;
+        changed += audit::forget(&transaction)?;
         for release in spare(&transaction, now, needed)? {
             let release = i64::try_from(release.0).unwrap_or(i64::MAX);
             changed += transaction.execute("DELETE FROM releases WHERE id = ?1", [release])?;
@@ -166,11 +167,11 @@ mod tests {
         for release in 1..=runs {
             let id = release.to_string();
             journal.begin(&id, &planned(1), "somebody").unwrap();
-            journal.append(&id, &[Record::Intent { step: 0, direction: Direction::Forward }]).unwrap();
-            journal.end(&id, &RunRecord { run: id.clone(), ended: DAY, ..RunRecord::default() }).unwrap();
             let number = i64::try_from(release).unwrap();
             let set = "UPDATE runs SET release = ?1, plan = ?2 WHERE id = ?3";
             journal.connection.execute(set, params![number, text, id]).unwrap();
+            journal.append(&id, &[Record::Intent { step: 0, direction: Direction::Forward }]).unwrap();
+            journal.end(&id, &RunRecord { run: id.clone(), ended: DAY, ..RunRecord::default() }).unwrap();
             let row = ReleaseRow {
                 id: ReleaseId(release),
                 tree: ReleaseId(release),
@@ -227,6 +228,7 @@ mod tests {
                 prop_assert_eq!(count(&journal, &of_run) > 0, newest(release, RECORDS));
             }
             prop_assert_eq!(journal.run_records(1000).unwrap().len() as u64, runs);
+            prop_assert_eq!(journal.audit().unwrap().faults, Vec::<String>::new());
         }
     }
 
@@ -238,10 +240,22 @@ mod tests {
                     INSERT INTO runs (id, release, plan, asked_by, began, ended, record)
                     SELECT 'x' || i, i, '', '', 0, ?1, NULL FROM n";
         journal.connection.execute(more, [DAY]).unwrap();
+        for run in 4..=1500 {
+            audit::seal(&journal.connection, &format!("x{run}")).unwrap();
+        }
         for _ in 0..20 {
             journal.prune(NOW, &Needed::default()).unwrap();
         }
         assert_eq!(count(&journal, "FROM runs WHERE ended IS NOT NULL"), RUNS);
+        // What is left still follows from what was forgotten.
+        assert_eq!(count(&journal, "FROM audit"), RUNS);
+        let audit = journal.audit().unwrap();
+        assert_eq!((audit.runs, audit.faults), (1000, vec![]));
+        journal
+            .connection
+            .execute("UPDATE audit_ends SET link = 'other' WHERE name = 'forgotten'", [])
+            .unwrap();
+        assert_eq!(journal.audit().unwrap().faults.len(), 1);
         assert_eq!(count(&journal, "FROM records"), 1, "those of the open run");
     }
 

@@ -3,26 +3,37 @@
 use rusqlite::Connection;
 
 use super::JournalError;
+use super::audit::TABLES as AUDIT;
 
 /// The version of the tables that this program reads and writes.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+pub(super) const SCHEMA_VERSION: i64 = 2;
+
+/// The version before it, which lacks the chain over the runs that have ended. Such a file is read and written as it is; it
+/// gets its chain, and this version, in the transaction in which its next run ends: where the disk is full
+/// nobody is kept from starting.
+const WITHOUT_AUDIT: i64 = 1;
 
 /// Makes the tables in a new file; refuses a file of another version.
 pub(super) fn prepare(connection: &Connection) -> Result<(), JournalError> {
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    match version {
+    match version(connection)? {
         0 => {
             connection.execute_batch(&format!(
                 "BEGIN IMMEDIATE;
                  {TABLES}
+                 {AUDIT}
                  PRAGMA user_version = {SCHEMA_VERSION};
                  COMMIT;"
             ))?;
             Ok(())
         }
-        SCHEMA_VERSION => Ok(()),
+        SCHEMA_VERSION | WITHOUT_AUDIT => Ok(()),
         found => Err(JournalError::Version { found, known: SCHEMA_VERSION }),
     }
+}
+
+/// The version of a file.
+pub(super) fn version(connection: &Connection) -> Result<i64, JournalError> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
 /// Adds what makes it quicker and no version depends on: a file that lacks it, or has it, is of the same format.
@@ -101,17 +112,13 @@ INSERT INTO numbers VALUES ('release', 0), ('generation', 0);
 mod tests {
     use super::*;
 
-    fn version(connection: &Connection) -> i64 {
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
-    }
-
     #[test]
     fn a_new_file_gets_this_version_and_keeps_it() {
         let connection = Connection::open_in_memory().unwrap();
         prepare(&connection).unwrap();
-        assert_eq!(version(&connection), SCHEMA_VERSION);
+        assert_eq!(version(&connection).unwrap(), SCHEMA_VERSION);
         prepare(&connection).unwrap();
-        assert_eq!(version(&connection), SCHEMA_VERSION);
+        assert_eq!(version(&connection).unwrap(), SCHEMA_VERSION);
     }
 
     #[test]
@@ -121,7 +128,7 @@ mod tests {
             connection.pragma_update(None, "user_version", other).unwrap();
             let error = prepare(&connection).unwrap_err();
             assert!(matches!(error, JournalError::Version { found, .. } if found == other), "{error}");
-            assert_eq!(version(&connection), other);
+            assert_eq!(version(&connection).unwrap(), other);
             let tables: i64 =
                 connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).unwrap();
             assert_eq!(tables, 0);

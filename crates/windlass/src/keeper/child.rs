@@ -14,6 +14,7 @@ use super::limits::Applied;
 use super::store::Handover;
 use super::tree::MARK;
 use crate::account::{Account, is_root};
+use crate::executable;
 use crate::processes;
 use crate::programs;
 use crate::reach;
@@ -65,6 +66,12 @@ pub(super) fn start(
     let log = open_log(Path::new(&launch.log.path))?;
     let (program, arguments) =
         launch.argv.split_first().ok_or_else(|| "the command is empty: name a program".to_owned())?;
+    // Some C libraries hand what the kernel refuses to a shell, which makes nonsense of a binary.
+    if program.contains('/')
+        && let Some(why) = executable::unfit(&Path::new(&launch.directory).join(program))
+    {
+        return Err(format!("{program} {why}: build it on this machine, or for it"));
+    }
     let plain = |e: io::Error| format!("cannot prepare a process: {e}");
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(log.try_clone().map_err(plain)?).stderr(log);

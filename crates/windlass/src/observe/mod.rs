@@ -11,7 +11,7 @@ pub use json::JsonLines;
 pub(crate) use outcome::how_lost;
 pub use outcome::outcome;
 pub use plain::Plain;
-pub use printable::printable;
+pub use printable::{printable, printable_json, printable_line};
 pub use terminal::Terminal;
 
 use windlass_core::event::Event;

@@ -7,7 +7,7 @@ use windlass_core::event::{Event, What};
 use windlass_core::journal::{Direction, Turn};
 use windlass_core::plan::Phase;
 
-use super::{Observer, printable};
+use super::{Observer, printable_line};
 
 /// Prints a line for each thing that is done.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ impl Observer for Plain {
         let began = *self.began.get_or_insert(event.at);
         let seconds = (event.at - began).max(0) as f64 / 1000.0;
         for line in self.lines(&event.what) {
-            let _ = writeln!(io::stderr(), "[{seconds:6.1}s] {}", printable(&line));
+            let _ = writeln!(io::stderr(), "[{seconds:6.1}s] {}", printable_line(&line));
         }
     }
 }

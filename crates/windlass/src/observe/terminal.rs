@@ -10,7 +10,7 @@ use windlass_core::journal::{Direction, Fault};
 use windlass_core::plan::Phase;
 
 use super::plain::turned;
-use super::{Observer, printable};
+use super::{Observer, printable_line};
 
 /// How many lines of a command's output stand under it while it runs.
 const TAIL: usize = 4;
@@ -41,15 +41,15 @@ impl Default for Terminal {
 impl Observer for Terminal {
     fn see(&mut self, event: &Event) {
         match &event.what {
-            What::RunBegan { headline, .. } => self.line(&style(printable(headline)).bold().to_string()),
+            What::RunBegan { headline, .. } => self.line(&style(printable_line(headline)).bold().to_string()),
             What::StepBegan { step, phase, direction, line } => {
                 self.enter(*phase, *direction);
-                self.open.push((*step, printable(line).into_owned()));
+                self.open.push((*step, printable_line(line).into_owned()));
                 self.tail.clear();
                 self.draw();
             }
             What::StepOutput { line, .. } => {
-                self.tail.push_back(printable(line).into_owned());
+                self.tail.push_back(printable_line(line).into_owned());
                 while self.tail.len() > TAIL {
                     self.tail.pop_front();
                 }
@@ -66,11 +66,11 @@ impl Observer for Terminal {
             }
             What::TurnedBack { why } => {
                 self.finish_phase(false);
-                self.line(&style(printable(&turned(why))).yellow().to_string());
+                self.line(&style(printable_line(&turned(why))).yellow().to_string());
             }
             What::Interrupted { why } => {
                 self.finish_phase(false);
-                self.line(&style(printable(why)).red().to_string());
+                self.line(&style(printable_line(why)).red().to_string());
             }
             What::RunEnded { .. } => self.finish_phase(true),
         }
@@ -95,17 +95,17 @@ impl Terminal {
     fn close(&mut self, step: u32, note: &str) {
         self.open.retain(|(id, _)| *id != step);
         if !note.is_empty() {
-            self.notes.push(printable(note).into_owned());
+            self.notes.push(printable_line(note).into_owned());
         }
     }
 
     fn fail(&mut self, line: &str, fault: &Fault) {
         self.finish_phase(false);
         for output in &fault.tail {
-            self.line(&format!("    {} {}", style("|").dim(), printable(output)));
+            self.line(&format!("    {} {}", style("|").dim(), printable_line(output)));
         }
         self.line(&format!("  {} {line}", style("✗").red().bold()));
-        self.line(&format!("    {}", style(printable(&fault.message)).red()));
+        self.line(&format!("    {}", style(printable_line(&fault.message)).red()));
     }
 
     fn finish_phase(&mut self, well: bool) {

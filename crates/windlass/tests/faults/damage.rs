@@ -118,9 +118,11 @@ fn the_journal_is_of_a_newer_version() {
     let journal = sandbox.environment().join("state/journal.db");
     let set = |version: i64| {
         let connection = rusqlite::Connection::open(&journal).unwrap();
+        let before: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
         connection.pragma_update(None, "user_version", version).unwrap();
+        before
     };
-    set(99);
+    let version = set(99);
     let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
     sandbox.change();
     for verb in ["deploy", "status", "plan"] {
@@ -132,7 +134,7 @@ fn the_journal_is_of_a_newer_version() {
     let listed = sandbox.fail(&["secrets", "rotate"], 1);
     assert!(listed.stderr.contains("error: what is left unrevoked is not known: "), "{listed:?}");
     rest(&sandbox);
-    set(1);
+    assert_eq!(set(version), 99);
     load.end().assert_none_failed();
     sandbox.succeed(&["deploy"]);
     is_sound(&sandbox, "the version is right again");
@@ -168,6 +170,62 @@ fn a_record_of_the_journal_is_altered() {
     assert!(output.all().contains("damaged"), "{output:?}");
     load.end().assert_none_failed();
     line.held("the chain of hashes is broken, and resume says so");
+}
+
+#[test]
+fn what_is_on_record_of_past_runs_is_altered() {
+    let line = line("what_is_on_record_of_past_runs_is_altered");
+    let sandbox = deployed(&Manifest::small());
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    let runs = sandbox.succeed(&["runs"]);
+    let audit = sandbox.status()["audit"].clone();
+    let last = audit["last"].as_str().unwrap();
+    assert_eq!(audit["runs"], 2, "{audit}");
+    assert!(runs.stderr.contains("2 runs are on record, as written down") && runs.stderr.contains(last));
+    let state = sandbox.environment().join("state");
+    let copies = Copies::of(&["journal.db", "journal.db-wal", "journal.db-shm"].map(|name| state.join(name)));
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    // Who asked, when, by which plan, how it ended, and that it was; and the newest with its link.
+    let newest = "(SELECT max(rowid) FROM runs)";
+    let edits = [
+        format!("UPDATE runs SET asked_by = 'nobody' WHERE rowid = {newest}"),
+        format!("UPDATE runs SET began = began - 1 WHERE rowid = {newest}"),
+        format!("UPDATE runs SET plan = replace(plan, 'local', 'other') WHERE rowid = {newest}"),
+        format!("UPDATE runs SET record = replace(record, 'done', 'failed') WHERE rowid = {newest}"),
+        "UPDATE records SET at = at + 1 WHERE seq = 1".to_owned(),
+        "DELETE FROM runs WHERE rowid = 1".to_owned(),
+        "DELETE FROM audit WHERE seq = 2".to_owned(),
+    ];
+    for edit in &edits {
+        rest(&sandbox);
+        let journal = rusqlite::Connection::open(state.join("journal.db")).unwrap();
+        journal.pragma_update(None, "foreign_keys", false).unwrap();
+        assert!(journal.execute(edit, []).unwrap() > 0, "{edit}");
+        drop(journal);
+        for verb in ["runs", "status"] {
+            let output = sandbox.fail(&[verb], 5);
+            assert!(
+                output.all().contains("the runs on record are not as they were written down"),
+                "{edit}: {output:#?}"
+            );
+            assert!(output.all().contains("compare it with a backup"), "{edit}: {output:#?}");
+        }
+        let audit = sandbox.fail(&["status", "--json"], 5).json()["audit"].clone();
+        assert_ne!(audit["faults"].as_array().unwrap().len(), 0, "{edit}: {audit}");
+        sandbox.fail(&["runs", "--json"], 5);
+        if edit == &edits[0] {
+            // It keeps nobody from deploying, which hides nothing.
+            sandbox.change();
+            sandbox.succeed(&["deploy"]);
+            sandbox.fail(&["runs"], 5);
+        }
+        rest(&sandbox);
+        copies.put_back();
+    }
+    load.end().assert_none_failed();
+    sandbox.succeed(&["runs"]);
+    line.held(&format!("{} edits: `runs` and `status` say so and exit with 5; deploys go on", edits.len()));
 }
 
 #[test]
@@ -353,5 +411,56 @@ fn the_release_to_go_back_to_is_damaged() {
     line.held(&format!(
         "{tried} damages (deleted, cut, bits flipped, modes, links, the seal): refused with the file's name \
          before anything changed; the next deploy builds anew; 0 failed requests"
+    ));
+}
+
+#[test]
+fn the_release_that_a_deploy_would_go_back_to_is_damaged() {
+    let line = line("the_release_that_a_deploy_would_go_back_to_is_damaged");
+    let sandbox = deployed(&Manifest::default());
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let tree = sandbox.environment().join("releases/r1");
+    let paths = [tree.join("version"), tree.join(".windlass-sealed")];
+    let copies = Copies::of(&paths);
+    let mut tried = 0;
+    for path in &paths {
+        for how in 0..4 {
+            match how {
+                3 => std::fs::remove_file(path).unwrap(),
+                how => injure(path, how),
+            }
+            sandbox.change();
+            let output = sandbox.fail(&["deploy"], 1);
+            for expected in ["a deploy that fails goes back to the active release", "releases/r1", "--anyway"]
+            {
+                assert!(output.stderr.contains(expected), "{} {how}: {output:#?}", path.display());
+            }
+            assert!(!output.stderr.contains("build  "), "before anything was built: {output:#?}");
+            assert_eq!((sandbox.release().as_str(), sandbox.answering().as_str()), ("r1", "r1"));
+            copies.put_back();
+            tried += 1;
+        }
+    }
+    // Put right, it is asked nothing.
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    // Whoever knows what that means may: one that fails leaves the old copies as they run.
+    let tree = sandbox.environment().join("current").canonicalize().unwrap();
+    std::fs::remove_file(tree.join("version")).unwrap();
+    let active = sandbox.release();
+    sandbox.behave("web.unready");
+    sandbox.fail(&["deploy"], 1);
+    sandbox.fail(&["deploy", "--anyway"], 3);
+    assert_eq!(sandbox.answering(), active);
+    sandbox.behave("");
+    sandbox.succeed(&["deploy", "--anyway"]);
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    load.end().assert_none_failed();
+    is_sound(&sandbox, "on sound files again");
+    sandbox.down();
+    line.held(&format!(
+        "{tried} damages (emptied, cut, deleted; a file, the seal): refused before anything was built; with --anyway a \
+         failure leaves the old release as it runs, and a success makes a sound one; 0 failed requests"
     ));
 }

@@ -81,6 +81,41 @@ fn the_disk_fills_up_in_a_deploy() {
 }
 
 #[test]
+fn a_rollback_on_a_disk_without_a_free_byte() {
+    let line = line("a_rollback_on_a_disk_without_a_free_byte");
+    let mount = match Mount::memory("size=48m") {
+        Ok(mount) => mount,
+        Err(why) => return line.skipped(&why),
+    };
+    // As much is wanted as nobody has: what is kept back has to do.
+    let manifest = Manifest { deploy: "min_free_disk = \"9MiB\"".into(), ..Manifest::default() };
+    let sandbox = Sandbox::below(WINDLASS, mount.path(), &manifest);
+    sandbox.succeed(&["deploy"]);
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    let reserve = sandbox.environment().join("state/reserve");
+    let kept = || std::fs::metadata(&reserve).map_or(0, |file| file.len());
+    let whole = kept();
+    assert!(whole > 1 << 20, "{whole} bytes are kept back");
+    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let filler = mount.path().join("filler");
+    fill(&filler);
+    sandbox.succeed(&["rollback"]);
+    assert_eq!(sandbox.status()["release"]["tree"], "r1");
+    assert!(kept() < whole, "it did without, so that this shows nothing");
+    is_sound(&sandbox, "on a full disk");
+    // The next run keeps it back again.
+    std::fs::remove_file(&filler).unwrap();
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    until("as much to be kept back again", || (kept() == whole).then_some(()));
+    load.end().assert_none_failed();
+    is_sound(&sandbox, "there is room again");
+    sandbox.down();
+    line.held("what is kept back is given up for it, 0 failed requests; the next run keeps it back again");
+}
+
+#[test]
 fn the_inodes_are_used_up() {
     let line = line("the_inodes_are_used_up");
     let mount = match Mount::memory("size=64m,nr_inodes=11000") {

@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use windlass_testkit::sandbox::{Manifest, Sandbox};
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox};
 
-use super::{WINDLASS, deployed, line};
+use super::{WINDLASS, line};
 
 /// What the program says of itself: a host side of another build would be replaced, not believed.
 fn build() -> String {
@@ -28,12 +28,24 @@ fn a_hostile_host_side_answers() {
     let hello = frame(format!(r#"{{"protocol":1,"program":"{}"}}"#, build()).as_bytes());
     let refused =
         br#"{"refused":{"kind":"failed","message":"\u001b]0;evil\u0007\u001b[2Jx\r\ny","hint":"\u009b31m"}}"#;
-    let answers: [(&str, Vec<u8>); 6] = [
+    let text = r"\u001b[2Jx\u202e\u2066\u009b31m\r\n[   0.0s] forged\u2028y";
+    let a_line = frame(format!(r#"{{"line":{{"source":"we\nb","text":"{text}"}}}}"#).as_bytes());
+    let record = format!(
+        r#"{{"run":"{text}","headline":"{text}","by":"{text}","plan":"","release":null,"previous":null,"commit":null,
+            "dirty":false,"began":0,"ended":0,"phases":[],"verdict":"done","requests":{{"served":0,"failed":0,"drained":0,
+            "longest_gap_micros":0}},"addresses":["{text}"]}}"#
+    );
+    let runs = frame(format!(r#"{{"runs":[{record}]}}"#).as_bytes());
+    let audit = frame(format!(r#"{{"audit":{{"runs":1,"last":"{text}","faults":["{text}"]}}}}"#).as_bytes());
+    let done = frame(br#""done""#);
+    let answers: [(&str, Vec<u8>); 8] = [
         ("a frame of 4 GB", [hello.clone(), vec![0xFF; 4], vec![b'x'; 1 << 20]].concat()),
         ("a frame of 10 GB in pieces", [vec![0xFF, 0xFF, 0xFF, 0xFF], vec![b'{'; 4 << 20]].concat()),
         ("no JSON", [hello.clone(), frame(b"\xFF\xFE not json")].concat()),
         ("another answer", [hello.clone(), frame(br#""done""#)].concat()),
         ("escapes", [hello.clone(), frame(refused)].concat()),
+        ("lines", [hello.clone(), a_line, done].concat()),
+        ("records", [hello.clone(), runs, audit].concat()),
         ("nothing more", hello),
     ];
     for (name, bytes) in answers {
@@ -42,7 +54,12 @@ fn a_hostile_host_side_answers() {
         let listener = UnixListener::bind(&path).unwrap();
         listener.set_nonblocking(true).unwrap();
         let began = Instant::now();
-        let status = sandbox.start(&["status"]);
+        let verb = match name {
+            "lines" => "logs",
+            "records" => "runs",
+            _ => "status",
+        };
+        let status = sandbox.start(&[verb]);
         while status.runs() {
             if let Ok((mut stream, _)) = listener.accept() {
                 stream.set_nonblocking(false).unwrap();
@@ -58,29 +75,61 @@ fn a_hostile_host_side_answers() {
             std::thread::sleep(Duration::from_millis(2));
         }
         let output = status.finish();
-        assert_ne!(output.code, 0, "{name}: {output:?}");
+        assert_eq!(output.code == 0, name == "lines", "{name}: {output:?}");
         assert!(!output.all().contains("panicked"), "{name}: {output:?}");
-        let bad = output.all().chars().any(|c| c.is_control() && c != '\n');
-        assert!(!bad, "{name}: control characters reach the terminal: {output:?}");
+        assert!(is_clean(&output), "{name}: control characters reach the terminal: {output:?}");
+        // What is said is there, and passes for no line of somebody else's.
+        assert_eq!(output.all().contains("forged"), matches!(verb, "logs" | "runs"), "{name}: {output:?}");
+        assert!(!forges(&output), "{name}: {output:?}");
     }
-    line.held("6 answers: frames beyond the limit, no JSON, escapes, silence; all ended in a failure, none reached the terminal");
+    line.held("8 answers: frames beyond the limit, no JSON, escapes, forged lines, silence; none reached the terminal");
 }
 
 #[test]
 fn escapes_in_the_applications_log_do_not_reach_the_terminal() {
     let line = line("escapes_in_the_applications_log_do_not_reach_the_terminal");
+    // With a line that would pass for one of Windlass's, in what it prints and in its own arguments.
+    let text = r"\u001b]0;evil\u0007\u001b[2Jx\u202ey\u2066z\u009b31m\n[   0.0s] forged\u2028";
+    let command = format!(r#"["printf", "%s\n", "{text}"]"#);
     let manifest = Manifest {
-        more: "[jobs.paint]\ncommand = [\"printf\", \"\\\\033]0;evil\\\\007\\\\033[2Jx\\\\n\"]\nwhen = \"before-start\"\n".into(),
+        more: format!(
+            "[build]\nsteps = [{command}]\n[jobs.paint]\ncommand = {command}\nwhen = \"before-start\"\n\
+             [services.painter]\ncommand = [\"sh\", \"-c\", \"printf '%s\\\\n' \\\"$0\\\"; exec sleep 1000\", \"{text}\"]\n\
+             settle = \"150ms\"\n"
+        ),
         ..Manifest::small()
     };
-    let sandbox = deployed(&manifest);
-    let output = sandbox.succeed(&["run", "paint"]);
-    assert!(output.stdout.contains('x'));
-    assert!(clean(&output.stdout), "{output:?}");
+    let sandbox = Sandbox::with(WINDLASS, &manifest);
+    let plan = sandbox.succeed(&["plan"]);
+    let deploy = sandbox.succeed(&["deploy"]);
+    assert!(deploy.stderr.contains("forged"), "{deploy:?}");
+    // A command is asked to say it, and says it.
+    let run = sandbox.succeed(&["run", "paint"]);
+    assert!(run.stdout.contains('x'));
+    let logs = sandbox.succeed(&["logs", "painter", "paint"]);
+    for output in [&plan, &deploy, &run, &logs] {
+        assert!(is_clean(output), "{output:?}");
+    }
+    for output in [&plan, &deploy, &logs] {
+        assert!(!forges(output), "{output:?}");
+    }
+    // Machines get all of it, and nothing that a terminal would act upon.
+    for args in [&["plan", "--json"][..], &["logs", "painter", "--json"], &["run", "paint", "--json"]] {
+        let output = sandbox.succeed(args);
+        assert!(is_clean(&output) && output.stdout.contains("\\u202e"), "{args:?}: {output:?}");
+    }
     sandbox.down();
-    line.held("`run` prints the text without them");
+    line.held(
+        "plan, deploy, run and logs print the text without them, and no line that it forges; so does --json",
+    );
 }
 
-fn clean(text: &str) -> bool {
-    !text.chars().any(|c| c.is_control() && c != '\n' && c != '\t')
+/// Whether nothing in it drives a terminal, turns the direction of writing, or breaks a line unseen.
+fn is_clean(output: &Output) -> bool {
+    !output.all().chars().any(|c| windlass_core::spec::is_unseen(c) && c != '\n' && c != '\t')
+}
+
+/// Whether a line of it begins as one of Windlass's does.
+fn forges(output: &Output) -> bool {
+    output.all().lines().any(|line| line.starts_with("[   0.0s] forged"))
 }

@@ -121,6 +121,9 @@ fn an_interrupted_run_of_an_earlier_program_is_resumed() {
     assert_eq!(sandbox.release(), "r2", "{output:#?}");
     is_sound(&sandbox, "resumed");
     assert_eq!(sandbox.shared("migrate").trim(), "migrate r1", "the migration was not run again");
+    // Its runs are linked from now on, the one that had ended before with them.
+    let audit = sandbox.status()["audit"].clone();
+    assert_eq!((audit["runs"].as_u64(), audit["faults"].as_array().unwrap().len()), (Some(2), 0), "{audit}");
     sandbox.change();
     sandbox.succeed(&["deploy"]);
     load.end().assert_none_failed();

@@ -125,11 +125,22 @@ fn secrets_stay_where_they_belong() {
 fn files_are_closed_whatever_the_umask() {
     let line = line("files_are_closed_whatever_the_umask");
     let sandbox = Sandbox::with(WINDLASS, &Manifest::default());
-    for _ in 0..2 {
-        let mut shell =
-            sandbox.command_of(Path::new("/bin/sh"), &["-c", "umask 000; exec \"$0\" deploy", WINDLASS]);
-        let output = shell.output().unwrap();
-        assert!(output.status.success(), "{output:?}");
+    // Whoever made a link where a file is to be written does not get it.
+    let victim = sandbox.root().join("victim");
+    std::fs::write(&victim, "theirs").unwrap();
+    let plan = sandbox.root().join("plan.json");
+    for umask in ["022", "000"] {
+        let _none_yet = std::fs::remove_file(&plan);
+        std::os::unix::fs::symlink(&victim, &plan).unwrap();
+        for verb in ["plan --out ../plan.json", "deploy"] {
+            let command = format!("umask {umask}; exec \"$0\" {verb}");
+            let mut shell = sandbox.command_of(Path::new("/bin/sh"), &["-c", &command, WINDLASS]);
+            let output = shell.output().unwrap();
+            assert!(output.status.success(), "{output:?}");
+        }
+        let facts = std::fs::symlink_metadata(&plan).unwrap();
+        assert!(facts.is_file() && facts.permissions().mode() & 0o777 == 0o600, "{umask}: {facts:?}");
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "theirs");
         sandbox.change();
     }
     let root = sandbox.environment();
@@ -156,7 +167,9 @@ fn files_are_closed_whatever_the_umask() {
     }
     assert!(looked > 20);
     sandbox.down();
-    line.held("umask 000: state is 0600 in 0700, releases cannot be written by others");
+    line.held(
+        "umask 022 and 000: state is 0600 in 0700, releases cannot be written by others, links are replaced",
+    );
 }
 
 #[test]

@@ -11,8 +11,9 @@ use super::{Behaviour, append, crash_after, release, shared};
 /// Serves until it is ended.
 ///
 /// `slow-bind:MS` listens late, `crash:MS` ends it badly, `stubborn` ignores SIGTERM, `silent`
-/// accepts and never answers, `memory:MIB` takes memory after the first health check. `tells` writes `begins`,
-/// `ready` (healthy for the first time) and `ends` (at SIGTERM) to the file `lives`, which all copies share.
+/// accepts and never answers, `memory:MIB` takes memory after the first health check, `grow:MIB` when the
+/// file `grow` is there, which it removes. `tells` writes `begins`, `ready` (healthy for the first time) and `ends`
+/// (at SIGTERM) to the file `lives`, which all copies share.
 pub(super) fn serve(behaviour: &Behaviour) -> io::Result<()> {
     if behaviour.has("stubborn") {
         std::thread::spawn(ignore_terminate);
@@ -21,6 +22,7 @@ pub(super) fn serve(behaviour: &Behaviour) -> io::Result<()> {
         tell_of_both_ends()?;
     }
     behaviour.time("crash").into_iter().for_each(crash_after);
+    behaviour.number("grow").into_iter().for_each(grow_when_told);
     behaviour.time("slow-bind").into_iter().for_each(std::thread::sleep);
     let port = std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(0_u16);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
@@ -164,6 +166,16 @@ impl Service {
             _ => (200, release()),
         }
     }
+}
+
+/// The file is removed first: who is started again is not told again.
+fn grow_when_told(mebibytes: u64) {
+    std::thread::spawn(move || {
+        while std::fs::remove_file(shared("grow")).is_err() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        take_memory(mebibytes);
+    });
 }
 
 fn take_memory(mebibytes: u64) {

@@ -137,6 +137,12 @@ pub const TESTS: &[Line] = &[
          before a deploy that would run from them",
     ),
     line(
+        "23",
+        "the_release_that_a_deploy_would_go_back_to_is_damaged",
+        "I3 I7",
+        "files of the active release or its seal are emptied, cut or deleted, then `deploy` of another",
+    ),
+    line(
         "14",
         "a_migration_waits_for_a_lock",
         "I3 I6 I8",
@@ -188,6 +194,12 @@ pub const TESTS: &[Line] = &[
     ),
     line("7", "the_disk_is_full_before_a_deploy", "I3 I7 I10", "a file system without a free byte"),
     line("7", "the_disk_fills_up_in_a_deploy", "I3 I4 I7", "the build, or a migration, uses the last byte"),
+    line(
+        "7",
+        "a_rollback_on_a_disk_without_a_free_byte",
+        "I1 I3 I7",
+        "the disk is filled to the last byte, then `rollback`",
+    ),
     line("7", "the_inodes_are_used_up", "I3 I7", "a file system without a free inode"),
     line(
         "1, 8",
@@ -246,6 +258,12 @@ pub const TESTS: &[Line] = &[
         "a_record_of_the_journal_is_altered",
         "I3 I4",
         "a record of an interrupted run is edited, then `resume`",
+    ),
+    line(
+        "T18",
+        "what_is_on_record_of_past_runs_is_altered",
+        "I3 I4",
+        "of runs that have ended who asked, when, the plan, the outcome or a step is edited, or one is removed",
     ),
     line(
         "T1",
@@ -369,18 +387,24 @@ pub const TESTS: &[Line] = &[
         "I1 I3 I4 I10",
         "kill -9 of the host side at a spread of the steps of `secrets rotate` at an outside RabbitMQ",
     ),
-    line("T5", "files_are_closed_whatever_the_umask", "I9", "deploys with umask 000"),
+    line(
+        "T5",
+        "files_are_closed_whatever_the_umask",
+        "I9",
+        "deploys with umask 022 and 000, a link where a file is to be written",
+    ),
     line(
         "T11",
         "a_hostile_host_side_answers",
         "I8",
-        "frames of 4 GB, no JSON, escapes, silence, from the socket of the host side",
+        "frames of 4 GB, no JSON, escapes, forged lines, silence, from the socket of the host side",
     ),
     line(
         "T11",
         "escapes_in_the_applications_log_do_not_reach_the_terminal",
         "",
-        "an application that prints escape sequences",
+        "a build, a job and a service whose arguments and output hold escapes, C1 and bidirectional controls, and forged \
+         lines",
     ),
     line("17", "a_release_that_is_never_ready", "I2 I3 I8 I10", "a release that is never ready"),
     line(
@@ -410,14 +434,19 @@ pub const TESTS: &[Line] = &[
         "every answer is 500 soon after the switch (requests answered 500 meanwhile are the release's own)",
     ),
     line("16", "a_release_whose_health_flaps", "I2 I3 I10", "the health check fails every other time"),
-    line("18", "a_release_that_uses_up_its_memory", "I10", "a process grows beyond its memory limit"),
+    line(
+        "18",
+        "a_release_that_uses_up_its_memory",
+        "I3 I10",
+        "a process grows beyond its memory limit: while it starts, after the switch, and when it is live",
+    ),
     line("16", "a_smoke_test_that_fails", "I2 I3 I10", "the release answers a smoke test wrongly"),
     line("14", "a_migration_that_fails", "I3 I6 I10", "a migration exits with 4"),
     line(
         "27",
         "a_backup_that_fails_before_a_migration",
         "I3 I6 I10",
-        "a backup, as a job that comes before the migration, exits with 1",
+        "a backup, as a job that comes before the migration, exits with 1, hangs, or has lost its credential",
     ),
     line("14", "a_migration_that_hangs", "I3 I6 I8 I10", "a migration never ends"),
     line("14", "a_build_that_fails", "I3 I10", "a build step fails"),
@@ -480,7 +509,7 @@ pub const UNCOVERED: &[(&str, &str, &str)] = &[
     (
         "26",
         "a journal of an older format is resumed",
-        "there is only one format yet: newer ones are refused, and one of this format that an earlier build wrote is resumed",
+        "format 1, which an earlier build wrote, is; there is none older, and newer ones are refused",
     ),
     (
         "9",

@@ -66,6 +66,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
         return Ok(request::nothing_to_do(context, &plan));
     }
     context.interrupts.refuse().await?;
+    let plan = Plan { anyway: args.anyway, ..plan };
     let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
     follow::run(context, &project, client, begin, Told::Outcome).await
 }

@@ -2,7 +2,10 @@
 
 use std::cell::Cell;
 
-use super::request;
+use windlass_core::plan::Observed;
+use windlass_core::protocol::FingerprintKey;
+
+use super::request::{self, How};
 use crate::cli::args;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -18,11 +21,11 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Resul
     let without = own_files::below(&project.directory, &[]);
     // A plan may be made several times; a person is asked once.
     let may_stop_all = Cell::new(args.allow_no_services);
-    request::carry_out(context, &project, async |observed, key| {
+    let wanted = async |observed: &Observed, key: &FingerprintKey| {
         let (wanted, values) = context.wanted(&project, &specified, key, without.clone())?;
         request::refuse_older_secrets(observed, &wanted.spec, args.allow_older_secrets)?;
         request::refuse_no_services(context, observed, &wanted.spec, &may_stop_all).await?;
         Ok((wanted, values))
-    })
-    .await
+    };
+    request::carry_out_as(context, &project, wanted, How { anyway: args.anyway, ..How::default() }).await
 }

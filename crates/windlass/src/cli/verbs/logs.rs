@@ -11,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::print::{is_unread, printed, put_line};
 use crate::clock;
+use crate::observe::{printable_json, printable_line};
 
 /// How many lines are shown where neither a number nor a time is named.
 const USUAL: u32 = 100;
@@ -47,7 +48,8 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
         };
         let put = match answer {
             Answer::Line { source, copy, text } if context.options.json => {
-                put_line(&serde_json::json!({ "source": source, "copy": copy, "line": text }).to_string())
+                let line = serde_json::json!({ "source": source, "copy": copy, "line": text });
+                put_line(&printable_json(&line.to_string()))
             }
             Answer::Line { source, copy, text } => {
                 // One name may stand for several logs: the steps of a build, the copies of a service.
@@ -58,9 +60,9 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Logs) -> Result<u
                     .as_ref()
                     .is_some_and(|name| sources.len() == 1 && (copy.is_none() || *name == source));
                 if is_what_was_asked_for {
-                    put_line(&text)
+                    put_line(&printable_line(&text))
                 } else {
-                    put_line(&format!("{source:12} | {text}"))
+                    put_line(&printable_line(&format!("{source:12} | {text}")))
                 }
             }
             Answer::Note { text } => {

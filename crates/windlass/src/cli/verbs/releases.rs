@@ -8,6 +8,7 @@ use crate::cli::args::Releases;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
+use crate::observe::printable_line;
 
 pub(in crate::cli) async fn run(context: &Context, args: &Releases) -> Result<u8, Failure> {
     let mut client = Client::to_look(context).await?;
@@ -34,7 +35,9 @@ fn text(releases: &[ReleaseRecord], limit: usize) -> String {
         let _ = writeln!(
             text,
             "{mark} {:5} {at}  {commit}{dirty:1}  {}  {}{gone}",
-            release.release, release.by, release.headline
+            release.release,
+            printable_line(&release.by),
+            printable_line(&release.headline)
         );
     }
     if let Some(more) = releases.len().checked_sub(limit).filter(|more| *more > 0) {

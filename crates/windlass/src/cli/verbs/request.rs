@@ -33,14 +33,29 @@ pub(in crate::cli) async fn carry_out(
     project: &Project,
     wanted: impl AsyncFn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
 ) -> Result<u8, Failure> {
-    carry_out_and_tell(context, project, wanted, Told::Outcome).await
+    carry_out_as(context, project, wanted, How::default()).await
 }
 
-async fn carry_out_and_tell(
+/// How what is wanted is carried out.
+pub(in crate::cli) struct How {
+    /// What of it is told.
+    pub(in crate::cli) told: Told,
+    /// See [`Plan::anyway`].
+    pub(in crate::cli) anyway: bool,
+}
+
+impl Default for How {
+    fn default() -> Self {
+        Self { told: Told::Outcome, anyway: false }
+    }
+}
+
+/// The same in another way.
+pub(in crate::cli) async fn carry_out_as(
     context: &Context,
     project: &Project,
     wanted: impl AsyncFn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
-    told: Told,
+    how: How,
 ) -> Result<u8, Failure> {
     let mut plans = 0;
     loop {
@@ -53,13 +68,14 @@ async fn carry_out_and_tell(
         other_source::refuse_in(context, project, &observed).await?;
         let key = key.map_or_else(new_key, Ok)?;
         let (wanted, values) = wanted(&observed, &key).await?;
-        let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
+        let mut plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
+        plan.anyway = how.anyway;
         if plan.is_empty() {
             return Ok(nothing_to_do(context, &plan));
         }
         context.interrupts.refuse().await?;
         let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
-        match follow::run(context, project, client, begin, told).await {
+        match follow::run(context, project, client, begin, how.told).await {
             Err(failure) if failure.overtaken && plans < PLANS => {
                 context.interrupts.refuse().await?;
                 context.say(&format!("{}; it is planned again", failure.message));
@@ -117,7 +133,7 @@ pub(in crate::cli) async fn stop_everything(context: &Context, project: &Project
         let request = Request::Stop { services: Vec::new() };
         Ok((as_active(observed, request)?, Values::default()))
     };
-    carry_out_and_tell(context, project, wanted, Told::Trouble).await
+    carry_out_as(context, project, wanted, How { told: Told::Trouble, anyway: false }).await
 }
 
 /// What the active release runs.

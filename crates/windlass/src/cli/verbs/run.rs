@@ -19,6 +19,7 @@ use crate::cli::client::{Client, unexpected};
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::print::print_line;
+use crate::observe::{printable_json, printable_line};
 
 pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8, Failure> {
     let job = args.job.map(Name::new).transpose();
@@ -59,9 +60,9 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
         };
         match answer {
             Answer::Line { text, .. } if context.options.json => {
-                print_line(&serde_json::json!({ "line": text }).to_string());
+                print_line(&printable_json(&serde_json::json!({ "line": text }).to_string()));
             }
-            Answer::Line { text, .. } => print_line(&text),
+            Answer::Line { text, .. } => print_line(&printable_line(&text)),
             Answer::Note { text } => context.say(&text),
             Answer::Attach { argv, directory, user, env, lock, stay } => {
                 let held = lock.map(|path| hold(&path)).transpose()?;

@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use windlass_core::event::{RequestCost, RunRecord};
 use windlass_core::journal::Verdict;
-use windlass_core::protocol::{Answer, Ask};
+use windlass_core::protocol::{Answer, Ask, Audit};
 use windlass_core::units::Span;
 
 use crate::cli::client::{Client, unexpected};
 use crate::cli::commands;
-use crate::cli::context::Context;
-use crate::cli::failure::Failure;
-use crate::observe::how_lost;
+use crate::cli::context::{Context, complain};
+use crate::cli::failure::{Failure, NEEDS_A_PERSON};
+use crate::observe::{how_lost, printable_line};
 
 pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Failure> {
     let mut client = Client::to_look(context).await?;
@@ -20,7 +20,21 @@ pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Fai
         _ => return Err(unexpected()),
     };
     records.iter_mut().for_each(commands::complete_record);
+    let audit = client.audit().await?.unwrap_or_default();
     context.answer(&records, || records.iter().map(text).collect())?;
+    for fault in &audit.faults {
+        complain(&printable_line(&format!("error: {}: {fault}", Audit::AMISS)));
+    }
+    if !audit.faults.is_empty() {
+        complain(&format!("  hint: {}", Audit::HINT));
+        return Ok(NEEDS_A_PERSON);
+    }
+    if audit.runs > 0 {
+        let runs = if audit.runs == 1 { "run is" } else { "runs are" };
+        let Audit { runs: count, last, .. } = audit;
+        context
+            .say(&format!("{count} {runs} on record, as written down; the chain over them ends with {last}"));
+    }
     Ok(0)
 }
 
@@ -30,11 +44,12 @@ fn text(record: &RunRecord) -> String {
         .unwrap_or_default();
     let seconds = (record.ended - record.began).max(0) as f64 / 1000.0;
     let how = record.verdict.as_ref().map_or("unknown", Verdict::in_words);
-    let mut text = format!("{at}  {}  by {}: {how} after {seconds:.1} s\n", record.headline, record.by);
+    let (headline, by) = (printable_line(&record.headline), printable_line(&record.by));
+    let mut text = format!("{at}  {headline}  by {by}: {how} after {seconds:.1} s\n");
     if let Some(fault) = record.verdict.as_ref().and_then(Verdict::fault) {
-        let _ = writeln!(text, "    {}", fault.message);
+        let _ = writeln!(text, "    {}", printable_line(&fault.message));
         if !fault.hint.is_empty() {
-            let _ = writeln!(text, "    hint: {}", fault.hint);
+            let _ = writeln!(text, "    hint: {}", printable_line(&fault.hint));
         }
     }
     let phases: Vec<String> = record

@@ -10,7 +10,7 @@ use windlass_core::units::Span;
 use crate::cli::client::{Client, not_deployed, unexpected};
 use crate::cli::commands;
 use crate::cli::context::Context;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, NEEDS_A_PERSON};
 use crate::clock;
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
@@ -24,7 +24,8 @@ pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
     }
     status.problems.iter_mut().for_each(commands::complete_in_place);
     context.answer(&status, || text(&status, clock::wall_millis()))?;
-    Ok(0)
+    let is_altered = status.audit.is_some_and(|audit| !audit.faults.is_empty());
+    Ok(if is_altered { NEEDS_A_PERSON } else { 0 })
 }
 
 /// Whether a first deploy has begun, and nothing came of it.

@@ -132,6 +132,7 @@ pub(in crate::host) fn in_release(release: ReleaseRow) -> Plan {
         spec: release.spec,
         instances: release.instances,
         digests: IndexMap::new(),
+        anyway: false,
         base: String::new(),
         changes: Vec::new(),
         parts: Vec::new(),

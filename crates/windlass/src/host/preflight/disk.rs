@@ -6,8 +6,9 @@ use std::path::Path;
 use windlass_core::plan::{Action, Plan, Request};
 use windlass_core::spec::Spec;
 
-/// What a run takes at the most that makes no files: records, identities, the first lines of logs.
-const LITTLE: u64 = 8 << 20;
+/// What a run takes at the most that makes no files: records, identities, the first lines of logs. It is less than
+/// what is kept back for a rollback.
+const LITTLE: u64 = 3 << 20;
 
 /// The same in files.
 const FEW: u64 = 200;

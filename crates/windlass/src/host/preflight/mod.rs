@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
-use windlass_core::name::Name;
+use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::{Action, Plan, Request};
 use windlass_core::spec::{Engine, Spec, Tls};
 
@@ -49,6 +49,7 @@ impl Host {
             }
         }
         self.look_at_tree(plan, &mut wrong).await?;
+        self.look_at_way_back(plan, &mut wrong).await?;
         wrong.extend(memory(spec));
         wrong.extend(held(spec, &limits::capabilities()));
         wrong.extend(accounts(spec));
@@ -102,7 +103,12 @@ impl Host {
         );
         let (spec, tree) = (plan.spec.clone(), self.layout.tree(plan.tree.id));
         let is_built = self.layout.is_sealed(plan.tree.id);
-        let look = move || programs::out_of_reach(&spec, is_built.then_some(tree.as_path()));
+        let look = move || {
+            let built = is_built.then_some(tree.as_path());
+            let mut lacks = programs::out_of_reach(&spec, built);
+            lacks.extend(built.into_iter().flat_map(|tree| programs::unfit(&spec, tree)));
+            lacks
+        };
         wrong.extend(blocking(look).await?);
         Ok(())
     }
@@ -147,19 +153,41 @@ impl Host {
         if plan.steps.iter().any(|step| step.action == Action::SealTree { tree }) {
             return Ok(());
         }
-        let (root, seal) = (self.layout.tree(tree), self.layout.seal(tree));
-        match blocking(move || contents::damage(&root, &seal)).await? {
-            Ok(None) => {}
-            Ok(Some(damage)) => {
-                let what = format!("the files of releases/{tree} are not those that were built: {damage}");
-                wrong.push(Lack::new("tree", "", what, hint));
-            }
-            Err(error) => {
-                let what = format!("the files of releases/{tree} cannot be read: {error}");
-                wrong.push(Lack::new("tree", "", what, hint));
-            }
+        if let Some(damage) = self.damage(tree).await? {
+            wrong.push(Lack::new("tree", "", format!("the files of releases/{tree} {damage}"), hint));
         }
         Ok(())
+    }
+
+    /// What a deploy that fails goes back to, and what its copies are started from until then, must still be
+    /// what was sealed.
+    async fn look_at_way_back(&self, plan: &Plan, wrong: &mut Vec<Lack>) -> Result<(), Fault> {
+        if plan.request != Request::Deploy || plan.anyway {
+            return Ok(());
+        }
+        let active = self.journal.borrow().active().ok().flatten().filter(|active| !active.stopped);
+        let Some(tree) = active.map(|active| active.release.tree).filter(|tree| *tree != plan.tree.id) else {
+            return Ok(());
+        };
+        if let Some(damage) = self.damage(tree).await? {
+            let what = format!(
+                "a deploy that fails goes back to the active release, and its files in releases/{tree} {damage}"
+            );
+            let hint = "deploy with --anyway to make a sound release of the source, or `windlass rollback` to one that is \
+                        sound; files that the application itself changes belong in [build] shared";
+            wrong.push(Lack::new("way-back", "", what, hint));
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the files of a tree, in words that follow on them.
+    async fn damage(&self, tree: ReleaseId) -> Result<Option<String>, Fault> {
+        let (root, seal) = (self.layout.tree(tree), self.layout.seal(tree));
+        Ok(match blocking(move || contents::damage(&root, &seal)).await? {
+            Ok(None) => None,
+            Ok(Some(damage)) => Some(format!("are not those that were built: {damage}")),
+            Err(error) => Some(format!("cannot be read: {error}")),
+        })
     }
 
     /// What is there already, somebody else's or Windlass's own, must answer before a deploy begins.

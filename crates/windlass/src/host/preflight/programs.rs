@@ -8,7 +8,7 @@ use windlass_core::spec::{Command, Part, Spec};
 use crate::account::Account;
 use crate::host::preflight::machine::Lack;
 use crate::layout::Layout;
-use crate::{programs, reach, resource};
+use crate::{executable, programs, reach, resource};
 
 /// The programs of commands, where one is named that neither the release nor its build brings along.
 pub(super) fn commands(spec: &Spec, is_built: bool) -> Vec<Lack> {
@@ -81,6 +81,30 @@ pub(in crate::host) fn out_of_reach(spec: &Spec, tree: Option<&Path>) -> Vec<Lac
             let hint = reach::remedy(&closed);
             lacks.push(Lack::new("out-of-reach", &format!("{whose}.command"), what, hint));
         }
+    }
+    lacks
+}
+
+/// The programs of a built tree that cannot run on this machine, whoever runs them.
+pub(in crate::host) fn unfit(spec: &Spec, tree: &Path) -> Vec<Lack> {
+    let services =
+        spec.services.iter().map(|(name, s)| (format!("services.{name}"), &s.command, &s.directory));
+    let jobs = spec.jobs.iter().map(|(name, job)| (format!("jobs.{name}"), &job.command, &job.directory));
+    let crons =
+        spec.crons.iter().map(|(name, cron)| (format!("cron.{name}"), &cron.command, &cron.directory));
+    let mut lacks = Vec::new();
+    for (whose, command, directory) in services.chain(jobs).chain(crons) {
+        // What has its place on the machine replaces the path before it.
+        let Some(program) = named(command).filter(|program| program.contains('/')) else { continue };
+        let Some(why) = executable::unfit(&tree.join(directory).join(program)) else { continue };
+        let hint = "build it on this machine, by a step of [build], or for this machine; a binary that was built elsewhere \
+                    and lies in the source belongs in [build] exclude";
+        lacks.push(Lack::new(
+            "unfit-program",
+            &format!("{whose}.command"),
+            format!("{whose}: {program} {why}"),
+            hint,
+        ));
     }
     lacks
 }

@@ -1,4 +1,4 @@
-//! A little disk that is kept back, so that a run can go back when the disk is full.
+//! A little disk that is kept back, so that a run can go back, and a rollback can be begun, when the disk is full.
 
 use std::fs::File;
 use std::io;
@@ -29,4 +29,12 @@ pub(in crate::host) fn keep(layout: &Layout) -> io::Result<()> {
 /// Gives it up; answers whether there was any.
 pub(in crate::host) fn give_up(layout: &Layout) -> bool {
     std::fs::remove_file(path(layout)).is_ok()
+}
+
+/// Gives it up where there is less left than that: for who is asked to go back.
+pub(in crate::host) fn give_up_if_full(layout: &Layout) {
+    let free = rustix::fs::statvfs(layout.root()).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+    if free.is_ok_and(|free| free < SIZE) {
+        give_up(layout);
+    }
 }

@@ -73,6 +73,9 @@ impl Host {
                 "plan again",
             ));
         }
+        if matches!(plan.request, Request::Rollback { .. }) {
+            reserve::give_up_if_full(&self.layout);
+        }
         if values::key(&self.layout).is_none() {
             values::write_key(&self.layout, key).map_err(|error| failed(&error))?;
         }

@@ -88,7 +88,8 @@ impl Session {
             }
             Ask::OpenRun => self.say(Answer::OpenRun(host.open_run())).await,
             Ask::Status => {
-                let status = host.status().await;
+                let mut status = host.status().await;
+                host.look_at_audit(&mut status);
                 self.say(Answer::Status(Box::new(status))).await
             }
             Ask::Releases => {
@@ -115,6 +116,10 @@ impl Session {
             Ask::Runs { limit } => {
                 let runs = host.journal.borrow().run_records(limit);
                 self.say(runs.map(Answer::Runs).unwrap_or_else(|error| failed(&error))).await
+            }
+            Ask::Audit => {
+                let audit = host.journal.borrow().audit();
+                self.say(audit.map(Answer::Audit).unwrap_or_else(|error| failed(&error))).await
             }
             Ask::Logs { of, release, lines, since, follow, notes } => {
                 self.logs(host, &Wanted { of, release, lines, since, notes }, follow).await

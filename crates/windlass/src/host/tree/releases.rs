@@ -145,8 +145,11 @@ impl Host {
         let account = handover::account(&plan.spec);
         // Before a job changes anything.
         let (of, built) = (plan.spec.clone(), unsealed.clone());
-        let out_of_reach = blocking(move || programs::out_of_reach(&of, Some(&built))).await?;
-        if let Some(Lack { what, hint, .. }) = out_of_reach.into_iter().next() {
+        let lacks = move || {
+            let unfit = programs::unfit(&of, &built);
+            programs::out_of_reach(&of, Some(&built)).into_iter().chain(unfit).next()
+        };
+        if let Some(Lack { what, hint, .. }) = blocking(lacks).await? {
             return Err(Fault::new(what, hint));
         }
         let (source, spec) = (plan.tree.clone(), plan.spec.clone());

@@ -7,7 +7,7 @@ use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::unrevoked as unrevoked_credentials;
 use windlass_core::problem::problems;
 use windlass_core::protocol::{
-    CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus, Unrevoked,
+    Audit, CronStatus, EnvironmentStatus, InstanceStatus, ReleaseRecord, ServiceStatus, Unrevoked,
     UnrevokedCredential,
 };
 
@@ -94,6 +94,14 @@ impl Host {
         status.certificates = report.certificates;
         status.problems.extend(self.undelivered());
         status
+    }
+
+    /// Adds whether the runs are those that were written down. Only whoever asks for the status is told: it means
+    /// reading all of them, and says nothing of how the application is.
+    pub(in crate::host) fn look_at_audit(&self, status: &mut EnvironmentStatus) {
+        status.audit = self.journal.borrow().audit().ok();
+        let altered = status.audit.iter().flat_map(|audit| &audit.faults);
+        status.problems.extend(altered.map(|fault| format!("{}: {fault}: {}", Audit::AMISS, Audit::HINT)));
     }
 
     /// The copies that live and are none of the active release's.

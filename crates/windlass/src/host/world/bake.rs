@@ -134,8 +134,12 @@ impl Acting {
     }
 
     fn fell(&self, plan: &Plan, id: &InstanceId) -> Fault {
+        // Its last end says more than that it ended: out of memory, a signal, an exit code.
+        let seen = process::observe(&self.host.layout.instance(id));
+        let exit = seen.and_then(|seen| seen.status).and_then(|status| status.last_exit);
+        let how = exit.map(|exit| format!(": {exit}")).unwrap_or_default();
         let fault = Fault::new(
-            format!("{id} ended while the release was watched"),
+            format!("{id} ended while the release was watched{how}"),
             match plan.previous {
                 Some(_) => "the old release has the requests again",
                 None => "nothing is live",
