@@ -196,9 +196,8 @@ impl Acting {
             timeout: run.rotation.timeout,
         };
         let (launch, mut env) = host.errand(&errand).await?;
-        env.retain(|(name, _)| name != "OLD_VALUE" && name != "NEW_VALUE");
-        env.push(("OLD_VALUE".to_owned(), run.pair.old.clone()));
-        env.push(("NEW_VALUE".to_owned(), run.pair.new.clone()));
+        env.set("OLD_VALUE", run.pair.old.as_str());
+        env.set("NEW_VALUE", run.pair.new.as_str());
         let both = Redactor::new([run.pair.old.as_str(), run.pair.new.as_str()]);
         let (own, masks) = (host.redactor(plan.release), host.redactor(run.of));
         let masked = |text: &str| masks.redact(&own.redact(&both.redact(text))).into_owned();
