@@ -349,7 +349,7 @@ pub struct EnvironmentStatus {
 pub struct Unrevoked {
     /// The setting.
     pub setting: String,
-    /// The release that brought the other one.
+    /// The release whose rotation left it: what it replaced, or, where it went back, what it brought.
     pub release: ReleaseId,
 }
 

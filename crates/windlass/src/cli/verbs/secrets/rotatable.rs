@@ -60,7 +60,7 @@ async fn status(context: &Context, project: &Project) -> Result<EnvironmentStatu
 fn shown(one: &Rotatable) -> String {
     let mut shown = one.place.clone();
     for release in &one.unrevoked {
-        shown.push_str(&format!("; the value that {release} replaced is good still"));
+        shown.push_str(&format!("; the value that {release} left is good still"));
     }
     for credential in &one.unrevoked_credentials {
         shown.push_str(&format!("; {credential} is good still"));
