@@ -50,7 +50,8 @@ fn hex(value: &str, upper: bool) -> Zeroizing<String> {
 /// The characters that depend on nothing but `bytes` when they are encoded with `offset` other
 /// bytes before them.
 fn base64_middle(bytes: &[u8], offset: usize, alphabet: &[u8; 64]) -> Zeroizing<String> {
-    let at = |place: usize| place.checked_sub(offset).and_then(|place| bytes.get(place)).copied().unwrap_or(0);
+    let at =
+        |place: usize| place.checked_sub(offset).and_then(|place| bytes.get(place)).copied().unwrap_or(0);
     let digits = (offset + bytes.len()) * 8 / 6;
     let first = offset + usize::from(offset > 0);
     let mut text = Growing::with_capacity(digits);

@@ -34,7 +34,8 @@ impl Redactor {
     #[must_use]
     pub fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
         let parts = values.into_iter().flat_map(|value| {
-            let parts = std::iter::once(value).chain(value.lines()).map(|part| Zeroizing::new(part.to_owned()));
+            let parts =
+                std::iter::once(value).chain(value.lines()).map(|part| Zeroizing::new(part.to_owned()));
             parts.chain(passwords_in(value))
         });
         let values = once_each(parts.filter(|value| value.len() >= SHORTEST_MASKED));

@@ -22,8 +22,7 @@ pub(super) type Case = (String, &'static str);
 pub(super) fn of_steps(sandbox: &Sandbox, rotate: &[&str], is: impl Fn(&str) -> bool) -> Vec<String> {
     let events = sandbox.succeed(&[rotate, &["--json"]].concat()).stdout;
     let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let begun: Vec<Value> =
-        events.filter_map(|event| event["event"].get("step_began").cloned()).collect();
+    let begun: Vec<Value> = events.filter_map(|event| event["event"].get("step_began").cloned()).collect();
     assert!(begun.len() > 8, "only {} steps", begun.len());
     let wanted = begun.iter().filter(|step| is(step["line"].as_str().unwrap()));
     let places = ["after-intent", "after-act", "after-result"];

@@ -410,7 +410,10 @@ fn one_holds_whatever_dies(make: fn() -> Server) -> usize {
                     let load = Load::at_pace(place.sandbox.port, Duration::from_millis(150));
                     for (at, verb) in chunk {
                         let context = format!("{at}, then {verb:?}");
-                        assert!(crash(&place.sandbox, &ROTATE, &at, verb, &context), "{context}: not reached");
+                        assert!(
+                            crash(&place.sandbox, &ROTATE, &at, verb, &context),
+                            "{context}: not reached"
+                        );
                         let status = place.sandbox.status();
                         assert!(status["run"].is_null(), "{context}: a run is left: {status}");
                         assert_eq!(place.pids("web").len(), 2, "{context}: {}", place.sandbox.logs());

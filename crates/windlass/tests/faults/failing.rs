@@ -44,9 +44,9 @@ impl Step {
             Some("drain") if is_before => {
                 Some("a copy that cannot be stopped keeps what it was given from being revoked, for a minute")
             }
-            Some("revoke") if is_before => {
-                Some("what is owed is the first that it writes down; that its command fails is tried by that command")
-            }
+            Some("revoke") if is_before => Some(
+                "what is owed is the first that it writes down; that its command fails is tried by that command",
+            ),
             _ => None,
         }
     }

@@ -53,7 +53,11 @@ fn found(pid: i32, canaries: &[Canary]) -> Result<BTreeMap<&'static str, usize>,
             }
         }
     }
-    if looked > 100_000 { Ok(found) } else { Err(format!("only {looked} bytes of process {pid} could be read")) }
+    if looked > 100_000 {
+        Ok(found)
+    } else {
+        Err(format!("only {looked} bytes of process {pid} could be read"))
+    }
 }
 
 /// Pages in a row that are there, each with their number: what is only set aside is not read.

@@ -222,7 +222,9 @@ impl Host {
             user: service.user.clone(),
             values: Arc::new(move |reference| {
                 let found = known.iter().find(|(known, _)| known == reference);
-                found.map(|(_, value)| value.to_string()).ok_or_else(|| format!("{{{reference}}} has no value"))
+                found
+                    .map(|(_, value)| value.to_string())
+                    .ok_or_else(|| format!("{{{reference}}} has no value"))
             }),
         })
     }

@@ -41,10 +41,7 @@ const FIRST_TO_GO: i32 = 400;
 
 impl Host {
     /// The process to keep, and its whole environment.
-    pub(in crate::host) async fn errand(
-        &self,
-        errand: &Errand<'_>,
-    ) -> Result<(Launch, Variables), Fault> {
+    pub(in crate::host) async fn errand(&self, errand: &Errand<'_>) -> Result<(Launch, Variables), Fault> {
         let subject = Subject {
             release: errand.release,
             resources: errand.resources,

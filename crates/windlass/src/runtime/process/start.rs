@@ -85,11 +85,7 @@ pub async fn start_part(dir: &Path, launch: &Launch, env: impl Into<Variables>) 
 ///
 /// # Errors
 /// Those of [`start`].
-pub async fn start_tied(
-    dir: &Path,
-    launch: &Launch,
-    env: impl Into<Variables>,
-) -> Result<Tie, RuntimeError> {
+pub async fn start_tied(dir: &Path, launch: &Launch, env: impl Into<Variables>) -> Result<Tie, RuntimeError> {
     let failed = |tried| move |source| RuntimeError::Io { tried, directory: dir.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("make"))?;
     let env = Environment(env.into().into_system());
