@@ -73,7 +73,7 @@ fn of_value(Unrevoked { setting, release }: &Unrevoked, spec: Option<&Spec>) -> 
         true => "windlass deploy tries again, and says why when it fails",
         false => "the manifest does not say any more how: take it away at its source",
     };
-    format!("the value of {setting} that {release} replaced could not be revoked and is good still: {how}")
+    format!("the value of {setting} that {release} left could not be revoked and is good still: {how}")
 }
 
 fn of_run(status: &EnvironmentStatus) -> Option<String> {
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(
             problems(&status, Some(&spec)),
             [
-                "the value of TOKEN that r2 replaced could not be revoked and is good still: windlass deploy tries \
+                "the value of TOKEN that r2 left could not be revoked and is good still: windlass deploy tries \
               again, and says why when it fails"
             ]
         );

@@ -49,10 +49,16 @@ impl std::fmt::Debug for Values {
 }
 
 /// The key of an environment's fingerprints: without it a fingerprint tells nothing about a value,
-/// not even whether a guess is right. Never printed.
+/// not even whether a guess is right. Never printed; wiped from memory when dropped.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FingerprintKey(pub [u8; 32]);
+
+impl Drop for FingerprintKey {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.0);
+    }
+}
 
 impl std::fmt::Debug for FingerprintKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -382,7 +388,7 @@ pub struct EnvironmentStatus {
 pub struct Unrevoked {
     /// The setting.
     pub setting: String,
-    /// The release that brought the other one.
+    /// The release whose rotation left it: what it replaced, or, where it went back, what it brought.
     pub release: ReleaseId,
 }
 

@@ -2,28 +2,44 @@
 //!
 //! `WINDLASS_FAILPOINT=after-intent:7` kills the process right after the intent of step 7 was
 //! written; `after-act` and `after-result` are the other two boundaries of a step, and a `!` before
-//! the number means the way back. `WINDLASS_FAILPOINT=@FILE` names a file that names the place; it is
-//! removed before the process dies, so that the one that is started in its stead lives.
+//! the number means the way back. `WINDLASS_FAILPOINT=@FILE` names a file that names the place, or several, a line
+//! each; a line is removed before the process dies there, so that the one that is started in its stead lives.
 //!
 //! With `panic ` before it the process does not die there but panics, as if by a fault of its own.
 //!
+//! `fail before:7` has step 7 fail before anything of it is done, and `fail after:7` when all of it is; the process
+//! lives. `fail write:3` has the third file that is replaced meanwhile not be written, for want of room.
+//!
 //! `write:12` is the 12th place beside a write that must outlive a power cut: each has one right
 //! before and one right after it. All processes of an environment count together, in `FILE.writes`,
-//! one byte for each; so a run with a number too high tells how many places there are. Every crash in
-//! the test suite is one that could really happen there; nothing else is simulated.
+//! one byte for each; so a run with a number too high tells how many places there are. Every crash and
+//! every failure in the test suite is one that could really happen there; nothing else is simulated.
 
-use std::io::{Seek, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Seek, Write};
+use std::path::PathBuf;
 
-use windlass_core::journal::Direction;
+use windlass_core::journal::{Direction, Fault};
 
 /// Kills this process, without any cleaning up, if the environment names this place.
 pub(crate) fn pass(place: &str, step: u32, direction: Direction) {
-    let Some(wanted) = wanted() else { return };
-    let back = if direction == Direction::Back { "!" } else { "" };
-    if wanted.place == format!("{place}:{back}{step}") {
+    if let Some(wanted) = Wanted::at(place, step, direction) {
         wanted.die();
     }
+}
+
+/// Does what a step does, unless the environment says that it is to fail although nothing is wrong with it.
+pub(crate) async fn failing(
+    step: u32,
+    direction: Direction,
+    act: impl Future<Output = Result<String, Fault>>,
+) -> Result<String, Fault> {
+    let fails = |place: &str| Wanted::at(place, step, direction).is_some_and(|wanted| wanted.take());
+    let fault = || Fault::new("it was made to fail", "a test did that");
+    if fails("fail before") {
+        return Err(fault());
+    }
+    let done = act.await?;
+    if fails("fail after") { Err(fault()) } else { Ok(done) }
 }
 
 /// Makes a write that must outlive a power cut, with a place to die before it and one after it.
@@ -34,37 +50,52 @@ pub(crate) fn around<T>(write: impl FnOnce() -> T) -> T {
     written
 }
 
+/// The same for the replacing of a file, which can fail too.
+pub(crate) fn around_file(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+    match Wanted::counted("fail write:") {
+        Some(wanted) if wanted.take() => Err(rustix::io::Errno::NOSPC.into()),
+        _ => around(write),
+    }
+}
+
 fn beside_a_write() {
-    let Some(wanted) = wanted() else { return };
-    let Some(number) = wanted.place.strip_prefix("write:") else { return };
-    if wanted.count().is_some_and(|count| number.parse() == Ok(count)) {
+    if let Some(wanted) = Wanted::counted("write:") {
         wanted.die();
     }
 }
 
-/// Where it is to die.
+/// A place that the environment names.
 struct Wanted {
-    place: String,
-    /// Whether it is to panic instead.
-    panics: bool,
+    line: String,
     /// The file that said so.
     file: Option<PathBuf>,
 }
 
-fn wanted() -> Option<Wanted> {
-    let wanted = std::env::var("WINDLASS_FAILPOINT").ok()?;
-    let (text, file) = match wanted.strip_prefix('@') {
-        Some(file) => (std::fs::read_to_string(file).ok()?, Some(PathBuf::from(file))),
-        None => (wanted, None),
-    };
-    let (panics, place) = match text.strip_prefix("panic ") {
-        Some(place) => (true, place.to_owned()),
-        None => (false, text),
-    };
-    Some(Wanted { place, panics, file })
-}
-
 impl Wanted {
+    fn find(is: impl Fn(&str) -> bool) -> Option<Self> {
+        let named = std::env::var("WINDLASS_FAILPOINT").ok()?;
+        let (text, file) = match named.strip_prefix('@') {
+            Some(file) => (std::fs::read_to_string(file).ok()?, Some(PathBuf::from(file))),
+            None => (named, None),
+        };
+        let line = text.lines().find(|line| is(line.strip_prefix(PANIC).unwrap_or(line)))?;
+        Some(Self { line: line.to_owned(), file })
+    }
+
+    /// This place of a step.
+    fn at(place: &str, step: u32, direction: Direction) -> Option<Self> {
+        let back = if direction == Direction::Back { "!" } else { "" };
+        Self::find(|named| named == format!("{place}:{back}{step}"))
+    }
+
+    /// The next of those that are told by their number alone, if it is wanted.
+    fn counted(kind: &str) -> Option<Self> {
+        let wanted = Self::find(|named| named.starts_with(kind))?;
+        let count = wanted.count()?;
+        let number = wanted.line.rsplit_once(':')?.1.parse();
+        (number == Ok(count)).then_some(wanted)
+    }
+
     /// Counts this place, with those that other processes pass at the same time.
     fn count(&self) -> Option<u64> {
         let tally = self.file.as_ref()?.with_added_extension("writes");
@@ -73,13 +104,27 @@ impl Wanted {
         tally.stream_position().ok()
     }
 
+    /// Whether nobody was here before: what is wanted happens once.
+    fn take(&self) -> bool {
+        let Some(file) = &self.file else { return true };
+        let Ok(text) = std::fs::read_to_string(file) else { return false };
+        let others: Vec<&str> = text.lines().filter(|line| *line != self.line).collect();
+        let taken = match others.is_empty() {
+            true => std::fs::remove_file(file),
+            false => std::fs::write(file, others.join("\n")),
+        };
+        taken.is_ok()
+    }
+
     fn die(self) {
-        if self.file.as_deref().is_none_or(|file: &Path| std::fs::remove_file(file).is_ok()) {
+        if self.take() {
             #[expect(clippy::panic, reason = "a test asked for it")]
-            if self.panics {
-                panic!("the place {} was reached", self.place);
+            if self.line.starts_with(PANIC) {
+                panic!("the place {} was reached", self.line);
             }
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
     }
 }
+
+const PANIC: &str = "panic ";

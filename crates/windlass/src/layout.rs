@@ -245,7 +245,7 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
 /// # Errors
 /// When one of these fails; the old file is still there then.
 pub fn replace_file(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
-    failpoint::around(|| replace(path, contents, mode, None))
+    failpoint::around_file(|| replace(path, contents, mode, None))
 }
 
 /// The same for a file that is a person's: its owner, its group and its mode stay.
@@ -255,7 +255,7 @@ pub fn replace_file(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
 /// given to by this one; the old file is still there then.
 pub fn rewrite_file(path: &Path, contents: &[u8]) -> io::Result<()> {
     let facts = std::fs::metadata(path)?;
-    failpoint::around(|| replace(path, contents, 0o600, Some(&facts)))
+    failpoint::around_file(|| replace(path, contents, 0o600, Some(&facts)))
 }
 
 /// Whether this account may do that, as far as can be seen before.

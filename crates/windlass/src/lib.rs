@@ -39,6 +39,7 @@ mod sys;
 pub mod transport;
 mod trouble;
 mod trust;
+pub mod variables;
 mod wiped;
 
 /// Sees to it that this process leaves no core dump, whatever becomes of it.

@@ -18,7 +18,7 @@ fn target(address: Option<SocketAddr>, directory: &Path) -> Target {
     Target {
         address,
         directory: directory.to_owned(),
-        env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("GREETING".into(), "a 'b' $c".into())],
+        env: vec![("PATH".into(), "/usr/bin:/bin".into()), ("GREETING".into(), "a 'b' $c".into())].into(),
         user: None,
         values: Arc::new(|reference| Ok(format!("<{reference}>"))),
     }

@@ -132,7 +132,7 @@ impl Plan {
                 let what = match (undo, *of == self.release) {
                     (true, _) => format!("revoke the new value of {setting}"),
                     (false, true) => format!("revoke the old value of {setting}"),
-                    (false, false) => format!("revoke the value of {setting} that {of} replaced"),
+                    (false, false) => format!("revoke the value of {setting} that {of} left"),
                 };
                 self.by_command(what, setting, |rotation| &rotation.revoke)
             }

@@ -197,7 +197,7 @@ impl Sandbox {
         self.root().join("failpoint.writes")
     }
 
-    /// Makes a process of Windlass die at this place, once.
+    /// Makes a process of Windlass die, or a step or a write fail, at this place, once.
     pub fn die_at(&self, place: &str) {
         let _none_yet = std::fs::remove_file(self.tally());
         std::fs::write(self.failpoint(), place).unwrap();
@@ -206,7 +206,17 @@ impl Sandbox {
     /// How many places beside durable writes were passed by what this does.
     #[must_use]
     pub fn writes_of(&self, what: impl FnOnce()) -> u64 {
-        self.die_at("write:0");
+        self.passed("write:0", what)
+    }
+
+    /// How many files were replaced for good by what this does.
+    #[must_use]
+    pub fn files_of(&self, what: impl FnOnce()) -> u64 {
+        self.passed("fail write:0", what)
+    }
+
+    fn passed(&self, never: &str, what: impl FnOnce()) -> u64 {
+        self.die_at(never);
         what();
         let _never_reached = self.died();
         std::fs::metadata(self.tally()).map_or(0, |tally| tally.len())

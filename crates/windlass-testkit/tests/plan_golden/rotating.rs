@@ -328,7 +328,7 @@ fn a_value_that_could_not_be_revoked_is_revoked_by_the_next_run() {
     seen.unrevoked.push(("TOKEN".into(), ReleaseId(2)));
     let next = plan(&with_value(deploy(&spec, "one"), "new"), &seen).unwrap();
     let told = next.to_string();
-    assert!(told.contains("\n  revoke the value of TOKEN that r2 replaced: vault revoke\n"), "{told}");
+    assert!(told.contains("\n  revoke the value of TOKEN that r2 left: vault revoke\n"), "{told}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub(super) const FAILED: u8 = 1;
 pub(super) const USAGE: u8 = 2;
 /// Interrupted; it can be resumed.
 pub(super) const INTERRUPTED: u8 = 4;
-/// Something is left that needs a person.
+/// It is done, and something is left for a person.
 pub(super) const NEEDS_A_PERSON: u8 = 5;
 /// Refused: the lock is held, the plan is stale.
 pub(super) const REFUSED: u8 = 6;

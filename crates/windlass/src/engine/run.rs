@@ -103,7 +103,10 @@ impl<W: World> Engine<'_, W> {
         let mut acts: FuturesUnordered<_> = steps
             .iter()
             .filter_map(|step| Some((*step, action(plan, *step, direction)?)))
-            .map(|(step, action)| async move { (step, world.perform(run, plan, step, action).await) })
+            .map(|(step, action)| async move {
+                let act = world.perform(run, plan, step, action);
+                (step, failpoint::failing(step, direction, act).await)
+            })
             .collect();
         let mut open: Vec<u32> = steps.to_vec();
         let mut cancel = self.cancel.clone();

@@ -104,7 +104,7 @@ fn start(argv: &[String], target: &Target) -> std::io::Result<(Running, Receiver
         .args(&argv[1..])
         .current_dir(&target.directory)
         .env_clear()
-        .envs(target.env.iter().map(|(name, value)| (name, value)))
+        .envs(target.env.iter())
         .env(MARK, &mark)
         .stdin(Stdio::null())
         .stdout(writer.try_clone()?)

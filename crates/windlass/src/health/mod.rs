@@ -16,6 +16,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use windlass_core::spec::{Probe, Reference};
 
+use crate::variables::Variables;
+
 /// Answers with a reference's value, or says why there is none.
 pub type Values = Arc<dyn Fn(&Reference) -> Result<String, String> + Send + Sync>;
 
@@ -27,7 +29,7 @@ pub struct Target {
     /// Its working directory.
     pub directory: PathBuf,
     /// Its whole environment: a probe's command gets this and nothing else.
-    pub env: Vec<(String, String)>,
+    pub env: Variables,
     /// The account it runs as, where that is another than ours.
     pub user: Option<String>,
     /// What the references in a probe's command stand for.

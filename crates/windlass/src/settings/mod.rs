@@ -12,6 +12,8 @@ mod load;
 mod redact;
 pub mod scratch;
 pub mod sealed;
+#[cfg(test)]
+mod shown;
 pub mod store;
 
 pub use found::{Found, Unstored, fault_to_json};

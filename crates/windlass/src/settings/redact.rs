@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use aho_corasick::AhoCorasick;
+use zeroize::Zeroizing;
 
 use super::{decodings, encodings};
 
@@ -15,12 +16,12 @@ const MASK: &str = "***";
 
 /// Masks values wherever they turn up: as they are, escaped as in JSON, URLs, HTML and shells, in hex, and in base64. Of
 /// a value with several lines each line is masked too, because output is shown by lines; and of a URL its
-/// password, which programs name by itself.
+/// password, which programs name by itself. What it is made of is wiped; the states of its search are not.
 #[derive(Default)]
 pub struct Redactor {
     forms: Option<AhoCorasick>,
     /// The longest forms: lines may break in the middle of them.
-    base64: Vec<String>,
+    base64: Vec<Zeroizing<String>>,
     /// Why nothing may be shown at all.
     refusal: Option<String>,
 }
@@ -32,25 +33,19 @@ impl Redactor {
     /// A redactor of `values`. Those shorter than 6 bytes are left alone.
     #[must_use]
     pub fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
-        let mut values: Vec<Cow<'v, str>> = values
-            .into_iter()
-            .flat_map(|value| {
-                let parts = std::iter::once(value).chain(value.lines()).map(Cow::Borrowed);
-                parts.chain(passwords_in(value))
-            })
-            .filter(|value| value.len() >= SHORTEST_MASKED)
-            .collect();
-        values.sort_unstable();
-        values.dedup();
-        let base64: Vec<String> = values.iter().flat_map(|value| encodings::base64(value)).collect();
-        let mut forms: Vec<String> = values.iter().flat_map(|value| encodings::forms(value)).collect();
-        forms.extend(base64.iter().cloned());
-        forms.sort_unstable();
-        forms.dedup();
+        let parts = values.into_iter().flat_map(|value| {
+            let parts =
+                std::iter::once(value).chain(value.lines()).map(|part| Zeroizing::new(part.to_owned()));
+            parts.chain(passwords_in(value))
+        });
+        let values = once_each(parts.filter(|value| value.len() >= SHORTEST_MASKED));
+        let base64: Vec<_> = values.iter().flat_map(|value| encodings::base64(value)).collect();
+        let forms = values.iter().flat_map(|value| encodings::forms(value));
+        let forms = once_each(forms.chain(base64.iter().cloned()));
         if forms.is_empty() {
             return Self::default();
         }
-        match AhoCorasick::new(&forms) {
+        match AhoCorasick::new(forms.iter().map(|form| form.as_bytes())) {
             Ok(search) => Self { forms: Some(search), base64, refusal: None },
             // Only beyond 2^31 patterns or states.
             Err(error) => Self::refusing(format!("there are too many secrets to mask: {error}")),
@@ -128,12 +123,20 @@ impl fmt::Debug for Redactor {
 
 /// What may be a password in a value, as it stands there and as it is meant. One that is the user's name is none:
 /// it would mask that in every log.
-fn passwords_in(value: &str) -> impl Iterator<Item = Cow<'_, str>> {
-    let is_user = |password: &str| value.contains(&format!("://{password}:{password}@"));
+fn passwords_in(value: &str) -> impl Iterator<Item = Zeroizing<String>> {
+    let is_user = |password: &str| value.contains(&*Zeroizing::new(format!("://{password}:{password}@")));
     let found = windlass_core::settings::passwords_in(value);
-    let forms =
-        |password| [Some(Cow::Borrowed(password)), crate::resource::decoded(password).map(Cow::Owned)];
-    found.into_iter().filter(move |password| !is_user(password)).flat_map(forms).flatten()
+    let forms = |password: &str| [Some(password.to_owned()), crate::resource::decoded(password)];
+    let forms = found.into_iter().filter(move |password| !is_user(password)).flat_map(forms);
+    forms.flatten().map(Zeroizing::new)
+}
+
+/// Texts in order, each once.
+fn once_each(texts: impl Iterator<Item = Zeroizing<String>>) -> Vec<Zeroizing<String>> {
+    let mut texts: Vec<_> = texts.collect();
+    texts.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
+    texts.dedup();
+    texts
 }
 
 #[cfg(test)]

@@ -17,10 +17,12 @@ mod database;
 mod disk;
 mod dying;
 mod elsewhere;
+mod failing;
 mod forms;
 mod hostile;
 mod journal;
 mod leaks;
+mod memory;
 mod mount;
 mod places;
 mod power;
@@ -90,17 +92,18 @@ fn act_at(sandbox: &Sandbox, boundary: usize, act: impl FnOnce(&Child)) -> Optio
         told += usize::from(what.get("step_began").is_some() || what.get("step_done").is_some());
         told >= boundary
     };
-    act_when(sandbox, is_reached, act).0
+    act_when(sandbox, &["deploy"], is_reached, act).0
 }
 
-/// Deploys, and acts at the first event of which this is so. Answers the exit code, and whether there was one.
+/// Runs a verb, and acts at the first event of which this is so. Answers the exit code, and whether there was one.
 fn act_when(
     sandbox: &Sandbox,
+    args: &[&str],
     mut is: impl FnMut(&Value) -> bool,
     act: impl FnOnce(&Child),
 ) -> (Option<i32>, bool) {
-    let mut command = sandbox.command(&["deploy", "--json"]);
-    let mut deploy = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut command = sandbox.command(args);
+    let mut deploy = command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut act = Some(act);
     for line in BufReader::new(deploy.stdout.take().unwrap()).lines() {
         let event: Value = serde_json::from_str(&line.unwrap()).unwrap_or_default();

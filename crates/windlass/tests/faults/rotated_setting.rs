@@ -89,7 +89,7 @@ impl Drop for Redis {
 
 /// Where the value is kept.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kept {
+pub(super) enum Kept {
     DotEnv,
     Sealed,
 }
@@ -115,9 +115,9 @@ fn manifest(redis: &Redis, worker: Option<String>) -> Manifest {
     }
 }
 
-struct Place {
+pub(super) struct Place {
     redis: Redis,
-    sandbox: Sandbox,
+    pub(super) sandbox: Sandbox,
     kept: Kept,
 }
 
@@ -126,7 +126,7 @@ impl Place {
         Self::with(kept, Some(String::new()))
     }
 
-    fn with(kept: Kept, worker: Option<String>) -> Self {
+    pub(super) fn with(kept: Kept, worker: Option<String>) -> Self {
         let redis = Redis::new();
         let mut sandbox = Sandbox::with(WINDLASS, &manifest(&redis, worker));
         sandbox.write("rotate.sh", SCRIPT);
@@ -159,7 +159,7 @@ impl Place {
     }
 
     /// The value in the file.
-    fn value(&self) -> String {
+    pub(super) fn value(&self) -> String {
         match self.kept {
             Kept::DotEnv => {
                 let text = std::fs::read_to_string(self.sandbox.source().join(".env")).unwrap();
@@ -171,7 +171,7 @@ impl Place {
     }
 
     /// One value holds: in the file, at the source, which knows no other, and in what runs.
-    fn one_holds(&self, context: &str) -> String {
+    pub(super) fn one_holds(&self, context: &str) -> String {
         let (sandbox, value) = (&self.sandbox, self.value());
         let logs = || sandbox.logs();
         assert!(self.redis.knows(&value), "{context}: the file has what Redis does not know\n{}", logs());
@@ -208,7 +208,17 @@ impl Place {
         value
     }
 
-    fn pids(&self, service: &str) -> Vec<i32> {
+    /// Where the value is kept, in words.
+    pub(super) fn kept(&self) -> String {
+        format!("{:?}", self.kept)
+    }
+
+    /// Has Redis know this password and no other, as whoever administers it would.
+    pub(super) fn forget_others(&self, password: &str) {
+        let _ok = self.redis.ask(password, &format!("ACL SETUSER default resetpass >{password}"));
+    }
+
+    pub(super) fn pids(&self, service: &str) -> Vec<i32> {
         self.sandbox.running(service).iter().map(|process| process.pid).collect()
     }
 
@@ -236,7 +246,7 @@ impl Place {
     }
 }
 
-const ROTATE: [&str; 3] = ["secrets", "rotate", "REDIS_PASSWORD"];
+pub(super) const ROTATE: [&str; 3] = ["secrets", "rotate", "REDIS_PASSWORD"];
 
 // proves: HS-19
 #[test]
@@ -337,11 +347,11 @@ fn a_rotation_of_a_setting_that_fails_leaves_the_old_value() {
             serde_json::json!([{ "setting": "REDIS_PASSWORD", "release": release }]),
             "{status}"
         );
-        let left = format!("the value of REDIS_PASSWORD that {release} replaced could not be revoked");
+        let left = format!("the value of REDIS_PASSWORD that {release} left could not be revoked");
         assert!(status["problems"].to_string().contains(&left), "{status}");
         assert!(sandbox.succeed(&["status"]).stdout.contains(&left));
         let listed = sandbox.succeed(&["secrets", "rotate"]).stdout;
-        assert!(listed.contains(&format!("; the value that {release} replaced is good still")), "{listed}");
+        assert!(listed.contains(&format!("; the value that {release} left is good still")), "{listed}");
         std::fs::remove_file(tree.join("fail-revoke")).unwrap();
         let next = sandbox.succeed(&["deploy"]);
         assert!(next.all().contains("revoke the value of REDIS_PASSWORD that r"), "{next:?}");
@@ -400,7 +410,7 @@ fn a_rotation_of_a_setting_that_cannot_be_is_refused() {
 /// command line, the host side and the proxy, or a sample of them; each in one way or in every way.
 fn cases(kept: Kept) -> [Vec<Case>; 2] {
     let place = Place::with(kept, None);
-    let of_steps = of_steps(&place.sandbox, &ROTATE);
+    let of_steps = of_steps(&place.sandbox, &ROTATE, |_| true);
     let writes = place.sandbox.writes_of(|| drop(place.sandbox.succeed(&ROTATE)));
     assert!(writes > 10, "only {writes} writes");
     place.sandbox.down();
@@ -438,6 +448,8 @@ fn whatever_dies_in_the_rotation_of_a_setting_one_value_holds() {
                     for (at, verb) in chunk {
                         let context = format!("{kept:?}: {at}, then {verb:?}");
                         let died = crash(&place.sandbox, &ROTATE, &at, verb, &context);
+                        // How often the proxy and the journal write is not the same every time.
+                        assert!(died || at.starts_with("write:"), "{context}: not reached");
                         *hit.lock().unwrap() += usize::from(died);
                         let status = place.sandbox.status();
                         assert!(status["run"].is_null(), "{context}: a run is left: {status}");
@@ -454,6 +466,6 @@ fn whatever_dies_in_the_rotation_of_a_setting_one_value_holds() {
         }
     });
     let hit = *hit.lock().unwrap();
-    assert!(hit * 10 >= crashes * 8, "only {hit} of {crashes} places were reached");
+    assert!(hit * 10 >= crashes * 9, "only {hit} of {crashes} places were reached");
     line.held("at each step 0 failed requests; one value holds at the source, in the file and in what runs");
 }

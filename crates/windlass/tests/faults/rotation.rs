@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::Value;
+use windlass::resource::{facts_of_url, ready};
+use windlass_core::spec::Engine;
 use windlass_testkit::sandbox::{Load, Manifest, Process, Sandbox, kill, until_within};
 
+use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::{WINDLASS, exhaustive, is_sound, line};
-
-/// How many crashes one sandbox sees.
-const PER_SANDBOX: usize = 8;
 
 /// An application that signs in to both for every request; its worker sees neither.
 fn manifest() -> Manifest {
@@ -196,74 +196,90 @@ fn a_credential_that_could_not_be_revoked_is_told_until_it_is() {
     line.held("told of by `status` and `secrets rotate`, and revoked by the next deploy");
 }
 
-/// What happens after the crash.
-const WAYS: [&str; 4] = ["", "resume", "abort", "deploy"];
-
-/// Every place of a rotation's plan, each in one way or in every way.
-fn cases() -> Vec<(String, &'static str)> {
-    let sandbox = deployed(&manifest());
-    let events = sandbox.succeed(&["secrets", "rotate", "cache", "--json"]).stdout;
-    sandbox.down();
-    let events = events.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let steps = events.filter(|event| event.to_string().contains("step_began")).count();
-    assert!(steps > 8, "only {steps} steps");
-    let mut cases = Vec::new();
-    for step in 0..steps {
-        for place in ["after-intent", "after-act", "after-result"] {
-            let ways = if exhaustive() { WAYS.len() } else { 1 };
-            let turn = |way: usize| WAYS[(cases.len() + cases.len() / 4 + way) % WAYS.len()];
-            let chosen: Vec<_> = (0..ways).map(turn).collect();
-            cases.extend(chosen.into_iter().map(|way| (format!("{place}:{step}"), way)));
-        }
+/// An application that is told of a broker of its own.
+fn with_a_broker() -> Manifest {
+    Manifest {
+        web: "env = { MQ_URL = \"{resources.mq.url}\" }".into(),
+        more: "[resources.mq]\nengine = \"rabbitmq\"\n".into(),
+        ..manifest()
     }
-    cases
 }
 
-fn crash(sandbox: &Sandbox, resource: &str, place: &str, verb: &str, context: &str) -> bool {
-    sandbox.die_at(place);
-    let rotation = sandbox.start(&["secrets", "rotate", resource]);
-    if verb.is_empty() {
-        // Whoever asked for it lives, and goes on by itself.
-        let output = rotation.finish();
-        assert_eq!(output.code, 0, "{context}: {output:#?}\n{}", sandbox.logs());
-        return sandbox.died();
+/// What a copy was told of the broker.
+fn told(sandbox: &Sandbox) -> String {
+    let web = sandbox.running("web").remove(0);
+    web.env.iter().find_map(|variable| variable.strip_prefix("MQ_URL=")).unwrap().to_owned()
+}
+
+/// The broker knows one credential, which the copies have, and none of those that were replaced.
+fn the_broker_knows_one(sandbox: &Sandbox, replaced: &mut Vec<String>, context: &str) {
+    let lets_in = |url: &String| {
+        let facts = facts_of_url(Engine::Rabbitmq, url).unwrap();
+        ready(Engine::Rabbitmq, &facts, Duration::from_secs(20)).is_ok()
+    };
+    let url = told(sandbox);
+    assert_eq!(known(sandbox, "mq").len(), 1, "{context}: it knows more than one");
+    assert!(lets_in(&url), "{context}: {}", sandbox.logs());
+    for other in replaced.iter().filter(|other| **other != url) {
+        assert!(!lets_in(other), "{context}: a replaced credential is good still");
     }
-    let failpoint = sandbox.root().join("failpoint");
-    until_within(Duration::from_secs(40), "the crash or the end", || {
-        (!failpoint.exists() || !rotation.runs()).then_some(())
-    });
-    rotation.signal(Signal::KILL);
-    let _killed = rotation.finish();
-    let died = sandbox.died();
-    let output = sandbox.run(&[verb]);
-    assert!(matches!(output.code, 0..=3), "{context}: {output:#?}\n{}", sandbox.logs());
-    if verb == "deploy" {
-        assert_eq!(output.code, 0, "{context}: {output:#?}\n{}", sandbox.logs());
+    if !replaced.contains(&url) {
+        replaced.push(url);
     }
-    died
+}
+
+/// Crashes in the rotation of one resource.
+struct Crashes {
+    resource: &'static str,
+    cases: Vec<Case>,
+}
+
+/// The places to die at: those of every step of one resource's plan, and of each other resource's plan those of the
+/// steps that tell its server, because the rest is the same. In exhaustive runs all of them.
+fn crashes() -> Vec<Crashes> {
+    let both = deployed(&manifest());
+    let broker = deployed(&with_a_broker());
+    let of = |sandbox: &Sandbox, resource: &'static str| {
+        let rotate = ["secrets", "rotate", resource];
+        let own = |line: &str| line.ends_with(&format!(" in {resource}")) || line.contains(" sign in to ");
+        let all = resource == "db" || exhaustive();
+        let places = of_steps(sandbox, &rotate, |line| all || own(line));
+        assert_eq!(places.len() % 3, 0);
+        assert!(places.len() >= if all { 27 } else { 6 }, "{resource}: {places:?}");
+        in_ways(places).chunks(PER_SANDBOX).map(|cases| Crashes { resource, cases: cases.to_vec() }).collect()
+    };
+    let all: [Vec<Crashes>; 3] = [of(&both, "db"), of(&both, "cache"), of(&broker, "mq")];
+    both.down();
+    broker.down();
+    // The broker's take longest.
+    all.into_iter().rev().flatten().collect()
 }
 
 // proves: HS-19
 #[test]
 fn the_host_side_dies_at_every_step_of_a_rotation() {
     let line = line("the_host_side_dies_at_every_step_of_a_rotation");
-    let cases = cases();
-    let hit = Mutex::new(0);
-    let chunks = Mutex::new(cases.chunks(PER_SANDBOX).enumerate());
+    let all = crashes();
+    let count: usize = all.iter().map(|crashes| crashes.cases.len()).sum();
+    let chunks = Mutex::new(all.into_iter());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
-                    let Some((number, chunk)) = chunks.lock().unwrap().next() else { return };
-                    let resource = if number % 2 == 0 { "db" } else { "cache" };
-                    let sandbox = deployed(&manifest());
+                    let Some(Crashes { resource, cases }) = chunks.lock().unwrap().next() else { return };
+                    let is_broker = resource == "mq";
+                    let sandbox = deployed(&if is_broker { with_a_broker() } else { manifest() });
+                    let mut replaced = Vec::new();
                     let load = Load::at_pace(sandbox.port, Duration::from_millis(300));
-                    for (place, verb) in chunk {
+                    for (place, verb) in cases {
                         let context = format!("{resource}: {place}, then {verb:?}");
-                        let died = crash(&sandbox, resource, place, verb, &context);
-                        *hit.lock().unwrap() += usize::from(died);
+                        let rotate = ["secrets", "rotate", resource];
+                        assert!(crash(&sandbox, &rotate, &place, verb, &context), "{context}: not reached");
                         is_sound(&sandbox, &context);
-                        one_holds(&sandbox, &context);
+                        match is_broker {
+                            true => the_broker_knows_one(&sandbox, &mut replaced, &context),
+                            false => one_holds(&sandbox, &context),
+                        }
                     }
                     load.end().assert_none_failed();
                     sandbox.down();
@@ -271,7 +287,8 @@ fn the_host_side_dies_at_every_step_of_a_rotation() {
             });
         }
     });
-    let hit = *hit.lock().unwrap();
-    assert!(hit * 10 >= cases.len() * 8, "only {hit} of {} places were reached", cases.len());
-    line.held(&format!("{} crashes: one credential holds, 0 failed requests", cases.len()));
+    line.held(&format!(
+        "{count} crashes, in each step that tells PostgreSQL, Redis or RabbitMQ, and in every other one: one \
+         credential holds, 0 failed requests"
+    ));
 }

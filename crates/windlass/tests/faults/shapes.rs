@@ -157,13 +157,13 @@ impl Shape {
                 (Some(code), sandbox.died())
             }
             Who::CommandLine => {
-                let (_killed, died) = act_when(sandbox, is_told(step, back, *place), |deploy| {
+                let (_killed, died) = act_when(sandbox, &["deploy"], is_told(step, back, *place), |deploy| {
                     kill(i32::try_from(deploy.id()).unwrap(), Signal::KILL);
                 });
                 until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
                 (None, died)
             }
-            Who::Proxy => act_when(sandbox, is_told(step, back, *place), |_| {
+            Who::Proxy => act_when(sandbox, &["deploy"], is_told(step, back, *place), |_| {
                 let before = sandbox.proxy().unwrap();
                 kill(before, Signal::KILL);
                 until("another proxy", || sandbox.proxy().filter(|pid| *pid != before));

@@ -313,7 +313,7 @@ pub const TESTS: &[Line] = &[
         "1, 2",
         "the_host_side_dies_at_every_step_of_a_rotation",
         "I1 I3 I4 I10",
-        "kill -9 of the host side before, in and after each step of `secrets rotate`",
+        "kill -9 of the host side before, in and after each step of `secrets rotate` of PostgreSQL, Redis and RabbitMQ",
     ),
     line(
         "T4",
@@ -341,6 +341,30 @@ pub const TESTS: &[Line] = &[
     ),
     line(
         "T4",
+        "what_runs_on_remembers_no_secret_that_it_does_not_use",
+        "I9",
+        "the memory of the host side, the proxy and the keepers is read after two deploys",
+    ),
+    line(
+        "T4",
+        "each_kind_of_step_of_a_rotation_fails_and_one_value_holds",
+        "I3 I4",
+        "a failure before and after each kind of step of `secrets rotate` of a setting, forward and back",
+    ),
+    line(
+        "T4",
+        "a_rotation_that_is_called_off_at_each_kind_of_step_leaves_one_value",
+        "I3 I4",
+        "`abort` at each kind of step of `secrets rotate` of a setting",
+    ),
+    line(
+        "T4",
+        "each_file_that_a_rotation_writes_is_not_written_and_one_value_holds",
+        "I4",
+        "no room for one file after another that is written in `secrets rotate` of a setting",
+    ),
+    line(
+        "T4",
         "a_role_of_an_outside_postgres_is_exchanged_without_losing_a_request",
         "I3 I9",
         "`secrets rotate` of the URL of a PostgreSQL that is not Windlass's own, with an application that signs in for every request",
@@ -355,7 +379,7 @@ pub const TESTS: &[Line] = &[
         "1, 2",
         "whatever_dies_in_a_rotation_at_an_outside_postgres_one_role_holds",
         "I1 I3 I4 I10",
-        "kill -9 of the host side at a spread of places before, in and after the steps of `secrets rotate` at an outside PostgreSQL",
+        "kill -9 of the host side before, in and after each step of `secrets rotate` that tells an outside PostgreSQL",
     ),
     line(
         "T4",
@@ -373,7 +397,7 @@ pub const TESTS: &[Line] = &[
         "1, 2",
         "whatever_dies_in_a_rotation_at_an_outside_redis_one_password_holds",
         "I1 I3 I4 I10",
-        "kill -9 of the host side at a spread of the steps of `secrets rotate` at an outside Redis",
+        "kill -9 of the host side before, in and after each step of `secrets rotate` that tells an outside Redis",
     ),
     line(
         "T4",
@@ -385,7 +409,7 @@ pub const TESTS: &[Line] = &[
         "1, 2",
         "whatever_dies_in_a_rotation_at_an_outside_rabbitmq_one_user_holds",
         "I1 I3 I4 I10",
-        "kill -9 of the host side at a spread of the steps of `secrets rotate` at an outside RabbitMQ",
+        "kill -9 of the host side before, in and after each step of `secrets rotate` that tells an outside RabbitMQ",
     ),
     line(
         "T5",

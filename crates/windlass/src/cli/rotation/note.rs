@@ -11,7 +11,7 @@ use windlass_core::settings::{NotRewritten, Secret, dotenv, is_setting_name, rew
 use zeroize::Zeroizing;
 
 use super::directory;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, NEEDS_A_PERSON};
 use crate::layout::{self, Layout};
 
 /// The note, in the environment's state.
@@ -74,12 +74,8 @@ impl Note {
         let text = rewritten(&self.file, &text, &self.setting, value)?;
         let cannot = |error: io::Error| {
             Failure::new(
-                5,
-                format!(
-                    "{} is rotated, and {} cannot be written: {error}",
-                    self.setting,
-                    self.file.display()
-                ),
+                NEEDS_A_PERSON,
+                format!("{} cannot be written: {error}", self.file.display()),
                 "make it writable; the next windlass deploy puts the new value there",
             )
         };

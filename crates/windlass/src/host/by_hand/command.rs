@@ -10,7 +10,7 @@ use windlass_core::launch::{End, Exit};
 use windlass_core::manifest::nearest;
 use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::{Action, Plan};
-use windlass_core::protocol::{Answer, Refusal, RunWhat, Values};
+use windlass_core::protocol::{Answer, Refusal, RunWhat};
 use windlass_core::spec::{Cron, Job, Limits, Overlap, Spec, Undo, When};
 use windlass_core::units::Span;
 
@@ -229,7 +229,7 @@ impl Host {
             argv: launch.argv,
             directory: launch.directory,
             user: launch.user,
-            env: Values(env.into_iter().collect()),
+            env: env.into_values(),
         })
     }
 

@@ -23,6 +23,7 @@ use crate::host::once::outcome::Ended;
 use crate::host::supervise::loops::note;
 use crate::runtime::process::{self, RuntimeError};
 use crate::schedule;
+use crate::variables::Variables;
 
 impl Host {
     /// Starts cron jobs when they are due, as long as the host side lives. Ticks are recorded before
@@ -232,7 +233,7 @@ impl Host {
         active: &Active,
         (name, cron): (&Name, &Cron),
         label: &str,
-    ) -> Result<(Launch, Vec<(String, String)>), Fault> {
+    ) -> Result<(Launch, Variables), Fault> {
         let release = &active.release;
         let errand = Errand {
             label,

@@ -12,6 +12,7 @@ use windlass_core::plan::Plan;
 use windlass_core::policy::health::{Gate, GateVerdict};
 use windlass_core::spec::{Check, Command, Port, Probe, Reference, Service, Stop, Template};
 use windlass_core::units::Span;
+use zeroize::Zeroizing;
 
 use crate::account;
 use crate::health::{self, Target};
@@ -26,6 +27,7 @@ use crate::keeper::tree;
 use crate::ports::{self, Holder};
 use crate::processes;
 use crate::runtime::process;
+use crate::variables::Variables;
 
 /// How long after the end of the drain the proxy has to cut what is left.
 const CUT: Duration = Duration::from_secs(2);
@@ -117,7 +119,7 @@ impl Host {
         Ok(())
     }
 
-    async fn launch(&self, identity: &Identity) -> Result<(Launch, Vec<(String, String)>), Fault> {
+    async fn launch(&self, identity: &Identity) -> Result<(Launch, Variables), Fault> {
         let service = &identity.service;
         let (argv, env) = self
             .filled(identity, |fill| Ok((fill.argv(&service.command)?, fill.environment(&service.env)?)))
@@ -195,19 +197,22 @@ impl Host {
             });
         let idle = service.stop.quiet.as_ref().and_then(|quiet| quiet.idle.as_ref());
         let commands: Vec<_> = probes.chain(idle).collect();
-        // References are looked up once, now: a probe runs often, and its values do not change.
+        // References are looked up once, now: a probe runs often, and its values do not change. Where no command asks,
+        // none is kept.
+        let is_asked = !commands.is_empty();
         let (env, known) = self
             .filled(identity, |fill| {
-                let mut known: Vec<(Reference, String)> = Vec::new();
+                let mut known: Vec<(Reference, Zeroizing<String>)> = Vec::new();
                 for command in commands {
                     if let Command::Argv(words) = command {
                         for reference in words.iter().flat_map(Template::references) {
                             let template = Template::of(reference.clone());
-                            known.push((reference.clone(), fill.text(&template)?));
+                            known.push((reference.clone(), fill.text(&template)?.into()));
                         }
                     }
                 }
-                Ok((fill.environment(&service.env)?, known))
+                let env = if is_asked { fill.environment(&service.env)? } else { Variables::default() };
+                Ok((env, known))
             })
             .await?;
         Ok(Target {
@@ -217,7 +222,9 @@ impl Host {
             user: service.user.clone(),
             values: Arc::new(move |reference| {
                 let found = known.iter().find(|(known, _)| known == reference);
-                found.map(|(_, value)| value.clone()).ok_or_else(|| format!("{{{reference}}} has no value"))
+                found
+                    .map(|(_, value)| value.to_string())
+                    .ok_or_else(|| format!("{{{reference}}} has no value"))
             }),
         })
     }
@@ -417,7 +424,7 @@ mod tests {
         let target = Target {
             address: Some(free),
             directory: "/".into(),
-            env: Vec::new(),
+            env: Variables::default(),
             user: None,
             values: Arc::new(|_| Err(String::new())),
         };
@@ -462,7 +469,7 @@ mod tests {
 
     fn target(directory: &std::path::Path) -> Target {
         let values = Arc::new(|_: &Reference| Err(String::new()));
-        let env = vec![("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())];
+        let env = vec![("PATH".to_owned(), std::env::var("PATH").unwrap_or_default())].into();
         Target { address: None, directory: directory.into(), env, user: None, values }
     }
 

@@ -71,7 +71,7 @@ impl Host {
             return std::future::pending().await;
         };
         let Ok(mut target) = self.target(&identity).await else { return std::future::pending().await };
-        target.env.push(("WINDLASS_PID".to_owned(), worker.to_string()));
+        target.env.set("WINDLASS_PID", worker.to_string());
         let probe = Probe::Command(idle.clone());
         while health::probe(&probe, &target, PATIENCE).await.is_err() {
             tokio::time::sleep(PACE).await;

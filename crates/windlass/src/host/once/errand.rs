@@ -12,6 +12,7 @@ use windlass_core::units::Span;
 use crate::host::Host;
 use crate::host::logs;
 use crate::host::settings::fill::Subject;
+use crate::variables::Variables;
 
 /// Something that runs once.
 pub(in crate::host) struct Errand<'a> {
@@ -40,10 +41,7 @@ const FIRST_TO_GO: i32 = 400;
 
 impl Host {
     /// The process to keep, and its whole environment.
-    pub(in crate::host) async fn errand(
-        &self,
-        errand: &Errand<'_>,
-    ) -> Result<(Launch, Vec<(String, String)>), Fault> {
+    pub(in crate::host) async fn errand(&self, errand: &Errand<'_>) -> Result<(Launch, Variables), Fault> {
         let subject = Subject {
             release: errand.release,
             resources: errand.resources,

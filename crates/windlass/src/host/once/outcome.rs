@@ -12,6 +12,7 @@ use windlass_core::units::Span;
 use crate::host::Host;
 use crate::host::resource::lifecycle::blocking;
 use crate::runtime::process::{self, RuntimeError};
+use crate::variables::Variables;
 
 pub(in crate::host) use crate::runtime::process::Ended;
 
@@ -25,7 +26,7 @@ impl Host {
         &self,
         directory: &Path,
         launch: &Launch,
-        env: Vec<(String, String)>,
+        env: Variables,
         line: &dyn Fn(String),
     ) -> Result<Ended, Fault> {
         if let Some(ended) = process::observe(directory).and_then(|seen| seen.ended()) {
@@ -39,7 +40,7 @@ impl Host {
         &self,
         directory: &Path,
         launch: &Launch,
-        env: Vec<(String, String)>,
+        env: Variables,
         line: &dyn Fn(String),
     ) -> Result<Ended, Fault> {
         let mut follow = crate::host::logs::Follow::from_end(Path::new(&launch.log.path));
@@ -70,7 +71,7 @@ impl Host {
         &self,
         directory: &Path,
         launch: &Launch,
-        env: Vec<(String, String)>,
+        env: Variables,
     ) -> Result<Ended, RuntimeError> {
         let runs_already = |seen: &process::Observation| seen.is_under_way() && seen.launch == *launch;
         // What is being stopped just now was not asked for again: its end is the answer.
@@ -97,7 +98,7 @@ impl Host {
         starting: OwnedRwLockReadGuard<()>,
         directory: PathBuf,
         launch: Launch,
-        env: Vec<(String, String)>,
+        env: Variables,
     ) -> Result<(), RuntimeError> {
         let start = tokio::task::spawn_local(async move {
             let started = process::start(&directory, &launch, env).await;

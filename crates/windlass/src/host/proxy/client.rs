@@ -17,6 +17,7 @@ use crate::host::state::{build_of, program};
 use crate::layout::Layout;
 use crate::runtime::process::{self, Observation, RuntimeError};
 use crate::transport;
+use crate::variables::Variables;
 
 /// The proxy of an environment.
 pub(in crate::host) struct ProxyClient<'a> {
@@ -97,7 +98,7 @@ impl<'a> ProxyClient<'a> {
         let launch = self.launch()?;
         let kept = ["PATH", "WINDLASS_FAILPOINT"];
         let env = kept.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)));
-        process::start_part(&directory.join("keeper"), &launch, env.collect())
+        process::start_part(&directory.join("keeper"), &launch, env.collect::<Variables>())
             .await
             .map_err(|error| failed(format!("the proxy cannot be started: {error}")))?;
         self.forget_former_note();

@@ -180,7 +180,7 @@ impl Host {
         if !wanted() {
             return Ok(false);
         }
-        let (launch, env) = (prepared.launch.clone(), prepared.env.clone());
+        let (launch, env) = (prepared.launch.clone(), prepared.env.clone().into());
         self.start_kept(starting, directory.to_owned(), launch, env).await.map(|()| true)
     }
 

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::name::{Name, ReleaseId};
 use windlass_core::spec::{Command, Reference, Resource, Template};
+use zeroize::Zeroizing;
 
 use crate::account::Account;
 use crate::host::Host;
@@ -14,6 +15,7 @@ use crate::host::settings::files;
 use crate::host::settings::lookup::Settings;
 use crate::host::settings::values;
 use crate::layout::Layout;
+use crate::variables::Variables;
 
 /// Whose templates are filled.
 pub(in crate::host) struct Subject<'a> {
@@ -85,11 +87,11 @@ impl Fill<'_> {
     pub(in crate::host) fn environment(
         &self,
         declared: &IndexMap<String, Template>,
-    ) -> Result<Vec<(String, String)>, Fault> {
-        let mut variables: IndexMap<String, String> = IndexMap::new();
+    ) -> Result<Variables, Fault> {
+        let mut variables = Variables::default();
         for kept in ["PATH", "LANG", "TZ", "HOME", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
             if let Ok(value) = std::env::var(kept) {
-                variables.insert(kept.to_owned(), value);
+                variables.set(kept, value);
             }
         }
         if let Some(user) = self.subject.user {
@@ -97,21 +99,21 @@ impl Fill<'_> {
                 // What is ours is not for another account: it may not even look into our home.
                 Ok(Some(account)) => {
                     for ours in ["TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
-                        variables.shift_remove(ours);
+                        variables.remove(ours);
                     }
-                    variables.insert("HOME".to_owned(), account.home);
+                    variables.set("HOME", account.home);
                     account.name
                 }
                 _ => user.to_owned(),
             };
-            variables.insert("USER".to_owned(), name.clone());
-            variables.insert("LOGNAME".to_owned(), name);
+            variables.set("USER", name.as_str());
+            variables.set("LOGNAME", name);
         }
         if let Some(port) = self.subject.port {
-            variables.insert("PORT".to_owned(), port.to_string());
+            variables.set("PORT", port.to_string());
         }
         for (key, template) in declared {
-            variables.insert(key.clone(), self.text(template)?);
+            variables.set(key, self.text(template)?);
         }
         // By these a rotation knows a process again: what only stands in .env must not stand in for them.
         for (key, value) in [
@@ -121,9 +123,9 @@ impl Fill<'_> {
             ("WINDLASS_INSTANCE", self.subject.label.to_owned()),
             ("WINDLASS_SHARED", self.shared.display().to_string()),
         ] {
-            variables.insert(key.to_owned(), value);
+            variables.set(key, value);
         }
-        Ok(variables.into_iter().collect())
+        Ok(variables)
     }
 
     fn setting(&self, key: &str) -> Result<String, Fault> {
@@ -150,7 +152,8 @@ impl Fill<'_> {
             Reference::Setting(key) => self.setting(key)?,
             Reference::SettingFile(key) => {
                 let (release, user) = (self.subject.release, self.subject.user);
-                let path = files::write(self.layout, release, user, key, &self.setting(key)?);
+                let value = Zeroizing::new(self.setting(key)?);
+                let path = files::write(self.layout, release, user, key, &value);
                 let path = path.map_err(|error| {
                     let what =
                         format!("{}: the file of {key} cannot be written: {error}", self.subject.label);

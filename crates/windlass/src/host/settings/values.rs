@@ -126,8 +126,8 @@ pub(in crate::host) fn forget(layout: &Layout, release: ReleaseId) {
 /// The key of the environment's fingerprints, if it has one yet.
 #[must_use]
 pub fn key(layout: &Layout) -> Option<FingerprintKey> {
-    let bytes = std::fs::read(layout.state().join("fingerprint.key")).ok()?;
-    Some(FingerprintKey(bytes.try_into().ok()?))
+    let bytes = Zeroizing::new(std::fs::read(layout.state().join("fingerprint.key")).ok()?);
+    Some(FingerprintKey(bytes.as_slice().try_into().ok()?))
 }
 
 /// Keeps the key.

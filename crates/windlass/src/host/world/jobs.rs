@@ -15,6 +15,7 @@ use crate::host::logs;
 use crate::host::once::errand::Errand;
 use crate::host::once::outcome::{self, Ended};
 use crate::runtime::process;
+use crate::variables::Variables;
 
 /// The name of a job's keeper and log: one for each release, so that what one run did is never taken
 /// for what another did.
@@ -108,7 +109,7 @@ impl Host {
     ) -> Result<Ended, Fault> {
         let described = self.job_launch(plan, job, command, label).await;
         let (launch, mut env) = described.map_err(Fault::before_it_began)?;
-        env.extend_from_slice(more);
+        more.iter().for_each(|(name, value)| env.set(name, value));
         self.run_to_end(&self.layout.job(label), &launch, env, line).await
     }
 
@@ -119,7 +120,7 @@ impl Host {
         job: &Job,
         command: &Command,
         label: &str,
-    ) -> Result<(Launch, Vec<(String, String)>), Fault> {
+    ) -> Result<(Launch, Variables), Fault> {
         let errand = Errand {
             label,
             log: label,

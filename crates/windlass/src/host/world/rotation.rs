@@ -101,22 +101,19 @@ impl Acting {
         let host = &self.host;
         let action = Action::RevokeValue { setting: setting.to_owned(), of, undo };
         let owed = Owed::new(&host.layout, setting, of);
-        let mut unwritten = None;
-        let (pair, lives) = match (undo, of == plan.release) {
+        let own = undo || of == plan.release;
+        let (pair, lives) = match (undo, own) {
             (true, _) => (host.pair(plan, setting)?.exchanged(), plan.previous.unwrap_or(plan.release)),
-            (false, true) => {
-                let pair = host.pair(plan, setting)?;
-                // First, so that the next run knows what is left should this fail. Where there is no room
-                // for that, it is revoked all the same.
-                unwritten = owed.keep(&pair).err();
-                (pair, plan.release)
-            }
+            (false, true) => (host.pair(plan, setting)?, plan.release),
             (false, false) => match owed.read()? {
                 // What came after it may have been replaced as well.
                 Some(pair) => (host.with_new_of(pair, plan.release, setting), plan.release),
                 None => return Ok(String::new()),
             },
         };
+        // First, so that the next run knows what is left should this fail. Where there is no room for that, it is
+        // revoked all the same.
+        let unwritten = if own { owed.keep(&pair).err() } else { None };
         let revoked = async {
             host.refuse_in_force(setting, &pair.old)?;
             let waited = host.until_not_given(setting, &pair.old).await?;
@@ -125,15 +122,16 @@ impl Acting {
             Ok([waited, said].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; "))
         };
         match (revoked.await, unwritten) {
-            (Ok(waited), _) if !undo => owed.forget().map(|()| waited),
+            (Ok(waited), _) => owed.forget().map(|()| waited),
             (Err(fault), Some(why)) => Err(Fault {
                 hint: format!(
-                    "take the old value of {setting} away at its source yourself: no later run will, because {}",
+                    "take the {} value of {setting} away at its source yourself: no later run will, because {}",
+                    if undo { "new" } else { "old" },
                     why.message
                 ),
                 ..fault
             }),
-            (revoked, _) => revoked,
+            (Err(fault), None) => Err(fault),
         }
     }
 
@@ -151,9 +149,10 @@ impl Acting {
             return Ok(true);
         };
         let pair = match action {
-            Action::RevokeValue { of, undo: false, .. } => Owed::new(&host.layout, setting, *of).read()?,
-            _ => host.pair(plan, setting).ok(),
+            Action::RevokeValue { of, .. } => Owed::new(&host.layout, setting, *of).read()?,
+            _ => None,
         };
+        let pair = pair.or_else(|| host.pair(plan, setting).ok());
         if let Some(pair) = &pair {
             let both = Redactor::new([pair.old.as_str(), pair.new.as_str()]);
             let own = host.redactor(plan.release);
@@ -161,7 +160,7 @@ impl Acting {
             mask_log(&host.layout.log(&label), &masked)
                 .map_err(|error| Fault::new(format!("{label}: {error}"), ""))?;
         }
-        if let Action::RevokeValue { of, undo: false, .. } = action {
+        if let Action::RevokeValue { of, .. } = action {
             Owed::new(&host.layout, setting, *of).forget()?;
         }
         Ok(true)
@@ -196,9 +195,8 @@ impl Acting {
             timeout: run.rotation.timeout,
         };
         let (launch, mut env) = host.errand(&errand).await?;
-        env.retain(|(name, _)| name != "OLD_VALUE" && name != "NEW_VALUE");
-        env.push(("OLD_VALUE".to_owned(), run.pair.old.clone()));
-        env.push(("NEW_VALUE".to_owned(), run.pair.new.clone()));
+        env.set("OLD_VALUE", run.pair.old.as_str());
+        env.set("NEW_VALUE", run.pair.new.as_str());
         let both = Redactor::new([run.pair.old.as_str(), run.pair.new.as_str()]);
         let (own, masks) = (host.redactor(plan.release), host.redactor(run.of));
         let masked = |text: &str| masks.redact(&own.redact(&both.redact(text))).into_owned();

@@ -18,6 +18,7 @@ use super::observe::{Observation, observe};
 use crate::keeper::Verdict;
 use crate::keeper::files::{self, Durability, LAUNCH, STATUS};
 use crate::processes;
+use crate::variables::Variables;
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
@@ -54,7 +55,7 @@ pub struct Tie(#[expect(dead_code, reason = "closing it is its use")] Option<Chi
 /// # Errors
 /// [`RuntimeError::NotStarted`] with the exact reason, [`RuntimeError::Taken`] where another launch
 /// runs, or what is wrong with the directory.
-pub async fn start(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> Result<(), RuntimeError> {
+pub async fn start(dir: &Path, launch: &Launch, env: impl Into<Variables>) -> Result<(), RuntimeError> {
     if launch.tied {
         return Err(RuntimeError::Refused {
             reason: format!("{} is tied to whoever starts it, and nobody would hold it", launch.label),
@@ -69,7 +70,7 @@ pub async fn start(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> R
 ///
 /// # Errors
 /// Those of [`start`].
-pub async fn start_part(dir: &Path, launch: &Launch, env: Vec<(String, String)>) -> Result<(), RuntimeError> {
+pub async fn start_part(dir: &Path, launch: &Launch, env: impl Into<Variables>) -> Result<(), RuntimeError> {
     let other = |seen: &Observation| !seen.has_ended() && seen.launch != *launch;
     match observe(dir).filter(|seen| (seen.keeper_alive || seen.process_alive) && other(seen)) {
         Some(seen) if seen.process_alive && seen.keeper_alive => return Ok(()),
@@ -84,14 +85,10 @@ pub async fn start_part(dir: &Path, launch: &Launch, env: Vec<(String, String)>)
 ///
 /// # Errors
 /// Those of [`start`].
-pub async fn start_tied(
-    dir: &Path,
-    launch: &Launch,
-    env: Vec<(String, String)>,
-) -> Result<Tie, RuntimeError> {
+pub async fn start_tied(dir: &Path, launch: &Launch, env: impl Into<Variables>) -> Result<Tie, RuntimeError> {
     let failed = |tried| move |source| RuntimeError::Io { tried, directory: dir.to_owned(), source };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed("make"))?;
-    let env = Environment(env.into_iter().map(|(name, value)| (name.into(), value.into())).collect());
+    let env = Environment(env.into().into_system());
     // Looked at anew after each wait: of two that wait for the same end, one finds the other's keeper.
     loop {
         let seen = observe(dir).filter(|seen| seen.keeper_alive || seen.process_alive);

@@ -67,7 +67,7 @@ async fn status(context: &Context, project: &Project) -> Result<EnvironmentStatu
 fn shown(one: &Rotatable) -> String {
     let mut shown = one.place.clone();
     for release in one.unrevoked.iter().flatten() {
-        shown.push_str(&format!("; the value that {release} replaced is good still"));
+        shown.push_str(&format!("; the value that {release} left is good still"));
     }
     for credential in one.unrevoked_credentials.iter().flatten() {
         shown.push_str(&format!("; {credential} is good still"));

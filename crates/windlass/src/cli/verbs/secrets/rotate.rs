@@ -13,7 +13,7 @@ use super::{keyring, rotatable, set, trouble};
 use crate::cli::args::secrets::Rotate;
 use crate::cli::client::not_deployed;
 use crate::cli::context::Context;
-use crate::cli::failure::{Failure, INTERRUPTED};
+use crate::cli::failure::{Failure, INTERRUPTED, NEEDS_A_PERSON};
 use crate::cli::other_source;
 use crate::cli::project::Project;
 use crate::cli::rotation::{self, Note};
@@ -129,13 +129,32 @@ async fn setting(
     }
     // Looked up like after a crash: what the run said is not all that may have happened.
     match (rotation::settle_held(context, project, &held).await, &ended) {
-        (Err(failure), Ok(0)) => Err(failure),
-        _ => {
+        (Err(failure), Ok(0)) => Err(in_force_but(name, &failure)),
+        (Err(failure), _) => {
+            context.say(&format!("note: {}", failure.message));
+            ended
+        }
+        (Ok(()), _) => {
             if let (Kept::Sealed, Ok(0)) = (&kept, &ended) {
                 context.say(&format!("Commit {}.", place(project).file()));
             }
             ended
         }
+    }
+}
+
+/// The new value is in force, and the file does not say so.
+fn in_force_but(name: &str, failure: &Failure) -> Failure {
+    let hint = match failure.hint.as_str() {
+        "" => "make it writable; the next windlass deploy puts the new value there",
+        hint => hint,
+    };
+    Failure {
+        code: NEEDS_A_PERSON,
+        message: format!("{name} is rotated, and {}", failure.message),
+        hint: hint.to_owned(),
+        told: failure.told,
+        overtaken: failure.overtaken,
     }
 }
 
