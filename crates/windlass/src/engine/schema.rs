@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use super::JournalError;
+use crate::failpoint;
 
 /// The version of the tables that this program reads and writes.
 pub(super) const SCHEMA_VERSION: i64 = 1;
@@ -12,12 +13,13 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), JournalError> {
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     match version {
         0 => {
-            connection.execute_batch(&format!(
+            let tables = format!(
                 "BEGIN IMMEDIATE;
                  {TABLES}
                  PRAGMA user_version = {SCHEMA_VERSION};
                  COMMIT;"
-            ))?;
+            );
+            failpoint::around_journal(|| connection.execute_batch(&tables))?;
             Ok(())
         }
         SCHEMA_VERSION => Ok(()),
