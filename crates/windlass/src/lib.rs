@@ -11,8 +11,11 @@
 pub mod account;
 pub mod boot;
 mod certificate;
+mod checksummed;
 pub mod cli;
 pub mod clock;
+#[cfg(test)]
+mod damaged;
 pub mod engine;
 mod failpoint;
 pub mod health;

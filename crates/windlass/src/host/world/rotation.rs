@@ -113,7 +113,7 @@ impl Acting {
             }
             (false, false) => match owed.read()? {
                 // What came after it may have been replaced as well.
-                Some(pair) => (host.with_new_of(pair, plan.release, setting), plan.release),
+                Some(pair) => (host.with_new_of(pair, plan.release, setting)?, plan.release),
                 None => return Ok(String::new()),
             },
         };
