@@ -8,7 +8,8 @@
 //! ```text
 //! launch.json   what to run (Launch), written before the keeper starts; holds no secret
 //! lock          held by flock as long as the keeper lives: who can take it knows that none does
-//! status.json   what has become of it (Status), replaced atomically at every change
+//! status.json   what has become of it (Status), replaced atomically at every change; of what runs once these two
+//!               have a second line, with a checksum
 //! sock          commands (KeeperAsk) and changes (Status), one JSON value a line
 //! notify        where the process stores sockets, if the launch says so (see below)
 //! ```

@@ -181,6 +181,8 @@ impl Ask {
             Self::Logs { .. } => "logs",
             Self::Run { .. } => "run",
             Self::Shutdown { .. } => "shutdown",
+            Self::Audit => "audit",
+            Self::Rest => "rest",
         }
     }
 }

@@ -5,19 +5,22 @@
 //! the number means the way back. `WINDLASS_FAILPOINT=@FILE` names a file that names the place, or several, a line
 //! each; a line is removed before the process dies there, so that the one that is started in its stead lives.
 //!
-//! With `panic ` before it the process does not die there but panics, as if by a fault of its own.
+//! With `panic ` before it the process does not die there but panics, as if by a fault of its own; with `stop ` it goes
+//! no further and nobody is started in its stead, until the test has taken the power away.
 //!
 //! `fail before:7` has step 7 fail before anything of it is done, and `fail after:7` when all of it is; the process
 //! lives. `fail write:3` has the third file that is replaced meanwhile not be written, for want of room.
 //!
 //! `write:12` is the 12th place beside a write that must outlive a power cut: each has one right
-//! before and one right after it. All processes of an environment count together, in `FILE.writes`,
-//! one byte for each; so a run with a number too high tells how many places there are. Every crash and
-//! every failure in the test suite is one that could really happen there; nothing else is simulated.
+//! before and one right after it. Of them `journal:12` counts those of the journal's file alone, and `other:12` all
+//! others. All processes of an environment count together, in `FILE.writes`, one byte for each; so a run with a number
+//! too high tells how many places there are. Every crash and every failure in the test suite is one that could really
+//! happen there; nothing else is simulated.
 
 use std::io::{self, Seek, Write};
 use std::path::PathBuf;
 
+use rustix::process::{Signal, getpid, kill_process};
 use windlass_core::journal::{Direction, Fault};
 
 /// Kills this process, without any cleaning up, if the environment names this place.
@@ -44,22 +47,31 @@ pub(crate) async fn failing(
 
 /// Makes a write that must outlive a power cut, with a place to die before it and one after it.
 pub(crate) fn around<T>(write: impl FnOnce() -> T) -> T {
-    beside_a_write();
-    let written = write();
-    beside_a_write();
-    written
+    around_one_of("other:", write)
+}
+
+/// The same for a write to the journal's file.
+pub(crate) fn around_journal<T>(write: impl FnOnce() -> T) -> T {
+    around_one_of("journal:", write)
 }
 
 /// The same for the replacing of a file, which can fail too.
 pub(crate) fn around_file(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    match Wanted::counted("fail write:") {
+    match Wanted::counted(&["fail write:"]) {
         Some(wanted) if wanted.take() => Err(rustix::io::Errno::NOSPC.into()),
         _ => around(write),
     }
 }
 
-fn beside_a_write() {
-    if let Some(wanted) = Wanted::counted("write:") {
+fn around_one_of<T>(kind: &str, write: impl FnOnce() -> T) -> T {
+    beside_a_write(kind);
+    let written = write();
+    beside_a_write(kind);
+    written
+}
+
+fn beside_a_write(kind: &str) {
+    if let Some(wanted) = Wanted::counted(&["write:", kind]) {
         wanted.die();
     }
 }
@@ -71,6 +83,10 @@ struct Wanted {
     file: Option<PathBuf>,
 }
 
+/// What a process does at a place where it does not die.
+const PANIC: &str = "panic ";
+const STOP: &str = "stop ";
+
 impl Wanted {
     fn find(is: impl Fn(&str) -> bool) -> Option<Self> {
         let named = std::env::var("WINDLASS_FAILPOINT").ok()?;
@@ -78,7 +94,9 @@ impl Wanted {
             Some(file) => (std::fs::read_to_string(file).ok()?, Some(PathBuf::from(file))),
             None => (named, None),
         };
-        let line = text.lines().find(|line| is(line.strip_prefix(PANIC).unwrap_or(line)))?;
+        let line = text
+            .lines()
+            .find(|line| is(line.strip_prefix(PANIC).or_else(|| line.strip_prefix(STOP)).unwrap_or(line)))?;
         Some(Self { line: line.to_owned(), file })
     }
 
@@ -88,9 +106,9 @@ impl Wanted {
         Self::find(|named| named == format!("{place}:{back}{step}"))
     }
 
-    /// The next of those that are told by their number alone, if it is wanted.
-    fn counted(kind: &str) -> Option<Self> {
-        let wanted = Self::find(|named| named.starts_with(kind))?;
+    /// The next of those of these kinds, which are told by their number alone, if it is wanted.
+    fn counted(kinds: &[&str]) -> Option<Self> {
+        let wanted = Self::find(|named| kinds.iter().any(|kind| named.starts_with(kind)))?;
         let count = wanted.count()?;
         let number = wanted.line.rsplit_once(':')?.1.parse();
         (number == Ok(count)).then_some(wanted)
@@ -122,9 +140,8 @@ impl Wanted {
             if self.line.starts_with(PANIC) {
                 panic!("the place {} was reached", self.line);
             }
-            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+            let signal = if self.line.starts_with(STOP) { Signal::STOP } else { Signal::KILL };
+            let _ = kill_process(getpid(), signal);
         }
     }
 }
-
-const PANIC: &str = "panic ";

@@ -12,8 +12,11 @@ mod access;
 pub mod account;
 pub mod boot;
 mod certificate;
+mod checksummed;
 pub mod cli;
 pub mod clock;
+#[cfg(test)]
+mod damaged;
 pub mod engine;
 mod executable;
 mod failpoint;

@@ -9,6 +9,8 @@
 //! ```
 
 mod crontab;
+#[cfg(test)]
+pub(crate) mod damaged;
 mod entry;
 mod halt;
 mod start;

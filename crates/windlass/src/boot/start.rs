@@ -7,10 +7,11 @@ use windlass_core::launch::{Launch, Log};
 use windlass_core::spec::{Restart, RestartWhen, Stop};
 use windlass_core::units::{Bytes, Span};
 
+use crate::checksummed;
 use crate::engine::Journal;
 use crate::host;
 use crate::http_client::Proxies;
-use crate::layout::{self, Layout};
+use crate::layout::Layout;
 use crate::observe::debug;
 use crate::runtime::process::{self, RuntimeError};
 
@@ -57,8 +58,8 @@ impl Environment {
 
     /// That in which the host side was started last: with the machine there is no person whose path
     /// could be had.
-    fn last(layout: &Layout) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(layout.host().join(FILE)).ok()?).ok()
+    pub(super) fn last(layout: &Layout) -> Option<Self> {
+        checksummed::read(&layout.host().join(FILE)).ok().flatten()
     }
 }
 
@@ -71,10 +72,9 @@ const FILE: &str = "environment.json";
 pub async fn start(layout: &Layout, environment: Environment) -> Result<(), NotStarted> {
     layout.make().map_err(NotStarted::Home)?;
     let path = layout.host().join(FILE);
-    let kept = serde_json::to_vec(&environment).map_err(io::Error::other);
     // For the machine's next start. On a disk without room what was kept before has to do: the host side
     // can help to make some.
-    kept.and_then(|kept| layout::replace_file(&path, &kept, 0o600))
+    checksummed::write(&path, &environment)
         .or_else(|error| if path.is_file() { Ok(()) } else { Err(error) })
         .map_err(NotStarted::Home)?;
     let program = host::program().map_err(NotStarted::Program)?;

@@ -283,7 +283,8 @@ pub(super) async fn observe(layout: &Layout) -> Result<(Observed, Option<Fingerp
         };
     }
     let observed = host::observe_from_disk(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;
-    Ok((observed, host::fingerprint_key(layout)))
+    let key = host::fingerprint_key(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;
+    Ok((observed, key))
 }
 
 /// Has the host side that this call has started end, where it has nothing to look after and nobody else

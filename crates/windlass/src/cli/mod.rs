@@ -9,6 +9,8 @@ mod client;
 mod commands;
 mod consent;
 mod context;
+#[cfg(test)]
+pub(crate) mod damaged;
 mod failure;
 mod follow;
 mod interrupts;

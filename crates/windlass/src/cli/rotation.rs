@@ -62,7 +62,7 @@ fn directory(layout: &Layout) -> PathBuf {
 /// The settings of which two values are waiting.
 pub(in crate::cli) fn unsettled(project: &Project) -> Vec<String> {
     let mut names = pending(project);
-    names.extend(Note::all(&project.layout).into_iter().map(|note| note.setting));
+    names.extend(Note::names(&project.layout));
     names
 }
 
@@ -122,8 +122,10 @@ pub(in crate::cli) async fn settle_held(
     for name in pending(project) {
         settle_pending(context, project, &name, (&observed, &key))?;
     }
-    for note in Note::all(&project.layout) {
-        settle_note(context, project, &note, (&observed, &key))?;
+    for name in Note::names(&project.layout) {
+        if let Some(note) = Note::read(&project.layout, &name)? {
+            settle_note(context, project, &note, (&observed, &key))?;
+        }
     }
     Ok(())
 }

@@ -113,7 +113,7 @@ impl Journal {
             params![id, release, serde_json::to_string(plan)?, by, clock::wall_millis()],
         )?;
         transaction.execute("UPDATE numbers SET value = max(value, ?1) WHERE name = 'release'", [release])?;
-        failpoint::around(|| transaction.commit())?;
+        failpoint::around_journal(|| transaction.commit())?;
         Ok(())
     }
 
@@ -165,7 +165,7 @@ impl Journal {
                 params![run, seq, clock::wall_millis(), body, chain],
             )?;
         }
-        failpoint::around(|| transaction.commit())?;
+        failpoint::around_journal(|| transaction.commit())?;
         Ok(())
     }
 
@@ -257,7 +257,7 @@ impl Journal {
         )?;
         audit::seal(&transaction, run)?;
         transaction.execute("UPDATE lock SET run = NULL WHERE run = ?1", [run])?;
-        failpoint::around(|| transaction.commit())?;
+        failpoint::around_journal(|| transaction.commit())?;
         Ok(())
     }
 
@@ -306,7 +306,7 @@ impl Journal {
             transaction.execute("UPDATE lock SET run = ?1, fence = fence + 1", [run])?;
             transaction.execute("UPDATE runs SET fence = (SELECT fence FROM lock) WHERE id = ?1", [run])?;
         }
-        failpoint::around(|| transaction.commit())?;
+        failpoint::around_journal(|| transaction.commit())?;
         Ok(None)
     }
 
@@ -323,7 +323,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`] when it cannot be written.
     pub fn next_number(&mut self, name: &str) -> Result<u64, JournalError> {
-        let value: i64 = failpoint::around(|| {
+        let value: i64 = failpoint::around_journal(|| {
             self.connection.query_row(
                 "UPDATE numbers SET value = value + 1 WHERE name = ?1 RETURNING value",
                 [name],

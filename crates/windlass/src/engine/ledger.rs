@@ -138,7 +138,7 @@ impl Journal {
                 params![number(to), once],
             )?;
         }
-        failpoint::around(|| transaction.commit())?;
+        failpoint::around_journal(|| transaction.commit())?;
         Ok(())
     }
 
@@ -276,7 +276,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`] when it cannot be written.
     pub fn job_done(&mut self, job: &Name, digest: &str, release: ReleaseId) -> Result<(), JournalError> {
-        failpoint::around(|| {
+        failpoint::around_journal(|| {
             self.connection.execute(
                 "INSERT OR REPLACE INTO jobs VALUES (?1, ?2, ?3, ?4)",
                 params![job.as_str(), digest, number(release), clock::wall_millis()],

@@ -91,7 +91,7 @@ impl Journal {
             changed += transaction.execute("DELETE FROM releases WHERE id = ?1", [release])?;
         }
         if changed > 0 {
-            failpoint::around(|| transaction.commit())?;
+            failpoint::around_journal(|| transaction.commit())?;
         }
         Ok(())
     }

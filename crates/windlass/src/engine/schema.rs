@@ -4,6 +4,7 @@ use rusqlite::Connection;
 
 use super::JournalError;
 use super::audit::TABLES as AUDIT;
+use crate::failpoint;
 
 /// The version of the tables that this program reads and writes.
 pub(super) const SCHEMA_VERSION: i64 = 2;
@@ -17,13 +18,14 @@ const WITHOUT_AUDIT: i64 = 1;
 pub(super) fn prepare(connection: &Connection) -> Result<(), JournalError> {
     match version(connection)? {
         0 => {
-            connection.execute_batch(&format!(
+            let tables = format!(
                 "BEGIN IMMEDIATE;
                  {TABLES}
                  {AUDIT}
                  PRAGMA user_version = {SCHEMA_VERSION};
                  COMMIT;"
-            ))?;
+            );
+            failpoint::around_journal(|| connection.execute_batch(&tables))?;
             Ok(())
         }
         SCHEMA_VERSION | WITHOUT_AUDIT => Ok(()),

@@ -21,6 +21,8 @@
 
 mod by_hand;
 mod cron;
+#[cfg(test)]
+pub(crate) mod damaged;
 mod instance;
 mod logs;
 mod notify;

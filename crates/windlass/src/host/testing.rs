@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
-use windlass_core::spec::Spec;
+use windlass_core::spec::{Command, Cron, Limits, Missed, Overlap, Spec};
+use windlass_core::units::Span;
 use windlass_testkit::sample::{shop, source};
 
 use crate::engine::{ReleaseRow, RunRow};
@@ -44,5 +45,21 @@ pub(in crate::host) fn row(release: u64) -> ReleaseRow {
         source: source("one"),
         instances: indexmap::IndexMap::new(),
         schema: indexmap::IndexMap::new(),
+    }
+}
+
+/// A cron job that does nothing.
+pub(in crate::host) fn cron(schedule: &str) -> Cron {
+    Cron {
+        command: Command::Argv(Vec::new()),
+        directory: String::new(),
+        env: indexmap::IndexMap::new(),
+        user: None,
+        schedule: schedule.to_owned(),
+        time_zone: "UTC".to_owned(),
+        overlap: Overlap::Skip,
+        missed: Missed::Skip,
+        timeout: Span::ZERO,
+        limits: Limits::default(),
     }
 }

@@ -14,7 +14,7 @@ use windlass_core::launch::Launch;
 
 use super::files::{LAUNCH, LOCK};
 use super::{run, store};
-use crate::sys;
+use crate::{checksummed, sys};
 
 /// How long a lock is tried for: observers take it (shared) for an instant to see whether it is held.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -86,7 +86,7 @@ fn prepare(directory: &Path) -> Result<(Launch, PathBuf), (Verdict, String)> {
     std::env::set_current_dir(&directory).map_err(|e| unusable("enter", &e))?;
     let text = std::fs::read(LAUNCH).map_err(|e| unusable("read launch.json in", &e))?;
     let launch: Launch =
-        serde_json::from_slice(&text).map_err(|e| unusable("understand launch.json in", &e))?;
+        checksummed::value(&text).map_err(|why| unusable("understand launch.json in", &why))?;
     if launch.version != Launch::VERSION {
         let wrong = format!("its version is {}, this keeper's {}", launch.version, Launch::VERSION);
         return Err(unusable("understand launch.json in", &wrong));

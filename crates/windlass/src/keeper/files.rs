@@ -8,6 +8,8 @@ use std::path::Path;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::{checksummed, failpoint};
+
 /// What is to be run.
 pub(crate) const LAUNCH: &str = "launch.json";
 /// Held as long as the keeper lives.
@@ -35,18 +37,24 @@ pub(crate) enum Durability {
 pub(crate) fn replace<T: Serialize>(path: &Path, value: &T, durability: Durability) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    if durability == Durability::UntilReboot {
+        file.write_all(&text_of(value)?)?;
+        return fs::rename(&fresh, path);
+    }
+    failpoint::around(|| {
+        // Others decide by it, so that it must say whether it is whole.
+        file.write_all(&checksummed::text(value)?)?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent)?.sync_all()
+    })
+}
+
+fn text_of<T: Serialize>(value: &T) -> io::Result<Vec<u8>> {
     let mut text = serde_json::to_vec(value)?;
     text.push(b'\n');
-    file.write_all(&text)?;
-    if durability == Durability::Forever {
-        file.sync_all()?;
-    }
-    fs::rename(&fresh, path)?;
-    if durability == Durability::Forever {
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(parent)?.sync_all()?;
-    }
-    Ok(())
+    Ok(text)
 }
 
 /// Writes a value over the old one, for a disk that has no room for a second file: the old one's block
@@ -56,16 +64,15 @@ pub(crate) fn replace<T: Serialize>(path: &Path, value: &T, durability: Durabili
 /// Those of the file system.
 pub(crate) fn overwrite<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let mut text = serde_json::to_vec(value)?;
-    text.push(b'\n');
+    let text = text_of(value)?;
     file.write_all(&text)?;
     file.set_len(text.len() as u64)?;
     file.sync_all()
 }
 
-/// Reads a value; `None` when the file is missing or torn, which a power cut may leave.
+/// Reads a value; `None` when the file is missing or damaged: torn, as a power cut may leave it.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    checksummed::read(path).ok().flatten()
 }
 
 #[cfg(test)]
@@ -78,9 +85,12 @@ mod tests {
         let path = dir.path().join(STATUS);
         replace(&path, &["a value", "of some length"], Durability::Forever).unwrap();
         let whole = fs::read(&path).unwrap();
-        for end in 0..whole.len() - 1 {
+        let counts = whole.iter().position(|byte| *byte == b'\n').unwrap();
+        for end in 0..whole.len() {
             fs::write(&path, &whole[..end]).unwrap();
-            assert_eq!(read::<Vec<String>>(&path), None, "cut at {end}");
+            // Where only what stands behind the value is gone, that is whole.
+            let is_whole = end == counts || end == counts + 1;
+            assert_eq!(read::<Vec<String>>(&path).is_some(), is_whole, "cut at {end}");
         }
         fs::write(&path, &whole).unwrap();
         assert_eq!(read::<Vec<String>>(&path).unwrap().len(), 2);

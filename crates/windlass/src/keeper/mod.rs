@@ -15,6 +15,8 @@
 
 mod cgroup;
 mod child;
+#[cfg(test)]
+pub(crate) mod damaged;
 mod detach;
 mod exit;
 pub(crate) mod files;

@@ -27,6 +27,8 @@
 mod args;
 mod connection;
 mod control;
+#[cfg(test)]
+pub(crate) mod damaged;
 mod drain;
 mod edge;
 mod endpoint;

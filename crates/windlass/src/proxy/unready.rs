@@ -9,17 +9,17 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
+use crate::checksummed;
 use crate::layout;
 
 const FILE: &str = "unready.json";
 
 /// What was written last: nothing where it cannot be read.
 pub(crate) fn read(proxy: &Path) -> BTreeSet<String> {
-    let text = std::fs::read(proxy.join(FILE)).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
+    checksummed::read(&proxy.join(FILE)).ok().flatten().unwrap_or_default()
 }
 
 /// Writes it.
 pub(crate) fn write(proxy: &Path, instances: &BTreeSet<String>) -> io::Result<()> {
-    layout::replace_passing_file(&proxy.join(FILE), &serde_json::to_vec(instances)?)
+    layout::replace_passing_file(&proxy.join(FILE), &checksummed::text(instances)?)
 }

@@ -9,6 +9,7 @@ use rustix::fs::OFlags;
 
 use super::fault::Fault;
 use crate::account::Account;
+use crate::failpoint;
 
 /// Makes `path` a directory of mode 0700 that belongs to `account`, or to us. Its parent must be
 /// ours: else who owns that could put a link in its place.
@@ -52,9 +53,11 @@ pub(super) fn private_file(path: &Path, content: &[u8], account: Option<&Account
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial)?;
         file.write_all(content)?;
         owned(&file, account)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)?;
-        sync_parent(path)
+        failpoint::around(|| {
+            file.sync_all()?;
+            fs::rename(&partial, path)?;
+            sync_parent(path)
+        })
     };
     written().map_err(Fault::at("write", path))
 }

@@ -4,15 +4,13 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::error::Category;
 use windlass_core::settings::Secret;
 use windlass_core::spec::{Credential, Engine};
 use zeroize::Zeroizing;
 
 use super::fault::Fault;
 use super::files;
-use crate::wiped::to_json;
-use crate::{ports, random};
+use crate::{checksummed, ports, random};
 
 /// The version of the file. The first had one password, and no more.
 const VERSION: u32 = 2;
@@ -201,8 +199,8 @@ fn change(directory: &Path, with: impl FnOnce(&mut Kept) -> Result<(), Fault>) -
 
 fn write(directory: &Path, kept: &Kept) -> Result<(), Fault> {
     let path = directory.join("identity.json");
-    let json = to_json(kept).map_err(|error| Fault::at("write", &path)(io::Error::other(error)))?;
-    files::private_file(&path, &json, None)
+    let text = checksummed::text(kept).map_err(Fault::at("write", &path))?;
+    files::private_file(&path, &text, None)
 }
 
 /// What is kept; `None` where nothing is.
@@ -224,39 +222,28 @@ fn read(directory: &Path, engine: Engine, ports: usize) -> Result<Option<Kept>, 
 
 /// Why a file cannot be understood: never with what stands in it.
 enum Unread {
-    Damaged(serde_json::Error),
+    Damaged(&'static str),
     OfVersion(u64),
 }
 
 fn parse(bytes: &[u8]) -> Result<Kept, Unread> {
-    let Version { version } = serde_json::from_slice(bytes).map_err(Unread::Damaged)?;
+    let Version { version } = checksummed::value(bytes).map_err(Unread::Damaged)?;
     match version {
         Some(1) => {
-            let first: First = serde_json::from_slice(bytes).map_err(Unread::Damaged)?;
+            let first: First = checksummed::value(bytes).map_err(Unread::Damaged)?;
             let account = Account { credential: Credential::FIRST, password: first.password, revoked: false };
             let First { engine, ports, admin, .. } = first;
             Ok(Kept { version: VERSION, engine, ports, accounts: vec![account], former: Vec::new(), admin })
         }
         Some(version) if version != u64::from(VERSION) => Err(Unread::OfVersion(version)),
-        _ => serde_json::from_slice(bytes).map_err(Unread::Damaged),
-    }
-}
-
-/// What is wrong with JSON, without what stands in it.
-fn kind(error: &serde_json::Error) -> &'static str {
-    match error.classify() {
-        Category::Io => "it cannot be read",
-        Category::Syntax => "it is no JSON",
-        Category::Data => "something in it is missing or of the wrong kind",
-        Category::Eof => "its end is missing",
+        _ => checksummed::value(bytes).map_err(Unread::Damaged),
     }
 }
 
 fn damaged(path: &Path, why: &Unread) -> Fault {
     match why {
-        Unread::Damaged(error) => Fault::new(
-            // Where it is damaged, and how, without the words that stand there.
-            format!("{} is damaged ({})", path.display(), kind(error)),
+        Unread::Damaged(why) => Fault::new(
+            checksummed::damaged(path, why).to_string(),
             "restore it from a backup; or, to begin with an empty resource, move its directory away",
         ),
         Unread::OfVersion(version) => Fault::new(

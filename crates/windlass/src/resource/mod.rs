@@ -20,6 +20,8 @@
 
 mod config;
 mod credential;
+#[cfg(test)]
+pub(crate) mod damaged;
 mod elsewhere;
 mod fault;
 mod files;

@@ -215,7 +215,9 @@ fn passwords(sandbox: &Sandbox) -> Vec<String> {
     let mut found = Vec::new();
     for resource in ["db", "cache"] {
         let path = sandbox.environment().join("resources").join(resource).join("identity.json");
-        let identity: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        let text = std::fs::read_to_string(path).unwrap();
+        // Its second line is a checksum.
+        let identity: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
         let accounts = identity["accounts"].as_array().unwrap();
         found.extend(accounts.iter().map(|account| account["password"].as_str().unwrap().to_owned()));
         found.push(identity["admin"].as_str().unwrap().to_owned());

@@ -11,6 +11,7 @@ use windlass_core::settings::{NotRewritten, Secret, dotenv, is_setting_name, rew
 use zeroize::Zeroizing;
 
 use super::directory;
+use crate::checksummed;
 use crate::cli::failure::{Failure, NEEDS_A_PERSON};
 use crate::layout::{self, Layout};
 
@@ -31,14 +32,28 @@ pub(in crate::cli) struct Note {
 impl Note {
     pub(in crate::cli) const VERSION: u32 = 1;
 
-    /// All there are. One that was not wholly written is none: its run has not begun.
-    pub(in crate::cli) fn all(layout: &Layout) -> Vec<Self> {
+    /// The settings of which there is one.
+    pub(in crate::cli) fn names(layout: &Layout) -> Vec<String> {
         let entries = fs::read_dir(directory(layout)).into_iter().flatten().flatten();
-        let named = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_setting_name));
-        let mut all: Vec<Self> =
-            named.filter_map(|entry| serde_json::from_slice(&fs::read(entry.path()).ok()?).ok()).collect();
-        all.sort_by(|a, b| a.setting.cmp(&b.setting));
-        all
+        let mut names: Vec<String> = entries
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| is_setting_name(name))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The note of a setting; `None` where it is gone meanwhile. It is written whole before its run begins, so that
+    /// one that cannot be read says nothing of which value holds.
+    pub(in crate::cli) fn read(layout: &Layout, setting: &str) -> Result<Option<Self>, Failure> {
+        checksummed::read(&directory(layout).join(setting)).map_err(|error| {
+            Failure::failed(
+                format!("{error}, and with it is lost which of two values of {setting} holds"),
+                format!(
+                    "see to it that its .env file has the one that is in force at the source, and remove state/rotating/{setting}"
+                ),
+            )
+        })
     }
 
     pub(in crate::cli) fn path(&self, layout: &Layout) -> PathBuf {
@@ -46,9 +61,7 @@ impl Note {
     }
 
     pub(in crate::cli) fn write(&self, layout: &Layout) -> Result<(), Failure> {
-        let text = serde_json::to_vec(self).map_err(io::Error::other);
-        let written = text.and_then(|text| layout::replace_file(&self.path(layout), &text, 0o600));
-        written.map_err(|error| {
+        checksummed::write(&self.path(layout), self).map_err(|error| {
             let path = self.path(layout);
             Failure::failed(format!("{} cannot be written: {error}", path.display()), "free some disk space")
         })

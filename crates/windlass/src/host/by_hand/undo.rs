@@ -59,7 +59,7 @@ impl Host {
     /// hand is not kept account of, and belongs to the active one.
     fn release_to_undo(&self, name: &Name) -> Result<ReleaseId, No> {
         let failed = |error: JournalError| No::new(Refusal::Failed, error.to_string(), "");
-        if let Some(release) = self.half_done_in(name) {
+        if let Some(release) = self.half_done_in(name)? {
             return Ok(release);
         }
         let active = self.journal.borrow().active().map_err(failed)?;
@@ -109,7 +109,8 @@ impl Host {
     /// A job was undone by hand: the next deploy runs it again.
     pub(in crate::host) fn was_undone(&self, undoing: &UndoneJob) -> Result<(), JournalError> {
         let UndoneJob { job, release } = undoing;
-        if self.half_done_in(job) == Some(*release) {
+        // One that cannot be read stays as it is.
+        if self.half_done_in(job).is_ok_and(|of| of == Some(*release)) {
             self.is_whole(job);
             self.forget_what_is_gone();
         }

@@ -1,6 +1,6 @@
 //! What runs by the clock.
 
 pub(in crate::host) mod outcomes;
-mod queue;
+pub(super) mod queue;
 mod runs;
-mod schedules;
+pub(super) mod schedules;

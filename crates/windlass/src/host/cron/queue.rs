@@ -7,8 +7,9 @@ use std::path::PathBuf;
 
 use windlass_core::name::Name;
 
+use crate::checksummed;
 use crate::host::supervise::loops::note;
-use crate::layout::{self, Layout};
+use crate::layout::Layout;
 
 /// The jobs whose next run waits.
 pub(in crate::host) struct Queue {
@@ -19,10 +20,15 @@ pub(in crate::host) struct Queue {
 }
 
 impl Queue {
-    /// As it was left. One that cannot be read is empty: the next tick comes.
+    /// As it was left. One that cannot be read is empty, and that is said: the next tick comes.
     pub(in crate::host) fn read(layout: &Layout) -> Self {
         let path = layout.state().join("cron-queue.json");
-        let names = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let names = checksummed::read(&path).unwrap_or_else(|error| {
+            note(&format!(
+                "{error}: no run of a cron job waits any more, and the next ones come when they are due"
+            ));
+            None
+        });
         Self { path, names: names.unwrap_or_default(), is_noted: true }
     }
 
@@ -65,7 +71,7 @@ impl Queue {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let written = layout::replace_file(&self.path, &serde_json::to_vec(&self.names)?, 0o600);
+        let written = checksummed::write(&self.path, &self.names);
         self.is_noted = written.is_ok();
         written
     }

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use windlass_core::name::Name;
 use windlass_core::spec::Cron;
 
+use crate::checksummed;
 use crate::host::supervise::loops::note;
-use crate::layout::{self, Layout};
+use crate::layout::Layout;
 
 /// A schedule in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,10 +28,15 @@ pub(in crate::host) struct Schedules {
 }
 
 impl Schedules {
-    /// As they were left. Where that cannot be read, all of them are new.
+    /// As they were left. Where that cannot be read, all of them are new, and that is said.
     pub(in crate::host) fn read(layout: &Layout) -> Self {
         let path = layout.state().join("cron-schedules.json");
-        let in_force = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        let in_force = checksummed::read(&path).unwrap_or_else(|error| {
+            note(&format!(
+                "{error}: the schedules of cron jobs count as those of the release, and as old as it"
+            ));
+            None
+        });
         Self { path, in_force: in_force.unwrap_or_default() }
     }
 
@@ -56,19 +62,24 @@ impl Schedules {
     }
 
     fn write(&self) {
-        let text = serde_json::to_vec(&self.in_force).unwrap_or_default();
-        if let Err(error) = layout::replace_file(&self.path, &text, 0o600) {
+        if let Err(error) = checksummed::write(&self.path, &self.in_force) {
             note(&format!("since when cron jobs have their schedules cannot be noted: {error}"));
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use windlass_core::spec::{Command, Limits, Missed, Overlap};
-    use windlass_core::units::Span;
+impl Schedules {
+    /// All of them, in words.
+    pub(in crate::host) fn shown(&self) -> String {
+        format!("{:?}", self.in_force)
+    }
+}
 
+#[cfg(test)]
+mod tests {
     use super::*;
+    use crate::host::testing;
 
     #[test]
     fn a_schedule_is_as_old_as_the_release_that_brought_it() {
@@ -77,20 +88,9 @@ mod tests {
         layout.make().unwrap();
         let at = |second: i64| Timestamp::from_second(second).unwrap();
         let name = Name::new("bill").unwrap();
-        let cron = |schedule: &str| Cron {
-            command: Command::Argv(Vec::new()),
-            directory: String::new(),
-            env: indexmap::IndexMap::new(),
-            user: None,
-            schedule: schedule.to_owned(),
-            time_zone: "UTC".to_owned(),
-            overlap: Overlap::Skip,
-            missed: Missed::Skip,
-            timeout: Span::ZERO,
-            limits: Limits::default(),
+        let since = |schedule: &str, activated| {
+            Schedules::read(&layout).since(&name, &testing::cron(schedule), activated)
         };
-        let since =
-            |schedule: &str, activated| Schedules::read(&layout).since(&name, &cron(schedule), activated);
         assert_eq!(since("@daily", at(10)), at(10));
         assert_eq!(since("@daily", at(20)), at(10), "another release with the same");
         assert_eq!(since("@hourly", at(30)), at(30));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::spec::Service;
 
+use crate::checksummed;
 use crate::layout::{self, Layout};
 
 /// An instance as it was first started. Holds references to secrets, never their values.
@@ -36,8 +37,7 @@ impl Identity {
     /// # Errors
     /// When there is nothing, or it cannot be understood.
     pub(in crate::host) fn read(directory: &Path) -> io::Result<Self> {
-        let text = std::fs::read(directory.join(FILE))?;
-        serde_json::from_slice(&text).map_err(io::Error::other)
+        checksummed::read(&directory.join(FILE))?.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     /// Writes it, durably.
@@ -47,7 +47,7 @@ impl Identity {
     pub(in crate::host) fn write(&self, layout: &Layout) -> io::Result<()> {
         let directory = layout.instance(&self.id);
         layout::make_dir(&directory, 0o700)?;
-        layout::replace_file(&directory.join(FILE), &serde_json::to_vec(self)?, 0o600)
+        checksummed::write(&directory.join(FILE), self)
     }
 
     /// All instances of the environment, in no order. Directories that cannot be understood are

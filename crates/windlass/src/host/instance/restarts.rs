@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::layout;
+use crate::checksummed;
 use crate::runtime::process::Observation;
 
 const FILE: &str = "restarts.json";
@@ -22,8 +22,7 @@ pub(in crate::host) struct Restarts {
 impl Restarts {
     /// What stands in a copy's directory: nothing where it runs as it was first started.
     pub(in crate::host) fn read(directory: &Path) -> Self {
-        let text = std::fs::read(directory.join(FILE)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+        checksummed::read(&directory.join(FILE)).ok().flatten().unwrap_or_default()
     }
 
     /// One more, by a keeper that follows the one that was `seen` last.
@@ -36,8 +35,7 @@ impl Restarts {
 
     /// Writes it. Only people read it: a copy must come up also where it cannot be noted.
     pub(in crate::host) fn write(&self, directory: &Path) {
-        let text = serde_json::to_vec(self).unwrap_or_default();
-        let _ = layout::replace_file(&directory.join(FILE), &text, 0o600);
+        let _ = checksummed::write(&directory.join(FILE), self);
     }
 
     /// Counts afresh: a run starts the copy, as somebody asked it to.

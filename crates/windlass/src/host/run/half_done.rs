@@ -7,20 +7,23 @@ use std::path::PathBuf;
 
 use windlass_core::journal::{Standing, half_done, half_done_for_good};
 use windlass_core::name::{Name, ReleaseId};
+use windlass_core::protocol::Refusal;
 
+use crate::checksummed;
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::run::handle::RunHandle;
+use crate::host::run::no::No;
 use crate::host::supervise::loops::note;
 use crate::host::tree::removed::is_aside;
-use crate::layout::{self, Layout};
+use crate::layout::Layout;
 
 /// The release of each.
-type HalfDone = BTreeMap<Name, ReleaseId>;
+pub(in crate::host) type HalfDone = BTreeMap<Name, ReleaseId>;
 
 /// Which of them.
 #[derive(Debug, Clone, Copy)]
-enum Which {
+pub(in crate::host) enum Which {
     /// Those that a command of their own undoes.
     Undoable,
     /// Those that nothing undoes: a person looks whether they can run again.
@@ -29,6 +32,20 @@ enum Which {
 
 impl Which {
     const ALL: [Self; 2] = [Self::Undoable, Self::ForGood];
+
+    /// What people are told of one.
+    fn told(self, job: &Name, release: ReleaseId) -> String {
+        match self {
+            Self::Undoable => format!(
+                "the job {job} ended half-way in {release} and was not undone: look whether it left something \
+                 behind, then undo it (`windlass run {job} --undo`), or deploy what completes it"
+            ),
+            Self::ForGood => format!(
+                "the job {job} ended half-way in {release}, and a part of what it does may be done, and stays: \
+                 look whether it can run again, and deploy what completes it"
+            ),
+        }
+    }
 }
 
 fn path(layout: &Layout, which: Which) -> PathBuf {
@@ -38,25 +55,36 @@ fn path(layout: &Layout, which: Which) -> PathBuf {
     })
 }
 
-/// As it was left. What cannot be read is as good as none: a person was told when it happened.
-fn read(layout: &Layout, which: Which) -> HalfDone {
-    let text = std::fs::read(path(layout, which)).ok();
-    text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+/// As it was left. What cannot be read must not be taken for none: what is needed to undo a job would be removed.
+fn read(layout: &Layout, which: Which) -> io::Result<HalfDone> {
+    Ok(checksummed::read(&path(layout, which))?.unwrap_or_default())
 }
 
-fn write(layout: &Layout, which: Which, jobs: &HalfDone) -> io::Result<()> {
-    layout::replace_file(&path(layout, which), &serde_json::to_vec(jobs)?, 0o600)
+pub(in crate::host) fn write(layout: &Layout, which: Which, jobs: &HalfDone) -> io::Result<()> {
+    checksummed::write(&path(layout, which), jobs)
 }
+
+/// What a person has to do about a file that cannot be read.
+const UNREADABLE: &str = "restore it from a backup; or look (`windlass runs`) which jobs ended half-way, and remove it. \
+                          Until then nothing is removed that may be needed to undo one";
 
 impl Host {
     /// The release in which a job is half-done that can be undone.
-    pub(in crate::host) fn half_done_in(&self, job: &Name) -> Option<ReleaseId> {
-        read(&self.layout, Which::Undoable).get(job).copied()
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    pub(in crate::host) fn half_done_in(&self, job: &Name) -> Result<Option<ReleaseId>, No> {
+        let jobs = read(&self.layout, Which::Undoable);
+        let jobs = jobs.map_err(|error| No::new(Refusal::Failed, error.to_string(), UNREADABLE))?;
+        Ok(jobs.get(job).copied())
     }
 
     /// The releases that are kept because a job is half-done in them that can be undone.
-    pub(in crate::host) fn kept_to_undo(&self) -> BTreeSet<ReleaseId> {
-        read(&self.layout, Which::Undoable).into_values().collect()
+    ///
+    /// # Errors
+    /// When that cannot be read: then any of them may be.
+    pub(in crate::host) fn kept_to_undo(&self) -> io::Result<BTreeSet<ReleaseId>> {
+        Ok(read(&self.layout, Which::Undoable)?.into_values().collect())
     }
 
     /// Notes which jobs a run leaves half-done. Of each the newest counts: it began where the one
@@ -95,12 +123,12 @@ impl Host {
     }
 
     fn change_half_done(&self, which: Which, change: impl FnOnce(&mut HalfDone)) {
-        let before = read(&self.layout, which);
-        let mut jobs = before.clone();
-        change(&mut jobs);
-        if jobs != before
-            && let Err(error) = write(&self.layout, which, &jobs)
-        {
+        let changed = read(&self.layout, which).and_then(|before| {
+            let mut jobs = before.clone();
+            change(&mut jobs);
+            if jobs == before { Ok(()) } else { write(&self.layout, which, &jobs) }
+        });
+        if let Err(error) = changed {
             note(&format!("which jobs are half-done cannot be noted: {error}"));
         }
     }
@@ -108,13 +136,14 @@ impl Host {
     /// Removes the trees that were kept and that nothing needs any more.
     pub(in crate::host) fn remove_trees_of_nobody(&self) {
         // Whoever cannot read them must not think that there are none.
-        let (Ok(open), Ok(releases)) = (self.journal.borrow().open_runs(), self.journal.borrow().trees())
+        let (Ok(open), Ok(releases), Ok(to_undo)) =
+            (self.journal.borrow().open_runs(), self.journal.borrow().trees(), self.kept_to_undo())
         else {
             return;
         };
         let needed: BTreeSet<ReleaseId> = (releases.iter().map(|(_, tree)| *tree))
             .chain(open.iter().map(|run| run.plan.tree.id))
-            .chain(self.kept_to_undo())
+            .chain(to_undo)
             .collect();
         let (mut any_aside, mut unneeded) = (false, Vec::new());
         for entry in std::fs::read_dir(self.layout.releases()).into_iter().flatten().flatten() {
@@ -143,17 +172,9 @@ impl Host {
 
     /// The jobs that are half-done, for people.
     pub(in crate::host) fn half_done_jobs(&self) -> Vec<String> {
-        let told = Which::ALL.into_iter().flat_map(|which| {
-            read(&self.layout, which).into_iter().map(move |(job, release)| match which {
-                Which::Undoable => format!(
-                    "the job {job} ended half-way in {release} and was not undone: look whether it left something \
-                     behind, then undo it (`windlass run {job} --undo`), or deploy what completes it"
-                ),
-                Which::ForGood => format!(
-                    "the job {job} ended half-way in {release}, and a part of what it does may be done, and stays: \
-                     look whether it can run again, and deploy what completes it"
-                ),
-            })
+        let told = Which::ALL.into_iter().flat_map(|which| match read(&self.layout, which) {
+            Ok(jobs) => jobs.into_iter().map(|(job, release)| which.told(&job, release)).collect(),
+            Err(error) => vec![format!("{error}: {UNREADABLE}")],
         });
         told.collect()
     }

@@ -1,6 +1,6 @@
 //! Runs: begun, followed, settled, and what they leave behind.
 
-mod half_done;
+pub(super) mod half_done;
 pub(super) mod handle;
 pub(super) mod no;
 mod open;

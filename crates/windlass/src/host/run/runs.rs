@@ -76,10 +76,14 @@ impl Host {
         if matches!(plan.request, Request::Rollback { .. }) {
             reserve::give_up_if_full(&self.layout);
         }
-        if values::key(&self.layout).is_none() {
-            values::write_key(&self.layout, key).map_err(|error| failed(&error))?;
-        }
-        let key = values::key(&self.layout).unwrap_or_else(|| key.clone());
+        let key = match values::key(&self.layout) {
+            Ok(Some(key)) => key,
+            Ok(None) => {
+                values::write_key(&self.layout, key).map_err(|error| failed(&error))?;
+                key.clone()
+            }
+            Err(error) => return Err(No::new(Refusal::Failed, error.to_string(), "")),
+        };
         let kept = values::of_plan(&self.layout, &plan, given, &key)
             .map_err(|why| No::new(Refusal::Invalid, why, "deploy again"))?;
         if let Some(kept) = kept {
@@ -130,7 +134,7 @@ impl Host {
     }
 
     /// Whether the machine was started since a host side served here last.
-    fn is_of_a_new_boot(&self) -> bool {
+    pub(in crate::host) fn is_of_a_new_boot(&self) -> bool {
         let path = self.layout.state().join("boot");
         let (before, now) = (std::fs::read_to_string(&path).unwrap_or_default(), processes::boot());
         if before != now {
@@ -285,7 +289,7 @@ impl Host {
         let release = handle.row.plan.release;
         if !verdict.is_committed()
             && handle.row.plan.previous != Some(release)
-            && !self.kept_to_undo().contains(&release)
+            && self.kept_to_undo().is_ok_and(|kept| !kept.contains(&release))
             && !self.living_releases().contains(&release)
         {
             self.forget_values(release, &handle.row.plan.spec.settings);

@@ -65,7 +65,7 @@ impl Host {
     /// What is needed of the journal beside what goes with a release ([`Self::left`]).
     fn needed(&self) -> Option<Needed> {
         let trees = names(self.layout.releases())?.iter().filter_map(|name| name.parse().ok()).collect();
-        let mut releases = self.kept_to_undo();
+        let mut releases = self.kept_to_undo().ok()?;
         let copies = names(self.layout.instances())?;
         releases
             .extend(copies.iter().filter_map(|name| name.parse::<InstanceId>().ok()).map(|id| id.release));
@@ -104,7 +104,7 @@ impl Host {
         // Whoever cannot read which there are must not take them for gone.
         let Ok(releases) = self.journal.borrow().trees() else { return };
         let open: Vec<ReleaseId> = self.runs.borrow().values().map(|run| run.row.plan.release).collect();
-        let mut kept = self.kept_to_undo();
+        let Ok(mut kept) = self.kept_to_undo() else { return };
         // A copy that could not be stopped may be started again with what it has.
         kept.extend(self.living_releases());
         let gone = |release: ReleaseId| {

@@ -66,9 +66,12 @@ impl Session {
         match ask {
             Ask::Observe => {
                 let seen = crate::host::observe(&host.layout, &host.journal.borrow());
-                let key = crate::host::settings::values::key(&host.layout);
-                let answer = seen.map(|seen| Answer::Observed { observed: Box::new(seen), key });
-                self.say(answer.unwrap_or_else(|error| failed(&error))).await
+                let answer = match (seen, crate::host::settings::values::key(&host.layout)) {
+                    (Ok(seen), Ok(key)) => Answer::Observed { observed: Box::new(seen), key },
+                    (Err(error), _) => failed(&error),
+                    (_, Err(error)) => failed(&error),
+                };
+                self.say(answer).await
             }
             Ask::Begin { plan, values, key, by } => match host.begin(*plan, values, &key, &by) {
                 Ok(run) => self.follow(&run).await,
@@ -290,6 +293,6 @@ async fn stop(directory: &Path) {
     }
 }
 
-fn failed(error: &crate::engine::JournalError) -> Answer {
+fn failed(error: &dyn std::fmt::Display) -> Answer {
     Answer::Refused { kind: Refusal::Failed, message: error.to_string(), hint: String::new() }
 }

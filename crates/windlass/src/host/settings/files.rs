@@ -16,6 +16,7 @@ use windlass_core::name::ReleaseId;
 use zeroize::Zeroizing;
 
 use crate::account::Account;
+use crate::failpoint;
 use crate::layout::{self, Layout};
 
 /// What the kernel calls tmpfs and ramfs.
@@ -81,10 +82,7 @@ fn place(layout: &Layout) -> io::Result<PathBuf> {
         return Ok(place);
     }
     let own = layout.root().join("settings");
-    let candidates = candidates().map(|base| {
-        let name = format!("windlass-{}", rustix::process::geteuid().as_raw());
-        base.join(name).join(id(layout))
-    });
+    let candidates = candidates().map(|base| base.join(of_this_account()).join(id(layout)));
     for candidate in candidates.chain([own]) {
         if make_place(layout, &candidate).is_ok() {
             layout::replace_file(&record(layout), candidate.as_os_str().as_encoded_bytes(), 0o600)?;
@@ -167,7 +165,8 @@ fn put(path: &Path, account: Option<&Account>, value: &str) -> io::Result<()> {
         Some(account) => std::os::unix::fs::fchown(&file, Some(account.uid), Some(account.gid)),
         None => Ok(()),
     });
-    let renamed = written.and_then(|()| fs::rename(&beside, path));
+    // It is made anew where a power cut takes it; that it is there or not is all that counts.
+    let renamed = written.and_then(|()| failpoint::around(|| fs::rename(&beside, path)));
     if renamed.is_err() {
         let _ = fs::remove_file(&beside);
     }
@@ -182,8 +181,15 @@ fn remembered(layout: &Layout) -> Option<PathBuf> {
     let bytes = fs::read(record(layout)).ok()?;
     let path = PathBuf::from(String::from_utf8(bytes).ok()?);
     // Only a directory of this environment is made and removed, whatever stands in the record.
-    let own = path == layout.root().join("settings") || path.ends_with(id(layout));
+    let is_ours = || path.ends_with(Path::new(&of_this_account()).join(id(layout)));
+    let is_in_memory = || path.ancestors().nth(2).is_some_and(is_in_memory);
+    let own = path == layout.root().join("settings") || (is_ours() && is_in_memory());
     own.then_some(path)
+}
+
+/// The directory of all environments of this account.
+fn of_this_account() -> String {
+    format!("windlass-{}", rustix::process::geteuid().as_raw())
 }
 
 /// What tells environments apart: several may be called the same, each in a home of its own.

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use windlass_core::settings::Secret;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroize;
 
-use crate::layout::{self, Layout};
-use crate::wiped::to_json;
+use crate::checksummed;
+use crate::layout::Layout;
 
 /// Rotated logs are kept for thirty days (HS-20); each holds the lines of a day, where something is written each day.
 const AGE: Duration = Duration::from_secs(31 * 24 * 3600);
@@ -120,13 +120,9 @@ fn oldest_line(layout: &Layout) -> io::Result<Option<SystemTime>> {
 
 fn open(layout: &Layout) -> io::Result<File> {
     let path = layout.state().join("masked.json");
-    let text = match std::fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(File { version: 1, values: vec![] });
-        }
-        text => Zeroizing::new(text?),
+    let Some(file) = checksummed::read::<File>(&path)? else {
+        return Ok(File { version: 1, values: vec![] });
     };
-    let file: File = serde_json::from_slice(&text).map_err(io::Error::other)?;
     if file.version != 1 {
         return Err(io::Error::other(format!("{} is of a newer Windlass", path.display())));
     }
@@ -134,8 +130,7 @@ fn open(layout: &Layout) -> io::Result<File> {
 }
 
 fn write(layout: &Layout, file: &File) -> io::Result<()> {
-    let text = to_json(file)?;
-    layout::replace_file(&layout.state().join("masked.json"), &text, 0o600)
+    checksummed::write(&layout.state().join("masked.json"), file)
 }
 
 fn seconds(time: SystemTime) -> u64 {

@@ -112,7 +112,7 @@ impl Host {
         if missing.is_empty() {
             return Ok(());
         }
-        let Some(key) = values::key(&self.layout) else {
+        let Some(key) = values::key(&self.layout).map_err(|error| error.to_string())? else {
             return Err(
                 "the key of the fingerprints is gone, so that it is not known what to mask".to_owned()
             );
@@ -176,5 +176,8 @@ fn refusing(why: &str) -> Redactor {
 }
 
 fn unreadable(error: &io::Error) -> String {
-    format!("state/masked.json cannot be read: {error}")
+    format!(
+        "{error}: restore it from a backup, or remove it, and with it all logs that may hold values that no release \
+         has any more"
+    )
 }

@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 use windlass_core::journal::Fault;
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::Plan;
+use windlass_core::protocol::FingerprintKey;
 use windlass_core::resolve::setting_of;
 use windlass_core::settings::Secret;
 
+use crate::checksummed;
 use crate::host::Host;
 use crate::host::settings::in_use::{self, Given};
 use crate::host::settings::values;
 use crate::layout::{self, Layout};
 use crate::settings::Redactor;
-use crate::wiped::to_json;
 
 /// Two values of a setting. Never shown.
 #[derive(Clone, Serialize, Deserialize)]
@@ -52,32 +53,28 @@ impl Owed {
     }
 
     pub(in crate::host) fn keep(&self, pair: &Pair) -> Result<(), Fault> {
-        let written = self.0.parent().map_or(Ok(()), |above| layout::make_dir(above, 0o700)).and_then(|()| {
-            let text = to_json(pair)?;
-            layout::replace_file(&self.0, &text, 0o600)
-        });
-        written.map_err(|error| self.fault("written", &error))
+        let above = self.0.parent().map_or(Ok(()), |above| layout::make_dir(above, 0o700));
+        above
+            .and_then(|()| checksummed::write(&self.0, pair))
+            .map_err(|error| self.fault("written", &error, "see that file"))
     }
 
     pub(in crate::host) fn read(&self) -> Result<Option<Pair>, Fault> {
-        match fs::read(&self.0).map(zeroize::Zeroizing::new) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            read => read
-                .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::other))
-                .map(Some)
-                .map_err(|error| self.fault("read", &error)),
-        }
+        let hint = "restore it from a backup; or take the old value away at its source yourself, and remove the file";
+        checksummed::read(&self.0).map_err(|error| self.fault("read", &error, hint))
     }
 
     pub(in crate::host) fn forget(&self) -> Result<(), Fault> {
         match fs::remove_file(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.fault("removed", &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(self.fault("removed", &error, "see that file"))
+            }
             _ => Ok(()),
         }
     }
 
-    fn fault(&self, how: &str, error: &io::Error) -> Fault {
-        Fault::new(format!("{} cannot be {how}: {error}", self.0.display()), "see that file")
+    fn fault(&self, how: &str, error: &io::Error, hint: &str) -> Fault {
+        Fault::new(format!("{} cannot be {how}: {error}", self.0.display()), hint)
     }
 }
 
@@ -100,11 +97,17 @@ pub(crate) fn unrevoked(layout: &Layout) -> Vec<(String, ReleaseId)> {
     found
 }
 
+fn unreadable(error: &io::Error) -> Fault {
+    Fault::new(format!("the settings cannot be read: {error}"), "")
+}
+
 impl Host {
     /// The value of a setting before a plan's release, and its own.
     pub(in crate::host) fn pair(&self, plan: &Plan, setting: &str) -> Result<Pair, Fault> {
         let of = |release: Option<ReleaseId>| {
-            let values = release.and_then(|release| values::read(&self.layout, release).ok());
+            let values = release
+                .map(|release| values::read(&self.layout, release).map_err(|error| unreadable(&error)))
+                .transpose()?;
             let value = values.and_then(|mut values| values.0.shift_remove(setting));
             value.ok_or_else(|| {
                 let release = release.map(|release| release.to_string()).unwrap_or_default();
@@ -115,20 +118,28 @@ impl Host {
     }
 
     /// The pair with the value that a release runs with as the new one.
-    pub(in crate::host) fn with_new_of(&self, mut pair: Pair, release: ReleaseId, setting: &str) -> Pair {
-        let values = values::read(&self.layout, release).ok();
-        if let Some(value) = values.and_then(|mut values| values.0.shift_remove(setting)) {
+    pub(in crate::host) fn with_new_of(
+        &self,
+        mut pair: Pair,
+        release: ReleaseId,
+        setting: &str,
+    ) -> Result<Pair, Fault> {
+        let mut values = values::read(&self.layout, release).map_err(|error| unreadable(&error))?;
+        if let Some(value) = values.0.shift_remove(setting) {
             zeroize::Zeroize::zeroize(&mut pair.new);
             pair.new = value;
         }
-        pair
+        Ok(pair)
     }
 
     /// Refuses to take away what the active release runs with.
     pub(in crate::host) fn refuse_in_force(&self, setting: &str, value: &str) -> Result<(), Fault> {
-        let active = self.journal.borrow().active().ok().flatten();
-        let values = active.and_then(|active| values::read(&self.layout, active.release.id).ok());
-        match values.and_then(|values| values.0.get(setting).map(|kept| kept == value)) {
+        let active = self.journal.borrow().active();
+        let active = active.map_err(|error| Fault::new(error.to_string(), ""))?;
+        // What cannot be read may be just that value.
+        let values = active
+            .map(|active| values::read(&self.layout, active.release.id).map_err(|error| unreadable(&error)));
+        match values.transpose()?.and_then(|values| values.0.get(setting).map(|kept| kept == value)) {
             Some(true) => Err(Fault::new(
                 format!("that value of {setting} is in force, and stays"),
                 "please report this",
@@ -141,12 +152,15 @@ impl Host {
     /// still work with it.
     pub(in crate::host) async fn until_not_given(&self, setting: &str, value: &str) -> Result<String, Fault> {
         let what = format!("the value of {setting}");
-        in_use::until_unused(&what, || self.given(setting, value)).await
+        // Where there is no key, nothing was ever given.
+        let Some(key) = values::key(&self.layout).map_err(|error| unreadable(&error))? else {
+            return Ok(String::new());
+        };
+        in_use::until_unused(&what, || self.given(setting, value, &key)).await
     }
 
     /// What runs and was given the value.
-    fn given(&self, setting: &str, value: &str) -> Vec<String> {
-        let Some(key) = values::key(&self.layout) else { return Vec::new() };
+    fn given(&self, setting: &str, value: &str, key: &FingerprintKey) -> Vec<String> {
         let fingerprint = Secret::new(value).fingerprint(&key.0);
         let had = |release: ReleaseId| {
             self.settings(release).get(setting).is_some_and(|setting| setting.fingerprint == fingerprint)

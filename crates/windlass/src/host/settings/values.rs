@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
 
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Plan, Request, Rotated};
@@ -10,6 +11,7 @@ use windlass_core::protocol::{FingerprintKey, Values};
 use windlass_core::settings::Secret;
 use zeroize::Zeroizing;
 
+use crate::checksummed;
 use crate::layout::{self, Layout};
 
 /// Writes a release's values.
@@ -17,22 +19,27 @@ use crate::layout::{self, Layout};
 /// # Errors
 /// When they cannot be written.
 pub(in crate::host) fn write(layout: &Layout, release: ReleaseId, values: &Values) -> io::Result<()> {
-    // As large as it can become, because a larger place would leave a copy in the old one.
-    let largest = values.0.iter().map(|(name, value)| 6 * (name.len() + value.len()) + 6).sum::<usize>() + 2;
-    let mut text = Zeroizing::new(Vec::with_capacity(largest));
-    serde_json::to_writer(&mut *text, values)?;
-    layout::replace_file(&layout.settings(release), &text, 0o600)
+    checksummed::write(&layout.settings(release), values)
 }
 
 /// Reads a release's values; none when it has none.
 ///
 /// # Errors
-/// When the file cannot be read, or others than its owner may read it.
+/// When the file cannot be read or is damaged, or others than its owner may read it.
 pub fn read(layout: &Layout, release: ReleaseId) -> io::Result<Values> {
     let path = layout.settings(release);
-    let text = match std::fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Values::default()),
-        text => Zeroizing::new(text?),
+    let values = match checksummed::read(&path) {
+        Ok(Some(values)) => values,
+        Ok(None) => return Ok(Values::default()),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            return Err(io::Error::new(
+                error.kind(),
+                format!(
+                    "{error}: `windlass deploy` makes a release with the values of today; what runs goes on"
+                ),
+            ));
+        }
+        Err(error) => return Err(error),
     };
     let mode = std::fs::metadata(&path)?.mode() & 0o777;
     if mode & 0o077 != 0 {
@@ -41,7 +48,7 @@ pub fn read(layout: &Layout, release: ReleaseId) -> io::Result<Values> {
             path.display()
         )));
     }
-    serde_json::from_slice(&text).map_err(io::Error::other)
+    Ok(values)
 }
 
 /// The values that a plan's release runs with: those that are given, those of the release that is gone
@@ -56,29 +63,31 @@ pub(in crate::host) fn of_plan(
     given: Values,
     key: &FingerprintKey,
 ) -> Result<Option<Values>, String> {
-    let kept = |release| read(layout, release).ok();
-    let previous = plan.previous.and_then(kept);
+    // Those who get the values of a release must not take what cannot be read for none.
+    let kept = |release| read(layout, release).map_err(|error| format!("the settings of {release}: {error}"));
+    let previous = || plan.previous.map(&kept).transpose();
     match &plan.request {
         Request::Deploy => Ok(Some(given)),
         Request::Stop { .. } => Ok(None),
-        Request::Restart { .. } | Request::Scale { .. } => Ok(previous),
-        Request::Rotate { what: Rotated::Resource(_) } => Ok(previous),
+        Request::Restart { .. } | Request::Scale { .. } => previous(),
+        Request::Rotate { what: Rotated::Resource(_) } => previous(),
         Request::Rotate { what: Rotated::Setting(name) } => {
             let value = given.0.get(name).filter(|value| is(plan, name, value, key));
-            let (Some(mut values), Some(value)) = (previous, value) else {
+            let (Some(mut values), Some(value)) = (previous()?, value) else {
                 return Err(format!("the new value of {name} did not arrive"));
             };
             values.0.insert(name.clone(), value.clone());
             Ok(Some(values))
         }
         Request::Rollback { to, .. } => {
-            let Some(mut values) = kept(*to) else { return Ok(None) };
+            let mut values = kept(*to)?;
             for name in plan.spec.revoked.keys() {
                 let wanted = plan.spec.settings.get(name).filter(|setting| setting.composed.is_none());
                 let own = values.0.get(name);
                 if wanted.is_none() || own.is_none_or(|value| is(plan, name, value, key)) {
                     continue;
                 }
+                let previous = previous()?;
                 let in_force = previous.as_ref().and_then(|previous| previous.0.get(name));
                 let in_force = in_force.filter(|value| is(plan, name, value, key));
                 let value = in_force.ok_or_else(|| {
@@ -123,14 +132,41 @@ pub(in crate::host) fn forget(layout: &Layout, release: ReleaseId) {
     crate::host::settings::files::forget(layout, release);
 }
 
+/// How many bytes of its hash stand behind the key.
+const SUM: usize = 8;
+
 /// The key of the environment's fingerprints, if it has one yet.
-#[must_use]
-pub fn key(layout: &Layout) -> Option<FingerprintKey> {
-    let bytes = Zeroizing::new(std::fs::read(layout.state().join("fingerprint.key")).ok()?);
-    Some(FingerprintKey(bytes.as_slice().try_into().ok()?))
+///
+/// # Errors
+/// When the file cannot be read or is damaged: another key would make every setting another one.
+pub fn key(layout: &Layout) -> io::Result<Option<FingerprintKey>> {
+    let path = key_path(layout);
+    let bytes = match std::fs::read(&path).map(Zeroizing::new) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes?,
+    };
+    // An earlier Windlass wrote the key alone.
+    let key = bytes.split_first_chunk().filter(|(key, sum)| sum.is_empty() || **sum == sum_of(key));
+    key.map(|(key, _)| Some(FingerprintKey(*key))).ok_or_else(|| {
+        checksummed::damaged(
+            &path,
+            "restore it from a backup, or remove it: then the next `windlass deploy` takes every setting for a new \
+             one, and starts anew what sees any",
+        )
+    })
 }
 
 /// Keeps the key.
 pub(in crate::host) fn write_key(layout: &Layout, key: &FingerprintKey) -> io::Result<()> {
-    layout::replace_file(&layout.state().join("fingerprint.key"), &key.0, 0o600)
+    let bytes = Zeroizing::new([&key.0[..], &sum_of(&key.0)].concat());
+    layout::replace_file(&key_path(layout), &bytes, 0o600)
+}
+
+fn key_path(layout: &Layout) -> PathBuf {
+    layout.state().join("fingerprint.key")
+}
+
+fn sum_of(key: &[u8; 32]) -> [u8; SUM] {
+    let hash = blake3::hash(key);
+    std::array::from_fn(|at| hash.as_bytes()[at])
 }

@@ -196,7 +196,7 @@ impl Host {
         }
         let report = self.proxy().report().await?;
         self.verdicts.compare(&report);
-        let sent = self.between_runs().and_then(|_| Sent::read(self));
+        let sent = self.between_runs().and_then(|_| Sent::read(&self.layout));
         if let Some(sent) = sent.filter(|sent| sent.generation > report.generation) {
             match self.table_again(&sent) {
                 Ok(table) => {

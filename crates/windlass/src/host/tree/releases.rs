@@ -24,8 +24,8 @@ use crate::host::tree::durable;
 use crate::host::tree::handover;
 use crate::host::tree::removed::{put_aside, remove_put_aside, remove_tree};
 use crate::host::tree::shared;
-use crate::layout;
 use crate::project::source::{self, Carried, Selection};
+use crate::{failpoint, layout};
 
 /// How long a run waits for a tree's files to be removed. Where that takes longer, it goes on beside what follows.
 const REMOVAL: Duration = Duration::from_secs(1);
@@ -169,7 +169,9 @@ impl Host {
             }
             let text = contents::write_down(&unsealed, &source, &spec)?;
             // Then the seal, so that a sealed tree is a whole one also after a power cut.
-            if shares_more { durable::sync_all(&unsealed) } else { durable::sync_tree(&unsealed) }?;
+            failpoint::around(|| {
+                if shares_more { durable::sync_all(&unsealed) } else { durable::sync_tree(&unsealed) }
+            })?;
             layout::replace_file(&seal, &text, 0o644).map(|()| None)
         })
         .await?;

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use crate::layout;
+use crate::{failpoint, layout};
 
 /// What the names begin with of those that are put aside.
 const ASIDE: &str = ".removed-";
@@ -23,12 +23,12 @@ pub(in crate::host) fn put_aside(tree: &Path) -> io::Result<()> {
     let Some(aside) = asides.into_iter().find(|aside| aside.symlink_metadata().is_err()) else {
         return Ok(());
     };
-    match std::fs::rename(tree, aside) {
+    failpoint::around(|| match std::fs::rename(tree, aside) {
         Ok(()) => layout::sync_dir(releases),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         // Something is mounted there, say.
         Err(_) => remove_tree(tree),
-    }
+    })
 }
 
 /// Removes all that is put aside. One does it at a time.

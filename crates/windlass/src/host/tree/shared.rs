@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use crate::account::Account;
 use crate::host::tree::durable;
 use crate::host::tree::removed::remove_tree;
-use crate::layout;
 use crate::project::source;
+use crate::{failpoint, layout};
 
 /// How the name begins of the place where a shared directory is made.
 const NEW: &str = ".windlass-new-";
@@ -58,12 +58,12 @@ fn make(tree: &Path, target: &Path, link: &Path, account: Option<&Account>) -> i
     if let Some(account) = account {
         give_all(&new, account)?;
     }
-    durable::sync_all(&new)?;
-    let placed = match renameat_with(CWD, &new, CWD, target, RenameFlags::NOREPLACE) {
+    failpoint::around(|| durable::sync_all(&new))?;
+    let placed = failpoint::around(|| match renameat_with(CWD, &new, CWD, target, RenameFlags::NOREPLACE) {
         // Not every file system knows how not to replace; none replaces a directory that has something in it.
         Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::rename(&new, target),
         placed => placed,
-    };
+    });
     remove_tree(&place)?;
     match placed {
         Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(()),

@@ -9,6 +9,7 @@ use windlass_core::spec::When;
 
 use crate::engine::{Journal, JournalError, Listed};
 use crate::host::instance::identity::Identity;
+use crate::host::settings::values;
 use crate::host::tree::contents;
 use crate::layout::Layout;
 use crate::runtime::process;
@@ -36,13 +37,17 @@ pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalEr
     let releases = journal.releases()?;
     let trees = trees(layout, &releases);
     let available = |tree: ReleaseId| trees.iter().any(|t| t.id == tree);
-    let active = journal.active()?.map(|active| Activation {
+    let mut active = journal.active()?.map(|active| Activation {
         tree: Tree { id: active.release.tree, source: active.release.source.clone() },
         release: active.release.id,
         instances: active.release.instances.clone(),
         spec: active.release.spec,
         stopped: active.stopped,
     });
+    if let Some(active) = active.as_mut().filter(|active| are_lost(layout, active.release)) {
+        // They are like none any more: what is deployed next brings its own.
+        active.spec.settings.values_mut().for_each(|setting| setting.fingerprint.clear());
+    }
     let jobs_done = journal.jobs_done()?;
     let once = |name: &&Name| {
         let spec = active.as_ref().map(|a| &a.spec);
@@ -62,6 +67,11 @@ pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalEr
         trees,
         active,
     })
+}
+
+/// Whether the values of a release are damaged.
+fn are_lost(layout: &Layout, release: ReleaseId) -> bool {
+    values::read(layout, release).is_err_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }
 
 fn trees(layout: &Layout, releases: &[Listed]) -> Vec<Tree> {
@@ -90,7 +100,10 @@ fn instances(layout: &Layout) -> io::Result<Vec<ObservedInstance>> {
                 None => process::is_kept(&layout.instance(&identity.id)),
             };
             let alone = identity.service.is_alone();
-            ObservedInstance { id: identity.id, digest: identity.digest, running, alone }
+            // A copy that could not be started again is to be replaced.
+            let lost = are_lost(layout, identity.id.release);
+            let digest = if lost { String::new() } else { identity.digest };
+            ObservedInstance { id: identity.id, digest, running, alone }
         })
         .collect();
     // What runs although nobody can say any more what it is: it is like nothing that is wanted, so

@@ -17,6 +17,7 @@ use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::instance::restarts::Restarts;
 use crate::host::settings::rotation::unrevoked;
+use crate::host::settings::values;
 use crate::host::view::usage::Processes;
 use crate::resource;
 use crate::runtime::process;
@@ -89,6 +90,9 @@ impl Host {
         status.boot = boot::recorded(&self.layout).map(|entry| entry.to_string());
         status.problems = problems(&status, Some(spec));
         status.problems.extend(self.half_done_jobs());
+        status
+            .problems
+            .extend(values::read(&self.layout, active.release.id).err().map(|error| error.to_string()));
         status.problems.extend(self.damaged_rows());
         status.problems.extend(report.problems);
         status.certificates = report.certificates;

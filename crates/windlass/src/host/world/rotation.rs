@@ -107,7 +107,7 @@ impl Acting {
             (false, true) => (host.pair(plan, setting)?, plan.release),
             (false, false) => match owed.read()? {
                 // What came after it may have been replaced as well.
-                Some(pair) => (host.with_new_of(pair, plan.release, setting), plan.release),
+                Some(pair) => (host.with_new_of(pair, plan.release, setting)?, plan.release),
                 None => return Ok(String::new()),
             },
         };

@@ -21,8 +21,8 @@ use crate::host::by_hand::undo::in_release;
 use crate::host::logs;
 use crate::host::once::outcome;
 use crate::host::run::no::No;
-use crate::layout;
 use crate::settings::Redactor;
+use crate::{checksummed, failpoint, layout};
 
 /// The variable by which an undo command learns what to go back to.
 const BEFORE: &str = "WINDLASS_SCHEMA_BEFORE";
@@ -226,13 +226,13 @@ impl Host {
 }
 
 fn read(directory: &Path) -> Option<Found> {
-    serde_json::from_slice(&std::fs::read(note(directory)).ok()?).ok()
+    checksummed::read(&note(directory)).ok().flatten()
 }
 
 fn write(directory: &Path, found: &Found) -> io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    layout::replace_file(&note(directory), &serde_json::to_vec(found)?, 0o600)?;
-    directory.parent().map_or(Ok(()), layout::sync_dir)
+    checksummed::write(&note(directory), found)?;
+    directory.parent().map_or(Ok(()), |above| failpoint::around(|| layout::sync_dir(above)))
 }
 
 fn note(directory: &Path) -> PathBuf {

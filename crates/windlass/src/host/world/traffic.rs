@@ -1,6 +1,7 @@
 //! Switching requests from one set of instances to another.
 
 use std::io;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use windlass_core::edge::Table;
@@ -9,8 +10,9 @@ use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Plan, Request, Traffic};
 
 use super::Acting;
+use crate::checksummed;
 use crate::host::Host;
-use crate::layout;
+use crate::layout::Layout;
 use crate::project::served;
 
 /// Which table the proxy was last asked to put in force: lets a restarted host side recognise its
@@ -39,7 +41,7 @@ impl Acting {
             .map_err(|error| Fault::new(error.to_string(), ""))?;
         let table = host.table(plan, traffic, generation)?;
         let sent = Sent { generation, run: run.to_owned(), traffic: traffic.clone() };
-        sent.write(host).map_err(|error| {
+        sent.write(&host.layout).map_err(|error| {
             Fault::new(format!("the traffic cannot be noted: {error}"), "free some disk space")
         })?;
         let nanos = host.proxy().apply(table).await?;
@@ -67,14 +69,19 @@ fn all_served(host: &Host, plan: &Plan, traffic: &Traffic) -> Result<(), Fault> 
 }
 
 impl Sent {
-    fn write(&self, host: &Host) -> io::Result<()> {
-        layout::replace_file(&host.layout.state().join("traffic.json"), &serde_json::to_vec(self)?, 0o600)
+    pub(in crate::host) fn write(&self, layout: &Layout) -> io::Result<()> {
+        checksummed::write(&path(layout), self)
     }
 
-    pub(in crate::host) fn read(host: &Host) -> Option<Self> {
-        let text = std::fs::read(host.layout.state().join("traffic.json")).ok()?;
-        serde_json::from_slice(&text).ok()
+    /// What was asked last; nothing where that cannot be read: then a run asks again, and no proxy is put right
+    /// between runs, which keeps a table of its own.
+    pub(in crate::host) fn read(layout: &Layout) -> Option<Self> {
+        checksummed::read(&path(layout)).ok().flatten()
     }
+}
+
+fn path(layout: &Layout) -> PathBuf {
+    layout.state().join("traffic.json")
 }
 
 impl Host {
@@ -92,7 +99,7 @@ impl Host {
 
     /// Whether the table in force is the one that this run sent for this traffic.
     pub(super) async fn has_traffic(&self, run: &str, traffic: &Traffic) -> bool {
-        let Some(sent) = Sent::read(self) else { return false };
+        let Some(sent) = Sent::read(&self.layout) else { return false };
         let report = self.proxy().report().await;
         sent.run == run
             && sent.traffic == *traffic

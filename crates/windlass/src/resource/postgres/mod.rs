@@ -22,6 +22,7 @@ use super::run::run;
 use super::url::encoded;
 use super::{Facts, Prepared, Private};
 use crate::account::{self, Account};
+use crate::failpoint;
 pub(super) use setup::Setup;
 
 /// The superuser; the application's account is another, without its rights.
@@ -186,8 +187,10 @@ fn initialise(
     }
     run(&mut command, None, Duration::from_secs(120))?;
     fs::remove_file(&password).map_err(Fault::at("remove", &password))?;
-    fs::rename(&partial, data).map_err(Fault::at("rename", &partial))?;
-    files::sync_parent(data).map_err(Fault::at("write", data))
+    failpoint::around(|| {
+        fs::rename(&partial, data).map_err(Fault::at("rename", &partial))?;
+        files::sync_parent(data).map_err(Fault::at("write", data))
+    })
 }
 
 /// Writes the server's configuration; the directory of its socket, where there can be one, and the

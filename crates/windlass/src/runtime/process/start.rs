@@ -17,8 +17,8 @@ use super::error::RuntimeError;
 use super::observe::{Observation, observe};
 use crate::keeper::Verdict;
 use crate::keeper::files::{self, Durability, LAUNCH, STATUS};
-use crate::processes;
 use crate::variables::Variables;
+use crate::{failpoint, processes};
 
 static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
 
@@ -131,7 +131,7 @@ fn write(dir: &Path, launch: &Launch) -> std::io::Result<()> {
     };
     files::replace(&dir.join(LAUNCH), launch, durability)?;
     match dir.parent().filter(|_| durability == Durability::Forever) {
-        Some(above) => std::fs::File::open(above)?.sync_all(),
+        Some(above) => failpoint::around(|| std::fs::File::open(above)?.sync_all()),
         None => Ok(()),
     }
 }

@@ -50,7 +50,8 @@ pub(super) struct Viewer {
 impl Viewer {
     /// As the environment in `layout` shows them.
     pub(super) fn of(project: &Project, layout: &Layout) -> Self {
-        Self { key: host::fingerprint_key(layout), manifest: project.file.clone() }
+        // A damaged one is told of by whoever needs it to act.
+        Self { key: host::fingerprint_key(layout).ok().flatten(), manifest: project.file.clone() }
     }
 
     /// What there is to see of the setting `name`; `None` where it has no value.
