@@ -3,9 +3,11 @@
 //! [`sample`] makes specifications, [`world`] is a host that exists in memory only, [`simulator`]
 //! drives the engine's loop over it with every kind of crash, and [`hostile`] are processes that
 //! behave badly. [`outside`] are servers that
-//! are somebody else's. [`sandbox`] runs the real program. [`tunnel`] is a way out through a proxy.
+//! are somebody else's. [`sandbox`] runs the real program. [`tunnel`] is a way out through a proxy. [`machine`] is what
+//! becomes of a test that lacks something of the machine.
 
 pub mod hostile;
+pub mod machine;
 pub mod outside;
 pub mod sample;
 pub mod sandbox;

@@ -7,13 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::request::{connect, get, send};
+use super::request::{Reply, connect, get, send};
 use super::until;
 
-/// So many requests a load makes at least: some before what happens to it, and the rest until it ends.
-const LEAST: usize = 50;
-
-/// So many of them come first.
+/// So many of its requests come before what happens.
 const BEFORE: usize = 10;
 
 /// One request.
@@ -25,6 +22,40 @@ pub struct Answered {
     pub took: Duration,
     /// The status and the release that answered, or what a client would have noticed.
     pub outcome: Result<(u16, String), String>,
+    /// What the copy that answered says of itself, if it was the application that did.
+    pub gate: Option<Gate>,
+}
+
+/// What a copy of the application knows of its own gate; it says so in each answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gate {
+    /// It has said that it is ready, and nothing of it fails a gate.
+    Passed,
+    /// It was not asked yet whether it is ready, or said no each time.
+    Closed,
+    /// It is of a release that fails its gate.
+    Failed,
+}
+
+impl Gate {
+    /// The header in which a copy says so.
+    pub const HEADER: &str = "gate";
+
+    /// As in the header.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Closed => "closed",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn of(reply: &Reply) -> Option<Self> {
+        let value = |header: &String| Some(header.strip_prefix(Self::HEADER)?.strip_prefix(": ")?.to_owned());
+        let word = reply.headers.iter().find_map(value)?;
+        [Self::Passed, Self::Closed, Self::Failed].into_iter().find(|gate| gate.word() == word)
+    }
 }
 
 /// All requests of a load.
@@ -44,6 +75,12 @@ impl Seen {
         self.0.iter().filter_map(|answered| Some(answered.outcome.as_ref().ok()?.1.clone())).collect()
     }
 
+    /// The answers of copies that should not have been asked.
+    #[must_use]
+    pub fn ungated(&self) -> Vec<&Answered> {
+        self.0.iter().filter(|answered| answered.gate.is_some_and(|gate| gate != Gate::Passed)).collect()
+    }
+
     /// The longest that any request took.
     #[must_use]
     pub fn slowest(&self) -> Duration {
@@ -60,7 +97,7 @@ impl Seen {
             self.0.len(),
             &failed[..failed.len().min(5)]
         );
-        assert!(self.0.len() >= LEAST, "only {} requests were made", self.0.len());
+        assert!(self.0.len() >= Load::LEAST, "only {} requests were made", self.0.len());
     }
 }
 
@@ -73,6 +110,9 @@ pub struct Load {
 }
 
 impl Load {
+    /// So many requests a load makes at least: some before what happens to it, and the rest until it ends.
+    pub const LEAST: usize = 50;
+
     /// Begins.
     #[must_use]
     pub fn begin(port: u16) -> Self {
@@ -101,11 +141,11 @@ impl Load {
         until("requests of the load", || (self.answered.load(Ordering::Relaxed) >= count).then_some(()));
     }
 
-    /// Ends, once the load has made [`LEAST`] requests and some after what happened, and answers what
+    /// Ends, once the load has made [`Load::LEAST`] requests and some after what happened, and answers what
     /// was seen.
     #[must_use]
     pub fn end(mut self) -> Seen {
-        self.await_requests(LEAST.max(self.answered.load(Ordering::Relaxed) + BEFORE));
+        self.await_requests(Self::LEAST.max(self.answered.load(Ordering::Relaxed) + BEFORE));
         self.enough.store(true, Ordering::Relaxed);
         let mut seen: Vec<Answered> =
             self.clients.drain(..).flat_map(|client| client.join().expect("a client failed")).collect();
@@ -132,24 +172,19 @@ fn client(
     let mut answers = Vec::new();
     while !enough.load(Ordering::Relaxed) {
         let at = began.elapsed();
-        let outcome = if kept { ask_again(port, &mut connection) } else { ask(port) };
+        let reply = if kept { ask_again(port, &mut connection) } else { get(port, "/version") };
         let took = began.elapsed() - at;
-        answers.push(Answered { at, took, outcome: outcome.map_err(|error| error.to_string()) });
+        let gate = reply.as_ref().ok().and_then(Gate::of);
+        let outcome = reply.map(|reply| (reply.status, reply.body)).map_err(|error| error.to_string());
+        answers.push(Answered { at, took, outcome, gate });
         answered.fetch_add(1, Ordering::Relaxed);
         std::thread::sleep(pace.saturating_sub(took));
     }
     answers
 }
 
-fn ask(port: u16) -> io::Result<(u16, String)> {
-    get(port, "/version").map(|reply| (reply.status, reply.body))
-}
-
 /// Over the kept connection. One that said `Connection: close` is opened anew, as any client does.
-fn ask_again(
-    port: u16,
-    connection: &mut Option<BufReader<std::net::TcpStream>>,
-) -> io::Result<(u16, String)> {
+fn ask_again(port: u16, connection: &mut Option<BufReader<std::net::TcpStream>>) -> io::Result<Reply> {
     let mut open = match connection.take() {
         Some(open) => open,
         None => BufReader::new(connect(port)?),
@@ -158,5 +193,5 @@ fn ask_again(
     if !reply.headers.iter().any(|header| header == "connection: close") {
         *connection = Some(open);
     }
-    Ok((reply.status, reply.body))
+    Ok(reply)
 }

@@ -5,7 +5,8 @@
 //! things happen to it, and counts what a client would have noticed. When a sandbox is dropped,
 //! every process of it is killed; when the test did not fail and took it down, none may be left.
 //!
-//! [`score`] is where the tests that injure Windlass write down how that went.
+//! [`CurrentWatch`] looks at what is in force meanwhile, [`Disk`] and [`WayBack`] at what lies there.
+//! [`score`] is where the tests that injure Windlass look for what must hold, and write down how that went.
 
 #![expect(
     clippy::unwrap_used,
@@ -15,6 +16,8 @@
 )]
 
 pub mod application;
+mod current;
+mod disk;
 mod load;
 mod manifest;
 mod place;
@@ -23,7 +26,9 @@ mod request;
 pub mod score;
 mod wait;
 
-pub use load::{Answered, Load, Seen};
+pub use current::{CurrentWatch, Watched};
+pub use disk::{Disk, WayBack};
+pub use load::{Answered, Gate, Load, Seen};
 pub use manifest::Manifest;
 pub use place::{Output, Sandbox, Started};
 pub use processes::{Process, kill, lives, processes};

@@ -1,22 +1,34 @@
-//! What the tests that injure Windlass found, and the table of it.
+//! What the tests that injure Windlass looked for, and the table of it.
 //!
-//! Each test takes its line of [`TESTS`] with [`begin`], and writes down how it ended below
-//! `target/reliability/`. The program `reliability` renders the table from that, and from the table
-//! as it is: whoever has run some of the tests brings their lines up to date, and the others keep
-//! their last result with its day.
+//! Each test takes its line of [`TESTS`] with [`begin`], and looks through it for what must hold: every
+//! check notes its invariant ([`Running::holds`]), and the line is no success unless exactly what it claims
+//! was looked for. How it ended is written down below `target/reliability/`. The program `reliability` renders the
+//! table from that, and from the table as it is: whoever has run some of the tests brings their lines up to date, and
+//! the others keep their last result with its day.
 
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use crate::machine;
+
+mod checks;
+mod invariant;
+mod table;
 mod tests;
+mod watch;
 
+pub use invariant::Invariant;
+pub use table::{differences, render};
 pub use tests::{Line, TESTS, UNCOVERED};
+pub use watch::Watch;
 
 /// A test that runs. Dropped without having passed, it has failed.
 #[must_use]
 pub struct Running {
     line: &'static Line,
     directory: PathBuf,
+    checked: Mutex<BTreeSet<Invariant>>,
     told: bool,
 }
 
@@ -26,29 +38,52 @@ pub fn begin(program: &str, name: &str) -> Running {
     let line = line.unwrap_or_else(|| panic!("add {name} to sandbox/score/tests.rs"));
     let directory = Path::new(program).parent().unwrap().parent().unwrap().join("reliability");
     std::fs::create_dir_all(&directory).unwrap();
-    Running { line, directory, told: false }
+    Running { line, directory, checked: Mutex::default(), told: false }
 }
 
 impl Running {
-    /// It held; `what` says how much was tried, in words that do not change from run to run.
+    /// Fails the test unless this is so; otherwise notes that the invariant was looked for.
+    #[track_caller]
+    pub fn holds(&self, invariant: Invariant, is_so: bool, context: impl FnOnce() -> String) {
+        assert!(is_so, "{invariant} does not hold ({}): {}", invariant.says(), context());
+        self.checked.lock().unwrap().insert(invariant);
+    }
+
+    /// All that the line claims was looked for, and held; `what` says how much was tried, in words that do not change
+    /// from run to run.
+    #[track_caller]
     pub fn held(mut self, what: &str) {
+        let (claimed, checked) = (self.line.invariants, words(&self.checked.lock().unwrap()));
+        assert!(
+            claimed == checked,
+            "{} looked for {checked:?}, and its line in sandbox/score/tests.rs claims {claimed:?}",
+            self.line.test
+        );
         self.tell("held", what);
     }
 
-    /// It could not be tried on this machine.
-    #[expect(clippy::print_stderr, reason = "whoever runs the tests must see what was not tested")]
+    /// It could not be tried on this machine. Where all must be there, that is a failure.
     pub fn skipped(mut self, why: &str) {
-        eprintln!("skipped {}: {why}", self.line.test);
         self.tell("not tried", why);
+        machine::lacks(self.line.test, why);
     }
 
     fn tell(&mut self, how: &str, what: &str) {
         self.told = true;
-        let text =
-            serde_json::json!({ "test": self.line.test, "result": how, "note": what, "when": today() })
-                .to_string();
-        std::fs::write(self.directory.join(format!("{}.json", self.line.test)), text).unwrap();
+        let text = serde_json::json!({
+            "test": self.line.test,
+            "result": how,
+            "note": what,
+            "checked": words(&self.checked.lock().unwrap_or_else(PoisonError::into_inner)),
+            "when": today(),
+        });
+        std::fs::write(self.directory.join(format!("{}.json", self.line.test)), text.to_string()).unwrap();
     }
+}
+
+/// As a line of the table lists them.
+fn words(invariants: &BTreeSet<Invariant>) -> String {
+    invariants.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 impl Drop for Running {
@@ -64,135 +99,48 @@ fn today() -> String {
     jiff::Timestamp::now().strftime("%F").to_string()
 }
 
-/// How a test ended last, and on which day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Last {
-    result: String,
-    when: String,
-}
-
-impl Last {
-    /// As it was written down below `target/reliability/`.
-    fn written(directory: &Path, test: &str) -> Option<Self> {
-        let text = std::fs::read_to_string(directory.join(format!("{test}.json"))).ok()?;
-        let written: serde_json::Value = serde_json::from_str(&text).ok()?;
-        let word = |key: &str| written[key].as_str().unwrap_or_default();
-        let note = if word("note").is_empty() { String::new() } else { format!(": {}", word("note")) };
-        Some(Self { result: format!("{}{note}", word("result")), when: word("when").to_owned() })
-    }
-
-    /// As a table has it.
-    fn in_table(table: &str, test: &str) -> Option<Self> {
-        let row = rows(table).find(|cells| cells.get(3) == Some(&format!("`{test}`").as_str()))?;
-        let cell = |number: usize| row.get(number).copied().unwrap_or_default().to_owned();
-        Some(Self { result: cell(4), when: cell(5) })
-    }
-}
-
-/// The cells of each row.
-fn rows(table: &str) -> impl Iterator<Item = Vec<&str>> {
-    let lines = table.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
-    lines.map(|line| line.split(" | ").map(str::trim).collect())
-}
-
-/// The table, from the results in this directory and, for tests that have none there or an older one, from the table
-/// as it was. Tests that never ran are said to have no result.
-#[must_use]
-pub fn render(directory: &Path, before: &str) -> String {
-    let mut text = String::from(HEAD);
-    let _ = writeln!(text, "| row | fault, and how it is made | must hold | test | result | last run |");
-    let _ = writeln!(text, "| --- | --- | --- | --- | --- | --- |");
-    for line in TESTS {
-        let all = [Last::in_table(before, line.test), Last::written(directory, line.test)];
-        // Of two from the same day it is the one that was written down.
-        let last = all.into_iter().flatten().max_by(|one, other| one.when.cmp(&other.when));
-        let Last { result, when } =
-            last.unwrap_or_else(|| Last { result: NO_RESULT.to_owned(), when: String::new() });
-        let Line { row, fault, invariants, test } = line;
-        let _ = writeln!(text, "| {row} | {fault} | {invariants} | `{test}` | {result} | {when} |");
-    }
-    text += "\n## Not covered\n\n| row | fault | why |\n| --- | --- | --- |\n";
-    for (row, fault, why) in UNCOVERED {
-        let _ = writeln!(text, "| {row} | {fault} | {why} |");
-    }
-    text
-}
-
-/// The names of the tests in a table.
-#[must_use]
-pub fn names_in(table: &str) -> Vec<String> {
-    let cells = rows(table).filter_map(|row| row.get(3).copied());
-    cells.filter_map(|cell| Some(cell.strip_prefix('`')?.strip_suffix('`')?.to_owned())).collect()
-}
-
-/// The result of a test that never ran.
-pub const NO_RESULT: &str = "no result";
-
-const HEAD: &str = "\
-<!-- Written by the tests. Do not edit:
-     cargo test -p windlass --test faults && cargo run -p windlass-testkit --bin reliability -- --write -->
-
-# Reliability: what was injured, and what held
-
-Each line is a test that runs the real program with a real application, injures it, and looks
-whether what must hold does. The application is asked all the while, by clients that try nothing
-twice; none ends before it has asked 50 times. `cargo test -p windlass --test faults` runs them all.
-What has too many places for every run is sampled there, and the result says how many of them were tried:
-crashes of the host side at each boundary in one of four ways, kills of the command line and the proxy at
-every fourth boundary, power cuts at a spread of the durable writes, every sixth injection at fsync
-and rename, texts of the manifest in turn. `WINDLASS_TEST_EXHAUSTIVE=1` tries each place in every way.
-The last column is the day of that result (none: before days were kept); whoever runs some of the tests and writes the
-table again changes theirs.
-The rows' numbers are those of the fault matrix in the design; T1 to T18 are rows of its list of
-security checks.
-
-What must hold:
-
-| | |
-| --- | --- |
-| I1 | `current` names a finished release at every moment |
-| I2 | no request is answered by a release that did not pass its gate |
-| I3 | no request fails while the old release is well |
-| I4 | after a crash, going on or back ends in the old or the new release, and the journal says which |
-| I5 | one holder at a time; who lost the lock changes nothing |
-| I6 | no migration runs twice, or beside itself |
-| I7 | what is needed to go back is never deleted by a failed run |
-| I8 | every wait ends |
-| I9 | no secret where it does not belong |
-| I10 | a failed run leaves nothing behind |
-
-";
-
 #[cfg(test)]
 mod tests_of_it {
     use std::collections::BTreeSet;
 
     use super::*;
 
-    fn row<'a>(table: &'a str, test: &str) -> &'a str {
-        table.lines().find(|line| line.contains(&format!("`{test}`"))).unwrap()
+    /// A line of its own, below a directory of its own.
+    fn running(directory: &Path) -> Running {
+        static LINE: Line = Line { row: "1", fault: "none", invariants: "I1 I10", test: "a_test" };
+        Running { line: &LINE, directory: directory.to_owned(), checked: Mutex::default(), told: false }
+    }
+
+    fn written(directory: &Path) -> String {
+        std::fs::read_to_string(directory.join("a_test.json")).unwrap()
     }
 
     #[test]
-    fn a_result_stands_until_there_is_a_newer_one() {
+    fn a_line_holds_when_what_it_claims_was_looked_for_and_nothing_else() {
         let directory = tempfile::tempdir().unwrap();
-        let test = TESTS[0].test;
-        let write = |result: &str, when: &str| {
-            let text =
-                serde_json::json!({ "test": test, "result": result, "note": "", "when": when }).to_string();
-            std::fs::write(directory.path().join(format!("{test}.json")), text).unwrap();
-        };
-        let nothing = render(directory.path(), "");
-        assert!(row(&nothing, test).ends_with("| no result |  |"), "{nothing}");
-        write("held", "2026-01-02");
-        let first = render(directory.path(), &nothing);
-        assert!(row(&first, test).ends_with("| held | 2026-01-02 |"), "{first}");
-        assert_eq!(render(Path::new("/nowhere"), &first), first);
-        write("FAILED", "2026-01-01");
-        assert_eq!(render(directory.path(), &first), first, "it is older");
-        write("FAILED", "2026-01-02");
-        assert!(row(&render(directory.path(), &first), test).ends_with("| FAILED | 2026-01-02 |"));
-        assert_eq!(names_in(&first).len(), TESTS.len());
+        for (looked_for, is_success) in [
+            (&[Invariant::I10, Invariant::I1][..], true),
+            (&[Invariant::I1], false),
+            (&[Invariant::I1, Invariant::I2, Invariant::I10], false),
+        ] {
+            let line = running(directory.path());
+            looked_for.iter().for_each(|invariant| line.holds(*invariant, true, String::new));
+            let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| line.held("")));
+            assert_eq!(held.is_ok(), is_success, "{looked_for:?}");
+            assert_eq!(written(directory.path()).contains("FAILED"), !is_success, "{looked_for:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_is_a_failure_and_was_not_looked_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let line = running(directory.path());
+        let held = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            line.holds(Invariant::I1, false, || "it is another".to_owned());
+        }));
+        assert!(held.is_err() && line.checked.lock().unwrap().is_empty());
+        drop(line);
+        assert!(written(directory.path()).contains("FAILED"));
     }
 
     #[test]

@@ -255,8 +255,8 @@ mod tests {
     fn systemd_takes_the_unit_enables_it_and_lets_it_go() {
         let runs = |program: &str, arguments: &[&str]| run(program, arguments, None).is_ok();
         if !runs("systemctl", &["--version"]) || !runs("systemd-analyze", &["--version"]) {
-            eprintln!("SKIPPED: systemd's programs are not installed");
-            return;
+            let test = "systemd_takes_the_unit_enables_it_and_lets_it_go";
+            return windlass_testkit::machine::lacks(test, "systemd's programs are not installed");
         }
         let (app, environment) = names();
         let root = tempfile::tempdir().unwrap();

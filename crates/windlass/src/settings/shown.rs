@@ -87,8 +87,14 @@ fn nothing_that_may_hold_a_value_shows_it() {
     let begin =
         Ask::Begin { plan: Box::new(first_plan()), values: values(), key: key(), by: "ada@home".to_owned() };
     let observed = Answer::Observed { observed: Box::new(Observed::default()), key: Some(key()) };
-    let attach =
-        Answer::Attach { argv: vec![], directory: String::new(), user: None, env: values(), lock: None };
+    let attach = Answer::Attach {
+        argv: vec![],
+        directory: String::new(),
+        user: None,
+        env: values(),
+        lock: None,
+        stay: false,
+    };
     let text = Value::new(Text::Known(secret()), Provenance::Environment);
     let url = format!("redis://:{}@localhost", value());
     let facts = facts_of_url(Engine::Redis, &url).unwrap();

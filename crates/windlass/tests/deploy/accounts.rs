@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
+use windlass_testkit::machine;
 use windlass_testkit::sandbox::{Manifest, Sandbox, until};
 
 use super::WINDLASS;
@@ -18,8 +19,7 @@ command = { shell = "touch media/$WINDLASS_RELEASE && echo $USER at home in $HOM
 
 #[test]
 fn a_service_with_an_account_has_its_home_and_may_write_to_what_is_shared() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("passed over: only root can run a service as somebody else");
+    if !machine::has_root("a_service_with_an_account_has_its_home_and_may_write_to_what_is_shared") {
         return;
     }
     let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
@@ -134,8 +134,7 @@ command = {{ shell = "trap 'touch data/last; exit 0' TERM; cat data/tables/*; ec
 /// As the Python of a virtual environment that was made by one below /root.
 #[test]
 fn a_program_behind_a_closed_directory_is_told_of_before_a_job_runs() {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("passed over: only root can run a service as somebody else");
+    if !machine::has_root("a_program_behind_a_closed_directory_is_told_of_before_a_job_runs") {
         return;
     }
     let sandbox = Sandbox::with(WINDLASS, &Manifest::small());

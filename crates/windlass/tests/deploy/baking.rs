@@ -91,9 +91,10 @@ fn a_release_that_is_not_alive_goes_back() {
     let sandbox = Sandbox::with(WINDLASS, &manifest);
     sandbox.succeed(&["deploy"]);
     sandbox.behave("web.dead-after:300");
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
     let output = sandbox.fail(&["deploy"], 3);
-    load.end().assert_none_failed();
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "it went back");
     assert!(output.stderr.contains("web.r2.1 is not alive: GET /alive on 127.0.0.1:"), "{output:#?}");
     assert_eq!(sandbox.answering(), "r1");
     sandbox.down();

@@ -93,10 +93,10 @@ fn with_own_spool(sandbox: &Sandbox, spool: &Path, arguments: &[&str]) -> windla
 
 #[test]
 fn without_systemd_cron_starts_it() {
-    let root = rustix::process::geteuid().is_root();
-    if !root || !Path::new("/usr/bin/crontab").is_file() || !Path::new("/usr/bin/unshare").is_file() {
-        eprintln!("SKIPPED: this takes root, and the programs crontab and unshare");
-        return;
+    let has = |program: &str| Path::new("/usr/bin").join(program).is_file();
+    if !rustix::process::geteuid().is_root() || !has("crontab") || !has("unshare") {
+        let what = "it takes root, and the programs crontab and unshare";
+        return windlass_testkit::machine::lacks("without_systemd_cron_starts_it", what);
     }
     let sandbox = deployed(&Manifest::small());
     let spool = sandbox.root().join("spool");

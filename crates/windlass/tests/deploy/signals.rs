@@ -6,7 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, Reply, Sandbox, until};
+use windlass_testkit::sandbox::score::{Running, Watch};
+use windlass_testkit::sandbox::{Manifest, Reply, Sandbox, until};
 
 use super::{WINDLASS, deployed, line};
 
@@ -33,9 +34,9 @@ fn wait_for_the_bake(sandbox: &Sandbox) {
     until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
 }
 
-fn is_back(sandbox: Sandbox, load: Load) {
+fn is_back(line: &Running, sandbox: Sandbox, watch: Watch<'_>) {
     until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     assert_eq!(
         sandbox.answering(),
         "r1",
@@ -44,6 +45,7 @@ fn is_back(sandbox: Sandbox, load: Load) {
         sandbox.run(&["runs"]).all()
     );
     assert_eq!(sandbox.running("web").len(), 2);
+    line.is_sound(&sandbox, "it went back");
     sandbox.down();
 }
 
@@ -52,13 +54,13 @@ fn a_signal_turns_the_run_back() {
     let line = line("a_signal_turns_the_run_back");
     for signal in [Signal::INT, Signal::TERM] {
         let sandbox = baking();
-        let load = Load::begin(sandbox.port);
+        let watch = line.watch(&sandbox);
         let deploy = sandbox.start(&["deploy"]);
         wait_for_the_bake(&sandbox);
         deploy.signal(signal);
         let output = deploy.finish_within(Duration::from_secs(15));
         assert_eq!(output.code, 3, "{signal:?}: {output:?}");
-        is_back(sandbox, load);
+        is_back(&line, sandbox, watch);
     }
     line.held("");
 }
@@ -68,6 +70,7 @@ fn a_signal_turns_the_run_back() {
 fn a_terminal_that_goes_away_ends_the_command_and_not_the_run() {
     let line = line("a_terminal_that_goes_away_ends_the_command_and_not_the_run");
     let sandbox = deployed(&Manifest { deploy: "bake = \"2s\"".into(), ..Manifest::default() });
+    let watch = line.watch(&sandbox);
     let over = |release: &str| {
         until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
         assert_eq!(sandbox.answering(), release);
@@ -85,6 +88,8 @@ fn a_terminal_that_goes_away_ends_the_command_and_not_the_run() {
     windlass_testkit::sandbox::kill(i32::try_from(shielded.id()).unwrap(), Signal::HUP);
     assert!(shielded.wait().unwrap().success(), "it was told to take no notice");
     over("r3");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "it went on");
     sandbox.down();
     line.held("");
 }
@@ -95,7 +100,7 @@ fn a_second_signal_leaves_the_run_alone_and_it_still_goes_back() {
     // The controller goes at once; what it asked for is heeded, whatever it was told meanwhile.
     for pause in [0, 2, 5] {
         let sandbox = baking();
-        let load = Load::begin(sandbox.port);
+        let watch = line.watch(&sandbox);
         let deploy = sandbox.start(&["deploy"]);
         wait_for_the_bake(&sandbox);
         deploy.signal(Signal::INT);
@@ -103,7 +108,7 @@ fn a_second_signal_leaves_the_run_alone_and_it_still_goes_back() {
         deploy.signal(Signal::INT);
         let output = deploy.finish_within(Duration::from_secs(15));
         assert!(matches!(output.code, 3 | 4), "{output:?}");
-        is_back(sandbox, load);
+        is_back(&line, sandbox, watch);
     }
     line.held("");
 }
@@ -112,13 +117,13 @@ fn a_second_signal_leaves_the_run_alone_and_it_still_goes_back() {
 fn abort_from_elsewhere_turns_the_run_back() {
     let line = line("abort_from_elsewhere_turns_the_run_back");
     let sandbox = baking();
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
     let deploy = sandbox.start(&["deploy"]);
     wait_for_the_bake(&sandbox);
     let abort = sandbox.fail(&["abort"], 3);
     assert!(abort.stderr.contains("abort") || abort.stderr.contains("back"), "{abort:?}");
     assert_eq!(deploy.finish().code, 3);
-    is_back(sandbox, load);
+    is_back(&line, sandbox, watch);
     line.held("");
 }
 
@@ -131,7 +136,7 @@ fn a_signal_during_the_build_leaves_nothing_behind() {
     };
     let sandbox = deployed(&manifest);
     sandbox.change();
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
     let deploy = sandbox.start(&["deploy"]);
     let sleeps =
         || sandbox.processes().iter().any(|process| process.argv.first().is_some_and(|a| a == "sleep"));
@@ -141,7 +146,7 @@ fn a_signal_during_the_build_leaves_nothing_behind() {
     assert!(matches!(output.code, 1 | 3), "{output:?}");
     assert!(!sleeps(), "the build goes on");
     assert!(!sandbox.environment().join("releases/r2").exists());
-    is_back(sandbox, load);
+    is_back(&line, sandbox, watch);
     line.held("");
 }
 
@@ -203,14 +208,15 @@ fn a_killed_controller_does_not_stop_its_run() {
     let line = line("a_killed_controller_does_not_stop_its_run");
     let sandbox = deployed(&Manifest { deploy: "bake = \"1s\"".into(), ..Manifest::default() });
     sandbox.change();
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
     let deploy = sandbox.start(&["deploy"]);
     wait_for_the_bake(&sandbox);
     deploy.signal(Signal::KILL);
     let _killed = deploy.finish();
     until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     assert_eq!(sandbox.release(), "r2");
+    line.is_sound(&sandbox, "it went on");
     sandbox.down();
     line.held("");
 }
@@ -233,6 +239,7 @@ fn a_reader_that_goes_away_is_no_failure() {
         assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
         assert!(!said.contains("panic"), "{args:?}: {said}");
     }
+    line.is_sound(&sandbox, "nobody reads on");
     assert_eq!(sandbox.answering(), "r2");
     sandbox.down();
     line.held("");

@@ -148,7 +148,8 @@ fn those_who_asked_are_told_and_no_run_waits_for_them() {
         tried.then_some(())
     });
     sandbox.behave("web.crash:50");
-    sandbox.fail(&["deploy"], 3);
+    let output = line.ends(sandbox.start(&["deploy"]), std::time::Duration::from_secs(60));
+    assert_eq!(output.code, 3, "{output:#?}");
     until("the second message", || (well.heard().len() == 2).then_some(()));
 
     let heard = well.heard();

@@ -4,24 +4,29 @@ use std::time::Duration;
 
 use serde_json::Value;
 use windlass::keeper::limits::{By, capabilities};
-use windlass_testkit::sandbox::{Load, Manifest, Output, Sandbox, until};
+use windlass_testkit::sandbox::score::Running;
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, WayBack, until};
 
 use super::{deployed, line};
 
 /// A deploy of a release that behaves so ends with this code, loses no request, leaves nothing of
 /// itself, and none of the releases in `never` answers.
-fn goes_back(manifest: &Manifest, behaviour: &str, code: i32, may_answer: bool) -> Output {
+fn goes_back(line: &Running, manifest: &Manifest, behaviour: &str, code: i32, may_answer: bool) -> Output {
     let sandbox = deployed(manifest);
     let count = |sandbox: &Sandbox| (sandbox.running("web").len(), sandbox.running("worker").len());
     let before = count(&sandbox);
-    let load = Load::begin(sandbox.port);
+    let (before_it, watch) = (WayBack::of(&sandbox), line.watch(&sandbox));
     sandbox.behave(behaviour);
-    let output = sandbox.fail(&["deploy"], code);
-    let seen = load.end();
-    if !may_answer {
-        seen.assert_none_failed();
+    let output = line.ends(sandbox.start(&["deploy"]), Duration::from_secs(60));
+    assert_eq!(output.code, code, "{output:#?}\n{}", sandbox.logs());
+    if may_answer {
+        watch.end();
+    } else {
+        let seen = watch.end_without_loss();
         assert_eq!(seen.releases().into_iter().collect::<Vec<_>>(), ["r1"]);
     }
+    line.keeps_the_way_back(&sandbox, &before_it, behaviour);
+    line.is_sound(&sandbox, behaviour);
     assert_eq!(sandbox.answering(), "r1");
     assert_eq!(sandbox.release(), "r1");
     assert_eq!(count(&sandbox), before);
@@ -44,7 +49,7 @@ fn a_release_that_is_never_ready() {
             .into(),
         ..Manifest::default()
     };
-    goes_back(&manifest, "web.unready", 3, false);
+    goes_back(&line, &manifest, "web.unready", 3, false);
     line.held("");
 }
 
@@ -56,14 +61,14 @@ fn a_release_that_accepts_and_never_answers() {
             .into(),
         ..Manifest::small()
     };
-    goes_back(&manifest, "web.silent", 3, false);
+    goes_back(&line, &manifest, "web.silent", 3, false);
     line.held("");
 }
 
 #[test]
 fn a_web_service_that_crashes_at_once() {
     let line = line("a_web_service_that_crashes_at_once");
-    let output = goes_back(&Manifest::default(), "web.crash:20 web.slow-bind:500", 3, false);
+    let output = goes_back(&line, &Manifest::default(), "web.crash:20 web.slow-bind:500", 3, false);
     assert!(output.stderr.contains("crashing, as told"), "its last words are shown: {output:?}");
     line.held("");
 }
@@ -71,14 +76,14 @@ fn a_web_service_that_crashes_at_once() {
 #[test]
 fn a_worker_that_crashes_beside_a_healthy_web_service() {
     let line = line("a_worker_that_crashes_beside_a_healthy_web_service");
-    goes_back(&Manifest::default(), "worker.crash:50", 3, false);
+    goes_back(&line, &Manifest::default(), "worker.crash:50", 3, false);
     line.held("");
 }
 
 #[test]
 fn a_singleton_that_crashes() {
     let line = line("a_singleton_that_crashes");
-    goes_back(&Manifest::default(), "scheduler.crash:50", 3, false);
+    goes_back(&line, &Manifest::default(), "scheduler.crash:50", 3, false);
     line.held("");
 }
 
@@ -86,7 +91,7 @@ fn a_singleton_that_crashes() {
 fn a_worker_that_crashes_while_the_release_is_watched() {
     let line = line("a_worker_that_crashes_while_the_release_is_watched");
     let manifest = Manifest { deploy: "bake = \"3s\"".into(), ..Manifest::default() };
-    goes_back(&manifest, "worker.crash:800", 3, true);
+    goes_back(&line, &manifest, "worker.crash:800", 3, true);
     line.held("");
 }
 
@@ -109,7 +114,7 @@ fn a_first_release_of_which_a_copy_ends_while_it_is_watched_is_not_live() {
 fn a_release_that_turns_bad_while_it_is_watched() {
     let line = line("a_release_that_turns_bad_while_it_is_watched");
     let manifest = Manifest { deploy: "bake = \"5s\"\nmin_requests = 10".into(), ..Manifest::default() };
-    let output = goes_back(&manifest, "web.bad-after:700", 3, true);
+    let output = goes_back(&line, &manifest, "web.bad-after:700", 3, true);
     assert!(output.stderr.contains("requests to r2 failed"), "{output:?}");
     line.held("");
 }
@@ -124,7 +129,7 @@ fn a_release_whose_health_flaps() {
                 .into(),
         ..Manifest::default()
     };
-    goes_back(&manifest, "web.flap", 3, false);
+    goes_back(&line, &manifest, "web.flap", 3, false);
     line.held("");
 }
 
@@ -152,13 +157,13 @@ fn a_release_that_uses_up_its_memory() {
     };
     let sandbox = deployed(&manifest("20s"));
     let grow = sandbox.environment().join("shared/grow");
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
 
     // While it starts: nobody was sent to it.
     sandbox.behave("web.memory:200");
     let output = sandbox.fail(&["deploy", "--json"], 3);
     says_why(&sandbox, &output.stdout, "web.r2.1 ended before it was ready: out of memory");
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     assert_eq!(sandbox.answering(), "r1");
 
     // After the switch, while it is watched.
@@ -198,14 +203,14 @@ fn a_smoke_test_that_fails() {
         deploy: "smoke = [{ service = \"web\", path = \"/version\" }]".into(),
         ..Manifest::default()
     };
-    goes_back(&manifest, "web.wrong", 3, false);
+    goes_back(&line, &manifest, "web.wrong", 3, false);
     line.held("");
 }
 
 #[test]
 fn a_migration_that_fails() {
     let line = line("a_migration_that_fails");
-    let output = goes_back(&Manifest::default(), "migrate.exit:4", 3, false);
+    let output = goes_back(&line, &Manifest::default(), "migrate.exit:4", 3, false);
     assert!(output.stderr.contains("exit code 4"), "{output:?}");
     line.held("");
 }
@@ -226,7 +231,7 @@ fn a_backup_that_fails_before_a_migration() {
     std::fs::write(&credential, "good\n").unwrap();
     sandbox.write("behaviour", "");
     sandbox.succeed(&["deploy"]);
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
     let refused = ["the job backup failed: exit code 7", "the store refuses the credential"];
     let cases: [(&str, Option<&str>, &[&str]); 4] = [
         ("backup.exit", Some("good"), &["the job backup failed: exit code 1"]),
@@ -250,7 +255,7 @@ fn a_backup_that_fails_before_a_migration() {
         let trees = trees.flatten().map(|entry| entry.file_name()).filter(is_tree).count();
         assert_eq!(trees, 1, "its tree is left");
     }
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     std::fs::write(&credential, "good\n").unwrap();
     sandbox.succeed(&["deploy"]);
     sandbox.down();
@@ -263,7 +268,7 @@ fn a_backup_that_fails_before_a_migration() {
 fn a_migration_that_hangs() {
     let line = line("a_migration_that_hangs");
     let manifest = Manifest { migrate: Some("timeout = \"500ms\"".into()), ..Manifest::default() };
-    goes_back(&manifest, "migrate.hang", 3, false);
+    goes_back(&line, &manifest, "migrate.hang", 3, false);
     line.held("");
 }
 
@@ -274,7 +279,7 @@ fn a_build_that_fails() {
         more: "[build]\nsteps = [{ shell = \"! grep -q build.exit behaviour\" }]\n".into(),
         ..Manifest::default()
     };
-    let output = goes_back(&manifest, "build.exit", 1, false);
+    let output = goes_back(&line, &manifest, "build.exit", 1, false);
     assert!(output.stderr.contains("nothing changed") || output.stderr.contains("exit code 1"), "{output:?}");
     line.held("");
 }
@@ -287,7 +292,7 @@ fn a_build_that_hangs() {
             .into(),
         ..Manifest::default()
     };
-    goes_back(&manifest, "build.hang", 1, false);
+    goes_back(&line, &manifest, "build.hang", 1, false);
     line.held("");
 }
 
@@ -299,10 +304,12 @@ fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
     sandbox.behave("web.stubborn");
     sandbox.succeed(&["deploy"]);
     sandbox.change();
-    let load = Load::begin(sandbox.port);
-    sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed();
+    let watch = line.watch(&sandbox);
+    let output = line.ends(sandbox.start(&["deploy"]), Duration::from_secs(60));
+    assert_eq!(output.code, 0, "{output:#?}");
+    watch.end_without_loss();
     assert_eq!(sandbox.running("web").len(), 1);
+    line.is_sound(&sandbox, "the stubborn one is gone");
     sandbox.down();
     line.held("");
 }
@@ -321,7 +328,7 @@ fn a_copy_that_is_not_alive_is_started_again() {
     sandbox.behave("web.dead-after:1500");
     sandbox.succeed(&["deploy"]);
     let before = sandbox.get("/pid").body;
-    until("another process", || {
+    line.comes("another process", || {
         let pids: Vec<i32> = sandbox.running("web").iter().map(|process| process.pid).collect();
         (pids.len() == 1 && pids[0].to_string() != before).then_some(())
     });
@@ -334,9 +341,9 @@ fn a_start_that_is_slow_but_in_time() {
     let line = line("a_start_that_is_slow_but_in_time");
     let sandbox = deployed(&Manifest::small());
     sandbox.behave("web.slow-bind:1500");
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
     let output = sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     assert!(output.took >= Duration::from_millis(1500));
     assert_eq!(sandbox.answering(), "r2");
     sandbox.down();

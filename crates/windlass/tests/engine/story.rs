@@ -93,11 +93,14 @@ impl Tally {
     }
 }
 
+/// How a run came to its end.
+type Ended = Result<Verdict, Interrupt>;
+
 /// Whoever drives a run.
 struct Driver {
     run: usize,
     /// `None`: it is over, and only that has to be written.
-    engine: Option<Pin<Box<dyn Future<Output = Result<Verdict, Interrupt>>>>>,
+    engine: Option<Pin<Box<dyn Future<Output = Ended>>>>,
     cancel: watch::Sender<Option<Turn>>,
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, Sandbox, kill, until, until_within};
+use windlass_testkit::sandbox::{Manifest, Sandbox, WayBack, kill, until, until_within};
 
-use super::{WINDLASS, is_sound, line};
+use super::{WINDLASS, line};
 
 const HOUR: i64 = 3600;
 
@@ -80,7 +80,7 @@ fn the_clock_jumps() {
     let manifest = Manifest { deploy: "bake = \"2s\"".into(), ..Manifest::small() };
     let mut elsewhen = Elsewhen::new(&library, &manifest);
     elsewhen.sandbox.succeed(&["deploy"]);
-    let load = Load::at_pace(elsewhen.sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&elsewhen.sandbox, Duration::from_millis(40));
 
     // Between deploys, an hour back and forth: the order of releases is that of their numbers, and the
     // five latest by number are kept.
@@ -107,14 +107,15 @@ fn the_clock_jumps() {
     assert_eq!(runs[0]["release"], "r7", "{runs}");
     elsewhen.sandbox.succeed(&["rollback"]);
     assert!(elsewhen.sandbox.release() == "r8" && elsewhen.sandbox.answering() == "r8");
-    load.end().assert_none_failed();
+    watch.end_without_loss();
 
     // In a bake: it is neither cut short by a jump ahead nor drawn out by one back, so a release that
     // turns bad a second later is found out.
     for offset in [HOUR, -HOUR] {
         elsewhen.jump(0);
         let before = elsewhen.sandbox.release();
-        let load = Load::begin(elsewhen.sandbox.port);
+        let way_back = WayBack::of(&elsewhen.sandbox);
+        let watch = line.watch(&elsewhen.sandbox);
         elsewhen
             .sandbox
             .manifest(&Manifest { deploy: "bake = \"20s\"\nmin_requests = 5".into(), ..Manifest::small() });
@@ -127,8 +128,9 @@ fn the_clock_jumps() {
         elsewhen.jump(offset);
         let output = deploy.finish();
         assert_eq!(output.code, 3, "{output:#?}\n{}", elsewhen.sandbox.logs());
-        drop(load.end());
+        watch.end();
         assert_eq!(elsewhen.sandbox.release(), before);
+        line.keeps_the_way_back(&elsewhen.sandbox, &way_back, "went back");
     }
 
     // In a lease: a jump ahead does not end it, so the run can still be claimed; one back does not
@@ -155,7 +157,7 @@ fn the_clock_jumps() {
             });
             assert_eq!(elsewhen.sandbox.release(), before);
         }
-        is_sound(&elsewhen.sandbox, &format!("{offset} seconds"));
+        line.is_sound(&elsewhen.sandbox, &format!("{offset} seconds"));
     }
     elsewhen.kill_host();
     elsewhen.sandbox.down();

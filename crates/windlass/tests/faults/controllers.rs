@@ -1,32 +1,21 @@
 //! Those who ask for runs: killed, racing, waiting for a host side that does not answer.
 
+use std::process::Child;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, Sandbox, kill, until, until_within};
+use windlass_testkit::sandbox::score::Invariant;
+use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, kill, until, until_within};
 
-use super::{act_at, boundaries, deployed, exhaustive, is_sound, kill_everything, line};
+use super::boundaries::act_at_each;
+use super::{deployed, kill_everything, line};
 
 #[test]
 fn the_controller_is_killed_at_every_step() {
     let line = line("the_controller_is_killed_at_every_step");
-    let sandbox = deployed(&Manifest::default());
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(20));
-    sandbox.change();
-    let all = boundaries(&sandbox);
-    let mut killed = 0;
-    for boundary in (0..=all).step_by(if exhaustive() { 1 } else { 4 }) {
-        sandbox.change();
-        let _killed = act_at(&sandbox, boundary, |deploy| {
-            kill(i32::try_from(deploy.id()).unwrap(), Signal::KILL);
-        });
-        until("the run to be over", || sandbox.status()["run"].is_null().then_some(()));
-        is_sound(&sandbox, &format!("killed at boundary {boundary}"));
-        killed += 1;
-    }
-    load.end().assert_none_failed();
-    sandbox.down();
-    line.held(&format!("{killed} of {} boundaries, 0 failed requests", all + 1));
+    let kill_it = |_: &Sandbox, deploy: &Child| kill(i32::try_from(deploy.id()).unwrap(), Signal::KILL);
+    let all = act_at_each(&line, kill_it, |_| true, 0);
+    line.held(&format!("at each of {all} boundaries, 0 failed requests"));
 }
 
 #[test]
@@ -35,22 +24,25 @@ fn many_deployers_at_once() {
     for count in [2, 8] {
         let sandbox = deployed(&Manifest::default());
         sandbox.behave("migrate.wait");
-        let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+        let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
         let deployers: Vec<_> = (0..count).map(|_| sandbox.start(&["deploy"])).collect();
         // Whoever proceeds does not end before all others had their turn.
         until("all but one to be refused", || {
             (deployers.iter().filter(|deployer| deployer.runs()).count() <= 1).then_some(())
         });
         std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
-        let outputs: Vec<_> = deployers.into_iter().map(|deployer| deployer.finish()).collect();
+        let limit = Duration::from_secs(60);
+        let outputs: Vec<_> = deployers.into_iter().map(|deployer| line.ends(deployer, limit)).collect();
         let won = outputs.iter().filter(|output| output.code == 0).count();
-        assert_eq!(won, 1, "{outputs:#?}");
+        let runs = sandbox.succeed(&["runs", "--json"]).json();
+        let deploys = runs.as_array().unwrap().iter().filter(|run| run["release"] == "r2").count();
+        line.holds(Invariant::I5, won == 1 && deploys == 1, || format!("{runs}\n{outputs:#?}"));
         for output in outputs.iter().filter(|output| output.code != 0) {
             assert_eq!(output.code, 6, "{outputs:#?}");
             assert!(output.stderr.contains("Deploy fixture (local)"), "it names the holder: {output:#?}");
         }
-        load.end().assert_none_failed();
-        is_sound(&sandbox, &format!("{count} deployers"));
+        watch.end_without_loss();
+        line.is_sound(&sandbox, &format!("{count} deployers"));
         sandbox.down();
     }
     line.held("2 and 8 at once: one proceeded, the others were refused and told who holds the lock");
@@ -61,7 +53,7 @@ fn the_host_side_freezes_and_wakes() {
     let line = line("the_host_side_freezes_and_wakes");
     let manifest = Manifest { deploy: "bake = \"500ms\"".into(), ..Manifest::default() };
     let sandbox = deployed(&manifest);
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     // It is let go on, or ended as the message says.
     for (release, end) in [("r2", Signal::CONT), ("r3", Signal::KILL)] {
         sandbox.change();
@@ -76,16 +68,17 @@ fn the_host_side_freezes_and_wakes() {
         assert!(status.stderr.contains(&format!("kill -KILL {host}")), "{status:?}");
         // A second host side does not come between: the lock is the kernel's.
         assert_eq!(sandbox.host(), Some(host));
+        line.one_host_side(&sandbox, "frozen");
         kill(host, end);
-        let output = deploy.finish();
+        let output = line.ends(deploy, Duration::from_secs(60));
         assert_eq!(output.code, 0, "{output:#?}\n{}", sandbox.logs());
         // Whoever followed it was told too, while it was silent.
         assert!(output.stderr.contains(&format!("its process {host} is frozen")), "{output:#?}");
-        is_sound(&sandbox, "woken");
+        line.is_sound(&sandbox, "woken");
         assert_eq!(sandbox.release(), release);
         assert_eq!(sandbox.host() == Some(host), end == Signal::CONT);
     }
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     sandbox.down();
     line.held(
         "requests went on; who asked, and who followed, was told which process is frozen and how to end it; \
@@ -98,7 +91,7 @@ fn a_deployer_that_sleeps_beyond_its_lease_is_refused() {
     let line = line("a_deployer_that_sleeps_beyond_its_lease_is_refused");
     let manifest = Manifest { deploy: "bake = \"3s\"".into(), ..Manifest::default() };
     let sandbox = deployed(&manifest);
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     // Twice: until the lease has passed and the run was settled, and until somebody else acts before.
     for beyond_the_lease in [true, false] {
         let before = sandbox.release();
@@ -115,14 +108,14 @@ fn a_deployer_that_sleeps_beyond_its_lease_is_refused() {
         }
         let other = sandbox.succeed(&["deploy"]);
         assert_eq!(other.stderr.contains("it is settled first"), !beyond_the_lease, "{other:#?}");
-        let now = sandbox.release();
-        sleeper.signal(Signal::CONT);
-        let output = sleeper.finish();
+        let output = line.changes_nothing(Invariant::I5, &sandbox, "the sleeper woke", || {
+            sleeper.signal(Signal::CONT);
+            sleeper.finish()
+        });
         assert_eq!(output.code, 3, "its run went back long ago, and it is told so: {output:#?}");
-        is_sound(&sandbox, "the sleeper woke");
-        assert_eq!(sandbox.release(), now, "the sleeper changed something: {output:#?}");
+        line.is_sound(&sandbox, "the sleeper woke");
     }
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     sandbox.down();
     line.held(
         "beyond the lease, and before it with another deployer: the one that woke was told that its run had \
@@ -137,6 +130,7 @@ fn a_host_side_that_is_asked_to_end_comes_back() {
     let before = sandbox.host().unwrap();
     kill(before, Signal::TERM);
     until("another host side", || sandbox.host().filter(|now| *now != before));
+    line.one_host_side(&sandbox, "ended");
     sandbox.down();
     line.held("kill of the host side: its keeper started it again");
 }
@@ -157,9 +151,13 @@ fn another_build_looks_without_replacing_the_host_side() {
     sandbox.behave("web.slow-bind:1500");
     let deploy = sandbox.start(&["deploy"]);
     until("the run to hold the lock", || (sandbox.status()["run"]["locked"] == true).then_some(()));
+    let open = sandbox.status()["run"]["run"].clone();
     let refused = sandbox.command_of(&other, &["restart"]).output().unwrap();
-    assert_eq!((refused.status.code(), sandbox.host()), (Some(6), before), "{refused:?}");
+    let is_refused = (refused.status.code(), sandbox.host()) == (Some(6), before);
+    let holds = is_refused && sandbox.status()["run"]["run"] == open;
+    line.holds(Invariant::I5, holds, || format!("{refused:?}"));
     assert_eq!(deploy.finish().code, 0);
+    line.is_sound(&sandbox, "the run that was not interrupted");
     let restarted = sandbox.command_of(&other, &["restart"]).output().unwrap();
     assert!(restarted.status.success(), "{restarted:?}");
     assert_ne!(sandbox.host(), before);
@@ -178,6 +176,7 @@ command = { shell = 'until [ -e "$GO" ]; do sleep 0.02; done; echo seeded >> "$S
 env = { GO = "{shared}/go-on", SEEDED = "{shared}/seeded" }
 "#;
     let sandbox = Sandbox::with(super::WINDLASS, &Manifest { more: more.to_owned(), ..Manifest::small() });
+    let current = CurrentWatch::begin(&sandbox);
     let deploy = sandbox.start(&["deploy"]);
     until("the job", || {
         let is_seed = |process: &windlass_testkit::sandbox::Process| {
@@ -193,9 +192,12 @@ env = { GO = "{shared}/go-on", SEEDED = "{shared}/seeded" }
     until("the job's end", || (sandbox.shared("seeded") == "seeded\n").then_some(()));
     kill(host, Signal::KILL);
     sandbox.succeed(&["resume"]);
+    line.is_sound(&sandbox, "resumed");
     sandbox.change();
     sandbox.succeed(&["deploy"]);
-    assert_eq!((sandbox.release().as_str(), sandbox.shared("seeded").as_str()), ("r2", "seeded\n"));
+    assert_eq!(sandbox.release(), "r2");
+    line.ran_once(sandbox.shared("seeded").lines(), "the next deploy");
+    line.was_finished(current);
     sandbox.down();
     line.held(
         "the host side killed while it ran, and it ended meanwhile: the next deploy did not run it again",
@@ -206,6 +208,7 @@ env = { GO = "{shared}/go-on", SEEDED = "{shared}/seeded" }
 fn after_a_reboot_nobody_waits_for_an_interrupted_run() {
     let line = line("after_a_reboot_nobody_waits_for_an_interrupted_run");
     let sandbox = deployed(&Manifest { deploy: "bake = \"60s\"".into(), ..Manifest::small() });
+    let current = CurrentWatch::begin(&sandbox);
     sandbox.change();
     let deploy = sandbox.start(&["deploy"]);
     until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
@@ -224,6 +227,8 @@ fn after_a_reboot_nobody_waits_for_an_interrupted_run() {
         (reply.body == "r1").then_some(())
     });
     until("the end of the run", || sandbox.status()["run"].is_null().then_some(()));
+    line.was_finished(current);
+    line.is_sound(&sandbox, "the old release is back");
     sandbox.down();
     line.held("killed in the bake, and the machine started anew: the old release was back before any lease was over");
 }

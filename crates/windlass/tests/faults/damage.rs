@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, kill, until};
+use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, WayBack, get, kill, until};
 
-use super::{deployed, exhaustive, is_sound, line};
+use super::{deployed, exhaustive, line};
 
 /// A copy of files, to put back.
 pub(super) struct Copies(Vec<(PathBuf, Option<Vec<u8>>)>);
@@ -70,7 +70,7 @@ fn the_journal_is_damaged() {
     let state = sandbox.environment().join("state");
     let paths = ["journal.db", "journal.db-wal", "journal.db-shm"].map(|name| state.join(name));
     let copies = Copies::of(&paths);
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     let (mut tried, mut refused) = (0, 0);
     for path in &paths[..2] {
         for how in 0..ways() {
@@ -101,8 +101,8 @@ fn the_journal_is_damaged() {
     assert_ne!(output.code, 0, "it began anew: {output:#?}");
     rest(&sandbox);
     copies.put_back();
-    is_sound(&sandbox, "put back");
-    load.end().assert_none_failed();
+    line.is_sound(&sandbox, "put back");
+    watch.end_without_loss();
     assert!(refused > 0);
     sandbox.down();
     line.held(&format!(
@@ -123,8 +123,9 @@ fn the_journal_is_of_a_newer_version() {
         before
     };
     let version = set(99);
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     sandbox.change();
+    let way_back = WayBack::of(&sandbox);
     for verb in ["deploy", "status", "plan"] {
         let output = sandbox.run(&[verb]);
         assert_ne!(output.code, 0, "{verb}: {output:?}");
@@ -133,11 +134,12 @@ fn the_journal_is_of_a_newer_version() {
     // A list of what is written down here needs nobody else.
     let listed = sandbox.fail(&["secrets", "rotate"], 1);
     assert!(listed.stderr.contains("error: what is left unrevoked is not known: "), "{listed:?}");
+    line.keeps_the_way_back(&sandbox, &way_back, "refused");
     rest(&sandbox);
     assert_eq!(set(version), 99);
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     sandbox.succeed(&["deploy"]);
-    is_sound(&sandbox, "the version is right again");
+    line.is_sound(&sandbox, "the version is right again");
     sandbox.down();
     line.held("refused with the reason, 0 failed requests");
 }
@@ -164,11 +166,11 @@ fn a_record_of_the_journal_is_altered() {
         + journal.execute("UPDATE records SET body = body || ' ' WHERE seq = 4", []).unwrap();
     assert!(altered >= 1);
     drop(journal);
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     let output = sandbox.run(&["resume"]);
     assert_ne!(output.code, 0, "{output:?}");
     assert!(output.all().contains("damaged"), "{output:?}");
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     line.held("the chain of hashes is broken, and resume says so");
 }
 
@@ -185,7 +187,7 @@ fn what_is_on_record_of_past_runs_is_altered() {
     assert!(runs.stderr.contains("2 runs are on record, as written down") && runs.stderr.contains(last));
     let state = sandbox.environment().join("state");
     let copies = Copies::of(&["journal.db", "journal.db-wal", "journal.db-shm"].map(|name| state.join(name)));
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     // Who asked, when, by which plan, how it ended, and that it was; and the newest with its link.
     let newest = "(SELECT max(rowid) FROM runs)";
     let edits = [
@@ -223,7 +225,7 @@ fn what_is_on_record_of_past_runs_is_altered() {
         rest(&sandbox);
         copies.put_back();
     }
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     sandbox.succeed(&["runs"]);
     line.held(&format!("{} edits: `runs` and `status` say so and exit with 5; deploys go on", edits.len()));
 }
@@ -234,6 +236,7 @@ fn the_proxys_table_is_damaged() {
     let sandbox = deployed(&Manifest::default());
     sandbox.change();
     sandbox.succeed(&["deploy"]);
+    let current = CurrentWatch::begin(&sandbox);
     let proxy = sandbox.environment().join("proxy");
     let paths = [proxy.join("table.json"), proxy.join("table.last-good.json")];
     for both in [false, true] {
@@ -252,7 +255,8 @@ fn the_proxys_table_is_damaged() {
     }
     sandbox.change();
     sandbox.succeed(&["deploy"]);
-    is_sound(&sandbox, "after the damage");
+    line.was_finished(current);
+    line.is_sound(&sandbox, "after the damage");
     sandbox.down();
     line.held("one or both files, 8 damages: the active release answers again by itself");
 }
@@ -264,7 +268,7 @@ fn an_instances_files_are_damaged() {
     let mut tried = 0;
     for name in ["instance.json", "status.json", "launch.json"] {
         for how in 0..5 {
-            let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+            let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
             let active = format!("web.{}.", sandbox.release());
             for entry in std::fs::read_dir(sandbox.environment().join("instances")).unwrap().flatten() {
                 if entry.file_name().to_string_lossy().starts_with(&active) {
@@ -274,10 +278,9 @@ fn an_instances_files_are_damaged() {
             kill(sandbox.host().unwrap(), Signal::KILL);
             sandbox.change();
             let output = sandbox.run(&["deploy"]);
-            let seen = load.end();
             assert_eq!(output.code, 0, "{name} {how}: {output:#?}\n{}", sandbox.logs());
-            seen.assert_none_failed();
-            is_sound(&sandbox, &format!("{name} {how}"));
+            watch.end_without_loss();
+            line.is_sound(&sandbox, &format!("{name} {how}"));
             tried += 1;
         }
     }
@@ -291,15 +294,15 @@ fn an_instances_files_are_damaged() {
 fn the_note_of_the_traffic_is_damaged() {
     let line = line("the_note_of_the_traffic_is_damaged");
     let sandbox = deployed(&Manifest::default());
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     for how in 0..5 {
         injure(&sandbox.environment().join("state/traffic.json"), how);
         kill(sandbox.host().unwrap(), Signal::KILL);
         sandbox.change();
         sandbox.succeed(&["deploy"]);
-        is_sound(&sandbox, &format!("traffic.json {how}"));
+        line.is_sound(&sandbox, &format!("traffic.json {how}"));
     }
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     sandbox.down();
     line.held("5 damages, each followed by a deploy: 0 failed requests");
 }
@@ -311,12 +314,17 @@ fn the_release_to_go_back_to_is_gone() {
     sandbox.change();
     sandbox.succeed(&["deploy"]);
     std::fs::remove_dir_all(sandbox.environment().join("releases/r1")).unwrap();
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
+    let way_back = WayBack::of(&sandbox);
     let output = sandbox.run(&["rollback"]);
     assert!(matches!(output.code, 1 | 2), "{output:?}");
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "nothing to go back to");
+    line.keeps_the_way_back(&sandbox, &way_back, "refused");
+    watch.end_without_loss();
     assert_eq!(sandbox.answering(), "r2");
+    // What was left of the one that is gone goes with the next run.
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    line.is_sound(&sandbox, "nothing to go back to");
     sandbox.down();
     line.held("refused before anything changed");
 }
@@ -336,10 +344,12 @@ fn the_release_to_go_back_to_is_damaged() {
     let sandbox = deployed(&manifest);
     sandbox.change();
     sandbox.succeed(&["deploy"]);
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     let tree = sandbox.environment().join("releases/r1");
     let refused = |damaged: &str| {
+        let way_back = WayBack::of(&sandbox);
         let output = sandbox.fail(&["rollback"], 1);
+        line.keeps_the_way_back(&sandbox, &way_back, damaged);
         assert!(output.stderr.contains("releases/r1 are not those that were built"), "{damaged}: {output:?}");
         assert!(output.stderr.contains(damaged), "{damaged}: {output:?}");
         assert!(output.stderr.contains("--anyway"), "{damaged}: {output:?}");
@@ -405,8 +415,8 @@ fn the_release_to_go_back_to_is_damaged() {
     sandbox.succeed(&["deploy"]);
     sandbox.fail(&["rollback", "r1"], 1);
     sandbox.succeed(&["rollback", "r1", "--anyway"]);
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "back on damaged files");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "back on damaged files");
     sandbox.down();
     line.held(&format!(
         "{tried} damages (deleted, cut, bits flipped, modes, links, the seal): refused with the file's name \
@@ -418,7 +428,7 @@ fn the_release_to_go_back_to_is_damaged() {
 fn the_release_that_a_deploy_would_go_back_to_is_damaged() {
     let line = line("the_release_that_a_deploy_would_go_back_to_is_damaged");
     let sandbox = deployed(&Manifest::default());
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     let tree = sandbox.environment().join("releases/r1");
     let paths = [tree.join("version"), tree.join(".windlass-sealed")];
     let copies = Copies::of(&paths);
@@ -456,8 +466,8 @@ fn the_release_that_a_deploy_would_go_back_to_is_damaged() {
     sandbox.succeed(&["deploy", "--anyway"]);
     sandbox.change();
     sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "on sound files again");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "on sound files again");
     sandbox.down();
     line.held(&format!(
         "{tried} damages (emptied, cut, deleted; a file, the seal): refused before anything was built; with --anyway a \

@@ -4,7 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, Output, Sandbox, kill, until};
+use windlass_testkit::sandbox::score::Invariant;
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, kill, until};
 
 use super::{WINDLASS, line};
 
@@ -108,7 +109,7 @@ fn said(output: &Output, text: &str) {
 fn the_private_database_goes_away_around_a_migration() {
     let line = line("the_private_database_goes_away_around_a_migration");
     let sandbox = deployed("", "");
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40)).with_a_gate_of_its_own();
 
     // Before: it does not answer, so nothing begins.
     migrate(&sandbox, "insert into steps values (2);");
@@ -151,8 +152,11 @@ fn the_private_database_goes_away_around_a_migration() {
     it_has_ended(&sandbox);
     let output = deploy.finish();
     assert_eq!(output.code, 0, "{output:#?}\n{}", sandbox.logs());
-    assert_eq!(ask(&sandbox, "steps"), "1 2", "each migration ran once");
-    load.end().assert_none_failed();
+    let steps = ask(&sandbox, "steps");
+    assert_eq!(steps, "1 2", "each migration ran once");
+    line.ran_once(steps.split(' '), "after");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "after");
     sandbox.down();
     line.held(
         "before: refused, nothing changed; during, twice: went back, and nothing of the migration is left; \
@@ -186,7 +190,7 @@ fn an_external_database_goes_away_around_a_migration() {
     ours.manifest(&external);
     migrate(&ours, "insert into steps values (2);");
     ours.succeed(&["deploy"]);
-    let load = Load::at_pace(ours.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&ours, Duration::from_millis(40)).with_a_gate_of_its_own();
     let gone = || {
         until("its machine to be dead", || {
             let mut all = theirs.processes();
@@ -230,12 +234,15 @@ fn an_external_database_goes_away_around_a_migration() {
     assert_eq!(output.code, 3, "{output:#?}\n{}", ours.logs());
     said(&output, "what the job schema did stays");
     assert_eq!(ours.release(), "r1");
-    assert_eq!(back(), "1 2 3");
-    load.end().assert_none_failed();
+    let steps = back();
+    assert_eq!(steps, "1 2 3");
+    line.ran_once(steps.split(' '), "after");
+    watch.end_without_loss();
 
     // What is deployed next finds its migration done.
     migrate(&ours, "insert into steps values (3) on conflict do nothing;");
     ours.succeed(&["deploy"]);
+    line.is_sound(&ours, "the next deploy");
     ours.down();
     theirs.down();
     line.held(
@@ -248,7 +255,7 @@ fn an_external_database_goes_away_around_a_migration() {
 fn a_migration_waits_for_a_lock() {
     let line = line("a_migration_waits_for_a_lock");
     let sandbox = deployed("", "");
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40)).with_a_gate_of_its_own();
     sandbox.write(
         "hold.sql",
         "begin; lock table steps;\n\\! touch \"$WINDLASS_SHARED/held\"\n\
@@ -260,15 +267,17 @@ fn a_migration_waits_for_a_lock() {
     await_mark(&sandbox, "held");
     migrate(&sandbox, "alter table steps add column late int;");
     let before = sandbox.release();
-    let output = sandbox.fail(&["deploy"], 3);
+    let output = line.ends(sandbox.start(&["deploy"]), Duration::from_secs(60));
+    assert_eq!(output.code, 3, "{output:#?}\n{}", sandbox.logs());
     said(&output, "did not end within 20s");
     assert_eq!(sandbox.release(), before);
     // The server has noticed that nobody waits any more before the lock is free.
     until("nobody to wait for the lock", || (ask(&sandbox, "waiting") == "0").then_some(()));
     std::fs::write(sandbox.environment().join("shared/let-go"), "").unwrap();
     assert_eq!(hold.finish().code, 0);
-    assert_eq!(ask(&sandbox, "columns"), "1", "it was changed later, behind everybody's back");
-    load.end().assert_none_failed();
+    let columns = ask(&sandbox, "columns");
+    line.holds(Invariant::I6, columns == "1", || "it was changed later, behind everybody's back".to_owned());
+    watch.end_without_loss();
     sandbox.down();
     line.held("ended at its time limit, 0 failed requests; it does not change the schema later");
 }
@@ -277,15 +286,16 @@ fn a_migration_waits_for_a_lock() {
 fn a_migration_leaves_a_half() {
     let line = line("a_migration_leaves_a_half");
     let sandbox = deployed("", "");
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40)).with_a_gate_of_its_own();
     // No transaction around it, as for CREATE INDEX CONCURRENTLY.
     migrate(&sandbox, "create table half (n int);\nselect 1 / 0;\ncreate table other (n int);");
     let output = sandbox.fail(&["deploy"], 3);
     said(&output, "division by zero");
     said(&output, "is declared irreversible and did not end well, so a part of what it does may be done");
     assert_eq!(sandbox.release(), "r1");
-    assert_eq!(ask(&sandbox, "halves"), "1");
-    load.end().assert_none_failed();
+    let halves = ask(&sandbox, "halves");
+    line.holds(Invariant::I6, halves == "1", || format!("{halves} of the tables of a half: {output:#?}"));
+    watch.end_without_loss();
     // The run that says so stays on record.
     let runs = sandbox.succeed(&["runs", "--json"]).stdout;
     assert!(runs.contains("a part of what it does may be done"), "{runs}");

@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, Process, Sandbox, kill, until};
+use windlass_testkit::sandbox::{Manifest, Process, Sandbox, WayBack, kill, until};
 
 use super::mount::Mount;
-use super::{WINDLASS, exhaustive, is_sound, line};
+use super::{WINDLASS, exhaustive, line};
 
 fn fill(path: &Path) {
     let mut file = File::create(path).unwrap();
@@ -30,17 +30,19 @@ fn the_disk_is_full_before_a_deploy() {
     let sandbox = Sandbox::below(WINDLASS, mount.path(), &Manifest::default());
     sandbox.succeed(&["deploy"]);
     sandbox.change();
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
+    let way_back = WayBack::of(&sandbox);
     let filler = mount.path().join("filler");
     fill(&filler);
     let output = sandbox.run(&["deploy"]);
     assert_ne!(output.code, 0, "{output:?}");
+    line.keeps_the_way_back(&sandbox, &way_back, "refused");
     assert!(output.stderr.contains("free") || output.stderr.contains("full"), "{output:?}");
     assert_eq!(sandbox.answering(), "r1");
     std::fs::remove_file(&filler).unwrap();
     sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "there is room again");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "there is room again");
     sandbox.down();
     line.held("refused before anything changed, 0 failed requests, the next deploy works");
 }
@@ -63,16 +65,18 @@ fn the_disk_fills_up_in_a_deploy() {
         };
         let sandbox = Sandbox::below(WINDLASS, mount.path(), &Manifest { more, ..Manifest::default() });
         sandbox.succeed(&["deploy"]);
-        let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+        let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
+        let way_back = WayBack::of(&sandbox);
         sandbox.behave(&format!("{part}.fill"));
         let output = sandbox.run(&["deploy"]);
         assert_ne!(output.code, 0, "{part}: {output:?}");
+        line.keeps_the_way_back(&sandbox, &way_back, part);
         assert_eq!(sandbox.answering(), "r1");
         std::fs::remove_file(&filler).unwrap();
         sandbox.behave("");
         sandbox.succeed(&["deploy"]);
-        load.end().assert_none_failed();
-        is_sound(&sandbox, "there is room again");
+        watch.end_without_loss();
+        line.is_sound(&sandbox, "there is room again");
         sandbox.down();
     }
     line.held(
@@ -97,20 +101,20 @@ fn a_rollback_on_a_disk_without_a_free_byte() {
     let kept = || std::fs::metadata(&reserve).map_or(0, |file| file.len());
     let whole = kept();
     assert!(whole > 1 << 20, "{whole} bytes are kept back");
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     let filler = mount.path().join("filler");
     fill(&filler);
     sandbox.succeed(&["rollback"]);
     assert_eq!(sandbox.status()["release"]["tree"], "r1");
     assert!(kept() < whole, "it did without, so that this shows nothing");
-    is_sound(&sandbox, "on a full disk");
+    line.is_sound(&sandbox, "on a full disk");
     // The next run keeps it back again.
     std::fs::remove_file(&filler).unwrap();
     sandbox.change();
     sandbox.succeed(&["deploy"]);
     until("as much to be kept back again", || (kept() == whole).then_some(()));
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "there is room again");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "there is room again");
     sandbox.down();
     line.held("what is kept back is given up for it, 0 failed requests; the next run keeps it back again");
 }
@@ -131,14 +135,16 @@ fn the_inodes_are_used_up() {
     while File::create(many.join(number.to_string())).is_ok() {
         number += 1;
     }
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
+    let way_back = WayBack::of(&sandbox);
     let output = sandbox.run(&["deploy"]);
     assert_ne!(output.code, 0, "{output:?}");
+    line.keeps_the_way_back(&sandbox, &way_back, "refused");
     assert_eq!(sandbox.answering(), "r1");
     std::fs::remove_dir_all(&many).unwrap();
     sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "there are inodes again");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "there are inodes again");
     sandbox.down();
     line.held("refused, 0 failed requests, the next deploy works");
 }
@@ -166,7 +172,7 @@ fn the_file_system_turns_read_only() {
         sandbox.behave(if moment == "in the build" { "build.slow" } else { "" });
         // The project is not what is tried here.
         mount.settle();
-        let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+        let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
         let running = (moment != "at rest").then(|| sandbox.start(&["deploy"]));
         match moment {
             "in the build" => until("the build", || {
@@ -181,13 +187,13 @@ fn the_file_system_turns_read_only() {
         if let Err(why) = mount.fail() {
             return line.skipped(&why);
         }
-        let output = running.unwrap_or_else(|| sandbox.start(&["deploy"])).finish();
+        let running = running.unwrap_or_else(|| sandbox.start(&["deploy"]));
+        let output = line.ends(running, Duration::from_secs(60));
         let context = format!("{moment}: {output:#?}");
         assert!(matches!(output.code, 1 | 3 | 4 | 5), "{context}");
         assert!(output.all().to_lowercase().contains("read-only"), "it does not say why: {context}");
         // Whoever serves goes on, though nothing can be written any more.
-        let seen = load.end();
-        seen.assert_none_failed();
+        watch.end_without_loss();
         let last = sandbox.answering();
         let expected: &[&str] = if moment == "in the bake" { &["r1", "r2"] } else { &["r1"] };
         assert!(expected.contains(&last.as_str()), "{last}: {context}");
@@ -205,7 +211,7 @@ fn the_file_system_turns_read_only() {
             let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;
             (reply.status == 200 && sandbox.running("web").len() == 2).then_some(())
         });
-        is_sound(&sandbox, moment);
+        line.is_sound(&sandbox, moment);
         sandbox.down();
     }
     line.held(
@@ -303,7 +309,7 @@ fn the_host_side_dies_or_fails_at_a_write_to_disk() {
     let (mut tried, mut injured) = (0, 0);
     for chunk in cases.iter().step_by(every).collect::<Vec<_>>().chunks(6) {
         let sandbox = begin();
-        let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+        let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
         for (calls, injury) in chunk {
             let context = format!("{calls}:{injury}");
             sandbox.change();
@@ -321,10 +327,10 @@ fn the_host_side_dies_or_fails_at_a_write_to_disk() {
                 let output = sandbox.run(&["resume"]);
                 assert!(matches!(output.code, 0..=3), "{context}: {output:#?}");
             }
-            is_sound(&sandbox, &context);
+            line.is_sound(&sandbox, &context);
             tried += 1;
         }
-        load.end().assert_none_failed();
+        watch.end_without_loss();
         sandbox.down();
     }
     // The last of them are not made in every deploy.

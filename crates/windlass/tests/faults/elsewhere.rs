@@ -8,7 +8,8 @@ use std::time::Duration;
 use windlass::resource::{facts_of_url, ready};
 use windlass_core::spec::Engine;
 use windlass_testkit::outside::{ADMIN, FIRST, Postgres, Rabbitmq, Redis};
-use windlass_testkit::sandbox::{Load, Manifest, Output, Sandbox, until_within};
+use windlass_testkit::sandbox::score::{Invariant, Running};
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
 
 use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::forms::Wanted;
@@ -156,13 +157,14 @@ impl Place {
     }
 
     /// Whether a password stands anywhere but where it belongs.
-    fn leaks(&self, urls: &[String], said: &[Output]) {
+    fn leaks(&self, line: &Running, urls: &[String], said: &[Output]) {
         let password = |url: &String| url.split(['@', ':']).nth(2).unwrap().to_owned();
         let passwords: Vec<String> = urls.iter().map(password).chain([ADMIN.1.to_owned()]).collect();
         let wanted: Vec<_> = passwords.iter().map(|password| ("of the server", password.as_str())).collect();
         let wanted = Wanted::new(&wanted);
         for output in said {
-            assert!(wanted.found(output.all().as_bytes()).is_none(), "a password was printed: {output:?}");
+            let found = wanted.found(output.all().as_bytes());
+            line.holds(Invariant::I9, found.is_none(), || format!("a password was printed: {output:?}"));
         }
         let mut directories = vec![self.sandbox.environment()];
         while let Some(directory) = directories.pop() {
@@ -172,24 +174,25 @@ impl Place {
                     directories.push(path);
                 } else if kind.is_file() {
                     let bytes = std::fs::read(&path).unwrap_or_default();
-                    assert!(wanted.found(&bytes).is_none(), "a password stands in {}", path.display());
+                    let found = wanted.found(&bytes);
+                    line.holds(Invariant::I9, found.is_none(), || format!("it stands in {}", path.display()));
                 }
             }
         }
     }
 }
 
-fn exchanged_without_loss(server: Server) -> Place {
+fn exchanged_without_loss(line: &Running, server: Server) -> Place {
     let place = Place::new(server, Some(String::new()));
     let sandbox = &place.sandbox;
     let (first, worker) = (place.value(), place.pids("worker"));
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(150));
+    let watch = line.watch_at_pace(sandbox, Duration::from_millis(150));
     let mut said = vec![sandbox.succeed(&ROTATE)];
     let second = place.one_holds("rotated");
     assert!(second != first && !place.server.lets_in(&first), "{said:?}");
     assert_eq!(place.pids("worker"), worker, "it sees nothing of it");
     said.push(sandbox.succeed(&[ROTATE.as_slice(), &["--json"]].concat()));
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     let third = place.one_holds("rotated again");
     assert!(!place.server.lets_in(&second));
     let nothing = sandbox.succeed(&["deploy"]);
@@ -199,7 +202,7 @@ fn exchanged_without_loss(server: Server) -> Place {
     sandbox.change();
     said.push(sandbox.succeed(&["deploy"]));
     said.push(sandbox.succeed(&["config"]));
-    place.leaks(&[first, second, third], &said);
+    place.leaks(line, &[first, second, third], &said);
     place
 }
 
@@ -219,7 +222,7 @@ fn a_role_of_an_outside_postgres_is_exchanged_without_losing_a_request() {
         let trap = "RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''run as %'', current_user; END'";
         server.ask_as(&url, &format!("CREATE FUNCTION shop.{function} {trap}")).unwrap();
     }
-    let place = exchanged_without_loss(Server::Postgres(server));
+    let place = exchanged_without_loss(&line, Server::Postgres(server));
     let (now, Server::Postgres(server)) = (place.value(), &place.server) else { unreachable!() };
     server.ask_as(&now, "ALTER TABLE kept ADD more text; CREATE TABLE made (n int)").unwrap();
     assert_eq!(server.ask_as(&now, "SHOW search_path").unwrap(), "shop, pg_catalog");
@@ -243,19 +246,20 @@ fn a_role_of_an_outside_postgres_is_exchanged_without_losing_a_request() {
 }
 
 /// Each way to fail leaves the old credential alone, and who runs with it.
-fn old_stays_when_it_fails(place: &Place, refusals: &[(String, &str)]) {
+fn old_stays_when_it_fails(line: &Running, place: &Place, refusals: &[(String, &str)]) {
     let sandbox = &place.sandbox;
     let (first, web) = (place.value(), place.pids("web"));
     let status = sandbox.status();
     let tree = sandbox.environment().join("releases").join(status["release"]["tree"].as_str().unwrap());
     for behaviour in ["web.unready", "web.crash:20"] {
         std::fs::write(tree.join("behaviour"), behaviour).unwrap();
-        let load = Load::at_pace(sandbox.port, Duration::from_millis(150));
+        let watch = line.watch_at_pace(sandbox, Duration::from_millis(150));
         let output = sandbox.fail(&ROTATE, 3);
-        load.end().assert_none_failed();
+        watch.end_without_loss();
         let context = format!("{behaviour}: {output:?}");
         assert_eq!(place.one_holds(&context), first, "{context}");
         assert_eq!(place.pids("web"), web, "{context}");
+        line.is_sound(sandbox, &context);
         std::fs::remove_file(tree.join("behaviour")).unwrap();
     }
     // Whoever administers it cannot: told before anything begins.
@@ -294,7 +298,7 @@ fn a_rotation_at_an_outside_postgres_that_fails_leaves_the_old_role() {
         ("mysql://boss:nothing@127.0.0.1:1/".to_owned(), "the URL in ADMIN_URL has a scheme of another kind"),
     ];
     let place = Place::new(Server::Postgres(server), Some(String::new()));
-    old_stays_when_it_fails(&place, &refusals);
+    old_stays_when_it_fails(&line, &place, &refusals);
     let Server::Postgres(server) = &place.server else { unreachable!() };
     // What cannot be revoked is revoked by the next run, and told of.
     let first = place.value();
@@ -318,7 +322,7 @@ fn a_rotation_at_an_outside_postgres_that_fails_leaves_the_old_role() {
 #[test]
 fn a_password_of_an_outside_redis_is_exchanged_and_kept() {
     let line = line("a_password_of_an_outside_redis_is_exchanged_and_kept");
-    let mut place = exchanged_without_loss(Server::Redis(Redis::new()));
+    let mut place = exchanged_without_loss(&line, Server::Redis(Redis::new()));
     let value = place.value();
     // It is written down for the server's next start.
     let Server::Redis(server) = &mut place.server else { unreachable!() };
@@ -340,7 +344,7 @@ fn a_rotation_at_an_outside_redis_that_fails_leaves_the_old_password() {
         ("redis://boss:nothing@127.0.0.1:1/".to_owned(), "Connection refused"),
     ];
     let place = Place::new(Server::Redis(server), Some(String::new()));
-    old_stays_when_it_fails(&place, &refusals);
+    old_stays_when_it_fails(&line, &place, &refusals);
     // Another server than the application's is told.
     place.write(&place.value(), &other.url(ADMIN));
     place.sandbox.succeed(&["deploy"]);
@@ -360,7 +364,7 @@ fn a_rotation_at_an_outside_redis_that_fails_leaves_the_old_password() {
 #[test]
 fn a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights() {
     let line = line("a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights");
-    let place = exchanged_without_loss(Server::Rabbitmq(Rabbitmq::new()));
+    let place = exchanged_without_loss(&line, Server::Rabbitmq(Rabbitmq::new()));
     let Server::Rabbitmq(server) = &place.server else { unreachable!() };
     let user = server.users().remove(0);
     assert_eq!(server.get(&format!("/api/users/{user}"))["tags"], serde_json::json!(["policymaker"]));
@@ -380,7 +384,7 @@ fn a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights() {
             "the URL in ADMIN_URL is not that of RabbitMQ's management",
         ),
     ];
-    old_stays_when_it_fails(&place, &refusals);
+    old_stays_when_it_fails(&line, &place, &refusals);
     place.sandbox.down();
     line.held("another user with the same tags and permissions, 6 ways to fail: 0 failed requests");
 }
@@ -396,7 +400,7 @@ fn cases(make: fn() -> Server) -> Vec<Case> {
 }
 
 /// Answers how many crashes there were.
-fn one_holds_whatever_dies(make: fn() -> Server) -> usize {
+fn one_holds_whatever_dies(line: &Running, make: fn() -> Server) -> usize {
     let all = cases(make);
     let crashes = all.len();
     let chunks: Vec<Vec<Case>> = all.chunks(PER_SANDBOX).map(<[Case]>::to_vec).collect();
@@ -407,7 +411,7 @@ fn one_holds_whatever_dies(make: fn() -> Server) -> usize {
                 loop {
                     let Some(chunk) = chunks.lock().unwrap().next() else { return };
                     let place = Place::new(make(), None);
-                    let load = Load::at_pace(place.sandbox.port, Duration::from_millis(150));
+                    let watch = line.watch_at_pace(&place.sandbox, Duration::from_millis(150));
                     for (at, verb) in chunk {
                         let context = format!("{at}, then {verb:?}");
                         assert!(
@@ -418,8 +422,9 @@ fn one_holds_whatever_dies(make: fn() -> Server) -> usize {
                         assert!(status["run"].is_null(), "{context}: a run is left: {status}");
                         assert_eq!(place.pids("web").len(), 2, "{context}: {}", place.sandbox.logs());
                         place.one_holds(&context);
+                        line.is_sound(&place.sandbox, &context);
                     }
-                    load.end().assert_none_failed();
+                    watch.end_without_loss();
                     place.sandbox.down();
                 }
             });
@@ -432,7 +437,7 @@ fn one_holds_whatever_dies(make: fn() -> Server) -> usize {
 #[test]
 fn whatever_dies_in_a_rotation_at_an_outside_postgres_one_role_holds() {
     let line = line("whatever_dies_in_a_rotation_at_an_outside_postgres_one_role_holds");
-    let crashes = one_holds_whatever_dies(|| Server::Postgres(Postgres::new()));
+    let crashes = one_holds_whatever_dies(&line, || Server::Postgres(Postgres::new()));
     line.held(&format!(
         "{crashes} crashes, at each step that tells the server: 0 failed requests; one role signs in, in the file and \
          in what runs"
@@ -443,7 +448,7 @@ fn whatever_dies_in_a_rotation_at_an_outside_postgres_one_role_holds() {
 #[test]
 fn whatever_dies_in_a_rotation_at_an_outside_redis_one_password_holds() {
     let line = line("whatever_dies_in_a_rotation_at_an_outside_redis_one_password_holds");
-    let crashes = one_holds_whatever_dies(|| Server::Redis(Redis::new()));
+    let crashes = one_holds_whatever_dies(&line, || Server::Redis(Redis::new()));
     line.held(&format!(
         "{crashes} crashes, at each step that tells the server: 0 failed requests; one password holds at the server, in \
          the file and in what runs"
@@ -454,7 +459,7 @@ fn whatever_dies_in_a_rotation_at_an_outside_redis_one_password_holds() {
 #[test]
 fn whatever_dies_in_a_rotation_at_an_outside_rabbitmq_one_user_holds() {
     let line = line("whatever_dies_in_a_rotation_at_an_outside_rabbitmq_one_user_holds");
-    let crashes = one_holds_whatever_dies(|| Server::Rabbitmq(Rabbitmq::new()));
+    let crashes = one_holds_whatever_dies(&line, || Server::Rabbitmq(Rabbitmq::new()));
     line.held(&format!(
         "{crashes} crashes, at each step that tells the server: 0 failed requests; one user holds at the server, in the \
          file and in what runs"

@@ -74,7 +74,7 @@ fn a_hostile_host_side_answers() {
             assert!(began.elapsed() < Duration::from_secs(30), "{name}");
             std::thread::sleep(Duration::from_millis(2));
         }
-        let output = status.finish();
+        let output = line.ends(status, Duration::from_secs(60));
         assert_eq!(output.code == 0, name == "lines", "{name}: {output:?}");
         assert!(!output.all().contains("panicked"), "{name}: {output:?}");
         assert!(is_clean(&output), "{name}: control characters reach the terminal: {output:?}");

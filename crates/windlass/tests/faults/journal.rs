@@ -7,10 +7,10 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, Sandbox, until};
+use windlass_testkit::sandbox::{Manifest, Sandbox, WayBack, until};
 
 use super::damage::{Copies, rest};
-use super::{deployed, is_sound, line};
+use super::{deployed, line};
 
 /// A journal of format 1 with a run that was interrupted after its migration. It was written once, by
 /// the program of its day (`BLESS=1` where there is none), and is never written again: the point of it is that it is old.
@@ -107,7 +107,7 @@ fn an_interrupted_run_of_an_earlier_program_is_resumed() {
     let line = line("an_interrupted_run_of_an_earlier_program_is_resumed");
     let text = text();
     let sandbox = deployed(&Manifest::default());
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     rest(&sandbox);
     // The world as that program left it: the second release is built and its migration has run.
     for name in ["journal.db", "journal.db-wal", "journal.db-shm"] {
@@ -119,15 +119,15 @@ fn an_interrupted_run_of_an_earlier_program_is_resumed() {
     copy(&releases.join("r1"), &releases.join("r2"));
     let output = sandbox.succeed(&["resume"]);
     assert_eq!(sandbox.release(), "r2", "{output:#?}");
-    is_sound(&sandbox, "resumed");
+    line.is_sound(&sandbox, "resumed");
     assert_eq!(sandbox.shared("migrate").trim(), "migrate r1", "the migration was not run again");
     // Its runs are linked from now on, the one that had ended before with them.
     let audit = sandbox.status()["audit"].clone();
     assert_eq!((audit["runs"].as_u64(), audit["faults"].as_array().unwrap().len()), (Some(2), 0), "{audit}");
     sandbox.change();
     sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "the next deploy");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "the next deploy");
     sandbox.down();
     line.held("it goes on to the new release without running the migration again; 0 failed requests");
 }
@@ -144,7 +144,8 @@ fn an_interrupted_run_of_another_format_is_refused() {
         .execute("UPDATE runs SET plan = json_set(plan, '$.version', 2) WHERE ended IS NULL", [])
         .unwrap();
     assert_eq!(altered, 1);
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
+    let way_back = WayBack::of(&sandbox);
     for verb in ["resume", "deploy"] {
         let output = sandbox.fail(&[verb], 1);
         assert!(
@@ -153,12 +154,13 @@ fn an_interrupted_run_of_another_format_is_refused() {
         );
         assert!(output.stderr.contains("its plan has format 2, this one knows 1"), "{verb}: {output:?}");
     }
-    load.end().assert_none_failed();
+    watch.end_without_loss();
+    line.keeps_the_way_back(&sandbox, &way_back, "refused");
     assert_eq!(sandbox.answering(), "r1");
     rest(&sandbox);
     copies.put_back();
     sandbox.succeed(&["resume"]);
-    is_sound(&sandbox, "the version that began it is back");
+    line.is_sound(&sandbox, "the version that began it is back");
     sandbox.down();
     line.held("refused with what to do, 0 failed requests; the version that began it goes on with it");
 }

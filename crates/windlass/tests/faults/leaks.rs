@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use windlass_testkit::sandbox::score::Invariant;
 use windlass_testkit::sandbox::{Manifest, Process, Sandbox, until_within};
 
 use super::forms::Wanted;
@@ -394,9 +395,8 @@ fn no_verb_leaks_a_secret_of_any_source() {
 
     let wanted = watch.wanted.lock().unwrap().clone();
     for (call, text) in &said {
-        if let Some(name) = wanted.found(text.as_bytes()) {
-            panic!("the secret {name} was printed by {call}:\n{text}");
-        }
+        let found = wanted.found(text.as_bytes());
+        line.holds(Invariant::I9, found.is_none(), || format!("{found:?} was printed by {call}:\n{text}"));
     }
     let masked = said.iter().filter(|(_, text)| text.contains("***")).count();
     assert!(masked >= 4, "what prints secrets was shown, masked: {masked}");
@@ -415,11 +415,8 @@ fn no_verb_leaks_a_secret_of_any_source() {
             || path.starts_with(&home)
             || path == sandbox.root().join("other.key");
         let Some(name) = wanted.found(&bytes).filter(|_| !source) else { continue };
-        assert!(
-            may_hold(&environment, &path) || path.starts_with(&place),
-            "the secret {name} is in {}",
-            path.display()
-        );
+        let belongs = may_hold(&environment, &path) || path.starts_with(&place);
+        line.holds(Invariant::I9, belongs, || format!("the secret {name} is in {}", path.display()));
         let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode & 0o077, 0, "{} is {mode:o}", path.display());
         kept_in.insert(path);
@@ -451,6 +448,6 @@ fn no_verb_leaks_a_secret_of_any_source() {
     });
     assert!(!environment.exists(), "{} is left", environment.display());
     let (looked, seen) = watch.end();
-    assert!(looked > 1000 && seen.is_empty(), "{seen:#?}");
+    line.holds(Invariant::I9, looked > 1000 && seen.is_empty(), || format!("{seen:#?}"));
     line.held("every verb there is, failing ones among them, secrets of ten sources in all forms, before and after the end: only where they belong");
 }

@@ -9,6 +9,7 @@
     reason = "what stands around a test may end it as the test itself may"
 )]
 
+mod boundaries;
 mod clock;
 mod controllers;
 mod crashes;
@@ -78,21 +79,15 @@ fn exhaustive() -> bool {
     std::env::var_os("WINDLASS_TEST_EXHAUSTIVE").is_some_and(|value| value == "1")
 }
 
-/// The boundaries of the steps of the next deploy: each begins, and each is done.
-fn boundaries(sandbox: &Sandbox) -> usize {
-    let plan = sandbox.succeed(&["plan", "--json"]).json();
-    plan["steps"].as_array().unwrap().len() * 2
-}
-
-/// Deploys, and acts as soon as so many boundaries of steps were told. Answers the exit code.
-fn act_at(sandbox: &Sandbox, boundary: usize, act: impl FnOnce(&Child)) -> Option<i32> {
+/// Deploys, and acts as soon as so many boundaries of steps were told. Answers the exit code, and whether it came so far.
+fn act_at(sandbox: &Sandbox, boundary: usize, act: impl FnOnce(&Child)) -> (Option<i32>, bool) {
     let mut told = 0;
     let is_reached = |event: &Value| {
         let what = &event["event"];
         told += usize::from(what.get("step_began").is_some() || what.get("step_done").is_some());
         told >= boundary
     };
-    act_when(sandbox, &["deploy"], is_reached, act).0
+    act_when(sandbox, &["deploy"], is_reached, act)
 }
 
 /// Runs a verb, and acts at the first event of which this is so. Answers the exit code, and whether there was one.
@@ -115,38 +110,4 @@ fn act_when(
         }
     }
     (deploy.wait().unwrap().code(), act.is_none())
-}
-
-/// What must be so between runs, whatever happened: one release, which the ledger, the proxy and
-/// the processes agree on; nothing of any other; no lock.
-fn is_sound(sandbox: &Sandbox, context: &str) {
-    let status = sandbox.status();
-    let release = status["release"]["release"].as_str().unwrap_or_default().to_owned();
-    assert!(status["run"].is_null(), "{context}: a run is left: {status}");
-    let answering = sandbox.answering();
-    assert_eq!(answering, release, "{context}: {status}\n{}", sandbox.logs());
-    for service in status["services"].as_array().unwrap() {
-        let name = service["name"].as_str().unwrap();
-        let wanted = usize::try_from(service["wanted"].as_u64().unwrap()).unwrap();
-        let running = sandbox.running(name);
-        assert_eq!(running.len(), wanted, "{context}: {name}: {running:#?}\n{}", sandbox.logs());
-        let mine = format!("WINDLASS_RELEASE={release}");
-        let of_release = running.iter().filter(|process| process.env.contains(&mine)).count();
-        assert_eq!(of_release, wanted, "{context}: {name}: {running:#?}");
-    }
-    assert_eq!(sandbox.running("job").len(), 0, "{context}: a job is left");
-    let tree = status["release"]["tree"].as_str().unwrap();
-    let current = std::fs::read_link(sandbox.environment().join("current")).unwrap();
-    assert_eq!(current.to_str().unwrap(), format!("releases/{tree}"), "{context}");
-    assert!(
-        sandbox.environment().join("current/.windlass-sealed").is_file(),
-        "{context}: current is no release"
-    );
-    let migrations = sandbox.shared("migrate");
-    let mut lines: Vec<&str> = migrations.lines().collect();
-    let all = lines.len();
-    lines.sort_unstable();
-    lines.dedup();
-    assert_eq!(lines.len(), all, "{context}: a migration ran twice: {migrations}");
-    assert!(!migrations.contains("overlap") && !sandbox.shared("ticks").contains("overlap"), "{context}");
 }

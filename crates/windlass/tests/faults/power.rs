@@ -3,10 +3,11 @@
 use std::sync::Mutex;
 
 use rustix::process::Signal;
+use windlass_testkit::sandbox::score::Running;
 use windlass_testkit::sandbox::{Manifest, Sandbox, get, kill, until};
 
 use super::mount::Mount;
-use super::{WINDLASS, exhaustive, is_sound, line};
+use super::{WINDLASS, exhaustive, line};
 
 /// What the person types who comes in the morning.
 const MORNINGS: [&str; 3] = ["resume", "deploy", "abort"];
@@ -63,7 +64,7 @@ impl Machine {
     }
 
     /// One deploy with one cut. Answers whether the place was reached.
-    fn cut_at(&self, place: &str, back: bool, morning: &str) -> bool {
+    fn cut_at(&self, line: &Running, place: &str, back: bool, morning: &str) -> bool {
         let sandbox = &self.sandbox;
         let context = format!("the power went at {place}{}, then {morning}", if back { " back" } else { "" });
         let before = sandbox.release();
@@ -75,6 +76,7 @@ impl Machine {
         let reached = deploy.runs();
         self.go_dark();
         drop(deploy);
+        line.current_is_finished(sandbox, &context);
         let output = sandbox.run(&[morning]);
         let context = format!("{context}: {output:#?}\n{}", sandbox.logs());
         // 6: nothing was done yet, and with the services still away the plan's world has changed.
@@ -88,7 +90,7 @@ impl Machine {
         } else if morning == "deploy" && output.code == 0 {
             assert_ne!(after, before, "{context}");
         }
-        is_sound(sandbox, &context);
+        line.is_sound(sandbox, &context);
         reached
     }
 
@@ -134,7 +136,7 @@ fn the_power_goes() {
                 loop {
                     let Some((number, (place, back))) = next.lock().unwrap().next() else { break };
                     let morning = MORNINGS[number % MORNINGS.len()];
-                    *reached.lock().unwrap() += usize::from(machine.cut_at(&place, back, morning));
+                    *reached.lock().unwrap() += usize::from(machine.cut_at(&line, &place, back, morning));
                 }
                 machine.sandbox.down();
             });
@@ -168,13 +170,14 @@ fn the_power_goes_while_a_migration_runs() {
         until("the migration to begin", || (sandbox.shared("migrate").lines().count() > lines).then_some(()));
         machine.go_dark();
         drop(deploy);
+        line.current_is_finished(sandbox, morning);
         sandbox.behave("");
         let output = sandbox.run(&[morning]);
         let context = format!("{morning}: {output:#?}\n{}", sandbox.logs());
         assert!(matches!(output.code, 0 | 3), "{context}");
         machine.awaken(&context);
         assert_eq!(sandbox.release() == before, morning == "abort", "{context}");
-        is_sound(sandbox, &context);
+        line.is_sound(sandbox, &context);
     }
     machine.sandbox.down();
     line.held("3 cuts: a migration without an outcome was not taken for one that was done");

@@ -1,44 +1,38 @@
 //! Windlass's own processes are killed, and the application's.
 
-use rustix::process::Signal;
-use windlass_testkit::sandbox::{Load, Manifest, Sandbox, kill, lives, until};
+use std::time::Duration;
 
-use super::{act_at, boundaries, deployed, exhaustive, is_sound, keeper_of, kill_everything, line};
+use rustix::process::Signal;
+use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, kill, lives, until};
+
+use super::boundaries::act_at_each;
+use super::{deployed, keeper_of, kill_everything, line};
+
+/// So many requests may be in flight in a proxy.
+const IN_FLIGHT: usize = 3;
 
 #[test]
 fn the_proxy_is_killed_at_every_step_and_between() {
     let line = line("the_proxy_is_killed_at_every_step_and_between");
-    let sandbox = deployed(&Manifest::default());
-    sandbox.change();
-    let all = boundaries(&sandbox);
-    let stride = if exhaustive() { 1 } else { 4 };
-    let mut kills = 0;
-    for boundary in std::iter::once(None).chain((0..all).step_by(stride).map(Some)) {
-        let load = Load::begin(sandbox.port);
+    let kill_it = |sandbox: &Sandbox| {
         let before = sandbox.proxy().unwrap();
-        let die = || {
-            kill(before, Signal::KILL);
-            until("another proxy", || sandbox.proxy().filter(|pid| *pid != before));
-        };
-        match boundary {
-            Some(boundary) => {
-                sandbox.change();
-                let code = act_at(&sandbox, boundary, |_| die());
-                assert!(matches!(code, Some(0 | 3)), "{boundary}: {code:?}\n{}", sandbox.logs());
-            }
-            None => die(),
-        }
-        let seen = load.end();
-        // What was in flight in a process that is killed is lost; the listening socket is not.
-        assert!(seen.failed().len() <= 3, "{boundary:?}: {:#?}", seen.failed());
-        is_sound(&sandbox, &format!("the proxy killed at {boundary:?}"));
-        kills += 1;
-    }
+        kill(before, Signal::KILL);
+        until("another proxy", || sandbox.proxy().filter(|pid| *pid != before));
+    };
+    // What was in flight in a process that is killed is lost; the listening socket is not. What a killed proxy had in
+    // flight can be what its release is judged by.
+    let is_well = |code| matches!(code, Some(0 | 3));
+    let all = act_at_each(&line, |sandbox, _| kill_it(sandbox), is_well, IN_FLIGHT);
+    let sandbox = deployed(&Manifest::small());
+    let watch = line.watch(&sandbox);
+    kill_it(&sandbox);
+    let seen = watch.end();
+    assert!(seen.failed().len() <= IN_FLIGHT, "{:#?}", seen.failed());
+    line.is_sound(&sandbox, "killed between deploys");
     sandbox.down();
     line.held(&format!(
-        "{kills} kills, at {} of {all} boundaries and between deploys: at most the requests in flight were \
-         lost (3 allowed for each)",
-        kills - 1
+        "at each of {all} boundaries and between deploys: at most the requests in flight were lost \
+         ({IN_FLIGHT} allowed for each)"
     ));
 }
 
@@ -46,7 +40,7 @@ fn the_proxy_is_killed_at_every_step_and_between() {
 fn keepers_are_killed() {
     let line = line("keepers_are_killed");
     let sandbox = deployed(&Manifest::default());
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
     let web: Vec<i32> = sandbox.running("web").iter().map(|process| process.pid).collect();
     let keepers = sandbox.keepers();
     assert!(keepers.len() >= 6, "{keepers:#?}");
@@ -54,13 +48,13 @@ fn keepers_are_killed() {
         kill(keeper.pid, Signal::KILL);
     }
     until("keepers for all", || (sandbox.keepers().len() == keepers.len()).then_some(()));
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     assert!(web.iter().all(|pid| lives(*pid)), "the application was ended");
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
     sandbox.change();
     sandbox.succeed(&["deploy"]);
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "keepers killed");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "keepers killed");
     assert!(web.iter().all(|pid| !lives(*pid)));
     sandbox.down();
     line.held(
@@ -72,6 +66,7 @@ fn keepers_are_killed() {
 fn everything_is_killed_at_once_as_by_a_reboot() {
     let line = line("everything_is_killed_at_once_as_by_a_reboot");
     let sandbox = deployed(&Manifest { deploy: "bake = \"2s\"".into(), ..Manifest::default() });
+    let current = CurrentWatch::begin(&sandbox);
     for during_deploy in [false, true] {
         let deploy = during_deploy.then(|| {
             sandbox.change();
@@ -92,9 +87,10 @@ fn everything_is_killed_at_once_as_by_a_reboot() {
             let whole = sandbox.running("web").len() == 2 && sandbox.running("scheduler").len() == 1;
             (whole && sandbox.running("worker").len() == 1).then_some(())
         });
-        is_sound(&sandbox, &format!("during a deploy: {during_deploy}"));
+        line.is_sound(&sandbox, &format!("during a deploy: {during_deploy}"));
         assert_eq!(sandbox.release(), "r1");
     }
+    line.was_finished(current);
     sandbox.down();
     line.held("between deploys and in the bake: the old release answers after the first command");
 }
@@ -111,6 +107,7 @@ fn a_copy_without_its_keeper_is_stopped_like_any_other() {
     assert!(!lives(web), "{:#?}", sandbox.processes());
     sandbox.succeed(&["restart"]);
     assert_eq!(sandbox.running("web").len(), 1);
+    line.is_sound(&sandbox, "started again");
     sandbox.down();
     line.held("its keeper killed, and the application stopped in the same instant: nothing of it was left");
 }
@@ -127,7 +124,7 @@ fn the_keeper_of_a_migration_is_killed() {
     let line = line("the_keeper_of_a_migration_is_killed");
     let sandbox = deployed(&Manifest::default());
     sandbox.behave("migrate.wait");
-    let load = Load::begin(sandbox.port);
+    let watch = line.watch(&sandbox);
     let deploy = sandbox.start(&["deploy"]);
     let migration = until("the migration", || sandbox.running("job").first().map(|job| job.pid));
     let keeper = keeper_of(&sandbox, "r2.migrate");
@@ -159,8 +156,8 @@ fn the_keeper_of_a_migration_is_killed() {
         assert!(output.all().contains("ended while nobody could see how"), "{output:#?}");
     }
     assert_eq!(sandbox.shared("migrate").lines().filter(|line| line.contains("r2")).count(), 1);
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "the keeper of a migration killed");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "the keeper of a migration killed");
     sandbox.down();
     line.held(
         "another keeper takes over, the deploy waits for the migration, which ran once; 0 failed requests",
@@ -205,6 +202,7 @@ fn the_host_side_is_killed_while_a_cron_job_runs() {
             until("the end of the run", || (!lives(run)).then_some(()));
         }
         until("its outcome", || (outcome() == "failed: exit code 3").then_some(()));
+        line.one_host_side(&sandbox, "another host side");
         sandbox.down();
     }
     line.held("the run goes on; how it ended, before or after, is noted and told of by the next host side");
@@ -270,7 +268,7 @@ fn the_release_that_serves_is_looked_after_during_a_long_migration() {
     std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
     let output = deploy.finish();
     assert_eq!(output.code, 0, "{output:#?}");
-    is_sound(&sandbox, "after the deploy");
+    line.is_sound(&sandbox, "after the deploy");
     sandbox.down();
     line.held(
         "killed with its keeper, then frozen, while a migration ran: brought back and restarted meanwhile",
@@ -286,12 +284,13 @@ fn the_proxy_freezes_and_wakes() {
     let problems = sandbox.status()["problems"].to_string();
     assert!(problems.contains(&format!("its process {proxy} is frozen")), "{problems}");
     sandbox.change();
-    let output = sandbox.fail(&["deploy"], 1);
+    let output = line.ends(sandbox.start(&["deploy"]), Duration::from_secs(60));
+    assert_eq!(output.code, 1, "{output:?}");
     assert!(output.stderr.contains(&format!("kill -CONT {proxy}")), "{output:?}");
     kill(proxy, Signal::CONT);
     assert_eq!(sandbox.answering(), "r1");
     sandbox.succeed(&["deploy"]);
-    is_sound(&sandbox, "woken");
+    line.is_sound(&sandbox, "woken");
     sandbox.down();
     line.held(
         "status and a deploy say at once which process is frozen and how it goes on; nothing was changed",

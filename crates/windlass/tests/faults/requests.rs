@@ -4,9 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use windlass_testkit::sandbox::{Load, Manifest, get, until};
+use windlass_testkit::sandbox::{Manifest, get, until};
 
-use super::{deployed, is_sound, line};
+use super::{deployed, line};
 
 /// A WebSocket that has answered once.
 fn websocket(port: u16) -> TcpStream {
@@ -42,7 +42,7 @@ fn a_request_of_29_seconds_and_a_websocket_outlast_a_switch() {
     let line = line("a_request_of_29_seconds_and_a_websocket_outlast_a_switch");
     let manifest = Manifest { deploy: "drain = \"40s\"".into(), ..Manifest::small() };
     let sandbox = deployed(&manifest);
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(40));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     let port = sandbox.port;
     let mut open = websocket(port);
     let long = std::thread::spawn(move || get(port, "/slow?29000"));
@@ -63,8 +63,8 @@ fn a_request_of_29_seconds_and_a_websocket_outlast_a_switch() {
     let output = deploy.finish_within(Duration::from_secs(90));
     assert_eq!(output.code, 0, "{output:#?}\n{}", sandbox.logs());
     websocket(port);
-    load.end().assert_none_failed();
-    is_sound(&sandbox, "drained");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "drained");
     sandbox.down();
     line.held(
         "the request was answered by the old release, the WebSocket told to go with a close frame at the end \

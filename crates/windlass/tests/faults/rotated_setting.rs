@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use windlass_testkit::sandbox::{Load, Manifest, Output, Sandbox, until_within};
+use windlass_testkit::sandbox::score::{Invariant, Running};
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
 
 use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::forms::Wanted;
@@ -223,11 +224,12 @@ impl Place {
     }
 
     /// Whether a value stands anywhere but where it belongs.
-    fn leaks(&self, values: &[String], said: &[Output]) {
+    fn leaks(&self, line: &Running, values: &[String], said: &[Output]) {
         let wanted: Vec<_> = values.iter().map(|value| ("of the setting", value.as_str())).collect();
         let wanted = Wanted::new(&wanted);
         for output in said {
-            assert!(wanted.found(output.all().as_bytes()).is_none(), "a value was printed: {output:?}");
+            let found = wanted.found(output.all().as_bytes());
+            line.holds(Invariant::I9, found.is_none(), || format!("a value was printed: {output:?}"));
         }
         let logs = self.sandbox.run(&["logs", "-n", "1000", "r2.REDIS_PASSWORD.create"]);
         assert!(logs.stdout.contains("create: from *** to ***"), "{logs:?}");
@@ -239,7 +241,8 @@ impl Place {
                     directories.push(path);
                 } else if kind.is_file() {
                     let bytes = std::fs::read(&path).unwrap_or_default();
-                    assert!(wanted.found(&bytes).is_none(), "a value stands in {}", path.display());
+                    let found = wanted.found(&bytes);
+                    line.holds(Invariant::I9, found.is_none(), || format!("it stands in {}", path.display()));
                 }
             }
         }
@@ -256,7 +259,7 @@ fn a_setting_is_exchanged_at_its_source_without_losing_a_request() {
         let place = Place::new(kept);
         let sandbox = &place.sandbox;
         let worker = place.pids("worker");
-        let load = Load::at_pace(sandbox.port, Duration::from_millis(50));
+        let watch = line.watch_at_pace(sandbox, Duration::from_millis(50));
         // What began before works with what it was given until it ends.
         let late = sandbox.start(&["run", "late"]);
         until_within(Duration::from_secs(20), "the job to run", || {
@@ -269,7 +272,7 @@ fn a_setting_is_exchanged_at_its_source_without_losing_a_request() {
         assert_eq!((second.len(), place.redis.knows(FIRST)), (32, false));
         assert_eq!(place.pids("worker"), worker, "it sees nothing of it");
         said.push(sandbox.succeed(&[ROTATE.as_slice(), &["--json"]].concat()));
-        load.end().assert_none_failed();
+        watch.end_without_loss();
         let third = place.one_holds("rotated again");
         assert_ne!(second, third);
 
@@ -301,7 +304,7 @@ fn a_setting_is_exchanged_at_its_source_without_losing_a_request() {
         let fourth = place.one_holds("given");
         assert_eq!(fourth, "A-value/that?a=console&made");
         said.push(sandbox.succeed(&["config"]));
-        place.leaks(&[FIRST.to_owned(), second, third, fourth], &said);
+        place.leaks(&line, &[FIRST.to_owned(), second, third, fourth], &said);
         place.sandbox.down();
     }
     line.held("Redis told by the setting's own commands, .env and the encrypted file: 0 failed requests");
@@ -326,13 +329,14 @@ fn a_rotation_of_a_setting_that_fails_leaves_the_old_value() {
         ];
         for way in ways {
             way.iter().for_each(|(file, text)| std::fs::write(tree.join(file), text).unwrap());
-            let load = Load::at_pace(sandbox.port, Duration::from_millis(50));
+            let watch = line.watch_at_pace(sandbox, Duration::from_millis(50));
             let output = sandbox.fail(&ROTATE, 3);
-            load.end().assert_none_failed();
+            watch.end_without_loss();
             let context = format!("{kept:?} {way:?}: {output:?}");
             assert_eq!(place.one_holds(&context), FIRST, "{context}");
             assert_eq!(place.pids("web"), web, "{context}");
             assert!(!output.all().contains(FIRST), "{context}");
+            line.is_sound(sandbox, &context);
             way.iter().for_each(|(file, _)| std::fs::remove_file(tree.join(file)).unwrap());
         }
         // What cannot be revoked is revoked by the next run, and told of.
@@ -402,6 +406,7 @@ fn a_rotation_of_a_setting_that_cannot_be_is_refused() {
     with("");
     assert!(place.redis.knows(FIRST) && place.redis.passwords(FIRST) == 1);
     assert_eq!(sandbox.release(), "r1");
+    line.is_sound(sandbox, "refused");
     place.sandbox.down();
     line.held("9 ways to mean nothing: refused with what to do, nothing changed");
 }
@@ -444,7 +449,8 @@ fn whatever_dies_in_the_rotation_of_a_setting_one_value_holds() {
                     let place = Place::with(kept, None);
                     // A proxy that dies in a write takes the requests with it that it has begun with.
                     let serves = chunk.iter().all(|(at, _)| !at.starts_with("write:"));
-                    let load = serves.then(|| Load::at_pace(place.sandbox.port, Duration::from_millis(100)));
+                    let watch =
+                        serves.then(|| line.watch_at_pace(&place.sandbox, Duration::from_millis(100)));
                     for (at, verb) in chunk {
                         let context = format!("{kept:?}: {at}, then {verb:?}");
                         let died = crash(&place.sandbox, &ROTATE, &at, verb, &context);
@@ -456,9 +462,10 @@ fn whatever_dies_in_the_rotation_of_a_setting_one_value_holds() {
                         // The deploy may have made a release of what ran already.
                         assert_eq!(place.pids("web").len(), 2, "{context}: {}", place.sandbox.logs());
                         place.one_holds(&context);
+                        line.is_sound(&place.sandbox, &context);
                     }
-                    if let Some(load) = load {
-                        load.end().assert_none_failed();
+                    if let Some(watch) = watch {
+                        watch.end_without_loss();
                     }
                     place.sandbox.down();
                 }

@@ -10,10 +10,10 @@ use rustix::process::Signal;
 use serde_json::Value;
 use windlass::resource::{facts_of_url, ready};
 use windlass_core::spec::Engine;
-use windlass_testkit::sandbox::{Load, Manifest, Process, Sandbox, kill, until_within};
+use windlass_testkit::sandbox::{Manifest, Process, Sandbox, kill, until_within};
 
 use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
-use super::{WINDLASS, exhaustive, is_sound, line};
+use super::{WINDLASS, exhaustive, line};
 
 /// An application that signs in to both for every request; its worker sees neither.
 fn manifest() -> Manifest {
@@ -98,7 +98,7 @@ fn credentials_are_exchanged_without_losing_a_request() {
     assert!(before.len() >= 2, "{before:?}");
     let first = known(&sandbox, "db").remove(0);
     sql(&sandbox, &first, "CREATE TABLE kept AS SELECT 1 AS n").unwrap();
-    let load = Load::at_pace(sandbox.port, Duration::from_millis(150));
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(150));
     // A command that began before works with what it was given until it ends.
     let query = "sleep 3; psql -XAtqwc 'SELECT n FROM kept'";
     let command = sandbox.start(&["run", "--", "sh", "-c", query]);
@@ -109,7 +109,7 @@ fn credentials_are_exchanged_without_losing_a_request() {
     let command = command.finish();
     assert_eq!((command.code, command.stdout.trim()), (0, "1"), "{command:?}");
     sandbox.succeed(&["secrets", "rotate", "cache"]);
-    load.end().assert_none_failed();
+    watch.end_without_loss();
     one_holds(&sandbox, "rotated");
     assert_eq!(sandbox.running("worker")[0].pid, worker, "it signs in to nothing");
     assert_eq!(servers(), before, "no server was started again");
@@ -155,11 +155,12 @@ fn a_rotation_that_fails_leaves_the_old_credential() {
     let behaviour = sandbox.environment().join("releases/r1/behaviour");
     for wrong in ["web.wrong", "web.unready", "web.crash:20"] {
         std::fs::write(&behaviour, wrong).unwrap();
-        let load = Load::at_pace(sandbox.port, Duration::from_millis(150));
+        let watch = line.watch_at_pace(&sandbox, Duration::from_millis(150));
         let output = sandbox.fail(&["secrets", "rotate", "db"], 3);
-        load.end().assert_none_failed();
+        watch.end_without_loss();
         assert_eq!(known(&sandbox, "db"), before, "{wrong}: {output:?}");
         one_holds(&sandbox, wrong);
+        line.is_sound(&sandbox, wrong);
         let now: Vec<i32> = sandbox.running("web").iter().map(|process| process.pid).collect();
         assert_eq!(now, web, "{wrong}");
     }
@@ -194,6 +195,7 @@ fn a_credential_that_could_not_be_revoked_is_told_until_it_is() {
     sandbox.succeed(&["deploy"]);
     assert_eq!(sandbox.status()["unrevoked_credentials"], serde_json::json!([]));
     one_holds(&sandbox, "revoked at last");
+    line.is_sound(&sandbox, "revoked at last");
     sandbox.down();
     line.held("told of by `status` and `secrets rotate`, and revoked by the next deploy");
 }
@@ -272,18 +274,18 @@ fn the_host_side_dies_at_every_step_of_a_rotation() {
                     let is_broker = resource == "mq";
                     let sandbox = deployed(&if is_broker { with_a_broker() } else { manifest() });
                     let mut replaced = Vec::new();
-                    let load = Load::at_pace(sandbox.port, Duration::from_millis(300));
+                    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(300));
                     for (place, verb) in cases {
                         let context = format!("{resource}: {place}, then {verb:?}");
                         let rotate = ["secrets", "rotate", resource];
                         assert!(crash(&sandbox, &rotate, &place, verb, &context), "{context}: not reached");
-                        is_sound(&sandbox, &context);
+                        line.is_sound(&sandbox, &context);
                         match is_broker {
                             true => the_broker_knows_one(&sandbox, &mut replaced, &context),
                             false => one_holds(&sandbox, &context),
                         }
                     }
-                    load.end().assert_none_failed();
+                    watch.end_without_loss();
                     sandbox.down();
                 }
             });

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use windlass_testkit::sandbox::score::Invariant;
 use windlass_testkit::sandbox::{Manifest, Sandbox};
 
 use super::{WINDLASS, deployed, line};
@@ -88,7 +89,8 @@ fn secrets_stay_where_they_belong() {
     ] {
         keep(&sandbox, &args);
     }
-    assert!(!said.contains(CANARY), "printed: {}", said.lines().find(|line| line.contains(CANARY)).unwrap());
+    let printed = said.lines().find(|line| line.contains(CANARY));
+    line.holds(Invariant::I9, printed.is_none(), || format!("printed: {printed:?}"));
     let mut allowed = 0;
     let mut below = files(&sandbox.home());
     below.push(sandbox.root().join("plan.json"));
@@ -101,7 +103,7 @@ fn secrets_stay_where_they_belong() {
         let said = file.file_name().unwrap().to_string_lossy().contains(".build.");
         // A release that failed has no values any more, but for masking what it said.
         let kept = file.parent().unwrap().ends_with("state/settings") || file.ends_with("state/masked.json");
-        assert!(kept || said, "{} holds it", file.display());
+        line.holds(Invariant::I9, kept || said, || format!("{} holds it", file.display()));
         assert_eq!(
             std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
             0o600,
@@ -114,7 +116,7 @@ fn secrets_stay_where_they_belong() {
     sandbox.down();
     ENOUGH.store(true, Ordering::Relaxed);
     let seen = watcher.join().unwrap();
-    assert!(seen.is_empty(), "in arguments: {seen:?}");
+    line.holds(Invariant::I9, seen.is_empty(), || format!("in arguments: {seen:?}"));
     line.held(
         "20 verbs, failing ones and a build that echoes it among them: in no output, no arguments, no file but \
          0600 in state/settings and in the log of what said it itself",
@@ -158,7 +160,8 @@ fn files_are_closed_whatever_the_umask() {
             let is_release = path.starts_with(root.join("releases")) || path == root.join("resources");
             let wrong = if is_release { mode & 0o022 } else { mode & 0o077 };
             // Sockets are guarded by their directory.
-            assert!(wrong == 0 || kind.is_socket(), "{} is {mode:o}", path.display());
+            let is_closed = wrong == 0 || kind.is_socket();
+            line.holds(Invariant::I9, is_closed, || format!("{} is {mode:o}", path.display()));
             looked += 1;
             if kind.is_dir() {
                 directories.push(path);

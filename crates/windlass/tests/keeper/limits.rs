@@ -3,6 +3,7 @@
 use windlass::keeper::limits::{By, capabilities};
 use windlass_core::launch::Exit;
 use windlass_core::units::Bytes;
+use windlass_testkit::machine;
 
 use super::kit::{Kept, until};
 
@@ -22,7 +23,9 @@ async fn more_memory_than_allowed_is_out_of_memory() {
 
 #[tokio::test]
 async fn a_shell_line_out_of_memory_says_so_too() {
-    let By::ControlGroup { .. } = capabilities().memory else { return };
+    let By::ControlGroup { .. } = capabilities().memory else {
+        return machine::lacks("a_shell_line_out_of_memory_says_so_too", "no control group limits memory");
+    };
     let kept = Kept::new();
     let mut launch = kept.sh("\"$0\" hog 300; exit $?");
     launch.argv.push(super::kit::hostile().to_str().unwrap().into());
@@ -52,7 +55,9 @@ async fn open_files_and_processes_are_limited() {
 // proves: CM-5
 #[tokio::test]
 async fn processor_time_is_limited() {
-    let By::ControlGroup { .. } = capabilities().cpu else { return };
+    let By::ControlGroup { .. } = capabilities().cpu else {
+        return machine::lacks("processor_time_is_limited", "no control group limits processor time");
+    };
     let kept = Kept::new();
     let mut launch = kept.sh("echo; while :; do :; done");
     launch.limits.cpu_millis = Some(100);

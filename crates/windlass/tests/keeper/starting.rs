@@ -152,7 +152,7 @@ async fn directories_may_have_long_names() {
 
 #[tokio::test]
 async fn root_gives_the_process_to_the_account_with_all_its_groups() {
-    if !rustix::process::geteuid().is_root() {
+    if !windlass_testkit::machine::has_root("root_gives_the_process_to_the_account_with_all_its_groups") {
         return;
     }
     let kept = Kept::new();

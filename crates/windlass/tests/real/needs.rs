@@ -1,7 +1,9 @@
-//! What a test needs of the machine. What is missing is said, and the test is left out.
+//! What a test needs of the machine. What is missing is said, and the test is left out; in CI it fails.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+use windlass_testkit::machine;
 
 /// Something of the machine.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +26,7 @@ pub(crate) enum Need {
 pub(crate) fn are_met(test: &str, needs: &[Need]) -> bool {
     let missing: Vec<String> = needs.iter().filter_map(missing).collect();
     if !missing.is_empty() {
-        eprintln!("SKIPPED {test}: {}", missing.join("; "));
+        machine::lacks(test, &missing.join("; "));
     }
     missing.is_empty()
 }

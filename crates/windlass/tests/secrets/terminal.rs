@@ -46,7 +46,7 @@ fn at_a_terminal(
         python.env(name, value.unwrap());
     }
     let Ok(output) = python.output() else {
-        eprintln!("SKIPPED: python3 is not installed");
+        windlass_testkit::machine::lacks("secrets at a terminal", "python3 is not installed");
         return None;
     };
     Some((output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned()))

@@ -106,7 +106,8 @@ impl Host {
 
     /// Takes up the runs that a former host side left.
     pub(in crate::host) fn take_up(self: &Rc<Self>) {
-        let open = self.journal.borrow().open_runs().unwrap_or_default();
+        // Of runs that cannot be read nothing can be said to be left over.
+        let Ok(open) = self.journal.borrow().open_runs() else { return };
         let only = open.len() == 1;
         let rebooted = self.is_of_a_new_boot();
         for row in open {
@@ -130,7 +131,8 @@ impl Host {
                 self.lease(&handle);
             }
         }
-        self.forget_old_releases();
+        // Whoever died at the end of a run may not have come to it.
+        self.sweep();
     }
 
     /// Whether the machine was started since a host side served here last.

@@ -26,11 +26,13 @@ impl Host {
         for run in self.runs.borrow().values() {
             kept.extend(run.row.plan.instances.values().flatten().cloned());
         }
-        for identity in Identity::all(&self.layout).unwrap_or_default() {
-            let directory = self.layout.instance(&identity.id);
+        // By their names: what stands in them may be damaged, or was never written.
+        for name in names(self.layout.instances()).unwrap_or_default() {
+            let Ok(id) = name.parse::<InstanceId>() else { continue };
+            let directory = self.layout.instance(&id);
             let seen = crate::runtime::process::observe(&directory);
             let lives = seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive);
-            if !lives && !kept.contains(&identity.id) {
+            if !lives && !kept.contains(&id) {
                 let _ = std::fs::remove_dir_all(directory);
             }
         }
@@ -184,6 +186,17 @@ mod tests {
         host.sweep();
         assert!(directory.exists());
         host.runs.borrow_mut().clear();
+        host.sweep();
+        assert!(!directory.exists());
+    }
+
+    #[test]
+    fn a_copy_whose_files_are_damaged_is_swept_away_like_any_other() {
+        let (_place, host) = testing::host();
+        let directory = host.layout.instances().join("web.r1.1");
+        std::fs::create_dir(&directory).unwrap();
+        std::fs::write(directory.join("instance.json"), "").unwrap();
+        host.journal.borrow_mut().activate(&testing::row(7), false).unwrap();
         host.sweep();
         assert!(!directory.exists());
     }
