@@ -3,6 +3,7 @@
 use windlass_core::manifest::draft;
 
 use super::celery;
+use super::data;
 use super::environ;
 use super::files::{Files, quoted};
 use super::hosts::Hosts;
@@ -186,42 +187,19 @@ fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) {
     let postgres = settings.contains("postgresql")
         || depends_on(dependencies, "psycopg2")
         || dependencies.contains("psycopg");
-    if postgres
-        && (reads("DATABASE_URL") || settings.contains("dj_database_url") || settings.contains("env.db("))
-    {
-        refer(sketch, "DATABASE_URL", "{resources.db.url}");
-        sketch.resource("db", "postgres");
-    } else if postgres {
-        let known = [
-            ("host", ["POSTGRES_HOST", "DB_HOST", "PGHOST", "DATABASE_HOST"]),
-            ("port", ["POSTGRES_PORT", "DB_PORT", "PGPORT", "DATABASE_PORT"]),
-            ("user", ["POSTGRES_USER", "DB_USER", "PGUSER", "DATABASE_USER"]),
-            ("password", ["POSTGRES_PASSWORD", "DB_PASSWORD", "PGPASSWORD", "DATABASE_PASSWORD"]),
-            ("database", ["POSTGRES_DB", "DB_NAME", "PGDATABASE", "DATABASE_NAME"]),
-        ];
-        let mut found = false;
-        for (fact, names) in known {
-            for name in names.into_iter().filter(|name| reads(name)) {
-                refer(sketch, name, &format!("{{resources.db.{fact}}}"));
-                found = true;
-            }
-        }
-        if found {
-            sketch.resource("db", "postgres");
-        } else {
-            sketch.note("the settings name PostgreSQL, but read no variable that is known; add [resources.db] and hand its facts over in env");
-        }
+    // Both read it by themselves.
+    let by_url = settings.contains("dj_database_url") || settings.contains("env.db(");
+    let reads_database = |key: &str| reads(key) || (by_url && key == "DATABASE_URL");
+    if postgres && !data::POSTGRES.refer(sketch, &reads_database) {
+        sketch.note("the settings name PostgreSQL, but read no variable that is known; add [resources.db] and hand its facts over in env");
     }
-    let redis = ["REDIS_URL", "CACHE_URL"].into_iter().filter(|key| reads(key)).collect::<Vec<_>>();
-    for key in &redis {
-        refer(sketch, key, "{resources.redis.url}");
-    }
+    let redis = data::REDIS.refer(sketch, &reads);
     let broker = ["CELERY_BROKER_URL", "BROKER_URL"].into_iter().find(|key| reads(key));
     let by_redis = depends_on(dependencies, "redis") || dependencies.contains("celery[redis]");
     if let Some(key) = broker {
         refer(sketch, key, if by_redis { "{resources.redis.url}" } else { "{resources.broker.url}" });
     }
-    if !redis.is_empty() || (broker.is_some() && by_redis) {
+    if broker.is_some() && by_redis && !redis {
         sketch.resource("redis", "redis");
     }
     if broker.is_some() && !by_redis {

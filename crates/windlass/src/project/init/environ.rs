@@ -34,8 +34,19 @@ pub(super) fn declare(sketch: &mut Sketch, source: &str) {
 
 /// Declares what `source` reads, and `more` that was found otherwise, as settings.
 pub(super) fn declare_all(sketch: &mut Sketch, source: &str, more: Vec<Read>) {
+    let needed = declare_found(sketch, Code::of(source).calls().into_iter().chain(more));
+    if !needed.is_empty() {
+        sketch.note(format!(
+            "the settings cannot be loaded without {}: put NAME=value for each into .env, which git must not keep",
+            needed.join(", ")
+        ));
+    }
+}
+
+/// Declares what is read as settings. Tells which of them must have a value.
+pub(super) fn declare_found(sketch: &mut Sketch, found: impl IntoIterator<Item = Read>) -> Vec<String> {
     let mut needed = Vec::new();
-    for read in merged(Code::of(source).calls().into_iter().chain(more)) {
+    for read in merged(found) {
         if sketch.sets(&read.name) {
             continue;
         }
@@ -57,12 +68,7 @@ pub(super) fn declare_all(sketch: &mut Sketch, source: &str, more: Vec<Read>) {
             }
         }
     }
-    if !needed.is_empty() {
-        sketch.note(format!(
-            "the settings cannot be loaded without {}: put NAME=value for each into .env, which git must not keep",
-            needed.join(", ")
-        ));
-    }
+    needed
 }
 
 /// The declaration of a setting that must have a value.

@@ -8,10 +8,12 @@
 
 mod angular;
 mod celery;
+mod data;
 mod django;
 mod docker;
 mod env_files;
 mod environ;
+mod example;
 mod files;
 mod hosts;
 mod node;

@@ -1,5 +1,8 @@
 //! Node: servers, Next.js, and sites that are built into static files.
 
+mod beside;
+mod variables;
+
 use serde_json::Value;
 use windlass_core::manifest::draft;
 use windlass_core::manifest::words;
@@ -14,10 +17,10 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let uses =
         |name: &str| ["dependencies", "devDependencies"].iter().any(|kind| !package[*kind][name].is_null());
     if uses("next") {
-        return Some(next(files));
+        return Some(next(files, &package));
     }
     if let Some(start) = script("start").filter(|start| !is_for_development(start)) {
-        return Some(server(files, start, script("build").is_some()));
+        return Some(server(files, &package, start));
     }
     let built = [
         ("react-scripts", "build"),
@@ -38,7 +41,45 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let main = [main, "server.js", "app.js", "src/index.js", "src/server.js"]
         .into_iter()
         .find(|path| files.has(path))?;
-    Some(server(files, &format!("node {main}"), script("build").is_some()))
+    Some(server(files, &package, &format!("node {main}")))
+}
+
+/// What a service of Node has in its environment.
+const PRODUCTION: &str = "{ NODE_ENV = \"production\" }";
+
+/// A package.json, and the tool that installs what it asks for.
+struct Package<'package> {
+    json: &'package Value,
+    tool: &'static str,
+}
+
+impl Package<'_> {
+    fn uses(&self, name: &str) -> bool {
+        ["dependencies", "devDependencies"].iter().any(|kind| !self.json[*kind][name].is_null())
+    }
+
+    fn script(&self, name: &str) -> Option<&str> {
+        self.json["scripts"][name].as_str()
+    }
+}
+
+/// The command of the script that is called so, as TOML, and what there is to say of it.
+fn command(package: &Package<'_>, script: &str, name: &str) -> (String, Option<String>) {
+    // `node server.js` gets signals itself; npm may keep them.
+    match words::split(script).ok().filter(|words| words.first().is_some_and(|program| program == "node")) {
+        Some(words) => {
+            let (words, left_out) = env_files::without(words);
+            let note = left_out.map(|left_out| format!("{left_out} was left out: {}", env_files::INSTEAD));
+            (draft::command(&words), note)
+        }
+        None => {
+            let note = script
+                .contains("--env-file")
+                .then(|| format!("the script `{name}` has --env-file: {}", env_files::INSTEAD));
+            let run: &[&str] = if name == "start" { &["start"] } else { &["run", name] };
+            (draft::command(&[&[package.tool], run].concat()), note)
+        }
+    }
 }
 
 /// Whether the script `start` serves the sources of a site to whoever writes them.
@@ -126,10 +167,11 @@ pub(super) fn build(files: &Files, sketch: &mut Sketch) {
     }
 }
 
-fn next(files: &Files) -> Sketch {
+fn next(files: &Files, json: &Value) -> Sketch {
     let mut sketch = Sketch::new("Next.js");
-    let tool = install(files, &mut sketch);
-    sketch.step(&[tool, "run", "build"]);
+    let package = Package { json, tool: install(files, &mut sketch) };
+    generate(files, &package, &mut sketch);
+    sketch.step(&[package.tool, "run", "build"]);
     sketch.cache(".next/cache");
     let service = sketch.service("web");
     service.set(
@@ -148,34 +190,30 @@ fn next(files: &Files) -> Sketch {
         .set("port", "\"auto\"")
         .set("readiness", super::python::ANSWERS)
         .because("better: a path that answers 200");
-    service.set("env", "{ NODE_ENV = \"production\" }");
+    service.set("env", PRODUCTION);
+    beside::add(files, &package, &mut sketch);
     sketch
 }
 
-fn server(files: &Files, start: &str, builds: bool) -> Sketch {
-    let mut sketch = Sketch::new("Node");
-    let tool = install(files, &mut sketch);
-    if builds {
-        sketch.step(&[tool, "run", "build"]);
+/// Makes the client of the database that Prisma's schema describes, where no script of the project does.
+fn generate(files: &Files, package: &Package<'_>, sketch: &mut Sketch) {
+    let by_itself = ["build", "postinstall", "prebuild"]
+        .iter()
+        .any(|name| package.script(name).is_some_and(|script| script.contains("prisma generate")));
+    if package.uses("prisma") && !by_itself && files.has(beside::SCHEMA) {
+        sketch.step(&["node_modules/.bin/prisma", "generate"]);
     }
-    // `node server.js` gets signals itself; npm may keep them.
-    let direct =
-        words::split(start).ok().filter(|words| words.first().is_some_and(|program| program == "node"));
-    let command = match direct {
-        Some(words) => {
-            let (words, left_out) = env_files::without(words);
-            if let Some(left_out) = left_out {
-                sketch.note_of_services(format!("{left_out} was left out: {}", env_files::INSTEAD));
-            }
-            draft::command(&words)
-        }
-        None => {
-            if start.contains("--env-file") {
-                sketch.note_of_services(format!("the script `start` has --env-file: {}", env_files::INSTEAD));
-            }
-            draft::command(&[tool, "start"])
-        }
-    };
+}
+
+fn server(files: &Files, json: &Value, start: &str) -> Sketch {
+    let mut sketch = Sketch::new("Node");
+    let package = Package { json, tool: install(files, &mut sketch) };
+    generate(files, &package, &mut sketch);
+    if package.script("build").is_some() {
+        sketch.step(&[package.tool, "run", "build"]);
+    }
+    let (command, note) = command(&package, start, "start");
+    note.into_iter().for_each(|note| sketch.note_of_services(note));
     // What is started may have no ending: `node ./bin/www`.
     let started = words::split(start).unwrap_or_default().into_iter().filter_map(|word| {
         let path = word.trim_start_matches("./");
@@ -196,10 +234,11 @@ fn server(files: &Files, start: &str, builds: bool) -> Sketch {
         }
     }
     super::python::readiness(service, health_path(&source).map_or("", |_| source.as_str()));
-    service.set("env", "{ NODE_ENV = \"production\" }");
+    service.set("env", PRODUCTION);
     if !source.contains("env.PORT") {
         sketch.note_of_services("the sources do not read process.env.PORT: let the server listen on it, so that old and new can run side by side");
     }
+    beside::add(files, &package, &mut sketch);
     sketch
 }
 

@@ -243,7 +243,7 @@ fn migrations(files: &Files, sketch: &mut Sketch, dependencies: &str, applicatio
     }
 }
 
-fn migrate(sketch: &mut Sketch, command: &[&str]) {
+pub(super) fn migrate(sketch: &mut Sketch, command: &[&str]) {
     let job = sketch.job("migrate");
     job.comment("Before any new copy starts.");
     job.set("command", draft::command(command));
