@@ -249,8 +249,7 @@ pub(super) fn speaks_of_secret(name: &str) -> bool {
     };
     let words = || name.split(|c: char| !c.is_ascii_alphanumeric());
     sounds_secret(name)
-        || (!name.eq_ignore_ascii_case("PWD")
-            && (words().any(is_one) || words().flat_map(humps).any(|word| is_one(word))))
+        || (!name.eq_ignore_ascii_case("PWD") && (words().any(is_one) || words().flat_map(humps).any(is_one)))
 }
 
 /// The words of one that is written like `secretKey` or `APIKey`.
