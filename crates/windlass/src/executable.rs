@@ -23,6 +23,8 @@ fn of_header(header: &[u8], length: u64) -> Option<String> {
     match header {
         [0x7f, b'E', b'L', b'F', ..] => of_elf(header, length),
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] => Some("is built for macOS".to_owned()),
+        // One that is a script for shells as well runs everywhere.
+        [b'M', b'Z', b'q', b'F', b'p', b'D', ..] => None,
         [b'M', b'Z', ..] => Some("is built for Windows".to_owned()),
         _ => None,
     }
@@ -113,7 +115,12 @@ impl Machine {
 
 /// Whether programs are registered that run foreign binaries.
 fn others_run() -> bool {
-    let registered = std::fs::read_dir("/proc/sys/fs/binfmt_misc").into_iter().flatten().flatten();
+    let place = Path::new("/proc/sys/fs/binfmt_misc");
+    // In a container it is often not to be seen, and holds for it all the same.
+    if !place.join("register").exists() {
+        return true;
+    }
+    let registered = std::fs::read_dir(place).into_iter().flatten().flatten();
     registered.map(|entry| entry.file_name()).any(|name| name != "register" && name != "status")
 }
 

@@ -137,8 +137,8 @@ impl Wanted {
     fn die(self) {
         if self.take() {
             #[expect(clippy::panic, reason = "a test asked for it")]
-            if self.line.starts_with(PANIC) {
-                panic!("the place {} was reached", self.line);
+            if let Some(place) = self.line.strip_prefix(PANIC) {
+                panic!("the place {place} was reached");
             }
             let signal = if self.line.starts_with(STOP) { Signal::STOP } else { Signal::KILL };
             let _ = kill_process(getpid(), signal);

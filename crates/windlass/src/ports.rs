@@ -63,6 +63,6 @@ mod tests {
         assert_eq!(different.len(), ports.len());
         // All but one are taken.
         let but_one: Vec<u16> = (FIRST..end).filter(|port| *port != ports[0]).collect();
-        assert!(free(1, &but_one).is_err() || free(1, &but_one).unwrap() == [ports[0]]);
+        assert!(free(1, &but_one).map_or(true, |found| found == [ports[0]]), "found by chance, or not");
     }
 }

@@ -194,7 +194,7 @@ pub(super) struct Deploy {
     /// Deploy although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
-    /// Deploy although files of the active release, which a failure goes back to, are not those that were built
+    /// Deploy although files of the active release, which a failure goes back to, are gone or have decayed
     #[arg(long)]
     pub(super) anyway: bool,
 }
@@ -209,7 +209,7 @@ pub(super) struct Apply {
     /// Carry it out although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
-    /// Carry it out although files of the active release, which a failure goes back to, are not those that were built
+    /// Carry it out although files of the active release, which a failure goes back to, are gone or have decayed
     #[arg(long)]
     pub(super) anyway: bool,
 }

@@ -178,6 +178,7 @@ fn a_release_that_uses_up_its_memory() {
     let releases = sandbox.succeed(&["releases", "--json"]).json();
     let listed: Vec<&Value> = releases.as_array().unwrap().iter().map(|row| &row["release"]).collect();
     assert_eq!(listed, ["r1"], "what went back was never a release");
+    line.is_sound(&sandbox, "went back twice");
 
     // When it is live: it is started again, and the status says why.
     sandbox.manifest(&manifest("100ms"));
@@ -256,6 +257,7 @@ fn a_backup_that_fails_before_a_migration() {
         assert_eq!(trees, 1, "its tree is left");
     }
     watch.end_without_loss();
+    line.is_sound(&sandbox, "backups that failed");
     std::fs::write(&credential, "good\n").unwrap();
     sandbox.succeed(&["deploy"]);
     sandbox.down();

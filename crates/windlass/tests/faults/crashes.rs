@@ -84,8 +84,11 @@ impl Run {
             }
             Self::Restart => return words(&["restart"]),
             Self::Scale => {
-                let more = sandbox.running("web").len() == 2;
-                return words(&["scale", if more { "web=3" } else { "web=2" }]);
+                // Fewer are another plan.
+                if sandbox.running("web").len() == 3 {
+                    sandbox.succeed(&["scale", "web=2"]);
+                }
+                return words(&["scale", "web=3"]);
             }
             Self::Stop => {
                 if sandbox.running("worker").is_empty() {

@@ -327,6 +327,10 @@ fn the_host_side_dies_or_fails_at_a_write_to_disk() {
                 let output = sandbox.run(&["resume"]);
                 assert!(matches!(output.code, 0..=3), "{context}: {output:#?}");
             }
+            if output.code == 1 {
+                // What was written for a run that could not be begun goes when a host side starts, or the next run ends.
+                kill(sandbox.host().unwrap(), Signal::KILL);
+            }
             line.is_sound(&sandbox, &context);
             tried += 1;
         }

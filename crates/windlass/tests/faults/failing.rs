@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
+use windlass_testkit::sandbox::score::{Invariant, Running};
 
 use super::rotated_setting::{Kept, Place, ROTATE};
 use super::{act_when, line};
@@ -85,16 +86,16 @@ fn kinds(place: &Place) -> (Vec<Step>, Vec<Step>, String) {
 
 /// After a rotation that ended so, and a deploy where that was not well, one value holds: another one, or the one
 /// from before, with the processes from before.
-fn one_is_in_force(place: &Place, before: (&str, &[i32]), is_new: bool, context: &str) {
+fn one_is_in_force(line: &Running, place: &Place, before: (&str, &[i32]), is_new: bool, context: &str) {
     place.sandbox.succeed(&["deploy"]);
     let value = place.one_holds(context);
-    assert_eq!(value != before.0, is_new, "{context}: the other value holds");
-    assert_eq!(place.pids("web") != before.1, is_new, "{context}: {}", place.sandbox.logs());
+    let is_so = (value != before.0) == is_new && (place.pids("web") != before.1) == is_new;
+    line.holds(Invariant::I4, is_so, || format!("{context}: the other value: {}", place.sandbox.logs()));
 }
 
 /// Each fails before anything of it is done, or when all of it is: in turn, so that with both places of a value each
 /// does both.
-fn fail_each(place: &Place, turn: usize) -> (usize, Vec<String>) {
+fn fail_each(line: &Running, place: &Place, turn: usize) -> (usize, Vec<String>) {
     let sandbox = &place.sandbox;
     let (forward, back, last) = kinds(place);
     let (mut failed, mut passed_over) = (0, Vec::new());
@@ -118,14 +119,14 @@ fn fail_each(place: &Place, turn: usize) -> (usize, Vec<String>) {
             assert!(output.all().contains("what is left to do is: revoke the new value"), "{output:#?}");
             place.forget_others(&value);
         }
-        one_is_in_force(place, (&value, &web), is_new, &context);
+        one_is_in_force(line, place, (&value, &web), is_new, &context);
         failed += 1;
     }
     (failed, passed_over)
 }
 
 /// The new value cannot be taken away again at its source.
-fn fail_to_undo(place: &Place) {
+fn fail_to_undo(line: &Running, place: &Place) {
     let sandbox = &place.sandbox;
     let (value, web) = (place.value(), place.pids("web"));
     let tree = sandbox.environment().join("releases/r1");
@@ -136,11 +137,11 @@ fn fail_to_undo(place: &Place) {
     let left = sandbox.status()["unrevoked"].clone();
     assert_eq!(left[0]["setting"], "REDIS_PASSWORD", "{left}");
     files.iter().for_each(|file| std::fs::remove_file(file).unwrap());
-    one_is_in_force(place, (&value, &web), false, "the undoing fails");
+    one_is_in_force(line, place, (&value, &web), false, "the undoing fails");
 }
 
 /// Somebody calls it off as soon as it is told that a step of this kind has begun.
-fn abort_at_each(place: &Place, turn: usize) -> (usize, usize) {
+fn abort_at_each(line: &Running, place: &Place, turn: usize) -> (usize, usize) {
     let (forward, ..) = kinds(place);
     let (mut called_off, mut went_back) = (0, 0);
     for step in forward.iter().skip(turn).step_by(2) {
@@ -152,7 +153,7 @@ fn abort_at_each(place: &Place, turn: usize) -> (usize, usize) {
         let abort = abort.unwrap().finish();
         let context = format!("{} abort at {step:?}: {abort:#?}", place.kept());
         assert!(matches!(code, Some(0 | 1 | 3)), "{context}: {code:?}\n{}", place.sandbox.logs());
-        one_is_in_force(place, (&value, &web), code == Some(0), &context);
+        one_is_in_force(line, place, (&value, &web), code == Some(0), &context);
         called_off += 1;
         went_back += usize::from(code != Some(0));
     }
@@ -180,8 +181,8 @@ fn in_both<T: Send>(what: impl Fn(&Place, usize) -> T + Sync) -> Vec<T> {
 fn each_kind_of_step_of_a_rotation_fails_and_one_value_holds() {
     let line = line("each_kind_of_step_of_a_rotation_fails_and_one_value_holds");
     let ended = in_both(|place, turn| {
-        let ended = fail_each(place, turn);
-        fail_to_undo(place);
+        let ended = fail_each(&line, place, turn);
+        fail_to_undo(&line, place);
         ended
     });
     let failed: usize = ended.iter().map(|(failed, _)| failed).sum();
@@ -194,7 +195,7 @@ fn each_kind_of_step_of_a_rotation_fails_and_one_value_holds() {
 #[test]
 fn a_rotation_that_is_called_off_at_each_kind_of_step_leaves_one_value() {
     let line = line("a_rotation_that_is_called_off_at_each_kind_of_step_leaves_one_value");
-    let ended = in_both(abort_at_each);
+    let ended = in_both(|place, turn| abort_at_each(&line, place, turn));
     let called_off: usize = ended.iter().map(|(all, _)| all).sum();
     let went_back: usize = ended.iter().map(|(_, back)| back).sum();
     assert!(went_back * 2 > called_off, "only {went_back} of {called_off} went back");
@@ -220,7 +221,7 @@ fn each_file_that_a_rotation_writes_is_not_written_and_one_value_holds() {
             assert!(matches!(output.code, 0 | 1 | 3 | 5), "{context}\n{}", sandbox.logs());
             let is_new = sandbox.release() != release;
             own += usize::from(is_new && output.code == 5 && output.all().contains("is rotated, and "));
-            one_is_in_force(place, (&value, &web), is_new, &context);
+            one_is_in_force(&line, place, (&value, &web), is_new, &context);
         }
         assert!(own > 0, "the file that holds the value was always written");
         files

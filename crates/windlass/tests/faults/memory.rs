@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+use windlass_testkit::sandbox::score::Invariant;
 use windlass_testkit::sandbox::{Manifest, Sandbox};
 
 use super::{WINDLASS, line};
@@ -128,7 +129,7 @@ fn what_runs_on_remembers_no_secret_that_it_does_not_use() {
     for (who, pid, may) in looked_at {
         let found = found(pid, &canaries).unwrap();
         let beside: Vec<_> = found.iter().filter(|(name, _)| !may.contains(*name)).collect();
-        assert!(beside.is_empty(), "{who} remembers {beside:?}");
+        line.holds(Invariant::I9, beside.is_empty(), || format!("{who} remembers {beside:?}"));
     }
     sandbox.down();
     line.held("host side, proxy and keepers: only what starts a process remembers what that is given");

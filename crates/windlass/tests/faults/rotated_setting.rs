@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use windlass_core::settings::dotenv;
 use windlass_testkit::sandbox::score::{Invariant, Running};
 use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
 
@@ -164,8 +165,9 @@ impl Place {
         match self.kept {
             Kept::DotEnv => {
                 let text = std::fs::read_to_string(self.sandbox.source().join(".env")).unwrap();
-                let line = text.lines().find_map(|line| line.strip_prefix("REDIS_PASSWORD=")).unwrap();
-                line.split(' ').next().unwrap().to_owned()
+                let read = dotenv::parse(".env", &text, &|_| None, &|_| None);
+                let entry = read.entries.into_iter().find(|entry| entry.name == "REDIS_PASSWORD");
+                entry.unwrap().value.expose().to_owned()
             }
             Kept::Sealed => self.sandbox.succeed(&["secrets", "get", "REDIS_PASSWORD"]).stdout,
         }

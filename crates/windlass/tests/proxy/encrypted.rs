@@ -272,17 +272,19 @@ async fn http1_over_tls_and_the_redirect_to_it() {
     let mut text = String::new();
     let _ = stream.read_to_string(&mut text).await;
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.ends_with("\r\n\r\none"), "{text}");
-    let location = || {
-        let got = send(clear, "GET /x?y HTTP/1.1\r\nHost: a.example:80\r\n\r\n");
+    let location = |more: &str| {
+        let got = send(clear, &format!("GET /x?y HTTP/1.1\r\nHost: a.example:80\r\n{more}\r\n"));
         (got.status, got.header("location").map(str::to_owned).unwrap())
     };
     // The table says port 0, which stands for whichever was free.
-    assert_eq!(location(), (308, "https://a.example:0/x?y".to_owned()));
+    assert_eq!(location(""), (308, "https://a.example:0/x?y".to_owned()));
     // Whom a proxy before this one speaks for came by the port of that one.
     table.listen.trusted_proxies = vec!["127.0.0.1".to_owned()];
     table.generation = 2;
     proxy.apply(&table);
-    assert_eq!(location(), (308, "https://a.example/x?y".to_owned()));
+    assert_eq!(location("X-Forwarded-Proto: http\r\n"), (308, "https://a.example/x?y".to_owned()));
+    // What it asks for itself is no such call.
+    assert_eq!(location(""), (308, "https://a.example:0/x?y".to_owned()));
 }
 
 #[tokio::test]

@@ -213,7 +213,8 @@ fn old_values_are_told() {
 fn what_can_be_guessed_is_warned_of_where_it_comes_in() {
     let (_project, ada) = Project::begun(&[]);
     ada.declare("DB_PASSWORD = { secret = true }\nPORT = { type = \"port\" }\nCODE = { secret = true }");
-    let refused = "; a deploy of production refuses it, so make another one: windlass secrets set DB_PASSWORD --generate";
+    let refused = "; a deploy of production refuses it, so make another one: windlass secrets set \
+                   --env production DB_PASSWORD --generate";
     let said = ada.secrets_with(&["set", "DB_PASSWORD"], b"changeme").exits(0);
     assert!(said.err.contains("warning: DB_PASSWORD: ") && said.err.contains(refused), "{}", said.err);
     assert!(!said.err.contains("changeme"), "{}", said.err);

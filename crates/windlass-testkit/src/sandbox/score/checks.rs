@@ -257,6 +257,6 @@ fn is_release(word: &str) -> bool {
 fn to_undo(sandbox: &Sandbox) -> BTreeSet<String> {
     let text = std::fs::read_to_string(sandbox.environment().join("state/half-done.json"));
     let jobs: BTreeMap<String, String> =
-        text.ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        text.ok().and_then(|text| serde_json::from_str(text.lines().next()?).ok()).unwrap_or_default();
     jobs.into_values().collect()
 }

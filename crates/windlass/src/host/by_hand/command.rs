@@ -254,11 +254,12 @@ impl Host {
         // Nothing needs its record any more: nobody resumes it.
         let _ = std::fs::remove_dir_all(self.layout.job(&command.name));
         let _ = std::fs::remove_file(self.layout.log(&command.name));
-        self.hand_over_after(job, &command.plan.spec).await?;
+        let handed_over = self.hand_over_after(job, &command.plan.spec).await;
         let ended = ended?;
         if let Some(undoing) = undoes.filter(|_| ended.exit == Some(Exit::Code(0))) {
             self.was_undone(undoing).map_err(|error| Fault::new(error.to_string(), ""))?;
         }
+        handed_over?;
         Ok((exit_code(&ended), in_words(&ended)))
     }
 }

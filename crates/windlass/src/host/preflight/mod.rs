@@ -22,7 +22,8 @@ use crate::host::preflight::machine::{
 use crate::host::proxy::table::early;
 use crate::host::resource::lifecycle::{blocking, facts};
 use crate::host::settings::lookup::Settings;
-use crate::host::tree::{contents, handover};
+use crate::host::tree::contents::{self, Damage};
+use crate::host::tree::handover;
 use crate::host::world::by_hand;
 use crate::keeper::limits;
 use crate::resource;
@@ -49,7 +50,7 @@ impl Host {
             }
         }
         self.look_at_tree(plan, &mut wrong).await?;
-        self.look_at_way_back(plan, &mut wrong).await?;
+        self.look_at_way_back(plan, &mut wrong, &mut notes).await?;
         wrong.extend(memory(spec));
         wrong.extend(held(spec, &limits::capabilities()));
         wrong.extend(accounts(spec));
@@ -153,15 +154,20 @@ impl Host {
         if plan.steps.iter().any(|step| step.action == Action::SealTree { tree }) {
             return Ok(());
         }
-        if let Some(damage) = self.damage(tree).await? {
-            wrong.push(Lack::new("tree", "", format!("the files of releases/{tree} {damage}"), hint));
+        if let Some(Damage { what, .. }) = self.damage(tree).await? {
+            wrong.push(Lack::new("tree", "", format!("the files of releases/{tree} {what}"), hint));
         }
         Ok(())
     }
 
     /// What a deploy that fails goes back to, and what its copies are started from until then, must still be
-    /// what was sealed.
-    async fn look_at_way_back(&self, plan: &Plan, wrong: &mut Vec<Lack>) -> Result<(), Fault> {
+    /// what was sealed; or what the application has made of it, which runs.
+    async fn look_at_way_back(
+        &self,
+        plan: &Plan,
+        wrong: &mut Vec<Lack>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), Fault> {
         if plan.request != Request::Deploy || plan.anyway {
             return Ok(());
         }
@@ -169,24 +175,31 @@ impl Host {
         let Some(tree) = active.map(|active| active.release.tree).filter(|tree| *tree != plan.tree.id) else {
             return Ok(());
         };
-        if let Some(damage) = self.damage(tree).await? {
+        if let Some(Damage { what, was_written }) = self.damage(tree).await? {
             let what = format!(
-                "a deploy that fails goes back to the active release, and its files in releases/{tree} {damage}"
+                "a deploy that fails goes back to the active release, and its files in releases/{tree} {what}"
             );
             let hint = "deploy with --anyway to make a sound release of the source, or `windlass rollback` to one that is \
-                        sound; files that the application itself changes belong in [build] shared";
-            wrong.push(Lack::new("way-back", "", what, hint));
+                        sound";
+            match was_written {
+                true => notes.push(format!(
+                    "{what}; files that the application itself changes belong in [build] shared"
+                )),
+                false => wrong.push(Lack::new("way-back", "", what, hint)),
+            }
         }
         Ok(())
     }
 
     /// What is wrong with the files of a tree, in words that follow on them.
-    async fn damage(&self, tree: ReleaseId) -> Result<Option<String>, Fault> {
+    async fn damage(&self, tree: ReleaseId) -> Result<Option<Damage>, Fault> {
         let (root, seal) = (self.layout.tree(tree), self.layout.seal(tree));
         Ok(match blocking(move || contents::damage(&root, &seal)).await? {
             Ok(None) => None,
-            Ok(Some(damage)) => Some(format!("are not those that were built: {damage}")),
-            Err(error) => Some(format!("cannot be read: {error}")),
+            Ok(Some(Damage { what, was_written })) => {
+                Some(Damage { what: format!("are not those that were built: {what}"), was_written })
+            }
+            Err(error) => Some(Damage { what: format!("cannot be read: {error}"), was_written: false }),
         })
     }
 

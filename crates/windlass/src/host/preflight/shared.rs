@@ -22,15 +22,16 @@ pub(super) struct Shares {
     pub(super) given: Option<String>,
 }
 
-/// Looks at the directories that are there. The services of the active release, which is described `before`, may run as
-/// the account already: then nothing gets worse.
+/// Looks at the directories that are there. What was the account's that the services of the active release, which is
+/// described `before`, run as, and is not the new one's, would keep these from writing. Else nothing gets worse, and it may
+/// be meant to be read only: that is told.
 ///
 /// What is another's is not given away by a run: the old copies write to it until they stop, and again when the run
 /// goes back.
 pub(super) fn look(spec: &Spec, layout: &Layout, before: Option<&Spec>) -> Shares {
     let mut shares = Shares::default();
     let Some(account) = handover::account(spec) else { return shares };
-    let is_new = before.is_none_or(|before| handover::account(before).as_ref() != Some(&account));
+    let former = before.and_then(handover::account).filter(|former| *former != account);
     let mut given = Vec::new();
     for directory in &spec.build.shared {
         let place = layout.shared().join(directory);
@@ -43,7 +44,7 @@ pub(super) fn look(spec: &Spec, layout: &Layout, before: Option<&Spec>) -> Share
                 true => of_another(&place, facts.uid(), &account),
                 false => elsewhere(&place, facts.uid(), &account),
             };
-            match is_new {
+            match former.as_ref().is_some_and(|former| former.uid == facts.uid()) {
                 true => shares.lacks.push(lack),
                 false => shares.notes.push(format!("{}: {}", lack.what, lack.hint)),
             }
@@ -117,9 +118,12 @@ mod tests {
         assert_eq!(found(layout, None), (vec![], 0, given));
         // Whatever ran before, if anything did.
         chown(&media, Some(4711), Some(4711)).unwrap();
-        assert_eq!(found(layout, None), (vec!["shared-of-another"], 0, None));
-        assert_eq!(found(layout, Some("nobody")), (vec!["shared-of-another"], 0, None));
+        assert_eq!(found(layout, None), (vec![], 1, None), "it may be meant so");
+        assert_eq!(found(layout, Some("nobody")), (vec![], 1, None));
         assert_eq!(found(layout, Some("daemon")), (vec![], 1, None), "it was so before");
+        chown(&media, Some(Account::named("nobody").unwrap().unwrap().uid), None).unwrap();
+        assert_eq!(found(layout, Some("nobody")), (vec!["shared-of-another"], 0, None));
+        assert_eq!(found(layout, None), (vec![], 1, None), "nothing that runs is kept from writing");
         std::fs::set_permissions(&media, PermissionsExt::from_mode(0o777)).unwrap();
         assert_eq!(found(layout, None), (vec![], 0, None));
         // What is root's and cannot be given is no gift.
@@ -127,7 +131,7 @@ mod tests {
         std::fs::create_dir(&elsewhere).unwrap();
         std::fs::remove_dir(&media).unwrap();
         symlink(&elsewhere, &media).unwrap();
-        assert_eq!(found(layout, None), (vec!["shared-elsewhere"], 0, None));
+        assert_eq!(found(layout, None), (vec![], 1, None));
         chown(&elsewhere, Some(Account::named("daemon").unwrap().unwrap().uid), None).unwrap();
         assert_eq!(found(layout, None), (vec![], 0, None));
     }

@@ -19,9 +19,9 @@ impl Host {
     /// Removes the directories of instances that have ended and belong to nothing.
     pub(super) fn sweep(&self) {
         let Ok(active) = self.journal.borrow().active() else { return };
-        // Before the first release there may be the tree of one in which a job is half-done.
-        let Some(active) = active else { return self.forget_what_is_gone() };
-        let mut kept: BTreeSet<InstanceId> = active.release.instances.into_values().flatten().collect();
+        let has_released = active.is_some();
+        let instances = active.map(|active| active.release.instances).unwrap_or_default();
+        let mut kept: BTreeSet<InstanceId> = instances.into_values().flatten().collect();
         // Another run may be about to start its own.
         for run in self.runs.borrow().values() {
             kept.extend(run.row.plan.instances.values().flatten().cloned());
@@ -30,13 +30,14 @@ impl Host {
         for name in names(self.layout.instances()).unwrap_or_default() {
             let Ok(id) = name.parse::<InstanceId>() else { continue };
             let directory = self.layout.instance(&id);
-            let seen = crate::runtime::process::observe(&directory);
-            let lives = seen.is_some_and(|seen| seen.keeper_alive || seen.process_alive);
-            if !lives && !kept.contains(&id) {
+            if !kept.contains(&id) && !self.lives(&id) {
                 let _ = std::fs::remove_dir_all(directory);
             }
         }
-        self.forget_old_half_done();
+        // Before the first release there may be the tree of one in which a job is half-done.
+        if has_released {
+            self.forget_old_half_done();
+        }
         self.forget_what_is_gone();
     }
 

@@ -59,16 +59,25 @@ pub(in crate::host) fn write_down(root: &Path, tree: &Tree, spec: &Spec) -> io::
     Ok(serde_json::to_vec(&seal)?)
 }
 
+/// What of a tree is not as it was sealed.
+pub(in crate::host) struct Damage {
+    /// In words.
+    pub(in crate::host) what: String,
+    /// All of it was written to since, as applications and people do it: what decays keeps its time, and what is
+    /// gone has none.
+    pub(in crate::host) was_written: bool,
+}
+
 /// Looks whether a sealed tree still holds what was sealed. Answers what is damaged, in words, and
 /// remembers it, so that no later release is made of this tree; `None` when nothing is.
 ///
 /// # Errors
 /// When the system cannot read it.
-pub(in crate::host) fn damage(root: &Path, seal: &Path) -> io::Result<Option<String>> {
+pub(in crate::host) fn damage(root: &Path, seal: &Path) -> io::Result<Option<Damage>> {
     let found = look(root, seal)?;
     let mark = root.join(DAMAGED);
     match &found {
-        Some(damage) => std::fs::write(mark, damage)?,
+        Some(damage) => std::fs::write(mark, &damage.what)?,
         None => drop(std::fs::remove_file(mark)),
     }
     Ok(found)
@@ -79,38 +88,44 @@ pub(in crate::host) fn was_found_damaged(root: &Path) -> bool {
     root.join(DAMAGED).exists()
 }
 
-fn look(root: &Path, seal: &Path) -> io::Result<Option<String>> {
+fn look(root: &Path, seal: &Path) -> io::Result<Option<Damage>> {
+    let decayed = |what: String| Damage { what, was_written: false };
     let text = std::fs::read(seal)?;
+    let sealed_at = seal.metadata()?.modified()?;
     let Ok(seal) = serde_json::from_slice::<Seal>(&text) else {
         // One of version 1 says nothing of the contents.
         let is_old = serde_json::from_slice::<Tree>(&text).is_ok();
-        return Ok((!is_old).then(|| "its seal is damaged".to_owned()));
+        return Ok((!is_old).then(|| decayed("its seal is damaged".to_owned())));
     };
     let list = match std::fs::read(root.join(FILE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         list => list?,
     };
     if hash(&mut list.as_slice())? != seal.contents {
-        return Ok(Some(format!("{FILE} is not what it was")));
+        return Ok(Some(decayed(format!("{FILE} is not what it was"))));
     }
     let wanted: Contents = serde_json::from_slice(&list)?;
     let paths: Vec<PathBuf> = wanted.entries.keys().map(PathBuf::from).collect();
+    let mut was_written = true;
     let wrong: Vec<String> = entries(root, &paths)?
         .into_iter()
         .filter_map(|(path, now)| {
-            let how = match (wanted.entries.get(&path), now) {
-                (Some(then), Some(now)) if *then == now => return None,
+            let how = match (wanted.entries.get(&path), &now) {
+                (Some(then), Some(now)) if then == now => return None,
                 (_, Some(_)) => "is not what it was",
                 (_, None) => "is gone",
             };
+            let modified = root.join(&path).symlink_metadata().and_then(|facts| facts.modified());
+            was_written &= now.is_some() && modified.is_ok_and(|modified| modified > sealed_at);
             Some(format!("{path} {how}"))
         })
         .collect();
-    Ok(match wrong.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        [first, others @ ..] => Some(format!("{first}, and {} more", others.len())),
-    })
+    let what = match wrong.as_slice() {
+        [] => return Ok(None),
+        [one] => one.clone(),
+        [first, others @ ..] => format!("{first}, and {} more", others.len()),
+    };
+    Ok(Some(Damage { what, was_written }))
 }
 
 /// What is written down: relative paths.

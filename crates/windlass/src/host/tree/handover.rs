@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, chownat, openat2};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 use windlass_core::journal::Fault;
-use windlass_core::name::Name;
+use windlass_core::name::{InstanceId, Name};
 use windlass_core::plan::{Action, Plan};
 use windlass_core::spec::{Job, Spec};
 
@@ -61,9 +61,13 @@ impl Host {
     }
 
     /// Copies that ran as root wrote to what is shared until they stopped: it is looked through again after the last
-    /// of them.
-    pub(in crate::host) async fn hand_over_after_copies(&self, plan: &Plan) -> Result<(), Fault> {
-        if !self.were_roots(plan) || self.others_live(plan) {
+    /// of them, which this one may have been.
+    pub(in crate::host) async fn hand_over_after_copy(
+        &self,
+        plan: &Plan,
+        stopped: &InstanceId,
+    ) -> Result<(), Fault> {
+        if !self.were_roots(plan) || self.others_live(plan, stopped) {
             return Ok(());
         }
         self.hand_over(&plan.spec, Extent::All).await
@@ -90,10 +94,10 @@ impl Host {
         })
     }
 
-    fn others_live(&self, plan: &Plan) -> bool {
+    fn others_live(&self, plan: &Plan, stopped: &InstanceId) -> bool {
         let all = Identity::all(&self.layout).unwrap_or_default();
         let is_its = |copy: &Identity| plan.instances.values().flatten().any(|new| *new == copy.id);
-        all.iter().any(|copy| !is_its(copy) && self.lives(&copy.id))
+        all.iter().any(|copy| copy.id != *stopped && !is_its(copy) && self.lives(&copy.id))
     }
 }
 
@@ -141,19 +145,20 @@ pub(super) fn give(
         if !is_roots && extent == Extent::Roots {
             continue;
         }
+        // A run that comes to this is refused before it begins; what is left is looked through once more.
         if !is_roots && links_are_free() {
-            return Err(io::Error::other(format!("{FREE_LINKS}; {LINKS_HINT}")));
+            continue;
         }
         give_contents(&top, account)
             .map_err(|error| io::Error::new(error.kind(), format!("shared/{directory}: {error}")))?;
         if is_roots {
-            fchown(&top, Some(account.uid), Some(account.gid))?;
+            where_it_may_be(fchown(&top, Some(account.uid), Some(account.gid)))?;
         }
     }
     Ok(())
 }
 
-/// A shared directory, which another file system may be mounted at. `None`: it is not there, or leads elsewhere, as
+/// A shared directory, which another file system may be mounted at. `None`: it is not there, nobody may open it, or it leads elsewhere, as
 /// whoever may write above it must not have us give that away.
 pub(in crate::host) fn open(shared: &Path, directory: &str) -> io::Result<Option<File>> {
     let root = File::open(shared)?;
@@ -185,7 +190,7 @@ fn give_contents(top: &File, account: &Account) -> io::Result<()> {
                 roots.extend((facts.uid() == 0).then(|| inner.clone()));
                 left.push(inner);
             } else if facts.uid() == 0 && facts.nlink() == 1 {
-                chownat(&found, "", owner.0, owner.1, AtFlags::EMPTY_PATH)?;
+                where_it_may_be(chownat(&found, "", owner.0, owner.1, AtFlags::EMPTY_PATH))?;
             }
         }
     }
@@ -194,9 +199,19 @@ fn give_contents(top: &File, account: &Account) -> io::Result<()> {
         let Some(found) = found.filter(|found| found.metadata().is_ok_and(|facts| facts.uid() == 0)) else {
             continue;
         };
-        chownat(&found, "", owner.0, owner.1, AtFlags::EMPTY_PATH)?;
+        where_it_may_be(chownat(&found, "", owner.0, owner.1, AtFlags::EMPTY_PATH))?;
     }
     Ok(())
+}
+
+/// A file system may let nobody be given anything, not even by root (NFS that squashes root, CIFS, what is mounted
+/// read-only), nor a file that is immutable: that is as it was before, and whoever needs it otherwise sees to it.
+fn where_it_may_be(given: Result<(), impl Into<io::Error>>) -> io::Result<()> {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    match given.map_err(Into::into) {
+        Err(error) if matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | Unsupported) => Ok(()),
+        given => given,
+    }
 }
 
 /// What lies in a directory. `None`: it is not there, or not ours to give.
@@ -210,6 +225,8 @@ fn within(
     match openat2(directory, name, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
         Ok(found) => Ok(Some(File::from(found))),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::XDEV) => Ok(None),
+        // Not even root may look into it.
+        Err(Errno::ACCESS | Errno::PERM) => Ok(None),
         Err(Errno::NAMETOOLONG) => {
             let why =
                 "its directories are nested so deeply that none of the innermost can be named; remove them";

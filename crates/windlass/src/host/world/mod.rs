@@ -76,7 +76,7 @@ impl World for Acting {
             Action::AwaitReady { instance } => host.await_ready(instance).await,
             Action::StopInstance { instance, drain } => {
                 let said = host.stop_instance(instance, *drain).await?;
-                host.hand_over_after_copies(plan).await?;
+                host.hand_over_after_copy(plan, instance).await?;
                 Ok(said)
             }
             Action::SmokeTest { index } => self.smoke_test(plan, *index).await,

@@ -243,12 +243,12 @@ fn migrations(files: &Files, sketch: &mut Sketch, dependencies: &str, applicatio
     }
 }
 
-pub(super) fn migrate(sketch: &mut Sketch, command: &[&str]) {
+pub(super) fn migrate<'sketch>(sketch: &'sketch mut Sketch, command: &[&str]) -> &'sketch mut draft::Section {
     let job = sketch.job("migrate");
     job.comment("Before any new copy starts.");
     job.set("command", draft::command(command));
     job.set("when", "\"before-start\"");
-    job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
+    job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run")
 }
 
 /// The readiness check for a program with this source.

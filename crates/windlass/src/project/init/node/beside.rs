@@ -71,22 +71,34 @@ fn migrations(files: &Files, package: &Package<'_>, sketch: &mut Sketch, schema:
     let binary = |name: &str| format!("node_modules/.bin/{name}");
     let script = ["migrate", "db:migrate", "migrate:deploy", "migration:run", "migrations:run"]
         .into_iter()
-        .find(|name| package.script(name).is_some_and(|script| !script.contains("migrate dev")));
+        .find(|name| package.script(name).is_some_and(|script| !is_for_empty_databases(script)));
     let words: Vec<String> = if by_prisma && files.has_directory("prisma/migrations") {
         vec![binary("prisma"), "migrate".into(), "deploy".into()]
     } else if let Some(script) = script {
         vec![package.tool.into(), "run".into(), script.into()]
-    } else if package.uses("knex") && !package.uses("prisma") && files.ending("knexfile.js").next().is_some()
+    } else if package.uses("knex")
+        && !package.uses("prisma")
+        && (files.has("knexfile.js") || files.has("knexfile.ts"))
     {
         vec![binary("knex"), "migrate:latest".into()]
     } else if package.uses("sequelize-cli") {
         vec![binary("sequelize-cli"), "db:migrate".into()]
-    } else if package.uses("drizzle-kit") && files.ending("drizzle.config.ts").next().is_some() {
+    } else if package.uses("drizzle-kit") && files.has("drizzle.config.ts") {
         vec![binary("drizzle-kit"), "migrate".into()]
     } else {
         return;
     };
-    python::migrate(sketch, &words.iter().map(String::as_str).collect::<Vec<_>>());
+    // Knex and Sequelize have a configuration for each NODE_ENV.
+    python::migrate(sketch, &words.iter().map(String::as_str).collect::<Vec<_>>())
+        .set("env", super::PRODUCTION);
+}
+
+/// Whether a script is for whoever writes the program: it asks, or begins with an empty database. One that only names
+/// its tool says nothing of what that does.
+fn is_for_empty_databases(script: &str) -> bool {
+    const WORDS: [&str; 8] =
+        ["migrate dev", "reset", "drop", "fresh", "refresh", "rollback", "--force", "data-loss"];
+    WORDS.iter().any(|word| script.contains(word)) || script.trim() == "node-pg-migrate"
 }
 
 /// The scripts that run beside the server.
@@ -146,6 +158,19 @@ fn settings(files: &Files, sketch: &mut Sketch, mut reads: Vec<Read>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_empties_a_database_is_no_migration_of_a_deploy() {
+        for (script, is) in [
+            ("prisma migrate reset --force", true),
+            ("sequelize db:drop && sequelize db:migrate", true),
+            ("node-pg-migrate", true),
+            ("node-pg-migrate up", false),
+            ("knex migrate:latest", false),
+        ] {
+            assert_eq!(is_for_empty_databases(script), is, "{script}");
+        }
+    }
 
     #[test]
     fn what_watches_the_sources_is_no_worker() {
