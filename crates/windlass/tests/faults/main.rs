@@ -17,6 +17,7 @@ mod database;
 mod disk;
 mod dying;
 mod elsewhere;
+mod exec_trace;
 mod forms;
 mod hostile;
 mod journal;
