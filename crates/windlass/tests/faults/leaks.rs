@@ -12,6 +12,7 @@ use std::time::Duration;
 use windlass_testkit::sandbox::score::Invariant;
 use windlass_testkit::sandbox::{Manifest, Process, Sandbox, until_within};
 
+use super::exec_trace::ExecTrace;
 use super::forms::Wanted;
 use super::{WINDLASS, line};
 
@@ -26,20 +27,45 @@ const ROTATED: &str = "canary-rot 7d\"1a$8f'&+/=23\\t";
 const WITHIN_A_LINE: &str = "canary-part 3f\"8c$2b'&+/=47\\u";
 /// Nobody listens there.
 const WEBHOOK: &str = "http://127.0.0.1:9/canary-hook-3e9b0c7d/41a6";
+/// In a compose file, once as a value and once in a URL.
+const COMPOSED: &str = "canary-comp 8e\"3b'&+/=19\\s";
+const COMPOSED_URL: &str = "canary-url-5c2d7a1f";
+const IMPORTED: &str = "canary-json 1b\"6f$8d'&+/=52\\r";
+const EDITED: &str = "canary-edit 9c\"4a$2e\u{e9}&+/=83\\q";
+const MERGED: &str = "canary-merge 6d\"1c$7f'&+/=34\\p";
+/// What a deploy refuses: of another type than is declared, and one that everybody tries.
+const MISTYPED: &str = "canary-type 3a\"9d$5b'&+/=65\\o";
+const WEAK: &str = "changeme-canary-weak 2f\"8b$4c'&+/=96\\n";
+const NEW_PASSPHRASE: &str = "canary-glass 7e\"2a$6d'&+/=27\\m";
 const PASSPHRASE: &str = "canary-pass 5a\"3d$9b'&+/=76\\u";
+
+/// Stands for a public key in a call.
+const BOB: &str = "(the key of bob)";
+
+/// What has no call that ends well: there is nothing to take up, and the end comes last.
+const FAILING: [&str; 4] = ["abort", "resume", "down", "no-such-verb"];
 
 /// Every verb, as it is called here, and how it may end. What has verbs below it lists those.
 const CALLS: &[(&str, &[&str])] = &[
     ("init", &["init", "../elsewhere"]),
     ("import", &["import", "compose", "no-such-file.yaml"]),
+    ("import", &["import", "compose", "../composed/compose.yaml"]),
+    ("import", &["import", "compose", "../composed/compose.yaml", "--stdout"]),
     ("check", &["check"]),
     ("check", &["check", "--json"]),
     ("plan", &["plan", "--out", "../plan.json"]),
-    ("plan", &["plan", "--json"]),
     ("apply", &["apply", "../plan.json"]),
+    ("plan", &["plan", "--json"]),
     ("apply", &["apply", "no-such-plan"]),
     ("deploy", &["deploy"]),
     ("deploy", &["deploy", "--json"]),
+    // Refused for a value that is not of its type, and for one that can be guessed.
+    ("deploy", &["deploy", "--env", "production"]),
+    ("deploy", &["deploy", "--env", "production", "--json"]),
+    ("check", &["check", "--env", "production"]),
+    ("config check", &["config", "check", "--env", "production"]),
+    ("config explain", &["config", "explain", "MISTYPED", "--env", "production"]),
+    ("config list", &["config", "list", "--env", "production", "--json"]),
     ("rollback", &["rollback", "--yes"]),
     ("rollback", &["rollback", "r99"]),
     ("restart", &["restart", "web"]),
@@ -77,6 +103,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ("config template", &["config", "template"]),
     ("config diff", &["config", "diff", "local", "production"]),
     ("config check", &["config", "check", "--strict"]),
+    ("config check", &["config", "check"]),
     ("secrets init", &["secrets", "init"]),
     ("secrets set", &["secrets", "set", "OTHER", "--generate"]),
     ("secrets list", &["secrets", "list"]),
@@ -88,12 +115,19 @@ const CALLS: &[(&str, &[&str])] = &[
     ("secrets rekey", &["secrets", "rekey"]),
     ("secrets recipients list", &["secrets", "recipients", "list"]),
     ("secrets recipients add", &["secrets", "recipients", "add", "bob", "no-key"]),
+    ("secrets recipients add", &["secrets", "recipients", "add", "bob", BOB]),
+    ("secrets recipients add", &["secrets", "recipients", "add", "glass", "--passphrase"]),
+    ("secrets audit", &["secrets", "audit", "--json"]),
+    ("secrets recipients remove", &["secrets", "recipients", "remove", "bob"]),
     ("secrets recipients remove", &["secrets", "recipients", "remove", "nobody"]),
     ("secrets import", &["secrets", "import", ".env"]),
     ("secrets import", &["secrets", "import", "--from", "json", ".env"]),
+    ("secrets import", &["secrets", "import", "--from", "json", "../imported.json"]),
+    ("secrets export", &["secrets", "export", "--yes", "--format", "sh"]),
     ("secrets export", &["secrets", "export", "--yes"]),
     ("secrets repair", &["secrets", "repair"]),
     ("secrets merge", &["secrets", "merge", "no", "such", "files"]),
+    ("secrets merge", &["secrets", "merge", "../base.enc", "../ours.enc", "../theirs.enc"]),
     ("secrets keygen", &["secrets", "keygen", "../other.key"]),
     ("secrets audit", &["secrets", "audit"]),
     ("secrets rotate", &["secrets", "rotate", "db"]),
@@ -103,10 +137,11 @@ const CALLS: &[(&str, &[&str])] = &[
     ("secrets rotate", &["secrets", "rotate", "ROTATED", "--json"]),
     ("logs", &["logs", "-n", "1000"]),
     ("deploy", &["deploy", "--no-color"]),
-    // What it would change is the machine's: it is called where there is nothing to change.
     ("host enable", &["host", "enable", "--file", "no-such-manifest"]),
-    ("host disable", &["host", "disable", "--file", "no-such-manifest"]),
+    ("host enable", &["host", "enable"]),
     ("host status", &["host", "status"]),
+    ("host disable", &["host", "disable", "--file", "no-such-manifest"]),
+    ("host disable", &["host", "disable"]),
     ("schema", &["schema"]),
     ("completion", &["completion", "bash"]),
     ("help", &["help"]),
@@ -126,6 +161,7 @@ fn manifest() -> Manifest {
     let settings = "[settings]\nTOKEN = { secret = true }\nDOT = { secret = true }\n\
                     SEALED = { secret = true }\nSTORED = { secret = true, from = \"shelf:stored\" }\nKEPT = { secret = true, file = true }\n\
                     ROTATED = { secret = true, rotate = \"generate\", services = [\"talker\"] }\nPW = { secret = true, services = [] }\nDSN_LINE = {}\nHOOK = { secret = true, services = [] }\n\
+                    MISTYPED = { type = \"port\", secret = true, required = false }\nWEAK = { secret = true, required = false }\n\
                     ADDRESS = { secret = true, value = \"x://u:{settings.DOT|url}@h/{resources.db.password}\" }\n";
     let seen = "[env]\nTOKEN = \"{settings.TOKEN}\"\nDOT = \"{settings.DOT}\"\nSEALED = \"{settings.SEALED}\"\nSTORED = \"{settings.STORED}\"\nADDRESS = \"{settings.ADDRESS}\"\n\
                 PGPASSWORD = \"{resources.db.password}\"\nPGHOST = \"{resources.db.host}\"\n\
@@ -141,7 +177,7 @@ fn manifest() -> Manifest {
          [jobs.fail]\ncommand = [\"sh\", \"-c\", {fail}]\nwhen = \"manual\"\n\
          [notify.hook]\nurl = \"{{settings.HOOK}}\"\non = [\"deployed\", \"failed\", \"rolled-back\"]\n\
          [stores.shelf]\nkind = \"command\"\ncommand = [\"cat\", \"../person/{{path}}\"]\n\
-         [resources.db]\nengine = \"postgres\"\n[resources.cache]\nengine = \"redis\"\n"
+         [resources.db]\nengine = \"postgres\"\n[resources.cache]\nengine = \"redis\"\n[environments.production]\n"
     );
     Manifest {
         top: format!("{settings}{seen}"),
@@ -174,6 +210,14 @@ impl Watch {
             ("within a line of .env", WITHIN_A_LINE),
             ("of a webhook", WEBHOOK),
             ("that is a passphrase", PASSPHRASE),
+            ("that is another passphrase", NEW_PASSPHRASE),
+            ("of a compose file", COMPOSED),
+            ("of a compose file's URL", COMPOSED_URL),
+            ("of a JSON file", IMPORTED),
+            ("of an editor", EDITED),
+            ("that is merged", MERGED),
+            ("of the wrong type", MISTYPED),
+            ("that can be guessed", WEAK),
         ])));
         let (until, known) = (enough.clone(), wanted.clone());
         let thread = std::thread::spawn(move || {
@@ -209,6 +253,21 @@ impl Watch {
         self.enough.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }
+}
+
+/// Programs that stand in for a person's editor and, where the machine has no systemd, for its crontab. Answers whether
+/// it has.
+fn programs(directory: &Path) -> bool {
+    std::fs::create_dir(directory).unwrap();
+    let edit = format!("#!/bin/sh\ncat >> \"$1\" <<'END'\nEDITED='{EDITED}'\nEND\n");
+    let crontab =
+        "#!/bin/sh\nif [ \"$1\" = -l ]; then cat \"$HOME/crontab\"; else cat > \"$HOME/crontab\"; fi\n";
+    for (name, text) in [("set-one-more", edit.as_str()), ("crontab", crontab)] {
+        std::fs::write(directory.join(name), text).unwrap();
+        std::fs::set_permissions(directory.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    std::fs::write(directory.with_file_name("crontab"), "").unwrap();
+    Path::new("/run/systemd/system").exists()
 }
 
 /// The passwords of the resources now: they are made, so nobody could plant them.
@@ -300,12 +359,11 @@ fn no_verb_leaks_a_secret_of_any_source() {
     let mut sandbox = Sandbox::with(WINDLASS, &manifest());
     let watch = Watch::begin();
     std::fs::set_permissions(sandbox.root(), std::fs::Permissions::from_mode(0o711)).unwrap();
-    for name in ["RUST_LOG", "WINDLASS_LOG"] {
-        sandbox.set(name, "trace");
-    }
+    sandbox.set("WINDLASS_LOG", "debug");
     sandbox.set("RUST_BACKTRACE", "full");
     sandbox.set("TOKEN", FROM_ENVIRONMENT);
     sandbox.set("WINDLASS_PASSPHRASE", PASSPHRASE);
+    sandbox.set("WINDLASS_NEW_PASSPHRASE", NEW_PASSPHRASE);
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
     sandbox.write(
         ".env",
@@ -318,18 +376,61 @@ fn no_verb_leaks_a_secret_of_any_source() {
             quoted(WITHIN_A_LINE)
         ),
     );
-    std::fs::set_permissions(sandbox.source().join(".env"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    sandbox
+        .write(".env.production", &format!("MISTYPED=\"{}\"\nWEAK=\"{}\"\n", quoted(MISTYPED), quoted(WEAK)));
+    for name in [".env", ".env.production"] {
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(sandbox.source().join(name), private).unwrap();
+    }
 
     // A person with a key, who seals one more.
     let home = sandbox.root().join("person");
     std::fs::create_dir(&home).unwrap();
     sandbox.set("HOME", home.to_str().unwrap());
-    sandbox.set("EDITOR", "true");
+    let bin = home.join("bin");
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    sandbox.set("PATH", &path);
+    sandbox.set("EDITOR", "set-one-more");
+    let has_systemd = programs(&bin);
     std::fs::write(home.join("stored"), IN_A_STORE).unwrap();
     sandbox.succeed(&["secrets", "init"]);
-    let mut set = sandbox.command(&["secrets", "set", "SEALED"]).stdin(Stdio::piped()).spawn().unwrap();
-    set.stdin.take().unwrap().write_all(SEALED.as_bytes()).unwrap();
-    assert!(set.wait().unwrap().success());
+    let set = |name: &str, value: &str| {
+        let mut set = sandbox.command(&["secrets", "set", name]).stdin(Stdio::piped()).spawn().unwrap();
+        set.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
+        assert!(set.wait().unwrap().success());
+    };
+    set("SEALED", SEALED);
+    let sealed = sandbox.source().join("secrets.local.enc");
+    let kept = |name: &str| {
+        std::fs::copy(&sealed, sandbox.root().join(name)).unwrap();
+    };
+    kept("base.enc");
+    set("THEIRS", MERGED);
+    kept("theirs.enc");
+    std::fs::copy(sandbox.root().join("base.enc"), &sealed).unwrap();
+    set("OURS", MERGED);
+    kept("ours.enc");
+    std::fs::write(
+        sandbox.root().join("imported.json"),
+        serde_json::json!({ "IMPORTED": IMPORTED }).to_string(),
+    )
+    .unwrap();
+    let composed = sandbox.root().join("composed");
+    std::fs::create_dir(&composed).unwrap();
+    let yaml = format!(
+        "services:\n  web:\n    image: shop\n    command: web\n    environment:\n      API_TOKEN: {}\n      \
+         DATABASE_URL: postgres://u:{COMPOSED_URL}@h/d\n",
+        serde_json::to_string(COMPOSED).unwrap().replace('$', "$$")
+    );
+    std::fs::write(composed.join("compose.yaml"), yaml).unwrap();
+    let elsewhere = sandbox.root().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::write(elsewhere.join("Procfile"), "web: python3 -m http.server $PORT\n").unwrap();
+    std::fs::write(elsewhere.join(".env"), format!("API_TOKEN=\"{}\"\n", quoted(COMPOSED))).unwrap();
+    let public = sandbox.succeed(&["secrets", "keygen", "../bob.key"]).stdout;
+    let public = public.split_whitespace().find(|word| word.starts_with("wlpub1_")).unwrap().to_owned();
+    let bob = std::fs::read_to_string(sandbox.root().join("bob.key")).unwrap();
+    watch.wanted.lock().unwrap().add("that is Bob's key", bob.lines().last().unwrap());
     let key = std::fs::read_to_string(home.join(".config/windlass/key")).unwrap();
     let key = key.lines().rfind(|line| !line.starts_with('#')).unwrap().to_owned();
     assert!(key.len() > 40);
@@ -341,7 +442,19 @@ fn no_verb_leaks_a_secret_of_any_source() {
     assert!(missing.is_empty(), "add calls of {missing:?} to CALLS");
 
     let mut said: Vec<(String, String)> = Vec::new();
-    let first = sandbox.succeed(&["deploy"]);
+    let trace = ExecTrace::new();
+    let first = trace.call(&sandbox, &["deploy"]);
+    assert_eq!(first.code, 0, "{first:?}\n{}", sandbox.logs());
+    // What is searched below has the debug log in it.
+    for line in [
+        " debug client: ask begin",
+        " debug client: step 1 begins: ",
+        " debug stores: shelf: read stored: answered",
+    ] {
+        assert!(first.stderr.contains(line), "{line}: {}", first.stderr);
+    }
+    let log = std::fs::read_to_string(sandbox.environment().join("logs/host.log")).unwrap();
+    assert!(log.contains(" debug host: ask begin") && log.contains(" debug host: step 1 begins: "), "{log}");
     said.push(("deploy".to_owned(), first.all()));
     assert_eq!(sandbox.get("/env?TOKEN").body, FROM_ENVIRONMENT);
     assert_eq!(sandbox.get("/env?DOT").body, FROM_DOTENV);
@@ -357,13 +470,25 @@ fn no_verb_leaks_a_secret_of_any_source() {
     };
     look_for(&made);
 
-    let (mut codes, mut rotated) = (BTreeSet::new(), BTreeSet::new());
+    let (mut codes, mut succeeded, mut rotated) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for (number, (verb, args)) in CALLS.iter().enumerate() {
         if matches!(*verb, "plan" | "deploy") {
             sandbox.change();
         }
-        let output = sandbox.run(args);
+        if has_systemd && verb.starts_with("host ") && args.len() == 2 {
+            continue;
+        }
+        let args: Vec<&str> =
+            args.iter().map(|word| if *word == BOB { public.as_str() } else { *word }).collect();
+        let output = trace.call(&sandbox, &args);
         assert!(!output.all().contains("panicked"), "{verb}: {output:?}");
+        if output.code == 0 {
+            succeeded.insert(*verb);
+        }
+        if args.contains(&"production") && *verb == "deploy" {
+            let refused = ["MISTYPED: ", "WEAK: "].iter().all(|name| output.all().contains(name));
+            assert!(refused && output.code == 2, "{output:?}");
+        }
         codes.insert(output.code);
         // These are asked for a value, and answer with it.
         if !matches!(*verb, "secrets get" | "secrets export") {
@@ -372,23 +497,28 @@ fn no_verb_leaks_a_secret_of_any_source() {
         made.extend(passwords(&sandbox));
         rotated.extend(value_of(&sandbox, "ROTATED"));
     }
+    let skipped = |verb: &&&str| !(has_systemd && verb.starts_with("host "));
+    let failing: Vec<_> =
+        called.difference(&succeeded).filter(|verb| !FAILING.contains(*verb)).filter(skipped).collect();
+    assert!(failing.is_empty(), "no call of these went well: {failing:?}\n{said:#?}");
     assert!(rotated.len() >= 2, "what is rotated got other values");
     // Failures, before and after anything has changed; and a host side that dies in the middle.
     for how in ["web.crash:20", "web.wrong"] {
         sandbox.behave(how);
-        let output = sandbox.run(&["deploy", "--json"]);
+        let output = trace.call(&sandbox, &["deploy", "--json"]);
         said.push((format!("deploy of {how}"), output.all()));
     }
     sandbox.behave("");
     for place in ["after-act:7", "panic after-act:7"] {
         sandbox.change();
         sandbox.die_at(place);
-        said.push((format!("deploy with a crash {place}"), sandbox.run(&["deploy"]).all()));
+        said.push((format!("deploy with a crash {place}"), trace.call(&sandbox, &["deploy"]).all()));
         assert!(sandbox.died(), "it was not reached");
     }
-    assert!(sandbox.logs().contains("the place after-act:7 was reached"), "it did not panic");
-    said.push(("status".to_owned(), sandbox.run(&["status"]).all()));
-    said.push(("logs".to_owned(), sandbox.run(&["logs", "-n", "1000"]).all()));
+    let log = std::fs::read_to_string(sandbox.environment().join("logs/host.log")).unwrap();
+    assert!(log.contains("the place after-act:7 was reached"), "it did not panic");
+    said.push(("status".to_owned(), trace.call(&sandbox, &["status"]).all()));
+    said.push(("logs".to_owned(), trace.call(&sandbox, &["logs", "-n", "1000"]).all()));
     look_for(&made);
     rotated.iter().for_each(|value| watch.wanted.lock().unwrap().add("that is rotated", value));
     assert!(codes.contains(&0) && codes.contains(&2), "{codes:?}");
@@ -401,6 +531,16 @@ fn no_verb_leaks_a_secret_of_any_source() {
     let masked = said.iter().filter(|(_, text)| text.contains("***")).count();
     assert!(masked >= 4, "what prints secrets was shown, masked: {masked}");
     let environment = sandbox.environment();
+    let (root, source) = (sandbox.root(), sandbox.source());
+    // Where the values came from.
+    let is_source = |path: &Path| {
+        path == source.join(".env")
+            || path == source.join(".env.production")
+            || path.starts_with(&home)
+            || ["other.key", "bob.key", "imported.json", "composed/compose.yaml", "elsewhere/.env"]
+                .iter()
+                .any(|name| path == root.join(name))
+    };
     // Where the files of settings are, of all releases.
     let place = kept.ancestors().nth(3).unwrap().to_owned();
     let (mut looked, mut kept_in) = (0, BTreeSet::new());
@@ -410,11 +550,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
     for path in all {
         let Ok(bytes) = std::fs::read(&path) else { continue };
         looked += 1;
-        // It is where the values came from.
-        let source = path == sandbox.source().join(".env")
-            || path.starts_with(&home)
-            || path == sandbox.root().join("other.key");
-        let Some(name) = wanted.found(&bytes).filter(|_| !source) else { continue };
+        let Some(name) = wanted.found(&bytes).filter(|_| !is_source(&path)) else { continue };
         let belongs = may_hold(&environment, &path) || path.starts_with(&place);
         line.holds(Invariant::I9, belongs, || format!("the secret {name} is in {}", path.display()));
         let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
@@ -430,18 +566,15 @@ fn no_verb_leaks_a_secret_of_any_source() {
         let none = |limit: Option<&str>| matches!(limit, Some("0" | "1"));
         assert!(core.is_empty() || none(core.split_whitespace().nth(4)), "{process:?}: {core}");
     }
-    let (root, source) = (sandbox.root(), sandbox.source());
     let down = sandbox.succeed(&["down", "--delete-data", "--yes"]);
     assert!(wanted.found(down.all().as_bytes()).is_none(), "{down:?}");
     assert!(!kept.exists(), "{} is left", kept.display());
     for path in files(&root).into_iter().chain(in_memory(&place)) {
-        let is_source =
-            path == source.join(".env") || path.starts_with(&home) || path == root.join("other.key");
         let Some(name) = std::fs::read(&path).ok().and_then(|bytes| wanted.found(&bytes).map(str::to_owned))
         else {
             continue;
         };
-        assert!(is_source, "after the end the secret {name} is in {}", path.display());
+        assert!(is_source(&path), "after the end the secret {name} is in {}", path.display());
     }
     until_within(Duration::from_secs(10), "the last process to end", || {
         sandbox.processes().is_empty().then_some(())
@@ -449,5 +582,15 @@ fn no_verb_leaks_a_secret_of_any_source() {
     assert!(!environment.exists(), "{} is left", environment.display());
     let (looked, seen) = watch.end();
     line.holds(Invariant::I9, looked > 1000 && seen.is_empty(), || format!("{seen:#?}"));
+    // And every program that any of it has started.
+    let started = trace.started();
+    for words in &started {
+        let name = wanted.found(words);
+        assert!(name.is_none(), "the secret {name:?} is an argument: {}", String::from_utf8_lossy(words));
+    }
+    let is_seen = |words: &str| started.iter().any(|found| String::from_utf8_lossy(found).contains(words));
+    for words in [" keeper ", "cat ../person/stored", "set-one-more", "postgres", "redis"] {
+        assert!(!trace.works() || is_seen(words), "the trace has not seen {words:?}");
+    }
     line.held("every verb there is, failing ones among them, secrets of ten sources in all forms, before and after the end: only where they belong");
 }

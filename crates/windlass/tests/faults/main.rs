@@ -18,6 +18,7 @@ mod database;
 mod disk;
 mod dying;
 mod elsewhere;
+mod exec_trace;
 mod failing;
 mod forms;
 mod hostile;
