@@ -458,7 +458,9 @@ fn the_release_that_a_deploy_would_go_back_to_is_damaged() {
             tried += 1;
         }
     }
-    // What the application has written to since is told of.
+    // What the application has written to since is told of; the seal was put back only now.
+    let seal = std::fs::File::options().write(true).open(&paths[1]).unwrap();
+    seal.set_modified(std::time::SystemTime::now() - Duration::from_secs(60)).unwrap();
     std::fs::write(&paths[0], "another").unwrap();
     sandbox.change();
     let told = sandbox.succeed(&["deploy"]).stderr;

@@ -236,7 +236,7 @@ fn what_can_be_guessed_is_warned_of_where_it_comes_in() {
         ada.secrets(&["import", "some.env"]).exits(0).err.is_empty(),
         "what is there already was told of"
     );
-    let editor = ada.with("EDITOR", "sed -i s/^CODE=.*/CODE=letmein/");
+    let editor = ada.with("EDITOR", "sed -i s/Zk31-blau-Fenster-7/letmein/");
     let said = editor.secrets(&["edit"]).exits(0);
     assert!(said.err.contains("warning: CODE: ") && !said.err.contains("letmein"), "{}", said.err);
 }
