@@ -157,7 +157,7 @@ pub const TESTS: &[Line] = &[
     line(
         "23",
         "the_release_that_a_deploy_would_go_back_to_is_damaged",
-        "I3 I7",
+        "I1 I2 I3 I4 I6 I10",
         "files of the active release or its seal are emptied, cut or deleted, then `deploy` of another",
     ),
     line(
