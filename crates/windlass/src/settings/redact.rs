@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use zeroize::Zeroizing;
 
 use super::{decodings, encodings};
@@ -45,7 +45,13 @@ impl Redactor {
         if forms.is_empty() {
             return Self::default();
         }
-        match AhoCorasick::new(forms.iter().map(|form| form.as_bytes())) {
+        // For few values it would choose a table with a row of the whole alphabet for each byte of them: hundreds of
+        // megabytes for a large one.
+        let mut search = AhoCorasick::builder();
+        match search
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(forms.iter().map(|form| form.as_bytes()))
+        {
             Ok(search) => Self { forms: Some(search), base64, refusal: None },
             // Only beyond 2^31 patterns or states.
             Err(error) => Self::refusing(format!("there are too many secrets to mask: {error}")),
@@ -143,6 +149,13 @@ fn once_each(texts: impl Iterator<Item = Zeroizing<String>>) -> Vec<Zeroizing<St
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_large_value_takes_no_large_memory() {
+        let value: String = (0..4096_u32).map(|number| format!("{number:x}'&\u{e4}%")).collect();
+        let forms = Redactor::new([value.as_str()]).forms.unwrap();
+        assert!(forms.memory_usage() < 40 * value.len() * 12, "{} for {}", forms.memory_usage(), value.len());
+    }
 
     #[test]
     fn the_password_of_a_url_is_masked_by_itself() {
