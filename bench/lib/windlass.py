@@ -95,9 +95,14 @@ class Environment:
                     os.kill(pid, signal.SIGKILL)
 
 
+def read_state(path):
+    """A file of state: a line of JSON, and behind it its checksum."""
+    return json.loads(path.read_text().partition("\n")[0])
+
+
 def status(directory):
     try:
-        return json.loads((directory / "status.json").read_text())
+        return read_state(directory / "status.json")
     except (FileNotFoundError, ValueError):
         return {}
 
