@@ -163,18 +163,23 @@ fn merged(calls: impl IntoIterator<Item = Read>) -> Vec<Read> {
     found
 }
 
+/// `NAME!` cannot be done without, `NAME?` can, `NAME=default` has one.
+#[cfg(test)]
+pub(super) fn in_words(found: Vec<Read>) -> String {
+    let word = |Read { name, absent, .. }| match absent {
+        Absent::Fails => format!("{name}!"),
+        Absent::Nothing => format!("{name}?"),
+        Absent::Default(value) => format!("{name}={}", value.unwrap_or_default()),
+    };
+    found.into_iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// `NAME!` cannot be done without, `NAME?` can, `NAME=default` has one.
     fn said(source: &str) -> String {
-        let word = |Read { name, absent, .. }| match absent {
-            Absent::Fails => format!("{name}!"),
-            Absent::Nothing => format!("{name}?"),
-            Absent::Default(value) => format!("{name}={}", value.unwrap_or_default()),
-        };
-        reads(source).into_iter().map(word).collect::<Vec<_>>().join(" ")
+        in_words(reads(source))
     }
 
     #[test]

@@ -48,14 +48,14 @@ fn servers(package: &Package<'_>, sketch: &mut Sketch, schema: &str, reads: &[Re
         // These packages read them by themselves, as PostgreSQL's own programs do.
         && !(by_libpq && data::POSTGRES.refer(sketch, &|name| name.starts_with("PG") && name != "PG_URL"))
     {
-        sketch.note("the project uses PostgreSQL, but reads no variable that is known; add [resources.db] and hand its facts over in env");
+        note_unread(sketch, "PostgreSQL", &data::POSTGRES);
     }
     if uses(&["redis", "ioredis", "bullmq", "bull", "connect-redis"]) && !data::REDIS.refer(sketch, &is_read)
     {
-        sketch.note("the project uses Redis, but reads no variable that is known; add [resources.redis] and hand its facts over in env");
+        note_unread(sketch, "Redis", &data::REDIS);
     }
     if uses(&["amqplib", "amqp-connection-manager"]) && !data::RABBITMQ.refer(sketch, &is_read) {
-        sketch.note("the project uses RabbitMQ, but reads no variable that is known; add [resources.broker] and hand its facts over in env");
+        note_unread(sketch, "RabbitMQ", &data::RABBITMQ);
     }
     if has_provider("sqlite") || uses(&["better-sqlite3", "sqlite3"]) {
         sketch.note(
@@ -63,6 +63,13 @@ fn servers(package: &Package<'_>, sketch: &mut Sketch, schema: &str, reads: &[Re
              build.shared, or use PostgreSQL ([resources.db])",
         );
     }
+}
+
+fn note_unread(sketch: &mut Sketch, server: &str, kind: &data::Kind) {
+    sketch.note(format!(
+        "the project uses {server}, but reads no variable that is known; add [resources.{}] and hand its facts over in env",
+        kind.name
+    ));
 }
 
 /// Brings the schema up to date before a new copy starts.
@@ -103,30 +110,22 @@ fn is_for_empty_databases(script: &str) -> bool {
 
 /// The scripts that run beside the server.
 fn workers(package: &Package<'_>, sketch: &mut Sketch) {
-    let of = |names: &[&'static str]| {
-        let usable = |name: &&str| package.script(name).is_some_and(|script| !is_for_development(script));
-        names.iter().copied().find(usable)
-    };
-    if let Some(name) = of(&["worker", "workers", "start:worker", "worker:start", "queue", "start:queue"]) {
-        let (command, note) = script(package, name);
-        let worker = sketch.service("worker");
-        worker.set("command", command).because("the script of that name");
-        worker.set("env", super::PRODUCTION);
+    const WORKERS: [&str; 6] = ["worker", "workers", "start:worker", "worker:start", "queue", "start:queue"];
+    const CLOCKS: [&str; 5] = ["scheduler", "start:scheduler", "cron", "start:cron", "clock"];
+    for (service, names) in [("worker", &WORKERS[..]), ("scheduler", &CLOCKS)] {
+        let mut scripts = names.iter().filter_map(|name| Some((*name, package.script(name)?)));
+        let Some((name, script)) = scripts.find(|(_, script)| !is_for_development(script)) else {
+            continue;
+        };
+        let (command, note) = super::command(package, script, name);
+        let section = sketch.service(service);
+        section.set("command", command).because("the script of that name");
+        if service == "scheduler" {
+            section.set("singleton", "true").because("never two of it, or what it does would be done twice");
+        }
+        section.set("env", super::PRODUCTION);
         note.into_iter().for_each(|note| sketch.note_of_services(note));
     }
-    if let Some(name) = of(&["scheduler", "start:scheduler", "cron", "start:cron", "clock"]) {
-        let (command, note) = script(package, name);
-        let clock = sketch.service("scheduler");
-        clock.set("command", command).because("the script of that name");
-        clock.set("singleton", "true").because("never two of it, or what it does would be done twice");
-        clock.set("env", super::PRODUCTION);
-        note.into_iter().for_each(|note| sketch.note_of_services(note));
-    }
-}
-
-/// The command of a script.
-fn script(package: &Package<'_>, name: &str) -> (String, Option<String>) {
-    super::command(package, package.script(name).unwrap_or_default(), name)
 }
 
 /// Whether a script starts something anew with every change of the sources.

@@ -92,15 +92,10 @@ fn literal(text: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::init::environ::in_words;
 
-    /// `NAME!` cannot be done without, `NAME?` can, `NAME=default` has one.
     fn said(source: &str) -> String {
-        let word = |Read { name, absent, .. }| match absent {
-            Absent::Fails => format!("{name}!"),
-            Absent::Nothing => format!("{name}?"),
-            Absent::Default(value) => format!("{name}={}", value.unwrap_or_default()),
-        };
-        reads(source).into_iter().map(word).collect::<Vec<_>>().join(" ")
+        in_words(reads(source))
     }
 
     #[test]
