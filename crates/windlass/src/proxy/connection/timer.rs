@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// One timer for all deadlines of one task, one after another. Nearly every deadline is met, and the
@@ -17,11 +18,16 @@ impl Timer {
     /// Ready once `deadline` has passed. All calls for one timer come from one task.
     pub(in crate::proxy) fn poll(&self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
         let mut slot = self.0.borrow_mut();
-        let sleep = slot.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let sleep = match &mut *slot {
+            // It knows this task already, and fires early enough.
+            Some(armed) if armed.deadline() <= deadline && !armed.is_elapsed() => return Poll::Pending,
+            slot => slot.get_or_insert_with(|| Box::pin(sleep_until(deadline))),
+        };
         if sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);
         }
-        while sleep.as_mut().poll(cx).is_ready() {
+        // Unconstrained: pending must mean armed, and not that the task has done enough for one turn.
+        while pin!(unconstrained(sleep.as_mut())).poll(cx).is_ready() {
             if Instant::now() >= deadline {
                 return Poll::Ready(());
             }
@@ -61,5 +67,21 @@ mod tests {
         .await;
         std::future::poll_fn(|cx| timer.poll(cx, far)).await;
         assert!(start.elapsed() >= Duration::from_millis(50));
+    }
+
+    #[tokio::test]
+    async fn a_task_that_has_done_enough_for_one_turn_is_woken_in_time() {
+        let timer = Timer::default();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        std::future::poll_fn(|cx| {
+            // Until it is to let others run, once.
+            while tokio::task::coop::has_budget_remaining() {
+                let Poll::Ready(turn) = tokio::task::coop::poll_proceed(cx) else { break };
+                turn.made_progress();
+            }
+            timer.poll(cx, deadline)
+        })
+        .await;
+        assert!(Instant::now() >= deadline);
     }
 }

@@ -19,9 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 
-use http::header::{CONNECTION, CONTENT_TYPE, HeaderValue, UPGRADE};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -30,6 +30,7 @@ use crate::proxy::endpoint::hold::{Held, Hold};
 use crate::proxy::endpoint::tunnel::Tunnel;
 use crate::proxy::endpoint::upstream::{Failure, Link, NoLink, Patience};
 use crate::proxy::request::body::{Body, Content, Source, UpstreamBody};
+use crate::proxy::request::caller::Caller;
 use crate::proxy::request::headers;
 use crate::proxy::request::own_answer;
 use crate::proxy::request::serve::Visit;
@@ -77,8 +78,8 @@ struct Outgoing<'request> {
     visit: &'request Visit<'request>,
     pool: usize,
     request: Option<Box<Request<RequestBody>>>,
-    /// For requests that may be repeated: their head.
-    copy: Option<Box<Request<()>>>,
+    /// For requests that may be repeated.
+    copy: Option<Box<Head>>,
     progress: Option<Progress>,
     upgrade: Option<HeaderValue>,
     started: Instant,
@@ -165,6 +166,8 @@ pub(in crate::proxy) async fn to_socket(
 /// A request as an endpoint gets it.
 struct Prepared {
     request: Box<Request<RequestBody>>,
+    /// What is needed to send it again, if it may be.
+    copy: Option<Box<Head>>,
     /// How its body gets on.
     progress: Option<Progress>,
     /// The protocol that it wants to change to.
@@ -180,17 +183,43 @@ fn prepare(visit: &Visit<'_>, parts: &mut Parts, body: &mut Option<Incoming>) ->
     // Nothing but WebSockets: within another protocol, such as HTTP/2, requests would go by unseen.
     let upgrade = headers::remove_hop_by_hop(&mut parts.headers)
         .filter(|protocol| parts.version == Version::HTTP_11 && is_websocket(protocol));
+    let (body, progress) = RequestBody::new(body.take(), limit);
+    // Before the proxy's own headers are set: they are set again when it is repeated.
+    let is_repeatable = parts.method.is_idempotent() && progress.is_none() && upgrade.is_none();
+    let copy = is_repeatable.then(|| Box::new(Head::of(parts)));
     headers::set_forwarded(&mut parts.headers, &visit.caller);
     if let Some(protocol) = &upgrade {
         parts.headers.insert(UPGRADE, protocol.clone());
         parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
-    let (body, progress) = RequestBody::new(body.take(), limit);
     let mut request = Box::new(Request::new(body));
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = std::mem::take(&mut parts.uri);
     *request.headers_mut() = std::mem::take(&mut parts.headers);
-    Some(Prepared { request, progress, upgrade })
+    Some(Prepared { request, copy, progress, upgrade })
+}
+
+/// The head of a request that may be repeated, without what the proxy itself sets.
+struct Head {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+}
+
+impl Head {
+    fn of(parts: &Parts) -> Self {
+        Self { method: parts.method.clone(), uri: parts.uri.clone(), headers: parts.headers.clone() }
+    }
+
+    /// The request once more.
+    fn request(&self, caller: &Caller) -> Box<Request<RequestBody>> {
+        let mut request = Box::new(Request::new(RequestBody::Empty));
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        headers::set_forwarded(request.headers_mut(), caller);
+        request
+    }
 }
 
 fn patience<'a>(
@@ -243,9 +272,7 @@ impl<'request> Outgoing<'request> {
         body: &mut Option<Incoming>,
         started: Instant,
     ) -> Option<Self> {
-        let Prepared { request, progress, upgrade } = prepare(visit, parts, body)?;
-        let copy = (request.method().is_idempotent() && progress.is_none() && upgrade.is_none())
-            .then(|| Box::new(head_of(&request)));
+        let Prepared { request, copy, progress, upgrade } = prepare(visit, parts, body)?;
         Some(Self {
             visit,
             pool,
@@ -361,7 +388,7 @@ impl<'request> Outgoing<'request> {
     }
 
     fn repeat(&self) -> Option<Box<Request<RequestBody>>> {
-        self.copy.as_ref().map(|head| Box::new(head_of(head).map(|()| RequestBody::Empty)))
+        self.copy.as_ref().map(|head| head.request(&self.visit.caller))
     }
 
     fn gave_up(&self) -> Response<Body> {
@@ -412,19 +439,11 @@ impl<'request> Outgoing<'request> {
     }
 }
 
-fn head_of<B>(request: &Request<B>) -> Request<()> {
-    let mut head = Request::new(());
-    *head.method_mut() = request.method().clone();
-    *head.uri_mut() = request.uri().clone();
-    *head.headers_mut() = request.headers().clone();
-    head
-}
-
 fn is_websocket(protocol: &HeaderValue) -> bool {
     protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
 }
 
-fn is_event_stream(headers: &http::HeaderMap) -> bool {
+fn is_event_stream(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 

@@ -4,7 +4,6 @@
 //! its answer. That spares two task switches a request.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::path::Path;
@@ -14,7 +13,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -45,9 +45,11 @@ pub(in crate::proxy) struct Link {
     driver: http1::Connection<TokioIo<Stream>, RequestBody>,
     /// Whether the driver has ended and must not be polled again.
     done: bool,
-    /// Whether it answered with an error of the application's, which many close the connection after
-    /// without saying so.
+    /// Whether nothing more is asked over it: the endpoint said that it closes it, or answered with an error of
+    /// the application's, which many close the connection after without saying so.
     spent: bool,
+    /// Whether the request that it carried last has a body.
+    carried_body: bool,
     used: Instant,
     descriptor: Descriptor,
 }
@@ -89,8 +91,17 @@ impl Link {
 
     async fn over(stream: Stream, descriptor: Descriptor) -> io::Result<Box<Self>> {
         let (sender, driver) =
-            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        Ok(Box::new(Self { sender, driver, done: false, spent: false, used: Instant::now(), descriptor }))
+            // Most requests are a head alone, which needs no list of parts to be written.
+            http1::Builder::new().writev(false).handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        Ok(Box::new(Self {
+            sender,
+            driver,
+            done: false,
+            spent: false,
+            carried_body: false,
+            used: Instant::now(),
+            descriptor,
+        }))
     }
 
     /// Moves bytes.
@@ -123,6 +134,7 @@ impl Link {
         request: Box<Request<RequestBody>>,
         patience: &Patience<'_>,
     ) -> Result<Response<Incoming>, Failure> {
+        self.carried_body = !matches!(request.body(), RequestBody::Empty);
         let mut answer = pin!(self.sender.try_send_request(*request));
         let (driver, done) = (&mut self.driver, &mut self.done);
         poll_fn(|cx| {
@@ -139,8 +151,16 @@ impl Link {
             }
         })
         .await
-        .inspect(|response| self.spent |= response.status().is_server_error())
+        .inspect(|response| self.spent |= response.status().is_server_error() || says_close(response))
         .map_err(|failure| patience.fault().map_or(failure, Failure::Client))
+    }
+}
+
+/// Whether the endpoint closes the connection after this answer.
+fn says_close(response: &Response<Incoming>) -> bool {
+    match response.headers().get(CONNECTION) {
+        Some(value) => value.as_bytes().eq_ignore_ascii_case(b"close"),
+        None => response.version() == Version::HTTP_10,
     }
 }
 
@@ -196,9 +216,10 @@ pub(in crate::proxy) enum Failure {
     Client(ClientFault),
 }
 
-/// A worker's idle connections, by endpoint.
+/// A worker's idle connections: a shelf for each endpoint. They are few, and a look along them is cheaper
+/// than a hash.
 #[derive(Default)]
-pub(in crate::proxy) struct Links(RefCell<HashMap<u64, Shelf>>);
+pub(in crate::proxy) struct Links(RefCell<Vec<Shelf>>);
 
 struct Shelf {
     backend: Arc<Backend>,
@@ -215,48 +236,51 @@ impl Links {
         replayable: bool,
         now: Instant,
     ) -> Option<Box<Link>> {
-        loop {
-            let mut link = self.0.borrow_mut().get_mut(&backend.id)?.idle.pop()?;
-            let age = now.saturating_duration_since(link.used);
-            if age > MAX_AGE || (!replayable && age > FRESH) {
-                // All others are older still.
-                if age > MAX_AGE {
-                    self.0.borrow_mut().remove(&backend.id);
-                } else {
-                    self.put_back(backend.id, link);
-                }
-                return None;
-            }
-            poll_fn(|cx| {
+        poll_fn(|cx| {
+            loop {
+                let taken = self.take_youngest(backend, replayable, now);
+                let Some(mut link) = taken else { return Poll::Ready(None) };
                 link.drive(cx);
-                Poll::Ready(())
-            })
-            .await;
-            if link.is_idle() {
-                return Some(link);
+                if link.is_idle() {
+                    return Poll::Ready(Some(link));
+                }
             }
-        }
+        })
+        .await
     }
 
-    fn put_back(&self, id: u64, link: Box<Link>) {
-        if let Some(shelf) = self.0.borrow_mut().get_mut(&id) {
-            shelf.idle.push(link);
+    /// The connection that was used last, if it is not too old.
+    fn take_youngest(&self, backend: &Backend, replayable: bool, now: Instant) -> Option<Box<Link>> {
+        let mut shelves = self.0.borrow_mut();
+        let place = shelves.iter().position(|shelf| shelf.backend.id == backend.id)?;
+        let idle = &mut shelves[place].idle;
+        let age = now.saturating_duration_since(idle.last()?.used);
+        if age > MAX_AGE {
+            // All others are older still.
+            shelves.swap_remove(place);
+            return None;
         }
+        if !replayable && age > FRESH { None } else { idle.pop() }
     }
 
     /// Keeps a connection whose answer is complete for the next request, if it can carry one.
     pub(in crate::proxy) fn give(&self, backend: &Arc<Backend>, mut link: Box<Link>, cx: &mut Context<'_>) {
-        link.drive(cx);
-        if !link.is_idle() || link.spent || backend.has_left() {
+        // What the endpoint did not want of a body must not be kept with the connection. Otherwise it is driven
+        // only when it is taken: now the answer's head still lies in the buffer that it would read into, and
+        // another would have to be made.
+        if link.carried_body {
+            link.drive(cx);
+            link.spent |= !link.is_idle();
+        }
+        if link.done || link.spent || backend.has_left() {
             return;
         }
         link.used = Instant::now();
         let mut shelves = self.0.borrow_mut();
-        let shelf = shelves
-            .entry(backend.id)
-            .or_insert_with(|| Shelf { backend: Arc::clone(backend), idle: Vec::new() });
-        if shelf.idle.len() < MAX_IDLE {
-            shelf.idle.push(link);
+        match shelves.iter_mut().find(|shelf| shelf.backend.id == backend.id) {
+            Some(shelf) if shelf.idle.len() >= MAX_IDLE => {}
+            Some(shelf) => shelf.idle.push(link),
+            None => shelves.push(Shelf { backend: Arc::clone(backend), idle: vec![link] }),
         }
     }
 
@@ -264,7 +288,7 @@ impl Links {
     pub(in crate::proxy) async fn sweep(&self) {
         poll_fn(|cx| {
             let now = Instant::now();
-            self.0.borrow_mut().retain(|_, shelf| {
+            self.0.borrow_mut().retain_mut(|shelf| {
                 shelf.idle.retain_mut(|link| {
                     link.drive(cx);
                     link.is_idle() && now.saturating_duration_since(link.used) <= MAX_AGE
@@ -283,6 +307,6 @@ impl Links {
 
     /// Closes idle connections to endpoints that left the table.
     pub(in crate::proxy) fn forget_left(&self) {
-        self.0.borrow_mut().retain(|_, shelf| !shelf.backend.has_left());
+        self.0.borrow_mut().retain(|shelf| !shelf.backend.has_left());
     }
 }

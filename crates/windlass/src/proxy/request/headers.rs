@@ -50,12 +50,11 @@ pub(in crate::proxy) fn refuse_ambiguous(
             return Err("the only Transfer-Encoding that is understood is chunked");
         }
     }
-    let mut hosts = headers.get_all(HOST).iter();
-    let host = hosts.next();
-    if hosts.next().is_some() {
+    let repeats = headers.len() > headers.keys_len();
+    if repeats && headers.get_all(HOST).iter().nth(1).is_some() {
         return Err("the request has more than one Host");
     }
-    if host.is_none() && version == Version::HTTP_11 {
+    if version == Version::HTTP_11 && !headers.contains_key(HOST) {
         return Err("the request has no Host");
     }
     Ok(())
@@ -90,11 +89,19 @@ fn is_removable(name: &HeaderName) -> bool {
     !matches!(*name, HOST | CONTENT_LENGTH | http::header::AUTHORIZATION | http::header::COOKIE)
 }
 
+/// What most applications say in `Connection`: nothing that names another header.
+fn says_only_to_keep(headers: &HeaderMap) -> bool {
+    headers.len() == headers.keys_len()
+        && headers.get(CONNECTION).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"keep-alive"))
+}
+
 /// Takes off what concerns one connection only, and what `Connection` names. Returns the protocol
 /// that the message wants to change to, if any.
 pub(in crate::proxy) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<HeaderValue> {
     let mut upgrade = None;
-    if headers.contains_key(CONNECTION) {
+    if says_only_to_keep(headers) {
+        headers.remove(CONNECTION);
+    } else if headers.contains_key(CONNECTION) {
         let mut named: Vec<HeaderName> = Vec::new();
         let mut wants_upgrade = false;
         for value in headers.get_all(CONNECTION) {

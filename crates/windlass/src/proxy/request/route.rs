@@ -106,13 +106,34 @@ pub(in crate::proxy) fn is_host(authority: &[u8]) -> bool {
         let Some((address, rest)) = literal.split_once(']') else { return false };
         return address.parse::<std::net::Ipv6Addr>().is_ok() && is_port(rest);
     }
-    let (name, rest) = authority.split_at(authority.find(':').unwrap_or(authority.len()));
-    let is_label = |label: &str| {
-        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
-    };
+    let (name, rest) =
+        authority.split_at(authority.bytes().position(|b| b == b':').unwrap_or(authority.len()));
     let name = name.strip_suffix('.').unwrap_or(name);
-    is_port(rest) && (authority.is_empty() || name.split('.').all(is_label))
+    is_port(rest) && (authority.is_empty() || has_labels(name))
 }
+
+/// Whether a name is of labels with a dot between each two.
+fn has_labels(name: &str) -> bool {
+    let mut before = b'.';
+    for &byte in name.as_bytes() {
+        if !MAY_BE_IN_A_NAME[usize::from(byte)] || (byte == b'.' && before == b'.') {
+            return false;
+        }
+        before = byte;
+    }
+    before != b'.'
+}
+
+/// A table, because every request's host is looked at byte by byte.
+const MAY_BE_IN_A_NAME: [bool; 256] = {
+    let mut may = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        may[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        byte += 1;
+    }
+    may
+};
 
 /// The host name without its port, and without the dot of a fully qualified one.
 pub(in crate::proxy) fn host_name(authority: &str) -> &str {
@@ -128,16 +149,24 @@ pub(in crate::proxy) fn host_name(authority: &str) -> &str {
 /// `/admin` must not be passed by with `/%61dmin` or `//admin`. `None` for a path with dot segments
 /// (browsers never send them), NUL bytes, or escapes that are none: such a path is refused.
 pub(in crate::proxy) fn comparable(path: &str) -> Option<Cow<'_, str>> {
-    let plain = !path.bytes().any(|byte| byte == b'%' || byte == b'\\') && !path.contains("//");
-    let decoded = if plain {
-        Cow::Borrowed(path)
-    } else {
-        let bytes = decode(path)?;
-        Cow::Owned(merge_slashes(&String::from_utf8_lossy(&bytes)))
-    };
-    let dots =
-        decoded.contains("/.") && decoded.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."));
-    (!dots && !decoded.contains('\0')).then_some(decoded)
+    if is_plain(path) {
+        return Some(Cow::Borrowed(path));
+    }
+    let decoded = merge_slashes(&String::from_utf8_lossy(&decode(path)?));
+    let dots = decoded.split('/').any(|segment| matches!(segment, "." | ".."));
+    (!dots && !decoded.contains('\0')).then_some(Cow::Owned(decoded))
+}
+
+/// Whether nothing in a path has a second spelling, or a meaning beside its name; nearly every path is so.
+fn is_plain(path: &str) -> bool {
+    let mut before = 0;
+    for &byte in path.as_bytes() {
+        if matches!(byte, b'%' | b'\\' | 0) || (before == b'/' && matches!(byte, b'/' | b'.')) {
+            return false;
+        }
+        before = byte;
+    }
+    true
 }
 
 /// Percent-decodes.
