@@ -15,10 +15,11 @@
 //! before and one right after it. Of them `journal:12` counts those of the journal's file alone, and `other:12` all
 //! others. All processes of an environment count together, in `FILE.writes`, one byte for each; so a run with a number
 //! too high tells how many places there are. Every crash and every failure in the test suite is one that could really
-//! happen there; nothing else is simulated.
+//! happen there; nothing else is simulated. `FILE.lease` says how many seconds a lease lasts.
 
 use std::io::{self, Seek, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use windlass_core::journal::{Direction, Fault};
@@ -61,6 +62,14 @@ pub(crate) fn around_file(write: impl FnOnce() -> io::Result<()>) -> io::Result<
         Some(wanted) if wanted.take() => Err(rustix::io::Errno::NOSPC.into()),
         _ => around(write),
     }
+}
+
+/// How long a lease lasts: as usual, unless a test has better things to do than to wait for its end.
+pub(crate) fn lease(usual: Duration) -> Duration {
+    let named = std::env::var("WINDLASS_FAILPOINT").unwrap_or_default();
+    let file = named.strip_prefix('@').map(|file| PathBuf::from(file).with_added_extension("lease"));
+    let seconds = file.and_then(|file| std::fs::read_to_string(file).ok()?.parse().ok());
+    seconds.map_or(usual, Duration::from_secs)
 }
 
 fn around_one_of<T>(kind: &str, write: impl FnOnce() -> T) -> T {

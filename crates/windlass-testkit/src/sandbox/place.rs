@@ -203,6 +203,15 @@ impl Sandbox {
         std::fs::write(self.failpoint(), place).unwrap();
     }
 
+    /// Has leases that begin from now on last so many seconds; `None` is as long as for everybody.
+    pub fn lease(&self, seconds: Option<u64>) {
+        let file = self.root().join("failpoint.lease");
+        match seconds {
+            Some(seconds) => std::fs::write(file, seconds.to_string()).unwrap(),
+            None => drop(std::fs::remove_file(file)),
+        }
+    }
+
     /// How many places beside durable writes were passed by what this does.
     #[must_use]
     pub fn writes_of(&self, what: impl FnOnce()) -> u64 {

@@ -163,6 +163,15 @@ fn fault(unfit: &Unfit) -> Fault {
         Unfit::Closed { path, why } => {
             (path, format!("this cannot be read: {why}"), "let this account read it", path.clone())
         }
+        Unfit::Endless { path } => {
+            return Fault {
+                file: path.clone(),
+                line: 0,
+                column: 0,
+                message: "this ignore file is a pipe or a device, which has no end".to_owned(),
+                help: "put a file in its place, or leave out its directory by [build] exclude".to_owned(),
+            };
+        }
     };
     let help = format!(
         "{first}, or leave it out, with {:?} in [build] exclude or .windlassignore",

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Gid, Pid, Resource, Rlimit, setrlimit, setsid};
 use windlass_core::launch::Launch;
+use windlass_core::spec::RestartWhen;
 
 use super::limits::Applied;
 use super::store::Handover;
@@ -63,7 +64,7 @@ pub(super) fn start(
             ));
         }
     }
-    let log = open_log(Path::new(&launch.log.path))?;
+    let log = open_log(Path::new(&launch.log.path), launch.restart.when)?;
     let (program, arguments) =
         launch.argv.split_first().ok_or_else(|| "the command is empty: name a program".to_owned())?;
     // Some C libraries hand what the kernel refuses to a shell, which makes nonsense of a binary.
@@ -159,7 +160,11 @@ impl Preparation {
     }
 }
 
-fn open_log(path: &Path) -> Result<File, String> {
+/// The log of a process. Where the file system takes nothing any more, one that is to be started again whenever it ends
+/// runs without: it serves, and what it would write is lost either way.
+fn open_log(path: &Path, restart: RestartWhen) -> Result<File, String> {
+    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+
     if let Some(parent) = path.parent() {
         let _seen_when_opening = fs::create_dir_all(parent);
     }
@@ -168,6 +173,12 @@ fn open_log(path: &Path) -> Result<File, String> {
         .create(true)
         .mode(0o600)
         .open(path)
+        .or_else(|error| match error.kind() {
+            ReadOnlyFilesystem | StorageFull | QuotaExceeded if restart != RestartWhen::Never => {
+                File::options().write(true).open("/dev/null")
+            }
+            _ => Err(error),
+        })
         .map_err(|e| format!("cannot open the log {}: {e}", path.display()))
 }
 

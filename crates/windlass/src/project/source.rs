@@ -190,7 +190,7 @@ fn look_over(survey: &mut Survey, root: &Path, path: &Path, kind: FileType) {
         Err(unfit) => return survey.unfit.extend(unfit),
     };
     let seen = if kind.is_symlink() {
-        std::fs::read_link(path).map(|target| survey.unfit.extend(leaves(relative, &target)))
+        std::fs::read_link(path).map(|target| survey.unfit.extend(leaves(root, relative, &target)))
     } else if kind.is_file() {
         File::open(path).map(drop)
     } else {
@@ -259,25 +259,26 @@ fn take(listing: &mut Listing, root: &Path, path: &Path, to: Option<&Path>) -> i
         }
     };
     let target = to.map(|to| to.join(relative));
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{name}: {error}"));
     if let Some(parent) = target.as_ref().and_then(|target| target.parent()) {
-        std::fs::create_dir_all(parent)?;
+        std::fs::create_dir_all(parent).map_err(named)?;
     }
     let entry = match found {
         Found::Nothing => return Ok(()),
-        Found::Directory => return target.map_or(Ok(()), std::fs::create_dir_all),
+        Found::Directory => return target.map_or(Ok(()), std::fs::create_dir_all).map_err(named),
         Found::Link(points_to) => {
-            if let Some(leaving) = leaves(relative, &points_to) {
+            if let Some(leaving) = leaves(root, relative, &points_to) {
                 listing.unfit.push(leaving);
                 return Ok(());
             }
             if let Some(target) = target {
-                symlink(&points_to, target)?;
+                symlink(&points_to, target).map_err(named)?;
             }
             format!("link {}", points_to.display())
         }
         Found::File { mode, hash, size } => {
             if let Some(target) = target
-                && !is_copied(path, &target, mode)?
+                && !is_copied(path, &target, mode).map_err(named)?
             {
                 return Ok(());
             }

@@ -64,7 +64,7 @@ fn run(args: &[OsString]) -> Result<(), String> {
     let (writer, log_thread) = match &args.access_log {
         Some(path) => {
             let (writer, thread) = access_log::start(path, args.access_log_size, args.access_log_keep)
-                .map_err(|error| format!("the access log {} cannot be opened: {error}", path.display()))?;
+                .map_err(|error| format!("the access log cannot be written: {error}"))?;
             (Some(writer), Some(thread))
         }
         None => (None, None),
@@ -154,7 +154,8 @@ fn control(
         problem: RefCell::new(loaded.problem),
         unheard: RefCell::default(),
     });
-    if admin::is_served(directory) {
+    let is_successor = admin::is_served(directory);
+    if is_successor {
         control
             .could_take_over(loaded.table.as_ref())
             .map_err(|why| format!("the proxy that runs is not replaced: {why}"))?;
@@ -171,8 +172,11 @@ fn control(
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let socket = admin::open(directory).map_err(|error| {
             format!("the admin socket in {} cannot be opened: {error}", directory.display())
-        })?;
-        let asked = tokio::task::spawn_local(admin::serve(socket, Rc::clone(&control)));
+        });
+        // Whoever could take another's place leaves it to that one. Otherwise nobody else answers the clients.
+        let socket = if is_successor { Some(socket?) } else { socket.inspect_err(|why| say(why)).ok() };
+        let answers = admin::serve(directory.to_owned(), socket, Rc::clone(&control));
+        let asked = tokio::task::spawn_local(answers);
         tokio::task::spawn_local(health::watch(Arc::clone(&edge)));
         tokio::task::spawn_local(tls::watch(edge));
         tokio::task::spawn_local(idle::give_back());

@@ -301,14 +301,22 @@ fn a_build_that_hangs() {
 #[test]
 fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
     let line = line("a_process_that_ignores_sigterm_is_killed_after_its_grace");
-    let manifest = Manifest { web: "stop = { grace = \"300ms\" }".into(), ..Manifest::small() };
-    let sandbox = deployed(&manifest);
+    let (web, deploy) = ("stop = { grace = \"300ms\" }".into(), "drain = \"1s\"".into());
+    let sandbox = deployed(&Manifest { web, deploy, ..Manifest::small() });
     sandbox.behave("web.stubborn");
     sandbox.succeed(&["deploy"]);
     sandbox.change();
     let watch = line.watch(&sandbox);
+    // Nobody waits for a request that lasts longer than the drain.
+    let port = sandbox.port;
+    let endless = std::thread::spawn(move || windlass_testkit::sandbox::get(port, "/held"));
+    until("the request to be with the old copy", || (sandbox.shared("asked") == "r2\n").then_some(()));
     let output = line.ends(sandbox.start(&["deploy"]), Duration::from_secs(60));
     assert_eq!(output.code, 0, "{output:#?}");
+    // It is cut, or asked again of the new copy.
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+    let reply = endless.join().unwrap().unwrap();
+    assert!(reply.status == 502 || (reply.status, reply.body.as_str()) == (200, "r3"), "{reply:?}");
     watch.end_without_loss();
     assert_eq!(sandbox.running("web").len(), 1);
     line.is_sound(&sandbox, "the stubborn one is gone");
@@ -339,15 +347,21 @@ fn a_copy_that_is_not_alive_is_started_again() {
 }
 
 #[test]
-fn a_start_that_is_slow_but_in_time() {
-    let line = line("a_start_that_is_slow_but_in_time");
+fn a_slow_start_is_waited_for_and_no_longer_than_it_may_take() {
+    let line = line("a_slow_start_is_waited_for_and_no_longer_than_it_may_take");
     let sandbox = deployed(&Manifest::small());
     sandbox.behave("web.slow-bind:1500");
     let watch = line.watch(&sandbox);
     let output = sandbox.succeed(&["deploy"]);
-    watch.end_without_loss();
     assert!(output.took >= Duration::from_millis(1500));
     assert_eq!(sandbox.answering(), "r2");
+    // Longer than its start may take: what is still starting is ended.
+    sandbox.behave("web.slow-bind:600000");
+    let output = line.ends(sandbox.start(&["deploy"]), Duration::from_secs(60));
+    assert_eq!(output.code, 3, "{output:#?}");
+    assert_eq!(sandbox.running("web").len(), 1, "an orphan is left");
+    watch.end_without_loss();
+    line.is_sound(&sandbox, "too slow");
     sandbox.down();
     line.held("");
 }

@@ -4,11 +4,13 @@ use std::process::Child;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use serde_json::Value;
 use windlass_testkit::sandbox::score::Invariant;
 use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, kill, until, until_within};
+use windlass_testkit::simulator::Random;
 
 use super::boundaries::act_at_each;
-use super::{deployed, kill_everything, line};
+use super::{deployed, exhaustive, kill_everything, line};
 
 #[test]
 fn the_controller_is_killed_at_every_step() {
@@ -46,6 +48,65 @@ fn many_deployers_at_once() {
         sandbox.down();
     }
     line.held("2 and 8 at once: one proceeded, the others were refused and told who holds the lock");
+}
+
+/// The releases that were committed, oldest first, each with the one that was active before it.
+fn committed(sandbox: &Sandbox) -> Vec<(u64, Option<u64>)> {
+    let runs = sandbox.succeed(&["runs", "--limit", "10000", "--json"]).json();
+    let number = |value: &Value| value.as_str().and_then(|id| id.strip_prefix('r')?.parse().ok());
+    let done = runs.as_array().unwrap().iter().filter(|run| run["verdict"] == "done");
+    let mut done: Vec<_> =
+        done.map(|run| (number(&run["release"]).unwrap(), number(&run["previous"]))).collect();
+    done.sort_unstable();
+    done
+}
+
+#[test]
+fn those_who_change_something_race() {
+    let line = line("those_who_change_something_race");
+    let sandbox = deployed(&Manifest { deploy: "bake = \"50ms\"".into(), ..Manifest::small() });
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
+    let verbs: [&[&str]; 5] = [&["deploy"], &["deploy"], &["rollback"], &["restart", "web"], &["abort"]];
+    let seeds = if exhaustive() { 200 } else { 12 };
+    let (mut asked, mut refused) = (0, 0);
+    for seed in 0..seeds {
+        let mut random = Random::new(seed);
+        let mut started = Vec::new();
+        for _ in 0..2 + random.below(7) {
+            sandbox.change();
+            let verb = *random.pick(&verbs).unwrap();
+            started.push((verb, sandbox.start(verb)));
+            // Who comes first, and how far the others are by then, is what the seed says.
+            std::thread::sleep(Duration::from_millis(random.below(120) as u64));
+        }
+        asked += started.len();
+        for (verb, command) in started {
+            let output = line.ends(command, Duration::from_secs(60));
+            let context = format!("seed {seed}, {verb:?}: {output:#?}");
+            assert!(matches!(output.code, 0..=3 | 6) && !output.all().contains("panicked"), "{context}");
+            if output.code == 6 {
+                assert!(output.stderr.contains("fixture (local)"), "it names the holder: {context}");
+                refused += 1;
+            }
+        }
+        until("the runs to be over", || sandbox.status()["run"].is_null().then_some(()));
+        line.is_sound(&sandbox, &format!("seed {seed}"));
+        // One after another: each was made from the one that was active when it was committed.
+        let committed = committed(&sandbox);
+        let follow = committed.windows(2).all(|pair| pair[1].1 == Some(pair[0].0));
+        let active = committed.last().map(|(release, _)| format!("r{release}"));
+        let holds = follow && Some(sandbox.release()) == active;
+        line.holds(Invariant::I5, holds, || format!("seed {seed}: {committed:?}"));
+    }
+    watch.end_without_loss();
+    sandbox.down();
+    assert!(refused > 0, "nobody came upon another");
+    line.held(&format!(
+        "{seeds} seeds, {asked} commands (deploy, rollback, restart, abort), 2 to 8 at once: each committed release was \
+         made from the one before it, whoever was refused was told who holds the lock; 0 failed requests"
+    ));
 }
 
 #[test]
@@ -95,15 +156,14 @@ fn a_deployer_that_sleeps_beyond_its_lease_is_refused() {
     // Twice: until the lease has passed and the run was settled, and until somebody else acts before.
     for beyond_the_lease in [true, false] {
         let before = sandbox.release();
+        sandbox.lease(beyond_the_lease.then_some(5));
         sandbox.change();
         let sleeper = sandbox.start(&["deploy"]);
         until("the new release to answer", || (sandbox.answering() != before).then_some(()));
         sleeper.signal(Signal::STOP);
         kill(sandbox.host().unwrap(), Signal::KILL);
         if beyond_the_lease {
-            until_within(Duration::from_secs(90), "the run to be settled", || {
-                sandbox.status()["run"].is_null().then_some(())
-            });
+            until("the run to be settled", || sandbox.status()["run"].is_null().then_some(()));
             assert_eq!(sandbox.release(), before, "nobody claimed it, so it went back");
         }
         let other = sandbox.succeed(&["deploy"]);

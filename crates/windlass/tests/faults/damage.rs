@@ -264,25 +264,23 @@ fn the_proxys_table_is_damaged() {
 #[test]
 fn an_instances_files_are_damaged() {
     let line = line("an_instances_files_are_damaged");
-    let sandbox = deployed(&Manifest::default());
+    // Each of its copies is damaged in its own way.
+    let sandbox = deployed(&Manifest { replicas: 5, ..Manifest::default() });
     let mut tried = 0;
     for name in ["instance.json", "status.json", "launch.json"] {
+        let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
+        let release = sandbox.release();
         for how in 0..5 {
-            let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
-            let active = format!("web.{}.", sandbox.release());
-            for entry in std::fs::read_dir(sandbox.environment().join("instances")).unwrap().flatten() {
-                if entry.file_name().to_string_lossy().starts_with(&active) {
-                    injure(&entry.path().join(name), how);
-                }
-            }
-            kill(sandbox.host().unwrap(), Signal::KILL);
-            sandbox.change();
-            let output = sandbox.run(&["deploy"]);
-            assert_eq!(output.code, 0, "{name} {how}: {output:#?}\n{}", sandbox.logs());
-            watch.end_without_loss();
-            line.is_sound(&sandbox, &format!("{name} {how}"));
+            let copy = format!("instances/web.{release}.{}", how + 1);
+            injure(&sandbox.environment().join(copy).join(name), how);
             tried += 1;
         }
+        kill(sandbox.host().unwrap(), Signal::KILL);
+        sandbox.change();
+        let output = sandbox.run(&["deploy"]);
+        assert_eq!(output.code, 0, "{name}: {output:#?}\n{}", sandbox.logs());
+        watch.end_without_loss();
+        line.is_sound(&sandbox, name);
     }
     sandbox.down();
     line.held(&format!(

@@ -50,8 +50,8 @@ fn the_disk_is_full_before_a_deploy() {
 #[test]
 fn the_disk_fills_up_in_a_deploy() {
     let line = line("the_disk_fills_up_in_a_deploy");
-    // In the build, in the migration.
-    for part in ["build", "migrate"] {
+    // In the build, in the migration, and while the new release already serves: what is left to do is written down.
+    for part in ["build", "migrate", "bake"] {
         let mount = match Mount::memory("size=32m") {
             Ok(mount) => mount,
             Err(why) => return line.skipped(&why),
@@ -63,15 +63,28 @@ fn the_disk_fills_up_in_a_deploy() {
             "build" => format!("[build]\nsteps = [{{ shell = {shell:?} }}]\n"),
             _ => format!("[jobs.fill]\ncommand = {{ shell = {shell:?} }}\nwhen = \"before-start\"\n"),
         };
-        let sandbox = Sandbox::below(WINDLASS, mount.path(), &Manifest { more, ..Manifest::default() });
+        let deploy = if part == "bake" { "bake = \"2s\"".to_owned() } else { String::new() };
+        let manifest = Manifest { more, deploy, ..Manifest::default() };
+        let sandbox = Sandbox::below(WINDLASS, mount.path(), &manifest);
         sandbox.succeed(&["deploy"]);
         let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
         let way_back = WayBack::of(&sandbox);
-        sandbox.behave(&format!("{part}.fill"));
-        let output = sandbox.run(&["deploy"]);
-        assert_ne!(output.code, 0, "{part}: {output:?}");
+        // In the bake it is somebody else.
+        sandbox.behave(&if part == "bake" { String::new() } else { format!("{part}.fill") });
+        let running = sandbox.start(&["deploy"]);
+        if part == "bake" {
+            until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
+            fill(&filler);
+        }
+        let output = running.finish();
         line.keeps_the_way_back(&sandbox, &way_back, part);
-        assert_eq!(sandbox.answering(), "r1");
+        // Where the last has room that is to be written, it is done; else what is kept back has room to go back.
+        let now = sandbox.answering();
+        let is_well = match output.code {
+            0 => part == "bake" && now == "r2",
+            code => matches!(code, 1 | 3) && now == "r1",
+        };
+        assert!(is_well, "{part}: {now} answers: {output:#?}");
         std::fs::remove_file(&filler).unwrap();
         sandbox.behave("");
         sandbox.succeed(&["deploy"]);
@@ -80,7 +93,8 @@ fn the_disk_fills_up_in_a_deploy() {
         sandbox.down();
     }
     line.held(
-        "in the build and in a migration: the old release goes on, 0 failed requests, the next deploy works",
+        "in the build and in a migration: the old release goes on; in the bake: one of them does; 0 failed requests, the \
+         next deploy works",
     );
 }
 
@@ -129,13 +143,13 @@ fn the_inodes_are_used_up() {
     let sandbox = Sandbox::below(WINDLASS, mount.path(), &Manifest::default());
     sandbox.succeed(&["deploy"]);
     sandbox.change();
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     let many = mount.path().join("many");
     std::fs::create_dir(&many).unwrap();
     let mut number = 0;
     while File::create(many.join(number.to_string())).is_ok() {
         number += 1;
     }
-    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     let way_back = WayBack::of(&sandbox);
     let output = sandbox.run(&["deploy"]);
     assert_ne!(output.code, 0, "{output:?}");
@@ -197,6 +211,9 @@ fn the_file_system_turns_read_only() {
         let last = sandbox.answering();
         let expected: &[&str] = if moment == "in the bake" { &["r1", "r2"] } else { &["r1"] };
         assert!(expected.contains(&last.as_str()), "{last}: {context}");
+        if moment == "at rest" {
+            comes_back_without_a_disk(&sandbox);
+        }
         // The machine is switched off and repaired.
         until("silence", || {
             let mut all = sandbox.processes();
@@ -215,28 +232,52 @@ fn the_file_system_turns_read_only() {
         sandbox.down();
     }
     line.held(
-        "at rest, in the build and in the bake: the deploy ends and says why, 0 failed requests; after the \
-         repair it ends in the old or the new release",
+        "at rest, in the build and in the bake: the deploy ends and says why, 0 failed requests; a proxy and a copy that \
+         are killed then serve again; after the repair it ends in the old or the new release",
     );
+}
+
+/// Whoever serves is killed, and serves again, though it can write neither a log nor what it is.
+fn comes_back_without_a_disk(sandbox: &Sandbox) {
+    let web: Vec<i32> = sandbox.running("web").iter().map(|process| process.pid).collect();
+    let proxy = sandbox.proxy().unwrap();
+    web.iter().chain([&proxy]).for_each(|pid| kill(*pid, Signal::KILL));
+    until("the application without a disk", || {
+        let others = sandbox.running("web").into_iter().filter(|process| !web.contains(&process.pid)).count();
+        let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;
+        (others == web.len() && sandbox.proxy() != Some(proxy) && reply.status == 200).then_some(())
+    });
 }
 
 /// The calls of which each puts something on the disk for good.
 const DURABLE: [&str; 2] = ["fsync,fdatasync", "rename,renameat,renameat2"];
 
-/// Watches calls of the host side and of what it starts, and injures them.
+/// Watches calls of a process and of what it starts, and injures them.
 struct Strace {
     child: Child,
     log: PathBuf,
 }
 
 impl Strace {
-    /// `None` where that is not allowed.
+    /// To the host side. `None` where that is not allowed.
     fn attach(sandbox: &Sandbox, calls: &str, injury: Option<&str>) -> Option<Self> {
+        Self::attach_to(sandbox, sandbox.host()?, calls, injury, None)
+    }
+
+    /// To a process; where a file is named, only calls that concern that.
+    fn attach_to(
+        sandbox: &Sandbox,
+        pid: i32,
+        calls: &str,
+        injury: Option<&str>,
+        file: Option<&Path>,
+    ) -> Option<Self> {
         let log = sandbox.root().join("strace.log");
         let injected = injury.map(|injury| format!("inject={calls}:{injury}"));
         let mut child = Command::new("strace")
-            .args(["-f", "-p", &sandbox.host()?.to_string(), "-e", &format!("trace={calls}"), "-o"])
+            .args(["-f", "-p", &pid.to_string(), "-e", &format!("trace={calls}"), "-o"])
             .arg(&log)
+            .args(file.iter().flat_map(|file| [Path::new("-P"), file]))
             .args(injected.iter().flat_map(|injected| ["-e", injected]))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -250,6 +291,11 @@ impl Strace {
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         let strace = Self { child, log };
         text.contains("attached").then_some(strace)
+    }
+
+    /// What it has seen up to now.
+    fn so_far(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Lets go of what it watches. Answers what it saw, line by line.
@@ -343,4 +389,59 @@ fn the_host_side_dies_or_fails_at_a_write_to_disk() {
     // The last of them are not made in every deploy.
     assert!(injured * 10 >= tried * 8, "only {injured} of {tried} injections came to pass");
     line.held(&format!("{injured} injections (kill, EIO, ENOSPC) at fsync and rename, 0 failed requests"));
+}
+
+/// What it writes for each table is written aside and synced, put in its place, and settled.
+#[test]
+fn the_proxys_writes_to_disk_fail() {
+    let line = line("the_proxys_writes_to_disk_fail");
+    let manifest =
+        Manifest { deploy: "bake = \"50ms\"".into(), worker: None, scheduler: None, ..Manifest::default() };
+    let sandbox = Sandbox::with(WINDLASS, &manifest);
+    sandbox.succeed(&["deploy"]);
+    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
+    let proxy = sandbox.proxy().unwrap();
+    let [sync, rename] = DURABLE;
+    for (calls, injury) in [
+        (sync, "error=EIO:when=2"),
+        (sync, "error=EIO"),
+        (sync, "error=ENOSPC"),
+        (rename, "error=EIO:when=2"),
+        (rename, "error=EIO"),
+    ] {
+        let context = format!("{calls}:{injury}");
+        let before = sandbox.release();
+        sandbox.change();
+        let Some(strace) = Strace::attach_to(&sandbox, proxy, calls, Some(injury), None) else {
+            return line.skipped("strace cannot attach here");
+        };
+        let output = sandbox.run(&["deploy"]);
+        let seen = strace.end();
+        assert!(was_injured(&seen), "{context}: it was not injured: {output:#?}\n{seen}");
+        // Once the release is the active one, what fails is told and nothing goes back.
+        let is_known = output.code == 3 || (injury.contains("when") && matches!(output.code, 0 | 5));
+        assert!(is_known, "{context}: {output:#?}\n{seen}\n{}", sandbox.logs());
+        let (said, now) = (output.all(), sandbox.release());
+        assert!(output.code == 0 || said.contains("the table cannot be written"), "{context}: {said}");
+        assert_eq!(now == before, output.code == 3, "{context}: {said}");
+        line.is_sound(&sandbox, &context);
+    }
+    // Its log: requests are answered all the same, and it tells later how much it has not told.
+    let log = sandbox.environment().join("logs/access.log");
+    let strace = Strace::attach_to(&sandbox, proxy, "write,writev", Some("error=EIO"), Some(&log)).unwrap();
+    until("requests that are not told of", || {
+        (strace.so_far().matches("INJECTED").count() > 2).then_some(())
+    });
+    strace.end();
+    until("how many they were", || {
+        let _asked = sandbox.answering();
+        std::fs::read_to_string(&log).unwrap().contains("{\"dropped_lines\":").then_some(())
+    });
+    assert_eq!(sandbox.proxy(), Some(proxy), "it is the same one");
+    watch.end_without_loss();
+    sandbox.down();
+    line.held(
+        "EIO and ENOSPC, once and for ever, at each durable write: the deploy goes back and says why, or ends well; EIO for \
+         its log: lines are dropped and counted; 0 failed requests",
+    );
 }

@@ -20,6 +20,7 @@ mod dying;
 mod elsewhere;
 mod exec_trace;
 mod failing;
+mod foreign;
 mod forms;
 mod hostile;
 mod journal;
@@ -34,8 +35,10 @@ mod rotated_setting;
 mod rotation;
 mod secrets;
 mod shapes;
+mod source;
 mod table;
 mod texts;
+mod written;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};

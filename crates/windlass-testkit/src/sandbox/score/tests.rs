@@ -132,7 +132,8 @@ pub const TESTS: &[Line] = &[
         "8",
         "the_file_system_turns_read_only",
         "I1 I2 I3 I4 I8 I10",
-        "the kernel finds an error on an ext4 and makes it read-only, at rest and under a running deploy",
+        "the kernel finds an error on an ext4 and makes it read-only, at rest and under a running deploy; then the proxy \
+         and all copies are killed",
     ),
     line(
         "12",
@@ -159,6 +160,12 @@ pub const TESTS: &[Line] = &[
         "the_release_that_a_deploy_would_go_back_to_is_damaged",
         "I1 I2 I3 I4 I6 I10",
         "files of the active release or its seal are emptied, cut or deleted, then `deploy` of another",
+    ),
+    line(
+        "13",
+        "a_program_for_another_machine_is_refused",
+        "I1 I2 I3 I4 I7 I10",
+        "a program of the release is built for another processor or system, cut short, or not linked",
     ),
     line(
         "14",
@@ -220,7 +227,7 @@ pub const TESTS: &[Line] = &[
         "7",
         "the_disk_fills_up_in_a_deploy",
         "I1 I2 I3 I4 I6 I7 I10",
-        "the build, or a migration, uses the last byte",
+        "the build, or a migration, uses the last byte, or somebody else while the new release is watched",
     ),
     line(
         "7",
@@ -236,6 +243,12 @@ pub const TESTS: &[Line] = &[
         "strace: kill -9, EIO or ENOSPC at the n-th fsync or rename of the host side",
     ),
     line(
+        "8",
+        "the_proxys_writes_to_disk_fail",
+        "I1 I2 I3 I4 I6 I10",
+        "strace: EIO and ENOSPC at the proxy's fsync, rename and the writes of its log",
+    ),
+    line(
         "9",
         "everything_is_killed_at_once_as_by_a_reboot",
         "I1 I4 I6 I10",
@@ -246,6 +259,12 @@ pub const TESTS: &[Line] = &[
         "many_deployers_at_once",
         "I1 I2 I3 I4 I5 I6 I8 I10",
         "2 and 8 deploys of the same change at the same moment",
+    ),
+    line(
+        "10",
+        "those_who_change_something_race",
+        "I1 I2 I3 I4 I5 I8 I10",
+        "2 to 8 commands that change something, begun at moments that a seed says",
     ),
     line(
         "11",
@@ -320,6 +339,12 @@ pub const TESTS: &[Line] = &[
         "only_what_is_declared_a_shell_line_is_one",
         "",
         "hostile values beside a declared shell line",
+    ),
+    line(
+        "T3",
+        "what_other_programs_read_says_what_was_meant",
+        "",
+        "quotes, commands and format tricks in the path of it all, in a database's name and in servers' options",
     ),
     line(
         "T4",
@@ -461,6 +486,13 @@ pub const TESTS: &[Line] = &[
         "deploys with umask 022 and 000, a link where a file is to be written",
     ),
     line(
+        "T6",
+        "what_is_odd_in_the_source_becomes_plain_files_or_stays_out",
+        "I4 I10",
+        "pipes, devices, sockets, links, modes, names and paths in the source, and what a build leaves in what is carried \
+         over to the next",
+    ),
+    line(
         "T11",
         "a_hostile_host_side_answers",
         "I8",
@@ -542,7 +574,7 @@ pub const TESTS: &[Line] = &[
         "20",
         "a_process_that_ignores_sigterm_is_killed_after_its_grace",
         "I1 I2 I3 I4 I8 I10",
-        "an old copy ignores SIGTERM",
+        "an old copy ignores SIGTERM, and a request that it answers never ends",
     ),
     line(
         "16",
@@ -550,7 +582,12 @@ pub const TESTS: &[Line] = &[
         "I8",
         "a copy answers requests and fails its liveness check",
     ),
-    line("17", "a_start_that_is_slow_but_in_time", "I1 I2 I3", "a release that needs 1.5 s to listen"),
+    line(
+        "17",
+        "a_slow_start_is_waited_for_and_no_longer_than_it_may_take",
+        "I1 I2 I3 I4 I8 I10",
+        "a release that listens after 1.5 s, and one that does so after ten minutes",
+    ),
     line("29", "a_signal_turns_the_run_back", "I1 I2 I3 I4 I6 I10", "SIGINT or SIGTERM in the bake"),
     line(
         "29",
@@ -623,8 +660,9 @@ pub const UNCOVERED: &[(&str, &str, &str)] = &[
     ("30", "a host key changes", "there is no remote transport yet"),
     (
         "T3",
-        "units, crontab lines, configurations of PostgreSQL, Redis and RabbitMQ, SQL that Windlass writes",
-        "tested beside their writers, which read back what was written, for units with systemd's own programs",
+        "units and crontab lines; RabbitMQ's configuration",
+        "tested beside their writers: units by systemd's own programs. Their paths may hold nothing that means something to \
+         either; nginx, compose files and workflows are not written",
     ),
     (
         "T7, T12 to T17",
@@ -636,5 +674,5 @@ pub const UNCOVERED: &[(&str, &str, &str)] = &[
         "secrets that the application itself prints",
         "they stand in its own log file (0600) as it wrote them, and are masked when the log is shown",
     ),
-    ("T6, T8 to T10", "archives, host keys, SSH restrictions, network API", "there are none"),
+    ("T6, T8 to T10", "archives, host keys, SSH restrictions, network API", "there are none yet"),
 ];

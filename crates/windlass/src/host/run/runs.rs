@@ -11,6 +11,7 @@ use windlass_core::protocol::{Claim, FingerprintKey, Refusal, Values};
 
 use crate::clock;
 use crate::engine::{Engine, RunRow};
+use crate::failpoint;
 use crate::host::Host;
 use crate::host::run::handle::RunHandle;
 use crate::host::run::no::No;
@@ -263,14 +264,15 @@ impl Host {
 
     /// Settles the run when nobody claims it in time.
     fn lease(self: &Rc<Self>, handle: &Rc<RunHandle>) {
-        let lease = i64::try_from(LEASE.as_millis()).unwrap_or(i64::MAX);
-        handle.settles_at.set(Some(clock::wall_millis() + lease));
+        let lease = failpoint::lease(LEASE);
+        let millis = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX);
+        handle.settles_at.set(Some(clock::wall_millis() + millis));
         let number = handle.leases.get() + 1;
         handle.leases.set(number);
         let (host, handle) = (self.clone(), handle.clone());
         tokio::task::spawn_local(async move {
             // The timer goes by the monotonic clock, whatever happens to the time of day.
-            tokio::time::sleep(LEASE).await;
+            tokio::time::sleep(lease).await;
             if !handle.under_way.get() && handle.leases.get() == number {
                 handle.cancel(Turn::Unclaimed);
                 host.carry_out(&handle);

@@ -67,7 +67,7 @@ impl Host {
         let result = blocking(move || {
             let _alone = alone(&trees);
             remove_tree(&unfinished)?;
-            let copied = source::copy(&selection, &unfinished).map_err(io::Error::other)?;
+            let copied = source::copy(&selection, &unfinished)?;
             let mut carried = String::new();
             for (name, from) in cache {
                 let to = unfinished.join(&name);
@@ -82,7 +82,7 @@ impl Host {
         let (copied, carried) = result.map_err(|error| {
             Fault::new(
                 format!("the source cannot be copied: {error}"),
-                "free some disk space, or exclude files",
+                remedy(&error, "free some disk space, or exclude files"),
             )
         })?;
         if copied.digest(&plan.spec) != wanted {
@@ -176,7 +176,10 @@ impl Host {
         })
         .await?;
         let stray = result.map_err(|error: io::Error| {
-            Fault::new(format!("releases/{tree} cannot be sealed: {error}"), "free some disk space")
+            Fault::new(
+                format!("releases/{tree} cannot be sealed: {error}"),
+                remedy(&error, "free some disk space"),
+            )
         })?;
         match stray {
             None => Ok(String::new()),
@@ -267,6 +270,18 @@ fn alone(trees: &Mutex<()>) -> MutexGuard<'_, ()> {
 /// The name of a build step's keeper and log.
 pub(in crate::host) fn build_label(plan: &Plan, index: usize) -> String {
     format!("{}.build.{}", plan.release, index + 1)
+}
+
+/// What to do about files that cannot be written, which most often is for want of room.
+fn remedy(error: &io::Error, room: &'static str) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::InvalidFilename => {
+            "no path may be longer than 4095 bytes, with that of the release before it: give it a shorter one, or leave \
+             it out by [build] exclude"
+        }
+        io::ErrorKind::InvalidInput => "see what the steps of [build] put there",
+        _ => room,
+    }
 }
 
 fn human(bytes: u64) -> String {

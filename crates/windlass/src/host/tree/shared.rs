@@ -25,6 +25,7 @@ pub(in crate::host) fn link(
 ) -> io::Result<bool> {
     let target = shared.join(directory);
     let link = tree.join(directory);
+    stays(tree, &link)?;
     let missing = !target.exists();
     if missing {
         make(tree, &target, &link, account)?;
@@ -38,6 +39,22 @@ pub(in crate::host) fn link(
     }
     symlink(&target, &link)?;
     Ok(missing)
+}
+
+/// Refuses to link where the way leads out of the tree: what is there is replaced, and a step of the build may have
+/// made a link of a directory above it.
+fn stays(tree: &Path, link: &Path) -> io::Result<()> {
+    let Some(above) = link.ancestors().skip(1).find(|above| above.exists()) else { return Ok(()) };
+    let there = above.canonicalize()?;
+    if there.starts_with(tree.canonicalize()?) {
+        return Ok(());
+    }
+    let what = format!(
+        "{} leads out of the release, to {}, and what lies in it would be replaced by a shared directory",
+        above.strip_prefix(tree).unwrap_or(above).display(),
+        there.display()
+    );
+    Err(io::Error::new(io::ErrorKind::InvalidInput, what))
 }
 
 /// Makes a shared directory: beside its place, where nobody else can reach it, until it is whole. Another
@@ -80,4 +97,26 @@ fn give_all(path: &Path, account: &Account) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_outside_the_release_is_not_replaced() {
+        let place = tempfile::tempdir().unwrap();
+        let [tree, shared, outside] = ["r1", "shared", "outside"].map(|name| place.path().join(name));
+        std::fs::create_dir_all(tree.join("app/media")).unwrap();
+        std::fs::create_dir_all(outside.join("media/photo")).unwrap();
+        symlink("app", tree.join("inside")).unwrap();
+        symlink("../outside", tree.join("static")).unwrap();
+        let refused = link(&tree, &shared, "static/media", None).unwrap_err().to_string();
+        assert!(refused.starts_with("static leads out of the release, to "), "{refused}");
+        assert!(outside.join("media/photo").is_dir() && !shared.join("static").exists());
+        for directory in ["inside/media", "new/media"] {
+            assert!(link(&tree, &shared, directory, None).unwrap(), "{directory}");
+            assert_eq!(std::fs::read_link(tree.join(directory)).unwrap(), shared.join(directory));
+        }
+    }
 }

@@ -40,13 +40,32 @@ impl Acting {
             .next_number("generation")
             .map_err(|error| Fault::new(error.to_string(), ""))?;
         let table = host.table(plan, traffic, generation)?;
+        let before = Sent::read(&host.layout);
         let sent = Sent { generation, run: run.to_owned(), traffic: traffic.clone() };
         sent.write(&host.layout).map_err(|error| {
             Fault::new(format!("the traffic cannot be noted: {error}"), "free some disk space")
         })?;
-        let nanos = host.proxy().apply(table).await?;
-        Ok(format!("switched in {} us", nanos.div_ceil(1000)))
+        match host.proxy().apply(table.clone()).await {
+            Ok(nanos) => Ok(format!("switched in {} us", nanos.div_ceil(1000))),
+            Err(refused) if is_in_force(host, before, table).await => {
+                Ok(format!("nothing else is in force: {}", refused.message))
+            }
+            Err(refused) => Err(refused),
+        }
     }
+}
+
+/// Whether the table that was sent before is in force still, and is this one but for its number: where the proxy's disk
+/// has failed it takes no other, and whoever goes back needs none. It is noted again.
+async fn is_in_force(host: &Host, before: Option<Sent>, mut table: Table) -> bool {
+    let Some(before) = before else { return false };
+    if host.proxy().report().await.is_none_or(|report| report.generation != before.generation) {
+        return false;
+    }
+    // It may be the same disk; then a run asks again.
+    let _noted = before.write(&host.layout);
+    table.generation = before.generation;
+    host.table_again(&before).is_ok_and(|in_force| in_force == table)
 }
 
 /// Refuses to send requests to a new release that lacks what its routes serve: all that makes it has

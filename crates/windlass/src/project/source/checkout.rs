@@ -66,8 +66,8 @@ fn own(git: &Path) -> Option<PathBuf> {
     if git.is_dir() {
         return Some(git.to_owned());
     }
-    // Of a work tree or a submodule the file says where it is.
-    let text = std::fs::read_to_string(git).ok()?;
+    // Of a work tree or a submodule the file says where it is. A pipe would wait for somebody to say something.
+    let text = git.is_file().then(|| std::fs::read_to_string(git).ok())??;
     Some(git.parent()?.join(text.strip_prefix("gitdir:")?.trim()))
 }
 

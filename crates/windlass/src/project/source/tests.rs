@@ -63,6 +63,55 @@ fn links_that_leave_are_found_without_reading_and_refused_by_whoever_reads() {
 }
 
 #[test]
+fn links_that_leave_through_others_are_found() {
+    let project = project(&["app/deep/file"]);
+    let root = project.path();
+    for (link, target) in [
+        ("here", "."),
+        ("app/up", ".."),
+        ("round", "about"),
+        ("about", "round"),
+        ("outside", "/etc"),
+        // Each of these has as many steps down as up.
+        ("through", "here/here/../../x"),
+        ("app/twice", "up/../here/y"),
+        ("stays", "here/app/deep/../deep/file"),
+        ("app/also", "deep/../up/app/deep"),
+        // What it leads through is found by itself.
+        ("after", "outside/passwd"),
+        ("endless", "round/.."),
+    ] {
+        symlink(target, root.join(link)).unwrap();
+    }
+    let leaving =
+        [link("app/twice", "up/../here/y"), link("outside", "/etc"), link("through", "here/here/../../x")];
+    assert_eq!(survey(&selection(root, &[], &[])).unwrap().unfit, leaving);
+    let refused = list(&selection(root, &[], &[]));
+    assert!(matches!(refused, Err(Trouble::Unfit(unfit)) if unfit == leaving));
+}
+
+/// They would be read for ever.
+#[test]
+fn ignore_files_that_are_no_files_are_told_and_not_read() {
+    let pipe = |path: &Path| {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        mknodat(CWD, path, FileType::Fifo, Mode::RWXU, 0).unwrap();
+    };
+    let refused = |path: &str| vec![Unfit::Endless { path: path.to_owned() }];
+    let project = project(&["app/file", "lib/file", "kept/.ignore/file"]);
+    let root = project.path();
+    symlink("/dev/zero", root.join("app/.ignore")).unwrap();
+    assert_eq!(survey(&selection(root, &[], &[])).unwrap().unfit, refused("app/.ignore"));
+    assert!(
+        matches!(list(&selection(root, &[], &[])), Err(Trouble::Unfit(found)) if found == refused("app/.ignore"))
+    );
+    // What is left out is nobody's concern.
+    assert_eq!(survey(&selection(root, &[], &["/app"])).unwrap().unfit, []);
+    pipe(&root.join(".windlassignore"));
+    assert_eq!(survey(&selection(root, &[], &["/app"])).unwrap().unfit, refused(".windlassignore"));
+}
+
+#[test]
 fn a_service_sees_all_that_lies_in_a_directory_it_names() {
     let project = project(&["app/sub/main.py", "docs/index.md"]);
     let mut spec = windlass_testkit::sample::shop();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 /// A selected path that is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +26,11 @@ pub enum Unfit {
         /// What the system says.
         why: String,
     },
+    /// An ignore file that is a pipe or a device.
+    Endless {
+        /// The path, relative to the project.
+        path: String,
+    },
 }
 
 /// More of them are only counted.
@@ -46,12 +51,22 @@ impl From<io::Error> for Trouble {
     }
 }
 
+impl From<Trouble> for io::Error {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Io(error) => error,
+            unfit @ Trouble::Unfit(_) => Self::other(unfit),
+        }
+    }
+}
+
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Leaving { link, target } => write!(f, "the link {link} leaves the project (to {target})"),
             Self::Unreadable { path } => write!(f, "the name of {path} is not UTF-8"),
             Self::Closed { path, why } => write!(f, "{path} cannot be read: {why}"),
+            Self::Endless { path } => write!(f, "the ignore file {path} is no file"),
         }
     }
 }
@@ -82,19 +97,46 @@ pub(super) fn text(path: &Path) -> Result<&str, Option<Unfit>> {
     })
 }
 
-/// What is wrong with a link, where it leads out of the project.
-pub(super) fn leaves(link: &Path, target: &Path) -> Option<Unfit> {
-    let mut depth = link.components().count() as i64 - 1;
-    let leaves = target.is_absolute()
-        || target.components().any(|part| {
-            depth += match part {
-                Component::ParentDir => -1,
-                Component::Normal(_) => 1,
-                _ => 0,
-            };
-            depth < 0
-        });
+/// What is wrong with a link of the project in `root`, where it leads out of that.
+pub(super) fn leaves(root: &Path, link: &Path, target: &Path) -> Option<Unfit> {
+    let leaves = matches!(way(root, link, target, &mut 0), Way::Out);
     leaves.then(|| Unfit::Leaving { link: link.display().to_string(), target: target.display().to_string() })
+}
+
+/// Where a link leads.
+enum Way {
+    /// There, in the project.
+    Within(PathBuf),
+    Out,
+    /// Another link that it leads through leads out, which is then that one's fault; or they lead in a circle.
+    Unknown,
+}
+
+/// More links, one leading to the next, are followed by no system.
+const MOST_LINKS: u32 = 40;
+
+/// Goes the way of a link, whose path is relative to `root`, part by part: one that looks as if it stayed may lead
+/// out through others, each of which stays, as `a/a/../..` does where `a` leads to `.`.
+fn way(root: &Path, link: &Path, target: &Path, links: &mut u32) -> Way {
+    let mut at = link.parent().unwrap_or(Path::new("")).to_owned();
+    for part in target.components() {
+        match part {
+            Component::Normal(name) => at.push(name),
+            Component::ParentDir if at.pop() => continue,
+            Component::CurDir => continue,
+            _ => return Way::Out,
+        }
+        let Ok(next) = std::fs::read_link(root.join(&at)) else { continue };
+        *links += 1;
+        if *links > MOST_LINKS {
+            return Way::Unknown;
+        }
+        match way(root, &at, &next, links) {
+            Way::Within(there) => at = there,
+            Way::Out | Way::Unknown => return Way::Unknown,
+        }
+    }
+    Way::Within(at)
 }
 
 /// That this path of the project in `root` cannot be read.

@@ -13,7 +13,7 @@ use ignore::{DirEntry, WalkBuilder};
 use super::checkout::Above;
 use super::patterns::{Patterns, Reach};
 use super::unfit::{Unfit, closed};
-use super::within::Within;
+use super::within::{IGNORE_FILES, Within};
 use super::{LeftOut, Selection};
 
 /// What is no part of a release, whatever the manifest says: version control's own directory, and settings.
@@ -58,7 +58,7 @@ impl Rules {
 pub(super) struct Met {
     /// What an ignore file above the project leaves out.
     pub(super) left_out: Vec<LeftOut>,
-    /// Directories that cannot be read.
+    /// Directories that cannot be read, and ignore files that are no files.
     pub(super) closed: Vec<Unfit>,
 }
 
@@ -67,7 +67,11 @@ pub(super) fn walk(
     selection: &Selection,
     visit: &mut dyn FnMut(&Path, FileType) -> io::Result<()>,
 ) -> io::Result<Met> {
-    let (mut walker, left_out) = unignored(selection)?;
+    // All other directories are looked at before they are entered.
+    if let Some(unfit) = endless(&selection.root, &selection.root) {
+        return Ok(Met { left_out: Vec::new(), closed: vec![unfit] });
+    }
+    let (mut walker, left_out, endless) = unignored(selection)?;
     let mut entered = HashSet::new();
     let mut closed = each(&selection.root, &mut walker, &mut |path, kind| {
         if kind.is_dir() && !selection.include.is_empty() {
@@ -76,6 +80,7 @@ pub(super) fn walk(
         visit(path, kind)
     })?;
     drop(walker);
+    closed.extend(endless);
     let left_out = left_out.into_iter().collect();
     if selection.include.is_empty() {
         return Ok(Met { left_out, closed });
@@ -126,13 +131,23 @@ fn place(error: &ignore::Error) -> Option<&Path> {
     }
 }
 
-/// What neither an ignore file nor the manifest leaves out; and, when the walk is over, what one above does.
-fn unignored(selection: &Selection) -> io::Result<(WalkBuilder, Receiver<LeftOut>)> {
+/// An ignore file in a directory that is a pipe or a device: whoever reads it waits for somebody to write to it, or
+/// never comes to its end.
+fn endless(root: &Path, directory: &Path) -> Option<Unfit> {
+    let is_endless = |file: &PathBuf| file.metadata().is_ok_and(|facts| !facts.is_file() && !facts.is_dir());
+    let file = IGNORE_FILES.map(|name| directory.join(name)).into_iter().find(is_endless)?;
+    Some(Unfit::Endless { path: file.strip_prefix(root).unwrap_or(&file).display().to_string() })
+}
+
+/// What neither an ignore file nor the manifest leaves out; and, when the walk is over, what one above does, and which
+/// ignore files are no files.
+fn unignored(selection: &Selection) -> io::Result<(WalkBuilder, Receiver<LeftOut>, Receiver<Unfit>)> {
     let rules = Rules::of(selection)?;
     let manifest = patterns([MANIFEST])?;
     let above = Above::of(&selection.root);
     let within = Within::new(&selection.root);
     let (tell, left_out) = channel();
+    let (tell_of_endless, told_of_endless) = channel();
     // Entered for what git tracks in them alone.
     let tracked_alone = Mutex::new(HashSet::new());
     let is_left_out = move |path: &Path, entry: &DirEntry| {
@@ -158,6 +173,12 @@ fn unignored(selection: &Selection) -> io::Result<(WalkBuilder, Receiver<LeftOut
         left_out.into_iter().for_each(|left_out| drop(tell.send(left_out)));
         true
     };
+    let is_endless = move |root: &Path, directory: &Path| {
+        let found = endless(root, directory);
+        let is_endless = found.is_some();
+        found.into_iter().for_each(|unfit| drop(tell_of_endless.send(unfit)));
+        is_endless
+    };
     let mut walker = WalkBuilder::new(&selection.root);
     walker
         .hidden(false)
@@ -173,9 +194,10 @@ fn unignored(selection: &Selection) -> io::Result<(WalkBuilder, Receiver<LeftOut
                 || (rules.allow(entry)
                     && !manifest.name(path, is_dir)
                     && !rules.exclude.name(path, is_dir)
-                    && !is_left_out(path, entry))
+                    && !is_left_out(path, entry)
+                    && (!is_dir || !is_endless(&rules.root, entry.path())))
         });
-    Ok((walker, left_out))
+    Ok((walker, left_out, told_of_endless))
 }
 
 /// What `include` names, and the directories on the way there. Those that a release has anyhow were `entered`;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ignore::gitignore::Gitignore;
 
 /// The names of ignore files, the one that has the last word first.
-const IGNORE_FILES: [&str; 3] = [super::walk::OWN_IGNORE_FILE, ".ignore", ".gitignore"];
+pub(super) const IGNORE_FILES: [&str; 3] = [super::walk::OWN_IGNORE_FILE, ".ignore", ".gitignore"];
 
 /// The directories of a project, each read once.
 #[derive(Debug)]

@@ -2,8 +2,9 @@
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
@@ -33,14 +34,24 @@ pub(in crate::proxy) fn open(directory: &Path) -> io::Result<UnixListener> {
     UnixListener::from_std(listener)
 }
 
-/// Answers everybody who asks.
-pub(in crate::proxy) async fn serve(listener: UnixListener, control: Rc<Control>) {
+/// How often a socket that could not be opened is tried again.
+const PACE: Duration = Duration::from_secs(1);
+
+/// Answers everybody who asks, from when the socket can be opened.
+pub(in crate::proxy) async fn serve(directory: PathBuf, opened: Option<UnixListener>, control: Rc<Control>) {
+    let mut opened = opened;
+    let listener = loop {
+        match opened.take().map_or_else(|| open(&directory), Ok) {
+            Ok(listener) => break listener,
+            Err(_) => tokio::time::sleep(PACE).await,
+        }
+    };
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 tokio::task::spawn_local(converse(stream, Rc::clone(&control)));
             }
-            Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
 }

@@ -17,6 +17,7 @@ use windlass_core::units::Bytes;
 
 use crate::proxy::request::caller::Caller;
 use crate::proxy::request::ticket::{Cut, Line};
+use crate::proxy::run::say;
 use crate::runtime::process::log;
 
 /// A worker hands its lines over when it has this many bytes of them, and every 250 ms.
@@ -148,20 +149,20 @@ struct LogFile {
     due: Instant,
 }
 
-/// Starts the thread that writes. It ends when all [`Log`]s are gone; wait for it then.
+/// Starts the thread that writes. It ends when all [`Log`]s are gone; wait for it then. A file that cannot be opened now,
+/// as on a file system that an error has made read-only, is tried again with the next lines.
 ///
 /// # Errors
-/// The file cannot be opened, or the thread not started.
+/// The thread cannot be started.
 pub(in crate::proxy) fn start(
     path: &Path,
     rotate_at: u64,
     keep: u32,
 ) -> io::Result<(Writer, std::thread::JoinHandle<()>)> {
     let mut file = LogFile::new(path, rotate_at, keep);
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
+    if let Err(error) = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| file.open()) {
+        say(&format!("the access log {} cannot be opened: {error}", path.display()));
     }
-    file.open()?;
     let (chunks, received) = sync_channel(QUEUE);
     let dropped = Arc::new(AtomicU64::new(0));
     let writer = Writer { chunks, dropped: Arc::clone(&dropped) };
