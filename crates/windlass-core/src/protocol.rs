@@ -80,6 +80,9 @@ pub enum Ask {
         /// The settings that its specification refers to; for going back to an earlier release
         /// the host side uses what it kept.
         values: Values,
+        /// What the steps of the build get of the environment of whoever asks: see [`PASSED`](crate::spec::PASSED).
+        #[serde(default)]
+        passed: Values,
         /// The key that the plan's fingerprints were made with; kept from the first deploy on.
         key: FingerprintKey,
         /// Who asks.
