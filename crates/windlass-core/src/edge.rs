@@ -241,6 +241,9 @@ pub struct Report {
     pub listening: Vec<String>,
     /// Counters by pool release, such as `r12`.
     pub releases: IndexMap<String, Counters>,
+    /// Counts of what each route answered, by its name.
+    #[serde(default)]
+    pub routes: IndexMap<String, RouteCounts>,
     /// Health and load of each endpoint, by instance.
     pub endpoints: IndexMap<String, EndpointReport>,
     /// The longest time in which no answer began although several requests waited, or one was held
@@ -305,6 +308,15 @@ impl Counters {
     pub const fn bad(&self) -> u64 {
         self.server_errors + self.failed + self.cut.saturating_sub(self.cut_server_errors)
     }
+}
+
+/// Counts of what a route answered, whoever made the answer: the application, or the proxy itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RouteCounts {
+    /// All answers.
+    pub answers: u64,
+    /// 5xx among them.
+    pub server_errors: u64,
 }
 
 /// Upper bounds of the latency histogram.

@@ -8,12 +8,13 @@
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
+use crate::edge::RouteCounts;
 use crate::event::{Event, RunRecord};
 use crate::journal::Stage;
 use crate::launch::Status;
 use crate::name::{InstanceId, Name, ReleaseId};
 use crate::plan::{Observed, Plan, Source};
-use crate::spec::{Command, Credential, Spec};
+use crate::spec::{Command, Credential, Destination, Spec};
 use crate::units::Span;
 
 /// The version of the protocol. Both sides must have it in common.
@@ -79,6 +80,9 @@ pub enum Ask {
         /// The settings that its specification refers to; for going back to an earlier release
         /// the host side uses what it kept.
         values: Values,
+        /// What the steps of the build get of the environment of whoever asks: see [`PASSED`](crate::spec::PASSED).
+        #[serde(default)]
+        passed: Values,
         /// The key that the plan's fingerprints were made with; kept from the first deploy on.
         key: FingerprintKey,
         /// Who asks.
@@ -348,6 +352,9 @@ pub struct EnvironmentStatus {
     pub services: Vec<ServiceStatus>,
     /// The resources.
     pub resources: Vec<ServiceStatus>,
+    /// Which requests go where, the most specific first.
+    #[serde(default)]
+    pub routes: Vec<RouteStatus>,
     /// Copies that live and are none of the active release's: those of the release that a run brings
     /// up, its private resources among them, and those that leave.
     #[serde(default)]
@@ -490,6 +497,20 @@ pub struct InstanceStatus {
     pub memory: u64,
     /// Processor time of the same since their start, in milliseconds.
     pub cpu_millis: u64,
+}
+
+/// A route, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteStatus {
+    /// The host name, `*.example.org` for all below it, or `None` for any.
+    pub host: Option<String>,
+    /// The path prefix.
+    pub path: String,
+    /// Where to.
+    pub to: Destination,
+    /// Its answers since the proxy or the route began, whichever was later; `None`: the proxy does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<RouteCounts>,
 }
 
 /// How a cron job is.

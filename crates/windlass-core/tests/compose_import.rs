@@ -8,6 +8,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use windlass_core::diag;
+use windlass_core::manifest::compose::{Build, Project};
 use windlass_core::manifest::{self, import_compose};
 
 /// What nobody may see.
@@ -21,6 +22,12 @@ fn env(name: &str) -> Option<String> {
         "DB_PASSWORDS" | "TOKENS" | "DASHBOARD_USERS" => Some(UNSEEN.to_owned()),
         _ => None,
     }
+}
+
+/// What lies beside the compose file, whatever it is asked for.
+fn crontab(_: &str) -> Option<String> {
+    let hostile = "A={port}\nAPI_TOKEN=x\n* * * * * cd /x/../.. && echo {settings.A} 'b\n@daily ${X} \\\n0 0 30 2 * ./x\n[job-exec \"\"]\n";
+    Some(hostile.to_owned())
 }
 
 fn errors(text: &str) -> String {
@@ -38,7 +45,18 @@ fn compose_files_become_manifests_and_notes() {
         if file.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
-        let printed = match import_compose(&std::fs::read_to_string(&file).unwrap(), "My Folder", &env) {
+        let files = |path: &str| std::fs::read_to_string(directory.join("project").join(path)).ok();
+        let text = std::fs::read_to_string(&file).unwrap();
+        // As `init` would build it.
+        let build = text.starts_with("# built").then(|| Build {
+            steps: vec!["\"python3 -m venv .venv\"".to_owned()],
+            cache: vec![".venv".to_owned()],
+            exclude: vec![".venv/".to_owned()],
+            env: vec![("PYTHONPATH".to_owned(), "\"src\"".to_owned())],
+            is_python: true,
+            notes: vec!["it needs python3".to_owned()],
+        });
+        let printed = match import_compose(&text, "My Folder", &env, Project { files: &files, build }) {
             Ok(imported) => {
                 assert_eq!(errors(&imported.text), "", "{}", imported.text);
                 let notes: String = imported.notes.iter().map(|note| format!("{note}\n")).collect();
@@ -105,6 +123,13 @@ fn value() -> impl Strategy<Value = String> {
         "celery -A x beat -l ${X:-info}",
         "[{target: 8000, published: \"${X:-443}\"}, {target: 443, published: 1-2}, \"${X}:8000\", \"[::1]:80:8000\"]",
         "{test: \"curl -m 2 -H 'Host: ${X:-a.example}' http://localhost:${Y:-8000}/ || exit 1\", timeout: 1s}",
+        "crond -f",
+        "[supercronic, ./crontab]",
+        "sh -c \"crontab x && cron -f\"",
+        "mcuadros/ofelia",
+        "[./crontab:/etc/crontabs/root]",
+        "{ofelia.job-exec.a.schedule: \"@every 5m\", ofelia.job-exec.a.command: \"cd /a/b; x {y}\", TZ: Europe/Berlin}",
+        "celery -A x beat -s /a/b",
         "{test: [\"CMD-SHELL\", \"nc -z localhost 8000 '{port} 8000'\"]}",
     ];
     prop_oneof![6 => proptest::sample::select(values.map(str::to_owned).to_vec()), 1 => "[^\\n]{0,20}"]
@@ -157,13 +182,13 @@ proptest! {
                 text.push_str(&format!("    {key}: {value}\n"));
             }
         }
-        if let Ok(imported) = import_compose(&text, "app", &env) {
+        if let Ok(imported) = import_compose(&text, "app", &env, Project { files: &crontab, build: None }) {
             prop_assert_eq!(errors(&imported.text), "", "{}\n{}", text, imported.text);
         }
     }
 
     #[test]
     fn any_text_is_imported_or_refused(text in any::<String>()) {
-        let _ = import_compose(&text, "app", &env);
+        let _ = import_compose(&text, "app", &env, Project { files: &crontab, build: None });
     }
 }

@@ -73,6 +73,7 @@ fn asks() -> Vec<Ask> {
         Ask::Begin {
             plan: Box::new(deploy()),
             values: Values([("TOKEN".to_owned(), "x".to_owned())].into_iter().collect()),
+            passed: Values([("HTTPS_PROXY".to_owned(), "http://p:1".to_owned())].into_iter().collect()),
             key: FingerprintKey::default(),
             by: by(),
         },

@@ -23,6 +23,7 @@ pub mod schema;
 pub(crate) mod settings;
 mod shape;
 mod suggest;
+pub mod venv;
 pub mod words;
 
 pub use compose::import_compose;

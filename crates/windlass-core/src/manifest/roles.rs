@@ -13,12 +13,7 @@ const CLOCKS: [&str; 4] = ["clock", "beat", "scheduler", "cron"];
 
 /// Whether a process of this name with these words is a clock. What is due would be done twice by two.
 pub fn is_clock<T: AsRef<str>>(name: &str, words: &[T]) -> bool {
-    let is_clock = |call: &Vec<&str>| match command(call) {
-        Some("beat") => true,
-        Some(_) => call.iter().any(|word| ["-B", "--beat"].contains(word)),
-        None => false,
-    };
-    CLOCKS.contains(&name) || of_celery(words).iter().any(is_clock)
+    CLOCKS.contains(&name) || of_celery(words).iter().any(|call| is_beat(call))
 }
 
 /// Whether the words start a worker of Celery that was given no node name.
@@ -27,13 +22,70 @@ pub fn is_nameless_worker<T: AsRef<str>>(words: &[T]) -> bool {
     of_celery(words).iter().any(|call| command(call) == Some("worker") && !has_name(call))
 }
 
+/// The shared directory of Celery's clock. No package of Python can be called so: what is shared takes the place of what
+/// a release has there.
+pub const BEAT: &str = "celery-beat";
+
+/// Where the clock keeps what it last did.
+#[must_use]
+pub fn beat_schedule() -> String {
+    format!("{{shared}}/{BEAT}/schedule")
+}
+
 /// Whether the words start a clock of Celery that is not told where to keep its schedule: it would be in the release.
 pub fn is_unkept_beat<T: AsRef<str>>(words: &[T]) -> bool {
-    let is_told = |call: &Vec<&str>| {
-        let is_one = |word: &str| ["-s", "-S"].contains(&word) || word.starts_with("--schedule");
-        call.iter().any(|word| is_one(word))
+    let is_unkept =
+        |call: &Vec<&str>| is_beat(call) && keeps_a_file(call) && place_of_schedule(call).is_none();
+    of_celery(words).iter().any(is_unkept)
+}
+
+/// Has a clock of Celery keep its schedule at `place`. Where it kept it, if it was told; `None`: the words start none that
+/// keeps one in a file.
+pub fn keep_schedule(words: &mut Vec<String>, place: &str) -> Option<Option<String>> {
+    let mut calls = of_celery(words);
+    let call = calls.pop().filter(|_| calls.is_empty())?;
+    if !(is_beat(&call) && keeps_a_file(&call)) {
+        return None;
+    }
+    let begin = words.iter().position(|word| is_celery(word))?;
+    let told = words[begin..].iter().map(String::as_str).collect::<Vec<_>>();
+    let Some((at, told)) = place_of_schedule(&told).map(|(at, told)| (begin + at, told.to_owned())) else {
+        words.extend(["--schedule".to_owned(), place.to_owned()]);
+        return Some(None);
     };
-    of_celery(words).iter().any(|call| command(call) == Some("beat") && !is_told(call))
+    words[at] = match words[at].split_once('=') {
+        Some((option, _)) => format!("{option}={place}"),
+        None => place.to_owned(),
+    };
+    Some(Some(told))
+}
+
+/// Whether it is the clock, alone or with a worker.
+fn is_beat(call: &[&str]) -> bool {
+    match command(call) {
+        Some("beat") => true,
+        Some(_) => call.iter().any(|word| ["-B", "--beat"].contains(word)),
+        None => false,
+    }
+}
+
+/// Whether the schedule lies in a file, and not in a database.
+fn keeps_a_file(call: &[&str]) -> bool {
+    let attached = |word: &&str| word.strip_prefix("--scheduler=").map(str::to_owned);
+    let apart =
+        call.windows(2).find(|pair| ["-S", "--scheduler"].contains(&pair[0])).map(|pair| pair[1].to_owned());
+    let scheduler = call.iter().find_map(attached).or(apart);
+    scheduler.is_none_or(|scheduler| scheduler.contains("PersistentScheduler"))
+}
+
+/// Where it is told to keep its schedule: the place of the word, and the path.
+fn place_of_schedule<'c>(call: &[&'c str]) -> Option<(usize, &'c str)> {
+    const OPTIONS: [&str; 3] = ["-s", "--schedule", "--schedule-filename"];
+    call.iter().enumerate().find_map(|(at, word)| match word.split_once('=') {
+        Some((option, path)) if OPTIONS.contains(&option) => Some((at, path)),
+        None if OPTIONS.contains(word) => call.get(at + 1).map(|path| (at + 1, *path)),
+        _ => None,
+    })
 }
 
 /// The server that these words start, where it takes connections before it has loaded the application: that the port is
@@ -44,6 +96,39 @@ pub fn listens_early<T: AsRef<str>>(words: &[T]) -> Option<&'static str> {
     let server = files.find_map(|file| ["gunicorn", "uwsgi"].into_iter().find(|server| *server == file))?;
     let is_loaded = server == "gunicorn" && words.iter().any(|word| word.as_ref() == "--preload");
     (!is_loaded).then_some(server)
+}
+
+/// Programs that answer requests by HTTP, or start what does.
+const HTTP: [&str; 24] = [
+    "gunicorn",
+    "uwsgi",
+    "uvicorn",
+    "hypercorn",
+    "granian",
+    "daphne",
+    "waitress",
+    "waitress-serve",
+    "fastapi",
+    "flask",
+    "runserver",
+    "http.server",
+    "streamlit",
+    "node",
+    "npm",
+    "npx",
+    "yarn",
+    "pnpm",
+    "bun",
+    "deno",
+    "next",
+    "rails",
+    "puma",
+    "rackup",
+];
+
+/// Whether the words start a program that answers by HTTP: its answer says more than that its port is open.
+pub fn speaks_http<T: AsRef<str>>(words: &[T]) -> bool {
+    words.iter().filter_map(|word| word.as_ref().rsplit('/').next()).any(|word| HTTP.contains(&word))
 }
 
 /// What Celery is called for: a queue may be named like it.
@@ -61,7 +146,11 @@ pub fn node_name(name: &str) -> String {
 /// The words that Celery is given each time that it is called, without the name of its application.
 fn of_celery<T: AsRef<str>>(words: &[T]) -> Vec<Vec<&str>> {
     let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    words.split(|word| word.rsplit('/').next() == Some("celery")).skip(1).map(without_application).collect()
+    words.split(|word| is_celery(word)).skip(1).map(without_application).collect()
+}
+
+fn is_celery(word: &str) -> bool {
+    word.rsplit('/').next() == Some("celery")
 }
 
 fn without_application<'w>(call: &[&'w str]) -> Vec<&'w str> {
@@ -99,14 +188,44 @@ mod tests {
 
     #[test]
     fn a_clock_is_told_where_its_schedule_is() {
-        assert!(is_unkept_beat(&words("celery -A shop beat -l info")));
-        for line in [
-            "celery -A shop beat -s /x",
-            "celery -A shop beat --schedule=/x",
-            "celery -A shop beat --scheduler django_celery_beat.schedulers:DatabaseScheduler",
-            "celery -A shop worker",
+        let kept = |line: &str| {
+            let mut words: Vec<String> = words(line).into_iter().map(str::to_owned).collect();
+            let shared = beat_schedule();
+            let is_unkept = keep_schedule(&mut words.clone(), &shared) == Some(None);
+            assert_eq!(is_unkept_beat(&words), is_unkept, "{line}");
+            keep_schedule(&mut words, &shared).map(|before| (words.join(" "), before))
+        };
+        for (line, made, before) in [
+            ("celery -A shop beat -l info", "celery -A shop beat -l info --schedule SHARED", None),
+            (
+                "python -m celery -A shop worker -B",
+                "python -m celery -A shop worker -B --schedule SHARED",
+                None,
+            ),
+            ("celery -A shop beat -s /x -l info", "celery -A shop beat -s SHARED -l info", Some("/x")),
+            ("celery beat -s x -A shop", "celery beat -s SHARED -A shop", Some("x")),
+            (
+                "celery --workdir src beat --schedule=x",
+                "celery --workdir src beat --schedule=SHARED",
+                Some("x"),
+            ),
+            (
+                "celery -A shop beat -S celery.beat.PersistentScheduler",
+                "celery -A shop beat -S celery.beat.PersistentScheduler --schedule SHARED",
+                None,
+            ),
         ] {
-            assert!(!is_unkept_beat(&words(line)), "{line}");
+            let made = (made.replace("SHARED", "{shared}/celery-beat/schedule"), before.map(str::to_owned));
+            assert_eq!(kept(line), Some(made), "{line}");
+        }
+        for line in [
+            "celery -A shop beat --scheduler django_celery_beat.schedulers:DatabaseScheduler",
+            "celery -A shop beat --scheduler=redbeat.RedBeatScheduler",
+            "celery -A shop beat -S django",
+            "celery -A shop worker",
+            "python beat.py",
+        ] {
+            assert_eq!(kept(line), None, "{line}");
         }
     }
 
@@ -117,6 +236,21 @@ mod tests {
         assert_eq!(early("/usr/bin/uwsgi --preload"), Some("uwsgi"), "which has no such option");
         for line in ["gunicorn --preload shop.wsgi", "daphne shop.asgi:application", "./gunicorn.sh"] {
             assert_eq!(early(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_speaks_http_is_known() {
+        for line in [
+            "/usr/bin/node server.js",
+            "python -m uvicorn app:app",
+            "python manage.py runserver",
+            "npm start",
+        ] {
+            assert!(speaks_http(&words(line)), "{line}");
+        }
+        for line in ["./web", "celery -A shop worker", "redis-server", "python node.py"] {
+            assert!(!speaks_http(&words(line)), "{line}");
         }
     }
 

@@ -17,6 +17,7 @@ mod interrupts;
 mod judged;
 mod other_source;
 mod own_files;
+mod passed;
 mod print;
 mod project;
 mod rotation;

@@ -4,14 +4,14 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use windlass_core::manifest::compose::{Imported, Note};
+use windlass_core::manifest::compose::{Imported, Note, Project};
 use windlass_core::manifest::import_compose;
 use windlass_core::settings::dotenv;
 
 use crate::account;
 use crate::layout;
 use crate::programs;
-use crate::project::init::{COMPOSE, Proposal, propose};
+use crate::project::init::{self, COMPOSE, Proposal, propose};
 use crate::project::load::FILE;
 
 /// What was written.
@@ -111,16 +111,30 @@ pub fn convert(from: &Path) -> Result<(PathBuf, Imported), NotImported> {
     let directory =
         from.canonicalize().map_err(NotImported::Unread)?.parent().map(Path::to_owned).unwrap_or_default();
     let app = directory.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut imported = import_compose(&text, &app, &values(&directory)).map_err(NotImported::Fault)?;
+    let files = |path: &str| beside(&directory, path);
+    // A project that cannot be looked through is one of which nothing is known.
+    let build = init::build(&directory, programs::is_on_path).ok().flatten();
+    let project = Project { files: &files, build };
+    let mut imported =
+        import_compose(&text, &app, &values(&directory), project).map_err(NotImported::Fault)?;
     let is_default = from.file_name().is_some_and(|name| COMPOSE.iter().any(|known| name == *known));
-    let beside = OVERRIDES.iter().find(|name| directory.join(name).is_file());
-    if let Some(name) = beside.filter(|_| is_default) {
+    let another = OVERRIDES.iter().find(|name| directory.join(name).is_file());
+    if let Some(name) = another.filter(|_| is_default) {
         let message = format!(
             "docker compose reads {name} too, and it is not read here: import what `docker compose config` prints"
         );
         imported.notes.insert(0, Note { line: 1, place: "the file".to_owned(), message });
     }
     Ok((directory.join(FILE), imported))
+}
+
+/// The text of a file of the project, where it is no larger than one that was written by hand.
+fn beside(directory: &Path, path: &str) -> Option<String> {
+    const LARGEST: u64 = 512 << 10;
+    let is_inside = !path.starts_with('/') && !path.split('/').any(|part| part == "..");
+    let path = directory.join(Some(path).filter(|_| is_inside)?);
+    let facts = std::fs::metadata(&path).ok()?;
+    (facts.is_file() && facts.len() <= LARGEST).then(|| std::fs::read_to_string(path).ok())?
 }
 
 /// What compose reads on top of a compose file that it finds by itself.

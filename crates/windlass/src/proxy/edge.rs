@@ -241,6 +241,7 @@ impl Edge {
             generation: live.table.generation,
             listening,
             releases: releases.iter().map(|(name, release)| (name.clone(), release.counters())).collect(),
+            routes: live.routes.iter().map(|route| (route.name.clone(), route.counters.counts())).collect(),
             endpoints: live
                 .backends()
                 .into_iter()

@@ -84,8 +84,13 @@ fn sealed_file() -> (sealed::Value, sealed::Parsed) {
 fn nothing_that_may_hold_a_value_shows_it() {
     let key = || FingerprintKey(*CANARY);
     let secret = || Secret::new(value());
-    let begin =
-        Ask::Begin { plan: Box::new(first_plan()), values: values(), key: key(), by: "ada@home".to_owned() };
+    let begin = Ask::Begin {
+        plan: Box::new(first_plan()),
+        values: values(),
+        passed: values(),
+        key: key(),
+        by: "ada@home".to_owned(),
+    };
     let observed = Answer::Observed { observed: Box::new(Observed::default()), key: Some(key()) };
     let attach = Answer::Attach {
         argv: vec![],

@@ -88,7 +88,7 @@ fn what_root_makes_in_what_is_shared_becomes_the_accounts() {
     }
     let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
     std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();
-    let more = |user: &str| {
+    let more = |user: &str, of_cron: &str| {
         format!(
             r#"
 [build]
@@ -99,6 +99,10 @@ command = {{ shell = "mkdir -p data/tables; echo migrated > data/tables/$WINDLAS
 [jobs.broken]
 when = "manual"
 command = {{ shell = "touch data/broken; exit 7" }}
+[cron.tick]
+schedule = "@yearly"
+{of_cron}
+command = {{ shell = "touch data/ticks; while test -e data/wait; do sleep 0.05; done; touch data/late" }}
 [services.notes]
 settle = "150ms"
 {user}
@@ -106,12 +110,12 @@ command = {{ shell = "trap 'touch data/last; exit 0' TERM; cat data/tables/*; ec
 "#
         )
     };
-    sandbox.manifest(&Manifest { more: more(""), ..Manifest::small() });
+    sandbox.manifest(&Manifest { more: more("", ""), ..Manifest::small() });
     sandbox.succeed(&["deploy"]);
     let data = sandbox.environment().join("shared/data");
     let owner = |path: &str| data.join(path).metadata().unwrap().uid();
     assert_eq!(owner("tables/r1"), 0);
-    sandbox.manifest(&Manifest { more: more("user = \"nobody\""), ..Manifest::small() });
+    sandbox.manifest(&Manifest { more: more("user = \"nobody\"", ""), ..Manifest::small() });
     sandbox.change();
     sandbox.succeed(&["deploy"]);
     // By the job, and by the old copy when it was stopped.
@@ -128,6 +132,20 @@ command = {{ shell = "trap 'touch data/last; exit 0' TERM; cat data/tables/*; ec
     assert_ne!(owner("tables/r3"), 0);
     sandbox.fail(&["run", "broken"], 7);
     assert_ne!(owner("broken"), 0);
+    // A cron job made it, and goes on as root when the release is in force in which it is another's.
+    std::fs::write(data.join("wait"), "").unwrap();
+    let running = sandbox.start(&["run", "tick"]);
+    until("its first file", || data.join("ticks").exists().then_some(()));
+    assert_eq!(owner("ticks"), 0);
+    let user = "user = \"nobody\"";
+    let no_job = more(user, user).replace("before-start", "manual");
+    sandbox.manifest(&Manifest { more: no_job, ..Manifest::small() });
+    sandbox.succeed(&["deploy"]);
+    assert_ne!(owner("ticks"), 0);
+    std::fs::remove_file(data.join("wait")).unwrap();
+    assert_eq!(running.finish().code, 0);
+    until("its last file to be given away", || (owner("late") != 0).then_some(()));
+    sandbox.succeed(&["run", "tick"]);
     sandbox.down();
 }
 

@@ -195,7 +195,8 @@ fn a_secret_address_is_told_only_to_whom_is_trusted() {
     sandbox.down();
 }
 
-/// The host side reads `HTTPS_PROXY` and `NO_PROXY` as whoever deploys has them; the application does not.
+/// The host side reads `HTTPS_PROXY` and `NO_PROXY` as whoever deploys has them, and the build does, also where the
+/// host side was started without; the application does not.
 #[test]
 fn a_message_goes_through_the_proxy_that_the_machine_needs() {
     let directory = tempfile::tempdir().unwrap();
@@ -203,7 +204,7 @@ fn a_message_goes_through_the_proxy_that_the_machine_needs() {
     // The second is this machine too, and yet none of the addresses that are asked without a proxy anyway.
     let listener = Listener::encrypted(certified(&["hooks.test", "0.0.0.0"], &known));
     let (port, asked) = tunnel::to(listener.port());
-    let mut more = String::new();
+    let mut more = "[build]\nsteps = [{ shell = \"echo by $HTTPS_PROXY; env > passed\" }]\n".to_owned();
     for (name, host) in [("team", "hooks.test"), ("near", "0.0.0.0")] {
         more += &format!("[notify.{name}]\nurl = \"https://{host}:{}/x\"\n", listener.port());
         more += "on = [\"deployed\"]\n";
@@ -221,6 +222,23 @@ fn a_message_goes_through_the_proxy_that_the_machine_needs() {
     for process in sandbox.running("web") {
         assert!(!process.env.iter().any(|variable| variable.contains("hunter2")), "{:?}", process.env);
     }
+    let passed = |sandbox: &Sandbox, release: &str| {
+        let environment = sandbox.environment().join("releases").join(release).join("passed");
+        let lines = std::fs::read_to_string(environment).unwrap();
+        ["HTTPS_PROXY", "PIP_INDEX_URL", "SECRET_KEY"].map(|name| {
+            lines.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=').map(ToOwned::to_owned))
+        })
+    };
+    assert_eq!(passed(&sandbox, "r1"), [Some(format!("http://ada:hunter2@127.0.0.1:{port}")), None, None]);
+    let said = sandbox.succeed(&["logs", "build"]).stdout;
+    assert!(said.starts_with("by http://ada:") && !said.contains("hunter2"), "{said}");
+    // They are those of the deploy, and not those that the host side was started with.
+    sandbox.set("HTTPS_PROXY", "");
+    sandbox.set("PIP_INDEX_URL", "http://packages.test/simple");
+    sandbox.set("SECRET_KEY", "of whoever deploys");
+    sandbox.change();
+    sandbox.succeed(&["deploy"]);
+    assert_eq!(passed(&sandbox, "r2"), [None, Some("http://packages.test/simple".to_owned()), None]);
     sandbox.down();
 }
 

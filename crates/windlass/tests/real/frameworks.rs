@@ -74,6 +74,70 @@ fn a_uv_project() {
     adopt(&place, "hello from flask");
 }
 
+/// As `pdm init` makes one, with its lock file; and then by pipenv, which goes on with the environment that it finds.
+#[test]
+fn projects_that_pdm_and_pipenv_have_locked() {
+    // Which pip cannot put together with the newest of what it needs.
+    let tools = ["pdm", "hishel[httpx2]<2", "pipenv"];
+    if !are_met(
+        "projects_that_pdm_and_pipenv_have_locked",
+        &[Need::Python, Need::PyPi("pdm"), Need::PyPi("flask")],
+    ) {
+        return;
+    }
+    let mut place = Place::new("greeter");
+    let (project, installed) = (place.project(), tempfile::tempdir().unwrap());
+    let run = |program: &std::path::Path, arguments: &[&str]| {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&project).env("PIPENV_VENV_IN_PROJECT", "1").stdin(Stdio::null());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+    };
+    let environment = installed.path().join("environment");
+    let programs = environment.join("bin");
+    run("python3".as_ref(), &["-m", "venv", environment.to_str().unwrap()]);
+    run(&programs.join("pip"), &[&["install", "--quiet"], &tools[..]].concat());
+    // Not its Python, which the build is not to find.
+    for tool in ["pdm", "pipenv"] {
+        std::os::unix::fs::symlink(programs.join(tool), installed.path().join(tool)).unwrap();
+    }
+    place.write(
+        "pyproject.toml",
+        "[project]\nname = \"greeter\"\nversion = \"0.1.0\"\nrequires-python = \">=3.11\"\ndependencies = [\"flask\"]\n\n\
+         [dependency-groups]\ndev = [\"pytest\"]\nprod = [\"gunicorn\"]\n\n\
+         [build-system]\nrequires = [\"pdm-backend\"]\nbuild-backend = \"pdm.backend\"\n",
+    );
+    place.write("src/greeter/__init__.py", HELLO);
+    run(&programs.join("pdm"), &["lock", "--quiet"]);
+    let path = std::env::var("PATH").unwrap();
+    place.set("PATH", Some(&format!("{}:{path}", installed.path().display())));
+    let said = place.windlass(&["init"]).exits(0);
+    assert!(place.read("windlass.toml").contains("pdm sync --no-editable --group prod"), "{said:?}");
+    place.listen_here();
+    place.windlass(&["deploy"]).exits(0);
+    assert_eq!(get(place.port, "/").body, "hello from flask");
+    let has = |package: &str| {
+        let mut python = Command::new(place.root().join("current/.venv/bin/python"));
+        python.args(["-c", &format!("import {package}")]).stderr(Stdio::null());
+        python.status().unwrap().success()
+    };
+    assert_eq!((has("gunicorn"), has("pytest")), (true, false), "what is for production, and nothing else");
+
+    for file in ["pyproject.toml", "pdm.lock", "windlass.toml"] {
+        std::fs::remove_file(place.project().join(file)).unwrap();
+    }
+    place.write("Pipfile", "[packages]\nflask = \"*\"\ngunicorn = \"*\"\n\n[dev-packages]\npytest = \"*\"\n");
+    run(&programs.join("pipenv"), &["lock"]);
+    place.write("app.py", &HELLO.replace("flask\"", "pipenv\""));
+    std::fs::remove_dir_all(place.project().join("src")).unwrap();
+    let said = place.windlass(&["init"]).exits(0);
+    assert!(place.read("windlass.toml").contains("pipenv sync"), "{said:?}");
+    place.listen_here();
+    place.windlass(&["deploy"]).exits(0);
+    assert_eq!(get(place.port, "/").body, "hello from pipenv");
+    place.down();
+}
+
 /// Programs that the build installs are found by a script, and by a line that needs a shell.
 #[test]
 fn a_procfile_finds_what_the_build_installed() {

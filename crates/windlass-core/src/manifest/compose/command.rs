@@ -2,8 +2,7 @@
 
 use super::Import;
 use super::yaml::{Value, Yaml};
-use crate::manifest::draft;
-use crate::manifest::words;
+use crate::manifest::{draft, roles, words};
 
 impl Import {
     /// The command of a service: its entry point and what follows it. As TOML.
@@ -40,6 +39,7 @@ impl Import {
             && option.ends_with('c')
         {
             let line = self.variables.shell(line);
+            let line = self.looking_there(&line);
             let line = port.map_or(line.clone(), |port| replaced(&line, port, variable_in));
             if program == "bash" {
                 let line = crate::spec::Template::literal(line).to_string();
@@ -54,6 +54,27 @@ impl Import {
             // What stands for nothing is no word.
             if word.is_empty() || !template.is_empty() {
                 words.push(template);
+            }
+        }
+        let mut words = self.started(words);
+        if roles::is_nameless_worker(&words) {
+            words.extend(["-n".to_owned(), self.node.clone()]);
+        }
+        // Two clocks cannot have one file.
+        let schedule = match self.beats {
+            0 => roles::beat_schedule(),
+            others => format!("{}-{}", roles::beat_schedule(), others + 1),
+        };
+        if let Some(before) = roles::keep_schedule(&mut words, &schedule) {
+            self.beats += 1;
+            if !self.shared.iter().any(|shared| shared == roles::BEAT) {
+                self.shared.push(roles::BEAT.to_owned());
+            }
+            if let Some(before) = before {
+                let message = format!(
+                    "the schedule of Celery's clock is not at {before}, but where all releases have it: {schedule}"
+                );
+                self.note(at, place, message);
             }
         }
         Some(draft::command(&words))

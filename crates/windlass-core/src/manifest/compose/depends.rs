@@ -73,6 +73,8 @@ impl Import {
             };
             if self.left_out.iter().any(|key| key == other) {
                 self.note(line, place, format!("{other} was left out"));
+            } else if self.is_clock(other) {
+                self.note(line, place, format!("{other} became cron jobs, and nothing waits for those"));
             } else if self.jobs.iter().any(|job| job == other) {
                 // Jobs have ended before any service starts.
             } else if self.reaches(other, key) {
@@ -96,6 +98,8 @@ impl Import {
                 format!("there is no service {other:?}")
             } else if self.left_out.iter().any(|key| key == other) {
                 format!("{other} was left out")
+            } else if self.is_clock(other) {
+                format!("{other} became cron jobs, and nothing waits for those")
             } else if leads_to(services, other, key) {
                 format!("{other} needs {key} itself: neither could be the first to run")
             } else if self.jobs.iter().any(|job| job == other) || self.resources.contains(other) {

@@ -122,7 +122,7 @@ impl Import {
 
     /// The setting that has the place of the secret `value`: its variable's name, unless another service has another
     /// value for that, or the file means something else by it.
-    fn kept_out(&mut self, service: &str, key: &str, value: &str) -> String {
+    pub(super) fn kept_out(&mut self, service: &str, key: &str, value: &str) -> String {
         let own = |import: &Self, setting: &str| match import.kept_out.get(setting) {
             Some(known) => known == value,
             None => !import.variables.knows(setting) && !import.meant.contains(setting),

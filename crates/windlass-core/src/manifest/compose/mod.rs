@@ -3,15 +3,20 @@
 //! A container becomes a process: its image is not used, so what the image brought must be made by
 //! build steps or be installed. Images of postgres, redis and rabbitmq become resources, and values
 //! that lead to them become references. A service that others wait for to be *completed* becomes a
-//! job. `${VARIABLE}` becomes a setting. A web server in front is left out, for Windlass has its own.
+//! job. `${VARIABLE}` becomes a setting. A web server in front is left out, for Windlass has its own, and so is one that
+//! runs others by the clock: what it runs becomes cron jobs.
 
+mod built;
 mod command;
+mod crond;
+mod crontab;
 mod depends;
 mod env;
 mod front;
 mod health;
 mod image;
 mod interpolate;
+mod ofelia;
 mod ports;
 mod quantity;
 mod request;
@@ -29,6 +34,7 @@ use crate::name::Name;
 use crate::settings::dotenv::Lookup;
 
 use super::draft::{self, Draft};
+pub use built::Build;
 use interpolate::by_default;
 use resource::Resources;
 use variables::Variables;
@@ -88,6 +94,31 @@ struct Import {
     needs: Vec<(String, String)>,
     /// Ports that services insist on.
     fixed: Vec<u16>,
+    /// The services that only run cron, and those that run commands in other containers by the clock.
+    runners: Vec<crond::Runner>,
+    schedulers: Vec<ofelia::Scheduler>,
+    cron_names: Vec<Name>,
+    /// How the project is built, where that is known; whether it was told, and whether it is for the service that is
+    /// looked at.
+    build: Option<Build>,
+    told_build: bool,
+    built_here: bool,
+    /// The node name that a worker of Celery gets which has none.
+    node: String,
+    /// How many clocks of Celery keep their schedules in files.
+    beats: usize,
+}
+
+/// The text of a file of the project, by its path from the compose file.
+pub type Files<'f> = &'f dyn Fn(&str) -> Option<String>;
+
+/// What lies beside the compose file.
+#[derive(Clone)]
+pub struct Project<'f> {
+    /// Its files: crontabs are read.
+    pub files: Files<'f>,
+    /// How it is built, where that is known.
+    pub build: Option<Build>,
 }
 
 impl Imported {
@@ -104,11 +135,17 @@ impl Imported {
 }
 
 /// Makes a manifest of the compose file `yaml`. `app` is the application's name where the file does
-/// not say one, usually that of its folder. `values` has what compose finds in the environment and in `.env`.
+/// not say one, usually that of its folder. `values` has what compose finds in the environment and in `.env`, `project`
+/// is what lies beside the compose file.
 ///
 /// # Errors
 /// The line and the reason, where it is no YAML or has no services.
-pub fn import_compose(yaml: &str, app: &str, values: Lookup<'_>) -> Result<Imported, Note> {
+pub fn import_compose(
+    yaml: &str,
+    app: &str,
+    values: Lookup<'_>,
+    project: Project<'_>,
+) -> Result<Imported, Note> {
     let fault = |(line, message): (u64, String)| Note { line, place: "the file".to_owned(), message };
     let mut document = Yaml::parse(yaml).map_err(fault)?;
     let settled = settle::settle(&mut document, values);
@@ -116,7 +153,7 @@ pub fn import_compose(yaml: &str, app: &str, values: Lookup<'_>) -> Result<Impor
     if services.is_empty() {
         return Err(fault((1, "there are no services in it".to_owned())));
     }
-    let mut import = Import::new(services);
+    let mut import = Import::new(services, project);
     import.notes = settled;
     import.meant = env::meant(yaml, services);
     let name = document.get("name").and_then(Yaml::text).map(|name| by_default(name, ""));
@@ -128,11 +165,10 @@ pub fn import_compose(yaml: &str, app: &str, values: Lookup<'_>) -> Result<Impor
     for (key, service) in depends::in_order(services, &import.jobs) {
         import.service(key, service, services, &mut body);
     }
+    import.scheduled(services, &mut body);
     import.top_level(&document, services);
     import.variables.write(&mut draft);
-    if !import.shared.is_empty() {
-        draft.section("[build]").set("shared", draft::texts(&import.shared));
-    }
+    import.write_build(&mut draft);
     import.resources.write(&mut draft);
     draft.append(body);
     import.routes(&mut draft);
@@ -149,7 +185,7 @@ fn name_of(text: &str) -> Name {
 }
 
 impl Import {
-    fn new(services: &[(String, Yaml)]) -> Self {
+    fn new(services: &[(String, Yaml)], Project { files, build }: Project<'_>) -> Self {
         let mut names: Vec<(String, Name)> = Vec::new();
         for (key, _) in services {
             let mut name = name_of(key);
@@ -175,6 +211,9 @@ impl Import {
             .collect();
         let fronts = front::find(services, &left_out, &jobs);
         left_out.extend(fronts.iter().map(|front| front.key.clone()));
+        let others = [left_out.as_slice(), jobs.as_slice()].concat();
+        let runners = crond::find(services, &others, files);
+        let schedulers = ofelia::find(services, &others, files);
         Self {
             notes: vec![],
             fronts,
@@ -191,6 +230,14 @@ impl Import {
             shared: vec![],
             needs: vec![],
             fixed: vec![],
+            runners,
+            schedulers,
+            cron_names: vec![],
+            build,
+            told_build: false,
+            built_here: false,
+            node: String::new(),
+            beats: 0,
         }
     }
 

@@ -1,9 +1,12 @@
 //! A service of the compose file: a service, a job or a resource of the manifest.
 
 use super::Import;
+use super::built;
+use super::crond;
 use super::env::{entries, lookup};
 use super::health::asked;
 use super::interpolate::by_default;
+use super::ofelia;
 use super::ports::{inward, listening, with_port};
 use super::quantity::{bytes, duration};
 use super::resource::is_resource;
@@ -26,10 +29,12 @@ impl Import {
         draft: &mut Draft,
     ) {
         let place = format!("services.{key}");
+        self.built_here = built::is_here(service);
         let Some(name) = self.name(key).cloned() else { return };
         if self.fronts.iter().any(|front| front.key == key) {
             return;
         }
+        self.node = roles::node_name(name.as_str());
         if name.as_str() != key {
             self.note(service.line, &place, format!("is called {name} here"));
         }
@@ -39,6 +44,16 @@ impl Import {
         if self.resources.contains(key) {
             self.of_resource(&place, key, service);
             return;
+        }
+        if let Some(runner) = self.runners.iter().find(|runner| runner.key == key).cloned() {
+            return self.crons(&place, service, (&name, &runner), draft);
+        }
+        if self.schedulers.iter().any(|scheduler| scheduler.key == key) {
+            return;
+        }
+        if crond::is_one(service) {
+            let message = "its crontab is not in the project: write each of its lines as [cron.NAME], and take this service away";
+            self.note(service.line, &place, message);
         }
         let job = self.jobs.iter().any(|job| job == key);
         let section_name = if job { format!("[jobs.{name}]") } else { format!("[services.{name}]") };
@@ -110,6 +125,7 @@ impl Import {
                     }
                     continue;
                 }
+                "labels" if ofelia::are_all_jobs(value) => continue,
                 "env_file" => "is not read: Windlass names the user and makes the password itself",
                 "ports" => "the resource is on the loopback address, at a port of its own; `port` fixes it",
                 "volumes" => {
@@ -185,6 +201,11 @@ impl Import {
         if !env.is_empty() {
             section.set("env", draft::inline(&env));
         }
+        self.account(place, service, section);
+    }
+
+    /// The account and the directory that the container has.
+    pub(super) fn account(&mut self, place: &str, service: &Yaml, section: &mut Section) {
         if let Some(user) = service.get("user") {
             let name = user.text().map(|user| by_default(user, "$")).unwrap_or_default();
             let message = match name.split(':').next().unwrap_or_default() {
@@ -217,18 +238,21 @@ impl Import {
         if job {
             return;
         }
+        if command.starts_with('{') && roles::is_unkept_beat(&words) {
+            let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
+            let message = format!(
+                "the schedule of Celery's clock would be a new one in each release: add `--schedule $WINDLASS_SHARED/{0}/schedule` to it, \
+                 and {0:?} to build.shared",
+                roles::BEAT
+            );
+            self.note(line, format!("{place}.command"), message);
+        }
         if roles::is_clock(name.as_str(), &words) {
             section.set("singleton", "true").because("never two of it");
         } else if roles::is_nameless_worker(&words) {
-            let node = match command.starts_with('{') {
-                true => "$WINDLASS_INSTANCE@%h".to_owned(),
-                false => roles::node_name(name.as_str()),
-            };
             let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
-            let message = format!(
-                "in a deploy the old and the new worker run side by side and would have one node name, which RabbitMQ refuses: \
-                 add `-n {node}`"
-            );
+            let message = "in a deploy the old and the new worker run side by side and would have one node name, which RabbitMQ refuses: \
+                           add `-n $WINDLASS_INSTANCE@%h`";
             self.note(line, format!("{place}.command"), message);
         }
     }
@@ -299,7 +323,7 @@ impl Import {
         section.set("restart", draft::inline(&entries));
     }
 
-    fn limits(&mut self, place: &str, service: &Yaml, section: &mut Section) {
+    pub(super) fn limits(&mut self, place: &str, service: &Yaml, section: &mut Section) {
         let limits = service.get("deploy").and_then(|deploy| deploy.get("resources")?.get("limits"));
         // With the key that it stands at.
         let limit = |key: &str, old: &'static str| {
@@ -376,7 +400,7 @@ impl Import {
     }
 
     /// Everything that was not looked at above.
-    fn rest(&mut self, place: &str, service: &Yaml, job: bool) {
+    pub(super) fn rest(&mut self, place: &str, service: &Yaml, job: bool) {
         for (key, value) in service.map() {
             let message = match key.as_str() {
                 "command" | "entrypoint" | "environment" | "user" | "working_dir" | "container_name"
@@ -420,7 +444,8 @@ impl Import {
                         let message = "are not carried over: what [build] steps read goes into [build.env]";
                         self.note(args.line, format!("{place}.build.args"), message);
                     }
-                    "the image is not built: write what its Dockerfile does as [build] steps"
+                    self.tell_build(place, value);
+                    continue;
                 }
                 "extends" => {
                     "is not read: write what it takes from there into this service, and import again"
@@ -428,6 +453,7 @@ impl Import {
                 "networks" | "network_mode" | "links" | "extra_hosts" | "dns" => {
                     "there are no networks: all processes see the same machine"
                 }
+                "labels" if ofelia::are_all_jobs(value) => continue,
                 "labels" => "labels are not read; routes say what a proxy finds in them",
                 "logging" => "output goes to rotated files; see `windlass logs`",
                 "secrets" => {
@@ -487,5 +513,5 @@ impl Import {
 fn listened(section: &Section) -> &'static str {
     let said = ["command", "env"].map(|key| section.value(key).unwrap_or_default()).join(" ");
     let words: Vec<&str> = said.split([' ', '"', '/', ',', '\'', '[', ']']).collect();
-    if roles::listens_early(&words).is_some() { roles::ANSWERS } else { roles::LISTENS }
+    if roles::speaks_http(&words) { roles::ANSWERS } else { roles::LISTENS }
 }

@@ -18,6 +18,7 @@ impl Import {
     pub(super) fn volumes(&mut self, place: &str, node: &Yaml) {
         for item in node.items() {
             let message = match mount(item) {
+                Some(mount) if self.is_crontab(&mount) => continue,
                 Some(mount) => self.mounted(&mount),
                 None => "is no volume that is known".to_owned(),
             };

@@ -14,6 +14,7 @@ use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow::{self, Told};
 use crate::cli::other_source;
 use crate::cli::own_files;
+use crate::cli::passed;
 use crate::cli::rotation;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result<u8, Failure> {
@@ -67,7 +68,8 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     }
     context.interrupts.refuse().await?;
     let plan = Plan { anyway: args.anyway, ..plan };
-    let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
+    let (passed, by) = (passed::own(), context.who());
+    let begin = Ask::Begin { plan: Box::new(plan), values, passed, key, by };
     follow::run(context, &project, client, begin, Told::Outcome).await
 }
 

@@ -68,9 +68,49 @@ impl PlanFile {
         let version: serde_json::Value = serde_json::from_str(&text)
             .map_err(|error| wrong(format!("{} is not a plan: {error}", path.display())))?;
         let found = version.get("windlass_plan").and_then(serde_json::Value::as_u64);
-        if found != Some(u64::from(PLAN_VERSION)) {
-            return Err(wrong(format!("{} is not a plan of this version of Windlass", path.display())));
+        let shown = path.display();
+        let ours = u64::from(PLAN_VERSION);
+        let Some(found) = found else { return Err(wrong(format!("{shown} is not a plan of Windlass"))) };
+        if found != ours {
+            let made_by = if found < ours { "an earlier" } else { "a later" };
+            return Err(Failure::usage(
+                format!(
+                    "{shown} was made by {made_by} Windlass: its format is {found}, and this one's is {ours}"
+                ),
+                "make it anew with this one (windlass plan --out FILE), look at it, and apply that",
+            ));
         }
-        serde_json::from_str(&text).map_err(|error| wrong(format!("{} is damaged: {error}", path.display())))
+        serde_json::from_str(&text)
+            .map_err(|error| wrong(format!("{shown} was made by another Windlass, or is damaged: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_of_another_windlass_is_told_from_what_is_none() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("plan.json");
+        let said = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let failure = PlanFile::read(&path).err().unwrap();
+            failure.message.replace(path.to_str().unwrap(), "plan.json")
+        };
+        assert_eq!(
+            said("{\"windlass_plan\": 0, \"steps\": []}"),
+            "plan.json was made by an earlier Windlass: its format is 0, and this one's is 1"
+        );
+        assert_eq!(
+            said("{\"windlass_plan\": 2}"),
+            "plan.json was made by a later Windlass: its format is 2, and this one's is 1"
+        );
+        assert_eq!(said("{\"version\": 1}"), "plan.json is not a plan of Windlass");
+        let other = said("{\"windlass_plan\": 1, \"phases\": []}");
+        assert!(
+            other.starts_with("plan.json was made by another Windlass, or is damaged: unknown field"),
+            "{other}"
+        );
     }
 }

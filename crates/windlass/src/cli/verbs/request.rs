@@ -13,6 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
 use crate::cli::follow::{self, Told};
 use crate::cli::other_source;
+use crate::cli::passed;
 use crate::cli::project::Project;
 use crate::random;
 
@@ -74,7 +75,8 @@ pub(in crate::cli) async fn carry_out_as(
             return Ok(nothing_to_do(context, &plan));
         }
         context.interrupts.refuse().await?;
-        let begin = Ask::Begin { plan: Box::new(plan), values, key, by: context.who() };
+        let (passed, by) = (passed::own(), context.who());
+        let begin = Ask::Begin { plan: Box::new(plan), values, passed, key, by };
         match follow::run(context, project, client, begin, how.told).await {
             Err(failure) if failure.overtaken && plans < PLANS => {
                 context.interrupts.refuse().await?;

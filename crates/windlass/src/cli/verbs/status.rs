@@ -1,5 +1,7 @@
 //! `windlass status`
 
+mod routes;
+
 use std::fmt::Write as _;
 
 use windlass_core::launch::ProcessState;
@@ -87,6 +89,7 @@ fn text(status: &EnvironmentStatus, now: i64) -> String {
         let running = if cron.running { "running now; " } else { "" };
         let _ = writeln!(text, "{:20} cron: {running}next {next}; last: {last}", cron.name);
     }
+    text.push_str(&routes::table(&status.routes));
     if status.boot.is_none() && status.release.is_some() && !status.stopped {
         let how = commands::complete("After a reboot nothing starts this by itself: windlass host enable");
         let _ = writeln!(text, "\n{how}");

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::engine::Active;
 use crate::host::Host;
 use crate::host::once::outcome::{Ended, in_words};
+use crate::host::tree::handover::is_root;
 use crate::runtime::process::{self, Observation};
 
 /// The file in a run's directory that says which end of it was noted.
@@ -60,6 +61,9 @@ impl Host {
         }
         if let Some(seen) = process::observe(&run.directory) {
             note_end(&run.directory, &seen);
+            if is_root(seen.launch.user.as_deref()) {
+                self.hand_over_after_cron(name);
+            }
         }
         let _there_is_none = std::fs::remove_file(run.directory.join(ASKED));
     }

@@ -173,7 +173,7 @@ impl Host {
 
 /// What counters and the access log call a route, and by what it is known again in the next table: not by its
 /// place, which changes when another is put before it.
-fn label(routes: &[Route], number: usize) -> String {
+pub(in crate::host) fn label(routes: &[Route], number: usize) -> String {
     let written = |route: &Route| format!("{}{}", route.host.as_deref().unwrap_or_default(), route.path);
     let label = written(&routes[number]);
     match routes[..number].iter().filter(|before| written(before) == label).count() {

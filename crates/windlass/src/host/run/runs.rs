@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::host::run::handle::RunHandle;
 use crate::host::run::no::No;
 use crate::host::run::reserve;
-use crate::host::settings::values;
+use crate::host::settings::{passed, values};
 use crate::host::world::Acting;
 use crate::layout;
 use crate::processes;
@@ -30,7 +30,7 @@ impl Host {
     pub(in crate::host) fn begin(
         self: &Rc<Self>,
         plan: Plan,
-        given: Values,
+        (given, passed): (Values, Values),
         key: &FingerprintKey,
         by: &str,
     ) -> Result<Rc<RunHandle>, No> {
@@ -87,7 +87,8 @@ impl Host {
         };
         let kept = values::of_plan(&self.layout, &plan, given, &key)
             .map_err(|why| No::new(Refusal::Invalid, why, "deploy again"))?;
-        if let Some(kept) = kept {
+        if let Some(mut kept) = kept {
+            passed::keep(&mut kept, passed);
             values::write(&self.layout, plan.release, &kept).map_err(|error| failed(&error))?;
         }
         let id = Uuid::now_v7().to_string();
@@ -338,7 +339,7 @@ mod tests {
         let (_place, host) = testing::host();
         let mut plan = testing::first(|_| ());
         plan.steps[0].id = 99;
-        let no = host.begin(plan, Values::default(), &FingerprintKey::default(), "ada").err().unwrap();
+        let no = host.begin(plan, Default::default(), &FingerprintKey::default(), "ada").err().unwrap();
         assert_eq!(no.kind, Refusal::Invalid);
     }
 }

@@ -73,10 +73,12 @@ impl Session {
                 };
                 self.say(answer).await
             }
-            Ask::Begin { plan, values, key, by } => match host.begin(*plan, values, &key, &by) {
-                Ok(run) => self.follow(&run).await,
-                Err(no) => self.refuse(no).await,
-            },
+            Ask::Begin { plan, values, passed, key, by } => {
+                match host.begin(*plan, (values, passed), &key, &by) {
+                    Ok(run) => self.follow(&run).await,
+                    Err(no) => self.refuse(no).await,
+                }
+            }
             Ask::Claim { how, by, run, interrupted } => {
                 match host.claim(how, &by, run.as_deref(), interrupted) {
                     Ok(run) => self.follow(&run).await,

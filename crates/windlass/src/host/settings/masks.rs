@@ -11,8 +11,7 @@ use windlass_core::settings::Secret;
 use windlass_core::spec::Setting;
 
 use crate::host::Host;
-use crate::host::settings::masked;
-use crate::host::settings::values;
+use crate::host::settings::{masked, passed, values};
 use crate::resource;
 use crate::settings::Redactor;
 
@@ -92,9 +91,11 @@ impl Host {
         let row = row.map_err(|error| format!("the journal cannot be read: {error}"))?;
         let settings = row.map_or_else(|| self.settings(release), |row| row.spec.settings);
         self.miss(release, &settings, |name| values.0.contains_key(name))?;
+        let mut secrets = passed::secrets(&passed::take(&mut values));
         // What nobody declared to be harmless is masked.
         values.0.retain(|name, _| settings.get(name).is_none_or(|setting| setting.secret));
-        Ok(std::mem::take(&mut values.0).into_values().map(Secret::new).collect())
+        secrets.extend(std::mem::take(&mut values.0).into_values().map(Secret::new));
+        Ok(secrets)
     }
 
     /// Refuses where a secret of a release is not known, not even as one that was forgotten.
@@ -154,9 +155,11 @@ impl Host {
 
     /// Forgets the values of a release that nobody can go back to, but for masking them in logs.
     pub(in crate::host) fn forget_values(&self, release: ReleaseId, settings: &IndexMap<String, Setting>) {
-        let Ok(values) = values::read(&self.layout, release) else { return };
+        let Ok(mut values) = values::read(&self.layout, release) else { return };
+        let passed = passed::secrets(&passed::take(&mut values));
         let is_secret = |name: &str| settings.get(name).is_none_or(|setting| setting.secret);
         let secrets = values.0.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.as_str());
+        let secrets = secrets.chain(passed.iter().map(Secret::expose));
         // Where they cannot be kept so, they stay until they can.
         if masked::keep(&self.layout, secrets).is_ok() {
             values::forget(&self.layout, release);

@@ -6,5 +6,6 @@ pub(super) mod in_use;
 pub(super) mod lookup;
 pub(super) mod masked;
 pub(super) mod masks;
+pub(super) mod passed;
 pub(super) mod rotation;
 pub(super) mod values;

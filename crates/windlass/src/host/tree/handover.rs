@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, fchown};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rustix::fs::{AtFlags, Dir, Mode, OFlags, ResolveFlags, chownat, openat2};
 use rustix::io::Errno;
@@ -19,6 +20,7 @@ use crate::account::{self, Account};
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::resource::lifecycle::blocking;
+use crate::host::supervise::loops::note;
 
 /// Where the kernel says whether an account may give another name to a file that is not its own.
 const PROTECTED_HARDLINKS: &str = "/proc/sys/fs/protected_hardlinks";
@@ -73,6 +75,29 @@ impl Host {
         self.hand_over(&plan.spec, Extent::All).await
     }
 
+    /// A plan that changes no copy and has no job comes to its end with what cron jobs have made as root until now.
+    pub(in crate::host) async fn hand_over_of_crons(&self, plan: &Plan) -> Result<(), Fault> {
+        match self.before(plan).is_some_and(|before| crons_were_roots(&before, &plan.spec)) {
+            true => self.hand_over(&plan.spec, Extent::All).await,
+            false => Ok(()),
+        }
+    }
+
+    /// The same after a run that began as root and went on meanwhile: the job runs as an account in the release that has
+    /// come, or is about to.
+    pub(in crate::host) fn hand_over_after_cron(self: &Rc<Self>, name: &Name) {
+        let coming = self.open_plan().map(|(run, _)| run.row.plan.spec.clone());
+        let in_force = self.in_force().map(|active| active.release.spec);
+        let is_no_more = |spec: &Spec| spec.crons.get(name).is_none_or(|now| !is_root(now.user.as_deref()));
+        let Some(spec) = coming.into_iter().chain(in_force).find(is_no_more) else { return };
+        let host = self.clone();
+        tokio::task::spawn_local(async move {
+            if let Err(fault) = host.hand_over(&spec, Extent::All).await {
+                note(&fault.message);
+            }
+        });
+    }
+
     async fn hand_over(&self, spec: &Spec, extent: Extent) -> Result<(), Fault> {
         if spec.build.shared.is_empty() {
             return Ok(());
@@ -83,15 +108,21 @@ impl Host {
         given.map_err(|error| Fault::new(format!("what releases share cannot be given away: {error}"), ""))
     }
 
-    /// Whether services of the release before ran as root that do so no more.
+    /// Whether services or cron jobs of the release before ran as root that do so no more.
     fn were_roots(&self, plan: &Plan) -> bool {
-        let before = plan.previous.filter(|before| *before != plan.release);
-        let row = before.and_then(|before| self.journal.borrow().release(before).ok().flatten());
-        let is_no_more =
-            |name: &Name| plan.spec.services.get(name).is_none_or(|now| !is_root(now.user.as_deref()));
-        row.is_some_and(|row| {
-            row.spec.services.iter().any(|(name, then)| is_root(then.user.as_deref()) && is_no_more(name))
+        self.before(plan).is_some_and(|before| {
+            let is_no_more =
+                |name: &Name| plan.spec.services.get(name).is_none_or(|now| !is_root(now.user.as_deref()));
+            let mut services = before.services.iter();
+            services.any(|(name, then)| is_root(then.user.as_deref()) && is_no_more(name))
+                || crons_were_roots(&before, &plan.spec)
         })
+    }
+
+    /// What ran before the plan's release, where that is a new one.
+    fn before(&self, plan: &Plan) -> Option<Spec> {
+        let before = plan.previous.filter(|before| *before != plan.release)?;
+        self.journal.borrow().release(before).ok().flatten().map(|row| row.spec)
     }
 
     fn others_live(&self, plan: &Plan, stopped: &InstanceId) -> bool {
@@ -99,6 +130,12 @@ impl Host {
         let is_its = |copy: &Identity| plan.instances.values().flatten().any(|new| *new == copy.id);
         all.iter().any(|copy| copy.id != *stopped && !is_its(copy) && self.lives(&copy.id))
     }
+}
+
+/// Whether cron jobs of `before` ran as root that do so no more.
+fn crons_were_roots(before: &Spec, now: &Spec) -> bool {
+    let is_no_more = |name: &Name| now.crons.get(name).is_none_or(|now| !is_root(now.user.as_deref()));
+    before.crons.iter().any(|(name, then)| is_root(then.user.as_deref()) && is_no_more(name))
 }
 
 /// Whether what has this `user` runs as root.

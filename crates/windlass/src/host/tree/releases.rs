@@ -17,6 +17,7 @@ use crate::host::once::outcome;
 use crate::host::preflight::machine::Lack;
 use crate::host::preflight::programs;
 use crate::host::resource::lifecycle::blocking;
+use crate::host::settings::{passed, values};
 use crate::host::supervise::loops::note;
 use crate::host::tree::carried::{Places, Stray};
 use crate::host::tree::contents;
@@ -126,7 +127,12 @@ impl Host {
             limits: Limits::default(),
             timeout: step.timeout,
         };
-        let (launch, env) = self.errand(&errand).await?;
+        let (launch, mut env) = self.errand(&errand).await?;
+        let mut values = values::read(&self.layout, plan.release).map_err(|error| {
+            Fault::new(format!("the settings of {} cannot be read: {error}", plan.release), "")
+        })?;
+        let passed = passed::for_build(&mut values, &plan.spec);
+        passed.0.iter().for_each(|(name, value)| env.set(name, value));
         let ended = self.run_to_end(&self.layout.job(&label), &launch, env, line).await?;
         let what = format!("the build step `{}`", step.command);
         let mask = self.redactor(plan.release);
@@ -224,7 +230,9 @@ impl Host {
             Ok(Ok(())) => Ok(String::new()),
             // The tree is gone for everybody; another's that is stuck is no fault of this run.
             Ok(Err(error)) => Ok(format!("what is put aside cannot be removed, remove it by hand: {error}")),
-            Err(_) => Ok(format!("the files of releases/{tree} are being removed, which nothing waits for")),
+            Err(_) => Ok(format!(
+                "removing the files of releases/{tree} takes longer, and goes on beside what follows"
+            )),
         }
     }
 

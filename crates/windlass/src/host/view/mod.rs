@@ -2,6 +2,7 @@
 
 mod health_page;
 pub(super) mod observe;
+mod routes;
 mod status;
 mod storage;
 mod usage;

@@ -18,6 +18,7 @@ use crate::host::instance::identity::Identity;
 use crate::host::instance::restarts::Restarts;
 use crate::host::settings::rotation::unrevoked;
 use crate::host::settings::values;
+use crate::host::view::routes::routes;
 use crate::host::view::usage::Processes;
 use crate::resource;
 use crate::runtime::process;
@@ -57,6 +58,7 @@ impl Host {
         };
         let spec = &active.release.spec;
         status.addresses = crate::host::proxy::table::addresses(spec, &report.listening);
+        status.routes = routes(spec, &report);
         status.stopped = active.stopped;
         status.release = Some(self.release_record(&active.release.listed(), Some(active.release.id)));
         for (name, service) in &spec.services {

@@ -82,7 +82,10 @@ impl World for Acting {
             Action::SmokeTest { index } => self.smoke_test(plan, *index).await,
             Action::SwitchTraffic { traffic } => self.switch_traffic(run, plan, traffic).await,
             Action::Bake => self.bake(plan).await,
-            Action::Commit => self.commit(run, plan).await,
+            Action::Commit => {
+                host.hand_over_of_crons(plan).await?;
+                self.commit(run, plan).await
+            }
         }
     }
 

@@ -6,15 +6,6 @@ use super::files::Files;
 use super::python::PYTHON;
 use super::sketch::Sketch;
 
-/// The shared directory of the clock. No package of Python can be called so: what is shared takes the place of what a
-/// release has there.
-pub(super) const BEAT: &str = "celery-beat";
-
-/// Where the clock keeps what it last did.
-pub(super) fn schedule() -> String {
-    format!("{{shared}}/{BEAT}/schedule")
-}
-
 /// The worker of the application that is called so, and its clock where something is scheduled.
 /// `directory` is where its module is found from.
 pub(super) fn services(files: &Files, sketch: &mut Sketch, application: &str, directory: Option<&str>) {
@@ -37,8 +28,8 @@ pub(super) fn services(files: &Files, sketch: &mut Sketch, application: &str, di
         let beat = sketch.service("beat");
         beat.comment("The clock of Celery: never two of it, or tasks would run twice.");
         // What it last did outlives a release, and is where the account may write.
-        beat.set("command", command(&["beat", "--loglevel", "info", "--schedule", &schedule()]));
+        beat.set("command", command(&["beat", "--loglevel", "info", "--schedule", &roles::beat_schedule()]));
         beat.set("singleton", "true");
-        sketch.share(files, BEAT);
+        sketch.share(files, roles::BEAT);
     }
 }

@@ -30,7 +30,9 @@ use std::io;
 use std::path::Path;
 
 use files::Files;
+use packages::Packages;
 use sketch::Sketch;
+use windlass_core::manifest::compose::Build;
 
 use crate::project::adopt::convert;
 
@@ -43,6 +45,24 @@ pub struct Proposal {
     pub text: String,
     /// What a person should look at.
     pub notes: Vec<String>,
+}
+
+/// How the project in `directory` is built, where its files say what it depends on: what it is, and what of it runs, is
+/// said elsewhere.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(crate) fn build(directory: &Path, is_installed: fn(&str) -> bool) -> io::Result<Option<Build>> {
+    let files = Files::of(directory, is_installed)?;
+    let mut sketch = Sketch::new("");
+    let is_python = Packages::of(&files).is_some();
+    if is_python {
+        python::environment(&files, &mut sketch, &[]);
+    }
+    if files.has("package.json") {
+        node::build(&files, &mut sketch);
+    }
+    Ok(sketch.into_build(is_python))
 }
 
 /// The names of compose files, the preferred one first.

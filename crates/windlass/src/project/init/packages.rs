@@ -1,6 +1,8 @@
 //! What the build of a Python project installs, and by what words.
 
 mod flat;
+mod groups;
+mod pipfile;
 mod poetry;
 mod project;
 
@@ -25,6 +27,10 @@ pub(super) struct Packages {
     pub(super) not_built: Option<String>,
     /// The tool that would install what is locked, where it is not installed itself.
     pub(super) lacks: Option<Tool>,
+    /// The groups of `pyproject.toml` that production needs beside what the project depends on.
+    pub(super) groups: Vec<String>,
+    /// An index of packages that the project names, and pip does not know of.
+    pub(super) index: Option<String>,
 }
 
 /// Who installs a project's packages.
@@ -43,8 +49,12 @@ pub(super) struct Tool {
     pub(super) lock: &'static str,
 }
 
-const TOOLS: [Tool; 2] =
-    [Tool { program: "uv", lock: "uv.lock" }, Tool { program: "poetry", lock: "poetry.lock" }];
+pub(super) const TOOLS: [Tool; 4] = [
+    Tool { program: "uv", lock: "uv.lock" },
+    Tool { program: "poetry", lock: "poetry.lock" },
+    Tool { program: "pdm", lock: "pdm.lock" },
+    Tool { program: "pipenv", lock: "Pipfile.lock" },
+];
 
 impl Packages {
     /// `None` where no file says it. pip is always there, so a list for it comes first.
@@ -52,27 +62,56 @@ impl Packages {
         if let Some(list) = LISTS.into_iter().find(|list| files.has(list)) {
             let words = vec!["-r".to_owned(), list.to_owned()];
             let names = listed(files, list, DEEPEST).to_lowercase();
-            return Some(Self { by: Installer::Pip(words), names, not_built: None, lacks: None });
+            return Some(Self { names, ..Self::by(Installer::Pip(words)) });
         }
-        let pyproject: Option<DocumentMut> = files.read("pyproject.toml").and_then(|text| text.parse().ok());
-        let by_name = pyproject.as_ref().and_then(|pyproject| {
-            let why = project::why_not_built(files, pyproject)?;
-            Some((project::listed(pyproject)?, why))
-        });
         let locked = TOOLS.into_iter().find(|tool| files.has(tool.lock));
         let (tool, lacks) = match locked {
             Some(Tool { program, .. }) if files.is_installed(program) => (locked, None),
             _ => (None, locked),
         };
-        let (words, names, not_built) = match by_name {
-            Some((listed, why)) => {
-                let words = listed.iter().map(|word| Template::literal(word.as_str()).to_string());
-                (words.collect(), listed.join("\n"), Some(why))
-            }
-            None => (vec![".".to_owned()], of_project(files)?, None),
+        let found = Self::of_pyproject(files).or_else(|| Self::of_pipfile(files))?;
+        let by = tool.map_or(found.by, Installer::Tool);
+        Some(Self { by, lacks, names: found.names.to_lowercase(), ..found })
+    }
+
+    fn by(by: Installer) -> Self {
+        Self { by, names: String::new(), not_built: None, lacks: None, groups: vec![], index: None }
+    }
+
+    fn of_pyproject(files: &Files) -> Option<Self> {
+        let pyproject: Option<DocumentMut> = files.read("pyproject.toml").and_then(|text| text.parse().ok());
+        let by_name = pyproject.as_ref().and_then(|pyproject| {
+            let why = project::why_not_built(files, pyproject)?;
+            Some((project::listed(pyproject)?, why))
+        });
+        let groups = pyproject.as_ref().map(groups::for_production).unwrap_or_default();
+        let (of_itself, mut names, not_built) = match by_name {
+            Some((listed, why)) => (listed.clone(), listed.join("\n"), Some(why)),
+            // Where nothing else is said, the groups say all.
+            None => match of_project(files) {
+                Some(names) => (vec![".".to_owned()], names, None),
+                None => (vec![], String::new(), None),
+            },
         };
-        let by = tool.map_or(Installer::Pip(words), Installer::Tool);
-        Some(Self { by, names: names.to_lowercase(), not_built, lacks })
+        let of_groups = groups.iter().flat_map(|(_, listed)| listed.clone());
+        let words: Vec<String> = of_itself.into_iter().chain(of_groups).collect();
+        for (_, listed) in &groups {
+            names = format!("{names}\n{}", listed.join("\n"));
+        }
+        if words.is_empty() && not_built.is_none() {
+            return None;
+        }
+        let words = words.iter().map(|word| Template::literal(word.as_str()).to_string()).collect();
+        let groups = groups.into_iter().map(|(name, _)| name).collect();
+        Some(Self { names, not_built, groups, ..Self::by(Installer::Pip(words)) })
+    }
+
+    fn of_pipfile(files: &Files) -> Option<Self> {
+        let pipfile: DocumentMut = files.read("Pipfile")?.parse().ok()?;
+        let listed = pipfile::requirements(&pipfile)?;
+        let words = listed.iter().map(|word| Template::literal(word.as_str()).to_string()).collect();
+        let index = pipfile::other_index(&pipfile);
+        Some(Self { names: listed.join("\n"), index, ..Self::by(Installer::Pip(words)) })
     }
 }
 

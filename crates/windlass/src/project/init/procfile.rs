@@ -1,22 +1,19 @@
 //! Procfiles: what runs is said already; how it is built, and what it needs, the framework says.
 
 use windlass_core::manifest::draft::{self, Draft};
+use windlass_core::manifest::venv::{self, MODULES};
 use windlass_core::manifest::{roles, words};
 use windlass_core::name::Name;
 use windlass_core::spec::Template;
 
-use super::celery::{BEAT, schedule};
 use super::files::Files;
 use super::packages::Packages;
-use super::python::{ANSWERS, LISTENS, PYTHON};
+use super::python::{ANSWERS, LISTENS};
 use super::sketch::Sketch;
 use super::{env_files, node, python};
 
 /// Programs of the machine, which find what they start by themselves.
 const RUNTIMES: [&str; 7] = ["node", "npm", "npx", "pnpm", "yarn", "bun", "cargo"];
-
-/// Programs that are modules of Python.
-const MODULES: [&str; 7] = ["gunicorn", "uvicorn", "celery", "flask", "daphne", "hypercorn", "waitress"];
 
 /// An entry: its name and its line.
 pub(super) type Entry = (String, String);
@@ -54,7 +51,7 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
     if is_node && !sketch.excludes("node_modules/") {
         node::build(files, &mut sketch);
     }
-    let installed = [(is_python, ".venv/bin"), (is_node, "node_modules/.bin")];
+    let installed = [(is_python, venv::PROGRAMS), (is_node, "node_modules/.bin")];
     let installed: Vec<&str> =
         installed.into_iter().filter_map(|(is_there, directory)| is_there.then_some(directory)).collect();
     if entries.iter().any(|(name, _)| name == "release") {
@@ -86,7 +83,7 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
             false => command,
         };
         if !command.starts_with('{') && roles::is_unkept_beat(&words) {
-            sketch.share(files, BEAT);
+            sketch.share(files, roles::BEAT);
         }
         // Where a shell is needed, nothing can be added to the line.
         if command.starts_with('{') && roles::is_nameless_worker(&words) {
@@ -190,21 +187,13 @@ fn of_line(line: &str, is_python: bool, name: &Name) -> String {
     let unkept = roles::is_unkept_beat(&words);
     let mut words: Vec<String> = words.iter().map(template).collect();
     if unkept {
-        words.extend(["--schedule".to_owned(), schedule()]);
+        words.extend(["--schedule".to_owned(), roles::beat_schedule()]);
     }
     if nameless {
         words.extend(["-n".to_owned(), roles::node_name(name.as_str())]);
     }
     if is_python {
-        let program = words.remove(0);
-        let front: Vec<String> = match program.as_str() {
-            "python" | "python3" => vec![PYTHON.to_owned()],
-            // Its script is called otherwise than its module.
-            "waitress-serve" => [PYTHON, "-m", "waitress"].map(str::to_owned).to_vec(),
-            module if MODULES.contains(&module) => vec![PYTHON.to_owned(), "-m".to_owned(), program],
-            _ => vec![program],
-        };
-        words.splice(0..0, front);
+        words = venv::started_from(words);
     }
     draft::command(&words)
 }

@@ -2,6 +2,7 @@
 
 use windlass_core::manifest::draft;
 pub(super) use windlass_core::manifest::roles::{ANSWERS, LISTENS};
+pub(super) use windlass_core::manifest::venv::PYTHON;
 
 use super::celery;
 use super::environ;
@@ -9,11 +10,6 @@ use super::files::{Files, health_path};
 use super::packages::{Installer, Packages, Tool};
 use super::pydantic;
 use super::sketch::Sketch;
-
-/// The interpreter of the release's own environment. Programs are run as its modules: their scripts
-/// name the directory they were installed in, which is another release's when the environment came
-/// from the cache.
-pub(super) const PYTHON: &str = ".venv/bin/python";
 
 /// Packages that answer requests for an application.
 const SERVERS: [&str; 3] = ["gunicorn", "uvicorn", "daphne"];
@@ -58,12 +54,17 @@ pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
         }
     } else {
         sketch.note(format!(
-            "nothing says what the project depends on (requirements.txt, or [project] in pyproject.toml): the build installs \
+            "nothing says what the project depends on (requirements.txt, [project] in pyproject.toml, or a Pipfile): the build installs \
              {} and no more; write it down, as `pip freeze > requirements.txt` does, and run `windlass init --force`",
             if wanted.is_empty() { "nothing".to_owned() } else { wanted.join(" and ") }
         ));
     }
-    if let Some(Packages { by, not_built, lacks, .. }) = packages {
+    if let Some(Packages { by, not_built, lacks, index, .. }) = packages {
+        if let (Installer::Pip(_), Some(index)) = (&by, index) {
+            sketch.note(format!(
+                "the Pipfile names {index}, of which pip is to be told: set PIP_EXTRA_INDEX_URL where you deploy, or in [build.env]"
+            ));
+        }
         if let (Installer::Pip(_), Some(why)) = (&by, &not_built) {
             sketch.note(format!(
                 "pip cannot install the project itself: {why}. The build installs what pyproject.toml lists, by name: \
@@ -93,20 +94,15 @@ fn install(sketch: &mut Sketch, packages: Option<&Packages>, wanted: &[&str]) {
         sketch.note("the build needs python3 with its venv module (on Debian: python3-venv)");
     }
     let mut told: &[String] = &[];
-    match packages.map(|packages| (&packages.by, packages.not_built.is_some())) {
+    match packages.map(|packages| (packages, &packages.by)) {
         None => {}
-        Some((Installer::Pip(words), _)) => told = words,
-        Some((Installer::Tool(Tool { program, lock }), not_built)) => {
+        Some((_, Installer::Pip(words))) => told = words,
+        Some((packages, Installer::Tool(tool))) => {
             sketch.explain_steps(format!(
-                "{program} is installed here, and installs what {lock} says. Without it: `windlass init --force`."
+                "{} is installed here, and installs what {} says. Without it: `windlass init --force`.",
+                tool.program, tool.lock
             ));
-            let (mut step, without_project) = match by_uv {
-                true => (vec!["uv", "sync", "--frozen", "--no-dev"], "--no-install-project"),
-                // It takes the environment that is there.
-                false => (vec!["poetry", "install", "--only", "main", "--no-interaction"], "--no-root"),
-            };
-            step.extend(not_built.then_some(without_project));
-            sketch.step(&step);
+            sketch.step(&locked(*tool, packages));
         }
     }
     let install: &[&str] = match by_uv {
@@ -117,6 +113,35 @@ fn install(sketch: &mut Sketch, packages: Option<&Packages>, wanted: &[&str]) {
     if !(told.is_empty() && wanted.is_empty()) {
         sketch.step(&[install, &told, wanted].concat());
     }
+}
+
+/// The step of a tool that installs what is locked: into the environment that is there, where it makes none.
+fn locked(tool: Tool, packages: &Packages) -> Vec<String> {
+    let groups = |option: &str| -> Vec<String> {
+        packages.groups.iter().flat_map(|name| [option.to_owned(), name.clone()]).collect()
+    };
+    let (words, groups, without_project): (&[&str], Vec<String>, &str) = match tool.program {
+        "uv" => (&["uv", "sync", "--frozen", "--no-dev"], groups("--group"), "--no-install-project"),
+        "poetry" => {
+            let only = [&["main".to_owned()][..], &packages.groups].concat().join(",");
+            (&["poetry", "install", "--no-interaction", "--only"], vec![only], "--no-root")
+        }
+        // What is written down is whose environment the developer has. An editable project would be the one of the release
+        // that the environment was made for. Groups are those of development to it: none comes that is not asked for.
+        "pdm" => {
+            let groups =
+                if packages.groups.is_empty() { vec!["--prod".to_owned()] } else { groups("--group") };
+            (&["env", "PDM_IGNORE_SAVED_PYTHON=1", "pdm", "sync", "--no-editable"], groups, "--no-self")
+        }
+        // It may have an environment of its own for this directory.
+        _ => (&["env", "PIPENV_VENV_IN_PROJECT=1", "pipenv", "sync"], vec![], ""),
+    };
+    let mut step: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    step.extend(groups);
+    if packages.not_built.is_some() && !without_project.is_empty() {
+        step.push(without_project.to_owned());
+    }
+    step
 }
 
 /// An application object, as `module:name`, and the directory that its module is found from.
@@ -259,4 +284,41 @@ pub(super) fn readiness(service: &mut draft::Section, source: &str) {
             .set("readiness", ANSWERS)
             .because("better: a path that answers 200 when the program can work, such as \"/health\""),
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::init::packages::TOOLS;
+
+    #[test]
+    fn each_tool_installs_what_production_needs() {
+        let step = |name: &str, groups: &[&str], not_built: Option<&str>| {
+            let tool = TOOLS.into_iter().find(|tool| tool.program == name).unwrap();
+            let packages = Packages {
+                by: Installer::Tool(tool),
+                names: String::new(),
+                not_built: not_built.map(str::to_owned),
+                lacks: None,
+                groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+                index: None,
+            };
+            locked(tool, &packages).join(" ")
+        };
+        for (name, groups, not_built, expected) in [
+            ("uv", &[][..], None, "uv sync --frozen --no-dev"),
+            ("uv", &["prod"], Some("why"), "uv sync --frozen --no-dev --group prod --no-install-project"),
+            ("poetry", &["prod"], None, "poetry install --no-interaction --only main,prod"),
+            (
+                "pdm",
+                &[],
+                Some("why"),
+                "env PDM_IGNORE_SAVED_PYTHON=1 pdm sync --no-editable --prod --no-self",
+            ),
+            ("pdm", &["prod"], None, "env PDM_IGNORE_SAVED_PYTHON=1 pdm sync --no-editable --group prod"),
+            ("pipenv", &[], None, "env PIPENV_VENV_IN_PROJECT=1 pipenv sync"),
+        ] {
+            assert_eq!(step(name, groups, not_built), expected);
+        }
+    }
 }

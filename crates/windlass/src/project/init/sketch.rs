@@ -1,5 +1,6 @@
 //! A manifest in the making, from which a commented text is written.
 
+use windlass_core::manifest::compose::Build;
 use windlass_core::manifest::draft::{self, Draft, Section};
 use windlass_core::name::Name;
 
@@ -208,6 +209,13 @@ impl Sketch {
     /// What is different in production.
     pub(super) fn production(&mut self) -> &mut Section {
         self.production.section("[environments.production]")
+    }
+
+    /// Only how it is built; nothing where there are no steps.
+    pub(super) fn into_build(self, is_python: bool) -> Option<Build> {
+        let Self { steps, cache, exclude, env, notes, .. } = self;
+        let notes = notes.into_iter().map(|note| note.text).collect();
+        (!steps.is_empty()).then_some(Build { steps, cache, exclude, env, is_python, notes })
     }
 
     pub(super) fn finish(self, files: &Files) -> Proposal {

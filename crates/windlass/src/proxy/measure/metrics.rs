@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use windlass_core::edge::{Counters, LATENCY_BOUNDS_MICROS, Report};
+use windlass_core::edge::{Counters, LATENCY_BOUNDS_MICROS, Report, RouteCounts};
 
 use crate::proxy::request::ticket::Cut;
 
@@ -115,6 +115,11 @@ impl RouteCounters {
 
     pub(in crate::proxy) fn sent(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(in crate::proxy) fn counts(&self) -> RouteCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        RouteCounts { answers: self.statuses.iter().map(read).sum(), server_errors: read(&self.statuses[5]) }
     }
 }
 
@@ -375,6 +380,7 @@ mod tests {
         route.record(200, Duration::from_micros(200));
         route.record(502, Duration::from_micros(80));
         route.sent(7);
+        assert_eq!(route.counts(), RouteCounts { answers: 2, server_errors: 1 });
         let page = prometheus(&Report::default(), [("a\"b", &route)].into_iter());
         for line in [
             r#"windlass_route_answers_total{route="a\"b",status="5xx"} 1"#,

@@ -31,7 +31,7 @@ pub(super) fn why_not_built(files: &Files, pyproject: &DocumentMut) -> Option<St
     let is_false = |name: &str, key: &str| {
         tool(pyproject, name).and_then(|tool| tool.get(key)?.as_bool()) == Some(false)
     };
-    for (name, key) in [("poetry", "package-mode"), ("uv", "package")] {
+    for (name, key) in [("poetry", "package-mode"), ("uv", "package"), ("pdm", "distribution")] {
         if is_false(name, key) {
             return Some(format!("{key} is false in [tool.{name}]"));
         }
