@@ -128,6 +128,11 @@ pub enum Ask {
     },
     /// Whether the runs that have ended are those that were written down.
     Audit,
+    /// Accept them as they are, from now on: that they are not those that were written down is known.
+    Acknowledge {
+        /// Who asks.
+        by: String,
+    },
     /// Lines of logs; more come as they are written when asked to follow.
     Logs {
         /// Of these services, resources, jobs, cron jobs, or logs by their own name; empty: of all
@@ -186,6 +191,7 @@ impl Ask {
             Self::Run { .. } => "run",
             Self::Shutdown { .. } => "shutdown",
             Self::Audit => "audit",
+            Self::Acknowledge { .. } => "acknowledge",
             Self::Rest => "rest",
         }
     }
@@ -255,6 +261,8 @@ pub enum Answer {
     Runs(Vec<RunRecord>),
     /// To [`Ask::Audit`].
     Audit(Audit),
+    /// To [`Ask::Acknowledge`]: what was accepted, in words; nothing where all is as it was written down.
+    Acknowledged(Vec<String>),
     /// A line of a log, or of a command that was run.
     Line {
         /// Whose, by the name that it is known by where it was asked for.
@@ -417,7 +425,21 @@ pub struct Audit {
     pub runs: u64,
     /// Its last link: noted elsewhere, it shows later that nobody made the chain anew. Empty before the first run.
     pub last: String,
-    /// What of them was changed, added or removed since, in words.
+    /// What of them was changed, added or removed since, in words, and that nobody has accepted.
+    pub faults: Vec<String>,
+    /// What somebody has accepted as it is, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledged: Vec<Acknowledged>,
+}
+
+/// Changes of the runs on record that a person knows of, and accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// When, milliseconds since 1970.
+    pub at: i64,
+    /// Who did.
+    pub by: String,
+    /// What, in words.
     pub faults: Vec<String>,
 }
 
@@ -425,8 +447,8 @@ impl Audit {
     /// What comes before a fault where people are told.
     pub const AMISS: &'static str = "the runs on record are not as they were written down";
     /// What to do about faults.
-    pub const HINT: &'static str =
-        "somebody edited state/journal.db, or its disk is damaged: compare it with a backup";
+    pub const HINT: &'static str = "somebody edited state/journal.db, or its disk is damaged: compare it with a backup. `windlass runs \
+         --acknowledge` accepts it as it is";
 }
 
 /// The disk that an environment lies on.

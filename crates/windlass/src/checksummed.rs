@@ -53,6 +53,24 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
     value(&text).map(Some).map_err(|why| damaged(path, why))
 }
 
+/// Whether a file is there and damaged. Its checksum says that without making anything of it.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn is_damaged(path: &Path) -> io::Result<bool> {
+    let text = match std::fs::read(path).map(Zeroizing::new) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        text => text?,
+    };
+    let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
+    let (json, rest) = text.split_at(end);
+    Ok(match rest {
+        // One of an earlier Windlass has none.
+        b"" | b"\n" => serde_json::from_slice::<serde::de::IgnoredAny>(json).is_err(),
+        rest => rest != sum_of(json).as_bytes(),
+    })
+}
+
 /// Replaces a file by one of mode 0600 with this value, durably.
 ///
 /// # Errors
@@ -91,6 +109,24 @@ mod tests {
         assert_eq!(value::<Vec<String>>(&whole), Ok(vec!["a\nb".to_owned(), "c".to_owned()]));
         for earlier in ["[1,2]", "[1,2]\n"] {
             assert_eq!(value::<Vec<u8>>(earlier.as_bytes()), Ok(vec![1, 2]));
+        }
+    }
+
+    #[test]
+    fn whether_one_is_damaged_is_known_without_its_value() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("values.json");
+        assert!(!is_damaged(&path).unwrap());
+        let whole = text(&["a", "b"]).unwrap();
+        for (text, damaged) in [
+            (whole.to_vec(), false),
+            (b"[1,2]".to_vec(), false),
+            (b"[1,2".to_vec(), true),
+            ([b"[", &whole[..]].concat(), true),
+            (whole[..whole.len() - 2].to_vec(), true),
+        ] {
+            std::fs::write(&path, &text).unwrap();
+            assert_eq!(is_damaged(&path).unwrap(), damaged, "{}", String::from_utf8_lossy(&text));
         }
     }
 

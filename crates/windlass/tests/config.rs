@@ -613,6 +613,51 @@ fn a_check_finds_what_should_not_go_into_production() {
     assert!(!said.err.contains("changemechangeme") && !said.err.contains("postgres"), "{}", said.err);
 }
 
+#[test]
+fn check_finds_values_that_git_keeps_and_never_shows_them() {
+    let project = Project::new();
+    let directory = project.0.path();
+    let found = |project: &Project| -> Vec<String> {
+        let json = project.json(&["check"]);
+        let found = json["findings"].as_array().unwrap().iter().filter(|one| one["code"] == "value-in-git");
+        found
+            .map(|one| format!("{} {}:{}", one["setting"], one["file"], one["line"]).replace('"', ""))
+            .collect()
+    };
+    assert_eq!(found(&project), [""; 0]);
+    git(directory, &["init", "-q"]);
+    project.write("compose.yaml", &format!("services:\n  web:\n    environment:\n      KEY: {SECRET}\n"));
+    project.write("large.sql", &"x\n".repeat(1 << 20));
+    project.write("untracked", SECRET);
+    git(directory, &["add", "compose.yaml", "large.sql"]);
+    assert_eq!(found(&project), ["KEY compose.yaml:4"]);
+    // In the manifest before git knows of it, and once where it does.
+    project.write("windlass.toml", &MANIFEST.replace("sleep 1000", "sleep 1000 Zk31-blau-Fenster"));
+    assert_eq!(found(&project), ["DB_PASSWORD windlass.toml:6", "KEY compose.yaml:4"]);
+    git(directory, &["add", "windlass.toml"]);
+    git(directory, &["commit", "-q", "-m", "all"]);
+    assert_eq!(found(&project), ["KEY compose.yaml:4", "DB_PASSWORD windlass.toml:6"]);
+    let said = project.config(&["check"]);
+    assert_eq!(said.code, 2);
+    for expected in [
+        "error[value-in-git]: compose.yaml:4: KEY: git keeps its value: it stands here; take it out",
+        "note: values of secrets were looked for in 2 files that git keeps, and not in those 1 larger than 1 MiB (large.sql)",
+    ] {
+        assert!(said.err.contains(expected), "{expected}: {}", said.err);
+    }
+    assert!(![&said.out, &said.err].iter().any(|text| text.contains(SECRET) || text.contains("Zk31-blau")));
+    // Taken out, the last commit has it still.
+    project.write("compose.yaml", "services:\n");
+    project.write("windlass.toml", MANIFEST);
+    git(directory, &["add", "."]);
+    let said = project.config(&["check"]);
+    assert!(
+        said.err.contains("compose.yaml:4: KEY: git keeps its value: the last commit has it here"),
+        "{}",
+        said.err
+    );
+}
+
 // proves: HS-18
 #[test]
 fn a_check_finds_private_keys_that_others_can_get_at() {

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use indexmap::IndexMap;
 
 use super::node::{Entries, Node, Value};
-use crate::settings::{Bounds, Declared, Kind, MadeUp, Pattern};
+use crate::settings::{Bounds, Declared, Kind, MadeUp, Pattern, made_of};
 use crate::spec::{Engine, Reference, Template};
 use crate::store::Place;
 
@@ -182,18 +182,27 @@ fn texts(list: &Node) -> Option<Vec<String>> {
 /// What is put together from a secret is a secret, over any number of steps. What nobody declared
 /// to be harmless is one.
 fn inherit_secrecy(settings: &mut IndexMap<String, Declared>) {
-    loop {
-        let found = settings.iter().position(|(_, setting)| {
-            !setting.secret
-                && setting.composed.iter().flat_map(Template::references).any(|reference| match reference {
-                    Reference::Setting(key) => settings.get(key).is_none_or(|setting| setting.secret),
-                    Reference::Resource { field, .. } => Engine::is_secret(field),
-                    _ => false,
-                })
-        });
-        match found.and_then(|at| settings.get_index_mut(at)) {
-            Some((_, setting)) => setting.secret = true,
-            None => return,
+    let is_secret = |(_, setting): &(&String, &Declared)| {
+        let mut references = setting.composed.iter().flat_map(Template::references);
+        setting.secret
+            || references.any(|reference| match reference {
+                Reference::Setting(key) => !settings.contains_key(key),
+                Reference::Resource { field, .. } => Engine::is_secret(field),
+                _ => false,
+            })
+    };
+    let secrets: Vec<&str> = settings.iter().filter(is_secret).map(|(key, _)| key.as_str()).collect();
+    let uses = settings.iter().flat_map(|(key, setting)| {
+        setting.composed.iter().flat_map(Template::references).filter_map(move |reference| match reference {
+            Reference::Setting(part) => Some((key.as_str(), part.as_str())),
+            _ => None,
+        })
+    });
+    let found: Vec<String> =
+        made_of(uses, secrets.iter().copied()).into_iter().chain(secrets).map(str::to_owned).collect();
+    for key in found {
+        if let Some(setting) = settings.get_mut(&key) {
+            setting.secret = true;
         }
     }
 }

@@ -1,7 +1,10 @@
 //! What templates refer to, through the settings that are put together from others.
 
+use std::collections::HashSet;
+
 use indexmap::{IndexMap, IndexSet};
 
+use crate::settings::made_of;
 use crate::spec::{Reference, Setting, Template};
 
 /// All that `templates` refer to, each once: what a setting is put together from, too.
@@ -38,17 +41,15 @@ pub(super) fn needs_resource(setting: &Setting, settings: &IndexMap<String, Sett
 
 /// What is put together from a value that turned out to be a secret is one, over any number of steps.
 pub(super) fn inherit_secrecy(settings: &mut IndexMap<String, Setting>) {
-    loop {
-        let is_secret = |reference: &Reference| match reference {
-            Reference::Setting(key) => settings.get(key).is_some_and(|setting| setting.secret),
-            _ => false,
-        };
-        let found = settings.values().position(|setting| {
-            !setting.secret && setting.composed.iter().flat_map(Template::references).any(is_secret)
-        });
-        match found.and_then(|at| settings.get_index_mut(at)) {
-            Some((_, setting)) => setting.secret = true,
-            None => return,
+    let secrets = settings.iter().filter(|(_, setting)| setting.secret).map(|(key, _)| key.as_str());
+    let uses = uses(settings, |reference| match reference {
+        Reference::Setting(key) => Some(key),
+        _ => None,
+    });
+    let found: Vec<String> = made_of(uses, secrets).into_iter().map(str::to_owned).collect();
+    for key in found {
+        if let Some(setting) = settings.get_mut(&key) {
+            setting.secret = true;
         }
     }
 }
@@ -58,13 +59,22 @@ pub(super) fn leave_out_incomplete(
     settings: &mut IndexMap<String, Setting>,
     is_required: impl Fn(&str) -> bool,
 ) {
-    loop {
-        let lacks = |setting: &Setting| {
-            let mut wanted = setting.composed.iter().flat_map(Template::references).filter_map(setting_of);
-            wanted.any(|key| !settings.contains_key(key))
-        };
-        let found = settings.iter().find(|(key, setting)| !is_required(key) && lacks(setting));
-        let Some(key) = found.map(|(key, _)| key.clone()) else { return };
-        settings.shift_remove(&key);
+    let uses: Vec<(&str, &str)> = uses(settings, setting_of).filter(|(key, _)| !is_required(key)).collect();
+    let absent = uses.iter().map(|(_, part)| *part).filter(|part| !settings.contains_key(*part));
+    let left_out = made_of(uses.iter().copied(), absent);
+    if !left_out.is_empty() {
+        let left_out: HashSet<String> = left_out.into_iter().map(str::to_owned).collect();
+        settings.retain(|key, _| !left_out.contains(key));
     }
+}
+
+/// Each setting with each of those that it is put together from, which `part` finds in a reference.
+fn uses<'a>(
+    settings: &'a IndexMap<String, Setting>,
+    part: impl Fn(&'a Reference) -> Option<&'a str> + Copy,
+) -> impl Iterator<Item = (&'a str, &'a str)> {
+    settings.iter().flat_map(move |(key, setting)| {
+        let references = setting.composed.iter().flat_map(Template::references);
+        references.filter_map(part).map(move |part| (key.as_str(), part))
+    })
 }

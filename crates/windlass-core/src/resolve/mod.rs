@@ -131,7 +131,7 @@ fn examined(manifest: &Manifest, environment: &str) -> Vec<Diag> {
     let mut diags = Vec::new();
     let Some(of) = manifest.environment(environment) else { return diags };
     require(&ROOT, &of.root, of.above.as_ref(), &mut vec![], &mut diags);
-    if let Some(spec) = specification(manifest, environment, of, None) {
+    if let Some(spec) = outline(manifest, environment, of) {
         faults::find(&scene(manifest, of, &spec, None), &mut diags);
     }
     diags
@@ -153,8 +153,7 @@ pub fn no_environment(manifest: &Manifest, environment: &str) -> Diag {
     ))
 }
 
-/// What is specified, with all settings, in the order of the text. Before the values of settings are
-/// known, all that are declared are there.
+/// What is specified, with all settings, in the order of the text.
 fn specification(
     manifest: &Manifest,
     name: &str,
@@ -162,9 +161,17 @@ fn specification(
     settings: Option<&IndexMap<String, Setting>>,
 ) -> Option<Spec> {
     let found = known_settings(&of.declared, settings);
-    // Where the name is refused, another stands in, so that all other faults are still found.
-    let app = manifest.app().or_else(|| Name::new("app").ok())?;
-    Some(complete(&of.root, app, Name::new(name).ok()?, &of.declared, found))
+    let receives = |key: &String, receiver: &str| {
+        let only = of.declared.get(key).and_then(|setting| setting.services.as_ref());
+        only.is_none_or(|names| names.iter().any(|name| name == receiver))
+    };
+    complete(manifest, name, of, found, receives)
+}
+
+/// The same before the values of settings are known: all that are declared are there, and nobody is given any yet. That
+/// makes no difference to what is wrong whatever values they have, and most of the work.
+fn outline(manifest: &Manifest, name: &str, of: &Environment) -> Option<Spec> {
+    complete(manifest, name, of, known_settings(&of.declared, None), |_, _| false)
 }
 
 fn scene<'a>(
@@ -226,20 +233,23 @@ fn known_settings(
     known
 }
 
+/// What is specified, where `receives` says which setting is given to whom.
 fn complete(
-    root: &Node,
-    app: Name,
-    environment: Name,
-    declared: &IndexMap<String, Declared>,
+    manifest: &Manifest,
+    name: &str,
+    of: &Environment,
     settings: IndexMap<String, Setting>,
-) -> Spec {
-    let read = Reader::new(&ROOT, Some(root));
+    receives: impl Fn(&String, &str) -> bool,
+) -> Option<Spec> {
+    // Where the name is refused, another stands in, so that all other faults are still found.
+    let app = manifest.app().or_else(|| Name::new("app").ok())?;
+    let environment = Name::new(name).ok()?;
+    let read = Reader::new(&ROOT, Some(&of.root));
     let from_settings = |receiver: &str| -> IndexMap<String, Template> {
         let passed = |(key, own): &(&String, &Setting)| {
-            let only = declared.get(*key).and_then(|setting| setting.services.as_ref());
             // A build runs before any resource does.
-            let early = receiver == "build" && composed::needs_resource(own, &settings);
-            !early && only.is_none_or(|names| names.iter().any(|name| name == receiver))
+            let early = || receiver == "build" && composed::needs_resource(own, &settings);
+            receives(key, receiver) && !early()
         };
         let passed_on = |(key, own): (&String, &Setting)| match own.file {
             true => (format!("{key}_FILE"), Template::of(Reference::SettingFile(key.clone()))),
@@ -274,7 +284,7 @@ fn complete(
         .map(|(name, _)| name.clone())
         .collect();
     let routes = route::routes(&read.items("routes"), &listening);
-    Spec {
+    Some(Spec {
         build: job::build(read.given("build"), from_settings("build")),
         services,
         jobs,
@@ -294,7 +304,7 @@ fn complete(
         sealed: None,
         app,
         environment,
-    }
+    })
 }
 
 /// Leaves out the settings that nothing refers to.

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use super::password::may_hold_password;
 use super::secrecy::speaks_of_secret;
-use super::{Declared, Fault, Layers, Provenance, Secret, is_secret};
+use super::{Declared, Fault, Layers, Provenance, Secret, is_secret, made_of};
 use crate::spec::{Reference, Template};
 
 /// Compositions nested deeper than this are a circle, which is told of elsewhere.
@@ -97,22 +97,26 @@ impl Assembled {
         template.fill(part).ok().map(Secret::new)
     }
 
-    /// Whether `part` is put into `name`, be it over others.
-    pub(super) fn is_made_of(&self, name: &str, part: &str) -> bool {
-        self.is_nested_in(name, part, 0)
-    }
-
-    fn is_nested_in(&self, name: &str, part: &str, depth: u32) -> bool {
-        let Some(Text::Composed(template)) = self.settings.get(name).map(|setting| &setting.value.text)
-        else {
-            return false;
+    /// All that is put into `name`, be it over others.
+    pub(super) fn parts(&self, name: &str) -> IndexSet<&str> {
+        let of = |name: &str| {
+            let text = self.settings.get(name).map(|setting| &setting.value.text);
+            let template = match text {
+                Some(Text::Composed(template)) => Some(template),
+                _ => None,
+            };
+            template.into_iter().flat_map(Template::references).filter_map(|reference| match reference {
+                Reference::Setting(part) => Some(part.as_str()),
+                _ => None,
+            })
         };
-        template.references().any(|reference| match reference {
-            Reference::Setting(key) => {
-                key == part || (depth < DEEPEST && self.is_nested_in(key, part, depth + 1))
-            }
-            _ => false,
-        })
+        let mut parts: IndexSet<&str> = of(name).collect();
+        let mut at = 0;
+        while let Some(part) = parts.get_index(at).copied() {
+            at += 1;
+            parts.extend(of(part));
+        }
+        parts
     }
 
     /// Whether `name` has a value, be it one that is put together later.
@@ -127,6 +131,7 @@ impl Assembled {
 #[must_use]
 pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> Assembled {
     let Layers { environment, files, sealed, stores, unanswered } = layers;
+    let unanswered: HashSet<String> = unanswered.into_iter().collect();
     let mut found: IndexMap<String, Vec<Value>> =
         declared.keys().map(|name| (name.clone(), vec![])).collect();
     let known = |secret, provenance| Value::new(Text::Known(secret), provenance);
@@ -202,7 +207,7 @@ struct Made {
 fn inherit_secrecy(
     declared: &IndexMap<String, Declared>,
     found: &mut IndexMap<String, Vec<Value>>,
-    mut made: Vec<Made>,
+    made: Vec<Made>,
 ) {
     if made.is_empty() {
         return;
@@ -219,24 +224,23 @@ fn inherit_secrecy(
         None => values.iter().any(|value| is_undeclared_one(name, value)),
     };
     let mut secrets: HashSet<String> = found.iter().filter(is_one).map(|(name, _)| name.clone()).collect();
-    loop {
-        let is_part = |part: &String| {
-            secrets.contains(part) || (!declared.contains_key(part) && speaks_of_secret(part))
-        };
-        let (of_secret, others): (Vec<Made>, Vec<Made>) =
-            made.into_iter().partition(|made| made.of.iter().any(is_part));
-        if of_secret.is_empty() {
-            return;
+    let is_one_by_name = |part: &&String| !declared.contains_key(*part) && speaks_of_secret(part);
+    secrets.extend(made.iter().flat_map(|made| &made.of).filter(is_one_by_name).cloned());
+    // What says that it is harmless hands nothing on.
+    let is_harmless = |part: &str| declared.get(part).is_some_and(|setting| setting.harmless);
+    let uses = made.iter().flat_map(|made| made.of.iter().map(|part| (made.name.as_str(), part.as_str())));
+    let of_secrets: HashSet<String> =
+        made_of(uses.filter(|(_, part)| !is_harmless(part)), secrets.iter().map(String::as_str))
+            .into_iter()
+            .map(str::to_owned)
+            .collect();
+    let is_part = |part: &String| secrets.contains(part) || (of_secrets.contains(part) && !is_harmless(part));
+    for Made { name, at, of } in &made {
+        if of.iter().any(is_part)
+            && let Some(value) = found.get_mut(name).and_then(|values| values.get_mut(*at))
+        {
+            value.of_secret = true;
         }
-        for Made { name, at, .. } in of_secret {
-            if let Some(value) = found.get_mut(&name).and_then(|values| values.get_mut(at)) {
-                value.of_secret = true;
-            }
-            if !declared.get(&name).is_some_and(|setting| setting.harmless) {
-                secrets.insert(name);
-            }
-        }
-        made = others;
     }
 }
 

@@ -1,11 +1,14 @@
 //! Looking for values that are right by their form and yet should not go into production.
 
 mod development;
+mod sought;
 mod weak;
+
+pub use sought::Sought;
 
 use indexmap::IndexMap;
 
-use super::{Assembled, Declared, Fault, Provenance, Resolved, Secret};
+use super::{Assembled, Declared, Fault, Provenance, Resolved, Secret, is_secret};
 use crate::diag::Severity;
 use crate::manifest::nearest;
 

@@ -2,9 +2,10 @@
 
 mod format;
 
+use std::collections::HashSet;
 use std::fmt;
 
-use super::{Assembled, Bounds, Declared, Fault, Kind, Provenance, Resolved, Secret, Text, Value, is_secret};
+use super::{Assembled, Bounds, Declared, Fault, Kind, Provenance, Secret, Text, Value, is_secret};
 use crate::units::{Bytes, Span};
 
 /// Why a value is not what was declared.
@@ -51,7 +52,7 @@ pub fn check(
     manifest: &str,
 ) -> Vec<Fault> {
     let mut faults = vec![];
-    let mut wrong: Vec<&str> = vec![];
+    let mut wrong: HashSet<&str> = HashSet::new();
     let mut add = |name: &str, (file, line): (String, u32), misfits: Vec<Misfit>| {
         for misfit in misfits {
             let message = format!("{name}: {}", misfit.message);
@@ -66,20 +67,22 @@ pub fn check(
         }
         let misfits = setting.misfits_of(&resolved.value);
         if !misfits.is_empty() {
-            wrong.push(name);
+            wrong.insert(name);
         }
         add(name, resolved.value.provenance.place(), misfits);
     }
     for (name, resolved) in &assembled.settings {
         let (Some(setting), Text::Composed(_)) = (declared.get(name), &resolved.value.text) else { continue };
-        if wrong.iter().any(|part| assembled.is_made_of(name, part)) {
+        let parts = assembled.parts(name);
+        if parts.iter().any(|part| wrong.contains(part)) {
             continue;
         }
         let Some(value) = assembled.whole(name) else { continue };
-        let is_secret_part = |(part, resolved): (&String, &Resolved)| {
-            assembled.is_made_of(name, part) && is_secret(part, declared.get(part), &resolved.value)
+        let is_secret_part = |part: &str| {
+            let resolved = assembled.settings.get(part);
+            resolved.is_some_and(|resolved| is_secret(part, declared.get(part), &resolved.value))
         };
-        let secret = setting.hides(value.expose()) || assembled.settings.iter().any(is_secret_part);
+        let secret = setting.hides(value.expose()) || parts.iter().any(|part| is_secret_part(part));
         add(name, (manifest.to_owned(), setting.line), setting.misfits_shown(value.expose(), secret));
     }
     faults

@@ -12,7 +12,7 @@ mod rabbitmq;
 mod redis;
 
 pub use postgres::{Postgres, psql};
-pub use rabbitmq::Rabbitmq;
+pub use rabbitmq::{Certificate, Rabbitmq};
 pub use redis::Redis;
 
 use std::net::{Ipv4Addr, TcpListener};

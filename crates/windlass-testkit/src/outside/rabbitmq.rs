@@ -15,12 +15,24 @@ use crate::sandbox::{kill, until_within};
 /// The administrator, as HTTP's basic authentication has it.
 const BASIC: &str = "Ym9zczpUaGUxUGFzc3dvcmQyT2YzVGhlNEJvc3M=";
 
+/// What a server shows of itself where it is asked by HTTPS, in PEM.
+pub struct Certificate {
+    /// The certificate of `localhost`.
+    pub own: String,
+    /// Its key.
+    pub key: String,
+    /// The certificate of its authority.
+    pub authority: String,
+}
+
 /// See the module.
 pub struct Rabbitmq {
     /// Where it listens for AMQP, on the loopback address.
     pub port: u16,
     /// Where its management listens.
     pub management: u16,
+    /// Where that listens by HTTPS, where it does.
+    encrypted: Option<u16>,
     server: Option<Server>,
     directory: tempfile::TempDir,
 }
@@ -29,6 +41,16 @@ impl Rabbitmq {
     /// Starts one.
     #[must_use]
     pub fn new() -> Self {
+        Self::start(None)
+    }
+
+    /// Starts one whose management is asked by HTTPS.
+    #[must_use]
+    pub fn encrypted(certificate: &Certificate) -> Self {
+        Self::start(Some(certificate))
+    }
+
+    fn start(certificate: Option<&Certificate>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         let [port, management, distribution, mapper] = [(); 4].map(|()| free_port());
@@ -41,11 +63,23 @@ impl Rabbitmq {
             "permissions": [rights],
             "topic_permissions": [topics],
         });
-        let config = format!(
+        let encrypted = certificate.map(|_| free_port());
+        let mut config = format!(
             "listeners.tcp.local = 127.0.0.1:{port}\nmanagement.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n\
              load_definitions = {}/definitions.json\nlog.console = true\nlog.file = false\n",
             root.display()
         );
+        if let (Some(Certificate { own, key, authority }), Some(port)) = (certificate, encrypted) {
+            config.push_str(&format!("management.ssl.ip = 127.0.0.1\nmanagement.ssl.port = {port}\n"));
+            for (option, name, text) in [
+                ("cacertfile", "ca.pem", authority),
+                ("certfile", "cert.pem", own),
+                ("keyfile", "key.pem", key),
+            ] {
+                std::fs::write(root.join(name), text).unwrap();
+                config.push_str(&format!("management.ssl.{option} = {}/{name}\n", root.display()));
+            }
+        }
         for (name, text) in [
             ("definitions.json", definitions.to_string()),
             ("rabbitmq.conf", config),
@@ -87,7 +121,7 @@ impl Rabbitmq {
         as_account(&mut command, "rabbitmq");
         command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let server = Some(Server(command.spawn().unwrap()));
-        let rabbit = Self { port, management, server, directory };
+        let rabbit = Self { port, management, encrypted, server, directory };
         until_within(Duration::from_secs(120), "RabbitMQ", || {
             TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
             rabbit.get("/api/vhosts/fixture")["name"].as_str().map(drop)
@@ -104,6 +138,10 @@ impl Rabbitmq {
     /// The URL of the management, for an account.
     #[must_use]
     pub fn management_url(&self, (user, password): (&str, &str)) -> String {
+        if let Some(port) = self.encrypted {
+            let authority = self.directory.path().join("ca.pem");
+            return format!("https://{user}:{password}@localhost:{port}/?cacertfile={}", authority.display());
+        }
         format!("http://{user}:{password}@127.0.0.1:{}", self.management)
     }
 

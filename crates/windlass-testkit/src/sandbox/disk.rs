@@ -76,8 +76,9 @@ impl WayBack {
     }
 }
 
-/// Windlass's own note in a tree that it found damaged; it goes when all is well again.
-const NOTE: &str = ".windlass-damaged";
+/// Windlass's own notes in a tree: that it was found damaged, which goes when all is well again, and which of its
+/// files need not be read again.
+const NOTES: [&str; 2] = [".windlass-damaged", ".windlass-known"];
 
 /// All files below a directory, with their lengths; links are not followed.
 fn files(directory: &Path) -> BTreeMap<PathBuf, u64> {
@@ -86,7 +87,7 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, u64> {
         let Ok(facts) = entry.path().symlink_metadata() else { continue };
         if facts.is_dir() {
             found.extend(files(&entry.path()));
-        } else if entry.file_name() != NOTE {
+        } else if !NOTES.iter().any(|note| entry.file_name() == *note) {
             found.insert(entry.path(), facts.len());
         }
     }

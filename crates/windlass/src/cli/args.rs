@@ -115,7 +115,9 @@ pub(super) enum Verb {
     )]
     Releases(Releases),
     /// What the latest runs did and cost
-    #[command(after_help = "Example:\n  windlass runs --limit 3")]
+    #[command(
+        after_help = "Examples:\n  windlass runs --limit 3\n  windlass runs --acknowledge   # what was altered is known, and accepted as it is"
+    )]
     Runs(Runs),
     /// The logs of the services
     #[command(
@@ -252,6 +254,9 @@ pub(super) struct Runs {
     /// How many
     #[arg(long, value_name = "RUNS", default_value_t = 10, allow_negative_numbers = true, value_parser = count)]
     pub(super) limit: u32,
+    /// Accept what somebody has altered of them as it is: who did, when and what goes on record, and what is altered later is told again
+    #[arg(long, conflicts_with = "limit")]
+    pub(super) acknowledge: bool,
 }
 
 #[derive(Debug, Args)]

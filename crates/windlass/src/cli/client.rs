@@ -203,6 +203,19 @@ impl Client {
         }
     }
 
+    /// Whether the other side is of the same build, and so of one mind with this one.
+    pub(super) fn is_of_this_build(&self) -> bool {
+        !self.of_another_build
+    }
+
+    /// What is there, and the key of its fingerprints where it has one.
+    pub(super) async fn observe(&mut self) -> Result<(Box<Observed>, Option<FingerprintKey>), Failure> {
+        match self.ask(&Ask::Observe).await? {
+            Answer::Observed { observed, key } => Ok((observed, key)),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Refuses to go on with a host side of another build: it carries out a run, and is not ended for this.
     pub(super) fn must_be_of_this_build(&self) -> Result<(), Failure> {
         match self.of_another_build {
@@ -277,10 +290,7 @@ impl Client {
 /// What is there, from the host side when it runs and from its files when it does not.
 pub(super) async fn observe(layout: &Layout) -> Result<(Observed, Option<FingerprintKey>), Failure> {
     if let Some(mut client) = Client::reach(layout).await? {
-        return match client.ask(&Ask::Observe).await? {
-            Answer::Observed { observed, key } => Ok((*observed, key)),
-            _ => Err(unexpected()),
-        };
+        return client.observe().await.map(|(observed, key)| (*observed, key));
     }
     let observed = host::observe_from_disk(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;
     let key = host::fingerprint_key(layout).map_err(|error| Failure::failed(error.to_string(), ""))?;

@@ -98,7 +98,7 @@ async fn verb(context: &context::Context, verb: Verb) -> Result<u8, Failure> {
         Verb::Abort => verbs::claim::abort(context).await,
         Verb::Status => verbs::status::run(context).await,
         Verb::Releases(args) => verbs::releases::run(context, &args).await,
-        Verb::Runs(args) => verbs::runs::run(context, args.limit).await,
+        Verb::Runs(args) => verbs::runs::run(context, &args).await,
         Verb::Logs(args) => verbs::logs::run(context, args).await,
         Verb::Run(args) => verbs::run::run(context, args).await,
         Verb::Config(args) => verbs::config::run(context, args),

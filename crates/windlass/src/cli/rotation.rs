@@ -22,7 +22,6 @@ use windlass_core::settings::sealed::Settled;
 
 pub(in crate::cli) use note::{Note, check_owner, read, rewritten};
 
-use super::client::{Client, unexpected};
 use super::context::Context;
 use super::failure::{Failure, REFUSED};
 use super::project::Project;
@@ -117,7 +116,7 @@ pub(in crate::cli) async fn settle_held(
             "wait until it is over (`windlass status`), or follow it with `windlass resume`",
         ));
     }
-    let (observed, key) = observe(&mut client).await?;
+    let (observed, key) = client.observe().await?;
     let Some(key) = key else { return Ok(()) };
     for name in pending(project) {
         settle_pending(context, project, &name, (&observed, &key))?;
@@ -128,13 +127,6 @@ pub(in crate::cli) async fn settle_held(
         }
     }
     Ok(())
-}
-
-async fn observe(client: &mut Client) -> Result<(Observed, Option<FingerprintKey>), Failure> {
-    match client.ask(&Ask::Observe).await? {
-        Answer::Observed { observed, key } => Ok((*observed, key)),
-        _ => Err(unexpected()),
-    }
 }
 
 /// The fingerprint of the value that the active release runs with.

@@ -7,10 +7,17 @@
 //!
 //! There is no key: who may write the file can make the whole chain anew. What shows even that is its last
 //! link, which `windlass runs` prints, noted somewhere else.
+//!
+//! What a person has looked at and accepts as it is becomes a link itself ([`acknowledged`]).
+
+mod acknowledged;
+
+use std::collections::HashSet;
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use windlass_core::protocol::Audit;
+use serde::{Deserialize, Serialize};
+use windlass_core::protocol::{Acknowledged, Audit};
 
 use super::prune::{PLANS, RECORDS, RUNS};
 use super::schema::{SCHEMA_VERSION, version};
@@ -33,6 +40,13 @@ CREATE TABLE IF NOT EXISTS audit_ends (
     link TEXT NOT NULL
 ) STRICT;
 INSERT OR IGNORE INTO audit_ends VALUES ('forgotten', 0, ''), ('last', 0, '');
+
+CREATE TABLE IF NOT EXISTS acknowledged (
+    id     TEXT PRIMARY KEY,             -- in audit: run
+    at     INTEGER NOT NULL,             -- ms since 1970
+    by     TEXT NOT NULL,
+    faults TEXT NOT NULL                 -- JSON: what was acknowledged
+) STRICT;
 ";
 
 const BODY: &str = "SELECT id, release, asked_by, began, ended, fence, record FROM runs WHERE id = ?1";
@@ -41,6 +55,32 @@ const OF_RUN: &str = "SELECT seq, at, body, chain FROM records WHERE run = ?1 OR
 
 /// How many faults are told one by one.
 const TOLD: usize = 10;
+
+/// Something that is not as it was written down.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Fault {
+    /// In words.
+    what: String,
+    /// A hash of how it is now: altered once more it is another fault.
+    now: String,
+}
+
+impl Fault {
+    fn new(what: String, now: &[&str]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        now.iter().for_each(|part| add(&mut hasher, ValueRef::Text(part.as_bytes())));
+        Self { what, now: text(&hasher) }
+    }
+}
+
+/// What is found of the whole chain.
+#[derive(Default)]
+struct Found {
+    runs: u64,
+    last: String,
+    faults: Vec<Fault>,
+    acknowledged: Vec<Acknowledged>,
+}
 
 /// One end of the chain.
 struct End {
@@ -128,7 +168,9 @@ pub(super) fn forget(connection: &Connection) -> Result<usize, JournalError> {
     let Some((seq, link)) = found else { return Ok(0) };
     connection
         .execute("INSERT OR REPLACE INTO audit_ends VALUES ('forgotten', ?1, ?2)", params![seq, link])?;
-    Ok(connection.execute("DELETE FROM audit WHERE seq <= ?1", [seq])?)
+    let forgotten = connection.execute("DELETE FROM audit WHERE seq <= ?1", [seq])?;
+    acknowledged::forget(connection)?;
+    Ok(forgotten)
 }
 
 impl Journal {
@@ -137,62 +179,105 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`] when the file cannot be read; what was changed in it is an answer.
     pub fn audit(&self) -> Result<Audit, JournalError> {
-        let mut audit = Audit::default();
-        let connection = &self.connection;
-        // A file of the format before gets its chain when its next run ends.
-        if version(connection)? < SCHEMA_VERSION {
-            return Ok(audit);
-        }
-        let tables =
-            "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name IN ('audit', 'audit_ends')";
-        if connection.query_row(tables, [], |row| row.get::<_, i64>(0))? < 2 {
-            audit.faults.push("the chain over all runs is gone".to_owned());
-            return Ok(audit);
-        }
-        let (Some(mut before), Some(last)) = (end(connection, "forgotten")?, end(connection, "last")?) else {
-            audit.faults.push("an end of the chain over all runs is gone".to_owned());
-            return Ok(audit);
-        };
-        let mut faults = Vec::new();
-        let mut statement = connection
-            .prepare_cached("SELECT seq, run, body, plan, records, link FROM audit ORDER BY seq")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (entry, link) = read(row)?;
-            if entry.seq != before.seq + 1 {
-                faults.push(format!("runs are missing before {}", called(connection, &entry.run)?));
-            } else if entry.link(&before.link) != link {
-                faults.push(format!("the link of {} was changed", called(connection, &entry.run)?));
-            }
-            faults.extend(changed(connection, &entry, last.seq - entry.seq)?);
-            before = End { seq: entry.seq, link };
-            audit.runs += 1;
-        }
-        if before.seq < last.seq {
-            let (ended, there) = (last.seq, before.seq);
-            faults
-                .push(format!("the newest runs are missing: {ended} have ended, and {there} are on record"));
-        } else if (before.seq, &before.link) != (last.seq, &last.link) {
-            faults.push("the end of the chain over all runs was changed".to_owned());
-        }
-        let unlinked = "SELECT id FROM runs WHERE ended IS NOT NULL AND id NOT IN (SELECT run FROM audit)";
-        let mut statement = connection.prepare_cached(unlinked)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            faults.push(format!("{} was added, or its link removed", called(connection, &lossy(row, 0)?)?));
-        }
-        let more = faults.len().saturating_sub(TOLD);
-        faults.truncate(TOLD);
-        if more > 0 {
-            faults.push(format!("and {more} more"));
-        }
-        (audit.last, audit.faults) = (last.link, faults);
-        Ok(audit)
+        let Found { runs, last, faults, acknowledged } = find(&self.connection)?;
+        Ok(Audit { runs, last, faults: told(&faults), acknowledged })
     }
 }
 
+/// The first few, and how many more there are.
+fn told(faults: &[Fault]) -> Vec<String> {
+    let mut told: Vec<String> = faults.iter().take(TOLD).map(|fault| fault.what.clone()).collect();
+    let more = faults.len().saturating_sub(TOLD);
+    if more > 0 {
+        told.push(format!("and {more} more"));
+    }
+    told
+}
+
+/// Looks at the whole chain. What was acknowledged is none of its faults, as long as it is as it was then.
+fn find(connection: &Connection) -> Result<Found, JournalError> {
+    let mut found = Found::default();
+    // A file of the format before gets its chain when its next run ends.
+    if version(connection)? < SCHEMA_VERSION {
+        return Ok(found);
+    }
+    if !has_table(connection, "audit")? || !has_table(connection, "audit_ends")? {
+        found.faults.push(Fault::new("the chain over all runs is gone".to_owned(), &["chain"]));
+        return Ok(found);
+    }
+    let (Some(mut before), Some(last)) = (end(connection, "forgotten")?, end(connection, "last")?) else {
+        found.faults.push(Fault::new("an end of the chain over all runs is gone".to_owned(), &["ends"]));
+        return Ok(found);
+    };
+    let mut faults = Vec::new();
+    let mut accepted: HashSet<String> = HashSet::new();
+    let mut statement =
+        connection.prepare_cached("SELECT seq, run, body, plan, records, link FROM audit ORDER BY seq")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (entry, link) = read(row)?;
+        let fits = entry.link(&before.link) == link;
+        let is_next = entry.seq == before.seq + 1;
+        if !is_next {
+            let what = format!("runs are missing before {}", called(connection, &entry.run)?);
+            faults.push(gap(what, before.seq, entry.seq));
+        } else if !fits {
+            let now = ["link", &before.link, &entry.body, &entry.plan, &entry.records, &link];
+            let what = format!("the link of {} was changed", called(connection, &entry.run)?);
+            faults.push(Fault::new(what, &now));
+        }
+        match acknowledged::read(connection, &entry)? {
+            None => {
+                faults.extend(changed(connection, &entry, last.seq - entry.seq)?);
+                found.runs += 1;
+            }
+            // It holds wherever it stands, as it was made to follow from what was there.
+            Some(Ok((acknowledged, of))) if fits => {
+                accepted.extend(of.into_iter().map(|fault| fault.now));
+                found.acknowledged.push(acknowledged);
+            }
+            Some(unfit) => {
+                let name = called(connection, &entry.run)?;
+                let now = unfit.err().unwrap_or_default();
+                faults.push(Fault::new(format!("{name} was changed"), &["acknowledgement", &link, &now]));
+            }
+        }
+        before = End { seq: entry.seq, link };
+    }
+    if before.seq < last.seq {
+        let (ended, there) = (last.seq, before.seq);
+        let what = format!("the newest runs are missing: {ended} have ended, and {there} are on record");
+        faults.push(gap(what, there, ended));
+    } else if (before.seq, &before.link) != (last.seq, &last.link) {
+        let now = ["end", &before.link, &last.link, &last.seq.to_string()];
+        faults.push(Fault::new("the end of the chain over all runs was changed".to_owned(), &now));
+    }
+    let unlinked = "SELECT id FROM runs WHERE ended IS NOT NULL AND id NOT IN (SELECT run FROM audit)";
+    let mut statement = connection.prepare_cached(unlinked)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let run = lossy(row, 0)?;
+        let Entry { body, plan, records, .. } = Entry::of(connection, 0, &run)?;
+        let what = format!("{} was added, or its link removed", called(connection, &run)?);
+        faults.push(Fault::new(what, &["added", &run, &body, &plan, &records]));
+    }
+    faults.retain(|fault| !accepted.contains(&fault.now));
+    (found.last, found.faults) = (last.link, faults);
+    Ok(found)
+}
+
+/// That links are missing between two.
+fn gap(what: String, before: i64, after: i64) -> Fault {
+    Fault::new(what, &["missing", &before.to_string(), &after.to_string()])
+}
+
+fn has_table(connection: &Connection, name: &str) -> Result<bool, JournalError> {
+    let tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?1";
+    Ok(connection.query_row(tables, [name], |row| row.get::<_, i64>(0))? > 0)
+}
+
 /// What of a run is not as it was, so many runs after it.
-fn changed(connection: &Connection, entry: &Entry, later: i64) -> Result<Vec<String>, JournalError> {
+fn changed(connection: &Connection, entry: &Entry, later: i64) -> Result<Vec<Fault>, JournalError> {
     let now = |sql| hash(connection, sql, &entry.run);
     let name = called(connection, &entry.run)?;
     let parts = [
@@ -202,19 +287,23 @@ fn changed(connection: &Connection, entry: &Entry, later: i64) -> Result<Vec<Str
     ];
     let mut faults = Vec::new();
     for (sql, then, kept, what) in parts {
-        match now(sql)? {
-            Some(now) if now == *then => {}
-            Some(_) => faults.push(format!("{what} {name} was changed")),
+        let how = match &now(sql)? {
+            Some(now) if now == then => continue,
+            Some(now) => Fault::new(format!("{what} {name} was changed"), &[&entry.run, what, then, now]),
             // So old ones are forgotten; and there need not have been any.
-            None if then.is_empty() || later >= kept => {}
-            None => faults.push(format!("{what} {name} is missing")),
-        }
+            None if then.is_empty() || later >= kept => continue,
+            None => Fault::new(format!("{what} {name} is missing"), &[&entry.run, what, then]),
+        };
+        faults.push(how);
     }
     Ok(faults)
 }
 
 /// A run in words: by its number, and by when and what where that is known.
 fn called(connection: &Connection, run: &str) -> Result<String, JournalError> {
+    if acknowledged::is_one(run) {
+        return Ok(format!("the {run}"));
+    }
     let began = connection
         .query_row("SELECT began FROM runs WHERE id = ?1", [run], |row| row.get::<_, i64>(0))
         .optional()?;
@@ -315,6 +404,14 @@ mod tests {
         end(&mut journal, "d");
         assert!(!faults(&journal).is_empty(), "{sql}");
         assert_eq!(journal.run_records(1).unwrap()[0].run, "d");
+        // Once a person has accepted it, all is as they know it.
+        assert!(!journal.acknowledge("ada@vm", 9).unwrap().is_empty(), "{sql}");
+        assert_eq!(faults(&journal), [""; 0], "{sql}");
+        end(&mut journal, "e");
+        assert_eq!(faults(&journal), [""; 0], "{sql}");
+        // And nothing beside it.
+        journal.connection.execute("UPDATE runs SET asked_by = 'eve@vm' WHERE id = 'e'", []).unwrap();
+        assert_eq!(faults(&journal).len(), 1, "{sql}: {:?}", faults(&journal));
     }
 
     #[test]

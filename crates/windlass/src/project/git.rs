@@ -1,5 +1,6 @@
 //! Asking git about a checkout.
 
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -14,21 +15,24 @@ const OF_A_HOOK: [&str; 5] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT
 
 /// Asks git something of `directory`.
 pub(super) fn begin(directory: &Path, arguments: &[&str]) -> Asked {
+    Asked(command(directory, arguments).stdin(Stdio::null()).spawn().ok())
+}
+
+fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut git = Command::new("git");
     for name in OF_A_HOOK {
         git.env_remove(name);
     }
-    let asked = git
-        .arg("-C")
+    git.arg("-C")
         .arg(directory)
         .args(arguments)
         // It only looks: without a lock of the index, which it would leave behind if it were ended.
         .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null())
+        // And only here: what a partial clone lacks is not fetched for this.
+        .env("GIT_NO_LAZY_FETCH", "1")
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn();
-    Asked(asked.ok())
+        .stderr(Stdio::null());
+    git
 }
 
 impl Asked {
@@ -54,4 +58,56 @@ impl Drop for Asked {
 /// Asks git something of `directory`, and waits for the answer.
 pub(super) fn ask(directory: &Path, arguments: &[&str]) -> Zeroizing<String> {
     begin(directory, arguments).answer()
+}
+
+/// The objects that are here, each with its size in bytes, by lines.
+pub(super) fn sizes(directory: &Path, objects: &[&str]) -> String {
+    let mut answer = String::new();
+    let format = "--batch-check=%(objectname) %(objectsize)";
+    // Where git fails, what it has said so far counts.
+    let _ = told(directory, &["cat-file", "--buffer", format], objects, |from| {
+        from.read_to_string(&mut answer).map(drop)
+    });
+    answer
+}
+
+/// Calls `each` with the content of each object, which may be secret.
+pub(super) fn contents(directory: &Path, objects: &[&str], mut each: impl FnMut(&str, &[u8])) {
+    let _ = told(directory, &["cat-file", "--buffer", "--batch"], objects, |from| {
+        let mut head = String::new();
+        loop {
+            head.clear();
+            if from.read_line(&mut head)? == 0 {
+                return Ok(());
+            }
+            // Of what is not here only that is said.
+            let mut words = head.trim_end().split(' ');
+            let (Some(object), Some(_), Some(size)) = (words.next(), words.next(), words.next()) else {
+                continue;
+            };
+            let size: usize = size.parse().map_err(io::Error::other)?;
+            let mut content = Zeroizing::new(vec![0; size + 1]);
+            from.read_exact(&mut content)?;
+            each(object, &content[..size]);
+        }
+    });
+}
+
+/// Runs git, tells it of objects, and has its answer read meanwhile.
+fn told(
+    directory: &Path,
+    arguments: &[&str],
+    objects: &[&str],
+    read: impl FnOnce(&mut BufReader<std::process::ChildStdout>) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut git = Asked(Some(command(directory, arguments).stdin(Stdio::piped()).spawn()?));
+    let Some(child) = &mut git.0 else { return Ok(()) };
+    let (Some(mut to), Some(from)) = (child.stdin.take(), child.stdout.take()) else { return Ok(()) };
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let text: String = objects.iter().flat_map(|object| [*object, "\n"]).collect();
+            let _it_may_have_ended = to.write_all(text.as_bytes());
+        });
+        read(&mut BufReader::new(from))
+    })
 }

@@ -1,6 +1,7 @@
 //! Looking at a project: its manifest, which framework it is, which files belong to a release.
 
 pub mod adopt;
+pub mod committed;
 pub mod diag;
 mod git;
 pub mod init;

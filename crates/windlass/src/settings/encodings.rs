@@ -7,7 +7,7 @@ const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// All forms of `value` but those in base64, itself among them; some may be equal.
-pub(super) fn forms(value: &str) -> Vec<Zeroizing<String>> {
+pub(crate) fn forms(value: &str) -> Vec<Zeroizing<String>> {
     vec![
         value.to_owned().into(),
         quoted(value, r"'\''"),
@@ -20,7 +20,7 @@ pub(super) fn forms(value: &str) -> Vec<Zeroizing<String>> {
 
 /// Its base64, at each place that it can have among other bytes, in both alphabets; without the digits that
 /// depend on its neighbours, so that it does not matter whether there is padding.
-pub(super) fn base64(value: &str) -> Vec<Zeroizing<String>> {
+pub(crate) fn base64(value: &str) -> Vec<Zeroizing<String>> {
     let at = |alphabet| (0..3).map(move |offset| base64_middle(value.as_bytes(), offset, alphabet));
     [STANDARD, URL_SAFE].into_iter().flat_map(at).collect()
 }

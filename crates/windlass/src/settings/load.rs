@@ -1,5 +1,6 @@
 //! The layers of settings.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -8,7 +9,8 @@ use std::path::Path;
 use indexmap::IndexMap;
 use windlass_core::manifest::nearest;
 use windlass_core::settings::{
-    Assembled, Declared, Fault, File, Layers, Lost, Provenance, Sealed, Secret, Value, assemble, dotenv,
+    Assembled, Declared, Entry, Fault, File, Layers, Lost, Provenance, Sealed, Secret, Value, assemble,
+    dotenv,
 };
 use windlass_core::store::Place;
 use zeroize::{Zeroize, Zeroizing};
@@ -69,9 +71,11 @@ pub fn load(
     let Files { files, lost: mut all_lost, mut warnings, faults } = files(project, environment, env);
     all_lost.insert(0, unread);
     all_lost.push(below.unsealed);
+    let in_files: HashSet<&str> =
+        files.iter().flat_map(|file| &file.entries).map(|entry| entry.name.as_str()).collect();
     let has = |name: &str| {
         env(name).is_some()
-            || files.iter().any(|file| file.entries.iter().any(|entry| entry.name == name))
+            || in_files.contains(name)
             || below.sealed.as_ref().is_some_and(|sealed| sealed.entries.contains_key(name))
             || all_lost.iter().any(|lost| lost.is_any() || lost.has(name))
     };
@@ -84,9 +88,8 @@ pub fn load(
         Some(ask) if !wanted.is_empty() && faults.is_empty() => (ask(&wanted), vec![]),
         _ => (Answers::default(), wanted.iter().map(|(name, _)| (*name).to_owned()).collect()),
     };
-    let is_unanswered = |name: &&str| {
-        !stores.values.contains_key(*name) && !stores.absent.iter().any(|absent| absent == name)
-    };
+    let absent: HashSet<&str> = stores.absent.iter().map(String::as_str).collect();
+    let is_unanswered = |name: &&str| !stores.values.contains_key(*name) && !absent.contains(name);
     let unanswered = wanted.iter().map(|(name, _)| *name).filter(is_unanswered).map(str::to_owned).collect();
     let names: Vec<String> = files.iter().map(|file| file.name.clone()).collect();
     let layers =
@@ -150,10 +153,10 @@ fn files(project: &Path, environment: &str, env: &dyn Fn(&str) -> Option<String>
                 continue;
             }
         };
-        let below = |name: &str| {
-            let entry = files.iter().find_map(|file| file.entries.iter().find(|entry| entry.name == name));
-            entry.map(|entry| entry.value.expose().to_owned())
-        };
+        // Those of the uppermost file hold.
+        let entries = files.iter().rev().flat_map(|file: &File| &file.entries);
+        let known: HashMap<&str, &Entry> = entries.map(|entry| (entry.name.as_str(), entry)).collect();
+        let below = |name: &str| known.get(name).map(|entry| entry.value.expose().to_owned());
         let own = dotenv::parse(&name, &text, env, &below);
         // Those name settings, and a name of a faulty file may be a piece of a secret.
         let named = own.warnings.into_iter().filter(|_| own.faults.is_empty());

@@ -6,7 +6,7 @@
 //! from elsewhere, such as a program's output.
 
 mod decodings;
-mod encodings;
+pub(crate) mod encodings;
 mod found;
 mod load;
 mod redact;

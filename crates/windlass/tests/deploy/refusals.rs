@@ -5,6 +5,32 @@ use windlass_testkit::sandbox::{Manifest, Sandbox, until};
 use super::{WINDLASS, deployed};
 
 #[test]
+fn of_first_deploys_at_once_one_goes_on_and_the_others_are_told_of_it() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::default());
+    sandbox.behave("migrate.wait");
+    // Each finds no host side, and starts one.
+    let deployers: Vec<_> = (0..3).map(|_| sandbox.start(&["deploy"])).collect();
+    until("all but one to be refused", || {
+        (deployers.iter().filter(|deployer| deployer.runs()).count() <= 1).then_some(())
+    });
+    // Nor does whoever leaves take the host side with them.
+    let host = sandbox.host().unwrap();
+    std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
+    let outputs: Vec<_> = deployers.into_iter().map(|deployer| deployer.finish()).collect();
+    let (done, refused): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.code == 0);
+    assert_eq!((done.len(), refused.len()), (1, 2), "{outputs:#?}");
+    for output in refused {
+        assert_eq!(output.code, 6, "{output:#?}");
+        assert!(
+            output.stderr.contains("Deploy fixture (local): r1"),
+            "it is told of what is under way: {output:#?}"
+        );
+    }
+    assert_eq!((sandbox.host(), sandbox.release().as_str()), (Some(host), "r1"));
+    sandbox.down();
+}
+
+#[test]
 fn a_stale_plan_is_refused() {
     let sandbox = deployed(&Manifest::small());
     sandbox.change();

@@ -221,13 +221,29 @@ fn what_is_on_record_of_past_runs_is_altered() {
             sandbox.change();
             sandbox.succeed(&["deploy"]);
             sandbox.fail(&["runs"], 5);
+            // Who knows of it says so, which is on record; and what is altered then is told again.
+            let known = sandbox.succeed(&["runs", "--acknowledge"]);
+            assert!(known.stdout.contains("acknowledged: what is written of the run of"), "{known:#?}");
+            let runs = sandbox.succeed(&["runs"]);
+            assert!(runs.stderr.contains("3 runs are on record, as written down but for what "), "{runs:#?}");
+            assert_eq!(sandbox.status()["audit"]["acknowledged"][0]["faults"].as_array().unwrap().len(), 1);
+            let nothing = sandbox.succeed(&["runs", "--acknowledge", "--json"]).json();
+            assert_eq!(nothing, serde_json::json!({ "changed": false, "acknowledged": [] }));
+            rest(&sandbox);
+            let journal = rusqlite::Connection::open(state.join("journal.db")).unwrap();
+            assert_eq!(journal.execute("UPDATE acknowledged SET by = 'nobody'", []).unwrap(), 1);
+            drop(journal);
+            sandbox.fail(&["runs"], 5);
         }
         rest(&sandbox);
         copies.put_back();
     }
     watch.end_without_loss();
     sandbox.succeed(&["runs"]);
-    line.held(&format!("{} edits: `runs` and `status` say so and exit with 5; deploys go on", edits.len()));
+    line.held(&format!(
+        "{} edits: `runs` and `status` say so and exit with 5, until a person acknowledges them; deploys go on",
+        edits.len()
+    ));
 }
 
 #[test]

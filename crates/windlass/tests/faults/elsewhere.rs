@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use windlass::resource::{facts_of_url, ready};
 use windlass_core::spec::Engine;
-use windlass_testkit::outside::{ADMIN, FIRST, Postgres, Rabbitmq, Redis};
+use windlass_testkit::outside::{ADMIN, Certificate, FIRST, Postgres, Rabbitmq, Redis};
 use windlass_testkit::sandbox::score::{Invariant, Running};
 use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
 
@@ -364,8 +365,9 @@ fn a_rotation_at_an_outside_redis_that_fails_leaves_the_old_password() {
 #[test]
 fn a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights() {
     let line = line("a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights");
-    let place = exchanged_without_loss(&line, Server::Rabbitmq(Rabbitmq::new()));
+    let place = exchanged_without_loss(&line, Server::Rabbitmq(Rabbitmq::encrypted(&certificate())));
     let Server::Rabbitmq(server) = &place.server else { unreachable!() };
+    let by_https = server.management_url(ADMIN);
     let user = server.users().remove(0);
     assert_eq!(server.get(&format!("/api/users/{user}"))["tags"], serde_json::json!(["policymaker"]));
     let rights = server.get(&format!("/api/permissions/fixture/{user}"));
@@ -379,6 +381,7 @@ fn a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights() {
         (server.management_url((ADMIN.0, "wrong-password")), "it does not let this user in"),
         (server.management_url(("fixture_none", "x")), "it does not let this user in"),
         ("http://boss:nothing@127.0.0.1:1".to_owned(), "cannot be reached"),
+        (by_https.split('?').next().unwrap().to_owned(), "of an authority that is not trusted here"),
         (
             "amqp://boss:nothing@127.0.0.1:1".to_owned(),
             "the URL in ADMIN_URL is not that of RabbitMQ's management",
@@ -386,7 +389,20 @@ fn a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights() {
     ];
     old_stays_when_it_fails(&line, &place, &refusals);
     place.sandbox.down();
-    line.held("another user with the same tags and permissions, 6 ways to fail: 0 failed requests");
+    line.held(
+        "asked by HTTPS: another user with the same tags and permissions, 7 ways to fail: 0 failed requests",
+    );
+}
+
+/// That of a `localhost` which nobody knows, by its own authority.
+fn certificate() -> Certificate {
+    let mut authority = CertificateParams::new(vec![]).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let own =
+        CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+    Certificate { own: own.pem(), key: key.serialize_pem(), authority: authority.pem() }
 }
 
 /// Before, in and behind each step of a rotation's plan that tells the server. The other steps are those of any

@@ -30,3 +30,4 @@ mod sealed;
 mod settings;
 mod sops;
 mod stores;
+mod versions;

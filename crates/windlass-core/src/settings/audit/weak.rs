@@ -74,6 +74,12 @@ pub(super) fn why(app: &str, name: &str, value: &str, declared: Option<&Declared
     }
 }
 
+/// Whether a text is among what is tried first, whatever it is for; so is what stands in many places.
+pub(super) fn can_be_guessed(app: &str, name: &str, text: &str) -> bool {
+    let judged = Judged { app, name, declared: None };
+    judged.known(text).or_else(|| repeated(text)).or_else(|| judged.words(text)).is_some()
+}
+
 /// What a text is judged as.
 #[derive(Clone, Copy)]
 struct Judged<'a> {

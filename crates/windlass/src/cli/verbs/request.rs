@@ -15,6 +15,7 @@ use crate::cli::follow::{self, Told};
 use crate::cli::other_source;
 use crate::cli::passed;
 use crate::cli::project::Project;
+use crate::project::origin::Whose;
 use crate::random;
 
 /// A new key for fingerprints, for an environment that has none yet.
@@ -61,10 +62,10 @@ pub(in crate::cli) async fn carry_out_as(
     let mut plans = 0;
     loop {
         plans += 1;
-        let mut client = settled(context, project).await?;
-        let (observed, key) = match client.ask(&Ask::Observe).await? {
-            Answer::Observed { observed, key } => (observed, key),
-            _ => return Err(unexpected()),
+        let (mut client, seen) = settled_and_seen(context, project).await?;
+        let (observed, key) = match seen {
+            Some(seen) => seen,
+            None => client.observe().await?,
         };
         other_source::refuse_in(context, project, &observed).await?;
         let key = key.map_or_else(new_key, Ok)?;
@@ -90,8 +91,15 @@ pub(in crate::cli) async fn carry_out_as(
 /// Reaches the host side. A run that was interrupted and that nobody follows is settled first: it
 /// goes on when it is committed, and back when it is not. Not where it is another project's.
 pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Result<Client, Failure> {
-    other_source::refuse(context, project).await?;
-    let mut client = Client::start(context, &project.layout).await?;
+    settled_and_seen(context, project).await.map(|(client, _)| client)
+}
+
+/// What the host side saw, and the key of its fingerprints.
+type Seen = (Box<Observed>, Option<FingerprintKey>);
+
+/// The same, with what the host side saw, where that holds still: to look costs as much as the application is large.
+async fn settled_and_seen(context: &Context, project: &Project) -> Result<(Client, Option<Seen>), Failure> {
+    let (mut client, mut seen) = judged(context, project).await?;
     let open = match client.ask(&Ask::OpenRun).await? {
         Answer::OpenRun(open) => open,
         _ => return Err(unexpected()),
@@ -107,8 +115,25 @@ pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Res
         }
         context.interrupts.refuse().await?;
         client = Client::start(context, &project.layout).await?;
+        seen = None;
     }
-    Ok(client)
+    Ok((client, seen))
+}
+
+/// Reaches the host side, unless what is there is another project's.
+async fn judged(context: &Context, project: &Project) -> Result<(Client, Option<Seen>), Failure> {
+    if let Some(mut client) = Client::reach(&project.layout).await? {
+        let seen = client.observe().await?;
+        let origin = other_source::refuse_in(context, project, &seen.0).await?;
+        // A person may have taken long to say yes, and one of another build may have to give way.
+        let is_asked = origin.is_some_and(|origin| origin.whose == Whose::Another);
+        if !is_asked && client.is_of_this_build() {
+            return Ok((client, Some(seen)));
+        }
+    } else {
+        other_source::refuse(context, project).await?;
+    }
+    Ok((Client::start(context, &project.layout).await?, None))
 }
 
 /// Says that the world is as wanted.

@@ -4,18 +4,22 @@ use std::fmt::Write as _;
 
 use windlass_core::event::{RequestCost, RunRecord};
 use windlass_core::journal::Verdict;
-use windlass_core::protocol::{Answer, Ask, Audit};
+use windlass_core::protocol::{Acknowledged, Answer, Ask, Audit};
 use windlass_core::units::Span;
 
+use crate::cli::args;
 use crate::cli::client::{Client, unexpected};
 use crate::cli::commands;
 use crate::cli::context::{Context, complain};
 use crate::cli::failure::{Failure, NEEDS_A_PERSON};
 use crate::observe::{how_lost, printable_line};
 
-pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Failure> {
+pub(in crate::cli) async fn run(context: &Context, args: &args::Runs) -> Result<u8, Failure> {
+    if args.acknowledge {
+        return acknowledge(context).await;
+    }
     let mut client = Client::to_look(context).await?;
-    let mut records = match client.ask(&Ask::Runs { limit }).await? {
+    let mut records = match client.ask(&Ask::Runs { limit: args.limit }).await? {
         Answer::Runs(records) => records,
         _ => return Err(unexpected()),
     };
@@ -31,17 +35,46 @@ pub(in crate::cli) async fn run(context: &Context, limit: u32) -> Result<u8, Fai
     }
     if audit.runs > 0 {
         let runs = if audit.runs == 1 { "run is" } else { "runs are" };
-        let Audit { runs: count, last, .. } = audit;
-        context
-            .say(&format!("{count} {runs} on record, as written down; the chain over them ends with {last}"));
+        let Audit { runs: count, last, acknowledged, .. } = audit;
+        let but = acknowledged.iter().map(|Acknowledged { at, by, faults }| {
+            format!(" but for what {by} acknowledged at {} ({})", time(*at), faults.join("; "))
+        });
+        let but: Vec<String> = but.collect();
+        context.say(&printable_line(&format!(
+            "{count} {runs} on record, as written down{}; the chain over them ends with {last}",
+            but.join(", and")
+        )));
     }
     Ok(0)
 }
 
+/// Accepts the runs on record as they are.
+async fn acknowledge(context: &Context) -> Result<u8, Failure> {
+    let (_, mut client) = Client::of_deployed(context).await?;
+    client.must_be_of_this_build()?;
+    let known = match client.ask(&Ask::Acknowledge { by: context.who() }).await? {
+        Answer::Acknowledged(known) => known,
+        _ => return Err(unexpected()),
+    };
+    let document = serde_json::json!({ "changed": !known.is_empty(), "acknowledged": known });
+    context.print(&document, || match known.as_slice() {
+        [] => "Nothing to acknowledge: the runs on record are as they were written down.".to_owned(),
+        known => {
+            let known: Vec<String> =
+                known.iter().map(|fault| format!("acknowledged: {}", printable_line(fault))).collect();
+            known.join("\n")
+        }
+    });
+    Ok(0)
+}
+
+fn time(millis: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(millis);
+    time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()).unwrap_or_default()
+}
+
 fn text(record: &RunRecord) -> String {
-    let at = jiff::Timestamp::from_millisecond(record.began)
-        .map(|at| at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
-        .unwrap_or_default();
+    let at = time(record.began);
     let seconds = (record.ended - record.began).max(0) as f64 / 1000.0;
     let how = record.verdict.as_ref().map_or("unknown", Verdict::in_words);
     let (headline, by) = (printable_line(&record.headline), printable_line(&record.by));

@@ -4,9 +4,10 @@ use std::io;
 use std::path::Path;
 
 use indexmap::IndexMap;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use windlass_core::name::{InstanceId, ReleaseId};
-use windlass_core::spec::Service;
+use windlass_core::spec::{Port, Service};
 
 use crate::checksummed;
 use crate::layout::{self, Layout};
@@ -30,6 +31,38 @@ pub(in crate::host) struct Identity {
 }
 
 const FILE: &str = "instance.json";
+
+/// What tells an instance from others: a small part of its identity, in which all that it is given stands too.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(in crate::host) struct Outline {
+    /// Which.
+    pub id: InstanceId,
+    /// The digest of what it runs.
+    pub digest: String,
+    service: Manner,
+}
+
+/// How a service's copies stand to each other: see [`Service`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Manner {
+    singleton: bool,
+    port: Option<Port>,
+}
+
+impl Outline {
+    /// See [`Service::is_alone`].
+    pub(in crate::host) fn is_alone(&self) -> bool {
+        self.service.singleton || matches!(self.service.port, Some(Port::Fixed(_)))
+    }
+
+    /// All instances of the environment, in no order: see [`Identity::all`].
+    ///
+    /// # Errors
+    /// When the directory cannot be listed.
+    pub(in crate::host) fn all(layout: &Layout) -> io::Result<Vec<Self>> {
+        all(layout)
+    }
+}
 
 impl Identity {
     /// Reads what stands in an instance's directory.
@@ -56,15 +89,21 @@ impl Identity {
     /// # Errors
     /// When the directory cannot be listed.
     pub(in crate::host) fn all(layout: &Layout) -> io::Result<Vec<Self>> {
-        let entries = match std::fs::read_dir(layout.instances()) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries?,
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            found.extend(Self::read(&entry?.path()));
-        }
+        let mut found: Vec<Self> = all(layout)?;
         found.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(found)
     }
+}
+
+/// What can be read of each instance's directory.
+fn all<T: DeserializeOwned>(layout: &Layout) -> io::Result<Vec<T>> {
+    let entries = match std::fs::read_dir(layout.instances()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        found.extend(checksummed::read::<T>(&entry?.path().join(FILE)).ok().flatten());
+    }
+    Ok(found)
 }

@@ -22,7 +22,7 @@ use crate::host::preflight::machine::{
 use crate::host::proxy::table::early;
 use crate::host::resource::lifecycle::{blocking, facts};
 use crate::host::settings::lookup::Settings;
-use crate::host::tree::contents::{self, Damage};
+use crate::host::tree::contents::{self, Damage, Look};
 use crate::host::tree::handover;
 use crate::host::world::by_hand;
 use crate::keeper::limits;
@@ -154,7 +154,8 @@ impl Host {
         if plan.steps.iter().any(|step| step.action == Action::SealTree { tree }) {
             return Ok(());
         }
-        if let Some(Damage { what, .. }) = self.damage(tree).await? {
+        let how = if plan.request == Request::Deploy { Look::AtChanged } else { Look::AtAll };
+        if let Some(Damage { what, .. }) = self.damage(tree, how).await? {
             wrong.push(Lack::new("tree", "", format!("the files of releases/{tree} {what}"), hint));
         }
         Ok(())
@@ -175,7 +176,7 @@ impl Host {
         let Some(tree) = active.map(|active| active.release.tree).filter(|tree| *tree != plan.tree.id) else {
             return Ok(());
         };
-        if let Some(Damage { what, was_written }) = self.damage(tree).await? {
+        if let Some(Damage { what, was_written }) = self.damage(tree, Look::AtChanged).await? {
             let what = format!(
                 "a deploy that fails goes back to the active release, and its files in releases/{tree} {what}"
             );
@@ -192,9 +193,9 @@ impl Host {
     }
 
     /// What is wrong with the files of a tree, in words that follow on them.
-    async fn damage(&self, tree: ReleaseId) -> Result<Option<Damage>, Fault> {
+    async fn damage(&self, tree: ReleaseId, how: Look) -> Result<Option<Damage>, Fault> {
         let (root, seal) = (self.layout.tree(tree), self.layout.seal(tree));
-        Ok(match blocking(move || contents::damage(&root, &seal)).await? {
+        Ok(match blocking(move || contents::damage(&root, &seal, how)).await? {
             Ok(None) => None,
             Ok(Some(Damage { what, was_written })) => {
                 Some(Damage { what: format!("are not those that were built: {what}"), was_written })

@@ -126,6 +126,10 @@ impl Session {
                 let audit = host.journal.borrow().audit();
                 self.say(audit.map(Answer::Audit).unwrap_or_else(|error| failed(&error))).await
             }
+            Ask::Acknowledge { by } => {
+                let known = host.journal.borrow_mut().acknowledge(&by, crate::clock::wall_millis());
+                self.say(known.map(Answer::Acknowledged).unwrap_or_else(|error| failed(&error))).await
+            }
             Ask::Logs { of, release, lines, since, follow, notes } => {
                 self.logs(host, &Wanted { of, release, lines, since, notes }, follow).await
             }

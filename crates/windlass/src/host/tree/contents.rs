@@ -6,15 +6,20 @@
 //! compiles for itself, and what lies behind links, such as the directories that releases share.
 //! What the application adds later does not matter.
 
+mod known;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 use windlass_core::plan::Tree;
 use windlass_core::spec::{Command, Part, Spec};
+
+use known::{Facts, Known};
 
 /// The list, in the tree.
 const FILE: &str = ".windlass-contents";
@@ -49,13 +54,20 @@ struct Seal {
 /// When a file cannot be read, or the list cannot be written.
 pub(in crate::host) fn write_down(root: &Path, tree: &Tree, spec: &Spec) -> io::Result<Vec<u8>> {
     let paths = selected(root, spec)?;
-    let entries = entries(root, &paths)?.into_iter().filter_map(|(path, entry)| Some((path, entry?)));
+    let now = known::now(root)?;
+    let seen = Reading::of_all(root).entries(&paths)?;
+    let entries = seen.iter().filter_map(|seen| Some((seen.path.clone(), seen.entry.clone()?)));
     let list = serde_json::to_vec(&Contents { version: VERSION, entries: entries.collect() })?;
     let path = root.join(FILE);
     let _ = std::fs::remove_file(&path);
     let mut file = File::options().write(true).create_new(true).mode(0o644).open(&path)?;
     io::Write::write_all(&mut file, &list)?;
     let seal = Seal { version: VERSION, tree: tree.clone(), contents: hash(&mut list.as_slice())? };
+    let mut known = Known::default();
+    for Seen { path, facts, .. } in seen {
+        facts.into_iter().for_each(|facts| known.learn(path.clone(), facts));
+    }
+    known.keep(root, now);
     Ok(serde_json::to_vec(&seal)?)
 }
 
@@ -68,13 +80,26 @@ pub(in crate::host) struct Damage {
     pub(in crate::host) was_written: bool,
 }
 
+/// How closely a sealed tree is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::host) enum Look {
+    /// Every file is read, so that also what the disk has lost is found.
+    AtAll,
+    /// Only the files that somebody may have written to since they were read last.
+    AtChanged,
+}
+
 /// Looks whether a sealed tree still holds what was sealed. Answers what is damaged, in words, and
 /// remembers it, so that no later release is made of this tree; `None` when nothing is.
 ///
 /// # Errors
 /// When the system cannot read it.
-pub(in crate::host) fn damage(root: &Path, seal: &Path) -> io::Result<Option<Damage>> {
-    let found = look(root, seal)?;
+pub(in crate::host) fn damage(root: &Path, seal: &Path, how: Look) -> io::Result<Option<Damage>> {
+    let reading = match how {
+        Look::AtAll => Reading::of_all(root),
+        Look::AtChanged => Reading::of_changed(root),
+    };
+    let found = look(&reading, seal)?;
     let mark = root.join(DAMAGED);
     match &found {
         Some(damage) => std::fs::write(mark, &damage.what)?,
@@ -88,7 +113,8 @@ pub(in crate::host) fn was_found_damaged(root: &Path) -> bool {
     root.join(DAMAGED).exists()
 }
 
-fn look(root: &Path, seal: &Path) -> io::Result<Option<Damage>> {
+fn look(reading: &Reading<'_>, seal: &Path) -> io::Result<Option<Damage>> {
+    let root = reading.root;
     let decayed = |what: String| Damage { what, was_written: false };
     let text = std::fs::read(seal)?;
     let sealed_at = seal.metadata()?.modified()?;
@@ -106,20 +132,28 @@ fn look(root: &Path, seal: &Path) -> io::Result<Option<Damage>> {
     }
     let wanted: Contents = serde_json::from_slice(&list)?;
     let paths: Vec<PathBuf> = wanted.entries.keys().map(PathBuf::from).collect();
-    let mut was_written = true;
-    let wrong: Vec<String> = entries(root, &paths)?
-        .into_iter()
-        .filter_map(|(path, now)| {
-            let how = match (wanted.entries.get(&path), &now) {
-                (Some(then), Some(now)) if then == now => return None,
-                (_, Some(_)) => "is not what it was",
-                (_, None) => "is gone",
-            };
-            let modified = root.join(&path).symlink_metadata().and_then(|facts| facts.modified());
-            was_written &= now.is_some() && modified.is_ok_and(|modified| modified > sealed_at);
-            Some(format!("{path} {how}"))
-        })
-        .collect();
+    // Whoever may not write here, or has no room, reads all of it each time.
+    let now = known::now(root);
+    let (mut known, mut wrong, mut was_written) = (Known::default(), Vec::new(), true);
+    for Seen { path, entry: found, facts } in reading.entries(&paths)? {
+        let unread = facts.is_some() && found.is_none();
+        let how = match (wanted.entries.get(&path), &found) {
+            (Some(then), Some(now)) if then == now => None,
+            _ if unread => None,
+            (_, Some(_)) => Some("is not what it was"),
+            (_, None) => Some("is gone"),
+        };
+        let Some(how) = how else {
+            facts.into_iter().for_each(|facts| known.learn(path.clone(), facts));
+            continue;
+        };
+        let modified = root.join(&path).symlink_metadata().and_then(|facts| facts.modified());
+        was_written &= found.is_some() && modified.is_ok_and(|modified| modified > sealed_at);
+        wrong.push(format!("{path} {how}"));
+    }
+    if let Some(now) = now.ok().filter(|_| reading.read.load(Ordering::Relaxed) > 0) {
+        known.keep(root, now);
+    }
     let what = match wrong.as_slice() {
         [] => return Ok(None),
         [one] => one.clone(),
@@ -173,43 +207,78 @@ fn plain(path: &Path) -> PathBuf {
     path.components().filter(|part| matches!(part, Component::Normal(_))).collect()
 }
 
-/// What is there now at these paths; `None` where nothing is. Names that are no text are left out.
-fn entries(root: &Path, paths: &[PathBuf]) -> io::Result<Vec<(String, Option<String>)>> {
-    let named: Vec<String> = paths.iter().filter_map(|path| Some(path.to_str()?.to_owned())).collect();
-    let share = named.len().div_ceil(TOGETHER).max(1);
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = named
-            .chunks(share)
-            .map(|part| {
-                let look = |path: &String| Ok((path.clone(), entry(&root.join(path))?));
-                scope.spawn(move || part.iter().map(look).collect::<io::Result<Vec<_>>>())
-            })
-            .collect();
-        let failed = || io::Error::other("a thread that reads files has failed");
-        let mut all = Vec::with_capacity(named.len());
-        for part in parts {
-            all.extend(part.join().map_err(|_| failed())??);
-        }
-        Ok(all)
-    })
+/// What is there at a path.
+struct Seen {
+    path: String,
+    /// Its kind and hash; `None` where nothing is, or nobody has written to what is.
+    entry: Option<String>,
+    /// Of a file.
+    facts: Option<Facts>,
 }
 
-fn entry(path: &Path) -> io::Result<Option<String>> {
-    use io::ErrorKind::{NotADirectory, NotFound};
+/// Reads the files of a tree, less those that nobody has written to.
+struct Reading<'a> {
+    root: &'a Path,
+    known: Known,
+    /// How many it has read.
+    read: AtomicUsize,
+}
 
-    let metadata = match std::fs::symlink_metadata(path) {
-        Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return Ok(None),
-        metadata => metadata?,
-    };
-    Ok(if metadata.is_symlink() {
-        Some(format!("link {}", std::fs::read_link(path)?.display()))
-    } else if metadata.is_file() {
+impl<'a> Reading<'a> {
+    fn of_all(root: &'a Path) -> Self {
+        Self { root, known: Known::default(), read: AtomicUsize::default() }
+    }
+
+    fn of_changed(root: &'a Path) -> Self {
+        Self { root, known: Known::read(root), read: AtomicUsize::default() }
+    }
+
+    /// What is there now at these paths. Names that are no text are left out.
+    fn entries(&self, paths: &[PathBuf]) -> io::Result<Vec<Seen>> {
+        let named: Vec<&str> = paths.iter().filter_map(|path| path.to_str()).collect();
+        let share = named.len().div_ceil(TOGETHER).max(1);
+        std::thread::scope(|scope| {
+            let parts: Vec<_> = named
+                .chunks(share)
+                .map(|part| {
+                    scope.spawn(move || {
+                        part.iter().map(|path| self.entry(path)).collect::<io::Result<Vec<_>>>()
+                    })
+                })
+                .collect();
+            let failed = || io::Error::other("a thread that reads files has failed");
+            let mut all = Vec::with_capacity(named.len());
+            for part in parts {
+                all.extend(part.join().map_err(|_| failed())??);
+            }
+            Ok(all)
+        })
+    }
+
+    fn entry(&self, path: &str) -> io::Result<Seen> {
+        use io::ErrorKind::{NotADirectory, NotFound};
+
+        let place = self.root.join(path);
+        let seen = |entry, facts| Ok(Seen { path: path.to_owned(), entry, facts });
+        let metadata = match std::fs::symlink_metadata(&place) {
+            Err(error) if matches!(error.kind(), NotFound | NotADirectory) => return seen(None, None),
+            metadata => metadata?,
+        };
+        if metadata.is_symlink() {
+            return seen(Some(format!("link {}", std::fs::read_link(place)?.display())), None);
+        }
+        if !metadata.is_file() {
+            // Sockets, pipes, and what was replaced by a directory.
+            return seen(None, None);
+        }
+        let facts = Facts::of(&metadata);
+        if self.known.is_unchanged(path, facts) {
+            return seen(None, Some(facts));
+        }
+        self.read.fetch_add(1, Ordering::Relaxed);
         let kind = if metadata.permissions().mode() & 0o111 == 0 { "file" } else { "program" };
-        Some(format!("{kind} {}", hash(&mut File::open(path)?)?))
-    } else {
-        // Sockets, pipes, and what was replaced by a directory.
-        None
-    })
+        seen(Some(format!("{kind} {}", hash(&mut File::open(place)?)?)), Some(facts))
+    }
 }
 
 fn hash(from: &mut dyn io::Read) -> io::Result<String> {
@@ -217,3 +286,6 @@ fn hash(from: &mut dyn io::Read) -> io::Result<String> {
     io::copy(from, &mut hasher)?;
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Looking at an environment, to make a plan from. Changes nothing.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::io;
 
 use indexmap::IndexMap;
@@ -7,9 +9,9 @@ use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::{Activation, Observed, ObservedInstance, ObservedResource, Tree, resource_digest};
 use windlass_core::spec::When;
 
+use crate::checksummed;
 use crate::engine::{Journal, JournalError, Listed};
-use crate::host::instance::identity::Identity;
-use crate::host::settings::values;
+use crate::host::instance::identity::Outline;
 use crate::host::tree::contents;
 use crate::layout::Layout;
 use crate::runtime::process;
@@ -44,7 +46,8 @@ pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalEr
         spec: active.release.spec,
         stopped: active.stopped,
     });
-    if let Some(active) = active.as_mut().filter(|active| are_lost(layout, active.release)) {
+    let lost = Lost { layout, known: RefCell::default() };
+    if let Some(active) = active.as_mut().filter(|active| lost.are(active.release)) {
         // They are like none any more: what is deployed next brings its own.
         active.spec.settings.values_mut().for_each(|setting| setting.fingerprint.clear());
     }
@@ -58,7 +61,7 @@ pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalEr
     Ok(Observed {
         left_by: if is_left { journal.last_source()? } else { None },
         next_release: journal.last_release_number()? + 1,
-        instances: instances(layout).unwrap_or_default(),
+        instances: instances(layout, &lost).unwrap_or_default(),
         resources,
         unrevoked: crate::host::settings::rotation::unrevoked(layout),
         once_done: jobs_done.keys().filter(once).cloned().collect(),
@@ -69,9 +72,21 @@ pub fn observe(layout: &Layout, journal: &Journal) -> Result<Observed, JournalEr
     })
 }
 
-/// Whether the values of a release are damaged.
-fn are_lost(layout: &Layout, release: ReleaseId) -> bool {
-    values::read(layout, release).is_err_and(|error| error.kind() == io::ErrorKind::InvalidData)
+/// The releases whose values are damaged.
+struct Lost<'a> {
+    layout: &'a Layout,
+    /// Many copies have those of one.
+    known: RefCell<HashMap<ReleaseId, bool>>,
+}
+
+impl Lost<'_> {
+    fn are(&self, release: ReleaseId) -> bool {
+        *self
+            .known
+            .borrow_mut()
+            .entry(release)
+            .or_insert_with(|| checksummed::is_damaged(&self.layout.settings(release)).unwrap_or_default())
+    }
 }
 
 fn trees(layout: &Layout, releases: &[Listed]) -> Vec<Tree> {
@@ -89,8 +104,8 @@ fn trees(layout: &Layout, releases: &[Listed]) -> Vec<Tree> {
     trees.into_values().collect()
 }
 
-fn instances(layout: &Layout) -> io::Result<Vec<ObservedInstance>> {
-    let mut all: Vec<ObservedInstance> = Identity::all(layout)?
+fn instances(layout: &Layout, lost: &Lost<'_>) -> io::Result<Vec<ObservedInstance>> {
+    let mut all: Vec<ObservedInstance> = Outline::all(layout)?
         .into_iter()
         .map(|identity| {
             let seen = process::observe(&layout.instance(&identity.id));
@@ -99,10 +114,9 @@ fn instances(layout: &Layout) -> io::Result<Vec<ObservedInstance>> {
                 Some(seen) => seen.is_under_way(),
                 None => process::is_kept(&layout.instance(&identity.id)),
             };
-            let alone = identity.service.is_alone();
+            let alone = identity.is_alone();
             // A copy that could not be started again is to be replaced.
-            let lost = are_lost(layout, identity.id.release);
-            let digest = if lost { String::new() } else { identity.digest };
+            let digest = if lost.are(identity.id.release) { String::new() } else { identity.digest };
             ObservedInstance { id: identity.id, digest, running, alone }
         })
         .collect();

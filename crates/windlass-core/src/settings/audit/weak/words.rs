@@ -177,10 +177,11 @@ pub(super) fn is_made_of_words(text: &str, app: &str) -> bool {
     let digits = &trimmed[word.len()..];
     let meant =
         |one: char| -> String { word.chars().map(|c| letter(c, one)).chain(digits.chars()).collect() };
-    [trimmed.to_owned(), meant('l'), meant('i')].iter().any(|form| {
-        let bare: String = form.chars().filter(char::is_ascii_alphanumeric).collect();
-        is_split(&bare, app)
-    })
+    let bare = |form: &str| -> String { form.chars().filter(char::is_ascii_alphanumeric).collect() };
+    // Most texts have none of these letters, and are the same in all.
+    let mut forms = [bare(trimmed), bare(&meant('l')), bare(&meant('i'))].to_vec();
+    forms.dedup();
+    forms.iter().any(|form| is_split(form, app))
 }
 
 /// The letter that a character is written for; a one is written for two of them.
@@ -204,15 +205,11 @@ fn is_split(text: &str, app: &str) -> bool {
     reached[0] = Some(false);
     for from in 0..text.len() {
         let Some(before) = reached[from] else { continue };
-        // What begins with no row of keys is none.
-        let mut may_be_row = true;
-        for to in from + 1..=text.len() {
+        let row = row_at(&text[from..]);
+        let longest = LONGEST_WORD.max(app.len()).max(row).max(MOST_DIGITS);
+        for to in from + 1..=text.len().min(from + longest) {
             let piece = &text[from..to];
-            may_be_row &= piece.len() < SHORTEST_ROW || is_row(piece);
-            if !may_be_row && piece.len() > LONGEST_WORD.max(app.len()) {
-                break;
-            }
-            let is_row = may_be_row && piece.len() >= SHORTEST_ROW;
+            let is_row = (SHORTEST_ROW..=row).contains(&piece.len());
             let is_first = is_row || piece == app || KNOWN.binary_search(&piece).is_ok();
             let is_year = to == text.len()
                 && from > 0
@@ -227,10 +224,23 @@ fn is_split(text: &str, app: &str) -> bool {
     words == Some(true) || (words == Some(false) && text.len() < 16)
 }
 
-/// Whether it goes along a row of keys.
-fn is_row(piece: &str) -> bool {
-    let back: String = piece.chars().rev().collect();
-    ROWS.iter().any(|row| row.contains(piece) || row.contains(&back))
+/// How far the beginning of a text goes along a row of keys, there or back.
+fn row_at(text: &str) -> usize {
+    let text = text.as_bytes();
+    let along =
+        |row: &mut dyn Iterator<Item = u8>| row.zip(text).take_while(|(key, byte)| key == *byte).count();
+    let from = |row: &'static str| {
+        let row = row.as_bytes();
+        (0..row.len())
+            .filter(|at| text.first() == Some(&row[*at]))
+            .map(move |at| (row, at))
+            .map(|(row, at)| {
+                along(&mut row[at..].iter().copied()).max(along(&mut row[..=at].iter().rev().copied()))
+            })
+            .max()
+            .unwrap_or_default()
+    };
+    ROWS.iter().map(|row| from(row)).max().unwrap_or_default()
 }
 
 #[cfg(test)]

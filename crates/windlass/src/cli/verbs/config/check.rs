@@ -12,10 +12,17 @@ use crate::cli::judged::of_users;
 use crate::cli::print::{printed, put_line};
 use crate::cli::project::Project;
 use crate::cli::rotation;
+use crate::project::committed::{Hit, Search, Searched};
 use crate::project::diag as project_diag;
 use crate::project::keys::{self as project_keys, Kept, KeyFile};
 use crate::project::version;
 use crate::settings::{Found, SHORTEST_MASKED, fault_to_json};
+
+/// More places with secrets than these nobody reads.
+const MOST_TOLD: usize = 50;
+
+/// As many of the files that were not looked at are named.
+const NAMED: usize = 3;
 
 pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
@@ -29,23 +36,18 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
         Ok(spec) => (Some(spec), vec![]),
         Err(diags) => (None, diags),
     };
-    let findings = findings(&project, &found, spec.as_ref());
+    let mut findings = findings(&project, &found, spec.as_ref());
+    let searched = committed(&project, &found, &mut findings);
     let errors = diags.len() + findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let diags = [diags, project.warnings.clone()].concat();
     let warnings = findings.len() + diags.len() - errors;
-    tell(context, &project, &diags, &findings, (errors, warnings))?;
+    tell(context, &project, &diags, &findings, &searched, (errors, warnings))?;
     Ok(if errors > 0 || (strict && warnings > 0) { USAGE } else { 0 })
 }
 
 fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Finding> {
     let environment = project.environment.as_str();
-    let audited = Audited {
-        app: project.app.as_str(),
-        environment,
-        declared: &found.declared,
-        assembled: &found.assembled,
-        manifest: &project.file,
-    };
+    let audited = audited(project, found);
     let plain = |code, severity, fault: Fault| Finding { code, severity, setting: String::new(), fault };
     let mut findings: Vec<Finding> =
         found.faults.iter().map(|fault| plain("unreadable", Severity::Error, fault.clone())).collect();
@@ -71,6 +73,16 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     findings.extend(kept(project).into_iter().map(|fault| plain("kept-by-git", Severity::Warning, fault)));
     findings.extend(keys(project));
     findings
+}
+
+fn audited<'a>(project: &'a Project, found: &'a Found) -> Audited<'a> {
+    Audited {
+        app: project.app.as_str(),
+        environment: project.environment.as_str(),
+        declared: &found.declared,
+        assembled: &found.assembled,
+        manifest: &project.file,
+    }
 }
 
 /// Declared secrets that logs show as they are: so short a text turns up by chance.
@@ -167,11 +179,80 @@ fn kept(project: &Project) -> Vec<Fault> {
     faults
 }
 
+/// Values of secrets that stand in the manifest, or in files that git keeps: each is an error, and none is shown.
+fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> Searched {
+    let audited = audited(project, found);
+    let sought = audited.sought();
+    let Some(search) = Search::of(&sought) else { return Searched::default() };
+    // What keeps settings by its name is told of as a whole.
+    let searched = search.in_repository(&project.directory, &version::kept_settings(&project.directory));
+    let help = "take it out, let it come from `.env` or the encrypted file, and change it where it is used: what git has kept \
+                it gives to everybody who has the source";
+    let mut add = |setting: &str, file: &str, line, message: String| {
+        let fault = Fault { file: file.to_owned(), line, column: 0, message, help: help.to_owned() };
+        findings.push(Finding {
+            code: "value-in-git",
+            severity: Severity::Error,
+            setting: setting.to_owned(),
+            fault,
+        });
+    };
+    let more = |more: u32| match more {
+        0 => String::new(),
+        1 => " (and in 1 more line)".to_owned(),
+        more => format!(" (and in {more} more lines)"),
+    };
+    let told = |setting: &str| {
+        searched.hits.iter().any(|hit| !hit.is_past && hit.setting == setting && hit.file == project.file)
+    };
+    // As it is now, which git may not know yet.
+    for (setting, line, others) in search.in_text(project.manifest.text().as_bytes()) {
+        if !told(&setting) {
+            let message = format!("{setting}: its value stands here{}, for all to read", more(others));
+            add(&setting, &project.file, line, message);
+        }
+    }
+    for Hit { setting, file, line, more: others, is_past } in searched.hits.iter().take(MOST_TOLD) {
+        let whose = if *is_past { "the last commit has it here" } else { "it stands here" };
+        let message = format!("{setting}: git keeps its value: {whose}{}", more(*others));
+        add(setting, file, *line, message);
+    }
+    let beyond = searched.hits.get(MOST_TOLD..).unwrap_or_default();
+    if let Some(Hit { setting, file, .. }) = beyond.first() {
+        let message = format!("git keeps values of secrets in {} more places", beyond.len());
+        add(setting, file, 0, message);
+    }
+    searched
+}
+
+/// In what values were not looked for.
+fn not_searched(searched: &Searched) -> Option<String> {
+    let Searched { files, large, binary, beyond, .. } = searched;
+    let some = |paths: &[String], what: &str| {
+        let more = if paths.len() > NAMED { ", …" } else { "" };
+        (!paths.is_empty())
+            .then(|| format!("{} {what} ({}{more})", paths.len(), paths[..paths.len().min(NAMED)].join(", ")))
+    };
+    let left = [
+        some(large, "larger than 1 MiB"),
+        some(binary, "that are no text"),
+        some(beyond, "beyond the first 128 MiB"),
+    ];
+    let left: Vec<String> = left.into_iter().flatten().collect();
+    (!left.is_empty()).then(|| {
+        let left = left.join(", ");
+        format!(
+            "note: values of secrets were looked for in {files} files that git keeps, and not in those {left}"
+        )
+    })
+}
+
 fn tell(
     context: &Context,
     project: &Project,
     diags: &[Diag],
     findings: &[Finding],
+    searched: &Searched,
     (errors, warnings): (usize, usize),
 ) -> Result<(), Failure> {
     if context.options.json {
@@ -194,6 +275,12 @@ fn tell(
             "errors": errors,
             "warnings": warnings,
             "findings": all,
+            "searched": {
+                "files": searched.files,
+                "large": searched.large,
+                "binary": searched.binary,
+                "beyond": searched.beyond,
+            },
         });
         return printed(put_line(&document.to_string()));
     }
@@ -203,6 +290,9 @@ fn tell(
     }
     if !diags.is_empty() {
         context.draw(diags, project.manifest.text(), &project.file);
+    }
+    if let Some(note) = not_searched(searched) {
+        context.say(&note);
     }
     let environment = &project.environment;
     printed(put_line(&match (errors, warnings) {

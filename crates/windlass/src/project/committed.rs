@@ -1,0 +1,261 @@
+//! Looking for secrets in the files that git keeps: in the last commit, and in what the next one takes.
+//!
+//! Each file is read once, however many secrets are sought. What git keeps elsewhere is not looked at: older commits,
+//! other branches, submodules, what Git LFS has.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use windlass_core::settings::audit::Sought;
+use windlass_core::spec::Encoding;
+use zeroize::Zeroizing;
+
+use super::git;
+use crate::settings::encodings;
+
+/// Larger files, in bytes, are no text that a person wrote.
+const LARGEST: u64 = 1 << 20;
+
+/// How much is read in all, in bytes.
+const MOST: u64 = 128 << 20;
+
+/// Texts of at least this length, in bytes, are found also within a longer word.
+const SURELY: usize = 16;
+
+/// In how many bytes at the beginning of a file git looks whether it is a text.
+const LOOKED_AT: usize = 8000;
+
+/// A secret that stands in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hit {
+    /// Whose it is.
+    pub setting: String,
+    /// The file, as seen from the project.
+    pub file: String,
+    /// The first line with it, from 1.
+    pub line: u32,
+    /// How many more lines have it.
+    pub more: u32,
+    /// Whether only the last commit has it so, and the next one no longer does.
+    pub is_past: bool,
+}
+
+/// What was found, and what was not looked at.
+#[derive(Debug, Default)]
+pub struct Searched {
+    /// What was found, by file.
+    pub hits: Vec<Hit>,
+    /// How many files were looked at.
+    pub files: usize,
+    /// Those that are too large.
+    pub large: Vec<String>,
+    /// Those that are no text.
+    pub binary: Vec<String>,
+    /// Those that came when enough was read.
+    pub beyond: Vec<String>,
+}
+
+/// A search for several texts at once.
+pub struct Search<'a> {
+    sought: &'a [Sought],
+    forms: AhoCorasick,
+    /// Whose form each is, and whether it is found within a longer word.
+    of: Vec<(usize, bool)>,
+}
+
+impl<'a> Search<'a> {
+    /// For `sought`, as they are and as they are written in JSON, in URLs, in shells, in hex and in base64; `None`
+    /// where there is nothing to look for.
+    #[must_use]
+    pub fn of(sought: &'a [Sought]) -> Option<Self> {
+        let (mut forms, mut of): (Vec<Zeroizing<String>>, Vec<_>) = (Vec::new(), Vec::new());
+        let mut known = HashSet::new();
+        for (at, Sought { text, .. }) in sought.iter().enumerate() {
+            let encoded = [Encoding::Json, Encoding::Url].map(|way| Zeroizing::new(way.encode(text)));
+            let plain = encodings::forms(text).into_iter().chain(encoded);
+            for (form, within) in plain.map(|form| (form, false)).chain(
+                // Its neighbours are encoded with it.
+                encodings::base64(text).into_iter().map(|form| (form, true)),
+            ) {
+                if known.insert(blake3::hash(form.as_bytes())) {
+                    of.push((at, within || form.len() >= SURELY));
+                    forms.push(form);
+                }
+            }
+        }
+        let mut search = AhoCorasick::builder();
+        let search = search.kind(Some(AhoCorasickKind::ContiguousNFA));
+        let patterns = forms.iter().map(|form| form.as_bytes());
+        // Only beyond 2^31 patterns or states.
+        let forms = search.build(patterns).ok().filter(|_| !of.is_empty())?;
+        Some(Self { sought, forms, of })
+    }
+
+    /// The settings of which a secret stands in a text, with the first line and the number of more lines.
+    #[must_use]
+    pub fn in_text(&self, text: &[u8]) -> Vec<(String, u32, u32)> {
+        let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for hit in self.forms.find_overlapping_iter(text) {
+            let (sought, within) = self.of[hit.pattern().as_usize()];
+            if within || is_apart(text, hit.start(), hit.end()) {
+                found.entry(sought).or_default().push(hit.start());
+            }
+        }
+        let mut of_settings: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+        for (sought, places) in found {
+            let lines = of_settings.entry(&self.sought[sought].setting).or_default();
+            lines.extend(places.into_iter().map(|place| line_of(text, place)));
+        }
+        let told = of_settings.into_iter().filter_map(|(setting, mut lines)| {
+            lines.sort_unstable();
+            lines.dedup();
+            let more = u32::try_from(lines.len().saturating_sub(1)).unwrap_or(u32::MAX);
+            Some((setting.to_owned(), *lines.first()?, more))
+        });
+        told.collect()
+    }
+
+    /// Looks through what git keeps of the repository that `project` lies in, but for the files of the project that
+    /// are to be `left_out`, as they are told of already. Nothing where there is no git, or no repository.
+    #[must_use]
+    pub fn in_repository(&self, project: &Path, left_out: &[String]) -> Searched {
+        let mut searched = Searched::default();
+        let Some(repository) = Repository::of(project) else { return searched };
+        let files = repository.files(left_out);
+        let sizes = repository.sizes(files.keys());
+        let mut wanted = Vec::new();
+        let mut read = 0;
+        for (object, kept) in &files {
+            let paths = kept.iter().map(|kept| kept.path.clone());
+            match sizes.get(object) {
+                None => {}
+                Some(size) if *size > LARGEST => searched.large.extend(paths),
+                Some(size) if read + size > MOST => searched.beyond.extend(paths),
+                Some(size) => {
+                    read += size;
+                    wanted.push(object.as_str());
+                }
+            }
+        }
+        git::contents(&repository.top, &wanted, |object, text| {
+            let Some(kept) = files.get(object) else { return };
+            if text[..text.len().min(LOOKED_AT)].contains(&0) {
+                return searched.binary.extend(kept.iter().map(|kept| kept.path.clone()));
+            }
+            searched.files += kept.len();
+            for (setting, line, more) in self.in_text(text) {
+                let hit = |kept: &Kept| Hit {
+                    setting: setting.clone(),
+                    file: kept.path.clone(),
+                    line,
+                    more,
+                    is_past: !kept.is_next,
+                };
+                searched.hits.extend(kept.iter().map(hit));
+            }
+        });
+        // What is there still is told where it is now.
+        let now: Vec<(String, String)> = searched
+            .hits
+            .iter()
+            .filter(|hit| !hit.is_past)
+            .map(|hit| (hit.setting.clone(), hit.file.clone()))
+            .collect();
+        let is_told = |hit: &Hit| now.contains(&(hit.setting.clone(), hit.file.clone()));
+        searched.hits.retain(|hit| !hit.is_past || !is_told(hit));
+        searched.hits.sort_by(|a, b| (&a.file, a.line, &a.setting).cmp(&(&b.file, b.line, &b.setting)));
+        for paths in [&mut searched.large, &mut searched.binary, &mut searched.beyond] {
+            paths.sort_unstable();
+            paths.dedup();
+        }
+        searched
+    }
+}
+
+/// Whether what stands at a place is no part of a longer word.
+fn is_apart(text: &[u8], start: usize, end: usize) -> bool {
+    let is_of_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    !start.checked_sub(1).is_some_and(is_of_word) && !is_of_word(end)
+}
+
+fn line_of(text: &[u8], place: usize) -> u32 {
+    let before = text[..place].iter().filter(|&&byte| byte == b'\n').count();
+    u32::try_from(before + 1).unwrap_or(u32::MAX)
+}
+
+/// A file that git keeps.
+struct Kept {
+    /// As seen from the project.
+    path: String,
+    /// Whether the next commit has it so.
+    is_next: bool,
+}
+
+/// A repository, and where in it a project is.
+struct Repository {
+    top: std::path::PathBuf,
+    /// With a `/` behind it, or nothing.
+    prefix: String,
+}
+
+impl Repository {
+    fn of(project: &Path) -> Option<Self> {
+        let answer = git::ask(project, &["rev-parse", "--show-toplevel", "--show-prefix"]);
+        let mut lines = answer.lines();
+        let top = lines.next().filter(|top| !top.is_empty())?;
+        Some(Self { top: top.into(), prefix: lines.next().unwrap_or_default().to_owned() })
+    }
+
+    /// The files by their content.
+    fn files(&self, left_out: &[String]) -> BTreeMap<String, Vec<Kept>> {
+        // mode SP stage or kind and object, TAB, path
+        let next = git::ask(&self.top, &["ls-files", "--stage", "-z"]);
+        let last = git::ask(&self.top, &["ls-tree", "-r", "-z", "--full-tree", "HEAD"]);
+        let mut files: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
+        for (answer, at, is_next) in [(&next, 1, true), (&last, 2, false)] {
+            for line in answer.split('\0') {
+                let Some((words, path)) = line.split_once('\t') else { continue };
+                let words: Vec<&str> = words.split(' ').collect();
+                let is_file = words[0].starts_with("100");
+                let Some(object) = words.get(at).filter(|_| is_file) else { continue };
+                let path = self.seen_from_project(path);
+                let is_sealed = path.ends_with(".enc") && path.rsplit('/').next().is_some_and(is_sealed);
+                if is_sealed || left_out.contains(&path) {
+                    continue;
+                }
+                let kept = files.entry((*object).to_owned()).or_default();
+                if kept.iter().all(|known| known.path != path) {
+                    kept.push(Kept { path, is_next });
+                }
+            }
+        }
+        files
+    }
+
+    /// The sizes of objects, in bytes, as far as they are here.
+    fn sizes<'o>(&self, objects: impl Iterator<Item = &'o String>) -> HashMap<String, u64> {
+        let objects: Vec<&str> = objects.map(String::as_str).collect();
+        let answer = git::sizes(&self.top, &objects);
+        let size = |line: &str| {
+            let (object, size) = line.split_once(' ')?;
+            Some((object.to_owned(), size.parse().ok()?))
+        };
+        answer.lines().filter_map(size).collect()
+    }
+
+    fn seen_from_project(&self, path: &str) -> String {
+        if let Some(within) = path.strip_prefix(self.prefix.as_str()) {
+            return within.to_owned();
+        }
+        format!("{}{path}", "../".repeat(self.prefix.matches('/').count()))
+    }
+}
+
+/// Whether a file of this name holds values that are encrypted.
+fn is_sealed(name: &str) -> bool {
+    name.starts_with("secrets.")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::*;
+
+fn sought(values: &[(&str, &str)]) -> Vec<Sought> {
+    let one = |(setting, text): &(&str, &str)| Sought {
+        setting: (*setting).to_owned(),
+        text: Zeroizing::new((*text).to_owned()),
+    };
+    values.iter().map(one).collect()
+}
+
+struct Repo(tempfile::TempDir);
+
+impl Repo {
+    fn new() -> Self {
+        let repo = Self(tempfile::tempdir().unwrap());
+        repo.git(&["init", "--quiet"]);
+        repo.git(&["config", "user.name", "Ada"]);
+        repo.git(&["config", "user.email", "ada@shop.internal"]);
+        repo
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) {
+        std::fs::create_dir_all(self.path(name).parent().unwrap()).unwrap();
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let done = Command::new("git").arg("-C").arg(self.0.path()).args(arguments).output().unwrap();
+        assert!(done.status.success(), "{arguments:?}: {done:?}");
+    }
+}
+
+fn told(hits: &[Hit]) -> Vec<String> {
+    let told = |hit: &Hit| {
+        let past = if hit.is_past { " past" } else { "" };
+        format!("{}:{} {} +{}{past}", hit.file, hit.line, hit.setting, hit.more)
+    };
+    hits.iter().map(told).collect()
+}
+
+#[test]
+fn a_secret_is_found_in_the_last_commit_and_in_the_next() {
+    let repo = Repo::new();
+    let sought = sought(&[("KEY", "Zk31-blau"), ("TOKEN", "n4Vw0qkTz8Lr2XyBf6HsJd1P")]);
+    repo.write("shop/compose.yaml", "a: b\nkey: Zk31-blau\nagain: \"Zk31-blau\"\n");
+    repo.write("gone.txt", "Zk31-blau");
+    repo.write("shop/fine.txt", "nothing\n");
+    repo.write("shop/secrets.production.enc", "Zk31-blau");
+    repo.write("shop/.env", "KEY=Zk31-blau\n");
+    repo.git(&["add", "."]);
+    repo.git(&["commit", "--quiet", "--message", "All"]);
+    repo.write("shop/compose.yaml", "key: Zk31-blau\n");
+    // base64 of `token:` and the value, as a header has it.
+    repo.write("shop/deep/job.py", "\n\nh = 'Basic dG9rZW46bjRWdzBxa1R6OExyMlh5QmY2SHNKZDFQ'\n");
+    repo.write("shop/not-added", "Zk31-blau");
+    repo.git(&["rm", "--quiet", "gone.txt"]);
+    repo.git(&["add", "shop/compose.yaml", "shop/deep"]);
+    let search = Search::of(&sought).unwrap();
+    let searched = search.in_repository(&repo.path("shop"), &[".env".to_owned()]);
+    let expected = ["../gone.txt:1 KEY +0 past", "compose.yaml:1 KEY +0", "deep/job.py:3 TOKEN +0"];
+    assert_eq!(told(&searched.hits), expected);
+    assert!(searched.large.is_empty() && searched.binary.is_empty() && searched.beyond.is_empty());
+    assert_eq!(searched.files, 5);
+}
+
+#[test]
+fn what_is_too_large_or_no_text_is_said() {
+    let repo = Repo::new();
+    let large = format!("{}\nZk31-blau\n", "x".repeat(1 << 20));
+    repo.write("large.sql", large);
+    repo.write("picture", b"\0Zk31-blau");
+    repo.write("small", "Zk31-blau");
+    repo.git(&["add", "."]);
+    let sought = sought(&[("KEY", "Zk31-blau")]);
+    // Before the first commit.
+    let searched = Search::of(&sought).unwrap().in_repository(repo.0.path(), &[]);
+    assert_eq!(told(&searched.hits), ["small:1 KEY +0"]);
+    assert_eq!((searched.large, searched.binary), (vec!["large.sql".to_owned()], vec!["picture".to_owned()]));
+    // Where there is no repository nothing is found.
+    let elsewhere = tempfile::tempdir().unwrap();
+    assert!(Search::of(&sought).unwrap().in_repository(elsewhere.path(), &[]).hits.is_empty());
+}
+
+#[test]
+fn a_short_text_is_no_part_of_a_longer_word() {
+    let of_two = sought(&[("A", "deadbee1"), ("B", "p@ss \"word\" 17")]);
+    let search = Search::of(&of_two).unwrap();
+    let found = |text: &str| search.in_text(text.as_bytes());
+    assert_eq!(found("sha512-0deadbee1f"), []);
+    assert_eq!(found("x\nx=deadbee1,deadbee1\ndeadbee1"), [("A".to_owned(), 2, 1)]);
+    for written in [r#"{"b": "p@ss \"word\" 17"}"#, "?b=p%40ss%20%22word%22%2017&", "b='p@ss \"word\" 17'"] {
+        assert_eq!(found(written), [("B".to_owned(), 1, 0)], "{written}");
+    }
+    assert!(Search::of(&[]).is_none());
+}
