@@ -182,7 +182,7 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
             values.push(known(Secret::new(text.clone()), Provenance::Default));
         }
     }
-    inherit_secrecy(declared, &mut found, made);
+    inherit_secrecy(declared, &mut found, &made);
     let settings = found
         .into_iter()
         .filter_map(|(name, values)| {
@@ -207,7 +207,7 @@ struct Made {
 fn inherit_secrecy(
     declared: &IndexMap<String, Declared>,
     found: &mut IndexMap<String, Vec<Value>>,
-    made: Vec<Made>,
+    made: &[Made],
 ) {
     if made.is_empty() {
         return;
@@ -235,7 +235,7 @@ fn inherit_secrecy(
             .map(str::to_owned)
             .collect();
     let is_part = |part: &String| secrets.contains(part) || (of_secrets.contains(part) && !is_harmless(part));
-    for Made { name, at, of } in &made {
+    for Made { name, at, of } in made {
         if of.iter().any(is_part)
             && let Some(value) = found.get_mut(name).and_then(|values| values.get_mut(*at))
         {

@@ -80,7 +80,7 @@ fn add_parts(declared: Option<&Declared>, text: &str, parts: &mut Vec<Zeroizing<
 fn add_within(name: &str, json: &Json, parts: &mut Vec<Zeroizing<String>>) {
     match json {
         Json::String(text) if sounds_secret(name) || account_password(text).is_some() => {
-            add_text(text, parts)
+            add_text(text, parts);
         }
         Json::Array(items) => items.iter().for_each(|item| add_within(name, item, parts)),
         Json::Object(fields) => fields.iter().for_each(|(name, value)| add_within(name, value, parts)),
