@@ -27,17 +27,6 @@ fn adopt(place: &Place, page: &str) {
     place.down();
 }
 
-#[test]
-fn flask() {
-    if !are_met("flask", &[Need::Python, Need::PyPi("flask")]) {
-        return;
-    }
-    let place = Place::new("greeter");
-    place.write("requirements.txt", "flask\n");
-    place.write("app.py", HELLO);
-    adopt(&place, "hello from flask");
-}
-
 const HELLO: &str = "from flask import Flask\n\napp = Flask(__name__)\n\n\n@app.get(\"/\")\ndef hello():\n    return \"hello from flask\"\n";
 
 /// As `poetry new` makes one for an application that is no package.

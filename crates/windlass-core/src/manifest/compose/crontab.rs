@@ -220,7 +220,7 @@ mod tests {
         for (line, said) in [
             ("0 3 * * * root date +\\%F", "0 3 * * * | date +%F"),
             ("0 3 * * * root mail%hello", "has a % behind which its standard input stands"),
-            ("0 3 * * * root", "has no schedule and command"),
+            ("0 3 * * * root", "names no account"),
             ("@hourly root ./x", "@hourly | ./x"),
         ] {
             assert_eq!(one(line, of_system), said, "{line}");
