@@ -1,8 +1,8 @@
 //! Answers that come before the client has sent all of its request: a client that goes on sending gets
 //! them, instead of a connection that is reset.
 
-use std::io::Read as _;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use windlass_core::edge::{Table, hash_password};
@@ -60,6 +60,37 @@ fn what_the_application_answers_early_arrives() {
     let (_backend, proxy) = with(|_| {});
     for _ in 0..30 {
         assert_eq!(upload(proxy.address(), "/status/413").status, 413);
+    }
+}
+
+#[test]
+fn a_connection_that_still_holds_a_part_of_a_body_carries_no_other_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || refuse_uploads(stream));
+        }
+    });
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", address)]));
+    for _ in 0..3 {
+        assert_eq!(upload(proxy.address(), "/").status, 413);
+        assert_eq!(Client::connect(proxy.address()).get("/").unwrap().status, 204);
+    }
+}
+
+/// Answers what begins with `G`; refuses all else when no more of it gets into its buffers, and reads nothing from then
+/// on.
+fn refuse_uploads(mut stream: TcpStream) {
+    let mut first = [0];
+    while stream.read_exact(&mut first).is_ok() {
+        if first == *b"G" {
+            let _ended = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(300));
+        let _ended = stream.write_all(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n");
+        std::thread::sleep(Duration::from_secs(30));
     }
 }
 

@@ -91,8 +91,7 @@ impl Link {
 
     async fn over(stream: Stream, descriptor: Descriptor) -> io::Result<Box<Self>> {
         let (sender, driver) =
-            // Most requests are a head alone, which needs no list of parts to be written.
-            http1::Builder::new().writev(false).handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         Ok(Box::new(Self {
             sender,
             driver,
