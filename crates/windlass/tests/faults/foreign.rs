@@ -9,6 +9,9 @@ use windlass_testkit::sandbox::{Manifest, Output, Sandbox, WayBack};
 
 use super::line;
 
+/// What is done to a program's bytes.
+type Change = fn(&mut Vec<u8>);
+
 /// What a real program becomes.
 fn helper(sandbox: &Sandbox, change: impl FnOnce(&mut Vec<u8>)) {
     let mut bytes = std::fs::read("/bin/sleep").unwrap();
@@ -60,7 +63,6 @@ fn a_program_for_another_machine_is_refused() {
     let way_back = WayBack::of(&sandbox);
 
     // Known from its header: nothing is started, and no job has run.
-    type Change = fn(&mut Vec<u8>);
     let changes: [(Change, &str); 4] = [
         (|bytes| bytes[18] = 243, "is built for RISC-V"),
         (|bytes| bytes.truncate(40), "is cut short"),
