@@ -235,11 +235,50 @@ fn server(files: &Files, json: &Value, start: &str) -> Sketch {
     }
     super::python::readiness(service, health_path(&source).map_or("", |_| source.as_str()));
     service.set("env", PRODUCTION);
+    sites(files, &package, &source, &mut sketch);
     if !source.contains("env.PORT") {
         sketch.note_of_services("the sources do not read process.env.PORT: let the server listen on it, so that old and new can run side by side");
     }
     beside::add(files, &package, &mut sketch);
     sketch
+}
+
+/// What a server answers files with, by itself.
+const ANSWERS_FILES: [&str; 6] =
+    ["express.static", "serve-static", "serveStatic", "@fastify/static", "koa-static", "sendFile("];
+
+/// The site that a workspace of the project is built into, which its server does not answer itself.
+fn sites(files: &Files, package: &Package<'_>, source: &str, sketch: &mut Sketch) {
+    if package.json["workspaces"].is_null() || ANSWERS_FILES.iter().any(|call| source.contains(call)) {
+        return;
+    }
+    let mut built = files.sources("/package.json").filter_map(|(path, text)| {
+        let json: Value = serde_json::from_str(&text).ok()?;
+        let part = Package { json: &json, tool: package.tool };
+        let output = [("vite", "dist"), ("react-scripts", "build"), ("astro", "dist"), ("parcel", "dist")];
+        let (_, output) = output.into_iter().find(|(tool, _)| part.uses(tool))?;
+        let directory = path.strip_suffix("/package.json")?;
+        // One that serves itself is another server.
+        let is_site = part.script("build").is_some() && part.script("start").is_none_or(is_for_development);
+        is_site.then(|| format!("{directory}/{output}"))
+    });
+    let (Some(site), None) = (built.next(), built.next()) else { return };
+    if package.script("build").is_none() {
+        return sketch.note_of_services(format!(
+            "nothing builds {site}: let the script `build` of package.json do so (npm run build --workspaces --if-present), and run \
+             `windlass init --force`"
+        ));
+    }
+    if !["\"/api", "'/api", "`/api"].iter().any(|path| source.contains(path)) {
+        return sketch.note_of_services(format!(
+            "the server does not answer the files of {site}: write [[routes]] with files = {site:?} and fallback = \"index.html\", and \
+             one with the path of what the server answers and service = \"web\""
+        ));
+    }
+    let route = sketch.route();
+    route.comment("What the server answers; all else are files of the site that the build makes.");
+    route.set("path", "\"/api\"").set("service", "\"web\"");
+    sketch.route().set("files", draft::text(&site)).set("fallback", "\"index.html\"");
 }
 
 /// The port in `listen(3000`.

@@ -72,6 +72,10 @@ pub(super) fn sketch(files: &Files, entries: &[Entry], framework: Option<Sketch>
             true => preloaded(command),
             false => command.clone(),
         };
+        let line = match name.as_str() == "web" && !files.has("gunicorn.conf.py") {
+            true => bound(line),
+            false => line,
+        };
         let line = line.as_str();
         let words: Vec<&str> = line.split_whitespace().collect();
         if line.contains("--env-file") {
@@ -138,6 +142,20 @@ fn preloaded(line: &str) -> String {
     match roles::listens_early(&words) {
         Some("gunicorn") => line.replacen("gunicorn ", "gunicorn --preload ", 1),
         _ => line.to_owned(),
+    }
+}
+
+/// The line with Gunicorn listening for the proxy alone: where it is not told, it takes `$PORT` of all addresses.
+fn bound(line: String) -> String {
+    let is_told =
+        |word: &&str| ["-b", "--bind", "-c", "--config"].iter().any(|option| word.starts_with(option));
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let is_plain = words::split(&marked(&line)).is_ok();
+    match words.first() {
+        Some(&"gunicorn") if is_plain && !words.iter().any(is_told) => {
+            format!("{line} --bind 127.0.0.1:$PORT")
+        }
+        _ => line,
     }
 }
 
@@ -255,6 +273,19 @@ mod tests {
             "{ shell = 'export PATH=\"$PWD/.venv/bin:$PATH\"; A=1 serve -b 127.0.0.1:$PORT --from 10.0.0.0/8' }"
         );
         assert_eq!(with_path("a && b", &[]), None);
+    }
+
+    #[test]
+    fn gunicorn_listens_for_the_proxy_alone() {
+        for (line, made) in [
+            ("gunicorn shop.wsgi --log-file -", "gunicorn shop.wsgi --log-file - --bind 127.0.0.1:$PORT"),
+            ("gunicorn shop.wsgi -b :$PORT", "gunicorn shop.wsgi -b :$PORT"),
+            ("gunicorn shop.wsgi -c conf.py", "gunicorn shop.wsgi -c conf.py"),
+            ("a && gunicorn shop.wsgi", "a && gunicorn shop.wsgi"),
+            ("uvicorn shop:app", "uvicorn shop:app"),
+        ] {
+            assert_eq!(bound(line.to_owned()), made);
+        }
     }
 
     #[test]

@@ -10,17 +10,23 @@ pub(super) fn table(routes: &[RouteStatus]) -> String {
     if routes.is_empty() {
         return String::new();
     }
-    let mut text = format!("\n{:32} {:28} {:>8} {:>6}\n", "ROUTE", "TO", "ANSWERS", "5XX");
-    for route in routes {
-        let from = format!("{}{}", route.host.as_deref().unwrap_or_default(), route.path);
-        let (answers, errors) = route
-            .counts
-            .map(|counts| (counts.answers.to_string(), counts.server_errors.to_string()))
-            .unwrap_or_default();
-        let line = format!("{from:32} {:28} {answers:>8} {errors:>6}", destination(&route.to));
+    let head = ["ROUTE", "TO", "ANSWERS", "5XX"].map(str::to_owned);
+    let rows: Vec<[String; 4]> = std::iter::once(head).chain(routes.iter().map(row)).collect();
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
+    let (from, to) = (width(0).max(20), width(1).max(12));
+    let mut text = String::from("\n");
+    for [route, leads, answers, errors] in &rows {
+        let line = format!("{route:from$}  {leads:to$} {answers:>9} {errors:>7}");
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text
+}
+
+fn row(route: &RouteStatus) -> [String; 4] {
+    let from = format!("{}{}", route.host.as_deref().unwrap_or_default(), route.path);
+    let counts = route.counts.map(|counts| (counts.answers.to_string(), counts.server_errors.to_string()));
+    let (answers, errors) = counts.unwrap_or_default();
+    [from, destination(&route.to), answers, errors]
 }
 
 fn destination(to: &Destination) -> String {
@@ -64,13 +70,13 @@ mod tests {
             route(None, "/", files("dist", Some("index.html")), None),
         ];
         let expected = "
-ROUTE                            TO                            ANSWERS    5XX
-www.shop.example/                308 to https://shop.example         3      0
-/.health                         the health page                    17      2
-/.metrics                        the metrics
-/media                           files shared:media                  0      0
-/api                             web                          123456789     12
-/                                files dist, else index.html
+ROUTE                 TO                            ANSWERS     5XX
+www.shop.example/     308 to https://shop.example         3       0
+/.health              the health page                    17       2
+/.metrics             the metrics
+/media                files shared:media                  0       0
+/api                  web                         123456789      12
+/                     files dist, else index.html
 ";
         assert_eq!(table(&routes), expected);
         assert_eq!(table(&[]), "");
