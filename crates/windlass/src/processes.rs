@@ -16,7 +16,7 @@ pub(crate) struct Stat {
     pub(crate) start_ticks: u64,
     /// It has ended and waits for its parent to take notice.
     pub(crate) zombie: bool,
-    /// It was stopped by a signal, or a debugger holds it.
+    /// It was stopped by a signal.
     pub(crate) stopped: bool,
     /// The processor time that it has used, in clock ticks.
     pub(crate) cpu_ticks: u64,
@@ -41,7 +41,8 @@ fn parse(line: &str) -> Option<Stat> {
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
     Some(Stat {
         zombie: matches!(*fields.first()?, "Z" | "X"),
-        stopped: matches!(*fields.first()?, "T" | "t"),
+        // What a tracer holds for a moment (`t`) goes on: strace, a profiler.
+        stopped: *fields.first()? == "T",
         parent: fields.get(1)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
         cpu_ticks: number(11)? + number(12)?,
@@ -146,6 +147,7 @@ mod tests {
         };
         assert_eq!(parse(line), Some(stat));
         assert!(parse(&line.replace("c) Z", "c) T")).is_some_and(|stat| stat.stopped && !stat.zombie));
+        assert!(parse(&line.replace("c) Z", "c) t")).is_some_and(|stat| !stat.stopped), "traced, not frozen");
         assert_eq!(parse("7 (cut"), None);
     }
 
