@@ -228,6 +228,9 @@ pub enum KeeperAsk {
         /// What its check said.
         reason: String,
     },
+    /// Start now what waits for its back-off: somebody needs it, and its crashes count as before. What does not wait
+    /// goes on as it is.
+    StartNow,
     /// Start a second process from the same launch, with the stored sockets; when it says that it is
     /// ready, stop the first. For the proxy's own upgrade.
     Replace,

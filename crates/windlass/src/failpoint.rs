@@ -6,16 +6,18 @@
 //! each; a line is removed before the process dies there, so that the one that is started in its stead lives.
 //!
 //! With `panic ` before it the process does not die there but panics, as if by a fault of its own; with `stop ` it goes
-//! no further and nobody is started in its stead, until the test has taken the power away.
+//! no further and nobody is started in its stead, until the test lets it go on, or has taken the power away.
 //!
 //! `fail before:7` has step 7 fail before anything of it is done, and `fail after:7` when all of it is; the process
 //! lives. `fail write:3` has the third file that is replaced meanwhile not be written, for want of room.
 //!
 //! `write:12` is the 12th place beside a write that must outlive a power cut: each has one right
 //! before and one right after it. Of them `journal:12` counts those of the journal's file alone, and `other:12` all
-//! others. All processes of an environment count together, in `FILE.writes`, one byte for each; so a run with a number
-//! too high tells how many places there are. Every crash and every failure in the test suite is one that could really
-//! happen there; nothing else is simulated. `FILE.lease` says how many seconds a lease lasts.
+//! others. All processes of an environment count together, in `FILE.writes`, one byte for each (`j` for the journal's);
+//! so a run with a number too high tells how many places there are. `stop write:each` stops whoever comes to any of
+//! them, again and again. Keepers are told by a variable of their own, which what they keep is not given. Every crash
+//! and every failure in the test suite is one that could really happen there; nothing else is simulated. `FILE.lease` says
+//! how many seconds a lease lasts.
 
 use std::io::{self, Seek, Write};
 use std::path::PathBuf;
@@ -48,17 +50,17 @@ pub(crate) async fn failing(
 
 /// Makes a write that must outlive a power cut, with a place to die before it and one after it.
 pub(crate) fn around<T>(write: impl FnOnce() -> T) -> T {
-    around_one_of("other:", write)
+    around_one_of(Kind::Other, write)
 }
 
 /// The same for a write to the journal's file.
 pub(crate) fn around_journal<T>(write: impl FnOnce() -> T) -> T {
-    around_one_of("journal:", write)
+    around_one_of(Kind::Journal, write)
 }
 
 /// The same for the replacing of a file, which can fail too.
 pub(crate) fn around_file(write: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    match Wanted::counted(&["fail write:"]) {
+    match Wanted::counted(&["fail write:"], b"f") {
         Some(wanted) if wanted.take() => Err(rustix::io::Errno::NOSPC.into()),
         _ => around(write),
     }
@@ -66,21 +68,32 @@ pub(crate) fn around_file(write: impl FnOnce() -> io::Result<()>) -> io::Result<
 
 /// How long a lease lasts: as usual, unless a test has better things to do than to wait for its end.
 pub(crate) fn lease(usual: Duration) -> Duration {
-    let named = std::env::var("WINDLASS_FAILPOINT").unwrap_or_default();
+    let named = std::env::var(VARIABLE).unwrap_or_default();
     let file = named.strip_prefix('@').map(|file| PathBuf::from(file).with_added_extension("lease"));
     let seconds = file.and_then(|file| std::fs::read_to_string(file).ok()?.parse().ok());
     seconds.map_or(usual, Duration::from_secs)
 }
 
-fn around_one_of<T>(kind: &str, write: impl FnOnce() -> T) -> T {
+fn around_one_of<T>(kind: Kind, write: impl FnOnce() -> T) -> T {
     beside_a_write(kind);
     let written = write();
     beside_a_write(kind);
     written
 }
 
-fn beside_a_write(kind: &str) {
-    if let Some(wanted) = Wanted::counted(&["write:", kind]) {
+/// Kinds of writes that must outlive a power cut.
+#[derive(Clone, Copy)]
+enum Kind {
+    Journal,
+    Other,
+}
+
+fn beside_a_write(kind: Kind) {
+    let (name, letter) = match kind {
+        Kind::Journal => ("journal:", b"j"),
+        Kind::Other => ("other:", b"."),
+    };
+    if let Some(wanted) = Wanted::counted(&["write:", name], letter) {
         wanted.die();
     }
 }
@@ -96,9 +109,23 @@ struct Wanted {
 const PANIC: &str = "panic ";
 const STOP: &str = "stop ";
 
+/// In the place of a number: all of them.
+const EACH: &str = "each";
+
+/// Where the place, or the file, is named.
+const VARIABLE: &str = "WINDLASS_FAILPOINT";
+
+/// The same for keepers; what has such a name is theirs alone.
+const KEEPERS_VARIABLE: &str = "WINDLASS_KEEPER_FAILPOINT";
+
+/// What a keeper is to be told, where this process is told something.
+pub(crate) fn for_keepers() -> Option<(&'static str, std::ffi::OsString)> {
+    std::env::var_os(VARIABLE).map(|named| (KEEPERS_VARIABLE, named))
+}
+
 impl Wanted {
     fn find(is: impl Fn(&str) -> bool) -> Option<Self> {
-        let named = std::env::var("WINDLASS_FAILPOINT").ok()?;
+        let named = std::env::var(VARIABLE).or_else(|_| std::env::var(KEEPERS_VARIABLE)).ok()?;
         let (text, file) = match named.strip_prefix('@') {
             Some(file) => (std::fs::read_to_string(file).ok()?, Some(PathBuf::from(file))),
             None => (named, None),
@@ -116,18 +143,25 @@ impl Wanted {
     }
 
     /// The next of those of these kinds, which are told by their number alone, if it is wanted.
-    fn counted(kinds: &[&str]) -> Option<Self> {
+    fn counted(kinds: &[&str], letter: &[u8]) -> Option<Self> {
         let wanted = Self::find(|named| kinds.iter().any(|kind| named.starts_with(kind)))?;
-        let count = wanted.count()?;
-        let number = wanted.line.rsplit_once(':')?.1.parse();
-        (number == Ok(count)).then_some(wanted)
+        let count = wanted.count(letter)?;
+        (wanted.is_each() || wanted.number()?.parse() == Ok(count)).then_some(wanted)
+    }
+
+    fn number(&self) -> Option<&str> {
+        self.line.rsplit_once(':').map(|(_, number)| number)
+    }
+
+    fn is_each(&self) -> bool {
+        self.number() == Some(EACH)
     }
 
     /// Counts this place, with those that other processes pass at the same time.
-    fn count(&self) -> Option<u64> {
+    fn count(&self, letter: &[u8]) -> Option<u64> {
         let tally = self.file.as_ref()?.with_added_extension("writes");
         let mut tally = std::fs::File::options().create(true).append(true).open(tally).ok()?;
-        tally.write_all(b".").ok()?;
+        tally.write_all(letter).ok()?;
         tally.stream_position().ok()
     }
 
@@ -138,13 +172,17 @@ impl Wanted {
         let others: Vec<&str> = text.lines().filter(|line| *line != self.line).collect();
         let taken = match others.is_empty() {
             true => std::fs::remove_file(file),
-            false => std::fs::write(file, others.join("\n")),
+            // In one step, for who looks at what is left.
+            false => {
+                let next = file.with_added_extension("next");
+                std::fs::write(&next, others.join("\n")).and_then(|()| std::fs::rename(&next, file))
+            }
         };
         taken.is_ok()
     }
 
     fn die(self) {
-        if self.take() {
+        if self.is_each() || self.take() {
             #[expect(clippy::panic, reason = "a test asked for it")]
             if let Some(place) = self.line.strip_prefix(PANIC) {
                 panic!("the place {place} was reached");

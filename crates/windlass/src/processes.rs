@@ -18,8 +18,6 @@ pub(crate) struct Stat {
     pub(crate) zombie: bool,
     /// It was stopped by a signal.
     pub(crate) stopped: bool,
-    /// Whoever traces it holds it.
-    pub(crate) held: bool,
     /// The processor time that it has used, in clock ticks.
     pub(crate) cpu_ticks: u64,
     /// Its resident memory, in pages. Shared ones count for each process.
@@ -43,8 +41,8 @@ fn parse(line: &str) -> Option<Stat> {
     let number = |at: usize| fields.get(at)?.parse::<u64>().ok();
     Some(Stat {
         zombie: matches!(*fields.first()?, "Z" | "X"),
+        // What a tracer holds for a moment (`t`) goes on: strace, a profiler.
         stopped: *fields.first()? == "T",
-        held: *fields.first()? == "t",
         parent: fields.get(1)?.parse().ok()?,
         session: fields.get(3)?.parse().ok()?,
         cpu_ticks: number(11)? + number(12)?,
@@ -65,16 +63,7 @@ pub(crate) fn lives(pid: i32, start_ticks: u64) -> bool {
 
 /// Whether a process was stopped and does nothing until it is told to go on.
 pub(crate) fn is_stopped(pid: i32) -> bool {
-    // One that is traced, as by strace, is held at each of its calls for a moment: only where it stays so it does nothing.
-    const LOOKS: u32 = 20;
-    for _ in 0..LOOKS {
-        match stat(pid) {
-            Some(stat) if stat.stopped => return true,
-            Some(stat) if stat.held => std::thread::sleep(Duration::from_millis(5)),
-            _ => return false,
-        }
-    }
-    true
+    stat(pid).is_some_and(|stat| stat.stopped)
 }
 
 /// How long ago a process was started, where the machine has run for so long now.
@@ -153,12 +142,12 @@ mod tests {
             start_ticks: 4711,
             zombie: true,
             stopped: false,
-            held: false,
             cpu_ticks: 23,
             resident_pages: 9,
         };
         assert_eq!(parse(line), Some(stat));
         assert!(parse(&line.replace("c) Z", "c) T")).is_some_and(|stat| stat.stopped && !stat.zombie));
+        assert!(parse(&line.replace("c) Z", "c) t")).is_some_and(|stat| !stat.stopped), "traced, not frozen");
         assert_eq!(parse("7 (cut"), None);
     }
 

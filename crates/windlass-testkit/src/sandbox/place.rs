@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::processes::{self, Process, kill, lives};
+use super::processes::{self, Process, is_stopped, kill, lives};
 use super::{Manifest, Reply, get, until_within};
 
 /// No command in a test takes longer.
@@ -169,6 +169,16 @@ impl Sandbox {
         Started::new(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
+    /// Starts a verb that stops before it begins, until it is sent SIGCONT: for who is to see all of it.
+    #[must_use]
+    pub fn start_stopped(&self, args: &[&str]) -> Started {
+        let words = ["-c", "kill -STOP $$; exec \"$0\" \"$@\"", self.program.to_str().unwrap()];
+        let mut command = self.command_of(Path::new("/bin/sh"), &[&words, args].concat());
+        let started = Started::new(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        until_within(PATIENCE, "it to stop", || is_stopped(started.pid()).then_some(()));
+        started
+    }
+
     /// The command of a verb.
     #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
@@ -212,23 +222,37 @@ impl Sandbox {
         }
     }
 
+    /// The places, of those that were named a line each, at which nobody has died yet.
+    #[must_use]
+    pub fn places_left(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.failpoint()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// One letter for each place beside a durable write that was passed since one was named: `j` where the write is
+    /// the journal's.
+    #[must_use]
+    pub fn passed(&self) -> Vec<u8> {
+        std::fs::read(self.tally()).unwrap_or_default()
+    }
+
     /// How many places beside durable writes were passed by what this does.
     #[must_use]
     pub fn writes_of(&self, what: impl FnOnce()) -> u64 {
-        self.passed("write:0", what)
+        self.count("write:0", what)
     }
 
     /// How many files were replaced for good by what this does.
     #[must_use]
     pub fn files_of(&self, what: impl FnOnce()) -> u64 {
-        self.passed("fail write:0", what)
+        self.count("fail write:0", what)
     }
 
-    fn passed(&self, never: &str, what: impl FnOnce()) -> u64 {
+    fn count(&self, never: &str, what: impl FnOnce()) -> u64 {
         self.die_at(never);
         what();
         let _never_reached = self.died();
-        std::fs::metadata(self.tally()).map_or(0, |tally| tally.len())
+        self.passed().len() as u64
     }
 
     /// Whether the place was reached, or the command that would reach it is over.

@@ -35,27 +35,42 @@ pub fn processes(below: &Path) -> Vec<Process> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let words = |file: &str| -> Vec<String> {
-            let bytes = std::fs::read(entry.path().join(file)).unwrap_or_default();
-            let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-            words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
-        };
-        let parent = stat(pid).and_then(|fields| fields.split(' ').nth(1)?.parse().ok()).unwrap_or_default();
-        let process = Process { pid, parent, argv: words("cmdline"), env: words("environ") };
-        let names = process.argv.iter().chain(&process.env).any(|word| word.contains(below));
+        let read = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
+        let argv = read("cmdline");
+        // What has no arguments is the kernel's, or has ended. There are many processes, and this is asked often:
+        // of others than the wanted ones as little is read as shows that they are others.
+        if argv.is_empty() || pid == own {
+            continue;
+        }
+        let env = read("environ");
+        let names = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(below);
         let works_there =
             || std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(below));
-        if pid != own && (names || works_there()) && lives(pid) {
-            found.push(process);
+        if !(names(&argv) || names(&env) || works_there()) {
+            continue;
         }
+        let Some(fields) = stat(pid).filter(|fields| !fields.starts_with('Z')) else { continue };
+        let parent = fields.split(' ').nth(1).and_then(|parent| parent.parse().ok()).unwrap_or_default();
+        found.push(Process { pid, parent, argv: words(&argv), env: words(&env) });
     }
     found
+}
+
+fn words(bytes: &[u8]) -> Vec<String> {
+    let words = bytes.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+    words.map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 /// Whether a process runs; one that has ended and was not yet taken notice of does not.
 #[must_use]
 pub fn lives(pid: i32) -> bool {
     stat(pid).is_some_and(|fields| !fields.starts_with('Z'))
+}
+
+/// Whether a process was stopped by a signal.
+#[must_use]
+pub fn is_stopped(pid: i32) -> bool {
+    stat(pid).is_some_and(|fields| fields.starts_with('T'))
 }
 
 /// What the kernel says of a process behind its name: its state, its parent, and so on.

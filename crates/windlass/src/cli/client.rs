@@ -136,6 +136,8 @@ impl Client {
         if let Some(refusal) = host::refusal(layout) {
             return Err(does_not_start(&refusal.to_string()));
         }
+        // Where it has died, its keeper lets some time pass, longer after each crash: not when somebody needs it.
+        let _nothing_to_start = process::start_now(&layout.host().join("keeper")).await;
         let deadline = Instant::now() + PATIENCE;
         let mut pause = Duration::from_millis(2);
         loop {

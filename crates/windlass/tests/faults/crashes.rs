@@ -1,4 +1,7 @@
 //! The host side dies at every boundary of every step of every kind of run.
+//!
+//! Where the run goes on after each crash, one run has many of them. Each place is tried so twice, with the asker alive and
+//! with the asker killed too. Where somebody changes its course after a crash, each place has a run of its own.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -6,27 +9,29 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 use windlass_testkit::sandbox::score::Running;
-use windlass_testkit::sandbox::{Manifest, Sandbox, until_within};
+use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, until, until_within};
 
-use super::{WINDLASS, exhaustive, line};
+use super::first::{in_force, nothing_is_left};
+use super::{WINDLASS, chance, exhaustive, line};
 
-/// What happens after the crash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Then {
-    /// The controller that asked for the run lives, and goes on by itself.
-    GoesOn,
-    /// It was killed too. Somebody runs this verb.
-    Somebody(&'static str),
-}
+/// Who comes to a run that was interrupted by one crash.
+const VERBS: [&str; 2] = ["abort", "deploy"];
 
-const WAYS: [Then; 4] =
-    [Then::GoesOn, Then::Somebody("resume"), Then::Somebody("abort"), Then::Somebody("deploy")];
-
-/// How many crashes one sandbox sees: a keeper waits longer before each restart.
-const PER_SANDBOX: usize = 6;
+/// So many crashes one run has at most: whoever asked for it gives up after 40.
+const PER_RUN: usize = 30;
 
 /// How many sandboxes there are side by side.
 const TOGETHER: usize = 3;
+
+/// A part of what is to be tried.
+#[derive(Debug, Clone)]
+enum Task {
+    /// A crash at each of these places, in as few runs as come to all of them. The controller that asked for the run
+    /// lives, and goes on by itself; or it was killed too, and somebody resumes.
+    Each { places: Vec<String>, resumed: bool },
+    /// One crash, for the asker too; then somebody runs this verb.
+    One { place: String, verb: &'static str },
+}
 
 /// A kind of run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +39,8 @@ enum Run {
     Deploy,
     /// One of a release that fails its smoke test: the places are those of the way back.
     DeployThatGoesBack,
+    /// One into nothing.
+    FirstDeploy,
     Rollback,
     Restart,
     Scale,
@@ -50,6 +57,7 @@ impl Run {
         };
         match self {
             Self::Deploy | Self::DeployThatGoesBack => all,
+            Self::FirstDeploy => Manifest { replicas: 1, worker: None, ..all },
             // What going back means for a migration is tested elsewhere.
             Self::Rollback | Self::Restart | Self::Scale => Manifest { migrate: None, worker: None, ..all },
             Self::Stop => Manifest { migrate: None, scheduler: None, ..all },
@@ -59,7 +67,9 @@ impl Run {
     /// The application as it is before the first run.
     fn begin(self) -> Sandbox {
         let sandbox = Sandbox::with(WINDLASS, &self.manifest());
-        sandbox.succeed(&["deploy"]);
+        if self != Self::FirstDeploy {
+            sandbox.succeed(&["deploy"]);
+        }
         if self == Self::Rollback {
             sandbox.change();
             sandbox.succeed(&["deploy"]);
@@ -73,6 +83,13 @@ impl Run {
         match self {
             Self::Deploy => sandbox.behave(""),
             Self::DeployThatGoesBack => sandbox.behave("web.wrong"),
+            Self::FirstDeploy => {
+                sandbox.change();
+                if sandbox.environment().exists() {
+                    sandbox.succeed(&["down", "--delete-data", "--yes"]);
+                    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+                }
+            }
             Self::Rollback => {
                 let releases = sandbox.succeed(&["releases", "--json"]).json();
                 let releases = releases.as_array().unwrap();
@@ -130,31 +147,63 @@ impl Run {
         places
     }
 
-    /// Every place, each in one way or in every way.
-    fn cases(self) -> Vec<(String, Then)> {
-        let ways = if exhaustive() { WAYS.len() } else { 1 };
-        let turn = |number: usize, way: usize| WAYS[(number + number / 3 + way) % WAYS.len()];
-        let each = self.places().into_iter().enumerate();
-        each.flat_map(|(number, place)| (0..ways).map(move |way| (place.clone(), turn(number, way))))
-            .collect()
+    /// All that is to be tried.
+    fn tasks(self) -> Vec<Task> {
+        let places = self.places();
+        let chunks = [false, true].into_iter().flat_map(|resumed| {
+            places.chunks(PER_RUN).map(move |chunk| Task::Each { places: chunk.to_vec(), resumed })
+        });
+        // Each place in both ways, or every second one in one of them: of each step at least one.
+        let first = if exhaustive() { 0 } else { chance(2) };
+        let (every, ways) = if exhaustive() { (1, VERBS.len()) } else { (2, 1) };
+        let turn = |number: usize, way: usize| VERBS[(number / every + number / 3 + way) % VERBS.len()];
+        let alone = places.iter().enumerate().skip(first).step_by(every).flat_map(|(number, place)| {
+            (0..ways).map(move |way| Task::One { place: place.clone(), verb: turn(number, way) })
+        });
+        chunks.chain(alone).collect()
+    }
+
+    /// One run with a crash at each of these places that it comes to. Answers the others: where one of several steps that
+    /// are done at the same time dies, another may be done by then, and the run does not come to it again.
+    fn crash_at_each(
+        self,
+        sandbox: &Sandbox,
+        command: &[&str],
+        places: &[String],
+        resumed: bool,
+    ) -> Vec<String> {
+        sandbox.die_at(&places.join("\n"));
+        let mut run = sandbox.start(command);
+        let mut left = places.len();
+        while resumed {
+            until_within(Duration::from_secs(20), "the next crash or the end", || {
+                (sandbox.places_left().len() < left || !run.runs()).then_some(())
+            });
+            let now = sandbox.places_left().len();
+            if now == left {
+                break;
+            }
+            left = now;
+            run.signal(Signal::KILL);
+            let _killed = run.finish();
+            run = sandbox.start(&["resume"]);
+        }
+        let output = run.finish();
+        let not_reached = sandbox.places_left();
+        let _none = sandbox.died();
+        let context =
+            || format!("{self:?}, resumed: {resumed}, {not_reached:?}: {output:#?}\n{}", sandbox.logs());
+        assert_eq!(output.code, self.code(), "{}", context());
+        assert!(not_reached.len() < places.len(), "nobody came to any of them: {}", context());
+        not_reached
     }
 
     /// One run with one crash.
-    fn crash(self, sandbox: &Sandbox, place: &str, then: Then) {
-        let context = format!("{self:?}: {place}, then {then:?}");
-        let command = self.prepare(sandbox);
-        let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        let before = sandbox.release();
-        let back = self == Self::DeployThatGoesBack;
+    fn crash(self, sandbox: &Sandbox, command: &[&str], place: &str, verb: &str) {
+        let context = format!("{self:?}: {place}, then {verb}");
+        let before = in_force(sandbox);
         sandbox.die_at(place);
-        let run = sandbox.start(&command);
-        let Then::Somebody(verb) = then else {
-            let output = run.finish();
-            assert!(sandbox.died(), "{context}: nobody came there: {output:#?}");
-            assert_eq!(output.code, self.code(), "{context}: {output:#?}\n{}", sandbox.logs());
-            assert!(!back || sandbox.release() == before, "{context}");
-            return;
-        };
+        let run = sandbox.start(command);
         until_within(Duration::from_secs(20), "the crash or the end", || {
             sandbox.has_crashed_or_ended(&run).then_some(())
         });
@@ -163,45 +212,75 @@ impl Run {
         assert!(sandbox.died(), "{context}: nobody came there");
         let output = sandbox.run(&[verb]);
         let said = || format!("{context}: {output:#?}\n{}", sandbox.logs());
-        let now = sandbox.release();
-        match verb {
-            "deploy" => {
-                assert_eq!(output.code, self.code(), "{}", said());
-                assert!(back || self != Self::Deploy || now != before, "{}", said());
-            }
+        if verb == "deploy" {
+            assert_eq!(output.code, self.code(), "{}", said());
+            assert!(self != Self::Deploy || in_force(sandbox) != before, "{}", said());
+        } else {
             // A run that had not taken the lock when its asker went is dropped: there is nothing to claim.
-            _ => assert!(matches!(output.code, 0..=3), "{}", said()),
+            assert!(matches!(output.code, 0..=3), "{}", said());
         }
-        assert!(!back || now == before, "{}", said());
+    }
+
+    /// Does what was prepared, and looks at how it ended.
+    fn act(self, line: &Running, sandbox: &Sandbox, context: &str, act: impl FnOnce(&[&str])) {
+        let command = self.prepare(sandbox);
+        let before = in_force(sandbox);
+        let current = (self == Self::FirstDeploy).then(|| CurrentWatch::begin(sandbox));
+        act(&command.iter().map(String::as_str).collect::<Vec<_>>());
+        let now = in_force(sandbox);
+        assert!(self != Self::DeployThatGoesBack || now == before, "{context}: {before} became {now}");
+        if self == Self::FirstDeploy && now.is_empty() {
+            return nothing_is_left(line, sandbox, context);
+        }
+        line.is_sound(sandbox, context);
+        current.into_iter().for_each(|current| line.was_finished(current));
+    }
+
+    fn carry_out(self, line: &Running, sandbox: &Sandbox, task: Task) {
+        let context = format!("{self:?}: {task:?}");
+        match task {
+            Task::One { place, verb } => {
+                self.act(line, sandbox, &context, |command| self.crash(sandbox, command, &place, verb));
+            }
+            Task::Each { places, resumed } => {
+                let mut left = places;
+                while !left.is_empty() {
+                    self.act(line, sandbox, &context, |command| {
+                        left = self.crash_at_each(sandbox, command, &left, resumed);
+                    });
+                }
+            }
+        }
     }
 }
 
-/// A crash at every place of such a run, under load where something is in force. Answers how many there were.
+/// Crashes at every place of such a run, under load where something is in force. Answers how many there were.
 fn at_every_step(line: &Running, run: Run) -> usize {
-    let cases = run.cases();
-    let chunks = Mutex::new(cases.chunks(PER_SANDBOX));
+    let tasks = run.tasks();
+    let crashes = tasks.iter().map(|task| match task {
+        Task::Each { places, .. } => places.len(),
+        Task::One { .. } => 1,
+    });
+    let crashes = crashes.sum();
+    let next = Mutex::new(tasks.into_iter());
     std::thread::scope(|scope| {
         for _ in 0..TOGETHER {
             scope.spawn(|| {
+                let sandbox = run.begin();
+                let watch = (run != Run::FirstDeploy)
+                    .then(|| line.watch_at_pace(&sandbox, Duration::from_millis(40)));
                 loop {
-                    let Some(chunk) = chunks.lock().unwrap().next() else { return };
-                    crash_often(line, run, chunk);
+                    let Some(task) = next.lock().unwrap().next() else { break };
+                    run.carry_out(line, &sandbox, task);
                 }
+                if let Some(watch) = watch {
+                    watch.end_without_loss();
+                }
+                sandbox.down();
             });
         }
     });
-    cases.len()
-}
-
-fn crash_often(line: &Running, run: Run, cases: &[(String, Then)]) {
-    let sandbox = run.begin();
-    let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
-    for (place, then) in cases {
-        run.crash(&sandbox, place, *then);
-        line.is_sound(&sandbox, &format!("{run:?}: {place}, then {then:?}"));
-    }
-    watch.end_without_loss();
-    sandbox.down();
+    crashes
 }
 
 #[test]
@@ -216,6 +295,13 @@ fn the_host_side_dies_at_every_step_back() {
     let line = line("the_host_side_dies_at_every_step_back");
     let crashes = at_every_step(&line, Run::DeployThatGoesBack);
     line.held(&format!("{crashes} crashes, each place reached, 0 failed requests"));
+}
+
+#[test]
+fn the_host_side_dies_at_every_step_of_a_first_deploy() {
+    let line = line("the_host_side_dies_at_every_step_of_a_first_deploy");
+    let crashes = at_every_step(&line, Run::FirstDeploy);
+    line.held(&format!("{crashes} crashes, each place reached: it is whole in the end, or nothing is"));
 }
 
 #[test]

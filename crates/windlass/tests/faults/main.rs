@@ -10,6 +10,7 @@
 )]
 
 mod boundaries;
+mod calls;
 mod clock;
 mod controllers;
 mod crashes;
@@ -20,6 +21,7 @@ mod dying;
 mod elsewhere;
 mod exec_trace;
 mod failing;
+mod first;
 mod foreign;
 mod forms;
 mod hostile;
@@ -36,6 +38,7 @@ mod rotation;
 mod secrets;
 mod shapes;
 mod source;
+mod strace;
 mod table;
 mod texts;
 mod written;
@@ -81,6 +84,16 @@ fn keeper_of(sandbox: &Sandbox, copy: &str) -> i32 {
 /// Whether every place of a crash is to be tried in every way.
 fn exhaustive() -> bool {
     std::env::var_os("WINDLASS_TEST_EXHAUSTIVE").is_some_and(|value| value == "1")
+}
+
+/// A number below this one that differs from run to run; `WINDLASS_TEST_CHANCE` says which, where a run is to be tried
+/// again.
+fn chance(below: usize) -> usize {
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+    let told = std::env::var("WINDLASS_TEST_CHANCE").ok().map(|text| text.parse().unwrap());
+    let chosen: u128 = told.unwrap_or_else(now);
+    eprintln!("WINDLASS_TEST_CHANCE={chosen}");
+    usize::try_from(chosen % below as u128).unwrap()
 }
 
 /// Deploys, and acts as soon as so many boundaries of steps were told. Answers the exit code, and whether it came so far.

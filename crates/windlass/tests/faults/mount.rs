@@ -29,7 +29,9 @@ impl Mount {
         let directory = tempfile::Builder::new().prefix("wlm-").tempdir().unwrap();
         let image = directory.path().with_extension("image");
         std::fs::File::create(&image).unwrap().set_len(mebibytes << 20).unwrap();
-        run("mkfs.ext4", &["-q", "-F", image.to_str().unwrap()])?;
+        // Nothing is written behind the tests' back.
+        let at_once = "lazy_itable_init=0,lazy_journal_init=0";
+        run("mkfs.ext4", &["-q", "-F", "-E", at_once, image.to_str().unwrap()])?;
         let mount = Self { directory, image: Some(image) };
         mount.attach()?;
         Ok(mount)
@@ -39,7 +41,12 @@ impl Mount {
         let image = self.image.as_ref().unwrap();
         run(
             "mount",
-            &["-o", "loop,errors=remount-ro", image.to_str().unwrap(), self.path().to_str().unwrap()],
+            &[
+                "-o",
+                "loop,errors=remount-ro,commit=600",
+                image.to_str().unwrap(),
+                self.path().to_str().unwrap(),
+            ],
         )
     }
 
@@ -55,6 +62,24 @@ impl Mount {
     /// Nothing more reaches the disk, as when the power goes.
     pub(super) fn cut_power(&self) {
         run("xfs_io", &["-x", "-c", "shutdown", self.path().to_str().unwrap()]).unwrap();
+    }
+
+    /// What is on the disk: all of it, whether it belongs to a file or not.
+    pub(super) fn content(&self) -> Vec<u8> {
+        std::fs::read(self.image.as_ref().unwrap()).unwrap()
+    }
+
+    /// Copies the disk as it is.
+    pub(super) fn copy(&self, to: &Path) {
+        run("cp", &["--sparse=always", self.image.as_ref().unwrap().to_str().unwrap(), to.to_str().unwrap()])
+            .unwrap();
+    }
+
+    /// Puts a copy in its place, as it is when the machine is switched on. Nobody may use the file system.
+    pub(super) fn put_in(&self, copy: &Path) {
+        self.detach();
+        std::fs::rename(copy, self.image.as_ref().unwrap()).unwrap();
+        self.attach().unwrap();
     }
 
     /// The kernel finds an error on the disk, and makes the file system read-only, as for a disk that

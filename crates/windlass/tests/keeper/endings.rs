@@ -145,6 +145,35 @@ async fn a_crash_is_seen_at_once_and_the_process_started_again() {
     kept.stop().await;
 }
 
+#[tokio::test]
+async fn what_waits_for_its_back_off_is_started_when_it_is_needed_and_its_crashes_count() {
+    let kept = Kept::new();
+    let mut launch = kept.sh("exec sleep 100");
+    launch.restart.when = RestartWhen::Always;
+    // Longer than any wait of these tests.
+    (launch.restart.backoff, launch.restart.backoff_max) = (Span::from_secs(600), Span::from_secs(600));
+    launch.restart.limit = 2;
+    kept.start(&launch).await.unwrap();
+    let mut changes = process::watch(&kept.dir).await.unwrap();
+    for restarts in 0..=2 {
+        let status = loop {
+            let status = within(changes.recv()).await.unwrap();
+            match status.state {
+                ProcessState::Running { .. } => break status,
+                ProcessState::Backoff { .. } => process::start_now(&kept.dir).await.unwrap(),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(status.restarts, restarts);
+        // One that runs is left alone.
+        process::start_now(&kept.dir).await.unwrap();
+        assert_eq!(kept.status(), status);
+        kill(kept.pid(), "KILL");
+    }
+    assert_eq!(within(process::wait_ended(&kept.dir)).await.unwrap().end, End::CrashLoop);
+    assert!(process::start_now(&kept.dir).await.is_err(), "nobody keeps it");
+}
+
 // proves: DC-3, DC-6
 #[tokio::test]
 async fn a_crash_loop_ends() {

@@ -24,14 +24,20 @@ pub const TESTS: &[Line] = &[
         "1, 2",
         "the_host_side_dies_at_every_step_forward",
         "I1 I2 I3 I4 I6 I10",
-        "kill -9 of the host side before, in and after each step of a deploy; then the controller goes on, \
-         or somebody resumes, aborts or deploys again",
+        "kill -9 of the host side before, in and after each step of a deploy: all in one run whose controller goes on, or \
+         is killed too each time and somebody resumes; and one alone, then somebody aborts or deploys again",
     ),
     line(
         "1, 2",
         "the_host_side_dies_at_every_step_back",
         "I1 I2 I3 I4 I6 I10",
         "the same on the way back of a release that fails its smoke test",
+    ),
+    line(
+        "1, 2",
+        "the_host_side_dies_at_every_step_of_a_first_deploy",
+        "I1 I4 I6 I10",
+        "the same of a first deploy, which ends whole or leaves nothing",
     ),
     line(
         "1, 2",
@@ -118,15 +124,16 @@ pub const TESTS: &[Line] = &[
         "3, 9",
         "the_power_goes",
         "I1 I4 I6 I10",
-        "ext4 is shut down beside each durable write of a deploy and of its way back (journal, ledger, lock, \
-         settings, identities, seal, traffic, the proxy's table, `current`) and every process killed; then \
-         `resume`, `deploy` or `abort` is the first command after the boot",
+        "the disk (ext4) is left as it is beside each write of the journal of a first deploy, of a deploy with a job and of \
+         its way back, and beside other durable writes (a job's outcome, settings, what releases share, seal, traffic, \
+         the proxy's table, `current`), with every process killed; then `resume`, `deploy` or `abort` is the first \
+         command after the boot",
     ),
     line(
         "3, 9, 14",
         "the_power_goes_while_a_migration_runs",
         "I1 I4 I6 I10",
-        "the same while a migration is under way",
+        "ext4 is shut down, and every process killed, while a migration is under way; then the same",
     ),
     line(
         "8",
@@ -237,10 +244,17 @@ pub const TESTS: &[Line] = &[
     ),
     line("7", "the_inodes_are_used_up", "I1 I2 I3 I4 I6 I7 I10", "a file system without a free inode"),
     line(
-        "1, 8",
-        "the_host_side_dies_or_fails_at_a_write_to_disk",
+        "1",
+        "whoever_takes_part_is_killed_at_fsync_and_rename",
         "I1 I2 I3 I4 I6 I10",
-        "strace: kill -9, EIO or ENOSPC at the n-th fsync or rename of the host side",
+        "strace: kill -9 of the host side, the proxy or a keeper at each of their calls of fsync and rename in a deploy and \
+         on its way back after the switch; of the command line and all that it starts in a first deploy",
+    ),
+    line(
+        "8",
+        "the_disk_fails_the_host_side_at_a_write",
+        "I1 I2 I3 I4 I6 I10",
+        "strace: EIO or ENOSPC at the n-th fsync or rename of the host side",
     ),
     line(
         "8",

@@ -79,7 +79,8 @@ impl<'a> ProxyClient<'a> {
             restart: Restart {
                 when: RestartWhen::Always,
                 backoff: Span::from_millis(10),
-                backoff_max: Span::from_secs(5),
+                // Meanwhile requests wait for it.
+                backoff_max: Span::from_secs(1),
                 limit: u32::MAX,
                 window: Span::from_secs(60),
             },
@@ -98,11 +99,19 @@ impl<'a> ProxyClient<'a> {
         let launch = self.launch()?;
         let kept = ["PATH", "WINDLASS_FAILPOINT"];
         let env = kept.iter().filter_map(|key| Some(((*key).to_owned(), std::env::var(key).ok()?)));
+        if self.pid().is_none() {
+            self.wake().await;
+        }
         process::start_part(&directory.join("keeper"), &launch, env.collect::<Variables>())
             .await
             .map_err(|error| failed(format!("the proxy cannot be started: {error}")))?;
         self.forget_former_note();
         self.answers().await
+    }
+
+    /// Where it has died, its keeper lets some time pass, longer after each crash: not when it is needed.
+    async fn wake(&self) {
+        let _runs_or_is_not_kept = process::start_now(&self.layout.proxy().join("keeper")).await;
     }
 
     /// Waits until it answers. It has minded its keeper then: where that is another one than before, its
@@ -201,6 +210,9 @@ impl<'a> ProxyClient<'a> {
     async fn order(&self, ask: &Ask) -> Result<Answer, Fault> {
         let deadline = Instant::now() + PATIENCE;
         let mut answer = self.ask(ask).await;
+        if answer.is_err() {
+            self.wake().await;
+        }
         while answer.is_err() && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(20)).await;
             answer = self.ask(ask).await;

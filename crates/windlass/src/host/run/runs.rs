@@ -303,8 +303,12 @@ impl Host {
         self.prune();
         handle.say(Event {
             at: clock::wall_millis(),
-            what: What::RunEnded { verdict, record: Box::new(record) },
+            what: What::RunEnded { verdict: verdict.clone(), record: Box::new(record) },
         });
+        if !verdict.is_committed() {
+            // Of a first deploy nothing is left to look after; who asked for it may be gone.
+            let _stays_where_there_is_more = self.rest_when_left();
+        }
     }
 }
 

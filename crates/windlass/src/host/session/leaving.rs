@@ -1,5 +1,5 @@
-//! A host side that was woken only for a look, or to run one command, while everything is stopped: it ends
-//! as soon as nobody needs it. Only it can judge that: what others began may be under way.
+//! A host side that was woken only for a look, or to run one command, while everything is stopped, or whose first deploy
+//! went back: it ends as soon as nobody needs it. Only it can judge that: what others began may be under way.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -61,7 +61,7 @@ impl Host {
     }
 
     /// From now on it ends as soon as nobody needs it. Not where it looks after anything.
-    pub(super) fn rest_when_left(self: &Rc<Self>) -> Result<(), No> {
+    pub(in crate::host) fn rest_when_left(self: &Rc<Self>) -> Result<(), No> {
         if let Some(what) = self.looks_after().filter(|_| self.open_run().is_none()) {
             return Err(No::new(Refusal::Invalid, format!("the host side is needed: {what}"), ""));
         }

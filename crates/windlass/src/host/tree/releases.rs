@@ -65,6 +65,7 @@ impl Host {
         let wanted = plan.tree.source.digest.clone();
         let trees = self.trees.clone();
         let places = Places::new(&self.layout.releases());
+        let copy = unfinished.clone();
         let result = blocking(move || {
             let _alone = alone(&trees);
             remove_tree(&unfinished)?;
@@ -93,6 +94,7 @@ impl Host {
                  such as a log, belongs in [build] exclude",
             ));
         }
+        keep(copy).await?;
         Ok(format!("{} files, {}{carried}", copied.files, human(copied.bytes)))
     }
 
@@ -138,7 +140,23 @@ impl Host {
         let mask = self.redactor(plan.release);
         let tail = crate::host::logs::tail(Path::new(&launch.log.path), 40, &mask);
         outcome::must_succeed(&what, &ended, step.timeout, tail)?;
+        keep(self.layout.tree(tree)).await?;
         Ok(String::new())
+    }
+
+    /// Whether a command of the build has done its work; what it made is on the disk then.
+    pub(in crate::host) async fn was_built(
+        &self,
+        plan: &Plan,
+        tree: ReleaseId,
+        index: usize,
+    ) -> Result<bool, Fault> {
+        let is_sealed = self.layout.is_sealed(tree);
+        if !is_sealed && self.succeeded(&build_label(plan, index)) {
+            keep(self.layout.tree(tree)).await?;
+            return Ok(true);
+        }
+        Ok(is_sealed)
     }
 
     /// Marks the tree as finished, durably, after linking what releases share into it and writing down
@@ -268,6 +286,18 @@ impl Host {
         });
         async move { removal.await.unwrap_or_else(|error| Err(io::Error::other(error))) }
     }
+}
+
+/// Puts a tree on the disk that is not finished: what the journal calls done must be there after a power cut too, or a
+/// run that is resumed would seal, and serve, what is left of it.
+async fn keep(tree: PathBuf) -> Result<(), Fault> {
+    let kept = blocking(move || failpoint::around(|| durable::sync_tree(&tree))).await?;
+    kept.map_err(|error| {
+        Fault::new(
+            format!("the release's files cannot be written to the disk: {error}"),
+            "free some disk space",
+        )
+    })
 }
 
 /// Waits for whoever makes or removes a tree, which goes on where nobody waits for it any more.

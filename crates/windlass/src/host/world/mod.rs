@@ -95,9 +95,7 @@ impl World for Acting {
             // Looking costs nothing and leaves nothing; it is done again.
             Action::Preflight | Action::AwaitReady { .. } | Action::SmokeTest { .. } | Action::Bake => false,
             Action::FetchSource { tree } | Action::SealTree { tree } => host.layout.is_sealed(*tree),
-            Action::Build { tree, index } => {
-                host.layout.is_sealed(*tree) || host.succeeded(&build_label(plan, *index))
-            }
+            Action::Build { tree, index } => host.was_built(plan, *tree, *index).await?,
             Action::RemoveTree { tree } => !host.layout.tree(*tree).exists(),
             Action::TakeLock => host.lock_holder()?.as_deref() == Some(run) && self.is_as_planned(plan)?,
             Action::StartResource { .. } | Action::AddCredential { .. } => false,

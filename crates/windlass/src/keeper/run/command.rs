@@ -28,6 +28,16 @@ impl Keeper {
         }
     }
 
+    /// Cuts the pause before a restart short.
+    fn start_now(&mut self) {
+        match &mut self.phase {
+            Phase::Backoff { until } | Phase::Clearing { then: Next::Restart(until), .. } => {
+                *until = Instant::now();
+            }
+            Phase::Running | Phase::Stopping { .. } | Phase::Clearing { .. } | Phase::Done => {}
+        }
+    }
+
     fn begin_to_stop(&mut self, signal: Signal, kill_at: Instant, purpose: Purpose) {
         let Some(process) = &self.process else { return };
         let (pid, start_ticks) = (process.pid.as_raw_nonzero().get(), process.start_ticks);
@@ -112,6 +122,10 @@ impl Keeper {
             }
             KeeperAsk::Restart { reason } => {
                 self.restart(reason);
+                Ok(())
+            }
+            KeeperAsk::StartNow => {
+                self.start_now();
                 Ok(())
             }
             KeeperAsk::Replace => self.replace(self.launch.argv.clone()),

@@ -216,6 +216,15 @@ pub async fn restart(dir: &Path, reason: &str) -> Result<(), RuntimeError> {
     tell(dir, &KeeperAsk::Restart { reason: reason.chars().take(LONGEST_REASON).collect() }).await
 }
 
+/// Has a keeper start now what waits for its back-off; returns when the keeper has been told. One of an older Windlass
+/// does not know how, and what it keeps starts when it would have.
+///
+/// # Errors
+/// When the keeper cannot be asked, or is of an older Windlass.
+pub async fn start_now(dir: &Path) -> Result<(), RuntimeError> {
+    tell(dir, &KeeperAsk::StartNow).await
+}
+
 /// Tells a keeper something whose end need not be waited for.
 async fn tell(dir: &Path, ask: &KeeperAsk) -> Result<(), RuntimeError> {
     let mut connection = Connection::open(dir).await?;

@@ -84,7 +84,7 @@ impl Observation {
             && dir.canonicalize().is_ok_and(|dir| !tree::started_in(&dir, None).is_empty())
     }
 
-    /// Whether the process was stopped by a signal (or a debugger) and has not gone on since: it does
+    /// Whether the process was stopped by a signal and has not gone on since: it does
     /// nothing, and says nothing of it.
     #[must_use]
     pub fn is_frozen(&self) -> bool {

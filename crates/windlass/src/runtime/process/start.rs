@@ -228,6 +228,7 @@ async fn spawn(dir: &Path, label: &str, tied: bool, env: Environment) -> Result<
         .env("PATH", crate::programs::USUAL)
         .envs(env.0.iter().map(|(name, value)| (name, value)));
     drop(env);
+    command.envs(failpoint::for_keepers());
     // `WINDLASS_PROCESS` names the process that this one is; the kept one gets its own.
     command.env_remove("WINDLASS_PROCESS");
     command
