@@ -175,18 +175,20 @@ impl Run {
         sandbox.die_at(&places.join("\n"));
         let mut run = sandbox.start(command);
         let mut left = places.len();
-        while resumed {
-            until_within(Duration::from_secs(20), "the next crash or the end", || {
-                (sandbox.places_left().len() < left || !run.runs()).then_some(())
-            });
-            let now = sandbox.places_left().len();
-            if now == left {
-                break;
+        if resumed {
+            loop {
+                until_within(Duration::from_secs(20), "the next crash or the end", || {
+                    (sandbox.places_left().len() < left || !run.runs()).then_some(())
+                });
+                let now = sandbox.places_left().len();
+                if now == left {
+                    break;
+                }
+                left = now;
+                run.signal(Signal::KILL);
+                let _killed = run.finish();
+                run = sandbox.start(&["resume"]);
             }
-            left = now;
-            run.signal(Signal::KILL);
-            let _killed = run.finish();
-            run = sandbox.start(&["resume"]);
         }
         let output = run.finish();
         let not_reached = sandbox.places_left();

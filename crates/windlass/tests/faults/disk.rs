@@ -296,7 +296,7 @@ fn the_disk_fails_the_host_side_at_a_write() {
             let context = format!("{how} at {calls} {when}: {output:#?}");
             // Not every deploy makes the last of them.
             assert!(log.injected() > 0 || log.most_of_one() < *when, "nothing failed: {context}");
-            injured += usize::from((log.injected() > 0));
+            injured += usize::from(log.injected() > 0);
             if output.code == 4 {
                 let output = sandbox.run(&["resume"]);
                 assert!(matches!(output.code, 0..=3), "{context}: {output:#?}");

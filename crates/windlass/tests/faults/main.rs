@@ -45,6 +45,7 @@ mod written;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Stdio};
+use std::sync::OnceLock;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -87,12 +88,19 @@ fn exhaustive() -> bool {
 }
 
 /// A number below this one that differs from run to run; `WINDLASS_TEST_CHANCE` says which, where a run is to be tried
-/// again.
+/// again. All of one process come from one number.
 fn chance(below: usize) -> usize {
-    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
-    let told = std::env::var("WINDLASS_TEST_CHANCE").ok().map(|text| text.parse().unwrap());
-    let chosen: u128 = told.unwrap_or_else(now);
-    eprintln!("WINDLASS_TEST_CHANCE={chosen}");
+    static CHOSEN: OnceLock<u128> = OnceLock::new();
+    let chosen = CHOSEN.get_or_init(|| {
+        let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+        let told = std::env::var("WINDLASS_TEST_CHANCE").ok().map(|text| text.parse().unwrap());
+        let chosen = told.unwrap_or_else(now);
+        #[expect(clippy::print_stderr, reason = "shown where a test fails")]
+        {
+            eprintln!("WINDLASS_TEST_CHANCE={chosen}");
+        }
+        chosen
+    });
     usize::try_from(chosen % below as u128).unwrap()
 }
 

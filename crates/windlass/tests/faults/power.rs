@@ -224,10 +224,6 @@ fn each_moment(line: &Running, way: Way) -> Result<Cuts, String> {
     let others = others.into_iter().enumerate().filter(|(number, _)| is_chosen(*number));
     let (of_journal, mut cuts) = (journals.len(), journals);
     cuts.extend(others.map(|(_, cut)| cut));
-    eprintln!(
-        "{way:?}: {of_journal} moments of the journal, {} of {all_others} others",
-        cuts.len() - of_journal
-    );
     for (number, cut) in cuts.iter().enumerate() {
         machine.wake(line, way, cut, &before, MORNINGS[number % MORNINGS.len()]);
     }
