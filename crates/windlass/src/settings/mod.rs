@@ -18,4 +18,5 @@ pub mod store;
 
 pub use found::{Found, Unstored, fault_to_json};
 pub use load::{Answers, Ask, Below, Loaded, load, misspelt};
+pub(crate) use redact::passwords_in;
 pub use redact::{Redactor, SHORTEST_MASKED};

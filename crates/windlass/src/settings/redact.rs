@@ -129,7 +129,7 @@ impl fmt::Debug for Redactor {
 
 /// What may be a password in a value, as it stands there and as it is meant. One that is the user's name is none:
 /// it would mask that in every log.
-fn passwords_in(value: &str) -> impl Iterator<Item = Zeroizing<String>> {
+pub(crate) fn passwords_in(value: &str) -> impl Iterator<Item = Zeroizing<String>> {
     let is_user = |password: &str| value.contains(&*Zeroizing::new(format!("://{password}:{password}@")));
     let found = windlass_core::settings::passwords_in(value);
     let forms = |password: &str| [Some(password.to_owned()), crate::resource::decoded(password)];

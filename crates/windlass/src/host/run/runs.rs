@@ -88,7 +88,7 @@ impl Host {
         let kept = values::of_plan(&self.layout, &plan, given, &key)
             .map_err(|why| No::new(Refusal::Invalid, why, "deploy again"))?;
         if let Some(mut kept) = kept {
-            passed::keep(&mut kept, passed);
+            passed::keep(&mut kept, passed, builds(&plan));
             values::write(&self.layout, plan.release, &kept).map_err(|error| failed(&error))?;
         }
         let id = Uuid::now_v7().to_string();
