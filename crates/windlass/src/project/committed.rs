@@ -95,20 +95,24 @@ impl<'a> Search<'a> {
     /// The settings of which a secret stands in a text, with the first line and the number of more lines.
     #[must_use]
     pub fn in_text(&self, text: &[u8]) -> Vec<(String, u32, u32)> {
-        let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut places = Vec::new();
         for hit in self.forms.find_overlapping_iter(text) {
             let (sought, within) = self.of[hit.pattern().as_usize()];
             if within || is_apart(text, hit.start(), hit.end()) {
-                found.entry(sought).or_default().push(hit.start());
+                places.push((hit.start(), sought));
             }
         }
+        // In the order of the text, so that its lines are counted once.
+        places.sort_unstable();
         let mut of_settings: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        for (sought, places) in found {
-            let lines = of_settings.entry(&self.sought[sought].setting).or_default();
-            lines.extend(places.into_iter().map(|place| line_of(text, place)));
+        let (mut line, mut counted) = (1_u32, 0);
+        for (place, sought) in places {
+            let passed = text[counted..place].iter().filter(|&&byte| byte == b'\n').count();
+            line = u32::try_from(passed).map_or(u32::MAX, |passed| line.saturating_add(passed));
+            counted = place;
+            of_settings.entry(&self.sought[sought].setting).or_default().push(line);
         }
         let told = of_settings.into_iter().filter_map(|(setting, mut lines)| {
-            lines.sort_unstable();
             lines.dedup();
             let more = u32::try_from(lines.len().saturating_sub(1)).unwrap_or(u32::MAX);
             Some((setting.to_owned(), *lines.first()?, more))
@@ -156,14 +160,11 @@ impl<'a> Search<'a> {
             }
         });
         // What is there still is told where it is now.
-        let now: Vec<(String, String)> = searched
-            .hits
-            .iter()
-            .filter(|hit| !hit.is_past)
-            .map(|hit| (hit.setting.clone(), hit.file.clone()))
-            .collect();
-        let is_told = |hit: &Hit| now.contains(&(hit.setting.clone(), hit.file.clone()));
-        searched.hits.retain(|hit| !hit.is_past || !is_told(hit));
+        let (mut past, now): (Vec<Hit>, Vec<Hit>) = searched.hits.into_iter().partition(|hit| hit.is_past);
+        let told: HashSet<(&str, &str)> = now.iter().map(|hit| (&*hit.setting, &*hit.file)).collect();
+        past.retain(|hit| !told.contains(&(&*hit.setting, &*hit.file)));
+        searched.hits = now;
+        searched.hits.extend(past);
         searched.hits.sort_by(|a, b| (&a.file, a.line, &a.setting).cmp(&(&b.file, b.line, &b.setting)));
         for paths in [&mut searched.large, &mut searched.binary, &mut searched.beyond] {
             paths.sort_unstable();
@@ -177,11 +178,6 @@ impl<'a> Search<'a> {
 fn is_apart(text: &[u8], start: usize, end: usize) -> bool {
     let is_of_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
     !start.checked_sub(1).is_some_and(is_of_word) && !is_of_word(end)
-}
-
-fn line_of(text: &[u8], place: usize) -> u32 {
-    let before = text[..place].iter().filter(|&&byte| byte == b'\n').count();
-    u32::try_from(before + 1).unwrap_or(u32::MAX)
 }
 
 /// A file that git keeps.

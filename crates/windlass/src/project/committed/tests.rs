@@ -100,3 +100,14 @@ fn a_short_text_is_no_part_of_a_longer_word() {
     }
     assert!(Search::of(&[]).is_none());
 }
+
+/// Lines that are counted anew for each of them are not within this test's time.
+#[test]
+fn a_secret_in_each_line_of_the_largest_file_is_found_in_one_pass() {
+    let sought = sought(&[("A", "deadbee1"), ("B", "deadbee2")]);
+    let lines = 1 << 16;
+    let text = "deadbee1\ndeadbee2 deadbee1\n".repeat(lines / 2);
+    let found = Search::of(&sought).unwrap().in_text(text.as_bytes());
+    let more = u32::try_from(lines).unwrap();
+    assert_eq!(found, [("A".to_owned(), 1, more - 1), ("B".to_owned(), 2, more / 2 - 1)]);
+}
