@@ -120,13 +120,13 @@ impl<'a> Search<'a> {
         told.collect()
     }
 
-    /// Looks through what git keeps of the repository that `project` lies in, but for the files of the project that
-    /// are to be `left_out`, as they are told of already. Nothing where there is no git, or no repository.
+    /// Looks through what git keeps of the repository that `project` lies in. Nothing where there is no git, or no
+    /// repository.
     #[must_use]
-    pub fn in_repository(&self, project: &Path, left_out: &[String]) -> Searched {
+    pub fn in_repository(&self, project: &Path) -> Searched {
         let mut searched = Searched::default();
         let Some(repository) = Repository::of(project) else { return searched };
-        let files = repository.files(left_out);
+        let files = repository.files();
         let sizes = repository.sizes(files.keys());
         let mut wanted = Vec::new();
         let mut read = 0;
@@ -204,7 +204,7 @@ impl Repository {
     }
 
     /// The files by their content.
-    fn files(&self, left_out: &[String]) -> BTreeMap<String, Vec<Kept>> {
+    fn files(&self) -> BTreeMap<String, Vec<Kept>> {
         // mode SP stage or kind and object, TAB, path
         let next = git::ask(&self.top, &["ls-files", "--stage", "-z"]);
         let last = git::ask(&self.top, &["ls-tree", "-r", "-z", "--full-tree", "HEAD"]);
@@ -217,7 +217,7 @@ impl Repository {
                 let Some(object) = words.get(at).filter(|_| is_file) else { continue };
                 let path = self.seen_from_project(path);
                 let is_sealed = path.ends_with(".enc") && path.rsplit('/').next().is_some_and(is_sealed);
-                if is_sealed || left_out.contains(&path) {
+                if is_sealed {
                     continue;
                 }
                 let kept = files.entry((*object).to_owned()).or_default();
