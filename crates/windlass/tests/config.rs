@@ -662,6 +662,18 @@ fn check_finds_values_that_git_keeps_and_never_shows_them() {
     );
 }
 
+/// As where git is not installed, or the checkout is another account's.
+#[test]
+fn a_check_that_could_not_ask_git_is_not_good() {
+    let project = Project::new();
+    git(project.0.path(), &["init", "-q"]);
+    project.write(".git/HEAD", "nonsense");
+    let said = project.config(&["check"]);
+    let expected = "warning[not-searched]: .git: values of secrets were not looked for in what git keeps: fatal: ";
+    assert!(said.err.contains(expected) && !said.out.contains("are good"), "{}{}", said.err, said.out);
+    assert_eq!(project.config(&["check", "--strict"]).code, 2);
+}
+
 /// Which may be meant, unless secrets stand in it.
 #[test]
 fn a_file_of_settings_that_git_keeps_is_an_error_where_secrets_are_in_it() {

@@ -54,6 +54,10 @@ pub struct Searched {
     pub binary: Vec<String>,
     /// Those that came when enough was read.
     pub beyond: Vec<String>,
+    /// Those whose content is not here, as in a partial clone.
+    pub missing: Vec<String>,
+    /// Why git did not say what it keeps, where there is a repository.
+    pub unanswered: Option<String>,
 }
 
 /// A search for several texts at once.
@@ -120,20 +124,25 @@ impl<'a> Search<'a> {
         told.collect()
     }
 
-    /// Looks through what git keeps of the repository that `project` lies in. Nothing where there is no git, or no
+    /// Looks through what git keeps of the repository that `project` lies in. Nothing where there is no
     /// repository.
     #[must_use]
     pub fn in_repository(&self, project: &Path) -> Searched {
         let mut searched = Searched::default();
-        let Some(repository) = Repository::of(project) else { return searched };
-        let files = repository.files();
+        let found = Repository::of(project)
+            .and_then(|repository| repository.map(|one| Ok((one.files()?, one))).transpose());
+        let (files, repository) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => return searched,
+            Err(why) => return Searched { unanswered: Some(why), ..searched },
+        };
         let sizes = repository.sizes(files.keys());
         let mut wanted = Vec::new();
         let mut read = 0;
         for (object, kept) in &files {
             let paths = kept.iter().map(|kept| kept.path.clone());
             match sizes.get(object) {
-                None => {}
+                None => searched.missing.extend(paths),
                 Some(size) if *size > LARGEST => searched.large.extend(paths),
                 Some(size) if read + size > MOST => searched.beyond.extend(paths),
                 Some(size) => {
@@ -142,8 +151,10 @@ impl<'a> Search<'a> {
                 }
             }
         }
+        let mut unread: HashSet<&str> = wanted.iter().copied().collect();
         git::contents(&repository.top, &wanted, |object, text| {
             let Some(kept) = files.get(object) else { return };
+            unread.remove(object);
             if text[..text.len().min(LOOKED_AT)].contains(&0) {
                 return searched.binary.extend(kept.iter().map(|kept| kept.path.clone()));
             }
@@ -159,6 +170,8 @@ impl<'a> Search<'a> {
                 searched.hits.extend(kept.iter().map(hit));
             }
         });
+        let unread = unread.into_iter().filter_map(|object| files.get(object)).flatten();
+        searched.missing.extend(unread.map(|kept| kept.path.clone()));
         // What is there still is told where it is now.
         let (mut past, now): (Vec<Hit>, Vec<Hit>) = searched.hits.into_iter().partition(|hit| hit.is_past);
         let told: HashSet<(&str, &str)> = now.iter().map(|hit| (&*hit.setting, &*hit.file)).collect();
@@ -166,7 +179,8 @@ impl<'a> Search<'a> {
         searched.hits = now;
         searched.hits.extend(past);
         searched.hits.sort_by(|a, b| (&a.file, a.line, &a.setting).cmp(&(&b.file, b.line, &b.setting)));
-        for paths in [&mut searched.large, &mut searched.binary, &mut searched.beyond] {
+        let Searched { large, binary, beyond, missing, .. } = &mut searched;
+        for paths in [large, binary, beyond, missing] {
             paths.sort_unstable();
             paths.dedup();
         }
@@ -196,18 +210,30 @@ struct Repository {
 }
 
 impl Repository {
-    fn of(project: &Path) -> Option<Self> {
-        let answer = git::ask(project, &["rev-parse", "--show-toplevel", "--show-prefix"]);
+    /// `None` where there is none.
+    fn of(project: &Path) -> Result<Option<Self>, String> {
+        let answer = match git::answered(project, &["rev-parse", "--show-toplevel", "--show-prefix"]) {
+            Ok(answer) => answer,
+            Err(why) => {
+                let project = std::path::absolute(project).unwrap_or_else(|_| project.to_owned());
+                let is_one = project.ancestors().any(|above| above.join(".git").exists());
+                return if is_one { Err(why) } else { Ok(None) };
+            }
+        };
         let mut lines = answer.lines();
-        let top = lines.next().filter(|top| !top.is_empty())?;
-        Some(Self { top: top.into(), prefix: lines.next().unwrap_or_default().to_owned() })
+        let Some(top) = lines.next().filter(|top| !top.is_empty()) else { return Ok(None) };
+        Ok(Some(Self { top: top.into(), prefix: lines.next().unwrap_or_default().to_owned() }))
     }
 
     /// The files by their content.
-    fn files(&self) -> BTreeMap<String, Vec<Kept>> {
+    fn files(&self) -> Result<BTreeMap<String, Vec<Kept>>, String> {
         // mode SP stage or kind and object, TAB, path
-        let next = git::ask(&self.top, &["ls-files", "--stage", "-z"]);
-        let last = git::ask(&self.top, &["ls-tree", "-r", "-z", "--full-tree", "HEAD"]);
+        let next = git::answered(&self.top, &["ls-files", "--stage", "-z"])?;
+        let last = match git::answered(&self.top, &["ls-tree", "-r", "-z", "--full-tree", "HEAD"]) {
+            // Before the first commit.
+            Err(_) if git::ask(&self.top, &["rev-parse", "--verify", "HEAD"]).is_empty() => Zeroizing::default(),
+            last => last?,
+        };
         let mut files: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
         for (answer, at, is_next) in [(&next, 1, true), (&last, 2, false)] {
             for line in answer.split('\0') {
@@ -226,7 +252,7 @@ impl Repository {
                 }
             }
         }
-        files
+        Ok(files)
     }
 
     /// The sizes of objects, in bytes, as far as they are here.

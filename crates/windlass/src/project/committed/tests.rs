@@ -90,7 +90,36 @@ fn what_is_too_large_or_no_text_is_said() {
     assert_eq!((searched.large, searched.binary), (vec!["large.sql".to_owned()], vec!["picture".to_owned()]));
     // Where there is no repository nothing is found.
     let elsewhere = tempfile::tempdir().unwrap();
-    assert!(Search::of(&sought).unwrap().in_repository(elsewhere.path()).hits.is_empty());
+    let searched = Search::of(&sought).unwrap().in_repository(elsewhere.path());
+    assert!(searched.hits.is_empty() && searched.unanswered.is_none());
+}
+
+/// As where it belongs to another account, or objects are left out of a clone.
+#[test]
+fn what_git_does_not_say_is_said() {
+    let repo = Repo::new();
+    repo.write("here", "nothing");
+    repo.write("gone", "Zk31-blau");
+    repo.git(&["add", "."]);
+    repo.git(&["commit", "--quiet", "--message", "All"]);
+    let sought = sought(&[("KEY", "Zk31-blau")]);
+    let search = Search::of(&sought).unwrap();
+    let object = git::ask(repo.0.path(), &["rev-parse", "HEAD:gone"]);
+    let (kind, name) = object.trim().split_at(2);
+    std::fs::remove_file(repo.path(".git/objects").join(kind).join(name)).unwrap();
+    let searched = search.in_repository(repo.0.path());
+    assert_eq!((searched.files, searched.missing), (1, vec!["gone".to_owned()]));
+    assert_eq!(searched.unanswered, None);
+    // All of the last commit, as of a clone without trees.
+    let tree = git::ask(repo.0.path(), &["rev-parse", "HEAD^{tree}"]);
+    let (kind, name) = tree.trim().split_at(2);
+    std::fs::remove_file(repo.path(".git/objects").join(kind).join(name)).unwrap();
+    let why = search.in_repository(repo.0.path()).unanswered;
+    assert!(why.as_ref().is_some_and(|why| why.starts_with("fatal: ")), "{why:?}");
+    std::fs::write(repo.path(".git/HEAD"), "nonsense").unwrap();
+    std::fs::create_dir(repo.path("deeper")).unwrap();
+    let why = search.in_repository(&repo.path("deeper")).unanswered;
+    assert!(why.as_ref().is_some_and(|why| why.starts_with("fatal: ")), "{why:?}");
 }
 
 #[test]

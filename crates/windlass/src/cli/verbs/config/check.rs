@@ -193,6 +193,13 @@ fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> S
         true => Severity::Error,
         false => Severity::Warning,
     };
+    if let Some(why) = &searched.unanswered {
+        let message = format!("values of secrets were not looked for in what git keeps: {why}");
+        let help = "make git answer: git status".to_owned();
+        let fault = Fault { file: ".git".to_owned(), line: 0, column: 0, message, help };
+        let setting = String::new();
+        findings.push(Finding { code: "not-searched", severity: Severity::Warning, setting, fault });
+    }
     // A file that keeps settings by its name is told of as a whole.
     searched.hits.retain(|hit| {
         let is_of_file = |one: &&mut Finding| one.code == KEPT && one.fault.file == hit.file;
@@ -239,7 +246,7 @@ fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> S
 
 /// In what values were not looked for.
 fn not_searched(searched: &Searched) -> Option<String> {
-    let Searched { files, large, binary, beyond, .. } = searched;
+    let Searched { files, large, binary, beyond, missing, .. } = searched;
     let some = |paths: &[String], what: &str| {
         let more = if paths.len() > NAMED { ", …" } else { "" };
         (!paths.is_empty())
@@ -249,6 +256,7 @@ fn not_searched(searched: &Searched) -> Option<String> {
         some(large, "larger than 1 MiB"),
         some(binary, "that are no text"),
         some(beyond, "beyond the first 128 MiB"),
+        some(missing, "that this clone does not have"),
     ];
     let left: Vec<String> = left.into_iter().flatten().collect();
     (!left.is_empty()).then(|| {
@@ -292,6 +300,8 @@ fn tell(
                 "large": searched.large,
                 "binary": searched.binary,
                 "beyond": searched.beyond,
+                "missing": searched.missing,
+                "unanswered": searched.unanswered,
             },
         });
         return printed(put_line(&document.to_string()));
