@@ -669,7 +669,8 @@ fn a_check_that_could_not_ask_git_is_not_good() {
     git(project.0.path(), &["init", "-q"]);
     project.write(".git/HEAD", "nonsense");
     let said = project.config(&["check"]);
-    let expected = "warning[not-searched]: .git: values of secrets were not looked for in what git keeps: fatal: ";
+    let expected =
+        "warning[not-searched]: .git: values of secrets were not looked for in what git keeps: fatal: ";
     assert!(said.err.contains(expected) && !said.out.contains("are good"), "{}{}", said.err, said.out);
     assert_eq!(project.config(&["check", "--strict"]).code, 2);
 }
@@ -686,7 +687,9 @@ fn a_file_of_settings_that_git_keeps_is_an_error_where_secrets_are_in_it() {
         let json = project.json(&["check", "--env", environment]);
         let found = json["findings"].as_array().unwrap().iter();
         let found = found.filter(|one| one["code"].as_str().unwrap().contains("git"));
-        found.map(|one| format!("{} {} {}", one["severity"], one["code"], one["file"]).replace('"', "")).collect()
+        found
+            .map(|one| format!("{} {} {}", one["severity"], one["code"], one["file"]).replace('"', ""))
+            .collect()
     };
     let (env, production) = ("kept-by-git .env", "warning kept-by-git .env.production");
     assert_eq!(found("local"), [format!("warning {env}"), production.to_owned()]);

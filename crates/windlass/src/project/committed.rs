@@ -231,7 +231,9 @@ impl Repository {
         let next = git::answered(&self.top, &["ls-files", "--stage", "-z"])?;
         let last = match git::answered(&self.top, &["ls-tree", "-r", "-z", "--full-tree", "HEAD"]) {
             // Before the first commit.
-            Err(_) if git::ask(&self.top, &["rev-parse", "--verify", "HEAD"]).is_empty() => Zeroizing::default(),
+            Err(_) if git::ask(&self.top, &["rev-parse", "--verify", "HEAD"]).is_empty() => {
+                Zeroizing::default()
+            }
             last => last?,
         };
         let mut files: BTreeMap<String, Vec<Kept>> = BTreeMap::new();

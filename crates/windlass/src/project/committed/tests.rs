@@ -64,12 +64,8 @@ fn a_secret_is_found_in_the_last_commit_and_in_the_next() {
     repo.git(&["add", "shop/compose.yaml", "shop/deep"]);
     let search = Search::of(&sought).unwrap();
     let searched = search.in_repository(&repo.path("shop"));
-    let expected = [
-        "../gone.txt:1 KEY +0 past",
-        ".env:1 KEY +0",
-        "compose.yaml:1 KEY +0",
-        "deep/job.py:3 TOKEN +0",
-    ];
+    let expected =
+        ["../gone.txt:1 KEY +0 past", ".env:1 KEY +0", "compose.yaml:1 KEY +0", "deep/job.py:3 TOKEN +0"];
     assert_eq!(told(&searched.hits), expected);
     assert!(searched.large.is_empty() && searched.binary.is_empty() && searched.beyond.is_empty());
     assert_eq!(searched.files, 6);
