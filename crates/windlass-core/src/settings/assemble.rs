@@ -226,8 +226,9 @@ fn inherit_secrecy(
     let mut secrets: HashSet<String> = found.iter().filter(is_one).map(|(name, _)| name.clone()).collect();
     let is_one_by_name = |part: &&String| !declared.contains_key(*part) && speaks_of_secret(part);
     secrets.extend(made.iter().flat_map(|made| &made.of).filter(is_one_by_name).cloned());
-    // What says that it is harmless hands nothing on.
-    let is_harmless = |part: &str| declared.get(part).is_some_and(|setting| setting.harmless);
+    // What says that it is harmless hands nothing on, unless one of its values is a secret all the same.
+    let is_harmless =
+        |part: &str| declared.get(part).is_some_and(|setting| setting.harmless) && !secrets.contains(part);
     let uses = made.iter().flat_map(|made| made.of.iter().map(|part| (made.name.as_str(), part.as_str())));
     let of_secrets: HashSet<String> =
         made_of(uses.filter(|(_, part)| !is_harmless(part)), secrets.iter().map(String::as_str))

@@ -512,6 +512,18 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_acknowledged_is_told() {
+        let (_directory, mut journal) = journal();
+        (0..TOLD).for_each(|run| end(&mut journal, &format!("more {run}")));
+        journal.connection.execute("UPDATE runs SET asked_by = 'bob@vm'", []).unwrap();
+        let faults = journal.audit().unwrap().faults;
+        assert_eq!((faults.len(), faults[TOLD].as_str()), (TOLD + 1, "and 3 more"));
+        let told = journal.acknowledge("ada@vm", 9).unwrap();
+        assert_eq!((told.len(), &told[..TOLD]), (TOLD + 3, &faults[..TOLD]));
+        assert_eq!(journal.audit().unwrap().acknowledged[0].faults, told);
+    }
+
+    #[test]
     fn each_run_follows_from_all_before_it() {
         let (_directory, mut journal) = journal();
         let before = journal.audit().unwrap().last;

@@ -54,6 +54,10 @@ pub struct Searched {
     pub binary: Vec<String>,
     /// Those that came when enough was read.
     pub beyond: Vec<String>,
+    /// Those whose content is not here, as in a partial clone.
+    pub missing: Vec<String>,
+    /// Why git did not say what it keeps, where there is a repository.
+    pub unanswered: Option<String>,
 }
 
 /// A search for several texts at once.
@@ -95,20 +99,24 @@ impl<'a> Search<'a> {
     /// The settings of which a secret stands in a text, with the first line and the number of more lines.
     #[must_use]
     pub fn in_text(&self, text: &[u8]) -> Vec<(String, u32, u32)> {
-        let mut found: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut places = Vec::new();
         for hit in self.forms.find_overlapping_iter(text) {
             let (sought, within) = self.of[hit.pattern().as_usize()];
             if within || is_apart(text, hit.start(), hit.end()) {
-                found.entry(sought).or_default().push(hit.start());
+                places.push((hit.start(), sought));
             }
         }
+        // In the order of the text, so that its lines are counted once.
+        places.sort_unstable();
         let mut of_settings: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        for (sought, places) in found {
-            let lines = of_settings.entry(&self.sought[sought].setting).or_default();
-            lines.extend(places.into_iter().map(|place| line_of(text, place)));
+        let (mut line, mut counted) = (1_u32, 0);
+        for (place, sought) in places {
+            let passed = text[counted..place].iter().filter(|&&byte| byte == b'\n').count();
+            line = u32::try_from(passed).map_or(u32::MAX, |passed| line.saturating_add(passed));
+            counted = place;
+            of_settings.entry(&self.sought[sought].setting).or_default().push(line);
         }
         let told = of_settings.into_iter().filter_map(|(setting, mut lines)| {
-            lines.sort_unstable();
             lines.dedup();
             let more = u32::try_from(lines.len().saturating_sub(1)).unwrap_or(u32::MAX);
             Some((setting.to_owned(), *lines.first()?, more))
@@ -116,20 +124,25 @@ impl<'a> Search<'a> {
         told.collect()
     }
 
-    /// Looks through what git keeps of the repository that `project` lies in, but for the files of the project that
-    /// are to be `left_out`, as they are told of already. Nothing where there is no git, or no repository.
+    /// Looks through what git keeps of the repository that `project` lies in. Nothing where there is no
+    /// repository.
     #[must_use]
-    pub fn in_repository(&self, project: &Path, left_out: &[String]) -> Searched {
+    pub fn in_repository(&self, project: &Path) -> Searched {
         let mut searched = Searched::default();
-        let Some(repository) = Repository::of(project) else { return searched };
-        let files = repository.files(left_out);
+        let found = Repository::of(project)
+            .and_then(|repository| repository.map(|one| Ok((one.files()?, one))).transpose());
+        let (files, repository) = match found {
+            Ok(Some(found)) => found,
+            Ok(None) => return searched,
+            Err(why) => return Searched { unanswered: Some(why), ..searched },
+        };
         let sizes = repository.sizes(files.keys());
         let mut wanted = Vec::new();
         let mut read = 0;
         for (object, kept) in &files {
             let paths = kept.iter().map(|kept| kept.path.clone());
             match sizes.get(object) {
-                None => {}
+                None => searched.missing.extend(paths),
                 Some(size) if *size > LARGEST => searched.large.extend(paths),
                 Some(size) if read + size > MOST => searched.beyond.extend(paths),
                 Some(size) => {
@@ -138,8 +151,10 @@ impl<'a> Search<'a> {
                 }
             }
         }
+        let mut unread: HashSet<&str> = wanted.iter().copied().collect();
         git::contents(&repository.top, &wanted, |object, text| {
             let Some(kept) = files.get(object) else { return };
+            unread.remove(object);
             if text[..text.len().min(LOOKED_AT)].contains(&0) {
                 return searched.binary.extend(kept.iter().map(|kept| kept.path.clone()));
             }
@@ -155,17 +170,17 @@ impl<'a> Search<'a> {
                 searched.hits.extend(kept.iter().map(hit));
             }
         });
+        let unread = unread.into_iter().filter_map(|object| files.get(object)).flatten();
+        searched.missing.extend(unread.map(|kept| kept.path.clone()));
         // What is there still is told where it is now.
-        let now: Vec<(String, String)> = searched
-            .hits
-            .iter()
-            .filter(|hit| !hit.is_past)
-            .map(|hit| (hit.setting.clone(), hit.file.clone()))
-            .collect();
-        let is_told = |hit: &Hit| now.contains(&(hit.setting.clone(), hit.file.clone()));
-        searched.hits.retain(|hit| !hit.is_past || !is_told(hit));
+        let (mut past, now): (Vec<Hit>, Vec<Hit>) = searched.hits.into_iter().partition(|hit| hit.is_past);
+        let told: HashSet<(&str, &str)> = now.iter().map(|hit| (&*hit.setting, &*hit.file)).collect();
+        past.retain(|hit| !told.contains(&(&*hit.setting, &*hit.file)));
+        searched.hits = now;
+        searched.hits.extend(past);
         searched.hits.sort_by(|a, b| (&a.file, a.line, &a.setting).cmp(&(&b.file, b.line, &b.setting)));
-        for paths in [&mut searched.large, &mut searched.binary, &mut searched.beyond] {
+        let Searched { large, binary, beyond, missing, .. } = &mut searched;
+        for paths in [large, binary, beyond, missing] {
             paths.sort_unstable();
             paths.dedup();
         }
@@ -177,11 +192,6 @@ impl<'a> Search<'a> {
 fn is_apart(text: &[u8], start: usize, end: usize) -> bool {
     let is_of_word = |at: usize| text.get(at).is_some_and(u8::is_ascii_alphanumeric);
     !start.checked_sub(1).is_some_and(is_of_word) && !is_of_word(end)
-}
-
-fn line_of(text: &[u8], place: usize) -> u32 {
-    let before = text[..place].iter().filter(|&&byte| byte == b'\n').count();
-    u32::try_from(before + 1).unwrap_or(u32::MAX)
 }
 
 /// A file that git keeps.
@@ -200,18 +210,32 @@ struct Repository {
 }
 
 impl Repository {
-    fn of(project: &Path) -> Option<Self> {
-        let answer = git::ask(project, &["rev-parse", "--show-toplevel", "--show-prefix"]);
+    /// `None` where there is none.
+    fn of(project: &Path) -> Result<Option<Self>, String> {
+        let answer = match git::answered(project, &["rev-parse", "--show-toplevel", "--show-prefix"]) {
+            Ok(answer) => answer,
+            Err(why) => {
+                let project = std::path::absolute(project).unwrap_or_else(|_| project.to_owned());
+                let is_one = project.ancestors().any(|above| above.join(".git").exists());
+                return if is_one { Err(why) } else { Ok(None) };
+            }
+        };
         let mut lines = answer.lines();
-        let top = lines.next().filter(|top| !top.is_empty())?;
-        Some(Self { top: top.into(), prefix: lines.next().unwrap_or_default().to_owned() })
+        let Some(top) = lines.next().filter(|top| !top.is_empty()) else { return Ok(None) };
+        Ok(Some(Self { top: top.into(), prefix: lines.next().unwrap_or_default().to_owned() }))
     }
 
     /// The files by their content.
-    fn files(&self, left_out: &[String]) -> BTreeMap<String, Vec<Kept>> {
+    fn files(&self) -> Result<BTreeMap<String, Vec<Kept>>, String> {
         // mode SP stage or kind and object, TAB, path
-        let next = git::ask(&self.top, &["ls-files", "--stage", "-z"]);
-        let last = git::ask(&self.top, &["ls-tree", "-r", "-z", "--full-tree", "HEAD"]);
+        let next = git::answered(&self.top, &["ls-files", "--stage", "-z"])?;
+        let last = match git::answered(&self.top, &["ls-tree", "-r", "-z", "--full-tree", "HEAD"]) {
+            // Before the first commit.
+            Err(_) if git::ask(&self.top, &["rev-parse", "--verify", "HEAD"]).is_empty() => {
+                Zeroizing::default()
+            }
+            last => last?,
+        };
         let mut files: BTreeMap<String, Vec<Kept>> = BTreeMap::new();
         for (answer, at, is_next) in [(&next, 1, true), (&last, 2, false)] {
             for line in answer.split('\0') {
@@ -221,7 +245,7 @@ impl Repository {
                 let Some(object) = words.get(at).filter(|_| is_file) else { continue };
                 let path = self.seen_from_project(path);
                 let is_sealed = path.ends_with(".enc") && path.rsplit('/').next().is_some_and(is_sealed);
-                if is_sealed || left_out.contains(&path) {
+                if is_sealed {
                     continue;
                 }
                 let kept = files.entry((*object).to_owned()).or_default();
@@ -230,7 +254,7 @@ impl Repository {
                 }
             }
         }
-        files
+        Ok(files)
     }
 
     /// The sizes of objects, in bytes, as far as they are here.

@@ -55,6 +55,22 @@ impl Drop for Asked {
     }
 }
 
+/// Asks git something of `directory` that it has to answer.
+///
+/// # Errors
+/// Why it did not, in its own words.
+pub(super) fn answered(directory: &Path, arguments: &[&str]) -> Result<Zeroizing<String>, String> {
+    let mut git = command(directory, arguments);
+    let output = git.env("LC_ALL", "C").stdin(Stdio::null()).stderr(Stdio::piped()).output();
+    let output = output.map_err(|error| format!("git cannot be run: {error}"))?;
+    let text = Zeroizing::new(String::from_utf8_lossy(&output.stdout).into_owned());
+    if output.status.success() {
+        return Ok(text);
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.lines().next().map_or_else(|| format!("git: {}", output.status), str::to_owned))
+}
+
 /// Asks git something of `directory`, and waits for the answer.
 pub(super) fn ask(directory: &Path, arguments: &[&str]) -> Zeroizing<String> {
     begin(directory, arguments).answer()

@@ -196,3 +196,18 @@ fn what_a_file_puts_together_from_ordinary_values_is_none() {
     let secrets: Vec<&str> = declared.keys().map(String::as_str).filter(is_one).collect();
     assert_eq!(secrets, ["OF_CACHE", "OF_PUBLIC", "STORED"]);
 }
+
+/// What the manifest calls harmless may have another value below, or above, that is made of a secret.
+#[test]
+fn a_secret_is_one_over_two_steps_behind_what_is_called_harmless() {
+    let text = "URL=db://h/\nA=<${URL}>\nB=<${A}>\n";
+    let parsed = crate::settings::dotenv::parse(".env", text, &|_| None, &|_| None);
+    let mut declared: IndexMap<String, Declared> =
+        ["URL", "A", "B"].iter().map(|name| ((*name).to_owned(), Declared::default())).collect();
+    declared["URL"].harmless = true;
+    declared["URL"].secret = true;
+    declared["URL"].composed = Some(Template::parse("db://u:{settings.PASSWORD}@h").unwrap());
+    let files = vec![File { name: ".env".into(), entries: parsed.entries }];
+    let assembled = assemble(&declared, Layers { files, ..Layers::default() });
+    assert!(["A", "B"].iter().all(|name| assembled.settings[*name].value.of_secret));
+}

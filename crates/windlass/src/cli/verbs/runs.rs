@@ -14,6 +14,10 @@ use crate::cli::context::{Context, complain};
 use crate::cli::failure::{Failure, NEEDS_A_PERSON};
 use crate::observe::{how_lost, printable_line};
 
+/// More faults than these are counted where a line tells what was acknowledged; `--acknowledge` and `status --json`
+/// have all.
+const FAULTS_TOLD: usize = 10;
+
 pub(in crate::cli) async fn run(context: &Context, args: &args::Runs) -> Result<u8, Failure> {
     if args.acknowledge {
         return acknowledge(context).await;
@@ -37,7 +41,11 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Runs) -> Result<
         let runs = if audit.runs == 1 { "run is" } else { "runs are" };
         let Audit { runs: count, last, acknowledged, .. } = audit;
         let but = acknowledged.iter().map(|Acknowledged { at, by, faults }| {
-            format!(" but for what {by} acknowledged at {} ({})", time(*at), faults.join("; "))
+            let told = faults.get(..FAULTS_TOLD).map_or_else(
+                || faults.join("; "),
+                |first| format!("{}; {} in all", first.join("; "), faults.len()),
+            );
+            format!(" but for what {by} acknowledged at {} ({told})", time(*at))
         });
         let but: Vec<String> = but.collect();
         context.say(&printable_line(&format!(

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 use windlass_core::protocol::Acknowledged;
 
-use super::{End, Entry, Fault, adopt, end, find, gap, has_table, hash, lossy, told};
+use super::{End, Entry, Fault, adopt, end, find, gap, has_table, hash, lossy};
 use crate::engine::{Journal, JournalError};
 use crate::failpoint;
 
@@ -18,7 +18,7 @@ const ROW: &str = "SELECT id, at, by, faults FROM acknowledged WHERE id = ?1";
 
 impl Journal {
     /// Accepts whatever is not as it was written down, as `by` asked for at the time `at` (milliseconds since 1970).
-    /// Answers what that is: nothing where all is well, and then nothing is written.
+    /// Answers all that that is: nothing where all is well, and then nothing is written.
     ///
     /// # Errors
     /// [`JournalError`] when the file cannot be read or written.
@@ -35,11 +35,16 @@ impl Journal {
                 faults.push(fault);
             }
         }
-        let told = told(&faults);
+        let told = in_words(&faults);
         add(&transaction, faults, by, at)?;
         failpoint::around_journal(|| transaction.commit())?;
         Ok(told)
     }
+}
+
+/// All of them: nobody accepts what is not shown.
+fn in_words(faults: &[Fault]) -> Vec<String> {
+    faults.iter().map(|fault| fault.what.clone()).collect()
 }
 
 /// Adds it behind the last link that is there, wherever the chain is said to end.
@@ -104,7 +109,7 @@ pub(super) fn read(
     let mut rows = statement.query([&entry.run])?;
     let Some(row) = rows.next()? else { return Ok(Some(Err(now))) };
     let Ok(faults) = serde_json::from_str::<Vec<Fault>>(&lossy(row, 3)?) else { return Ok(Some(Err(now))) };
-    let acknowledged = Acknowledged { at: row.get(1)?, by: lossy(row, 2)?, faults: told(&faults) };
+    let acknowledged = Acknowledged { at: row.get(1)?, by: lossy(row, 2)?, faults: in_words(&faults) };
     Ok(Some(Ok((acknowledged, faults))))
 }
 

@@ -154,11 +154,18 @@ impl Host {
         if plan.steps.iter().any(|step| step.action == Action::SealTree { tree }) {
             return Ok(());
         }
-        let how = if plan.request == Request::Deploy { Look::AtChanged } else { Look::AtAll };
-        if let Some(Damage { what, .. }) = self.damage(tree, how).await? {
+        if let Some(Damage { what, .. }) = self.damage(tree, self.how_closely(plan)).await? {
             wrong.push(Lack::new("tree", "", format!("the files of releases/{tree} {what}"), hint));
         }
         Ok(())
+    }
+
+    /// What runs is read while it does. A tree of the same source that an earlier release has left behind may have
+    /// lain for weeks.
+    fn how_closely(&self, plan: &Plan) -> Look {
+        let active = self.journal.borrow().active().ok().flatten();
+        let runs = active.is_some_and(|active| active.release.tree == plan.tree.id);
+        if plan.request == Request::Deploy && runs { Look::AtChanged } else { Look::AtAll }
     }
 
     /// What a deploy that fails goes back to, and what its copies are started from until then, must still be
@@ -337,5 +344,22 @@ mod tests {
         host.look_at_users(&testing::first(|first| *first = spec), &mut wrong);
         let wrong: Vec<_> = wrong.into_iter().map(|lack| lack.what).collect();
         assert_eq!(wrong, ["the setting USERS has no value"]);
+    }
+
+    /// What decays below the file system shows only where all of it is read.
+    #[test]
+    fn only_the_tree_that_runs_is_read_in_part() {
+        let (_place, host) = testing::host();
+        let mut plan = testing::first(|_| {});
+        assert_eq!(host.how_closely(&plan), Look::AtAll);
+        let activate = |release| host.journal.borrow_mut().activate(&testing::row(release), false).unwrap();
+        activate(plan.tree.id.0);
+        assert_eq!(host.how_closely(&plan), Look::AtChanged);
+        // As `git revert` has it: the tree of a release before is of the same source.
+        activate(plan.tree.id.0 + 1);
+        assert_eq!(host.how_closely(&plan), Look::AtAll);
+        activate(plan.tree.id.0);
+        plan.request = Request::Rollback { to: plan.release, anyway: false };
+        assert_eq!(host.how_closely(&plan), Look::AtAll);
     }
 }

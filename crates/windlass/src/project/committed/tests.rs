@@ -63,11 +63,12 @@ fn a_secret_is_found_in_the_last_commit_and_in_the_next() {
     repo.git(&["rm", "--quiet", "gone.txt"]);
     repo.git(&["add", "shop/compose.yaml", "shop/deep"]);
     let search = Search::of(&sought).unwrap();
-    let searched = search.in_repository(&repo.path("shop"), &[".env".to_owned()]);
-    let expected = ["../gone.txt:1 KEY +0 past", "compose.yaml:1 KEY +0", "deep/job.py:3 TOKEN +0"];
+    let searched = search.in_repository(&repo.path("shop"));
+    let expected =
+        ["../gone.txt:1 KEY +0 past", ".env:1 KEY +0", "compose.yaml:1 KEY +0", "deep/job.py:3 TOKEN +0"];
     assert_eq!(told(&searched.hits), expected);
     assert!(searched.large.is_empty() && searched.binary.is_empty() && searched.beyond.is_empty());
-    assert_eq!(searched.files, 5);
+    assert_eq!(searched.files, 6);
 }
 
 #[test]
@@ -80,12 +81,41 @@ fn what_is_too_large_or_no_text_is_said() {
     repo.git(&["add", "."]);
     let sought = sought(&[("KEY", "Zk31-blau")]);
     // Before the first commit.
-    let searched = Search::of(&sought).unwrap().in_repository(repo.0.path(), &[]);
+    let searched = Search::of(&sought).unwrap().in_repository(repo.0.path());
     assert_eq!(told(&searched.hits), ["small:1 KEY +0"]);
     assert_eq!((searched.large, searched.binary), (vec!["large.sql".to_owned()], vec!["picture".to_owned()]));
     // Where there is no repository nothing is found.
     let elsewhere = tempfile::tempdir().unwrap();
-    assert!(Search::of(&sought).unwrap().in_repository(elsewhere.path(), &[]).hits.is_empty());
+    let searched = Search::of(&sought).unwrap().in_repository(elsewhere.path());
+    assert!(searched.hits.is_empty() && searched.unanswered.is_none());
+}
+
+/// As where it belongs to another account, or objects are left out of a clone.
+#[test]
+fn what_git_does_not_say_is_said() {
+    let repo = Repo::new();
+    repo.write("here", "nothing");
+    repo.write("gone", "Zk31-blau");
+    repo.git(&["add", "."]);
+    repo.git(&["commit", "--quiet", "--message", "All"]);
+    let sought = sought(&[("KEY", "Zk31-blau")]);
+    let search = Search::of(&sought).unwrap();
+    let object = git::ask(repo.0.path(), &["rev-parse", "HEAD:gone"]);
+    let (kind, name) = object.trim().split_at(2);
+    std::fs::remove_file(repo.path(".git/objects").join(kind).join(name)).unwrap();
+    let searched = search.in_repository(repo.0.path());
+    assert_eq!((searched.files, searched.missing), (1, vec!["gone".to_owned()]));
+    assert_eq!(searched.unanswered, None);
+    // All of the last commit, as of a clone without trees.
+    let tree = git::ask(repo.0.path(), &["rev-parse", "HEAD^{tree}"]);
+    let (kind, name) = tree.trim().split_at(2);
+    std::fs::remove_file(repo.path(".git/objects").join(kind).join(name)).unwrap();
+    let why = search.in_repository(repo.0.path()).unanswered;
+    assert!(why.as_ref().is_some_and(|why| why.starts_with("fatal: ")), "{why:?}");
+    std::fs::write(repo.path(".git/HEAD"), "nonsense").unwrap();
+    std::fs::create_dir(repo.path("deeper")).unwrap();
+    let why = search.in_repository(&repo.path("deeper")).unanswered;
+    assert!(why.as_ref().is_some_and(|why| why.starts_with("fatal: ")), "{why:?}");
 }
 
 #[test]
@@ -99,4 +129,15 @@ fn a_short_text_is_no_part_of_a_longer_word() {
         assert_eq!(found(written), [("B".to_owned(), 1, 0)], "{written}");
     }
     assert!(Search::of(&[]).is_none());
+}
+
+/// Lines that are counted anew for each of them are not within this test's time.
+#[test]
+fn a_secret_in_each_line_of_the_largest_file_is_found_in_one_pass() {
+    let sought = sought(&[("A", "deadbee1"), ("B", "deadbee2")]);
+    let lines = 1 << 16;
+    let text = "deadbee1\ndeadbee2 deadbee1\n".repeat(lines / 2);
+    let found = Search::of(&sought).unwrap().in_text(text.as_bytes());
+    let more = u32::try_from(lines).unwrap();
+    assert_eq!(found, [("A".to_owned(), 1, more - 1), ("B".to_owned(), 2, more / 2 - 1)]);
 }

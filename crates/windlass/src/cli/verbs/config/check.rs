@@ -21,6 +21,9 @@ use crate::settings::{Found, SHORTEST_MASKED, fault_to_json};
 /// More places with secrets than these nobody reads.
 const MOST_TOLD: usize = 50;
 
+/// What a file is that git keeps and should not, whatever stands in it.
+const KEPT: &str = "kept-by-git";
+
 /// As many of the files that were not looked at are named.
 const NAMED: usize = 3;
 
@@ -70,7 +73,7 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     }
     let warnings = found.assembled.warnings.iter().cloned();
     findings.extend(warnings.map(|fault| plain("doubtful", Severity::Warning, fault)));
-    findings.extend(kept(project).into_iter().map(|fault| plain("kept-by-git", Severity::Warning, fault)));
+    findings.extend(kept(project).into_iter().map(|fault| plain(KEPT, Severity::Warning, fault)));
     findings.extend(keys(project));
     findings
 }
@@ -117,19 +120,19 @@ fn keys(project: &Project) -> Vec<Finding> {
         let another = "make another key and exchange the two with windlass secrets recipients";
         match kept {
             Some(Kept::Now) => warn(
-                "kept-by-git",
+                KEPT,
                 "a private key is in it, and git keeps it: everybody who has the source can read what is \
                  encrypted for it"
                     .to_owned(),
                 format!("run: git rm --cached {name}, add it to .gitignore, and {another}"),
             ),
             Some(Kept::Once) => warn(
-                "kept-by-git",
+                KEPT,
                 "a private key was in it once, and git's history still has it".to_owned(),
                 another.to_owned(),
             ),
             Some(Kept::Soon) => warn(
-                "kept-by-git",
+                KEPT,
                 "a private key is in it, git does not ignore it, and the next `git add .` takes it"
                     .to_owned(),
                 format!("keep it elsewhere, or add it to .gitignore: echo {name} >> .gitignore"),
@@ -179,23 +182,39 @@ fn kept(project: &Project) -> Vec<Fault> {
     faults
 }
 
-/// Values of secrets that stand in the manifest, or in files that git keeps: each is an error, and none is shown.
+/// Values of secrets that stand in the manifest, or in files that git keeps: errors where the environment is for
+/// others, as weak ones are, and none is shown.
 fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> Searched {
     let audited = audited(project, found);
     let sought = audited.sought();
     let Some(search) = Search::of(&sought) else { return Searched::default() };
-    // What keeps settings by its name is told of as a whole.
-    let searched = search.in_repository(&project.directory, &version::kept_settings(&project.directory));
+    let mut searched = search.in_repository(&project.directory);
+    let severity = match is_for_others(project.environment.as_str()) {
+        true => Severity::Error,
+        false => Severity::Warning,
+    };
+    if let Some(why) = &searched.unanswered {
+        let message = format!("values of secrets were not looked for in what git keeps: {why}");
+        let help = "make git answer: git status".to_owned();
+        let fault = Fault { file: ".git".to_owned(), line: 0, column: 0, message, help };
+        let setting = String::new();
+        findings.push(Finding { code: "not-searched", severity: Severity::Warning, setting, fault });
+    }
+    // A file that keeps settings by its name is told of as a whole.
+    searched.hits.retain(|hit| {
+        let is_of_file = |one: &&mut Finding| one.code == KEPT && one.fault.file == hit.file;
+        let as_a_whole = findings.iter_mut().filter(|_| !hit.is_past).find(is_of_file);
+        if let Some(finding) = as_a_whole {
+            finding.severity = severity;
+            return false;
+        }
+        true
+    });
     let help = "take it out, let it come from `.env` or the encrypted file, and change it where it is used: what git has kept \
                 it gives to everybody who has the source";
     let mut add = |setting: &str, file: &str, line, message: String| {
         let fault = Fault { file: file.to_owned(), line, column: 0, message, help: help.to_owned() };
-        findings.push(Finding {
-            code: "value-in-git",
-            severity: Severity::Error,
-            setting: setting.to_owned(),
-            fault,
-        });
+        findings.push(Finding { code: "value-in-git", severity, setting: setting.to_owned(), fault });
     };
     let more = |more: u32| match more {
         0 => String::new(),
@@ -227,7 +246,7 @@ fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> S
 
 /// In what values were not looked for.
 fn not_searched(searched: &Searched) -> Option<String> {
-    let Searched { files, large, binary, beyond, .. } = searched;
+    let Searched { files, large, binary, beyond, missing, .. } = searched;
     let some = |paths: &[String], what: &str| {
         let more = if paths.len() > NAMED { ", …" } else { "" };
         (!paths.is_empty())
@@ -237,6 +256,7 @@ fn not_searched(searched: &Searched) -> Option<String> {
         some(large, "larger than 1 MiB"),
         some(binary, "that are no text"),
         some(beyond, "beyond the first 128 MiB"),
+        some(missing, "that this clone does not have"),
     ];
     let left: Vec<String> = left.into_iter().flatten().collect();
     (!left.is_empty()).then(|| {
@@ -280,6 +300,8 @@ fn tell(
                 "large": searched.large,
                 "binary": searched.binary,
                 "beyond": searched.beyond,
+                "missing": searched.missing,
+                "unanswered": searched.unanswered,
             },
         });
         return printed(put_line(&document.to_string()));
