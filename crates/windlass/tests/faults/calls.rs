@@ -279,7 +279,8 @@ fn kill_at_each(line: &Running, calls: &[Call]) -> Vec<Call> {
 #[test]
 fn whoever_takes_part_is_killed_at_fsync_and_rename() {
     let line = line("whoever_takes_part_is_killed_at_fsync_and_rename");
-    let (mut chunks, mut more): (Vec<Vec<Call>>, Vec<(Vec<Call>, Vec<Call>)>) = Default::default();
+    let mut chunks: Vec<Vec<Call>> = Vec::new();
+    let mut more: Vec<(Vec<Call>, Vec<Call>)> = Vec::new();
     for (way, who) in ALL {
         let Some(calls) = profile(way, who) else {
             return line.skipped("strace cannot attach here");
