@@ -92,13 +92,24 @@ impl Log {
         counts
     }
 
-    /// Whether a task was killed at this one of its calls.
+    /// Whether a task was killed at this one of its calls: it did not come back from it. All tasks of a process die
+    /// with it, whoever killed it, and those that were elsewhere had come back from theirs.
     pub(super) fn is_killed_at(&self, call: usize) -> bool {
-        let is_dead = |task: &str| {
-            let end = format!("{task} ");
-            self.0.lines().any(|line| line.starts_with(&end) && line.ends_with("+++ killed by SIGKILL +++"))
-        };
-        self.counts().into_iter().any(|(task, count)| count == call && is_dead(task))
+        self.counts().into_iter().any(|(task, count)| count == call && self.died_in_a_call(task))
+    }
+
+    fn died_in_a_call(&self, task: &str) -> bool {
+        let start = format!("{task} ");
+        let of_task = self.0.lines().filter_map(|line| line.strip_prefix(&start)).map(str::trim_start);
+        let (mut is_in_one, mut is_dead) = (false, false);
+        for line in of_task {
+            match line {
+                "+++ killed by SIGKILL +++" => is_dead = true,
+                _ if line.starts_with("+++") || line.starts_with("---") => {}
+                _ => is_in_one = line.rsplit_once(" = ").is_none_or(|(_, result)| result.starts_with('?')),
+            }
+        }
+        is_dead && is_in_one
     }
 
     /// How many calls were made to fail.
@@ -110,4 +121,14 @@ impl Log {
 /// The options that have it look at these calls alone.
 pub(super) fn traced(calls: &str) -> Vec<String> {
     vec!["-e".to_owned(), format!("trace={calls}")]
+}
+
+#[test]
+fn who_is_killed_in_a_call_is_told_from_who_dies_beside_it() {
+    let log = Log("7     fsync(3</x>) = 0\n8     fsync(3</x>) = 0\n7     fsync(3</x> <unfinished ...>\n\
+         9     fsync(3</x>) = -1 EIO (Input/output error)\n7     <... fsync resumed>) = ?\n\
+         8     +++ killed by SIGKILL +++\n9     +++ killed by SIGKILL +++\n7     +++ killed by SIGKILL +++\n"
+        .to_owned());
+    assert!(log.is_killed_at(2), "7 was");
+    assert!(!log.is_killed_at(1), "8 and 9 were elsewhere");
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use windlass::runtime::process::{self, RuntimeError};
 use windlass_core::launch::{End, Exit, Launch, ProcessState};
 use windlass_core::spec::RestartWhen;
@@ -172,6 +173,18 @@ async fn what_waits_for_its_back_off_is_started_when_it_is_needed_and_its_crashe
     }
     assert_eq!(within(process::wait_ended(&kept.dir)).await.unwrap().end, End::CrashLoop);
     assert!(process::start_now(&kept.dir).await.is_err(), "nobody keeps it");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_keeper_that_does_not_answer_to_cut_a_pause_short() {
+    let kept = Kept::new();
+    kept.start(&kept.sh("exec sleep 100")).await.unwrap();
+    let keeper = Pid::from_raw(kept.status().keeper).unwrap();
+    kill_process(keeper, Signal::STOP).unwrap();
+    let asked = within(process::start_now(&kept.dir)).await;
+    kill_process(keeper, Signal::CONT).unwrap();
+    assert!(asked.is_err_and(|error| error.is_retryable()));
+    kept.stop().await;
 }
 
 // proves: DC-3, DC-6

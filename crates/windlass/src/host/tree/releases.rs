@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::Plan;
-use windlass_core::spec::Limits;
+use windlass_core::spec::{Command, Limits};
 
 use crate::host::Host;
 use crate::host::once::errand::Errand;
@@ -26,7 +26,8 @@ use crate::host::tree::handover;
 use crate::host::tree::removed::{put_aside, remove_put_aside, remove_tree};
 use crate::host::tree::shared;
 use crate::project::source::{self, Carried, Selection};
-use crate::{failpoint, layout};
+use crate::runtime::process;
+use crate::{failpoint, layout, processes};
 
 /// How long a run waits for a tree's files to be removed. Where that takes longer, it goes on beside what follows.
 const REMOVAL: Duration = Duration::from_secs(1);
@@ -116,6 +117,7 @@ impl Host {
         }
         let Some(step) = plan.spec.build.steps.get(index) else { return Ok(String::new()) };
         let label = build_label(plan, index);
+        self.power_stayed_on(&step.command, &label)?;
         let errand = Errand {
             label: &label,
             log: &label,
@@ -144,19 +146,19 @@ impl Host {
         Ok(String::new())
     }
 
-    /// Whether a command of the build has done its work; what it made is on the disk then.
-    pub(in crate::host) async fn was_built(
-        &self,
-        plan: &Plan,
-        tree: ReleaseId,
-        index: usize,
-    ) -> Result<bool, Fault> {
-        let is_sealed = self.layout.is_sealed(tree);
-        if !is_sealed && self.succeeded(&build_label(plan, index)) {
-            keep(self.layout.tree(tree)).await?;
-            return Ok(true);
+    /// Refuses what a command of the build made before the machine was started last: its outcome is on the disk, and its
+    /// files may be there in part. Another run of it might take these for whole ones.
+    fn power_stayed_on(&self, command: &Command, label: &str) -> Result<(), Fault> {
+        let status = process::observe(&self.layout.job(label)).and_then(|seen| seen.status);
+        match status.is_some_and(|status| status.is_of_another_boot(processes::boot())) {
+            true => Err(Fault::new(
+                format!(
+                    "the machine was started anew after the build step `{command}` began: what it made may be there in part"
+                ),
+                "deploy again: the release is built anew",
+            )),
+            false => Ok(()),
         }
-        Ok(is_sealed)
     }
 
     /// Marks the tree as finished, durably, after linking what releases share into it and writing down
@@ -327,5 +329,39 @@ fn human(bytes: u64) -> String {
         0..10_000 => format!("{bytes} bytes"),
         10_000..10_000_000 => format!("{} kB", bytes / 1000),
         _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
+
+    use super::*;
+    use crate::host::testing;
+    use crate::keeper::files::{self, Durability, LAUNCH, STATUS};
+
+    #[tokio::test]
+    async fn what_a_step_of_the_build_made_does_not_count_once_the_machine_was_started_anew() {
+        let (_place, host) = testing::host();
+        let plan = testing::first(|_| {});
+        std::fs::create_dir_all(host.layout.tree(plan.tree.id)).unwrap();
+        let record = host.layout.job(&build_label(&plan, 0));
+        std::fs::create_dir_all(&record).unwrap();
+        files::replace(&record.join(LAUNCH), &Launch::default(), Durability::UntilReboot).unwrap();
+        for (boot, counts) in [(processes::boot(), true), ("another", false)] {
+            let ended = Status {
+                keeper: 1,
+                state: ProcessState::Ended(End::Finished),
+                restarts: 0,
+                last_exit: Some(Exit::Code(0)),
+                since: 0,
+                note: None,
+                boot: boot.to_owned(),
+            };
+            files::replace(&record.join(STATUS), &ended, Durability::Forever).unwrap();
+            let built = host.build(&plan, plan.tree.id, 0, &|_| {}).await;
+            assert_eq!(built.is_ok(), counts, "{built:?}");
+            assert!(counts || built.is_err_and(|fault| fault.message.contains("started anew")));
+        }
     }
 }

@@ -94,8 +94,11 @@ impl World for Acting {
         Ok(match action {
             // Looking costs nothing and leaves nothing; it is done again.
             Action::Preflight | Action::AwaitReady { .. } | Action::SmokeTest { .. } | Action::Bake => false,
-            Action::FetchSource { tree } | Action::SealTree { tree } => host.layout.is_sealed(*tree),
-            Action::Build { tree, index } => host.was_built(plan, *tree, *index).await?,
+            // A command that has ended is not run again: whoever asks for it gets its outcome, and puts what it made on the
+            // disk. That may fail, and then the run goes back.
+            Action::FetchSource { tree } | Action::Build { tree, .. } | Action::SealTree { tree } => {
+                host.layout.is_sealed(*tree)
+            }
             Action::RemoveTree { tree } => !host.layout.tree(*tree).exists(),
             Action::TakeLock => host.lock_holder()?.as_deref() == Some(run) && self.is_as_planned(plan)?,
             Action::StartResource { .. } | Action::AddCredential { .. } => false,

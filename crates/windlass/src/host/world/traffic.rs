@@ -55,8 +55,9 @@ impl Acting {
     }
 }
 
-/// Whether the table that was sent before is in force still, and is this one but for its number: where the proxy's disk
-/// has failed it takes no other, and whoever goes back needs none. It is noted again.
+/// Whether the table that was sent before is in force still, and would be this one but for its number if it were made now:
+/// where the proxy's disk has failed it takes no other, and whoever goes back needs none. What such a table holds beside
+/// its traffic, as of services that are stopped, may have changed since it was sent. It is noted again.
 async fn is_in_force(host: &Host, before: Option<Sent>, mut table: Table) -> bool {
     let Some(before) = before else { return false };
     if host.proxy().report().await.is_none_or(|report| report.generation != before.generation) {

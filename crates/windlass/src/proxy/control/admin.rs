@@ -37,13 +37,17 @@ pub(in crate::proxy) fn open(directory: &Path) -> io::Result<UnixListener> {
 /// How often a socket that could not be opened is tried again.
 const PACE: Duration = Duration::from_secs(1);
 
-/// Answers everybody who asks, from when the socket can be opened.
+/// Answers everybody who asks, from when the socket can be opened; nobody where another has come to do so meanwhile, whose
+/// place this one must not take back.
 pub(in crate::proxy) async fn serve(directory: PathBuf, opened: Option<UnixListener>, control: Rc<Control>) {
     let mut opened = opened;
     let listener = loop {
         match opened.take().map_or_else(|| open(&directory), Ok) {
             Ok(listener) => break listener,
             Err(_) => tokio::time::sleep(PACE).await,
+        }
+        if is_served(&directory) {
+            return;
         }
     };
     loop {

@@ -1,5 +1,6 @@
 //! Asking keepers.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ const WAITING: usize = 64;
 pub(super) const TRIES: u32 = 200;
 /// See [`TRIES`].
 pub(super) const PAUSE: Duration = Duration::from_millis(5);
+
+/// How long a keeper may take to cut a pause short. One that is itself stopped, or waits for its disk, lets the pause pass.
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// The pause before something is tried again that failed for want of something.
 const LONGER: Duration = Duration::from_secs(1);
@@ -220,9 +224,14 @@ pub async fn restart(dir: &Path, reason: &str) -> Result<(), RuntimeError> {
 /// does not know how, and what it keeps starts when it would have.
 ///
 /// # Errors
-/// When the keeper cannot be asked, or is of an older Windlass.
+/// When the keeper cannot be asked, does not answer in time, or is of an older Windlass.
 pub async fn start_now(dir: &Path) -> Result<(), RuntimeError> {
-    tell(dir, &KeeperAsk::StartNow).await
+    let silent = || RuntimeError::Io {
+        tried: "be answered by the keeper of",
+        directory: dir.to_owned(),
+        source: io::ErrorKind::TimedOut.into(),
+    };
+    tokio::time::timeout(PROMPT, tell(dir, &KeeperAsk::StartNow)).await.unwrap_or_else(|_| Err(silent()))
 }
 
 /// Tells a keeper something whose end need not be waited for.
