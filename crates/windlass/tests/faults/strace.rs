@@ -122,13 +122,3 @@ impl Log {
 pub(super) fn traced(calls: &str) -> Vec<String> {
     vec!["-e".to_owned(), format!("trace={calls}")]
 }
-
-#[test]
-fn who_is_killed_in_a_call_is_told_from_who_dies_beside_it() {
-    let log = Log("7     fsync(3</x>) = 0\n8     fsync(3</x>) = 0\n7     fsync(3</x> <unfinished ...>\n\
-         9     fsync(3</x>) = -1 EIO (Input/output error)\n7     <... fsync resumed>) = ?\n\
-         8     +++ killed by SIGKILL +++\n9     +++ killed by SIGKILL +++\n7     +++ killed by SIGKILL +++\n"
-        .to_owned());
-    assert!(log.is_killed_at(2), "7 was");
-    assert!(!log.is_killed_at(1), "8 and 9 were elsewhere");
-}
