@@ -131,6 +131,16 @@ pub fn speaks_http<T: AsRef<str>>(words: &[T]) -> bool {
     words.iter().filter_map(|word| word.as_ref().rsplit('/').next()).any(|word| HTTP.contains(&word))
 }
 
+/// Programs that start servers of every kind, most of which answer by HTTP.
+const MOSTLY_HTTP: [&str; 7] = ["node", "npm", "npx", "yarn", "pnpm", "bun", "deno"];
+
+/// Whether of what is known to speak HTTP here the words have nothing but a program that starts any server.
+pub fn may_not_speak_http<T: AsRef<str>>(words: &[T]) -> bool {
+    let files = words.iter().filter_map(|word| word.as_ref().rsplit('/').next());
+    let mut known = files.filter(|word| HTTP.contains(word)).peekable();
+    known.peek().is_some() && known.all(|word| MOSTLY_HTTP.contains(&word))
+}
+
 /// What Celery is called for: a queue may be named like it.
 fn command<'c>(call: &[&'c str]) -> Option<&'c str> {
     call.iter().copied().find(|word| ["beat", "worker"].contains(word))
@@ -251,6 +261,19 @@ mod tests {
         }
         for line in ["./web", "celery -A shop worker", "redis-server", "python node.py"] {
             assert!(!speaks_http(&words(line)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_starts_any_server_may_not_speak_http() {
+        for (line, may_not) in [
+            ("/usr/bin/node server.js", true),
+            ("npm start", true),
+            ("npx next start", false),
+            ("gunicorn shop.wsgi", false),
+            ("./web", false),
+        ] {
+            assert_eq!(may_not_speak_http(&words(line)), may_not, "{line}");
         }
     }
 

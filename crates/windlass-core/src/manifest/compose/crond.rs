@@ -16,9 +16,10 @@ use crate::spec::Template;
 pub(super) struct Runner {
     /// The service's key.
     pub(super) key: String,
-    /// Where the crontab lies in the project.
-    pub(super) path: String,
-    crontab: Crontab,
+    /// Its crontabs, and where each lies in the project.
+    crontabs: Vec<(String, Crontab)>,
+    /// Crontabs that it has as well, and that cannot be read.
+    unread: Vec<String>,
 }
 
 /// Programs that start another one.
@@ -29,20 +30,27 @@ enum Asked {
     /// This file.
     File(String),
     /// Whichever lies in this directory.
-    Within(&'static str),
+    Within(String),
 }
 
 /// Those among the services whose crontab can be read.
 pub(super) fn find(services: &[(String, Yaml)], left_out: &[String], files: Files<'_>) -> Vec<Runner> {
     let is_meant = |(key, _): &&(String, Yaml)| !left_out.contains(key);
     let runners = services.iter().filter(is_meant).filter_map(|(key, service)| {
-        let (path, text, dialect) = asked(&argv(service)).into_iter().find_map(|(asked, dialect)| {
-            let path = in_project(service, &asked, files)?;
-            let text = files(&path)?;
-            Some((path, text, dialect))
-        })?;
-        let crontab = crontab::read(&text, dialect);
-        (!crontab.entries.is_empty()).then(|| Runner { key: key.clone(), path, crontab })
+        let (mut crontabs, mut unread): (Vec<(String, Crontab)>, Vec<String>) = (Vec::new(), Vec::new());
+        for (asked, dialect) in asked(&argv(service)) {
+            for path in in_project(service, &asked, files) {
+                match files(&path) {
+                    _ if crontabs.iter().any(|(known, _)| *known == path) || unread.contains(&path) => {}
+                    Some(text) => crontabs.push((path, crontab::read(&text, dialect))),
+                    // A place that is only looked at may be empty.
+                    None if matches!(asked, Asked::File(_)) => {}
+                    None => unread.push(path),
+                }
+            }
+        }
+        let has_entries = crontabs.iter().any(|(_, crontab)| !crontab.entries.is_empty());
+        has_entries.then(|| Runner { key: key.clone(), crontabs, unread })
     });
     runners.collect()
 }
@@ -77,17 +85,19 @@ fn asked(argv: &[String]) -> Vec<(Asked, Dialect)> {
             vec![(Asked::File(path.clone()), plain)]
         }
         ("crond", _) => {
-            let mut told = argv.iter().skip_while(|word| *word != "-c").skip(1);
-            let told = told.next().map(|directory| Asked::File(format!("{directory}/root")));
-            let roots = ["/etc/crontabs/root", "/var/spool/cron/crontabs/root"];
-            let roots = roots.map(|path| Asked::File(path.to_owned()));
-            let usual = ["/etc/crontabs/", "/var/spool/cron/"].map(Asked::Within);
-            told.into_iter().chain(roots).chain(usual).map(|asked| (asked, plain)).collect()
+            let told = argv.iter().skip_while(|word| *word != "-c").nth(1);
+            let places = match told {
+                Some(directory) => vec![directory.trim_end_matches('/')],
+                None => vec!["/etc/crontabs", "/var/spool/cron/crontabs"],
+            };
+            let roots = places.iter().map(|place| Asked::File(format!("{place}/root")));
+            let others = places.iter().map(|place| Asked::Within(format!("{place}/")));
+            roots.chain(others).map(|asked| (asked, plain)).collect()
         }
         ("cron", _) => vec![
-            (Asked::Within("/etc/cron.d/"), of_system),
+            (Asked::Within("/etc/cron.d/".to_owned()), of_system),
             (Asked::File("/etc/crontab".to_owned()), of_system),
-            (Asked::Within("/var/spool/cron/"), vixie),
+            (Asked::Within("/var/spool/cron/".to_owned()), vixie),
         ],
         ("sh" | "ash" | "bash", [_, option, line]) if option.ends_with('c') => of_line(line),
         _ => vec![],
@@ -115,49 +125,66 @@ fn of_line(line: &str) -> Vec<(Asked, Dialect)> {
     installed.into_iter().chain(usual).collect()
 }
 
-/// The file of the project that the container has there: it is mounted, copied by its Dockerfile, or found from the
-/// working directory.
-fn in_project(service: &Yaml, asked: &Asked, files: Files<'_>) -> Option<String> {
+/// The files of the project that the container has there: they are mounted, copied by its Dockerfile, or found from the
+/// working directory. Of those for the same place only the one that is seen there.
+fn in_project(service: &Yaml, asked: &Asked, files: Files<'_>) -> Vec<String> {
     let is_asked = |target: &str| match asked {
         Asked::File(path) => target == path,
         Asked::Within(directory) => target.starts_with(directory) && !target.ends_with('/'),
     };
     let mounts: Vec<Mount> =
         service.get("volumes").map(Yaml::items).unwrap_or_default().iter().filter_map(mount).collect();
-    let mounted = mounts.iter().find_map(|mount| {
+    let mounted = mounts.iter().filter_map(|mount| {
         let source = relative(mount.source.as_deref()?)?;
         if is_asked(&mount.target) {
-            return Some(source);
+            return Some((mount.target.clone(), source));
         }
         let Asked::File(path) = asked else { return None };
         let below = path.strip_prefix(mount.target.trim_end_matches('/'))?.strip_prefix('/')?;
-        Some(join(&source, below))
+        Some((path.clone(), join(&source, below)))
     });
     let named = || match asked {
-        Asked::File(path) if !path.starts_with('/') => relative(&format!("./{path}")),
+        Asked::File(path) if !path.starts_with('/') => Some((path.clone(), relative(&format!("./{path}"))?)),
         _ => None,
     };
-    mounted.or_else(named).or_else(|| copied(service, &is_asked, files))
+    let copied = copied(service, &is_asked, files).unwrap_or_default();
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (target, source) in mounted.chain(named()).chain(copied) {
+        if found.iter().all(|(known, _)| *known != target) {
+            found.push((target, source));
+        }
+    }
+    found.into_iter().map(|(_, source)| source).collect()
 }
 
-/// What the service's Dockerfile copies to such a place.
-fn copied(service: &Yaml, is_asked: &dyn Fn(&str) -> bool, files: Files<'_>) -> Option<String> {
+/// What the service's Dockerfile copies to such places: where to, and which file.
+fn copied(
+    service: &Yaml,
+    is_asked: &dyn Fn(&str) -> bool,
+    files: Files<'_>,
+) -> Option<Vec<(String, String)>> {
     let build = service.get("build")?;
     let context = build.text().or_else(|| build.get("context")?.text()).unwrap_or(".");
     let context = relative(&format!("./{}", context.trim_start_matches("./")))?;
     let dockerfile = build.get("dockerfile").and_then(Yaml::text).unwrap_or("Dockerfile");
     let text = files(&join(&context, dockerfile))?;
-    text.lines().find_map(|line| {
-        let (instruction, rest) = line.trim().split_once(' ')?;
+    let mut found = Vec::new();
+    for line in text.lines() {
+        let Some((instruction, rest)) = line.trim().split_once(' ') else { continue };
         if !["COPY", "ADD"].contains(&instruction.to_ascii_uppercase().as_str()) {
-            return None;
+            continue;
         }
         let words: Vec<&str> = rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
-        let [source, target] = words.as_slice() else { return None };
-        let name = source.rsplit('/').next().unwrap_or_default();
-        let target = if target.ends_with('/') { format!("{target}{name}") } else { (*target).to_owned() };
-        is_asked(&target).then(|| join(&context, source.trim_start_matches("./")))
-    })
+        let [sources @ .., target] = words.as_slice() else { continue };
+        for source in sources {
+            let name = source.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            let target = if target.ends_with('/') { format!("{target}{name}") } else { (*target).to_owned() };
+            if is_asked(&target) {
+                found.push((target, join(&context, source.trim_start_matches("./"))));
+            }
+        }
+    }
+    Some(found)
 }
 
 /// A path of the compose file as one of the project. `None`: it lies elsewhere, or is a volume's name.
@@ -188,7 +215,8 @@ impl Import {
         self.account(place, service, scratch);
         self.limits(place, service, scratch);
         self.rest(place, service, false);
-        for Entry { schedule, command, env: set, zone } in &runner.crontab.entries {
+        let entries = runner.crontabs.iter().flat_map(|(_, crontab)| &crontab.entries);
+        for Entry { schedule, command, account, env: set, zone } in entries {
             let (command, directory) = self.of_project(place, service, command);
             let job = self.cron_name(&command, name);
             let section = draft.section(format!("[cron.{job}]"));
@@ -208,9 +236,31 @@ impl Import {
                 section.set("env", draft::inline(&all));
             }
             section.carry("limits", scratch);
+            if let Some(account) = account {
+                let message = format!(
+                    "{job} ran as {account}, an account of the image: it runs as that of Windlass; where that is root, `user` \
+                     names another one of this machine"
+                );
+                self.note(service.line, place, message);
+            }
         }
-        for (line, why) in &runner.crontab.unread {
-            let message = format!("line {line} of {} {why}: write it as [cron.NAME]", runner.path);
+        for (path, crontab) in &runner.crontabs {
+            for (line, why) in &crontab.unread {
+                let message = format!("line {line} of {path} {why}: write it as [cron.NAME]");
+                self.note(service.line, place, message);
+            }
+            for (line, name) in &crontab.unset {
+                let message = format!(
+                    "line {line} of {path} sets {name}, which is not carried over: say what a command needs of it in its \
+                     `command` and `env`"
+                );
+                self.note(service.line, place, message);
+            }
+        }
+        for path in &runner.unread {
+            let message = format!(
+                "its cron reads {path} as well, which cannot be read here: write each of its lines as [cron.NAME]"
+            );
             self.note(service.line, place, message);
         }
     }
@@ -239,9 +289,8 @@ impl Import {
     pub(super) fn is_crontab(&self, mount: &Mount) -> bool {
         let source = mount.source.as_deref().and_then(relative);
         source.is_some_and(|source| {
-            self.runners
-                .iter()
-                .any(|runner| runner.path == source || runner.path.starts_with(&(source.clone() + "/")))
+            let mut paths = self.runners.iter().flat_map(|runner| &runner.crontabs).map(|(path, _)| path);
+            paths.any(|path| *path == source || path.starts_with(&(source.clone() + "/")))
         })
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Dialect {
 pub(super) struct Entry {
     pub(super) schedule: String,
     pub(super) command: String,
+    /// The account that it runs as, where that is not root.
+    pub(super) account: Option<String>,
     /// What the lines above set for it.
     pub(super) env: Vec<(String, String)>,
     /// The time zone that they set.
@@ -30,7 +32,12 @@ pub(super) struct Crontab {
     pub(super) entries: Vec<Entry>,
     /// Its lines that no cron job can be made of, and why.
     pub(super) unread: Vec<(usize, &'static str)>,
+    /// Its lines that set how its commands are started, and the variable.
+    pub(super) unset: Vec<(usize, &'static str)>,
 }
+
+/// Variables that change how a command is started, and what it finds.
+const OF_START: [&str; 3] = ["SHELL", "PATH", "HOME"];
 
 /// Variables that cron reads itself, or that are none of the job's here.
 const OF_CRON: [&str; 6] = ["SHELL", "PATH", "HOME", "LOGNAME", "MAILTO", "MAILFROM"];
@@ -46,7 +53,12 @@ pub(super) fn read(text: &str, dialect: Dialect) -> Crontab {
         if let Some((name, value)) = assignment(line) {
             match name {
                 "CRON_TZ" | "TZ" if Format::TimeZone.check(value).is_ok() => zone = Some(value.to_owned()),
-                name if OF_CRON.contains(&name) => {}
+                // This is what starts a command here.
+                "SHELL" if value == "/bin/sh" => {}
+                name if OF_CRON.contains(&name) => {
+                    let told = OF_START.into_iter().find(|known| *known == name);
+                    read.unset.extend(told.map(|name| (at + 1, name)));
+                }
                 name => {
                     env.retain(|(known, _)| known != name);
                     env.push((name.to_owned(), value.to_owned()));
@@ -55,8 +67,10 @@ pub(super) fn read(text: &str, dialect: Dialect) -> Crontab {
             continue;
         }
         match entry(line, dialect) {
-            Ok((schedule, command)) => {
-                read.entries.push(Entry { schedule, command, env: env.clone(), zone: zone.clone() });
+            Ok(Line { schedule, command, account }) => {
+                let account = account.filter(|account| account != "root");
+                let (env, zone) = (env.clone(), zone.clone());
+                read.entries.push(Entry { schedule, command, account, env, zone });
             }
             Err(why) => read.unread.push((at + 1, why)),
         }
@@ -72,8 +86,15 @@ fn assignment(line: &str) -> Option<(&str, &str)> {
     is_env_name(name).then_some((name, quoted.unwrap_or(value)))
 }
 
-/// The schedule and the command of a line.
-fn entry(line: &str, dialect: Dialect) -> Result<(String, String), &'static str> {
+/// What a line says by itself.
+struct Line {
+    schedule: String,
+    command: String,
+    account: Option<String>,
+}
+
+/// Reads a line.
+fn entry(line: &str, dialect: Dialect) -> Result<Line, &'static str> {
     let count = if line.starts_with('@') { 1 } else { 5 };
     let (fields, mut rest) = words(line, count).ok_or("has no schedule and command")?;
     let written = match years(rest) {
@@ -89,8 +110,11 @@ fn entry(line: &str, dialect: Dialect) -> Result<(String, String), &'static str>
         _ => fields.join(" "),
     };
     let schedule = schedule(&written).ok_or("has a schedule that has no counterpart")?;
+    let mut account = None;
     if dialect.names_accounts {
-        rest = words(rest, 1).ok_or("names no account")?.1;
+        let (named, behind) = words(rest, 1).ok_or("names no account")?;
+        account = named.first().map(|name| (*name).to_owned());
+        rest = behind;
     }
     let command = match dialect.has_input {
         true => without_input(rest).ok_or("has a % behind which its standard input stands")?,
@@ -100,7 +124,7 @@ fn entry(line: &str, dialect: Dialect) -> Result<(String, String), &'static str>
     if command.is_empty() || command.chars().any(char::is_control) {
         return Err("has no command that can be read");
     }
-    Ok((schedule, command))
+    Ok(Line { schedule, command, account })
 }
 
 /// The first words, and what follows them.
@@ -237,6 +261,16 @@ mod tests {
         assert!(read.entries.iter().all(|entry| entry.zone == zone), "{read:?}");
         assert_eq!(read.entries[0].env, []);
         assert_eq!(read.entries[1].env, [("LEVEL".to_owned(), "info".to_owned())]);
+    }
+
+    #[test]
+    fn what_a_line_runs_as_and_how_it_is_started_is_not_lost() {
+        let of_system = Dialect { names_accounts: true, has_input: true };
+        let text = "SHELL=/bin/sh\nSHELL=/bin/bash\nPATH=/opt/bin\nMAILTO=a\n0 1 * * * www-data ./a\n@daily root ./b\n";
+        let read = read(text, of_system);
+        let accounts: Vec<_> = read.entries.iter().map(|entry| entry.account.as_deref()).collect();
+        assert_eq!(accounts, [Some("www-data"), None]);
+        assert_eq!(read.unset, [(2, "SHELL"), (3, "PATH")]);
     }
 
     #[test]

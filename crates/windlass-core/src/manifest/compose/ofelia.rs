@@ -33,6 +33,8 @@ struct Job {
     line: u64,
     /// The service in whose container it runs.
     service: Option<String>,
+    /// The name of the container that it runs in.
+    container: Option<String>,
     schedule: Option<String>,
     command: Option<String>,
 }
@@ -41,9 +43,12 @@ struct Job {
 pub(super) fn find(services: &[(String, Yaml)], left_out: &[String], files: Files<'_>) -> Vec<Scheduler> {
     let is_meant = |(key, service): &&(String, Yaml)| !left_out.contains(key) && is_scheduler(service);
     let schedulers = services.iter().filter(is_meant).map(|(key, service)| {
-        let mut jobs = configured(service, services, files);
+        let mut jobs = configured(service, files);
         for (other, labelled) in services {
             of_labels(other, labelled, &mut jobs);
+        }
+        for job in jobs.iter_mut().filter(|job| job.service.is_none()) {
+            job.service = job.container.as_deref().and_then(|container| service_of(container, services));
         }
         Scheduler { key: key.clone(), jobs }
     });
@@ -90,7 +95,7 @@ fn of_labels(key: &str, service: &Yaml, jobs: &mut Vec<Job>) {
 }
 
 /// What its configuration says, where that is in the project.
-fn configured(service: &Yaml, services: &[(String, Yaml)], files: Files<'_>) -> Vec<Job> {
+fn configured(service: &Yaml, files: Files<'_>) -> Vec<Job> {
     let command = service.get("command").map(Yaml::items).unwrap_or_default();
     let words: Vec<&str> = command.iter().filter_map(Yaml::text).flat_map(str::split_whitespace).collect();
     let told = words.iter().find_map(|word| word.strip_prefix("--config=")).unwrap_or(CONFIGURATION);
@@ -109,16 +114,27 @@ fn configured(service: &Yaml, services: &[(String, Yaml)], files: Files<'_>) -> 
         }
     }
     jobs.retain(|job| job.kind.starts_with("job-"));
-    // By the name of its container, which is the service's where nobody gave it one.
-    for job in &mut jobs {
-        let container = job.service.take();
-        let is_it = |(key, service): &&(String, Yaml)| {
-            let named = service.get("container_name").and_then(Yaml::text);
-            container.as_deref().is_some_and(|container| container == named.unwrap_or(key))
-        };
-        job.service = services.iter().find(is_it).map(|(key, _)| key.clone());
-    }
     jobs
+}
+
+/// The service whose container has this name: the one that was given to it, the service's, or what compose makes of it,
+/// as `project-web-1` or, before, `project_web_1`.
+fn service_of(container: &str, services: &[(String, Yaml)]) -> Option<String> {
+    let named = |service: &Yaml| service.get("container_name").and_then(Yaml::text).map(str::to_owned);
+    let is_it = |(key, service): &&(String, Yaml)| named(service).as_ref().unwrap_or(key) == container;
+    if let Some((key, _)) = services.iter().find(is_it) {
+        return Some(key.clone());
+    }
+    let is_made_of = |key: &str| {
+        ['-', '_'].into_iter().any(|mark| {
+            let parts = container.rsplit_once(mark).filter(|(_, number)| number.parse::<u32>().is_ok());
+            let project = parts.and_then(|(name, _)| name.strip_suffix(key)?.strip_suffix(mark));
+            project.is_some_and(|project| !project.is_empty())
+        })
+    };
+    let made = services.iter().filter(|(key, service)| named(service).is_none() && is_made_of(key));
+    // Of `web` and `my-web` the longer one: a project's name may have any end.
+    made.map(|(key, _)| key).max_by_key(|key| key.len()).cloned()
 }
 
 impl Job {
@@ -126,7 +142,7 @@ impl Job {
         let place = match key {
             "schedule" => &mut self.schedule,
             "command" => &mut self.command,
-            "container" => &mut self.service,
+            "container" => &mut self.container,
             _ => return,
         };
         *place =
@@ -166,6 +182,9 @@ impl Import {
         };
         if !runs_here {
             return self.note(job.line, place, by_hand("runs in a container of its own"));
+        }
+        if job.kind == "job-exec" && job.service.is_none() {
+            return self.note(job.line, place, by_hand("runs in a container that is no service's here"));
         }
         let Some(made) = schedule(written) else {
             return self.note(job.line, place, by_hand("has a schedule that has no counterpart"));

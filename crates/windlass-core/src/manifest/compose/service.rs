@@ -83,8 +83,13 @@ impl Import {
             match service.get("healthcheck").and_then(|node| self.health(&place, node, port, moved)) {
                 Some(check) => drop(section.set("readiness", check)),
                 None if port.is_some() || is_behind => {
-                    let check = listened(section);
+                    let (check, is_guessed) = listened(section);
                     section.set("readiness", check);
+                    if is_guessed {
+                        let message = "is taken for a server of HTTP, and is ready when it answers: where it speaks something \
+                                       else, say readiness = { tcp = true }";
+                        self.note(service.line, &place, message);
+                    }
                 }
                 None => {}
             }
@@ -509,9 +514,10 @@ impl Import {
     }
 }
 
-/// The readiness check for a service that says of none how it is asked.
-fn listened(section: &Section) -> &'static str {
+/// The readiness check for a service that says of none how it is asked, and whether that is a guess at what it speaks.
+fn listened(section: &Section) -> (&'static str, bool) {
     let said = ["command", "env"].map(|key| section.value(key).unwrap_or_default()).join(" ");
     let words: Vec<&str> = said.split([' ', '"', '/', ',', '\'', '[', ']']).collect();
-    if roles::speaks_http(&words) { roles::ANSWERS } else { roles::LISTENS }
+    let check = if roles::speaks_http(&words) { roles::ANSWERS } else { roles::LISTENS };
+    (check, roles::may_not_speak_http(&words))
 }
