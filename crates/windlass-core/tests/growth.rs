@@ -111,3 +111,26 @@ fn twice_as_many_settings_cost_about_twice_as_much() {
         assert!(twice * 10 < some * 26, "{what}: {some} for 400 settings, {twice} for 800");
     }
 }
+
+/// What begins anew with the rest after each step copies it each time.
+#[test]
+fn a_row_of_a_file_twice_as_long_costs_about_twice_as_much() {
+    let of = |count: usize| {
+        let mut env = "S_0_TOKEN=Zk31-blau-Fenster\nS_0=${S_0_TOKEN}\n".to_owned();
+        for number in 1..count {
+            let _ = writeln!(env, "S_{number}=${{S_{}}}", number - 1);
+        }
+        let parsed = dotenv::parse(".env", &env, &|_| None, &|_| None);
+        assert_eq!(parsed.faults, []);
+        let files = vec![windlass_core::settings::File { name: ".env".to_owned(), entries: parsed.entries }];
+        cost(|| {
+            let assembled = assemble(&IndexMap::new(), Layers { files, ..Layers::default() });
+            let last = assembled.settings.last().unwrap().1;
+            assert!(last.value.of_secret);
+        })
+    };
+    let (some, twice) = (of(400), of(800));
+    for (what, (some, twice)) in ["allocations", "bytes"].iter().zip(some.into_iter().zip(twice)) {
+        assert!(twice * 10 < some * 26, "{what}: {some} for 400 values, {twice} for 800");
+    }
+}

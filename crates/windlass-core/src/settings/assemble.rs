@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use indexmap::{IndexMap, IndexSet};
+use indexmap::IndexMap;
 
 use super::password::may_hold_password;
 use super::secrecy::speaks_of_secret;
@@ -97,26 +97,20 @@ impl Assembled {
         template.fill(part).ok().map(Secret::new)
     }
 
-    /// All that is put into `name`, be it over others.
-    pub(super) fn parts(&self, name: &str) -> IndexSet<&str> {
-        let of = |name: &str| {
-            let text = self.settings.get(name).map(|setting| &setting.value.text);
-            let template = match text {
-                Some(Text::Composed(template)) => Some(template),
-                _ => None,
+    /// All that one of `parts` is put into, be it over others.
+    pub(super) fn made_of<'a>(&'a self, parts: impl IntoIterator<Item = &'a str>) -> HashSet<&'a str> {
+        let uses = self.settings.iter().flat_map(|(name, setting)| {
+            let template = match &setting.value.text {
+                Text::Composed(template) => Some(template),
+                Text::Known(_) => None,
             };
-            template.into_iter().flat_map(Template::references).filter_map(|reference| match reference {
-                Reference::Setting(part) => Some(part.as_str()),
+            let references = template.into_iter().flat_map(Template::references);
+            references.filter_map(move |reference| match reference {
+                Reference::Setting(part) => Some((name.as_str(), part.as_str())),
                 _ => None,
             })
-        };
-        let mut parts: IndexSet<&str> = of(name).collect();
-        let mut at = 0;
-        while let Some(part) = parts.get_index(at).copied() {
-            at += 1;
-            parts.extend(of(part));
-        }
-        parts
+        });
+        made_of(uses, parts)
     }
 
     /// Whether `name` has a value, be it one that is put together later.

@@ -5,7 +5,7 @@ mod format;
 use std::collections::HashSet;
 use std::fmt;
 
-use super::{Assembled, Bounds, Declared, Fault, Kind, Provenance, Secret, Text, Value, is_secret};
+use super::{Assembled, Bounds, Declared, Fault, Kind, Provenance, Resolved, Secret, Text, Value, is_secret};
 use crate::units::{Bytes, Span};
 
 /// Why a value is not what was declared.
@@ -71,18 +71,18 @@ pub fn check(
         }
         add(name, resolved.value.provenance.place(), misfits);
     }
+    let is_secret_one =
+        |(part, resolved): &(&String, &Resolved)| is_secret(part, declared.get(*part), &resolved.value);
+    let secrets = assembled.settings.iter().filter(is_secret_one).map(|(part, _)| part.as_str());
+    let of_secrets = assembled.made_of(secrets);
+    let of_wrong = assembled.made_of(wrong);
     for (name, resolved) in &assembled.settings {
         let (Some(setting), Text::Composed(_)) = (declared.get(name), &resolved.value.text) else { continue };
-        let parts = assembled.parts(name);
-        if parts.iter().any(|part| wrong.contains(part)) {
+        if of_wrong.contains(name.as_str()) {
             continue;
         }
         let Some(value) = assembled.whole(name) else { continue };
-        let is_secret_part = |part: &str| {
-            let resolved = assembled.settings.get(part);
-            resolved.is_some_and(|resolved| is_secret(part, declared.get(part), &resolved.value))
-        };
-        let secret = setting.hides(value.expose()) || parts.iter().any(|part| is_secret_part(part));
+        let secret = setting.hides(value.expose()) || of_secrets.contains(name.as_str());
         add(name, (manifest.to_owned(), setting.line), setting.misfits_shown(value.expose(), secret));
     }
     faults

@@ -18,6 +18,8 @@ pub mod dotenv;
 pub mod foreign;
 mod growing;
 #[cfg(test)]
+mod growth;
+#[cfg(test)]
 mod hostile;
 mod interpolate;
 mod kind;

@@ -32,6 +32,8 @@ pub use service::{
     Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy, is_unseen, turns_writing,
 };
 pub use statuses::Statuses;
+#[cfg(test)]
+pub(crate) use template::LOOKS;
 pub use template::{Part, Reference, Template};
 pub(crate) use url::schemes;
 pub use url::{WrongUrl, decoded, examine_url, facts_of_url};

@@ -148,6 +148,8 @@ impl Template {
 
     /// The values it asks for.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
+        #[cfg(test)]
+        LOOKS.with(|looks| looks.set(looks.get() + 1));
         self.parts.iter().filter_map(|part| match part {
             Part::Reference(reference, _) => Some(reference),
             Part::Text(_) => None,
@@ -308,6 +310,12 @@ impl<'de> Deserialize<'de> for Template {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// How often this thread asked a template for its references, for tests of growth.
+    pub(crate) static LOOKS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 #[cfg(test)]
