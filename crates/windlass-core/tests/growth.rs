@@ -13,7 +13,7 @@ use indexmap::IndexMap;
 use windlass_core::manifest;
 use windlass_core::resolve::resolve;
 use windlass_core::settings::audit::Audited;
-use windlass_core::settings::{Layers, assemble, check, dotenv};
+use windlass_core::settings::{File, Layers, assemble, check, dotenv};
 use windlass_core::spec::Setting;
 
 thread_local! {
@@ -76,10 +76,7 @@ fn work(manifest: &str, env: &str) {
     assert_eq!(faults, []);
     let manifest = manifest.unwrap();
     let declared = manifest.settings("local");
-    let parsed = dotenv::parse(".env", env, &|_| None, &|_| None);
-    assert_eq!(parsed.faults, []);
-    let files = vec![windlass_core::settings::File { name: ".env".to_owned(), entries: parsed.entries }];
-    let assembled = assemble(&declared, Layers { files, ..Layers::default() });
+    let assembled = assemble(&declared, layers(env));
     assert_eq!(check(&declared, &assembled, "windlass.toml"), []);
     let audited = Audited {
         app: "shop",
@@ -97,6 +94,21 @@ fn work(manifest: &str, env: &str) {
     assert_eq!(spec.settings.len(), declared.len());
 }
 
+/// A `.env` file alone.
+fn layers(env: &str) -> Layers<'static> {
+    let parsed = dotenv::parse(".env", env, &|_| None, &|_| None);
+    assert_eq!(parsed.faults, []);
+    Layers { files: vec![File { name: ".env".to_owned(), entries: parsed.entries }], ..Layers::default() }
+}
+
+/// What twice as many cost is about twice as much.
+fn grows_in_step(some: [u64; 2], twice: [u64; 2]) {
+    for (what, (some, twice)) in ["allocations", "bytes"].iter().zip(some.into_iter().zip(twice)) {
+        // Tables grow by doubling: that may take a little more, or less.
+        assert!(twice * 10 < some * 26, "{what}: {some} for 400 settings, {twice} for 800");
+    }
+}
+
 #[test]
 fn twice_as_many_settings_cost_about_twice_as_much() {
     let of = |count: usize| {
@@ -105,11 +117,7 @@ fn twice_as_many_settings_cost_about_twice_as_much() {
     };
     // Whatever is made once only.
     of(4);
-    let (some, twice) = (of(400), of(800));
-    for (what, (some, twice)) in ["allocations", "bytes"].iter().zip(some.into_iter().zip(twice)) {
-        // Tables grow by doubling: that may take a little more, or less.
-        assert!(twice * 10 < some * 26, "{what}: {some} for 400 settings, {twice} for 800");
-    }
+    grows_in_step(of(400), of(800));
 }
 
 /// What begins anew with the rest after each step copies it each time.
@@ -120,17 +128,12 @@ fn a_row_of_a_file_twice_as_long_costs_about_twice_as_much() {
         for number in 1..count {
             let _ = writeln!(env, "S_{number}=${{S_{}}}", number - 1);
         }
-        let parsed = dotenv::parse(".env", &env, &|_| None, &|_| None);
-        assert_eq!(parsed.faults, []);
-        let files = vec![windlass_core::settings::File { name: ".env".to_owned(), entries: parsed.entries }];
+        let layers = layers(&env);
         cost(|| {
-            let assembled = assemble(&IndexMap::new(), Layers { files, ..Layers::default() });
+            let assembled = assemble(&IndexMap::new(), layers);
             let last = assembled.settings.last().unwrap().1;
             assert!(last.value.of_secret);
         })
     };
-    let (some, twice) = (of(400), of(800));
-    for (what, (some, twice)) in ["allocations", "bytes"].iter().zip(some.into_iter().zip(twice)) {
-        assert!(twice * 10 < some * 26, "{what}: {some} for 400 values, {twice} for 800");
-    }
+    grows_in_step(of(400), of(800));
 }

@@ -98,8 +98,8 @@ pub fn listens_early<T: AsRef<str>>(words: &[T]) -> Option<&'static str> {
     (!is_loaded).then_some(server)
 }
 
-/// Programs that answer requests by HTTP, or start what does.
-const HTTP: [&str; 24] = [
+/// Programs that answer requests by HTTP.
+const HTTP: [&str; 17] = [
     "gunicorn",
     "uwsgi",
     "uvicorn",
@@ -113,32 +113,28 @@ const HTTP: [&str; 24] = [
     "runserver",
     "http.server",
     "streamlit",
-    "node",
-    "npm",
-    "npx",
-    "yarn",
-    "pnpm",
-    "bun",
-    "deno",
     "next",
     "rails",
     "puma",
     "rackup",
 ];
 
-/// Whether the words start a program that answers by HTTP: its answer says more than that its port is open.
-pub fn speaks_http<T: AsRef<str>>(words: &[T]) -> bool {
-    words.iter().filter_map(|word| word.as_ref().rsplit('/').next()).any(|word| HTTP.contains(&word))
-}
-
 /// Programs that start servers of every kind, most of which answer by HTTP.
 const MOSTLY_HTTP: [&str; 7] = ["node", "npm", "npx", "yarn", "pnpm", "bun", "deno"];
 
-/// Whether of what is known to speak HTTP here the words have nothing but a program that starts any server.
+/// Whether the words start a program that answers by HTTP, or most likely does: its answer says more than that its port
+/// is open.
+pub fn speaks_http<T: AsRef<str>>(words: &[T]) -> bool {
+    has_one_of(words, &HTTP) || has_one_of(words, &MOSTLY_HTTP)
+}
+
+/// Whether that is only likely.
 pub fn may_not_speak_http<T: AsRef<str>>(words: &[T]) -> bool {
-    let files = words.iter().filter_map(|word| word.as_ref().rsplit('/').next());
-    let mut known = files.filter(|word| HTTP.contains(word)).peekable();
-    known.peek().is_some() && known.all(|word| MOSTLY_HTTP.contains(&word))
+    has_one_of(words, &MOSTLY_HTTP) && !has_one_of(words, &HTTP)
+}
+
+fn has_one_of<T: AsRef<str>>(words: &[T], programs: &[&str]) -> bool {
+    words.iter().filter_map(|word| word.as_ref().rsplit('/').next()).any(|word| programs.contains(&word))
 }
 
 /// What Celery is called for: a queue may be named like it.

@@ -142,7 +142,7 @@ impl Host {
     }
 
     /// Whether a command that runs once ended well.
-    pub(in crate::host) fn succeeded(&self, label: &str) -> bool {
+    pub(super) fn succeeded(&self, label: &str) -> bool {
         process::observe(Path::new(&self.layout.job(label))).is_some_and(|seen| seen.ended_well())
     }
 }
