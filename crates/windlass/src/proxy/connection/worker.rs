@@ -132,7 +132,7 @@ impl Worker {
     async fn sweep_links(self: Rc<Self>) {
         loop {
             tokio::time::sleep(SWEEP).await;
-            self.links.sweep().await;
+            self.links.sweep();
         }
     }
 

@@ -13,11 +13,9 @@
 //! | the proxy has no descriptor left for it | 503: that is not the endpoint's fault |
 //! | nothing helped | 502, or 504 when it took too long |
 
-use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::Poll;
 
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
 use http::request::Parts;
@@ -157,7 +155,7 @@ pub(in crate::proxy) async fn to_socket(
         Ok(response) => {
             let (mut head, incoming) = response.into_parts();
             headers::remove_hop_by_hop(&mut head.headers);
-            pass_body(visit, head, incoming, link, None).await
+            pass_body(visit, head, incoming, link, None)
         }
         Err(_) => unavailable(),
     }
@@ -232,7 +230,7 @@ fn patience<'a>(
 }
 
 /// Makes the head and the body of an answer the client's.
-async fn pass_body(
+fn pass_body(
     visit: &Visit<'_>,
     mut head: http::response::Parts,
     incoming: Incoming,
@@ -255,11 +253,7 @@ async fn pass_body(
         deadline: None,
         endless,
     });
-    poll_fn(|cx| {
-        body.settle(cx);
-        Poll::Ready(())
-    })
-    .await;
+    body.settle();
     Response::from_parts(head, Body::new(Content::Plain(Source::Upstream(body))))
 }
 
@@ -379,7 +373,7 @@ impl<'request> Outgoing<'request> {
         // An upgraded connection never comes back, so it is not taken from those that are kept.
         if self.upgrade.is_none() && !self.distrusts_kept {
             let replayable = self.copy.is_some();
-            if let Some(link) = self.visit.worker.links.take(&claim.backend, replayable, now).await {
+            if let Some(link) = self.visit.worker.links.take(&claim.backend, replayable, now) {
                 return Ok((link, true));
             }
         }
@@ -407,7 +401,7 @@ impl<'request> Outgoing<'request> {
         if is_event_stream(&head.headers) {
             ticket.becomes_stream();
         }
-        pass_body(self.visit, head, incoming, link, Some(claim)).await
+        pass_body(self.visit, head, incoming, link, Some(claim))
     }
 
     /// The endpoint changes the protocol: from here on bytes go both ways.

@@ -1,6 +1,7 @@
 //! An endpoint: chosen and waited for, connected to, asked.
 
 pub(super) mod backend;
+mod bell;
 pub(super) mod claim;
 pub(super) mod forward;
 pub(super) mod hold;

@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::CONNECTION;
 use http::{Request, Response, Version};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -26,6 +27,7 @@ use crate::proxy::connection::budget::Descriptor;
 use crate::proxy::connection::io::Stream;
 use crate::proxy::connection::timer::Timer;
 use crate::proxy::endpoint::backend::Backend;
+use crate::proxy::endpoint::bell::Bell;
 use crate::proxy::endpoint::claim::Claim;
 use crate::proxy::endpoint::socket_path::SocketPath;
 use crate::proxy::request::upload::{ClientFault, Progress, RequestBody};
@@ -42,9 +44,7 @@ const FRESH: Duration = Duration::from_secs(1);
 /// A connection to an endpoint.
 pub(in crate::proxy) struct Link {
     sender: http1::SendRequest<RequestBody>,
-    driver: http1::Connection<TokioIo<Stream>, RequestBody>,
-    /// Whether the driver has ended and must not be polled again.
-    done: bool,
+    driver: Driver,
     /// Whether nothing more is asked over it: the endpoint said that it closes it, or answered with an error of
     /// the application's, which many close the connection after without saying so.
     spent: bool,
@@ -52,6 +52,31 @@ pub(in crate::proxy) struct Link {
     carried_body: bool,
     used: Instant,
     descriptor: Descriptor,
+}
+
+/// What moves the bytes of a connection.
+struct Driver {
+    connection: http1::Connection<TokioIo<Stream>, RequestBody>,
+    /// Whether it has ended and must not be polled again.
+    done: bool,
+    bell: Bell,
+}
+
+impl Driver {
+    /// Moves what can be moved, and has nobody woken for the rest.
+    fn drive(&mut self) {
+        let Self { connection, done, bell } = self;
+        bell.unheard(|own| *done = *done || Pin::new(connection).poll(own).is_ready());
+    }
+
+    /// Moves what can be moved, asks what came of it, and has the task woken when there is more to move.
+    fn drive_for<T>(&mut self, cx: &Context<'_>, ask: impl FnOnce(&mut Context<'_>) -> Poll<T>) -> Poll<T> {
+        let Self { connection, done, bell } = self;
+        bell.heard(cx, |own| {
+            *done = *done || Pin::new(connection).poll(own).is_ready();
+            ask(own)
+        })
+    }
 }
 
 /// Why there is no connection.
@@ -90,12 +115,11 @@ impl Link {
     }
 
     async fn over(stream: Stream, descriptor: Descriptor) -> io::Result<Box<Self>> {
-        let (sender, driver) =
+        let (sender, connection) =
             http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         Ok(Box::new(Self {
             sender,
-            driver,
-            done: false,
+            driver: Driver { connection, done: false, bell: Bell::new() },
             spent: false,
             carried_body: false,
             used: Instant::now(),
@@ -103,27 +127,29 @@ impl Link {
         }))
     }
 
-    /// Moves bytes.
-    pub(in crate::proxy) fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.done {
-            self.done = Pin::new(&mut self.driver).poll(cx).is_ready();
-        }
+    /// Moves what can be moved of an answer's body, and takes what there is of it.
+    pub(in crate::proxy) fn poll_body(
+        &mut self,
+        cx: &Context<'_>,
+        body: &mut Incoming,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        self.driver.drive_for(cx, |own| Pin::new(body).poll_frame(own))
     }
 
     /// Whether it can carry a request.
     fn is_idle(&self) -> bool {
-        !self.done && self.sender.is_ready()
+        !self.driver.done && self.sender.is_ready()
     }
 
     /// The bare stream, after the endpoint has answered 101, and what was read of it already.
     pub(in crate::proxy) async fn into_stream(mut self: Box<Self>) -> (Stream, Bytes, Descriptor) {
         poll_fn(|cx| {
-            self.drive(cx);
-            if self.done { Poll::Ready(()) } else { Poll::Pending }
+            let _has_no_answer = self.driver.drive_for(cx, |_| Poll::<()>::Pending);
+            if self.driver.done { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
         let Self { driver, descriptor, .. } = *self;
-        let parts = driver.into_parts();
+        let parts = driver.connection.into_parts();
         (parts.io.into_inner(), parts.read_buf, descriptor)
     }
 
@@ -135,12 +161,10 @@ impl Link {
     ) -> Result<Response<Incoming>, Failure> {
         self.carried_body = !matches!(request.body(), RequestBody::Empty);
         let mut answer = pin!(self.sender.try_send_request(*request));
-        let (driver, done) = (&mut self.driver, &mut self.done);
+        let driver = &mut self.driver;
         poll_fn(|cx| {
-            if !*done {
-                *done = Pin::new(&mut *driver).poll(cx).is_ready();
-            }
-            match answer.as_mut().poll(cx) {
+            let asked = driver.drive_for(cx, |own| answer.as_mut().poll(own));
+            match asked {
                 Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
                 Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
                     Some(request) => Failure::Unsent(Box::new(request)),
@@ -229,23 +253,19 @@ struct Shelf {
 
 impl Links {
     /// An idle connection that still looks alive.
-    pub(in crate::proxy) async fn take(
+    pub(in crate::proxy) fn take(
         &self,
         backend: &Backend,
         replayable: bool,
         now: Instant,
     ) -> Option<Box<Link>> {
-        poll_fn(|cx| {
-            loop {
-                let taken = self.take_youngest(backend, replayable, now);
-                let Some(mut link) = taken else { return Poll::Ready(None) };
-                link.drive(cx);
-                if link.is_idle() {
-                    return Poll::Ready(Some(link));
-                }
+        loop {
+            let mut link = self.take_youngest(backend, replayable, now)?;
+            link.driver.drive();
+            if link.is_idle() {
+                return Some(link);
             }
-        })
-        .await
+        }
     }
 
     /// The connection that was used last, if it is not too old.
@@ -263,15 +283,15 @@ impl Links {
     }
 
     /// Keeps a connection whose answer is complete for the next request, if it can carry one.
-    pub(in crate::proxy) fn give(&self, backend: &Arc<Backend>, mut link: Box<Link>, cx: &mut Context<'_>) {
+    pub(in crate::proxy) fn give(&self, backend: &Arc<Backend>, mut link: Box<Link>) {
         // What the endpoint did not want of a body must not be kept with the connection. Otherwise it is driven
         // only when it is taken: now the answer's head still lies in the buffer that it would read into, and
         // another would have to be made.
         if link.carried_body {
-            link.drive(cx);
+            link.driver.drive();
             link.spent |= !link.is_idle();
         }
-        if link.done || link.spent || backend.has_left() {
+        if link.driver.done || link.spent || backend.has_left() {
             return;
         }
         link.used = Instant::now();
@@ -284,19 +304,15 @@ impl Links {
     }
 
     /// Closes idle connections that the endpoint closed, or that are too old to be used again.
-    pub(in crate::proxy) async fn sweep(&self) {
-        poll_fn(|cx| {
-            let now = Instant::now();
-            self.0.borrow_mut().retain_mut(|shelf| {
-                shelf.idle.retain_mut(|link| {
-                    link.drive(cx);
-                    link.is_idle() && now.saturating_duration_since(link.used) <= MAX_AGE
-                });
-                !shelf.idle.is_empty()
+    pub(in crate::proxy) fn sweep(&self) {
+        let now = Instant::now();
+        self.0.borrow_mut().retain_mut(|shelf| {
+            shelf.idle.retain_mut(|link| {
+                link.driver.drive();
+                link.is_idle() && now.saturating_duration_since(link.used) <= MAX_AGE
             });
-            Poll::Ready(())
-        })
-        .await;
+            !shelf.idle.is_empty()
+        });
     }
 
     /// Closes all idle connections.
@@ -307,5 +323,93 @@ impl Links {
     /// Closes idle connections to endpoints that left the table.
     pub(in crate::proxy) fn forget_left(&self) {
         self.0.borrow_mut().retain(|shelf| !shelf.backend.has_left());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream as StdStream;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::{Wake, Waker};
+
+    use super::*;
+    use crate::proxy::connection::budget::Budget;
+
+    /// Counts how often the task is woken that uses the connection.
+    #[derive(Default)]
+    struct Task(AtomicUsize);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    impl Task {
+        fn wakes(&self) -> usize {
+            self.0.load(Ordering::SeqCst)
+        }
+
+        async fn is_woken(&self, times: usize) {
+            let woken = async {
+                while self.wakes() < times {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(Duration::from_secs(30), woken).await.unwrap();
+            assert_eq!(self.wakes(), times);
+        }
+    }
+
+    async fn link() -> (Box<Link>, StdStream) {
+        let (own, endpoint) = StdStream::pair().unwrap();
+        own.set_nonblocking(true).unwrap();
+        let descriptor = Budget::new(1).take().unwrap();
+        let link = Link::over(Stream::Unix(UnixStream::from_std(own).unwrap()), descriptor).await.unwrap();
+        (link, endpoint)
+    }
+
+    #[tokio::test]
+    async fn its_task_gets_one_turn_for_each_thing_that_comes() {
+        let (mut link, mut endpoint) = link().await;
+        let (timer, task) = (Timer::default(), Arc::<Task>::default());
+        let waker = Waker::from(Arc::clone(&task));
+        let cx = &mut Context::from_waker(&waker);
+        let limit = Duration::from_secs(600);
+        let patience = Patience { timer: &timer, claim: None, since: Instant::now(), limit, progress: None };
+        let mut woken = 0;
+        for number in 0..3 {
+            let request = Box::new(Request::new(RequestBody::Empty));
+            let mut exchange = Box::pin(link.exchange(request, &patience));
+            assert!(exchange.as_mut().poll(cx).is_pending());
+            if number == 0 {
+                // Whether the new socket takes anything is what the kernel has to say first.
+                woken += 1;
+                task.is_woken(woken).await;
+                assert!(exchange.as_mut().poll(cx).is_pending());
+            }
+            assert_eq!(task.wakes(), woken, "the request is sent, and nothing has come");
+            let head = endpoint.read(&mut [0; 1000]).unwrap();
+            assert!(head > 0);
+            endpoint.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n").unwrap();
+            woken += 1;
+            task.is_woken(woken).await;
+            let Poll::Ready(Ok(answer)) = exchange.as_mut().poll(cx) else { panic!("it has come") };
+            drop(exchange);
+            let mut body = answer.into_body();
+            for part in ["abc", "def"] {
+                assert!(link.poll_body(cx, &mut body).is_pending());
+                assert_eq!(task.wakes(), woken, "it has asked for more, and nothing has come");
+                endpoint.write_all(part.as_bytes()).unwrap();
+                woken += 1;
+                task.is_woken(woken).await;
+                let Poll::Ready(Some(Ok(frame))) = link.poll_body(cx, &mut body) else {
+                    panic!("it has come")
+                };
+                assert_eq!(frame.data_ref().unwrap(), part);
+            }
+            assert_eq!(task.wakes(), woken, "it has come whole");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -183,9 +183,9 @@ pub(in crate::proxy) struct UpstreamBody {
 
 impl UpstreamBody {
     /// Gives the connection back when the answer has no body, or has come whole.
-    pub(in crate::proxy) fn settle(&mut self, cx: &mut Context<'_>) {
+    pub(in crate::proxy) fn settle(&mut self) {
         if self.incoming.is_end_stream() {
-            self.finish(cx);
+            self.finish();
         }
     }
 
@@ -195,23 +195,18 @@ impl UpstreamBody {
         if close_at.is_some_and(|close_at| close_at <= Instant::now()) {
             return Poll::Ready(self.cut("the drain time is over"));
         }
-        for driven in [false, true] {
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.deadline = None;
-                    self.settle(cx);
-                    return Poll::Ready(Some(Ok(frame)));
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
-                Poll::Ready(None) => {
-                    self.finish(cx);
-                    return Poll::Ready(None);
-                }
-                Poll::Pending => {}
+        match self.poll_incoming(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.deadline = None;
+                self.settle();
+                return Poll::Ready(Some(Ok(frame)));
             }
-            if !driven && let Some(link) = &mut self.link {
-                link.drive(cx);
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error.into()))),
+            Poll::Ready(None) => {
+                self.finish();
+                return Poll::Ready(None);
             }
+            Poll::Pending => {}
         }
         let silent = *self.deadline.get_or_insert_with(|| Instant::now() + self.idle_timeout);
         let deadline = close_at.map_or(silent, |close_at| close_at.min(silent));
@@ -222,11 +217,21 @@ impl UpstreamBody {
         Poll::Ready(self.cut(if in_time { "the drain time is over" } else { "the endpoint fell silent" }))
     }
 
+    /// What is there of it, or can be had of the connection at once.
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let Some(link) = &mut self.link else { return Pin::new(&mut self.incoming).poll_frame(cx) };
+        match Pin::new(&mut self.incoming).poll_frame(&mut Context::from_waker(Waker::noop())) {
+            // Asked once more, by whoever can bring it.
+            Poll::Pending => link.poll_body(cx, &mut self.incoming),
+            ready => ready,
+        }
+    }
+
     /// The answer has come whole: its connection can carry another.
-    fn finish(&mut self, cx: &mut Context<'_>) {
+    fn finish(&mut self) {
         if let Some(claim) = self.claim.take() {
             if let Some(link) = self.link.take() {
-                self.worker.links.give(&claim.backend, link, cx);
+                self.worker.links.give(&claim.backend, link);
             }
             claim.finish();
         }
