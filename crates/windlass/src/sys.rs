@@ -1,8 +1,11 @@
-//! The few system calls that no safe interface covers: the only `unsafe` of this crate.
+//! The few system calls that no safe interface covers, and how memory is copied: the only `unsafe` of this crate.
 //!
 //! All of it but two hints to the kernel, the taking over of sockets and a child that only answers serves the keeper,
 //! which has one thread; that is what makes `fork` sound there.
 #![allow(unsafe_code)]
+
+#[cfg(all(target_arch = "x86_64", any(test, target_env = "musl")))]
+mod memory;
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
