@@ -1,7 +1,6 @@
 //! A place where the real program runs, away from everything else.
 
 use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -12,6 +11,7 @@ use tempfile::TempDir;
 
 use super::processes::{self, Process, is_stopped, kill, lives};
 use super::{Manifest, Reply, get, until_within};
+use crate::ports::free_port;
 
 /// No command in a test takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -438,21 +438,6 @@ fn read(pipe: &mut dyn Read) -> String {
     let mut bytes = Vec::new();
     let _closed = pipe.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A port that nobody uses now.
-fn free_port() -> u16 {
-    // Each test has a stretch of its own below the kernel's choices, so that nobody takes the port
-    // between now and the deploy.
-    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
-    let process = u16::try_from(std::process::id() % 800).unwrap_or_default();
-    loop {
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let port = 12_000 + (process * 25 + number) % 20_000;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// The application's program, built when the test runs: Cargo builds binaries of the tested package

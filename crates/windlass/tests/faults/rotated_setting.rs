@@ -2,13 +2,13 @@
 //! the source, in the file, and in what runs.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use windlass_core::settings::dotenv;
+use windlass_testkit::ports::free_port;
 use windlass_testkit::sandbox::score::{Invariant, Running};
 use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
 
@@ -42,7 +42,7 @@ struct Redis {
 
 impl Redis {
     fn new() -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let directory = tempfile::tempdir().unwrap();
         let mut command = Command::new("redis-server");
         command.args([

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use windlass_core::edge::{Answer, Ask};
 use windlass_core::units::Span;
+use windlass_testkit::ports::free_port;
 
 use crate::support::{Backend, Client, Proxy, endpoint, get, read, table, wait_for};
 
@@ -370,7 +371,7 @@ fn an_address_takes_over_from_one_that_it_overlaps_and_nothing_is_lost() {
         table.listen.http = vec![address.to_owned()];
         table
     };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let narrow = format!("127.0.0.1:{port}");
     let proxy = Proxy::with(&on(1, &narrow));
     let stop = Arc::new(AtomicBool::new(false));

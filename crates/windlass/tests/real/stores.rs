@@ -9,10 +9,11 @@ use std::time::Duration;
 use windlass::settings::store::{Fetched, Surroundings, fetch};
 use windlass_core::manifest;
 use windlass_core::store::Place as Stored;
+use windlass_testkit::ports::free_port;
 
 use crate::forms::Wanted;
 use crate::needs::{Need, are_met};
-use crate::place::{Place, free_port, wait_for};
+use crate::place::{Place, wait_for};
 
 const PASSWORD: &str = "Vq7-db-Lw0TnX7-current";
 const OLDER: &str = "Vq7-db-Lw0TnX7-before";
