@@ -4,8 +4,10 @@
 //! drives the engine's loop over it with every kind of crash, and [`hostile`] are processes that
 //! behave badly. [`outside`] are servers that
 //! are somebody else's. [`sandbox`] runs the real program. [`tunnel`] is a way out through a proxy. [`machine`] is what
-//! becomes of a test that lacks something of the machine. [`ports`] are those that a test may have.
+//! becomes of a test that lacks something of the machine. [`ports`] are those that a test may have, [`built`]
+//! finds the testkit's programs.
 
+pub mod built;
 pub mod hostile;
 pub mod machine;
 pub mod outside;

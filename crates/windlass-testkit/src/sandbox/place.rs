@@ -3,7 +3,6 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -11,6 +10,7 @@ use tempfile::TempDir;
 
 use super::processes::{self, Process, is_stopped, kill, lives};
 use super::{Manifest, Reply, get, until_within};
+use crate::built;
 use crate::ports::free_port;
 
 /// No command in a test takes longer.
@@ -118,7 +118,7 @@ impl Sandbox {
     /// The path of the application's program.
     #[must_use]
     pub fn fixture(&self) -> PathBuf {
-        fixture(&self.program)
+        built::program("fixture")
     }
 
     /// Writes the manifest.
@@ -438,18 +438,4 @@ fn read(pipe: &mut dyn Read) -> String {
     let mut bytes = Vec::new();
     let _closed = pipe.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// The application's program, built when the test runs: Cargo builds binaries of the tested package
-/// only.
-fn fixture(program: &Path) -> PathBuf {
-    static FIXTURE: OnceLock<PathBuf> = OnceLock::new();
-    let built = FIXTURE.get_or_init(|| {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "windlass-testkit", "--bin", "fixture"]);
-        cargo.arg("--target-dir").arg(program.parent().unwrap().parent().unwrap());
-        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        program.with_file_name("fixture")
-    });
-    built.clone()
 }

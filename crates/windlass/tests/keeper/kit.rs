@@ -1,8 +1,6 @@
 //! A directory for a keeper, and the end of all that runs in it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -10,6 +8,7 @@ use windlass::runtime::process::{self, Ended, RuntimeError};
 use windlass_core::launch::{Launch, Log, ProcessState, Status};
 use windlass_core::spec::{Limits, Restart, RestartWhen, Stop};
 use windlass_core::units::{Bytes, Span};
+use windlass_testkit::built;
 
 /// No wait in these tests is longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -75,7 +74,8 @@ impl Kept {
     }
 
     pub(crate) fn hostile(&self, args: &[&str]) -> Launch {
-        let mut argv = vec![hostile().to_str().unwrap()];
+        let hostile = hostile();
+        let mut argv = vec![hostile.to_str().unwrap()];
         argv.extend(args);
         self.launch(&argv)
     }
@@ -147,18 +147,9 @@ pub(crate) fn env() -> Vec<(String, String)> {
     vec![("PATH".into(), std::env::var("PATH").unwrap()), ("GREETING".into(), "good morning".into())]
 }
 
-/// The program with the badly behaved ones, built when the test runs: Cargo builds binaries of the
-/// tested package only.
-pub(crate) fn hostile() -> &'static Path {
-    static HOSTILE: OnceLock<PathBuf> = OnceLock::new();
-    HOSTILE.get_or_init(|| {
-        let windlass = Path::new(env!("CARGO_BIN_EXE_windlass"));
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "windlass-testkit", "--bin", "hostile"]);
-        cargo.arg("--target-dir").arg(windlass.parent().unwrap().parent().unwrap());
-        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        windlass.with_file_name("hostile")
-    })
+/// The program with the badly behaved ones.
+pub(crate) fn hostile() -> PathBuf {
+    built::program("hostile")
 }
 
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {

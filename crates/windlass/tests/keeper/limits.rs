@@ -28,7 +28,7 @@ async fn a_shell_line_out_of_memory_says_so_too() {
     };
     let kept = Kept::new();
     let mut launch = kept.sh("\"$0\" hog 300; exit $?");
-    launch.argv.push(super::kit::hostile().to_str().unwrap().into());
+    launch.argv.push(super::kit::hostile().to_str().unwrap().to_owned());
     launch.limits.memory = Some(Bytes(48 << 20));
     assert_eq!(kept.run(&launch).await.exit, Some(Exit::OutOfMemory));
 }
