@@ -4,8 +4,8 @@
 //! drives the engine's loop over it with every kind of crash, and [`hostile`] are processes that
 //! behave badly. [`outside`] are servers that
 //! are somebody else's. [`sandbox`] runs the real program. [`tunnel`] is a way out through a proxy. [`machine`] is what
-//! becomes of a test that lacks something of the machine. [`ports`] are those that a test may have, [`built`]
-//! finds the testkit's programs.
+//! becomes of a test that lacks something of the machine. [`ports`] are those that a test may have, [`built`] finds the
+//! testkit's programs, [`watchdog`] ends what a test leaves behind that was ended itself.
 
 pub mod built;
 pub mod hostile;
@@ -16,4 +16,5 @@ pub mod sample;
 pub mod sandbox;
 pub mod simulator;
 pub mod tunnel;
+pub mod watchdog;
 pub mod world;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{ADMIN, FIRST, Server, as_account, free_port};
 use crate::sandbox::until_within;
+use crate::watchdog::watch_over;
 
 /// See the module.
 pub struct Postgres {
@@ -20,6 +21,7 @@ impl Postgres {
     #[must_use]
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        watch_over(directory.path());
         let (programs, port) = (programs(), free_port());
         let passwords = directory.path().join("password");
         std::fs::write(&passwords, ADMIN.1).unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{ADMIN, FIRST, Server, free_port};
 use crate::sandbox::until_within;
+use crate::watchdog::watch_over;
 
 /// See the module.
 pub struct Redis {
@@ -19,6 +20,7 @@ impl Redis {
     #[must_use]
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        watch_over(directory.path());
         let port = free_port();
         let (admin, boss) = ADMIN;
         let text = format!(

@@ -12,6 +12,7 @@ use super::processes::{self, Process, is_stopped, kill, lives};
 use super::{Manifest, Reply, get, until_within};
 use crate::built;
 use crate::ports::free_port;
+use crate::watchdog::watch_over;
 
 /// No command in a test takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -70,6 +71,7 @@ impl Sandbox {
     #[must_use]
     pub fn below(program: &str, parent: &Path, manifest: &Manifest) -> Self {
         let root = tempfile::Builder::new().prefix("wl-").tempdir_in(parent).unwrap();
+        watch_over(root.path());
         let program = PathBuf::from(program);
         let sandbox =
             Self { root, program, port: free_port(), env: Vec::new(), changes: std::cell::Cell::new(0) };
@@ -327,9 +329,7 @@ impl Sandbox {
     /// Takes everything down and checks that nothing is left, neither processes nor data.
     pub fn down(self) {
         self.succeed(&["down", "--delete-data", "--yes"]);
-        until_within(Duration::from_secs(10), "the last process to end", || {
-            self.processes().is_empty().then_some(())
-        });
+        until_within(Duration::from_secs(10), "the last process to end", || self.processes().is_empty().then_some(()));
         assert!(!self.environment().exists(), "{} is left", self.environment().display());
     }
 
@@ -348,18 +348,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // Keepers first, or they would start what they keep again.
-        for _ in 0..100 {
-            let mut left = self.processes();
-            if left.is_empty() {
-                return;
-            }
-            left.sort_by_key(|process| !process.is("windlass", "keeper"));
-            for process in left {
-                kill(process.pid, Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        processes::end_all(&self.root());
     }
 }
 

@@ -11,6 +11,7 @@ use windlass_core::settings::dotenv;
 use windlass_testkit::ports::free_port;
 use windlass_testkit::sandbox::score::{Invariant, Running};
 use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
+use windlass_testkit::watchdog::watch_over;
 
 use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::forms::Wanted;
@@ -44,6 +45,7 @@ impl Redis {
     fn new() -> Self {
         let port = free_port();
         let directory = tempfile::tempdir().unwrap();
+        watch_over(directory.path());
         let mut command = Command::new("redis-server");
         command.args([
             "--port",

@@ -9,6 +9,7 @@ use windlass_core::launch::{Launch, Log, ProcessState, Status};
 use windlass_core::spec::{Limits, Restart, RestartWhen, Stop};
 use windlass_core::units::{Bytes, Span};
 use windlass_testkit::built;
+use windlass_testkit::watchdog::watch_over;
 
 /// No wait in these tests is longer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,6 +27,7 @@ impl Kept {
     pub(crate) fn in_directory(parent: &Path) -> Self {
         process::use_program(env!("CARGO_BIN_EXE_windlass").into());
         let root = tempfile::tempdir_in(parent).unwrap();
+        watch_over(root.path());
         let dir = root.path().canonicalize().unwrap().join("web.r1.1");
         Self { root, dir }
     }

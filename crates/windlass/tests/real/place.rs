@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use windlass_testkit::ports::free_port;
+use windlass_testkit::watchdog::watch_over;
 
 use crate::processes;
 
@@ -52,6 +53,9 @@ impl Place {
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o711)).unwrap();
         fs::create_dir_all(base.path().join("home")).unwrap();
         fs::create_dir_all(base.path().join("project").join(name)).unwrap();
+        if std::env::var_os("KEEP").is_none() {
+            watch_over(base.path());
+        }
         let port = free_port();
         Self { base, port, env: Vec::new() }
     }

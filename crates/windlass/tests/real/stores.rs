@@ -10,6 +10,7 @@ use windlass::settings::store::{Fetched, Surroundings, fetch};
 use windlass_core::manifest;
 use windlass_core::store::Place as Stored;
 use windlass_testkit::ports::free_port;
+use windlass_testkit::watchdog::watch_over;
 
 use crate::forms::Wanted;
 use crate::needs::{Need, are_met};
@@ -42,6 +43,7 @@ pub(crate) fn run(command: &mut Command) -> String {
 
 /// A virtual environment with a package.
 pub(crate) fn installed(directory: &Path, package: &str) -> PathBuf {
+    watch_over(directory);
     let venv = directory.join("venv");
     run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
     run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", package]));

@@ -9,6 +9,7 @@ use windlass::resource::{Deed, Exchange, Fault};
 use windlass_core::settings::Secret;
 use windlass_core::spec::Engine;
 use windlass_testkit::ports::free_port;
+use windlass_testkit::watchdog::watch_over;
 
 /// Ends with its test.
 struct Server(Child);
@@ -51,6 +52,7 @@ fn exchange(from: &str, to: &str) -> Exchange {
 #[test]
 fn a_user_of_an_encrypted_redis_changes_its_own_password() {
     let directory = tempfile::tempdir().unwrap();
+    watch_over(directory.path());
     certify(directory.path());
     let port = free_port();
     let mut command = Command::new("redis-server");
