@@ -12,7 +12,7 @@ use windlass_testkit::built;
 use windlass_testkit::watchdog::watch_over;
 
 /// No wait in these tests is longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Kept {
     root: TempDir,
@@ -40,7 +40,8 @@ impl Kept {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// A launch that is started once and has a second to stop.
+    /// A launch that is started once. Its times are long enough for a machine that is busy with other things: a test
+    /// that waits for one of them sets its own.
     pub(crate) fn launch(&self, argv: &[&str]) -> Launch {
         Launch {
             version: Launch::VERSION,
@@ -53,9 +54,9 @@ impl Kept {
                 backoff: Span::from_millis(20),
                 backoff_max: Span::from_millis(80),
                 limit: 5,
-                window: Span::from_secs(10),
+                window: Span::from_secs(600),
             },
-            stop: Stop { signal: "TERM".into(), grace: Span::from_secs(1), quiet: None },
+            stop: Stop { signal: "TERM".into(), grace: Span::from_secs(30), quiet: None },
             stop_again: Span::ZERO,
             limits: Limits::default(),
             log: Log {
@@ -99,7 +100,12 @@ impl Kept {
     }
 
     pub(crate) async fn stop(&self) -> Ended {
-        within(process::stop(&self.dir, "TERM", Span::from_millis(300))).await.unwrap().unwrap()
+        self.stop_within(Span::from_secs(30)).await
+    }
+
+    /// The same, for what does not end for a signal alone.
+    pub(crate) async fn stop_within(&self, grace: Span) -> Ended {
+        within(process::stop(&self.dir, "TERM", grace)).await.unwrap().unwrap()
     }
 
     /// Waits until the keeper is gone too, which may end a rotation first.
