@@ -25,7 +25,7 @@ use windlass_core::units::{Bytes as Size, Span};
 use windlass_testkit::ports::free_port;
 
 /// The longest that anything in these tests may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running proxy; it is killed when this is dropped.
 pub(crate) struct Proxy {
