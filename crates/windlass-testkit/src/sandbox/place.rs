@@ -9,13 +9,13 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::processes::{self, Process, is_stopped, kill, lives};
-use super::{Manifest, Reply, get, until_within};
+use super::{Manifest, Reply, get, until, until_within};
 use crate::built;
 use crate::ports::free_port;
 use crate::watchdog::watch_over;
 
 /// No command in a test takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A sandbox.
 pub struct Sandbox {
@@ -329,7 +329,7 @@ impl Sandbox {
     /// Takes everything down and checks that nothing is left, neither processes nor data.
     pub fn down(self) {
         self.succeed(&["down", "--delete-data", "--yes"]);
-        until_within(Duration::from_secs(10), "the last process to end", || self.processes().is_empty().then_some(()));
+        until("the last process to end", || self.processes().is_empty().then_some(()));
         assert!(!self.environment().exists(), "{} is left", self.environment().display());
     }
 
@@ -384,7 +384,7 @@ impl Started {
         lives(self.pid())
     }
 
-    /// Waits for its end, for a minute at the most.
+    /// Waits for its end, for two minutes at the most.
     #[must_use]
     pub fn finish(self) -> Output {
         self.finish_within(PATIENCE)

@@ -10,7 +10,7 @@ use std::time::Duration;
 use windlass_core::settings::dotenv;
 use windlass_testkit::ports::free_port;
 use windlass_testkit::sandbox::score::{Invariant, Running};
-use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until};
 use windlass_testkit::watchdog::watch_over;
 
 use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
@@ -59,7 +59,7 @@ impl Redis {
         ]);
         command.current_dir(directory.path()).stdout(Stdio::null());
         let redis = Self { server: command.spawn().unwrap(), port, _directory: directory };
-        until_within(Duration::from_secs(20), "Redis", || redis.knows(FIRST).then_some(()));
+        until("Redis", || redis.knows(FIRST).then_some(()));
         redis
     }
 
@@ -266,7 +266,7 @@ fn a_setting_is_exchanged_at_its_source_without_losing_a_request() {
         let watch = line.watch_at_pace(sandbox, Duration::from_millis(50));
         // What began before works with what it was given until it ends.
         let late = sandbox.start(&["run", "late"]);
-        until_within(Duration::from_secs(20), "the job to run", || {
+        until("the job to run", || {
             sandbox.processes().iter().any(|process| process.is("sleep", "3")).then_some(())
         });
         let mut said = vec![sandbox.succeed(&ROTATE)];

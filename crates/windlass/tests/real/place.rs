@@ -182,7 +182,7 @@ impl Place {
         self.windlass(&["down", "--delete-data", "--yes"]).exits(0);
         assert!(!root.exists(), "{} is still there", root.display());
         let left = || processes::of(self.base.path());
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !left().is_empty() {
             assert!(Instant::now() < deadline, "these still run: {:#?}", left());
             std::thread::sleep(Duration::from_millis(20));
