@@ -117,6 +117,11 @@ impl Sandbox {
         std::fs::read_to_string(self.environment().join("shared").join(name)).unwrap_or_default()
     }
 
+    /// Has those die that were told to `behave` as "web.dead-after:MS web.told".
+    pub fn let_die(&self) {
+        std::fs::write(self.environment().join("shared/dead"), "").unwrap();
+    }
+
     /// The path of the application's program.
     #[must_use]
     pub fn fixture(&self) -> PathBuf {

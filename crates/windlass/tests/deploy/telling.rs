@@ -344,8 +344,9 @@ fn a_copy_that_is_not_alive_any_more_is_told_of() {
     let manifest =
         Manifest { web: web.into(), more, deploy: "bake = \"0s\"".to_owned(), ..Manifest::small() };
     let sandbox = Sandbox::with(WINDLASS, &manifest);
-    sandbox.behave("web.dead-after:1500");
+    sandbox.behave("web.dead-after:100 web.told");
     sandbox.succeed(&["deploy"]);
+    sandbox.let_die();
     until("the message", || (!listener.heard().is_empty()).then_some(()));
     let heard = &listener.heard()[0];
     assert_eq!((&heard["event"], &heard["subject"]), (&"unhealthy".into(), &"web.r1.1".into()), "{heard}");
