@@ -14,7 +14,7 @@ use std::io::Write as _;
 
 /// The tests that may be left out in CI too, and what it is that a machine of CI need not have.
 const MAY_LACK: [(&str, &str); 1] =
-    [("a_uv_project", "uv is no package of Debian's or Ubuntu's, and comes from its maker only")];
+    [("a_uv_project", "uv is no package of Debian's or Ubuntu's, and a mirror of Python's need not have it")];
 
 /// Says that a test cannot be run here, and why. Whoever calls it leaves the test then.
 ///

@@ -15,9 +15,10 @@ pub use postgres::{Postgres, psql};
 pub use rabbitmq::{Certificate, Rabbitmq};
 pub use redis::Redis;
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+
+use crate::ports::free_port;
 
 /// Who administers a server, and his password.
 pub const ADMIN: (&str, &str) = ("boss", "The1Password2Of3The4Boss");
@@ -33,10 +34,6 @@ impl Drop for Server {
         let _gone = self.0.kill();
         let _gone = self.0.wait();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Lets a program run as `account` where a test runs as root, which servers refuse.

@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::{ADMIN, FIRST, Server, as_account, free_port};
-use crate::sandbox::until_within;
+use crate::sandbox::until;
+use crate::watchdog::watch_over;
 
 /// See the module.
 pub struct Postgres {
@@ -20,6 +20,7 @@ impl Postgres {
     #[must_use]
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        watch_over(directory.path());
         let (programs, port) = (programs(), free_port());
         let passwords = directory.path().join("password");
         std::fs::write(&passwords, ADMIN.1).unwrap();
@@ -44,7 +45,7 @@ impl Postgres {
         as_account(&mut server, "postgres");
         let server = Server(server.current_dir(directory.path()).spawn().unwrap());
         let postgres = Self { port, _server: server, directory };
-        until_within(Duration::from_secs(30), "PostgreSQL", || postgres.ask("SELECT 1").ok());
+        until("PostgreSQL", || postgres.ask("SELECT 1").ok());
         let (user, password) = FIRST;
         postgres.ask(&format!("CREATE ROLE {user} LOGIN PASSWORD '{password}'")).unwrap();
         postgres.ask(&format!("CREATE DATABASE {user} OWNER {user}")).unwrap();
@@ -97,7 +98,7 @@ impl Postgres {
             format!("host all {those} 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 reject\n");
         std::fs::write(&path, rules).unwrap();
         self.ask("SELECT pg_reload_conf()").unwrap();
-        until_within(Duration::from_secs(10), "its rules", || {
+        until("its rules", || {
             let why = self.ask_as(&self.url(("other", "x"), ""), "SELECT 1").err()?;
             why.contains("rejects connection").then_some(())
         });

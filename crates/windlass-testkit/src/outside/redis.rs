@@ -1,10 +1,10 @@
 //! A Redis with an administrator, whose default user is the application's.
 
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use super::{ADMIN, FIRST, Server, free_port};
-use crate::sandbox::until_within;
+use crate::sandbox::until;
+use crate::watchdog::watch_over;
 
 /// See the module.
 pub struct Redis {
@@ -19,6 +19,7 @@ impl Redis {
     #[must_use]
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        watch_over(directory.path());
         let port = free_port();
         let (admin, boss) = ADMIN;
         let text = format!(
@@ -36,7 +37,7 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.arg("redis.conf").current_dir(self.directory.path()).stdout(Stdio::null());
         self.server = Some(Server(command.spawn().unwrap()));
-        until_within(Duration::from_secs(20), "Redis", || (self.ask(&["PING"]) == "PONG").then_some(()));
+        until("Redis", || (self.ask(&["PING"]) == "PONG").then_some(()));
     }
 
     /// Ends it at once, and starts it with what it has written down.

@@ -1,20 +1,21 @@
 //! A place where the real program runs, away from everything else.
 
 use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::processes::{self, Process, is_stopped, kill, lives};
-use super::{Manifest, Reply, get, until_within};
+use super::{Manifest, Reply, get, until, until_within};
+use crate::built;
+use crate::ports::free_port;
+use crate::watchdog::watch_over;
 
 /// No command in a test takes longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A sandbox.
 pub struct Sandbox {
@@ -70,6 +71,7 @@ impl Sandbox {
     #[must_use]
     pub fn below(program: &str, parent: &Path, manifest: &Manifest) -> Self {
         let root = tempfile::Builder::new().prefix("wl-").tempdir_in(parent).unwrap();
+        watch_over(root.path());
         let program = PathBuf::from(program);
         let sandbox =
             Self { root, program, port: free_port(), env: Vec::new(), changes: std::cell::Cell::new(0) };
@@ -115,10 +117,15 @@ impl Sandbox {
         std::fs::read_to_string(self.environment().join("shared").join(name)).unwrap_or_default()
     }
 
+    /// Has those die that were told to `behave` as "web.dead-after:MS web.told".
+    pub fn let_die(&self) {
+        std::fs::write(self.environment().join("shared/dead"), "").unwrap();
+    }
+
     /// The path of the application's program.
     #[must_use]
     pub fn fixture(&self) -> PathBuf {
-        fixture(&self.program)
+        built::program("fixture")
     }
 
     /// Writes the manifest.
@@ -327,9 +334,7 @@ impl Sandbox {
     /// Takes everything down and checks that nothing is left, neither processes nor data.
     pub fn down(self) {
         self.succeed(&["down", "--delete-data", "--yes"]);
-        until_within(Duration::from_secs(10), "the last process to end", || {
-            self.processes().is_empty().then_some(())
-        });
+        until("the last process to end", || self.processes().is_empty().then_some(()));
         assert!(!self.environment().exists(), "{} is left", self.environment().display());
     }
 
@@ -348,18 +353,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // Keepers first, or they would start what they keep again.
-        for _ in 0..100 {
-            let mut left = self.processes();
-            if left.is_empty() {
-                return;
-            }
-            left.sort_by_key(|process| !process.is("windlass", "keeper"));
-            for process in left {
-                kill(process.pid, Signal::KILL);
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        processes::end_all(&self.root());
     }
 }
 
@@ -395,7 +389,7 @@ impl Started {
         lives(self.pid())
     }
 
-    /// Waits for its end, for a minute at the most.
+    /// Waits for its end, for two minutes at the most.
     #[must_use]
     pub fn finish(self) -> Output {
         self.finish_within(PATIENCE)
@@ -438,33 +432,4 @@ fn read(pipe: &mut dyn Read) -> String {
     let mut bytes = Vec::new();
     let _closed = pipe.read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A port that nobody uses now.
-fn free_port() -> u16 {
-    // Each test has a stretch of its own below the kernel's choices, so that nobody takes the port
-    // between now and the deploy.
-    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
-    let process = u16::try_from(std::process::id() % 800).unwrap_or_default();
-    loop {
-        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let port = 12_000 + (process * 25 + number) % 20_000;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// The application's program, built when the test runs: Cargo builds binaries of the tested package
-/// only.
-fn fixture(program: &Path) -> PathBuf {
-    static FIXTURE: OnceLock<PathBuf> = OnceLock::new();
-    let built = FIXTURE.get_or_init(|| {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "windlass-testkit", "--bin", "fixture"]);
-        cargo.arg("--target-dir").arg(program.parent().unwrap().parent().unwrap());
-        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        program.with_file_name("fixture")
-    });
-    built.clone()
 }

@@ -84,6 +84,21 @@ pub fn kill(pid: i32, signal: Signal) {
     let _gone = kill_process(Pid::from_raw(pid).expect("no process id"), signal);
 }
 
+/// Kills all processes of this directory; keepers first, or they would start what they keep again.
+pub fn end_all(below: &Path) {
+    for _ in 0..100 {
+        let mut left = processes(below);
+        if left.is_empty() {
+            return;
+        }
+        left.sort_by_key(|process| !process.is("windlass", "keeper"));
+        for process in left {
+            kill(process.pid, Signal::KILL);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;

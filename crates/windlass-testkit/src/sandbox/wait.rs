@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// Looks until there is something; fails after 30 seconds, naming what was waited for.
+/// Looks until there is something; fails after 90 seconds, naming what was waited for: a machine that is busy with other
+/// things may be ten times slower than one that is not.
 pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    until_within(Duration::from_secs(30), what, look)
+    until_within(Duration::from_secs(90), what, look)
 }
 
 /// The same with a time limit of its own.

@@ -30,6 +30,7 @@ pub(crate) mod tree;
 pub(crate) mod watchers;
 
 pub(crate) use detach::Verdict;
+pub(crate) use run::BEING_REPLACED;
 
 /// Runs a keeper for the directory that `args` name.
 #[must_use]

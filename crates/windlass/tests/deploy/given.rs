@@ -4,10 +4,9 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
 use windlass_core::settings::{dotenv, write};
-use windlass_testkit::sandbox::{Manifest, Sandbox, until_within};
+use windlass_testkit::sandbox::{Manifest, Sandbox, until};
 
 use super::WINDLASS;
 
@@ -102,7 +101,7 @@ fn every_kind_of_process_gets_every_byte_from_every_source() {
     sandbox.succeed(&["deploy"]);
     sandbox.succeed(&["run", "--", "python3", script.to_str().unwrap(), place.to_str().unwrap(), "run"]);
     given(&["secrets", "rotate", "TURNED", "--value-from-stdin"], &turned);
-    until_within(Duration::from_secs(20), "cron to run", || recorded(&place, "cron", "F_STORED"));
+    until("cron to run", || recorded(&place, "cron", "F_STORED"));
     let values = [("DOT", &dot), ("SEALED", &sealed), ("STORED", &stored)];
     for kind in ["build", "job", "service", "probe", "cron", "run", "rotation"] {
         for (name, value) in values {

@@ -1,8 +1,6 @@
 //! What runs once, and what runs by the clock.
 
-use std::time::Duration;
-
-use windlass_testkit::sandbox::{Manifest, Sandbox, until, until_within};
+use windlass_testkit::sandbox::{Manifest, Sandbox, until};
 
 use super::deployed;
 
@@ -163,9 +161,7 @@ fn a_cron_job_runs_when_it_is_due() {
         ..Manifest::small()
     };
     let sandbox = deployed(&manifest);
-    until_within(Duration::from_secs(10), "the third second", || {
-        (sandbox.shared("seconds").lines().count() >= 3).then_some(())
-    });
+    until("the third second", || (sandbox.shared("seconds").lines().count() >= 3).then_some(()));
     let crons = sandbox.status()["crons"].clone();
     assert_eq!(crons[0]["name"], "second", "{crons}");
     sandbox.down();
@@ -179,7 +175,7 @@ fn cron(name: &str, script: &str, overlap: &str) -> String {
 
 /// Waits until a file in the shared directory has so many lines.
 fn until_lines(sandbox: &Sandbox, name: &str, count: usize) {
-    until_within(Duration::from_secs(8), &format!("{count} lines of {name}"), || {
+    until(&format!("{count} lines of {name}"), || {
         (sandbox.shared(name).lines().count() >= count).then_some(())
     });
 }
@@ -323,7 +319,7 @@ fn a_tree_in_which_something_runs_outlives_its_release_until_that_has_ended() {
     let sandbox = Sandbox::with(env!("CARGO_BIN_EXE_windlass"), &manifest);
     sandbox.write("version", "first\n");
     sandbox.succeed(&["deploy"]);
-    until_within(Duration::from_secs(8), "the cron job", || (sandbox.shared("began") == "x\n").then_some(()));
+    until("the cron job", || (sandbox.shared("began") == "x\n").then_some(()));
     let tree = |release: &str| sandbox.environment().join("releases").join(release);
     sandbox.change();
     sandbox.succeed(&["deploy"]);

@@ -33,7 +33,7 @@ fn jobs_and_builds_have_logs_by_their_own_names() {
 fn a_failing_start_shows_its_own_lines_only() {
     let sandbox = deployed(&Manifest::small());
     for release in ["r2", "r3"] {
-        sandbox.behave("web.crash:50");
+        sandbox.behave("web.crash:20 web.slow-bind:60000");
         let failed = sandbox.fail(&["deploy"], 3);
         let shown = failed.all().matches("crashing, as told").count();
         assert_eq!(shown, 1, "{release} shows another's lines: {failed:#?}");

@@ -12,14 +12,14 @@ use windlass_testkit::sandbox::{Manifest, Reply, Sandbox, until};
 use super::{WINDLASS, deployed, line};
 
 /// Has somebody ask for what is answered once [`let_go`] says so.
-fn hold(sandbox: &Sandbox) -> std::thread::JoinHandle<std::io::Result<Reply>> {
+pub(super) fn hold(sandbox: &Sandbox) -> std::thread::JoinHandle<std::io::Result<Reply>> {
     let port = sandbox.port;
     let waits = std::thread::spawn(move || windlass_testkit::sandbox::get(port, "/held"));
     until("the request to arrive", || (!sandbox.shared("asked").is_empty()).then_some(()));
     waits
 }
 
-fn let_go(sandbox: &Sandbox) {
+pub(super) fn let_go(sandbox: &Sandbox) {
     std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
 }
 
@@ -58,7 +58,7 @@ fn a_signal_turns_the_run_back() {
         let deploy = sandbox.start(&["deploy"]);
         wait_for_the_bake(&sandbox);
         deploy.signal(signal);
-        let output = deploy.finish_within(Duration::from_secs(15));
+        let output = deploy.finish();
         assert_eq!(output.code, 3, "{signal:?}: {output:?}");
         is_back(&line, sandbox, watch);
     }
@@ -106,7 +106,7 @@ fn a_second_signal_leaves_the_run_alone_and_it_still_goes_back() {
         deploy.signal(Signal::INT);
         std::thread::sleep(Duration::from_millis(pause));
         deploy.signal(Signal::INT);
-        let output = deploy.finish_within(Duration::from_secs(15));
+        let output = deploy.finish();
         assert!(matches!(output.code, 3 | 4), "{output:?}");
         is_back(&line, sandbox, watch);
     }
@@ -142,7 +142,7 @@ fn a_signal_during_the_build_leaves_nothing_behind() {
         || sandbox.processes().iter().any(|process| process.argv.first().is_some_and(|a| a == "sleep"));
     until("the build to sleep", || sleeps().then_some(()));
     deploy.signal(Signal::INT);
-    let output = deploy.finish_within(Duration::from_secs(15));
+    let output = deploy.finish();
     assert!(matches!(output.code, 1 | 3), "{output:?}");
     assert!(!sleeps(), "the build goes on");
     assert!(!sandbox.environment().join("releases/r2").exists());

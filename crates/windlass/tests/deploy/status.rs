@@ -32,8 +32,9 @@ fn a_copy_that_is_never_alive_for_long_becomes_a_crash_loop() {
         ..Manifest::small()
     };
     let sandbox = deployed(&manifest);
-    sandbox.behave("web.dead-after:1000");
+    sandbox.behave("web.dead-after:100 web.told");
     sandbox.succeed(&["deploy"]);
+    sandbox.let_die();
     let problem = until("the end of it", || {
         let status = sandbox.status();
         let problems = status["problems"].as_array().unwrap();
@@ -78,8 +79,9 @@ fn every_restart_counts_whoever_restarts_and_the_last_one_is_explained() {
     assert_eq!(restarted("web.r1.1")["last_restart"], "killed by SIGKILL");
 
     // It does so too when the host side finds that it is not alive.
-    sandbox.behave("web.dead-after:1000");
+    sandbox.behave("web.dead-after:100 web.told");
     sandbox.succeed(&["deploy"]);
+    sandbox.let_die();
     let web = restarted("web.r2.1");
     let why = web["last_restart"].as_str().unwrap();
     assert!(why.starts_with("liveness: GET /alive on 127.0.0.1:") && why.contains("503"), "{why}");

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use windlass_testkit::sandbox::{Load, Manifest, Sandbox, get, kill, lives, until};
 
 use super::deployed;
+use super::signals::{hold, let_go};
 
 fn loses_nothing(manifest: &Manifest) {
     let sandbox = deployed(manifest);
@@ -114,15 +115,9 @@ fn an_address_that_overlaps_the_one_before() {
         let listen = |address: &str| format!("http = \"{address}:{}\"", sandbox.port);
         sandbox.write("windlass.toml", &text.replace(&listen("127.0.0.1"), &listen(address)));
         sandbox.succeed(&["deploy"]);
-        let last = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(beside).is_ok() != is_open {
-            assert!(
-                Instant::now() < last,
-                "{address}: 127.0.0.2 is {}",
-                if is_open { "shut" } else { "open" }
-            );
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        until(&format!("127.0.0.2 with {address}"), || {
+            (TcpStream::connect(beside).is_ok() == is_open).then_some(())
+        });
     }
     load.end().assert_none_failed();
     sandbox.down();
@@ -157,15 +152,15 @@ fn a_singleton_never_overlaps() {
 #[test]
 fn a_slow_request_is_finished_by_the_old_release() {
     let sandbox = deployed(&Manifest::small());
-    let port = sandbox.port;
-    let slow = std::thread::spawn(move || get(port, "/slow?1500").unwrap());
-    std::thread::sleep(Duration::from_millis(100));
+    let slow = hold(&sandbox);
     sandbox.change();
-    let began = Instant::now();
-    sandbox.succeed(&["deploy"]);
-    let reply = slow.join().unwrap();
+    let deploy = sandbox.start(&["deploy"]);
+    until("the switch", || (sandbox.answering() == "r2").then_some(()));
+    let_go(&sandbox);
+    let reply = slow.join().unwrap().unwrap();
     assert_eq!((reply.status, reply.body.as_str()), (200, "r1"));
-    assert!(began.elapsed() >= Duration::from_millis(1200), "it did not wait: {:?}", began.elapsed());
+    let output = deploy.finish();
+    assert_eq!(output.code, 0, "{output:#?}");
     assert_eq!(sandbox.answering(), "r2");
     sandbox.down();
 }

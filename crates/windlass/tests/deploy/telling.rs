@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use windlass_testkit::ports::free_port;
 use windlass_testkit::sandbox::{Manifest, Process, Sandbox, kill, until};
 use windlass_testkit::tunnel;
 
@@ -124,8 +125,7 @@ fn those_who_asked_are_told_and_no_run_waits_for_them() {
     let elsewhere = Listener::with_status(200, "");
     let moved = Listener::with_status(302, &format!("Location: http://{}/\r\n", elsewhere.address));
     let deaf = Listener::answering(None);
-    // Bound and let go: nobody listens there.
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("127.0.0.1:{}", free_port());
     let mut more = "[settings]\nHOOK = { secret = true }\n\
                     [notify.well]\nurl = \"{settings.HOOK}\"\non = [\"deployed\", \"rolled-back\"]\n"
         .to_owned();
@@ -133,7 +133,7 @@ fn those_who_asked_are_told_and_no_run_waits_for_them() {
         ("broken", broken.address.as_str()),
         ("moved", moved.address.as_str()),
         ("deaf", deaf.address.as_str()),
-        ("nobody", nobody.to_string().as_str()),
+        ("nobody", nobody.as_str()),
     ] {
         more += &format!("[notify.{name}]\nurl = \"http://{address}/x\"\non = [\"deployed\"]\n");
     }
@@ -310,9 +310,10 @@ fn a_certificate_that_expires_soon_is_told_of_once_and_stands_on_the_health_page
     std::fs::write(&secret, key.serialize_pem()).unwrap();
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
     let text = std::fs::read_to_string(sandbox.source().join("windlass.toml")).unwrap();
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let tls =
-        format!("[listen]\nhttps = \"{free}\"\ntls = [{{ certificate = {chain:?}, key = {secret:?} }}]");
+    let free = free_port();
+    let tls = format!(
+        "[listen]\nhttps = \"127.0.0.1:{free}\"\ntls = [{{ certificate = {chain:?}, key = {secret:?} }}]"
+    );
     sandbox.write("windlass.toml", &text.replacen("[listen]", &tls, 1));
     sandbox.succeed(&["deploy"]);
     until("the message", || (!listener.heard().is_empty()).then_some(()));
@@ -343,8 +344,9 @@ fn a_copy_that_is_not_alive_any_more_is_told_of() {
     let manifest =
         Manifest { web: web.into(), more, deploy: "bake = \"0s\"".to_owned(), ..Manifest::small() };
     let sandbox = Sandbox::with(WINDLASS, &manifest);
-    sandbox.behave("web.dead-after:1500");
+    sandbox.behave("web.dead-after:100 web.told");
     sandbox.succeed(&["deploy"]);
+    sandbox.let_die();
     until("the message", || (!listener.heard().is_empty()).then_some(()));
     let heard = &listener.heard()[0];
     assert_eq!((&heard["event"], &heard["subject"]), (&"unhealthy".into(), &"web.r1.1".into()), "{heard}");

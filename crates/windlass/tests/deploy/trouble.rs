@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use windlass::keeper::limits::{By, capabilities};
 use windlass_testkit::sandbox::score::Running;
-use windlass_testkit::sandbox::{Manifest, Output, Sandbox, WayBack, until};
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, WayBack, get, kill, until};
 
 use super::{deployed, line};
 
@@ -76,14 +77,16 @@ fn a_web_service_that_crashes_at_once() {
 #[test]
 fn a_worker_that_crashes_beside_a_healthy_web_service() {
     let line = line("a_worker_that_crashes_beside_a_healthy_web_service");
-    goes_back(&line, &Manifest::default(), "worker.crash:50", 3, false);
+    let manifest = Manifest { worker: Some("settle = \"500ms\"".to_owned()), ..Manifest::default() };
+    goes_back(&line, &manifest, "worker.crash:0", 3, false);
     line.held("");
 }
 
 #[test]
 fn a_singleton_that_crashes() {
     let line = line("a_singleton_that_crashes");
-    goes_back(&line, &Manifest::default(), "scheduler.crash:50", 3, false);
+    let manifest = Manifest { scheduler: Some("settle = \"500ms\"".to_owned()), ..Manifest::default() };
+    goes_back(&line, &manifest, "scheduler.crash:0", 3, false);
     line.held("");
 }
 
@@ -100,12 +103,17 @@ fn a_worker_that_crashes_while_the_release_is_watched() {
 fn a_first_release_of_which_a_copy_ends_while_it_is_watched_is_not_live() {
     let manifest = Manifest { deploy: "bake = \"3s\"".into(), ..Manifest::default() };
     let sandbox = Sandbox::with(super::WINDLASS, &manifest);
-    sandbox.behave("worker.crash:800");
-    let output = sandbox.fail(&["deploy"], 3);
+    let deploy = sandbox.start(&["deploy"]);
+    until("the release to be live", || {
+        get(sandbox.port, "/version").ok().filter(|reply| reply.status == 200)
+    });
+    kill(sandbox.running("worker")[0].pid, Signal::KILL);
+    let output = deploy.finish();
+    assert_eq!(output.code, 3, "{output:#?}");
     for expected in ["worker.r1.1 ended while the release was watched", "nothing is live"] {
         assert!(output.stderr.contains(expected), "{output:#?}");
     }
-    sandbox.behave("");
+    sandbox.change();
     sandbox.succeed(&["deploy"]);
     sandbox.down();
 }
@@ -114,7 +122,7 @@ fn a_first_release_of_which_a_copy_ends_while_it_is_watched_is_not_live() {
 fn a_release_that_turns_bad_while_it_is_watched() {
     let line = line("a_release_that_turns_bad_while_it_is_watched");
     let manifest = Manifest { deploy: "bake = \"5s\"\nmin_requests = 10".into(), ..Manifest::default() };
-    let output = goes_back(&line, &manifest, "web.bad-after:700", 3, true);
+    let output = goes_back(&line, &manifest, "web.bad-after:2000", 3, true);
     assert!(output.stderr.contains("requests to r2 failed"), "{output:?}");
     line.held("");
 }
@@ -335,9 +343,10 @@ fn a_copy_that_is_not_alive_is_started_again() {
         ..Manifest::small()
     };
     let sandbox = deployed(&manifest);
-    sandbox.behave("web.dead-after:1500");
+    sandbox.behave("web.dead-after:100 web.told");
     sandbox.succeed(&["deploy"]);
     let before = sandbox.get("/pid").body;
+    sandbox.let_die();
     line.comes("another process", || {
         let pids: Vec<i32> = sandbox.running("web").iter().map(|process| process.pid).collect();
         (pids.len() == 1 && pids[0].to_string() != before).then_some(())

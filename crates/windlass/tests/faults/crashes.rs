@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::Value;
 use windlass_testkit::sandbox::score::Running;
-use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, until, until_within};
+use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, until};
 
 use super::first::{in_force, nothing_is_left};
 use super::{WINDLASS, chance, exhaustive, line};
@@ -177,7 +177,7 @@ impl Run {
         let mut left = places.len();
         if resumed {
             loop {
-                until_within(Duration::from_secs(20), "the next crash or the end", || {
+                until("the next crash or the end", || {
                     (sandbox.places_left().len() < left || !run.runs()).then_some(())
                 });
                 let now = sandbox.places_left().len();
@@ -206,9 +206,7 @@ impl Run {
         let before = in_force(sandbox);
         sandbox.die_at(place);
         let run = sandbox.start(command);
-        until_within(Duration::from_secs(20), "the crash or the end", || {
-            sandbox.has_crashed_or_ended(&run).then_some(())
-        });
+        until("the crash or the end", || sandbox.has_crashed_or_ended(&run).then_some(()));
         run.signal(Signal::KILL);
         let _killed = run.finish();
         assert!(sandbox.died(), "{context}: nobody came there");

@@ -1,10 +1,8 @@
 //! Dying at a place of a rotation, and what happens then.
 
-use std::time::Duration;
-
 use rustix::process::Signal;
 use serde_json::Value;
-use windlass_testkit::sandbox::{Sandbox, until_within};
+use windlass_testkit::sandbox::{Sandbox, until};
 
 use super::exhaustive;
 
@@ -56,9 +54,7 @@ pub(super) fn crash(sandbox: &Sandbox, rotate: &[&str], at: &str, verb: &str, co
         };
         assert!(is_well, "{context}: {output:#?}\n{}", sandbox.logs());
     } else {
-        until_within(Duration::from_secs(40), "the crash or the end", || {
-            sandbox.has_crashed_or_ended(&rotation).then_some(())
-        });
+        until("the crash or the end", || sandbox.has_crashed_or_ended(&rotation).then_some(()));
         rotation.signal(Signal::KILL);
         let _killed = rotation.finish();
     }
@@ -71,7 +67,7 @@ pub(super) fn crash(sandbox: &Sandbox, rotate: &[&str], at: &str, verb: &str, co
         assert!(matches!(output.code, 0..=3), "{context}: {output:#?}\n{}", sandbox.logs());
     }
     // Whoever deploys next settles it, unless the run is still under way.
-    until_within(Duration::from_secs(60), "the run to end", || {
+    until("the run to end", || {
         let output = sandbox.run(&["deploy"]);
         assert!(matches!(output.code, 0 | 6), "{context}: {output:#?}\n{}", sandbox.logs());
         (output.code == 0).then_some(())

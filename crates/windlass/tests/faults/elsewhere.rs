@@ -10,7 +10,7 @@ use windlass::resource::{facts_of_url, ready};
 use windlass_core::spec::Engine;
 use windlass_testkit::outside::{ADMIN, Certificate, FIRST, Postgres, Rabbitmq, Redis};
 use windlass_testkit::sandbox::score::{Invariant, Running};
-use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until};
 
 use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::forms::Wanted;
@@ -304,7 +304,7 @@ fn a_rotation_at_an_outside_postgres_that_fails_leaves_the_old_role() {
     // What cannot be revoked is revoked by the next run, and told of.
     let first = place.value();
     let rotation = place.sandbox.start(&ROTATE);
-    until_within(Duration::from_secs(30), "a new copy", || (place.pids("web").len() > 2).then_some(()));
+    until("a new copy", || (place.pids("web").len() > 2).then_some(()));
     server.ask("ALTER ROLE boss PASSWORD 'another-password'").unwrap();
     let output = rotation.finish();
     assert!(output.code == 5 && place.server.lets_in(&first), "{output:?}");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use windlass_testkit::sandbox::{CurrentWatch, Manifest, Sandbox, kill, lives, until};
+use windlass_testkit::sandbox::{CurrentWatch, Manifest, Process, Sandbox, kill, lives, until};
 
 use super::boundaries::act_at_each;
 use super::{deployed, keeper_of, kill_everything, line};
@@ -47,7 +47,11 @@ fn keepers_are_killed() {
     for keeper in &keepers {
         kill(keeper.pid, Signal::KILL);
     }
-    until("keepers for all", || (sandbox.keepers().len() == keepers.len()).then_some(()));
+    until("keepers for all", || {
+        let now = sandbox.keepers();
+        let is_another = |keeper: &Process| keepers.iter().all(|former| former.pid != keeper.pid);
+        (now.len() == keepers.len() && now.iter().all(is_another)).then_some(())
+    });
     watch.end_without_loss();
     assert!(web.iter().all(|pid| lives(*pid)), "the application was ended");
     let watch = line.watch(&sandbox);
@@ -65,10 +69,11 @@ fn keepers_are_killed() {
 #[test]
 fn everything_is_killed_at_once_as_by_a_reboot() {
     let line = line("everything_is_killed_at_once_as_by_a_reboot");
-    let sandbox = deployed(&Manifest { deploy: "bake = \"2s\"".into(), ..Manifest::default() });
+    let sandbox = deployed(&Manifest::default());
     let current = CurrentWatch::begin(&sandbox);
     for during_deploy in [false, true] {
         let deploy = during_deploy.then(|| {
+            sandbox.manifest(&Manifest { deploy: "bake = \"60s\"".into(), ..Manifest::default() });
             sandbox.change();
             let deploy = sandbox.start(&["deploy"]);
             until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));

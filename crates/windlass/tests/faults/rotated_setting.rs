@@ -2,15 +2,16 @@
 //! the source, in the file, and in what runs.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use windlass_core::settings::dotenv;
+use windlass_testkit::ports::free_port;
 use windlass_testkit::sandbox::score::{Invariant, Running};
-use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until};
+use windlass_testkit::watchdog::watch_over;
 
 use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::forms::Wanted;
@@ -42,8 +43,9 @@ struct Redis {
 
 impl Redis {
     fn new() -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let directory = tempfile::tempdir().unwrap();
+        watch_over(directory.path());
         let mut command = Command::new("redis-server");
         command.args([
             "--port",
@@ -57,7 +59,7 @@ impl Redis {
         ]);
         command.current_dir(directory.path()).stdout(Stdio::null());
         let redis = Self { server: command.spawn().unwrap(), port, _directory: directory };
-        until_within(Duration::from_secs(20), "Redis", || redis.knows(FIRST).then_some(()));
+        until("Redis", || redis.knows(FIRST).then_some(()));
         redis
     }
 
@@ -264,7 +266,7 @@ fn a_setting_is_exchanged_at_its_source_without_losing_a_request() {
         let watch = line.watch_at_pace(sandbox, Duration::from_millis(50));
         // What began before works with what it was given until it ends.
         let late = sandbox.start(&["run", "late"]);
-        until_within(Duration::from_secs(20), "the job to run", || {
+        until("the job to run", || {
             sandbox.processes().iter().any(|process| process.is("sleep", "3")).then_some(())
         });
         let mut said = vec![sandbox.succeed(&ROTATE)];

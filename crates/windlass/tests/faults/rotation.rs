@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use windlass::resource::{facts_of_url, ready};
 use windlass_core::spec::Engine;
-use windlass_testkit::sandbox::{Manifest, Process, Sandbox, kill, until_within};
+use windlass_testkit::sandbox::{Manifest, Process, Sandbox, kill, until};
 
 use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::{WINDLASS, exhaustive, line};
@@ -102,7 +102,7 @@ fn credentials_are_exchanged_without_losing_a_request() {
     // A command that began before works with what it was given until it ends.
     let query = "sleep 3; psql -XAtqwc 'SELECT n FROM kept'";
     let command = sandbox.start(&["run", "--", "sh", "-c", query]);
-    until_within(Duration::from_secs(20), "the command to run", || {
+    until("the command to run", || {
         sandbox.processes().iter().any(|process| process.is("sleep", "3")).then_some(())
     });
     sandbox.succeed(&["secrets", "rotate", "db"]);
@@ -124,7 +124,7 @@ fn credentials_are_exchanged_without_losing_a_request() {
     let of_worker = |process: &&Process| process.argv.iter().any(|word| word.contains("/worker.r1"));
     sandbox.keepers().iter().filter(of_worker).for_each(|keeper| kill(keeper.pid, Signal::KILL));
     kill(worker, Signal::KILL);
-    until_within(Duration::from_secs(30), "the worker to come back", || {
+    until("the worker to come back", || {
         sandbox.running("worker").iter().any(|process| process.pid != worker).then_some(())
     });
 

@@ -94,7 +94,7 @@ async fn stopping_finishes_without_the_first_keeper() {
     kept.start(&kept.hostile(&["daemon", kept.path("pid").to_str().unwrap()])).await.unwrap();
     let daemon: i32 = kept.file("pid").await.parse().unwrap();
     kill_keeper(&kept).await;
-    let ended = kept.stop().await;
+    let ended = kept.stop_within(Span::from_secs(2)).await;
     let exit = as_seen(Exit::Signal("SIGTERM".into()));
     assert_eq!((ended.end, ended.exit), (End::Stopped, Some(exit)));
     assert!(!lives(daemon), "a daemon that was never this keeper's child");
@@ -106,7 +106,7 @@ async fn a_keeper_killed_while_it_stops_its_process_is_replaced() {
     let kept = Kept::new();
     kept.start(&kept.hostile(&["stubborn", kept.path("pid").to_str().unwrap()])).await.unwrap();
     kept.file("pid").await;
-    let stopping = kept.stop();
+    let stopping = kept.stop_within(Span::from_secs(2));
     let killing = async {
         until(|| matches!(kept.status().state, ProcessState::Stopping { .. }).then_some(())).await;
         kill(kept.status().keeper, "KILL");
@@ -129,7 +129,7 @@ async fn a_fresh_start_clears_what_a_dead_keepers_dead_process_left() {
     assert!(matches!(process::readopt(&kept.dir).await, Err(RuntimeError::NoEnvironment { .. })));
     kept.start(&launch).await.unwrap();
     assert!(!lives(daemon), "before the new one started");
-    kept.stop().await;
+    kept.stop_within(Span::ZERO).await;
 }
 
 /// A shell line of a program that writes over its environment, as those do that show a title in `ps`.

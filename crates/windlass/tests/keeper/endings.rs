@@ -32,7 +32,7 @@ async fn what_ignores_sigterm_is_killed_after_its_grace() {
     kept.start(&kept.hostile(&["stubborn", kept.path("pid").to_str().unwrap()])).await.unwrap();
     kept.file("pid").await;
     let asked = Instant::now();
-    let ended = kept.stop().await;
+    let ended = kept.stop_within(Span::from_millis(300)).await;
     assert_eq!((ended.end, ended.exit), (End::Stopped, Some(Exit::Signal("SIGKILL".into()))));
     assert!(asked.elapsed() >= Duration::from_millis(300), "its grace");
     assert_eq!(processes_of(&kept.dir), [0; 0]);
@@ -40,15 +40,17 @@ async fn what_ignores_sigterm_is_killed_after_its_grace() {
 
 #[tokio::test]
 async fn what_misses_a_signal_while_it_starts_gets_it_again_where_the_launch_says_so() {
-    for (again, expected) in [(Span::ZERO, "SIGKILL"), (Span::from_millis(100), "SIGTERM")] {
+    for (again, grace, expected) in [(0, 1, "SIGKILL"), (100, 60, "SIGTERM")] {
+        let again = Span::from_millis(again);
         let kept = Kept::new();
         let line = "trap '' TERM; echo x > deaf; until [ -e go ]; do sleep 0.02; done; trap - TERM; \
                     while :; do sleep 0.02; done";
         kept.start(&Launch { stop_again: again, ..kept.sh(line) }).await.unwrap();
         kept.file("deaf").await;
-        let stop = process::stop(&kept.dir, "TERM", Span::from_secs(2));
+        let stop = process::stop(&kept.dir, "TERM", Span::from_secs(grace));
         let hear = async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            // It has been sent by then.
+            until(|| matches!(kept.status().state, ProcessState::Stopping { .. }).then_some(())).await;
             std::fs::write(kept.path("go"), "").unwrap();
         };
         let (ended, ()) = within(async { tokio::join!(stop, hear) }).await;
@@ -61,11 +63,13 @@ async fn what_misses_a_signal_while_it_starts_gets_it_again_where_the_launch_say
 async fn a_daemon_that_left_its_session_is_gone_with_the_process() {
     for how in ["stop", "crash", "keeper's end"] {
         let kept = Kept::new();
-        kept.start(&kept.hostile(&["daemon", kept.path("pid").to_str().unwrap()])).await.unwrap();
+        let mut launch = kept.hostile(&["daemon", kept.path("pid").to_str().unwrap()]);
+        launch.stop.grace = Span::from_millis(300);
+        kept.start(&launch).await.unwrap();
         let daemon: i32 = kept.file("pid").await.parse().unwrap();
         assert!(lives(daemon));
         match how {
-            "stop" => drop(kept.stop().await),
+            "stop" => drop(kept.stop_within(Span::from_millis(300)).await),
             "crash" => kill(kept.pid(), "KILL"),
             _ => kill(kept.status().keeper, "TERM"),
         }
@@ -92,7 +96,7 @@ async fn a_daemon_is_gone_before_the_process_is_started_again() {
         }
     }
     assert!(!lives(daemon));
-    kept.stop().await;
+    kept.stop_within(Span::ZERO).await;
 }
 
 #[tokio::test]
@@ -100,7 +104,7 @@ async fn a_crowd_that_forks_on_is_gone() {
     let kept = Kept::new();
     kept.start(&kept.hostile(&["forks", "150"])).await.unwrap();
     until(|| (processes_of(&kept.dir).len() > 100).then_some(())).await;
-    kept.stop().await;
+    kept.stop_within(Span::from_millis(300)).await;
     assert_eq!(processes_of(&kept.dir), [0; 0]);
 }
 

@@ -1,8 +1,6 @@
 //! A directory for a keeper, and the end of all that runs in it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -10,9 +8,11 @@ use windlass::runtime::process::{self, Ended, RuntimeError};
 use windlass_core::launch::{Launch, Log, ProcessState, Status};
 use windlass_core::spec::{Limits, Restart, RestartWhen, Stop};
 use windlass_core::units::{Bytes, Span};
+use windlass_testkit::built;
+use windlass_testkit::watchdog::watch_over;
 
 /// No wait in these tests is longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Kept {
     root: TempDir,
@@ -27,6 +27,7 @@ impl Kept {
     pub(crate) fn in_directory(parent: &Path) -> Self {
         process::use_program(env!("CARGO_BIN_EXE_windlass").into());
         let root = tempfile::tempdir_in(parent).unwrap();
+        watch_over(root.path());
         let dir = root.path().canonicalize().unwrap().join("web.r1.1");
         Self { root, dir }
     }
@@ -39,7 +40,8 @@ impl Kept {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// A launch that is started once and has a second to stop.
+    /// A launch that is started once. Its times are long enough for a machine that is busy with other things: a test
+    /// that waits for one of them sets its own.
     pub(crate) fn launch(&self, argv: &[&str]) -> Launch {
         Launch {
             version: Launch::VERSION,
@@ -52,9 +54,9 @@ impl Kept {
                 backoff: Span::from_millis(20),
                 backoff_max: Span::from_millis(80),
                 limit: 5,
-                window: Span::from_secs(10),
+                window: Span::from_secs(600),
             },
-            stop: Stop { signal: "TERM".into(), grace: Span::from_secs(1), quiet: None },
+            stop: Stop { signal: "TERM".into(), grace: Span::from_secs(30), quiet: None },
             stop_again: Span::ZERO,
             limits: Limits::default(),
             log: Log {
@@ -75,7 +77,8 @@ impl Kept {
     }
 
     pub(crate) fn hostile(&self, args: &[&str]) -> Launch {
-        let mut argv = vec![hostile().to_str().unwrap()];
+        let hostile = hostile();
+        let mut argv = vec![hostile.to_str().unwrap()];
         argv.extend(args);
         self.launch(&argv)
     }
@@ -97,7 +100,12 @@ impl Kept {
     }
 
     pub(crate) async fn stop(&self) -> Ended {
-        within(process::stop(&self.dir, "TERM", Span::from_millis(300))).await.unwrap().unwrap()
+        self.stop_within(Span::from_secs(30)).await
+    }
+
+    /// The same, for what does not end for a signal alone.
+    pub(crate) async fn stop_within(&self, grace: Span) -> Ended {
+        within(process::stop(&self.dir, "TERM", grace)).await.unwrap().unwrap()
     }
 
     /// Waits until the keeper is gone too, which may end a rotation first.
@@ -147,18 +155,9 @@ pub(crate) fn env() -> Vec<(String, String)> {
     vec![("PATH".into(), std::env::var("PATH").unwrap()), ("GREETING".into(), "good morning".into())]
 }
 
-/// The program with the badly behaved ones, built when the test runs: Cargo builds binaries of the
-/// tested package only.
-pub(crate) fn hostile() -> &'static Path {
-    static HOSTILE: OnceLock<PathBuf> = OnceLock::new();
-    HOSTILE.get_or_init(|| {
-        let windlass = Path::new(env!("CARGO_BIN_EXE_windlass"));
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "windlass-testkit", "--bin", "hostile"]);
-        cargo.arg("--target-dir").arg(windlass.parent().unwrap().parent().unwrap());
-        assert!(cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap().success());
-        windlass.with_file_name("hostile")
-    })
+/// The program with the badly behaved ones.
+pub(crate) fn hostile() -> PathBuf {
+    built::program("hostile")
 }
 
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {

@@ -8,12 +8,12 @@ use windlass_core::launch::{Launch, ProcessState};
 use windlass_core::spec::RestartWhen;
 use windlass_core::units::Span;
 
-use super::kit::{Kept, kill, lives, processes_of, until};
+use super::kit::{Kept, kill, lives, processes_of, until, within};
 
 /// A server that keeps its listening socket with its keeper, as the proxy does, and answers with its
 /// process id and what it was given.
 const SERVER: &str = r#"
-import array, os, socket, sys
+import array, os, signal, socket, sys
 names = os.environ.get("LISTEN_FDNAMES", "")
 store = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 store.connect(os.environ["WINDLASS_KEEPER_SOCK"])
@@ -24,6 +24,12 @@ else:
     store.sendmsg([b"STORE web:main\n"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [listener.fileno()]))])
 if os.path.exists("broken"):
     sys.exit(7)
+def finish(*_):
+    listener.close()
+    open(f"lingers.{os.getpid()}", "w").close()
+    signal.pause()
+if os.path.exists("lingers"):
+    signal.signal(signal.SIGTERM, finish)
 if not os.path.exists("slow"):
     store.send(b"READY\n")
 with open("port.new", "w") as f:
@@ -110,6 +116,12 @@ async fn what_replaces_it_by_another_program_is_started_again_as_that() {
     assert_eq!(launched(), other);
     kill(replaced.pid, "KILL");
     until(|| (kept.status().restarts == 1).then_some(())).await;
+    // Alone: a predecessor that is just dying takes a connection with it.
+    until(|| {
+        let ProcessState::Running { pid, .. } = kept.status().state else { return None };
+        (processes_of(&kept.dir) == [pid]).then_some(())
+    })
+    .await;
     assert!(!ask(port).is_empty());
     let command = std::fs::read(format!("/proc/{}/cmdline", kept.pid())).unwrap();
     let command = String::from_utf8_lossy(&command);
@@ -119,29 +131,68 @@ async fn what_replaces_it_by_another_program_is_started_again_as_that() {
 
 #[tokio::test]
 async fn the_first_goes_on_when_the_second_fails() {
-    let kept = Kept::new();
-    let mut launch = server(&kept);
-    launch.stop.grace = Span::from_secs(3);
-    kept.start(&launch).await.unwrap();
-    let port = port(&kept).await;
-    let first = kept.pid();
-    for (how, expected) in [
+    for (how, grace, expected) in [
         (
             "broken",
+            60,
             "not replaced, the old process goes on: the new process ended before it was ready (exit code 7)",
         ),
-        ("slow", "not replaced, the old process goes on: the new process was not ready in time"),
+        ("slow", 1, "not replaced, the old process goes on: the new process was not ready in time"),
     ] {
+        let kept = Kept::new();
+        let mut launch = server(&kept);
+        launch.stop.grace = Span::from_secs(grace);
+        kept.start(&launch).await.unwrap();
+        let port = port(&kept).await;
+        let first = kept.pid();
         std::fs::write(kept.path(how), "").unwrap();
         let error = process::replace(&kept.dir).await.unwrap_err();
         assert!(matches!(error, RuntimeError::Refused { .. }));
         assert_eq!(error.to_string(), expected);
-        std::fs::remove_file(kept.path(how)).unwrap();
         until(|| (processes_of(&kept.dir) == [first]).then_some(())).await;
         assert_eq!(ask(port), format!("{first} None \n"));
+        assert!(matches!(kept.status().state, ProcessState::Running { pid, .. } if pid == first));
+        kept.stop().await;
     }
-    assert!(matches!(kept.status().state, ProcessState::Running { pid, .. } if pid == first));
-    kept.stop().await;
+}
+
+#[tokio::test]
+async fn a_predecessor_that_still_ends_is_in_nobodys_way() {
+    let kept = Kept::new();
+    let launch = server(&kept);
+    std::fs::write(kept.path("lingers"), "").unwrap();
+    kept.start(&launch).await.unwrap();
+    let port = port(&kept).await;
+    let first = kept.pid();
+    let second = within(process::replace(&kept.dir)).await.unwrap().pid;
+    let third = within(process::replace(&kept.dir)).await.unwrap().pid;
+    for former in [first, second] {
+        until(|| kept.path(&format!("lingers.{former}")).exists().then_some(())).await;
+        assert!(lives(former));
+    }
+    assert_eq!(kept.pid(), third);
+    assert_eq!(ask(port), format!("{third} 1 web%3Amain\n"));
+    kept.stop_within(Span::ZERO).await;
+    assert_eq!(processes_of(&kept.dir), [0; 0]);
+}
+
+#[tokio::test]
+async fn one_that_is_being_replaced_is_not_replaced_beside_that() {
+    let kept = Kept::new();
+    kept.start(&server(&kept)).await.unwrap();
+    port(&kept).await;
+    std::fs::write(kept.path("slow"), "").unwrap();
+    let replacing = process::replace(&kept.dir);
+    let asking = async {
+        until(|| (processes_of(&kept.dir).len() == 2).then_some(())).await;
+        let refused = within(process::replace(&kept.dir)).await.unwrap_err();
+        assert!(refused.is_being_replaced(), "{refused}");
+        kept.stop().await;
+        // What does not run is refused for that.
+        assert!(!within(process::replace(&kept.dir)).await.unwrap_err().is_being_replaced());
+    };
+    let (replaced, ()) = tokio::join!(replacing, asking);
+    replaced.unwrap_err();
 }
 
 async fn another_keeper(kept: &Kept) {
@@ -165,7 +216,7 @@ async fn an_adopted_process_is_not_killed_with_its_successor_and_ends_when_it_is
     std::fs::remove_file(kept.path("broken")).unwrap();
     let third = process::replace(&kept.dir).await.unwrap().pid;
     until(|| (processes_of(&kept.dir) == [third]).then_some(())).await;
-    // It has taken notice of that end, so that another replacement may follow.
+    // Another replacement may follow at once, whether or not its keeper has taken notice of that end.
     process::replace(&kept.dir).await.unwrap();
     kept.stop().await;
 }

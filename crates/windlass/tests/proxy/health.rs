@@ -15,7 +15,7 @@ fn check(path: &str) -> EndpointCheck {
         host: None,
         status: Some(200.into()),
         interval: Span::from_millis(20),
-        timeout: Span::from_millis(500),
+        timeout: Span::from_secs(20),
         healthy_after: 2,
         unhealthy_after: 2,
     }

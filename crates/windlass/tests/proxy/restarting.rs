@@ -2,6 +2,7 @@
 
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,6 +17,7 @@ use rustix::net::{
 use rustix::process::Signal;
 use tempfile::TempDir;
 use windlass_core::units::Span;
+use windlass_testkit::ports::free_port;
 
 use crate::support::{Backend, Client, PATIENCE, Proxy, get, table, wait_for};
 
@@ -194,9 +196,7 @@ fn an_upgrade_loses_nothing() {
 #[test]
 fn an_address_that_cannot_be_had_at_a_start_is_told_of_and_keeps_no_other_closed() {
     let backend = Backend::start("one");
-    let free = std::net::TcpListener::bind("127.0.0.3:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let address = SocketAddr::from(([127, 0, 0, 3], free_port()));
     let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
     table.listen.http.push(address.to_string());
     let proxy = Proxy::with(&table);
@@ -223,9 +223,7 @@ fn one_that_could_not_listen_does_not_take_the_place_of_one_that_does() {
     let path = directory.path().to_owned();
     let proxy = Proxy::adopt(directory, keeper.proxy(&path));
     keeper.wait_ready();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
     table.listen.http = vec![address.to_string()];
     proxy.apply(&table);

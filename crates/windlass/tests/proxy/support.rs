@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -22,9 +22,10 @@ use tokio::sync::mpsc;
 use windlass_core::edge::{Answer, Ask, Endpoint, Pool, Report, Table, TableRoute, Target};
 use windlass_core::spec::{ClientPatience, Listen};
 use windlass_core::units::{Bytes as Size, Span};
+use windlass_testkit::ports::free_port;
 
 /// The longest that anything in these tests may take.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running proxy; it is killed when this is dropped.
 pub(crate) struct Proxy {
@@ -203,9 +204,9 @@ pub(crate) struct Backend {
 }
 
 impl Backend {
-    /// Answers `/` with its name.
+    /// Answers `/` with its name. When it has stopped, nobody else gets its port.
     pub(crate) fn start(name: &'static str) -> Self {
-        Self::start_at("127.0.0.1:0".parse().unwrap(), name)
+        Self::start_at((Ipv4Addr::LOCALHOST, free_port()).into(), name)
     }
 
     pub(crate) fn start_at(address: SocketAddr, name: &'static str) -> Self {

@@ -96,7 +96,6 @@ fn when_the_endpoint_leaves_they_are_closed_politely_one_after_another() {
     let (first, last) = (ends.iter().min().unwrap(), ends.iter().max().unwrap());
     assert!(*last - *first > Duration::from_millis(200), "all at once: {ends:?}");
     wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
-    assert!(begin.elapsed() < Duration::from_secs(5));
 }
 
 /// WebSockets over HTTP/2 (RFC 8441) are not offered. Whoever could speak them is told so by the

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use crate::http::get;
-use crate::needs::{Need, are_met};
+use crate::needs::{self, Need, are_met};
 use crate::place::Place;
 
 /// Has a manifest proposed, checks and deploys it, deploys a change, and takes it down again. Nothing
@@ -48,18 +48,31 @@ fn a_poetry_project_that_is_no_package() {
 /// As `uv init --package` makes one, with its lock file; uv itself is used for the build.
 #[test]
 fn a_uv_project() {
-    if !are_met("a_uv_project", &[Need::Python, Need::Uv("flask"), Need::Uv("gunicorn")]) {
+    if !are_met("a_uv_project", &[Need::Python, Need::PyPi("flask"), Need::Uv]) {
         return;
     }
-    let place = Place::new("greeter");
+    let (mut place, tools) = (Place::new("greeter"), tempfile::tempdir().unwrap());
+    let path = std::env::var("PATH").unwrap();
+    let path = match needs::uv(tools.path()) {
+        Some(directory) => format!("{}:{path}", directory.display()),
+        None => path,
+    };
+    place.set("PATH", Some(&path));
+    let index = needs::index();
+    if index.is_some() {
+        place.set("UV_DEFAULT_INDEX", index.as_deref());
+    }
     place.write(
         "pyproject.toml",
         "[project]\nname = \"greeter\"\nversion = \"0.1.0\"\nrequires-python = \">=3.11\"\ndependencies = [\"flask\"]\n\n\
          [build-system]\nrequires = [\"uv_build\"]\nbuild-backend = \"uv_build\"\n",
     );
     place.write("src/greeter/__init__.py", HELLO);
-    let locked = Command::new("uv").args(["lock", "--quiet"]).current_dir(place.project()).status().unwrap();
-    assert!(locked.success());
+    let mut lock = Command::new("uv");
+    lock.args(["lock", "--quiet"]).current_dir(place.project()).env("PATH", &path).stdin(Stdio::null());
+    lock.envs(index.map(|index| ("UV_DEFAULT_INDEX", index)));
+    let locked = lock.output().unwrap();
+    assert!(locked.status.success(), "{}", String::from_utf8_lossy(&locked.stderr));
     adopt(&place, "hello from flask");
 }
 

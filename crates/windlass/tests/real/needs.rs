@@ -1,7 +1,7 @@
 //! What a test needs of the machine. What is missing is said, and the test is left out; in CI it fails.
 
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
 
 use windlass_testkit::machine;
 
@@ -18,8 +18,8 @@ pub(crate) enum Need {
     PyPi(&'static str),
     /// A package that npm can get.
     Npm(&'static str),
-    /// A package that uv can get, with as little of the environment as a build has.
-    Uv(&'static str),
+    /// uv itself: on the path, or from where pip gets packages.
+    Uv,
 }
 
 /// Whether all is there; says what is not.
@@ -47,7 +47,8 @@ fn missing(need: &Need) -> Option<String> {
         Need::Npm(package) => {
             (!succeeds("npm", &["view", package, "version"])).then(|| format!("npm cannot get {package}"))
         }
-        Need::Uv(package) => (!uv_installs(package)).then(|| format!("uv cannot install {package}")),
+        Need::Uv if is_on_path("uv") => None,
+        Need::Uv => missing(&Need::PyPi("uv")).map(|why| format!("uv is not installed, and {why}")),
         Need::PyPi(package) => {
             let arguments = ["-m", "pip", "download", "--quiet", "--no-deps", "--dest"];
             let directory = tempfile::tempdir().unwrap();
@@ -58,13 +59,22 @@ fn missing(need: &Need) -> Option<String> {
     }
 }
 
-fn uv_installs(package: &str) -> bool {
-    let directory = tempfile::tempdir().unwrap();
-    let kept = ["PATH", "HOME"].into_iter().filter_map(|key| Some((key, std::env::var_os(key)?)));
-    let mut uv = Command::new("uv");
-    uv.args(["pip", "install", "--quiet", "--target"]).arg(directory.path()).arg(package);
-    uv.env_clear().envs(kept).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    uv.status().is_ok_and(|status| status.success())
+/// A directory for the path in which uv is; installed below `tools` where the machine has none.
+pub(crate) fn uv(tools: &Path) -> Option<PathBuf> {
+    if is_on_path("uv") {
+        return None;
+    }
+    let to = tools.to_str().unwrap();
+    assert!(succeeds("python3", &["-m", "pip", "install", "--quiet", "--target", to, "uv"]));
+    Some(tools.join("bin"))
+}
+
+/// Where pip gets packages, if it was told: uv reads neither its configuration nor its variables.
+pub(crate) fn index() -> Option<String> {
+    let asked = Command::new("python3").args(["-m", "pip", "config", "get", "global.index-url"]).output();
+    let told = |output: Output| String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let configured = || asked.ok().filter(|output| output.status.success()).map(told);
+    std::env::var("PIP_INDEX_URL").ok().or_else(configured).filter(|index| !index.is_empty())
 }
 
 fn is_on_path(name: &str) -> bool {

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+use windlass_testkit::ports::free_port;
+use windlass_testkit::watchdog::watch_over;
 
 use crate::processes;
 
@@ -51,6 +53,9 @@ impl Place {
         fs::set_permissions(base.path(), fs::Permissions::from_mode(0o711)).unwrap();
         fs::create_dir_all(base.path().join("home")).unwrap();
         fs::create_dir_all(base.path().join("project").join(name)).unwrap();
+        if std::env::var_os("KEEP").is_none() {
+            watch_over(base.path());
+        }
         let port = free_port();
         Self { base, port, env: Vec::new() }
     }
@@ -177,7 +182,7 @@ impl Place {
         self.windlass(&["down", "--delete-data", "--yes"]).exits(0);
         assert!(!root.exists(), "{} is still there", root.display());
         let left = || processes::of(self.base.path());
-        let deadline = Instant::now() + Duration::from_secs(5);
+        let deadline = Instant::now() + Duration::from_secs(60);
         while !left().is_empty() {
             assert!(Instant::now() < deadline, "these still run: {:#?}", left());
             std::thread::sleep(Duration::from_millis(20));
@@ -194,11 +199,6 @@ impl Drop for Place {
         }
         processes::kill(self.base.path());
     }
-}
-
-/// A port of 127.0.0.1 that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Waits until something is so.

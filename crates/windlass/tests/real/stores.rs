@@ -9,10 +9,12 @@ use std::time::Duration;
 use windlass::settings::store::{Fetched, Surroundings, fetch};
 use windlass_core::manifest;
 use windlass_core::store::Place as Stored;
+use windlass_testkit::ports::free_port;
+use windlass_testkit::watchdog::watch_over;
 
 use crate::forms::Wanted;
 use crate::needs::{Need, are_met};
-use crate::place::{Place, free_port, wait_for};
+use crate::place::{Place, wait_for};
 
 const PASSWORD: &str = "Vq7-db-Lw0TnX7-current";
 const OLDER: &str = "Vq7-db-Lw0TnX7-before";
@@ -41,6 +43,7 @@ pub(crate) fn run(command: &mut Command) -> String {
 
 /// A virtual environment with a package.
 pub(crate) fn installed(directory: &Path, package: &str) -> PathBuf {
+    watch_over(directory);
     let venv = directory.join("venv");
     run(Command::new("python3").args(["-m", "venv"]).arg(&venv));
     run(Command::new(venv.join("bin/pip")).args(["install", "--quiet", package]));

@@ -1,6 +1,5 @@
 //! A Redis that is somebody else's, spoken to with TLS, whose user changes its own password.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -9,6 +8,8 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use windlass::resource::{Deed, Exchange, Fault};
 use windlass_core::settings::Secret;
 use windlass_core::spec::Engine;
+use windlass_testkit::ports::free_port;
+use windlass_testkit::watchdog::watch_over;
 
 /// Ends with its test.
 struct Server(Child);
@@ -51,8 +52,9 @@ fn exchange(from: &str, to: &str) -> Exchange {
 #[test]
 fn a_user_of_an_encrypted_redis_changes_its_own_password() {
     let directory = tempfile::tempdir().unwrap();
+    watch_over(directory.path());
     certify(directory.path());
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let mut command = Command::new("redis-server");
     command.args(["--port", "0", "--tls-port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
     command.args([

@@ -14,6 +14,7 @@ use windlass_core::launch::Log;
 use windlass_core::name::Name;
 use windlass_core::spec::{Credential, Engine, Resource, Source};
 use windlass_core::units::Bytes;
+use windlass_testkit::watchdog::watch_over;
 
 use crate::SHORT;
 
@@ -21,6 +22,7 @@ use crate::SHORT;
 pub(crate) fn directory() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711)).unwrap();
+    watch_over(dir.path());
     dir
 }
 

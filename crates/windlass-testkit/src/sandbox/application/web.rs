@@ -134,8 +134,8 @@ impl Service {
     }
 
     /// `lag:MS` is slow to answer all but `/health`; `unready` is never healthy, `flap` every other time; `bad-after:MS` answers nothing but 500
-    /// from then on; `dead-after:MS` fails `/alive` from then on, and `wrong` answers `/version` with
-    /// 500.
+    /// from then on; `dead-after:MS` fails `/alive` from then on, with `told` only as long as the file `dead` is there;
+    /// `wrong` answers `/version` with 500.
     fn answer(&self, path: &str) -> (u16, String) {
         let has = |word: &str| self.behaviour.has(word);
         let over = |word: &str| self.behaviour.time(word).is_some_and(|time| self.began.elapsed() >= time);
@@ -161,7 +161,9 @@ impl Service {
                 }
                 (200, "ok".to_owned())
             }
-            "/alive" if over("dead-after") => (503, "dead".to_owned()),
+            "/alive" if over("dead-after") && (!has("told") || shared("dead").exists()) => {
+                (503, "dead".to_owned())
+            }
             "/slow" => {
                 std::thread::sleep(Duration::from_millis(query.parse().unwrap_or_default()));
                 (200, release())

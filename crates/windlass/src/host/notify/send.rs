@@ -176,8 +176,7 @@ mod tests {
 
     #[test]
     fn what_went_wrong_is_told_without_the_secret_part_of_the_address() {
-        // Bound and let go: nobody listens there.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = windlass_testkit::ports::free_port();
         let Err(Missed::ForNow(why)) = attempt_at(&format!("https://127.0.0.1:{port}/secret?secret")) else {
             panic!("it was told, or given up");
         };

@@ -34,6 +34,9 @@ const FORMER_NOTE: &str = "build";
 /// machine that is busy to the brim.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long it has to finish what it has when it is to end, and the next one to be ready when it is replaced.
+const GRACE: Span = Span::from_secs(35);
+
 /// How long it may take at the least where something has to be over by then.
 const LEAST: Duration = Duration::from_millis(100);
 
@@ -84,7 +87,7 @@ impl<'a> ProxyClient<'a> {
                 limit: u32::MAX,
                 window: Span::from_secs(60),
             },
-            stop: Stop { signal: "TERM".to_owned(), grace: Span::from_secs(35), quiet: None },
+            stop: Stop { signal: "TERM".to_owned(), grace: GRACE, quiet: None },
             log: logs::kept(&self.layout.log("proxy")),
             sockets: true,
             oom_score_adj: -500,
@@ -139,15 +142,30 @@ impl<'a> ProxyClient<'a> {
     /// one takes the listening sockets over before the old one lets go of them, and the old one finishes
     /// what it has. When the new one does not come up, the old one stays.
     pub(in crate::host) async fn renew(&self) -> Result<(), Fault> {
+        // One that a former host side asked for, and did not live to see, is over by then.
+        let deadline = Instant::now() + GRACE.as_duration() + PATIENCE;
+        loop {
+            match self.renew_now().await? {
+                Err(error) if error.is_being_replaced() && Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                renewed => return renewed.map_err(not_renewed),
+            }
+        }
+    }
+
+    async fn renew_now(&self) -> Result<Result<(), RuntimeError>, Fault> {
         let directory = self.layout.proxy().join("keeper");
         let argv = self.launch()?.argv;
-        let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) else { return Ok(()) };
+        let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) else {
+            return Ok(Ok(()));
+        };
         // What runs is looked at, and not what was asked for once.
         let is_ours = seen.pid().is_some_and(|pid| build_of(pid) == build_of("self"));
         let is_started_as_wanted = seen.launch.argv == argv;
         if is_ours && is_started_as_wanted {
             self.forget_former_note();
-            return Ok(());
+            return Ok(Ok(()));
         }
         let mut replaced = if is_started_as_wanted {
             // Every keeper knows how.
@@ -170,15 +188,16 @@ impl<'a> ProxyClient<'a> {
             self.answers().await?;
             replaced = process::replace_by(&directory, &argv).await;
         }
-        replaced.map_err(not_renewed)?;
-        self.forget_former_note();
-        Ok(())
+        if replaced.is_ok() {
+            self.forget_former_note();
+        }
+        Ok(replaced.map(drop))
     }
 
     /// Stops the proxy.
     pub(in crate::host) async fn stop(&self) -> Result<(), Fault> {
         let directory = self.layout.proxy().join("keeper");
-        let stopped = process::stop(&directory, "TERM", Span::from_secs(35)).await;
+        let stopped = process::stop(&directory, "TERM", GRACE).await;
         stopped.map(drop).map_err(|error| {
             Fault::new(format!("the proxy cannot be stopped: {error}"), error.hint().unwrap_or_default())
         })

@@ -28,6 +28,8 @@ use crate::keeper::{exit, tree};
 use crate::processes;
 use crate::sys::Signals;
 
+pub(crate) use replace::BEING_REPLACED;
+
 /// How often it looks whether what was left behind is gone. Children's ends are signalled, but not
 /// those of processes that are no children (adopted ones).
 const LEFTOVER_LOOK: Duration = Duration::from_millis(10);

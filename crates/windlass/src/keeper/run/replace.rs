@@ -10,14 +10,21 @@ use super::{Keeper, Phase, Successor};
 use crate::keeper::files::{self, Durability, LAUNCH};
 use crate::keeper::tree;
 
+/// How a replacement is refused while another is under way, which ends in its time.
+pub(crate) const BEING_REPLACED: &str = "it cannot be replaced now: it is being replaced already";
+
 impl Keeper {
     /// Starts a second process, from the same launch but for its program and arguments.
     pub(super) fn replace(&mut self, argv: Vec<String>) -> Result<(), String> {
         if self.store.is_none() {
             return Err("it cannot be replaced: its launch has no sockets to hand over".to_owned());
         }
-        if !matches!(self.phase, Phase::Running) || self.successor.is_some() || !self.retiring.is_empty() {
-            return Err("it cannot be replaced now: it does not run, or is being replaced already".to_owned());
+        // Predecessors that still end are in nobody's way: they have let go of all that is handed over.
+        if self.successor.is_some() {
+            return Err(BEING_REPLACED.to_owned());
+        }
+        if !matches!(self.phase, Phase::Running) {
+            return Err("it cannot be replaced now: it does not run".to_owned());
         }
         // What the process has just stored is handed on too.
         self.serve_store();

@@ -249,7 +249,8 @@ async fn tell(dir: &Path, ask: &KeeperAsk) -> Result<(), RuntimeError> {
 /// Starts a second process with the stored sockets and, when it is ready, stops the first.
 ///
 /// # Errors
-/// [`RuntimeError::Refused`] when it was not ready in time or died; the first then goes on.
+/// [`RuntimeError::Refused`] when it was not ready in time or died; the first then goes on. Also while another
+/// replacement is under way: [`RuntimeError::is_being_replaced`].
 pub async fn replace(dir: &Path) -> Result<Replaced, RuntimeError> {
     replace_as(dir, &KeeperAsk::Replace).await
 }

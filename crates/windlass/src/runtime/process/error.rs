@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::keeper::BEING_REPLACED;
 use crate::keeper::watchers::NO_COMMAND;
 
 /// Whose fault a failure is.
@@ -88,6 +89,12 @@ impl RuntimeError {
     #[must_use]
     pub fn is_not_understood(&self) -> bool {
         matches!(self, Self::Refused { reason } if reason.starts_with(NO_COMMAND))
+    }
+
+    /// Whether the keeper refused a replacement because another is under way.
+    #[must_use]
+    pub fn is_being_replaced(&self) -> bool {
+        matches!(self, Self::Refused { reason } if reason == BEING_REPLACED)
     }
 
     /// Whether the same call may succeed when it is made again.
