@@ -118,9 +118,13 @@ pub struct Status {
     pub last_exit: Option<Exit>,
     /// When this state began, milliseconds since 1970.
     pub since: i64,
-    /// What was asked and could not be done, or what could not be honoured, and why.
+    /// Why what was asked is not done. Only whoever asked is told; a keeper of an earlier Windlass told here of all that was
+    /// amiss, and everybody.
     #[serde(default)]
     pub note: Option<String>,
+    /// What is amiss with what goes on all the same, such as that it runs without its log, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
     /// The machine's boot in which this was written, by its id; empty where that is not known.
     #[serde(default)]
     pub boot: String,
@@ -204,7 +208,7 @@ pub enum Exit {
 }
 
 /// A command to a keeper. Each is answered by a line with the [`Status`], its note set if the
-/// command was refused.
+/// command was refused. A replacement that is not ready in time is refused by a later line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeeperAsk {

@@ -34,6 +34,7 @@ pub(crate) fn samples() -> Vec<Sample> {
                 last_exit: Some(Exit::Code(1)),
                 since: 0,
                 note: None,
+                degraded: None,
                 boot: String::new(),
             };
             files::replace(&layout.job(JOB).join(STATUS), &status, Durability::Forever).unwrap();

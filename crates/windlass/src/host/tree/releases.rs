@@ -356,6 +356,7 @@ mod tests {
                 last_exit: Some(Exit::Code(0)),
                 since: 0,
                 note: None,
+                degraded: None,
                 boot: boot.to_owned(),
             };
             files::replace(&record.join(STATUS), &ended, Durability::Forever).unwrap();

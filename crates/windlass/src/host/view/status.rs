@@ -41,6 +41,7 @@ impl Host {
             proxy: report.is_some(),
             proxy_kept: self.proxy().is_kept(),
             frozen_proxy: frozen,
+            degraded_proxy: self.proxy().degraded(),
             unrevoked: unrevoked(&self.layout)
                 .into_iter()
                 .map(|(setting, release)| Unrevoked { setting, release })
@@ -247,6 +248,7 @@ fn look(
         last_exit: None,
         since: 0,
         note: None,
+        degraded: None,
         boot: String::new(),
     };
     let alive = seen.as_ref().is_some_and(|seen| seen.process_alive);

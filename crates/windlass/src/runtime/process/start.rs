@@ -155,6 +155,7 @@ fn lost(dir: &Path, status: &Status, state: ProcessState) -> std::io::Result<()>
         last_exit: None,
         since: status.since,
         note: None,
+        degraded: None,
         boot: status.boot.clone(),
     };
     files::replace(&dir.join(STATUS), &status, Durability::UntilReboot)
