@@ -10,6 +10,7 @@
 //! lock          held by flock as long as the keeper lives: who can take it knows that none does
 //! status.json   what has become of it (Status), replaced atomically at every change; of what runs once these two
 //!               have a second line, with a checksum
+//! boot          of what runs once: the machine's boot in which it was to begin, written before launch.json
 //! sock          commands (KeeperAsk) and changes (Status), one JSON value a line
 //! notify        where the process stores sockets, if the launch says so (see below)
 //! ```

@@ -23,5 +23,7 @@ pub use ask::{
     watch,
 };
 pub use error::{Fault, RuntimeError};
-pub use observe::{Keeper, Observation, is_kept, is_locked, is_under_way, keeper, observe};
+pub use observe::{
+    Keeper, Observation, is_kept, is_locked, is_of_another_boot, is_under_way, keeper, observe,
+};
 pub use start::{Tie, readopt, start, start_part, start_tied, use_program};
