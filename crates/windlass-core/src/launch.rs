@@ -106,8 +106,9 @@ pub struct Log {
 }
 
 /// What has become of the process.
+///
+/// Keepers outlive the program that started them: whoever reads this passes over what a later one says besides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Status {
     /// The keeper's process id.
     pub keeper: i32,
@@ -293,5 +294,24 @@ impl std::fmt::Display for Exit {
             Self::NotStarted(reason) => write!(f, "not started: {reason}"),
             Self::Unknown => f.write_str("ended unseen"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_whatever_a_later_keeper_says_besides() {
+        let text = r#"{"keeper":7,"state":{"running":{"pid":8,"start_ticks":9,"cgroup":"x"}},"restarts":1,
+            "last_exit":{"code":3},"since":5,"boot":"b","mood":["good"]}"#;
+        let status: Status = serde_json::from_str(text).unwrap();
+        assert_eq!(status.state, ProcessState::Running { pid: 8, start_ticks: 9 });
+        assert_eq!((status.restarts, status.last_exit, status.degraded), (1, Some(Exit::Code(3)), None));
+        // What is to run is no such thing: a keeper that does not know all of it would run something else.
+        let launch = serde_json::to_string(&Launch::default()).unwrap();
+        assert!(serde_json::from_str::<Launch>(&launch).is_ok());
+        let more = launch.replacen('{', r#"{"jail":true,"#, 1);
+        assert!(serde_json::from_str::<Launch>(&more).is_err());
     }
 }
