@@ -287,6 +287,15 @@ fn comes_back_without_a_disk(sandbox: &Sandbox) {
         let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;
         (others == web.len() && sandbox.proxy() != Some(proxy) && reply.status == 200).then_some(())
     });
+    // Their keepers tell, which can write down nothing.
+    let status = until("what is told of logs", || {
+        let status = sandbox.status();
+        let told = status["problems"].to_string();
+        (told.matches("goes on, but it runs without its log").count() == web.len() + 1).then_some(status)
+    });
+    assert!(status["degraded_proxy"].as_str().unwrap().contains("Read-only file system"), "{status}");
+    let copies = status["services"][0]["instances"].as_array().unwrap();
+    assert!(copies.iter().all(|copy| copy["ready"] == true), "{status}");
 }
 
 /// The calls of which each puts something on the disk for good.

@@ -57,11 +57,6 @@ impl<'a> ProxyClient<'a> {
         process::is_kept(&self.layout.proxy().join("keeper"))
     }
 
-    /// What is amiss with it, though it goes on.
-    pub(in crate::host) fn degraded(&self) -> Option<String> {
-        self.seen()?.degraded().map(str::to_owned)
-    }
-
     fn seen(&self) -> Option<Observation> {
         process::observe(&self.layout.proxy().join("keeper"))
     }

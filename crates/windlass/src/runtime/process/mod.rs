@@ -19,8 +19,8 @@ mod observe;
 mod start;
 
 pub use ask::{
-    Ended, Replaced, outlast, replace, replace_by, restart, signal, start_now, stop, stop_by, wait_ended,
-    watch,
+    Ended, Replaced, outlast, replace, replace_by, restart, signal, start_now, stop, stop_by, told,
+    wait_ended, watch,
 };
 pub use error::{Fault, RuntimeError};
 pub use observe::{

@@ -73,13 +73,6 @@ impl Observation {
         }
     }
 
-    /// What is amiss with what runs, though it goes on, and why.
-    #[must_use]
-    pub fn degraded(&self) -> Option<&str> {
-        let status = self.status.as_ref().filter(|_| self.process_alive)?;
-        status.degraded.as_deref()
-    }
-
     /// Whether its keeper was killed before it could end what the process, which is gone, has left behind.
     #[must_use]
     pub fn has_left_some(&self, dir: &Path) -> bool {
