@@ -105,9 +105,9 @@ pub fn observe(dir: &Path) -> Option<Observation> {
 /// Whether what runs once was to begin before the machine was started last; what came of it then may be known or not.
 #[must_use]
 pub fn is_of_another_boot(dir: &Path) -> bool {
-    let (noted, present) = (std::fs::read_to_string(dir.join(BOOT)), processes::boot());
+    let (noted, present) = (std::fs::read(dir.join(BOOT)), processes::boot());
     // There is none from an earlier Windlass.
-    noted.is_ok_and(|noted| !present.is_empty() && noted != present)
+    noted.is_ok_and(|noted| !present.is_empty() && noted != present.as_bytes())
 }
 
 /// A keeper, told from any that comes after it.
