@@ -10,6 +10,7 @@
 //! lock          held by flock as long as the keeper lives: who can take it knows that none does
 //! status.json   what has become of it (Status), replaced atomically at every change; of what runs once these two
 //!               have a second line, with a checksum
+//! boot          of what runs once: the machine's boot in which it was to begin, written before launch.json
 //! sock          commands (KeeperAsk) and changes (Status), one JSON value a line
 //! notify        where the process stores sockets, if the launch says so (see below)
 //! ```
@@ -105,8 +106,9 @@ pub struct Log {
 }
 
 /// What has become of the process.
+///
+/// Keepers outlive the program that started them: whoever reads this passes over what a later one says besides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Status {
     /// The keeper's process id.
     pub keeper: i32,
@@ -118,9 +120,13 @@ pub struct Status {
     pub last_exit: Option<Exit>,
     /// When this state began, milliseconds since 1970.
     pub since: i64,
-    /// What was asked and could not be done, or what could not be honoured, and why.
+    /// Why what was asked is not done. Only whoever asked is told; a keeper of an earlier Windlass told here of all that was
+    /// amiss, and everybody.
     #[serde(default)]
     pub note: Option<String>,
+    /// What is amiss with what goes on all the same, such as that it runs without its log, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
     /// The machine's boot in which this was written, by its id; empty where that is not known.
     #[serde(default)]
     pub boot: String,
@@ -204,7 +210,7 @@ pub enum Exit {
 }
 
 /// A command to a keeper. Each is answered by a line with the [`Status`], its note set if the
-/// command was refused.
+/// command was refused. A replacement that is not ready in time is refused by a later line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeeperAsk {
@@ -288,5 +294,24 @@ impl std::fmt::Display for Exit {
             Self::NotStarted(reason) => write!(f, "not started: {reason}"),
             Self::Unknown => f.write_str("ended unseen"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_is_read_whatever_a_later_keeper_says_besides() {
+        let text = r#"{"keeper":7,"state":{"running":{"pid":8,"start_ticks":9,"cgroup":"x"}},"restarts":1,
+            "last_exit":{"code":3},"since":5,"boot":"b","mood":["good"]}"#;
+        let status: Status = serde_json::from_str(text).unwrap();
+        assert_eq!(status.state, ProcessState::Running { pid: 8, start_ticks: 9 });
+        assert_eq!((status.restarts, status.last_exit, status.degraded), (1, Some(Exit::Code(3)), None));
+        // What is to run is no such thing: a keeper that does not know all of it would run something else.
+        let launch = serde_json::to_string(&Launch::default()).unwrap();
+        assert!(serde_json::from_str::<Launch>(&launch).is_ok());
+        let more = launch.replacen('{', r#"{"jail":true,"#, 1);
+        assert!(serde_json::from_str::<Launch>(&more).is_err());
     }
 }

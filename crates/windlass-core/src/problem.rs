@@ -17,7 +17,10 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
             stopped && status.run.as_ref().is_some_and(|run| run.locked)
         };
         let others = service.instances.iter().filter(|instance| !is_of_the_run(instance));
-        problems.extend(others.filter_map(|instance| of_copy(service, instance, spec)));
+        for instance in others {
+            problems.extend(of_copy(service, instance, spec));
+            problems.extend(of_degraded(&service.name, instance, spec));
+        }
     }
     let resources = status.resources.iter().filter(|resource| resource.wanted > 0);
     problems.extend(resources.flat_map(|resource| resource.instances.iter().filter_map(of_resource)));
@@ -46,9 +49,25 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
             "the proxy {what}; {who} starts it again, and windlass logs proxy shows what it said"
         ));
     }
+    if let Some(what) = &status.degraded_proxy {
+        problems.push(format!("the proxy goes on, but {what}; it sees to that itself once {WRITABLE}"));
+    }
     problems.extend(of_rotations(status, spec));
     problems.extend(of_run(status));
     problems
+}
+
+const WRITABLE: &str = "the disk has room and can be written to";
+
+/// What goes on, and not as it was launched to. Where it runs without its log, only its next start opens one.
+fn of_degraded(name: &Name, instance: &InstanceStatus, spec: Option<&Spec>) -> Option<String> {
+    let ProcessState::Running { .. } = instance.status.state else { return None };
+    let what = instance.status.degraded.as_ref()?;
+    let how = match spec.is_none_or(|spec| spec.services.contains_key(name)) {
+        true => format!("windlass restart {name} puts that right"),
+        false => "windlass stop and then windlass restart put that right".to_owned(),
+    };
+    Some(format!("{} goes on, but {what}; once {WRITABLE}, {how}", shown(name, instance)))
 }
 
 /// Values that are good still. A run may be about to revoke them.
@@ -169,6 +188,7 @@ mod tests {
                 last_exit,
                 since: 0,
                 note: None,
+                degraded: None,
                 boot: String::new(),
             },
             last_restart: None,
@@ -200,6 +220,23 @@ mod tests {
                 "db ended 5 times (last: exit code 1) and is started again after a pause; windlass logs db shows why"
             ]
         );
+    }
+
+    #[test]
+    fn what_runs_without_its_log_is_told_with_what_brings_it_back() {
+        let mut instance = copy(ProcessState::Running { pid: 1, start_ticks: 1 }, None);
+        let why = "it runs without its log (logs/web.r3.1.log cannot be opened: Read-only file system)";
+        instance.status.degraded = Some(why.to_owned());
+        instance.ready = true;
+        assert_eq!(
+            of(instance.clone()),
+            [format!(
+                "web.r3.1 goes on, but {why}; once the disk has room and can be written to, windlass restart web puts that \
+                 right"
+            )]
+        );
+        instance.status.state = ProcessState::Backoff { until: 0 };
+        assert_eq!(of(instance), [""; 0], "it is started anew");
     }
 
     #[test]
@@ -276,6 +313,12 @@ mod tests {
         assert!(told(&status).starts_with("the proxy does not answer; its keeper starts it again, and "));
         status.proxy = true;
         assert_eq!(told(&status), "");
+        status.degraded_proxy = Some("it runs without its log".to_owned());
+        assert_eq!(
+            told(&status),
+            "the proxy goes on, but it runs without its log; it sees to that itself once the disk has room and can be \
+             written to"
+        );
     }
 
     fn interrupted() -> OpenRun {

@@ -379,6 +379,9 @@ pub struct EnvironmentStatus {
     /// Its process, where that was stopped by a signal and does nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen_proxy: Option<i32>,
+    /// What is amiss with it, though it goes on, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded_proxy: Option<String>,
     /// The disk that everything lies on.
     pub storage: Storage,
     /// What starts the host side after a reboot; `None`: nothing does.

@@ -113,6 +113,7 @@ fn status() -> Status {
         last_exit: Some(Exit::Code(0)),
         since: 0,
         note: None,
+        degraded: None,
         boot: String::new(),
     }
 }

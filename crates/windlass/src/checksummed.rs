@@ -28,17 +28,21 @@ pub(crate) fn text(value: &(impl Serialize + ?Sized)) -> io::Result<Zeroizing<Ve
     Ok(text.finish())
 }
 
+/// What is wrong with a file that is as it was written.
+const OF_ANOTHER: &str = "it is whole, and another Windlass wrote it, most likely a newer one: use that";
+
 /// What stands in the text of a file.
 ///
 /// # Errors
-/// What is damaged in it.
+/// What is damaged in it, or that it is whole and not understood.
 pub(crate) fn value<T: DeserializeOwned>(text: &[u8]) -> Result<T, &'static str> {
     let end = text.iter().position(|byte| *byte == b'\n').unwrap_or(text.len());
     let (json, rest) = text.split_at(end);
-    if !matches!(rest, b"" | b"\n") && rest != sum_of(json).as_bytes() {
+    let is_known_whole = !matches!(rest, b"" | b"\n");
+    if is_known_whole && rest != sum_of(json).as_bytes() {
         return Err("its checksum is that of something else");
     }
-    serde_json::from_slice(json).map_err(|error| kind(&error))
+    serde_json::from_slice(json).map_err(|error| if is_known_whole { OF_ANOTHER } else { kind(&error) })
 }
 
 /// Reads a file; `None` where there is none.
@@ -79,9 +83,10 @@ pub(crate) fn write(path: &Path, value: &(impl Serialize + ?Sized)) -> io::Resul
     layout::replace_file(path, &text(value)?, 0o600)
 }
 
-/// That a file is damaged.
+/// That a file is damaged, or what else is wrong with it.
 pub(crate) fn damaged(path: &Path, why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("{} is damaged ({why})", path.display()))
+    let what = if why == OF_ANOTHER { "cannot be understood" } else { "is damaged" };
+    io::Error::new(io::ErrorKind::InvalidData, format!("{} {what} ({why})", path.display()))
 }
 
 /// What is wrong with JSON, without what stands in it.
@@ -128,6 +133,19 @@ mod tests {
             std::fs::write(&path, &text).unwrap();
             assert_eq!(is_damaged(&path).unwrap(), damaged, "{}", String::from_utf8_lossy(&text));
         }
+    }
+
+    #[test]
+    fn what_is_whole_and_not_understood_is_not_called_damaged() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("values.json");
+        std::fs::write(&path, text(&["a"]).unwrap()).unwrap();
+        let error = read::<Vec<u8>>(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("values.json cannot be understood (it is whole, and another Windlass"),
+            "{error}"
+        );
+        assert!(!is_damaged(&path).unwrap());
     }
 
     #[test]

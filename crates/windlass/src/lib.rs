@@ -27,6 +27,7 @@ mod idle;
 pub mod keeper;
 pub mod layout;
 pub mod observe;
+mod own_log;
 mod ports;
 mod processes;
 mod programs;

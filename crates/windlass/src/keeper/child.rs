@@ -1,17 +1,16 @@
 //! Starting the process.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Gid, Pid, Resource, Rlimit, setrlimit, setsid};
 use windlass_core::launch::Launch;
-use windlass_core::spec::RestartWhen;
 
 use super::limits::Applied;
+use super::log;
 use super::store::Handover;
 use super::tree::MARK;
 use crate::account::{Account, is_root};
@@ -26,6 +25,8 @@ use crate::sys;
 pub(super) struct Started {
     pub(super) pid: Pid,
     pub(super) start_ticks: u64,
+    /// Why it has no log, where it has none.
+    pub(super) no_log: Option<String>,
 }
 
 /// What the new process does before it becomes the program, in this order; the last one it began is
@@ -64,7 +65,7 @@ pub(super) fn start(
             ));
         }
     }
-    let log = open_log(Path::new(&launch.log.path), launch.restart.when)?;
+    let (log, no_log) = log::open(Path::new(&launch.log.path), launch.restart.when)?;
     let (program, arguments) =
         launch.argv.split_first().ok_or_else(|| "the command is empty: name a program".to_owned())?;
     // Some C libraries hand what the kernel refuses to a shell, which makes nonsense of a binary.
@@ -105,7 +106,7 @@ pub(super) fn start(
             let pid = Pid::from_raw(raw).ok_or_else(|| "the system gave no process id".to_owned())?;
             // A process that has ended by now is a zombie until we take notice: it can be read.
             let start_ticks = processes::stat(raw).map_or(0, |stat| stat.start_ticks);
-            Ok(Started { pid, start_ticks })
+            Ok(Started { pid, start_ticks, no_log })
         }
         Err(error) => {
             let mut stages = Vec::new();
@@ -158,28 +159,6 @@ impl Preparation {
         stage(Stage::Exec)?;
         Ok(())
     }
-}
-
-/// The log of a process. Where the file system takes nothing any more, one that is to be started again whenever it ends
-/// runs without: it serves, and what it would write is lost either way.
-fn open_log(path: &Path, restart: RestartWhen) -> Result<File, String> {
-    use io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
-
-    if let Some(parent) = path.parent() {
-        let _seen_when_opening = fs::create_dir_all(parent);
-    }
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
-        .or_else(|error| match error.kind() {
-            ReadOnlyFilesystem | StorageFull | QuotaExceeded if restart != RestartWhen::Never => {
-                File::options().write(true).open("/dev/null")
-            }
-            _ => Err(error),
-        })
-        .map_err(|e| format!("cannot open the log {}: {e}", path.display()))
 }
 
 /// Whether something of that name can be seen where it is looked for, runnable or not.

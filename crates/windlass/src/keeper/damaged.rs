@@ -2,8 +2,10 @@
 
 use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
 
-use super::files::{self, Durability, LAUNCH, STATUS};
+use super::files::{self, BOOT, Durability, LAUNCH, STATUS};
 use crate::damaged::{Damaged, Read, Sample};
+use crate::processes;
+use crate::runtime::process;
 
 const JOB: &str = "r12.migrate";
 
@@ -34,6 +36,7 @@ pub(crate) fn samples() -> Vec<Sample> {
                 last_exit: Some(Exit::Code(1)),
                 since: 0,
                 note: None,
+                degraded: None,
                 boot: String::new(),
             };
             files::replace(&layout.job(JOB).join(STATUS), &status, Durability::Forever).unwrap();
@@ -42,5 +45,16 @@ pub(crate) fn samples() -> Vec<Sample> {
         then: Damaged::Otherwise("None"),
         ..Sample::of("")
     };
-    vec![launch, outcome]
+    let boot = Sample {
+        page: "jobs/",
+        path: format!("jobs/{JOB}/{BOOT}").into(),
+        make: |layout| {
+            std::fs::create_dir(layout.job(JOB)).unwrap();
+            std::fs::write(layout.job(JOB).join(BOOT), processes::boot()).unwrap();
+        },
+        read: |layout| Read::Found(process::is_of_another_boot(&layout.job(JOB)).to_string()),
+        then: Damaged::Otherwise("true"),
+        ..Sample::of("")
+    };
+    vec![launch, outcome, boot]
 }

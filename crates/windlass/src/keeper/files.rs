@@ -16,6 +16,8 @@ pub(crate) const LAUNCH: &str = "launch.json";
 pub(crate) const LOCK: &str = "lock";
 /// What has become of the process.
 pub(crate) const STATUS: &str = "status.json";
+/// Of what runs once: the machine's boot in which it was to begin.
+pub(crate) const BOOT: &str = "boot";
 /// Commands and changes.
 pub(crate) const SOCKET: &str = "sock";
 /// The socket store.

@@ -52,7 +52,7 @@ pub(super) fn session(sid: i32) -> Vec<i32> {
 }
 
 /// The variable by which a start in a directory is known: `DIR#N`.
-pub(super) const MARK: &str = "WINDLASS_PROCESS";
+pub(crate) const MARK: &str = "WINDLASS_PROCESS";
 
 /// Which start in this directory a process comes from; `None` when it comes from another.
 pub(super) fn start_number(pid: i32, directory: &Path) -> Option<u32> {

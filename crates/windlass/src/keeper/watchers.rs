@@ -20,10 +20,17 @@ pub(crate) const NO_COMMAND: &str = "this is no command";
 pub(super) struct Watchers {
     listener: UnixListener,
     clients: Vec<Client>,
+    /// How many there were.
+    number: u64,
 }
 
+/// A connection, told from all others that this keeper has or had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ClientId(u64);
+
 /// One connection.
-pub(super) struct Client {
+struct Client {
+    id: ClientId,
     stream: UnixStream,
     /// The part of a line that has come in.
     partial: Vec<u8>,
@@ -33,7 +40,7 @@ pub(super) struct Client {
 }
 
 /// A command, or the reason why it is none, and which client gave it.
-pub(super) type Asked = (usize, Result<KeeperAsk, String>);
+pub(super) type Asked = (ClientId, Result<KeeperAsk, String>);
 
 impl Watchers {
     /// Opens the socket in the current directory; it appears under its name when it can be used.
@@ -44,7 +51,7 @@ impl Watchers {
         listener.set_nonblocking(true)?;
         std::fs::set_permissions(fresh, std::fs::Permissions::from_mode(0o600))?;
         std::fs::rename(fresh, SOCKET)?;
-        Ok(Self { listener, clients: Vec::new() })
+        Ok(Self { listener, clients: Vec::new(), number: 0 })
     }
 
     /// What to poll.
@@ -56,32 +63,38 @@ impl Watchers {
     pub(super) fn serve(&mut self) -> Vec<Asked> {
         while let Ok((stream, _)) = self.listener.accept() {
             if self.clients.len() < MOST && stream.set_nonblocking(true).is_ok() {
-                self.clients.push(Client { stream, partial: Vec::new(), watches: false, gone: false });
+                self.number += 1;
+                let id = ClientId(self.number);
+                self.clients.push(Client { id, stream, partial: Vec::new(), watches: false, gone: false });
             }
         }
         self.clients.retain_mut(|client| !client.gone && client.receive());
         let mut asked = Vec::new();
-        for (index, client) in self.clients.iter_mut().enumerate() {
+        for client in &mut self.clients {
             while let Some(end) = client.partial.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = client.partial.drain(..=end).collect();
                 let ask = serde_json::from_slice(&line).map_err(|e| format!("{NO_COMMAND}: {e}"));
                 client.watches |= matches!(ask, Ok(KeeperAsk::Watch));
-                asked.push((index, ask));
+                asked.push((client.id, ask));
             }
         }
         asked
     }
 
-    /// Answers one client.
-    pub(super) fn answer(&mut self, client: usize, status: &Status) {
-        if let Some(client) = self.clients.get_mut(client) {
+    /// Answers one client, if it is there still.
+    pub(super) fn answer(&mut self, client: ClientId, status: &Status) {
+        if let Some(client) = self.clients.iter_mut().find(|other| other.id == client) {
             let _dropped_when_read_next = client.send(status);
         }
     }
 
+    /// Answers one client that what it asked is not done, and why.
+    pub(super) fn refuse(&mut self, client: ClientId, status: &Status, reason: String) {
+        self.answer(client, &Status { note: Some(reason), ..status.clone() });
+    }
+
     /// Tells all that watch.
     pub(super) fn tell(&mut self, status: &Status) {
-        // Who is gone is removed when all are served next: until then a client is known by its place.
         for client in self.clients.iter_mut().filter(|client| client.watches) {
             client.gone |= client.send(status).is_err();
         }

@@ -17,7 +17,8 @@ use windlass_core::edge::{Report, Table};
 use crate::proxy::control::last_good::LastGood;
 use crate::proxy::endpoint::backend::Backend;
 use crate::proxy::live::{Live, LivePool};
-use crate::proxy::measure::metrics::{Gap, Release, prometheus};
+use crate::proxy::measure::gap::Gap;
+use crate::proxy::measure::metrics::{Release, prometheus};
 use crate::proxy::unready;
 
 /// Counters are kept for so many releases, and for those in force.

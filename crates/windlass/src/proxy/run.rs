@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::idle;
+use crate::own_log;
 use crate::proxy::args::Args;
 use crate::proxy::connection::tls;
 use crate::proxy::connection::worker::{Order, Worker};
@@ -180,6 +181,7 @@ fn control(
         tokio::task::spawn_local(health::watch(Arc::clone(&edge)));
         tokio::task::spawn_local(tls::watch(edge));
         tokio::task::spawn_local(idle::give_back());
+        tokio::task::spawn_local(own_log::come_back());
         tokio::task::spawn_local(Rc::clone(&control).keep_listening());
         control.listeners.borrow().ready();
         tokio::select! {

@@ -145,11 +145,7 @@ fn the_inodes_are_used_up() {
     sandbox.change();
     let watch = line.watch_at_pace(&sandbox, Duration::from_millis(40));
     let many = mount.path().join("many");
-    std::fs::create_dir(&many).unwrap();
-    let mut number = 0;
-    while File::create(many.join(number.to_string())).is_ok() {
-        number += 1;
-    }
+    use_up_inodes(&many);
     let way_back = WayBack::of(&sandbox);
     let output = sandbox.run(&["deploy"]);
     assert_ne!(output.code, 0, "{output:?}");
@@ -158,9 +154,53 @@ fn the_inodes_are_used_up() {
     std::fs::remove_dir_all(&many).unwrap();
     sandbox.succeed(&["deploy"]);
     watch.end_without_loss();
+    goes_on_without_logs(&sandbox, &many);
     line.is_sound(&sandbox, "there are inodes again");
     sandbox.down();
-    line.held("refused, 0 failed requests, the next deploy works");
+    line.held(
+        "refused, 0 failed requests, the next deploy works; a proxy and a copy that are killed then serve without logs, which \
+         is told, and have them again afterwards",
+    );
+}
+
+fn use_up_inodes(many: &Path) {
+    std::fs::create_dir(many).unwrap();
+    let mut number = 0;
+    while File::create(many.join(number.to_string())).is_ok() {
+        number += 1;
+    }
+}
+
+/// A copy and the proxy are started again while no file can be made for their logs, which are gone.
+fn goes_on_without_logs(sandbox: &Sandbox, many: &Path) {
+    let logs = sandbox.environment().join("logs");
+    let (copy, proxy) = (sandbox.running("web").remove(0).pid, sandbox.proxy().unwrap());
+    // They are there still, for whoever has them open, and so are their inodes.
+    let mut gone = Vec::new();
+    for entry in std::fs::read_dir(&logs).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name == "proxy.log" || name.starts_with("web.") {
+            gone.push(File::open(entry.path()).unwrap());
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    use_up_inodes(many);
+    [copy, proxy].into_iter().for_each(|pid| kill(pid, Signal::KILL));
+    let told = || sandbox.status()["problems"].to_string();
+    let without = until("what is told of logs", || {
+        let told = told();
+        (told.matches("goes on, but it runs without its log").count() == 2).then_some(told)
+    });
+    assert!(without.contains("windlass restart web puts that right"), "{without}");
+    assert!(without.contains("the proxy goes on, but it runs without its log"), "{without}");
+    drop(gone);
+    std::fs::remove_dir_all(many).unwrap();
+    until("the proxy's log", || (!told().contains("the proxy goes on")).then_some(()));
+    assert!(logs.join("proxy.log").is_file());
+    // Whoever runs the application's program cannot open files in its stead.
+    assert!(told().contains("windlass restart web puts that right"), "{}", told());
+    sandbox.succeed(&["restart", "web"]);
+    assert!(!told().contains("runs without its log"), "{}", told());
 }
 
 #[test]
@@ -247,6 +287,15 @@ fn comes_back_without_a_disk(sandbox: &Sandbox) {
         let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;
         (others == web.len() && sandbox.proxy() != Some(proxy) && reply.status == 200).then_some(())
     });
+    // Their keepers tell, which can write down nothing.
+    let status = until("what is told of logs", || {
+        let status = sandbox.status();
+        let told = status["problems"].to_string();
+        (told.matches("goes on, but it runs without its log").count() == web.len() + 1).then_some(status)
+    });
+    assert!(status["degraded_proxy"].as_str().unwrap().contains("Read-only file system"), "{status}");
+    let copies = status["services"][0]["instances"].as_array().unwrap();
+    assert!(copies.iter().all(|copy| copy["ready"] == true), "{status}");
 }
 
 /// The calls of which each puts something on the disk for good.

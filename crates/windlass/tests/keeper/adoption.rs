@@ -170,6 +170,16 @@ async fn nothing_of_another_boot_is_taken_for_alive() {
     assert!(process::observe(&kept.dir).unwrap().is_under_way(), "also without its keeper");
     kept.stop().await;
     assert!(!lives(pid));
+    // That it began is known also where all that its keeper wrote is lost.
+    std::fs::remove_file(&status).unwrap();
+    assert!(!process::is_of_another_boot(&kept.dir));
+    let begun = kept.dir.join("boot");
+    assert_eq!(std::fs::read_to_string(&begun).unwrap(), boot.trim());
+    std::fs::write(&begun, "another").unwrap();
+    assert!(process::is_of_another_boot(&kept.dir));
+    let again = kept.run(&kept.sh("true")).await;
+    assert_eq!(again.exit, Some(Exit::Code(0)));
+    assert!(!process::is_of_another_boot(&kept.dir));
 }
 
 #[tokio::test]

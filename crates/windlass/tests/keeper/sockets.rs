@@ -93,6 +93,34 @@ async fn a_process_is_replaced_without_a_refused_connection() {
 }
 
 #[tokio::test]
+async fn what_is_amiss_is_no_refusal_and_is_told_until_it_is_put_right() {
+    let kept = Kept::new();
+    kept.start(&server(&kept)).await.unwrap();
+    port(&kept).await;
+    // The status cannot be replaced, and is written over.
+    let in_the_way = kept.dir.join("status.new");
+    std::fs::create_dir(&in_the_way).unwrap();
+    for _ in 0..2 {
+        let first = kept.pid();
+        let replaced = process::replace(&kept.dir).await.unwrap();
+        assert_eq!(kept.pid(), replaced.pid);
+        let told = kept.status().degraded.unwrap();
+        assert!(told.starts_with("its keeper cannot write status.json: "), "{told}");
+        until(|| (!lives(first)).then_some(())).await;
+    }
+    std::fs::remove_dir(&in_the_way).unwrap();
+    until(|| kept.status().degraded.is_none().then_some(())).await;
+    // Who asks in vain is told, and nobody else.
+    std::fs::write(kept.path("broken"), "").unwrap();
+    let mut others = process::watch(&kept.dir).await.unwrap();
+    process::replace(&kept.dir).await.unwrap_err();
+    kept.stop().await;
+    while let Some(status) = others.recv().await {
+        assert_eq!(status.note, None, "{status:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_replaces_it_by_another_program_is_started_again_as_that() {
     let kept = Kept::new();
     kept.start(&server(&kept)).await.unwrap();

@@ -157,18 +157,35 @@ fn a_procfile_finds_what_the_build_installed() {
     adopt(&place, "hello from waitress");
 }
 
+const OF_A_DATABASE: &str = r#"import os
+
+from fastapi import FastAPI
+from sqlalchemy import create_engine, text
+
+app = FastAPI()
+engine = create_engine(os.environ["DATABASE_URL"])
+
+
+@app.get("/")
+def hello():
+    with engine.connect() as connection:
+        return {"hello": connection.execute(text("select 'fast' || 'api'")).scalar()}
+
+
+@app.get("/health")
+def health():
+    return {}
+"#;
+
 #[test]
 fn fastapi() {
-    if !are_met("fastapi", &[Need::Python, Need::PyPi("fastapi")]) {
+    if !are_met("fastapi", &[Need::Python, Need::Postgres, Need::PyPi("fastapi"), Need::PyPi("sqlalchemy")]) {
         return;
     }
     let place = Place::new("api");
-    place.write("requirements.txt", "fastapi\n");
-    place.write(
-        "main.py",
-        "from fastapi import FastAPI\n\napp = FastAPI()\n\n\n@app.get(\"/\")\ndef hello():\n    return {\"hello\": \"fastapi\"}\n\n\n\
-         @app.get(\"/health\")\ndef health():\n    return {}\n",
-    );
+    place.write("requirements.txt", "fastapi\nsqlalchemy\npg8000\n");
+    // Its database is there, with an address as its driver wants it.
+    place.write("main.py", OF_A_DATABASE);
     adopt(&place, "{\"hello\":\"fastapi\"}");
 }
 

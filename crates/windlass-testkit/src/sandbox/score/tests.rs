@@ -242,7 +242,12 @@ pub const TESTS: &[Line] = &[
         "I1 I2 I3 I4 I6 I10",
         "the disk is filled to the last byte, then `rollback`",
     ),
-    line("7", "the_inodes_are_used_up", "I1 I2 I3 I4 I6 I7 I10", "a file system without a free inode"),
+    line(
+        "7",
+        "the_inodes_are_used_up",
+        "I1 I2 I3 I4 I6 I7 I10",
+        "a file system without a free inode, at a deploy; the logs are gone, and a copy and the proxy killed",
+    ),
     line(
         "1",
         "whoever_takes_part_is_killed_at_fsync_and_rename",

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::host::Host;
 use crate::idle;
 use crate::layout::Layout;
+use crate::own_log;
 use crate::transport;
 
 /// Serves the environment until it is told to end.
@@ -65,6 +66,7 @@ async fn serve(host: Rc<Host>) -> Result<(), String> {
     host.take_up();
     host.supervise();
     tokio::task::spawn_local(idle::give_back());
+    tokio::task::spawn_local(own_log::come_back());
     // One for all turns: whoever comes in its last moments must not make it forgotten.
     let mut ended = std::pin::pin!(host.ended());
     loop {

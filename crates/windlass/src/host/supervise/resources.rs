@@ -156,6 +156,7 @@ mod tests {
             last_exit: Some(exit),
             since: 0,
             note: None,
+            degraded: None,
             boot: String::new(),
         });
         Observation { launch: Launch::default(), status, keeper_alive, process_alive }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
+use windlass_core::launch::Status;
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::Plan;
 use windlass_core::spec::{Command, Limits};
@@ -146,11 +147,13 @@ impl Host {
         Ok(String::new())
     }
 
-    /// Refuses what a command of the build made before the machine was started last: its outcome is on the disk, and its
-    /// files may be there in part. Another run of it might take these for whole ones.
+    /// Refuses what a command of the build made before the machine was started last: whether its outcome is on the disk or
+    /// not, its files may be there in part. Another run of it might take these for whole ones.
     fn power_stayed_on(&self, command: &Command, label: &str) -> Result<(), Fault> {
-        let status = process::observe(&self.layout.job(label)).and_then(|seen| seen.status);
-        match status.is_some_and(|status| status.is_of_another_boot(processes::boot())) {
+        let record = self.layout.job(label);
+        let status = process::observe(&record).and_then(|seen| seen.status);
+        let of_another_boot = |status: Status| status.is_of_another_boot(processes::boot());
+        match process::is_of_another_boot(&record) || status.is_some_and(of_another_boot) {
             true => Err(Fault::new(
                 format!(
                     "the machine was started anew after the build step `{command}` began: what it made may be there in part"
@@ -334,11 +337,11 @@ fn human(bytes: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
+    use windlass_core::launch::{End, Exit, Launch, ProcessState};
 
     use super::*;
     use crate::host::testing;
-    use crate::keeper::files::{self, Durability, LAUNCH, STATUS};
+    use crate::keeper::files::{self, BOOT, Durability, LAUNCH, STATUS};
 
     #[tokio::test]
     async fn what_a_step_of_the_build_made_does_not_count_once_the_machine_was_started_anew() {
@@ -356,12 +359,20 @@ mod tests {
                 last_exit: Some(Exit::Code(0)),
                 since: 0,
                 note: None,
+                degraded: None,
                 boot: boot.to_owned(),
             };
             files::replace(&record.join(STATUS), &ended, Durability::Forever).unwrap();
             let built = host.build(&plan, plan.tree.id, 0, &|_| {}).await;
             assert_eq!(built.is_ok(), counts, "{built:?}");
             assert!(counts || built.is_err_and(|fault| fault.message.contains("started anew")));
+        }
+        // It was begun, and what its keeper wrote first had not reached the disk. Nor had what stands in the file of the boot.
+        for boot in ["another", ""] {
+            std::fs::remove_file(record.join(STATUS)).ok();
+            std::fs::write(record.join(BOOT), boot).unwrap();
+            let built = host.build(&plan, plan.tree.id, 0, &|_| {}).await;
+            assert!(built.as_ref().is_err_and(|fault| fault.message.contains("started anew")), "{built:?}");
         }
     }
 }

@@ -5,4 +5,5 @@ pub(super) mod observe;
 mod routes;
 mod status;
 mod storage;
+mod told;
 mod usage;

@@ -1,5 +1,7 @@
 //! How everything is, for people.
 
+use std::path::Path;
+
 use windlass_core::edge::Report;
 use windlass_core::journal::Stage;
 use windlass_core::launch::{End, ProcessState, Status};
@@ -19,6 +21,7 @@ use crate::host::instance::restarts::Restarts;
 use crate::host::settings::rotation::unrevoked;
 use crate::host::settings::values;
 use crate::host::view::routes::routes;
+use crate::host::view::told::Told;
 use crate::host::view::usage::Processes;
 use crate::resource;
 use crate::runtime::process;
@@ -48,9 +51,10 @@ impl Host {
             ..EnvironmentStatus::default()
         };
         let report = report.unwrap_or_default();
-        let processes = Processes::read();
-        status.transient = self.transient(active.as_ref(), &report, &processes);
-        status.transient.extend(self.new_resources(active.as_ref(), &processes));
+        let seen = Seen { processes: Processes::read(), told: self.told_by_keepers(active.as_ref()).await };
+        status.degraded_proxy = seen.of(&self.layout.proxy().join("keeper")).degraded();
+        status.transient = self.transient(active.as_ref(), &report, &seen);
+        status.transient.extend(self.new_resources(active.as_ref(), &seen));
         let Some(active) = active else {
             status.problems = problems(&status, None);
             status.problems.extend(self.half_done_jobs());
@@ -64,7 +68,7 @@ impl Host {
         for (name, service) in &spec.services {
             let ids = active.release.instances.get(name).map(Vec::as_slice).unwrap_or_default();
             let of_copy = |id| {
-                let mut instance = self.instance_status(id, &report, &processes);
+                let mut instance = self.instance_status(id, &report, &seen);
                 let is_given_up = instance.status.state == ProcessState::Ended(End::CrashLoop);
                 instance.again_in = self.again_in(id, service).filter(|_| is_given_up && self.keeps(id));
                 instance
@@ -75,7 +79,7 @@ impl Host {
         }
         let answers = self.answers().await;
         for (name, resource) in spec.resources.iter().filter(|(_, resource)| resource.is_private()) {
-            let mut instance = self.resource_status(name, &processes);
+            let mut instance = self.resource_status(name, &seen);
             if instance.ready && answers.get(name) == Some(&false) {
                 instance.ready = false;
                 instance.reason = Some("it does not answer".to_owned());
@@ -111,12 +115,7 @@ impl Host {
     }
 
     /// The copies that live and are none of the active release's.
-    fn transient(
-        &self,
-        active: Option<&Active>,
-        report: &Report,
-        processes: &Processes,
-    ) -> Vec<InstanceStatus> {
+    fn transient(&self, active: Option<&Active>, report: &Report, seen: &Seen) -> Vec<InstanceStatus> {
         let current: Vec<&InstanceId> =
             active.map(|active| active.release.instances.values().flatten().collect()).unwrap_or_default();
         let run = self.open_plan();
@@ -127,7 +126,7 @@ impl Host {
                 let stage = run.as_ref().and_then(|(run, standing)| Stage::of(&run.row.plan, standing, &id));
                 let stage = stage.filter(|stage| *stage != Stage::Leaving);
                 let stage = stage.or_else(|| self.lives(&id).then_some(Stage::Leaving))?;
-                let mut instance = self.instance_status(&id, report, processes);
+                let mut instance = self.instance_status(&id, report, seen);
                 instance.ready &= stage != Stage::Starting;
                 instance.stage = Some(stage);
                 Some(instance)
@@ -136,7 +135,7 @@ impl Host {
     }
 
     /// The private resources that a run brings, and that the active release has not.
-    fn new_resources(&self, active: Option<&Active>, processes: &Processes) -> Vec<InstanceStatus> {
+    fn new_resources(&self, active: Option<&Active>, seen: &Seen) -> Vec<InstanceStatus> {
         let Some((run, standing)) = self.open_plan() else { return Vec::new() };
         let plan = &run.row.plan;
         let is_new = |name: &&Name| {
@@ -146,7 +145,7 @@ impl Host {
         let mut new = Vec::new();
         for name in plan.spec.resources.keys().filter(is_new) {
             let Some(stage) = Stage::of_resource(plan, &standing, name) else { continue };
-            let mut instance = self.resource_status(name, processes);
+            let mut instance = self.resource_status(name, seen);
             let is_there = !matches!(instance.status.state, ProcessState::Ended(_));
             if !is_there && stage == Stage::Leaving {
                 continue;
@@ -158,15 +157,15 @@ impl Host {
         new
     }
 
-    fn resource_status(&self, name: &Name, processes: &Processes) -> InstanceStatus {
+    fn resource_status(&self, name: &Name, seen: &Seen) -> InstanceStatus {
         let id = InstanceId { service: name.clone(), release: ReleaseId(0), replica: 1 };
-        look(id, &self.layout.resource(name).join("keeper"), processes, None)
+        seen.look(id, &self.layout.resource(name).join("keeper"), None)
     }
 
-    fn instance_status(&self, id: &InstanceId, report: &Report, processes: &Processes) -> InstanceStatus {
+    fn instance_status(&self, id: &InstanceId, report: &Report, seen: &Seen) -> InstanceStatus {
         let directory = self.layout.instance(id);
         let port = Identity::read(&directory).ok().and_then(|identity| identity.port);
-        let mut instance = look(id.clone(), &directory, processes, port);
+        let mut instance = seen.look(id.clone(), &directory, port);
         let before = Restarts::read(&directory);
         if before.count > 0 {
             instance.status.restarts = instance.status.restarts.saturating_add(before.count);
@@ -233,41 +232,68 @@ impl Host {
     }
 }
 
-fn look(
-    id: InstanceId,
-    directory: &std::path::Path,
-    processes: &Processes,
-    port: Option<u16>,
-) -> InstanceStatus {
-    let seen = process::observe(directory);
-    let unknown = Status {
-        keeper: 0,
-        state: ProcessState::Ended(End::NotStarted),
-        restarts: 0,
-        last_exit: None,
-        since: 0,
-        note: None,
-        boot: String::new(),
-    };
-    let alive = seen.as_ref().is_some_and(|seen| seen.process_alive);
-    let status = seen.and_then(|seen| seen.status).unwrap_or(unknown);
-    let pid = match status.state {
-        ProcessState::Running { pid, .. } | ProcessState::Stopping { pid, .. } => Some(pid),
-        _ => None,
-    };
-    let usage = pid.map(|pid| processes.of(pid)).unwrap_or_default();
-    // Of one that has ended for good the last end led to no restart.
-    let again = status.restarts > 0 && !matches!(status.state, ProcessState::Ended(_));
-    InstanceStatus {
-        id,
-        ready: alive && matches!(status.state, ProcessState::Running { .. }),
-        reason: None,
-        last_restart: status.last_exit.as_ref().filter(|_| again).map(ToString::to_string),
-        stage: None,
-        again_in: None,
-        status,
-        port,
-        memory: usage.memory,
-        cpu_millis: usage.cpu_millis,
+/// What was seen of all processes, and heard of those that their keepers could not write down.
+struct Seen {
+    processes: Processes,
+    told: Told,
+}
+
+/// What a keeper's directory, or the keeper, says.
+struct Kept {
+    status: Option<Status>,
+    is_alive: bool,
+}
+
+impl Kept {
+    /// What is amiss with what runs.
+    fn degraded(self) -> Option<String> {
+        self.status.filter(|_| self.is_alive)?.degraded
+    }
+}
+
+impl Seen {
+    fn of(&self, directory: &Path) -> Kept {
+        if let Some(told) = self.told.by(directory) {
+            return Kept { status: Some(told.clone()), is_alive: true };
+        }
+        let seen = process::observe(directory);
+        Kept {
+            is_alive: seen.as_ref().is_some_and(|seen| seen.process_alive),
+            status: seen.and_then(|seen| seen.status),
+        }
+    }
+
+    fn look(&self, id: InstanceId, directory: &Path, port: Option<u16>) -> InstanceStatus {
+        let Kept { status, is_alive } = self.of(directory);
+        let unknown = Status {
+            keeper: 0,
+            state: ProcessState::Ended(End::NotStarted),
+            restarts: 0,
+            last_exit: None,
+            since: 0,
+            note: None,
+            degraded: None,
+            boot: String::new(),
+        };
+        let status = status.unwrap_or(unknown);
+        let pid = match status.state {
+            ProcessState::Running { pid, .. } | ProcessState::Stopping { pid, .. } => Some(pid),
+            _ => None,
+        };
+        let usage = pid.map(|pid| self.processes.of(pid)).unwrap_or_default();
+        // Of one that has ended for good the last end led to no restart.
+        let again = status.restarts > 0 && !matches!(status.state, ProcessState::Ended(_));
+        InstanceStatus {
+            id,
+            ready: is_alive && matches!(status.state, ProcessState::Running { .. }),
+            reason: None,
+            last_restart: status.last_exit.as_ref().filter(|_| again).map(ToString::to_string),
+            stage: None,
+            again_in: None,
+            status,
+            port,
+            memory: usage.memory,
+            cpu_millis: usage.cpu_millis,
+        }
     }
 }

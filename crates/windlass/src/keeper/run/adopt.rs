@@ -9,6 +9,7 @@ use windlass_core::launch::{End, Exit, ProcessState, Status};
 use super::{Keeper, Process, Purpose};
 use crate::clock;
 use crate::keeper::files::{self, STATUS};
+use crate::keeper::log;
 use crate::keeper::policy::Next;
 use crate::keeper::tree;
 use crate::processes;
@@ -39,7 +40,8 @@ impl Keeper {
             }
             ProcessState::Backoff { .. } | ProcessState::Ended(_) => (0, None, false),
         };
-        self.prepare_limits();
+        // Where they cannot be prepared, the next start says so.
+        let _for_the_next_start = self.prepare_limits();
         let alive = match ticks {
             _ if of_another_boot => false,
             Some(ticks) => processes::lives(pid, ticks),
@@ -47,7 +49,10 @@ impl Keeper {
         };
         let number = marks.iter().find(|(marked, _)| *marked == pid).map(|(_, number)| *number);
         match self.watched(if alive { pid } else { 0 }, number.unwrap_or(former.restarts + 1)) {
-            Some(process) => {
+            Some(mut process) => {
+                process.no_log = former
+                    .degraded
+                    .filter(|why| why.starts_with(log::NO_LOG) && !log::is_open_in(process.pid));
                 self.process = Some(process);
                 // Only its keeper is new.
                 self.running_since(former.since);
@@ -73,6 +78,7 @@ impl Keeper {
         Some(Process {
             pid,
             start_ticks,
+            no_log: None,
             // Its time limit goes on, and does not begin anew with each keeper.
             started: now.checked_sub(processes::age(start_ticks, clock::since_boot())).unwrap_or(now),
             number,

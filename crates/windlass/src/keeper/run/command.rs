@@ -7,6 +7,7 @@ use windlass_core::launch::{End, KeeperAsk, ProcessState};
 
 use super::{Keeper, Phase, Purpose};
 use crate::keeper::policy::Next;
+use crate::keeper::watchers::ClientId;
 use crate::keeper::{signal, tree};
 
 impl Keeper {
@@ -89,19 +90,14 @@ impl Keeper {
 
     pub(super) fn obey(&mut self) {
         for (client, ask) in self.watchers.serve() {
-            let refusal = match ask {
-                Ok(ask) => self.perform(ask).err(),
-                Err(reason) => Some(reason),
-            };
-            let mut answer = self.status.clone();
-            if refusal.is_some() {
-                answer.note = refusal;
+            match ask.and_then(|ask| self.perform(ask, client)) {
+                Ok(()) => self.watchers.answer(client, &self.status),
+                Err(reason) => self.watchers.refuse(client, &self.status, reason),
             }
-            self.watchers.answer(client, &answer);
         }
     }
 
-    pub(super) fn perform(&mut self, ask: KeeperAsk) -> Result<(), String> {
+    fn perform(&mut self, ask: KeeperAsk, client: ClientId) -> Result<(), String> {
         let known = |name: &str| signal::by_name(name).ok_or_else(|| format!("there is no signal {name:?}"));
         match ask {
             KeeperAsk::Watch => Ok(()),
@@ -128,8 +124,8 @@ impl Keeper {
                 self.start_now();
                 Ok(())
             }
-            KeeperAsk::Replace => self.replace(self.launch.argv.clone()),
-            KeeperAsk::ReplaceBy { argv } => self.replace(argv),
+            KeeperAsk::Replace => self.replace(self.launch.argv.clone(), client),
+            KeeperAsk::ReplaceBy { argv } => self.replace(argv, client),
         }
     }
 }

@@ -39,7 +39,7 @@ impl Keeper {
         if clear || stuck {
             let then = std::mem::replace(then, Next::End(End::Stopped));
             if stuck {
-                self.status.note =
+                self.amiss.stuck =
                     Some(format!("{} processes hang in the kernel and cannot be killed", left.len()));
             }
             self.process = None;

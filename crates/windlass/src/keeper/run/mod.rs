@@ -1,6 +1,7 @@
 //! The loop of a keeper: what it waits for, and what follows.
 
 mod adopt;
+mod amiss;
 mod command;
 mod leftovers;
 mod replace;
@@ -16,14 +17,15 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
 use windlass_core::spec::RestartWhen;
 
+use self::amiss::Amiss;
 use crate::keeper::child::{self, Started};
 use crate::keeper::detach::{Starter, Verdict};
-use crate::keeper::files::{self, Durability, NOTIFY, SOCKET, STATUS};
+use crate::keeper::files::{NOTIFY, SOCKET};
 use crate::keeper::limits::{self, Applied};
 use crate::keeper::log::Rotation;
 use crate::keeper::policy::{History, Next};
 use crate::keeper::store::{Handover, Store};
-use crate::keeper::watchers::Watchers;
+use crate::keeper::watchers::{ClientId, Watchers};
 use crate::keeper::{exit, tree};
 use crate::processes;
 use crate::sys::Signals;
@@ -40,6 +42,8 @@ const UNKILLABLE: Duration = Duration::from_secs(10);
 struct Process {
     pid: Pid,
     start_ticks: u64,
+    /// Why it has no log, where it has none.
+    no_log: Option<String>,
     started: Instant,
     /// Which start it was, for its mark.
     number: u32,
@@ -87,6 +91,8 @@ struct Successor {
     /// What it was started as.
     argv: Vec<String>,
     deadline: Instant,
+    /// Who asked for it.
+    client: ClientId,
 }
 
 /// A keeper.
@@ -108,6 +114,7 @@ pub(super) struct Keeper {
     starts: u32,
     /// Whether a process ran in this keeper's time.
     begun: bool,
+    amiss: Amiss,
     status: Status,
 }
 
@@ -136,6 +143,7 @@ impl Keeper {
             retiring: Vec::new(),
             starts: 0,
             begun: false,
+            amiss: Amiss::default(),
             status: Status {
                 keeper: rustix::process::getpid().as_raw_nonzero().get(),
                 state: ProcessState::Ended(End::NotStarted),
@@ -143,6 +151,7 @@ impl Keeper {
                 last_exit: None,
                 since: now_millis(),
                 note: None,
+                degraded: None,
                 boot: processes::boot().to_owned(),
             },
         })
@@ -162,6 +171,7 @@ impl Keeper {
                 self.stop_as_launched(End::Stopped);
             }
             self.on_time(Instant::now());
+            self.mend(Instant::now());
             self.answer(&mut starter);
             self.rotation.look(&mut self.lock);
         }
@@ -184,15 +194,12 @@ impl Keeper {
         }
     }
 
-    fn prepare_limits(&mut self) -> bool {
-        if self.applied.is_some() {
-            return true;
+    fn prepare_limits(&mut self) -> Result<(), String> {
+        if self.applied.is_none() {
+            let group = group_name(&self.launch.label, &self.directory);
+            self.applied = Some(limits::prepare(&group, &self.launch.limits)?);
         }
-        match limits::prepare(&group_name(&self.launch.label, &self.directory), &self.launch.limits) {
-            Ok(applied) => self.applied = Some(applied),
-            Err(reason) => self.status.note = Some(reason),
-        }
-        self.applied.is_some()
+        Ok(())
     }
 
     fn oom_kills(&self) -> u64 {
@@ -200,9 +207,7 @@ impl Keeper {
     }
 
     fn spawn(&mut self) -> Result<Process, String> {
-        if !self.prepare_limits() {
-            return Err(self.status.note.take().unwrap_or_default());
-        }
+        self.prepare_limits()?;
         self.starts += 1;
         let mark = format!("{}#{}", self.directory.display(), self.starts);
         let handover = match &mut self.store {
@@ -218,10 +223,11 @@ impl Keeper {
         if let Some(store) = &mut self.store {
             store.take_back();
         }
-        let Started { pid, start_ticks } = started?;
+        let Started { pid, start_ticks, no_log } = started?;
         Ok(Process {
             pid,
             start_ticks,
+            no_log,
             started: Instant::now(),
             number: self.starts,
             adopted: None,
@@ -238,6 +244,7 @@ impl Keeper {
         match self.spawn() {
             Ok(process) => {
                 self.process = Some(process);
+                self.amiss.stuck = None;
                 self.running();
             }
             // What cannot be started at all is not going to be by trying again; what ran once may.
@@ -269,19 +276,11 @@ impl Keeper {
         self.enter_at(state, now_millis());
     }
 
-    /// Writes and tells a new state. Only the last one must outlive a power cut: it is the record of a
-    /// job's outcome. The others describe what runs, and after a power cut nothing does.
+    /// Writes and tells a new state.
     fn enter_at(&mut self, state: ProcessState, since: i64) {
-        let durability = match state {
-            ProcessState::Ended(_) => Durability::Forever,
-            _ => Durability::UntilReboot,
-        };
         self.status.state = state;
         self.status.since = since;
-        if let Err(e) = files::replace(Path::new(STATUS), &self.status, durability) {
-            self.status.note = Some(format!("cannot write {STATUS}: {e}"));
-            let _told_by_the_note = files::overwrite(Path::new(STATUS), &self.status);
-        }
+        self.write_status();
         self.watchers.tell(&self.status);
     }
 
@@ -316,6 +315,7 @@ impl Keeper {
     fn wait(&self) {
         let now = Instant::now();
         let mut due = vec![self.rotation.due()];
+        due.extend(self.mends_at());
         match &self.phase {
             Phase::Running => {
                 if let (Some(process), false) = (&self.process, self.launch.timeout.is_zero()) {
@@ -436,7 +436,7 @@ impl Keeper {
             // It died while another was getting ready: that one is kept from now on, written down or not.
             self.status.last_exit = Some(exit);
             if let Err(error) = self.write_successor_down() {
-                self.status.note = Some(format!("what runs now cannot be written down: {error}"));
+                self.amiss.launch = Some(format!("what runs now cannot be written down: {error}"));
             }
             return self.succeed();
         }
@@ -462,7 +462,7 @@ impl Keeper {
             // It hangs in the kernel. Whoever waits for its end is told, and not made to wait for ever.
             Phase::Stopping { kill_at, purpose: Purpose::End(end), .. } if now >= *kill_at + UNKILLABLE => {
                 let end = *end;
-                self.status.note = Some("its process hangs in the kernel and cannot be killed".to_owned());
+                self.amiss.stuck = Some("its process hangs in the kernel and cannot be killed".to_owned());
                 self.finish(end);
             }
             Phase::Stopping { kill_at, killed, .. } if now >= *kill_at => {

@@ -9,13 +9,15 @@ use windlass_core::launch::Launch;
 use super::{Keeper, Phase, Successor};
 use crate::keeper::files::{self, Durability, LAUNCH};
 use crate::keeper::tree;
+use crate::keeper::watchers::ClientId;
 
 /// How a replacement is refused while another is under way, which ends in its time.
 pub(crate) const BEING_REPLACED: &str = "it cannot be replaced now: it is being replaced already";
 
 impl Keeper {
-    /// Starts a second process, from the same launch but for its program and arguments.
-    pub(super) fn replace(&mut self, argv: Vec<String>) -> Result<(), String> {
+    /// Starts a second process, from the same launch but for its program and arguments. Should it fail later, the
+    /// client that asked is told.
+    pub(super) fn replace(&mut self, argv: Vec<String>, client: ClientId) -> Result<(), String> {
         if self.store.is_none() {
             return Err("it cannot be replaced: its launch has no sockets to hand over".to_owned());
         }
@@ -33,9 +35,8 @@ impl Keeper {
         // Until it is ready, whatever is started again is the former.
         let argv = std::mem::replace(&mut self.launch.argv, former);
         let process = spawned.map_err(|reason| format!("the new process was not started: {reason}"))?;
-        self.status.note = None;
         let deadline = Instant::now() + self.launch.stop.grace.as_duration();
-        self.successor = Some(Successor { process, argv, deadline });
+        self.successor = Some(Successor { process, argv, deadline, client });
         Ok(())
     }
 
@@ -76,10 +77,9 @@ impl Keeper {
     }
 
     pub(super) fn successor_failed(&mut self, reason: &str) {
-        if let Some(successor) = self.successor.take() {
-            self.kill_all_of(&successor.process);
-        }
-        self.status.note = Some(format!("not replaced, the old process goes on: {reason}"));
-        self.watchers.tell(&self.status);
+        let Some(successor) = self.successor.take() else { return };
+        self.kill_all_of(&successor.process);
+        let reason = format!("not replaced, the old process goes on: {reason}");
+        self.watchers.refuse(successor.client, &self.status, reason);
     }
 }

@@ -7,6 +7,7 @@ use super::sketch::Sketch;
 /// A kind of server, with the variables that usually say where one is.
 pub(super) struct Kind {
     engine: &'static str,
+    title: &'static str,
     /// The name of the resource.
     pub(super) name: &'static str,
     urls: &'static [&'static str],
@@ -15,8 +16,9 @@ pub(super) struct Kind {
 
 pub(super) const POSTGRES: Kind = Kind {
     engine: "postgres",
+    title: "PostgreSQL",
     name: "db",
-    urls: &["DATABASE_URL", "POSTGRES_URL", "PG_URL", "DB_URL"],
+    urls: &["DATABASE_URL", "POSTGRES_URL", "PG_URL", "DB_URL", "DATABASE_URI", "SQLALCHEMY_DATABASE_URI"],
     facts: &[
         ("host", &["POSTGRES_HOST", "DB_HOST", "PGHOST", "DATABASE_HOST"]),
         ("port", &["POSTGRES_PORT", "DB_PORT", "PGPORT", "DATABASE_PORT"]),
@@ -28,6 +30,7 @@ pub(super) const POSTGRES: Kind = Kind {
 
 pub(super) const REDIS: Kind = Kind {
     engine: "redis",
+    title: "Redis",
     name: "redis",
     urls: &["REDIS_URL", "REDIS_URI", "CACHE_URL"],
     facts: &[
@@ -39,6 +42,7 @@ pub(super) const REDIS: Kind = Kind {
 
 pub(super) const RABBITMQ: Kind = Kind {
     engine: "rabbitmq",
+    title: "RabbitMQ",
     name: "broker",
     urls: &["RABBITMQ_URL", "AMQP_URL", "CLOUDAMQP_URL", "RABBIT_URL"],
     facts: &[
@@ -54,19 +58,54 @@ impl Kind {
     /// Adds such a resource, and hands over what of it the program `reads`: its address, or else its facts one by
     /// one. `false`, and nothing is added, where it reads none of them.
     pub(super) fn refer(&self, sketch: &mut Sketch, reads: &dyn Fn(&str) -> bool) -> bool {
-        let urls = self.urls.iter().map(|name| ("url", *name)).filter(|(_, name)| reads(name));
-        let mut found: Vec<_> = urls.collect();
-        if found.is_empty() {
-            let all =
-                self.facts.iter().flat_map(|(fact, names)| names.iter().map(move |name| (*fact, *name)));
-            found.extend(all.filter(|(_, name)| reads(name)));
+        self.refer_as(sketch, &self.fact("url"), &[], reads)
+    }
+
+    /// The same with what is handed over as the address; where nothing is read, and one of the prefixes stands before
+    /// all that is read, those names with it.
+    pub(super) fn refer_as(
+        &self,
+        sketch: &mut Sketch,
+        url: &str,
+        prefixes: &[String],
+        reads: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        let found = |prefix: &str| {
+            let read = |name: &&&str| reads(&format!("{prefix}{name}"));
+            let urls = self.urls.iter().filter(read).map(|name| (format!("{prefix}{name}"), url.to_owned()));
+            let urls: Vec<_> = urls.collect();
+            if !urls.is_empty() {
+                return urls;
+            }
+            let facts = self.facts.iter().flat_map(|(fact, names)| {
+                let names = names.iter().filter(read);
+                names.map(|name| (format!("{prefix}{name}"), self.fact(fact)))
+            });
+            facts.collect()
+        };
+        let all = std::iter::once("").chain(prefixes.iter().map(String::as_str));
+        let Some(found) = all.map(found).find(|found| !found.is_empty()) else { return false };
+        for (name, value) in &found {
+            sketch.env(name, draft::text(value));
         }
-        for (fact, name) in &found {
-            sketch.env(name, draft::text(&format!("{{resources.{}.{fact}}}", self.name)));
-        }
-        if !found.is_empty() {
-            sketch.resource(self.name, self.engine);
-        }
-        !found.is_empty()
+        self.add(sketch);
+        true
+    }
+
+    /// Adds such a resource.
+    pub(super) fn add(&self, sketch: &mut Sketch) {
+        sketch.resource(self.name, self.engine);
+    }
+
+    fn fact(&self, fact: &str) -> String {
+        format!("{{resources.{}.{fact}}}", self.name)
+    }
+
+    /// Tells of a server that the program uses, and does not say how.
+    pub(super) fn note_unread(&self, sketch: &mut Sketch) {
+        sketch.note(format!(
+            "the project uses {}, but reads no variable that is known; add [resources.{}] and hand its facts over in env",
+            self.title, self.name
+        ));
     }
 }

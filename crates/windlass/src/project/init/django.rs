@@ -3,13 +3,13 @@
 use windlass_core::manifest::draft;
 
 use super::celery;
-use super::data;
 use super::environ;
 use super::files::{Files, quoted};
 use super::hosts::Hosts;
 use super::packages::Packages;
 use super::production::{Production, note_development};
 use super::python::{ANSWERS, LISTENS, PYTHON, dependencies, depends_on, environment};
+use super::servers::{self, Program};
 use super::sketch::Sketch;
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
@@ -179,32 +179,22 @@ fn web(sketch: &mut Sketch, module: &str, server: Server, hosts: Option<&Hosts>)
     service.suggest("replicas", "2");
 }
 
-/// The resources whose addresses the settings read, and the environment that gives them.
+/// The servers whose addresses the settings read.
 fn resources(sketch: &mut Sketch, settings: &str, dependencies: &str) {
-    let refer = |sketch: &mut Sketch, key: &str, reference: &str| sketch.env(key, draft::text(reference));
     let reads =
         |key: &str| settings.contains(&format!("\"{key}\"")) || settings.contains(&format!("'{key}'"));
-    let postgres = settings.contains("postgresql")
-        || depends_on(dependencies, "psycopg2")
-        || dependencies.contains("psycopg");
     // Both read it by themselves.
     let by_url = settings.contains("dj_database_url") || settings.contains("env.db(");
-    let reads_database = |key: &str| reads(key) || (by_url && key == "DATABASE_URL");
-    if postgres && !data::POSTGRES.refer(sketch, &reads_database) {
-        sketch.note("the settings name PostgreSQL, but read no variable that is known; add [resources.db] and hand its facts over in env");
-    }
-    let redis = data::REDIS.refer(sketch, &reads);
-    let broker = ["CELERY_BROKER_URL", "BROKER_URL"].into_iter().find(|key| reads(key));
-    let by_redis = depends_on(dependencies, "redis") || dependencies.contains("celery[redis]");
-    if let Some(key) = broker {
-        refer(sketch, key, if by_redis { "{resources.redis.url}" } else { "{resources.broker.url}" });
-    }
-    if broker.is_some() && by_redis && !redis {
-        sketch.resource("redis", "redis");
-    }
-    if broker.is_some() && !by_redis {
-        sketch.resource("broker", "rabbitmq");
-    }
+    servers::add(
+        sketch,
+        &Program {
+            dependencies,
+            reads: &|key| reads(key) || (by_url && key == "DATABASE_URL"),
+            prefixes: &[],
+            names_postgres: settings.contains("postgresql"),
+            scheme: None,
+        },
+    );
 }
 
 /// The Celery application: the package that has a `celery.py`.

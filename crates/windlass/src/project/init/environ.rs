@@ -76,6 +76,11 @@ fn required(open: bool) -> &'static str {
     if open { "{ required = true }" } else { "{ secret = true }" }
 }
 
+/// The names of the variables that `source` reads.
+pub(super) fn names(source: &str) -> impl Iterator<Item = String> + use<> {
+    reads(source).into_iter().map(|read| read.name)
+}
+
 /// What `source` cannot be loaded without, each with its declaration.
 pub(super) fn needed(source: &str) -> Vec<(String, &'static str)> {
     let needed = reads(source).into_iter().filter(|read| read.absent == Absent::Fails);

@@ -23,6 +23,7 @@ mod production;
 mod pydantic;
 mod python;
 mod rust;
+mod servers;
 mod sketch;
 mod website;
 

@@ -5,11 +5,15 @@ pub(super) use windlass_core::manifest::roles::{ANSWERS, LISTENS};
 pub(super) use windlass_core::manifest::venv::PYTHON;
 
 use super::celery;
-use super::environ;
+use super::environ::{self, Read};
 use super::files::{Files, health_path};
 use super::packages::{Installer, Packages, Tool};
 use super::pydantic;
+use super::servers::{self, Program};
 use super::sketch::Sketch;
+
+/// Sources beyond these are not read.
+const MOST: usize = 400;
 
 /// Packages that answer requests for an application.
 const SERVERS: [&str; 3] = ["gunicorn", "uvicorn", "daphne"];
@@ -236,6 +240,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     }
     let pydantic::Found { fields, unknown } =
         pydantic::fields(files.sources(".py").map(|(_, source)| source));
+    resources(files, &mut sketch, &dependencies, &fields);
     environ::declare_all(&mut sketch, &source, fields);
     for class in unknown {
         sketch.note(format!(
@@ -243,6 +248,36 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         ));
     }
     Some(sketch)
+}
+
+/// The servers whose addresses the program reads, in whichever of its modules.
+fn resources(files: &Files, sketch: &mut Sketch, dependencies: &str, fields: &[Read]) {
+    let is_test =
+        |path: &str| path.starts_with("tests/") || path.contains("/tests/") || path.contains("test_");
+    let sources =
+        || files.sources(".py").filter(|(path, _)| !is_test(path)).take(MOST).map(|(_, source)| source);
+    let mut names: Vec<String> = fields.iter().map(|read| read.name.clone()).collect();
+    names.extend(sources().flat_map(|source| environ::names(&source)));
+    // Settings classes have one before all that they read.
+    let prefix = |name: &String| {
+        let prefix = ["DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL"]
+            .into_iter()
+            .find_map(|usual| name.strip_suffix(usual).filter(|prefix| prefix.ends_with('_')))?;
+        fields.iter().all(|read| read.name.starts_with(prefix)).then(|| prefix.to_owned())
+    };
+    let prefixes: Vec<String> = fields.iter().map(|read| &read.name).find_map(prefix).into_iter().collect();
+    let examples = ["alembic.ini", ".env.example", ".env.sample", ".env.template"];
+    let texts = sources().chain(examples.into_iter().filter_map(|file| files.read(file)));
+    servers::add(
+        sketch,
+        &Program {
+            dependencies,
+            reads: &|key| names.iter().any(|name| name == key),
+            prefixes: &prefixes,
+            names_postgres: false,
+            scheme: servers::scheme(dependencies, texts),
+        },
+    );
 }
 
 /// The job that migrates the database with Alembic, which Flask-Migrate calls for the application.

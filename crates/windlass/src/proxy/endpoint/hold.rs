@@ -9,7 +9,7 @@ use std::task::Poll;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::proxy::measure::metrics::Gap;
+use crate::proxy::measure::gap::Gap;
 use crate::proxy::request::serve::Visit;
 
 /// How a wait ended.
@@ -81,7 +81,7 @@ impl<'request> Counted<'request> {
         }
         let edge = &visit.worker.edge;
         edge.held.fetch_add(1, Ordering::Relaxed);
-        edge.gap.request_begins(Instant::now().into_std());
+        edge.gap.hold_begins(Instant::now().into_std());
         Some(Self { of_route, of_all: &edge.held, gap: &edge.gap })
     }
 }
@@ -90,6 +90,6 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.of_route.fetch_sub(1, Ordering::AcqRel);
         self.of_all.fetch_sub(1, Ordering::Relaxed);
-        self.gap.wait_ends(Instant::now().into_std(), false);
+        self.gap.hold_ends(Instant::now().into_std());
     }
 }

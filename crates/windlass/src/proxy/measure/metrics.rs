@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use windlass_core::edge::{Counters, LATENCY_BOUNDS_MICROS, Report, RouteCounts};
 
@@ -120,57 +120,6 @@ impl RouteCounters {
     pub(in crate::proxy) fn counts(&self) -> RouteCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         RouteCounts { answers: self.statuses.iter().map(read).sum(), server_errors: read(&self.statuses[5]) }
-    }
-}
-
-/// Measures the longest time in which no answer began although it was due: while at least two requests waited.
-/// One that waits alone may be a slow one; one that is held because nothing is ready counts as two.
-pub(in crate::proxy) struct Gap {
-    origin: Instant,
-    waiting: AtomicU64,
-    /// When the last answer began, or the second request came; nanoseconds since the origin.
-    mark: AtomicU64,
-    longest: AtomicU64,
-}
-
-impl Gap {
-    pub(in crate::proxy) fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-            waiting: AtomicU64::new(0),
-            mark: AtomicU64::new(0),
-            longest: AtomicU64::new(0),
-        }
-    }
-
-    fn nanos(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.origin).as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    pub(in crate::proxy) fn request_begins(&self, now: Instant) {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) == 1 {
-            self.mark.store(self.nanos(now), Ordering::Relaxed);
-        }
-    }
-
-    /// A request waits no more, from `at` on; only a good answer ends the time without one.
-    pub(in crate::proxy) fn wait_ends(&self, at: Instant, good: bool) {
-        let now = self.nanos(at);
-        let gap = now.saturating_sub(self.mark.load(Ordering::Relaxed));
-        if good {
-            self.mark.store(now, Ordering::Relaxed);
-        }
-        if self.waiting.fetch_sub(1, Ordering::Relaxed) > 1 && gap > self.longest.load(Ordering::Relaxed) {
-            self.longest.fetch_max(gap, Ordering::Relaxed);
-        }
-    }
-
-    pub(in crate::proxy) fn longest_micros(&self) -> u64 {
-        self.longest.load(Ordering::Relaxed) / 1000
-    }
-
-    pub(in crate::proxy) fn reset(&self) {
-        self.longest.store(0, Ordering::Relaxed);
     }
 }
 
@@ -318,33 +267,6 @@ mod tests {
         }
         let counts = histogram.counts();
         assert_eq!((counts[0], counts[1], counts[19], counts[20]), (2, 1, 1, 1));
-    }
-
-    #[test]
-    fn the_gap_counts_only_while_answers_are_due() {
-        let gap = Gap::new();
-        let at = |millis| gap.origin + Duration::from_millis(millis);
-        gap.request_begins(at(0));
-        gap.wait_ends(at(900), true);
-        assert_eq!(gap.longest_micros(), 0, "a slow request alone is no outage");
-        gap.request_begins(at(1000));
-        gap.request_begins(at(1001));
-        gap.wait_ends(at(1005), true);
-        gap.wait_ends(at(1099), true);
-        assert_eq!(gap.longest_micros(), 4000);
-        for _ in 0..3 {
-            gap.request_begins(at(2000));
-        }
-        gap.wait_ends(at(2003), false);
-        gap.wait_ends(at(2007), true);
-        assert_eq!(gap.longest_micros(), 7000, "a refusal is no answer");
-        gap.wait_ends(at(2008), true);
-        gap.reset();
-        gap.request_begins(at(3000));
-        gap.request_begins(at(3001));
-        gap.wait_ends(at(3009), false);
-        gap.wait_ends(at(3010), true);
-        assert_eq!(gap.longest_micros(), 8000, "held, so that it was nobody's slowness");
     }
 
     #[test]

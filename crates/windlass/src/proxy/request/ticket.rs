@@ -138,7 +138,8 @@ impl Ticket {
         self.status = status;
         if std::mem::take(&mut self.awaited) {
             // One that says that there is none is no answer to whoever waits.
-            self.worker.edge.gap.wait_ends((self.started + took).into_std(), status < 500);
+            let began = self.started.into_std();
+            self.worker.edge.gap.wait_ends(began, began + took, status < 500);
         }
         if let Some(route) = self.route {
             self.live.routes[route].counters.record(status, took);
@@ -168,7 +169,7 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let now = Instant::now();
         if self.awaited {
-            self.worker.edge.gap.wait_ends(now.into_std(), false);
+            self.worker.edge.gap.wait_ends(self.started.into_std(), now.into_std(), false);
         }
         if let Some(route) = self.route {
             self.live.routes[route].counters.sent(self.bytes);

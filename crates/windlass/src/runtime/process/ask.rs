@@ -22,7 +22,8 @@ pub(super) const TRIES: u32 = 200;
 /// See [`TRIES`].
 pub(super) const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long a keeper may take to cut a pause short. One that is itself stopped, or waits for its disk, lets the pause pass.
+/// How long a keeper may take to cut a pause short, or to say what it keeps. One that is itself stopped, or waits for its
+/// disk, lets the pause pass.
 const PROMPT: Duration = Duration::from_secs(1);
 
 /// The pause before something is tried again that failed for want of something.
@@ -279,6 +280,23 @@ async fn replace_as(dir: &Path, ask: &KeeperAsk) -> Result<Replaced, RuntimeErro
         }
     }
     Err(died())
+}
+
+/// What a keeper says of what it keeps, where it has written down what is not so any more: it could not write since,
+/// or is just about to. `None` where its file has it, and where it does not answer in time.
+pub async fn told(dir: &Path) -> Option<Status> {
+    let seen = observe(dir)?;
+    let state = seen.status.as_ref().map(|status| &status.state);
+    let names_one = matches!(state, Some(ProcessState::Running { .. } | ProcessState::Stopping { .. }));
+    if !names_one || seen.process_alive || !seen.keeper_alive {
+        return None;
+    }
+    let ask = async {
+        let mut connection = Connection::open(dir).await.ok()?;
+        connection.send(&KeeperAsk::Watch).await.ok()?;
+        connection.next().await
+    };
+    tokio::time::timeout(PROMPT, ask).await.ok()?
 }
 
 fn last_word(dir: &Path) -> Option<Status> {

@@ -19,9 +19,11 @@ mod observe;
 mod start;
 
 pub use ask::{
-    Ended, Replaced, outlast, replace, replace_by, restart, signal, start_now, stop, stop_by, wait_ended,
-    watch,
+    Ended, Replaced, outlast, replace, replace_by, restart, signal, start_now, stop, stop_by, told,
+    wait_ended, watch,
 };
 pub use error::{Fault, RuntimeError};
-pub use observe::{Keeper, Observation, is_kept, is_locked, is_under_way, keeper, observe};
+pub use observe::{
+    Keeper, Observation, is_kept, is_locked, is_of_another_boot, is_under_way, keeper, observe,
+};
 pub use start::{Tie, readopt, start, start_part, start_tied, use_program};

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use windlass_core::launch::{End, Launch, ProcessState, Status};
 
 use super::ask::Ended;
-use crate::keeper::files::{self, LAUNCH, LOCK, STATUS};
+use crate::keeper::files::{self, BOOT, LAUNCH, LOCK, STATUS};
 use crate::keeper::tree;
 use crate::processes;
 
@@ -100,6 +100,14 @@ pub fn observe(dir: &Path) -> Option<Observation> {
     let status: Option<Status> = files::read(&dir.join(STATUS));
     let process_alive = status.as_ref().is_some_and(|status| is_alive(dir, status));
     Some(Observation { launch, status, keeper_alive, process_alive })
+}
+
+/// Whether what runs once was to begin before the machine was started last; what came of it then may be known or not.
+#[must_use]
+pub fn is_of_another_boot(dir: &Path) -> bool {
+    let (noted, present) = (std::fs::read(dir.join(BOOT)), processes::boot());
+    // There is none from an earlier Windlass.
+    noted.is_ok_and(|noted| !present.is_empty() && noted != present.as_bytes())
 }
 
 /// A keeper, told from any that comes after it.

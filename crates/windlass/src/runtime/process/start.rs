@@ -1,8 +1,10 @@
 //! Starting processes.
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -16,7 +18,7 @@ use super::ask::{PAUSE, TRIES, stop, watch};
 use super::error::RuntimeError;
 use super::observe::{Observation, observe};
 use crate::keeper::Verdict;
-use crate::keeper::files::{self, Durability, LAUNCH, STATUS};
+use crate::keeper::files::{self, BOOT, Durability, LAUNCH, STATUS};
 use crate::variables::Variables;
 use crate::{failpoint, processes};
 
@@ -129,11 +131,23 @@ fn write(dir: &Path, launch: &Launch) -> std::io::Result<()> {
         RestartWhen::Never => Durability::Forever,
         RestartWhen::Always | RestartWhen::OnFailure => Durability::UntilReboot,
     };
+    if durability == Durability::Forever {
+        write_boot(dir)?;
+    }
     files::replace(&dir.join(LAUNCH), launch, durability)?;
     match dir.parent().filter(|_| durability == Durability::Forever) {
         Some(above) => failpoint::around(|| std::fs::File::open(above)?.sync_all()),
         None => Ok(()),
     }
+}
+
+/// Notes in which boot of the machine it begins: the first that its keeper writes may be gone after a power cut. The
+/// directory is written to the disk with the launch, so that the name is there then; what stands in the file may not be,
+/// and nothing is another boot too.
+fn write_boot(dir: &Path) -> std::io::Result<()> {
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(dir.join(BOOT))?;
+    file.write_all(processes::boot().as_bytes())
 }
 
 /// Makes the next keeper begin afresh. Where the last one was killed, the next first clears away what
@@ -155,6 +169,7 @@ fn lost(dir: &Path, status: &Status, state: ProcessState) -> std::io::Result<()>
         last_exit: None,
         since: status.since,
         note: None,
+        degraded: None,
         boot: status.boot.clone(),
     };
     files::replace(&dir.join(STATUS), &status, Durability::UntilReboot)

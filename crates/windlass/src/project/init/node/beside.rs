@@ -48,14 +48,14 @@ fn servers(package: &Package<'_>, sketch: &mut Sketch, schema: &str, reads: &[Re
         // These packages read them by themselves, as PostgreSQL's own programs do.
         && !(by_libpq && data::POSTGRES.refer(sketch, &|name| name.starts_with("PG") && name != "PG_URL"))
     {
-        note_unread(sketch, "PostgreSQL", &data::POSTGRES);
+        data::POSTGRES.note_unread(sketch);
     }
     if uses(&["redis", "ioredis", "bullmq", "bull", "connect-redis"]) && !data::REDIS.refer(sketch, &is_read)
     {
-        note_unread(sketch, "Redis", &data::REDIS);
+        data::REDIS.note_unread(sketch);
     }
     if uses(&["amqplib", "amqp-connection-manager"]) && !data::RABBITMQ.refer(sketch, &is_read) {
-        note_unread(sketch, "RabbitMQ", &data::RABBITMQ);
+        data::RABBITMQ.note_unread(sketch);
     }
     if has_provider("sqlite") || uses(&["better-sqlite3", "sqlite3"]) {
         sketch.note(
@@ -63,13 +63,6 @@ fn servers(package: &Package<'_>, sketch: &mut Sketch, schema: &str, reads: &[Re
              build.shared, or use PostgreSQL ([resources.db])",
         );
     }
-}
-
-fn note_unread(sketch: &mut Sketch, server: &str, kind: &data::Kind) {
-    sketch.note(format!(
-        "the project uses {server}, but reads no variable that is known; add [resources.{}] and hand its facts over in env",
-        kind.name
-    ));
 }
 
 /// Brings the schema up to date before a new copy starts.
