@@ -4,13 +4,13 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::{ADMIN, FIRST, Server, as_account, free_port};
-use crate::sandbox::{kill, until_within};
+use crate::sandbox::kill;
 
 /// The administrator, as HTTP's basic authentication has it.
 const BASIC: &str = "Ym9zczpUaGUxUGFzc3dvcmQyT2YzVGhlNEJvc3M=";
@@ -119,14 +119,26 @@ impl Rabbitmq {
             command.env(name, value);
         }
         as_account(&mut command, "rabbitmq");
-        command.current_dir(root).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let said = root.join("said");
+        let output = std::fs::File::create(&said).unwrap();
+        command.current_dir(root).stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         let server = Some(Server(command.spawn().unwrap()));
-        let rabbit = Self { port, management, encrypted, server, directory };
-        until_within(Duration::from_secs(120), "RabbitMQ", || {
-            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-            rabbit.get("/api/vhosts/fixture")["name"].as_str().map(drop)
-        });
+        let mut rabbit = Self { port, management, encrypted, server, directory };
+        let end = Instant::now() + Duration::from_secs(200);
+        while !rabbit.answers() {
+            let ended = rabbit.server.as_mut().and_then(|server| server.0.try_wait().unwrap());
+            let said = || std::fs::read_to_string(&said).unwrap();
+            assert!(ended.is_none(), "RabbitMQ ended ({ended:?}):\n{}", said());
+            assert!(Instant::now() < end, "RabbitMQ does not answer:\n{}", said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
         rabbit
+    }
+
+    /// Whether it has read its definitions, and shows them.
+    fn answers(&self) -> bool {
+        let listens = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
+        listens && self.get("/api/vhosts/fixture")["name"].is_string()
     }
 
     /// The URL of an account.
