@@ -9,7 +9,7 @@
 use std::io::{Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{ChildStdin, Command, ExitCode, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::{Mutex, OnceLock};
 
 use crate::built;
@@ -24,15 +24,16 @@ pub const VERB: &str = "watchdog";
 /// When that cannot be seen to.
 pub fn watch_over(directory: &Path) {
     static WATCHDOG: OnceLock<Mutex<ChildStdin>> = OnceLock::new();
-    let pipe = WATCHDOG.get_or_init(|| {
-        let mut command = Command::new(built::program("fixture"));
-        command.arg(VERB).env_clear().current_dir("/").stdin(Stdio::piped());
-        // Not in the test's group: whoever ends the test ends that.
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn();
-        Mutex::new(child.unwrap().stdin.take().unwrap())
-    });
+    let pipe = WATCHDOG.get_or_init(|| Mutex::new(start().stdin.take().unwrap()));
     let directory = directory.canonicalize().unwrap();
     writeln!(pipe.lock().unwrap(), "{}", directory.to_str().unwrap()).unwrap();
+}
+
+fn start() -> Child {
+    let mut command = Command::new(built::program("fixture"));
+    command.arg(VERB).env_clear().current_dir("/").stdin(Stdio::piped());
+    // Not in the test's group: whoever ends the test ends that.
+    command.stdout(Stdio::null()).stderr(Stdio::null()).process_group(0).spawn().unwrap()
 }
 
 /// Waits until the test is gone, and ends what is left of it.
@@ -45,4 +46,25 @@ pub fn main() -> ExitCode {
         let _somebody_elses = std::fs::remove_dir_all(directory);
     }
     ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_ends_when_the_pipe_does() {
+        let (left, others) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let sleeps_in = |directory: &Path| Command::new("sleep").arg("600").current_dir(directory).spawn();
+        let mut own = sleeps_in(left.path()).unwrap();
+        let mut other = sleeps_in(others.path()).unwrap();
+        let mut watchdog = start();
+        writeln!(watchdog.stdin.take().unwrap(), "{}", left.path().display()).unwrap();
+        let done = watchdog.wait().unwrap();
+        let spared = other.try_wait().unwrap().is_none();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(done.success() && spared && !left.path().exists());
+        assert!(!own.wait().unwrap().success());
+    }
 }

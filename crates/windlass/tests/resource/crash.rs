@@ -80,7 +80,7 @@ fn an_initdb_that_outlives_its_windlass_is_waited_for() {
         .spawn()
         .unwrap();
     let begun = dir.path().join("db/data.partial/base");
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + Duration::from_secs(90);
     while !begun.exists() {
         assert!(Instant::now() < deadline, "initdb does not begin");
         std::thread::sleep(Duration::from_millis(1));

@@ -13,4 +13,4 @@ mod server;
 
 use std::time::Duration;
 
-const SHORT: Duration = Duration::from_secs(5);
+const SHORT: Duration = Duration::from_secs(20);

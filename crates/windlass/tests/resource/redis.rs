@@ -121,7 +121,7 @@ fn switch_by_hand(server: &Server) {
             .all(|line| text.lines().any(|said| said.trim() == *line))
     };
     while !is_done(&ask(server, &["INFO", "persistence"])) {
-        std::thread::sleep(SHORT / 20);
+        std::thread::sleep(std::time::Duration::from_millis(50));
     }
 }
 

@@ -8,12 +8,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
+use rustix::process::Signal;
 use windlass::account::Account;
 use windlass::resource::{Place, Prepared, ready};
 use windlass_core::launch::Log;
 use windlass_core::name::Name;
 use windlass_core::spec::{Credential, Engine, Resource, Source};
 use windlass_core::units::Bytes;
+use windlass_testkit::sandbox::{kill, lives, processes};
 use windlass_testkit::watchdog::watch_over;
 
 use crate::SHORT;
@@ -114,23 +116,21 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // First the group, as long as its number is known to be its own.
-        let group = format!("-{}", self.child.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
-        let _ = self.child.wait();
-        // What has left the server's group (Erlang's port mapper does) is known by the directory
-        // in its environment or its working directory.
-        let directory = &self.prepared.launch.directory;
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            let in_it = String::from_utf8_lossy(&environment).contains(&format!("={directory}/"));
-            let works_in_it =
-                fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(directory));
-            if pid != std::process::id() && (in_it || works_in_it) {
-                let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+        // Whoever starts it again may not find one that is still dying: it has the server's memory until it has died.
+        let directory = format!("{}/", self.prepared.launch.directory);
+        let mut dying: Vec<i32> = Vec::new();
+        for _ in 0..1000 {
+            let left: Vec<i32> = processes(Path::new(&directory)).iter().map(|process| process.pid).collect();
+            left.iter().for_each(|pid| kill(*pid, Signal::KILL));
+            dying.extend(left);
+            dying.retain(|pid| lives(*pid));
+            if dying.is_empty() {
+                break;
             }
+            std::thread::sleep(Duration::from_millis(10));
         }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
