@@ -32,11 +32,18 @@ pub fn setting_of(reference: &Reference) -> Option<&str> {
     }
 }
 
-/// Whether `setting` can only be put together where a resource is known.
-pub(super) fn needs_resource(setting: &Setting, settings: &IndexMap<String, Setting>) -> bool {
-    references(&setting.composed, settings)
-        .into_iter()
-        .any(|reference| matches!(reference, Reference::Resource { .. }))
+/// The settings that can only be put together where a resource is known, over any number of steps.
+pub(super) fn needing_resources(settings: &IndexMap<String, Setting>) -> HashSet<&str> {
+    let mut needing: HashSet<&str> = HashSet::new();
+    for (key, setting) in settings {
+        let mut references = setting.composed.iter().flat_map(Template::references);
+        if references.any(|reference| matches!(reference, Reference::Resource { .. })) {
+            needing.insert(key);
+        }
+    }
+    let others = made_of(uses(settings, setting_of), needing.iter().copied());
+    needing.extend(others);
+    needing
 }
 
 /// What is put together from a value that turned out to be a secret is one, over any number of steps.

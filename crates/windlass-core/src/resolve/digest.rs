@@ -86,15 +86,16 @@ struct Seen<'a, T> {
     credentials: Vec<(&'a str, Credential)>,
 }
 
-/// Whether a setting is what a reference stands for, or is put together from it.
+/// Whether one of these settings is what a reference stands for, or is put together from it.
 #[must_use]
-pub fn is_made_of(
-    key: &str,
+pub fn are_made_of<'k>(
+    keys: impl IntoIterator<Item = &'k str>,
     settings: &IndexMap<String, Setting>,
     wanted: impl Fn(&Reference) -> bool,
 ) -> bool {
-    let own = Template::of(Reference::Setting(key.to_owned()));
-    composed::references([&own], settings).into_iter().any(wanted)
+    let own = |key: &str| Template::of(Reference::Setting(key.to_owned()));
+    let own: Vec<Template> = keys.into_iter().map(own).collect();
+    composed::references(&own, settings).into_iter().any(wanted)
 }
 
 impl Service {

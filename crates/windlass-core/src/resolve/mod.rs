@@ -32,7 +32,7 @@ use crate::settings::Declared;
 use crate::spec::{Port, Reference, Setting, Spec, Template};
 
 pub use composed::setting_of;
-pub use digest::{is_made_of, signs_in};
+pub use digest::{are_made_of, signs_in};
 use read::Reader;
 pub(crate) use resource::addresses;
 pub(crate) use store::stores;
@@ -187,6 +187,7 @@ fn scene<'a>(
         declared: &of.declared,
         settings,
         is_sealed: of.is_sealed,
+        needing: composed::needing_resources(&spec.settings),
     }
 }
 
@@ -245,10 +246,11 @@ fn complete(
     let app = manifest.app().or_else(|| Name::new("app").ok())?;
     let environment = Name::new(name).ok()?;
     let read = Reader::new(&ROOT, Some(&of.root));
+    let needing = composed::needing_resources(&settings);
     let from_settings = |receiver: &str| -> IndexMap<String, Template> {
-        let passed = |(key, own): &(&String, &Setting)| {
+        let passed = |(key, _): &(&String, &Setting)| {
             // A build runs before any resource does.
-            let early = || receiver == "build" && composed::needs_resource(own, &settings);
+            let early = || receiver == "build" && needing.contains(key.as_str());
             receives(key, receiver) && !early()
         };
         let passed_on = |(key, own): (&String, &Setting)| match own.file {
