@@ -1,5 +1,7 @@
 //! Recognising what has not changed: a digest over all that a process sees.
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -78,7 +80,7 @@ struct Seen<'a, T> {
     name: &'a Name,
     what: &'a T,
     files: &'a str,
-    settings: Vec<(&'a str, Option<Setting>)>,
+    settings: Vec<(&'a str, Option<Cow<'a, Setting>>)>,
     /// Without their credentials.
     resources: Vec<(&'a str, Option<Resource>)>,
     /// What it signs in with, where that is no longer what the resource was made with.
@@ -204,9 +206,12 @@ impl Spec {
         let setting = |key: &str| {
             let known = self.settings.get(key)?;
             let exchanged = lasts && self.rotations.contains_key(key);
-            let fingerprint = if exchanged { String::new() } else { known.fingerprint.clone() };
             // Whether a value is shown to people changes nothing for whoever gets it.
-            Some(Setting { secret: false, fingerprint, ..known.clone() })
+            if !known.secret && !exchanged {
+                return Some(Cow::Borrowed(known));
+            }
+            let fingerprint = if exchanged { String::new() } else { known.fingerprint.clone() };
+            Some(Cow::Owned(Setting { secret: false, fingerprint, ..known.clone() }))
         };
         let seen = Seen {
             kind,
