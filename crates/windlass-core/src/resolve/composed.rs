@@ -2,17 +2,23 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
 use indexmap::{IndexMap, IndexSet};
 
 use crate::settings::made_of;
 use crate::spec::{Reference, Setting, Template};
 
+/// References, each once. Nobody but whoever writes the manifest chooses them: they need no slower hash.
+pub(super) type References<'a> = IndexSet<&'a Reference, RandomState>;
+
 /// All that `templates` refer to, each once: what a setting is put together from, too.
 pub(super) fn references<'a>(
     templates: impl IntoIterator<Item = &'a Template>,
     settings: &'a IndexMap<String, Setting>,
-) -> IndexSet<&'a Reference> {
-    let mut found: IndexSet<&Reference> = templates.into_iter().flat_map(Template::references).collect();
+) -> References<'a> {
+    // Most often all settings are among them.
+    let mut found = References::with_capacity_and_hasher(settings.len(), RandomState::default());
+    found.extend(templates.into_iter().flat_map(Template::references));
     let mut at = 0;
     while let Some(reference) = found.get_index(at).copied() {
         at += 1;

@@ -206,7 +206,7 @@ fn known_settings(
     found: Option<&IndexMap<String, Setting>>,
 ) -> IndexMap<String, Setting> {
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex()[..16].to_owned();
-    let mut known = IndexMap::new();
+    let mut known = IndexMap::with_capacity(declared.len());
     for (key, setting) in declared {
         let given = found.and_then(|found| found.get(key));
         let (fingerprint, composed) = match (given, &setting.composed, &setting.default) {
@@ -257,7 +257,9 @@ fn complete(
             true => (format!("{key}_FILE"), Template::of(Reference::SettingFile(key.clone()))),
             false => (key.clone(), Template::of(Reference::Setting(key.clone()))),
         };
-        settings.iter().filter(passed).map(passed_on).collect()
+        // How many there are is known first, so that a place is found once for all.
+        let passed: Vec<_> = settings.iter().filter(passed).map(passed_on).collect();
+        passed.into_iter().collect()
     };
     let common = read.templates("env");
     let env_of = |receiver: &Name| {

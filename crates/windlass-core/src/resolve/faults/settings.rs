@@ -168,7 +168,7 @@ impl Of<'_> {
             (is_account, password, self.span("value"))
         } else if in_default.is_some() && !setting.harmless && !setting.secret {
             (false, password, self.span("default"))
-        } else if sounds_secret(key) && !setting.secret && setting.default.as_deref().is_some_and(literal) {
+        } else if !setting.secret && setting.default.as_deref().is_some_and(literal) && sounds_secret(key) {
             let what = format!("{key} looks like a secret, and stands in the manifest for all to read");
             (false, what, self.span("default"))
         } else {
