@@ -72,6 +72,8 @@ pub fn load(text: &str) -> (Option<Manifest>, Vec<Diag>) {
     let (document, faults) = DeTable::parse_recoverable(text);
     let mut diags: Vec<Diag> = faults.iter().map(|fault| syntax(text, fault)).collect();
     let mut root = Node::document(document.get_ref(), 0..text.len());
+    // All of it is in the tree: what follows is put where it was.
+    drop(document);
     let broken = !faults.is_empty();
     shape::check(text, &mut root, broken, &mut diags);
     settings::normalise(&mut root);

@@ -60,11 +60,13 @@ pub(super) fn replace_sources(below: &mut Node, over: &Node) {
 
 /// The settings that the checked tree `root` of a manifest declares.
 pub(crate) fn declared(root: &Node, common: &Common) -> IndexMap<String, Declared> {
-    let declared = root.get("settings").and_then(Node::table).into_iter().flatten();
-    let mut settings: IndexMap<String, Declared> = declared
-        .filter(|(_, node)| node.value != Value::Invalid)
-        .map(|(key, node)| (key.clone(), setting(node, common)))
-        .collect();
+    let declared = root.get("settings").and_then(Node::table);
+    let mut settings = IndexMap::with_capacity(declared.map_or(0, Entries::len));
+    for (key, node) in declared.into_iter().flatten() {
+        if node.value != Value::Invalid {
+            settings.insert(key.clone(), setting(node, common));
+        }
+    }
     keep_to_rotations(root, &mut settings);
     inherit_secrecy(&mut settings);
     settings

@@ -2,17 +2,23 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
 use indexmap::{IndexMap, IndexSet};
 
 use crate::settings::made_of;
 use crate::spec::{Reference, Setting, Template};
 
+/// References, each once. Nobody but whoever writes the manifest chooses them: they need no slower hash.
+pub(super) type References<'a> = IndexSet<&'a Reference, RandomState>;
+
 /// All that `templates` refer to, each once: what a setting is put together from, too.
 pub(super) fn references<'a>(
     templates: impl IntoIterator<Item = &'a Template>,
     settings: &'a IndexMap<String, Setting>,
-) -> IndexSet<&'a Reference> {
-    let mut found: IndexSet<&Reference> = templates.into_iter().flat_map(Template::references).collect();
+) -> References<'a> {
+    // Most often all settings are among them.
+    let mut found = References::with_capacity_and_hasher(settings.len(), RandomState::default());
+    found.extend(templates.into_iter().flat_map(Template::references));
     let mut at = 0;
     while let Some(reference) = found.get_index(at).copied() {
         at += 1;
@@ -32,11 +38,18 @@ pub fn setting_of(reference: &Reference) -> Option<&str> {
     }
 }
 
-/// Whether `setting` can only be put together where a resource is known.
-pub(super) fn needs_resource(setting: &Setting, settings: &IndexMap<String, Setting>) -> bool {
-    references(&setting.composed, settings)
-        .into_iter()
-        .any(|reference| matches!(reference, Reference::Resource { .. }))
+/// The settings that can only be put together where a resource is known, over any number of steps.
+pub(super) fn needing_resources(settings: &IndexMap<String, Setting>) -> HashSet<&str> {
+    let mut needing: HashSet<&str> = HashSet::new();
+    for (key, setting) in settings {
+        let mut references = setting.composed.iter().flat_map(Template::references);
+        if references.any(|reference| matches!(reference, Reference::Resource { .. })) {
+            needing.insert(key);
+        }
+    }
+    let others = made_of(uses(settings, setting_of), needing.iter().copied());
+    needing.extend(others);
+    needing
 }
 
 /// What is put together from a value that turned out to be a secret is one, over any number of steps.

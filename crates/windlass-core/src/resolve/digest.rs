@@ -1,5 +1,7 @@
 //! Recognising what has not changed: a digest over all that a process sees.
 
+use std::borrow::Cow;
+
 use indexmap::IndexMap;
 use serde::Serialize;
 
@@ -78,7 +80,7 @@ struct Seen<'a, T> {
     name: &'a Name,
     what: &'a T,
     files: &'a str,
-    settings: Vec<(&'a str, Option<Setting>)>,
+    settings: Vec<(&'a str, Option<Cow<'a, Setting>>)>,
     /// Without their credentials.
     resources: Vec<(&'a str, Option<Resource>)>,
     /// What it signs in with, where that is no longer what the resource was made with.
@@ -86,15 +88,16 @@ struct Seen<'a, T> {
     credentials: Vec<(&'a str, Credential)>,
 }
 
-/// Whether a setting is what a reference stands for, or is put together from it.
+/// Whether one of these settings is what a reference stands for, or is put together from it.
 #[must_use]
-pub fn is_made_of(
-    key: &str,
+pub fn are_made_of<'k>(
+    keys: impl IntoIterator<Item = &'k str>,
     settings: &IndexMap<String, Setting>,
     wanted: impl Fn(&Reference) -> bool,
 ) -> bool {
-    let own = Template::of(Reference::Setting(key.to_owned()));
-    composed::references([&own], settings).into_iter().any(wanted)
+    let own = |key: &str| Template::of(Reference::Setting(key.to_owned()));
+    let own: Vec<Template> = keys.into_iter().map(own).collect();
+    composed::references(&own, settings).into_iter().any(wanted)
 }
 
 impl Service {
@@ -203,9 +206,12 @@ impl Spec {
         let setting = |key: &str| {
             let known = self.settings.get(key)?;
             let exchanged = lasts && self.rotations.contains_key(key);
-            let fingerprint = if exchanged { String::new() } else { known.fingerprint.clone() };
             // Whether a value is shown to people changes nothing for whoever gets it.
-            Some(Setting { secret: false, fingerprint, ..known.clone() })
+            if !known.secret && !exchanged {
+                return Some(Cow::Borrowed(known));
+            }
+            let fingerprint = if exchanged { String::new() } else { known.fingerprint.clone() };
+            Some(Cow::Owned(Setting { secret: false, fingerprint, ..known.clone() }))
         };
         let seen = Seen {
             kind,

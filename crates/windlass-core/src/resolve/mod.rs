@@ -32,7 +32,7 @@ use crate::settings::Declared;
 use crate::spec::{Port, Reference, Setting, Spec, Template};
 
 pub use composed::setting_of;
-pub use digest::{is_made_of, signs_in};
+pub use digest::{are_made_of, signs_in};
 use read::Reader;
 pub(crate) use resource::addresses;
 pub(crate) use store::stores;
@@ -187,6 +187,7 @@ fn scene<'a>(
         declared: &of.declared,
         settings,
         is_sealed: of.is_sealed,
+        needing: composed::needing_resources(&spec.settings),
     }
 }
 
@@ -205,7 +206,7 @@ fn known_settings(
     found: Option<&IndexMap<String, Setting>>,
 ) -> IndexMap<String, Setting> {
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex()[..16].to_owned();
-    let mut known = IndexMap::new();
+    let mut known = IndexMap::with_capacity(declared.len());
     for (key, setting) in declared {
         let given = found.and_then(|found| found.get(key));
         let (fingerprint, composed) = match (given, &setting.composed, &setting.default) {
@@ -245,17 +246,20 @@ fn complete(
     let app = manifest.app().or_else(|| Name::new("app").ok())?;
     let environment = Name::new(name).ok()?;
     let read = Reader::new(&ROOT, Some(&of.root));
+    let needing = composed::needing_resources(&settings);
     let from_settings = |receiver: &str| -> IndexMap<String, Template> {
-        let passed = |(key, own): &(&String, &Setting)| {
+        let passed = |(key, _): &(&String, &Setting)| {
             // A build runs before any resource does.
-            let early = || receiver == "build" && composed::needs_resource(own, &settings);
+            let early = || receiver == "build" && needing.contains(key.as_str());
             receives(key, receiver) && !early()
         };
         let passed_on = |(key, own): (&String, &Setting)| match own.file {
             true => (format!("{key}_FILE"), Template::of(Reference::SettingFile(key.clone()))),
             false => (key.clone(), Template::of(Reference::Setting(key.clone()))),
         };
-        settings.iter().filter(passed).map(passed_on).collect()
+        // How many there are is known first, so that a place is found once for all.
+        let passed: Vec<_> = settings.iter().filter(passed).map(passed_on).collect();
+        passed.into_iter().collect()
     };
     let common = read.templates("env");
     let env_of = |receiver: &Name| {

@@ -68,22 +68,26 @@ pub fn check(
         let misfits = setting.misfits_of(&resolved.value);
         if !misfits.is_empty() {
             wrong.insert(name);
+            add(name, resolved.value.provenance.place(), misfits);
         }
-        add(name, resolved.value.provenance.place(), misfits);
+    }
+    let is_composed = |(_, resolved): &(&String, &Resolved)| matches!(resolved.value.text, Text::Composed(_));
+    let composed: Vec<_> = assembled.settings.iter().filter(is_composed).collect();
+    if composed.is_empty() {
+        return faults;
     }
     let is_secret_one =
         |(part, resolved): &(&String, &Resolved)| is_secret(part, declared.get(*part), &resolved.value);
     let secrets = assembled.settings.iter().filter(is_secret_one).map(|(part, _)| part.as_str());
     let of_secrets = assembled.made_of(secrets);
     let of_wrong = assembled.made_of(wrong);
-    for (name, resolved) in &assembled.settings {
-        let (Some(setting), Text::Composed(_)) = (declared.get(name), &resolved.value.text) else { continue };
-        if of_wrong.contains(name.as_str()) {
+    for (name, _) in composed {
+        let Some(setting) = declared.get(name).filter(|_| !of_wrong.contains(name.as_str())) else {
             continue;
-        }
+        };
         let Some(value) = assembled.whole(name) else { continue };
-        let secret = setting.hides(value.expose()) || of_secrets.contains(name.as_str());
-        add(name, (manifest.to_owned(), setting.line), setting.misfits_shown(value.expose(), secret));
+        let is_secret = || setting.hides(value.expose()) || of_secrets.contains(name.as_str());
+        add(name, (manifest.to_owned(), setting.line), setting.misfits_shown(value.expose(), is_secret));
     }
     faults
 }
@@ -101,7 +105,7 @@ impl Declared {
     /// list the first few.
     #[must_use]
     pub fn misfits(&self, value: &Secret) -> Vec<Misfit> {
-        self.misfits_shown(value.expose(), self.hides(value.expose()))
+        self.misfits_shown(value.expose(), || self.hides(value.expose()))
     }
 
     /// The same of what a layer has; nothing where that is not known yet.
@@ -109,11 +113,17 @@ impl Declared {
     pub fn misfits_of(&self, value: &Value) -> Vec<Misfit> {
         let known = value.text.known();
         known.map_or_else(Vec::new, |known| {
-            self.misfits_shown(known.expose(), is_secret("", Some(self), value))
+            self.misfits_shown(known.expose(), || is_secret("", Some(self), value))
         })
     }
 
-    fn misfits_shown(&self, value: &str, secret: bool) -> Vec<Misfit> {
+    /// What is wrong. Whether it may be shown takes longer to find out, and is asked only where something is.
+    fn misfits_shown(&self, value: &str, is_secret: impl FnOnce() -> bool) -> Vec<Misfit> {
+        let hidden = self.misfits_told(value, true);
+        if hidden.is_empty() || is_secret() { hidden } else { self.misfits_told(value, false) }
+    }
+
+    fn misfits_told(&self, value: &str, secret: bool) -> Vec<Misfit> {
         if value.is_empty() {
             // An empty text is a value of the types that are text, where nothing is said against it.
             // What is put together from others is empty where they are.

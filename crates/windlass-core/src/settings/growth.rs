@@ -3,15 +3,20 @@
 
 use std::fmt::Write as _;
 
+use indexmap::IndexMap;
+
 use super::{File, Layers, assemble, check, dotenv};
 use crate::manifest;
-use crate::spec::LOOKS;
+use crate::name::Name;
+use crate::resolve::resolve;
+use crate::spec::{LOOKS, Setting};
 
-/// A manifest with a row of settings, the last of which is a secret.
+/// A manifest with a row of settings, all of which the build gets as well, and the last of which is a secret.
 fn row(count: usize) -> String {
     let mut text = "[app]\nname = \"shop\"\n\n[services.web]\ncommand = \"serve\"\n\n[settings]\n".to_owned();
     for number in 0..count {
-        let _ = writeln!(text, "S_{number} = {{ value = \"{{settings.S_{}}}\" }}", number + 1);
+        let value = format!("{{settings.S_{}}}", number + 1);
+        let _ = writeln!(text, "S_{number} = {{ value = \"{value}\", services = [\"web\", \"build\"] }}");
     }
     let _ = writeln!(text, "S_{count} = {{ secret = true }}");
     text
@@ -36,6 +41,10 @@ fn a_row_twice_as_long_is_looked_at_about_twice_as_often() {
             let files = vec![File { name: ".env".to_owned(), entries: parsed.entries }];
             let assembled = assemble(&declared, Layers { files, ..Layers::default() });
             assert_eq!(check(&declared, &assembled, "windlass.toml"), []);
+            let known = IndexMap::from([(format!("S_{count}"), Setting::default())]);
+            let spec = resolve(&manifest, "local", &known).unwrap();
+            assert_eq!((spec.settings.len(), spec.build.env.len()), (count + 1, count + 1));
+            assert!(spec.service_digest(&Name::new("web").unwrap(), "").is_some());
         })
     };
     let (some, twice) = (of(50), of(100));

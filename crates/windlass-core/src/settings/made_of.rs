@@ -12,6 +12,9 @@ pub(crate) fn made_of<'a>(
     for (whole, part) in uses {
         wholes.entry(part).or_default().push(whole);
     }
+    if wholes.is_empty() {
+        return HashSet::new();
+    }
     let mut waiting: Vec<&str> = first.into_iter().collect();
     let mut found = HashSet::new();
     while let Some(part) = waiting.pop() {

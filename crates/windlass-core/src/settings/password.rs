@@ -66,14 +66,19 @@ fn sure(text: &str) -> impl Iterator<Item = &str> {
 /// Whether a password may stand in the text of a template that is not put in there.
 #[must_use]
 pub fn may_hold_literal(template: &str) -> bool {
-    passwords_in(template).iter().any(|password| !password.contains('{'))
+    has_a_mark(template) && passwords_in(template).iter().any(|password| !password.contains('{'))
 }
 
 /// Whether a password may stand in `text`: one that surely is one, or a port and a path that may as well be a
 /// password with a delimiter in it.
 #[must_use]
 pub(super) fn may_hold_password(text: &str) -> bool {
-    password_in(text).is_some() || urls(text).any(|url| url.likely().is_some())
+    has_a_mark(text) && (password_in(text).is_some() || urls(text).any(|url| url.likely().is_some()))
+}
+
+/// Whether a text has one of the characters without which it is no URL, and has nothing by name. Most values have none.
+fn has_a_mark(text: &str) -> bool {
+    text.bytes().any(|b| matches!(b, b':' | b'='))
 }
 
 /// All that may be a password in `text`: where it is not sure at which `@` one ends, up to each of them.

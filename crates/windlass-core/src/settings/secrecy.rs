@@ -224,7 +224,8 @@ const KEYS: [&str; 8] = [
 /// is. `TOKEN_URL` and `PASSWORD_MIN_LENGTH` are about secrets, and hold none.
 #[must_use]
 pub fn sounds_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase().replace(['-', '.'], "_");
+    let upper = |c: char| if matches!(c, '-' | '.') { '_' } else { c.to_ascii_uppercase() };
+    let name: String = name.chars().map(upper).collect();
     // `PASSWORD_2`; `SECRET_KEY_BASE` is how Rails calls it.
     let name = name.trim_end_matches(|c: char| c.is_ascii_digit()).trim_end_matches('_');
     let name = name.strip_suffix("_BASE").filter(|rest| rest.ends_with("SECRET_KEY")).unwrap_or(name);

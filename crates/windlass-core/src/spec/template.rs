@@ -107,11 +107,12 @@ impl Template {
     }
 
     fn read(text: &str) -> (Self, Vec<UnknownReference>) {
-        let mut parts = Vec::new();
+        // Most have one part, and there are as many of them as settings in the environment of each service.
+        let mut parts = Vec::with_capacity(1);
         let mut unknown = Vec::new();
         let mut plain = String::new();
         let mut rest = text;
-        while let Some(at) = rest.find('{') {
+        while let Some(at) = rest.bytes().position(|b| b == b'{') {
             plain.push_str(&rest[..at]);
             rest = &rest[at..];
             if let Some((inside, tail)) = escape_at(rest) {
@@ -138,6 +139,25 @@ impl Template {
             parts.push(Part::Text(plain));
         }
         (Self { parts }, unknown)
+    }
+
+    /// The text that it is read from.
+    fn text(&self) -> String {
+        let mut text = String::with_capacity(48);
+        for part in &self.parts {
+            match part {
+                Part::Text(plain) => text.push_str(&escaped(plain)),
+                // What nearly all are.
+                Part::Reference(Reference::Setting(key), Encoding::Plain) => {
+                    ["{settings.", key, "}"].iter().for_each(|piece| text.push_str(piece));
+                }
+                Part::Reference(reference, Encoding::Plain) => text.push_str(&format!("{{{reference}}}")),
+                Part::Reference(reference, encoding) => {
+                    text.push_str(&format!("{{{reference}|{}}}", encoding.word()));
+                }
+            }
+        }
+        text
     }
 
     /// Its pieces in order.
@@ -176,29 +196,38 @@ impl Template {
     }
 }
 
-/// The inside of the reference that `text` (beginning with `{`) opens with, and what follows it.
+/// The inside of the reference that `text` (beginning with `{`) opens with, and what follows it: words joined by dots,
+/// the first of which begins with a small letter, and behind a bar perhaps one more.
 fn reference_at(text: &str) -> Option<(&str, &str)> {
-    let (inside, tail) = text.strip_prefix('{')?.split_once('}')?;
-    let word = |word: &str| {
-        !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-    };
-    let is_reference =
-        |text: &str| text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('.').all(word);
-    let reads = match inside.split_once('|') {
-        None => is_reference(inside),
-        // `{a|b}` in a pattern is itself.
-        Some((reference, encoding)) => {
-            is_reference(reference) && Reference::parse(reference).is_some() && word(encoding)
+    let text =
+        text.strip_prefix('{').filter(|inside| inside.starts_with(|c: char| c.is_ascii_lowercase()))?;
+    let (mut before, mut bar) = (b'.', None);
+    // Most braces that open none are told by the next character or two.
+    for (at, byte) in text.bytes().enumerate() {
+        let ends_word = !matches!(before, b'.' | b'|');
+        match byte {
+            b'_' | b'-' => {}
+            byte if byte.is_ascii_alphanumeric() => {}
+            b'.' if ends_word && bar.is_none() => {}
+            b'|' if ends_word && bar.is_none() => bar = Some(at),
+            b'}' if ends_word => {
+                // `{a|b}` in a pattern is itself.
+                let reads = bar.is_none_or(|bar| Reference::parse(&text[..bar]).is_some());
+                return reads.then_some((&text[..at], &text[at + 1..]));
+            }
+            _ => return None,
         }
-    };
-    reads.then_some((inside, tail))
+        before = byte;
+    }
+    None
 }
 
 /// What stands between the braces of a reference.
 fn part_of(inside: &str) -> Option<(Reference, Encoding)> {
-    match inside.split_once('|') {
+    match inside.bytes().position(|b| b == b'|') {
         None => Some((Reference::parse(inside)?, Encoding::Plain)),
-        Some((reference, word)) => {
+        Some(bar) => {
+            let (reference, word) = (&inside[..bar], &inside[bar + 1..]);
             let (_, encoding) = Encoding::WORDS.into_iter().find(|(known, _)| *known == word)?;
             Some((Reference::parse(reference)?, encoding))
         }
@@ -232,6 +261,11 @@ fn escaped(plain: &str) -> String {
 
 impl Reference {
     fn parse(inside: &str) -> Option<Self> {
+        // What nearly all are.
+        let key = inside.strip_prefix("settings.").filter(|rest| !rest.bytes().any(|b| b == b'.'));
+        if let Some(key) = key {
+            return Some(Self::Setting(key.to_owned()));
+        }
         let mut words = inside.split('.');
         let [first, second, third, more] = std::array::from_fn(|_| words.next());
         Some(match (first?, second, third, more) {
@@ -241,7 +275,6 @@ impl Reference {
             ("app", None, ..) => Self::App,
             ("environment", None, ..) => Self::Environment,
             ("shared", None, ..) => Self::Shared,
-            ("settings", Some(key), None, _) => Self::Setting(key.to_owned()),
             ("settings", Some(key), Some("file"), None) => Self::SettingFile(key.to_owned()),
             ("resources", Some(name), Some(field), None) => {
                 Self::Resource { name: name.to_owned(), field: field.to_owned() }
@@ -269,14 +302,7 @@ impl fmt::Display for Reference {
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for part in &self.parts {
-            match part {
-                Part::Text(text) => f.write_str(&escaped(text))?,
-                Part::Reference(reference, Encoding::Plain) => write!(f, "{{{reference}}}")?,
-                Part::Reference(reference, encoding) => write!(f, "{{{reference}|{}}}", encoding.word())?,
-            }
-        }
-        Ok(())
+        f.write_str(&self.text())
     }
 }
 
@@ -302,13 +328,28 @@ impl std::error::Error for UnknownReference {}
 
 impl Serialize for Template {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.text())
     }
 }
 
 impl<'de> Deserialize<'de> for Template {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// Reads a template from where its text stands, without a copy of that.
+struct Text;
+
+impl serde::de::Visitor<'_> for Text {
+    type Value = Template;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Template, E> {
+        Template::parse(text).map_err(E::custom)
     }
 }
 

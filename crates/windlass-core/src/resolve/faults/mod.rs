@@ -13,6 +13,7 @@ mod stores;
 pub(super) use resources::both_kinds;
 pub(super) use stores::keys_of_kind;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -34,6 +35,8 @@ pub(super) struct Scene<'a> {
     pub(super) settings: Option<&'a IndexMap<String, Setting>>,
     /// Whether the environment has an encrypted file.
     pub(super) is_sealed: bool,
+    /// The settings that can only be put together where a resource is known.
+    pub(super) needing: HashSet<&'a str>,
 }
 
 /// Reports all faults that are there whatever values settings have.

@@ -30,17 +30,17 @@ enum Place {
 }
 
 impl Visit<'_, '_> {
-    fn table(&mut self, table: &Table, node: &Node, path: &mut Vec<String>) {
+    fn table<'n>(&mut self, table: &Table, node: &'n Node, path: &mut Vec<&'n str>) {
         for (key, node) in node.table().into_iter().flatten() {
             if let Some(field) = table.field(key) {
-                path.push(key.clone());
+                path.push(key);
                 self.value(&field.kind, node, path);
                 path.pop();
             }
         }
     }
 
-    fn value(&mut self, kind: &Kind, node: &Node, path: &mut Vec<String>) {
+    fn value<'n>(&mut self, kind: &Kind, node: &'n Node, path: &mut Vec<&'n str>) {
         match (kind, &node.value) {
             (_, Value::Invalid) => {}
             (Kind::Text(Format::Template), Value::Text(text)) => {
@@ -52,7 +52,7 @@ impl Visit<'_, '_> {
             (Kind::Table(table), Value::Table(_)) => self.table(table, node, path),
             (Kind::Map { of, .. }, Value::Table(entries)) => {
                 for (key, node) in entries {
-                    path.push(key.clone());
+                    path.push(key);
                     self.value(of, node, path);
                     path.pop();
                 }
@@ -83,7 +83,7 @@ impl Visit<'_, '_> {
         }
     }
 
-    fn command(&mut self, node: &Node, path: &[String]) {
+    fn command(&mut self, node: &Node, path: &[&str]) {
         match &node.value {
             Value::Text(line) => {
                 for word in words::split(line).unwrap_or_default() {
@@ -129,7 +129,7 @@ impl Visit<'_, '_> {
         }
     }
 
-    fn template(&mut self, text: &str, node: &Node, place: Place, path: &[String]) {
+    fn template(&mut self, text: &str, node: &Node, place: Place, path: &[&str]) {
         let Ok(template) = Template::parse(text) else { return };
         for reference in template.references() {
             // An encoding may stand behind it.
@@ -145,13 +145,7 @@ impl Visit<'_, '_> {
         }
     }
 
-    fn fault(
-        &self,
-        reference: &Reference,
-        span: Range<usize>,
-        place: Place,
-        path: &[String],
-    ) -> Option<Diag> {
+    fn fault(&self, reference: &Reference, span: Range<usize>, place: Place, path: &[&str]) -> Option<Diag> {
         let owner = Owner::of(path);
         match reference {
             Reference::Port => match owner {
@@ -337,14 +331,14 @@ enum Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    fn of(path: &'a [String]) -> Self {
-        match path {
-            [section, name, ..] if section == "services" => Self::Service(name),
-            [section, ..] if section == "build" => Self::Build,
-            [section, ..] if section == "resources" => Self::Resource,
-            [section, _, part, ..] if section == "settings" && part == "rotate" => Self::Other,
-            [section, name, ..] if section == "settings" => Self::Setting(name),
-            [section, ..] if section == "notify" => Self::Notify,
+    fn of(path: &[&'a str]) -> Self {
+        match *path {
+            ["services", name, ..] => Self::Service(name),
+            ["build", ..] => Self::Build,
+            ["resources", ..] => Self::Resource,
+            ["settings", _, "rotate", ..] => Self::Other,
+            ["settings", name, ..] => Self::Setting(name),
+            ["notify", ..] => Self::Notify,
             _ => Self::Other,
         }
     }

@@ -105,16 +105,18 @@ fn destination(scene: &Scene<'_>, node: &Node, diags: &mut Vec<Diag>) {
 
 /// A setting that neither is declared nor was found.
 pub(super) fn unknown_settings(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
-    let found = scene.settings.into_iter().flat_map(|found| found.keys());
-    // What is declared and was found is one.
-    let known: IndexSet<&str> = scene.declared.keys().chain(found).map(String::as_str).collect();
-    let known: Vec<&str> = known.into_iter().collect();
+    let is_found = |key: &str| scene.settings.is_some_and(|found| found.contains_key(key));
     for node in routes(scene) {
         if let Some(at) = node.get("basic_auth")
             && let Some(key) = at.text()
-            && !known.contains(&key)
+            && !scene.declared.contains_key(key)
+            && !is_found(key)
             && !scene.is_misnamed(&["settings"], key)
         {
+            let found = scene.settings.into_iter().flat_map(|found| found.keys());
+            // What is declared and was found is one.
+            let known: IndexSet<&str> = scene.declared.keys().chain(found).map(String::as_str).collect();
+            let known: Vec<&str> = known.into_iter().collect();
             diags.push(scene.unknown("unknown-setting", at.span.clone(), "setting", key, &known));
         }
     }

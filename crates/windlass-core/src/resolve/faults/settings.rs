@@ -168,7 +168,7 @@ impl Of<'_> {
             (is_account, password, self.span("value"))
         } else if in_default.is_some() && !setting.harmless && !setting.secret {
             (false, password, self.span("default"))
-        } else if sounds_secret(key) && !setting.secret && setting.default.as_deref().is_some_and(literal) {
+        } else if !setting.secret && setting.default.as_deref().is_some_and(literal) && sounds_secret(key) {
             let what = format!("{key} looks like a secret, and stands in the manifest for all to read");
             (false, what, self.span("default"))
         } else {
@@ -202,9 +202,7 @@ impl Of<'_> {
                 let known = receivers(scene);
                 diags.push(scene.unknown("unknown-service", span(), "service, job or cron", name, &known));
             }
-            let spec = scene.spec;
-            let own = spec.settings.get(*key).filter(|_| name == "build");
-            if own.is_some_and(|own| composed::needs_resource(own, &spec.settings)) {
+            if name == "build" && scene.needing.contains(*key) {
                 let message = format!("a build cannot get {key}: it runs before any resource is started");
                 let diag = Diag::error("bad-reference", span(), message);
                 diags.push(diag.help("do it in a job with when = \"before-start\""));
@@ -236,7 +234,7 @@ pub(super) fn of_release(scene: &Scene<'_>, span: &Range<usize>, key: &str) -> O
 /// The fault of a setting that is to be known before any resource is, and cannot.
 pub(super) fn too_late(scene: &Scene<'_>, span: &Range<usize>, key: &str, whose: &str) -> Option<Diag> {
     let settings = &scene.spec.settings;
-    let setting = settings.get(key)?;
+    let setting = settings.get(key).filter(|_| scene.needing.contains(key))?;
     let reference = composed::references(&setting.composed, settings)
         .into_iter()
         .find(|reference| matches!(reference, Reference::Resource { .. }))?;

@@ -137,7 +137,7 @@ impl Judged<'_> {
     /// Why it is among the first guesses.
     fn known(self, secret: &str) -> Option<String> {
         let plain = bare(secret);
-        if words::KNOWN.contains(&plain.as_str()) {
+        if words::KNOWN.binary_search(&plain.as_str()).is_ok() {
             return Some("is one of the passwords that are tried first".to_owned());
         }
         if is_placeholder(secret) {
@@ -175,7 +175,9 @@ impl Judged<'_> {
 
 /// Letters and digits alone, in lower case.
 fn bare(text: &str) -> String {
-    text.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
+    let mut bare = String::with_capacity(text.len());
+    bare.extend(text.bytes().filter(u8::is_ascii_alphanumeric).map(|b| char::from(b.to_ascii_lowercase())));
+    bare
 }
 
 /// Why it has little to it for its length: of `abcabcabc` only the first three count.

@@ -19,6 +19,31 @@ pub(super) enum Purpose<'a> {
     Wrap,
 }
 
+/// What keys are derived from: the first half of HKDF-SHA256, which is the same for all keys of a file.
+pub(super) struct Root(Hkdf<Sha256>);
+
+impl Root {
+    /// That of a file with this key and this salt.
+    pub(super) fn of(from: &[u8; 32], salt: &[u8]) -> Self {
+        Self(Hkdf::new(Some(salt), from))
+    }
+
+    /// See [`key()`].
+    pub(super) fn key(&self, environment: &str, purpose: &Purpose<'_>) -> Zeroizing<[u8; 32]> {
+        let (word, name) = match purpose {
+            Purpose::Value(name) => ("value", *name),
+            Purpose::Recipients => ("recipients", ""),
+            Purpose::Seal => ("seal", ""),
+            Purpose::Wrap => ("wrap", ""),
+        };
+        let info = [HEADER, "\n", word, "\n", environment, "\n", name, "\n"].map(str::as_bytes);
+        let mut key = Zeroizing::new([0; 32]);
+        let expanded = self.0.expand_multi_info(&info, key.as_mut());
+        debug_assert!(expanded.is_ok(), "HKDF gives up to 8160 bytes");
+        key
+    }
+}
+
 /// A key of 256 bits by HKDF-SHA256. Its info is the format's name, the purpose, the environment and
 /// the name, with a line end after each: none of them can hold one.
 pub(super) fn key(
@@ -27,17 +52,7 @@ pub(super) fn key(
     environment: &str,
     purpose: &Purpose<'_>,
 ) -> Zeroizing<[u8; 32]> {
-    let (word, name) = match purpose {
-        Purpose::Value(name) => ("value", *name),
-        Purpose::Recipients => ("recipients", ""),
-        Purpose::Seal => ("seal", ""),
-        Purpose::Wrap => ("wrap", ""),
-    };
-    let info = [HEADER, "\n", word, "\n", environment, "\n", name, "\n"].map(str::as_bytes);
-    let mut key = Zeroizing::new([0; 32]);
-    let expanded = Hkdf::<Sha256>::new(Some(salt), from).expand_multi_info(&info, key.as_mut());
-    debug_assert!(expanded.is_ok(), "HKDF gives up to 8160 bytes");
-    key
+    Root::of(from, salt).key(environment, purpose)
 }
 
 /// What is authenticated beside a ciphertext: the file, the environment, the name and the date, with

@@ -92,9 +92,10 @@ pub fn open(
             tell(Some(&recipient.name), recipient.line, message, help);
         }
     }
-    let mut values = IndexMap::new();
+    let mut values = IndexMap::with_capacity(document.entries.len());
+    let root = value::root(&document, &key);
     for entry in &document.entries {
-        match value::open(&document, &key, entry) {
+        match value::open(&document, &root, entry) {
             Ok(secret) => {
                 values.insert(entry.label.clone(), Value { secret, date: entry.date, line: entry.line });
             }

@@ -3,6 +3,7 @@
 //! Without the first four lines nothing can be opened, so a fault there is the end of it. A fault in
 //! another line takes that line, and the others are still read.
 
+use std::collections::HashSet;
 use std::str::SplitInclusive;
 
 use jiff::civil::Date;
@@ -31,7 +32,7 @@ pub struct Parsed {
 /// Reads `text`, the content of the file that messages call `file`.
 #[must_use]
 pub fn parse(file: &str, text: &str) -> Parsed {
-    let mut parser = Parser { file, line: 0, faults: vec![], lost: Lost::default() };
+    let mut parser = Parser { file, line: 0, labels: HashSet::new(), faults: vec![], lost: Lost::default() };
     let document = parser.document(text);
     if document.is_none() {
         parser.lost.add(Lost::any());
@@ -51,6 +52,8 @@ struct Parser<'a> {
     file: &'a str,
     /// The line that is read, from 1.
     line: u32,
+    /// Those of the values so far.
+    labels: HashSet<Label>,
     faults: Vec<Fault>,
     lost: Lost,
 }
@@ -181,7 +184,7 @@ impl Parser<'_> {
         })
     }
 
-    fn body(&self, line: &str, section: &mut Section, document: &mut Document) -> Result<(), Wrong> {
+    fn body(&mut self, line: &str, section: &mut Section, document: &mut Document) -> Result<(), Wrong> {
         if is_conflict_mark(line) {
             return Err((
                 "git left a conflict here".into(),
@@ -213,6 +216,7 @@ impl Parser<'_> {
             _ => {
                 *section = Section::Entries;
                 let entry = self.entry(label, rest, document)?;
+                self.labels.insert(entry.label.clone());
                 document.entries.push(entry);
                 Ok(())
             }
@@ -263,7 +267,7 @@ impl Parser<'_> {
         let Some(label) = label_of(label) else {
             return Err(wrong("what stands before = is not a name"));
         };
-        if document.entries.iter().any(|earlier| earlier.label == label) {
+        if self.labels.contains(&label) {
             return Err(wrong(format!("{label} stands in the file twice")));
         }
         if label.pending

@@ -5,7 +5,7 @@ use aes_gcm::{Aes256Gcm, KeyInit};
 use jiff::civil::Date;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::derive::{self, Purpose};
+use super::derive::{self, Purpose, Root};
 use super::document::{Document, Entry, Label};
 use super::{FileKey, Random};
 use crate::settings::Secret;
@@ -32,19 +32,19 @@ pub(super) fn seal(
     let filled = padded.len().next_multiple_of(BUCKET);
     padded.resize(filled, 0);
     let nonce: [u8; 12] = random.bytes();
-    let cipher = cipher(document, key, &name);
+    let cipher = cipher(document, &root(document, key), &name);
     let aad = derive::place(&document.id, &document.environment, &name, date);
     let sealed = cipher.encrypt(&nonce.into(), Payload { msg: &padded, aad: &aad });
     debug_assert!(sealed.is_ok(), "AES-GCM takes up to 64 GiB");
     Entry { label, date, nonce, ciphertext: sealed.unwrap_or_default(), line: 0 }
 }
 
-/// The value of an entry, or what is wrong with it.
-pub(super) fn open(document: &Document, key: &FileKey, entry: &Entry) -> Result<Secret, &'static str> {
+/// The value of an entry, or what is wrong with it. `root` is that of the document.
+pub(super) fn open(document: &Document, root: &Root, entry: &Entry) -> Result<Secret, &'static str> {
     let name = entry.label.to_string();
     let aad = derive::place(&document.id, &document.environment, &name, entry.date);
     let sealed = Payload { msg: &entry.ciphertext, aad: &aad };
-    let mut padded = cipher(document, key, &name)
+    let mut padded = cipher(document, root, &name)
         .decrypt(&entry.nonce.into(), sealed)
         .map_err(|_| "it was changed, or belongs to another name, environment or file")?;
     let end = padded.iter().rposition(|byte| *byte != 0);
@@ -61,8 +61,12 @@ pub(super) fn open(document: &Document, key: &FileKey, entry: &Entry) -> Result<
     })
 }
 
-fn cipher(document: &Document, key: &FileKey, name: &str) -> Aes256Gcm {
-    let salt = document.id.as_bytes();
-    let key = derive::key(key.bytes(), salt, &document.environment, &Purpose::Value(name));
+/// What the keys of all values of a document come from.
+pub(super) fn root(document: &Document, key: &FileKey) -> Root {
+    Root::of(key.bytes(), document.id.as_bytes())
+}
+
+fn cipher(document: &Document, root: &Root, name: &str) -> Aes256Gcm {
+    let key = root.key(&document.environment, &Purpose::Value(name));
     Aes256Gcm::new((&*key).into())
 }

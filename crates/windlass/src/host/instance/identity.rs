@@ -39,6 +39,8 @@ pub(in crate::host) struct Outline {
     pub id: InstanceId,
     /// The digest of what it runs.
     pub digest: String,
+    /// The port it was given, if it listens.
+    pub port: Option<u16>,
     service: Manner,
 }
 

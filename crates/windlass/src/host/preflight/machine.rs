@@ -15,7 +15,7 @@ use crate::account::{self, Account};
 use crate::certificate::{self, Lapse};
 use crate::engine::Journal;
 use crate::host::by_hand::command::is_under_way;
-use crate::host::instance::identity::Identity;
+use crate::host::instance::identity::Outline;
 use crate::host::instance::lifecycle::lives;
 use crate::host::preflight::disk::Free;
 use crate::host::preflight::{programs, shared};
@@ -91,7 +91,7 @@ pub fn look(spec: &Spec, layout: &Layout, build_is_known: bool) -> Looked {
     looked.passing.extend(jobs_by_hand(spec, layout));
     looked.lacks.extend(programs::servers(spec, layout, &std::env::temp_dir()));
     looked.passing.extend(disk(spec, layout.root()));
-    looked.passing.extend(fixed_ports(spec, &own_ports(layout)));
+    looked.passing.extend(fixed_ports(spec, layout));
     // What stands in the way of a proxy that runs may be itself.
     let has_proxy = process::is_kept(&layout.proxy().join("keeper"));
     for address in spec.listen.http.iter().chain(&spec.listen.https) {
@@ -235,18 +235,24 @@ fn jobs_by_hand(spec: &Spec, layout: &Layout) -> Vec<Lack> {
 }
 
 /// The ports of the copies that live.
-pub(super) fn own_ports(layout: &Layout) -> Vec<u16> {
-    let all = Identity::all(layout).unwrap_or_default();
+fn own_ports(layout: &Layout) -> Vec<u16> {
+    let all = Outline::all(layout).unwrap_or_default();
     all.iter().filter(|copy| lives(&layout.instance(&copy.id))).filter_map(|copy| copy.port).collect()
 }
 
 /// A copy with a port of its own can be asked there only if nobody else answers there.
-pub(super) fn fixed_ports(spec: &Spec, ours: &[u16]) -> Vec<Lack> {
+pub(super) fn fixed_ports(spec: &Spec, layout: &Layout) -> Vec<Lack> {
     let fixed = spec.services.iter().filter_map(|(name, service)| match service.port {
-        Some(Port::Fixed(port)) if !ours.contains(&port) => Some((name, port)),
+        Some(Port::Fixed(port)) => Some((name, port)),
         _ => None,
     });
-    let taken = fixed.filter_map(|(name, port)| {
+    let fixed: Vec<_> = fixed.collect();
+    if fixed.is_empty() {
+        return Vec::new();
+    }
+    let ours = own_ports(layout);
+    let others = fixed.into_iter().filter(|(_, port)| !ours.contains(port));
+    let taken = others.filter_map(|(name, port)| {
         let (what, hint) = port_taken(name.as_str(), port)?;
         Some(Lack::new("port-taken", &format!("services.{name}.port"), what, hint))
     });

@@ -17,7 +17,7 @@ use windlass_core::spec::{Engine, Spec, Tls};
 use crate::host::Host;
 use crate::host::preflight::disk::{Free, makes_files};
 use crate::host::preflight::machine::{
-    Lack, accounts, cannot_listen, certificates, fixed_ports, held, memory, open_files, own_ports, users,
+    Lack, accounts, cannot_listen, certificates, fixed_ports, held, memory, open_files, users,
 };
 use crate::host::proxy::table::early;
 use crate::host::resource::lifecycle::{blocking, facts};
@@ -59,7 +59,7 @@ impl Host {
         let may_stay = |tls: &Tls| plan.request != Request::Deploy && shown.contains(tls);
         notes.extend(certificates(spec, &may_stay, &mut wrong));
         self.look_at_ports(spec, &mut wrong).await;
-        wrong.extend(fixed_ports(spec, &own_ports(&self.layout)));
+        wrong.extend(fixed_ports(spec, &self.layout));
         let (private, layout) = (spec.clone(), self.layout.clone());
         wrong.extend(blocking(move || programs::servers(&private, &layout, &layout.state())).await?);
         if plan.request == Request::Deploy {

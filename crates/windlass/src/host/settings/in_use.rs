@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use windlass_core::journal::Fault;
 use windlass_core::name::ReleaseId;
-use windlass_core::resolve::is_made_of;
+use windlass_core::resolve::are_made_of;
 use windlass_core::spec::Reference;
 
 use crate::host::Host;
@@ -84,14 +84,11 @@ impl Host {
     /// Whether a process of a release was told where a file is that holds what was handed out.
     fn has_file(&self, environment: &Environment, release: ReleaseId, given: &Given<'_>) -> bool {
         let settings = self.settings(release);
-        let holds = |name: &str| {
-            settings.get(name).is_some_and(|setting| setting.file)
-                && is_made_of(name, &settings, given.wanted)
-        };
-        let mut files = environment
-            .variables()
-            .filter_map(|(name, _)| std::str::from_utf8(name).ok()?.strip_suffix("_FILE"));
-        files.any(holds)
+        let names = environment.variables().filter_map(|(name, _)| std::str::from_utf8(name).ok());
+        let files = names
+            .filter_map(|name| name.strip_suffix("_FILE"))
+            .filter(|name| settings.get(*name).is_some_and(|setting| setting.file));
+        are_made_of(files, &settings, given.wanted)
     }
 }
 

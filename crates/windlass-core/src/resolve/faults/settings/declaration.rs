@@ -106,8 +106,9 @@ fn words(of: &Of<'_>, diags: &mut Vec<Diag>) {
 }
 
 fn default(of: &Of<'_>, diags: &mut Vec<Diag>) {
+    let constant = of.setting.constant();
     // That a secret has one is told elsewhere, and its text is not.
-    if of.setting.secret {
+    if of.setting.secret || (of.setting.default.is_none() && constant.is_none()) {
         return;
     }
     let sound = Declared { bounds: sound(of.setting), ..of.setting.clone() };
@@ -120,7 +121,7 @@ fn default(of: &Of<'_>, diags: &mut Vec<Diag>) {
     if let Some(default) = &of.setting.default {
         check(default.clone(), "default", "the default");
     }
-    if let Some(constant) = of.setting.constant() {
+    if let Some(constant) = constant {
         let (source, what) = if of.typed("value") { ("value", "`value`") } else { ("url", "`url`") };
         check(constant, source, what);
     }

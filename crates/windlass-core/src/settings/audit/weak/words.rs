@@ -153,9 +153,6 @@ const ROWS: [&str; 9] = [
     "1q2w3e4r5t6y7u8i9o0p",
 ];
 
-/// The longest of [`KNOWN`] and [`GLUE`].
-const LONGEST_WORD: usize = 16;
-
 /// Fewer keys in a row turn up by chance.
 const SHORTEST_ROW: usize = 3;
 
@@ -205,23 +202,31 @@ fn is_split(text: &str, app: &str) -> bool {
     reached[0] = Some(false);
     for from in 0..text.len() {
         let Some(before) = reached[from] else { continue };
-        let row = row_at(&text[from..]);
-        let longest = LONGEST_WORD.max(app.len()).max(row).max(MOST_DIGITS);
-        for to in from + 1..=text.len().min(from + longest) {
-            let piece = &text[from..to];
-            let is_row = (SHORTEST_ROW..=row).contains(&piece.len());
-            let is_first = is_row || piece == app || KNOWN.binary_search(&piece).is_ok();
-            let is_year = to == text.len()
-                && from > 0
-                && piece.len() <= MOST_DIGITS
-                && piece.bytes().all(|b| b.is_ascii_digit());
-            if is_first || is_year || GLUE.binary_search(&piece).is_ok() {
-                reached[to] = Some(reached[to].unwrap_or_default() || before || is_first);
-            }
+        let rest = &text[from..];
+        let mut reach = |length: usize, is_first: bool| {
+            let to = &mut reached[from + length];
+            *to = Some(to.unwrap_or_default() || before || is_first);
+        };
+        (SHORTEST_ROW..=row_at(rest)).for_each(|length| reach(length, true));
+        if !app.is_empty() && rest.starts_with(app) {
+            reach(app.len(), true);
+        }
+        beginning(&KNOWN, rest).for_each(|word| reach(word.len(), true));
+        beginning(&GLUE, rest).for_each(|word| reach(word.len(), false));
+        if from > 0 && rest.len() <= MOST_DIGITS && rest.bytes().all(|b| b.is_ascii_digit()) {
+            reach(rest.len(), false);
         }
     }
     let words = reached[text.len()];
     words == Some(true) || (words == Some(false) && text.len() < 16)
+}
+
+/// Those of the sorted `words` that `text` begins with.
+fn beginning(words: &[&'static str], text: &str) -> impl Iterator<Item = &'static str> {
+    let first = text.bytes().next();
+    let from = words.partition_point(|word| word.bytes().next() < first);
+    let alike = words[from..].iter().copied().take_while(move |word| word.bytes().next() == first);
+    alike.filter(|word| text.starts_with(*word))
 }
 
 /// How far the beginning of a text goes along a row of keys, there or back.
@@ -251,7 +256,6 @@ mod tests {
     #[test]
     fn words_are_found_where_they_are_looked_for() {
         assert!(KNOWN.is_sorted() && GLUE.is_sorted());
-        assert_eq!(KNOWN.iter().chain(&GLUE).map(|word| word.len()).max(), Some(LONGEST_WORD));
     }
 
     #[test]
