@@ -38,6 +38,11 @@ impl Bell {
         work(&mut Context::from_waker(&self.waker))
     }
 
+    /// Forgets who was last woken, which may have ended long before the connection is used again.
+    pub(super) fn forget_user(&self) {
+        *self.shared.user.lock().unwrap_or_else(PoisonError::into_inner) = Waker::noop().clone();
+    }
+
     /// Does `work` for a task, which is woken when it is to be done again.
     pub(super) fn heard<T>(
         &self,

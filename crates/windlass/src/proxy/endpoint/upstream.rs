@@ -295,6 +295,7 @@ impl Links {
             return;
         }
         link.used = Instant::now();
+        link.driver.bell.forget_user();
         let mut shelves = self.0.borrow_mut();
         match shelves.iter_mut().find(|shelf| shelf.backend.id == backend.id) {
             Some(shelf) if shelf.idle.len() >= MAX_IDLE => {}
