@@ -10,7 +10,7 @@ use super::super::{Disk, Output, Process, Sandbox, Started, WayBack, until};
 use super::{Invariant, Running};
 
 /// How long what is removed after a run may take on a busy disk.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// So many releases' trees are kept unless a manifest says otherwise.
 const KEPT: usize = 5;
