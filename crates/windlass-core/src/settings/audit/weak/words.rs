@@ -171,12 +171,18 @@ pub(super) fn is_made_of_words(text: &str, app: &str) -> bool {
         return false;
     }
     let word = trimmed.trim_end_matches(|c: char| c.is_ascii_digit());
-    let digits = &trimmed[word.len()..];
-    let meant =
-        |one: char| -> String { word.chars().map(|c| letter(c, one)).chain(digits.chars()).collect() };
-    let bare = |form: &str| -> String { form.chars().filter(char::is_ascii_alphanumeric).collect() };
+    // Letters and digits alone, those of the word as they may be meant.
+    let bare = |one: Option<char>| {
+        let mut form = String::with_capacity(trimmed.len());
+        for (at, byte) in trimmed.bytes().enumerate() {
+            let c = char::from(byte);
+            let meant = one.filter(|_| at < word.len()).map_or(c, |one| letter(c, one));
+            form.extend(Some(meant).filter(char::is_ascii_alphanumeric));
+        }
+        form
+    };
     // Most texts have none of these letters, and are the same in all.
-    let mut forms = [bare(trimmed), bare(&meant('l')), bare(&meant('i'))].to_vec();
+    let mut forms = [bare(None), bare(Some('l')), bare(Some('i'))].to_vec();
     forms.dedup();
     forms.iter().any(|form| is_split(form, app))
 }
