@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{ADMIN, FIRST, Server, as_account, free_port};
 use crate::sandbox::kill;
+use crate::watchdog::watch_over;
 
 /// The administrator, as HTTP's basic authentication has it.
 const BASIC: &str = "Ym9zczpUaGUxUGFzc3dvcmQyT2YzVGhlNEJvc3M=";
@@ -53,6 +54,7 @@ impl Rabbitmq {
     fn start(certificate: Option<&Certificate>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
+        watch_over(root);
         let [port, management, distribution, mapper] = [(); 4].map(|()| free_port());
         let user = |(name, password): (&str, &str), tags: &str| json!({"name": name, "password": password, "tags": tags});
         let rights = json!({"user": FIRST.0, "vhost": "fixture", "configure": "^fixture", "write": ".*", "read": ".*"});
