@@ -8,10 +8,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use windlass_core::protocol::MAX_FRAME;
 use zeroize::Zeroizing;
 
-use crate::wiped::{Wiped, to_json};
+use crate::wiped::Wiped;
 
 /// How large a message may say that it is before any of it has come, in bytes.
-const TRUSTED: usize = 64 * 1024;
+const TRUSTED: usize = 1 << 20;
+
+/// How much of it is read at a time, in bytes.
+const PART: usize = 64 << 10;
+
+/// What says how long a message is, in bytes.
+const LENGTH: usize = 4;
 
 /// One side of a conversation.
 pub struct Frames<R, W> {
@@ -65,14 +71,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Frames<R, W> {
 /// # Errors
 /// [`FrameError`] when the other side has gone.
 pub async fn send(writer: &mut (impl AsyncWrite + Unpin), frame: &impl Serialize) -> Result<(), FrameError> {
-    // It may hold the values of settings.
-    let body = to_json(frame)?;
-    let length = u32::try_from(body.len()).ok().filter(|length| *length <= MAX_FRAME);
+    // It may hold the values of settings. The length is known, and put before it, when it is there: each copy would
+    // have to be wiped.
+    let mut bytes = Wiped::default();
+    bytes.push(&[0; LENGTH]);
+    serde_json::to_writer(&mut bytes, frame)?;
+    let mut bytes = bytes.finish();
+    let length = u32::try_from(bytes.len() - LENGTH).ok().filter(|length| *length <= MAX_FRAME);
     let length = length.ok_or(FrameError::TooLong(u32::MAX))?;
-    let mut bytes = Wiped::with_capacity(body.len() + 4);
-    bytes.push(&length.to_be_bytes());
-    bytes.push(&body);
-    writer.write_all(&bytes.finish()).await?;
+    bytes[..LENGTH].copy_from_slice(&length.to_be_bytes());
+    writer.write_all(&bytes).await?;
     writer.flush().await?;
     Ok(())
 }
@@ -82,7 +90,7 @@ pub async fn send(writer: &mut (impl AsyncWrite + Unpin), frame: &impl Serialize
 /// # Errors
 /// See [`Frames::receive`].
 pub async fn receive<T: DeserializeOwned>(reader: &mut (impl AsyncRead + Unpin)) -> Result<T, FrameError> {
-    let mut length = [0; 4];
+    let mut length = [0; LENGTH];
     let mut got = 0;
     while got < length.len() {
         match reader.read(&mut length[got..]).await? {
@@ -98,7 +106,7 @@ pub async fn receive<T: DeserializeOwned>(reader: &mut (impl AsyncRead + Unpin))
     // The peer's word is taken for this much memory; beyond it the buffer grows with what really comes.
     let length = length as usize;
     let mut body = Wiped::with_capacity(length.min(TRUSTED));
-    let mut part = Zeroizing::new(vec![0; length.min(TRUSTED)]);
+    let mut part = Zeroizing::new(vec![0; length.min(PART)]);
     while body.len() < length {
         let wanted = part.len().min(length - body.len());
         match reader.read(&mut part[..wanted]).await? {
