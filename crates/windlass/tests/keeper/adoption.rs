@@ -177,9 +177,13 @@ async fn nothing_of_another_boot_is_taken_for_alive() {
     assert_eq!(std::fs::read_to_string(&begun).unwrap(), boot.trim());
     std::fs::write(&begun, "another").unwrap();
     assert!(process::is_of_another_boot(&kept.dir));
+    // What was noted is replaced, and not written over: a full disk would leave nothing of either.
+    let noted = kept.path("noted");
+    std::fs::hard_link(&begun, &noted).unwrap();
     let again = kept.run(&kept.sh("true")).await;
     assert_eq!(again.exit, Some(Exit::Code(0)));
     assert!(!process::is_of_another_boot(&kept.dir));
+    assert_eq!(std::fs::read_to_string(&noted).unwrap(), "another");
 }
 
 #[tokio::test]
