@@ -146,6 +146,9 @@ impl Status {
     }
 }
 
+/// How it begins what a keeper says of a process without its log ([`Status::degraded`]), before all else that is amiss.
+pub const NO_LOG: &str = "it runs without its log";
+
 /// Where a process stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,6 +1,6 @@
 //! What of an environment needs a person: what is wrong, why, and what to do about it.
 
-use crate::launch::{End, Exit, ProcessState};
+use crate::launch::{End, Exit, NO_LOG, ProcessState};
 use crate::name::Name;
 use crate::protocol::{EnvironmentStatus, InstanceStatus, ServiceStatus, Unrevoked, UnrevokedCredential};
 use crate::spec::{Rotation, Spec};
@@ -50,7 +50,11 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
         ));
     }
     if let Some(what) = &status.degraded_proxy {
-        problems.push(format!("the proxy goes on, but {what}; it sees to that itself once {WRITABLE}"));
+        let how = match what.starts_with(NO_LOG) {
+            true => format!("it sees to that itself once {WRITABLE}"),
+            false => BY_ITSELF.to_owned(),
+        };
+        problems.push(format!("the proxy goes on, but {what}; {how}"));
     }
     problems.extend(of_rotations(status, spec));
     problems.extend(of_run(status));
@@ -59,10 +63,15 @@ pub fn problems(status: &EnvironmentStatus, spec: Option<&Spec>) -> Vec<String> 
 
 const WRITABLE: &str = "the disk has room and can be written to";
 
+const BY_ITSELF: &str = "its keeper sees to that itself as soon as it can";
+
 /// What goes on, and not as it was launched to. Where it runs without its log, only its next start opens one.
 fn of_degraded(name: &Name, instance: &InstanceStatus, spec: Option<&Spec>) -> Option<String> {
     let ProcessState::Running { .. } = instance.status.state else { return None };
-    let what = instance.status.degraded.as_ref()?;
+    let what = instance.degraded.as_ref()?;
+    if !what.starts_with(NO_LOG) {
+        return Some(format!("{} goes on, but {what}; {BY_ITSELF}", shown(name, instance)));
+    }
     let how = match spec.is_none_or(|spec| spec.services.contains_key(name)) {
         true => format!("windlass restart {name} puts that right"),
         false => "windlass stop and then windlass restart put that right".to_owned(),
@@ -191,6 +200,7 @@ mod tests {
                 degraded: None,
                 boot: String::new(),
             },
+            degraded: None,
             last_restart: None,
             stage: None,
             again_in: None,
@@ -226,7 +236,7 @@ mod tests {
     fn what_runs_without_its_log_is_told_with_what_brings_it_back() {
         let mut instance = copy(ProcessState::Running { pid: 1, start_ticks: 1 }, None);
         let why = "it runs without its log (logs/web.r3.1.log cannot be opened: Read-only file system)";
-        instance.status.degraded = Some(why.to_owned());
+        instance.degraded = Some(why.to_owned());
         instance.ready = true;
         assert_eq!(
             of(instance.clone()),
@@ -236,7 +246,15 @@ mod tests {
             )]
         );
         instance.status.state = ProcessState::Backoff { until: 0 };
-        assert_eq!(of(instance), [""; 0], "it is started anew");
+        assert_eq!(of(instance.clone()), [""; 0], "it is started anew");
+        // No start is needed for what its keeper does by itself.
+        let why = "its keeper cannot write status.json: No space left on device (os error 28)";
+        instance.status.state = ProcessState::Running { pid: 1, start_ticks: 1 };
+        instance.degraded = Some(why.to_owned());
+        assert_eq!(
+            of(instance),
+            [format!("web.r3.1 goes on, but {why}; its keeper sees to that itself as soon as it can")]
+        );
     }
 
     #[test]
@@ -318,6 +336,11 @@ mod tests {
             told(&status),
             "the proxy goes on, but it runs without its log; it sees to that itself once the disk has room and can be \
              written to"
+        );
+        status.degraded_proxy = Some("its keeper cannot write status.json".to_owned());
+        assert_eq!(
+            told(&status),
+            "the proxy goes on, but its keeper cannot write status.json; its keeper sees to that itself as soon as it can"
         );
     }
 

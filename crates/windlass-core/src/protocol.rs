@@ -502,6 +502,10 @@ pub struct InstanceStatus {
     pub id: InstanceId,
     /// What its keeper says; the restarts are those by all its keepers since a run started it.
     pub status: Status,
+    /// What is amiss with it though it goes on, as its keeper says. It stands here alone: a command line of an earlier
+    /// Windlass passes over it here, and refuses what it does not know of the status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<String>,
     /// Why it was started again the last time, where it was.
     #[serde(default)]
     pub last_restart: Option<String>,

@@ -1,7 +1,7 @@
 //! Keepers that are killed.
 
 use windlass::runtime::process::{self, RuntimeError};
-use windlass_core::launch::{End, Exit, ProcessState};
+use windlass_core::launch::{End, Exit, ProcessState, Status};
 use windlass_core::spec::RestartWhen;
 use windlass_core::units::Span;
 
@@ -49,6 +49,70 @@ async fn a_process_outlives_its_keeper_and_gets_another() {
     until(|| (kept.text("out.log") == "good morning\ngood morning\n").then_some(())).await;
     assert_eq!(kept.stop().await.end, End::Stopped);
     assert_eq!(processes_of(&kept.dir), [0; 0]);
+}
+
+fn write_status(kept: &Kept, status: &Status) {
+    std::fs::write(kept.dir.join("status.json"), serde_json::to_vec(status).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn of_what_was_amiss_another_keeper_tells_what_is_so_still() {
+    let kept = Kept::new();
+    kept.start(&kept.sh("exec >/dev/null 2>&1; echo 1 > up; exec sleep 100")).await.unwrap();
+    kept.file("up").await;
+    kill_keeper(&kept).await;
+    let log = kept.path("out.log");
+    let no_log = format!(
+        "it runs without its log ({} cannot be opened: Read-only file system (os error 30))",
+        log.display()
+    );
+    let both = format!("{no_log}; its keeper cannot write status.json: Read-only file system (os error 30)");
+    write_status(&kept, &Status { degraded: Some(both), ..kept.status() });
+    for _ in 0..2 {
+        process::readopt(&kept.dir).await.unwrap();
+        assert_eq!(kept.status().degraded, Some(no_log.clone()));
+        kill_keeper(&kept).await;
+    }
+    // There is nothing new to write down each time that its keeper looks again.
+    process::readopt(&kept.dir).await.unwrap();
+    let written = || std::fs::metadata(kept.dir.join("status.json")).unwrap().modified().unwrap();
+    let (first, keeper) = (written(), kept.status().keeper);
+    let woken = || {
+        let text = std::fs::read_to_string(format!("/proc/{keeper}/status")).unwrap();
+        let times = text.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:")).unwrap();
+        times.trim().parse::<u32>().unwrap()
+    };
+    let before = woken();
+    until(|| (woken() >= before + 3).then_some(())).await;
+    assert_eq!(written(), first);
+    kept.stop().await;
+}
+
+#[tokio::test]
+async fn a_keeper_is_asked_where_what_it_wrote_cannot_be_so() {
+    let kept = Kept::new();
+    kept.start(&kept.sh("exec sleep 100")).await.unwrap();
+    let status = kept.status();
+    let with = |state| write_status(&kept, &Status { state, ..status.clone() });
+    let asked = async || {
+        while process::told(&kept.dir).await.is_none_or(|told| told != status) {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    };
+    assert_eq!(process::told(&kept.dir).await, None);
+    // Whose time is to come is waited for.
+    for state in [ProcessState::Backoff { until: i64::MAX }, ProcessState::Ended(End::Finished)] {
+        with(state);
+        assert_eq!(process::told(&kept.dir).await, None);
+    }
+    with(ProcessState::Backoff { until: 0 });
+    within(asked()).await;
+    with(ProcessState::Running { pid: i32::MAX, start_ticks: 1 });
+    within(asked()).await;
+    std::fs::write(kept.dir.join("status.json"), "").unwrap();
+    within(asked()).await;
+    write_status(&kept, &status);
+    kept.stop().await;
 }
 
 #[tokio::test]
@@ -177,9 +241,13 @@ async fn nothing_of_another_boot_is_taken_for_alive() {
     assert_eq!(std::fs::read_to_string(&begun).unwrap(), boot.trim());
     std::fs::write(&begun, "another").unwrap();
     assert!(process::is_of_another_boot(&kept.dir));
+    // What was noted is replaced, and not written over: a full disk would leave nothing of either.
+    let noted = kept.path("noted");
+    std::fs::hard_link(&begun, &noted).unwrap();
     let again = kept.run(&kept.sh("true")).await;
     assert_eq!(again.exit, Some(Exit::Code(0)));
     assert!(!process::is_of_another_boot(&kept.dir));
+    assert_eq!(std::fs::read_to_string(&noted).unwrap(), "another");
 }
 
 #[tokio::test]

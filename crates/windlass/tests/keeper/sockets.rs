@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixListener;
 use windlass::runtime::process::{self, RuntimeError};
 use windlass_core::launch::{Launch, ProcessState};
 use windlass_core::spec::RestartWhen;
@@ -117,6 +119,34 @@ async fn what_is_amiss_is_no_refusal_and_is_told_until_it_is_put_right() {
     kept.stop().await;
     while let Some(status) = others.recv().await {
         assert_eq!(status.note, None, "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_earlier_keeper_cannot_write_down_is_replaced_all_the_same() {
+    let kept = Kept::new();
+    std::fs::create_dir(&kept.dir).unwrap();
+    let listener = UnixListener::bind(kept.dir.join("sock")).unwrap();
+    // It told of all that was amiss in its note, and of its refusals.
+    let first = r#"{"keeper":1,"state":{"running":{"pid":2,"start_ticks":3}},"restarts":0,"last_exit":null,"since":4,"note":null}"#;
+    let amiss = r#""cannot write status.json: No space left on device (os error 28)""#;
+    let second =
+        first.replace(r#""pid":2"#, r#""pid":5"#).replace(r#""note":null"#, &format!(r#""note":{amiss}"#));
+    let refused = first.replace(r#""note":null"#, r#""note":"it does not come up""#);
+    for last in [second, refused] {
+        let keeper = async {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut lines = BufReader::new(stream).lines();
+            for answer in [first.to_owned(), format!("{first}\n{last}")] {
+                lines.next_line().await.unwrap().unwrap();
+                lines.get_mut().write_all(format!("{answer}\n").as_bytes()).await.unwrap();
+            }
+        };
+        let (replaced, ()) = within(async { tokio::join!(process::replace(&kept.dir), keeper) }).await;
+        match replaced {
+            Ok(replaced) => assert_eq!((replaced.pid, last.contains("cannot write")), (5, true)),
+            Err(error) => assert!(error.to_string().contains("does not come up"), "{error}"),
+        }
     }
 }
 

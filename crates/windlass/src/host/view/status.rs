@@ -254,7 +254,9 @@ impl Kept {
 impl Seen {
     fn of(&self, directory: &Path) -> Kept {
         if let Some(told) = self.told.by(directory) {
-            return Kept { status: Some(told.clone()), is_alive: true };
+            let names_one =
+                matches!(told.state, ProcessState::Running { .. } | ProcessState::Stopping { .. });
+            return Kept { status: Some(told.clone()), is_alive: names_one };
         }
         let seen = process::observe(directory);
         Kept {
@@ -275,7 +277,7 @@ impl Seen {
             degraded: None,
             boot: String::new(),
         };
-        let status = status.unwrap_or(unknown);
+        let mut status = status.unwrap_or(unknown);
         let pid = match status.state {
             ProcessState::Running { pid, .. } | ProcessState::Stopping { pid, .. } => Some(pid),
             _ => None,
@@ -290,6 +292,7 @@ impl Seen {
             last_restart: status.last_exit.as_ref().filter(|_| again).map(ToString::to_string),
             stage: None,
             again_in: None,
+            degraded: status.degraded.take(),
             status,
             port,
             memory: usage.memory,

@@ -1,6 +1,6 @@
 //! What keepers say whose files do not: on a disk that takes nothing they cannot write down what they keep.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use futures_util::future::join_all;
@@ -27,8 +27,11 @@ impl Host {
         let mut directories = vec![self.layout.proxy().join("keeper")];
         let all = Identity::all(&self.layout).unwrap_or_default();
         directories.extend(all.iter().map(|identity| self.layout.instance(&identity.id)));
-        let resources = active.into_iter().flat_map(|active| active.release.spec.resources.keys());
-        directories.extend(resources.map(|name| self.layout.resource(name).join("keeper")));
+        let coming = self.open_plan();
+        let coming = coming.iter().map(|(run, _)| &run.row.plan.spec);
+        let specs = active.into_iter().map(|active| &active.release.spec).chain(coming);
+        let resources: BTreeSet<_> = specs.flat_map(|spec| spec.resources.keys()).collect();
+        directories.extend(resources.into_iter().map(|name| self.layout.resource(name).join("keeper")));
         let told = join_all(directories.into_iter().map(|directory| async {
             let status = process::told(&directory).await?;
             Some((directory, status))

@@ -20,7 +20,7 @@ mod rotate;
 
 pub(crate) use archive::{compress_former, files, today};
 pub(crate) use cut::{MARK, gone, start};
-pub(crate) use open::{NO_LOG, append, is_lost, is_open_in, open};
+pub(crate) use open::{append, is_lost, is_open_in, lost_in, open};
 pub(crate) use rotate::rotate;
 
 use crate::sys;

@@ -11,12 +11,10 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::process::Pid;
+use windlass_core::launch::NO_LOG;
 use windlass_core::spec::RestartWhen;
 
 const NOWHERE: &str = "/dev/null";
-
-/// How it begins what a keeper says of a process without its log.
-pub(crate) const NO_LOG: &str = "it runs without its log";
 
 /// The log of a process; or, where the file system takes nothing, what takes its place, and why.
 ///
@@ -35,10 +33,21 @@ pub(crate) fn open(path: &Path, restart: RestartWhen) -> Result<(File, Option<St
                 && matches!(error.kind(), ReadOnlyFilesystem | StorageFull | QuotaExceeded) =>
         {
             let nowhere = File::options().write(true).open(NOWHERE).map_err(|e| format!("{NOWHERE}: {e}"))?;
-            Ok((nowhere, Some(format!("{NO_LOG} ({} cannot be opened: {error})", path.display()))))
+            Ok((nowhere, Some(format!("{}{error})", no_log(path)))))
         }
         Err(error) => Err(format!("cannot open the log {}: {error}", path.display())),
     }
+}
+
+fn no_log(path: &Path) -> String {
+    format!("{NO_LOG} ({} cannot be opened: ", path.display())
+}
+
+/// What a keeper said of a missing log, without what else it said was amiss then.
+pub(crate) fn lost_in(told: &str, path: &Path) -> Option<String> {
+    let begins = no_log(path);
+    let error = told.strip_prefix(&begins)?.split("; ").next()?;
+    Some(begins + error)
 }
 
 /// Opens a log, to write to its end.

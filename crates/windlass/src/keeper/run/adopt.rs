@@ -50,9 +50,11 @@ impl Keeper {
         let number = marks.iter().find(|(marked, _)| *marked == pid).map(|(_, number)| *number);
         match self.watched(if alive { pid } else { 0 }, number.unwrap_or(former.restarts + 1)) {
             Some(mut process) => {
+                // Of all that was amiss only this is still so for certain.
                 process.no_log = former
                     .degraded
-                    .filter(|why| why.starts_with(log::NO_LOG) && !log::is_open_in(process.pid));
+                    .filter(|_| !log::is_open_in(process.pid))
+                    .and_then(|told| log::lost_in(&told, Path::new(&self.launch.log.path)));
                 self.process = Some(process);
                 // Only its keeper is new.
                 self.running_since(former.since);

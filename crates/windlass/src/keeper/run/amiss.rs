@@ -1,5 +1,6 @@
 //! What is amiss with what goes on all the same. It is told with the status, and put right as soon as that can be.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use windlass_core::launch::{ProcessState, Status};
 use super::{Keeper, Phase};
 use crate::keeper::files::{self, Durability, LAUNCH, STATUS};
 use crate::keeper::log;
+use crate::processes;
 
 /// How often it is tried to put it right: a disk that was full may have room again.
 const PACE: Duration = Duration::from_secs(1);
@@ -20,9 +22,31 @@ pub(super) struct Amiss {
     /// It is not written down what runs.
     pub(super) launch: Option<String>,
     /// Something hangs in the kernel.
-    pub(super) stuck: Option<String>,
+    pub(super) stuck: Option<Stuck>,
     /// When it is tried again to put it right.
     again: Option<Instant>,
+}
+
+/// What hangs in the kernel. It may be told of long after its keeper has gone on without it.
+pub(super) struct Stuck {
+    /// Each by its number and when it began.
+    processes: Vec<(i32, u64)>,
+    told: String,
+}
+
+impl Stuck {
+    pub(super) fn new(pids: &[i32], told: String) -> Self {
+        let living = |pid: &i32| Some((*pid, processes::stat(*pid)?.start_ticks));
+        Self { processes: pids.iter().filter_map(living).collect(), told }
+    }
+
+    fn is_over(&self) -> bool {
+        !self.processes.iter().any(|(pid, start_ticks)| processes::lives(*pid, *start_ticks))
+    }
+}
+
+fn unwritten(error: &io::Error) -> String {
+    format!("its keeper cannot write {STATUS}: {error}")
 }
 
 impl Keeper {
@@ -37,7 +61,7 @@ impl Keeper {
         self.amiss.status = None;
         self.status.degraded = self.degraded();
         if let Err(error) = files::replace(Path::new(STATUS), &self.status, durability) {
-            self.amiss.status = Some(format!("its keeper cannot write {STATUS}: {error}"));
+            self.amiss.status = Some(unwritten(&error));
             self.status.degraded = self.degraded();
             let _told_all_the_same = files::overwrite(Path::new(STATUS), &self.status);
         }
@@ -46,7 +70,8 @@ impl Keeper {
     fn degraded(&self) -> Option<String> {
         let no_log = self.process.as_ref().and_then(|process| process.no_log.as_deref());
         let Amiss { status, launch, stuck, .. } = &self.amiss;
-        let all = [no_log, launch.as_deref(), status.as_deref(), stuck.as_deref()];
+        let stuck = stuck.as_ref().map(|stuck| stuck.told.as_str());
+        let all = [no_log, launch.as_deref(), status.as_deref(), stuck];
         let all: Vec<&str> = all.into_iter().flatten().collect();
         (!all.is_empty()).then(|| all.join("; "))
     }
@@ -62,7 +87,8 @@ impl Keeper {
             return; // Its last word is said.
         }
         let lacks_its_log = self.process.as_ref().is_some_and(|process| process.no_log.is_some());
-        if !lacks_its_log && self.amiss.status.is_none() && self.amiss.launch.is_none() {
+        let Amiss { status, launch, stuck, .. } = &self.amiss;
+        if !lacks_its_log && status.is_none() && launch.is_none() && stuck.is_none() {
             self.amiss.again = None;
             return;
         }
@@ -82,17 +108,39 @@ impl Keeper {
         {
             process.no_log = None;
         }
-        let unwritten = self.amiss.status.take();
+        self.amiss.stuck.take_if(|stuck| stuck.is_over());
+        let was_unwritten = self.amiss.status.take().is_some();
         let fresh = Status { degraded: self.degraded(), ..self.status.clone() };
+        // A copy may run without its log for days.
+        if !was_unwritten && fresh.degraded == before {
+            return;
+        }
         match files::replace(Path::new(STATUS), &fresh, Durability::UntilReboot) {
             Ok(()) => self.status = fresh,
-            Err(_) => {
-                self.amiss.status = unwritten;
+            Err(error) => {
+                self.amiss.status = Some(unwritten(&error));
                 self.status.degraded = self.degraded();
             }
         }
         if self.status.degraded != before {
             self.watchers.tell(&self.status);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_is_told_until_the_last_of_it_is_gone() {
+        let own = i32::try_from(std::process::id()).unwrap();
+        // No process has this number.
+        let mut stuck = Stuck::new(&[i32::MAX, own], String::new());
+        assert_eq!(stuck.processes.len(), 1);
+        assert!(!stuck.is_over());
+        stuck.processes[0].1 += 1;
+        assert!(stuck.is_over(), "its number is another's");
+        assert!(Stuck::new(&[i32::MAX], String::new()).is_over());
     }
 }

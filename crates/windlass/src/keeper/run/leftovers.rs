@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, WaitOptions};
 use windlass_core::launch::End;
 
+use super::amiss::Stuck;
 use super::{Keeper, Phase, Process, UNKILLABLE};
 use crate::keeper::policy::Next;
 use crate::keeper::tree;
@@ -39,8 +40,12 @@ impl Keeper {
         if clear || stuck {
             let then = std::mem::replace(then, Next::End(End::Stopped));
             if stuck {
-                self.amiss.stuck =
-                    Some(format!("{} processes hang in the kernel and cannot be killed", left.len()));
+                let pids: Vec<String> = left.iter().map(ToString::to_string).collect();
+                let told = format!(
+                    "what it left behind hangs in the kernel and cannot be killed: process {}",
+                    pids.join(", ")
+                );
+                self.amiss.stuck = Some(Stuck::new(&left, told));
             }
             self.process = None;
             match then {

@@ -17,7 +17,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use windlass_core::launch::{End, Exit, Launch, ProcessState, Status};
 use windlass_core::spec::RestartWhen;
 
-use self::amiss::Amiss;
+use self::amiss::{Amiss, Stuck};
 use crate::keeper::child::{self, Started};
 use crate::keeper::detach::{Starter, Verdict};
 use crate::keeper::files::{NOTIFY, SOCKET};
@@ -244,7 +244,6 @@ impl Keeper {
         match self.spawn() {
             Ok(process) => {
                 self.process = Some(process);
-                self.amiss.stuck = None;
                 self.running();
             }
             // What cannot be started at all is not going to be by trying again; what ran once may.
@@ -462,7 +461,9 @@ impl Keeper {
             // It hangs in the kernel. Whoever waits for its end is told, and not made to wait for ever.
             Phase::Stopping { kill_at, purpose: Purpose::End(end), .. } if now >= *kill_at + UNKILLABLE => {
                 let end = *end;
-                self.amiss.stuck = Some("its process hangs in the kernel and cannot be killed".to_owned());
+                let pid = self.process.as_ref().map(|process| process.pid.as_raw_nonzero().get());
+                let told = "its process hangs in the kernel and cannot be killed";
+                self.amiss.stuck = Some(Stuck::new(pid.as_slice(), told.to_owned()));
                 self.finish(end);
             }
             Phase::Stopping { kill_at, killed, .. } if now >= *kill_at => {

@@ -272,10 +272,11 @@ async fn replace_as(dir: &Path, ask: &KeeperAsk) -> Result<Replaced, RuntimeErro
     connection.send(ask).await.map_err(|_| died())?;
     while let Some(status) = connection.next().await {
         match status {
-            Status { note: Some(reason), .. } => return Err(RuntimeError::Refused { reason }),
+            // First: a keeper of an earlier Windlass that cannot write this down says so in its note.
             Status { state: ProcessState::Running { pid, .. }, .. } if status.state != first => {
                 return Ok(Replaced { pid });
             }
+            Status { note: Some(reason), .. } => return Err(RuntimeError::Refused { reason }),
             _ => {}
         }
     }
@@ -286,9 +287,13 @@ async fn replace_as(dir: &Path, ask: &KeeperAsk) -> Result<Replaced, RuntimeErro
 /// or is just about to. `None` where its file has it, and where it does not answer in time.
 pub async fn told(dir: &Path) -> Option<Status> {
     let seen = observe(dir)?;
-    let state = seen.status.as_ref().map(|status| &status.state);
-    let names_one = matches!(state, Some(ProcessState::Running { .. } | ProcessState::Stopping { .. }));
-    if !names_one || seen.process_alive || !seen.keeper_alive {
+    let can_be_so = match seen.status.as_ref().map(|status| &status.state) {
+        Some(ProcessState::Running { .. } | ProcessState::Stopping { .. }) => seen.process_alive,
+        Some(ProcessState::Backoff { until }) => *until > jiff::Timestamp::now().as_millisecond(),
+        Some(ProcessState::Ended(_)) => true,
+        None => false,
+    };
+    if can_be_so || !seen.keeper_alive {
         return None;
     }
     let ask = async {

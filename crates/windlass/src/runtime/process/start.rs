@@ -143,11 +143,12 @@ fn write(dir: &Path, launch: &Launch) -> std::io::Result<()> {
 
 /// Notes in which boot of the machine it begins: the first that its keeper writes may be gone after a power cut. The
 /// directory is written to the disk with the launch, so that the name is there then; what stands in the file may not be,
-/// and nothing is another boot too.
+/// and nothing is another boot too. It is replaced in one step: a full disk leaves the one before.
 fn write_boot(dir: &Path) -> std::io::Result<()> {
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(dir.join(BOOT))?;
-    file.write_all(processes::boot().as_bytes())
+    let (path, fresh) = (dir.join(BOOT), dir.join(BOOT).with_extension("new"));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(processes::boot().as_bytes())?;
+    std::fs::rename(fresh, path)
 }
 
 /// Makes the next keeper begin afresh. Where the last one was killed, the next first clears away what
