@@ -20,7 +20,7 @@ pub(super) const POSTGRES: Kind = Kind {
     name: "db",
     urls: &["DATABASE_URL", "POSTGRES_URL", "PG_URL", "DB_URL", "DATABASE_URI", "SQLALCHEMY_DATABASE_URI"],
     facts: &[
-        ("host", &["POSTGRES_HOST", "DB_HOST", "PGHOST", "DATABASE_HOST"]),
+        ("host", &["POSTGRES_HOST", "POSTGRES_SERVER", "DB_HOST", "DB_SERVER", "PGHOST", "DATABASE_HOST"]),
         ("port", &["POSTGRES_PORT", "DB_PORT", "PGPORT", "DATABASE_PORT"]),
         ("user", &["POSTGRES_USER", "DB_USER", "DB_USERNAME", "PGUSER", "DATABASE_USER"]),
         ("password", &["POSTGRES_PASSWORD", "DB_PASSWORD", "DB_PASS", "PGPASSWORD", "DATABASE_PASSWORD"]),
@@ -56,7 +56,8 @@ pub(super) const RABBITMQ: Kind = Kind {
 
 impl Kind {
     /// Adds such a resource, and hands over what of it the program `reads`: its address, or else its facts one by
-    /// one. `false`, and nothing is added, where it reads none of them.
+    /// one. `false`, and nothing is added, where it reads neither the address nor both host and password: half of the
+    /// facts lead to a server that refuses it.
     pub(super) fn refer(&self, sketch: &mut Sketch, reads: &dyn Fn(&str) -> bool) -> bool {
         self.refer_as(sketch, &self.fact("url"), &[], reads)
     }
@@ -76,6 +77,12 @@ impl Kind {
             let urls: Vec<_> = urls.collect();
             if !urls.is_empty() {
                 return urls;
+            }
+            let is_read = |wanted: &str| {
+                self.facts.iter().any(|(fact, names)| *fact == wanted && names.iter().any(|name| read(&name)))
+            };
+            if !(is_read("host") && is_read("password")) {
+                return vec![];
             }
             let facts = self.facts.iter().flat_map(|(fact, names)| {
                 let names = names.iter().filter(read);
@@ -104,7 +111,8 @@ impl Kind {
     /// Tells of a server that the program uses, and does not say how.
     pub(super) fn note_unread(&self, sketch: &mut Sketch) {
         sketch.note(format!(
-            "the project uses {}, but reads no variable that is known; add [resources.{}] and hand its facts over in env",
+            "the project uses {}, but reads neither its address nor both its host and its password under a name that is \
+             known; add [resources.{}] and hand its facts over in env",
             self.title, self.name
         ));
     }

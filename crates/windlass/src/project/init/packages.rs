@@ -2,6 +2,7 @@
 
 mod flat;
 mod groups;
+pub(super) mod listed;
 mod pipfile;
 mod poetry;
 mod project;

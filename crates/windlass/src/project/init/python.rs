@@ -7,7 +7,7 @@ pub(super) use windlass_core::manifest::venv::PYTHON;
 use super::celery;
 use super::environ::{self, Read};
 use super::files::{Files, health_path};
-use super::packages::{Installer, Packages, Tool};
+use super::packages::{Installer, Packages, Tool, listed};
 use super::pydantic;
 use super::servers::{self, Program};
 use super::sketch::Sketch;
@@ -25,11 +25,21 @@ pub(super) fn dependencies(files: &Files) -> String {
         all.push_str(&files.read(file).unwrap_or_default());
         all.push('\n');
     }
-    for file in ["pyproject.toml", "Pipfile", "setup.cfg", "setup.py"] {
+    for file in ["setup.cfg", "setup.py"] {
         all.push_str(&files.read(file).unwrap_or_default());
         all.push('\n');
     }
-    all.to_lowercase()
+    for (file, lists) in
+        [("pyproject.toml", &["dependencies", "dependency-groups"][..]), ("Pipfile", &["packages"])]
+    {
+        all.push_str(&listed::in_lists(&files.read(file).unwrap_or_default(), lists));
+    }
+    // What a comment names may be what was done away with.
+    let lines = all.lines().map(|line| match line.trim_start().starts_with('#') {
+        true => "",
+        false => line.split(" #").next().unwrap_or_default(),
+    });
+    lines.collect::<Vec<_>>().join("\n").to_lowercase()
 }
 
 /// Whether `dependencies` name the package.
@@ -266,8 +276,9 @@ fn resources(files: &Files, sketch: &mut Sketch, dependencies: &str, fields: &[R
         fields.iter().all(|read| read.name.starts_with(prefix)).then(|| prefix.to_owned())
     };
     let prefixes: Vec<String> = fields.iter().map(|read| &read.name).find_map(prefix).into_iter().collect();
-    let examples = ["alembic.ini", ".env.example", ".env.sample", ".env.template"];
-    let texts = sources().chain(examples.into_iter().filter_map(|file| files.read(file)));
+    // What the program is given is said there, if anywhere.
+    let examples = [".env.example", ".env.sample", ".env.template"];
+    let texts = examples.into_iter().filter_map(|file| files.read(file)).chain(sources());
     servers::add(
         sketch,
         &Program {
@@ -275,7 +286,7 @@ fn resources(files: &Files, sketch: &mut Sketch, dependencies: &str, fields: &[R
             reads: &|key| names.iter().any(|name| name == key),
             prefixes: &prefixes,
             names_postgres: false,
-            scheme: servers::scheme(dependencies, texts),
+            scheme: servers::scheme(dependencies, texts, files.read("alembic.ini")),
         },
     );
 }

@@ -3,6 +3,7 @@
 use windlass_core::manifest::draft;
 
 use super::data;
+use super::environ::literal;
 use super::python::depends_on;
 use super::sketch::Sketch;
 
@@ -76,28 +77,70 @@ pub(super) fn add(sketch: &mut Sketch, program: &Program<'_>) {
     }
 }
 
-/// With what SQLAlchemy wants the address of PostgreSQL to begin, where a program has that: as some text of the project
-/// writes it, else for the driver that it depends on.
-pub(super) fn scheme(dependencies: &str, texts: impl Iterator<Item = String>) -> Option<String> {
+/// With what SQLAlchemy wants the address of PostgreSQL to begin, where a program has that: as the first of the `texts`
+/// that tells writes it, else as its engine needs it, as `alembic` has it, or for the driver that it depends on.
+pub(super) fn scheme(
+    dependencies: &str,
+    texts: impl Iterator<Item = String>,
+    alembic: Option<String>,
+) -> Option<String> {
     let uses = |package: &str| depends_on(dependencies, package);
     if !["sqlalchemy", "sqlmodel", "flask-sqlalchemy", "databases"].into_iter().any(uses) {
         return None;
     }
-    let written = texts.filter_map(|text| {
-        let at = text.find("postgresql+")?;
-        let scheme = text[at..].split_once("://")?.0;
-        scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+').then(|| scheme.to_owned())
-    });
-    let mut written = written;
-    written.next().or_else(|| {
+    let (mut is_async, mut is_changed) = (false, false);
+    for text in texts {
+        if let Some(written) = written(&text) {
+            return Some(written);
+        }
+        is_async |= text.contains("create_async_engine");
+        is_changed |= adds_driver(&text);
+    }
+    if is_changed {
+        return Some("postgresql".to_owned());
+    }
+    let is_async = is_async && uses("asyncpg");
+    alembic.filter(|_| !is_async).and_then(|text| written(&text)).or_else(|| {
         let of_driver = match () {
+            () if is_async => "postgresql+asyncpg",
             () if uses("psycopg2") || uses("psycopg2-binary") => "postgresql",
-            () if uses("asyncpg") => "postgresql+asyncpg",
-            () if uses("psycopg") => "postgresql+psycopg",
+            () if uses("psycopg") || uses("psycopg-binary") => "postgresql+psycopg",
             () if uses("pg8000") => "postgresql+pg8000",
+            () if uses("asyncpg") => "postgresql+asyncpg",
             () => "postgresql",
         };
         Some(of_driver.to_owned())
+    })
+}
+
+const REPLACE: &str = ".replace(";
+
+/// The scheme of the first address with a driver. What is put in the place of another one is not what the program is
+/// given.
+fn written(text: &str) -> Option<String> {
+    let is_replaced = |at: usize| {
+        text[..at].rsplit_once(REPLACE).is_some_and(|(_, inside)| {
+            let mut depth = 1;
+            inside.chars().all(|c| {
+                depth += i32::from(c == '(') - i32::from(c == ')');
+                depth > 0
+            })
+        })
+    };
+    let (at, _) = text.match_indices("postgresql+").find(|(at, _)| !is_replaced(*at))?;
+    let scheme = text[at..].split_once("://")?.0;
+    scheme.chars().all(|c| c.is_ascii_alphanumeric() || c == '+').then(|| scheme.to_owned())
+}
+
+/// Whether the program puts the driver into an address without one by itself.
+fn adds_driver(text: &str) -> bool {
+    text.split(REPLACE).skip(1).any(|call| {
+        let plain =
+            literal(call.trim_start()).filter(|(from, _)| from.trim_end_matches("://") == "postgresql");
+        plain.is_some_and(|(_, rest)| {
+            let rest = rest.trim_start_matches([',', ' ', '\n', '\t']);
+            literal(rest).is_some_and(|(to, _)| to.starts_with("postgresql+"))
+        })
     })
 }
 
@@ -107,7 +150,7 @@ mod tests {
 
     #[test]
     fn an_address_begins_as_sqlalchemy_wants_it() {
-        let of = |dependencies: &str, text: &str| scheme(dependencies, [text.to_owned()].into_iter());
+        let of = |dependencies: &str, text: &str| scheme(dependencies, [text.to_owned()].into_iter(), None);
         assert_eq!(of("asyncpg", "postgresql+asyncpg://"), None, "the driver alone takes it as it is");
         for (dependencies, text, expected) in [
             ("sqlalchemy psycopg2-binary", "", "postgresql"),
@@ -115,8 +158,38 @@ mod tests {
             ("sqlmodel psycopg[binary]", "", "postgresql+psycopg"),
             ("sqlalchemy asyncpg psycopg2", "URL = 'postgresql+asyncpg://u@h/d'", "postgresql+asyncpg"),
             ("sqlalchemy pg8000", "postgresql+{driver}://", "postgresql+pg8000"),
+            ("sqlalchemy asyncpg psycopg2", "engine = create_async_engine(url)", "postgresql+asyncpg"),
+            ("sqlalchemy asyncpg psycopg2", "engine = create_engine(url)", "postgresql"),
+            ("sqlalchemy asyncpg psycopg", "engine = create_engine(url)", "postgresql+psycopg"),
+            // Of plain ones the program makes its own; alembic takes them as they are.
+            (
+                "sqlalchemy asyncpg psycopg2",
+                "create_async_engine(url.replace('postgresql://', 'postgresql+asyncpg://', 1))",
+                "postgresql",
+            ),
+            (
+                "sqlalchemy asyncpg psycopg2",
+                "create_engine(str(url).replace(\n  str('postgresql+asyncpg://'), 'postgresql+psycopg2://'))",
+                "postgresql",
+            ),
+            (
+                "sqlalchemy asyncpg",
+                "u = u.replace('a', f('b'))\nX = 'postgresql+psycopg://'",
+                "postgresql+psycopg",
+            ),
         ] {
-            assert_eq!(of(dependencies, text).as_deref(), Some(expected), "{dependencies}");
+            assert_eq!(of(dependencies, text).as_deref(), Some(expected), "{dependencies}: {text}");
         }
+    }
+
+    #[test]
+    fn what_alembic_asks_for_itself_is_not_what_the_program_asks_for() {
+        let of = |text: &str| {
+            let alembic = Some("sqlalchemy.url = postgresql+psycopg2://localhost/x".to_owned());
+            scheme("sqlalchemy asyncpg psycopg2", [text.to_owned()].into_iter(), alembic).unwrap()
+        };
+        assert_eq!(of("DATABASE_URL=postgresql+asyncpg://localhost/x"), "postgresql+asyncpg");
+        assert_eq!(of("create_async_engine(url)"), "postgresql+asyncpg");
+        assert_eq!(of("create_engine(url)"), "postgresql+psycopg2");
     }
 }

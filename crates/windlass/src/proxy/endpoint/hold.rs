@@ -70,6 +70,7 @@ struct Counted<'request> {
     of_route: &'request AtomicU32,
     of_all: &'request AtomicU64,
     gap: &'request Gap,
+    since: Instant,
 }
 
 impl<'request> Counted<'request> {
@@ -81,8 +82,7 @@ impl<'request> Counted<'request> {
         }
         let edge = &visit.worker.edge;
         edge.held.fetch_add(1, Ordering::Relaxed);
-        edge.gap.hold_begins(Instant::now().into_std());
-        Some(Self { of_route, of_all: &edge.held, gap: &edge.gap })
+        Some(Self { of_route, of_all: &edge.held, gap: &edge.gap, since: Instant::now() })
     }
 }
 
@@ -90,6 +90,6 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.of_route.fetch_sub(1, Ordering::AcqRel);
         self.of_all.fetch_sub(1, Ordering::Relaxed);
-        self.gap.hold_ends(Instant::now().into_std());
+        self.gap.was_held(self.since.into_std(), Instant::now().into_std());
     }
 }
