@@ -26,7 +26,7 @@ static PLAN: LazyLock<Plan> = LazyLock::new(|| {
 
 pub(crate) fn check(bytes: &[u8]) {
     let _ = serde_json::from_slice::<Record>(bytes);
-    let records: Vec<Record> = bytes.chunks_exact(2).map(|pair| record(pair[0], pair[1])).collect();
+    let records: Vec<Record> = bytes.as_chunks().0.iter().map(|&[kind, step]| record(kind, step)).collect();
     match decide(&PLAN, &records) {
         Decision::Perform(steps) | Decision::Compensate(steps) => assert!(!steps.is_empty()),
         Decision::Look(looks) => assert!(!looks.is_empty()),

@@ -80,7 +80,7 @@ fn of_table(text: &str) -> Option<IpAddr> {
         8 => Some(Ipv4Addr::from(word(0)?).into()),
         32 => {
             let mut bytes = [0; 16];
-            for (at, part) in bytes.chunks_exact_mut(4).enumerate() {
+            for (at, part) in bytes.as_chunks_mut::<4>().0.iter_mut().enumerate() {
                 part.copy_from_slice(&word(at)?);
             }
             Some(Ipv6Addr::from(bytes).into())

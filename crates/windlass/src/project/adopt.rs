@@ -132,7 +132,7 @@ pub fn convert(from: &Path) -> Result<(PathBuf, Imported), NotImported> {
 fn beside(directory: &Path, path: &str) -> Option<String> {
     const LARGEST: u64 = 512 << 10;
     let is_inside = !path.starts_with('/') && !path.split('/').any(|part| part == "..");
-    let path = directory.join(Some(path).filter(|_| is_inside)?);
+    let path = directory.join(is_inside.then_some(path)?);
     let facts = std::fs::metadata(&path).ok()?;
     (facts.is_file() && facts.len() <= LARGEST).then(|| std::fs::read_to_string(path).ok())?
 }

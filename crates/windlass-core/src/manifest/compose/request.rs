@@ -130,8 +130,9 @@ impl Request {
         } else if is_header {
             let (name, host) = value.split_once(':')?;
             let host = host.trim();
-            let usable = !host.starts_with('*') && Format::HostPattern.check(host).is_ok();
-            self.host = Some(host.to_owned()).filter(|_| name.eq_ignore_ascii_case("host") && usable);
+            let is_pattern = !host.starts_with('*') && Format::HostPattern.check(host).is_ok();
+            let is_usable = name.eq_ignore_ascii_case("host") && is_pattern;
+            self.host = is_usable.then(|| host.to_owned());
             self.host.as_ref()?;
         } else {
             return None;

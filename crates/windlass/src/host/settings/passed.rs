@@ -72,7 +72,7 @@ fn accounts(value: &str) -> impl Iterator<Item = Zeroizing<String>> {
         let is_token = password.is_empty() || user.len() >= SHORTEST_TOKEN;
         // Of the same name twice only both together are masked: alone it would be masked in every log.
         let password = Some(password).filter(|password| *password != user);
-        let forms = [Some(account), Some(user).filter(|_| is_token), password];
+        let forms = [Some(account), is_token.then_some(user), password];
         forms.into_iter().flatten().filter(|part| !part.is_empty())
     });
     parts.flat_map(|part| [Some(part.to_owned()), decoded(part)]).flatten().map(Zeroizing::new)

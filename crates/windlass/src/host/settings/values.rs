@@ -65,7 +65,7 @@ pub(in crate::host) fn of_plan(
 ) -> Result<Option<Values>, String> {
     // Those who get the values of a release must not take what cannot be read for none.
     let kept = |release| read(layout, release).map_err(|error| format!("the settings of {release}: {error}"));
-    let previous = || plan.previous.map(&kept).transpose();
+    let previous = || plan.previous.map(kept).transpose();
     match &plan.request {
         Request::Deploy => Ok(Some(given)),
         Request::Stop { .. } => Ok(None),

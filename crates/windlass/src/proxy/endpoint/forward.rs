@@ -56,18 +56,19 @@ impl Reply {
 
 /// Why no endpoint's answer is delivered: what is answered instead.
 struct Refusal {
-    response: Response<Body>,
+    /// Boxed: most requests are not refused.
+    response: Box<Response<Body>>,
     /// Whether the release could not answer. What is refused on purpose is nobody's failure.
     failed: bool,
 }
 
 impl Refusal {
-    const fn failed(response: Response<Body>) -> Self {
-        Self { response, failed: true }
+    fn failed(response: Response<Body>) -> Self {
+        Self { response: Box::new(response), failed: true }
     }
 
-    const fn meant(response: Response<Body>) -> Self {
-        Self { response, failed: false }
+    fn meant(response: Response<Body>) -> Self {
+        Self { response: Box::new(response), failed: false }
     }
 }
 
@@ -133,7 +134,7 @@ pub(in crate::proxy) async fn to_pool(
             if let Some(request) = outgoing.request.take() {
                 *body = body.take().or_else(|| request.into_body().into_rest());
             }
-            refusal.response
+            *refusal.response
         }
     }
 }
