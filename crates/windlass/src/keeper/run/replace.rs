@@ -8,10 +8,15 @@ use windlass_core::launch::Launch;
 
 use super::{Keeper, Phase, Successor};
 use crate::keeper::files::{self, Durability, LAUNCH};
+use crate::keeper::store::MOST_CONNECTIONS;
 use crate::keeper::tree;
 use crate::keeper::watchers::ClientId;
 
-/// How a replacement is refused while another is under way, which ends in its time.
+/// How many predecessors may still end. Each keeps its connection to the store until then, and what runs and what is to
+/// replace it need theirs.
+const MOST_RETIRING: usize = MOST_CONNECTIONS - 2;
+
+/// How a replacement is refused while others are under way, which end in their time.
 pub(crate) const BEING_REPLACED: &str = "it cannot be replaced now: it is being replaced already";
 
 impl Keeper {
@@ -21,8 +26,9 @@ impl Keeper {
         if self.store.is_none() {
             return Err("it cannot be replaced: its launch has no sockets to hand over".to_owned());
         }
-        // Predecessors that still end are in nobody's way: they have let go of all that is handed over.
-        if self.successor.is_some() {
+        // Predecessors that still end are in nobody's way: they have let go of all that is handed over. But another must
+        // find room.
+        if self.successor.is_some() || self.retiring.len() >= MOST_RETIRING {
             return Err(BEING_REPLACED.to_owned());
         }
         if !matches!(self.phase, Phase::Running) {
