@@ -16,8 +16,8 @@ use crate::keeper::watchers::ClientId;
 /// replace it need theirs.
 const MOST_RETIRING: usize = MOST_CONNECTIONS - 2;
 
-/// How a replacement is refused while others are under way, which end in their time.
-pub(crate) const BEING_REPLACED: &str = "it cannot be replaced now: it is being replaced already";
+/// How what is said ends where a replacement is refused because others are under way, which end in their time.
+pub(crate) const BEING_REPLACED: &str = "is being replaced already";
 
 impl Keeper {
     /// Starts a second process, from the same launch but for its program and arguments. Should it fail later, the
@@ -29,7 +29,7 @@ impl Keeper {
         // Predecessors that still end are in nobody's way: they have let go of all that is handed over. But another must
         // find room.
         if self.successor.is_some() || self.retiring.len() >= MOST_RETIRING {
-            return Err(BEING_REPLACED.to_owned());
+            return Err(format!("it cannot be replaced now: it {BEING_REPLACED}"));
         }
         if !matches!(self.phase, Phase::Running) {
             return Err("it cannot be replaced now: it does not run".to_owned());

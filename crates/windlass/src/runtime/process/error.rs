@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::keeper::BEING_REPLACED;
 use crate::keeper::watchers::NO_COMMAND;
 
 /// Whose fault a failure is.
@@ -94,7 +95,7 @@ impl RuntimeError {
     /// same words that it does not run, or that one predecessor still ends.
     #[must_use]
     pub fn is_being_replaced(&self) -> bool {
-        matches!(self, Self::Refused { reason } if reason.ends_with("is being replaced already"))
+        matches!(self, Self::Refused { reason } if reason.ends_with(BEING_REPLACED))
     }
 
     /// Whether the same call may succeed when it is made again.
@@ -155,12 +156,11 @@ impl std::error::Error for RuntimeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keeper::BEING_REPLACED;
 
     #[test]
     fn a_replacement_under_way_is_known_from_keepers_of_earlier_builds_too() {
         let is_so = |reason: &str| RuntimeError::Refused { reason: reason.to_owned() }.is_being_replaced();
-        assert!(is_so(BEING_REPLACED));
+        assert!(is_so("it cannot be replaced now: it is being replaced already"));
         assert!(is_so("it cannot be replaced now: it does not run, or is being replaced already"));
         assert!(!is_so("it cannot be replaced now: it does not run"));
     }
