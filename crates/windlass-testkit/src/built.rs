@@ -35,7 +35,7 @@ fn find(name: &str) -> PathBuf {
     let place = test.parent().and_then(Path::parent).unwrap();
     let program = place.join(name);
     let built = program.metadata().and_then(|facts| facts.modified());
-    if built.is_ok_and(|built| built >= newest_source()) {
+    if built.is_ok_and(|built| built >= newest_source(name)) {
         return program;
     }
     let profile = place.file_name().and_then(|name| name.to_str()).filter(|name| *name != "debug");
@@ -62,19 +62,27 @@ fn find(name: &str) -> PathBuf {
     }
 }
 
-/// When the last of the sources was changed that these programs are made of.
-fn newest_source() -> SystemTime {
+/// When the last of the sources was changed that this program is made of.
+fn newest_source(name: &str) -> SystemTime {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let sources = [own.join("Cargo.toml"), own.join("src"), own.join("../windlass-core/src")];
-    sources.iter().map(|path| newest(path)).max().unwrap_or(SystemTime::UNIX_EPOCH)
+    let mut files = vec![own.join("Cargo.toml")];
+    add_sources(&own.join("../windlass-core/src"), &mut files);
+    add_sources(&own.join("src"), &mut files);
+    // The other programs' own files are none of it: for them cargo would build nothing, however often it was asked.
+    let (programs, program) = (own.join("src/bin"), own.join("src/bin").join(name).with_extension("rs"));
+    files.retain(|file| !file.starts_with(&programs) || *file == program);
+    // Where the sources are gone, what was built of them is as new as it gets.
+    let changed = files.iter().filter_map(|file| file.metadata().ok()?.modified().ok());
+    changed.max().unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-fn newest(path: &Path) -> SystemTime {
-    // Where the sources are gone, what was built of them is as new as it gets.
-    let Ok(facts) = path.metadata() else { return SystemTime::UNIX_EPOCH };
-    if facts.is_dir() {
-        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
-        return entries.map(|entry| newest(&entry.path())).max().unwrap_or(SystemTime::UNIX_EPOCH);
+/// All files of Rust below a directory; what an editor leaves beside them is no source.
+fn add_sources(directory: &Path, files: &mut Vec<PathBuf>) {
+    for path in std::fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            add_sources(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
     }
-    facts.modified().unwrap_or(SystemTime::UNIX_EPOCH)
 }

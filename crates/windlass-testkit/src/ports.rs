@@ -4,8 +4,9 @@
 //! may get it. These lie below those that the system hands out and below those that Windlass chooses, and no other test
 //! gets one as long as the test that has it lives.
 
-#![expect(clippy::unwrap_used, reason = "only tests use this")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "only tests use this")]
 
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
@@ -21,7 +22,7 @@ static HELD: Mutex<(Vec<UnixListener>, u32)> = Mutex::new((Vec::new(), 0));
 /// A port that nobody listens on, at any address of this machine.
 ///
 /// # Panics
-/// When there is none left.
+/// When there is none left, or none can be held.
 #[must_use]
 pub fn free_port() -> u16 {
     let (held, tried) = &mut *HELD.lock().unwrap();
@@ -33,7 +34,11 @@ pub fn free_port() -> u16 {
         *tried += 1;
         // A name that is no file, and that the system forgets with the process.
         let name = SocketAddr::from_abstract_name(format!("windlass-test-port-{port}")).unwrap();
-        let Ok(hold) = UnixListener::bind_addr(&name) else { continue };
+        let hold = match UnixListener::bind_addr(&name) {
+            Ok(hold) => hold,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => continue,
+            Err(error) => panic!("port {port} cannot be held: {error}"),
+        };
         if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
             held.push(hold);
             return port;

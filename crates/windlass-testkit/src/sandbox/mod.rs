@@ -31,6 +31,7 @@ pub use disk::{Disk, WayBack};
 pub use load::{Answered, Gate, Load, Seen};
 pub use manifest::Manifest;
 pub use place::{Output, Sandbox, Started};
+pub(crate) use processes::end_all_from;
 pub use processes::{Process, end_all, is_stopped, kill, lives, processes};
 pub use request::{Reply, get, send};
 pub use wait::{until, until_within};

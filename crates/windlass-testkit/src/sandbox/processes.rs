@@ -49,8 +49,10 @@ pub fn processes(below: &Path) -> Vec<Process> {
         if !(names(&argv) || names(&env) || works_there()) {
             continue;
         }
-        let Some(fields) = stat(pid).filter(|fields| !fields.starts_with('Z')) else { continue };
-        let parent = fields.split(' ').nth(1).and_then(|parent| parent.parse().ok()).unwrap_or_default();
+        if !lives(pid) {
+            continue;
+        }
+        let parent = parent(pid).unwrap_or_default();
         found.push(Process { pid, parent, argv: words(&argv), env: words(&env) });
     }
     found
@@ -79,6 +81,10 @@ fn stat(pid: i32) -> Option<String> {
     Some(stat[stat.rfind(')')? + 1..].trim_start().to_owned())
 }
 
+fn parent(pid: i32) -> Option<i32> {
+    stat(pid)?.split(' ').nth(1)?.parse().ok()
+}
+
 /// Sends a signal; a process that has gone already is no failure.
 pub fn kill(pid: i32, signal: Signal) {
     let _gone = kill_process(Pid::from_raw(pid).expect("no process id"), signal);
@@ -86,8 +92,31 @@ pub fn kill(pid: i32, signal: Signal) {
 
 /// Kills all processes of this directory; keepers first, or they would start what they keep again.
 pub fn end_all(below: &Path) {
+    end(|| processes(below));
+}
+
+/// The same for those that come from children of one process only. Who looks at the directory, in a shell or by
+/// `tail -f`, comes from elsewhere.
+pub(crate) fn end_all_from(origin: impl Fn() -> Option<Pid>, below: &Path) {
+    end(|| {
+        let (found, origin) = (processes(below), origin().map_or(0, |origin| origin.as_raw_nonzero().get()));
+        let comes_from_there = |process: &Process| {
+            let mut eldest = process.pid;
+            loop {
+                match parent(eldest) {
+                    Some(parent) if parent == origin => break found.iter().any(|other| other.pid == eldest),
+                    Some(parent) if parent > 0 => eldest = parent,
+                    _ => break false,
+                }
+            }
+        };
+        found.iter().filter(|process| comes_from_there(process)).cloned().collect()
+    });
+}
+
+fn end(look: impl Fn() -> Vec<Process>) {
     for _ in 0..100 {
-        let mut left = processes(below);
+        let mut left = look();
         if left.is_empty() {
             return;
         }

@@ -19,7 +19,7 @@ use super::files::NOTIFY;
 /// How many sockets a process may leave here.
 const MOST: usize = 16;
 /// How many connections are served at a time.
-const MOST_CONNECTIONS: usize = 8;
+pub(super) const MOST_CONNECTIONS: usize = 8;
 /// The first descriptor that a process inherits.
 const FIRST: i32 = 3;
 /// Where the keeper keeps its own copies, out of the way of the numbers that children get.

@@ -23,9 +23,9 @@ pub(super) fn let_go(sandbox: &Sandbox) {
     std::fs::write(sandbox.environment().join("shared/go"), "").unwrap();
 }
 
-/// A sandbox whose next deploy waits in its bake, and how the run is begun.
+/// A sandbox whose next deploy waits in its bake, for longer than anybody here waits for the deploy.
 fn baking() -> Sandbox {
-    let sandbox = deployed(&Manifest { deploy: "bake = \"20s\"".into(), ..Manifest::default() });
+    let sandbox = deployed(&Manifest { deploy: "bake = \"10m\"".into(), ..Manifest::default() });
     sandbox.change();
     sandbox
 }
@@ -131,7 +131,7 @@ fn abort_from_elsewhere_turns_the_run_back() {
 fn a_signal_during_the_build_leaves_nothing_behind() {
     let line = line("a_signal_during_the_build_leaves_nothing_behind");
     let manifest = Manifest {
-        more: "[build]\nsteps = [{ shell = \"test $(cat version) = 0 || sleep 60\" }]\n".into(),
+        more: "[build]\nsteps = [{ shell = \"test $(cat version) = 0 || sleep 1000\" }]\n".into(),
         ..Manifest::default()
     };
     let sandbox = deployed(&manifest);

@@ -1,8 +1,9 @@
 //! The ways in which new copies take the place of old ones, each under load.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -151,16 +152,27 @@ fn a_singleton_never_overlaps() {
 // proves: HS-11
 #[test]
 fn a_slow_request_is_finished_by_the_old_release() {
-    let sandbox = deployed(&Manifest::small());
+    let sandbox = deployed(&Manifest { deploy: "drain = \"10m\"".into(), ..Manifest::small() });
+    let [old] = sandbox.running("web").try_into().unwrap();
     let slow = hold(&sandbox);
     sandbox.change();
-    let deploy = sandbox.start(&["deploy"]);
-    until("the switch", || (sandbox.answering() == "r2").then_some(()));
+    let mut deploy = sandbox.command(&["deploy"]);
+    let mut deploy = deploy.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(deploy.stderr.take().unwrap()).lines().map(Result::unwrap);
+    lines.find(|line| line.contains("] retire")).unwrap();
+    // Whoever did not wait for the request would have ended the old copy by the time that all this is answered.
+    for _ in 0..10 {
+        assert_eq!(sandbox.answering(), "r2");
+        assert!(!sandbox.status()["run"].is_null(), "the deploy does not wait for the request");
+        assert!(lives(old.pid), "the old copy was not left to finish");
+    }
+    assert!(deploy.try_wait().unwrap().is_none());
     let_go(&sandbox);
     let reply = slow.join().unwrap().unwrap();
     assert_eq!((reply.status, reply.body.as_str()), (200, "r1"));
-    let output = deploy.finish();
-    assert_eq!(output.code, 0, "{output:#?}");
+    let rest: Vec<String> = lines.collect();
+    assert!(deploy.wait().unwrap().success(), "{rest:#?}");
+    assert!(!lives(old.pid));
     assert_eq!(sandbox.answering(), "r2");
     sandbox.down();
 }

@@ -267,8 +267,10 @@ env = { GO = "{shared}/go-on", SEEDED = "{shared}/seeded" }
 #[test]
 fn after_a_reboot_nobody_waits_for_an_interrupted_run() {
     let line = line("after_a_reboot_nobody_waits_for_an_interrupted_run");
-    let sandbox = deployed(&Manifest { deploy: "bake = \"60s\"".into(), ..Manifest::small() });
+    let sandbox = deployed(&Manifest { deploy: "bake = \"10m\"".into(), ..Manifest::small() });
     let current = CurrentWatch::begin(&sandbox);
+    // Far longer than anything here is waited for.
+    sandbox.lease(Some(100_000));
     sandbox.change();
     let deploy = sandbox.start(&["deploy"]);
     until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
@@ -281,7 +283,6 @@ fn after_a_reboot_nobody_waits_for_an_interrupted_run() {
     // What stands on the disk is of the boot before; on a quick machine its copies are back already.
     let is_ready = status["services"][0]["instances"][0]["ready"] == true;
     assert!(!is_ready || !sandbox.running("web").is_empty(), "{status:#}");
-    // Sooner than by the lease of half a minute.
     until("the old release", || {
         let reply = windlass_testkit::sandbox::get(sandbox.port, "/version").ok()?;
         (reply.body == "r1").then_some(())

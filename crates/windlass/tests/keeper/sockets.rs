@@ -221,15 +221,28 @@ async fn a_predecessor_that_still_ends_is_in_nobodys_way() {
     std::fs::write(kept.path("lingers"), "").unwrap();
     kept.start(&launch).await.unwrap();
     let port = port(&kept).await;
-    let first = kept.pid();
-    let second = within(process::replace(&kept.dir)).await.unwrap().pid;
-    let third = within(process::replace(&kept.dir)).await.unwrap().pid;
-    for former in [first, second] {
-        until(|| kept.path(&format!("lingers.{former}")).exists().then_some(())).await;
-        assert!(lives(former));
+    let mut all = vec![kept.pid()];
+    // As many as have room in the store beside the one that runs and the one that is to replace it.
+    for _ in 0..6 {
+        all.push(within(process::replace(&kept.dir)).await.unwrap().pid);
     }
-    assert_eq!(kept.pid(), third);
-    assert_eq!(ask(port), format!("{third} 1 web%3Amain\n"));
+    let refused = within(process::replace(&kept.dir)).await.unwrap_err();
+    assert!(refused.is_being_replaced(), "{refused}");
+    let last = all.pop().unwrap();
+    for former in &all {
+        until(|| kept.path(&format!("lingers.{former}")).exists().then_some(())).await;
+        assert!(lives(*former));
+    }
+    assert_eq!(kept.pid(), last);
+    assert_eq!(ask(port), format!("{last} 1 web%3Amain\n"));
+    // Where one has ended, another has room.
+    kill(all[0], "KILL");
+    until(|| (!lives(all[0])).then_some(())).await;
+    within(async {
+        while process::replace(&kept.dir).await.is_err_and(|error| error.is_being_replaced()) {}
+    })
+    .await;
+    assert_ne!(kept.pid(), last);
     kept.stop_within(Span::ZERO).await;
     assert_eq!(processes_of(&kept.dir), [0; 0]);
 }

@@ -163,7 +163,8 @@ pub(crate) fn table(generation: u64, release: &str, endpoints: &[(&str, SocketAd
             tls: Vec::new(),
             redirect_to_https: false,
             trusted_proxies: Vec::new(),
-            patience: ClientPatience::default(),
+            // Nobody is let go by that who is to be let go by something else.
+            patience: ClientPatience { write: Span::from_secs(600), ..ClientPatience::default() },
         },
         routes: vec![route("web", "/", Target::Pool("web".to_owned()))],
         pools: IndexMap::from([("web".to_owned(), pool)]),

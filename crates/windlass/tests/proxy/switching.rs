@@ -338,8 +338,16 @@ fn a_client_that_takes_nothing_does_not_hold_up_the_drain() {
     first.drain = Span::from_secs(600);
     let proxy = Proxy::with(&first);
     let mut deaf = Client::connect(proxy.address());
-    deaf.send("GET /text/3000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    // 90 MB, more than all buffers between the two hold.
+    deaf.send("GET /text/10000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     wait_for("the request in flight", || proxy.left_on("web.r1.1") == 1);
+    // As long as the answer still goes into the buffers on the way, it can be cut like any other.
+    let mut waits = 0;
+    wait_for("full buffers", || {
+        std::thread::sleep(Duration::from_millis(100));
+        let now = rustix::io::ioctl_fionread(deaf.stream().get_ref()).unwrap();
+        now > 0 && std::mem::replace(&mut waits, now) == now
+    });
     let mut second = table(2, "r2", &[("web.r2.1", new.address)]);
     second.drain = Span::from_millis(100);
     proxy.apply(&second);

@@ -141,16 +141,13 @@ impl<'a> ProxyClient<'a> {
     /// Lets a proxy of another build of Windlass, or from another path, give way to one of this: the new
     /// one takes the listening sockets over before the old one lets go of them, and the old one finishes
     /// what it has. When the new one does not come up, the old one stays.
-    pub(in crate::host) async fn renew(&self) -> Result<(), Fault> {
-        // One that a former host side asked for, and did not live to see, is over by then.
-        let deadline = Instant::now() + GRACE.as_duration() + PATIENCE;
-        loop {
-            match self.renew_now().await? {
-                Err(error) if error.is_being_replaced() && Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                renewed => return renewed.map_err(not_renewed),
-            }
+    ///
+    /// Answers whether that is settled. It is not while another replacement is under way, which a former host side
+    /// asked for and did not live to see: that ends in its time, and it is to be asked for again.
+    pub(in crate::host) async fn renew(&self) -> Result<bool, Fault> {
+        match self.renew_now().await? {
+            Err(error) if error.is_being_replaced() => Ok(false),
+            renewed => renewed.map(|()| true).map_err(not_renewed),
         }
     }
 

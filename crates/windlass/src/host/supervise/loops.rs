@@ -29,10 +29,11 @@ impl Host {
     pub(in crate::host) fn supervise(self: &Rc<Self>) {
         let host = self.clone();
         tokio::task::spawn_local(async move {
-            if let Err(fault) = host.proxy().renew().await {
-                note(&fault.message);
-            }
+            let mut is_renewed = false;
             loop {
+                if !is_renewed {
+                    is_renewed = host.renew_proxy().await;
+                }
                 host.keep_running().await;
                 host.watch_liveness();
                 host.watch_readiness();
@@ -51,6 +52,14 @@ impl Host {
         tokio::task::spawn_local(logs::put_away(self.layout.clone()));
         let host = self.clone();
         tokio::task::spawn_local(async move { host.serve_health().await });
+    }
+
+    /// Answers whether that is settled: a renewal that fails is not tried again, one for which another has to end first is.
+    async fn renew_proxy(&self) -> bool {
+        self.proxy().renew().await.unwrap_or_else(|fault| {
+            note(&fault.message);
+            true
+        })
     }
 
     /// The release in force, unless a run is under way, which then has it in hand.

@@ -8,11 +8,16 @@ use windlass_core::launch::Launch;
 
 use super::{Keeper, Phase, Successor};
 use crate::keeper::files::{self, Durability, LAUNCH};
+use crate::keeper::store::MOST_CONNECTIONS;
 use crate::keeper::tree;
 use crate::keeper::watchers::ClientId;
 
-/// How a replacement is refused while another is under way, which ends in its time.
-pub(crate) const BEING_REPLACED: &str = "it cannot be replaced now: it is being replaced already";
+/// How many predecessors may still end. Each keeps its connection to the store until then, and what runs and what is to
+/// replace it need theirs.
+const MOST_RETIRING: usize = MOST_CONNECTIONS - 2;
+
+/// How what is said ends where a replacement is refused because others are under way, which end in their time.
+pub(crate) const BEING_REPLACED: &str = "is being replaced already";
 
 impl Keeper {
     /// Starts a second process, from the same launch but for its program and arguments. Should it fail later, the
@@ -21,9 +26,10 @@ impl Keeper {
         if self.store.is_none() {
             return Err("it cannot be replaced: its launch has no sockets to hand over".to_owned());
         }
-        // Predecessors that still end are in nobody's way: they have let go of all that is handed over.
-        if self.successor.is_some() {
-            return Err(BEING_REPLACED.to_owned());
+        // Predecessors that still end are in nobody's way: they have let go of all that is handed over. But another must
+        // find room.
+        if self.successor.is_some() || self.retiring.len() >= MOST_RETIRING {
+            return Err(format!("it cannot be replaced now: it {BEING_REPLACED}"));
         }
         if !matches!(self.phase, Phase::Running) {
             return Err("it cannot be replaced now: it does not run".to_owned());

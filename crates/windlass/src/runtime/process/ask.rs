@@ -251,7 +251,7 @@ async fn tell(dir: &Path, ask: &KeeperAsk) -> Result<(), RuntimeError> {
 ///
 /// # Errors
 /// [`RuntimeError::Refused`] when it was not ready in time or died; the first then goes on. Also while another
-/// replacement is under way: [`RuntimeError::is_being_replaced`].
+/// replacement is under way, or too many predecessors still end: [`RuntimeError::is_being_replaced`].
 pub async fn replace(dir: &Path) -> Result<Replaced, RuntimeError> {
     replace_as(dir, &KeeperAsk::Replace).await
 }

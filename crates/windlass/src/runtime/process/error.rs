@@ -91,10 +91,11 @@ impl RuntimeError {
         matches!(self, Self::Refused { reason } if reason.starts_with(NO_COMMAND))
     }
 
-    /// Whether the keeper refused a replacement because another is under way.
+    /// Whether the keeper refused a replacement because others are under way. One of an earlier Windlass says by the
+    /// same words that it does not run, or that one predecessor still ends.
     #[must_use]
     pub fn is_being_replaced(&self) -> bool {
-        matches!(self, Self::Refused { reason } if reason == BEING_REPLACED)
+        matches!(self, Self::Refused { reason } if reason.ends_with(BEING_REPLACED))
     }
 
     /// Whether the same call may succeed when it is made again.
@@ -149,5 +150,18 @@ impl std::error::Error for RuntimeError {
             Self::Io { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replacement_under_way_is_known_from_keepers_of_earlier_builds_too() {
+        let is_so = |reason: &str| RuntimeError::Refused { reason: reason.to_owned() }.is_being_replaced();
+        assert!(is_so("it cannot be replaced now: it is being replaced already"));
+        assert!(is_so("it cannot be replaced now: it does not run, or is being replaced already"));
+        assert!(!is_so("it cannot be replaced now: it does not run"));
     }
 }
