@@ -107,7 +107,7 @@ test_tools=(
     initdb=postgresql redis-server=redis-server rabbitmq-server=rabbitmq-server
     python3=python3 venv=python3-venv pip=python3-pip node=nodejs npm=npm
     git=git curl=curl pgrep=procps strace=strace mkfs.ext4=e2fsprogs xfs_io=xfsprogs
-    crontab=cron unshare=util-linux faketime=faketime age-keygen=age pass=pass gpg=gnupg
+    crontab=cron systemctl=systemd unshare=util-linux faketime=faketime age-keygen=age pass=pass gpg=gnupg
 )
 
 # need_to_build [MORE...]: all that a build takes, and more. What is missing is told in one go.

@@ -167,6 +167,20 @@ mod tests {
         assert!(matches!(read(&[0, 0, 0, 9, b'"']), Err(FrameError::Broken(_))));
     }
 
+    #[test]
+    fn what_is_larger_than_is_trusted_comes_in_parts() {
+        let text: String = (0..3 << 20).map(|place| char::from(b'a' + (place % 23) as u8)).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut bytes = Vec::new();
+        runtime.block_on(send(&mut bytes, &text)).unwrap();
+        let (mut reader, mut writer) = tokio::io::duplex(1000);
+        let received = runtime.block_on(async {
+            let (sent, received) = tokio::join!(writer.write_all(&bytes), receive::<String>(&mut reader));
+            sent.and(Ok(received)).unwrap()
+        });
+        assert!(received.unwrap() == text);
+    }
+
     proptest! {
         #[test]
         fn what_is_sent_is_received(text in ".*", noise in prop::collection::vec(any::<u8>(), 0..64)) {

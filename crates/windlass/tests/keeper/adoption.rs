@@ -234,6 +234,7 @@ async fn nothing_of_another_boot_is_taken_for_alive() {
     assert!(process::observe(&kept.dir).unwrap().is_under_way(), "also without its keeper");
     kept.stop().await;
     assert!(!lives(pid));
+    until(|| (!process::observe(&kept.dir).unwrap().keeper_alive).then_some(())).await;
     // That it began is known also where all that its keeper wrote is lost.
     std::fs::remove_file(&status).unwrap();
     assert!(!process::is_of_another_boot(&kept.dir));

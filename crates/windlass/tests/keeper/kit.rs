@@ -180,6 +180,8 @@ pub(crate) fn kill(pid: i32, signal: &str) {
     let signal = match signal {
         "KILL" => rustix::process::Signal::KILL,
         "TERM" => rustix::process::Signal::TERM,
+        "STOP" => rustix::process::Signal::STOP,
+        "CONT" => rustix::process::Signal::CONT,
         other => panic!("{other}"),
     };
     let _gone = rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), signal);

@@ -266,6 +266,21 @@ async fn one_that_is_being_replaced_is_not_replaced_beside_that() {
     replaced.unwrap_err();
 }
 
+#[tokio::test]
+async fn a_keeper_that_hangs_is_not_waited_for_for_ever() {
+    let kept = Kept::new();
+    let mut launch = server(&kept);
+    launch.stop.grace = Span::from_millis(100);
+    kept.start(&launch).await.unwrap();
+    port(&kept).await;
+    let keeper = kept.status().keeper;
+    kill(keeper, "STOP");
+    let error = process::replace(&kept.dir).await.unwrap_err();
+    kill(keeper, "CONT");
+    assert!(error.is_retryable(), "{error}");
+    kept.stop().await;
+}
+
 async fn another_keeper(kept: &Kept) {
     kill(kept.status().keeper, "KILL");
     until(|| (!process::observe(&kept.dir).unwrap().keeper_alive).then_some(())).await;

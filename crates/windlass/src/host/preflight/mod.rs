@@ -245,7 +245,7 @@ impl Host {
     }
 
     async fn look_at_ports(&self, spec: &Spec, wrong: &mut Vec<Lack>) {
-        if let Some(pid) = self.proxy().frozen() {
+        if let Some(pid) = self.proxy().stays_frozen().await {
             let what = format!(
                 "the proxy does not answer: its process {pid} is frozen (it was stopped by a signal)"
             );

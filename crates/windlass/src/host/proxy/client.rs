@@ -55,6 +55,15 @@ impl<'a> ProxyClient<'a> {
         self.seen().filter(Observation::is_frozen)?.pid()
     }
 
+    /// The same of one that stays so for a second: what looks at a process may stop it for a moment.
+    pub(in crate::host) async fn stays_frozen(&self) -> Option<i32> {
+        for _ in 0..20 {
+            self.frozen()?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        self.frozen()
+    }
+
     /// Whether it has a keeper, which starts it again.
     pub(in crate::host) fn is_kept(&self) -> bool {
         process::is_kept(&self.layout.proxy().join("keeper"))

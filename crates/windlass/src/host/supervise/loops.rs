@@ -24,15 +24,24 @@ use crate::runtime::process;
 /// themselves; this is for keepers that died, and for the machine's reboot.
 const PACE: Duration = Duration::from_secs(2);
 
+/// How often another replacement of the proxy is waited for before that is told; it is waited for all the same.
+const PATIENCE: u32 = 30;
+
 impl Host {
     /// Starts the loops that go on as long as the host side lives.
     pub(in crate::host) fn supervise(self: &Rc<Self>) {
         let host = self.clone();
         tokio::task::spawn_local(async move {
-            let mut is_renewed = false;
+            let (mut is_renewed, mut asked) = (false, 0);
             loop {
                 if !is_renewed {
                     is_renewed = host.renew_proxy().await;
+                    asked += 1;
+                    if asked == PATIENCE {
+                        note(
+                            "the proxy is still one of another build: its keeper replaces it by another, or it does not run",
+                        );
+                    }
                 }
                 host.keep_running().await;
                 host.watch_liveness();

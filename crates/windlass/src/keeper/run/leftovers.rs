@@ -39,7 +39,7 @@ impl Keeper {
         let clear = left.is_empty() && childless;
         if clear || stuck {
             let then = std::mem::replace(then, Next::End(End::Stopped));
-            if stuck {
+            if stuck && !left.is_empty() {
                 let pids: Vec<String> = left.iter().map(ToString::to_string).collect();
                 let told = format!(
                     "what it left behind hangs in the kernel and cannot be killed: process {}",

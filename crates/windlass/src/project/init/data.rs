@@ -99,6 +99,11 @@ impl Kind {
         true
     }
 
+    /// Whether any of its facts is read by a name that does not begin so.
+    pub(super) fn is_read_beside(&self, prefix: &str, reads: &dyn Fn(&str) -> bool) -> bool {
+        self.facts.iter().flat_map(|(_, names)| *names).any(|name| !name.starts_with(prefix) && reads(name))
+    }
+
     /// Adds such a resource.
     pub(super) fn add(&self, sketch: &mut Sketch) {
         sketch.resource(self.name, self.engine);

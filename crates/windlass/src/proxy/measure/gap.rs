@@ -25,7 +25,8 @@ const NEVER: u64 = u64::MAX;
 /// Refusals in a row are one such time, until somebody is answered well.
 ///
 /// Not to be told apart from outages, and told as such: long polls that begin together and end together with nothing
-/// answered meanwhile, and those that are lost while nothing else is answered. Not to be told apart from long polls, and not
+/// answered meanwhile (also when what ends them is the one request that is answered), and those that are lost while nothing
+/// else is answered. Not to be told apart from long polls, and not
 /// told: late answers that come one by one, more than [`AT_ONCE`] apart, to requests that all waited longer than
 /// [`PATIENCE`]. None is lost then.
 pub(in crate::proxy) struct Gap {
@@ -83,7 +84,7 @@ impl Gap {
         if good && at.saturating_sub(began) <= longest && at.saturating_sub(mark) <= longest {
             return;
         }
-        self.ends(began, at, mark, good);
+        self.ends(began, at, mark, good, alone);
         if good && alone {
             // Nobody is left who could have waited through it.
             self.ask_of(NEVER, at, NEVER);
@@ -93,18 +94,21 @@ impl Gap {
     /// A request was held in that time, because nothing was ready. That it is held no more is no answer yet.
     pub(in crate::proxy) fn was_held(&self, since: Instant, until: Instant) {
         let (since, until, mark) = (self.nanos(since), self.nanos(until), self.mark.load(Ordering::Relaxed));
-        self.ends(since, until, mark, false);
-        self.ends(since, until, mark, false);
+        self.ends(since, until, mark, false, false);
+        self.ends(since, until, mark, false, false);
     }
 
-    /// One ends that came at `began`. The last good answer before was at `mark`.
-    fn ends(&self, began: u64, at: u64, mark: u64, good: bool) {
+    /// One ends that came at `began`, and after which none waits if it was `alone`. The last good answer before was at
+    /// `mark`.
+    fn ends(&self, began: u64, at: u64, mark: u64, good: bool, alone: bool) {
         // In this order: with the end of a time its beginning is seen.
         let to = self.to.load(Ordering::Acquire);
         let from = self.from.load(Ordering::Acquire);
         let is_long_poll =
             |from: u64| good && at.saturating_sub(began) > PATIENCE && began.saturating_add(AT_ONCE) < from;
-        if from == mark && began < to.saturating_add(AT_ONCE) {
+        // One after another, and none beside them, is nobody's outage.
+        let next = if alone { to } else { to.saturating_add(AT_ONCE) };
+        if from == mark && began < next {
             // It has gone on until now.
             self.to.fetch_max(at, Ordering::Release);
             if !is_long_poll(from) {
@@ -319,6 +323,19 @@ mod tests {
         assert_eq!(gap.longest(), 22_000 - 9999);
         // Who asks again at once is no witness, and hides none.
         gap.answered(22_100);
+        assert_eq!(gap.longest(), 0);
+    }
+
+    #[test]
+    fn refusals_of_one_who_asks_again_and_again_are_no_gap() {
+        let gap = Asked::new();
+        for at in (0..60_000).step_by(900) {
+            gap.begins(at);
+            gap.ends(at, at + 3, false);
+            if at % 9900 == 0 {
+                gap.answered(at + 100);
+            }
+        }
         assert_eq!(gap.longest(), 0);
     }
 

@@ -26,6 +26,9 @@ pub(super) const PAUSE: Duration = Duration::from_millis(5);
 /// disk, lets the pause pass.
 const PROMPT: Duration = Duration::from_secs(1);
 
+/// How long a keeper may take on a machine that has much to do.
+const SLOW: Duration = Duration::from_secs(10);
+
 /// The pause before something is tried again that failed for want of something.
 const LONGER: Duration = Duration::from_secs(1);
 
@@ -227,12 +230,21 @@ pub async fn restart(dir: &Path, reason: &str) -> Result<(), RuntimeError> {
 /// # Errors
 /// When the keeper cannot be asked, does not answer in time, or is of an older Windlass.
 pub async fn start_now(dir: &Path) -> Result<(), RuntimeError> {
+    within(PROMPT, dir, tell(dir, &KeeperAsk::StartNow)).await
+}
+
+/// What a keeper answers, if it does in time.
+async fn within<T>(
+    limit: Duration,
+    dir: &Path,
+    asked: impl Future<Output = Result<T, RuntimeError>>,
+) -> Result<T, RuntimeError> {
     let silent = || RuntimeError::Io {
         tried: "be answered by the keeper of",
         directory: dir.to_owned(),
         source: io::ErrorKind::TimedOut.into(),
     };
-    tokio::time::timeout(PROMPT, tell(dir, &KeeperAsk::StartNow)).await.unwrap_or_else(|_| Err(silent()))
+    tokio::time::timeout(limit, asked).await.unwrap_or_else(|_| Err(silent()))
 }
 
 /// Tells a keeper something whose end need not be waited for.
@@ -265,6 +277,12 @@ pub async fn replace_by(dir: &Path, argv: &[String]) -> Result<Replaced, Runtime
 }
 
 async fn replace_as(dir: &Path, ask: &KeeperAsk) -> Result<Replaced, RuntimeError> {
+    // So long its keeper gives the new process, and then it says how that went.
+    let grace = observe(dir).map_or(Duration::ZERO, |seen| seen.launch.stop.grace.as_duration());
+    within(grace + SLOW, dir, replaced(dir, ask)).await
+}
+
+async fn replaced(dir: &Path, ask: &KeeperAsk) -> Result<Replaced, RuntimeError> {
     let mut connection = Connection::open(dir).await?;
     let died = || RuntimeError::KeeperDied { directory: dir.to_owned() };
     connection.send(&KeeperAsk::Watch).await.map_err(|_| died())?;

@@ -45,8 +45,10 @@ fn servers(package: &Package<'_>, sketch: &mut Sketch, schema: &str, reads: &[Re
     let by_libpq = uses(&["pg", "pg-promise", "postgres"]);
     if (by_libpq || has_provider("postgresql"))
         && !data::POSTGRES.refer(sketch, &is_read)
-        // These packages read them by themselves, as PostgreSQL's own programs do.
-        && !(by_libpq && data::POSTGRES.refer(sketch, &|name| name.starts_with("PG") && name != "PG_URL"))
+        // These packages read them by themselves, as PostgreSQL's own programs do, where they are not told otherwise.
+        && !(by_libpq
+            && !data::POSTGRES.is_read_beside("PG", &is_read)
+            && data::POSTGRES.refer(sketch, &|name| name.starts_with("PG") && name != "PG_URL"))
     {
         data::POSTGRES.note_unread(sketch);
     }
