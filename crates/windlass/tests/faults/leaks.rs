@@ -237,8 +237,13 @@ impl Watch {
                     let program = words.split(' ').next().unwrap_or_default();
                     let own = program.ends_with("/windlass")
                         && [" host /", " proxy /"].iter().any(|part| words.contains(part));
-                    let environ = || std::fs::read(entry.path().join("environ")).unwrap_or_default();
-                    if own && let Some(name) = known.found(&environ()) {
+                    let read = |what: &str| std::fs::read(entry.path().join(what)).unwrap_or_default();
+                    // What the host side starts has its arguments until it becomes another program, with an environment
+                    // of its own: this one was its only if it has the same arguments still.
+                    if own
+                        && let Some(name) = known.found(&read("environ"))
+                        && read("cmdline") == line
+                    {
                         seen.insert(format!("the secret {name} is in the environment of: {words}"));
                     }
                 }
