@@ -3,6 +3,7 @@
 //! The handler writes the signal's number to a pipe, and a thread turns what comes out into
 //! messages, so that everything else is ordinary code.
 
+use std::ffi::c_void;
 use std::io::{self, Read};
 use std::os::fd::IntoRawFd;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -19,7 +20,7 @@ const SIGTSTP: i32 = 20;
 
 unsafe extern "C" {
     fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
-    fn write(fd: i32, bytes: *const u8, length: usize) -> isize;
+    fn write(fd: i32, bytes: *const c_void, length: usize) -> isize;
 }
 
 static PIPE: AtomicI32 = AtomicI32::new(-1);
@@ -76,5 +77,5 @@ extern "C" fn on_signal(number: i32) {
     let byte = number as u8;
     // SAFETY: one byte that lives on this stack, to a pipe that is never closed. It cannot be full
     // (64 KiB), so errno of the interrupted code stays as it is.
-    unsafe { write(PIPE.load(Ordering::SeqCst), &raw const byte, 1) };
+    unsafe { write(PIPE.load(Ordering::SeqCst), (&raw const byte).cast(), 1) };
 }
