@@ -176,6 +176,8 @@ async fn what_waits_for_its_back_off_is_started_when_it_is_needed_and_its_crashe
         kill(kept.pid(), "KILL");
     }
     assert_eq!(within(process::wait_ended(&kept.dir)).await.unwrap().end, End::CrashLoop);
+    // Its last word is said before it is gone.
+    until(|| (!process::observe(&kept.dir).unwrap().keeper_alive).then_some(())).await;
     assert!(process::start_now(&kept.dir).await.is_err(), "nobody keeps it");
 }
 
