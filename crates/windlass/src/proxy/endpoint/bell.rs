@@ -79,28 +79,32 @@ impl Wake for Shared {
     }
 }
 
+/// A task that counts how often it is woken.
+#[cfg(test)]
+#[derive(Default)]
+pub(super) struct Task(std::sync::atomic::AtomicUsize);
+
+#[cfg(test)]
+impl Task {
+    pub(super) fn wakes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+#[cfg(test)]
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
-
     use super::*;
-
-    #[derive(Default)]
-    struct Task(AtomicUsize);
-
-    impl Wake for Task {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 
     fn task() -> (Arc<Task>, Waker) {
         let task = Arc::<Task>::default();
         (Arc::clone(&task), Waker::from(task))
-    }
-
-    fn wakes(task: &Task) -> usize {
-        task.0.load(Ordering::Relaxed)
     }
 
     #[test]
@@ -114,13 +118,13 @@ mod tests {
         });
         let own = own.unwrap();
         own.wake_by_ref();
-        assert_eq!(wakes(&first), 1);
+        assert_eq!(first.wakes(), 1);
         let _pending = bell.heard(&Context::from_waker(&second_waker), |_| Poll::<()>::Pending);
         own.wake_by_ref();
-        assert_eq!((wakes(&first), wakes(&second)), (1, 1));
+        assert_eq!((first.wakes(), second.wakes()), (1, 1));
         bell.unheard(|_| ());
         own.wake_by_ref();
-        assert_eq!((wakes(&first), wakes(&second)), (1, 1), "nobody waits");
+        assert_eq!((first.wakes(), second.wakes()), (1, 1), "nobody waits");
     }
 
     #[test]
@@ -132,11 +136,11 @@ mod tests {
             ring(cx);
             Poll::Ready(())
         });
-        assert_eq!((done, wakes(&task)), (Poll::Ready(()), 0));
+        assert_eq!((done, task.wakes()), (Poll::Ready(()), 0));
         let done = bell.heard(&Context::from_waker(&waker), |cx| {
             ring(cx);
             Poll::<()>::Pending
         });
-        assert_eq!((done, wakes(&task)), (Poll::Pending, 1));
+        assert_eq!((done, task.wakes()), (Poll::Pending, 1));
     }
 }

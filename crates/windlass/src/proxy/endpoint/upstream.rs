@@ -331,36 +331,20 @@ impl Links {
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::os::unix::net::UnixStream as StdStream;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::{Wake, Waker};
+    use std::task::Waker;
 
     use super::*;
     use crate::proxy::connection::budget::Budget;
+    use crate::proxy::endpoint::bell::Task;
 
-    /// Counts how often the task is woken that uses the connection.
-    #[derive(Default)]
-    struct Task(AtomicUsize);
-
-    impl Wake for Task {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    impl Task {
-        fn wakes(&self) -> usize {
-            self.0.load(Ordering::SeqCst)
-        }
-
-        async fn is_woken(&self, times: usize) {
-            let woken = async {
-                while self.wakes() < times {
-                    tokio::task::yield_now().await;
-                }
-            };
-            timeout(Duration::from_secs(30), woken).await.unwrap();
-            assert_eq!(self.wakes(), times);
-        }
+    async fn is_woken(task: &Task, times: usize) {
+        let woken = async {
+            while task.wakes() < times {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(30), woken).await.unwrap();
+        assert_eq!(task.wakes(), times);
     }
 
     async fn link() -> (Box<Link>, StdStream) {
@@ -387,7 +371,7 @@ mod tests {
             if number == 0 {
                 // Whether the new socket takes anything is what the kernel has to say first.
                 woken += 1;
-                task.is_woken(woken).await;
+                is_woken(&task, woken).await;
                 assert!(exchange.as_mut().poll(cx).is_pending());
             }
             assert_eq!(task.wakes(), woken, "the request is sent, and nothing has come");
@@ -395,7 +379,7 @@ mod tests {
             assert!(head > 0);
             endpoint.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n").unwrap();
             woken += 1;
-            task.is_woken(woken).await;
+            is_woken(&task, woken).await;
             let Poll::Ready(Ok(answer)) = exchange.as_mut().poll(cx) else { panic!("it has come") };
             drop(exchange);
             let mut body = answer.into_body();
@@ -404,7 +388,7 @@ mod tests {
                 assert_eq!(task.wakes(), woken, "it has asked for more, and nothing has come");
                 endpoint.write_all(part.as_bytes()).unwrap();
                 woken += 1;
-                task.is_woken(woken).await;
+                is_woken(&task, woken).await;
                 let Poll::Ready(Some(Ok(frame))) = link.poll_body(cx, &mut body) else {
                     panic!("it has come")
                 };
