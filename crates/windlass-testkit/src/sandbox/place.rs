@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::processes::{self, Process, is_stopped, kill, lives};
-use super::{Manifest, Reply, get, until, until_within};
+use super::{Manifest, Reply, get, until_within};
 use crate::built;
 use crate::ports::free_port;
 use crate::watchdog::watch_over;
@@ -331,10 +331,34 @@ impl Sandbox {
         found.iter().filter(|process| !is_started(process)).cloned().collect()
     }
 
+    /// Waits until no process of this sandbox is left, and names those that are.
+    pub fn until_nothing_runs(&self) {
+        self.until_nothing_runs_after("");
+    }
+
+    /// The same, with what has happened before.
+    ///
+    /// # Panics
+    /// When something still runs after a minute and a half.
+    pub fn until_nothing_runs_after(&self, context: &str) {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        loop {
+            let left = self.processes();
+            if left.is_empty() {
+                return;
+            }
+            if Instant::now() > deadline {
+                let left: Vec<_> = left.iter().map(|process| (process.pid, &process.argv)).collect();
+                panic!("these did not end: {left:#?}\n{context}\n{}", self.logs());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Takes everything down and checks that nothing is left, neither processes nor data.
     pub fn down(self) {
         self.succeed(&["down", "--delete-data", "--yes"]);
-        until("the last process to end", || self.processes().is_empty().then_some(()));
+        self.until_nothing_runs();
         assert!(!self.environment().exists(), "{} is left", self.environment().display());
     }
 

@@ -165,7 +165,7 @@ fn going_down_leaves_the_data_unless_told_otherwise() {
     let more = "[jobs.hello]\ncommand = { shell = \"echo hello from $WINDLASS_RELEASE\" }\nwhen = \"before-start\"\n";
     let sandbox = deployed(&Manifest { more: more.to_owned(), ..Manifest::default() });
     sandbox.succeed(&["down"]);
-    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    sandbox.until_nothing_runs();
     assert!(sandbox.shared("migrate").contains("r1"));
     // Looking at it starts nothing.
     let status = sandbox.succeed(&["status"]).stdout;
@@ -266,6 +266,6 @@ fn down_stops_also_a_copy_of_which_nothing_can_be_read() {
     let sandbox = deployed(&Manifest { worker: Some(String::new()), ..Manifest::small() });
     std::fs::write(sandbox.environment().join("instances/worker.r1.1/instance.json"), "{").unwrap();
     sandbox.succeed(&["down"]);
-    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    sandbox.until_nothing_runs();
     sandbox.down();
 }

@@ -50,7 +50,7 @@ fn when_the_machine_goes_down_everything_ends_and_comes_back_with_it() {
     let directory = sandbox.environment();
     let halted = at_boot(&["host", "halt", directory.to_str().unwrap()]);
     assert!(halted.status.success() && halted.stdout.is_empty(), "{halted:?}");
-    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    sandbox.until_nothing_runs();
     let log = |name: &str| std::fs::read_to_string(directory.join("logs").join(name)).unwrap();
     assert!(log("store.log").contains("Redis is now ready to exit"), "it was not ended as it is to be");
     let started = at_boot(&["host", "start", directory.to_str().unwrap()]);
@@ -68,7 +68,7 @@ fn where_everything_was_stopped_or_nothing_is_deployed_nothing_is_started() {
     let started = at_boot(&["host", "start", directory.to_str().unwrap()]);
     assert!(started.status.success(), "{started:?}");
     // What went down may still be putting a log away; what was started would stay.
-    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    sandbox.until_nothing_runs();
     let nowhere = sandbox.root().join("nowhere/local");
     let started = at_boot(&["host", "start", nowhere.to_str().unwrap()]);
     assert!(started.status.success() && !nowhere.exists(), "{started:?}");

@@ -189,7 +189,7 @@ fn cron_jobs_run_beside_each_other_where_they_may_and_down_ends_them() {
     until_lines(&sandbox, "run", 1);
     sandbox.succeed(&["down"]);
     assert_ne!(run.finish().code, 0);
-    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    sandbox.until_nothing_runs();
     sandbox.down();
 }
 

@@ -8,7 +8,7 @@ use super::{WINDLASS, deployed};
 
 /// Nothing of the environment lives.
 fn rests(sandbox: &Sandbox) {
-    until("its processes to end", || sandbox.processes().is_empty().then_some(()));
+    sandbox.until_nothing_runs();
 }
 
 #[test]
@@ -97,5 +97,16 @@ fn a_first_deploy_that_failed_leaves_no_process() {
     rests(&sandbox);
     let status = sandbox.fail(&["status"], 2);
     assert!(status.stderr.contains("nothing is deployed here yet"), "{status:?}");
+    rests(&sandbox);
+}
+
+#[test]
+fn a_host_side_that_nobody_turns_to_ends() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    // As whoever started it does, and is killed then.
+    let environment = sandbox.environment();
+    let host = sandbox.start(&["host", environment.to_str().unwrap()]);
+    let output = host.finish();
+    assert_eq!(output.code, 0, "{output:?}");
     rests(&sandbox);
 }

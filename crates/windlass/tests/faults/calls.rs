@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use windlass_testkit::sandbox::score::Running;
-use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until, until_within};
+use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until_within};
 
 use super::first::{in_force, nothing_is_left};
 use super::strace::{Log, Strace, traced};
@@ -183,7 +183,7 @@ fn prepare(sandbox: &Sandbox, way: Way) {
     sandbox.behave(if way == Way::Back { "web.dead-after:0" } else { "" });
     if way == Way::First && sandbox.environment().exists() {
         sandbox.succeed(&["down", "--delete-data", "--yes"]);
-        until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+        sandbox.until_nothing_runs();
     }
 }
 

@@ -276,7 +276,7 @@ fn after_a_reboot_nobody_waits_for_an_interrupted_run() {
     until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
     kill_everything(&sandbox);
     drop(deploy);
-    until("silence", || sandbox.processes().is_empty().then_some(()));
+    sandbox.until_nothing_runs();
     // What the machine's start changes of what is on the disk.
     std::fs::write(sandbox.environment().join("state/boot"), "the boot before").unwrap();
     let status = sandbox.status();

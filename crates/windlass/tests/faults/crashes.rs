@@ -87,7 +87,7 @@ impl Run {
                 sandbox.change();
                 if sandbox.environment().exists() {
                     sandbox.succeed(&["down", "--delete-data", "--yes"]);
-                    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+                    sandbox.until_nothing_runs();
                 }
             }
             Self::Rollback => {

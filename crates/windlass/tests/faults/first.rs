@@ -1,7 +1,7 @@
 //! A first deploy that did not come to its end.
 
 use windlass_testkit::sandbox::score::{Invariant, Running};
-use windlass_testkit::sandbox::{Disk, Sandbox, until};
+use windlass_testkit::sandbox::{Disk, Sandbox};
 
 /// The release that is in force; empty where nothing is, as before a first deploy and after one that went back.
 pub(super) fn in_force(sandbox: &Sandbox) -> String {
@@ -14,7 +14,7 @@ pub(super) fn in_force(sandbox: &Sandbox) -> String {
 
 /// One that went back leaves nothing (I10), and going on once more changes that no more (I4).
 pub(super) fn nothing_is_left(line: &Running, sandbox: &Sandbox, context: &str) {
-    until(&format!("the last process to end: {context}"), || sandbox.processes().is_empty().then_some(()));
+    sandbox.until_nothing_runs_after(context);
     let disk = Disk::of(sandbox);
     let directories = ["releases", "state/settings", "instances", "jobs"];
     let is_empty = disk.current.is_none() && directories.iter().all(|name| disk.names(name).is_empty());

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use windlass_testkit::sandbox::score::Invariant;
-use windlass_testkit::sandbox::{Manifest, Process, Sandbox, until};
+use windlass_testkit::sandbox::{Manifest, Process, Sandbox};
 
 use super::exec_trace::ExecTrace;
 use super::forms::Wanted;
@@ -581,7 +581,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
         };
         assert!(is_source(&path), "after the end the secret {name} is in {}", path.display());
     }
-    until("the last process to end", || sandbox.processes().is_empty().then_some(()));
+    sandbox.until_nothing_runs();
     assert!(!environment.exists(), "{} is left", environment.display());
     let (looked, seen) = watch.end();
     line.holds(Invariant::I9, looked > 1000 && seen.is_empty(), || format!("{seen:#?}"));

@@ -81,7 +81,7 @@ fn everything_is_killed_at_once_as_by_a_reboot() {
         });
         kill_everything(&sandbox);
         drop(deploy);
-        until("silence", || sandbox.processes().is_empty().then_some(()));
+        sandbox.until_nothing_runs();
         // As the first command after the boot.
         let _any = sandbox.run(&["abort"]);
         until("an answer", || {
