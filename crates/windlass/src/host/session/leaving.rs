@@ -1,5 +1,6 @@
 //! A host side that was woken only for a look, or to run one command, while everything is stopped, or whose first deploy
-//! went back: it ends as soon as nobody needs it. Only it can judge that: what others began may be under way.
+//! went back or never began: it ends as soon as nobody needs it. Only it can judge that: what others began may be under
+//! way.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,6 +17,10 @@ use crate::runtime::process;
 
 /// How often it looks for the end of what is no conversation, such as a run that nobody follows.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long after its start it waits for somebody to ask it for something. Who starts one for a look has asked, and let
+/// it rest, long before.
+const UNASKED: Duration = Duration::from_secs(10);
 
 /// Who talks to the host side, and whether it ends when nobody does.
 #[derive(Default)]
@@ -70,6 +75,15 @@ impl Host {
             tokio::task::spawn_local(async move { host.leave().await });
         }
         Ok(())
+    }
+
+    /// Ends it when it turns out to be needed by nobody: whoever started it may have been killed before saying so.
+    pub(super) fn rest_unless_needed(self: &Rc<Self>) {
+        let host = self.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(UNASKED).await;
+            let _stays_where_it_is_needed = host.rest_when_left();
+        });
     }
 
     async fn leave(&self) {

@@ -65,6 +65,7 @@ async fn serve(host: Rc<Host>) -> Result<(), String> {
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     host.take_up();
     host.supervise();
+    host.rest_unless_needed();
     tokio::task::spawn_local(idle::give_back());
     tokio::task::spawn_local(own_log::come_back());
     // One for all turns: whoever comes in its last moments must not make it forgotten.
