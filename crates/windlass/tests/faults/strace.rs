@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use windlass_testkit::sandbox::kill;
@@ -58,8 +59,14 @@ impl Strace {
 
 impl Drop for Strace {
     fn drop(&mut self) {
-        // SIGTERM has it let go of what it watches.
+        // SIGTERM has it let go of what it watches. Where that is just dying it may wait for ever for threads that wait
+        // for it; the kernel lets go of them when it is gone.
         kill(i32::try_from(self.child.id()).unwrap(), Signal::TERM);
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let _gone_already = self.child.kill();
         let _ended = self.child.wait();
     }
 }
