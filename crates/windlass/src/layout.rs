@@ -219,8 +219,8 @@ pub fn home() -> io::Result<PathBuf> {
     Ok(state.join("windlass"))
 }
 
-/// Makes a directory and those above it with this mode, whatever the umask; one that exists is left
-/// as it is.
+/// Makes a directory with this mode, whatever the umask, and those above it so that other accounts can pass: a private
+/// database works below them under its own. One that exists is left as it is.
 ///
 /// # Errors
 /// When it cannot be made.
@@ -228,8 +228,8 @@ pub fn make_dir(path: &Path, mode: u32) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
-    if let Some(above) = path.parent() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(above)?;
+    if let Some(above) = path.parent().filter(|above| *above != Path::new("")) {
+        make_dir(above, 0o755)?;
     }
     // With its own mode from the first moment on: nobody can look in before it is closed.
     match std::fs::DirBuilder::new().mode(mode).create(path) {

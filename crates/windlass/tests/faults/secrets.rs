@@ -131,7 +131,7 @@ fn files_are_closed_whatever_the_umask() {
     let victim = sandbox.root().join("victim");
     std::fs::write(&victim, "theirs").unwrap();
     let plan = sandbox.root().join("plan.json");
-    for umask in ["022", "000"] {
+    for umask in ["077", "000"] {
         let _none_yet = std::fs::remove_file(&plan);
         std::os::unix::fs::symlink(&victim, &plan).unwrap();
         for verb in ["plan --out ../plan.json", "deploy"] {
@@ -146,6 +146,11 @@ fn files_are_closed_whatever_the_umask() {
         sandbox.change();
     }
     let root = sandbox.environment();
+    // Private databases work below it under their own accounts.
+    for passable in [root.parent().unwrap(), &root, &root.join("resources")] {
+        let mode = std::fs::metadata(passable).unwrap().permissions().mode() & 0o777;
+        line.holds(Invariant::I9, mode == 0o755, || format!("{} is {mode:o}", passable.display()));
+    }
     let mut looked = 0;
     let mut directories = vec![root.clone()];
     while let Some(directory) = directories.pop() {
@@ -171,7 +176,7 @@ fn files_are_closed_whatever_the_umask() {
     assert!(looked > 20);
     sandbox.down();
     line.held(
-        "umask 022 and 000: state is 0600 in 0700, releases cannot be written by others, links are replaced",
+        "umask 077 and 000: state is 0600 in 0700, releases cannot be written by others, links are replaced",
     );
 }
 

@@ -502,7 +502,7 @@ pub const TESTS: &[Line] = &[
         "T5",
         "files_are_closed_whatever_the_umask",
         "I9",
-        "deploys with umask 022 and 000, a link where a file is to be written",
+        "deploys with umask 077 and 000, a link where a file is to be written",
     ),
     line(
         "T6",
