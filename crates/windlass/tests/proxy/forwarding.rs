@@ -4,7 +4,7 @@ use windlass_core::edge::Target;
 use windlass_core::spec::{Header, RateLimit};
 use windlass_core::units::{Bytes, Span};
 
-use crate::support::{Backend, Client, Proxy, get, read, route, send, table};
+use crate::support::{Backend, Client, Got, Proxy, get, read, route, send, table};
 
 #[test]
 fn requests_reach_the_endpoint_over_kept_connections() {
@@ -271,10 +271,25 @@ fn a_redirect_leads_to_no_host_that_the_client_names() {
     for (path, location) in [
         ("/old/x?y", "/x?y"),
         ("/old", "/"),
+        ("/old?y", "/?y"),
         ("/old//evil.example/x", "/evil.example/x"),
         ("/old/\\evil.example/x", "/evil.example/x"),
         ("//evil.example/x", "/evil.example/x"),
     ] {
+        assert_eq!(get(proxy.address(), path).header("location"), Some(location), "{path}");
+    }
+}
+
+#[test]
+fn a_redirect_of_a_whole_prefix_leads_where_it_says() {
+    let mut table = table(1, "r1", &[]);
+    let mut old = route("old", "/old", Target::Redirect { to: "/new".to_owned(), status: 308, exact: false });
+    old.strip_prefix = true;
+    table.routes.insert(0, old);
+    let proxy = Proxy::with(&table);
+    for (path, location) in
+        [("/old", "/new"), ("/old?y", "/new?y"), ("/old/", "/new/"), ("/old/x?y", "/new/x?y")]
+    {
         assert_eq!(get(proxy.address(), path).header("location"), Some(location), "{path}");
     }
 }
@@ -373,8 +388,36 @@ fn text_is_compressed_for_those_who_ask() {
     assert!(text == plain.body);
 }
 
+/// What `HEAD` is told is what `GET` would be told, but for what only the body can say (RFC 9110, 9.3.2).
 #[test]
-fn what_is_compressed_is_whole_before_trailers() {
+fn a_head_says_what_would_be_compressed() {
+    let backend = Backend::start("one");
+    let mut table = table(1, "r1", &[("web.r1.1", backend.address)]);
+    table.routes[0].compress = true;
+    let proxy = Proxy::with(&table);
+    let ask = |length: usize, encoding: &str| {
+        let mut client = Client::connect(proxy.address());
+        client
+            .send(format!("HEAD /text/{length} HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {encoding}\r\n\r\n"))
+            .unwrap();
+        let head = client.receive_head().unwrap();
+        let status = head[9..12].parse().unwrap();
+        let again = client.get("/text/1").unwrap();
+        assert_eq!(again.text(), "windlass ", "what follows {head}");
+        Got { status, head, body: Vec::new() }
+    };
+    let names = ["content-encoding", "content-length", "etag", "vary"];
+    let told = |got: &Got| names.map(|name| got.header(name).map(str::to_owned));
+    let expected = |values: [Option<&str>; 4]| values.map(|value| value.map(str::to_owned));
+    let (weak, strong) = (Some("W/\"tag\""), Some("\"tag\""));
+    let vary = Some("accept-encoding");
+    assert_eq!(told(&ask(5000, "br")), expected([Some("br"), None, weak, vary]));
+    assert_eq!(told(&ask(5000, "other")), expected([None, Some("45000"), strong, vary]));
+    assert_eq!(told(&ask(2, "br")), expected([None, Some("18"), strong, None]));
+}
+
+/// An application that answers each request with these bytes.
+fn application_that_says(answer: String) -> std::net::SocketAddr {
     use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -382,15 +425,32 @@ fn what_is_compressed_is_whole_before_trailers() {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 4096]);
-            let text = "windlass ".repeat(1000);
-            let answer = format!(
-                "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\
-                 Cache-Control: public\r\n\r\n{:x}\r\n{text}\r\n0\r\nX-Sum: 1\r\n\r\n",
-                text.len()
-            );
             let _ = stream.write_all(answer.as_bytes());
         }
     });
+    address
+}
+
+/// The length of what is sent in chunks is theirs, whatever else is claimed (RFC 9112, 6.3).
+#[test]
+fn an_answer_with_two_lengths_is_as_long_as_its_chunks() {
+    let answer =
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    let address = application_that_says(answer.to_owned());
+    let proxy = Proxy::with(&table(1, "r1", &[("web.r1.1", address)]));
+    let got = get(proxy.address(), "/");
+    assert_eq!((got.text().as_str(), got.header("content-length")), ("hello", None));
+}
+
+#[test]
+fn what_is_compressed_is_whole_before_trailers() {
+    use std::io::Read;
+    let text = "windlass ".repeat(1000);
+    let address = application_that_says(format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\
+         Cache-Control: public\r\n\r\n{:x}\r\n{text}\r\n0\r\nX-Sum: 1\r\n\r\n",
+        text.len()
+    ));
     let mut table = table(1, "r1", &[("web.r1.1", address)]);
     table.routes[0].compress = true;
     let proxy = Proxy::with(&table);

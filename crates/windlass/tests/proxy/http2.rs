@@ -106,6 +106,18 @@ async fn cookies_come_in_one_line() {
     assert_eq!(cookies, ["cookie: a=1; b=2; c=3; d=4"]);
 }
 
+/// The application is asked by HTTP/1.1, which has no requests without one.
+#[test]
+fn a_request_that_names_no_host_is_refused() {
+    let backend = Backend::start("one");
+    let proxy =
+        Proxy::with(&patient(backend.address, ClientPatience { head: LONG, keep: SHORT, write: LONG }));
+    let nameless = frame(1, 5, 1, &[0x82, 0x86, 0x84]);
+    let mut client = speak(proxy.address(), &[], &nameless);
+    let said = until_closed(&mut client);
+    assert_eq!(String::from_utf8_lossy(&said), "400 Bad Request: the request has no Host\n");
+}
+
 #[test]
 fn a_client_that_asks_for_nothing_is_let_go() {
     let backend = Backend::start("one");

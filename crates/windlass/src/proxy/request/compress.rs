@@ -78,13 +78,13 @@ fn quality(parameter: &str) -> Option<f32> {
     name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse().ok())?
 }
 
-/// Compresses an answer, where that is allowed and worth while.
+/// Compresses an answer, where that is allowed and worth while. That to HEAD says what it would be.
 pub(in crate::proxy) fn compress(
     response: Response<Body>,
     encoding: Option<Encoding>,
     method: &Method,
 ) -> Response<Body> {
-    if !is_worthwhile(&response) {
+    if !is_worthwhile(&response, method) {
         return response;
     }
     let (mut head, body) = response.into_parts();
@@ -94,32 +94,29 @@ pub(in crate::proxy) fn compress(
     if !varies {
         head.headers.append(VARY, HeaderValue::from_static("accept-encoding"));
     }
-    let Some(encoding) = encoding.filter(|_| *method != Method::HEAD) else {
-        return Response::from_parts(head, body);
-    };
-    let source = match body.into_content() {
-        Content::Plain(source) => source,
+    let Some(encoding) = encoding else { return Response::from_parts(head, body) };
+    let body = match body.into_content() {
+        // Whatever its kind: it is empty.
+        content if *method == Method::HEAD => Body::new(content),
+        Content::Plain(source) => Body::new(Content::Compressed(Box::new(Compressed::new(source, encoding)))),
         other => return Response::from_parts(head, Body::new(other)),
     };
     head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.token()));
     head.headers.remove(CONTENT_LENGTH);
     head.headers.remove(ACCEPT_RANGES);
     weaken_etag(&mut head.headers);
-    let compressed = Compressed {
-        source,
-        encoder: Encoder::new(encoding),
-        unflushed: false,
-        ended: false,
-        trailers: None,
-    };
-    Response::from_parts(head, Body::new(Content::Compressed(Box::new(compressed))))
+    Response::from_parts(head, body)
 }
 
-fn is_worthwhile(response: &Response<Body>) -> bool {
+fn is_worthwhile(response: &Response<Body>, method: &Method) -> bool {
     let headers = response.headers();
     let text =
         |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
-    let small = response.body().size_hint().exact().is_some_and(|length| length < MIN_LENGTH);
+    let length = match *method {
+        Method::HEAD => text(CONTENT_LENGTH).parse().ok(),
+        _ => response.body().size_hint().exact(),
+    };
+    let small = length.is_some_and(|length| length < MIN_LENGTH);
     matches!(response.status(), StatusCode::OK | StatusCode::NOT_FOUND)
         && !small
         && !headers.contains_key(CONTENT_ENCODING)
@@ -176,6 +173,12 @@ pub(in crate::proxy) struct Compressed {
     ended: bool,
     /// What comes behind the body, and so behind what the encoder still holds.
     trailers: Option<Frame<Bytes>>,
+}
+
+impl Compressed {
+    fn new(source: Source, encoding: Encoding) -> Self {
+        Self { source, encoder: Encoder::new(encoding), unflushed: false, ended: false, trailers: None }
+    }
 }
 
 enum Encoder {

@@ -54,7 +54,8 @@ pub(in crate::proxy) fn refuse_ambiguous(
     if repeats && headers.get_all(HOST).iter().nth(1).is_some() {
         return Err("the request has more than one Host");
     }
-    if version == Version::HTTP_11 && !headers.contains_key(HOST) {
+    // HTTP/1.0 knows none; the proxy asks by HTTP/1.1.
+    if version != Version::HTTP_10 && !headers.contains_key(HOST) {
         return Err("the request has no Host");
     }
     Ok(())
@@ -130,7 +131,11 @@ pub(in crate::proxy) fn remove_hop_by_hop(headers: &mut HeaderMap) -> Option<Hea
             || name == PROXY_CONNECTION
     });
     if present {
-        for name in [TE, TRAILER, TRANSFER_ENCODING, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
+        if headers.remove(TRANSFER_ENCODING).is_some() {
+            // It tells the length of a message that has both (RFC 9112, 6.3): the other one may be anything.
+            headers.remove(CONTENT_LENGTH);
+        }
+        for name in [TE, TRAILER, UPGRADE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
             headers.remove(name);
         }
         headers.remove(HTTP2_SETTINGS);

@@ -169,10 +169,11 @@ async fn follow_route(
         return finish(&visit, &parts.method, None, refusal);
     }
     let encoding = if route.compress { compress::Encoding::accepted(&parts.headers) } else { None };
-    if route.strip_prefix
+    // Of the path nothing would be left.
+    let is_prefix_alone = route.strip_prefix && route.pattern.is(&path);
+    if is_prefix_alone
         && matches!(route.target, LiveTarget::Files { .. })
         && matches!(parts.method, Method::GET | Method::HEAD)
-        && route.pattern.is(&path)
     {
         // Its index would have its links looked for beside the prefix instead of below it.
         return finish(&visit, &parts.method, None, files::below(parts));
@@ -190,6 +191,10 @@ async fn follow_route(
             Box::pin(files::serve(worker, place, cache_control.as_ref(), parts)).await
         }
         LiveTarget::Redirect { to, status, exact: true } => own_answer::redirect(*status, to),
+        LiveTarget::Redirect { to, status, exact: false } if is_prefix_alone => {
+            let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            own_answer::redirect(*status, &format!("{to}{query}"))
+        }
         LiveTarget::Redirect { to, status, exact: false } => {
             let rest = parts.uri.path_and_query().map_or("/", |path| path.as_str());
             // Behind a target that is a path, two slashes would begin the name of another host.
