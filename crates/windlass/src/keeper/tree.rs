@@ -66,6 +66,11 @@ pub(crate) fn is_of(pid: i32, directory: &Path) -> bool {
     directory.canonicalize().is_ok_and(|directory| start_number(pid, &directory).is_some())
 }
 
+/// Whether a process was started in the directory of any keeper, or by one that was.
+pub(crate) fn is_of_any(pid: i32) -> bool {
+    processes::environment(pid).is_ok_and(|environment| environment.get(MARK).is_some())
+}
+
 /// The processes that come from a start in this directory: from this one, or from any.
 pub(crate) fn started_in(directory: &Path, number: Option<u32>) -> Vec<i32> {
     let is_wanted = |found: u32| number.is_none_or(|number| number == found);

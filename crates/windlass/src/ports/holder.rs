@@ -1,6 +1,6 @@
 //! Who listens on a port, as far as the system tells this account.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -38,31 +38,80 @@ impl fmt::Display for Holder {
 /// Who listens on a TCP port of this machine so that nobody else can at this address; `None` where nobody does,
 /// or the system does not say.
 pub(crate) fn holder(address: IpAddr, port: u16) -> Option<Holder> {
-    let tables =
-        ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
-    let listening: Vec<(&str, &str)> =
-        tables.iter().flat_map(|table| listening(table, address, port)).collect();
-    let sockets: HashSet<String> = listening.iter().map(|(_, inode)| format!("socket:[{inode}]")).collect();
-    let (uid, _) = listening.first()?;
-    let mut pids = processes::all();
-    pids.sort_unstable();
-    let process = pids
-        .into_iter()
-        .find(|pid| has_any(*pid, &sockets))
-        .map(|pid| Holder::Process { pid, name: processes::name(pid).unwrap_or_default() });
-    Some(process.unwrap_or_else(|| Holder::Of(account::name(uid))))
+    holders(address, port, &[]).into_iter().next()
 }
 
-/// The accounts and the inodes of the sockets of a table that listen on the port, in the way of the address.
-fn listening(table: &str, address: IpAddr, port: u16) -> impl Iterator<Item = (&str, &str)> {
-    table.lines().skip(1).filter_map(move |line| {
+/// All who do, for each of their sockets one. Of the processes that have it `first` are looked at before others.
+pub(crate) fn holders(address: IpAddr, port: u16, first: &[i32]) -> Vec<Holder> {
+    of_sockets(|line| line.listens && line.port == port && is_in_the_way(line.at, address), first)
+}
+
+/// All who have a port in any way, at any address: a connection from there is in the way of whoever would listen.
+pub(crate) fn occupants(port: u16, first: &[i32]) -> Vec<Holder> {
+    of_sockets(|line| line.port == port, first)
+}
+
+fn of_sockets(is_wanted: impl Fn(&Line<'_>) -> bool, first: &[i32]) -> Vec<Holder> {
+    let tables =
+        ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+    let lines = tables.iter().flat_map(|table| table.lines().skip(1)).filter_map(Line::parse);
+    // What nobody has any more waits for its last packets, and has no number.
+    let mut sockets: BTreeMap<&str, &str> = lines
+        .filter(|line| line.inode != "0" && is_wanted(line))
+        .map(|line| (line.inode, line.uid))
+        .collect();
+    if sockets.is_empty() {
+        return Vec::new();
+    }
+    let mut pids = processes::all();
+    pids.sort_unstable();
+    let mut found = Vec::new();
+    for pid in first.iter().copied().chain(pids) {
+        let before = sockets.len();
+        take_those_of(pid, &mut sockets);
+        if sockets.len() < before {
+            found.push(Holder::Process { pid, name: processes::name(pid).unwrap_or_default() });
+        }
+        if sockets.is_empty() {
+            return found;
+        }
+    }
+    let hidden: BTreeSet<&str> = sockets.into_values().collect();
+    found.extend(hidden.into_iter().map(|uid| Holder::Of(account::name(uid))));
+    found
+}
+
+/// Takes out the sockets, by their inodes, that a process has open.
+fn take_those_of(pid: i32, sockets: &mut BTreeMap<&str, &str>) {
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    for to in open.filter_map(|open| fs::read_link(open.path()).ok()) {
+        if let Some(inode) = to.to_str().and_then(|to| to.strip_prefix("socket:[")?.strip_suffix(']')) {
+            sockets.remove(inode);
+        }
+    }
+}
+
+/// A socket, as the tables have it.
+struct Line<'t> {
+    at: IpAddr,
+    port: u16,
+    listens: bool,
+    uid: &'t str,
+    inode: &'t str,
+}
+
+impl<'t> Line<'t> {
+    fn parse(line: &'t str) -> Option<Self> {
         let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-        let (at, own) = fields.get(1)?.rsplit_once(':')?;
-        let is_it = *fields.get(3)? == LISTENS
-            && u16::from_str_radix(own, 16) == Ok(port)
-            && is_in_the_way(of_table(at)?, address);
-        is_it.then_some((*fields.get(7)?, *fields.get(9)?))
-    })
+        let (at, port) = fields.get(1)?.rsplit_once(':')?;
+        Some(Self {
+            at: of_table(at)?,
+            port: u16::from_str_radix(port, 16).ok()?,
+            listens: *fields.get(3)? == LISTENS,
+            uid: fields.get(7)?,
+            inode: fields.get(9)?,
+        })
+    }
 }
 
 /// Whether nobody else can listen at an address because somebody listens at `there`.
@@ -87,12 +136,6 @@ fn of_table(text: &str) -> Option<IpAddr> {
         }
         _ => None,
     }
-}
-
-fn has_any(pid: i32, sockets: &HashSet<String>) -> bool {
-    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-    open.filter_map(|open| fs::read_link(open.path()).ok())
-        .any(|to| to.to_str().is_some_and(|to| sockets.contains(to)))
 }
 
 #[cfg(test)]
@@ -120,14 +163,25 @@ mod tests {
     }
 
     #[test]
-    fn only_what_listens_counts() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
-                     0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000    33        0 4711 1\n\
-                     1: 0100007F:1F90 0100007F:9999 01 00000000:00000000 00:00000000 00000000    33        0 4712 1\n\
-                     2: 0100007F:1F91 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4713 1\n";
-        let localhost = IpAddr::from(Ipv4Addr::LOCALHOST);
-        assert_eq!(listening(table, localhost, 8080).collect::<Vec<_>>(), [("33", "4711")]);
-        assert_eq!(listening(table, "192.0.2.1".parse().unwrap(), 8080).count(), 0, "at another address");
+    fn a_line_of_the_tables_says_who_has_which_port_and_whether_he_listens() {
+        let table = "0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000    33        0 4711 1\n\
+                     1: 0100007F:1F91 0100007F:9999 01 00000000:00000000 00:00000000 00000000     0        0 4712 1\n\
+                     2: cut off";
+        let lines: Vec<_> = table.lines().filter_map(Line::parse).collect();
+        let told: Vec<_> = lines.iter().map(|l| (l.port, l.listens, l.uid, l.inode)).collect();
+        assert_eq!(told, [(8080, true, "33", "4711"), (8081, false, "0", "4712")]);
+        assert!(lines.iter().all(|line| line.at == IpAddr::from(Ipv4Addr::LOCALHOST)));
+    }
+
+    #[test]
+    fn a_connection_is_in_the_way_of_a_port_and_does_not_listen_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let port = open.local_addr().unwrap().port();
+        let me = std::process::id().cast_signed();
+        let is_mine = |by: &Holder| matches!(by, Holder::Process { pid, .. } if *pid == me);
+        assert!(occupants(port, &[me]).iter().any(is_mine));
+        assert_eq!(holders(Ipv4Addr::LOCALHOST.into(), port, &[me]), []);
     }
 
     #[test]

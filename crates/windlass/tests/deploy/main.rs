@@ -18,6 +18,7 @@ mod going_back;
 mod hints;
 mod jobs;
 mod logs;
+mod ports;
 mod printing;
 mod readiness;
 mod refusals;

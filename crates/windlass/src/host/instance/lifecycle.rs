@@ -14,18 +14,16 @@ use windlass_core::spec::{Check, Command, Port, Probe, Reference, Service, Stop,
 use windlass_core::units::Span;
 use zeroize::Zeroizing;
 
-use crate::account;
 use crate::health::{self, Target};
 use crate::host::Host;
 use crate::host::instance::identity::Identity;
+use crate::host::instance::port::{Listener, taken_by};
 use crate::host::instance::quiet::running;
 use crate::host::instance::quieted;
 use crate::host::logs;
-use crate::host::preflight::machine::{port_of_another, port_taken};
+use crate::host::preflight::machine::port_taken;
 use crate::host::settings::fill::{Fill, Subject};
-use crate::keeper::tree;
-use crate::ports::{self, Holder};
-use crate::processes;
+use crate::ports::Holder;
 use crate::runtime::process;
 use crate::variables::Variables;
 
@@ -34,6 +32,26 @@ const CUT: Duration = Duration::from_secs(2);
 
 /// How many lines of a log are shown when something fails.
 const TAIL: usize = 20;
+
+/// How often a copy is started again at another port because somebody has taken the one before.
+pub(in crate::host) const MOVES: u32 = 3;
+
+/// Why a copy is not ready.
+enum Unready {
+    Failed(Fault),
+    /// Somebody else has the port that was chosen for it: `taken` says who, and `fault` what it comes to where it
+    /// is not moved to another.
+    Displaced {
+        taken: String,
+        fault: Fault,
+    },
+}
+
+impl From<Fault> for Unready {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(fault)
+    }
+}
 
 impl Host {
     /// Describes an instance of the plan's specification for the first time; later starts use what
@@ -58,16 +76,6 @@ impl Host {
         Ok(identity)
     }
 
-    fn choose_port(&self, port: Port) -> Result<u16, Fault> {
-        if let Port::Fixed(port) = port {
-            return Ok(port);
-        }
-        let taken: Vec<u16> =
-            Identity::all(&self.layout).unwrap_or_default().into_iter().filter_map(|i| i.port).collect();
-        let port = ports::free(1, &taken).map(|ports| ports[0]);
-        port.map_err(|error| Fault::new(error.to_string(), "stop what uses them"))
-    }
-
     /// Starts an instance, unless it runs. One that was told to take no more work starts anew.
     pub(in crate::host) async fn start_instance(&self, identity: &Identity) -> Result<(), Fault> {
         self.start_instance_if(identity, || true).await.map(drop)
@@ -79,6 +87,7 @@ impl Host {
         identity: &Identity,
         wanted: impl Fn() -> bool,
     ) -> Result<bool, Fault> {
+        let identity = &*self.at_a_free_port(identity).await?;
         let (launch, env) = self.launch(identity).await?;
         // Looked at again: who took it since the preflight would pass the checks, and get the requests.
         if let Some(Port::Fixed(port)) = identity.service.port
@@ -230,9 +239,32 @@ impl Host {
     }
 
     /// Waits until an instance is ready: its startup and readiness checks succeed, or, without a
-    /// readiness check, it has run for its settling time. That it ends meanwhile is a failure at
-    /// once: a release that cannot start must not wait for its deadline to say so.
-    pub(in crate::host) async fn await_ready(&self, id: &InstanceId) -> Result<String, Fault> {
+    /// readiness check, it has run for its settling time; and what listens on its port is its own. That it ends
+    /// meanwhile is a failure at once: a release that cannot start must not wait for its deadline to say so.
+    ///
+    /// One that has lost its port to another process before it could listen is started again at another port, and
+    /// `say` is told.
+    pub(in crate::host) async fn await_ready(
+        &self,
+        id: &InstanceId,
+        say: &dyn Fn(String),
+    ) -> Result<String, Fault> {
+        let mut moves = 0;
+        loop {
+            let taken = match self.await_ready_where_it_is(id).await {
+                Ok(ready) => return Ok(ready),
+                Err(Unready::Failed(fault)) => return Err(fault),
+                Err(Unready::Displaced { fault, .. }) if moves == MOVES => return Err(fault),
+                Err(Unready::Displaced { taken, .. }) => taken,
+            };
+            moves += 1;
+            if let Some(port) = self.move_away(id, || true).await? {
+                say(format!("{taken}; {id} is started again at port {port}"));
+            }
+        }
+    }
+
+    async fn await_ready_where_it_is(&self, id: &InstanceId) -> Result<String, Unready> {
         let directory = self.layout.instance(id);
         let identity = Identity::read(&directory)
             .map_err(|error| Fault::new(format!("{id} was never started: {error}"), ""))?;
@@ -249,23 +281,42 @@ impl Host {
             }
             "its keeper ended".to_owned()
         };
-        let failed = |what: String, hint: &str| {
-            let fault = match self.rival(&identity) {
-                Some((rival, hint)) => Fault::new(format!("{id} {what}; {rival}"), hint),
-                None => Fault::new(format!("{id} {what}"), hint),
+        let failed = |what: String, hint: &str, by: Option<Holder>| {
+            let with_tail = |fault: Fault| fault.with_tail(self.tail(&identity), "its log");
+            let Some(by) = by else {
+                return Unready::Failed(with_tail(Fault::new(format!("{id} {what}"), hint)));
             };
-            fault.with_tail(self.tail(&identity), "its log")
+            let (taken, hint) = taken_by(&identity, &by);
+            let fault = with_tail(Fault::new(format!("{id} {what}; {taken}"), hint));
+            match identity.service.port {
+                Some(Port::Automatic) => Unready::Displaced { taken, fault },
+                _ => Unready::Failed(fault),
+            }
         };
         tokio::select! {
             how = ended => Err(failed(
                 format!("ended before it was ready: {how}"),
                 "`windlass logs` shows more",
+                self.rival(&identity),
             )),
             verdict = readiness(&identity.service, &target, began) => match verdict {
-                Ok(()) => Ok(format!("{id} is ready after {}", Span::from_millis(millis(began)).in_words())),
+                Ok(()) => {
+                    let ready = format!("{id} is ready after {}", Span::from_millis(millis(began)).in_words());
+                    match self.listener(&identity) {
+                        // What has answered is somebody else, who would get its requests.
+                        Listener::Another(by) => {
+                            Err(failed("is not what answers at its port".to_owned(), "", Some(by)))
+                        }
+                        Listener::Untold(by) => Ok(format!(
+                            "{ready}; {by} listens on its port, and is taken for a part of it: it was not there before"
+                        )),
+                        Listener::Own | Listener::Nobody => Ok(ready),
+                    }
+                }
                 Err(why) => Err(failed(
                     format!("was not ready in time: {why}"),
                     "give it longer with start_period if it only needs more time",
+                    self.rival(&identity),
                 )),
             },
         }
@@ -321,16 +372,6 @@ impl Host {
         lives(&self.layout.instance(id))
     }
 
-    /// That another process has the port of an instance that is not ready, and what to do. As far as can be
-    /// told: what a container has is another's, too.
-    fn rival(&self, identity: &Identity) -> Option<(String, String)> {
-        let Some(Port::Fixed(port)) = identity.service.port else { return None };
-        let by = ports::holder(Ipv4Addr::LOCALHOST.into(), port)?;
-        let is_its_own =
-            may_be_of(&by, &self.layout.instance(&identity.id), identity.service.user.as_deref());
-        (!is_its_own).then(|| port_of_another(identity.id.service.as_str(), port, Some(&by)))
-    }
-
     /// The end of an instance's log.
     pub(in crate::host) fn tail(&self, identity: &Identity) -> Vec<String> {
         logs::tail(Path::new(&self.log(identity).path), TAIL, &self.redactor(identity.id.release))
@@ -342,25 +383,6 @@ impl Host {
 pub(in crate::host) fn lives(directory: &Path) -> bool {
     let lives_unkept = |seen: process::Observation| seen.process_alive || seen.has_left_some(directory);
     process::is_kept(directory) || process::observe(directory).is_some_and(lives_unkept)
-}
-
-/// Whether who has a port may be of the instance in this directory, whose service runs as `user`.
-fn may_be_of(by: &Holder, directory: &Path, user: Option<&str>) -> bool {
-    match by {
-        Holder::Process { pid, .. } => {
-            let own = process::observe(directory).and_then(|seen| seen.pid());
-            // Some write over the environment that they were started with.
-            let parent =
-                |pid: &i32| processes::stat(*pid).map(|stat| stat.parent).filter(|parent| *parent > 1);
-            let mut line = std::iter::successors(Some(*pid), parent);
-            line.any(|pid| Some(pid) == own || tree::is_of(pid, directory))
-        }
-        // In most containers not even root may see what a process of another account has open.
-        Holder::Of(account) => {
-            let own = user.map_or_else(|| rustix::process::geteuid().as_raw().to_string(), str::to_owned);
-            account::name(&own) == *account
-        }
-    }
 }
 
 /// Asks until the service's checks say yes or no. Each has a start period of its own: one that waits for
@@ -438,22 +460,6 @@ mod tests {
         };
         let why = pass(&check, &target).await.unwrap_err();
         assert!(why.contains("refused"), "{why}");
-    }
-
-    #[test]
-    fn whom_nobody_may_look_at_is_a_stranger_only_by_another_account() {
-        let place = tempfile::tempdir().unwrap();
-        let own = account::name(&rustix::process::geteuid().as_raw().to_string());
-        for (account, user, is_its_own) in [
-            ("nobody", Some("nobody"), true),
-            ("daemon", Some("nobody"), false),
-            ("root", Some("0"), true),
-            (&own, None, true),
-            ("nobody", None, own == "nobody"),
-        ] {
-            let by = Holder::Of(account.to_owned());
-            assert_eq!(may_be_of(&by, place.path(), user), is_its_own, "{account} for {user:?}");
-        }
     }
 
     fn by_command(shell: &str, start_period: u64) -> Check {

@@ -2,6 +2,7 @@
 
 pub(super) mod identity;
 pub(super) mod lifecycle;
+pub(super) mod port;
 pub(super) mod quiet;
 pub(super) mod quieted;
 pub(super) mod restarts;

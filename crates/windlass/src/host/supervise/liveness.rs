@@ -15,7 +15,7 @@ use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::supervise::loops::note;
 use crate::processes;
-use crate::runtime::process;
+use crate::runtime::process::{self, Observation};
 
 /// What the liveness check of an instance says.
 #[derive(Debug, Clone, Default)]
@@ -66,7 +66,7 @@ impl Judged {
 
 /// A process that runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Running {
+pub(in crate::host) struct Running {
     pid: i32,
     /// In clock ticks since the machine was booted.
     start: u64,
@@ -74,8 +74,11 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn of(directory: &Path) -> Option<Self> {
-        let seen = process::observe(directory).filter(|seen| seen.process_alive)?;
-        match seen.status?.state {
+        Self::seen(&process::observe(directory)?)
+    }
+
+    pub(super) fn seen(seen: &Observation) -> Option<Self> {
+        match seen.status.as_ref().filter(|_| seen.process_alive)?.state {
             ProcessState::Running { pid, start_ticks } => Some(Self { pid, start: start_ticks }),
             _ => None,
         }

@@ -63,6 +63,7 @@ impl Host {
     pub(in crate::host) fn watch_readiness(self: &Rc<Self>) {
         let routes = Routes::default();
         let is_asked = |id: &InstanceId| self.asked.borrow().contains(id);
+        self.verdicts.retain_displaced(|id| self.is_in_use(id));
         // What nobody asks about any more would stand for ever. Whom somebody asks, lets it go himself; and what cannot
         // be said just now changes nothing.
         self.verdicts.retain(|id| {

@@ -71,9 +71,9 @@ impl World for Acting {
                     Restarts::forget(&host.layout.instance(instance));
                 }
                 host.start_instance(&identity).await?;
-                if *ready { host.await_ready(instance).await } else { Ok(String::new()) }
+                if *ready { host.await_ready(instance, &line).await } else { Ok(String::new()) }
             }
-            Action::AwaitReady { instance } => host.await_ready(instance).await,
+            Action::AwaitReady { instance } => host.await_ready(instance, &line).await,
             Action::StopInstance { instance, drain } => {
                 let said = host.stop_instance(instance, *drain).await?;
                 host.hand_over_after_copy(plan, instance).await?;

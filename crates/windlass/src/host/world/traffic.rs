@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use windlass_core::edge::Table;
 use windlass_core::journal::Fault;
-use windlass_core::name::ReleaseId;
+use windlass_core::name::{InstanceId, ReleaseId};
 use windlass_core::plan::{Plan, Request, Traffic};
 
 use super::Acting;
@@ -91,6 +91,11 @@ fn all_served(host: &Host, plan: &Plan, traffic: &Traffic) -> Result<(), Fault> 
 impl Sent {
     pub(in crate::host) fn write(&self, layout: &Layout) -> io::Result<()> {
         checksummed::write(&path(layout), self)
+    }
+
+    /// Whether a copy gets requests by it, or would if no other could.
+    pub(in crate::host) fn names(&self, id: &InstanceId) -> bool {
+        self.traffic.pools.values().chain(self.traffic.fallback.values()).flatten().any(|named| named == id)
     }
 
     /// What was asked last; nothing where that cannot be read: then a run asks again, and no proxy is put right
