@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use windlass_testkit::sandbox::{Manifest, Process, Sandbox, kill, until};
 
@@ -96,5 +97,35 @@ fn a_proxy_with_an_older_keeper_leaves_its_sockets_to_the_new_ones() {
     assert_eq!(sandbox.answering(), "r2");
     assert!(!other.wait().unwrap().success(), "it was to give way");
     assert!(!sandbox.environment().join("proxy/build").exists());
+    assert!(sandbox.command_of(&new, &["down"]).status().unwrap().success());
+}
+
+#[test]
+fn copies_are_looked_after_while_the_new_proxy_is_not_ready() {
+    let place = tempfile::tempdir().unwrap();
+    let (old, new) = (copy(place.path(), "old"), copy(place.path(), "new"));
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    assert!(sandbox.command_of(&old, &["deploy"]).status().unwrap().success());
+    // A proxy that starts looks at what was written aside last: here it waits for somebody to write that.
+    let aside = sandbox.environment().join("proxy/table.json.next");
+    let _none_there = std::fs::remove_file(&aside);
+    mknodat(CWD, &aside, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    assert!(sandbox.command_of(&new, &["run", "--", "true"]).status().unwrap().success());
+    let proxies = || {
+        let all = sandbox.processes().into_iter();
+        let pids = all.filter(|process| process.is("windlass", "proxy")).map(|process| process.pid);
+        pids.collect::<Vec<_>>()
+    };
+    let coming = until("the new proxy", || proxies().into_iter().find(|pid| runs(Some(*pid), &new)));
+    let web = sandbox.running("web")[0].clone();
+    for pid in [web.parent, web.pid] {
+        kill(pid, Signal::KILL);
+    }
+    until("the copy again", || sandbox.running("web").iter().any(|other| other.pid != web.pid).then_some(()));
+    assert!(proxies().len() == 2 && proxies().contains(&coming), "it was waited for");
+    std::fs::OpenOptions::new().write(true).open(&aside).unwrap();
+    std::fs::remove_file(&aside).unwrap();
+    until("the new proxy alone", || (proxies() == [coming]).then_some(()));
+    assert_eq!(sandbox.answering(), "r1");
     assert!(sandbox.command_of(&new, &["down"]).status().unwrap().success());
 }

@@ -32,17 +32,7 @@ impl Host {
     pub(in crate::host) fn supervise(self: &Rc<Self>) {
         let host = self.clone();
         tokio::task::spawn_local(async move {
-            let (mut is_renewed, mut asked) = (false, 0);
             loop {
-                if !is_renewed {
-                    is_renewed = host.renew_proxy().await;
-                    asked += 1;
-                    if asked == PATIENCE {
-                        note(
-                            "the proxy is still one of another build: its keeper replaces it by another, or it does not run",
-                        );
-                    }
-                }
                 host.keep_running().await;
                 host.watch_liveness();
                 host.watch_readiness();
@@ -54,6 +44,8 @@ impl Host {
             }
         });
         let host = self.clone();
+        tokio::task::spawn_local(async move { host.have_proxy_renewed().await });
+        let host = self.clone();
         tokio::task::spawn_local(async move { host.keep_time().await });
         tokio::task::spawn_local(self.clone().tell_of_readiness());
         let host = self.clone();
@@ -61,6 +53,21 @@ impl Host {
         tokio::task::spawn_local(logs::put_away(self.layout.clone()));
         let host = self.clone();
         tokio::task::spawn_local(async move { host.serve_health().await });
+    }
+
+    /// Lets a proxy of another build give way, beside all else: the new one may take half a minute to be ready, or not to
+    /// be.
+    async fn have_proxy_renewed(&self) {
+        let mut asked = 0;
+        while !self.renew_proxy().await {
+            asked += 1;
+            if asked == PATIENCE {
+                note(
+                    "the proxy is still one of another build: its keeper replaces it by another, or it does not run",
+                );
+            }
+            tokio::time::sleep(PACE).await;
+        }
     }
 
     /// Answers whether that is settled: a renewal that fails is not tried again, one for which another has to end first is.
