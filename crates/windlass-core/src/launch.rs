@@ -127,6 +127,10 @@ pub struct Status {
     /// What is amiss with what goes on all the same, such as that it runs without its log, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degraded: Option<String>,
+    /// What of it hangs in the kernel, as `degraded` tells: each process by its number and its start, in clock ticks since
+    /// boot. When the last of them is gone, that is over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hangs: Vec<(i32, u64)>,
     /// The machine's boot in which this was written, by its id; empty where that is not known.
     #[serde(default)]
     pub boot: String,

@@ -198,6 +198,7 @@ mod tests {
                 since: 0,
                 note: None,
                 degraded: None,
+                hangs: Vec::new(),
                 boot: String::new(),
             },
             degraded: None,

@@ -114,6 +114,7 @@ fn status() -> Status {
         since: 0,
         note: None,
         degraded: None,
+        hangs: Vec::new(),
         boot: String::new(),
     }
 }

@@ -61,6 +61,11 @@ pub(crate) fn lives(pid: i32, start_ticks: u64) -> bool {
     stat(pid).is_some_and(|stat| stat.start_ticks == start_ticks && !stat.zombie)
 }
 
+/// Whether any of these still does, each by its number and its start.
+pub(crate) fn any_lives(all: &[(i32, u64)]) -> bool {
+    all.iter().any(|(pid, start_ticks)| lives(*pid, *start_ticks))
+}
+
 /// Whether a process was stopped and does nothing until it is told to go on.
 pub(crate) fn is_stopped(pid: i32) -> bool {
     stat(pid).is_some_and(|stat| stat.stopped)

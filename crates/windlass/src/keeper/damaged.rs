@@ -37,6 +37,7 @@ pub(crate) fn samples() -> Vec<Sample> {
                 since: 0,
                 note: None,
                 degraded: None,
+                hangs: Vec::new(),
                 boot: String::new(),
             };
             files::replace(&layout.job(JOB).join(STATUS), &status, Durability::Forever).unwrap();

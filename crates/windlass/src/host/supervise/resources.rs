@@ -157,6 +157,7 @@ mod tests {
             since: 0,
             note: None,
             degraded: None,
+            hangs: Vec::new(),
             boot: String::new(),
         });
         Observation { launch: Launch::default(), status, keeper_alive, process_alive }

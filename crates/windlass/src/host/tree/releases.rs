@@ -360,6 +360,7 @@ mod tests {
                 since: 0,
                 note: None,
                 degraded: None,
+                hangs: Vec::new(),
                 boot: boot.to_owned(),
             };
             files::replace(&record.join(STATUS), &ended, Durability::Forever).unwrap();

@@ -275,6 +275,7 @@ impl Seen {
             since: 0,
             note: None,
             degraded: None,
+            hangs: Vec::new(),
             boot: String::new(),
         };
         let mut status = status.unwrap_or(unknown);

@@ -41,7 +41,7 @@ impl Stuck {
     }
 
     fn is_over(&self) -> bool {
-        !self.processes.iter().any(|(pid, start_ticks)| processes::lives(*pid, *start_ticks))
+        !processes::any_lives(&self.processes)
     }
 }
 
@@ -60,6 +60,7 @@ impl Keeper {
         };
         self.amiss.status = None;
         self.status.degraded = self.degraded();
+        self.status.hangs = self.hangs();
         if let Err(error) = files::replace(Path::new(STATUS), &self.status, durability) {
             self.amiss.status = Some(unwritten(&error));
             self.status.degraded = self.degraded();
@@ -74,6 +75,10 @@ impl Keeper {
         let all = [no_log, launch.as_deref(), status.as_deref(), stuck];
         let all: Vec<&str> = all.into_iter().flatten().collect();
         (!all.is_empty()).then(|| all.join("; "))
+    }
+
+    fn hangs(&self) -> Vec<(i32, u64)> {
+        self.amiss.stuck.as_ref().map(|stuck| stuck.processes.clone()).unwrap_or_default()
     }
 
     /// When there is something to put right: when that is tried next.
@@ -110,7 +115,7 @@ impl Keeper {
         }
         self.amiss.stuck.take_if(|stuck| stuck.is_over());
         let was_unwritten = self.amiss.status.take().is_some();
-        let fresh = Status { degraded: self.degraded(), ..self.status.clone() };
+        let fresh = Status { degraded: self.degraded(), hangs: self.hangs(), ..self.status.clone() };
         // A copy may run without its log for days.
         if !was_unwritten && fresh.degraded == before {
             return;

@@ -152,6 +152,7 @@ impl Keeper {
                 since: now_millis(),
                 note: None,
                 degraded: None,
+                hangs: Vec::new(),
                 boot: processes::boot().to_owned(),
             },
         })

@@ -97,9 +97,20 @@ impl Observation {
 pub fn observe(dir: &Path) -> Option<Observation> {
     let launch: Launch = files::read(&dir.join(LAUNCH))?;
     let keeper_alive = is_kept(dir);
-    let status: Option<Status> = files::read(&dir.join(STATUS));
+    let status = files::read::<Status>(&dir.join(STATUS)).map(without_what_is_over);
     let process_alive = status.as_ref().is_some_and(|status| is_alive(dir, status));
     Some(Observation { launch, status, keeper_alive, process_alive })
+}
+
+/// The last word of a keeper, which has ended, about what hung in the kernel then stands for ever: nobody is there to
+/// take it back.
+fn without_what_is_over(mut status: Status) -> Status {
+    let is_last = matches!(status.state, ProcessState::Ended(_)) && !status.hangs.is_empty();
+    if is_last && (status.is_of_another_boot(processes::boot()) || !processes::any_lives(&status.hangs)) {
+        status.degraded = None;
+        status.hangs.clear();
+    }
+    status
 }
 
 /// Whether what runs once was to begin before the machine was started last; what came of it then may be known or not.
@@ -160,5 +171,35 @@ fn is_alive(dir: &Path, status: &Status) -> bool {
         ProcessState::Stopping { pid, start_ticks: 0 } => tree::is_of(*pid, dir),
         ProcessState::Stopping { pid, start_ticks } => processes::lives(*pid, *start_ticks),
         ProcessState::Backoff { .. } | ProcessState::Ended(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hung_when_its_keeper_ended_is_told_until_it_is_gone() {
+        let me = std::process::id().cast_signed();
+        let start = processes::stat(me).unwrap().start_ticks;
+        let told = |hangs: Vec<(i32, u64)>, boot: &str| {
+            let status = Status {
+                keeper: 1,
+                state: ProcessState::Ended(End::Stopped),
+                restarts: 0,
+                last_exit: None,
+                since: 0,
+                note: None,
+                degraded: Some("its process hangs in the kernel".to_owned()),
+                hangs,
+                boot: boot.to_owned(),
+            };
+            without_what_is_over(status).degraded.is_some()
+        };
+        let present = processes::boot();
+        assert!(told(vec![(i32::MAX, 1), (me, start)], present));
+        assert!(!told(vec![(i32::MAX, 1), (me, start + 1)], present), "its number is another's");
+        assert!(!told(vec![(me, start)], "another boot"));
+        assert!(told(vec![], present), "an earlier Windlass's keeper does not say who it is");
     }
 }

@@ -171,6 +171,7 @@ fn lost(dir: &Path, status: &Status, state: ProcessState) -> std::io::Result<()>
         since: status.since,
         note: None,
         degraded: None,
+        hangs: Vec::new(),
         boot: status.boot.clone(),
     };
     files::replace(&dir.join(STATUS), &status, Durability::UntilReboot)
