@@ -99,6 +99,14 @@ impl Kind {
         true
     }
 
+    /// By which name the program reads its host, with one of these prefixes or none.
+    pub(super) fn host_read(&self, prefixes: &[String], reads: &dyn Fn(&str) -> bool) -> Option<String> {
+        let (_, names) = self.facts.iter().find(|(fact, _)| *fact == "host")?;
+        let all = std::iter::once("").chain(prefixes.iter().map(String::as_str));
+        all.flat_map(|prefix| names.iter().map(move |name| format!("{prefix}{name}")))
+            .find(|name| reads(name))
+    }
+
     /// Whether any of its facts is read by a name that does not begin so.
     pub(super) fn is_read_beside(&self, prefix: &str, reads: &dyn Fn(&str) -> bool) -> bool {
         self.facts.iter().flat_map(|(_, names)| *names).any(|name| !name.starts_with(prefix) && reads(name))
@@ -118,6 +126,15 @@ impl Kind {
         sketch.note(format!(
             "the project uses {}, but reads neither its address nor both its host and its password under a name that is \
              known; add [resources.{}] and hand its facts over in env",
+            self.title, self.name
+        ));
+    }
+
+    /// Tells of a server that the program is given for something else, and whose host it reads besides.
+    pub(super) fn note_half_read(&self, sketch: &mut Sketch, host: &str) {
+        sketch.note(format!(
+            "the project reads {host}, but no password of {} under a name that is known, without which [resources.{}] \
+             refuses it; have it read one, and hand its facts over in env",
             self.title, self.name
         ));
     }

@@ -66,6 +66,9 @@ pub(super) fn add(sketch: &mut Sketch, program: &Program<'_>) {
         sketch.env(&key, draft::text(&format!("{{resources.{}.url}}", kind.name)));
         if !std::mem::replace(is_there, true) {
             kind.add(sketch);
+            if let Some(host) = kind.host_read(prefixes, reads) {
+                kind.note_half_read(sketch, &host);
+            }
         }
     }
     for (kind, packages, is_there) in
@@ -147,6 +150,33 @@ fn adds_driver(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_broker_whose_host_is_read_without_a_password_is_told_of() {
+        let notes = |dependencies: &str, names: &[&str]| {
+            let mut sketch = Sketch::new("test");
+            let reads = |name: &str| names.contains(&name);
+            let (prefixes, scheme) = (&["APP_".to_owned()][..], None);
+            let program = Program { dependencies, reads: &reads, prefixes, names_postgres: false, scheme };
+            add(&mut sketch, &program);
+            let directory = tempfile::tempdir().unwrap();
+            sketch.finish(&crate::project::init::Files::of(directory.path(), |_| false).unwrap()).notes
+        };
+        let half = |name: &str, title: &str, resource: &str| {
+            format!(
+                "the project reads {name}, but no password of {title} under a name that is known, without which \
+                 [resources.{resource}] refuses it; have it read one, and hand its facts over in env"
+            )
+        };
+        let redis = "celery[redis] redis";
+        assert!(notes(redis, &["CELERY_BROKER_URL"]).iter().all(|note| !note.contains("password")));
+        let said = notes(redis, &["CELERY_BROKER_URL", "REDIS_HOST", "REDIS_PORT"]);
+        assert!(said.contains(&half("REDIS_HOST", "Redis", "redis")), "{said:?}");
+        let said = notes("celery", &["APP_BROKER_URL", "APP_RABBITMQ_HOST"]);
+        assert!(said.contains(&half("APP_RABBITMQ_HOST", "RabbitMQ", "broker")), "{said:?}");
+        let said = notes(redis, &["CELERY_BROKER_URL", "REDIS_HOST", "REDIS_PASSWORD"]);
+        assert!(said.iter().all(|note| !note.contains("password")), "{said:?}");
+    }
 
     #[test]
     fn an_address_begins_as_sqlalchemy_wants_it() {
