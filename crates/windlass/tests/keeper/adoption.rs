@@ -94,16 +94,17 @@ async fn a_keeper_is_asked_where_what_it_wrote_cannot_be_so() {
     kept.start(&kept.sh("exec sleep 100")).await.unwrap();
     let status = kept.status();
     let with = |state| write_status(&kept, &Status { state, ..status.clone() });
+    let said = async || process::look(&kept.dir).await.and_then(|seen| seen.status);
     let asked = async || {
-        while process::told(&kept.dir).await.is_none_or(|told| told != status) {
+        while said().await.as_ref() != Some(&status) {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
     };
-    assert_eq!(process::told(&kept.dir).await, None);
+    assert_eq!(said().await.as_ref(), Some(&status));
     // Whose time is to come is waited for.
     for state in [ProcessState::Backoff { until: i64::MAX }, ProcessState::Ended(End::Finished)] {
-        with(state);
-        assert_eq!(process::told(&kept.dir).await, None);
+        with(state.clone());
+        assert_eq!(said().await.map(|said| said.state), Some(state), "as it stands there");
     }
     with(ProcessState::Backoff { until: 0 });
     within(asked()).await;

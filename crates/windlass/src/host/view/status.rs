@@ -24,7 +24,6 @@ use crate::host::view::routes::routes;
 use crate::host::view::told::Told;
 use crate::host::view::usage::Processes;
 use crate::resource;
-use crate::runtime::process;
 use crate::schedule;
 
 /// How many releases are listed that cannot be gone back to.
@@ -232,7 +231,7 @@ impl Host {
     }
 }
 
-/// What was seen of all processes, and heard of those that their keepers could not write down.
+/// What was seen of all processes and their keepers.
 struct Seen {
     processes: Processes,
     told: Told,
@@ -253,15 +252,10 @@ impl Kept {
 
 impl Seen {
     fn of(&self, directory: &Path) -> Kept {
-        if let Some(told) = self.told.by(directory) {
-            let names_one =
-                matches!(told.state, ProcessState::Running { .. } | ProcessState::Stopping { .. });
-            return Kept { status: Some(told.clone()), is_alive: names_one };
-        }
-        let seen = process::observe(directory);
+        let seen = self.told.of(directory);
         Kept {
             is_alive: seen.as_ref().is_some_and(|seen| seen.process_alive),
-            status: seen.and_then(|seen| seen.status),
+            status: seen.and_then(|seen| seen.into_owned().status),
         }
     }
 

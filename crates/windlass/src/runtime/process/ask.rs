@@ -10,7 +10,7 @@ use windlass_core::units::Span;
 
 use super::connection::Connection;
 use super::error::RuntimeError;
-use super::observe::{Keeper, observe};
+use super::observe::{Keeper, Observation, observe};
 use super::start::{bury, readopt, record};
 use crate::keeper::files::{self, STATUS};
 
@@ -301,9 +301,9 @@ async fn replaced(dir: &Path, ask: &KeeperAsk) -> Result<Replaced, RuntimeError>
     Err(died())
 }
 
-/// What a keeper says of what it keeps, where it has written down what is not so any more: it could not write since,
-/// or is just about to. `None` where its file has it, and where it does not answer in time.
-pub async fn told(dir: &Path) -> Option<Status> {
+/// Looks at a keeper's directory as [`observe`] does, and asks the keeper where it has written down what is not so any
+/// more: it could not write since, or is just about to. What stands there is told where it does not answer in time.
+pub async fn look(dir: &Path) -> Option<Observation> {
     let seen = observe(dir)?;
     let can_be_so = match seen.status.as_ref().map(|status| &status.state) {
         Some(ProcessState::Running { .. } | ProcessState::Stopping { .. }) => seen.process_alive,
@@ -312,14 +312,16 @@ pub async fn told(dir: &Path) -> Option<Status> {
         None => false,
     };
     if can_be_so || !seen.keeper_alive {
-        return None;
+        return Some(seen);
     }
     let ask = async {
         let mut connection = Connection::open(dir).await.ok()?;
         connection.send(&KeeperAsk::Watch).await.ok()?;
         connection.next().await
     };
-    tokio::time::timeout(PROMPT, ask).await.ok()?
+    let Some(status) = tokio::time::timeout(PROMPT, ask).await.ok().flatten() else { return Some(seen) };
+    let process_alive = matches!(status.state, ProcessState::Running { .. } | ProcessState::Stopping { .. });
+    Some(Observation { status: Some(status), process_alive, ..seen })
 }
 
 fn last_word(dir: &Path) -> Option<Status> {

@@ -19,7 +19,7 @@ mod observe;
 mod start;
 
 pub use ask::{
-    Ended, Replaced, outlast, replace, replace_by, restart, signal, start_now, stop, stop_by, told,
+    Ended, Replaced, look, outlast, replace, replace_by, restart, signal, start_now, stop, stop_by,
     wait_ended, watch,
 };
 pub use error::{Fault, RuntimeError};
