@@ -35,6 +35,36 @@ pub(crate) fn begin_writeback(file: &std::fs::File) {
     let _a_hint = unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
+/// How a System V segment of shared memory begins that this process made and nobody has any more; `None` where it is
+/// another's, is in use, is shorter, or may not be read.
+pub(crate) fn left_memory<const LENGTH: usize>(id: i32, maker: i32) -> Option<[u8; LENGTH]> {
+    let mut about = std::mem::MaybeUninit::<libc::shmid_ds>::uninit();
+    // SAFETY: the kernel fills all of it where it answers 0, and only then is it read.
+    let about =
+        unsafe { (libc::shmctl(id, libc::IPC_STAT, about.as_mut_ptr()) == 0).then(|| about.assume_init()) }?;
+    if about.shm_cpid != maker || about.shm_nattch != 0 || about.shm_segsz < LENGTH {
+        return None;
+    }
+    let mut begin = [0; LENGTH];
+    // SAFETY: a segment that is attached where the kernel likes overlaps nothing of ours; it is as long as what is
+    // copied, and let go of once.
+    unsafe {
+        let at = libc::shmat(id, std::ptr::null(), libc::SHM_RDONLY);
+        if at.addr() == usize::MAX {
+            return None;
+        }
+        std::ptr::copy_nonoverlapping(at.cast::<u8>(), begin.as_mut_ptr(), LENGTH);
+        libc::shmdt(at);
+    }
+    Some(begin)
+}
+
+/// Removes a System V segment, of which nobody asks any more.
+pub(crate) fn remove_memory(id: i32) {
+    // SAFETY: a kernel call without memory of ours.
+    let _gone_or_anothers = unsafe { libc::shmctl(id, libc::IPC_RMID, std::ptr::null_mut()) };
+}
+
 /// A descriptor that whoever started this process handed on by its number, if it is open. Call it once for
 /// each, before anything else opens files.
 pub(crate) fn inherited(number: RawFd) -> Option<OwnedFd> {

@@ -29,7 +29,7 @@ use crate::host::supervise::ports::Ports;
 use crate::host::supervise::resources::Comebacks;
 use crate::host::supervise::verdicts::Verdicts;
 use crate::layout::Layout;
-use crate::resource::Prepared;
+use crate::resource::{self, Prepared};
 use crate::runtime::process::{self, RuntimeError};
 
 /// One environment.
@@ -216,6 +216,8 @@ impl Host {
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
         crate::host::settings::files::forget_all(&self.layout);
         if delete_data {
+            let resources = std::fs::read_dir(self.layout.root().join("resources")).into_iter().flatten();
+            resources.flatten().for_each(|entry| resource::forget_memory(&entry.path()));
             for part in ["resources", "releases", "shared", "instances", "jobs", "proxy", "logs", "current"] {
                 let path = self.layout.root().join(part);
                 let removed = if path.is_symlink() {

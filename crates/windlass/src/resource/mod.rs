@@ -253,10 +253,17 @@ pub fn after_start(prepared: &Prepared) -> Result<(), Fault> {
     prepared.setup.as_ref().map_or(Ok(()), postgres::Setup::perform)
 }
 
+/// Clears away what a server that was killed has left in the machine's memory. Its next start does so too: this is for
+/// data that is to be deleted. As far as it can be: the machine's next start ends what is left.
+pub fn forget_memory(directory: &Path) {
+    postgres::forget_memory(directory);
+}
+
 /// Deletes a private resource with all its data, for good. Its server must have ended.
 ///
 /// # Errors
 /// A [`Fault`] when something could not be deleted; asking again goes on.
 pub fn remove(directory: &Path) -> Result<(), Fault> {
+    forget_memory(directory);
     place::remove(directory)
 }

@@ -84,6 +84,35 @@ fn postgres_is_initialised_once_serves_and_keeps_its_data() {
 }
 
 #[test]
+fn what_a_killed_server_has_in_memory_goes_with_its_data() {
+    let dir = directory();
+    let place = place(dir.path(), "db");
+    let mut server = Server::start(prepare(&resource(Engine::Postgres, "shop", &[]), &place).unwrap());
+    server.await_ready();
+    let maps = fs::read_to_string(format!("/proc/{}/maps", server.child.id())).unwrap();
+    let named = |begin: &str| {
+        let lines = maps.lines().filter_map(|line| line.split_ascii_whitespace().nth(5));
+        let found: Vec<String> = lines.filter(|name| name.starts_with(begin)).map(str::to_owned).collect();
+        assert!(!found.is_empty(), "{maps}");
+        found
+    };
+    let (memory, _) = (named("/dev/shm/PostgreSQL."), named("/SYSV"));
+    let maker = server.child.id().to_string();
+    let made = || {
+        let all = fs::read_to_string("/proc/sysvipc/shm").unwrap();
+        all.lines().filter(|line| line.split_ascii_whitespace().nth(4) == Some(maker.as_str())).count()
+    };
+    let left = || memory.iter().filter(|path| fs::exists(path).unwrap()).count() + made();
+    assert_eq!(left(), memory.len() + 1);
+    resource::forget_memory(&place.directory);
+    assert_eq!(left(), memory.len() + 1, "it runs");
+    server.kill_all();
+    assert_eq!(left(), memory.len() + 1, "it was killed");
+    resource::remove(&place.directory).unwrap();
+    assert_eq!(left(), 0);
+}
+
+#[test]
 fn hostile_names_of_databases_are_only_names() {
     let dir = directory();
     let name = "a\"b'c;\\! touch /tmp/x $(id) :name";

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use rustix::process::Signal;
 use windlass::account::Account;
-use windlass::resource::{Place, Prepared, ready};
+use windlass::resource::{Place, Prepared, forget_memory, ready};
 use windlass_core::launch::Log;
 use windlass_core::name::Name;
 use windlass_core::spec::{Credential, Engine, Resource, Source};
@@ -114,8 +114,9 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
+impl Server {
+    /// Kills it, with all that it has started.
+    pub(crate) fn kill_all(&mut self) {
         // Whoever starts it again may not find one that is still dying: it has the server's memory until it has died.
         let directory = format!("{}/", self.prepared.launch.directory);
         let mut dying: Vec<i32> = Vec::new();
@@ -131,6 +132,13 @@ impl Drop for Server {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill_all();
+        forget_memory(Path::new(&self.prepared.launch.directory));
     }
 }
 

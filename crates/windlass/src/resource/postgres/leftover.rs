@@ -41,7 +41,7 @@ fn names(file: &Path) -> Option<u32> {
 }
 
 /// Whether a server works there, or may: a running one that loses its lock file ends itself.
-fn may_anybody_work_in(data: &Path, named: u32) -> bool {
+pub(super) fn may_anybody_work_in(data: &Path, named: u32) -> bool {
     let Ok(directory) = data.canonicalize() else { return true };
     let all = processes::all();
     all.is_empty()

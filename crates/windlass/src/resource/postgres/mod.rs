@@ -1,6 +1,7 @@
 //! A private PostgreSQL.
 
 mod leftover;
+mod memory;
 mod setup;
 
 use std::fs::{self, File};
@@ -23,6 +24,7 @@ use super::url::encoded;
 use super::{Facts, Prepared, Private};
 use crate::account::{self, Account};
 use crate::failpoint;
+pub(super) use memory::forget as forget_memory;
 pub(super) use setup::Setup;
 
 /// The superuser; the application's account is another, without its rights.
