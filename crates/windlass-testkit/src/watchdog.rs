@@ -16,7 +16,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{PidfdFlags, getppid, pidfd_open};
 
 use crate::built;
-use crate::sandbox::end_all_from;
+use crate::sandbox::{end_all_from, forget_files_of_settings};
 
 /// As what the program is started.
 pub const VERB: &str = "watchdog";
@@ -59,6 +59,7 @@ pub fn main() -> ExitCode {
     }
     for directory in directories.lines().map(Path::new).filter(|directory| directory.exists()) {
         end_all_from(getppid, directory);
+        forget_files_of_settings(directory);
         if std::env::var_os(KEEP).is_none() {
             let _somebody_elses = std::fs::remove_dir_all(directory);
         }

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use rustix::process::Signal;
+
 use super::{ADMIN, FIRST, Server, as_account, free_port};
 use crate::sandbox::until;
 use crate::watchdog::watch_over;
@@ -11,7 +13,7 @@ use crate::watchdog::watch_over;
 pub struct Postgres {
     /// Where it listens, on the loopback address.
     pub port: u16,
-    _server: Server,
+    server: Server,
     directory: tempfile::TempDir,
 }
 
@@ -44,7 +46,7 @@ impl Postgres {
         server.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
         as_account(&mut server, "postgres");
         let server = Server(server.current_dir(directory.path()).spawn().unwrap());
-        let postgres = Self { port, _server: server, directory };
+        let postgres = Self { port, server, directory };
         until("PostgreSQL", || postgres.ask("SELECT 1").ok());
         let (user, password) = FIRST;
         postgres.ask(&format!("CREATE ROLE {user} LOGIN PASSWORD '{password}'")).unwrap();
@@ -108,6 +110,12 @@ impl Postgres {
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.server.ask_to_end(Signal::QUIT);
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use super::memory::forget_files_of_settings;
 use super::processes::{self, Process, is_stopped, kill, lives};
 use super::{Manifest, Reply, get, until_within};
 use crate::built;
@@ -378,6 +379,7 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         processes::end_all(&self.root());
+        forget_files_of_settings(&self.root());
     }
 }
 

@@ -114,15 +114,25 @@ pub(crate) fn end_all_from(origin: impl Fn() -> Option<Pid>, below: &Path) {
     });
 }
 
+/// How often it is looked whether anything is left, and for how many times a server may end in its own way.
+const ROUNDS: u32 = 300;
+/// See [`ROUNDS`].
+const PATIENCE: u32 = 200;
+
 fn end(look: impl Fn() -> Vec<Process>) {
-    for _ in 0..100 {
+    for round in 0..ROUNDS {
         let mut left = look();
         if left.is_empty() {
             return;
         }
         left.sort_by_key(|process| !process.is("windlass", "keeper"));
         for process in left {
-            kill(process.pid, Signal::KILL);
+            // Killed, it would leave its shared memory behind; it is quick where it can.
+            let signal = match process.is("postgres", "-D") {
+                true if round < PATIENCE => Signal::QUIT,
+                _ => Signal::KILL,
+            };
+            kill(process.pid, signal);
         }
         std::thread::sleep(std::time::Duration::from_millis(10));
     }

@@ -27,6 +27,14 @@ impl Drop for HostSide {
     fn drop(&mut self) {
         let _ended = self.0.kill();
         let _ended = self.0.wait();
+        forget_memory_of(self.0.id());
+    }
+}
+
+/// The library shares memory among a process and those it starts, which only the end in order of the first takes with it.
+fn forget_memory_of(killed: u32) {
+    for name in ["faketime_shm_", "sem.faketime_sem_"] {
+        let _none_there = std::fs::remove_file(format!("/dev/shm/{name}{killed}"));
     }
 }
 
@@ -144,7 +152,9 @@ fn the_clock_jumps() {
         let deploy = elsewhen.sandbox.start(&["deploy"]);
         until("the new release to answer", || (elsewhen.sandbox.answering() != before).then_some(()));
         kill(deploy.pid(), Signal::KILL);
+        let killed = deploy.pid().unsigned_abs();
         drop(deploy);
+        forget_memory_of(killed);
         elsewhen.kill_host();
         elsewhen.start_host();
         until("the run to wait", || elsewhen.sandbox.status()["run"]["settles_at"].is_i64().then_some(()));
