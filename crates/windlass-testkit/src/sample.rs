@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 use windlass_core::name::Name;
 use windlass_core::plan::Source;
 use windlass_core::spec::{
-    self, Build, BuildStep, Checks, ClientPatience, Command, Credential, Deploy, Engine, Job, Limits, Listen,
-    Port, Resource, Restart, RestartWhen, Rotation, Service, Setting, Spec, Stop, Strategy, Template, Undo,
-    When,
+    self, Build, BuildStep, Checks, ClientPatience, Command, Credential, Deploy, Engine, Env, Job, Limits,
+    Listen, Port, Resource, Restart, RestartWhen, Rotation, Service, Setting, Spec, Stop, Strategy, Template,
+    Undo, When,
 };
 use windlass_core::units::Span;
 
@@ -39,7 +39,7 @@ pub fn shop() -> Spec {
             steps: vec![BuildStep { command: command("make all"), timeout: Span::from_secs(600) }],
             shared: vec![],
             cache: vec![],
-            env: IndexMap::new(),
+            env: Env::default(),
         },
         services: IndexMap::new(),
         jobs: IndexMap::new(),
@@ -81,7 +81,7 @@ pub fn worker(line: &str) -> Service {
         port: None,
         replicas: 1,
         singleton: false,
-        env: IndexMap::new(),
+        env: Env::default(),
         user: None,
         checks: Checks { startup: None, readiness: None, liveness: None },
         settle: Span::from_secs(1),
@@ -119,7 +119,7 @@ pub fn job(line: &str, when: When, undo: Undo) -> Job {
     Job {
         command: command(line),
         directory: String::new(),
-        env: IndexMap::new(),
+        env: Env::default(),
         user: None,
         when,
         undo,
@@ -142,7 +142,7 @@ pub fn rotation() -> Rotation {
         create: Some(command("vault create")),
         verify: Some(command("vault verify")),
         revoke: Some(command("vault revoke")),
-        env: IndexMap::new(),
+        env: Env::default(),
         timeout: Span::from_secs(60),
         at: None,
     }

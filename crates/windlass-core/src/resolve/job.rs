@@ -1,15 +1,13 @@
 //! Jobs, cron jobs and the build.
 
-use indexmap::IndexMap;
-
 use super::read::{Reader, command};
 use super::service::{directory, limits};
 use crate::manifest::fields::{BUILD, CRON, JOB, LIMITS, STEP, UNDO};
 use crate::manifest::{Node, Value, words};
-use crate::spec::{Build, BuildStep, Command, Cron, Job, Missed, Overlap, Template, Undo, When};
+use crate::spec::{Build, BuildStep, Command, Cron, Env, Job, Missed, Overlap, Undo, When};
 
 /// A job; `common` is the environment it shares with others.
-pub(super) fn job(node: &Node, common: IndexMap<String, Template>) -> Job {
+pub(super) fn job(node: &Node, common: Env) -> Job {
     let read = Reader::new(&JOB, Some(node));
     let mut env = common;
     env.extend(read.templates("env"));
@@ -38,7 +36,7 @@ pub(super) fn job(node: &Node, common: IndexMap<String, Template>) -> Job {
 }
 
 /// A cron job; `common` is the environment it shares with others.
-pub(super) fn cron(node: &Node, common: IndexMap<String, Template>) -> Cron {
+pub(super) fn cron(node: &Node, common: Env) -> Cron {
     let read = Reader::new(&CRON, Some(node));
     let mut env = common;
     env.extend(read.templates("env"));
@@ -65,7 +63,7 @@ pub(super) fn cron(node: &Node, common: IndexMap<String, Template>) -> Cron {
 }
 
 /// The build; `common` is the environment its steps get beside their own.
-pub(super) fn build(node: Option<&Node>, common: IndexMap<String, Template>) -> Build {
+pub(super) fn build(node: Option<&Node>, common: Env) -> Build {
     let read = Reader::new(&BUILD, node);
     let mut env = common;
     env.extend(read.templates("env"));

@@ -22,6 +22,8 @@ mod route;
 mod service;
 mod store;
 
+use std::cell::RefCell;
+
 use indexmap::{IndexMap, IndexSet};
 
 use crate::diag::{self, Diag};
@@ -29,7 +31,7 @@ use crate::manifest::fields::ROOT;
 use crate::manifest::{Environment, LOCAL, Manifest, Node, nearest, require};
 use crate::name::Name;
 use crate::settings::Declared;
-use crate::spec::{Port, Reference, Setting, Spec, Template};
+use crate::spec::{Env, Port, Reference, Setting, Spec, Template};
 
 pub use composed::setting_of;
 pub use digest::{are_made_of, signs_in};
@@ -247,7 +249,8 @@ fn complete(
     let environment = Name::new(name).ok()?;
     let read = Reader::new(&ROOT, Some(&of.root));
     let needing = composed::needing_resources(&settings);
-    let from_settings = |receiver: &str| -> IndexMap<String, Template> {
+    let last: RefCell<(Vec<&String>, Env)> = RefCell::default();
+    let from_settings = |receiver: &str| -> Env {
         let passed = |(key, _): &(&String, &Setting)| {
             // A build runs before any resource does.
             let early = || receiver == "build" && needing.contains(key.as_str());
@@ -257,9 +260,14 @@ fn complete(
             true => (format!("{key}_FILE"), Template::of(Reference::SettingFile(key.clone()))),
             false => (key.clone(), Template::of(Reference::Setting(key.clone()))),
         };
-        // How many there are is known first, so that a place is found once for all.
-        let passed: Vec<_> = settings.iter().filter(passed).map(passed_on).collect();
-        passed.into_iter().collect()
+        let passed: Vec<_> = settings.iter().filter(passed).collect();
+        let keys: Vec<&String> = passed.iter().map(|(key, _)| *key).collect();
+        // Nearly always all get the same, which is made once.
+        let mut last = last.borrow_mut();
+        if last.0 != keys {
+            *last = (keys, passed.into_iter().map(passed_on).collect());
+        }
+        last.1.clone()
     };
     let common = read.templates("env");
     let env_of = |receiver: &Name| {

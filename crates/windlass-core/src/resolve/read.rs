@@ -1,11 +1,9 @@
 //! Reading a checked table: what was typed, else the default that `fields/` names.
 
-use indexmap::IndexMap;
-
 use crate::manifest::kind::Table;
 use crate::manifest::{Node, Value, words};
 use crate::name::Name;
-use crate::spec::{Command, Statuses, Template};
+use crate::spec::{Command, Env, Statuses, Template};
 use crate::units::{Bytes, Span};
 
 /// A table of the manifest, or its absence.
@@ -123,7 +121,7 @@ impl<'a> Reader<'a> {
         self.entries(key).filter_map(|(key, node)| Some((Name::new(key.as_str()).ok()?, node)))
     }
 
-    pub(super) fn templates(&self, key: &str) -> IndexMap<String, Template> {
+    pub(super) fn templates(&self, key: &str) -> Env {
         self.entries(key)
             .filter_map(|(key, node)| Some((key.clone(), Template::parse(node.text()?).ok()?)))
             .collect()

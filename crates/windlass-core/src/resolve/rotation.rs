@@ -4,13 +4,10 @@ use indexmap::IndexMap;
 
 use super::read::{Reader, command};
 use crate::manifest::fields::{ROTATE, SETTING};
-use crate::spec::{Engine, Rotation, Server, Template};
+use crate::spec::{Engine, Env, Rotation, Server};
 
 /// The rotations that are declared; `env` is the environment of their commands.
-pub(super) fn rotations(
-    root: Reader<'_>,
-    env: impl Fn() -> IndexMap<String, Template>,
-) -> IndexMap<String, Rotation> {
+pub(super) fn rotations(root: Reader<'_>, env: impl Fn() -> Env) -> IndexMap<String, Rotation> {
     let declared = root.entries("settings").filter_map(|(key, node)| {
         let rotate = Reader::new(&SETTING, Some(node)).given("rotate")?;
         let read = Reader::new(&ROTATE, rotate.table().is_some().then_some(rotate));
@@ -19,7 +16,7 @@ pub(super) fn rotations(
             create: command("create"),
             verify: command("verify"),
             revoke: command("revoke"),
-            env: IndexMap::new(),
+            env: Env::default(),
             timeout: read.span("timeout"),
             at: server(read),
         };

@@ -8,14 +8,14 @@ use crate::manifest::fields::{CHECK, LIMITS, QUIET, RESTART, ROLLING, SERVICE, S
 use crate::manifest::{Node, Value};
 use crate::name::Name;
 use crate::spec::{
-    Check, Checks, Command, Limits, Port, Probe, Quiet, Reference, Restart, RestartWhen, Service, Setting,
-    Stop, Strategy, Template,
+    Check, Checks, Command, Env, Limits, Port, Probe, Quiet, Reference, Restart, RestartWhen, Service,
+    Setting, Stop, Strategy,
 };
 
 /// A service; `common` is the environment it shares with others.
 pub(super) fn service(
     node: &Node,
-    common: IndexMap<String, Template>,
+    common: Env,
     resources: &[Name],
     settings: &IndexMap<String, Setting>,
 ) -> Service {
@@ -53,7 +53,7 @@ pub(super) fn service(
 fn with_resources(
     mut needs: Vec<Name>,
     command: &Command,
-    env: &IndexMap<String, Template>,
+    env: &Env,
     resources: &[Name],
     settings: &IndexMap<String, Setting>,
 ) -> Vec<Name> {

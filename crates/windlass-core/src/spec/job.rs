@@ -1,9 +1,8 @@
 //! What runs once, and what runs by the clock.
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Limits, Template};
+use super::{Command, Env, Limits};
 use crate::units::Span;
 
 /// Migrations, collecting static files, seed data.
@@ -15,7 +14,7 @@ pub struct Job {
     /// Where, relative to the release.
     pub directory: String,
     /// Its environment.
-    pub env: IndexMap<String, Template>,
+    pub env: Env,
     /// The account it runs as, where Windlass itself runs as root.
     pub user: Option<String>,
     /// When it runs.
@@ -65,7 +64,7 @@ pub struct Cron {
     /// Where, relative to the release.
     pub directory: String,
     /// Its environment.
-    pub env: IndexMap<String, Template>,
+    pub env: Env,
     /// The account it runs as, where Windlass itself runs as root.
     pub user: Option<String>,
     /// Five or six fields, or `@daily` and the like.

@@ -4,6 +4,7 @@
 //! [`Spec`] is the whole application in one environment. Secrets never stand in it: a
 //! [`Template`] names them, and the host puts their values in when it starts a process.
 
+mod by_name;
 mod check;
 mod encoding;
 mod job;
@@ -18,6 +19,7 @@ mod statuses;
 mod template;
 mod url;
 
+pub use by_name::{ByName, Env};
 pub use check::{Check, Checks, Probe};
 pub use encoding::Encoding;
 pub use job::{Cron, Job, Missed, Overlap, Undo, When};
@@ -128,7 +130,7 @@ pub struct Build {
     /// incremental, such as `node_modules`; relative to the release.
     pub cache: Vec<String>,
     /// Environment of the build steps.
-    pub env: IndexMap<String, Template>,
+    pub env: Env,
 }
 
 /// One command of the build.

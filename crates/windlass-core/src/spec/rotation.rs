@@ -1,9 +1,8 @@
 //! How the value of a setting is exchanged.
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Engine, Template};
+use super::{Command, Engine, Env};
 use crate::units::Span;
 
 /// The commands by which a rotation tells a setting's source of its values. Each finds both, as
@@ -18,7 +17,7 @@ pub struct Rotation {
     /// Takes the old value away at the source; `None` where it stays good.
     pub revoke: Option<Command>,
     /// The environment of the commands.
-    pub env: IndexMap<String, Template>,
+    pub env: Env,
     /// How long each may take.
     pub timeout: Span,
     /// The server that is told instead, by Windlass itself; `None` where the commands say all.

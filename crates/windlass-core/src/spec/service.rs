@@ -1,9 +1,8 @@
 //! What runs all the time.
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Checks, Template};
+use super::{Checks, Env, Template};
 use crate::name::Name;
 use crate::units::{Bytes, Span};
 
@@ -22,7 +21,7 @@ pub struct Service {
     /// Whether two copies must never run at the same time, not even during a deploy.
     pub singleton: bool,
     /// Its environment, beside `PORT` and the few that every process gets.
-    pub env: IndexMap<String, Template>,
+    pub env: Env,
     /// The account it runs as, where Windlass itself runs as root.
     pub user: Option<String>,
     /// How its health is known.

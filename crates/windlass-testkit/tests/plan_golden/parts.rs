@@ -1,10 +1,9 @@
 //! What changes beside the services is told, also where no service does.
 
-use indexmap::IndexMap;
 use windlass_core::plan::{Observed, plan};
 use windlass_core::spec::{
-    Access, Cron, Destination, Limits, MessageFormat, Missed, Notify, Overlap, Route, Spec, Template, Undo,
-    When,
+    Access, Cron, Destination, Env, Limits, MessageFormat, Missed, Notify, Overlap, Route, Spec, Template,
+    Undo, When,
 };
 use windlass_core::units::{Bytes, Span};
 use windlass_testkit::sample::{command, job, name, shop, web};
@@ -15,7 +14,7 @@ fn cron(schedule: &str) -> Cron {
     Cron {
         command: command("manage clean"),
         directory: String::new(),
-        env: IndexMap::new(),
+        env: Env::default(),
         user: None,
         schedule: schedule.to_owned(),
         time_zone: "UTC".to_owned(),

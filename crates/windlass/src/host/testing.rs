@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use windlass_core::name::ReleaseId;
 use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
-use windlass_core::spec::{Command, Cron, Limits, Missed, Overlap, Spec};
+use windlass_core::spec::{Command, Cron, Env, Limits, Missed, Overlap, Spec};
 use windlass_core::units::Span;
 use windlass_testkit::sample::{shop, source};
 
@@ -53,7 +53,7 @@ pub(in crate::host) fn cron(schedule: &str) -> Cron {
     Cron {
         command: Command::Argv(Vec::new()),
         directory: String::new(),
-        env: indexmap::IndexMap::new(),
+        env: Env::default(),
         user: None,
         schedule: schedule.to_owned(),
         time_zone: "UTC".to_owned(),

@@ -285,7 +285,7 @@ mod tests {
         let cron = Cron {
             command: command("bill"),
             directory: String::new(),
-            env: indexmap::IndexMap::new(),
+            env: Default::default(),
             user: None,
             schedule: schedule.to_owned(),
             time_zone: "UTC".to_owned(),

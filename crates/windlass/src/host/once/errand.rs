@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::launch::Launch;
 use windlass_core::name::{Name, ReleaseId};
-use windlass_core::spec::{Command, Limits, Resource, Restart, RestartWhen, Stop, Template};
+use windlass_core::spec::{Command, Env, Limits, Resource, Restart, RestartWhen, Stop};
 use windlass_core::units::Span;
 
 use crate::host::Host;
@@ -23,7 +23,7 @@ pub(in crate::host) struct Errand<'a> {
     pub(in crate::host) command: &'a Command,
     /// Where it runs, absolute.
     pub(in crate::host) directory: PathBuf,
-    pub(in crate::host) env: &'a IndexMap<String, Template>,
+    pub(in crate::host) env: &'a Env,
     pub(in crate::host) user: Option<&'a String>,
     /// The release whose settings it gets.
     pub(in crate::host) release: ReleaseId,

@@ -5,7 +5,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::name::{Name, ReleaseId};
-use windlass_core::spec::{Command, Reference, Resource, Template};
+use windlass_core::spec::{Command, Env, Reference, Resource, Template};
 use zeroize::Zeroizing;
 
 use crate::account::Account;
@@ -84,10 +84,7 @@ impl Fill<'_> {
 
     /// The whole environment of a process: a few variables of the system, its port, what the manifest
     /// says, which goes before both, and what it is told of itself.
-    pub(in crate::host) fn environment(
-        &self,
-        declared: &IndexMap<String, Template>,
-    ) -> Result<Variables, Fault> {
+    pub(in crate::host) fn environment(&self, declared: &Env) -> Result<Variables, Fault> {
         let mut variables = Variables::default();
         for kept in ["PATH", "LANG", "TZ", "HOME", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
             if let Ok(value) = std::env::var(kept) {
