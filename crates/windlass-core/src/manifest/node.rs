@@ -21,6 +21,9 @@ pub struct Node {
 /// one need not be kept from writing a slow one.
 pub type Entries = IndexMap<String, Node, RandomState>;
 
+/// Of so few entries one is found sooner by looking at each than by its hash.
+const FEW: usize = 8;
+
 /// A value as typed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
@@ -67,7 +70,11 @@ impl Node {
     /// The value of `key`, where this is a table that has it.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
-        self.table()?.get(key)
+        let table = self.table()?;
+        if table.len() <= FEW {
+            return table.iter().find(|(known, _)| *known == key).map(|(_, node)| node);
+        }
+        table.get(key)
     }
 
     /// The node at the end of `path`.

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
 use indexmap::IndexMap;
 
 use super::password::may_hold_password;
@@ -126,8 +127,7 @@ impl Assembled {
 pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> Assembled {
     let Layers { environment, files, sealed, stores, unanswered } = layers;
     let unanswered: HashSet<String> = unanswered.into_iter().collect();
-    let mut found: IndexMap<String, Vec<Value>> =
-        declared.keys().map(|name| (name.clone(), vec![])).collect();
+    let mut found: Values = declared.keys().map(|name| (name.clone(), vec![])).collect();
     let known = |secret, provenance| Value::new(Text::Known(secret), provenance);
     for (name, values) in &mut found {
         if let Some(text) = environment.and_then(|environment| environment(name)) {
@@ -188,6 +188,9 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
     Assembled { settings, warnings }
 }
 
+/// What all layers have, by name. Whoever writes a manifest and its files need not be kept from names that are slow to find.
+type Values = IndexMap<String, Vec<Value>, RandomState>;
+
 /// A value of a file that has references: whose it is, which of its values, and the names that were filled in.
 struct Made {
     name: String,
@@ -198,11 +201,7 @@ struct Made {
 /// What is put together from a secret is one, over any number of steps, unless it is declared to be harmless. What nobody
 /// declared is judged by its name and what stands in it, as what only the environment has is by its name: nobody
 /// declares `HOME`, and few the `DOMAIN` that is a part of three others.
-fn inherit_secrecy(
-    declared: &IndexMap<String, Declared>,
-    found: &mut IndexMap<String, Vec<Value>>,
-    made: &[Made],
-) {
+fn inherit_secrecy(declared: &IndexMap<String, Declared>, found: &mut Values, made: &[Made]) {
     if made.is_empty() {
         return;
     }

@@ -14,6 +14,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::growing::{self, Growing};
 use super::interpolate::Interpolation;
 use super::{Fault, Lost, Secret, is_setting_name};
@@ -71,7 +73,7 @@ pub fn parse(file: &str, text: &str, environment: Lookup<'_>, base: Lookup<'_>) 
         environment,
         base,
         parsed: Parsed::default(),
-        places: HashMap::new(),
+        places: HashMap::default(),
     };
     while parser.at < text.len() {
         parser.statement();
@@ -89,7 +91,7 @@ struct Parser<'a> {
     base: Lookup<'a>,
     parsed: Parsed,
     /// Where in it each name stands.
-    places: HashMap<&'a str, usize>,
+    places: HashMap<&'a str, usize, RandomState>,
 }
 
 /// What a value refers to.

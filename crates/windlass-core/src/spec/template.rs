@@ -107,6 +107,9 @@ impl Template {
     }
 
     fn read(text: &str) -> (Self, Vec<UnknownReference>) {
+        if let Some(key) = lone_setting(text) {
+            return (Self::of(Reference::Setting(key.to_owned())), Vec::new());
+        }
         // Most have one part, and there are as many of them as settings in the environment of each service.
         let mut parts = Vec::with_capacity(1);
         let mut unknown = Vec::new();
@@ -194,6 +197,13 @@ impl Template {
         }
         Ok(std::mem::take(&mut *text.finish()))
     }
+}
+
+/// The key of the setting whose value is all that `text` stands for, as nearly all are.
+fn lone_setting(text: &str) -> Option<&str> {
+    let key = text.strip_prefix("{settings.")?.strip_suffix('}')?;
+    let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+    is_key.then_some(key)
 }
 
 /// The inside of the reference that `text` (beginning with `{`) opens with, and what follows it: words joined by dots,
@@ -400,6 +410,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_stands_before_a_reference_changes_nothing_in_it(text in "[{]settings[.][A-z|.{}-]{0,6}[}]") {
+            let before = |parts: &[Part]| Template::of_parts([&[Part::Text(".".to_owned())], parts].concat());
+            let alone = Template::parse(&text).map(|template| before(template.parts()));
+            prop_assert_eq!(alone, Template::parse(&format!(".{text}")));
+        }
+
         #[test]
         fn any_text_survives_as_a_literal(text in "([{}]|port|.){0,12}") {
             let template = Template::literal(text.clone());
