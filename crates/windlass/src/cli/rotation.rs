@@ -68,6 +68,10 @@ pub(in crate::cli) fn unsettled(project: &Project) -> Vec<String> {
 /// Those whose new value waits in the encrypted file. What is wrong with that is told by its readers.
 fn pending(project: &Project) -> Vec<String> {
     let place = Place::new(&project.directory, project.environment.as_str());
+    // Most files have none, which is seen sooner than all of their values are read.
+    if !place.text().ok().flatten().is_some_and(|text| text.contains(".pending = ")) {
+        return Vec::new();
+    }
     let document = place.parsed().ok().flatten().and_then(|parsed| parsed.document);
     let entries = document.map(|document| document.entries).unwrap_or_default();
     entries.into_iter().filter(|entry| entry.label.pending).map(|entry| entry.label.name).collect()
