@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use windlass_core::diag::Diag;
 use windlass_core::plan::{Request, Source, Wanted};
-use windlass_core::protocol::{FingerprintKey, Values};
+use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::{Fault, Lost};
 use windlass_core::store::Place;
 
@@ -262,16 +262,15 @@ impl Context {
         Failure::told(code)
     }
 
-    /// What a deploy of the project wants of an environment with this key, and the values of its
-    /// settings. The source is that `without` some files.
+    /// What a deploy of the project wants of an environment with this key. The source is that `without` some files.
     pub(super) fn wanted(
         &self,
         project: &Project,
         specified: &Specified,
         key: &FingerprintKey,
         without: Vec<String>,
-    ) -> Result<(Wanted, Values), Failure> {
-        let (spec, values) = specified.under(key);
+    ) -> Result<Wanted, Failure> {
+        let spec = specified.under(key);
         let listing = source::list(self, project, &spec, without.clone())?;
         let Version { commit, changed } = project.checkout.version();
         // What is no longer there would have been taken, as far as can be known.
@@ -290,7 +289,7 @@ impl Context {
             dirty,
             without,
         };
-        Ok((Wanted { request: Request::Deploy, spec, source }, values))
+        Ok(Wanted { request: Request::Deploy, spec, source })
     }
 }
 

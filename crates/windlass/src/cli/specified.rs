@@ -35,14 +35,19 @@ impl Specified {
     }
 
     /// As an environment with this key for its fingerprints knows it.
-    pub(super) fn under(&self, key: &FingerprintKey) -> (Spec, Values) {
+    pub(super) fn under(&self, key: &FingerprintKey) -> Spec {
         let mut spec = self.spec.clone();
         for (name, setting) in &mut spec.settings {
             if let Some(value) = self.found.assembled.get(name) {
                 setting.fingerprint = value.fingerprint(&key.0);
             }
         }
+        spec
+    }
+
+    /// The values of its settings, for a run that begins: each copy of them has to be wiped.
+    pub(super) fn values(&self) -> Values {
         let values = self.found.values().map(|(name, value)| (name.to_owned(), value.expose().to_owned()));
-        (spec, Values(values.collect()))
+        Values(values.collect())
     }
 }

@@ -46,7 +46,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     };
     // Only a first deploy brings its own.
     let key = kept.or(key).ok_or_else(|| stale("the environment has changed since it was made"))?;
-    let (wanted, values) = context.wanted(&project, &specification, &key, without)?;
+    let wanted = context.wanted(&project, &specification, &key, without)?;
     request::refuse_older_secrets(&observed, &plan.spec, args.allow_older_secrets)?;
     if carried(wanted.spec.clone(), &plan.request, &observed).as_ref() != Ok(&plan.spec) {
         return Err(stale("the manifest or a setting has changed since it was made"));
@@ -68,7 +68,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     }
     context.interrupts.refuse().await?;
     let plan = Plan { anyway: args.anyway, ..plan };
-    let (passed, by) = (passed::own(), context.who());
+    let (values, passed, by) = (specification.values(), passed::own(), context.who());
     let begin = Ask::Begin { plan: Box::new(plan), values, passed, key, by };
     follow::run(context, &project, client, begin, Told::Outcome).await
 }

@@ -22,10 +22,11 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Resul
     // A plan may be made several times; a person is asked once.
     let may_stop_all = Cell::new(args.allow_no_services);
     let wanted = async |observed: &Observed, key: &FingerprintKey| {
-        let (wanted, values) = context.wanted(&project, &specified, key, without.clone())?;
+        let wanted = context.wanted(&project, &specified, key, without.clone())?;
         request::refuse_older_secrets(observed, &wanted.spec, args.allow_older_secrets)?;
         request::refuse_no_services(context, observed, &wanted.spec, &may_stop_all).await?;
-        Ok((wanted, values))
+        Ok(wanted)
     };
-    request::carry_out_as(context, &project, wanted, How { anyway: args.anyway, ..How::default() }).await
+    let how = How { anyway: args.anyway, values: &|| specified.values(), ..How::default() };
+    request::carry_out_as(context, &project, wanted, how).await
 }

@@ -30,7 +30,7 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     };
     let out: Vec<&Path> = args.out.iter().map(PathBuf::as_path).collect();
     let without = own_files::below(&project.directory, &out);
-    let (wanted, _) = context.wanted(&project, &context.specification(&project)?, &key, without)?;
+    let wanted = context.wanted(&project, &context.specification(&project)?, &key, without)?;
     if let Some(why) = request::older_secrets(&observed, &wanted.spec) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-older-secrets"));
     }

@@ -33,22 +33,25 @@ const PLANS: u32 = 32;
 pub(in crate::cli) async fn carry_out(
     context: &Context,
     project: &Project,
-    wanted: impl AsyncFn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
+    wanted: impl AsyncFn(&Observed, &FingerprintKey) -> Result<Wanted, Failure>,
 ) -> Result<u8, Failure> {
     carry_out_as(context, project, wanted, How::default()).await
 }
 
 /// How what is wanted is carried out.
-pub(in crate::cli) struct How {
+pub(in crate::cli) struct How<'a> {
     /// What of it is told.
     pub(in crate::cli) told: Told,
     /// See [`Plan::anyway`].
     pub(in crate::cli) anyway: bool,
+    /// The values of settings that the host side does not have. They are asked for when a run begins: each copy of them
+    /// has to be wiped.
+    pub(in crate::cli) values: &'a dyn Fn() -> Values,
 }
 
-impl Default for How {
+impl Default for How<'_> {
     fn default() -> Self {
-        Self { told: Told::Outcome, anyway: false }
+        Self { told: Told::Outcome, anyway: false, values: &Values::default }
     }
 }
 
@@ -56,8 +59,8 @@ impl Default for How {
 pub(in crate::cli) async fn carry_out_as(
     context: &Context,
     project: &Project,
-    wanted: impl AsyncFn(&Observed, &FingerprintKey) -> Result<(Wanted, Values), Failure>,
-    how: How,
+    wanted: impl AsyncFn(&Observed, &FingerprintKey) -> Result<Wanted, Failure>,
+    how: How<'_>,
 ) -> Result<u8, Failure> {
     let mut plans = 0;
     loop {
@@ -69,14 +72,14 @@ pub(in crate::cli) async fn carry_out_as(
         };
         other_source::refuse_in(context, project, &observed).await?;
         let key = key.map_or_else(new_key, Ok)?;
-        let (wanted, values) = wanted(&observed, &key).await?;
+        let wanted = wanted(&observed, &key).await?;
         let mut plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
         plan.anyway = how.anyway;
         if plan.is_empty() {
             return Ok(nothing_to_do(context, &plan));
         }
         context.interrupts.refuse().await?;
-        let (passed, by) = (passed::own(), context.who());
+        let (values, passed, by) = ((how.values)(), passed::own(), context.who());
         let begin = Ask::Begin { plan: Box::new(plan), values, passed, key, by };
         match follow::run(context, project, client, begin, how.told).await {
             Err(failure) if failure.overtaken && plans < PLANS => {
@@ -148,19 +151,16 @@ pub(in crate::cli) fn nothing_to_do(context: &Context, plan: &Plan) -> u8 {
 /// Carries out a request that changes only how the active release runs.
 pub(in crate::cli) async fn change_active(context: &Context, request: Request) -> Result<u8, Failure> {
     let project = deployed(context)?;
-    let wanted = async |observed: &Observed, _: &FingerprintKey| {
-        Ok((as_active(observed, request.clone())?, Values::default()))
-    };
+    let wanted = async |observed: &Observed, _: &FingerprintKey| as_active(observed, request.clone());
     carry_out(context, &project, wanted).await
 }
 
 /// Stops all that runs. Only what goes wrong with it is told.
 pub(in crate::cli) async fn stop_everything(context: &Context, project: &Project) -> Result<u8, Failure> {
     let wanted = async |observed: &Observed, _: &FingerprintKey| {
-        let request = Request::Stop { services: Vec::new() };
-        Ok((as_active(observed, request)?, Values::default()))
+        as_active(observed, Request::Stop { services: Vec::new() })
     };
-    carry_out_as(context, project, wanted, How { told: Told::Trouble, anyway: false }).await
+    carry_out_as(context, project, wanted, How { told: Told::Trouble, ..How::default() }).await
 }
 
 /// What the active release runs.

@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::{Observed, Request, Wanted, same_but_for_scale_and_rotation};
-use windlass_core::protocol::{Answer, Ask, ReleaseRecord, Schema, Values};
+use windlass_core::protocol::{Answer, Ask, ReleaseRecord, Schema};
 use windlass_core::spec::Undo;
 
 use super::request;
@@ -46,8 +46,7 @@ pub(in crate::cli) async fn run(
     };
     request::carry_out(context, &project, async |_, _| {
         let request = Request::Rollback { to, anyway };
-        let wanted = Wanted { request, spec: spec.clone(), source: source.clone() };
-        Ok((wanted, Values::default()))
+        Ok(Wanted { request, spec: spec.clone(), source: source.clone() })
     })
     .await
 }

@@ -17,7 +17,7 @@ use crate::cli::failure::{Failure, INTERRUPTED, NEEDS_A_PERSON};
 use crate::cli::other_source;
 use crate::cli::project::Project;
 use crate::cli::rotation::{self, Note};
-use crate::cli::verbs::request;
+use crate::cli::verbs::request::{self, How};
 use crate::settings::Found;
 use crate::settings::sealed::{Place, fresh_random, today};
 
@@ -100,7 +100,7 @@ async fn setting(
     check(project, &mut found, name, &new, if is_given { None } else { Some(made_up) })?;
     kept.check(name, &new)?;
     let noted: OnceCell<Option<SealedVersion>> = OnceCell::new();
-    let ended = request::carry_out(context, project, async |observed, key| {
+    let planned = async |observed: &Observed, key: &FingerprintKey| {
         let mut wanted = wanted(observed, name, &old, key)?;
         let fingerprint = new.fingerprint(&key.0);
         if let Some(setting) = wanted.spec.settings.get_mut(name) {
@@ -118,9 +118,11 @@ async fn setting(
         };
         // An older file has the old value: a deploy of one is refused.
         wanted.spec.sealed = version.or(wanted.spec.sealed);
-        Ok((wanted, Values([(name.to_owned(), new.expose().to_owned())].into())))
-    })
-    .await;
+        Ok(wanted)
+    };
+    let values = || Values([(name.to_owned(), new.expose().to_owned())].into());
+    let how = How { values: &values, ..How::default() };
+    let ended = request::carry_out_as(context, project, planned, how).await;
     let is_open = matches!(&ended, Ok(code) if *code == INTERRUPTED)
         || matches!(&ended, Err(failure) if failure.code == INTERRUPTED);
     if is_open {
