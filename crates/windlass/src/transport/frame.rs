@@ -6,7 +6,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use windlass_core::protocol::MAX_FRAME;
-use zeroize::Zeroizing;
 
 use crate::wiped::Wiped;
 
@@ -76,7 +75,6 @@ pub async fn send(writer: &mut (impl AsyncWrite + Unpin), frame: &impl Serialize
     let mut bytes = Wiped::default();
     bytes.push(&[0; LENGTH]);
     serde_json::to_writer(&mut bytes, frame)?;
-    let mut bytes = bytes.finish();
     let length = u32::try_from(bytes.len() - LENGTH).ok().filter(|length| *length <= MAX_FRAME);
     let length = length.ok_or(FrameError::TooLong(u32::MAX))?;
     bytes[..LENGTH].copy_from_slice(&length.to_be_bytes());
@@ -106,7 +104,7 @@ pub async fn receive<T: DeserializeOwned>(reader: &mut (impl AsyncRead + Unpin))
     // The peer's word is taken for this much memory; beyond it the buffer grows with what really comes.
     let length = length as usize;
     let mut body = Wiped::with_capacity(length.min(TRUSTED));
-    let mut part = Zeroizing::new(vec![0; length.min(PART)]);
+    let mut part = Wiped::zeros(length.min(PART));
     while body.len() < length {
         let wanted = part.len().min(length - body.len());
         match reader.read(&mut part[..wanted]).await? {
@@ -114,7 +112,7 @@ pub async fn receive<T: DeserializeOwned>(reader: &mut (impl AsyncRead + Unpin))
             more => body.push(&part[..more]),
         }
     }
-    Ok(serde_json::from_slice(&body.finish())?)
+    Ok(serde_json::from_slice(&body)?)
 }
 
 impl std::fmt::Display for FrameError {
