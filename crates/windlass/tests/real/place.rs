@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use windlass_testkit::ports::free_port;
+use windlass_testkit::sandbox::end_all;
 use windlass_testkit::watchdog::watch_over;
 
 use crate::processes;
@@ -197,7 +198,7 @@ impl Drop for Place {
             self.base.disable_cleanup(true);
             return;
         }
-        processes::kill(self.base.path());
+        end_all(self.base.path());
     }
 }
 

@@ -2,9 +2,6 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-use rustix::process::{Pid, Signal, kill_process};
 
 /// The processes whose arguments, environment, program or working directory name `directory`.
 pub(crate) fn of(directory: &Path) -> Vec<(i32, String)> {
@@ -42,21 +39,4 @@ pub(crate) fn count(directory: &Path, words: &str) -> usize {
             && fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(directory))
     });
     found.count()
-}
-
-/// Kills them. What is their parent may start them again until it is killed too.
-pub(crate) fn kill(directory: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while Instant::now() < deadline {
-        let left = of(directory);
-        if left.is_empty() {
-            return;
-        }
-        for (pid, _) in left {
-            if let Some(pid) = Pid::from_raw(pid) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
