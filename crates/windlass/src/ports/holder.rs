@@ -51,12 +51,27 @@ pub(crate) fn occupants(port: u16, first: &[i32]) -> Vec<Holder> {
     of_sockets(|line| line.port == port, first)
 }
 
+/// Whether somebody listens on a port at an address by which other machines may come.
+pub(crate) fn is_open_to_others(port: u16) -> bool {
+    tables().iter().any(|table| {
+        lines(table).any(|line| line.listens && line.port == port && !line.at.to_canonical().is_loopback())
+    })
+}
+
+fn tables() -> [String; 2] {
+    ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default())
+}
+
+fn lines(table: &str) -> impl Iterator<Item = Line<'_>> {
+    table.lines().skip(1).filter_map(Line::parse)
+}
+
 fn of_sockets(is_wanted: impl Fn(&Line<'_>) -> bool, first: &[i32]) -> Vec<Holder> {
-    let tables =
-        ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
-    let lines = tables.iter().flat_map(|table| table.lines().skip(1)).filter_map(Line::parse);
+    let tables = tables();
     // What nobody has any more waits for its last packets, and has no number.
-    let mut sockets: BTreeMap<&str, &str> = lines
+    let mut sockets: BTreeMap<&str, &str> = tables
+        .iter()
+        .flat_map(|table| lines(table))
         .filter(|line| line.inode != "0" && is_wanted(line))
         .map(|line| (line.inode, line.uid))
         .collect();
@@ -171,6 +186,16 @@ mod tests {
         let told: Vec<_> = lines.iter().map(|l| (l.port, l.listens, l.uid, l.inode)).collect();
         assert_eq!(told, [(8080, true, "33", "4711"), (8081, false, "0", "4712")]);
         assert!(lines.iter().all(|line| line.at == IpAddr::from(Ipv4Addr::LOCALHOST)));
+    }
+
+    #[test]
+    fn others_may_come_by_any_address_but_the_machines_own() {
+        for (address, is_open) in
+            [("127.0.0.1:0", false), ("0.0.0.0:0", true), ("[::1]:0", false), ("[::]:0", true)]
+        {
+            let Ok(listener) = TcpListener::bind(address) else { continue };
+            assert_eq!(is_open_to_others(listener.local_addr().unwrap().port()), is_open, "{address}");
+        }
     }
 
     #[test]

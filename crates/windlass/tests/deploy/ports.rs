@@ -81,6 +81,23 @@ fn sandbox() -> Sandbox {
 }
 
 #[test]
+fn a_copy_that_other_machines_can_reach_past_the_proxy_is_told_of() {
+    let sandbox = Sandbox::new(WINDLASS);
+    let manifest = Manifest { web: "readiness = { http = \"/\" }".to_owned(), ..Manifest::small() };
+    let text = manifest.text(&sandbox.fixture().display().to_string(), sandbox.port);
+    let argv = format!("[{:?}, \"web\"]", sandbox.fixture());
+    for (address, is_told) in [("0.0.0.0", true), ("127.0.0.1", false)] {
+        let server =
+            format!("[\"python3\", \"-m\", \"http.server\", \"--bind\", \"{address}\", \"{{port}}\"]");
+        sandbox.write("windlass.toml", &text.replace(&argv, &server));
+        let output = sandbox.succeed(&["deploy"]);
+        let told = output.all().contains("it also listens where other machines may come past the proxy");
+        assert_eq!(told, is_told, "{address}: {output:#?}");
+    }
+    sandbox.down();
+}
+
+#[test]
 fn a_copy_whose_port_somebody_else_takes_is_started_at_another_and_he_gets_no_requests() {
     let sandbox = sandbox();
     let deploy = sandbox.start(&["deploy"]);

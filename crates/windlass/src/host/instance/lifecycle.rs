@@ -23,7 +23,7 @@ use crate::host::instance::quieted;
 use crate::host::logs;
 use crate::host::preflight::machine::port_taken;
 use crate::host::settings::fill::{Fill, Subject};
-use crate::ports::Holder;
+use crate::ports::{self, Holder};
 use crate::runtime::process;
 use crate::variables::Variables;
 
@@ -309,6 +309,10 @@ impl Host {
                         }
                         Listener::Untold(by) => Ok(format!(
                             "{ready}; {by} listens on its port, and is taken for a part of it: it was not there before"
+                        )),
+                        Listener::Own if identity.port.is_some_and(ports::is_open_to_others) => Ok(format!(
+                            "{ready}; it also listens where other machines may come past the proxy, its passwords and \
+                             its limits: have it listen on 127.0.0.1"
                         )),
                         Listener::Own | Listener::Nobody => Ok(ready),
                     }
