@@ -149,17 +149,8 @@ pub fn assemble(declared: &IndexMap<String, Declared>, layers: Layers<'_>) -> As
     if let Some(sealed) = sealed {
         warnings.extend(sealed.warnings);
         for (name, (value, line)) in sealed.entries {
-            let values = found.entry(name.clone()).or_default();
-            if let Some(Value { provenance: Provenance::Environment, .. }) = values.first() {
-                warnings.push(Fault {
-                    file: sealed.file.clone(),
-                    line,
-                    column: 0,
-                    message: format!("the environment has another {name}, which holds"),
-                    help: format!("unset {name} if the encrypted value is meant"),
-                });
-            }
-            values.push(known(value, Provenance::Sealed { file: sealed.file.clone(), line }));
+            let provenance = Provenance::Sealed { file: sealed.file.clone(), line };
+            found.entry(name).or_default().push(known(value, provenance));
         }
     }
     for (name, (value, place)) in stores {

@@ -1,5 +1,6 @@
 //! Looking for values that are right by their form and yet should not go into production.
 
+mod covered;
 mod development;
 mod sought;
 mod weak;

@@ -100,6 +100,8 @@ impl Provenance {
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Of what is yet to be written no line is known.
+            Self::File { name, line: 0 } | Self::Sealed { file: name, line: 0 } => f.write_str(name),
             Self::File { name, line } | Self::Sealed { file: name, line } => write!(f, "{name}:{line}"),
             Self::Store { place } => f.write_str(place),
             other => f.write_str(other.layer()),

@@ -3,9 +3,10 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, IsTerminal, Write};
 
-use windlass_core::diag::Diag;
+use windlass_core::diag::{Diag, Severity};
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::FingerprintKey;
+use windlass_core::settings::audit::Audited;
 use windlass_core::settings::{Fault, Lost};
 use windlass_core::store::Place;
 
@@ -197,6 +198,11 @@ impl Context {
         let environments = project.manifest.environments();
         assembled.warnings.extend(settings::misspelt(&project.directory, environment, &environments));
         let addresses = project.manifest.addresses(environment);
+        let (app, manifest) = (project.app.as_str(), project.file.as_str());
+        let covered =
+            Audited { app, environment, declared: &declared, assembled: &assembled, manifest }.covered();
+        let covered = covered.into_iter().filter(|finding| finding.severity == Severity::Warning);
+        assembled.warnings.extend(covered.map(|finding| finding.fault));
         let (mut unstored, sealed) = (unstored.into_inner(), sealed.version);
         unstored.left_out.extend(unasked);
         Found { unstored, assembled, addresses, declared, faults, lost, unnamed, sealed }

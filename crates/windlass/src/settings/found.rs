@@ -53,14 +53,15 @@ impl Unstored {
 }
 
 impl Found {
-    /// What stands in the way of a deploy of `app` to `environment`: values that are not what was declared, and
-    /// secrets that can be guessed where others depend on them. `manifest` is what its file is called.
+    /// What stands in the way of a deploy of `app` to `environment`: values that are not what was declared, and,
+    /// where others depend on them, secrets that can be guessed and those that `.env` hides. `manifest` is what its file is called.
     #[must_use]
     pub fn errors(&self, app: &str, environment: &str, manifest: &str) -> Vec<Fault> {
         let (declared, assembled) = (&self.declared, &self.assembled);
         let mistyped = self.mistyped(manifest);
-        let weak = Audited { app, environment, declared, assembled, manifest }.weak();
-        let weak = weak.into_iter().filter(|finding| {
+        let audited = Audited { app, environment, declared, assembled, manifest };
+        let covered = audited.covered().into_iter().filter(|finding| finding.severity == Severity::Error);
+        let weak = audited.weak().into_iter().filter(|finding| {
             // What is not even of the right form need not be told twice.
             let start = format!("{}: ", finding.setting);
             finding.severity == Severity::Error
@@ -68,6 +69,7 @@ impl Found {
         });
         let mut faults = self.unread();
         faults.extend(self.misaddressed(manifest));
+        faults.extend(covered.map(|finding| finding.fault));
         faults.extend(weak.map(|finding| finding.fault));
         faults.extend(mistyped);
         faults.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));

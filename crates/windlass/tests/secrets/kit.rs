@@ -103,7 +103,12 @@ impl Person {
 
     /// `windlass check --env production`.
     pub(crate) fn check(&self) -> Said {
-        let output = self.program().args(["check", "--env", "production"]).output().unwrap();
+        self.program_says(&["check", "--env", "production"])
+    }
+
+    /// The program itself, with nothing to read.
+    pub(crate) fn program_says(&self, arguments: &[&str]) -> Said {
+        let output = self.program().args(arguments).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Said { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }

@@ -1,11 +1,12 @@
 //! Setting, getting, listing, removing.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
 use proptest::prelude::*;
 
-use crate::kit::{FILE, Project, mode};
+use crate::kit::{FILE, Person, Project, mode};
 
 // proves: DC-10
 #[test]
@@ -257,4 +258,35 @@ fn the_largest_value_survives_set_and_get() {
     assert!(value.len() <= 64 << 10 && value.len() > 60_000);
     let (_project, ada) = Project::begun(&[("VALUE", &value)]);
     assert_eq!(ada.get("VALUE"), value);
+}
+
+/// As who developed with a `.env` does who goes into production.
+#[test]
+fn what_stands_in_env_does_not_take_the_place_of_a_secret_in_silence() {
+    let (_project, ada) = Project::begun(&[]);
+    ada.declare("TOKEN = { secret = true }");
+    fs::write(ada.project.join(".env"), "TOKEN=dev-Zk31-blau-Fenster\n").unwrap();
+    fs::set_permissions(ada.project.join(".env"), fs::Permissions::from_mode(0o600)).unwrap();
+    let value = b"Ahx7Zk2qLw-prod-9";
+    let set = |ada: &Person| ada.secrets_with(&["set", "TOKEN"], value).exits(0).err;
+    let covered = |ada: &Person| {
+        let said = ada.secrets_with(&["set", "TOKEN", "--json"], value).exits(0);
+        said.json()["covered"].clone()
+    };
+    let told = "warning: .env:1: TOKEN: in production too this value holds, over another value in secrets.production.enc; \
+                move it to .env.local, which `local` alone reads; if production is to have it, to .env.production; a \
+                deploy of production refuses it\n";
+    assert_eq!((set(&ada).as_str(), covered(&ada)), (told, true.into()));
+    assert!(ada.check().exits(2).err.contains(".env:1: TOKEN: in production too this value holds"));
+    let said = ada.program_says(&["config", "check", "--env", "production"]).exits(2);
+    assert!(said.err.contains("error[covered-value]: .env:1: TOKEN: "), "{}", said.err);
+    // Whoever hands it over by the environment means it.
+    let of_ci = ada.with("TOKEN", "Ahx7Zk2qLw-ci-7");
+    let told = "secrets.production.enc: the environment has another TOKEN, which holds; unset TOKEN if the encrypted value is \
+                meant\n";
+    assert_eq!(set(&of_ci), format!("warning: {told}"));
+    assert!(of_ci.check().exits(0).err.contains("the environment has another TOKEN, which holds"));
+    fs::rename(ada.project.join(".env"), ada.project.join(".env.local")).unwrap();
+    assert_eq!((set(&ada).as_str(), covered(&ada)), ("", false.into()));
+    assert_eq!(ada.check().exits(0).err, "");
 }

@@ -88,12 +88,6 @@ fn every_layer_stands_above_the_next_one() {
             "EXTRA = sealed secrets.production.enc:11",
         ]
     );
-    let warnings: Vec<String> = assembled.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(
-        warnings,
-        ["secrets.production.enc:7: the environment has another ENVIRONMENT, which holds; \
-          unset ENVIRONMENT if the encrypted value is meant"]
-    );
 }
 
 #[test]

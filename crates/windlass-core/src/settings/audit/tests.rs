@@ -228,3 +228,64 @@ fn names_that_nobody_declared_or_gets_are_told() {
     let unused = lines(&audited.unused(|name| name == "DEBUG"));
     assert!(unused.len() == 1 && unused[0].contains("ALONE: no service"), "{unused:?}");
 }
+
+/// What holds over the encrypted file's values, and over a store.
+fn covered(environment: &'static str) -> Vec<String> {
+    let mut declared = declared(&["SHELL_HAS", "STORED", "TOKEN"], true);
+    declared["STORED"].from = Some(crate::store::Place::parse("vault:shop#stored").unwrap());
+    let file = |name: &str, text: &str| {
+        let parsed = dotenv::parse(name, text, &|_| None, &|_| None);
+        File { name: name.into(), entries: parsed.entries }
+    };
+    let entries = ["TOKEN", "SHELL_HAS", "MEANT", "SAME"].into_iter().zip(4..);
+    let entry = |(name, line): (&str, u32)| (name.to_owned(), (Secret::new("Zk31-blau-Fenster"), line));
+    let sealed = crate::settings::Sealed {
+        file: "secrets.enc".into(),
+        entries: entries.map(entry).collect(),
+        warnings: vec![],
+    };
+    let shell = |name: &str| ["SHELL_HAS"].contains(&name).then(|| "of the shell".to_owned());
+    let layers = Layers {
+        environment: Some(&shell),
+        files: vec![
+            file(&format!(".env.{environment}"), "MEANT=this one\n"),
+            file(".env", "TOKEN=dev\nSHELL_HAS=dev\nMEANT=dev\nSAME=Zk31-blau-Fenster\nSTORED=dev\n"),
+        ],
+        sealed: Some(sealed),
+        ..Layers::default()
+    };
+    let assembled = assemble(&declared, layers);
+    let (declared, assembled) = (&declared, &assembled);
+    lines(&Audited { app: "shop", environment, declared, assembled, manifest: "windlass.toml" }.covered())
+}
+
+// proves: DC-10
+#[test]
+fn what_all_environments_share_does_not_hide_the_secret_of_one_in_silence() {
+    let of_shell = "warning covered-value secrets.enc:5: the environment has another SHELL_HAS, which holds; unset \
+                    SHELL_HAS if the encrypted value is meant";
+    let move_it =
+        "move it to .env.local, which `local` alone reads; if production is to have it, to .env.production";
+    assert_eq!(
+        covered("production"),
+        [
+            of_shell.to_owned(),
+            format!(
+                "warning covered-value .env:5: STORED: in production too this value holds, over vault:shop#stored, which \
+                 is not asked; {move_it}"
+            ),
+            format!(
+                "error covered-value .env:1: TOKEN: in production too this value holds, over another value in \
+                 secrets.enc:4; {move_it}"
+            ),
+        ]
+    );
+    assert_eq!(
+        covered("dev"),
+        [
+            of_shell,
+            "warning covered-value .env:1: TOKEN: in dev too this value holds, over another value in secrets.enc:4; take \
+             out the one that is not meant",
+        ]
+    );
+}

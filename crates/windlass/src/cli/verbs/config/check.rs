@@ -63,6 +63,8 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     let unmasked = unmasked(found, &audited);
     findings.extend(unmasked.into_iter().filter(|one| weak.iter().all(|weak| weak.setting != one.setting)));
     findings.extend(weak);
+    // Those that are no errors are among the warnings below.
+    findings.extend(audited.covered().into_iter().filter(|finding| finding.severity == Severity::Error));
     findings.extend(audited.development());
     findings.extend(audited.unknown(|name| project.manifest.refers_to_setting(environment, name)));
     // What is used is known only of a specification, and a fault may be why there is none.

@@ -1,11 +1,14 @@
 //! What the manifest says of the values that go into the file: the next deploy would refuse the same.
 
 use indexmap::IndexMap;
+use windlass_core::diag::Severity;
 use windlass_core::manifest::{self, Manifest};
-use windlass_core::settings::audit::{is_for_others, why_weak_sealed};
-use windlass_core::settings::{Declared, Misfit, Secret};
+use windlass_core::settings::audit::{Audited, Finding, is_for_others, why_weak_sealed};
+use windlass_core::settings::{Declared, Lost, Misfit, Sealed, Secret};
 
 use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::settings::{Below, load};
 
 /// The declarations of an environment.
 pub(super) struct Declarations<'c> {
@@ -66,6 +69,37 @@ impl<'c> Declarations<'c> {
         };
         context.say(&format!("warning: {name}: {why}; {then}: windlass secrets set {name} --generate"));
         true
+    }
+
+    /// Warns of values that the file is to hold and that a higher layer covers here. Answers which they are.
+    pub(super) fn warn_covered<'v>(
+        &self,
+        context: &Context,
+        file: &str,
+        values: impl IntoIterator<Item = (&'v str, &'v Secret)>,
+    ) -> Result<Vec<String>, Failure> {
+        let entries: IndexMap<_, _> =
+            values.into_iter().map(|(name, value)| (name.to_owned(), (value.clone(), 0))).collect();
+        let own: Vec<String> = entries.keys().cloned().collect();
+        let sealed = Some(Sealed { file: file.to_owned(), entries, warnings: vec![] });
+        let undeclared = IndexMap::new();
+        let declared = self.manifest.as_ref().map_or(&undeclared, |(_, declared)| declared);
+        let (project, environment) = (context.project_directory()?, self.environment);
+        let env = |name: &str| std::env::var(name).ok();
+        let below = Below { sealed, ..Below::default() };
+        let assembled = load(&project, environment, declared, &env, Lost::default(), below).assembled;
+        let manifest = "windlass.toml";
+        let audited = Audited { app: "", environment, declared, assembled: &assembled, manifest };
+        let mut covered = audited.covered();
+        covered.retain(|finding| own.contains(&finding.setting));
+        for Finding { severity, fault, .. } in &covered {
+            let then = match severity {
+                Severity::Error => format!("; a deploy of {environment} refuses it"),
+                _ => String::new(),
+            };
+            context.say(&format!("warning: {fault}{then}"));
+        }
+        Ok(covered.into_iter().map(|finding| finding.setting).collect())
     }
 
     /// Warns of a name that the manifest does not know. Answers whether it does, where that can be said.

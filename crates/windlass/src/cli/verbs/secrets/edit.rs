@@ -75,9 +75,12 @@ pub(super) async fn run(context: &Context) -> Result<u8, Failure> {
     }
     let is_weak = |(name, value): &(&String, &Secret)| declarations.warn_weak(context, name, value);
     let weak: Vec<String> = set.iter().filter(is_weak).map(|(name, _)| name.clone()).collect();
+    let values = set.iter().map(|(name, value)| (name.as_str(), value));
+    let covered = declarations.warn_covered(context, &place.file(), values)?;
     let set: Vec<String> = set.into_keys().collect();
     let document = serde_json::json!({
         "file": place.file(), "set": set, "unset": unset, "weak": weak,
+        "covered": covered,
         "epoch": changed.written.as_ref().map(|version| version.epoch),
     });
     context.print(&document, || match changed.written {

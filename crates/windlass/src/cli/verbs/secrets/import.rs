@@ -55,9 +55,12 @@ pub(super) fn run(context: &Context, args: &Import) -> Result<u8, Failure> {
     let taken = new.iter().chain(&replaced);
     let is_weak =
         |name: &&String| values.get(*name).is_some_and(|value| declarations.warn_weak(context, name, value));
-    let weak: Vec<&String> = taken.filter(is_weak).collect();
+    let weak: Vec<&String> = taken.clone().filter(is_weak).collect();
+    let kept = taken.filter_map(|name| Some((name.as_str(), values.get(name)?)));
+    let covered = declarations.warn_covered(context, &place.file(), kept)?;
     let document = serde_json::json!({
         "file": place.file(), "new": new, "changed": replaced, "same": same, "not_read": not_read, "weak": weak,
+        "covered": covered,
     });
     context.print(&document, || {
         let mut text = format!("New in {}: {}.", place.file(), listed(&new));

@@ -25,18 +25,20 @@ pub(super) fn run(context: &Context, args: &Set) -> Result<u8, Failure> {
     };
     let declarations = Declarations::of(context);
     fits(&declarations, args, given.as_ref())?;
-    let judged = given.clone();
+    let is_given = given.is_some();
     let changed = place.change(keyring(context)?, |editing, random| {
         let secret = given.unwrap_or_else(|| random.text(usize::from(args.length)));
         let is_new = !editing.values().keys().any(|label| label.name == args.name);
-        editing.set(&args.name, &secret, today(), random).map(|changed| (changed, is_new))
+        editing.set(&args.name, &secret, today(), random).map(|changed| (changed, is_new, secret))
     });
     let changed = changed.map_err(|why| trouble(context, &place, why))?;
-    let (differs, is_new) = changed.answer;
+    let (differs, is_new, value) = changed.answer;
     let declared = declarations.warn_of(context, &args.name);
-    let is_weak = judged.is_some_and(|value| declarations.warn_weak(context, &args.name, &value));
+    let is_weak = is_given && declarations.warn_weak(context, &args.name, &value);
+    let covered = declarations.warn_covered(context, &place.file(), [(args.name.as_str(), &value)])?;
     let document = serde_json::json!({
         "name": args.name, "file": place.file(), "changed": differs, "new": is_new, "declared": declared, "weak": is_weak,
+        "covered": !covered.is_empty(),
         "epoch": changed.written.as_ref().map(|version| version.epoch),
     });
     context.print(&document, || match (differs, is_new) {
