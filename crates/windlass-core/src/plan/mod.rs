@@ -17,6 +17,7 @@ mod compose;
 mod credential;
 mod digest;
 mod halt;
+mod left_behind;
 mod observed;
 mod part;
 mod rollout;
@@ -30,6 +31,7 @@ pub use code::same_but_for_scale_and_rotation;
 pub use compose::{carried, plan};
 pub use credential::unrevoked;
 pub use digest::{job_digest, resource_digest, service_digest};
+pub use left_behind::left_behind;
 pub use observed::{Activation, Observed, ObservedInstance, ObservedResource, Tree};
 pub use part::{How, Kind, PartChange};
 

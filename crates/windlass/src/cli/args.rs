@@ -196,6 +196,9 @@ pub(super) struct Deploy {
     /// Deploy although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
+    /// Deploy although the data of a resource stays behind and a new one takes its place
+    #[arg(long)]
+    pub(super) allow_new_data: bool,
     /// Deploy although files of the active release, which a failure goes back to, are gone or have decayed
     #[arg(long)]
     pub(super) anyway: bool,
@@ -211,6 +214,9 @@ pub(super) struct Apply {
     /// Carry it out although that stops every service that runs and starts none
     #[arg(long)]
     pub(super) allow_no_services: bool,
+    /// Carry it out although the data of a resource stays behind and a new one takes its place
+    #[arg(long)]
+    pub(super) allow_new_data: bool,
     /// Carry it out although files of the active release, which a failure goes back to, are gone or have decayed
     #[arg(long)]
     pub(super) anyway: bool,

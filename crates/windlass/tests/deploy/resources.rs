@@ -120,6 +120,35 @@ fn resources_of_the_first_release_are_seen_while_it_is_brought_up() {
     sandbox.down();
 }
 
+#[test]
+fn a_resource_that_is_renamed_does_not_begin_empty_in_silence() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    std::fs::set_permissions(sandbox.root(), PermissionsExt::from_mode(0o711)).unwrap();
+    let store = |name: &str| {
+        let more = format!("[resources.{name}]\nengine = \"redis\"\n");
+        sandbox.manifest(&Manifest { more, ..Manifest::small() });
+    };
+    store("store");
+    sandbox.succeed(&["deploy"]);
+    store("cache");
+    let why = "the data of store (Redis) would stay behind, and cache begins empty";
+    let warned = format!("warning: {why}: a deploy refuses it without --allow-new-data\n");
+    let output = sandbox.succeed(&["plan", "--out", "../renamed.plan"]);
+    assert!(output.stderr.contains(&warned), "{}", output.stderr);
+    let output = sandbox.succeed(&["check"]);
+    assert!(output.stderr.contains(&format!("warning: {why}: ")), "{}", output.stderr);
+    for args in [&["deploy"][..], &["deploy", "--yes"], &["apply", "../renamed.plan"]] {
+        let output = sandbox.fail(args, 6);
+        assert!(output.stderr.starts_with(&format!("error: {why}\n  hint: ")), "{}", output.stderr);
+    }
+    assert_eq!(sandbox.answering(), "r1");
+    sandbox.succeed(&["deploy", "--allow-new-data"]);
+    // Back to the data that is there: it is that of the release.
+    sandbox.succeed(&["rollback"]);
+    assert_eq!(sandbox.status()["resources"][0]["name"], "store");
+    sandbox.down();
+}
+
 /// As by an upgrade of its package, which takes the program away that the keeper was told to start.
 #[test]
 fn a_server_whose_program_has_moved_comes_back() {

@@ -63,6 +63,8 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Apply) -> Result
     }
     let may_stop_all = Cell::new(args.allow_no_services);
     request::refuse_no_services(context, &observed, &plan.spec, &may_stop_all).await?;
+    let may_leave_data = Cell::new(args.allow_new_data);
+    request::refuse_left_behind(context, &observed, &plan.spec, &may_leave_data).await?;
     if plan.is_empty() {
         return Ok(request::nothing_to_do(context, &plan));
     }

@@ -1,5 +1,6 @@
 //! `windlass check`
 
+use windlass_core::plan::left_behind;
 use windlass_core::spec::Spec;
 
 use crate::account;
@@ -8,6 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::judged::Judged;
 use crate::cli::project::Project;
+use crate::host;
 use crate::keeper::limits::{self, By, Held};
 use crate::project::{diag as project_diag, served, sqlite, version};
 use crate::settings::fault_to_json;
@@ -27,6 +29,11 @@ pub(in crate::cli) fn run(context: &Context, args: &args::Check) -> Result<u8, F
     let held = limits::held(spec, &limits::capabilities());
     let mut doubts = doubts(&project, spec, &held);
     doubts.extend(of_machine);
+    // What cannot be read is told by those who need it.
+    let observed = host::observe_from_disk(&project.layout).unwrap_or_default();
+    doubts.extend(left_behind(&observed, spec).map(|why| {
+        ("data-left-behind", format!("{why}: a deploy now would be refused without --allow-new-data"))
+    }));
     doubts.extend(source.idle.into_iter().map(|message| ("names-no-file", message)));
     doubts.extend(source.empty.map(|message| ("empty-release", message)));
     for (_, message) in &doubts {

@@ -21,10 +21,12 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Deploy) -> Resul
     let without = own_files::below(&project.directory, &[]);
     // A plan may be made several times; a person is asked once.
     let may_stop_all = Cell::new(args.allow_no_services);
+    let may_leave_data = Cell::new(args.allow_new_data);
     let wanted = async |observed: &Observed, key: &FingerprintKey| {
         let wanted = context.wanted(&project, &specified, key, without.clone())?;
         request::refuse_older_secrets(observed, &wanted.spec, args.allow_older_secrets)?;
         request::refuse_no_services(context, observed, &wanted.spec, &may_stop_all).await?;
+        request::refuse_left_behind(context, observed, &wanted.spec, &may_leave_data).await?;
         Ok(wanted)
     };
     let how = How { anyway: args.anyway, values: &|| specified.values(), ..How::default() };

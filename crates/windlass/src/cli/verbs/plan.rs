@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use windlass_core::plan::plan;
+use windlass_core::plan::{left_behind, plan};
 
 use super::plan_file::PlanFile;
 use super::request;
@@ -36,6 +36,9 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     }
     if let Some(why) = request::no_services(&observed, &wanted.spec) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-no-services"));
+    }
+    if let Some(why) = left_behind(&observed, &wanted.spec) {
+        context.say(&format!("warning: {why}: a deploy refuses it without --allow-new-data"));
     }
     if let Some(why) = other_source::found(&observed, &project) {
         context.say(&format!("warning: {why}: a deploy refuses it without --allow-other-source"));

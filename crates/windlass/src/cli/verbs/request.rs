@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use windlass_core::name::Name;
-use windlass_core::plan::{Observed, Plan, Request, Wanted, plan};
+use windlass_core::plan::{Observed, Plan, Request, Wanted, left_behind, plan};
 use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, Values};
 use windlass_core::spec::Spec;
 
@@ -220,6 +220,22 @@ pub(in crate::cli) fn no_services(observed: &Observed, spec: &Spec) -> Option<St
     Some(format!(
         "every service that runs ({running}) would be stopped and none started, as the manifest has none"
     ))
+}
+
+/// Refuses a deploy that puts the application on a new server in place of one that has its data, unless it was allowed
+/// or a person says yes.
+pub(in crate::cli) async fn refuse_left_behind(
+    context: &Context,
+    observed: &Observed,
+    spec: &Spec,
+    allowed: &Cell<bool>,
+) -> Result<(), Failure> {
+    let Some(why) = left_behind(observed, spec).filter(|_| !allowed.get()) else { return Ok(()) };
+    let question = format!("In {} ({}) {why}. Type {} to go on:", spec.app, spec.environment, spec.app);
+    let hint = "a resource that was renamed keeps its data under the name that it had: give it that again, or move the data first \
+                (docs/guide/resources.md); --allow-new-data deploys it all the same";
+    consent::ask_or_refuse(context, &question, spec.app.as_str(), allowed, Failure::new(REFUSED, why, hint))
+        .await
 }
 
 /// Names of services as typed.
