@@ -55,3 +55,34 @@ steps = [{ shell = 'mkdir -p tools/bin; test -e first && D=$PWD || D=${PWD%/*}/r
     assert_eq!(sandbox.release(), "r1");
     sandbox.down();
 }
+
+#[test]
+fn what_the_application_writes_into_its_release_is_told_of_and_goes_on_once_it_is_shared() {
+    let sandbox = Sandbox::with(WINDLASS, &Manifest::small());
+    sandbox.succeed(&["deploy"]);
+    let written = |release: &str, name: &str| {
+        let uploads = sandbox.environment().join("releases").join(release).join("uploads");
+        std::fs::create_dir_all(&uploads).unwrap();
+        std::fs::write(uploads.join(name), "photo").unwrap();
+    };
+    written("r1", "one.png");
+    sandbox.change();
+    let told = "the application has added 1 file to uploads in releases/r1, and the new release has none of it: write shared = \
+                [\"uploads\"] in [build]";
+    let plan = sandbox.succeed(&["plan"]).stderr;
+    assert!(plan.contains(&format!("warning: {told}")), "{plan}");
+    let deploy = sandbox.succeed(&["deploy"]).stderr;
+    assert!(deploy.contains(told), "{deploy}");
+    written("r2", "two.png");
+    let more = "[build]\nshared = [\"uploads\"]\n".to_owned();
+    sandbox.manifest(&Manifest { more, ..Manifest::small() });
+    let deploy = sandbox.succeed(&["deploy"]).stderr;
+    let told = "1 file that the application wrote to releases/r2/uploads is in shared/uploads";
+    assert!(deploy.contains(told) && !deploy.contains("none of it"), "{deploy}");
+    let current = sandbox.environment().join("current/uploads/two.png");
+    assert_eq!(std::fs::read_to_string(current).unwrap(), "photo");
+    sandbox.change();
+    let deploy = sandbox.succeed(&["deploy"]).stderr;
+    assert!(!deploy.contains("added") && !deploy.contains("wrote"), "{deploy}");
+    sandbox.down();
+}

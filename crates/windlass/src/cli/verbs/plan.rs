@@ -14,6 +14,7 @@ use crate::cli::other_source;
 use crate::cli::own_files;
 use crate::cli::rotation;
 use crate::cli::source;
+use crate::host;
 
 pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<u8, Failure> {
     let project = context.project_to_deploy()?;
@@ -51,6 +52,12 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
         context.say(&format!("note: {left_out}"));
     }
     let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
+    let of_other_tree = observed.active.as_ref().filter(|active| active.tree.id != plan.tree.id);
+    let lost = of_other_tree
+        .and_then(|active| host::added(&project.layout, active.tree.id, &active.spec, &plan.spec));
+    if let Some(lost) = lost {
+        context.say(&format!("warning: {lost}"));
+    }
     let printed = context.answer(&plan, || plan.to_string());
     if let Some(path) = &args.out {
         let is_first = new.is_some();

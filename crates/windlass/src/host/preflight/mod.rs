@@ -1,5 +1,6 @@
 //! Looking before anything changes: whether this machine can carry the release.
 
+pub(in crate::host) mod added;
 mod disk;
 pub(in crate::host) mod machine;
 pub(in crate::host) mod programs;
@@ -66,6 +67,7 @@ impl Host {
             let is_built = plan.steps.iter().any(|step| matches!(step.action, Action::Build { .. }));
             wrong.extend(programs::commands(spec, is_built));
         }
+        self.look_at_added(plan, &mut notes).await?;
         self.look_at_jobs(plan, &mut wrong);
         self.look_at_users(plan, &mut wrong);
         self.look_at_accounts(plan, &mut wrong, &mut notes).await?;
@@ -111,6 +113,15 @@ impl Host {
             lacks
         };
         wrong.extend(blocking(look).await?);
+        Ok(())
+    }
+
+    /// What a run leaves behind in the active release is told before it does.
+    async fn look_at_added(&self, plan: &Plan, notes: &mut Vec<String>) -> Result<(), Fault> {
+        let active = self.journal.borrow().active().ok().flatten().map(|active| active.release);
+        let Some(active) = active.filter(|active| active.tree != plan.tree.id) else { return Ok(()) };
+        let (layout, spec) = (self.layout.clone(), plan.spec.clone());
+        notes.extend(blocking(move || added::added(&layout, active.tree, &active.spec, &spec)).await?);
         Ok(())
     }
 

@@ -6,6 +6,7 @@
 //! compiles for itself, and what lies behind links, such as the directories that releases share.
 //! What the application adds later does not matter.
 
+mod added;
 mod known;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use windlass_core::plan::Tree;
 use windlass_core::spec::{Command, Part, Spec};
 
+pub(in crate::host) use added::{Added, added, written};
 use known::{Facts, Known};
 
 /// The list, in the tree.

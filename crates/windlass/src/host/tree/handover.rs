@@ -252,7 +252,7 @@ fn where_it_may_be(given: Result<(), impl Into<io::Error>>) -> io::Result<()> {
 }
 
 /// What lies in a directory. `None`: it is not there, or not ours to give.
-fn within(
+pub(super) fn within(
     directory: &File,
     name: impl rustix::path::Arg,
     flags: OFlags,

@@ -1,5 +1,6 @@
 //! Trees: copied from the source, built, sealed, checked, removed.
 
+mod brought;
 mod carried;
 pub(super) mod contents;
 mod durable;

@@ -184,24 +184,41 @@ impl Host {
         let (source, spec) = (plan.tree.clone(), plan.spec.clone());
         let trees = self.trees.clone();
         let places = Places::new(&self.layout.releases());
+        let active = self.journal.borrow().active().ok().flatten().map(|active| active.release);
+        let active = active.filter(|active| active.tree != tree);
+        let active =
+            active.map(|active| (active.tree, self.layout.tree(active.tree), active.spec.build.shared));
         let result = blocking(move || {
             let _alone = alone(&trees);
             if seal.is_file() {
-                return Ok(None);
+                return Ok(Ok(String::new()));
             }
-            let mut shares_more = false;
+            let (mut shares_more, mut brought) = (false, Vec::new());
             for directory in links {
-                shares_more |= shared::link(&unsealed, &place, &directory, account.as_ref())?;
+                let before = active.as_ref().filter(|(_, _, shared)| !shared.contains(&directory));
+                let from = before.map(|(_, root, _)| root.as_path());
+                let linked = shared::link(&unsealed, &place, &directory, account.as_ref(), from)?;
+                shares_more |= linked.made || linked.brought > 0;
+                if let Some((release, ..)) = before.filter(|_| linked.brought > 0) {
+                    let (files, are) = match linked.brought {
+                        1 => ("1 file".to_owned(), "is"),
+                        files => (format!("{files} files"), "are"),
+                    };
+                    brought.push(format!(
+                        "{files} that the application wrote to releases/{release}/{directory} {are} in shared/{directory}; \
+                         what {release} writes there until it stops stays behind"
+                    ));
+                }
             }
             if let Some(stray) = places.stray(&unsealed, tree, &spec)? {
-                return Ok(Some(stray));
+                return Ok(Err(stray));
             }
             let text = contents::write_down(&unsealed, &source, &spec)?;
             // Then the seal, so that a sealed tree is a whole one also after a power cut.
             failpoint::around(|| {
                 if shares_more { durable::sync_all(&unsealed) } else { durable::sync_tree(&unsealed) }
             })?;
-            layout::replace_file(&seal, &text, 0o644).map(|()| None)
+            layout::replace_file(&seal, &text, 0o644).map(|()| Ok(brought.join("; ")))
         })
         .await?;
         let stray = result.map_err(|error: io::Error| {
@@ -211,8 +228,8 @@ impl Host {
             )
         })?;
         match stray {
-            None => Ok(String::new()),
-            Some(Stray { path, of }) => Err(Fault::new(
+            Ok(brought) => Ok(brought),
+            Err(Stray { path, of }) => Err(Fault::new(
                 format!(
                     "{} of {tree} is run by a program of {of}: its first line names releases/{of}, and would \
                      name nothing when that is removed",

@@ -1,5 +1,6 @@
 //! Directories that releases share: made, and linked into trees.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -8,27 +9,45 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::account::Account;
-use crate::host::tree::durable;
+use crate::host::tree::brought::{There, bring};
 use crate::host::tree::removed::remove_tree;
+use crate::host::tree::{durable, handover};
 use crate::project::source;
 use crate::{failpoint, layout};
 
 /// How the name begins of the place where a shared directory is made.
 const NEW: &str = ".windlass-new-";
 
-/// Links a shared directory into a tree. Whether it had to be made first.
+/// What linking a shared directory came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::host) struct Linked {
+    /// Whether it had to be made first.
+    pub(in crate::host) made: bool,
+    /// How many files were brought over from the release before.
+    pub(in crate::host) brought: u64,
+}
+
+/// Links a shared directory into a tree. Where that is `before`, the active one, does not share it, the application has
+/// written to it there, and goes on with that here.
 pub(in crate::host) fn link(
     tree: &Path,
     shared: &Path,
     directory: &str,
     account: Option<&Account>,
-) -> io::Result<bool> {
+    before: Option<&Path>,
+) -> io::Result<Linked> {
     let target = shared.join(directory);
     let link = tree.join(directory);
     stays(tree, &link)?;
-    let missing = !target.exists();
-    if missing {
-        make(tree, &target, &link, account)?;
+    let made = !target.exists();
+    let mut brought = 0;
+    if made {
+        brought = make(tree, shared, directory, account, before)?;
+    } else if let Some(before) = before
+        && let Some(to) = handover::open(shared, directory)?
+    {
+        // A run that failed may have made it, and the application has gone on without.
+        brought = bring(before, directory, &to, account, There::StaysIfNewer)?;
     }
     if link.is_symlink() {
         std::fs::remove_file(&link)?;
@@ -38,7 +57,7 @@ pub(in crate::host) fn link(
         std::fs::create_dir_all(parent)?;
     }
     symlink(&target, &link)?;
-    Ok(missing)
+    Ok(Linked { made, brought })
 }
 
 /// Refuses to link where the way leads out of the tree: what is there is replaced, and a step of the build may have
@@ -59,7 +78,16 @@ fn stays(tree: &Path, link: &Path) -> io::Result<()> {
 
 /// Makes a shared directory: beside its place, where nobody else can reach it, until it is whole. Another
 /// run may do so for its own tree at the same time, as builds need no lock: the first one counts.
-fn make(tree: &Path, target: &Path, link: &Path, account: Option<&Account>) -> io::Result<()> {
+///
+/// It begins with what the source ships there, and over that with what the application wrote to the release `before`.
+fn make(
+    tree: &Path,
+    shared: &Path,
+    directory: &str,
+    account: Option<&Account>,
+    before: Option<&Path>,
+) -> io::Result<u64> {
+    let (target, link) = (&shared.join(directory), &tree.join(directory));
     let beside = target.parent().unwrap_or(target);
     layout::make_dir(beside, 0o755)?;
     let own = tree.file_name().unwrap_or_default().to_string_lossy();
@@ -68,10 +96,13 @@ fn make(tree: &Path, target: &Path, link: &Path, account: Option<&Account>) -> i
     layout::make_dir(&place, 0o700)?;
     let new = place.join("directory");
     layout::make_dir(&new, 0o755)?;
-    // What the source ships there is where the shared directory begins.
     if link.is_dir() && !link.is_symlink() {
         source::carry(link, &new)?;
     }
+    let brought = match before {
+        Some(before) => bring(before, directory, &File::open(&new)?, account, There::GivesWay)?,
+        None => 0,
+    };
     if let Some(account) = account {
         give_all(&new, account)?;
     }
@@ -83,8 +114,8 @@ fn make(tree: &Path, target: &Path, link: &Path, account: Option<&Account>) -> i
     });
     remove_tree(&place)?;
     match placed {
-        Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(()),
-        placed => Ok(placed?),
+        Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(0),
+        placed => Ok(placed.map(|()| brought)?),
     }
 }
 
@@ -101,7 +132,12 @@ fn give_all(path: &Path, account: &Account) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
+    use windlass_core::plan::Tree;
+
     use super::*;
+    use crate::host::tree::contents;
 
     #[test]
     fn what_lies_outside_the_release_is_not_replaced() {
@@ -111,12 +147,82 @@ mod tests {
         std::fs::create_dir_all(outside.join("media/photo")).unwrap();
         symlink("app", tree.join("inside")).unwrap();
         symlink("../outside", tree.join("static")).unwrap();
-        let refused = link(&tree, &shared, "static/media", None).unwrap_err().to_string();
+        let refused = link(&tree, &shared, "static/media", None, None).unwrap_err().to_string();
         assert!(refused.starts_with("static leads out of the release, to "), "{refused}");
         assert!(outside.join("media/photo").is_dir() && !shared.join("static").exists());
         for directory in ["inside/media", "new/media"] {
-            assert!(link(&tree, &shared, directory, None).unwrap(), "{directory}");
+            assert!(link(&tree, &shared, directory, None, None).unwrap().made, "{directory}");
             assert_eq!(std::fs::read_link(tree.join(directory)).unwrap(), shared.join(directory));
         }
+    }
+
+    /// A sealed tree with a file in `uploads`, another of which the application has changed, and one that it has added.
+    fn written_to(place: &Path) -> PathBuf {
+        let tree = place.join("r1");
+        std::fs::create_dir_all(tree.join("uploads/2026")).unwrap();
+        for name in ["shipped", "changed"] {
+            std::fs::write(tree.join("uploads").join(name), "of r1").unwrap();
+        }
+        let of =
+            Tree { id: windlass_core::name::ReleaseId(1), source: windlass_testkit::sample::source("one") };
+        contents::write_down(&tree, &of, &windlass_testkit::sample::shop()).unwrap();
+        for name in ["changed", "2026/added"] {
+            std::fs::write(tree.join("uploads").join(name), "written").unwrap();
+        }
+        symlink("added", tree.join("uploads/2026/link")).unwrap();
+        tree
+    }
+
+    fn read(directory: &Path, names: &[&str]) -> Vec<Option<String>> {
+        names.iter().map(|name| std::fs::read_to_string(directory.join(name)).ok()).collect()
+    }
+
+    const NAMES: [&str; 5] = ["shipped", "changed", "2026/added", "2026/link", "new"];
+
+    #[test]
+    fn a_directory_that_becomes_shared_has_what_the_application_wrote() {
+        let place = tempfile::tempdir().unwrap();
+        let before = written_to(place.path());
+        let [tree, shared] = ["r2", "shared"].map(|name| place.path().join(name));
+        std::fs::create_dir_all(tree.join("uploads")).unwrap();
+        for name in ["changed", "new"] {
+            std::fs::write(tree.join("uploads").join(name), "of r2").unwrap();
+        }
+        let linked = link(&tree, &shared, "uploads", None, Some(&before)).unwrap();
+        assert_eq!(linked, Linked { made: true, brought: 3 });
+        let uploads = shared.join("uploads");
+        let wanted = [None, Some("written"), Some("written"), Some("written"), Some("of r2")];
+        assert_eq!(read(&uploads, &NAMES), wanted.map(|text| text.map(str::to_owned)));
+        assert_eq!(std::fs::read_link(uploads.join("2026/link")).unwrap(), Path::new("added"));
+        // The run has failed, the application goes on without it, and the next one finds the directory.
+        std::fs::remove_file(tree.join("uploads")).unwrap();
+        std::fs::write(before.join("uploads/later"), "later").unwrap();
+        std::fs::write(uploads.join("changed"), "by the other release").unwrap();
+        let soon = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+        let set = |path: &Path| File::options().write(true).open(path).unwrap().set_modified(soon).unwrap();
+        set(&uploads.join("changed"));
+        std::fs::write(before.join("uploads/2026/added"), "anew").unwrap();
+        set(&before.join("uploads/2026/added"));
+        let linked = link(&tree, &shared, "uploads", None, Some(&before)).unwrap();
+        assert_eq!(linked, Linked { made: false, brought: 2 });
+        let seen = read(&uploads, &["later", "changed", "2026/added"]);
+        assert_eq!(seen, ["later", "by the other release", "anew"].map(|text| Some(text.to_owned())));
+    }
+
+    #[test]
+    fn what_is_shared_already_is_not_brought_over_and_no_link_is_followed() {
+        let place = tempfile::tempdir().unwrap();
+        let before = written_to(place.path());
+        let [shared, outside] = ["shared", "outside"].map(|name| place.path().join(name));
+        std::fs::create_dir_all(shared.join("uploads")).unwrap();
+        std::fs::create_dir(&outside).unwrap();
+        symlink(&outside, shared.join("uploads/2026")).unwrap();
+        let to = File::open(shared.join("uploads")).unwrap();
+        assert_eq!(bring(&before, "uploads", &to, None, There::StaysIfNewer).unwrap(), 1);
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+        std::fs::remove_dir_all(before.join("uploads")).unwrap();
+        symlink(&outside, before.join("uploads")).unwrap();
+        std::fs::write(outside.join("file"), "").unwrap();
+        assert_eq!(bring(&before, "uploads", &to, None, There::GivesWay).unwrap(), 0);
     }
 }

@@ -1,0 +1,159 @@
+//! What an application has added to its tree, or written to, since that was sealed: the next release has none of it.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::fs::DirEntry;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{Contents, FILE, Reading, Seen, plain};
+
+/// No more entries of a tree than this are looked at, those near its top first.
+const MOST: usize = 20_000;
+
+/// Nor for longer.
+const LONGEST: Duration = Duration::from_secs(2);
+
+/// Directories whose content can be made again, or that is nobody's data.
+const PASSING: [&str; 21] = [
+    "__pycache__",
+    "site-packages",
+    "node_modules",
+    "cache",
+    ".cache",
+    ".pytest_cache",
+    ".mypy_cache",
+    ".ruff_cache",
+    ".parcel-cache",
+    ".turbo",
+    ".next",
+    ".nuxt",
+    ".git",
+    "log",
+    "logs",
+    "tmp",
+    "temp",
+    ".tmp",
+    "run",
+    "pid",
+    "pids",
+];
+
+/// The same of files, by what their names end in.
+const PASSING_FILES: [&str; 6] = ["pyc", "log", "pid", "tmp", "swp", "lock"];
+
+/// Files that only have git keep a directory.
+const KEEPING: [&str; 4] = [".gitkeep", ".keep", ".gitignore", ".placeholder"];
+
+/// The files that were added, by their directory.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::host) struct Added {
+    /// How many lie in a directory or below it. The tree's own is none of them.
+    pub(in crate::host) directories: BTreeMap<PathBuf, Few>,
+    /// Whether not all of the tree was looked at.
+    pub(in crate::host) more: bool,
+}
+
+/// What was added to a directory.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::host) struct Few {
+    /// How many files.
+    pub(in crate::host) files: u64,
+    /// Whether the release itself has files there as well.
+    pub(in crate::host) beside: bool,
+}
+
+/// What was added to a sealed tree. Not looked at is what lies behind links, such as the directories that releases
+/// share, and what builds carry on.
+pub(in crate::host) fn added(root: &Path, cache: &[String]) -> Added {
+    let mut added = Added::default();
+    let Some(list) = list(root) else { return added };
+    let shipped: HashSet<&Path> = list
+        .keys()
+        .map(Path::new)
+        .filter(|path| !KEEPING.iter().any(|name| path.ends_with(name)))
+        .flat_map(|path| path.ancestors().skip(1))
+        .collect();
+    let cache: Vec<PathBuf> = cache.iter().map(|path| plain(Path::new(path))).collect();
+    let deadline = Instant::now() + LONGEST;
+    let mut directories = VecDeque::from([PathBuf::new()]);
+    let mut left = MOST;
+    while let Some(directory) = directories.pop_front() {
+        for entry in std::fs::read_dir(root.join(&directory)).into_iter().flatten().flatten() {
+            if left == 0 || Instant::now() > deadline {
+                added.more = true;
+                return added;
+            }
+            left -= 1;
+            let Ok(kind) = entry.file_type() else { continue };
+            let path = directory.join(entry.file_name());
+            if kind.is_dir() {
+                if !cache.contains(&path) && !PASSING.iter().any(|name| entry.file_name() == *name) {
+                    directories.push_back(path);
+                }
+            } else if kind.is_file() && !is_passing(&path) && !is_listed(&list, &path) {
+                let own = path.ancestors().skip(1).filter(|above| !shipped.contains(above)).last();
+                let (above, beside) = match own.filter(|own| !own.as_os_str().is_empty()) {
+                    Some(own) => (own, false),
+                    None => (directory.as_path(), true),
+                };
+                if !above.as_os_str().is_empty() {
+                    let few = added.directories.entry(above.to_owned()).or_default();
+                    *few = Few { files: few.files + 1, beside };
+                }
+            }
+        }
+    }
+    added
+}
+
+/// The files below a directory of a sealed tree that were added since, or written to: paths in the tree. Nothing where the
+/// way there leads through a link.
+///
+/// # Errors
+/// When the system cannot read it.
+pub(in crate::host) fn written(root: &Path, below: &Path) -> io::Result<Vec<PathBuf>> {
+    let Some(list) = list(root) else { return Ok(vec![]) };
+    let top = root.join(below);
+    if !top.is_dir() || top.canonicalize()? != root.canonicalize()?.join(below) {
+        return Ok(vec![]);
+    }
+    let (mut found, mut listed) = (Vec::new(), Vec::new());
+    let mut directories = vec![below.to_owned()];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(root.join(&directory))? {
+            let entry: DirEntry = entry?;
+            let (path, kind) = (directory.join(entry.file_name()), entry.file_type()?);
+            if kind.is_dir() {
+                if entry.file_name() != "__pycache__" {
+                    directories.push(path);
+                }
+            } else if is_listed(&list, &path) {
+                listed.push(path);
+            } else if kind.is_file() || kind.is_symlink() {
+                found.push(path);
+            }
+        }
+    }
+    for Seen { path, entry, .. } in Reading::of_changed(root).entries(&listed)? {
+        if entry.is_some_and(|now| list.get(&path) != Some(&now)) {
+            found.push(path.into());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// What the tree held when it was sealed; `None` where that is not known.
+fn list(root: &Path) -> Option<BTreeMap<String, String>> {
+    let list = std::fs::read(root.join(FILE)).ok()?;
+    serde_json::from_slice(&list).ok().map(|Contents { entries, .. }| entries)
+}
+
+fn is_listed(list: &BTreeMap<String, String>, path: &Path) -> bool {
+    path.to_str().is_some_and(|path| list.contains_key(path))
+}
+
+fn is_passing(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| PASSING_FILES.iter().any(|passing| extension == *passing))
+}
