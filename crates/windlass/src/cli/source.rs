@@ -10,6 +10,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::own_files;
 use super::project::Project;
+use crate::account;
 use crate::project::source::{self, LeftOut, Listing, MOST, Selection, Survey, Trouble, Unfit};
 
 /// As many of what is left out are named.
@@ -35,6 +36,8 @@ pub(super) struct Examined {
     pub(super) idle: Vec<String>,
     /// That nothing is taken.
     pub(super) empty: Option<String>,
+    /// That others may read in a release what they may not read here.
+    pub(super) opened: Option<String>,
     /// What is left out, and by what, where whoever looks at the project alone does not see it.
     pub(super) left_out: Vec<String>,
 }
@@ -49,6 +52,7 @@ pub(super) fn examine(project: &Project, spec: &Spec) -> Examined {
     let mut left_out = left_out(&survey.left_out);
     left_out.extend(passed_over(&survey.passed_over));
     Examined {
+        opened: opened(&survey.closed, spec),
         idle: idle(&survey, spec),
         empty: (survey.is_empty() && has_files(&project.directory)).then(|| {
             "no file of the project is part of a release: ignore files or [build] exclude leave out all of them"
@@ -74,6 +78,19 @@ fn has_files(project: &Path) -> bool {
 fn some(paths: &[String]) -> String {
     let more = if paths.len() > NAMED { ", …" } else { "" };
     format!("{}{more}", paths[..paths.len().min(NAMED)].join(", "))
+}
+
+/// A line for files that only their owner may read, where no one account runs the release.
+fn opened(closed: &[String], spec: &Spec) -> Option<String> {
+    let accounts: Vec<&str> = source::accounts(spec).into_iter().collect();
+    (!closed.is_empty() && accounts.len() > 1 && account::is_root()).then(|| {
+        format!(
+            "only their owner may read {} here, and in a release every account may, as {} run it: let them have one `user`, or hand \
+             over what is secret by [settings], with file = true as a file",
+            some(closed),
+            accounts.join(", ")
+        )
+    })
 }
 
 /// A line for what is no file.

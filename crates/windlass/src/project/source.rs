@@ -2,6 +2,7 @@
 
 mod carry;
 mod checkout;
+mod closed;
 mod index;
 mod patterns;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use windlass_core::spec::Spec;
 
 use carry::copy_file;
 pub use carry::{Carried, carry};
+pub use closed::accounts;
 use patterns::Patterns;
 pub use unfit::{MOST, Trouble, Unfit};
 use unfit::{closed, leaves, text};
@@ -76,7 +78,15 @@ impl Listing {
     /// A digest of the files and of what is done to them.
     #[must_use]
     pub fn digest(&self, spec: &Spec) -> String {
-        spec.build_digest(&self.digest_of(|_| true))
+        let mut files = self.digest_of(|_| true);
+        if self.closed().next().is_some() {
+            // Another account cannot read those that were given to the one before.
+            for account in accounts(spec) {
+                files.push(' ');
+                files.push_str(account);
+            }
+        }
+        spec.build_digest(&files)
     }
 
     /// Digests of the parts that services with `files` patterns see.
@@ -133,6 +143,8 @@ pub struct Survey {
     files: Vec<String>,
     /// What the checkout leaves out that the project lies in.
     pub left_out: Vec<LeftOut>,
+    /// Files that their owner alone may read.
+    pub closed: Vec<String>,
     /// Sockets, pipes and devices, which are no part of a release.
     pub passed_over: Vec<String>,
     /// What neither [`list`] nor [`copy`] takes.
@@ -192,7 +204,11 @@ fn look_over(survey: &mut Survey, root: &Path, path: &Path, kind: FileType) {
     let seen = if kind.is_symlink() {
         std::fs::read_link(path).map(|target| survey.unfit.extend(leaves(root, relative, &target)))
     } else if kind.is_file() {
-        File::open(path).map(drop)
+        File::open(path).and_then(|file| file.metadata()).map(|facts| {
+            if closed::is_closed(facts.mode()) {
+                survey.closed.push(name.to_owned());
+            }
+        })
     } else {
         if !kind.is_dir() {
             survey.passed_over.push(name.to_owned());
@@ -316,8 +332,7 @@ fn look(path: &Path, relative: &Path) -> io::Result<Found> {
         return Ok(Found::Nothing);
     }
     let Some(hash) = hash_unless_key(path, metadata.len())? else { return Ok(Found::Nothing) };
-    let mode = if metadata.mode() & 0o111 == 0 { 0o644 } else { 0o755 };
-    Ok(Found::File { mode, hash, size: metadata.len() })
+    Ok(Found::File { mode: closed::mode(metadata.mode()), hash, size: metadata.len() })
 }
 
 /// Whether a file is a plan that `windlass plan --out` wrote: it would make the next deploy another one.

@@ -35,6 +35,7 @@ pub(in crate::cli) fn run(context: &Context, args: &args::Check) -> Result<u8, F
         ("data-left-behind", format!("{why}: a deploy now would be refused without --allow-new-data"))
     }));
     doubts.extend(source.idle.into_iter().map(|message| ("names-no-file", message)));
+    doubts.extend(source.opened.map(|message| ("opened-file", message)));
     doubts.extend(source.empty.map(|message| ("empty-release", message)));
     for (_, message) in &doubts {
         context.say(&format!("warning: {message}"));
