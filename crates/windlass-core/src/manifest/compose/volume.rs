@@ -74,9 +74,23 @@ impl Import {
             self.shared.push(path.to_owned());
         }
         format!(
-            "{path:?} is in build.shared, one directory for all releases that begins with what the source has there: the program \
-             finds it at {path} from its working directory, or as {{shared}}/{path}, not at {target}; if it is source code, take it out of build.shared"
+            "{path:?} is in build.shared, one directory for all releases: the program finds it at {path} from its working \
+             directory, or as {{shared}}/{path}, not at {target}. It begins with the files there that a release has, which are \
+             none that .gitignore or another ignore file leaves out: {}; if it is source code, take it out of build.shared",
+            bring_over(path)
         )
+    }
+}
+
+/// How the files that no release has come into the shared directory.
+fn bring_over(path: &str) -> String {
+    // It is to be run as it stands.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-');
+    match path.chars().all(is_plain) {
+        true => format!(
+            "bring those over after the first deploy, from here: windlass run -- cp -a \"$PWD/{path}/.\" {path}/"
+        ),
+        false => "copy those into it after the first deploy".to_owned(),
     }
 }
 
