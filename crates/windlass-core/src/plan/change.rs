@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Observed, ObservedInstance, Request, Rotated, Source, service_digest};
-use crate::name::{InstanceId, Name};
+use crate::name::{InstanceId, Name, ReleaseId};
 use crate::spec::{Service, Spec};
 
 /// What becomes of one service.
@@ -114,20 +114,17 @@ pub(super) fn fate(
     };
     // What was stopped by hand stays so while other services are scaled or restarted.
     let stopped_by_hand = !named && own.is_empty() && known.is_some_and(|k| k.replicas > 0);
-    let fresh = |count: usize| {
-        let release = crate::name::ReleaseId(observed.next_release.max(1));
-        (1..=count).map(move |n| InstanceId { service: name.clone(), release, replica: n as u32 })
-    };
-
     let (counted, leftovers): (Vec<&ObservedInstance>, Vec<_>) =
         running.iter().copied().partition(|i| own.contains(&i.id));
     let (keep, others): (Vec<&ObservedInstance>, Vec<_>) =
         counted.iter().copied().partition(|i| i.digest == digest && !asked);
     let wanted = if stopped_by_hand { 0 } else { service.replicas as usize };
     let mut stay: Vec<InstanceId> = keep.iter().map(|i| i.id.clone()).collect();
-    stay.sort();
+    // Of too many those with the lowest numbers stay; of two with one number, as an earlier Windlass gave, the older.
+    stay.sort_by_key(|id| (id.replica, id.release));
     let surplus = stay.split_off(stay.len().min(wanted));
-    let start: Vec<InstanceId> = fresh(wanted - stay.len()).collect();
+    stay.sort();
+    let start = fresh(name, observed, &stay, wanted - stay.len());
     let stop: Vec<InstanceId> = others.iter().map(|i| i.id.clone()).chain(surplus).collect();
     let leftovers: Vec<InstanceId> = leftovers.iter().map(|i| i.id.clone()).collect();
     let dead = observed.instances.iter().filter(|i| !i.running && own.contains(&i.id));
@@ -166,6 +163,15 @@ pub(super) fn fate(
         || running.iter().any(|i| i.alone)
         || observed.instances.iter().any(|i| i.alone && dead.contains(&i.id));
     Fate { change, digest, stay, start, stop, leftovers, dead, alone }
+}
+
+/// So many new copies beside those that stay, each with the lowest number that none of the others has: a number says
+/// which copy one is, whenever it was started.
+fn fresh(name: &Name, observed: &Observed, stay: &[InstanceId], count: usize) -> Vec<InstanceId> {
+    let release = ReleaseId(observed.next_release.max(1));
+    let is_free = |number: &u32| stay.iter().all(|id| id.replica != *number);
+    let copy = |replica| InstanceId { service: name.clone(), release, replica };
+    (1..).filter(is_free).take(count).map(copy).collect()
 }
 
 /// The fate of services that run, or may again, although the specification does not name them.

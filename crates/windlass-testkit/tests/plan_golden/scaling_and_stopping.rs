@@ -1,6 +1,6 @@
 //! Other numbers of copies, fresh copies, none.
 
-use windlass_core::name::{InstanceId, Name};
+use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::plan::{Action, Observed, ObservedInstance, PlanError, Request, plan};
 use windlass_core::spec::{Port, Service};
 use windlass_testkit::sample::{name, shop, web};
@@ -24,20 +24,20 @@ lock
   take the lock, and look whether anything has moved
 
 start
-  start web.r2.1
-  wait until web.r2.1 is ready
+  start web.r2.3
+  wait until web.r2.3 is ready
 
 switch
-  send requests to web.r1.1, web.r1.2, web.r2.1
+  send requests to web.r1.1, web.r1.2, web.r2.3
 
 commit
   make r2 the active release; from here on nothing goes back
 
 0 preflight 0 check disk, memory, programs, accounts, ports and certificates
 1 lock 1 take the lock, and look whether anything has moved
-2 start 2 start web.r2.1 -> drain (at most 30s) and stop web.r2.1
-3 start 3 wait until web.r2.1 is ready
-4 switch 4 send requests to web.r1.1, web.r1.2, web.r2.1 -> send requests to web.r1.1, web.r1.2
+2 start 2 start web.r2.3 -> drain (at most 30s) and stop web.r2.3
+3 start 3 wait until web.r2.3 is ready
+4 switch 4 send requests to web.r1.1, web.r1.2, web.r2.3 -> send requests to web.r1.1, web.r1.2
 5 commit 5 make r2 the active release; from here on nothing goes back
 "#);
     insta::assert_snapshot!(shown(&plan(&asked(to(1), &seen), &seen).unwrap()), @r#"
@@ -72,6 +72,29 @@ retire
         plan(&asked(beat, &seen), &seen).unwrap_err().to_string(),
         "beat is a singleton: it can have 1 copy or 0, never more"
     );
+}
+
+/// The number says which copy one is, whenever it was started: no two have one.
+#[test]
+fn a_new_copy_has_the_lowest_number_that_none_of_the_others_has() {
+    let (_, mut world, seen) = running();
+    let to = |count| Request::Scale { replicas: [(name("web"), count)].into_iter().collect() };
+    let scaled = |seen: &Observed, count: u32| {
+        let plan = plan(&asked(to(count), seen), seen).unwrap();
+        let copies = plan.instances[&name("web")].iter().map(ToString::to_string).collect::<Vec<_>>();
+        (plan, copies)
+    };
+    let (more, copies) = scaled(&seen, 4);
+    assert_eq!(copies, ["web.r1.1", "web.r1.2", "web.r2.3", "web.r2.4"]);
+    let mut seen = after(&mut world, more);
+    // One that does not run leaves its number to the one that comes in its place.
+    let first = InstanceId { service: name("web"), release: ReleaseId(1), replica: 1 };
+    seen.instances.retain(|instance| instance.id != first);
+    let (_, copies) = scaled(&seen, 5);
+    assert_eq!(copies, ["web.r1.2", "web.r2.3", "web.r2.4", "web.r3.1", "web.r3.5"]);
+    // Of too many the lowest numbers stay.
+    let (_, copies) = scaled(&seen, 2);
+    assert_eq!(copies, ["web.r1.2", "web.r2.3"]);
 }
 
 #[test]
