@@ -215,6 +215,10 @@ pub enum Answer {
     Drained {
         /// How many are left, by instance.
         left: IndexMap<String, u64>,
+        /// How many of them are event streams or upgraded connections, without an end of their own. An earlier
+        /// proxy does not say.
+        #[serde(default)]
+        streams: IndexMap<String, u64>,
     },
     /// The counters.
     Metrics {

@@ -347,6 +347,7 @@ mod tests {
 
     fn interrupted() -> OpenRun {
         OpenRun {
+            remaining: None,
             run: "1".to_owned(),
             headline: "Deploy shop (local): r1, the first release".to_owned(),
             by: "ada@vm".to_owned(),

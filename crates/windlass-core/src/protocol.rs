@@ -108,6 +108,14 @@ pub enum Ask {
         /// Who asks.
         by: String,
     },
+    /// Stop soon what a committed run still waits for: somebody has something more urgent. Nothing of it is left
+    /// undone; what it waits for may be cut.
+    Hurry {
+        /// The run.
+        run: String,
+        /// Who asks.
+        by: String,
+    },
     /// The run that is not over, if there is one: a small part of the status, which looks at much.
     OpenRun,
     /// How everything is.
@@ -181,6 +189,7 @@ impl Ask {
             Self::Begin { .. } => "begin",
             Self::Claim { .. } => "claim",
             Self::Cancel { .. } => "cancel",
+            Self::Hurry { .. } => "hurry",
             Self::OpenRun => "open run",
             Self::Status => "status",
             Self::Releases => "releases",
@@ -482,6 +491,32 @@ pub struct OpenRun {
     pub locked: bool,
     /// When an interrupted run that nobody claims is settled, milliseconds since 1970.
     pub settles_at: Option<i64>,
+    /// What it still does, where it is committed; `None`: it may still go back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining: Option<Remaining>,
+}
+
+/// What a run still does after its commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remaining {
+    /// Its steps, each in words.
+    pub steps: Vec<String>,
+    /// How long they take at the most; `None`: nobody knows.
+    pub at_most: Option<Span>,
+}
+
+impl Remaining {
+    /// The steps in one line: the first few, and how many more there are.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        const SHOWN: usize = 3;
+        let shown = self.steps.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        match self.steps.len().saturating_sub(SHOWN) {
+            0 if shown.is_empty() => "write down how it ended".to_owned(),
+            0 => shown,
+            more => format!("{shown}, and {more} more"),
+        }
+    }
 }
 
 /// How a service is.

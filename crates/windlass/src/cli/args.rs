@@ -87,7 +87,9 @@ pub(super) enum Verb {
     #[command(after_help = "Examples:\n  windlass deploy\n  windlass deploy --env production --json")]
     Deploy(Deploy),
     /// Go back to an earlier release
-    #[command(after_help = "Examples:\n  windlass rollback\n  windlass rollback r12")]
+    #[command(
+        after_help = "Examples:\n  windlass rollback\n  windlass rollback r12\n  windlass rollback --now"
+    )]
     Rollback(Rollback),
     /// Replace running copies by fresh ones, without a gap
     #[command(after_help = "Examples:\n  windlass restart\n  windlass restart web worker")]
@@ -226,6 +228,10 @@ pub(super) struct Apply {
 pub(super) struct Rollback {
     /// Which release, such as r12 [default: the one before]
     pub(super) release: Option<windlass_core::name::ReleaseId>,
+    /// Cut short what a run before this one still waits for once it is committed: requests that are drained,
+    /// and workers that finish what they have in hand
+    #[arg(long)]
+    pub(super) now: bool,
     /// Go back although an irreversible job has changed the schema since, or files of the release were
     /// changed
     #[arg(long)]

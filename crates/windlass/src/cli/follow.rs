@@ -46,6 +46,8 @@ pub(super) enum Told {
     /// How it ended, to people: what the verb does begins behind it, and how that goes is what programs
     /// are told.
     Before,
+    /// How it ended, to who wanted it to go back: that it did not is a failure.
+    Back,
 }
 
 /// Asks for a run and follows it; answers the exit code. A host side that dies meanwhile is started
@@ -103,8 +105,7 @@ async fn to_its_end(
                 return Err(Failure { overtaken: true, ..Failure::new(REFUSED, fault.message, fault.hint) });
             }
             End::Over(record, verdict) => {
-                tell(context, &record, &verdict, told);
-                return Ok(verdict.exit_code());
+                return Ok(tell(context, &record, &verdict, told));
             }
             End::Interrupted(why) => return Ok(left(context, &why, told)),
             End::Left => {
@@ -132,8 +133,7 @@ async fn to_its_end(
             Some(run) => {
                 if let Some(record) = ended(&mut client, run).await? {
                     let verdict = verdict(&record)?;
-                    tell(context, &record, &verdict, told);
-                    return Ok(verdict.exit_code());
+                    return Ok(tell(context, &record, &verdict, told));
                 }
                 let how = if state.cancelled { Claim::Abort } else { Claim::Resume };
                 Ask::Claim { how, by: state.by.clone(), run: Some(run.clone()), interrupted: false }
@@ -278,15 +278,25 @@ fn left(context: &Context, why: &str, told: Told) -> u8 {
     INTERRUPTED
 }
 
-fn tell(context: &Context, record: &RunRecord, verdict: &Verdict, told: Told) {
+/// Says how a run ended, and answers the exit code.
+fn tell(context: &Context, record: &RunRecord, verdict: &Verdict, told: Told) -> u8 {
+    if told == Told::Back && verdict.is_committed() {
+        if *verdict != Verdict::Done && !context.options.json {
+            complain(outcome(record, verdict).trim_end());
+        }
+        let failure = did_not_go_back(record, verdict);
+        failure.print(context.options.json);
+        return failure.code;
+    }
+    let code = verdict.exit_code();
     if context.options.json {
         if let Some(failure) = for_programs(verdict, told) {
             failure.print(true);
         }
-        return;
+        return code;
     }
     if *verdict == Verdict::Done && told == Told::Trouble {
-        return;
+        return code;
     }
     let text = outcome(record, verdict);
     if verdict.is_committed() {
@@ -294,6 +304,20 @@ fn tell(context: &Context, record: &RunRecord, verdict: &Verdict, told: Told) {
     } else {
         complain(text.trim_end());
     }
+    code
+}
+
+/// That a run which was to go back was committed by then.
+fn did_not_go_back(record: &RunRecord, verdict: &Verdict) -> Failure {
+    let what =
+        format!("nothing went back: {} was committed, and was carried out to its end", record.headline);
+    let hint = match record.previous.filter(|_| record.previous != record.release) {
+        Some(previous) => format!("`windlass rollback` goes back to {previous}"),
+        None => "`windlass status` says how things stand".to_owned(),
+    };
+    // What needs a person does so however it came about.
+    let code = if *verdict == Verdict::Done { REFUSED } else { verdict.exit_code() };
+    Failure::new(code, what, hint)
 }
 
 /// What programs are told of a run's end. Events say how it went; that it failed, and all has failed with it,
@@ -306,6 +330,7 @@ fn for_programs(verdict: &Verdict, told: Told) -> Option<Failure> {
 #[cfg(test)]
 mod tests {
     use windlass_core::journal::Fault;
+    use windlass_core::name::ReleaseId;
 
     use super::*;
 
@@ -315,6 +340,24 @@ mod tests {
         let failure = for_programs(&verdict, Told::Outcome).unwrap();
         assert_eq!((failure.code, failure.message.as_str()), (3, "web is not ready"));
         assert!(for_programs(&verdict, Told::Before).is_none(), "what the call is for comes after it");
+    }
+
+    #[test]
+    fn a_run_that_was_to_go_back_and_did_not_is_a_failure() {
+        let record = RunRecord {
+            headline: "Deploy shop (local): r1 -> r2".to_owned(),
+            release: Some(ReleaseId(2)),
+            previous: Some(ReleaseId(1)),
+            ..RunRecord::default()
+        };
+        let failure = did_not_go_back(&record, &Verdict::Done);
+        assert_eq!(failure.code, REFUSED);
+        let with_problems = Verdict::DoneWithProblems(vec![Fault::new("web.r1.1 cannot be stopped", "")]);
+        assert_eq!(did_not_go_back(&record, &with_problems).code, with_problems.exit_code());
+        assert!(
+            failure.message.starts_with("nothing went back: Deploy shop (local): r1 -> r2 was committed")
+        );
+        assert_eq!(failure.hint, "`windlass rollback` goes back to r1");
     }
 
     #[test]

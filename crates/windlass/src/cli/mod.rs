@@ -25,6 +25,7 @@ mod source;
 mod specified;
 mod stored;
 mod verbs;
+mod wait;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -90,7 +91,7 @@ async fn verb(context: &context::Context, verb: Verb) -> Result<u8, Failure> {
         Verb::Plan(args) => verbs::plan::run(context, &args).await,
         Verb::Apply(args) => verbs::apply::run(context, &args).await,
         Verb::Deploy(args) => verbs::deploy::run(context, &args).await,
-        Verb::Rollback(args) => verbs::rollback::run(context, args.release, args.anyway).await,
+        Verb::Rollback(args) => verbs::rollback::run(context, args.release, args.anyway, args.now).await,
         Verb::Restart(args) => verbs::restart::run(context, args.services).await,
         Verb::Stop(args) => verbs::stop::run(context, args.services).await,
         Verb::Scale(args) => verbs::scale::run(context, &args.replicas).await,

@@ -27,6 +27,7 @@ use super::failure::{Failure, REFUSED};
 use super::project::Project;
 use super::verbs::request;
 use super::verbs::secrets::trouble;
+use crate::cli::wait::Patience;
 use crate::layout::{self, Layout};
 use crate::settings::sealed::{Place, today};
 
@@ -110,7 +111,7 @@ pub(in crate::cli) async fn settle_held(
     if unsettled(project).is_empty() {
         return Ok(());
     }
-    let mut client = request::settled(context, project).await?;
+    let mut client = request::settled(context, project, Patience::Long).await?;
     if let Answer::Status(status) = client.ask(&Ask::Status).await?
         && let Some(run) = status.run
     {

@@ -17,6 +17,7 @@ use windlass_core::spec::Setting;
 use windlass_core::units::Span;
 
 use crate::engine::{Journal, JournalError};
+use crate::host::instance::hurry::Hurry;
 use crate::host::notify::Post;
 use crate::host::proxy::client::ProxyClient;
 use crate::host::resource::answers::Answers;
@@ -241,7 +242,10 @@ impl Host {
     /// Stops the copies that live still, whoever they belong to: a run that got stuck left them, or what is
     /// written of them is damaged. Without their directories nobody could do that any more.
     async fn stop_copies(&self) -> Result<(), No> {
-        let stopped = self.living().into_iter().map(async |id| self.stop_instance(&id, Span::ZERO).await);
+        let stopped = self
+            .living()
+            .into_iter()
+            .map(async |id| self.stop_instance(&id, Span::ZERO, &mut Hurry::never(), &|_| ()).await);
         for stopped in futures_util::future::join_all(stopped).await {
             stopped.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
         }

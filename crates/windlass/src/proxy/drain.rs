@@ -2,8 +2,8 @@
 //! itself goes.
 //!
 //! A request in flight has the whole drain time. An event stream or an upgraded connection has no
-//! end of its own, so it is closed politely at its turn: the turns are spread evenly over the drain
-//! time, because each client comes back at once.
+//! end of its own, so it is closed politely at its turn, because each client comes back at once: a few
+//! soon one after another, many spread evenly over the drain time.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -74,7 +74,7 @@ fn set_deadlines(worker: &Worker, drain: Duration, leaves: impl Fn(&Note) -> boo
         }
         note.close_at = Some(match note.holder {
             Holder::Request => now + drain,
-            Holder::Stream => now + share(drain, worker.edge.next_turn()),
+            Holder::Stream => now + share(drain, worker.edge.next_turn().max(1)),
         });
         if let Some(waker) = note.waker.take() {
             waker.wake();
@@ -84,11 +84,20 @@ fn set_deadlines(worker: &Worker, drain: Duration, leaves: impl Fn(&Note) -> boo
     any
 }
 
-/// The moment of the `turn`-th stream within the first nine tenths of `drain`: the last ones need time to say
-/// goodbye. No worker knows how many the others have; so each turn halves one of the widest gaps that the turns
-/// before it have left (van der Corput), and however many there are, they are spread.
+/// How long after one stream the next one ends, as long as there are few: nobody waits for one client as for
+/// thousands.
+const PACE: Duration = Duration::from_millis(100);
+
+/// The moment of the `turn`-th stream, from 1, within the first nine tenths of `drain`: the last ones need time to
+/// say goodbye. No worker knows how many the others have; so they end one after another until that time is full,
+/// and then once more from its beginning, each time halving one of the widest gaps that the rounds before have left
+/// (van der Corput).
 fn share(drain: Duration, turn: u32) -> Duration {
-    drain.mul_f64(0.9 * f64::from(turn.reverse_bits()) / f64::from(u32::MAX))
+    let window = drain.mul_f64(0.9);
+    let places = u32::try_from(window.as_millis() / PACE.as_millis()).unwrap_or(u32::MAX).max(1);
+    let (round, place) = ((turn - 1) / places, (turn - 1) % places);
+    let earlier = f64::from(round.reverse_bits()) / f64::from(u32::MAX);
+    (window / places).mul_f64(f64::from(place) + 1.0 - earlier)
 }
 
 /// Ends the worker's connections: each after its request, at the latest after `within`.
@@ -123,15 +132,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_are_spread_over_the_drain_time_however_many_there_are() {
+    fn a_few_turns_come_soon_and_many_are_spread_over_the_drain_time() {
         let drain = Duration::from_secs(10);
         let turns = |count| (1..=count).map(|turn| share(drain, turn).as_millis());
-        assert_eq!(turns(5).collect::<Vec<_>>(), [4500, 2250, 6750, 1125, 5625]);
-        for count in 1..200 {
-            let mut sorted: Vec<_> = turns(count).chain([0, 9000]).collect();
+        assert_eq!(turns(3).collect::<Vec<_>>(), [100, 200, 300]);
+        assert_eq!(turns(90).max(), Some(9000));
+        assert_eq!(turns(92).skip(90).collect::<Vec<_>>(), [50, 150]);
+        for rounds in 1..20 {
+            let mut sorted: Vec<_> = turns(90 * rounds).chain([0]).collect();
             sorted.sort_unstable();
             let widest = sorted.windows(2).map(|two| two[1] - two[0]).max().unwrap();
-            assert!(widest <= 2 * 9001 / u128::from(count + 1) + 1, "{count}: {sorted:?}");
+            assert!(widest <= 2 * 100 / u128::from(rounds) + 1, "{rounds}: {widest}");
         }
+        // Where there is hardly any time, all of them are in it.
+        assert!((1..9).all(|turn| share(Duration::from_millis(50), turn) <= Duration::from_millis(45)));
     }
 }

@@ -47,6 +47,14 @@ pub(super) struct Edge {
     pub(super) failed: tokio::sync::Notify,
 }
 
+/// What is left on an instance.
+pub(super) struct Left {
+    /// Requests and connections.
+    pub(super) all: u64,
+    /// Those of them that have no end of their own.
+    pub(super) streams: u64,
+}
+
 /// A request's place at an endpoint, not yet bound to its thread.
 pub(super) struct Place {
     pub(super) backend: Arc<Backend>,
@@ -221,16 +229,17 @@ impl Edge {
     }
 
     /// Requests and connections that are left on an instance.
-    pub(super) fn left_on(&self, instance: &str) -> u64 {
+    pub(super) fn left_on(&self, instance: &str) -> Left {
         let leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
         let live = self.live();
-        leaving
-            .iter()
-            .cloned()
-            .chain(live.backends())
-            .filter(|backend| backend.instance == instance)
-            .map(|backend| backend.in_flight.load(Ordering::Acquire))
-            .sum()
+        let mut left = Left { all: 0, streams: 0 };
+        for backend in leaving.iter().cloned().chain(live.backends()) {
+            if backend.instance == instance {
+                left.all += backend.in_flight.load(Ordering::Acquire);
+                left.streams += backend.streams.load(Ordering::Acquire);
+            }
+        }
+        left
     }
 
     /// How it goes; `listening` is known elsewhere.

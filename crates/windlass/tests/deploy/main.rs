@@ -24,6 +24,7 @@ mod readiness;
 mod refusals;
 mod resources;
 mod resting;
+mod retiring;
 mod runs;
 mod schemas;
 mod settings;

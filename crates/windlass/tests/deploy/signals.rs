@@ -160,6 +160,8 @@ fn a_signal_after_the_commit_is_told_that_nothing_goes_back() {
     let mut deploy = deploy.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(deploy.stderr.take().unwrap()).lines().map(Result::unwrap);
     lines.find(|line| line.contains("] retire")).unwrap();
+    // And it is told what holds it up.
+    lines.find(|line| line.ends_with("web.r1.1 waits for 1 request")).unwrap();
     windlass_testkit::sandbox::kill(i32::try_from(deploy.id()).unwrap(), Signal::INT);
     assert_eq!(
         lines.find(|line| !line.starts_with('[')).unwrap(),

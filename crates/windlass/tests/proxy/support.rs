@@ -97,7 +97,15 @@ impl Proxy {
 
     pub(crate) fn left_on(&self, instance: &str) -> u64 {
         match self.ask(&Ask::Drained { instances: vec![instance.to_owned()] }) {
-            Answer::Drained { left } => left[instance],
+            Answer::Drained { left, .. } => left[instance],
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Those of them that have no end of their own.
+    pub(crate) fn streams_on(&self, instance: &str) -> u64 {
+        match self.ask(&Ask::Drained { instances: vec![instance.to_owned()] }) {
+            Answer::Drained { streams, .. } => streams[instance],
             other => panic!("{other:?}"),
         }
     }

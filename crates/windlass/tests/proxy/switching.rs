@@ -99,6 +99,7 @@ fn after_the_drain_time_what_remains_is_closed() {
     events.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     assert!(events.receive_head().unwrap().contains("200"));
     wait_for("the requests in flight", || proxy.left_on("web.r1.1") == 3);
+    assert_eq!(proxy.streams_on("web.r1.1"), 1);
     let mut second = table(2, "r2", &[("web.r2.1", new.address)]);
     second.drain = Span::from_millis(200);
     proxy.apply(&second);
@@ -153,7 +154,7 @@ fn event_streams_end_politely_one_after_another() {
         .collect();
     let mut lasted: Vec<_> = reading.into_iter().map(|thread| thread.join().unwrap()).collect();
     wait_for("the drain", || proxy.left_on("web.r1.1") == 0);
-    // The turns are eleven events apart, whichever threads of the proxy have the connections.
+    // The turns are five events apart, whichever threads of the proxy have the connections.
     lasted.sort_unstable();
     assert!(lasted.windows(2).all(|two| two[1] - two[0] >= 2), "all at once: {lasted:?} events");
     let counted = &proxy.report().releases["r1"];

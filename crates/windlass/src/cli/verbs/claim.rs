@@ -19,7 +19,11 @@ pub(in crate::cli) async fn abort(context: &Context) -> Result<u8, Failure> {
 async fn claim(context: &Context, how: Claim) -> Result<u8, Failure> {
     let (project, client) = Client::of_deployed(context).await?;
     let ask = Ask::Claim { how, by: context.who(), run: None, interrupted: false };
-    let ended = follow::run(context, &project, client, ask, Told::Outcome).await?;
+    let told = match how {
+        Claim::Resume => Told::Outcome,
+        Claim::Abort => Told::Back,
+    };
+    let ended = follow::run(context, &project, client, ask, told).await?;
     // Of a rotation the file is to have the value that holds now. What is said of the run stays what it is.
     if ended != INTERRUPTED
         && let Err(failure) = rotation::settle(context, &project).await

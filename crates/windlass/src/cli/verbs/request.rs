@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use windlass_core::name::Name;
 use windlass_core::plan::{Observed, Plan, Request, Wanted, left_behind, plan};
-use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, Values};
+use windlass_core::protocol::{Answer, Ask, Claim, FingerprintKey, OpenRun, Values};
 use windlass_core::spec::Spec;
 
 use crate::cli::client::{Client, deployed, not_deployed, unexpected};
@@ -15,6 +15,7 @@ use crate::cli::follow::{self, Told};
 use crate::cli::other_source;
 use crate::cli::passed;
 use crate::cli::project::Project;
+use crate::cli::wait::{self, Patience};
 use crate::project::origin::Whose;
 use crate::random;
 
@@ -23,6 +24,9 @@ pub(in crate::cli) fn new_key() -> Result<FingerprintKey, Failure> {
     let key = random::bytes().map_err(|error| Failure::failed(error.to_string(), ""))?;
     Ok(FingerprintKey(key))
 }
+
+/// How many runs of others are waited for before giving way.
+const WAITS: u32 = 32;
 
 /// How often a plan is made before giving way: as many others may begin in the same instant.
 const PLANS: u32 = 32;
@@ -47,11 +51,13 @@ pub(in crate::cli) struct How<'a> {
     /// The values of settings that the host side does not have. They are asked for when a run begins: each copy of them
     /// has to be wiped.
     pub(in crate::cli) values: &'a dyn Fn() -> Values,
+    /// How a run that is committed already is waited for.
+    pub(in crate::cli) patience: Patience,
 }
 
 impl Default for How<'_> {
     fn default() -> Self {
-        Self { told: Told::Outcome, anyway: false, values: &Values::default }
+        Self { told: Told::Outcome, anyway: false, values: &Values::default, patience: Patience::Long }
     }
 }
 
@@ -65,7 +71,7 @@ pub(in crate::cli) async fn carry_out_as(
     let mut plans = 0;
     loop {
         plans += 1;
-        let (mut client, seen) = settled_and_seen(context, project).await?;
+        let (mut client, seen) = settled_and_seen(context, project, how.patience).await?;
         let (observed, key) = match seen {
             Some(seen) => seen,
             None => client.observe().await?,
@@ -92,35 +98,57 @@ pub(in crate::cli) async fn carry_out_as(
 }
 
 /// Reaches the host side. A run that was interrupted and that nobody follows is settled first: it
-/// goes on when it is committed, and back when it is not. Not where it is another project's.
-pub(in crate::cli) async fn settled(context: &Context, project: &Project) -> Result<Client, Failure> {
-    settled_and_seen(context, project).await.map(|(client, _)| client)
+/// goes on when it is committed, and back when it is not. One that is committed and under way is waited for. Not
+/// where it is another project's.
+pub(in crate::cli) async fn settled(
+    context: &Context,
+    project: &Project,
+    patience: Patience,
+) -> Result<Client, Failure> {
+    settled_and_seen(context, project, patience).await.map(|(client, _)| client)
 }
 
 /// What the host side saw, and the key of its fingerprints.
 type Seen = (Box<Observed>, Option<FingerprintKey>);
 
 /// The same, with what the host side saw, where that holds still: to look costs as much as the application is large.
-async fn settled_and_seen(context: &Context, project: &Project) -> Result<(Client, Option<Seen>), Failure> {
+async fn settled_and_seen(
+    context: &Context,
+    project: &Project,
+    patience: Patience,
+) -> Result<(Client, Option<Seen>), Failure> {
     let (mut client, mut seen) = judged(context, project).await?;
-    let open = match client.ask(&Ask::OpenRun).await? {
-        Answer::OpenRun(open) => open,
-        _ => return Err(unexpected()),
-    };
-    if let Some(run) = open.filter(|run| !run.under_way) {
-        context.say(&format!("{} was interrupted; it is settled first", run.headline));
-        let (how, by) = (Claim::Abort, context.who());
-        let claim = Ask::Claim { how, by, run: Some(run.run), interrupted: true };
-        match follow::run(context, project, client, claim, Told::Before).await {
-            // Somebody else has taken it up meanwhile, or it was settled.
-            Err(failure) if failure.overtaken => {}
-            settled => drop(settled?),
+    for _ in 0..WAITS {
+        let open = match client.ask(&Ask::OpenRun).await? {
+            Answer::OpenRun(open) => open,
+            _ => return Err(unexpected()),
+        };
+        let Some(run) = open else { break };
+        wait::hurry(context, &mut client, &run, patience).await?;
+        match &run.remaining {
+            Some(remaining) if run.under_way => {
+                wait::until_over(context, client, (&run, remaining), patience).await?;
+            }
+            None if run.under_way => break,
+            _ => settle(context, project, client, run).await?,
         }
         context.interrupts.refuse().await?;
         client = Client::start(context, &project.layout).await?;
         seen = None;
     }
     Ok((client, seen))
+}
+
+/// Has an interrupted run go on, or back.
+async fn settle(context: &Context, project: &Project, client: Client, run: OpenRun) -> Result<(), Failure> {
+    context.say(&format!("{} was interrupted; it is settled first", run.headline));
+    let (how, by) = (Claim::Abort, context.who());
+    let claim = Ask::Claim { how, by, run: Some(run.run), interrupted: true };
+    match follow::run(context, project, client, claim, Told::Before).await {
+        // Somebody else has taken it up meanwhile, or it was settled.
+        Err(failure) if failure.overtaken => Ok(()),
+        settled => settled.map(drop),
+    }
 }
 
 /// Reaches the host side, unless what is there is another project's.

@@ -3,20 +3,25 @@
 use indexmap::IndexMap;
 use windlass_core::name::{Name, ReleaseId};
 use windlass_core::plan::{Observed, Request, Wanted, same_but_for_scale_and_rotation};
-use windlass_core::protocol::{Answer, Ask, ReleaseRecord, Schema};
+use windlass_core::protocol::{Answer, Ask, FingerprintKey, ReleaseRecord, Schema};
 use windlass_core::spec::Undo;
 
-use super::request;
-use crate::cli::client::{Client, not_deployed, unexpected};
+use super::request::{self, How};
+use crate::cli::client::{Client, deployed, not_deployed, unexpected};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, REFUSED};
+use crate::cli::wait::Patience;
 
 pub(in crate::cli) async fn run(
     context: &Context,
     to: Option<ReleaseId>,
     anyway: bool,
+    now: bool,
 ) -> Result<u8, Failure> {
-    let (project, mut client) = Client::of_deployed(context).await?;
+    let project = deployed(context)?;
+    let patience = if now { Patience::None } else { Patience::Short };
+    // Which release is the one before says who is active once an open run is over.
+    let mut client = request::settled(context, &project, patience).await?;
     let observed = match client.ask(&Ask::Observe).await? {
         Answer::Observed { observed, .. } => observed,
         _ => return Err(unexpected()),
@@ -44,11 +49,11 @@ pub(in crate::cli) async fn run(
         Answer::Recalled { spec, source } => (*spec, source),
         _ => return Err(unexpected()),
     };
-    request::carry_out(context, &project, async |_, _| {
+    let wanted = async |_: &Observed, _: &FingerprintKey| {
         let request = Request::Rollback { to, anyway };
         Ok(Wanted { request, spec: spec.clone(), source: source.clone() })
-    })
-    .await
+    };
+    request::carry_out_as(context, &project, wanted, How { patience, ..How::default() }).await
 }
 
 /// What takes a schema back that no command of Windlass takes back.

@@ -16,19 +16,21 @@ use zeroize::Zeroizing;
 
 use crate::health::{self, Target};
 use crate::host::Host;
+use crate::host::instance::hurry::{Hurry, SOON};
 use crate::host::instance::identity::Identity;
 use crate::host::instance::port::{Listener, taken_by};
 use crate::host::instance::quiet::running;
 use crate::host::instance::quieted;
 use crate::host::logs;
 use crate::host::preflight::machine::port_taken;
+use crate::host::proxy::waits::Waits;
 use crate::host::settings::fill::{Fill, Subject};
 use crate::ports::{self, Holder};
 use crate::runtime::process;
 use crate::variables::Variables;
 
 /// How long after the end of the drain the proxy has to cut what is left.
-const CUT: Duration = Duration::from_secs(2);
+pub(in crate::host) const CUT: Duration = Duration::from_secs(2);
 
 /// How many lines of a log are shown when something fails.
 const TAIL: usize = 20;
@@ -296,7 +298,7 @@ impl Host {
         tokio::select! {
             how = ended => Err(failed(
                 format!("ended before it was ready: {how}"),
-                "`windlass logs` shows more",
+                &format!("`windlass logs {} --release {}` shows more", id.service, id.release),
                 self.rival(&identity),
             )),
             verdict = readiness(&identity.service, &target, began) => match verdict {
@@ -327,23 +329,31 @@ impl Host {
     }
 
     /// Drains an instance, asks it to take no more work, and stops it with all that is left of it.
-    pub(in crate::host) async fn stop_instance(&self, id: &InstanceId, drain: Span) -> Result<String, Fault> {
+    /// Where somebody is in a hurry, none of that is waited for longer than it must.
+    pub(in crate::host) async fn stop_instance(
+        &self,
+        id: &InstanceId,
+        drain: Span,
+        hurry: &mut Hurry,
+        tell: &dyn Fn(String),
+    ) -> Result<String, Fault> {
         let directory = self.layout.instance(id);
         // Who brings copies back may be about to.
         self.starts_are_over().await;
         let alive = self.lives(id);
-        // Where its description is damaged, it is stopped all the same, as most are.
-        let stop = match Identity::read(&directory) {
-            Ok(identity) => identity.service.stop,
-            Err(_) => Stop { signal: "TERM".to_owned(), grace: Span::from_secs(30), quiet: None },
-        };
+        let stop = self.stop_of(id);
         let mut left = Some(0);
         if alive {
             if !drain.is_zero() {
-                left = self.proxy().drained(id, drain.as_duration()).await;
-                if left.is_some_and(|left| left > 0) {
+                let told = |waits: &Waits| tell(format!("{id} waits for {waits}"));
+                let proxy = self.proxy();
+                left = match hurry.unless(proxy.drained(id, drain.as_duration(), &told)).await {
+                    Some(left) => left,
+                    None => proxy.drained(id, Duration::ZERO, &|_| ()).await,
+                };
+                if left.is_some_and(|left| left > 0) && !hurry.has_come() {
                     // It cuts them about now; what it counts of them belongs to this run.
-                    self.proxy().drained(id, CUT).await;
+                    proxy.drained(id, CUT, &|_| ()).await;
                 }
             }
             let failed = |error: process::RuntimeError| {
@@ -355,20 +365,37 @@ impl Host {
             {
                 let pid = running(&directory);
                 process::signal(&directory, &quiet.signal).await.map_err(failed)?;
-                self.await_idle(id, quiet, pid).await;
+                let _whether_or_not = hurry.unless(self.await_idle(id, quiet, pid)).await;
             }
-            process::stop(&directory, &stop.signal, stop.grace).await.map_err(failed)?;
+            let stopping = process::stop(&directory, &stop.signal, stop.grace);
+            match hurry.unless(stopping).await {
+                Some(stopped) => stopped,
+                // Its keeper goes on stopping it, and takes the shorter grace of two.
+                None => process::stop(&directory, &stop.signal, stop.grace.min(SOON)).await,
+            }
+            .map_err(failed)?;
             quieted::forget(&directory);
         }
         self.health.borrow_mut().shift_remove(id);
         Ok(match left {
             Some(0) => String::new(),
+            Some(left) if hurry.has_come() => {
+                format!("{id}: stopped sooner, as was asked; {left} connections were left")
+            }
             Some(1) => format!("{id}: 1 connection was closed at the deadline"),
             Some(left) => format!("{id}: {left} connections were closed at the deadline"),
             None => format!(
                 "{id}: the proxy did not say whether requests were left: any were cut at the deadline"
             ),
         })
+    }
+
+    /// How an instance is stopped. Where its description is damaged, it is stopped all the same, as most are.
+    pub(in crate::host) fn stop_of(&self, id: &InstanceId) -> Stop {
+        match Identity::read(&self.layout.instance(id)) {
+            Ok(identity) => identity.service.stop,
+            Err(_) => Stop { signal: "TERM".to_owned(), grace: Span::from_secs(30), quiet: None },
+        }
     }
 
     /// Whether anything of an instance lives, also where what is written of it is damaged.

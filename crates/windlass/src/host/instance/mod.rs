@@ -1,5 +1,6 @@
 //! Copies of services: described, started, awaited, stopped.
 
+pub(super) mod hurry;
 pub(super) mod identity;
 pub(super) mod lifecycle;
 pub(super) mod port;

@@ -13,6 +13,7 @@ use windlass_core::spec::{Restart, RestartWhen, Stop};
 use windlass_core::units::Span;
 
 use crate::host::logs;
+use crate::host::proxy::waits::Waits;
 use crate::host::state::{build_of, program};
 use crate::layout::Layout;
 use crate::runtime::process::{self, Observation, RuntimeError};
@@ -23,6 +24,9 @@ use crate::variables::Variables;
 pub(in crate::host) struct ProxyClient<'a> {
     layout: &'a Layout,
 }
+
+/// How long it takes until people wonder what is waited for.
+const LONG: Duration = Duration::from_secs(1);
 
 const SEE_THE_LOG: &str = "see logs/proxy.log in the environment's directory";
 
@@ -271,21 +275,36 @@ impl<'a> ProxyClient<'a> {
     }
 
     /// Waits until no request or connection is left on an instance, at the most so long; answers how
-    /// many are left then, or `None` where the proxy does not say.
-    pub(in crate::host) async fn drained(&self, id: &InstanceId, within: Duration) -> Option<u64> {
-        let deadline = Instant::now() + within;
+    /// many are left then, or `None` where the proxy does not say. `tell` hears once what is waited for, where
+    /// that takes so long that people wonder.
+    pub(in crate::host) async fn drained(
+        &self,
+        id: &InstanceId,
+        within: Duration,
+        tell: &dyn Fn(&Waits),
+    ) -> Option<u64> {
+        let began = Instant::now();
+        let deadline = began + within;
+        let mut is_told = false;
         let ask = Ask::Drained { instances: vec![id.to_string()] };
         let mut pause = Duration::from_millis(1);
         loop {
             let patience = deadline.saturating_duration_since(Instant::now()).clamp(LEAST, PATIENCE);
-            let left: Option<u64> = match self.ask_within(&ask, patience).await {
-                Ok(Answer::Drained { left }) => Some(left.values().sum()),
+            let waits = match self.ask_within(&ask, patience).await {
+                Ok(Answer::Drained { left, streams }) => {
+                    Some(Waits { left: left.values().sum(), streams: streams.values().sum() })
+                }
                 // Its connections have gone with it. One that is there and does not answer has them.
-                _ if self.pid().is_none() => Some(0),
+                _ if self.pid().is_none() => Some(Waits { left: 0, streams: 0 }),
                 _ => None,
             };
+            let left = waits.map(|waits| waits.left);
             if left == Some(0) || Instant::now() >= deadline {
                 return left;
+            }
+            if let Some(waits) = waits.filter(|_| !is_told && began.elapsed() >= LONG) {
+                is_told = true;
+                tell(&waits);
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(50));

@@ -9,6 +9,7 @@ use windlass_core::journal::{Direction, Standing, Turn};
 use windlass_core::plan::Action;
 
 use crate::engine::RunRow;
+use crate::host::instance::hurry::Hurry;
 use crate::host::run::story::Story;
 
 /// A run in memory: its events so far, for whoever comes late, and the way to stop it.
@@ -17,6 +18,8 @@ pub(in crate::host) struct RunHandle {
     pub(super) events: RefCell<Story>,
     pub(super) news: watch::Sender<usize>,
     pub(super) cancel: watch::Sender<Option<Turn>>,
+    /// Whether what it waits for after its commit is to be cut short.
+    pub(super) hurry: watch::Sender<bool>,
     pub(super) under_way: Cell<bool>,
     /// Whether it has taken the lock.
     pub(super) locked: Cell<bool>,
@@ -43,6 +46,7 @@ impl RunHandle {
             events: RefCell::default(),
             news: watch::Sender::new(0),
             cancel: watch::Sender::new(None),
+            hurry: watch::Sender::new(false),
             under_way: Cell::new(false),
             locked: Cell::new(false),
             leases: Cell::new(0),
@@ -62,6 +66,11 @@ impl RunHandle {
             now.get_or_insert(turn);
             first
         });
+    }
+
+    /// Whether somebody wants it to end soon.
+    pub(in crate::host) fn hurried(&self) -> Hurry {
+        Hurry::of(self.hurry.subscribe())
     }
 
     /// Whether it was asked to go back.

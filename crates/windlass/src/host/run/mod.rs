@@ -5,6 +5,7 @@ pub(super) mod handle;
 pub(super) mod no;
 mod open;
 mod record;
+mod remaining;
 pub(super) mod reserve;
 mod runs;
 mod story;

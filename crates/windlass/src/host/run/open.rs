@@ -28,6 +28,7 @@ impl Host {
             under_way: handle.under_way.get(),
             locked: holder.is_some(),
             settles_at: handle.settles_at.get(),
+            remaining: self.remaining(&handle),
         })
     }
 

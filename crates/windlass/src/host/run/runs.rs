@@ -45,7 +45,8 @@ impl Host {
             return Err(No::new(
                 Refusal::Busy,
                 format!("the lock is held: {}", self.describe(&open)),
-                "wait until it is over (`windlass status`), or follow it with `windlass resume`",
+                "wait until it is over (`windlass status`), follow it with `windlass resume`, or turn it back with \
+                 `windlass abort`",
             ));
         }
         // Only one of two could take the lock when its build is over. Nobody else is kept waiting by a build.
@@ -169,6 +170,14 @@ impl Host {
             None if interrupted => return Err(overtaken("it was settled meanwhile".to_owned())),
             None => return Err(self.nothing_open(how)),
         };
+        // One that was interrupted is carried on, which takes nobody long; whoever asked is told at its end.
+        if how == Claim::Abort
+            && run.is_none()
+            && handle.under_way.get()
+            && let Some(no) = self.is_too_late(&handle)
+        {
+            return Err(no);
+        }
         if how == Claim::Abort {
             handle.cancel(Turn::Cancelled { by: by.to_owned() });
         }

@@ -91,6 +91,10 @@ impl Session {
                 }
                 self.say(Answer::Done).await
             }
+            Ask::Hurry { run, .. } => match host.hurry(&run) {
+                Ok(()) => self.say(Answer::Done).await,
+                Err(no) => self.refuse(no).await,
+            },
             Ask::OpenRun => self.say(Answer::OpenRun(host.open_run())).await,
             Ask::Status => {
                 let mut status = host.status().await;

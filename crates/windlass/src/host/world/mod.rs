@@ -22,6 +22,7 @@ use windlass_core::spec::Resource;
 use crate::clock;
 use crate::engine::World;
 use crate::host::Host;
+use crate::host::instance::hurry::Hurry;
 use crate::host::instance::quieted;
 use crate::host::instance::restarts::Restarts;
 use crate::host::tree::releases::build_label;
@@ -75,7 +76,9 @@ impl World for Acting {
             }
             Action::AwaitReady { instance } => host.await_ready(instance, &line).await,
             Action::StopInstance { instance, drain } => {
-                let said = host.stop_instance(instance, *drain).await?;
+                let mut hurry = host.run(run).map_or_else(Hurry::never, |handle| handle.hurried());
+                let tell = |told: String| line(told);
+                let said = host.stop_instance(instance, *drain, &mut hurry, &tell).await?;
                 host.hand_over_after_copy(plan, instance).await?;
                 Ok(said)
             }

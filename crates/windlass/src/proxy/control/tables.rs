@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use tokio::sync::mpsc::UnboundedSender;
 use windlass_core::edge::{Answer, Ask, Table};
 
@@ -42,15 +43,15 @@ impl Control {
                 report.problems.extend(self.unheard.borrow().iter().cloned());
                 Answer::Report(Box::new(report))
             }
-            Ask::Drained { instances } => Answer::Drained {
-                left: instances
-                    .into_iter()
-                    .map(|instance| {
-                        let left = self.edge.left_on(&instance);
-                        (instance, left)
-                    })
-                    .collect(),
-            },
+            Ask::Drained { instances } => {
+                let (mut left, mut streams) = (IndexMap::new(), IndexMap::new());
+                for instance in instances {
+                    let on_it = self.edge.left_on(&instance);
+                    streams.insert(instance.clone(), on_it.streams);
+                    left.insert(instance, on_it.all);
+                }
+                Answer::Drained { left, streams }
+            }
             Ask::Unready { instances, ended } => {
                 self.edge.set_unready(instances, ended);
                 Answer::Noted

@@ -17,6 +17,8 @@ pub(in crate::proxy) struct Backend {
     pub(in crate::proxy) address: SocketAddr,
     /// Requests and upgraded connections. Raised only under the lock of the table.
     pub(in crate::proxy) in_flight: AtomicU64,
+    /// Those of them that have no end of their own.
+    pub(in crate::proxy) streams: AtomicU64,
     /// Whether it is no longer in the table.
     left: AtomicBool,
     healthy: AtomicBool,
@@ -35,6 +37,7 @@ impl Backend {
             instance: endpoint.instance.clone(),
             address: endpoint.address,
             in_flight: AtomicU64::new(0),
+            streams: AtomicU64::new(0),
             left: AtomicBool::new(false),
             healthy: AtomicBool::new(true),
             unreachable: AtomicBool::new(false),

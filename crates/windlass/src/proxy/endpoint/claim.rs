@@ -59,7 +59,10 @@ impl Claim {
 
     /// It turned out to have no end of its own.
     pub(in crate::proxy) fn becomes_stream(&self) {
-        self.worker.claims.borrow_mut()[self.key].holder = Holder::Stream;
+        let holder = &mut self.worker.claims.borrow_mut()[self.key].holder;
+        if std::mem::replace(holder, Holder::Stream) == Holder::Request {
+            self.backend.streams.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     /// When it has to end, if it has to. The task is woken when that changes.
@@ -80,7 +83,10 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.worker.claims.borrow_mut().remove(self.key);
+        let note = self.worker.claims.borrow_mut().remove(self.key);
+        if note.holder == Holder::Stream {
+            self.backend.streams.fetch_sub(1, Ordering::AcqRel);
+        }
         if self.backend.has_left() && self.finished {
             self.release.drained.fetch_add(1, Ordering::Relaxed);
         }

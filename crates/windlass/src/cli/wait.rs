@@ -1,0 +1,114 @@
+//! Waiting for a run that is committed and only retires what it replaced: nobody is refused for that.
+
+use windlass_core::event::What;
+use windlass_core::protocol::{Answer, Ask, Claim, OpenRun, Remaining};
+
+use super::client::{Client, unexpected};
+use super::context::Context;
+use super::failure::{Failure, INTERRUPTED, USAGE};
+
+/// How whoever waits for a run may cut that short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// What is asked for is not that urgent.
+    Long,
+    /// With `--now`.
+    Short,
+    /// By this call.
+    None,
+}
+
+/// Has a committed run wait no longer than it must, where this call wants that.
+pub(super) async fn hurry(
+    context: &Context,
+    client: &mut Client,
+    open: &OpenRun,
+    patience: Patience,
+) -> Result<(), Failure> {
+    if patience != Patience::None || open.remaining.is_none() {
+        return Ok(());
+    }
+    let ask = Ask::Hurry { run: open.run.clone(), by: context.who() };
+    match client.ask(&ask).await? {
+        Answer::Done => Ok(()),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Waits until the run is over, or nobody carries it out any more.
+pub(super) async fn until_over(
+    context: &Context,
+    mut client: Client,
+    (open, remaining): (&OpenRun, &Remaining),
+    patience: Patience,
+) -> Result<(), Failure> {
+    context.say(&said(open, remaining, patience));
+    let run = Some(open.run.clone());
+    // It goes on by itself; this only follows it.
+    let ask = Ask::Claim { how: Claim::Resume, by: context.who(), run, interrupted: false };
+    context.interrupts.or(over(&mut client, &ask)).await?
+}
+
+async fn over(client: &mut Client, ask: &Ask) -> Result<(), Failure> {
+    let mut answer = client.ask(ask).await;
+    loop {
+        match answer {
+            Ok(Answer::Event(event)) => match event.what {
+                What::RunEnded { .. } | What::Interrupted { .. } => return Ok(()),
+                _ => answer = client.receive().await,
+            },
+            Ok(_) => return Err(unexpected()),
+            // It is over, or the host side went away: whoever looks again sees.
+            Err(failure) if failure.overtaken || matches!(failure.code, INTERRUPTED | USAGE) => return Ok(()),
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+fn said(open: &OpenRun, remaining: &Remaining, patience: Patience) -> String {
+    let bound = remaining.at_most.map(|span| format!(", for {} at the most", span.in_words()));
+    let bound = if patience == Patience::None { None } else { bound };
+    let how = match patience {
+        Patience::Long => "",
+        Patience::Short => "; `windlass rollback --now` does not wait for what it drains and for its workers",
+        Patience::None => ", and was told to hurry",
+    };
+    format!(
+        "{} is committed, and only does what is left: {}. That is waited for{}{how}",
+        open.headline,
+        remaining.in_words(),
+        bound.unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_core::units::Span;
+
+    use super::*;
+
+    #[test]
+    fn it_is_said_for_what_and_how_long() {
+        let remaining = Remaining {
+            steps: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
+            at_most: Some(Span::from_secs(600)),
+        };
+        let open = OpenRun {
+            run: String::new(),
+            headline: "Deploy shop (local): r1 -> r2".to_owned(),
+            by: String::new(),
+            began: 0,
+            under_way: true,
+            locked: true,
+            settles_at: None,
+            remaining: None,
+        };
+        assert_eq!(
+            said(&open, &remaining, Patience::Long),
+            "Deploy shop (local): r1 -> r2 is committed, and only does what is left: a, b, c, and 1 more. \
+             That is waited for, for 10 min 0 s at the most"
+        );
+        assert!(said(&open, &remaining, Patience::Short).ends_with("for its workers"));
+        assert!(said(&open, &remaining, Patience::None).ends_with("waited for, and was told to hurry"));
+    }
+}
