@@ -66,6 +66,7 @@ fn errors_that_clients_saw_are_in_the_account_of_a_deploy() {
     sandbox.behave("web.wrong");
     let output = sandbox.fail(&["deploy"], 3);
     assert!(output.stderr.contains("requests to r2 failed"), "{output:#?}");
+    assert!(output.stderr.contains("see its log with `windlass logs web --release r2`"), "{output:#?}");
     assert!(output.stderr.contains("answered with an error of the application's (5xx)"), "{output:#?}");
     let seen = load.end();
     let runs = sandbox.succeed(&["runs", "--json"]).json();

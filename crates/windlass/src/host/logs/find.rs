@@ -22,19 +22,45 @@ impl Part<'_> {
         rest.is_empty() || rest == format!(".{}", self.release) || self.copy.is_some_and(of_copy)
     }
 
-    /// What it is called where `name` was asked for: by its copy too, where that name means several.
-    pub(super) fn called(&self, name: &str, labels: &[String], live: &BTreeSet<String>) -> String {
-        let is_another = |label: &String| {
-            service_part(label).is_some_and(|other| {
-                other.service == self.service
-                    && other.copy > Some(1)
-                    && (other.release == self.release || live.contains(label))
-            })
-        };
-        let means_all = name == self.service || name == format!("{}.{}", self.service, self.release);
-        match self.copy {
-            Some(copy) if means_all && labels.iter().any(is_another) => format!("{}.{copy}", self.service),
-            _ => name.to_owned(),
+    /// What it is called where `name` was asked for, `of_release` where that was said too: by its copy, where that
+    /// name means several; and by its release and copy where it is none of those that the active release has as its
+    /// `own`, or two of these have one number.
+    pub(super) fn called(
+        &self,
+        (name, of_release): (&str, bool),
+        labels: &[String],
+        own: &BTreeSet<String>,
+    ) -> String {
+        let Some(copy) = self.copy else { return name.to_owned() };
+        let whole = format!("{}.{}.{copy}", self.service, self.release);
+        if name == whole {
+            return whole;
+        }
+        let own: Vec<Part<'_>> = own
+            .iter()
+            .filter_map(|label| service_part(label))
+            .filter(|other| other.service == self.service && other.copy.is_some())
+            .collect();
+        // Where nothing of it is active, as after a stop, nothing is another's.
+        let is_by_release =
+            of_release || name == format!("{}.{}", self.service, self.release) || own.is_empty();
+        if is_by_release {
+            let is_another = |label: &String| {
+                service_part(label).is_some_and(|other| {
+                    (other.service, other.release) == (self.service, self.release) && other.copy > Some(1)
+                })
+            };
+            let means_all = name == self.service || name == format!("{}.{}", self.service, self.release);
+            return match means_all && labels.iter().any(is_another) {
+                true => format!("{}.{copy}", self.service),
+                false => name.to_owned(),
+            };
+        }
+        let has_its_number = own.iter().filter(|other| other.copy == self.copy).count();
+        match own.len() {
+            _ if !own.contains(self) || has_its_number > 1 => whole,
+            1 => name.to_owned(),
+            _ => format!("{}.{copy}", self.service),
         }
     }
 }
@@ -180,17 +206,27 @@ mod tests {
 
     #[test]
     fn a_copy_is_called_by_its_number_where_there_are_several() {
-        let called = |label: &str, name: &str, live: &[&str]| {
-            let live = live.iter().map(|label| (*label).to_owned()).collect();
-            service_part(label).unwrap().called(name, &labels(), &live)
+        let called = |label: &str, name: &str, of_release: bool, own: &[&str]| {
+            let own = own.iter().map(|label| (*label).to_owned()).collect();
+            service_part(label).unwrap().called((name, of_release), &labels(), &own)
         };
-        assert_eq!(called("web.r10.2", "web", &[]), "web.2");
-        assert_eq!(called("web.r10.2", "web.r10", &[]), "web.2");
-        assert_eq!(called("web.r10.2", "web.r10.2", &[]), "web.r10.2");
-        assert_eq!(called("web.r10.2", "web.2", &[]), "web.2");
-        assert_eq!(called("web.r9.1", "web", &["web.r9.1"]), "web");
-        assert_eq!(called("web.r9.1", "web", &["web.r9.1", "web.r10.2"]), "web.1", "beside a new one");
-        assert_eq!(called("web.r2", "web", &["web.r10.2"]), "web", "nobody knows which");
+        let both = ["web.r10.1", "web.r10.2"];
+        assert_eq!(called("web.r10.2", "web", false, &both), "web.2");
+        assert_eq!(called("web.r10.2", "web.r10", false, &both), "web.2");
+        assert_eq!(called("web.r10.2", "web.r10.2", false, &both), "web.r10.2");
+        assert_eq!(called("web.r10.2", "web.2", false, &both), "web.2");
+        assert_eq!(called("web.r9.1", "web", false, &["web.r9.1"]), "web");
+        assert_eq!(called("web.r9.1", "web", false, &["web.r9.1", "web.r10.2"]), "web.1", "beside a new one");
+        assert_eq!(called("web.r2", "web", false, &both), "web", "nobody knows which");
+        for of_another in ["web", "web.1"] {
+            assert_eq!(called("web.r9.1", of_another, false, &both), "web.r9.1", "of another release");
+        }
+        assert_eq!(called("web.r9.1", "web", true, &both), "web", "that release was asked for");
+        assert_eq!(called("web.r10.2", "web", true, &["web.r11.1"]), "web.2");
+        for one in ["web.r9.1", "web.r10.1"] {
+            assert_eq!(called(one, "web", false, &["web.r9.1", "web.r10.1"]), one, "of one number");
+        }
+        assert_eq!(called("web.r10.2", "web", false, &[]), "web.2", "nothing runs");
     }
 
     #[test]

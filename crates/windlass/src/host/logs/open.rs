@@ -1,5 +1,6 @@
 //! The logs that a person asked for.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 use windlass_core::manifest::nearest;
@@ -42,11 +43,14 @@ struct Source {
     name: String,
     labels: Vec<String>,
     is_service: bool,
+    /// Whether only the logs of one release were asked for.
+    of_release: bool,
 }
 
 /// A source that is followed.
 struct Followed {
     name: String,
+    of_release: bool,
     /// Whether logs of further releases belong to it.
     grows: bool,
     /// The logs that were taken up, ended ones among them.
@@ -65,10 +69,11 @@ impl Logs {
         let mask = host.mask_of_all();
         let labels = labels(&host.layout);
         let live = retire::written_to(&host.layout);
+        let own = LazyCell::new(|| host.own_labels());
         let mut news = Vec::new();
         for followed in &mut self.followed {
             followed.take_up(&host.layout, &labels);
-            let (name, grows) = (&followed.name, followed.grows);
+            let (name, grows) = ((followed.name.as_str(), followed.of_release), followed.grows);
             // What had ended before all of it was read says no more.
             followed.files.retain_mut(|(label, follow)| {
                 let before = news.len();
@@ -77,7 +82,7 @@ impl Logs {
                 let mut texts = Vec::new();
                 follow.lines(|line| texts.push(shown(&line, mask)));
                 if !texts.is_empty() {
-                    news.extend(said_by(label, name, (&labels, &live), texts));
+                    news.extend(said_by(label, name, (&labels, &own), texts));
                 }
                 !grows || live.contains(label) || news.len() > before
             });
@@ -86,15 +91,16 @@ impl Logs {
     }
 }
 
-/// The lines of one log, where `name` was asked for, with the names of all logs and of those that are written to.
+/// The lines of one log, where a name was asked for, and perhaps of one release, with the names of all logs and of
+/// those of the active release's copies.
 fn said_by(
     label: &str,
-    name: &str,
-    (labels, live): (&[String], &BTreeSet<String>),
+    (name, of_release): (&str, bool),
+    (labels, own): (&[String], &BTreeSet<String>),
     texts: impl IntoIterator<Item = String>,
 ) -> impl Iterator<Item = Line> {
     let part = find::service_part(label);
-    let source = part.map_or_else(|| name.to_owned(), |part| part.called(name, labels, live));
+    let source = part.map_or_else(|| name.to_owned(), |part| part.called((name, of_release), labels, own));
     let copy = label.parse().ok();
     texts.into_iter().map(move |text| Line { source: source.clone(), copy: copy.clone(), text })
 }
@@ -113,7 +119,8 @@ impl Followed {
     fn new(layout: &Layout, source: &Source, grows: bool) -> Self {
         let files = source.labels.iter().map(|label| (label.clone(), Follow::from_end(&layout.log(label))));
         let known = source.labels.iter().cloned().collect();
-        Self { name: source.name.clone(), grows, known, files: files.collect() }
+        let (name, of_release) = (source.name.clone(), source.of_release);
+        Self { name, of_release, grows, known, files: files.collect() }
     }
 
     /// Takes up the logs of releases that began since, from their beginning.
@@ -160,6 +167,7 @@ impl Host {
         if let Some(release) = wanted.release.filter(|_| asked.is_empty()) {
             return Err(self.nothing_of(labels, release));
         }
+        let of_release = wanted.release.is_some();
         let mut sources = Vec::new();
         for name in asked {
             let found = find::meant(labels, name, wanted.release);
@@ -170,6 +178,7 @@ impl Host {
                         name: name.clone(),
                         labels: vec![name.clone()],
                         is_service: false,
+                        of_release: false,
                     });
                     continue;
                 }
@@ -177,10 +186,14 @@ impl Host {
             }
             // A service that has written nothing yet has no log, and may be followed.
             if services.contains(name) || found.iter().all(|label| find::service_part(label).is_some()) {
-                sources.push(Source { name: name.clone(), labels: found, is_service: true });
+                sources.push(Source { name: name.clone(), labels: found, is_service: true, of_release });
             } else {
-                let alone =
-                    |label: String| Source { name: label.clone(), labels: vec![label], is_service: false };
+                let alone = |label: String| Source {
+                    name: label.clone(),
+                    labels: vec![label],
+                    is_service: false,
+                    of_release,
+                };
                 sources.extend(found.into_iter().map(alone));
             }
         }
@@ -201,6 +214,7 @@ impl Host {
     /// too few, of those of earlier releases.
     fn past_of(&self, source: &Source, labels: &[String], window: Window) -> Vec<(Option<i64>, Line)> {
         let live = retire::written_to(&self.layout);
+        let (name, own) = ((source.name.as_str(), source.of_release), self.own_labels());
         let most = window.lines.unwrap_or(past::MOST);
         let of_one = |a: &String, b: &String| find::release_of(a) == find::release_of(b);
         let mut all = Vec::new();
@@ -215,12 +229,19 @@ impl Host {
                         self.lines_of(label, Window { lines: Some(lines), ..window }).into_iter().unzip()
                     }
                 };
-                older.extend(times.into_iter().zip(said_by(label, &source.name, (labels, &live), texts)));
+                older.extend(times.into_iter().zip(said_by(label, name, (labels, &own), texts)));
             }
             older.append(&mut all);
             all = older;
         }
         all
+    }
+
+    /// The names of the active release's copies, and so of their logs.
+    fn own_labels(&self) -> BTreeSet<String> {
+        let active = self.journal.borrow().active().ok().flatten();
+        let copies = active.into_iter().flat_map(|active| active.release.instances.into_values().flatten());
+        copies.map(|id| id.to_string()).collect()
     }
 
     /// Lines of one log, as they may be shown.

@@ -16,12 +16,19 @@ use crate::host::instance::identity::Identity;
 use crate::host::preflight::frozen_hint;
 use crate::runtime::process;
 
-/// What became of it, for people.
-fn back(plan: &Plan) -> &'static str {
-    match plan.previous {
-        Some(_) => "the old release has the requests again; see its log with `windlass logs`",
-        None => "nothing is live; see its log with `windlass logs`",
-    }
+/// How things stand once it is back, and where it says why.
+fn back(plan: &Plan) -> String {
+    let so =
+        if plan.previous.is_some() { "the old release has the requests again" } else { "nothing is live" };
+    // Only a service that is asked something can be the cause.
+    let is_new = |(service, ids): &(&Name, &Vec<InstanceId>)| {
+        ids.iter().any(|id| id.release == plan.release)
+            && plan.spec.services.get(*service).is_some_and(|service| service.port.is_some())
+    };
+    let services = plan.instances.iter().filter(is_new);
+    let words: Vec<&str> =
+        ["windlass logs"].into_iter().chain(services.map(|(name, _)| name.as_str())).collect();
+    format!("{so}; see its log with `{} --release {}`", words.join(" "), plan.release)
 }
 
 /// How often the counters are looked at.
