@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
 use indexmap::IndexMap;
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::{Notify, RwLock, watch};
 use windlass_core::journal::Fault;
 use windlass_core::name::{InstanceId, Name, ReleaseId};
 use windlass_core::policy::again::CrashLoop;
@@ -84,6 +84,9 @@ pub struct Host {
     pub(super) handed_over: tokio::sync::Mutex<Option<String>>,
     /// Who talks to it, and whether it ends when nobody does.
     pub(super) leaving: Leaving,
+    /// Whether the proxy was looked after once since the host side began: until then it may only not have been
+    /// started yet.
+    pub(super) proxy_tried: watch::Sender<bool>,
     /// Whether the host side is about to end.
     pub(super) ending: Cell<bool>,
     pub(super) ended: Notify,
@@ -161,6 +164,8 @@ impl Host {
             trees: Arc::default(),
             handed_over: tokio::sync::Mutex::default(),
             leaving: Leaving::default(),
+            // Unless somebody supervises, nobody is going to.
+            proxy_tried: watch::Sender::new(true),
             ending: Cell::new(false),
             ended: Notify::new(),
         }))

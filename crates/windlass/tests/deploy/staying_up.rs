@@ -32,7 +32,9 @@ fn the_proxy_comes_back_before_an_interrupted_run_is_settled() {
     drop(deploy);
     let copies = sandbox.running("web").len();
     assert_eq!(copies, 2, "the application lives");
-    let _starts_the_host_side = sandbox.status();
+    // What it has started itself it does not call missing.
+    let status = sandbox.status();
+    assert!(!status["problems"].to_string().contains("proxy"), "{status}");
     until("an answer", || get(sandbox.port, "/version").ok().filter(|reply| reply.status == 200));
     let status = sandbox.status();
     assert_eq!(status["run"]["under_way"], false, "it waits to be claimed: {status}");

@@ -31,6 +31,7 @@ impl Host {
     /// Starts the loops that go on as long as the host side lives.
     pub(in crate::host) fn supervise(self: &Rc<Self>) {
         let host = self.clone();
+        host.proxy_tried.send_replace(false);
         tokio::task::spawn_local(async move {
             loop {
                 host.keep_running().await;
@@ -86,11 +87,19 @@ impl Host {
     /// Brings back what should run and has neither process nor keeper, and gives keepers to
     /// processes that lost theirs.
     async fn keep_running(self: &Rc<Self>) {
-        let Some(active) = self.in_force() else { return };
+        let Some(active) = self.in_force() else {
+            self.proxy_tried.send_replace(true);
+            return;
+        };
         self.keep_resources(&active);
         // The proxy first, and beside all else: with the table that it had last it holds requests until there
         // is somebody to answer them, also while an interrupted run waits to be claimed or goes back.
-        let (report, ()) = tokio::join!(self.keep_proxy(&active), self.keep_copies(&active));
+        let proxy = async {
+            let report = self.keep_proxy(&active).await;
+            self.proxy_tried.send_replace(true);
+            report
+        };
+        let (report, ()) = tokio::join!(proxy, self.keep_copies(&active));
         if let Some(report) = report.filter(|_| self.between_runs().is_some()) {
             self.look_for_unready(&active, &report);
             self.tell_of_certificates(&active, &report.certificates);

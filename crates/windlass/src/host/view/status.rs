@@ -1,6 +1,7 @@
 //! How everything is, for people.
 
 use std::path::Path;
+use std::time::Duration;
 
 use windlass_core::edge::Report;
 use windlass_core::journal::Stage;
@@ -29,13 +30,16 @@ use crate::schedule;
 /// How many releases are listed that cannot be gone back to.
 const LATEST: usize = 200;
 
+/// How long a proxy that is being started is waited for.
+const STARTING: Duration = Duration::from_secs(5);
+
 impl Host {
     /// How everything is.
     pub(in crate::host) async fn status(&self) -> EnvironmentStatus {
         let (app, environment) = self.names();
         let active = self.journal.borrow().active().ok().flatten();
         let frozen = self.proxy().frozen();
-        let report = self.proxy().report().await;
+        let report = self.report_of_proxy().await;
         let mut status = EnvironmentStatus {
             app: app.to_string(),
             environment: environment.to_string(),
@@ -103,6 +107,18 @@ impl Host {
         status.certificates = report.certificates;
         status.problems.extend(self.undelivered());
         status
+    }
+
+    /// What the proxy counts. One that is being started, because the host side has only just begun, is waited for:
+    /// nobody has to be told of that.
+    async fn report_of_proxy(&self) -> Option<Report> {
+        let report = self.proxy().report().await;
+        if report.is_some() || *self.proxy_tried.borrow() || self.proxy().frozen().is_some() {
+            return report;
+        }
+        let mut tried = self.proxy_tried.subscribe();
+        let _in_time = tokio::time::timeout(STARTING, tried.wait_for(|tried| *tried)).await;
+        self.proxy().report().await
     }
 
     /// Adds whether the runs are those that were written down. Only whoever asks for the status is told: it means
