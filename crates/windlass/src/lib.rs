@@ -17,6 +17,7 @@ pub mod cli;
 pub mod clock;
 #[cfg(test)]
 mod damaged;
+mod deployed;
 pub mod engine;
 mod executable;
 mod failpoint;

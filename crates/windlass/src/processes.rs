@@ -96,6 +96,15 @@ pub(crate) fn name(pid: i32) -> io::Result<String> {
     Ok(String::from_utf8_lossy(name.trim_ascii()).into_owned())
 }
 
+/// The program and the arguments of a process; none where it has gone or may not be looked at.
+pub(crate) fn arguments(pid: i32) -> Vec<String> {
+    let line = std::fs::read(of(pid, "cmdline")).unwrap_or_default();
+    let words = line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned());
+    let mut words: Vec<String> = words.collect();
+    let _behind_the_last = words.pop_if(|word| word.is_empty());
+    words
+}
+
 /// The directory that a process works in.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod consent;
 mod context;
 #[cfg(test)]
 pub(crate) mod damaged;
+mod elsewhere;
 mod failure;
 mod follow;
 mod interrupts;

@@ -8,7 +8,9 @@ use windlass_core::name::Name;
 use windlass_core::resolve::no_environment;
 
 use super::context::Context;
+use super::elsewhere;
 use super::failure::Failure;
+use crate::deployed;
 use crate::layout::Layout;
 use crate::project::load::{self, FILE, Loaded};
 use crate::project::version::Checkout;
@@ -158,6 +160,12 @@ impl Context {
         }
     }
 
+    /// Whether this call is about no project: none was named, and there is none here.
+    pub(super) fn is_outside(&self) -> bool {
+        let find = |here: PathBuf| load::find(&here).is_none();
+        self.options.file.is_none() && std::env::current_dir().is_ok_and(find)
+    }
+
     /// Where the manifest is.
     pub(super) fn manifest_path(&self) -> Result<PathBuf, Failure> {
         let here = std::env::current_dir()
@@ -169,7 +177,10 @@ impl Context {
             None => load::find(&here).ok_or_else(|| {
                 Failure::usage(
                     format!("there is no {FILE} here or in a directory above"),
-                    "run `windlass init` in your project, or name the manifest with --file",
+                    format!(
+                        "run `windlass init` in your project, or name the manifest with --file{}",
+                        elsewhere::hint(&deployed::here())
+                    ),
                 )
             })?,
         };

@@ -13,6 +13,7 @@ mod basics;
 mod boot;
 mod carried;
 mod checking;
+mod elsewhere;
 mod given;
 mod going_back;
 mod hints;

@@ -12,10 +12,14 @@ use windlass_core::units::Span;
 use crate::cli::client::{Client, not_deployed, unexpected};
 use crate::cli::commands;
 use crate::cli::context::Context;
+use crate::cli::elsewhere;
 use crate::cli::failure::{Failure, NEEDS_A_PERSON};
 use crate::clock;
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
+    if context.is_outside() && elsewhere::status(context)? {
+        return Ok(0);
+    }
     let mut client = Client::to_look(context).await?;
     let mut status = match client.ask(&Ask::Status).await? {
         Answer::Status(status) => status,

@@ -13,6 +13,7 @@ use windlass_core::spec::{Port, Spec, Tls, When};
 
 use crate::account::{self, Account};
 use crate::certificate::{self, Lapse};
+use crate::deployed::Deployed;
 use crate::engine::Journal;
 use crate::host::by_hand::command::is_under_way;
 use crate::host::instance::identity::Outline;
@@ -23,6 +24,7 @@ use crate::host::world::by_hand;
 use crate::keeper::limits::{self, By, Capabilities};
 use crate::layout::Layout;
 use crate::ports::{Holder, holder};
+use crate::processes;
 use crate::runtime::process;
 
 /// With fewer open files the proxy cannot even be kept, and with a few more it serves nobody.
@@ -289,9 +291,12 @@ pub(super) fn cannot_listen(address: &str, error: &Error) -> Lack {
         }
         ErrorKind::AddrInUse => {
             let by = by();
-            let first = match by {
-                Some(Holder::Process { .. }) => "stop it",
-                _ => "see who has it with `ss -ltnp`",
+            let first = match &by {
+                Some(Holder::Process { pid, .. }) => match of_a_proxy(&processes::arguments(*pid)) {
+                    Some(layout) => stop_the_proxy_of(&layout),
+                    None => "stop it".to_owned(),
+                },
+                _ => "see who has it with `ss -ltnp`".to_owned(),
             };
             (by, format!("{first}, or choose another in [listen] (not {address})"))
         }
@@ -299,6 +304,36 @@ pub(super) fn cannot_listen(address: &str, error: &Error) -> Lack {
     };
     let what = format!("cannot listen on {address}: {error}{}", named(by.as_ref()));
     Lack::new("cannot-listen", "listen", what, hint)
+}
+
+/// Where the environment lies of which this is the proxy, or the keeper that has its sockets too, by its arguments;
+/// `None` where it is something else.
+fn of_a_proxy(argv: &[String]) -> Option<Layout> {
+    let [_, part, directory, ..] = argv else { return None };
+    let directory = Path::new(directory);
+    let directory = match part.as_str() {
+        "proxy" => directory,
+        "keeper" => directory.parent()?,
+        _ => return None,
+    };
+    let layout = Layout::at(directory.parent()?);
+    (layout.proxy() == directory).then_some(layout)
+}
+
+/// How to stop the proxy of another environment: its keeper would start it again.
+fn stop_the_proxy_of(layout: &Layout) -> String {
+    let Some(deployed) = Deployed::at(layout) else {
+        return format!(
+            "it is the proxy of {}: `windlass down` in its project stops it",
+            layout.root().display()
+        );
+    };
+    let Deployed { app, environment, .. } = &deployed;
+    let place = deployed.directory.as_ref().map_or_else(
+        || "in its project".to_owned(),
+        |directory| format!("in its project ({})", directory.display()),
+    );
+    format!("it is the proxy of {app} ({environment}): `windlass down --env {environment}` {place} stops it")
 }
 
 fn named(by: Option<&Holder>) -> String {
@@ -327,6 +362,22 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
+
+    #[test]
+    fn a_proxy_is_known_by_its_arguments() {
+        let of = |argv: &[&str]| {
+            let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+            of_a_proxy(&argv).map(|layout| layout.root().to_owned())
+        };
+        let root = Path::new("/srv/state/shop/production").to_owned();
+        let directory = Layout::at(&root).proxy().display().to_string();
+        assert_eq!(of(&["/opt/windlass", "proxy", &directory, "--access-log", "x"]), Some(root.clone()));
+        assert_eq!(of(&["/opt/windlass", "keeper", &format!("{directory}/keeper")]), Some(root));
+        assert_eq!(of(&["/opt/windlass", "keeper", "/srv/state/shop/production/host/keeper"]), None);
+        assert_eq!(of(&["/opt/windlass", "host", &directory]), None);
+        assert_eq!(of(&["proxy", "proxy", "/etc/other"]), None);
+        assert_eq!(of(&["nginx"]), None);
+    }
 
     const MANIFEST: &str = r#"
         [app]
