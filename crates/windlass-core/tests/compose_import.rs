@@ -45,7 +45,12 @@ fn compose_files_become_manifests_and_notes() {
         if file.extension().is_none_or(|extension| extension != "yaml") {
             continue;
         }
-        let files = |path: &str| std::fs::read_to_string(directory.join("project").join(path)).ok();
+        let project = directory.join("project");
+        let own = project.join(file.file_stem().unwrap());
+        let files = |path: &str| {
+            let read = |within: &Path| std::fs::read_to_string(within.join(path)).ok();
+            read(&own).or_else(|| read(&project))
+        };
         let text = std::fs::read_to_string(&file).unwrap();
         // As `init` would build it.
         let build = text.starts_with("# built").then(|| Build {

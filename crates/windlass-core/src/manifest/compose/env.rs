@@ -1,6 +1,7 @@
 //! Environments.
 
 use super::Import;
+use super::env_file::Origin;
 use super::interpolate::by_default;
 use super::resource::is_host;
 use super::variables::holds_secret;
@@ -62,7 +63,8 @@ impl Import {
             if listens && key == "PORT" {
                 continue;
             }
-            let place = format!("{service}.environment.{key}");
+            let place = self.env_files.place(service, key);
+            let origin = self.env_files.origin(service, key);
             if !is_env_name(key) {
                 self.note(*line, place, "cannot be the name of an environment variable");
                 continue;
@@ -95,7 +97,16 @@ impl Import {
                 continue;
             };
             self.other_host(*line, &place, key, value);
-            if holds_secret(key, value) {
+            let is_secret = holds_secret(key, value) || origin == Some(Origin::Secret);
+            if origin == Some(Origin::Own) {
+                // Its value stays where it is.
+                match is_secret {
+                    true => self.variables.secret(key),
+                    false => self.variables.passed(key),
+                }
+                continue;
+            }
+            if is_secret {
                 let setting = self.kept_out(service, key, value);
                 let message = format!(
                     "is a secret and not carried over, because the manifest is for all to read: put {setting}=... into \

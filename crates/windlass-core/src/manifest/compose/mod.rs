@@ -12,6 +12,7 @@ mod crond;
 mod crontab;
 mod depends;
 mod env;
+mod env_file;
 mod front;
 mod health;
 mod image;
@@ -35,6 +36,7 @@ use crate::settings::dotenv::Lookup;
 
 use super::draft::{self, Draft};
 pub use built::Build;
+use env_file::EnvFiles;
 use interpolate::by_default;
 use resource::Resources;
 use variables::Variables;
@@ -87,6 +89,8 @@ struct Import {
     filed: Vec<secret::Filed>,
     /// The settings that have the place of secrets in the compose file, with these.
     kept_out: IndexMap<String, String>,
+    /// What the files that `env_file` names brought along.
+    env_files: EnvFiles,
     /// The names of all variables, met or not yet.
     meant: IndexSet<String>,
     shared: Vec<String>,
@@ -115,7 +119,7 @@ pub type Files<'f> = &'f dyn Fn(&str) -> Option<String>;
 /// What lies beside the compose file.
 #[derive(Clone)]
 pub struct Project<'f> {
-    /// Its files: crontabs are read.
+    /// Its files: crontabs and those of `env_file` are read.
     pub files: Files<'f>,
     /// How it is built, where that is known.
     pub build: Option<Build>,
@@ -149,12 +153,14 @@ pub fn import_compose(
     let fault = |(line, message): (u64, String)| Note { line, place: "the file".to_owned(), message };
     let mut document = Yaml::parse(yaml).map_err(fault)?;
     let settled = settle::settle(&mut document, values);
+    let env_files = EnvFiles::bring(&mut document, project.files, values);
     let services = document.get("services").map(Yaml::map).unwrap_or_default();
     if services.is_empty() {
         return Err(fault((1, "there are no services in it".to_owned())));
     }
     let mut import = Import::new(services, project);
     import.notes = settled;
+    import.env_files = env_files;
     import.meant = env::meant(yaml, services);
     let name = document.get("name").and_then(Yaml::text).map(|name| by_default(name, ""));
     let mut draft = Draft::default();
@@ -220,6 +226,7 @@ impl Import {
             routed: None,
             filed: vec![],
             kept_out: IndexMap::new(),
+            env_files: EnvFiles::default(),
             meant: IndexSet::new(),
             variables: Variables::default(),
             resources: Resources::find(services, &names, &left_out),

@@ -77,12 +77,7 @@ impl Resources {
     pub(super) fn write(&self, draft: &mut Draft) {
         for found in &self.0 {
             let section = draft.section(format!("[resources.{}]", found.name));
-            let engine = match found.engine {
-                Engine::Postgres => "postgres",
-                Engine::Redis => "redis",
-                Engine::Rabbitmq => "rabbitmq",
-            };
-            section.set("engine", draft::text(engine));
+            section.set("engine", draft::text(name_of(found.engine)));
             if let Some(version) = found.version {
                 section.suggest("version", version.to_string());
             }
@@ -190,6 +185,12 @@ impl Resources {
             .map(|fact| found.fact(fact))
             .collect();
         Some(and(&facts))
+    }
+
+    /// Whether a variable speaks to the image of the resource.
+    pub(super) fn is_for(&self, key: &str, variable: &str) -> bool {
+        let found = self.0.iter().find(|found| found.key == key);
+        found.is_some_and(|found| variable.to_ascii_lowercase().starts_with(name_of(found.engine)))
     }
 
     /// What takes the place of a variable that a resource's image is told. `None` where it is kept.
@@ -311,6 +312,15 @@ fn variable(prefix: &str, fact: &str) -> String {
     let small = prefix.chars().any(|c| c.is_ascii_lowercase());
     let word = if small { word.to_ascii_lowercase() } else { word.to_ascii_uppercase() };
     format!("{prefix}{word}")
+}
+
+/// How a manifest calls it.
+fn name_of(engine: Engine) -> &'static str {
+    match engine {
+        Engine::Postgres => "postgres",
+        Engine::Redis => "redis",
+        Engine::Rabbitmq => "rabbitmq",
+    }
 }
 
 /// The variable by which an image is told its database.

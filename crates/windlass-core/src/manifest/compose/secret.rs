@@ -38,7 +38,7 @@ impl Import {
         let Some(secret) = value.strip_prefix("/run/secrets/").filter(|secret| !secret.contains('/')) else {
             return false;
         };
-        let at = format!("{place}.environment.{key}");
+        let at = self.env_files.place(place, key);
         let (setting, becomes) = match key.strip_suffix("_FILE").filter(|name| is_env_name(name)) {
             None => {
                 let name = setting_of(secret);

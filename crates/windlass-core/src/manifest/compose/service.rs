@@ -124,14 +124,18 @@ impl Import {
             let message = match key.as_str() {
                 "environment" => {
                     for (line, variable, _) in entries(value) {
-                        if let Some(message) = self.resources.told(name, &variable) {
-                            self.note(line, format!("{place}.environment.{variable}"), message);
+                        // A file may be there for other services too.
+                        let is_told = self.env_files.origin(place, &variable).is_none()
+                            || self.resources.is_for(name, &variable);
+                        if let Some(message) = self.resources.told(name, &variable).filter(|_| is_told) {
+                            self.note(line, self.env_files.place(place, &variable), message);
                         }
                     }
                     continue;
                 }
                 "labels" if ofelia::are_all_jobs(value) => continue,
-                "env_file" => "is not read: Windlass names the user and makes the password itself",
+                "env_file" if !self.env_files.lack(place) => continue,
+                "env_file" => "is not there to be read: Windlass names the user and makes the password itself",
                 "ports" => "the resource is on the loopback address, at a port of its own; `port` fixes it",
                 "volumes" => {
                     self.scripts(place, value);
@@ -433,7 +437,7 @@ impl Import {
                     continue;
                 }
                 "env_file" => {
-                    self.env_file(place, value);
+                    self.env_file(place);
                     continue;
                 }
                 "depends_on" if job => continue,
@@ -496,19 +500,6 @@ impl Import {
                     format!("{place}.deploy.{key}"),
                     "has no counterpart; see `strategy`, `restart` and [deploy]",
                 ),
-            }
-        }
-    }
-
-    fn env_file(&mut self, place: &str, node: &Yaml) {
-        for item in node.items() {
-            let Some(path) = item.text().or_else(|| item.get("path").and_then(Yaml::text)) else { continue };
-            if path.trim_start_matches("./") != ".env" {
-                self.note(
-                    item.line,
-                    format!("{place}.env_file"),
-                    format!("{path} is not read; move its lines to .env or .env.ENVIRONMENT"),
-                );
             }
         }
     }

@@ -9,9 +9,10 @@ use crate::settings::dotenv::Lookup;
 use crate::settings::speaks_of_secret;
 
 /// Keys of a service whose values are numbers, ports, sizes and the like.
-const SETTLED: [&str; 12] = [
+const SETTLED: [&str; 13] = [
     "cpus",
     "deploy",
+    "env_file",
     "expose",
     "mem_limit",
     "pids_limit",
