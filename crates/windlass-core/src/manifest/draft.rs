@@ -3,6 +3,9 @@
 
 use super::words;
 
+/// The program of a command that nobody knows. A manifest with it is not deployed.
+pub const PLACEHOLDER: &str = "./replace-me";
+
 /// A manifest that is being written.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {

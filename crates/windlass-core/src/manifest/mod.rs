@@ -14,6 +14,7 @@ pub mod draft;
 mod environment;
 pub mod fields;
 mod format;
+pub mod hosts;
 pub mod kind;
 mod literals;
 mod node;

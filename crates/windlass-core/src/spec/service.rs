@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Checks, Env, Template};
+use super::{Checks, Env, Part, Template};
 use crate::name::Name;
 use crate::units::{Bytes, Span};
 
@@ -72,6 +72,18 @@ pub enum Command {
     Argv(Vec<Template>),
     /// A line for `/bin/sh -c`.
     Shell(String),
+}
+
+impl Command {
+    /// The program, as it is written. `None` where the shell finds it, or where it is put together.
+    #[must_use]
+    pub fn program(&self) -> Option<&str> {
+        let Self::Argv(words) = self else { return None };
+        match words.first()?.parts() {
+            [Part::Text(program)] => Some(program),
+            _ => None,
+        }
+    }
 }
 
 /// The port a service listens on.

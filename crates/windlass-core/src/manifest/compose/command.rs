@@ -2,7 +2,79 @@
 
 use super::Import;
 use super::yaml::{Value, Yaml};
+use crate::manifest::draft::PLACEHOLDER;
 use crate::manifest::{draft, roles, words};
+
+/// Programs that a command usually begins with. Of other words it is not known whether they are one.
+const PROGRAMS: [&str; 62] = [
+    "air",
+    "alembic",
+    "arq",
+    "ash",
+    "bash",
+    "bun",
+    "bundle",
+    "caddy",
+    "cargo",
+    "celery",
+    "cron",
+    "crond",
+    "daphne",
+    "dash",
+    "deno",
+    "django-admin",
+    "dotnet",
+    "dramatiq",
+    "dumb-init",
+    "env",
+    "exec",
+    "fastapi",
+    "flask",
+    "flower",
+    "go",
+    "gosu",
+    "granian",
+    "gunicorn",
+    "httpd",
+    "hypercorn",
+    "java",
+    "make",
+    "memcached",
+    "mix",
+    "nginx",
+    "nice",
+    "node",
+    "nodemon",
+    "npm",
+    "npx",
+    "perl",
+    "php",
+    "php-fpm",
+    "pipenv",
+    "pnpm",
+    "poetry",
+    "puma",
+    "python",
+    "python3",
+    "rails",
+    "rake",
+    "rq",
+    "ruby",
+    "sh",
+    "sidekiq",
+    "supercronic",
+    "supervisord",
+    "tini",
+    "uv",
+    "uvicorn",
+    "uwsgi",
+    "yarn",
+];
+
+/// Whether the first word of a command may be meant for a program that is not named.
+fn may_be_told(first: &str) -> bool {
+    !first.is_empty() && !first.contains(['/', '.', '$']) && !PROGRAMS.contains(&first)
+}
 
 impl Import {
     /// The command of a service: its entry point and what follows it. As TOML.
@@ -14,7 +86,26 @@ impl Import {
             }
         }
         let line = service.get("command").or_else(|| service.get("entrypoint")).unwrap_or(service).line;
-        self.argv(line, &format!("{place}.command"), &argv, None)
+        let place = format!("{place}.command");
+        let is_whole = service.get("entrypoint").is_some_and(|node| !matches!(node.value, Value::Null));
+        match argv.first() {
+            Some(first) if !is_whole && first.starts_with('-') => {
+                let message = format!(
+                    "is only what the program of the image is told: replace {PLACEHOLDER:?} by that program"
+                );
+                self.note(line, &place, message);
+                argv.insert(0, PLACEHOLDER.to_owned());
+            }
+            Some(first) if !is_whole && may_be_told(first) => {
+                let message = format!(
+                    "{first:?} may be a program, or only an argument of the program that the image starts (its ENTRYPOINT): \
+                     then write that before it"
+                );
+                self.note(line, &place, message);
+            }
+            _ => {}
+        }
+        self.argv(line, &place, &argv, None)
     }
 
     /// An argument list as TOML; `sh -c LINE` as a line for the shell. Where it names `port`, it names

@@ -3,11 +3,11 @@
 use super::Import;
 use super::env_file::Origin;
 use super::interpolate::by_default;
-use super::resource::is_host;
 use super::variables::holds_secret;
 use super::yaml::{Value, Yaml};
 use crate::manifest::draft;
 use crate::manifest::format::is_env_name;
+use crate::manifest::hosts::{host, is_host};
 use crate::settings::sounds_secret;
 use indexmap::IndexSet;
 
@@ -123,6 +123,7 @@ impl Import {
                 false => self.variables.template(value),
             };
             self.tell_lost(*line, &place);
+            self.in_volume(*line, &place, value);
             // A setting of the same name arrives by itself.
             if filled != format!("{{settings.{key}}}") {
                 put(&mut env, key, &filled);
@@ -147,6 +148,20 @@ impl Import {
         self.variables.secret(&setting);
         self.kept_out.insert(setting.clone(), value.to_owned());
         setting
+    }
+
+    /// A path below a volume's place in the container is no path here.
+    fn in_volume(&mut self, line: u64, place: &str, value: &str) {
+        let value = by_default(value, "$");
+        let is_below = |target: &&String| {
+            value.strip_prefix(target.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let Some(target) = self.targets.iter().find(is_below) else { return };
+        let message = format!(
+            "leads to {target}, where the container has a volume and there is nothing here: write where that is now, such as a \
+             path below {{shared}}"
+        );
+        self.note(line, place, message);
     }
 
     /// Containers call each other by the names of their services; processes share one machine.
@@ -183,11 +198,4 @@ impl Import {
 fn put(env: &mut Vec<(String, String)>, key: &str, template: &str) {
     env.retain(|(other, _)| other != key);
     env.push((key.to_owned(), draft::text(template)));
-}
-
-/// The host of a URL, of `host:port`, or the host that the value is.
-pub(super) fn host(value: &str) -> &str {
-    let after_scheme = value.split_once("://").map_or(value, |(_, rest)| rest);
-    let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default()
 }

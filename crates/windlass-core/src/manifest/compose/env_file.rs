@@ -83,8 +83,7 @@ impl Brought {
             let path = by_default(path, "$");
             let path = path.trim_start_matches("./");
             let Some(text) = files(path) else {
-                let is_needed =
-                    item.get("required").and_then(Yaml::text).is_none_or(|word| word != "false");
+                let is_needed = item.get("required").and_then(Yaml::text).is_none_or(|word| word != "false");
                 // Nothing of Windlass's own lacks where there is no .env.
                 if is_needed && path != OWN {
                     self.missing.push((item.line, path.to_owned()));
@@ -161,7 +160,9 @@ impl Brought {
         }));
         match keys.iter_mut().find(|(key, _)| key == "environment") {
             Some((_, environment)) => environment.value = Value::Map(all),
-            None => keys.push(("environment".to_owned(), Yaml { line: service.line, value: Value::Map(all) })),
+            None => {
+                keys.push(("environment".to_owned(), Yaml { line: service.line, value: Value::Map(all) }));
+            }
         }
     }
 }
@@ -181,7 +182,7 @@ impl Import {
         for (line, fault) in faults {
             self.note(line, &place, fault);
         }
-        let hosts = (!missing.is_empty()).then(|| self.no_hosts()).unwrap_or_default();
+        let hosts = if missing.is_empty() { String::new() } else { self.no_hosts() };
         for (line, path) in missing {
             let message = format!(
                 "{path} was not found in the project, so that nothing of it is here: put it there and import again, or declare \

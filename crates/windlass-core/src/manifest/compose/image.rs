@@ -59,6 +59,33 @@ impl Image {
     }
 }
 
+/// Servers of which Windlass runs none: what their images are called, and they.
+const FOREIGN: [(&str, &str); 15] = [
+    ("cassandra", "Cassandra"),
+    ("clickhouse", "ClickHouse"),
+    ("clickhouse-server", "ClickHouse"),
+    ("couchdb", "CouchDB"),
+    ("elasticsearch", "Elasticsearch"),
+    ("influxdb", "InfluxDB"),
+    ("mariadb", "MariaDB"),
+    ("mongo", "MongoDB"),
+    ("mongodb", "MongoDB"),
+    ("mssql", "SQL Server"),
+    ("mysql", "MySQL"),
+    ("mysql-server", "MySQL"),
+    ("neo4j", "Neo4j"),
+    ("opensearch", "OpenSearch"),
+    ("percona", "MySQL"),
+];
+
+/// What the service is where it is a database of a kind that Windlass does not run.
+pub(super) fn foreign(service: &Yaml) -> Option<&'static str> {
+    let image = by_default(service.get("image").filter(|_| service.get("build").is_none())?.text()?, "$");
+    let last = image.split('@').next()?.rsplit('/').next()?;
+    let name = last.split(':').next()?;
+    FOREIGN.iter().find(|(image, _)| *image == name).map(|(_, called)| *called)
+}
+
 fn of_extension(extension: &str, major: &str, package: &str) -> String {
     format!(
         "is PostgreSQL with the extension {extension} here, which has to be installed for that server: on Debian as the \

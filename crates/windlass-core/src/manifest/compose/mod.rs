@@ -77,7 +77,7 @@ struct Import {
     names: Vec<(String, Name)>,
     /// The services that others wait for to be completed.
     jobs: Vec<String>,
-    /// The services that run only with a profile, and the servers in front.
+    /// The services that run only with a profile, the servers in front, and databases that Windlass does not run.
     left_out: Vec<String>,
     /// The servers in front, which the proxy replaces.
     fronts: Vec<front::Fronted>,
@@ -107,6 +107,8 @@ struct Import {
     build: Option<Build>,
     told_build: bool,
     built_here: bool,
+    /// Where the service that is looked at has volumes in its container.
+    targets: Vec<String>,
     /// The node name that a worker of Celery gets which has none.
     node: String,
     /// How many clocks of Celery keep their schedules in files.
@@ -215,6 +217,9 @@ impl Import {
             .filter(|(_, service)| service.get("profiles").is_some_and(|node| !node.items().is_empty()))
             .map(|(key, _)| key.clone())
             .collect();
+        let foreign = services.iter().filter(|(_, service)| image::foreign(service).is_some());
+        // One that ends is a client of such a server.
+        left_out.extend(foreign.map(|(key, _)| key.clone()).filter(|key| !jobs.contains(key)));
         let fronts = front::find(services, &left_out, &jobs);
         left_out.extend(fronts.iter().map(|front| front.key.clone()));
         let others = [left_out.as_slice(), jobs.as_slice()].concat();
@@ -243,6 +248,7 @@ impl Import {
             build,
             told_build: false,
             built_here: false,
+            targets: vec![],
             node: String::new(),
             beats: 0,
         }

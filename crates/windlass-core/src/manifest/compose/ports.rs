@@ -1,11 +1,12 @@
 //! Ports: the first that is published becomes the proxy's.
 
 use super::Import;
-use super::env::{entries, host};
+use super::env::entries;
 use super::health::asked;
 use super::interpolate::by_default;
 use super::yaml::Yaml;
 use crate::manifest::draft::{self, Draft};
+use crate::manifest::hosts::host;
 use crate::name::Name;
 
 /// The service that the outside sees.

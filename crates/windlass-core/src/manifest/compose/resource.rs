@@ -1,15 +1,12 @@
 //! Services that are databases, caches or brokers become resources; what leads to them, references.
 
-use super::env::host;
 use super::image::Image;
 use super::interpolate::{by_default, literally};
 use super::yaml::Yaml;
 use crate::manifest::draft::{self, Draft};
+use crate::manifest::hosts::{self, HOSTS, host, is_host};
 use crate::name::Name;
 use crate::spec::Engine;
-
-/// What the last word of a variable is where its value is a host.
-const HOSTS: [&str; 6] = ["HOST", "HOSTNAME", "SERVER", "ADDR", "ADDRESS", "ENDPOINT"];
 
 /// The resources of a compose file.
 pub(super) struct Resources(Vec<Found>);
@@ -111,7 +108,7 @@ impl Resources {
             let number = path_of(&plain).filter(|path| !matches!(*path, "" | "$")).unwrap_or("0");
             notes.push(format!("takes the database {number} always, whatever the variable says"));
         }
-        if self::host(&written) != host {
+        if hosts::host(&written) != host {
             notes.push(format!(
                 "leads to {0} always, whatever the variable says; for a server elsewhere write `url` under \
                  [environments.NAME.resources.{0}]",
@@ -124,25 +121,29 @@ impl Resources {
     /// The reference for a variable that stands beside one with a resource's host: `DB_PORT` beside
     /// `DB_HOST = db`.
     pub(super) fn beside(&self, key: &str, value_of: impl Fn(&str) -> Option<String>) -> Option<String> {
-        let (prefix, last) = split(key)?;
-        let found = HOSTS.into_iter().find_map(|suffix| {
-            let value = [suffix.to_owned(), suffix.to_ascii_lowercase()]
-                .into_iter()
-                .find_map(|suffix| value_of(&format!("{prefix}{suffix}")))?;
-            self.at(host(&by_default(&value, "$")))
-        })?;
-        found.fact_called(last).map(|fact| found.fact(fact))
+        let at_host = |prefix: &str| {
+            HOSTS.into_iter().find_map(|suffix| {
+                let value = [suffix.to_owned(), suffix.to_ascii_lowercase()]
+                    .into_iter()
+                    .find_map(|suffix| value_of(&format!("{prefix}{suffix}")))?;
+                self.at(host(&by_default(&value, "$")))
+            })
+        };
+        FACTS.into_iter().find_map(|word| {
+            let (prefix, last) = cut(key, word)?;
+            let found = at_host(prefix)?;
+            found.fact_called(last).map(|fact| found.fact(fact))
+        })
     }
 
     /// What the program needs beside the host that `key` has: what a private server has of its own.
     pub(super) fn missing(&self, key: &str, value: &str, keys: &[&str]) -> Option<Beside> {
         let plain = by_default(value, "$");
         let found = self.at(host(&plain)).filter(|_| !plain.contains("://"))?;
-        let prefix = split(key).map(|(prefix, _)| prefix);
+        let prefix = beginning(key);
         let is_there = |fact: &str| {
-            keys.iter()
-                .filter_map(|key| split(key))
-                .any(|(other, last)| Some(other) == prefix && found.fact_called(last) == Some(fact))
+            let others = keys.iter().filter_map(|key| key.strip_prefix(prefix?));
+            others.into_iter().any(|last| found.fact_called(last) == Some(fact))
         };
         let lacking: Vec<&str> = ["port", "user", "password", "database", "vhost"]
             .into_iter()
@@ -287,18 +288,23 @@ fn path_of(url: &str) -> Option<&str> {
     Some(rest.split_once('/').map_or("", |(_, path)| path))
 }
 
-/// Whether a variable of this name holds a host.
-pub(super) fn is_host(key: &str) -> bool {
-    let key = key.to_ascii_uppercase();
-    HOSTS.iter().any(|word| key.ends_with(word))
+/// What the last word of a variable may be where its value is a fact of a server.
+const FACTS: [&str; 11] =
+    ["PORT", "USER", "USERNAME", "PASSWORD", "PASS", "PASSWD", "NAME", "DB", "DATABASE", "DBNAME", "VHOST"];
+
+/// A variable's name, cut before this last word.
+fn cut<'k>(key: &'k str, word: &str) -> Option<(&'k str, &'k str)> {
+    let at = key.len().checked_sub(word.len()).filter(|at| *at > 0)?;
+    key.get(at..).filter(|last| last.eq_ignore_ascii_case(word))?;
+    Some(key.split_at(at))
 }
 
-/// What variables that belong together begin with, and the last word: `DB_` and `PORT`, `PG` and `PORT`.
-fn split(key: &str) -> Option<(&str, &str)> {
-    match key.rfind('_') {
-        Some(at) => Some(key.split_at(at + 1)),
-        None => key.starts_with("PG").then(|| key.split_at(2)),
-    }
+/// What the variables begin with that belong to the one with the host: `DB_` for `DB_HOST`, `PG` for `PGHOST`, and
+/// `SHOP_DB` for `SHOP_DBHOST`, where `SHOP_PORT` is another matter.
+fn beginning(key: &str) -> Option<&str> {
+    let longest = HOSTS.into_iter().filter_map(|word| cut(key, word)).min_by_key(|(prefix, _)| prefix.len());
+    let before = longest.map(|(prefix, _)| prefix);
+    before.or_else(|| key.rfind('_').map(|at| &key[..=at])).or_else(|| key.starts_with("PG").then_some("PG"))
 }
 
 /// The variable for a fact among those that begin so.
@@ -307,6 +313,7 @@ fn variable(prefix: &str, fact: &str) -> String {
         ("database", "PG") => "DATABASE",
         ("database", "POSTGRES_" | "POSTGRESQL_") => "DB",
         ("database", _) => "NAME",
+        ("password", prefix) if prefix.to_ascii_uppercase().ends_with("DB") => "PASS",
         (fact, _) => fact,
     };
     let small = prefix.chars().any(|c| c.is_ascii_lowercase());

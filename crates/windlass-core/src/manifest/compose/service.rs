@@ -5,15 +5,16 @@ use super::built;
 use super::crond;
 use super::env::{entries, lookup};
 use super::health::asked;
+use super::image::foreign;
 use super::interpolate::by_default;
 use super::ofelia;
 use super::ports::{inward, listening, with_port};
 use super::quantity::{bytes, duration};
 use super::resource::is_resource;
-use super::volume::{in_memory, mount};
+use super::volume::{in_memory, mount, targets};
 use super::yaml::Yaml;
 use crate::manifest::Format;
-use crate::manifest::draft::{self, Draft, Section};
+use crate::manifest::draft::{self, Draft, PLACEHOLDER, Section};
 use crate::manifest::roles;
 use crate::name::Name;
 
@@ -30,6 +31,7 @@ impl Import {
     ) {
         let place = format!("services.{key}");
         self.built_here = built::is_here(service);
+        self.targets = targets(service);
         let Some(name) = self.name(key).cloned() else { return };
         if self.fronts.iter().any(|front| front.key == key) {
             return;
@@ -66,7 +68,7 @@ impl Import {
             true => port,
             false => port.or_else(|| self.told_elsewhere(&place, key, service, services)),
         };
-        self.run(&place, &name, service, port, section);
+        self.run(&place, service, port, section);
         self.role(&place, &name, service, job, section);
         if is_behind && port.is_none() {
             section
@@ -100,9 +102,19 @@ impl Import {
         draft.append(own);
     }
 
-    /// A service of a profile does not run unless somebody asks for the profile.
+    /// A service of a profile does not run unless somebody asks for the profile; a database of a kind that Windlass does
+    /// not run, not at all.
     fn leave_out(&mut self, place: &str, service: &Yaml) {
-        let Some(node) = service.get("profiles") else { return };
+        let Some(node) = service.get("profiles").filter(|node| !node.items().is_empty()) else {
+            if let (Some(called), Some(image)) = (foreign(service), service.get("image")) {
+                let message = format!(
+                    "{called} has no counterpart and was left out: Windlass runs PostgreSQL, Redis and RabbitMQ. Install it on a \
+                     machine, and declare where it is and its password under [settings]"
+                );
+                self.note(image.line, format!("{place}.image"), message);
+            }
+            return;
+        };
         let names: Vec<&str> = node.items().iter().filter_map(Yaml::text).collect();
         let instead = match is_resource(service) {
             true => "write it under [environments.NAME.resources]",
@@ -135,7 +147,9 @@ impl Import {
                 }
                 "labels" if ofelia::are_all_jobs(value) => continue,
                 "env_file" if !self.env_files.lack(place) => continue,
-                "env_file" => "is not there to be read: Windlass names the user and makes the password itself",
+                "env_file" => {
+                    "is not there to be read: Windlass names the user and makes the password itself"
+                }
                 "ports" => "the resource is on the loopback address, at a port of its own; `port` fixes it",
                 "volumes" => {
                     self.scripts(place, value);
@@ -166,7 +180,7 @@ impl Import {
     }
 
     /// The command, the port and the environment.
-    fn run(&mut self, place: &str, name: &Name, service: &Yaml, port: Option<u16>, section: &mut Section) {
+    fn run(&mut self, place: &str, service: &Yaml, port: Option<u16>, section: &mut Section) {
         let command = self.command(place, service);
         if command.is_none() {
             let line =
@@ -174,10 +188,12 @@ impl Import {
             self.note(
                 line,
                 place,
-                format!("the command is the image's own and not known: replace \"./{name}\" by what it runs"),
+                format!(
+                    "the command is the image's own and not known: replace {PLACEHOLDER:?} by what it runs"
+                ),
             );
         }
-        let command = command.unwrap_or_else(|| draft::command(&[format!("./{name}")]));
+        let command = command.unwrap_or_else(|| draft::command(&[PLACEHOLDER]));
         let named = port.and_then(|port| with_port(&command, port)).map(|command| inward(&command));
         // The proxy asks the loopback address, whatever the port is.
         let alone = || if port.is_some() { inward(&command) } else { command.clone() };

@@ -94,6 +94,14 @@ fn bring_over(path: &str) -> String {
     }
 }
 
+/// Where in the container the service's volumes are, but for those that are at the same place here.
+pub(super) fn targets(service: &Yaml) -> Vec<String> {
+    let items = service.get("volumes").map(Yaml::items).unwrap_or_default();
+    let mounts = items.iter().filter_map(mount).filter(|mount| mount.source.as_ref() != Some(&mount.target));
+    let targets = mounts.map(|mount| mount.target.trim_end_matches('/').to_owned());
+    targets.filter(|target| target.starts_with('/')).collect()
+}
+
 /// For a directory that was in memory.
 pub(super) fn in_memory(target: &str) -> String {
     format!("{target} is not in memory here: let the program use a directory of the machine, such as /tmp")
