@@ -121,13 +121,16 @@ fn what_compose_reads_beside_its_file_is_heeded() {
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
     write(
         "compose.yaml",
-        "services:\n  web:\n    command: ./serve\n    ports: [\"${FRONT_OF_IT:-80}:3000\"]\n",
+        "services:\n  web:\n    command: ./serve\n    ports: [\"${FRONT_OF_IT:-80}:3000\"]\n    env_file: web.env\n",
     );
     write(".env", "FRONT_OF_IT=8099\n");
+    write("web.env", "REGION=north-${FRONT_OF_IT}\n");
     write("compose.override.yaml", "");
     let file = directory.path().join("compose.yaml");
     let (_, imported) = adopt::convert(&file).unwrap();
-    assert!(imported.text.contains(":8099\""), "{}", imported.text);
+    for expected in [":8099\"", "env = { REGION = \"north-8099\" }"] {
+        assert!(imported.text.contains(expected), "{}", imported.text);
+    }
     let notes: Vec<String> = imported.notes.iter().map(ToString::to_string).collect();
     let expected = ["docker compose reads compose.override.yaml too", "FRONT_OF_IT is taken as"];
     for expected in expected {

@@ -62,8 +62,9 @@ impl Judged {
         // What is to be left out is not known of a build that is wrong.
         let spec = self.spec.as_ref().filter(|_| self.knows_build(project));
         let mut examined = spec.map(|spec| source::examine(project, spec)).unwrap_or_default();
-        self.is_wrong |= !examined.faults.is_empty();
+        self.is_wrong |= !(examined.faults.is_empty() && examined.absent.is_empty());
         self.faults.append(&mut examined.faults);
+        self.diags.append(&mut examined.absent);
         examined
     }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use indexmap::IndexMap;
+use windlass_core::diag::Diag;
 use windlass_core::settings::Fault;
 use windlass_core::spec::Spec;
 
@@ -11,6 +12,7 @@ use super::failure::Failure;
 use super::own_files;
 use super::project::Project;
 use crate::account;
+use crate::project::brought;
 use crate::project::source::{self, LeftOut, Listing, MOST, Selection, Survey, Trouble, Unfit};
 
 /// As many of what is left out are named.
@@ -23,8 +25,22 @@ pub(super) fn list(
     spec: &Spec,
     without: Vec<String>,
 ) -> Result<Listing, Failure> {
-    source::list(&selection(project, spec, without))
-        .map_err(|trouble| context.refuse(project, &faults(trouble), &[]))
+    let listing = source::list(&selection(project, spec, without))
+        .map_err(|trouble| context.refuse(project, &faults(trouble), &[]))?;
+    match absent(project, spec, |path| listing.has(path)).as_slice() {
+        [] => Ok(listing),
+        absent => Err(context.refuse(project, &[], absent)),
+    }
+}
+
+/// The programs that no release of the source can have.
+fn absent(project: &Project, spec: &Spec, has: impl Fn(&str) -> bool) -> Vec<Diag> {
+    let diag = |brought::Absent { at, what, hint }| {
+        let at: Vec<&str> = at.iter().map(String::as_str).collect();
+        let span = project.manifest.span_at(project.environment.as_str(), &at);
+        Diag::error("no-program", span, what).help(hint)
+    };
+    brought::absent(spec, has).into_iter().map(diag).collect()
 }
 
 /// What was found of a source.
@@ -32,6 +48,8 @@ pub(super) fn list(
 pub(super) struct Examined {
     /// What no deploy takes.
     pub(super) faults: Vec<Fault>,
+    /// Programs that no release can have.
+    pub(super) absent: Vec<Diag>,
     /// Patterns of the manifest that name nothing.
     pub(super) idle: Vec<String>,
     /// That nothing is taken.
@@ -59,6 +77,7 @@ pub(super) fn examine(project: &Project, spec: &Spec) -> Examined {
                 .to_owned()
         }),
         left_out,
+        absent: absent(project, spec, |path| survey.has(path)),
         faults: faults(Trouble::Unfit(survey.unfit)),
     }
 }

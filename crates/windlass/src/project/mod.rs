@@ -1,12 +1,14 @@
 //! Looking at a project: its manifest, which framework it is, which files belong to a release.
 
 pub mod adopt;
+pub mod brought;
 pub mod committed;
 pub mod diag;
 mod git;
 pub mod init;
 pub mod keys;
 pub mod load;
+pub mod no_host;
 pub mod origin;
 pub mod served;
 pub mod source;

@@ -158,6 +158,12 @@ impl Survey {
         self.files.is_empty()
     }
 
+    /// Whether this file is taken.
+    #[must_use]
+    pub fn has(&self, path: &str) -> bool {
+        self.files.iter().any(|file| file == path)
+    }
+
     /// Those of the patterns that name none of the files.
     #[must_use]
     pub fn idle<'p>(&self, patterns: &'p [String]) -> Vec<&'p str> {

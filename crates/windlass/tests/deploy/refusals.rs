@@ -365,6 +365,20 @@ fn patterns_that_name_no_file_are_told_by_check() {
     assert_eq!(told, expected);
 }
 
+#[test]
+fn what_can_neither_run_nor_be_reached_is_told_by_check() {
+    let more = "[services.other]\ncommand = \"./nothing\"\nenv = { API_URL = \"http://web/\" }\n".to_owned();
+    let sandbox = Sandbox::with(WINDLASS, &Manifest { more, ..Manifest::small() });
+    let expected = "services.other: there is no file nothing in what a release is made of";
+    for verb in ["check", "plan", "deploy"] {
+        let output = sandbox.fail(&[verb], 2);
+        assert!(output.stderr.contains(expected), "{output:?}");
+    }
+    sandbox.write("nothing", "#!/bin/sh\n");
+    let said = sandbox.succeed(&["check"]).stderr;
+    assert!(said.contains("warning: API_URL of other leads to the host \"web\""), "{said}");
+}
+
 /// Over a link, or by a name that leads through another directory.
 #[test]
 fn a_project_is_the_same_on_whatever_way_it_was_reached() {

@@ -11,7 +11,7 @@ use crate::cli::judged::Judged;
 use crate::cli::project::Project;
 use crate::host;
 use crate::keeper::limits::{self, By, Held};
-use crate::project::{diag as project_diag, served, sqlite, version};
+use crate::project::{diag as project_diag, no_host, served, sqlite, version};
 use crate::settings::fault_to_json;
 
 pub(in crate::cli) fn run(context: &Context, args: &args::Check) -> Result<u8, Failure> {
@@ -28,6 +28,10 @@ pub(in crate::cli) fn run(context: &Context, args: &args::Check) -> Result<u8, F
     }
     let held = limits::held(spec, &limits::capabilities());
     let mut doubts = doubts(&project, spec, &held);
+    let found = specified.found();
+    let declared = found.values().filter(|(name, _)| found.declared.contains_key(*name));
+    let values = declared.map(|(name, value)| (name, value.expose()));
+    doubts.extend(no_host::misled(spec, values).into_iter().map(|message| ("no-host", message)));
     doubts.extend(of_machine);
     // What cannot be read is told by those who need it.
     let observed = host::observe_from_disk(&project.layout).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
-use windlass_core::spec::{Command, Part, Spec};
+use windlass_core::spec::{Command, Spec};
 
 use crate::account::Account;
 use crate::host::preflight::machine::Lack;
@@ -67,7 +67,7 @@ pub(in crate::host) fn out_of_reach(spec: &Spec, tree: Option<&Path>) -> Vec<Lac
     let mut lacks: Vec<Lack> = Vec::new();
     for (whose, command, directory, user) in services.chain(jobs).chain(crons) {
         let Some(user) = user else { continue };
-        let Some(program) = named(command).filter(|program| program.contains('/')) else { continue };
+        let Some(program) = command.program().filter(|program| program.contains('/')) else { continue };
         let Ok(Some(account)) = Account::to_become(user) else { continue };
         let place = match tree {
             Some(tree) => tree.join(directory).join(program),
@@ -95,7 +95,7 @@ pub(in crate::host) fn unfit(spec: &Spec, tree: &Path) -> Vec<Lack> {
     let mut lacks = Vec::new();
     for (whose, command, directory) in services.chain(jobs).chain(crons) {
         // What has its place on the machine replaces the path before it.
-        let Some(program) = named(command).filter(|program| program.contains('/')) else { continue };
+        let Some(program) = command.program().filter(|program| program.contains('/')) else { continue };
         let Some(why) = executable::unfit(&tree.join(directory).join(program)) else { continue };
         let hint = "build it on this machine, by a step of [build], or for this machine; a binary that was built elsewhere \
                     and lies in the source belongs in [build] exclude";
@@ -109,18 +109,9 @@ pub(in crate::host) fn unfit(spec: &Spec, tree: &Path) -> Vec<Lack> {
     lacks
 }
 
-/// The program of a command, as it is written.
-fn named(command: &Command) -> Option<&str> {
-    let Command::Argv(words) = command else { return None };
-    match words.first()?.parts() {
-        [Part::Text(program)] => Some(program),
-        _ => None,
-    }
-}
-
 /// The program of a command, where it is looked for in `PATH` or has its place on the machine.
 fn looked_for(command: &Command) -> Option<&str> {
-    named(command).filter(|program| !program.contains('/') || program.starts_with('/'))
+    command.program().filter(|program| !program.contains('/') || program.starts_with('/'))
 }
 
 /// The servers of private resources, and whether they take their options, which is tried in a directory that is

@@ -34,6 +34,7 @@ use files::Files;
 use packages::Packages;
 use sketch::Sketch;
 use windlass_core::manifest::compose::Build;
+use windlass_core::manifest::draft;
 
 use crate::project::adopt::convert;
 
@@ -101,7 +102,7 @@ pub fn propose(directory: &Path, is_installed: fn(&str) -> bool, as_root: bool) 
     }
     let mut proposal = finish(empty(&files), &files);
     // Another kind of project may well have one for its tools; here nothing else was recognised.
-    proposal.notes.extend(node::why_not(&files));
+    proposal.notes.extend(other_language(&files).or_else(|| node::why_not(&files)));
     Ok(proposal)
 }
 
@@ -126,12 +127,27 @@ fn of_compose(files: &Files) -> Option<Proposal> {
     Some(Proposal { kind: "compose file".to_owned(), text: imported.annotated(), notes })
 }
 
+/// That the project is written in a language that is not known here.
+fn other_language(files: &Files) -> Option<String> {
+    let (file, language, install) = [
+        ("composer.json", "PHP", "composer install --no-dev"),
+        ("Gemfile", "Ruby", "bundle install"),
+        ("go.mod", "Go", "go build -o bin/web ."),
+    ]
+    .into_iter()
+    .find(|(file, ..)| files.has(file))?;
+    Some(format!(
+        "{file} is of {language}, of which init knows nothing: write [build] steps, such as {install:?}, and the command of \
+         what answers HTTP on $PORT"
+    ))
+}
+
 /// For a project of no kind that is known.
 fn empty(files: &Files) -> Sketch {
     let mut sketch = Sketch::new("unknown");
     let service = sketch.service("web");
-    service.comment("What runs all the time. Replace the command by yours; it listens on $PORT.");
-    service.set("command", windlass_core::manifest::draft::command(&["./run"]));
+    service.comment("What runs all the time. Replace the command by yours, which listens on $PORT.");
+    service.set("command", draft::command(&[draft::PLACEHOLDER]));
     service.set("port", "\"auto\"").set("readiness", python::ANSWERS);
     sketch.note(format!("nothing in {} is known to init: replace the command of services.web", files.name()));
     sketch

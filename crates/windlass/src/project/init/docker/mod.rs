@@ -78,7 +78,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         ));
     }
     let known = command.is_some();
-    service.set("command", command.unwrap_or_else(|| draft::command(&["./run"])));
+    service.set("command", command.unwrap_or_else(|| draft::command(&[draft::PLACEHOLDER])));
     if let Some(directory) = directory {
         service.set("directory", draft::text(&directory));
     }
