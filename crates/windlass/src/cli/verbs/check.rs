@@ -11,7 +11,7 @@ use crate::cli::judged::Judged;
 use crate::cli::project::Project;
 use crate::host;
 use crate::keeper::limits::{self, By, Held};
-use crate::project::{diag as project_diag, no_host, served, sqlite, version};
+use crate::project::{diag as project_diag, no_host, served, sqlite, uploads, version};
 use crate::settings::fault_to_json;
 
 pub(in crate::cli) fn run(context: &Context, args: &args::Check) -> Result<u8, Failure> {
@@ -89,6 +89,8 @@ fn doubts(project: &Project, spec: &Spec, held: &[Held]) -> Vec<(&'static str, S
         );
         doubts.push(("settings-in-git", message));
     }
+    let lost = uploads::unshared(spec, &project.directory);
+    doubts.extend(lost.into_iter().map(|message| ("uploads-in-release", message)));
     doubts.extend(sqlite::emptied(spec, &project.directory).map(|message| ("database-in-release", message)));
     doubts.extend(held.iter().filter_map(|held| Some(("limit-not-held", beyond(held)?))));
     if !served::may_be_made(spec) {

@@ -4,21 +4,33 @@ use windlass_core::manifest::draft;
 
 use super::celery;
 use super::environ;
-use super::files::{Files, quoted};
+use super::files::Files;
 use super::hosts::Hosts;
 use super::packages::Packages;
 use super::production::{Production, note_development};
 use super::python::{ANSWERS, LISTENS, PYTHON, dependencies, depends_on, environment};
 use super::servers::{self, Program};
 use super::sketch::Sketch;
+use crate::project::django::{MODULE, Module, Place, Sources, settings_module};
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let manage = files.read("manage.py").filter(|text| text.contains("django"))?;
     let dependencies = dependencies(files);
+    let read = |path: &str| files.read(path);
+    let sources = Sources { read: &read, is_given: &|_| false };
     let settings_module = settings_module(&manage).or_else(|| only_settings(files));
-    let texts = settings(files, settings_module.as_deref());
+    let mut modules = settings(&sources, settings_module.as_deref());
+    let texts: Vec<String> = modules.iter().map(|module| module.text.clone()).collect();
     let settings = texts.concat();
-    let production = settings_module.as_deref().and_then(|module| Production::beside(files, module));
+    let other = settings_module.as_deref().and_then(|module| Entry::of_others(files, module));
+    let of_entry = other.as_ref().map(|other| other.module.as_str());
+    let production =
+        settings_module.as_deref().and_then(|module| Production::beside(files, &sources, module, of_entry));
+    for module in production.iter().flat_map(|production| &production.modules) {
+        if modules.iter().all(|known| known.path != module.path) {
+            modules.push(module.clone());
+        }
+    }
     let package = settings_module.as_deref().and_then(|module| module.split('.').next()).map(str::to_owned);
     let server = Server::of(&dependencies);
     let mut sketch = Sketch::new("Django");
@@ -33,7 +45,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         .map(|path| path.trim_end_matches(".py").replace('/', "."));
     let module = file.or_else(|| package.as_ref().map(|package| format!("{package}.{entry}")))?;
 
-    let all = format!("{settings}\n{}", production.as_ref().map_or("", |production| &production.text));
+    let all = format!("{settings}\n{}", production.as_ref().map_or("", Production::text));
     resources(&mut sketch, &all, &dependencies);
     environ::declare(&mut sketch, &settings);
     let hosts = Hosts::of(texts.iter().map(String::as_str));
@@ -50,9 +62,17 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     job.set("command", draft::command(&[PYTHON, "manage.py", "migrate", "--noinput"]));
     job.set("when", "\"before-start\"");
     job.set("undo", "\"compatible\"").because("the old release must work with the new schema while both run");
-    let collects = files_of(files, &mut sketch, &all);
+    let collects = files_of(files, &mut sketch, &sources, &modules);
     if collects {
         placeholders(&mut sketch, &all);
+    }
+    let has_database = sketch.has_env();
+    if let (Some(Entry { path, module }), Some(own)) = (&other, &settings_module) {
+        sketch.env(MODULE, draft::text(own));
+        sketch.note(format!(
+            "{path} names the settings {module} where the environment names none, and manage.py {own}: [env] names {own} for \
+             all that runs"
+        ));
     }
     match (&production, &settings_module) {
         (Some(production), Some(module)) => {
@@ -61,7 +81,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         }
         _ => note_development(&mut sketch, &settings),
     }
-    if settings.contains("sqlite3") && !sketch.has_env() {
+    if settings.contains("sqlite3") && !has_database {
         sketch.note(
             "the database is SQLite inside the release: every release begins with an empty one. \
              Put the file into a directory of build.shared, or use PostgreSQL ([resources.db])",
@@ -98,12 +118,20 @@ impl Server {
     }
 }
 
-/// The settings module that manage.py names.
-fn settings_module(manage: &str) -> Option<String> {
-    let rest = manage.split_once("DJANGO_SETTINGS_MODULE")?.1;
-    // What follows is `", "shop.settings"`, or `"] = "shop.settings"`.
-    let rest = rest.split_once([',', '='])?.1;
-    quoted(rest).map(str::to_owned)
+/// What is started beside manage.py, and names other settings than that does.
+struct Entry {
+    path: String,
+    module: String,
+}
+
+impl Entry {
+    fn of_others(files: &Files, own: &str) -> Option<Self> {
+        let entries = ["wsgi.py", "asgi.py", "celery.py", "celery_app.py"];
+        let sources = entries.iter().flat_map(|entry| files.sources(entry));
+        let mut named = sources.filter_map(|(path, text)| Some((path, settings_module(&text)?)));
+        let (path, module) = named.find(|(_, module)| module != own)?;
+        Some(Self { path: path.to_owned(), module })
+    }
 }
 
 /// The module `settings` of the project, where manage.py takes its name from elsewhere.
@@ -113,20 +141,17 @@ fn only_settings(files: &Files) -> Option<String> {
     only.strip_suffix(".py").map(|path| path.replace('/', "."))
 }
 
-/// The texts of the settings, of all files where they are a package; first the one that has the last word.
-fn settings(files: &Files, module: Option<&str>) -> Vec<String> {
+/// The modules of the settings, all of them where they are a package; first the one that has the last word.
+fn settings(sources: &Sources<'_>, module: Option<&str>) -> Vec<Module> {
     let Some(module) = module else { return Vec::new() };
+    let mut modules = sources.modules(module);
     let path = module.replace('.', "/");
-    let package = path.rsplit_once('/').map_or(path.clone(), |(package, _)| package.to_owned());
-    [
-        format!("{path}.py"),
-        format!("{path}/__init__.py"),
-        format!("{path}/base.py"),
-        format!("{package}/base.py"),
-    ]
-    .iter()
-    .filter_map(|path| files.read(path))
-    .collect()
+    let package = path.rsplit_once('/').map_or(path.as_str(), |(package, _)| package);
+    for base in [format!("{path}/base"), format!("{package}/base")] {
+        let base = sources.module(&base);
+        modules.extend(base.filter(|base| modules.iter().all(|module| module.path != base.path)));
+    }
+    modules
 }
 
 /// How the service is asked whether it is ready, with these hosts. `None` where it would not be answered, and tell its
@@ -206,72 +231,84 @@ fn celery(files: &Files, sketch: &mut Sketch, package: Option<&str>) {
     }
 }
 
-/// The directory that settings name, and whether that is from the root of the machine.
-fn named(settings: &str, key: &str) -> Option<(String, bool)> {
-    let line = settings.lines().find(|line| line.split('=').next().unwrap_or_default().trim() == key)?;
-    let text = line.split_once('=').map(|(_, text)| text).filter(|text| !text.contains("env"))?;
-    // The last text in quotes: BASE_DIR / "static", or os.path.join(BASE_DIR, "static").
-    let quote = if text.contains('"') { '"' } else { '\'' };
-    text.split(quote)
-        .filter(|part| !part.is_empty())
-        .nth_back(usize::from(!text.trim_end().ends_with(quote)))
-        // `BASE_DIR + "/static"` is inside.
-        .map(|part| (part.trim_matches('/').to_owned(), part.starts_with('/') && !text.contains('+')))
-        .filter(|(part, _)| {
-            !part.is_empty()
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-                && !part.contains("..")
-        })
-}
-
-fn note_static_outside(sketch: &mut Sketch, root: &str) {
-    sketch.note(format!(
-        "STATIC_ROOT is /{root}, which is not in the release: static files are neither collected nor served. Let it be \
-         BASE_DIR / \"static\", and run `windlass init --force`"
-    ));
+/// The path below which the settings have files asked for.
+fn url(sources: &Sources<'_>, modules: &[Module], key: &str, without: &str) -> String {
+    let is_plain = |url: &String| {
+        !url.is_empty()
+            && url.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+            && !url.contains("..")
+    };
+    let url = sources.text(modules, key).map(|url| url.trim_matches('/').to_owned());
+    url.filter(is_plain).unwrap_or_else(|| without.to_owned())
 }
 
 /// Static files and uploads. Whether the build collects static files.
-fn files_of(files: &Files, sketch: &mut Sketch, settings: &str) -> bool {
-    let value = |key: &str| named(settings, key);
-    let url = |key: &str, without: &str| value(key).map_or_else(|| without.to_owned(), |(url, _)| url);
-    let (mut routed, mut collects) = (false, false);
-    match value("STATIC_ROOT") {
-        Some((root, true)) => note_static_outside(sketch, &root),
-        Some((root, false)) => {
-            sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
-            collects = true;
-            let url = url("STATIC_URL", "static");
-            let route = sketch.route();
-            route.comment("Static files are answered by the proxy.");
-            route.set("path", draft::text(&format!("/{url}"))).set("files", draft::text(&root));
-            routed = true;
-        }
-        None if settings.contains("staticfiles") => {
-            sketch.note("STATIC_ROOT is not set, so static files are not collected and not served");
-        }
-        None => {}
-    }
-    match value("MEDIA_ROOT") {
-        Some((root, true)) => sketch.note(format!(
-            "MEDIA_ROOT is /{root}, which is not in the release: the program's account must be able to write there, and the \
-             proxy does not serve it. Let it be BASE_DIR / \"media\" for a directory of build.shared with a route, and run \
-             `windlass init --force`"
-        )),
-        Some((root, false)) if sketch.share(files, &root) => {
-            let url = url("MEDIA_URL", "media");
-            sketch
-                .route()
-                .set("path", draft::text(&format!("/{url}")))
-                .set("files", draft::text(&format!("shared:{root}")));
-            routed = true;
-        }
-        Some(_) | None => {}
-    }
-    if routed {
+fn files_of(files: &Files, sketch: &mut Sketch, sources: &Sources<'_>, modules: &[Module]) -> bool {
+    let collects = static_files(sketch, sources, modules);
+    let is_routed = uploads(files, sketch, sources, modules);
+    if collects || is_routed {
         sketch.route().set("service", "\"web\"");
     }
     collects
+}
+
+/// Whether the build collects static files.
+fn static_files(sketch: &mut Sketch, sources: &Sources<'_>, modules: &[Module]) -> bool {
+    let url = url(sources, modules, "STATIC_URL", "static");
+    let note = match sources.places(modules, "STATIC_ROOT").into_iter().next() {
+        Some(Place::Within(root)) => {
+            sketch.step(&[PYTHON, "manage.py", "collectstatic", "--noinput"]);
+            let route = sketch.route();
+            route.comment("Static files are answered by the proxy.");
+            route.set("path", draft::text(&format!("/{url}"))).set("files", draft::text(&root));
+            return true;
+        }
+        Some(Place::Outside(root)) => format!(
+            "STATIC_ROOT is {root}, which is not in the release: static files are neither collected nor served. Let it be \
+             BASE_DIR / \"static\", and run `windlass init --force`"
+        ),
+        Some(Place::Unknown(expression)) => format!(
+            "which directory STATIC_ROOT is ({expression}) is not known to init, so static files are neither collected nor \
+             served: add \"{PYTHON} manage.py collectstatic --noinput\" to the steps of [build], and a route with path = \
+             \"/{url}\" and files = the directory, relative to this one"
+        ),
+        None if modules.iter().any(|module| module.text.contains("staticfiles")) => {
+            "STATIC_ROOT is not set, so static files are not collected and not served".to_owned()
+        }
+        None => return false,
+    };
+    sketch.note(note);
+    false
+}
+
+/// Whether there is a route to uploads.
+fn uploads(files: &Files, sketch: &mut Sketch, sources: &Sources<'_>, modules: &[Module]) -> bool {
+    let url = url(sources, modules, "MEDIA_URL", "media");
+    let mut is_routed = false;
+    for place in sources.places(modules, "MEDIA_ROOT") {
+        match place {
+            // Which of several is in force, nobody knows: none is lost.
+            Place::Within(root) => {
+                if sketch.share(files, &root) && !is_routed {
+                    let root = format!("shared:{root}");
+                    let route = sketch.route();
+                    route.set("path", draft::text(&format!("/{url}"))).set("files", draft::text(&root));
+                    is_routed = true;
+                }
+            }
+            Place::Outside(root) => sketch.note(format!(
+                "MEDIA_ROOT is {root}, which is not in the release: the program's account must be able to write there, and the \
+                 proxy does not serve it. Let it be BASE_DIR / \"media\" for a directory of build.shared with a route, and run \
+                 `windlass init --force`"
+            )),
+            Place::Unknown(expression) => sketch.note(format!(
+                "which directory MEDIA_ROOT is ({expression}) is not known to init: if it lies in the release, uploads are lost \
+                 with the next one. Name it in build.shared, relative to this directory, and add a route with path = \
+                 \"/{url}\" and files = \"shared:\" and the same"
+            )),
+        }
+    }
+    is_routed
 }
 
 /// What the settings ask for, and only what runs gets, for the build: it loads them and connects to

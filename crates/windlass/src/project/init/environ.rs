@@ -8,7 +8,6 @@ use windlass_core::settings::sounds_secret;
 
 use super::sketch::Sketch;
 use code::Code;
-pub(super) use code::{arguments, keyword, length_of_text, literal, plain_text, stripped};
 
 /// More than these are of a program that has its own list of settings.
 const MOST: usize = 60;
@@ -81,10 +80,19 @@ pub(super) fn names(source: &str) -> impl Iterator<Item = String> + use<> {
     reads(source).into_iter().map(|read| read.name)
 }
 
-/// What `source` cannot be loaded without, each with its declaration.
-pub(super) fn needed(source: &str) -> Vec<(String, &'static str)> {
+/// What `source` cannot be loaded without, each with what is to be declared beside what `sketch` declares.
+pub(super) fn needed(sketch: &Sketch, source: &str) -> Vec<(String, &'static str)> {
     let needed = reads(source).into_iter().filter(|read| read.absent == Absent::Fails);
-    needed.map(|read| (read.name.clone(), required(read.is_open()))).collect()
+    let declared = needed.filter_map(|read| {
+        let declaration = match sketch.is_required(&read.name) {
+            Some(true) => return None,
+            // The rest of the declaration stays.
+            Some(false) => "{ required = true }",
+            None => required(read.is_open()),
+        };
+        Some((read.name, declaration))
+    });
+    declared.collect()
 }
 
 /// What `source` cannot be loaded without, also where only some of its branches ask for it.

@@ -122,11 +122,3 @@ pub(super) fn health_path(source: &str) -> Option<&'static str> {
         .into_iter()
         .find(|path| source.contains(&format!("\"{path}\"")) || source.contains(&format!("'{path}'")))
 }
-
-/// The first text in quotes within `line`.
-pub(super) fn quoted(line: &str) -> Option<&str> {
-    let at = line.find(['"', '\''])?;
-    let quote = line[at..].chars().next()?;
-    let rest = &line[at + 1..];
-    Some(&rest[..rest.find(quote)?])
-}

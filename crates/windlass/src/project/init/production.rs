@@ -6,18 +6,23 @@ use super::environ;
 use super::files::Files;
 use super::hosts::Hosts;
 use super::sketch::Sketch;
+use crate::project::django::{Module, Sources};
 
 /// The settings for production, where manage.py names others.
 pub(super) struct Production {
     module: String,
-    /// What it says itself.
-    pub(super) text: String,
-    /// What the modules say that it imports as a whole.
-    common: String,
+    /// It, and those that it imports as a whole.
+    pub(super) modules: Vec<Module>,
 }
 
 impl Production {
-    pub(super) fn beside(files: &Files, module: &str) -> Option<Self> {
+    /// Those beside `module`, or else those that the server's entry names, where these are others.
+    pub(super) fn beside(
+        files: &Files,
+        sources: &Sources<'_>,
+        module: &str,
+        of_entry: Option<&str>,
+    ) -> Option<Self> {
         const NAMES: [&str; 2] = ["production", "prod"];
         let path = module.replace('.', "/");
         let (package, last) = path.rsplit_once('/').unwrap_or(("", &path));
@@ -30,15 +35,22 @@ impl Production {
             false => vec![format!("{path}_"), format!("{package}/")],
         };
         let paths = beginnings.iter().flat_map(|begin| NAMES.map(|name| format!("{begin}{name}")));
-        paths.into_iter().find_map(|path| {
-            let text = files.read(&format!("{path}.py")).filter(|text| text.contains("import"))?;
-            Some(Self { common: imported(files, &path, &text), module: path.replace('/', "."), text })
+        let of_entry = of_entry.map(|module| module.replace('.', "/"));
+        paths.into_iter().chain(of_entry).find_map(|path| {
+            files.read(&format!("{path}.py")).filter(|text| text.contains("import"))?;
+            let module = path.replace('/', ".");
+            Some(Self { modules: sources.modules(&module), module })
         })
+    }
+
+    /// What it says itself.
+    pub(super) fn text(&self) -> &str {
+        self.modules.first().map_or("", |module| &module.text)
     }
 
     /// The hosts that are answered there.
     pub(super) fn hosts(&self) -> Hosts {
-        Hosts::of([self.text.as_str(), &self.common])
+        Hosts::of(self.modules.iter().map(|module| module.text.as_str()))
     }
 
     /// Makes them those of the environment `production`, in what runs and, where the build `collects`
@@ -51,9 +63,10 @@ impl Production {
         collects: bool,
         check: Option<String>,
     ) {
-        let Self { module, text, common } = self;
-        let needed: Vec<_> =
-            environ::needed(text).into_iter().filter(|(name, _)| !sketch.sets(name)).collect();
+        let Self { module, modules } = self;
+        // What is read by one module's means, such as `env`, another may have set up.
+        let all: Vec<&str> = modules.iter().rev().map(|module| module.text.as_str()).collect();
+        let needed = environ::needed(sketch, &all.join("\n"));
         let section = sketch.production();
         section.comment(format!(
             "Its settings, for `windlass --env production deploy`. manage.py names {development}."
@@ -70,7 +83,7 @@ impl Production {
         }
         let lacking: Vec<&str> = ["SECRET_KEY", "ALLOWED_HOSTS"]
             .into_iter()
-            .filter(|name| ![text, common].iter().any(|text| assigns(text, name)))
+            .filter(|name| !modules.iter().any(|module| assigns(&module.text, name)))
             .collect();
         let lacking = match lacking.is_empty() {
             true => String::new(),
@@ -84,23 +97,6 @@ impl Production {
              deploy` takes {module}{lacking}"
         ));
     }
-}
-
-/// The texts of what the module at `path` imports as a whole: `from .base import *`.
-fn imported(files: &Files, path: &str, text: &str) -> String {
-    let package = path.rsplit_once('/').map_or("", |(package, _)| package);
-    let modules = text.lines().filter_map(|line| {
-        let module = line.trim().strip_prefix("from ")?.strip_suffix("import *")?.trim();
-        match module.strip_prefix('.') {
-            Some(beside) if beside.is_empty() || beside.starts_with('.') => None,
-            Some(beside) => Some(format!("{package}/{}", beside.replace('.', "/"))),
-            None => Some(module.replace('.', "/")),
-        }
-    });
-    modules
-        .flat_map(|path| [format!("{path}.py"), format!("{path}/__init__.py")])
-        .filter_map(|path| files.read(&path))
-        .collect()
 }
 
 /// Whether the source gives the name a value.

@@ -1,7 +1,8 @@
 //! Which variables the settings classes of pydantic read: the fields of `class ...(BaseSettings)`,
 //! where their names are written out.
 
-use super::environ::{Absent, Read, arguments, keyword, length_of_text, literal, plain_text, stripped};
+use super::environ::{Absent, Read};
+use crate::project::python::{arguments, keyword, length_of_text, literal, plain_text, stripped};
 
 /// What was found.
 #[derive(Debug, Default)]

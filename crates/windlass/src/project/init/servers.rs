@@ -3,9 +3,9 @@
 use windlass_core::manifest::draft;
 
 use super::data;
-use super::environ::literal;
 use super::python::depends_on;
 use super::sketch::Sketch;
+use crate::project::python::literal;
 
 /// What is known of a program.
 pub(super) struct Program<'a> {

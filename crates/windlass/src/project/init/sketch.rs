@@ -133,6 +133,18 @@ impl Sketch {
         self.env.iter().any(|(known, _)| known == key) || self.settings.iter().any(|(known, ..)| known == key)
     }
 
+    /// Whether nothing runs without a value of the variable: `None` where it is not declared, which what is only
+    /// suggested is not.
+    pub(super) fn is_required(&self, key: &str) -> Option<bool> {
+        if self.env.iter().any(|(known, _)| known == key) {
+            return Some(true);
+        }
+        self.settings.iter().find_map(|(known, value, declared)| {
+            let is_now = known == key && matches!(declared, Declared::Now);
+            is_now.then(|| !value.contains("required = false"))
+        })
+    }
+
     /// The value of a variable of all that runs, which is TOML.
     pub(super) fn env_value(&self, key: &str) -> Option<&str> {
         self.env.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())

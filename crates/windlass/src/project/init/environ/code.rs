@@ -1,6 +1,7 @@
 //! Python's sources, as far as calls that read variables are found in them without understanding the rest.
 
 use super::{Absent, Read};
+use crate::project::python::{arguments, end_of_call, keyword, literal, plain_text, stripped};
 
 /// A source without its comments and long texts.
 pub(super) struct Code {
@@ -196,100 +197,4 @@ fn default<'a>(way: Way, given: &[&'a str]) -> Option<&'a str> {
     let spread = || given.iter().copied().find(|given| given.starts_with('*'));
     let mut placed = given.iter().copied().filter(|given| keyword(given).is_none());
     named.map(|(_, value)| value).or_else(|| placed.find(|given| !CASTS.contains(given))).or_else(spread)
-}
-
-/// A default that is text, a number, or yes or no, as a setting has it.
-pub(in crate::project::init) fn plain_text(value: &str) -> Option<String> {
-    let number = !value.is_empty() && value.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let word = (number || matches!(value, "True" | "False")).then_some(value);
-    let text = literal(value).map(|(text, _)| text).or(word)?;
-    Some(text.to_owned()).filter(|text| !text.is_empty())
-}
-
-/// The arguments of a call, or what else commas part, without those within brackets and texts.
-pub(in crate::project::init) fn arguments(text: &str) -> Vec<&str> {
-    let mut parts = vec![];
-    let (mut start, mut at, mut depth) = (0, 0, 0_i32);
-    while let Some(c) = text[at..].chars().next() {
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(text[start..at].trim());
-                start = at + 1;
-            }
-            _ => {}
-        }
-        at += if matches!(c, '"' | '\'') { length_of_text(&text[at..], c) } else { c.len_utf8() };
-    }
-    parts.push(text[start..].trim());
-    parts.retain(|part| !part.is_empty());
-    parts
-}
-
-/// The name and the value of `name=value`.
-pub(in crate::project::init) fn keyword(argument: &str) -> Option<(&str, &str)> {
-    let (name, value) = argument.split_once('=')?;
-    let name = name.trim_end();
-    let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    (is_name && !value.starts_with('=')).then_some((name, value.trim_start()))
-}
-
-/// Where the arguments that `text` begins in end.
-fn end_of_call(text: &str) -> usize {
-    let (mut at, mut depth) = (0, 0_i32);
-    while let Some(c) = text[at..].chars().next() {
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' if depth == 0 => return at,
-            ')' | ']' | '}' => depth -= 1,
-            _ => {}
-        }
-        at += if matches!(c, '"' | '\'') { length_of_text(&text[at..], c) } else { c.len_utf8() };
-    }
-    text.len()
-}
-
-/// The text in quotes that `text` begins with, and what follows it.
-pub(in crate::project::init) fn literal(text: &str) -> Option<(&str, &str)> {
-    let quote = text.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let (inside, rest) = text[1..].split_once(quote)?;
-    (!inside.contains(['\\', '\n'])).then_some((inside, rest))
-}
-
-/// `source` without comments and texts of several lines, in which anything may stand.
-pub(in crate::project::init) fn stripped(source: &str) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(c) = rest.chars().next() {
-        let triple = ["\"\"\"", "'''"].into_iter().find(|quotes| rest.starts_with(quotes));
-        if let Some(quotes) = triple {
-            let inside = &rest[quotes.len()..];
-            rest = inside.find(quotes).map_or("", |end| &inside[end + quotes.len()..]);
-            continue;
-        }
-        if c == '#' {
-            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
-            continue;
-        }
-        let length = if matches!(c, '"' | '\'') { length_of_text(rest, c) } else { c.len_utf8() };
-        out.push_str(&rest[..length]);
-        rest = &rest[length..];
-    }
-    out
-}
-
-/// How long the text in quotes is that `rest` begins with; of one that does not end, to its line's end.
-pub(in crate::project::init) fn length_of_text(rest: &str, quote: char) -> usize {
-    let mut escaped = false;
-    for (at, c) in rest.char_indices().skip(1) {
-        match c {
-            '\n' => return at,
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if c == quote => return at + 1,
-            _ => {}
-        }
-    }
-    rest.len()
 }
