@@ -41,7 +41,7 @@ mod tree;
 mod view;
 mod world;
 
-pub use preflight::added::added;
+pub use preflight::left_behind;
 pub use preflight::machine::{Lack, Looked, before_the_start, home_hint, look, users};
 pub use session::rest::{converse_at_rest, is_at_rest};
 pub use settings::values::{key as fingerprint_key, read as kept_values};

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use indexmap::{IndexMap, IndexSet};
 use windlass_core::manifest::hosts::leads_to;
 use windlass_core::name::Name;
-use windlass_core::spec::{Spec, Template};
+use windlass_core::spec::{Env, Spec};
 
 /// What is wrong with the variables of `spec` and with the values of its settings. No value is shown: only the host.
 #[must_use]
@@ -40,7 +40,7 @@ pub fn misled<'v>(spec: &Spec, settings: impl Iterator<Item = (&'v str, &'v str)
 }
 
 /// All that run, each with its variables.
-fn environments(spec: &Spec) -> impl Iterator<Item = (String, &IndexMap<String, Template>)> {
+fn environments(spec: &Spec) -> impl Iterator<Item = (String, &Env)> {
     let services = spec.services.iter().map(|(name, service)| (name.to_string(), &service.env));
     let jobs = spec.jobs.iter().map(|(name, job)| (format!("the job {name}"), &job.env));
     let crons = spec.crons.iter().map(|(name, cron)| (format!("the cron job {name}"), &cron.env));

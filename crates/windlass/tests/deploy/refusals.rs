@@ -33,9 +33,19 @@ fn of_first_deploys_at_once_one_goes_on_and_the_others_are_told_of_it() {
 #[test]
 fn a_stale_plan_is_refused() {
     let sandbox = deployed(&Manifest::small());
+    let instance = sandbox.environment().join("releases/r1/instance");
+    std::fs::create_dir(&instance).unwrap();
+    std::fs::write(instance.join("shop.db"), "SQLite format 3\0").unwrap();
+    // What stays as it is loses nothing.
+    let output = sandbox.succeed(&["plan"]);
+    assert!(!output.stderr.contains("shop.db"), "{output:?}");
     sandbox.change();
-    sandbox.succeed(&["plan", "--out", "../plan.json"]);
-    sandbox.succeed(&["apply", "../plan.json"]);
+    let planned = sandbox.succeed(&["plan", "--out", "../plan.json"]);
+    let applied = sandbox.succeed(&["apply", "../plan.json"]);
+    for output in [planned, applied] {
+        let told = "the application has written to instance/shop.db, a database in releases/r1,";
+        assert!(output.stderr.contains(told), "{output:?}");
+    }
     let output = sandbox.fail(&["apply", "../plan.json"], 6);
     assert!(output.stderr.contains("stale"), "{output:?}");
     assert_eq!(sandbox.answering(), "r2");

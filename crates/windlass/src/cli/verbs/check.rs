@@ -91,7 +91,8 @@ fn doubts(project: &Project, spec: &Spec, held: &[Held]) -> Vec<(&'static str, S
     }
     let lost = uploads::unshared(spec, &project.directory);
     doubts.extend(lost.into_iter().map(|message| ("uploads-in-release", message)));
-    doubts.extend(sqlite::emptied(spec, &project.directory).map(|message| ("database-in-release", message)));
+    let emptied = sqlite::emptied(spec, &project.directory);
+    doubts.extend(emptied.into_iter().map(|message| ("database-in-release", message)));
     doubts.extend(held.iter().filter_map(|held| Some(("limit-not-held", beyond(held)?))));
     if !served::may_be_made(spec) {
         doubts.extend(served::absent(spec, &project.directory).into_iter().map(|absent| {

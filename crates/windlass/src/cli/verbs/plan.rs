@@ -54,8 +54,8 @@ pub(in crate::cli) async fn run(context: &Context, args: &args::Plan) -> Result<
     let plan = plan(&wanted, &observed).map_err(|error| Failure::usage(error.to_string(), ""))?;
     let of_other_tree = observed.active.as_ref().filter(|active| active.tree.id != plan.tree.id);
     let lost = of_other_tree
-        .and_then(|active| host::added(&project.layout, active.tree.id, &active.spec, &plan.spec));
-    if let Some(lost) = lost {
+        .map(|active| host::left_behind(&project.layout, active.tree.id, &active.spec, &plan.spec));
+    for lost in lost.into_iter().flatten() {
         context.say(&format!("warning: {lost}"));
     }
     let printed = context.answer(&plan, || plan.to_string());

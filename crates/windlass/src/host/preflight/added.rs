@@ -13,8 +13,7 @@ const NAMED: usize = 3;
 
 /// What was added to the directories of the active release, in `tree` and as `active` says, that a release of another tree
 /// does not have, with what to do that the next ones have it. `None` where that is nothing, or cannot be told.
-#[must_use]
-pub fn added(layout: &Layout, tree: ReleaseId, active: &Spec, next: &Spec) -> Option<String> {
+pub(super) fn left_behind(layout: &Layout, tree: ReleaseId, active: &Spec, next: &Spec) -> Option<String> {
     let Added { mut directories, more } = contents::added(&layout.tree(tree), &active.build.cache);
     let goes_on = |directory: &Path| {
         let mut kept = next.build.shared.iter().chain(&next.build.cache);
@@ -81,7 +80,7 @@ mod tests {
             write(path);
         }
         contents::write_down(&root, &Tree { id: tree, source: source("one") }, &spec).unwrap();
-        let told = |next: &Spec| added(layout, tree, &spec, next);
+        let told = |next: &Spec| left_behind(layout, tree, &spec, next);
         // What can be made again, what others keep, and what lies in no directory.
         for path in [
             "app/__pycache__/main.pyc",
@@ -96,6 +95,11 @@ mod tests {
         std::fs::create_dir_all(layout.shared().join("media")).unwrap();
         std::fs::write(layout.shared().join("media/photo"), "").unwrap();
         std::os::unix::fs::symlink(layout.shared().join("media"), root.join("media")).unwrap();
+        // Databases are told of by themselves.
+        write("data/notes.db");
+        for (end, text) in [("", "SQLite format 3\0"), ("-wal", "")] {
+            std::fs::write(root.join(format!("data/notes.db{end}")), text).unwrap();
+        }
         assert_eq!(told(&spec), None);
         for path in ["uploads/2026/a.png", "uploads/b.png", "app/exports/x/y.csv"] {
             write(path);

@@ -1,6 +1,7 @@
 //! Looking before anything changes: whether this machine can carry the release.
 
-pub(in crate::host) mod added;
+mod added;
+mod databases;
 mod disk;
 pub(in crate::host) mod machine;
 pub(in crate::host) mod programs;
@@ -27,7 +28,16 @@ use crate::host::tree::contents::{self, Damage, Look};
 use crate::host::tree::handover;
 use crate::host::world::by_hand;
 use crate::keeper::limits;
+use crate::layout::Layout;
 use crate::resource;
+
+/// What the application keeps among the files of the active release, in `tree` and as `active` says, and a release of
+/// another tree will not have, with what to do about it.
+#[must_use]
+pub fn left_behind(layout: &Layout, tree: ReleaseId, active: &Spec, next: &Spec) -> Vec<String> {
+    let databases = databases::left_behind(layout, tree, active, next);
+    databases.into_iter().chain(added::left_behind(layout, tree, active, next)).collect()
+}
 
 impl Host {
     /// Looks at everything at once and answers all that is wrong in one fault.
@@ -67,7 +77,7 @@ impl Host {
             let is_built = plan.steps.iter().any(|step| matches!(step.action, Action::Build { .. }));
             wrong.extend(programs::commands(spec, is_built));
         }
-        self.look_at_added(plan, &mut notes).await?;
+        self.look_at_what_is_left_behind(plan, &mut notes).await?;
         self.look_at_jobs(plan, &mut wrong);
         self.look_at_users(plan, &mut wrong);
         self.look_at_accounts(plan, &mut wrong, &mut notes).await?;
@@ -117,11 +127,11 @@ impl Host {
     }
 
     /// What a run leaves behind in the active release is told before it does.
-    async fn look_at_added(&self, plan: &Plan, notes: &mut Vec<String>) -> Result<(), Fault> {
+    async fn look_at_what_is_left_behind(&self, plan: &Plan, notes: &mut Vec<String>) -> Result<(), Fault> {
         let active = self.journal.borrow().active().ok().flatten().map(|active| active.release);
         let Some(active) = active.filter(|active| active.tree != plan.tree.id) else { return Ok(()) };
         let (layout, spec) = (self.layout.clone(), plan.spec.clone());
-        notes.extend(blocking(move || added::added(&layout, active.tree, &active.spec, &spec)).await?);
+        notes.extend(blocking(move || left_behind(&layout, active.tree, &active.spec, &spec)).await?);
         Ok(())
     }
 

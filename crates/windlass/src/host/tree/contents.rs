@@ -7,6 +7,7 @@
 //! What the application adds later does not matter.
 
 mod added;
+mod databases;
 mod known;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use windlass_core::plan::Tree;
 use windlass_core::spec::{Command, Part, Spec};
 
 pub(in crate::host) use added::{Added, added, written};
+pub(in crate::host) use databases::databases;
 use known::{Facts, Known};
 
 /// The list, in the tree.

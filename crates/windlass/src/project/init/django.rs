@@ -12,6 +12,7 @@ use super::python::{ANSWERS, LISTENS, PYTHON, dependencies, depends_on, environm
 use super::servers::{self, Program};
 use super::sketch::Sketch;
 use crate::project::django::{MODULE, Module, Place, Sources, settings_module};
+use crate::project::sqlite;
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let manage = files.read("manage.py").filter(|text| text.contains("django"))?;
@@ -26,6 +27,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let of_entry = other.as_ref().map(|other| other.module.as_str());
     let production =
         settings_module.as_deref().and_then(|module| Production::beside(files, &sources, module, of_entry));
+    let own = modules.clone();
     for module in production.iter().flat_map(|production| &production.modules) {
         if modules.iter().all(|known| known.path != module.path) {
             modules.push(module.clone());
@@ -81,7 +83,12 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         }
         _ => note_development(&mut sketch, &settings),
     }
-    if settings.contains("sqlite3") && !has_database {
+    let kept = {
+        let is_given = |name: &str| sketch.env_value(name).is_some();
+        sqlite::of_django(&Sources { read: &read, is_given: &is_given }, &own)
+    };
+    sqlite::share(files, &mut sketch, &kept);
+    if settings.contains("sqlite3") && !has_database && kept.is_empty() {
         sketch.note(
             "the database is SQLite inside the release: every release begins with an empty one. \
              Put the file into a directory of build.shared, or use PostgreSQL ([resources.db])",

@@ -24,7 +24,7 @@ const SKIPPED: [&str; 10] = [
 ];
 
 /// A project's directory.
-pub(super) struct Files {
+pub(in crate::project) struct Files {
     root: PathBuf,
     /// Paths relative to the root, sorted, the shallow ones first.
     paths: Vec<String>,
@@ -34,7 +34,7 @@ pub(super) struct Files {
 
 impl Files {
     /// `is_installed` says which programs the machine has.
-    pub(super) fn of(directory: &Path, is_installed: fn(&str) -> bool) -> io::Result<Self> {
+    pub(in crate::project) fn of(directory: &Path, is_installed: fn(&str) -> bool) -> io::Result<Self> {
         let root = directory.canonicalize()?;
         let (mut paths, mut directories) = (Vec::new(), Vec::new());
         let mut queue = vec![(root.clone(), String::new(), 0)];
@@ -80,7 +80,7 @@ impl Files {
     }
 
     /// Whether there is such a file.
-    pub(super) fn has(&self, path: &str) -> bool {
+    pub(in crate::project) fn has(&self, path: &str) -> bool {
         self.paths.iter().any(|other| other == path)
     }
 
@@ -96,7 +96,7 @@ impl Files {
     }
 
     /// The text of a file, where there is such a file of text.
-    pub(super) fn read(&self, path: &str) -> Option<String> {
+    pub(in crate::project) fn read(&self, path: &str) -> Option<String> {
         let path = self.root.join(path);
         let metadata = std::fs::metadata(&path).ok()?;
         if !metadata.is_file() || metadata.len() > LARGEST {
@@ -106,12 +106,15 @@ impl Files {
     }
 
     /// The files whose names end so.
-    pub(super) fn ending(&self, ending: &str) -> impl Iterator<Item = &str> {
+    pub(in crate::project) fn ending(&self, ending: &str) -> impl Iterator<Item = &str> {
         self.paths.iter().map(String::as_str).filter(move |path| path.ends_with(ending))
     }
 
     /// The sources whose names end so, with their texts.
-    pub(super) fn sources<'a>(&'a self, ending: &'a str) -> impl Iterator<Item = (&'a str, String)> {
+    pub(in crate::project) fn sources<'a>(
+        &'a self,
+        ending: &'a str,
+    ) -> impl Iterator<Item = (&'a str, String)> {
         self.ending(ending).filter_map(|path| Some((path, self.read(path)?)))
     }
 }

@@ -14,7 +14,7 @@ mod docker;
 mod env_files;
 mod environ;
 mod example;
-mod files;
+pub(in crate::project) mod files;
 mod hosts;
 mod node;
 mod packages;
@@ -24,7 +24,7 @@ mod pydantic;
 mod python;
 mod rust;
 mod servers;
-mod sketch;
+pub(in crate::project) mod sketch;
 mod website;
 
 use std::io;

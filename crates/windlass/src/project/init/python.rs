@@ -11,6 +11,7 @@ use super::packages::{Installer, Packages, Tool, listed};
 use super::pydantic;
 use super::servers::{self, Program};
 use super::sketch::Sketch;
+use crate::project::sqlite;
 
 /// Sources beyond these are not read.
 const MOST: usize = 400;
@@ -251,6 +252,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let pydantic::Found { fields, unknown } =
         pydantic::fields(files.sources(".py").map(|(_, source)| source));
     resources(files, &mut sketch, &dependencies, &fields);
+    let kept = sqlite::of_sources(files, &|name: &str| sketch.env_value(name).is_some());
+    sqlite::share(files, &mut sketch, &kept);
     environ::declare_all(&mut sketch, &source, fields);
     for class in unknown {
         sketch.note(format!(

@@ -8,7 +8,7 @@ use super::Proposal;
 use super::files::Files;
 
 /// What a detector found out.
-pub(super) struct Sketch {
+pub(in crate::project) struct Sketch {
     kind: String,
     notes: Vec<Note>,
     steps: Vec<String>,
@@ -61,7 +61,7 @@ impl Sketch {
         }
     }
 
-    pub(super) fn note(&mut self, note: impl Into<String>) {
+    pub(in crate::project) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(Note { text: note.into(), of_services: false });
     }
 
@@ -161,7 +161,7 @@ impl Sketch {
 
     /// Has releases share a directory. Not one with sources: what is shared takes its place in every release, and new
     /// sources would not come. Whether it is shared.
-    pub(super) fn share(&mut self, files: &Files, directory: &str) -> bool {
+    pub(in crate::project) fn share(&mut self, files: &Files, directory: &str) -> bool {
         let beginning = format!("{}/", directory.trim_end_matches('/'));
         let endings = [".py", ".js", ".ts", ".html"];
         let source =
@@ -175,6 +175,11 @@ impl Sketch {
             None => self.shared.push(directory.to_owned()),
         }
         source.is_none()
+    }
+
+    /// What releases share.
+    pub(in crate::project) fn shared(&self) -> &[String] {
+        &self.shared
     }
 
     pub(super) fn exclude(&mut self, pattern: &str) {

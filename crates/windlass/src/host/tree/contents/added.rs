@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::databases::is_of_database;
 use super::{Contents, FILE, Reading, Seen, plain};
 
 /// No more entries of a tree than this are looked at, those near its top first.
@@ -63,7 +64,7 @@ pub(in crate::host) struct Few {
     pub(in crate::host) beside: bool,
 }
 
-/// What was added to a sealed tree. Not looked at is what lies behind links, such as the directories that releases
+/// What was added to a sealed tree, but for databases, which are told of by themselves. Not looked at is what lies behind links, such as the directories that releases
 /// share, and what builds carry on.
 pub(in crate::host) fn added(root: &Path, cache: &[String]) -> Added {
     let mut added = Added::default();
@@ -91,7 +92,11 @@ pub(in crate::host) fn added(root: &Path, cache: &[String]) -> Added {
                 if !cache.contains(&path) && !PASSING.iter().any(|name| entry.file_name() == *name) {
                     directories.push_back(path);
                 }
-            } else if kind.is_file() && !is_passing(&path) && !is_listed(&list, &path) {
+            } else if kind.is_file()
+                && !is_passing(&path)
+                && !is_listed(&list, &path)
+                && !is_of_database(&entry.path())
+            {
                 let own = path.ancestors().skip(1).filter(|above| !shipped.contains(above)).last();
                 let (above, beside) = match own.filter(|own| !own.as_os_str().is_empty()) {
                     Some(own) => (own, false),

@@ -1,0 +1,75 @@
+//! Databases of SQLite that an application keeps in its tree: with the next release it would begin without them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{Contents, FILE, plain};
+
+/// How every database of SQLite begins.
+const BEGINNING: &[u8] = b"SQLite format 3\0";
+
+/// No more entries of a tree than this are looked at, those near its top first.
+const MOST: usize = 20_000;
+
+/// Where nothing is but what was installed.
+const INSTALLED: [&str; 4] = ["node_modules", "site-packages", "__pycache__", ".git"];
+
+/// The databases that were made in a sealed tree, or written to, since it was: paths in it. What lies behind links, such
+/// as the directories that releases share, and what builds carry on is elsewhere.
+pub(in crate::host) fn databases(root: &Path, seal: &Path, cache: &[String]) -> Vec<PathBuf> {
+    let Ok(sealed) = seal.metadata().and_then(|seal| seal.modified()) else { return vec![] };
+    let list = std::fs::read(root.join(FILE)).unwrap_or_default();
+    let list =
+        serde_json::from_slice(&list).map_or_else(|_| BTreeMap::new(), |Contents { entries, .. }| entries);
+    let cache: Vec<PathBuf> = cache.iter().map(|path| plain(Path::new(path))).collect();
+    let mut found = Vec::new();
+    let mut directories = VecDeque::from([PathBuf::new()]);
+    let mut left = MOST;
+    while let Some(directory) = directories.pop_front() {
+        for entry in std::fs::read_dir(root.join(&directory)).into_iter().flatten().flatten() {
+            let Some(fewer) = left.checked_sub(1) else { return found };
+            left = fewer;
+            let Ok(kind) = entry.file_type() else { continue };
+            let path = directory.join(entry.file_name());
+            if kind.is_dir()
+                && !cache.contains(&path)
+                && !INSTALLED.iter().any(|name| entry.file_name() == *name)
+            {
+                directories.push_back(path);
+            } else if kind.is_file()
+                && (path.to_str().is_none_or(|path| !list.contains_key(path))
+                    || is_written(&entry.path(), sealed))
+                && is_database(&entry.path())
+            {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Whether it was written to after this time, or its log was.
+fn is_written(path: &Path, since: SystemTime) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let is_newer = |path: &Path| {
+        path.symlink_metadata().and_then(|facts| facts.modified()).is_ok_and(|modified| modified > since)
+    };
+    is_newer(path) || is_newer(Path::new(&log))
+}
+
+/// Whether a file is a database, or one of those that SQLite puts beside one.
+pub(super) fn is_of_database(path: &Path) -> bool {
+    let name = path.to_str().unwrap_or_default();
+    let beside = ["-wal", "-shm", "-journal"].iter().find_map(|end| name.strip_suffix(end));
+    is_database(beside.map_or(path, Path::new))
+}
+
+fn is_database(path: &Path) -> bool {
+    let mut start = [0; BEGINNING.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == BEGINNING
+}
