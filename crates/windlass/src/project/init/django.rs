@@ -5,6 +5,7 @@ use windlass_core::manifest::draft;
 use super::celery;
 use super::environ;
 use super::files::Files;
+use super::frontend;
 use super::hosts::Hosts;
 use super::packages::Packages;
 use super::production::{Production, note_development};
@@ -39,6 +40,8 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     // Where nobody says what the project depends on, that much is certain.
     let needed = if Packages::of(files).is_some() { vec![] } else { vec!["django"] };
     environment(files, &mut sketch, &[&needed[..], server.packages()].concat());
+
+    frontend::note(files, &mut sketch);
 
     let entry = if server == Server::Gunicorn { "wsgi" } else { "asgi" };
     let file = files

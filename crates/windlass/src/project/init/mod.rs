@@ -7,6 +7,7 @@
 //! containers.
 
 mod angular;
+mod application;
 mod celery;
 mod data;
 mod django;
@@ -15,6 +16,7 @@ mod env_files;
 mod environ;
 mod example;
 pub(in crate::project) mod files;
+mod frontend;
 mod hosts;
 mod node;
 mod packages;

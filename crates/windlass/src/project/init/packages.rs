@@ -75,6 +75,25 @@ impl Packages {
         Some(Self { by, lacks, names: found.names.to_lowercase(), ..found })
     }
 
+    /// The same of a directory that says it for itself. pip installs that: tools look for their files where they are
+    /// started.
+    pub(super) fn below(files: &Files, directory: &str) -> Option<Self> {
+        let found = Self::of(&Files::of(&files.path(directory), |_| false).ok()?)?;
+        let Installer::Pip(words) = found.by else { return None };
+        let mut before = String::new();
+        let words = words.into_iter().map(|word| {
+            let is_list = before == "-r";
+            before.clone_from(&word);
+            match word.as_str() {
+                // What has a slash is no package of an index.
+                "." => Template::literal(format!("./{directory}")).to_string(),
+                list if is_list => Template::literal(format!("{directory}/{list}")).to_string(),
+                _ => word,
+            }
+        });
+        Some(Self { by: Installer::Pip(words.collect()), ..found })
+    }
+
     fn by(by: Installer) -> Self {
         Self { by, names: String::new(), not_built: None, lacks: None, groups: vec![], index: None }
     }
@@ -302,6 +321,28 @@ mod tests {
         assert_eq!(by(|program| program == "poetry"), pip);
         write("requirements.txt", "django\n");
         assert_ne!(by(|program| program == "uv"), Installer::Tool(TOOLS[0]));
+    }
+
+    #[test]
+    fn a_directory_may_say_it_for_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(directory.path().join("backend/shop")).unwrap();
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        let words = || {
+            let files = Files::of(directory.path(), |_| true).unwrap();
+            assert!(Packages::of(&files).is_none());
+            Packages::below(&files, "backend").map(|packages| match packages.by {
+                Installer::Pip(words) => words.join(" "),
+                Installer::Tool(tool) => tool.program.to_owned(),
+            })
+        };
+        assert_eq!(words(), None);
+        write("backend/shop/__init__.py", "");
+        write("backend/pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"django\"]\n");
+        write("backend/uv.lock", "");
+        assert_eq!(words().unwrap(), "./backend");
+        write("backend/requirements.txt", "django\n");
+        assert_eq!(words().unwrap(), "-r backend/requirements.txt");
     }
 
     #[test]

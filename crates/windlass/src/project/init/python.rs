@@ -4,9 +4,11 @@ use windlass_core::manifest::draft;
 pub(super) use windlass_core::manifest::roles::{ANSWERS, LISTENS};
 pub(super) use windlass_core::manifest::venv::PYTHON;
 
+use super::application::{self, Application};
 use super::celery;
 use super::environ::{self, Read};
 use super::files::{Files, health_path};
+use super::frontend;
 use super::packages::{Installer, Packages, Tool, listed};
 use super::pydantic;
 use super::servers::{self, Program};
@@ -33,7 +35,10 @@ pub(super) fn dependencies(files: &Files) -> String {
     for (file, lists) in
         [("pyproject.toml", &["dependencies", "dependency-groups"][..]), ("Pipfile", &["packages"])]
     {
-        all.push_str(&listed::in_lists(&files.read(file).unwrap_or_default(), lists));
+        let is_it = |path: &&str| path.split('/').next_back() == Some(file) && path.matches('/').count() < 2;
+        for path in files.ending(file).filter(is_it) {
+            all.push_str(&listed::in_lists(&files.read(path).unwrap_or_default(), lists));
+        }
     }
     // What a comment names may be what was done away with.
     let lines = all.lines().map(|line| match line.trim_start().starts_with('#') {
@@ -52,7 +57,12 @@ pub(super) fn depends_on(dependencies: &str, package: &str) -> bool {
 
 /// The steps that make the environment, with `extra` packages that the project does not ask for itself.
 pub(super) fn environment(files: &Files, sketch: &mut Sketch, extra: &[&str]) {
-    let packages = Packages::of(files);
+    environment_of(files, None, sketch, extra);
+}
+
+/// The same for what lies in a directory, which may say itself what it depends on.
+fn environment_of(files: &Files, directory: Option<&str>, sketch: &mut Sketch, extra: &[&str]) {
+    let packages = Packages::of(files).or_else(|| Packages::below(files, directory?));
     let installed = packages.as_ref().map_or("", |packages| packages.names.as_str());
     // Another server may be what a Procfile starts.
     let procfile = files.read("Procfile");
@@ -159,72 +169,32 @@ fn locked(tool: Tool, packages: &Packages) -> Vec<String> {
     step
 }
 
-/// An application object, as `module:name`, and the directory that its module is found from.
-pub(super) struct Application {
-    pub(super) module: String,
-    pub(super) directory: Option<String>,
-    source: String,
-}
-
-/// The first `NAME = constructor(` in the sources; else, for `factory`, a function of that name.
-fn application(files: &Files, constructor: &str, factory: Option<&str>) -> Option<Application> {
-    let mut made_by_factory = None;
-    for (path, source) in files.sources(".py") {
-        for line in source.lines() {
-            if let Some((name, value)) = line.split_once('=')
-                && value.trim_start().starts_with(&format!("{constructor}("))
-                && is_identifier(name.split(':').next().unwrap_or_default().trim())
-                && !line.starts_with([' ', '\t'])
-            {
-                let name = name.split(':').next().unwrap_or_default().trim().to_owned();
-                return Some(located(path, &name, source.clone()));
-            }
-            if let Some(factory) = factory
-                && line.starts_with(&format!("def {factory}("))
-                && source.contains(&format!("{constructor}("))
-            {
-                made_by_factory.get_or_insert_with(|| located(path, &format!("{factory}()"), source.clone()));
-            }
-        }
-    }
-    made_by_factory
-}
-
-fn located(path: &str, name: &str, source: String) -> Application {
-    let (directory, rest) = match path.strip_prefix("src/") {
-        Some(rest) => (Some("src".to_owned()), rest),
-        None => (None, path),
-    };
-    let module = rest.trim_end_matches(".py").trim_end_matches("/__init__").replace('/', ".");
-    Application { module: format!("{module}:{name}"), directory, source }
-}
-
-fn is_identifier(text: &str) -> bool {
-    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-}
-
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let dependencies = dependencies(files);
-    let (kind, application, server) = if depends_on(&dependencies, "fastapi")
-        || depends_on(&dependencies, "starlette")
-    {
-        let found = application(files, "FastAPI", None).or_else(|| application(files, "Starlette", None))?;
-        ("FastAPI", found, "uvicorn")
-    } else if depends_on(&dependencies, "flask") {
-        ("Flask", application(files, "Flask", Some("create_app"))?, "gunicorn")
-    } else {
-        return None;
-    };
+    let (kind, application, server) =
+        if depends_on(&dependencies, "fastapi") || depends_on(&dependencies, "starlette") {
+            let found = application::find(files, "FastAPI", true)
+                .or_else(|| application::find(files, "Starlette", true))?;
+            ("FastAPI", found, "uvicorn")
+        } else if depends_on(&dependencies, "flask") {
+            ("Flask", application::find(files, "Flask", true)?, "gunicorn")
+        } else {
+            return None;
+        };
     let mut sketch = Sketch::new(kind);
     let framework =
         ["fastapi", "starlette", "flask"].into_iter().find(|name| depends_on(&dependencies, name));
-    environment(files, &mut sketch, &framework.into_iter().chain([server]).collect::<Vec<_>>());
-    let mut command = vec![PYTHON.to_owned(), "-m".to_owned(), server.to_owned(), application.module.clone()];
+    let wanted: Vec<&str> = framework.into_iter().chain([server]).collect();
+    environment_of(files, application.directory.as_deref(), &mut sketch, &wanted);
+    frontend::note(files, &mut sketch);
+    let path = if server == "uvicorn" { application.path() } else { application.call() };
+    let mut command = vec![PYTHON.to_owned(), "-m".to_owned(), server.to_owned(), path];
     let words: &[&str] = match server {
         "uvicorn" => &["--host", "127.0.0.1", "--port", "{port}", "--proxy-headers"],
         _ => &["--bind", "127.0.0.1:{port}", "--workers", "2"],
     };
     command.extend(words.iter().map(|word| (*word).to_owned()));
+    command.extend((application.is_made && server == "uvicorn").then(|| "--factory".to_owned()));
     if let Some(directory) = &application.directory {
         let option = if server == "uvicorn" { "--app-dir" } else { "--chdir" };
         command.extend([option.to_owned(), directory.clone()]);
@@ -236,9 +206,9 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     migrations(files, &mut sketch, &dependencies, &application);
     let mut source = application.source;
     if depends_on(&dependencies, "celery") {
-        match self::application(files, "Celery", None) {
+        match application::find(files, "Celery", false) {
             Some(celery) => {
-                celery::services(files, &mut sketch, &celery.module, celery.directory.as_deref());
+                celery::services(files, &mut sketch, &celery.path(), celery.directory.as_deref());
                 if celery.source != source {
                     source.push_str(&celery.source);
                 }
@@ -300,8 +270,8 @@ fn migrations(files: &Files, sketch: &mut Sketch, dependencies: &str, applicatio
         || files.read("pyproject.toml").is_some_and(|text| text.contains("[tool.alembic]"));
     let by_flask = depends_on(dependencies, "flask-migrate");
     let module = match &application.directory {
-        Some(directory) => format!("{directory}/{}", application.module),
-        None => application.module.clone(),
+        Some(directory) => format!("{directory}/{}", application.call()),
+        None => application.call(),
     };
     if by_flask && files.read("migrations/env.py").is_some() {
         migrate(sketch, &[PYTHON, "-m", "flask", "--app", &module, "db", "upgrade"]);
