@@ -314,6 +314,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_only_suggested_or_not_required_is_still_needed() {
+        let mut sketch = Sketch::new("test");
+        declare(
+            &mut sketch,
+            "A = os.getenv('A_KEY', 'a')\nB = os.getenv('B_KEY')\nC = os.environ['C_KEY']\n",
+        );
+        sketch.env("D_KEY", "\"d\"".to_owned());
+        let source = "for name in ['A_KEY', 'B_KEY']:\n    pass\nA = os.environ['A_KEY']\nB = os.environ['B_KEY']\n\
+                      C = os.environ['C_KEY']\nD = os.environ['D_KEY']\nE = os.getenv('E_KEY')\n";
+        let expected = [("A_KEY", "{ secret = true }"), ("B_KEY", "{ required = true }")];
+        assert_eq!(needed(&sketch, source), expected.map(|(name, said)| (name.to_owned(), said)));
+    }
+
+    #[test]
     fn what_is_no_code_and_what_is_given_is_left_out() {
         assert_eq!(said("# os.environ['A']\n\"\"\"os.environ['B']\"\"\"\nC = '#' + os.environ['C']"), "C!");
         assert_eq!(said("P = os.environ['PORT']\nW = os.environ['WINDLASS_APP']\nX = os.environ['a b']"), "");
