@@ -32,7 +32,7 @@ impl Hurry {
         {
             return;
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits for `work` as long as nobody is in a hurry.

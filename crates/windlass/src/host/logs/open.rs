@@ -105,8 +105,13 @@ fn said_by(
     texts.into_iter().map(move |text| Line { source: source.clone(), copy: copy.clone(), text })
 }
 
-/// What is said in the place of lines is said once.
+/// What is said in the place of lines is said once, and of no copy: it holds for all of a service's.
 fn told_once(mut lines: Vec<Line>) -> Vec<Line> {
+    for line in lines.iter_mut().filter(|line| line.text.starts_with(Redactor::NOT_SHOWN)) {
+        if let Some(copy) = line.copy.take() {
+            line.source = copy.service.to_string();
+        }
+    }
     let mut told = BTreeSet::new();
     lines.retain(|line| {
         !line.text.starts_with(Redactor::NOT_SHOWN) || told.insert((line.source.clone(), line.text.clone()))
