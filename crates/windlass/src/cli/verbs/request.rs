@@ -260,8 +260,8 @@ pub(in crate::cli) async fn refuse_left_behind(
 ) -> Result<(), Failure> {
     let Some(why) = left_behind(observed, spec).filter(|_| !allowed.get()) else { return Ok(()) };
     let question = format!("In {} ({}) {why}. Type {} to go on:", spec.app, spec.environment, spec.app);
-    let hint = "a resource that was renamed keeps its data under the name that it had: give it that again, or move the data first \
-                (docs/guide/resources.md); --allow-new-data deploys it all the same";
+    let hint = "what was renamed keeps its data under the name that it had: give it that again, or deploy both side by side, copy \
+                the data, and then take the old one out; --allow-new-data deploys it all the same";
     consent::ask_or_refuse(context, &question, spec.app.as_str(), allowed, Failure::new(REFUSED, why, hint))
         .await
 }
