@@ -11,7 +11,6 @@ use super::context::Context;
 use super::failure::Failure;
 use super::own_files;
 use super::project::Project;
-use crate::account;
 use crate::project::brought;
 use crate::project::source::{self, LeftOut, Listing, MOST, Selection, Survey, Trouble, Unfit};
 
@@ -70,7 +69,7 @@ pub(super) fn examine(project: &Project, spec: &Spec) -> Examined {
     let mut left_out = left_out(&survey.left_out);
     left_out.extend(passed_over(&survey.passed_over));
     Examined {
-        opened: opened(&survey.closed, spec),
+        opened: opened(survey.closed()),
         idle: idle(&survey, spec),
         empty: (survey.is_empty() && has_files(&project.directory)).then(|| {
             "no file of the project is part of a release: ignore files or [build] exclude leave out all of them"
@@ -99,15 +98,13 @@ fn some(paths: &[String]) -> String {
     format!("{}{more}", paths[..paths.len().min(NAMED)].join(", "))
 }
 
-/// A line for files that only their owner may read, where no one account runs the release.
-fn opened(closed: &[String], spec: &Spec) -> Option<String> {
-    let accounts: Vec<&str> = source::accounts(spec).into_iter().collect();
-    (!closed.is_empty() && accounts.len() > 1 && account::is_root()).then(|| {
+/// A line for files that others may read in a release, and may not here.
+fn opened(closed: &[String]) -> Option<String> {
+    (!closed.is_empty()).then(|| {
         format!(
-            "only their owner may read {} here, and in a release every account may, as {} run it: let them have one `user`, or hand \
-             over what is secret by [settings], with file = true as a file",
-            some(closed),
-            accounts.join(", ")
+            "only their owner may read {} here, and in a release every account may: hand over what is secret by [settings], with \
+             file = true as a file, and have an ignore file leave it out; what is none: chmod go+r",
+            some(closed)
         )
     })
 }

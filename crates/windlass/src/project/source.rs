@@ -2,7 +2,6 @@
 
 mod carry;
 mod checkout;
-mod closed;
 mod index;
 mod patterns;
 #[cfg(test)]
@@ -24,7 +23,6 @@ use windlass_core::spec::Spec;
 
 use carry::copy_file;
 pub use carry::{Carried, carry};
-pub use closed::accounts;
 use patterns::Patterns;
 pub use unfit::{MOST, Trouble, Unfit};
 use unfit::{closed, leaves, text};
@@ -78,15 +76,7 @@ impl Listing {
     /// A digest of the files and of what is done to them.
     #[must_use]
     pub fn digest(&self, spec: &Spec) -> String {
-        let mut files = self.digest_of(|_| true);
-        if self.closed().next().is_some() {
-            // Another account cannot read those that were given to the one before.
-            for account in accounts(spec) {
-                files.push(' ');
-                files.push_str(account);
-            }
-        }
-        spec.build_digest(&files)
+        spec.build_digest(&self.digest_of(|_| true))
     }
 
     /// Digests of the parts that services with `files` patterns see.
@@ -144,7 +134,7 @@ pub struct Survey {
     /// What the checkout leaves out that the project lies in.
     pub left_out: Vec<LeftOut>,
     /// Files that their owner alone may read.
-    pub closed: Vec<String>,
+    closed: Vec<String>,
     /// Sockets, pipes and devices, which are no part of a release.
     pub passed_over: Vec<String>,
     /// What neither [`list`] nor [`copy`] takes.
@@ -162,6 +152,12 @@ impl Survey {
     #[must_use]
     pub fn has(&self, path: &str) -> bool {
         self.files.iter().any(|file| file == path)
+    }
+
+    /// The files that only their owner may read, where they are the exception: a umask closes all.
+    #[must_use]
+    pub fn closed(&self) -> &[String] {
+        if self.closed.len() * 2 > self.files.len() { &[] } else { &self.closed }
     }
 
     /// Those of the patterns that name none of the files.
@@ -211,7 +207,7 @@ fn look_over(survey: &mut Survey, root: &Path, path: &Path, kind: FileType) {
         std::fs::read_link(path).map(|target| survey.unfit.extend(leaves(root, relative, &target)))
     } else if kind.is_file() {
         File::open(path).and_then(|file| file.metadata()).map(|facts| {
-            if closed::is_closed(facts.mode()) {
+            if facts.mode() & 0o077 == 0 {
                 survey.closed.push(name.to_owned());
             }
         })
@@ -338,7 +334,8 @@ fn look(path: &Path, relative: &Path) -> io::Result<Found> {
         return Ok(Found::Nothing);
     }
     let Some(hash) = hash_unless_key(path, metadata.len())? else { return Ok(Found::Nothing) };
-    Ok(Found::File { mode: closed::mode(metadata.mode()), hash, size: metadata.len() })
+    let mode = if metadata.mode() & 0o111 == 0 { 0o644 } else { 0o755 };
+    Ok(Found::File { mode, hash, size: metadata.len() })
 }
 
 /// Whether a file is a plan that `windlass plan --out` wrote: it would make the next deploy another one.

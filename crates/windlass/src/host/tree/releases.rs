@@ -67,12 +67,11 @@ impl Host {
         let wanted = plan.tree.source.digest.clone();
         let trees = self.trees.clone();
         let places = Places::new(&self.layout.releases());
-        let (copy, spec) = (unfinished.clone(), plan.spec.clone());
+        let copy = unfinished.clone();
         let result = blocking(move || {
             let _alone = alone(&trees);
             remove_tree(&unfinished)?;
             let copied = source::copy(&selection, &unfinished)?;
-            copied.give_closed(&unfinished, &spec)?;
             let mut carried = String::new();
             for (name, from) in cache {
                 let to = unfinished.join(&name);

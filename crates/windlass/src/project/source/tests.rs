@@ -368,6 +368,22 @@ fn what_is_no_file_is_passed_over_and_known() {
 
 /// The next deploy after `windlass plan --out next.plan` and `windlass apply next.plan` has nothing to do.
 #[test]
+fn files_that_only_their_owner_may_read_are_known_unless_a_umask_closes_all() {
+    use std::os::unix::fs::PermissionsExt;
+    let project = project(&["key.json", "a.py", "b.py"]);
+    let close = |file: &str| {
+        std::fs::set_permissions(project.path().join(file), PermissionsExt::from_mode(0o600)).unwrap();
+    };
+    let closed = || survey(&selection(project.path(), &[], &[])).unwrap().closed().to_vec();
+    assert_eq!(closed(), [""; 0]);
+    close("key.json");
+    assert_eq!(closed(), ["key.json"]);
+    close("a.py");
+    close("b.py");
+    assert_eq!(closed(), [""; 0]);
+}
+
+#[test]
 fn plans_that_lie_in_the_project_are_no_part_of_it() {
     let project = project(&["app.py", "data/kept.json"]);
     let root = project.path();
