@@ -26,7 +26,6 @@ use crate::host::run::no::No;
 use crate::host::session::leaving::Leaving;
 use crate::host::settings::masks::Masks;
 use crate::host::supervise::liveness::Health;
-use crate::host::supervise::ports::Ports;
 use crate::host::supervise::resources::Comebacks;
 use crate::host::supervise::verdicts::Verdicts;
 use crate::layout::Layout;
@@ -69,10 +68,7 @@ pub struct Host {
     pub(super) cron_starts: RefCell<HashMap<Name, u64>>,
     /// Jobs of deploys that somebody runs by hand, or is about to.
     pub(super) by_hand: Rc<RefCell<BTreeSet<Name>>>,
-    /// Whose port the copies' ports are.
-    pub(super) ports: RefCell<Ports>,
-    /// Workers that were told to take no more work, and copies whose port somebody has taken: they are being started
-    /// anew.
+    /// Workers that were told to take no more work, and are being started anew.
     pub(super) starting_anew: RefCell<BTreeSet<InstanceId>>,
     /// Held by whoever starts something that runs once, until it can be seen and ended by others.
     pub(super) starting: Arc<RwLock<()>>,
@@ -157,7 +153,6 @@ impl Host {
             masks: RefCell::default(),
             cron_starts: RefCell::default(),
             by_hand: Rc::default(),
-            ports: RefCell::default(),
             starting_anew: RefCell::default(),
             starting: Arc::default(),
             working: Arc::default(),

@@ -42,8 +42,27 @@ pub(crate) fn holder(address: IpAddr, port: u16) -> Option<Holder> {
 }
 
 /// All who do, for each of their sockets one. Of the processes that have it `first` are looked at before others.
-pub(crate) fn holders(address: IpAddr, port: u16, first: &[i32]) -> Vec<Holder> {
+fn holders(address: IpAddr, port: u16, first: &[i32]) -> Vec<Holder> {
     of_sockets(|line| line.listens && line.port == port && is_in_the_way(line.at, address), first)
+}
+
+/// All who may answer whoever asks at a port of this machine's own IPv4 address, for each of their sockets one.
+pub(crate) fn answering(port: u16, first: &[i32]) -> Vec<Holder> {
+    let tables = tables();
+    who_has(answering_sockets(&tables, port), first)
+}
+
+fn answering_sockets(tables: &[String], port: u16) -> Sockets<'_> {
+    let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let of = |is_v4| {
+        sockets(tables, |line| {
+            let at = line.at.to_canonical();
+            line.listens && line.port == port && is_in_the_way(at, here) && at.is_ipv4() == is_v4
+        })
+    };
+    // Beside one of IPv4 who listens at all of IPv6 does so at nothing else.
+    let of_v4 = of(true);
+    if of_v4.is_empty() { of(false) } else { of_v4 }
 }
 
 /// All who have a port in any way, at any address: a connection from there is in the way of whoever would listen.
@@ -66,15 +85,22 @@ fn lines(table: &str) -> impl Iterator<Item = Line<'_>> {
     table.lines().skip(1).filter_map(Line::parse)
 }
 
+/// Sockets by their inodes, with the number of the account that has each.
+type Sockets<'t> = BTreeMap<&'t str, &'t str>;
+
+fn sockets(tables: &[String], is_wanted: impl Fn(&Line<'_>) -> bool) -> Sockets<'_> {
+    // What nobody has any more waits for its last packets, and has no number.
+    let wanted =
+        tables.iter().flat_map(|table| lines(table)).filter(|line| line.inode != "0" && is_wanted(line));
+    wanted.map(|line| (line.inode, line.uid)).collect()
+}
+
 fn of_sockets(is_wanted: impl Fn(&Line<'_>) -> bool, first: &[i32]) -> Vec<Holder> {
     let tables = tables();
-    // What nobody has any more waits for its last packets, and has no number.
-    let mut sockets: BTreeMap<&str, &str> = tables
-        .iter()
-        .flat_map(|table| lines(table))
-        .filter(|line| line.inode != "0" && is_wanted(line))
-        .map(|line| (line.inode, line.uid))
-        .collect();
+    who_has(sockets(&tables, is_wanted), first)
+}
+
+fn who_has(mut sockets: Sockets<'_>, first: &[i32]) -> Vec<Holder> {
     if sockets.is_empty() {
         return Vec::new();
     }
@@ -97,7 +123,7 @@ fn of_sockets(is_wanted: impl Fn(&Line<'_>) -> bool, first: &[i32]) -> Vec<Holde
 }
 
 /// Takes out the sockets, by their inodes, that a process has open.
-fn take_those_of(pid: i32, sockets: &mut BTreeMap<&str, &str>) {
+fn take_those_of(pid: i32, sockets: &mut Sockets<'_>) {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     for to in open.filter_map(|open| fs::read_link(open.path()).ok()) {
         if let Some(inode) = to.to_str().and_then(|to| to.strip_prefix("socket:[")?.strip_suffix(']')) {
@@ -175,6 +201,21 @@ mod tests {
             // A process that another test starts has it until it becomes its program.
             until("nobody to have it", || holder().is_none().then_some(()));
         }
+    }
+
+    #[test]
+    fn who_listens_beside_by_ipv6_alone_does_not_answer() {
+        let line = |at: &str, inode: &str| {
+            format!("sl\n 0: {at}:1F90 0:0 0A 00000000:00000000 00:00000000 00000000 33 0 {inode} 1\n")
+        };
+        let v6 = line(&"0".repeat(32), "2");
+        let of = |v4: String| {
+            let tables = [v4, v6.clone()];
+            answering_sockets(&tables, 8080).into_keys().map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(of(line("0100007F", "1")), ["1"]);
+        assert_eq!(of(line("00000000", "1")), ["1"]);
+        assert_eq!(of(String::new()), ["2"]);
     }
 
     #[test]

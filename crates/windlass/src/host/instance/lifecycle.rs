@@ -36,7 +36,7 @@ pub(in crate::host) const CUT: Duration = Duration::from_secs(2);
 const TAIL: usize = 20;
 
 /// How often a copy is started again at another port because somebody has taken the one before.
-pub(in crate::host) const MOVES: u32 = 3;
+const MOVES: u32 = 3;
 
 /// Why a copy is not ready.
 enum Unready {
@@ -89,7 +89,7 @@ impl Host {
         identity: &Identity,
         wanted: impl Fn() -> bool,
     ) -> Result<bool, Fault> {
-        let identity = &*self.at_a_free_port(identity).await?;
+        let identity = &*self.at_a_free_port(identity)?;
         let (launch, env) = self.launch(identity).await?;
         // Looked at again: who took it since the preflight would pass the checks, and get the requests.
         if let Some(Port::Fixed(port)) = identity.service.port
@@ -260,7 +260,7 @@ impl Host {
                 Err(Unready::Displaced { taken, .. }) => taken,
             };
             moves += 1;
-            if let Some(port) = self.move_away(id, || true).await? {
+            if let Some(port) = self.move_away(id).await? {
                 say(format!("{taken}; {id} is started again at port {port}"));
             }
         }
@@ -291,7 +291,7 @@ impl Host {
             let (taken, hint) = taken_by(&identity, &by);
             let fault = with_tail(Fault::new(format!("{id} {what}; {taken}"), hint));
             match identity.service.port {
-                Some(Port::Automatic) => Unready::Displaced { taken, fault },
+                Some(Port::Automatic) if !self.gets_requests(id) => Unready::Displaced { taken, fault },
                 _ => Unready::Failed(fault),
             }
         };

@@ -1,7 +1,6 @@
 //! The port of a copy: chosen, and its own only if what listens there is the copy's.
 
 use std::borrow::Cow;
-use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -20,6 +19,10 @@ use crate::keeper::tree;
 use crate::ports::{self, Holder};
 use crate::processes;
 use crate::runtime::process;
+
+/// What listens for containers, some of them long before there is one.
+const FORWARDERS: [&str; 7] =
+    ["docker-proxy", "dockerd", "rootlesskit", "rootlessport", "conmon", "slirp4netns", "pasta"];
 
 /// Who answers whoever asks at a copy's port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +70,9 @@ impl<'d> Kin<'d> {
     fn judge(&self, by: Holder) -> Listener {
         let came_with_it = match &by {
             Holder::Process { pid, .. } if self.is_its(*pid) => return Listener::Own,
-            Holder::Process { pid, .. } => !tree::is_of_any(*pid) && self.is_no_older(*pid),
+            Holder::Process { pid, name } => {
+                !tree::is_of_any(*pid) && (self.is_no_older(*pid) || FORWARDERS.contains(&name.as_str()))
+            }
             // In most containers not even root may see what a process of another account has open.
             Holder::Of(account) if *account == self.account => return Listener::Own,
             Holder::Of(account) => self.may_have_come(account),
@@ -115,7 +120,7 @@ impl Host {
         let Some(port) = identity.port else { return Listener::Nobody };
         let directory = self.layout.instance(&identity.id);
         let kin = Kin::of(&directory, identity.service.user.as_deref());
-        let holders = ports::holders(Ipv4Addr::LOCALHOST.into(), port, &kin.own());
+        let holders = ports::answering(port, &kin.own());
         of_all(holders.into_iter().map(|by| kin.judge(by)))
     }
 
@@ -146,39 +151,38 @@ impl Host {
         port.map_err(|error| Fault::new(error.to_string(), "stop what uses them"))
     }
 
-    /// A copy as it can be started: where its port was chosen, and somebody has taken it since, with another.
-    pub(super) async fn at_a_free_port<'i>(
-        &self,
-        identity: &'i Identity,
-    ) -> Result<Cow<'i, Identity>, Fault> {
+    /// A copy as it can be started: where its port was chosen, and somebody has taken it since, with another. Not where the
+    /// proxy was told of the one that it has.
+    pub(super) fn at_a_free_port<'i>(&self, identity: &'i Identity) -> Result<Cow<'i, Identity>, Fault> {
         match (identity.service.port, identity.port) {
             (Some(Port::Automatic), Some(port))
-                if !lives(&self.layout.instance(&identity.id)) && ports::is_taken(port) =>
+                if !lives(&self.layout.instance(&identity.id))
+                    && ports::is_taken(port)
+                    && !self.gets_requests(&identity.id) =>
             {
-                self.at_another_port(identity).await.map(Cow::Owned)
+                self.at_another_port(identity).map(Cow::Owned)
             }
             _ => Ok(Cow::Borrowed(identity)),
         }
     }
 
-    /// Chooses another port for a copy that does not run, and has the proxy ask there.
-    async fn at_another_port(&self, identity: &Identity) -> Result<Identity, Fault> {
+    /// Whether the proxy was told where the copy listens.
+    pub(super) fn gets_requests(&self, id: &InstanceId) -> bool {
+        Sent::read(&self.layout).is_some_and(|sent| sent.names(id))
+    }
+
+    /// Chooses another port for a copy that does not run.
+    fn at_another_port(&self, identity: &Identity) -> Result<Identity, Fault> {
         let moved = Identity { port: Some(self.choose_port(Port::Automatic)?), ..identity.clone() };
         moved.write(&self.layout).map_err(|error| {
             let what = format!("{}: its description cannot be written: {error}", identity.id);
             Fault::new(what, "free some disk space")
         })?;
-        self.send_table_with(&identity.id).await;
         Ok(moved)
     }
 
-    /// Stops a copy whose port somebody else has, and starts it at another if it is `wanted` still. Answers its
-    /// port, and none where it was not.
-    pub(in crate::host) async fn move_away(
-        &self,
-        id: &InstanceId,
-        wanted: impl Fn() -> bool,
-    ) -> Result<Option<u16>, Fault> {
+    /// Stops a copy whose port somebody else has, and starts it at another. Answers its port.
+    pub(super) async fn move_away(&self, id: &InstanceId) -> Result<Option<u16>, Fault> {
         let directory = self.layout.instance(id);
         let identity = Identity::read(&directory)
             .map_err(|error| Fault::new(format!("{id} cannot be described: {error}"), ""))?;
@@ -186,30 +190,9 @@ impl Host {
         process::stop(&directory, &stop.signal, stop.grace).await.map_err(|error| {
             Fault::new(format!("{id} cannot be stopped: {error}"), error.hint().unwrap_or_default())
         })?;
-        if !wanted() {
-            return Ok(None);
-        }
-        let moved = self.at_another_port(&identity).await?;
+        self.start_instance(&self.at_another_port(&identity)?).await?;
         // It may have had to move once more.
-        Ok(match self.start_instance_if(&moved, wanted).await? {
-            true => Identity::read(&directory).ok().and_then(|identity| identity.port),
-            false => None,
-        })
-    }
-
-    /// Sends the table that the proxy had last once more, if this copy stands in it: its port is another. Where the
-    /// proxy is away or refuses it, it gets the table when it is looked after.
-    async fn send_table_with(&self, id: &InstanceId) {
-        let Some(mut sent) = Sent::read(&self.layout).filter(|sent| sent.names(id)) else { return };
-        let number = self.journal.borrow_mut().next_number("generation");
-        let Ok(generation) = number else { return };
-        sent.generation = generation;
-        if sent.write(&self.layout).is_ok()
-            && self.proxy().report().await.is_some()
-            && let Ok(table) = self.table_again(&sent)
-        {
-            let _later = self.proxy().apply(table).await;
-        }
+        Ok(Identity::read(&directory).ok().and_then(|identity| identity.port))
     }
 }
 

@@ -135,7 +135,8 @@ impl Host {
             let judged = match &mut judged {
                 Some(judged) if judged.process == process => judged,
                 other => {
-                    // What was said of the one before says nothing of this one.
+                    // What was said of the one before says nothing of this one, which may have another port.
+                    target = None;
                     self.health.borrow_mut().shift_remove(id);
                     let (replaces, is_awaited) = (other.is_some(), self.has_awaited(id, process));
                     let startup = startup
@@ -146,13 +147,16 @@ impl Host {
             };
             let target = match &mut target {
                 Some(target) => target,
-                none => match self.target(&identity).await {
-                    Ok(target) => none.insert(target),
-                    Err(fault) => {
-                        note(&format!("{id} cannot be asked whether it is alive: {fault}"));
-                        continue;
+                none => {
+                    match self.target(&Identity::read(&directory).unwrap_or_else(|_| identity.clone())).await
+                    {
+                        Ok(target) => none.insert(target),
+                        Err(fault) => {
+                            note(&format!("{id} cannot be asked whether it is alive: {fault}"));
+                            continue;
+                        }
                     }
-                },
+                }
             };
             let check = judged.check().clone();
             let answer = health::probe(&check.probe, target, check.timeout.as_duration()).await;

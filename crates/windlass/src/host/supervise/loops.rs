@@ -109,7 +109,6 @@ impl Host {
 
     async fn keep_copies(self: &Rc<Self>, active: &Active) {
         self.forget_crash_loops();
-        self.forget_ports(&self.active_copies());
         let mut ended = BTreeSet::new();
         // For those that were given up others are asked, which may take its time: the rest do not wait for it.
         let (given_up, others): (Vec<_>, Vec<_>) =
@@ -137,17 +136,10 @@ impl Host {
         if !self.keeps(id) {
             return; // A run has taken it in hand meanwhile.
         }
-        if self.starting_anew.borrow().contains(id) {
-            return; // It is on its way.
-        }
         let directory = self.layout.instance(id);
         let seen = process::observe(&directory);
-        if let Some(seen) = &seen {
-            self.keep_port(id, seen);
-        }
         let is_tried = seen.as_ref().is_some_and(|seen| self.is_to_be_tried(active, id, seen, answers));
         match seen {
-            _ if self.starting_anew.borrow().contains(id) => {}
             _ if quieted::is_noted(&directory) && self.lives(id) => self.start_anew(id),
             _ if is_tried => self.bring_back(id, "it had been given up, and was tried again").await,
             Some(seen) if seen.process_alive && !seen.keeper_alive => {

@@ -3,7 +3,6 @@
 mod crash_loops;
 pub(super) mod liveness;
 pub(super) mod loops;
-pub(super) mod ports;
 mod readiness;
 pub(super) mod resources;
 mod supervised;

@@ -63,7 +63,6 @@ impl Host {
     pub(in crate::host) fn watch_readiness(self: &Rc<Self>) {
         let routes = Routes::default();
         let is_asked = |id: &InstanceId| self.asked.borrow().contains(id);
-        self.verdicts.retain_displaced(|id| self.is_in_use(id));
         // What nobody asks about any more would stand for ever. Whom somebody asks, lets it go himself; and what cannot
         // be said just now changes nothing.
         self.verdicts.retain(|id| {
@@ -142,6 +141,8 @@ impl Host {
                 Some(judged) if judged.0 == process => judged,
                 other => {
                     pause = EAGER;
+                    // It may have another port.
+                    target = None;
                     let is_starting = self.verdicts.contains(id)
                         || is_starting(other.is_some(), self.has_awaited(id, process), process.age(), check);
                     // Who has answered well once is no longer starting.
@@ -155,17 +156,20 @@ impl Host {
             };
             let target = match &mut target {
                 Some(target) => target,
-                none => match self.target(&identity).await {
-                    Ok(target) => none.insert(target),
-                    Err(fault) => {
-                        let why = format!("{id} cannot be asked whether it is ready: {fault}");
-                        if said != why {
-                            note(&why);
-                            said = why;
+                none => {
+                    match self.target(&Identity::read(&directory).unwrap_or_else(|_| identity.clone())).await
+                    {
+                        Ok(target) => none.insert(target),
+                        Err(fault) => {
+                            let why = format!("{id} cannot be asked whether it is ready: {fault}");
+                            if said != why {
+                                note(&why);
+                                said = why;
+                            }
+                            continue;
                         }
-                        continue;
                     }
-                },
+                }
             };
             let answer = tokio::select! {
                 answer = health::probe(&check.probe, target, check.timeout.as_duration()) => answer,

@@ -23,8 +23,6 @@ const NOT_YET: &str = "its readiness check has not succeeded yet";
 /// The copies that are not ready, and why.
 pub(in crate::host) struct Verdicts {
     unready: RefCell<IndexMap<InstanceId, String>>,
-    /// Those among them at whose port somebody else would answer.
-    displaced: RefCell<BTreeSet<InstanceId>>,
     /// Those of which nothing comes by itself: they were given up.
     ended: RefCell<BTreeSet<String>>,
     changed: Notify,
@@ -36,12 +34,7 @@ impl Verdicts {
         let names = unready::read(&layout.proxy());
         let unready =
             names.iter().filter_map(|name| Some((name.parse().ok()?, NOT_YET.to_owned()))).collect();
-        Self {
-            unready: RefCell::new(unready),
-            displaced: RefCell::default(),
-            ended: RefCell::default(),
-            changed: Notify::new(),
-        }
+        Self { unready: RefCell::new(unready), ended: RefCell::default(), changed: Notify::new() }
     }
 
     pub(super) fn contains(&self, id: &InstanceId) -> bool {
@@ -60,41 +53,19 @@ impl Verdicts {
         }
     }
 
-    /// Somebody else has its port: what its checks say says nothing of it.
-    pub(super) fn displace(&self, id: &InstanceId, why: String) {
-        self.displaced.borrow_mut().insert(id.clone());
-        self.hold_back(id, Some(why));
-    }
-
-    pub(super) fn is_displaced(&self, id: &InstanceId) -> bool {
-        self.displaced.borrow().contains(id)
-    }
-
-    /// Its port is its own.
-    pub(super) fn has_its_port(&self, id: &InstanceId) {
-        if self.displaced.borrow_mut().remove(id) {
-            self.let_go(id);
-        }
-    }
-
     /// It is ready, or nobody asks any more.
     pub(super) fn let_go(&self, id: &InstanceId) {
         self.retain(|other| other != id);
     }
 
-    /// Lets all others go, but for those whose port somebody else has.
+    /// Lets all others go.
     pub(super) fn retain(&self, stays: impl Fn(&InstanceId) -> bool) {
-        let (mut unready, displaced) = (self.unready.borrow_mut(), self.displaced.borrow());
+        let mut unready = self.unready.borrow_mut();
         let before = unready.len();
-        unready.retain(|id, _| displaced.contains(id) || stays(id));
+        unready.retain(|id, _| stays(id));
         if unready.len() < before {
             self.changed.notify_one();
         }
-    }
-
-    /// Forgets of the ports of all others that somebody else has them.
-    pub(super) fn retain_displaced(&self, stays: impl Fn(&InstanceId) -> bool) {
-        self.displaced.borrow_mut().retain(stays);
     }
 
     /// These copies have ended, and no others.
