@@ -170,11 +170,16 @@ fn disagreements(sandbox: &Sandbox, standing: &Standing) -> Vec<String> {
     say(is_finished, "current is no release".to_owned());
     services(sandbox, standing, &mut say);
     say(standing.running("job").is_empty(), "a job runs still".to_owned());
-    // The last run that was not refused says whether it came to its release or went back.
-    let last = standing.runs.iter().find(|run| run["verdict"].get("refused").is_none());
-    let last = last.unwrap_or(&Value::Null);
-    let is_done = last["verdict"] == "done" || last["verdict"].get("done_with_problems").is_some();
-    let named = if is_done { &last["release"] } else { &last["previous"] };
+    // The last run that was not refused says whether it came to its release or went back. One that failed before it had
+    // the lock, beside one that committed, says nothing.
+    let is_done =
+        |run: &Value| run["verdict"] == "done" || run["verdict"].get("done_with_problems").is_some();
+    let committed =
+        standing.runs.iter().filter(|run| is_done(run)).filter_map(|run| run["ended"].as_u64()).max();
+    let is_alone = |run: &Value| is_done(run) || run["began"].as_u64() >= committed;
+    let mut runs = standing.runs.iter().filter(|run| run["verdict"].get("refused").is_none());
+    let last = runs.find(|run| is_alone(run)).unwrap_or(&Value::Null);
+    let named = if is_done(last) { &last["release"] } else { &last["previous"] };
     say(
         named.as_str().unwrap_or_default() == release,
         format!("the journal's last run says {named}: {last}"),
