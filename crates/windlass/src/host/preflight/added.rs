@@ -1,7 +1,5 @@
 //! Files that the application keeps in its release, so that the next one has none of them.
 
-use std::path::Path;
-
 use windlass_core::name::ReleaseId;
 use windlass_core::spec::Spec;
 
@@ -14,12 +12,8 @@ const NAMED: usize = 3;
 /// What was added to the directories of the active release, in `tree` and as `active` says, that a release of another tree
 /// does not have, with what to do that the next ones have it. `None` where that is nothing, or cannot be told.
 pub(super) fn left_behind(layout: &Layout, tree: ReleaseId, active: &Spec, next: &Spec) -> Option<String> {
-    let Added { mut directories, more } = contents::added(&layout.tree(tree), &active.build.cache);
-    let goes_on = |directory: &Path| {
-        let mut kept = next.build.shared.iter().chain(&next.build.cache);
-        kept.any(|kept| directory.starts_with(kept))
-    };
-    directories.retain(|directory, _| !goes_on(directory));
+    let kept = next.build.shared.iter().chain(&next.build.cache).chain(&active.build.cache);
+    let Added { directories, more } = contents::added(&layout.tree(tree), kept);
     let mut told = Vec::new();
     for (directory, few) in directories.iter().take(NAMED) {
         let files = if few.files == 1 { "1 file".to_owned() } else { format!("{} files", few.files) };
@@ -43,7 +37,8 @@ pub(super) fn left_behind(layout: &Layout, tree: ReleaseId, active: &Spec, next:
     }
     if directories.values().any(|few| few.beside) {
         advice.push(
-            "what lies among files of the release itself needs a directory of its own to be shared"
+            "what lies among files of the release itself, or above what is shared, needs a directory of its own to be \
+             shared"
                 .to_owned(),
         );
     }
@@ -119,5 +114,41 @@ mod tests {
             beside.contains(" added 1 file to public in ") && beside.ends_with("own to be shared"),
             "{beside}"
         );
+    }
+
+    #[test]
+    fn nothing_above_a_directory_that_is_kept_is_to_be_shared() {
+        let (_place, host) = testing::host();
+        let layout = &host.layout;
+        let tree = ReleaseId(1);
+        let root = layout.tree(tree);
+        let write = |path: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        };
+        for path in ["app/main.py", "storage/.gitkeep"] {
+            write(path);
+        }
+        let spec = shop();
+        contents::write_down(&root, &Tree { id: tree, source: source("one") }, &spec).unwrap();
+        let mut next = spec.clone();
+        next.build.shared = vec!["var/uploads".to_owned()];
+        next.build.cache = vec!["storage/framework/made".to_owned()];
+        let told = || left_behind(layout, tree, &spec, &next);
+        for path in ["var/uploads/a.png", "storage/framework/made/x"] {
+            write(path);
+        }
+        assert_eq!(told(), None);
+        for path in ["var/exports/deep/a.csv", "storage/framework/own/x", "storage/app/x"] {
+            write(path);
+        }
+        let all = "[\"var/uploads\", \"storage/app\", \"storage/framework/own\", \"var/exports\"]";
+        let first = told().unwrap();
+        assert!(first.contains(&format!("none of it: write shared = {all} in [build], and ")), "{first}");
+        write("var/notes");
+        let beside = told().unwrap();
+        assert!(beside.contains(&format!("write shared = {all} in [build], and ")), "{beside}");
+        assert!(beside.ends_with("needs a directory of its own to be shared"), "{beside}");
     }
 }

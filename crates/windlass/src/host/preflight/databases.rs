@@ -15,39 +15,42 @@ pub(super) fn left_behind(layout: &Layout, tree: ReleaseId, active: &Spec, next:
     let root = layout.tree(tree);
     let found = contents::databases(&root, &layout.seal(tree), &active.build.cache);
     let first = found.first()?;
-    let is_shared =
-        |path: &Path| next.build.shared.iter().find(|shared| path.starts_with(shared)).map(String::as_str);
-    let advice = match (
-        is_shared(first),
-        first.parent().and_then(Path::to_str).filter(|above| !above.is_empty()),
-    ) {
-        (Some(_), _) => String::new(),
-        (None, Some(above)) => {
-            let all: Vec<String> = next.build.shared.iter().cloned().chain([above.to_owned()]).collect();
-            format!("write shared = {} in [build], and ", draft::texts(&all))
-        }
-        // What is shared is a directory.
-        (None, None) => {
-            let all: Vec<String> = next.build.shared.iter().cloned().chain(["data".to_owned()]).collect();
-            format!(
-                "have the program keep it in a directory of its own, such as data, write shared = {} in [build], and ",
-                draft::texts(&all)
-            )
-        }
+    let shared = &next.build.shared;
+    let is_shared = shared.iter().any(|shared| first.starts_with(shared));
+    let with = |directory: &str| {
+        let all: Vec<&str> = shared.iter().map(String::as_str).chain([directory]).collect();
+        format!("write shared = {} in [build], and ", draft::texts(&all))
     };
-    let shared = match first.parent() {
-        Some(above) if !above.as_os_str().is_empty() => layout.shared().join(first),
-        _ => layout.shared().join("data").join(first),
+    let may_be_shared = |directory: &Path| {
+        let mut kept = shared.iter().chain(&next.build.cache);
+        // The manifest would be refused, or what the releases ship there would be of today for ever.
+        !kept.any(|kept| directory.starts_with(kept) || Path::new(kept).starts_with(directory))
+            && !contents::ships(&root, directory, &found)
+    };
+    let above = first.parent().filter(|above| !above.as_os_str().is_empty() && may_be_shared(above));
+    let (advice, place) = match above.and_then(Path::to_str) {
+        _ if is_shared => (String::new(), first.clone()),
+        Some(above) => (with(above), first.clone()),
+        // What is shared is a directory.
+        None => {
+            let mut names =
+                (1_u32..).map(|turn| if turn == 1 { "data".to_owned() } else { format!("data{turn}") });
+            let is_its = |name: &String| shared.contains(name) || may_be_shared(Path::new(name));
+            let own = names.find(is_its)?;
+            let more = if shared.contains(&own) { "and ".to_owned() } else { with(&own) };
+            let advice = format!("have the program keep it in a directory of its own, such as {own}, {more}");
+            (advice, Path::new(&own).join(first.file_name()?))
+        }
     };
     let more = match found.len() - 1 {
         0 => String::new(),
         more => format!(" (and {more} more)"),
     };
     Some(format!(
-        "the application has written to {}{more}, a database in releases/{tree}, which the new release will not have: \
-         {advice}copy it to {} while nothing writes to it",
+        "the application has written to {}{more}, a database in releases/{tree}, which the new release will not have: {advice}\
+         copy it to {} while nothing writes to it",
         first.display(),
-        shared.display()
+        layout.shared().join(place).display()
     ))
 }
 
@@ -114,5 +117,52 @@ mod tests {
         assert!(told_of.contains("written to shipped.db,") && told_of.contains("\"data\"]"), "{told_of}");
         write("other.db", DATABASE);
         assert!(told(&spec).unwrap().contains("(and 1 more)"));
+    }
+
+    #[test]
+    fn no_directory_is_to_be_shared_that_the_release_ships_files_in_or_the_manifest_would_refuse() {
+        let (_place, host) = testing::host();
+        let layout = &host.layout;
+        let tree = ReleaseId(1);
+        let root = layout.tree(tree);
+        let mut spec = shop();
+        (spec.build.shared, spec.build.cache) = (vec!["var/uploads".to_owned()], vec!["db/cache".to_owned()]);
+        let write = |path: &str, text: &str| {
+            let path = root.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        for path in ["app/main.py", "deep/in/code.py", "own/.gitkeep", "other/cities.db"] {
+            write(path, DATABASE);
+        }
+        let seal = || {
+            let seal = contents::write_down(&root, &Tree { id: tree, source: source("one") }, &spec).unwrap();
+            std::fs::write(layout.seal(tree), seal).unwrap();
+        };
+        seal();
+        // The directory that is proposed, and where the database is to be copied to.
+        let proposed = |database: &str, next: &Spec| {
+            write(database, DATABASE);
+            let told = left_behind(layout, tree, &spec, next).unwrap();
+            std::fs::remove_file(root.join(database)).unwrap();
+            let list =
+                told.split_once("write shared = ").map_or("", |(_, rest)| rest.split(']').next().unwrap());
+            let copied = told.split_once("copy it to ").unwrap().1.split(' ').next().unwrap();
+            let copied = Path::new(copied).strip_prefix(layout.shared()).unwrap().display().to_string();
+            (list.replace("[\"var/uploads\", ", ""), copied)
+        };
+        let of = |list: &str, copied: &str| (list.to_owned(), copied.to_owned());
+        assert_eq!(proposed("own/app.db", &spec), of("\"own\"", "own/app.db"));
+        for database in ["app/app.db", "deep/app.db", "other/app.db", "var/app.db", "db/app.db", "app.db"] {
+            assert_eq!(proposed(database, &spec), of("\"data\"", "data/app.db"), "{database}");
+        }
+        let mut next = spec.clone();
+        next.build.shared.push("data".to_owned());
+        assert_eq!(proposed("app/app.db", &next), of("", "data/app.db"));
+        next.build.shared = vec!["var/uploads".to_owned(), "data/x".to_owned()];
+        assert_eq!(proposed("app/app.db", &next).1, "data2/app.db");
+        write("data/cities.json", "");
+        seal();
+        assert_eq!(proposed("app/app.db", &spec), of("\"data2\"", "data2/app.db"));
     }
 }

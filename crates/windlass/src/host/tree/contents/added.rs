@@ -60,22 +60,28 @@ pub(in crate::host) struct Added {
 pub(in crate::host) struct Few {
     /// How many files.
     pub(in crate::host) files: u64,
-    /// Whether the release itself has files there as well.
+    /// Whether the release itself has files there as well, or what is kept lies below.
     pub(in crate::host) beside: bool,
 }
 
-/// What was added to a sealed tree, but for databases, which are told of by themselves. Not looked at is what lies behind links, such as the directories that releases
-/// share, and what builds carry on.
-pub(in crate::host) fn added(root: &Path, cache: &[String]) -> Added {
+/// What was added to a sealed tree, but for databases, which are told of by themselves. Not looked at is what lies behind
+/// links, such as the directories that releases share, nor what is `kept`: nothing above that is named, as no directory is
+/// kept within another.
+pub(in crate::host) fn added<'a>(root: &Path, kept: impl Iterator<Item = &'a String>) -> Added {
     let mut added = Added::default();
     let Some(list) = list(root) else { return added };
     let shipped: HashSet<&Path> = list
         .keys()
         .map(Path::new)
-        .filter(|path| !KEEPING.iter().any(|name| path.ends_with(name)))
+        .filter(|path| !only_keeps(path))
         .flat_map(|path| path.ancestors().skip(1))
         .collect();
-    let cache: Vec<PathBuf> = cache.iter().map(|path| plain(Path::new(path))).collect();
+    let kept: Vec<PathBuf> = kept.map(|path| plain(Path::new(path))).collect();
+    let is_own = |above: &Path| {
+        !above.as_os_str().is_empty()
+            && !shipped.contains(above)
+            && !kept.iter().any(|kept| kept.starts_with(above))
+    };
     let deadline = Instant::now() + LONGEST;
     let mut directories = VecDeque::from([PathBuf::new()]);
     let mut left = MOST;
@@ -89,7 +95,7 @@ pub(in crate::host) fn added(root: &Path, cache: &[String]) -> Added {
             let Ok(kind) = entry.file_type() else { continue };
             let path = directory.join(entry.file_name());
             if kind.is_dir() {
-                if !cache.contains(&path) && !PASSING.iter().any(|name| entry.file_name() == *name) {
+                if !kept.contains(&path) && !PASSING.iter().any(|name| entry.file_name() == *name) {
                     directories.push_back(path);
                 }
             } else if kind.is_file()
@@ -97,8 +103,8 @@ pub(in crate::host) fn added(root: &Path, cache: &[String]) -> Added {
                 && !is_listed(&list, &path)
                 && !is_of_database(&entry.path())
             {
-                let own = path.ancestors().skip(1).filter(|above| !shipped.contains(above)).last();
-                let (above, beside) = match own.filter(|own| !own.as_os_str().is_empty()) {
+                let own = path.ancestors().skip(1).filter(|above| is_own(above)).last();
+                let (above, beside) = match own {
                     Some(own) => (own, false),
                     None => (directory.as_path(), true),
                 };
@@ -110,6 +116,14 @@ pub(in crate::host) fn added(root: &Path, cache: &[String]) -> Added {
         }
     }
     added
+}
+
+/// Whether a sealed tree came with files below a directory, other than such as only keep it and these `databases`. It did
+/// where that is not known.
+pub(in crate::host) fn ships(root: &Path, directory: &Path, databases: &[PathBuf]) -> bool {
+    let Some(list) = list(root) else { return true };
+    let mut below = list.keys().map(Path::new).filter(|path| path.starts_with(directory));
+    below.any(|path| !only_keeps(path) && !databases.iter().any(|database| database == path))
 }
 
 /// The files below a directory of a sealed tree that were added since, or written to: paths in the tree. Nothing where the
@@ -157,6 +171,10 @@ fn list(root: &Path) -> Option<BTreeMap<String, String>> {
 
 fn is_listed(list: &BTreeMap<String, String>, path: &Path) -> bool {
     path.to_str().is_some_and(|path| list.contains_key(path))
+}
+
+fn only_keeps(path: &Path) -> bool {
+    KEEPING.iter().any(|name| path.ends_with(name))
 }
 
 fn is_passing(path: &Path) -> bool {
