@@ -101,6 +101,12 @@ fn bring_one(
         Err(Errno::NOENT) | Ok(()) => {}
         Err(error) => return Err(error.into()),
     }
+    // What the source ships as a directory stays one.
+    if statat(above, name, AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|seen| FileType::from_raw_mode(seen.st_mode).is_dir())
+    {
+        return Ok(false);
+    }
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let Some(mut from) = within(tree, path, flags, ResolveFlags::empty())? else {
         // A link, or it is gone meanwhile.
@@ -114,11 +120,6 @@ fn bring_one(
     };
     let facts = from.metadata()?;
     if !facts.is_file() || is_newer_there(facts.mtime()) {
-        return Ok(false);
-    }
-    if statat(above, name, AtFlags::SYMLINK_NOFOLLOW)
-        .is_ok_and(|seen| FileType::from_raw_mode(seen.st_mode).is_dir())
-    {
         return Ok(false);
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

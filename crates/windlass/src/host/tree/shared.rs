@@ -225,4 +225,20 @@ mod tests {
         std::fs::write(outside.join("file"), "").unwrap();
         assert_eq!(bring(&before, "uploads", &to, None, There::GivesWay).unwrap(), 0);
     }
+
+    #[test]
+    fn a_directory_that_the_source_ships_stays_where_the_application_made_a_link_or_a_file() {
+        let place = tempfile::tempdir().unwrap();
+        let before = written_to(place.path());
+        symlink("2026", before.join("uploads/newest")).unwrap();
+        std::fs::write(before.join("uploads/later"), "").unwrap();
+        let [tree, shared] = ["r2", "shared"].map(|name| place.path().join(name));
+        for name in ["newest", "later"] {
+            std::fs::create_dir_all(tree.join("uploads").join(name)).unwrap();
+        }
+        assert_eq!(link(&tree, &shared, "uploads", None, Some(&before)).unwrap().brought, 3);
+        for name in ["newest", "later"] {
+            assert!(shared.join("uploads").join(name).symlink_metadata().unwrap().is_dir(), "{name}");
+        }
+    }
 }

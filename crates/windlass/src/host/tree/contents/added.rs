@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fs::DirEntry;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -140,8 +140,7 @@ pub(in crate::host) fn written(root: &Path, below: &Path) -> io::Result<Vec<Path
     let (mut found, mut listed) = (Vec::new(), Vec::new());
     let mut directories = vec![below.to_owned()];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(root.join(&directory))? {
-            let entry: DirEntry = entry?;
+        for entry in entries(&root.join(&directory))? {
             let (path, kind) = (directory.join(entry.file_name()), entry.file_type()?);
             if kind.is_dir() {
                 if entry.file_name() != "__pycache__" {
@@ -161,6 +160,14 @@ pub(in crate::host) fn written(root: &Path, below: &Path) -> io::Result<Vec<Path
     }
     found.sort();
     Ok(found)
+}
+
+/// What is in a directory. Nothing, where the application has removed it meanwhile.
+pub(super) fn entries(directory: &Path) -> io::Result<Vec<DirEntry>> {
+    match std::fs::read_dir(directory).and_then(Iterator::collect) {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(vec![]),
+        entries => entries,
+    }
 }
 
 /// What the tree held when it was sealed; `None` where that is not known.

@@ -82,3 +82,13 @@ fn what_is_below_the_file_system_is_found_by_who_reads_all_of_it() {
     // It is known from then on.
     assert_eq!(look_at_changed(root, &seal).0.as_deref(), Some("b is not what it was"));
 }
+
+#[test]
+fn what_the_application_removes_meanwhile_holds_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("file"), "").unwrap();
+    assert_eq!(added::entries(place.path()).unwrap().len(), 1);
+    for gone in ["gone", "file"] {
+        assert!(added::entries(&place.path().join(gone)).unwrap().is_empty(), "{gone}");
+    }
+}
