@@ -47,8 +47,8 @@ pub(super) fn left_behind(layout: &Layout, tree: ReleaseId, active: &Spec, next:
         more => format!(" (and {more} more)"),
     };
     Some(format!(
-        "the application has written to {}{more}, a database in releases/{tree}, which the new release will not have: {advice}\
-         copy it to {} while nothing writes to it",
+        "the application has written to {}{more}, a database in releases/{tree}, which the new release will not have: a \
+         deploy takes no database over; {advice}copy it to {} while nothing writes to it, with its -wal where there is one",
         first.display(),
         layout.shared().join(place).display()
     ))
@@ -98,13 +98,14 @@ mod tests {
             told(&spec).unwrap(),
             format!(
                 "the application has written to instance/project.db, a database in releases/r1, which the new release will \
-                 not have: write shared = [\"media\", \"instance\"] in [build], and copy it to {} while nothing writes to it",
+                 not have: a deploy takes no database over; write shared = [\"media\", \"instance\"] in [build], and copy \
+                 it to {} while nothing writes to it, with its -wal where there is one",
                 copied.display()
             )
         );
         let mut shares = spec.clone();
         shares.build.shared.push("instance".to_owned());
-        assert!(told(&shares).unwrap().contains("will not have: copy it to "));
+        assert!(told(&shares).unwrap().contains("no database over; copy it to "));
         let later = SystemTime::now() + Duration::from_secs(60);
         std::fs::File::options()
             .write(true)

@@ -227,6 +227,38 @@ mod tests {
     }
 
     #[test]
+    fn databases_are_not_brought_nor_what_lies_beside_them() {
+        let place = tempfile::tempdir().unwrap();
+        let before = written_to(place.path());
+        let uploads = before.join("uploads");
+        for name in ["changed", "new.db"] {
+            for (end, text) in
+                [("", "SQLite format 3\0"), ("-wal", "log"), ("-shm", "log"), ("-journal", "log")]
+            {
+                std::fs::write(uploads.join(format!("{name}{end}")), text).unwrap();
+            }
+        }
+        // One that is being made, and what is none.
+        for (name, text) in [("made.db", ""), ("made.db-journal", "log"), ("my-journal", "of mine")] {
+            std::fs::write(uploads.join(name), text).unwrap();
+        }
+        let [tree, shared] = ["r2", "shared"].map(|name| place.path().join(name));
+        let names = || {
+            let entries = std::fs::read_dir(shared.join("uploads")).unwrap();
+            let mut names: Vec<_> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        for made in [true, false] {
+            std::fs::create_dir_all(tree.join("uploads")).unwrap();
+            assert_eq!(link(&tree, &shared, "uploads", None, Some(&before)).unwrap().made, made);
+            assert_eq!(names(), ["2026", "my-journal"]);
+            std::fs::remove_file(tree.join("uploads")).unwrap();
+        }
+    }
+
+    #[test]
     fn a_directory_that_the_source_ships_stays_where_the_application_made_a_link_or_a_file() {
         let place = tempfile::tempdir().unwrap();
         let before = written_to(place.path());

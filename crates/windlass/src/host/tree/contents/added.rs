@@ -127,7 +127,8 @@ pub(in crate::host) fn ships(root: &Path, directory: &Path, databases: &[PathBuf
 }
 
 /// The files below a directory of a sealed tree that were added since, or written to: paths in the tree. Nothing where the
-/// way there leads through a link.
+/// way there leads through a link. Databases are none of them: one that is copied while somebody writes to it is
+/// broken, and so is one whose log is another's.
 ///
 /// # Errors
 /// When the system cannot read it.
@@ -158,6 +159,7 @@ pub(in crate::host) fn written(root: &Path, below: &Path) -> io::Result<Vec<Path
             found.push(path.into());
         }
     }
+    found.retain(|path| !is_of_database(&root.join(path)));
     found.sort();
     Ok(found)
 }

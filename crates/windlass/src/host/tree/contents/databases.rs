@@ -3,13 +3,19 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+use rustix::fs::OFlags;
 
 use super::{Contents, FILE, plain};
 
 /// How every database of SQLite begins.
 const BEGINNING: &[u8] = b"SQLite format 3\0";
+
+/// What the names end in of the files that SQLite puts beside one.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// No more entries of a tree than this are looked at, those near its top first.
 const MOST: usize = 20_000;
@@ -54,22 +60,32 @@ pub(in crate::host) fn databases(root: &Path, seal: &Path, cache: &[String]) -> 
 
 /// Whether it was written to after this time, or its log was.
 fn is_written(path: &Path, since: SystemTime) -> bool {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
     let is_newer = |path: &Path| {
         path.symlink_metadata().and_then(|facts| facts.modified()).is_ok_and(|modified| modified > since)
     };
-    is_newer(path) || is_newer(Path::new(&log))
+    is_newer(path) || is_newer(&beside(path, "-wal"))
 }
 
-/// Whether a file is a database, or one of those that SQLite puts beside one.
+/// Whether a file is a database, or one of those that SQLite puts beside one. One that is just being made is empty, and has
+/// them as well.
 pub(super) fn is_of_database(path: &Path) -> bool {
     let name = path.to_str().unwrap_or_default();
-    let beside = ["-wal", "-shm", "-journal"].iter().find_map(|end| name.strip_suffix(end));
-    is_database(beside.map_or(path, Path::new))
+    let main = BESIDE.iter().find_map(|end| name.strip_suffix(end)).map_or(path, Path::new);
+    let is_empty = || main.symlink_metadata().is_ok_and(|facts| facts.is_file() && facts.len() == 0);
+    let has_one = || BESIDE.iter().any(|end| beside(main, end).symlink_metadata().is_ok());
+    is_database(main) || (is_empty() && has_one())
+}
+
+fn beside(main: &Path, end: &str) -> PathBuf {
+    let mut name = main.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 fn is_database(path: &Path) -> bool {
     let mut start = [0; BEGINNING.len()];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == BEGINNING
+    // The application may put a pipe there meanwhile, which would have us wait.
+    let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+    let file = File::options().read(true).custom_flags(flags).open(path);
+    file.and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == BEGINNING
 }
