@@ -3,14 +3,14 @@
 //! Both directories may be another account's, which does what it likes in them meanwhile: nothing is followed.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, fchown};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, fchmod, fsync, futimens, mkdirat,
-    openat, readlinkat, renameat, statat, symlinkat, unlinkat,
+    AtFlags, FileType, Mode, OFlags, ResolveFlags, Timespec, Timestamps, fchmod, fstatvfs, fsync, futimens,
+    mkdirat, openat, readlinkat, renameat, statat, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -21,6 +21,15 @@ use crate::failpoint;
 
 /// Under which name a file is written until it is whole.
 const NEW: &str = ".windlass-new";
+
+/// The active release, which does not share yet what a new one does.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::host) struct Before<'a> {
+    /// Its tree.
+    pub(in crate::host) root: &'a Path,
+    /// So many bytes of the disk, at least, are left free for the application that runs.
+    pub(in crate::host) keep_free: u64,
+}
 
 /// What becomes of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,18 +42,22 @@ pub(super) enum There {
 
 /// Brings what was added to `directory` of the sealed tree, or written to, into a directory that is there. Answers how
 /// many files. Each is whole or not there, so that what was broken off is done again.
+///
+/// # Errors
+/// When there is no room for all of it, before anything is written; and when something cannot be read or written.
 pub(super) fn bring(
-    tree: &Path,
+    before: Before<'_>,
     directory: &str,
     to: &File,
     account: Option<&Account>,
     there: There,
 ) -> io::Result<u64> {
-    let written = contents::written(tree, Path::new(directory))?;
+    let written = contents::written(before.root, Path::new(directory))?;
     if written.is_empty() {
         return Ok(0);
     }
-    let tree = File::open(tree)?;
+    has_room(before, directory, &written, to, there)?;
+    let tree = File::open(before.root)?;
     let mut files = 0;
     for path in written {
         let Ok(inner) = path.strip_prefix(directory) else { continue };
@@ -57,6 +70,44 @@ pub(super) fn bring(
         }
     }
     Ok(files)
+}
+
+/// Refuses what would leave too little of the disk to the application that runs.
+fn has_room(
+    before: Before<'_>,
+    directory: &str,
+    written: &[PathBuf],
+    to: &File,
+    there: There,
+) -> io::Result<()> {
+    // Not every file system can tell.
+    let Ok(disk) = fstatvfs(to) else { return Ok(()) };
+    let mut wanted: u64 = 0;
+    for path in written {
+        let Ok(facts) = before.root.join(path).symlink_metadata() else { continue };
+        let Ok(inner) = path.strip_prefix(directory) else { continue };
+        if facts.is_file() && !(there == There::StaysIfNewer && is_newer(to, inner, facts.mtime())) {
+            wanted = wanted.saturating_add(facts.len().next_multiple_of(disk.f_frsize.max(1)));
+        }
+    }
+    let (free, kept) = (disk.f_bavail.saturating_mul(disk.f_frsize), before.keep_free);
+    if wanted == 0 || wanted.saturating_add(kept) <= free {
+        return Ok(());
+    }
+    let megabytes = |bytes: u64| bytes.div_ceil(1_000_000);
+    let what = format!(
+        "what the application wrote to {directory} takes {} MB, and where shared/{directory} lies {} MB are free, of which \
+         min_free_disk of [deploy] keeps {} MB",
+        megabytes(wanted),
+        free / 1_000_000,
+        megabytes(kept)
+    );
+    Err(io::Error::new(io::ErrorKind::StorageFull, what))
+}
+
+/// Whether what lies there is of this time, or was written later.
+fn is_newer(above: &File, name: impl rustix::path::Arg, modified: i64) -> bool {
+    statat(above, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|seen| seen.st_mtime >= modified)
 }
 
 /// A directory below another, made where it is not there; `None` where something else is in the way.
@@ -93,10 +144,7 @@ fn bring_one(
     account: Option<&Account>,
     there: There,
 ) -> io::Result<bool> {
-    let is_newer_there = |modified: i64| {
-        there == There::StaysIfNewer
-            && statat(above, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|seen| seen.st_mtime >= modified)
-    };
+    let is_newer_there = |modified: i64| there == There::StaysIfNewer && is_newer(above, name, modified);
     match unlinkat(above, NEW, AtFlags::empty()) {
         Err(Errno::NOENT) | Ok(()) => {}
         Err(error) => return Err(error.into()),
@@ -122,9 +170,26 @@ fn bring_one(
     if !facts.is_file() || is_newer_there(facts.mtime()) {
         return Ok(false);
     }
+    let copied = copy(&mut from, &facts, above, account, there)
+        .and_then(|()| Ok(failpoint::around(|| renameat(above, NEW, above, name))?));
+    if copied.is_err() {
+        // A part of one may be what has filled the disk.
+        let _the_first_error_counts = unlinkat(above, NEW, AtFlags::empty());
+    }
+    copied.map(|()| true)
+}
+
+/// Writes a file until it is whole, under the name that nobody looks for.
+fn copy(
+    from: &mut File,
+    facts: &Metadata,
+    above: &File,
+    account: Option<&Account>,
+    there: There,
+) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(openat(above, NEW, flags, Mode::from_raw_mode(0o600))?);
-    io::copy(&mut from, &mut file)?;
+    io::copy(from, &mut file)?;
     if let Some(account) = account {
         fchown(&file, Some(account.uid), Some(account.gid))?;
     }
@@ -135,6 +200,5 @@ fn bring_one(
     if there == There::StaysIfNewer {
         file.sync_all()?;
     }
-    failpoint::around(|| renameat(above, NEW, above, name))?;
-    Ok(true)
+    Ok(())
 }

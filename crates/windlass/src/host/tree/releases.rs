@@ -20,6 +20,7 @@ use crate::host::preflight::programs;
 use crate::host::resource::lifecycle::blocking;
 use crate::host::settings::{passed, values};
 use crate::host::supervise::loops::note;
+use crate::host::tree::brought::Before;
 use crate::host::tree::carried::{Places, Stray};
 use crate::host::tree::contents;
 use crate::host::tree::durable;
@@ -172,6 +173,7 @@ impl Host {
         let place = self.layout.shared();
         let links = plan.spec.build.shared.clone();
         let account = handover::account(&plan.spec);
+        let keep_free = plan.spec.deploy.min_free_disk;
         // Before a job changes anything.
         let (of, built) = (plan.spec.clone(), unsealed.clone());
         let lacks = move || {
@@ -196,7 +198,7 @@ impl Host {
             let (mut shares_more, mut brought) = (false, Vec::new());
             for directory in links {
                 let before = active.as_ref().filter(|(_, _, shared)| !shared.contains(&directory));
-                let from = before.map(|(_, root, _)| root.as_path());
+                let from = before.map(|(_, root, _)| Before { root, keep_free });
                 let linked = shared::link(&unsealed, &place, &directory, account.as_ref(), from)?;
                 shares_more |= linked.made || linked.brought > 0;
                 if let Some((release, ..)) = before.filter(|_| linked.brought > 0) {
@@ -224,7 +226,7 @@ impl Host {
         let stray = result.map_err(|error: io::Error| {
             Fault::new(
                 format!("releases/{tree} cannot be sealed: {error}"),
-                remedy(&error, "free some disk space"),
+                remedy(&error, "free some disk space, or mount a larger disk at the directory below shared/"),
             )
         })?;
         match stray {

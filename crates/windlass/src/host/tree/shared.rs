@@ -9,7 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::account::Account;
-use crate::host::tree::brought::{There, bring};
+use crate::host::tree::brought::{Before, There, bring};
 use crate::host::tree::removed::remove_tree;
 use crate::host::tree::{durable, handover};
 use crate::project::source;
@@ -34,7 +34,7 @@ pub(in crate::host) fn link(
     shared: &Path,
     directory: &str,
     account: Option<&Account>,
-    before: Option<&Path>,
+    before: Option<Before<'_>>,
 ) -> io::Result<Linked> {
     let target = shared.join(directory);
     let link = tree.join(directory);
@@ -85,38 +85,68 @@ fn make(
     shared: &Path,
     directory: &str,
     account: Option<&Account>,
-    before: Option<&Path>,
+    before: Option<Before<'_>>,
 ) -> io::Result<u64> {
     let (target, link) = (&shared.join(directory), &tree.join(directory));
     let beside = target.parent().unwrap_or(target);
     layout::make_dir(beside, 0o755)?;
+    remove_what_was_left(beside, tree)?;
     let own = tree.file_name().unwrap_or_default().to_string_lossy();
     let place = beside.join(format!("{NEW}{own}"));
-    remove_tree(&place)?;
     layout::make_dir(&place, 0o700)?;
     let new = place.join("directory");
-    layout::make_dir(&new, 0o755)?;
-    if link.is_dir() && !link.is_symlink() {
-        source::carry(link, &new)?;
+    let brought = filled(&new, link, directory, account, before).and_then(|brought| {
+        let placed =
+            failpoint::around(|| match renameat_with(CWD, &new, CWD, target, RenameFlags::NOREPLACE) {
+                // Not every file system knows how not to replace; none replaces a directory that has something in it.
+                Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::rename(&new, target),
+                placed => placed,
+            });
+        match placed {
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(0),
+            placed => Ok(placed.map(|()| brought)?),
+        }
+    });
+    // Where it failed it may be what has filled the disk.
+    let removed = remove_tree(&place);
+    brought.and_then(|brought| removed.map(|()| brought))
+}
+
+/// Makes a directory of what the source ships and what the application wrote. Answers how many files of that it has.
+fn filled(
+    new: &Path,
+    shipped: &Path,
+    directory: &str,
+    account: Option<&Account>,
+    before: Option<Before<'_>>,
+) -> io::Result<u64> {
+    layout::make_dir(new, 0o755)?;
+    if shipped.is_dir() && !shipped.is_symlink() {
+        source::carry(shipped, new)?;
     }
     let brought = match before {
-        Some(before) => bring(before, directory, &File::open(&new)?, account, There::GivesWay)?,
+        Some(before) => bring(before, directory, &File::open(new)?, account, There::GivesWay)?,
         None => 0,
     };
     if let Some(account) = account {
-        give_all(&new, account)?;
+        give_all(new, account)?;
     }
-    failpoint::around(|| durable::sync_all(&new))?;
-    let placed = failpoint::around(|| match renameat_with(CWD, &new, CWD, target, RenameFlags::NOREPLACE) {
-        // Not every file system knows how not to replace; none replaces a directory that has something in it.
-        Err(Errno::INVAL | Errno::NOSYS) => rustix::fs::rename(&new, target),
-        placed => placed,
-    });
-    remove_tree(&place)?;
-    match placed {
-        Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(0),
-        placed => Ok(placed.map(|()| brought)?),
+    failpoint::around(|| durable::sync_all(new))?;
+    Ok(brought)
+}
+
+/// Removes what nobody goes on with: places of this tree, and of those that are gone, as where the power went.
+fn remove_what_was_left(beside: &Path, tree: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(beside)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(of) = name.to_str().and_then(|name| name.strip_prefix(NEW)) else { continue };
+        let is_anothers = tree.file_name().is_none_or(|own| own != of) && tree.with_file_name(of).exists();
+        if !is_anothers && entry.file_type()?.is_dir() {
+            remove_tree(&entry.path())?;
+        }
     }
+    Ok(())
 }
 
 /// Gives away a directory that was just made, with all that is in it, where only we can reach it.
@@ -173,6 +203,10 @@ mod tests {
         tree
     }
 
+    fn of(root: &Path) -> Option<Before<'_>> {
+        Some(Before { root, keep_free: 0 })
+    }
+
     fn read(directory: &Path, names: &[&str]) -> Vec<Option<String>> {
         names.iter().map(|name| std::fs::read_to_string(directory.join(name)).ok()).collect()
     }
@@ -188,7 +222,7 @@ mod tests {
         for name in ["changed", "new"] {
             std::fs::write(tree.join("uploads").join(name), "of r2").unwrap();
         }
-        let linked = link(&tree, &shared, "uploads", None, Some(&before)).unwrap();
+        let linked = link(&tree, &shared, "uploads", None, of(&before)).unwrap();
         assert_eq!(linked, Linked { made: true, brought: 3 });
         let uploads = shared.join("uploads");
         let wanted = [None, Some("written"), Some("written"), Some("written"), Some("of r2")];
@@ -203,7 +237,7 @@ mod tests {
         set(&uploads.join("changed"));
         std::fs::write(before.join("uploads/2026/added"), "anew").unwrap();
         set(&before.join("uploads/2026/added"));
-        let linked = link(&tree, &shared, "uploads", None, Some(&before)).unwrap();
+        let linked = link(&tree, &shared, "uploads", None, of(&before)).unwrap();
         assert_eq!(linked, Linked { made: false, brought: 2 });
         let seen = read(&uploads, &["later", "changed", "2026/added"]);
         assert_eq!(seen, ["later", "by the other release", "anew"].map(|text| Some(text.to_owned())));
@@ -218,12 +252,12 @@ mod tests {
         std::fs::create_dir(&outside).unwrap();
         symlink(&outside, shared.join("uploads/2026")).unwrap();
         let to = File::open(shared.join("uploads")).unwrap();
-        assert_eq!(bring(&before, "uploads", &to, None, There::StaysIfNewer).unwrap(), 1);
+        assert_eq!(bring(of(&before).unwrap(), "uploads", &to, None, There::StaysIfNewer).unwrap(), 1);
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
         std::fs::remove_dir_all(before.join("uploads")).unwrap();
         symlink(&outside, before.join("uploads")).unwrap();
         std::fs::write(outside.join("file"), "").unwrap();
-        assert_eq!(bring(&before, "uploads", &to, None, There::GivesWay).unwrap(), 0);
+        assert_eq!(bring(of(&before).unwrap(), "uploads", &to, None, There::GivesWay).unwrap(), 0);
     }
 
     #[test]
@@ -243,17 +277,10 @@ mod tests {
             std::fs::write(uploads.join(name), text).unwrap();
         }
         let [tree, shared] = ["r2", "shared"].map(|name| place.path().join(name));
-        let names = || {
-            let entries = std::fs::read_dir(shared.join("uploads")).unwrap();
-            let mut names: Vec<_> =
-                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-            names.sort();
-            names
-        };
         for made in [true, false] {
             std::fs::create_dir_all(tree.join("uploads")).unwrap();
-            assert_eq!(link(&tree, &shared, "uploads", None, Some(&before)).unwrap().made, made);
-            assert_eq!(names(), ["2026", "my-journal"]);
+            assert_eq!(link(&tree, &shared, "uploads", None, of(&before)).unwrap().made, made);
+            assert_eq!(names(&shared.join("uploads")), ["2026", "my-journal"]);
             std::fs::remove_file(tree.join("uploads")).unwrap();
         }
     }
@@ -268,9 +295,53 @@ mod tests {
         for name in ["newest", "later"] {
             std::fs::create_dir_all(tree.join("uploads").join(name)).unwrap();
         }
-        assert_eq!(link(&tree, &shared, "uploads", None, Some(&before)).unwrap().brought, 3);
+        assert_eq!(link(&tree, &shared, "uploads", None, of(&before)).unwrap().brought, 3);
         for name in ["newest", "later"] {
             assert!(shared.join("uploads").join(name).symlink_metadata().unwrap().is_dir(), "{name}");
         }
+    }
+
+    /// What lies in a directory.
+    fn names(directory: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(directory).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_disk_that_has_no_room_is_not_filled_and_nothing_is_left_on_it() {
+        let place = tempfile::tempdir().unwrap();
+        let before = written_to(place.path());
+        let [tree, shared] = ["r2", "shared"].map(|name| place.path().join(name));
+        for left in ["r2", "r3", "r7"] {
+            std::fs::create_dir_all(shared.join(format!("{NEW}{left}/directory"))).unwrap();
+        }
+        for under_way in [&tree, &place.path().join("r3")] {
+            std::fs::create_dir(under_way).unwrap();
+        }
+        let tried = |keep_free: u64| {
+            let linked = link(&tree, &shared, "uploads", None, Some(Before { root: &before, keep_free }));
+            if linked.is_ok() {
+                std::fs::remove_file(tree.join("uploads")).unwrap();
+            }
+            linked
+        };
+        let refused = tried(u64::MAX).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        let said = refused.to_string();
+        assert!(
+            said.starts_with("what the application wrote to uploads takes 1 MB, and where shared/"),
+            "{said}"
+        );
+        assert_eq!(names(&shared), [".windlass-new-r3"]);
+        assert_eq!(tried(0).unwrap(), Linked { made: true, brought: 3 });
+        // What is there already needs no room.
+        assert_eq!(tried(u64::MAX).unwrap(), Linked { made: false, brought: 0 });
+        std::fs::write(before.join("uploads/later"), "later").unwrap();
+        assert_eq!(tried(u64::MAX).unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(names(&shared.join("uploads")), ["2026", "changed"]);
+        assert_eq!(names(&shared), [".windlass-new-r3", "uploads"]);
     }
 }
