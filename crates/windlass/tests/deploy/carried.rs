@@ -74,13 +74,19 @@ fn what_the_application_writes_into_its_release_is_told_of_and_goes_on_once_it_i
     let deploy = sandbox.succeed(&["deploy"]).stderr;
     assert!(deploy.contains(told), "{deploy}");
     written("r2", "two.png");
+    let database = sandbox.environment().join("releases/r2/uploads/app.db");
+    std::fs::write(database, "SQLite format 3\0").unwrap();
     let more = "[build]\nshared = [\"uploads\"]\n".to_owned();
     sandbox.manifest(&Manifest { more, ..Manifest::small() });
     let deploy = sandbox.succeed(&["deploy"]).stderr;
     let told = "1 file that the application wrote to releases/r2/uploads is in shared/uploads";
     assert!(deploy.contains(told) && !deploy.contains("none of it"), "{deploy}");
-    let current = sandbox.environment().join("current/uploads/two.png");
-    assert_eq!(std::fs::read_to_string(current).unwrap(), "photo");
+    let told =
+        "the database releases/r2/uploads/app.db was not taken over into shared/uploads: copy it there";
+    assert!(deploy.contains(told), "{deploy}");
+    let current = sandbox.environment().join("current/uploads");
+    assert_eq!(std::fs::read_to_string(current.join("two.png")).unwrap(), "photo");
+    assert!(!current.join("app.db").exists());
     sandbox.change();
     let deploy = sandbox.succeed(&["deploy"]).stderr;
     assert!(!deploy.contains("added") && !deploy.contains("wrote"), "{deploy}");

@@ -2,6 +2,7 @@
 //!
 //! Both directories may be another account's, which does what it likes in them meanwhile: nothing is followed.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::io;
@@ -14,7 +15,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use super::contents;
+use super::contents::{self, Written};
 use super::handover::within;
 use crate::account::Account;
 use crate::failpoint;
@@ -31,6 +32,15 @@ pub(in crate::host) struct Before<'a> {
     pub(in crate::host) keep_free: u64,
 }
 
+/// What was brought.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::host) struct Brought {
+    /// How many files.
+    pub(in crate::host) files: u64,
+    /// Databases that were not: paths in the tree.
+    pub(in crate::host) left: BTreeSet<PathBuf>,
+}
+
 /// What becomes of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum There {
@@ -40,8 +50,8 @@ pub(super) enum There {
     StaysIfNewer,
 }
 
-/// Brings what was added to `directory` of the sealed tree, or written to, into a directory that is there. Answers how
-/// many files. Each is whole or not there, so that what was broken off is done again.
+/// Brings what was added to `directory` of the sealed tree, or written to, into a directory that is there. Each file is whole
+/// or not there, so that what was broken off is done again.
 ///
 /// # Errors
 /// When there is no room for all of it, before anything is written; and when something cannot be read or written.
@@ -51,10 +61,10 @@ pub(super) fn bring(
     to: &File,
     account: Option<&Account>,
     there: There,
-) -> io::Result<u64> {
-    let written = contents::written(before.root, Path::new(directory))?;
+) -> io::Result<Brought> {
+    let Written { files: written, databases: left } = contents::written(before.root, Path::new(directory))?;
     if written.is_empty() {
-        return Ok(0);
+        return Ok(Brought { files: 0, left });
     }
     has_room(before, directory, &written, to, there)?;
     let tree = File::open(before.root)?;
@@ -69,7 +79,7 @@ pub(super) fn bring(
             fsync(&above)?;
         }
     }
-    Ok(files)
+    Ok(Brought { files, left })
 }
 
 /// Refuses what would leave too little of the disk to the application that runs.

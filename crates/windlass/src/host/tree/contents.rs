@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use windlass_core::plan::Tree;
 use windlass_core::spec::{Command, Part, Spec};
 
-pub(in crate::host) use added::{Added, added, ships, written};
+pub(in crate::host) use added::{Added, Written, added, ships, written};
 pub(in crate::host) use databases::databases;
 use known::{Facts, Known};
 

@@ -1,5 +1,6 @@
 //! Trees: copied from the source, built, sealed, removed.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,7 @@ use crate::host::preflight::programs;
 use crate::host::resource::lifecycle::blocking;
 use crate::host::settings::{passed, values};
 use crate::host::supervise::loops::note;
-use crate::host::tree::brought::Before;
+use crate::host::tree::brought::{Before, Brought};
 use crate::host::tree::carried::{Places, Stray};
 use crate::host::tree::contents;
 use crate::host::tree::durable;
@@ -200,16 +201,10 @@ impl Host {
                 let before = active.as_ref().filter(|(_, _, shared)| !shared.contains(&directory));
                 let from = before.map(|(_, root, _)| Before { root, keep_free });
                 let linked = shared::link(&unsealed, &place, &directory, account.as_ref(), from)?;
-                shares_more |= linked.made || linked.brought > 0;
-                if let Some((release, ..)) = before.filter(|_| linked.brought > 0) {
-                    let (files, are) = match linked.brought {
-                        1 => ("1 file".to_owned(), "is"),
-                        files => (format!("{files} files"), "are"),
-                    };
-                    brought.push(format!(
-                        "{files} that the application wrote to releases/{release}/{directory} {are} in shared/{directory}; \
-                         what {release} writes there until it stops stays behind"
-                    ));
+                let Brought { files, left } = linked.brought;
+                shares_more |= linked.made || files > 0;
+                if let Some((release, ..)) = before {
+                    brought.extend(told(*release, &directory, files, &left));
                 }
             }
             if let Some(stray) = places.stray(&unsealed, tree, &spec)? {
@@ -322,6 +317,30 @@ async fn keep(tree: PathBuf) -> Result<(), Fault> {
             "free some disk space",
         )
     })
+}
+
+/// What is said of a directory that releases share from now on.
+fn told(release: ReleaseId, directory: &str, files: u64, left: &BTreeSet<PathBuf>) -> Vec<String> {
+    let mut told = Vec::new();
+    if files > 0 {
+        let (files, are) = match files {
+            1 => ("1 file".to_owned(), "is"),
+            files => (format!("{files} files"), "are"),
+        };
+        told.push(format!(
+            "{files} that the application wrote to releases/{release}/{directory} {are} in shared/{directory}; what {release} \
+             writes there until it stops stays behind"
+        ));
+    }
+    if let Some(first) = left.first() {
+        let more = if left.len() == 1 { String::new() } else { format!(" (and {} more)", left.len() - 1) };
+        told.push(format!(
+            "the database releases/{release}/{}{more} was not taken over into shared/{directory}: copy it there while nothing \
+             writes to it",
+            first.display()
+        ));
+    }
+    told
 }
 
 /// Waits for whoever makes or removes a tree, which goes on where nobody waits for it any more.

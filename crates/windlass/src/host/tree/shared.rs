@@ -9,7 +9,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::account::Account;
-use crate::host::tree::brought::{Before, There, bring};
+use crate::host::tree::brought::{Before, Brought, There, bring};
 use crate::host::tree::removed::remove_tree;
 use crate::host::tree::{durable, handover};
 use crate::project::source;
@@ -19,12 +19,12 @@ use crate::{failpoint, layout};
 const NEW: &str = ".windlass-new-";
 
 /// What linking a shared directory came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(in crate::host) struct Linked {
     /// Whether it had to be made first.
     pub(in crate::host) made: bool,
-    /// How many files were brought over from the release before.
-    pub(in crate::host) brought: u64,
+    /// What was brought over from the release before.
+    pub(in crate::host) brought: Brought,
 }
 
 /// Links a shared directory into a tree. Where that is `before`, the active one, does not share it, the application has
@@ -40,7 +40,7 @@ pub(in crate::host) fn link(
     let link = tree.join(directory);
     stays(tree, &link)?;
     let made = !target.exists();
-    let mut brought = 0;
+    let mut brought = Brought::default();
     if made {
         brought = make(tree, shared, directory, account, before)?;
     } else if let Some(before) = before
@@ -86,7 +86,7 @@ fn make(
     directory: &str,
     account: Option<&Account>,
     before: Option<Before<'_>>,
-) -> io::Result<u64> {
+) -> io::Result<Brought> {
     let (target, link) = (&shared.join(directory), &tree.join(directory));
     let beside = target.parent().unwrap_or(target);
     layout::make_dir(beside, 0o755)?;
@@ -103,7 +103,7 @@ fn make(
                 placed => placed,
             });
         match placed {
-            Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(0),
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(Brought::default()),
             placed => Ok(placed.map(|()| brought)?),
         }
     });
@@ -112,21 +112,21 @@ fn make(
     brought.and_then(|brought| removed.map(|()| brought))
 }
 
-/// Makes a directory of what the source ships and what the application wrote. Answers how many files of that it has.
+/// Makes a directory of what the source ships and what the application wrote. Answers what of that it has.
 fn filled(
     new: &Path,
     shipped: &Path,
     directory: &str,
     account: Option<&Account>,
     before: Option<Before<'_>>,
-) -> io::Result<u64> {
+) -> io::Result<Brought> {
     layout::make_dir(new, 0o755)?;
     if shipped.is_dir() && !shipped.is_symlink() {
         source::carry(shipped, new)?;
     }
     let brought = match before {
         Some(before) => bring(before, directory, &File::open(new)?, account, There::GivesWay)?,
-        None => 0,
+        None => Brought::default(),
     };
     if let Some(account) = account {
         give_all(new, account)?;
@@ -203,6 +203,10 @@ mod tests {
         tree
     }
 
+    fn came_to(made: bool, files: u64) -> Linked {
+        Linked { made, brought: Brought { files, ..Brought::default() } }
+    }
+
     fn of(root: &Path) -> Option<Before<'_>> {
         Some(Before { root, keep_free: 0 })
     }
@@ -223,7 +227,7 @@ mod tests {
             std::fs::write(tree.join("uploads").join(name), "of r2").unwrap();
         }
         let linked = link(&tree, &shared, "uploads", None, of(&before)).unwrap();
-        assert_eq!(linked, Linked { made: true, brought: 3 });
+        assert_eq!(linked, came_to(true, 3));
         let uploads = shared.join("uploads");
         let wanted = [None, Some("written"), Some("written"), Some("written"), Some("of r2")];
         assert_eq!(read(&uploads, &NAMES), wanted.map(|text| text.map(str::to_owned)));
@@ -238,7 +242,7 @@ mod tests {
         std::fs::write(before.join("uploads/2026/added"), "anew").unwrap();
         set(&before.join("uploads/2026/added"));
         let linked = link(&tree, &shared, "uploads", None, of(&before)).unwrap();
-        assert_eq!(linked, Linked { made: false, brought: 2 });
+        assert_eq!(linked, came_to(false, 2));
         let seen = read(&uploads, &["later", "changed", "2026/added"]);
         assert_eq!(seen, ["later", "by the other release", "anew"].map(|text| Some(text.to_owned())));
     }
@@ -252,12 +256,12 @@ mod tests {
         std::fs::create_dir(&outside).unwrap();
         symlink(&outside, shared.join("uploads/2026")).unwrap();
         let to = File::open(shared.join("uploads")).unwrap();
-        assert_eq!(bring(of(&before).unwrap(), "uploads", &to, None, There::StaysIfNewer).unwrap(), 1);
+        assert_eq!(bring(of(&before).unwrap(), "uploads", &to, None, There::StaysIfNewer).unwrap().files, 1);
         assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
         std::fs::remove_dir_all(before.join("uploads")).unwrap();
         symlink(&outside, before.join("uploads")).unwrap();
         std::fs::write(outside.join("file"), "").unwrap();
-        assert_eq!(bring(of(&before).unwrap(), "uploads", &to, None, There::GivesWay).unwrap(), 0);
+        assert_eq!(bring(of(&before).unwrap(), "uploads", &to, None, There::GivesWay).unwrap().files, 0);
     }
 
     #[test]
@@ -279,7 +283,10 @@ mod tests {
         let [tree, shared] = ["r2", "shared"].map(|name| place.path().join(name));
         for made in [true, false] {
             std::fs::create_dir_all(tree.join("uploads")).unwrap();
-            assert_eq!(link(&tree, &shared, "uploads", None, of(&before)).unwrap().made, made);
+            let linked = link(&tree, &shared, "uploads", None, of(&before)).unwrap();
+            assert_eq!(linked.made, made);
+            let left = ["changed", "made.db", "new.db"].map(|name| Path::new("uploads").join(name));
+            assert_eq!(linked.brought.left, left.into());
             assert_eq!(names(&shared.join("uploads")), ["2026", "my-journal"]);
             std::fs::remove_file(tree.join("uploads")).unwrap();
         }
@@ -295,7 +302,7 @@ mod tests {
         for name in ["newest", "later"] {
             std::fs::create_dir_all(tree.join("uploads").join(name)).unwrap();
         }
-        assert_eq!(link(&tree, &shared, "uploads", None, of(&before)).unwrap().brought, 3);
+        assert_eq!(link(&tree, &shared, "uploads", None, of(&before)).unwrap().brought.files, 3);
         for name in ["newest", "later"] {
             assert!(shared.join("uploads").join(name).symlink_metadata().unwrap().is_dir(), "{name}");
         }
@@ -336,9 +343,9 @@ mod tests {
             "{said}"
         );
         assert_eq!(names(&shared), [".windlass-new-r3"]);
-        assert_eq!(tried(0).unwrap(), Linked { made: true, brought: 3 });
+        assert_eq!(tried(0).unwrap(), came_to(true, 3));
         // What is there already needs no room.
-        assert_eq!(tried(u64::MAX).unwrap(), Linked { made: false, brought: 0 });
+        assert_eq!(tried(u64::MAX).unwrap(), came_to(false, 0));
         std::fs::write(before.join("uploads/later"), "later").unwrap();
         assert_eq!(tried(u64::MAX).unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(names(&shared.join("uploads")), ["2026", "changed"]);

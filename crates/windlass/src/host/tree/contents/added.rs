@@ -1,12 +1,12 @@
 //! What an application has added to its tree, or written to, since that was sealed: the next release has none of it.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::fs::DirEntry;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::databases::is_of_database;
+use super::databases::database_of;
 use super::{Contents, FILE, Reading, Seen, plain};
 
 /// No more entries of a tree than this are looked at, those near its top first.
@@ -101,7 +101,7 @@ pub(in crate::host) fn added<'a>(root: &Path, kept: impl Iterator<Item = &'a Str
             } else if kind.is_file()
                 && !is_passing(&path)
                 && !is_listed(&list, &path)
-                && !is_of_database(&entry.path())
+                && database_of(&entry.path()).is_none()
             {
                 let own = path.ancestors().skip(1).filter(|above| is_own(above)).last();
                 let (above, beside) = match own {
@@ -126,17 +126,25 @@ pub(in crate::host) fn ships(root: &Path, directory: &Path, databases: &[PathBuf
     below.any(|path| !only_keeps(path) && !databases.iter().any(|database| database == path))
 }
 
-/// The files below a directory of a sealed tree that were added since, or written to: paths in the tree. Nothing where the
-/// way there leads through a link. Databases are none of them: one that is copied while somebody writes to it is
-/// broken, and so is one whose log is another's.
+/// What was added below a directory of a sealed tree, or written to, since it was: paths in it.
+#[derive(Debug, Default)]
+pub(in crate::host) struct Written {
+    pub(in crate::host) files: Vec<PathBuf>,
+    /// Those of SQLite.
+    pub(in crate::host) databases: BTreeSet<PathBuf>,
+}
+
+/// The files below a directory of a sealed tree that were added since, or written to. Nothing where the way there leads
+/// through a link. Databases are apart: one that is copied while somebody writes to it is broken, and so is one whose log is
+/// another's.
 ///
 /// # Errors
 /// When the system cannot read it.
-pub(in crate::host) fn written(root: &Path, below: &Path) -> io::Result<Vec<PathBuf>> {
-    let Some(list) = list(root) else { return Ok(vec![]) };
+pub(in crate::host) fn written(root: &Path, below: &Path) -> io::Result<Written> {
+    let Some(list) = list(root) else { return Ok(Written::default()) };
     let top = root.join(below);
     if !top.is_dir() || top.canonicalize()? != root.canonicalize()?.join(below) {
-        return Ok(vec![]);
+        return Ok(Written::default());
     }
     let (mut found, mut listed) = (Vec::new(), Vec::new());
     let mut directories = vec![below.to_owned()];
@@ -159,9 +167,15 @@ pub(in crate::host) fn written(root: &Path, below: &Path) -> io::Result<Vec<Path
             found.push(path.into());
         }
     }
-    found.retain(|path| !is_of_database(&root.join(path)));
+    let mut databases = BTreeSet::new();
+    found.retain(|path| {
+        let path = root.join(path);
+        let database = database_of(&path).and_then(|database| database.strip_prefix(root).ok());
+        databases.extend(database.map(Path::to_owned));
+        database.is_none()
+    });
     found.sort();
-    Ok(found)
+    Ok(Written { files: found, databases })
 }
 
 /// What is in a directory. Nothing, where the application has removed it meanwhile.

@@ -66,14 +66,14 @@ fn is_written(path: &Path, since: SystemTime) -> bool {
     is_newer(path) || is_newer(&beside(path, "-wal"))
 }
 
-/// Whether a file is a database, or one of those that SQLite puts beside one. One that is just being made is empty, and has
-/// them as well.
-pub(super) fn is_of_database(path: &Path) -> bool {
+/// The database that a file is, or lies beside as one of those that SQLite puts there. One that is just being made is
+/// empty, and has them as well.
+pub(super) fn database_of(path: &Path) -> Option<&Path> {
     let name = path.to_str().unwrap_or_default();
     let main = BESIDE.iter().find_map(|end| name.strip_suffix(end)).map_or(path, Path::new);
     let is_empty = || main.symlink_metadata().is_ok_and(|facts| facts.is_file() && facts.len() == 0);
     let has_one = || BESIDE.iter().any(|end| beside(main, end).symlink_metadata().is_ok());
-    is_database(main) || (is_empty() && has_one())
+    (is_database(main) || (is_empty() && has_one())).then_some(main)
 }
 
 fn beside(main: &Path, end: &str) -> PathBuf {
