@@ -17,6 +17,7 @@ mod declared;
 pub mod dotenv;
 pub mod foreign;
 mod growing;
+mod harmless;
 #[cfg(test)]
 mod growth;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use check::{Misfit, check};
 pub use declared::{Bounds, Declared, MadeUp};
 pub use dotenv::{Entry, Parsed};
 pub use growing::Growing;
+pub(crate) use harmless::is_harmless;
 pub use kind::Kind;
 pub use layers::{File, Layers, Provenance, Sealed};
 pub use lost::Lost;

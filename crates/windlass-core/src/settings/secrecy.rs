@@ -110,7 +110,7 @@ const MODULES: [&str; 7] = ["settings", "config", "wsgi", "asgi", "main", "app",
 
 /// Whether a text turns up by itself, so that to mask it makes logs unreadable and hides nothing: `production`, `8000`,
 /// `127.0.0.1:8000`, `config.settings.production`, `/srv/shop`, `Europe/Berlin`. Any other word may be somebody's password.
-fn is_plain(text: &str) -> bool {
+pub(super) fn is_plain(text: &str) -> bool {
     let address = text.rsplit_once(':').filter(|(_, port)| is_number(port)).map_or(text, |(host, _)| host);
     is_number(text)
         || is_version(text)
@@ -121,11 +121,11 @@ fn is_plain(text: &str) -> bool {
         || is_module(text)
 }
 
-fn is_number(text: &str) -> bool {
+pub(super) fn is_number(text: &str) -> bool {
     text.len() <= LONGEST_NUMBER && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn is_known(word: &str) -> bool {
+pub(super) fn is_known(word: &str) -> bool {
     KNOWN.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
@@ -155,7 +155,7 @@ fn is_module(text: &str) -> bool {
     is_one && parts.all(|part| part.split('_').all(is_word))
 }
 
-fn is_word(part: &str) -> bool {
+pub(super) fn is_word(part: &str) -> bool {
     let is_lower = part.bytes().skip(1).all(|b| b.is_ascii_lowercase());
     part.len() <= LONGEST_WORD
         && (is_number(part) || (is_lower && part.bytes().all(|b| b.is_ascii_alphabetic())))

@@ -8,7 +8,7 @@ use super::yaml::{Value, Yaml};
 use crate::manifest::draft;
 use crate::manifest::format::is_env_name;
 use crate::manifest::hosts::{host, is_host};
-use crate::settings::sounds_secret;
+use crate::settings::{is_harmless, sounds_secret};
 use indexmap::IndexSet;
 
 /// The names that mean a variable anywhere in a compose file: `$NAME`, `${NAME...}`, and entries of an `environment` that
@@ -106,10 +106,13 @@ impl Import {
                 }
                 continue;
             }
-            if is_secret {
+            // Git may keep the file from those who read the manifest.
+            let is_doubtful = origin == Some(Origin::File) && !is_harmless(key, value);
+            if is_secret || is_doubtful {
                 let setting = self.kept_out(service, key, value);
+                let is = if is_secret { "is a secret and" } else { "may be a secret and is" };
                 let message = format!(
-                    "is a secret and not carried over, because the manifest is for all to read: put {setting}=... into \
+                    "{is} not carried over, because the manifest is for all to read: put {setting}=... into \
                      .env, which git must not keep"
                 );
                 self.note(*line, place, message);
