@@ -124,11 +124,11 @@ fn what_compose_reads_beside_its_file_is_heeded() {
         "services:\n  web:\n    command: ./serve\n    ports: [\"${FRONT_OF_IT:-80}:3000\"]\n    env_file: web.env\n",
     );
     write(".env", "FRONT_OF_IT=8099\n");
-    write("web.env", "REGION=north-${FRONT_OF_IT}\n");
+    write("web.env", "API_URL=http://127.0.0.1:${FRONT_OF_IT}/\n");
     write("compose.override.yaml", "");
     let file = directory.path().join("compose.yaml");
     let (_, imported) = adopt::convert(&file).unwrap();
-    for expected in [":8099\"", "env = { REGION = \"north-8099\" }"] {
+    for expected in [":8099\"", "env = { API_URL = \"http://127.0.0.1:8099/\" }"] {
         assert!(imported.text.contains(expected), "{}", imported.text);
     }
     let notes: Vec<String> = imported.notes.iter().map(ToString::to_string).collect();

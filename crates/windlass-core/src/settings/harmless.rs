@@ -9,9 +9,8 @@ use crate::manifest::hosts::is_host;
 const LONGEST_LONE_WORD: usize = 8;
 
 /// What a number may be of.
-const UNITS: [&str; 17] = [
-    "ms", "s", "m", "h", "d", "b", "k", "kb", "kib", "m", "mb", "mib", "g", "gb", "gib", "min", "%",
-];
+const UNITS: [&str; 17] =
+    ["ms", "s", "m", "h", "d", "b", "k", "kb", "kib", "m", "mb", "mib", "g", "gb", "gib", "min", "%"];
 
 /// Last words of names whose values are hosts, beside those that [`is_host`] knows.
 const DOMAINS: [&str; 3] = ["DOMAIN", "DOMAINS", "HOSTS"];

@@ -17,9 +17,9 @@ mod declared;
 pub mod dotenv;
 pub mod foreign;
 mod growing;
-mod harmless;
 #[cfg(test)]
 mod growth;
+mod harmless;
 #[cfg(test)]
 mod hostile;
 mod interpolate;
