@@ -3,7 +3,8 @@
 use std::path::{Component, Path};
 
 use windlass_core::manifest::draft::PLACEHOLDER;
-use windlass_core::spec::{Spec, When};
+use windlass_core::name::Name;
+use windlass_core::spec::{Command, Cron, Job, Service, Spec, When};
 
 /// A program that is not there.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,39 +17,78 @@ pub struct Absent {
     pub hint: &'static str,
 }
 
+/// What runs a program.
+struct Caller<'s> {
+    table: &'static str,
+    name: &'s Name,
+    command: &'s Command,
+    directory: &'s str,
+    /// Whether something that came before may have made the program.
+    is_late: bool,
+}
+
 /// The programs that no release of this source can have. `has` tells whether a path, relative to the project, is among
-/// the files that are copied.
+/// the files that are copied. What a step, a job or a service makes is not known.
 pub fn absent(spec: &Spec, has: impl Fn(&str) -> bool) -> Vec<Absent> {
-    let early = spec.jobs.values().any(|job| matches!(job.when, When::BeforeStart | When::Once));
-    let services = spec.services.iter().map(|(name, s)| ("services", name, &s.command, &s.directory, early));
-    let jobs = spec.jobs.iter().map(|(name, job)| {
-        let is_later = early && !matches!(job.when, When::BeforeStart | When::Once);
-        ("jobs", name, &job.command, &job.directory, is_later)
-    });
-    let crons = spec.crons.iter().map(|(name, cron)| ("cron", name, &cron.command, &cron.directory, early));
     let mut absent = Vec::new();
-    // What an earlier job makes is not known.
-    for (table, name, command, directory, may_be_made) in services.chain(jobs).chain(crons) {
+    for Caller { table, name, command, directory, is_late } in callers(spec) {
         let at = [table.to_owned(), name.to_string(), "command".to_owned()];
         let Some(program) = command.program().filter(|program| program.contains('/')) else { continue };
-        if program == PLACEHOLDER {
+        let path = within(directory, program);
+        let is_there = path.as_deref().is_some_and(|path| is_there(path, spec, &has));
+        if program == PLACEHOLDER && !is_there {
             let what =
                 format!("{table}.{name}: {program} stands for a command that Windlass could not find out");
             absent.push(Absent { at, what, hint: "write what runs there" });
             continue;
         }
-        if may_be_made || !spec.build.steps.is_empty() {
-            continue;
-        }
-        let Some(path) = within(directory, program).filter(|path| !is_there(path, spec, &has)) else {
-            continue;
-        };
+        let Some(path) = path.filter(|_| !is_there && !is_late) else { continue };
         let what = format!("{table}.{name}: there is no file {path} in what a release is made of");
         let hint = "correct the command, let a step of [build] make it, or name it in [build] include where an ignore \
                     file leaves it out";
         absent.push(Absent { at, what, hint });
     }
     absent
+}
+
+/// All that runs a program, in the order in which it comes.
+fn callers(spec: &Spec) -> Vec<Caller<'_>> {
+    let is_early = |job: &Job| matches!(job.when, When::BeforeStart | When::Once);
+    let is_built = !spec.build.steps.is_empty();
+    let mut callers = Vec::new();
+    // They run one after another.
+    for (name, job) in spec.jobs.iter().filter(|(_, job)| is_early(job)) {
+        let is_late = is_built || !callers.is_empty();
+        callers.push(Caller {
+            table: "jobs",
+            name,
+            command: &job.command,
+            directory: &job.directory,
+            is_late,
+        });
+    }
+    let is_made = is_built || !callers.is_empty();
+    // A service may make what is started after it.
+    for (name, service) in spec.services.iter().filter(|(_, service)| service.replicas > 0) {
+        let is_late = is_made || service.needs.iter().any(|need| spec.services.contains_key(need));
+        let Service { command, directory, .. } = service;
+        callers.push(Caller { table: "services", name, command, directory, is_late });
+    }
+    let is_late = is_built || !callers.is_empty();
+    for (name, job) in spec.jobs.iter().filter(|(_, job)| !is_early(job)) {
+        callers.push(Caller {
+            table: "jobs",
+            name,
+            command: &job.command,
+            directory: &job.directory,
+            is_late,
+        });
+    }
+    for (name, cron) in &spec.crons {
+        let Cron { command, directory, .. } = cron;
+        callers.push(Caller { table: "cron", name, command, directory, is_late });
+    }
+    callers
 }
 
 /// The path of the program, relative to the project; `None` where it is not within that.
@@ -64,12 +104,11 @@ fn within(directory: &str, program: &str) -> Option<String> {
     Some(parts?.join("/"))
 }
 
-/// Whether it is there, or may be: below a link, or in what releases share.
+/// Whether it is there, or may be: below a link, in what releases share, or in what one takes over from the one before.
 fn is_there(path: &str, spec: &Spec, has: impl Fn(&str) -> bool) -> bool {
     let above = path.match_indices('/').map(|(at, _)| &path[..at]);
-    std::iter::once(path)
-        .chain(above)
-        .any(|place| has(place) || spec.build.shared.iter().any(|shared| shared == place))
+    let is_kept = |place: &str| spec.build.shared.iter().chain(&spec.build.cache).any(|kept| kept == place);
+    std::iter::once(path).chain(above).any(|place| has(place) || is_kept(place))
 }
 
 #[cfg(test)]
@@ -80,7 +119,7 @@ mod tests {
         let (manifest, diags) = windlass_core::manifest::load(&format!("[app]\nname = \"shop\"\n{manifest}"));
         assert_eq!(diags, []);
         let spec = windlass_core::resolve::resolve(&manifest.unwrap(), "local", &Default::default()).unwrap();
-        let has = |path: &str| ["bin/serve", "tools", "jobs/seed"].contains(&path);
+        let has = |path: &str| ["bin/serve", "tools", "jobs/seed", "app/replace-me"].contains(&path);
         absent(&spec, has).into_iter().map(|absent| absent.what).collect()
     }
 
@@ -101,11 +140,42 @@ mod tests {
     }
 
     #[test]
+    fn what_came_before_may_have_made_it() {
+        let none = Vec::<String>::new();
+        let job = |name: &str, program: &str, when: &str| {
+            let command = format!("{program} manage.py {name}");
+            format!("[jobs.{name}]\ncommand = {command:?}\nwhen = {when:?}\nundo = \"compatible\"\n")
+        };
+        let [first, then] = [("venv", "python3"), ("migrate", ".venv/bin/python")]
+            .map(|(name, program)| job(name, program, "before-start"));
+        let web = "[services.web]\ncommand = \".venv/bin/gunicorn\"\n";
+        let cron = "[cron.nightly]\nschedule = \"@daily\"\ncommand = \".venv/bin/python manage.py x\"\n";
+        assert_eq!(told(&format!("{first}{then}{web}{cron}")), none);
+        let lacks = |whose: &str| {
+            format!("{whose}: there is no file .venv/bin/{}", "python in what a release is made of")
+        };
+        assert_eq!(told(&format!("{then}{first}{web}")), [lacks("jobs.migrate")], "the other way round");
+        let late = "[jobs.late]\ncommand = \".venv/bin/python x\"\nwhen = \"after-switch\"\n";
+        assert_eq!(told(&format!("{late}{web}")).len(), 1, "no later job makes what a service is");
+        let start = "[services.start]\ncommand = \"./bin/serve\"\n";
+        assert_eq!(told(&format!("{start}{late}{cron}")), none, "a service may make its own surroundings");
+        assert_eq!(told(&format!("{start}{web}needs = [\"start\"]\n")), none);
+        assert_eq!(told(&format!("{web}replicas = 0\n")), none, "nothing of it runs");
+        assert_eq!(told(&format!("[build]\ncache = [\".venv\"]\n{web}")), none);
+        assert_eq!(told(cron), [lacks("cron.nightly")]);
+    }
+
+    #[test]
     fn a_placeholder_is_no_program_whatever_is_built() {
         let service = format!("[services.web]\ncommand = {PLACEHOLDER:?}\n");
         let expected =
             format!("services.web: {PLACEHOLDER} stands for a command that Windlass could not find out");
         assert_eq!(told(&service), [expected.as_str()]);
         assert_eq!(told(&format!("[build]\nsteps = [\"make\"]\n{service}")), [expected]);
+        assert_eq!(
+            told(&format!("{service}directory = \"app\"\n")),
+            Vec::<String>::new(),
+            "unless there is one"
+        );
     }
 }
