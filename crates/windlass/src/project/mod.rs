@@ -10,6 +10,8 @@ pub mod init;
 pub mod keys;
 pub mod load;
 pub mod no_host;
+#[cfg(test)]
+mod odd;
 pub mod origin;
 mod python;
 pub mod served;

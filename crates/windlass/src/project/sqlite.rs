@@ -14,6 +14,10 @@ use super::python::{arguments, assigned, end_of_call, keyword, literal, statemen
 /// Sources beyond these are not read.
 const MOST: usize = 400;
 
+/// Brackets of an expression are looked into so deep, and so many at each depth.
+const DEEPEST: u32 = 12;
+const MOST_BRACKETS: usize = 200;
+
 /// What settings of Django say of another database, which then is the one that is used.
 const OTHERS: [&str; 3] = ["postgresql", "mysql", "oracle"];
 
@@ -190,7 +194,7 @@ fn of_urls(
             continue;
         }
         let value = assigned(statement, field).unwrap_or_else(|| statement.trim());
-        keep(kept, module, place_in(sources, module, value).map(|place| placed(place, value)));
+        keep(kept, module, place_in(sources, module, value, DEEPEST).map(|place| placed(place, value)));
     }
 }
 
@@ -199,11 +203,13 @@ fn is_of_url(text: &str) -> bool {
 }
 
 /// Where what stands in an expression leads, by the argument or the value of a key that is such a URL.
-fn place_in(sources: &Sources<'_>, module: &Module, expression: &str) -> Option<Place> {
+fn place_in(sources: &Sources<'_>, module: &Module, expression: &str, depth: u32) -> Option<Place> {
+    let depth = depth.checked_sub(1)?;
     if let Some(place) = sources.place(module, expression) {
         return Some(place);
     }
-    let brackets = expression.match_indices(['(', '[', '{']).map(|(at, _)| &expression[at + 1..]);
+    let brackets = expression.match_indices(['(', '[', '{']).take(MOST_BRACKETS);
+    let brackets = brackets.map(|(at, _)| &expression[at + 1..]);
     let mut inside = brackets.map(|rest| &rest[..end_of_call(rest)]);
     let Some(inside) = inside.find(|inside| is_of_url(inside)) else {
         // `app.config["SQLALCHEMY_DATABASE_URI"] = ...`
@@ -213,7 +219,7 @@ fn place_in(sources: &Sources<'_>, module: &Module, expression: &str) -> Option<
     let argument = arguments(inside).into_iter().find(|argument| is_of_url(argument))?;
     let keyed = literal(argument).and_then(|(_, rest)| rest.trim_start().strip_prefix(':'));
     let value = keyword(argument).map(|(_, value)| value).or(keyed);
-    place_in(sources, module, value.unwrap_or(argument).trim())
+    place_in(sources, module, value.unwrap_or(argument).trim(), depth)
 }
 
 fn keep(kept: &mut Vec<Kept>, module: &Module, place: Option<Place>) {

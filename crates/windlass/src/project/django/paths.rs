@@ -9,9 +9,12 @@ use crate::project::python::{
     arguments, assigned, end_of_call, keyword, length_of_text, literal, statements, stripped,
 };
 
-/// So many names are followed for one expression, and so deep.
+/// So many names are followed for one expression, and expressions within others so deep.
 const MOST: u32 = 200;
-const DEEPEST: u32 = 20;
+const DEEPEST: u32 = 40;
+
+/// So many values of one name are looked at.
+const MOST_VALUES: usize = 20;
 
 /// Where an expression leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +41,7 @@ impl Sources<'_> {
         let mut places: Vec<Place> = vec![];
         for module in modules {
             let text = stripped(&module.text);
-            for expression in candidates(&text, key) {
+            for expression in candidates(&text, key).into_iter().take(MOST_VALUES) {
                 let place = match self.evaluate(module, expression) {
                     Some(Value::Text(text)) if text.is_empty() => continue,
                     Some(value) => value.place().filter(is_plain),
@@ -169,17 +172,21 @@ fn of_url(text: &str) -> Option<&str> {
     is_sqlite.then_some(path)
 }
 
+const OR: &str = " or ";
+
 /// What `or` parts at the top of an expression.
 fn alternatives(expression: &str) -> Vec<&str> {
     let (mut parts, mut start, mut at, mut depth) = (vec![], 0, 0, 0_i32);
     while let Some(c) = expression[at..].chars().next() {
+        if depth == 0 && expression[at..].starts_with(OR) {
+            parts.push(&expression[start..at]);
+            at += OR.len();
+            start = at;
+            continue;
+        }
         match c {
             '(' | '[' | '{' => depth += 1,
             ')' | ']' | '}' => depth -= 1,
-            _ if depth == 0 && expression[at..].starts_with(" or ") => {
-                parts.push(&expression[start..at]);
-                start = at + 4;
-            }
             _ => {}
         }
         at += if matches!(c, '"' | '\'') { length_of_text(&expression[at..], c) } else { c.len_utf8() };
@@ -199,11 +206,12 @@ struct Scope<'a> {
 
 impl Scope<'_> {
     fn evaluate(&self, expression: &str) -> Option<Value> {
-        if self.sources.is_given(expression) {
+        let scope = Scope { depth: self.depth + 1, ..*self };
+        if scope.depth > DEEPEST || self.sources.is_given(expression) {
             return None;
         }
         alternatives(expression).into_iter().find_map(|expression| {
-            let mut parser = Parser { rest: expression.trim(), scope: self };
+            let mut parser = Parser { rest: expression.trim(), scope: &scope };
             let value = parser.sum()?;
             blank(parser.rest).is_empty().then_some(value)
         })
@@ -300,7 +308,7 @@ impl<'a> Parser<'a> {
                 "parent" => value.above(1)?,
                 "parents" => {
                     let steps: usize = self.eat('[').then(|| self.word())??.parse().ok()?;
-                    self.eat(']').then_some(value)?.above(steps + 1)?
+                    self.eat(']').then_some(value)?.above(steps.checked_add(1)?)?
                 }
                 "joinpath" | "path" if self.eat('(') => {
                     let parts = self.arguments();
@@ -324,8 +332,9 @@ impl<'a> Parser<'a> {
     fn single(&mut self) -> Option<Value> {
         self.rest = blank(self.rest);
         if self.eat('(') {
-            let value = self.sum()?;
-            return self.eat(')').then_some(value);
+            let (inside, rest) = self.rest.split_at(end_of_call(self.rest));
+            self.rest = rest.strip_prefix(')')?;
+            return self.scope.evaluate(inside);
         }
         if self.rest.starts_with(['"', '\'']) {
             let (text, rest) = literal(self.rest)?;
@@ -394,7 +403,11 @@ impl<'a> Parser<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::project::django::settings_module;
+    use crate::project::{odd, sqlite};
 
     const SETTINGS: &str = "shop/settings/base.py";
 
@@ -504,6 +517,37 @@ mod tests {
             "env(",
         ] {
             said(&format!("MEDIA_ROOT = {expression}\n"));
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_odd() {
+        for value in ["a or or b", "'a' or or 'b'", "Path(__file__).parents[18446744073709551615]", "ü or 'x"]
+        {
+            said(&format!("MEDIA_ROOT = {value}\n"));
+        }
+        for opening in ["(", "Path(", "env('A', "] {
+            for closing in ["", ")"] {
+                let value = format!("{}'media'{}", opening.repeat(4000), closing.repeat(4000));
+                let source = format!("A = A or A + B\nB = A\nMEDIA_ROOT = {value}\n");
+                assert!(said(&source).starts_with('?'), "{opening}");
+            }
+        }
+        assert_eq!(said("MEDIA_ROOT = ((('media') or 'x'))\n"), "media");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_looked_through(text in odd::text(), more in odd::text()) {
+            let source = format!("{text}\nMEDIA_ROOT = {more}");
+            said(&source);
+            settings_module(&source);
+            let read = |path: &str| (path != "gone.py").then(|| more.clone());
+            let sources = Sources { read: &read, is_given: &|name| name == "GIVEN" };
+            let own = Module { path: SETTINGS.to_owned(), text: source };
+            let modules = [vec![own], sources.modules("shop.settings")].concat();
+            sources.text(&modules, "MEDIA_ROOT");
+            sqlite::of_django(&sources, &modules);
         }
     }
 }

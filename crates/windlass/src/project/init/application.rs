@@ -177,7 +177,10 @@ fn imported(source: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::project::odd;
 
     /// How the application of these files is named, with the directory that it is found from.
     fn found(constructor: &str, sources: &[(&str, &str)]) -> String {
@@ -239,6 +242,16 @@ mod tests {
             (&[("main.py", &beside)], "main:app"),
         ] {
             assert_eq!(found("FastAPI", sources), expected, "{sources:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_text_is_looked_through(text in odd::text(), more in odd::text()) {
+            let source = format!("{text}\ndef create_app({more}\n    Flask()\nA = create_app({text}");
+            found("Flask", &[("app/__init__.py", &source), ("b.py", &more), ("requirements.txt", &text)]);
         }
     }
 }

@@ -1,6 +1,8 @@
+use proptest::prelude::*;
 use windlass_testkit::sample::{name, shop, worker};
 
 use super::*;
+use crate::project::odd;
 
 /// The paths that are told of for these files, with what is to be shared for them; variables that the services have.
 fn told(files: &[(&str, &str)], shared: &[&str], given: &[&str]) -> String {
@@ -145,4 +147,27 @@ fn it_is_said_who_says_so_and_what_to_write() {
           let it be data/shop.db, and write shared = [\"data\"] in [build], or use PostgreSQL ([resources.db])"
         ]
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_looked_through(text in odd::text(), schema in odd::text()) {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a.py"), format!("A = {text}:///'\n{text}")).unwrap();
+        std::fs::write(directory.path().join("schema.prisma"), format!("url = \"file:{schema}")).unwrap();
+        std::fs::write(directory.path().join(".env"), format!("A='sqlite:///{schema}\n{text}")).unwrap();
+        let _ = emptied(&shop(), directory.path());
+    }
+}
+
+#[test]
+fn brackets_within_brackets_are_followed_so_far() {
+    for opening in ["(", "f(", "{'a': "] {
+        for middle in ["'sqlite:///x.db'", "[], 'sqlite:///x.db'"] {
+            let source = format!("A = {}{middle}\n", opening.repeat(4000));
+            assert_eq!(told(&[("app.py", &source)], &[], &[]), "", "{opening}");
+        }
+    }
 }

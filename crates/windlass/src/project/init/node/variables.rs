@@ -91,8 +91,12 @@ fn literal(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::config;
     use super::*;
     use crate::project::init::environ::in_words;
+    use crate::project::odd;
 
     fn said(source: &str) -> String {
         in_words(reads(source))
@@ -139,5 +143,17 @@ mod tests {
             ["DATABASE_URL"]
         );
         assert!(names("datasource db { url = env(").is_empty());
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_looked_through(before in odd::text(), behind in odd::text()) {
+            reads(&format!("{before}process.env{behind}"));
+            reads(&format!("const {{{before}}} = process.env\nprocess.env.A || {behind}"));
+            reads_of_prisma(&format!("env(\"{behind}"));
+            for key in ["outDir", "A", "path"] {
+                config::said(&format!("{before}{key}: {behind}"), key);
+            }
+        }
     }
 }
