@@ -100,4 +100,16 @@ mod tests {
         assert!(told_of(&[live]).contains("into uploads,"));
         assert_eq!(told_of(&[live, ("MEDIA", "/var/media")]), "");
     }
+
+    #[test]
+    fn what_has_no_end_is_not_read() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let directory = tempfile::tempdir().unwrap();
+        mknodat(CWD, directory.path().join("manage.py"), FileType::Fifo, Mode::RWXU, 0).unwrap();
+        let (told, has_told) = std::sync::mpsc::channel();
+        let looked = directory.path().to_owned();
+        std::thread::spawn(move || told.send(unshared(&shop(), &looked)));
+        let unshared = has_told.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+        assert_eq!(unshared, [""; 0]);
+    }
 }

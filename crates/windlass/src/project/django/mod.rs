@@ -8,6 +8,7 @@ use std::path::Path;
 
 use windlass_core::spec::{Part, Spec};
 
+use super::init::files::text_of;
 use super::python::{literal, texts};
 pub(in crate::project) use modules::Module;
 pub(in crate::project) use paths::Place;
@@ -44,7 +45,7 @@ pub(in crate::project) fn of_spec<T>(
     directory: &Path,
     look: impl FnOnce(&Sources<'_>, &[Module]) -> T,
 ) -> Option<T> {
-    let read = |path: &str| std::fs::read_to_string(directory.join(path)).ok();
+    let read = |path: &str| text_of(&directory.join(path));
     let of_service = spec.services.values().map(|service| &service.env);
     let of_job = spec.jobs.values().map(|job| &job.env);
     let all: Vec<_> = of_service.chain(of_job).collect();

@@ -97,12 +97,7 @@ impl Files {
 
     /// The text of a file, where there is such a file of text.
     pub(in crate::project) fn read(&self, path: &str) -> Option<String> {
-        let path = self.root.join(path);
-        let metadata = std::fs::metadata(&path).ok()?;
-        if !metadata.is_file() || metadata.len() > LARGEST {
-            return None;
-        }
-        String::from_utf8(std::fs::read(path).ok()?).ok()
+        text_of(&self.root.join(path))
     }
 
     /// The files whose names end so.
@@ -117,6 +112,15 @@ impl Files {
     ) -> impl Iterator<Item = (&'a str, String)> {
         self.ending(ending).filter_map(|path| Some((path, self.read(path)?)))
     }
+}
+
+/// The text of a file of sources; `None` also where it is a pipe or a device, which may have no end.
+pub(in crate::project) fn text_of(path: &Path) -> Option<String> {
+    let facts = std::fs::metadata(path).ok()?;
+    if !facts.is_file() || facts.len() > LARGEST {
+        return None;
+    }
+    String::from_utf8(std::fs::read(path).ok()?).ok()
 }
 
 /// A path at which programs are often asked for their health, where `source` has one in quotes.
