@@ -89,7 +89,9 @@ fn a_program_for_another_machine_is_refused() {
     helper(&sandbox, |bytes| bytes.truncate(bytes.len() / 2));
     sandbox.write("behaviour", "");
     let output = sandbox.fail(&["deploy", "--json"], 3);
-    assert!(output.stdout.contains("ended before it was ready: "), "{output:#?}");
+    // Before it is ready, or where all is slow a moment later.
+    let ended = ["ended before it was ready: ", "helper.r7.1 ended while the release was watched: "];
+    assert!(ended.iter().any(|how| output.stdout.contains(how)), "{output:#?}");
     assert_eq!((sandbox.answering(), sandbox.release()), ("r1".into(), "r1".into()));
     line.keeps_the_way_back(&sandbox, &way_back, "refused and gone back");
     // What is looked for knows the fixture's own services.

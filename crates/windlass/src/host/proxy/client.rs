@@ -159,23 +159,30 @@ impl<'a> ProxyClient<'a> {
     /// asked for and did not live to see: that ends in its time, and it is to be asked for again.
     pub(in crate::host) async fn renew(&self) -> Result<bool, Fault> {
         match self.renew_now().await? {
-            Err(error) if error.is_being_replaced() => Ok(false),
-            renewed => renewed.map(|()| true).map_err(not_renewed),
+            None => Ok(false),
+            Some(Err(error)) if error.is_being_replaced() => Ok(false),
+            Some(renewed) => renewed.map(|()| true).map_err(not_renewed),
         }
     }
 
-    async fn renew_now(&self) -> Result<Result<(), RuntimeError>, Fault> {
+    /// `None` where that cannot be said yet.
+    async fn renew_now(&self) -> Result<Option<Result<(), RuntimeError>>, Fault> {
         let directory = self.layout.proxy().join("keeper");
         let argv = self.launch()?.argv;
         let Some(seen) = process::observe(&directory).filter(|seen| seen.keeper_alive) else {
-            return Ok(Ok(()));
+            return Ok(Some(Ok(())));
         };
         // What runs is looked at, and not what was asked for once.
-        let is_ours = seen.pid().is_some_and(|pid| build_of(pid) == build_of("self"));
+        let is_ours = seen.pid().map(|pid| build_of(pid) == build_of("self"));
         let is_started_as_wanted = seen.launch.argv == argv;
-        if is_ours && is_started_as_wanted {
-            self.forget_former_note();
-            return Ok(Ok(()));
+        match is_ours {
+            Some(true) if is_started_as_wanted => {
+                self.forget_former_note();
+                return Ok(Some(Ok(())));
+            }
+            // One that was just started has not said where it listens: whoever took its place could not.
+            None if is_started_as_wanted => return Ok(None),
+            _ => {}
         }
         let mut replaced = if is_started_as_wanted {
             // Every keeper knows how.
@@ -201,7 +208,7 @@ impl<'a> ProxyClient<'a> {
         if replaced.is_ok() {
             self.forget_former_note();
         }
-        Ok(replaced.map(drop))
+        Ok(Some(replaced.map(drop)))
     }
 
     /// Stops the proxy.
@@ -351,7 +358,25 @@ fn unasked() -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::{FlockOperation, flock};
+
     use super::*;
+    use crate::host::testing;
+    use crate::keeper::files::{self, LAUNCH, LOCK};
+
+    /// Nobody could listen in its place: its sockets are nobody's yet.
+    #[tokio::test]
+    async fn one_that_was_just_started_is_not_replaced() {
+        let (_place, host) = testing::host();
+        let directory = host.layout.proxy().join("keeper");
+        std::fs::create_dir_all(&directory).unwrap();
+        files::overwrite(&directory.join(LAUNCH), &host.proxy().launch().unwrap()).unwrap();
+        let lock = std::fs::File::create(directory.join(LOCK)).unwrap();
+        flock(&lock, FlockOperation::LockExclusive).unwrap();
+        assert!(!host.proxy().renew().await.unwrap(), "that is not settled yet");
+        drop(lock);
+        assert!(host.proxy().renew().await.unwrap(), "there is none");
+    }
 
     #[test]
     fn a_refusal_says_what_to_do() {
