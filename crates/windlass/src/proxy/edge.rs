@@ -31,7 +31,8 @@ pub(super) struct Edge {
     pub(super) changed: watch::Sender<u64>,
     /// Endpoints that left with requests in flight.
     leaving: Mutex<Vec<Arc<Backend>>>,
-    /// How many streams were given a moment to end since the table in force was.
+    /// How many streams were given a moment to end in this drain: since the table in force is, or since this
+    /// process ends.
     turns: AtomicU32,
     releases: Mutex<IndexMap<String, Arc<Release>>>,
     last_good: LastGood,
@@ -117,7 +118,7 @@ impl Edge {
         };
         let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
         leaving.retain(|backend| backend.load() > 0);
-        self.turns.store(0, Ordering::Relaxed);
+        self.begin_drain();
         for backend in before.backends() {
             if !staying.iter().any(|stays| stays.id == backend.id) {
                 backend.leave();
@@ -128,6 +129,17 @@ impl Edge {
         self.gap.reset();
         self.announce();
         took
+    }
+
+    /// Accepts no more connections: all that is there drains.
+    pub(super) fn close(&self) {
+        self.begin_drain();
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// What was drained before takes no places from what is drained now.
+    fn begin_drain(&self) {
+        self.turns.store(0, Ordering::Relaxed);
     }
 
     /// Keeps requests from these instances, and from no others that were named before; waits for none that
@@ -223,7 +235,7 @@ impl Edge {
         }
     }
 
-    /// The next turn, from 1, among the streams of all threads that have to end.
+    /// The next turn, from 1, among the streams of all threads that have to end in this drain.
     pub(super) fn next_turn(&self) -> u32 {
         self.turns.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
@@ -289,6 +301,20 @@ mod tests {
     use windlass_core::edge::Pool;
 
     use super::*;
+
+    #[test]
+    fn the_first_stream_of_each_drain_has_the_first_turn() {
+        let place = tempfile::tempdir().unwrap();
+        let edge = Edge::new(place.path());
+        let switch = || edge.switch(edge.compile(Live::empty().table).unwrap());
+        let turns = |streams| (0..streams).map(|_| edge.next_turn()).collect::<Vec<_>>();
+        switch();
+        assert_eq!(turns(200).last(), Some(&200));
+        switch();
+        assert_eq!(turns(200), (1..=200).collect::<Vec<_>>(), "of the next table");
+        edge.close();
+        assert_eq!(turns(2), [1, 2], "of the end of this process");
+    }
 
     #[test]
     fn what_a_release_that_answers_still_has_counted_is_not_forgotten() {

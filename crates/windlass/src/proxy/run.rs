@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -197,7 +196,7 @@ fn control(
 /// Lets the requests in flight finish.
 async fn close(control: &Control) {
     let edge = &control.edge;
-    edge.closing.store(true, Ordering::Release);
+    edge.close();
     let within = edge.live().table.drain.as_duration();
     for worker in &control.workers {
         let _ = worker.send(Order::Close { within });
