@@ -15,6 +15,7 @@ use super::failure::{Failure, INTERRUPTED, REFUSED};
 use super::interrupts::{Interrupts, Signals};
 use super::print::print_line;
 use super::project::Project;
+use super::wait::{self, Patience};
 use crate::layout::Layout;
 use crate::observe::{JsonLines, Observer, Plain, Terminal, debug, outcome};
 use crate::transport;
@@ -59,8 +60,30 @@ pub(super) async fn run(
     ask: Ask,
     told: Told,
 ) -> Result<u8, Failure> {
+    with_signals(context, project, client, ask, (told, Patience::Long)).await
+}
+
+/// The same of a run that is settled before what the verb does begins. One that cannot be is a failure: whoever
+/// tried again would come to the same.
+pub(super) async fn before(
+    context: &Context,
+    project: &Project,
+    client: Client,
+    ask: Ask,
+    patience: Patience,
+) -> Result<u8, Failure> {
+    with_signals(context, project, client, ask, (Told::Before, patience)).await
+}
+
+async fn with_signals(
+    context: &Context,
+    project: &Project,
+    client: Client,
+    ask: Ask,
+    way: (Told, Patience),
+) -> Result<u8, Failure> {
     let mut signals = context.interrupts.take()?;
-    let ended = to_its_end(context, project, client, ask, told, &mut signals).await;
+    let ended = to_its_end(context, project, client, ask, way, &mut signals).await;
     context.interrupts.give_back(signals);
     ended
 }
@@ -70,7 +93,7 @@ async fn to_its_end(
     project: &Project,
     client: Client,
     ask: Ask,
-    told: Told,
+    (told, patience): (Told, Patience),
     signals: &mut Signals,
 ) -> Result<u8, Failure> {
     let mut observer: Box<dyn Observer> = match (context.options.json, context.is_live()) {
@@ -107,6 +130,7 @@ async fn to_its_end(
             End::Over(record, verdict) => {
                 return Ok(tell(context, &record, &verdict, told));
             }
+            End::Interrupted(why) if told == Told::Before => return Err(not_settled(&why)),
             End::Interrupted(why) => return Ok(left(context, &why, told)),
             End::Left => {
                 return Ok(left(context, "the run is not waited for any more, and goes on", told));
@@ -129,6 +153,7 @@ async fn to_its_end(
         client = Client::start_again(&project.layout)
             .await
             .map_err(|failure| Failure { code: INTERRUPTED, ..failure })?;
+        wait::hurry_again(context, &mut client, patience).await?;
         ask = match &state.run {
             Some(run) => {
                 if let Some(record) = ended(&mut client, run).await? {
@@ -155,14 +180,20 @@ struct State {
     told_frozen: bool,
 }
 
-/// Says only what a step that failed has said: a problem, which the hint points to.
+/// Says only problems: what a step that failed has said, which the hint points to, and why a run is not over.
 struct Silent;
 
 impl Observer for Silent {
     fn see(&mut self, event: &Event) {
-        if let What::StepFailed { fault, .. } = &event.what {
-            fault.tail.iter().for_each(|line| complain(&format!("  | {line}")));
-        }
+        problems(&event.what).iter().for_each(|line| complain(line));
+    }
+}
+
+fn problems(what: &What) -> Vec<String> {
+    match what {
+        What::StepFailed { fault, .. } => fault.tail.iter().map(|line| format!("  | {line}")).collect(),
+        What::Interrupted { why } => vec![why.clone()],
+        _ => Vec::new(),
     }
 }
 
@@ -269,6 +300,15 @@ fn verdict(record: &RunRecord) -> Result<Verdict, Failure> {
     })
 }
 
+/// The run that had to be settled first was interrupted again.
+fn not_settled(why: &str) -> Failure {
+    Failure::new(
+        INTERRUPTED,
+        format!("what was asked for is not begun, because the run before it cannot be settled: {why}"),
+        "see to that, and ask again: `windlass status` says how things stand; `windlass resume` goes on with that run",
+    )
+}
+
 /// The run is not over. People were told already.
 fn left(context: &Context, why: &str, told: Told) -> u8 {
     if context.options.json && told != Told::Before {
@@ -358,6 +398,14 @@ mod tests {
             failure.message.starts_with("nothing went back: Deploy shop (local): r1 -> r2 was committed")
         );
         assert_eq!(failure.hint, "`windlass rollback` goes back to r1");
+    }
+
+    #[test]
+    fn quiet_does_not_mean_without_a_word_of_what_went_wrong() {
+        let interrupted = What::Interrupted { why: "the run's end cannot be written".to_owned() };
+        assert_eq!(problems(&interrupted), ["the run's end cannot be written"]);
+        let began = What::RunBegan { run: "a1".to_owned(), headline: "Deploy shop".to_owned(), steps: 1 };
+        assert!(problems(&began).is_empty());
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod context;
 pub(crate) mod damaged;
 mod elsewhere;
 mod failure;
+#[cfg(test)]
+mod fake_host;
 mod follow;
 mod interrupts;
 mod judged;

@@ -35,6 +35,22 @@ pub(super) async fn hurry(
     }
 }
 
+/// The same of a host side that was started again, and knows of no hurry.
+pub(super) async fn hurry_again(
+    context: &Context,
+    client: &mut Client,
+    patience: Patience,
+) -> Result<(), Failure> {
+    if patience != Patience::None {
+        return Ok(());
+    }
+    match client.ask(&Ask::OpenRun).await? {
+        Answer::OpenRun(Some(open)) => hurry(context, client, &open, patience).await,
+        Answer::OpenRun(None) => Ok(()),
+        _ => Err(unexpected()),
+    }
+}
+
 /// Waits until the run is over, or nobody carries it out any more.
 pub(super) async fn until_over(
     context: &Context,

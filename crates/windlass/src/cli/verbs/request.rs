@@ -1,5 +1,8 @@
 //! From a request to a run: observe, plan, begin, follow.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 
 use windlass_core::name::Name;
@@ -130,7 +133,7 @@ async fn settled_and_seen(
                 wait::until_over(context, client, (&run, remaining), patience).await?;
             }
             None if run.under_way => break,
-            _ => settle(context, project, client, run).await?,
+            _ => settle(context, project, client, &run, patience).await?,
         }
         context.interrupts.refuse().await?;
         client = Client::start(context, &project.layout).await?;
@@ -140,11 +143,17 @@ async fn settled_and_seen(
 }
 
 /// Has an interrupted run go on, or back.
-async fn settle(context: &Context, project: &Project, client: Client, run: OpenRun) -> Result<(), Failure> {
+async fn settle(
+    context: &Context,
+    project: &Project,
+    client: Client,
+    run: &OpenRun,
+    patience: Patience,
+) -> Result<(), Failure> {
     context.say(&format!("{} was interrupted; it is settled first", run.headline));
     let (how, by) = (Claim::Abort, context.who());
-    let claim = Ask::Claim { how, by, run: Some(run.run), interrupted: true };
-    match follow::run(context, project, client, claim, Told::Before).await {
+    let claim = Ask::Claim { how, by, run: Some(run.run.clone()), interrupted: true };
+    match follow::before(context, project, client, claim, patience).await {
         // Somebody else has taken it up meanwhile, or it was settled.
         Err(failure) if failure.overtaken => Ok(()),
         settled => settled.map(drop),
