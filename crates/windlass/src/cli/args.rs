@@ -3,9 +3,11 @@
 pub(super) mod config;
 pub(super) mod secrets;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,12 +35,27 @@ pub(super) struct Arguments {
     pub(super) verb: Verb,
 }
 
+impl Arguments {
+    /// Reads what was typed, and what of it is not there by default.
+    pub(super) fn read(typed: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut matches = Self::command().try_get_matches_from(typed)?;
+        let is_typed = matches.value_source("environment") == Some(ValueSource::CommandLine);
+        let mut arguments =
+            Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut Self::command()))?;
+        arguments.options.names_environment = is_typed;
+        Ok(arguments)
+    }
+}
+
 /// Options of every verb.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Options {
     /// The environment
     #[arg(long = "env", value_name = "NAME", default_value = "local", global = true)]
     pub(super) environment: String,
+    /// Whether the environment was named, and is not the usual one
+    #[arg(skip)]
+    pub(super) names_environment: bool,
     /// The manifest [default: windlass.toml here or in a directory above]
     #[arg(long, value_name = "PATH", global = true)]
     pub(super) file: Option<PathBuf>,
@@ -420,6 +437,17 @@ mod tests {
                 panic!("{words:?}: {error}");
             }
         }
+    }
+
+    #[test]
+    fn an_environment_that_was_typed_is_told_from_the_usual_one() {
+        let names = |typed: &[&str]| {
+            let typed = [&["windlass"], typed].concat();
+            Arguments::read(typed.into_iter().map(OsString::from)).unwrap().options.names_environment
+        };
+        assert!(!names(&["status"]));
+        assert!(names(&["status", "--env", "local"]), "although that is the usual one");
+        assert!(names(&["--env=production", "status"]));
     }
 
     #[test]

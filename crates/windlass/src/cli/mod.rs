@@ -33,8 +33,6 @@ mod wait;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use args::{Arguments, Verb};
 use failure::Failure;
 
@@ -43,7 +41,7 @@ use crate::observe::debug;
 /// Runs a verb.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) if error.use_stderr() && wants_json(std::env::args_os()) => {
             return Failure::of_arguments(&error).print(true);

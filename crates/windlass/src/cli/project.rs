@@ -7,6 +7,7 @@ use windlass_core::manifest::Manifest;
 use windlass_core::name::Name;
 use windlass_core::resolve::no_environment;
 
+use super::args::Options;
 use super::context::Context;
 use super::elsewhere;
 use super::failure::Failure;
@@ -160,10 +161,12 @@ impl Context {
         }
     }
 
-    /// Whether this call is about no project: none was named, and there is none here.
+    /// Whether this call is about no project: nothing was named, and there is none here. Who names an environment
+    /// means a project's.
     pub(super) fn is_outside(&self) -> bool {
         let find = |here: PathBuf| load::find(&here).is_none();
-        self.options.file.is_none() && std::env::current_dir().is_ok_and(find)
+        let Options { file, names_environment, .. } = &self.options;
+        file.is_none() && !names_environment && std::env::current_dir().is_ok_and(find)
     }
 
     /// Where the manifest is.

@@ -42,10 +42,13 @@ fn what_is_deployed_is_known_without_its_project() {
         (&"local".into(), &manifest.as_str().into()),
         "{list}"
     );
-    let (code, _, told) = call(outside.path(), &["rollback"]);
-    assert_eq!(code, Some(2), "{told}");
     let hint = format!("name the manifest with --file; deployed here: fixture (local) ({options})");
-    assert!(told.contains(&hint), "{told}");
+    // Who names an environment means one project's, and a list of others is no answer to that.
+    for args in [&["rollback"][..], &["status", "--env", "local"]] {
+        let (code, list, told) = call(outside.path(), args);
+        assert_eq!((code, list.as_str()), (Some(2), ""), "{args:?}: {told}");
+        assert!(told.contains(&hint), "{args:?}: {told}");
+    }
     // What it says is what has to be typed.
     let (code, status, _) = call(outside.path(), &["status", "--file", &manifest, "--env", "local"]);
     assert!(code == Some(0) && status.starts_with("fixture (local)  r1, active"), "{status}");
