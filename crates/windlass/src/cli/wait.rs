@@ -6,6 +6,9 @@ use windlass_core::protocol::{Answer, Ask, Claim, OpenRun, Remaining};
 use super::client::{Client, unexpected};
 use super::context::Context;
 use super::failure::{Failure, INTERRUPTED, USAGE};
+use super::print::print_line;
+use crate::clock;
+use crate::observe::printable_json;
 
 /// How whoever waits for a run may cut that short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +61,9 @@ pub(super) async fn until_over(
     (open, remaining): (&OpenRun, &Remaining),
     patience: Patience,
 ) -> Result<(), Failure> {
+    if context.options.json {
+        print_line(&printable_json(&event(open, remaining, patience, clock::wall_millis()).to_string()));
+    }
     context.say(&said(open, remaining, patience));
     let run = Some(open.run.clone());
     // It goes on by itself; this only follows it.
@@ -79,6 +85,17 @@ async fn over(client: &mut Client, ask: &Ask) -> Result<(), Failure> {
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// For programs: a line among the events of runs.
+fn event(open: &OpenRun, remaining: &Remaining, patience: Patience, at: i64) -> serde_json::Value {
+    let waiting = serde_json::json!({
+        "run": open.run,
+        "headline": open.headline,
+        "remaining": remaining,
+        "hurried": patience == Patience::None,
+    });
+    serde_json::json!({ "at": at, "event": { "waiting": waiting } })
 }
 
 fn said(open: &OpenRun, remaining: &Remaining, patience: Patience) -> String {
@@ -103,14 +120,16 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn it_is_said_for_what_and_how_long() {
-        let remaining = Remaining {
+    fn left() -> Remaining {
+        Remaining {
             steps: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
             at_most: Some(Span::from_secs(600)),
-        };
-        let open = OpenRun {
-            run: String::new(),
+        }
+    }
+
+    fn open() -> OpenRun {
+        OpenRun {
+            run: "a1".to_owned(),
             headline: "Deploy shop (local): r1 -> r2".to_owned(),
             by: String::new(),
             began: 0,
@@ -118,7 +137,12 @@ mod tests {
             locked: true,
             settles_at: None,
             remaining: None,
-        };
+        }
+    }
+
+    #[test]
+    fn it_is_said_for_what_and_how_long() {
+        let (open, remaining) = (open(), left());
         assert_eq!(
             said(&open, &remaining, Patience::Long),
             "Deploy shop (local): r1 -> r2 is committed, and only does what is left: a, b, c, and 1 more. \
@@ -126,5 +150,22 @@ mod tests {
         );
         assert!(said(&open, &remaining, Patience::Short).ends_with("for its workers"));
         assert!(said(&open, &remaining, Patience::None).ends_with("waited for, and was told to hurry"));
+    }
+
+    #[test]
+    fn programs_are_told_the_same_as_an_event() {
+        let told = |patience, remaining: &Remaining| event(&open(), remaining, patience, 5);
+        assert_eq!(
+            told(Patience::Short, &left()),
+            serde_json::json!({ "at": 5, "event": { "waiting": {
+                "run": "a1",
+                "headline": "Deploy shop (local): r1 -> r2",
+                "remaining": { "steps": ["a", "b", "c", "d"], "at_most": "10m" },
+                "hurried": false,
+            } } })
+        );
+        let unknown = told(Patience::None, &Remaining { at_most: None, ..left() });
+        assert_eq!(unknown["event"]["waiting"]["hurried"], true);
+        assert!(unknown["event"]["waiting"]["remaining"]["at_most"].is_null(), "{unknown}");
     }
 }

@@ -47,6 +47,17 @@ fn a_run_that_only_retires_is_not_called_off_and_is_waited_for() {
     assert!(!patient.wait().unwrap().success());
     assert!(deploy.runs(), "who only waits for it has ended it");
 
+    let mut program = sandbox.command(&["rollback", "--json"]);
+    let mut program =
+        program.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let told = BufReader::new(program.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let waiting = &told["event"]["waiting"];
+    assert!(waiting["remaining"]["steps"].to_string().contains("stop worker.r1.1"), "{told}");
+    assert_eq!(waiting["hurried"], false, "{told}");
+    kill(i32::try_from(program.id()).unwrap(), Signal::TERM);
+    assert!(!program.wait().unwrap().success());
+
     let back = sandbox.start(&["rollback", "--now"]);
     let deployed = deploy.finish();
     assert_eq!(deployed.code, 0, "{deployed:#?}");
