@@ -27,6 +27,13 @@ struct Caller<'s> {
     is_late: bool,
 }
 
+impl<'s> Caller<'s> {
+    fn of_job(name: &'s Name, job: &'s Job, is_late: bool) -> Self {
+        let Job { command, directory, .. } = job;
+        Self { table: "jobs", name, command, directory, is_late }
+    }
+}
+
 /// The programs that no release of this source can have. `has` tells whether a path, relative to the project, is among
 /// the files that are copied. What a step, a job or a service makes is not known.
 pub fn absent(spec: &Spec, has: impl Fn(&str) -> bool) -> Vec<Absent> {
@@ -59,13 +66,7 @@ fn callers(spec: &Spec) -> Vec<Caller<'_>> {
     // They run one after another.
     for (name, job) in spec.jobs.iter().filter(|(_, job)| is_early(job)) {
         let is_late = is_built || !callers.is_empty();
-        callers.push(Caller {
-            table: "jobs",
-            name,
-            command: &job.command,
-            directory: &job.directory,
-            is_late,
-        });
+        callers.push(Caller::of_job(name, job, is_late));
     }
     let is_made = is_built || !callers.is_empty();
     // A service may make what is started after it.
@@ -76,13 +77,7 @@ fn callers(spec: &Spec) -> Vec<Caller<'_>> {
     }
     let is_late = is_built || !callers.is_empty();
     for (name, job) in spec.jobs.iter().filter(|(_, job)| !is_early(job)) {
-        callers.push(Caller {
-            table: "jobs",
-            name,
-            command: &job.command,
-            directory: &job.directory,
-            is_late,
-        });
+        callers.push(Caller::of_job(name, job, is_late));
     }
     for (name, cron) in &spec.crons {
         let Cron { command, directory, .. } = cron;

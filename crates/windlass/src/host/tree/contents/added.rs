@@ -187,12 +187,12 @@ pub(super) fn entries(directory: &Path) -> io::Result<Vec<DirEntry>> {
 }
 
 /// What the tree held when it was sealed; `None` where that is not known.
-fn list(root: &Path) -> Option<BTreeMap<String, String>> {
+pub(super) fn list(root: &Path) -> Option<BTreeMap<String, String>> {
     let list = std::fs::read(root.join(FILE)).ok()?;
     serde_json::from_slice(&list).ok().map(|Contents { entries, .. }| entries)
 }
 
-fn is_listed(list: &BTreeMap<String, String>, path: &Path) -> bool {
+pub(super) fn is_listed(list: &BTreeMap<String, String>, path: &Path) -> bool {
     path.to_str().is_some_and(|path| list.contains_key(path))
 }
 

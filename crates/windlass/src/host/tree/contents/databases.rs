@@ -1,6 +1,6 @@
 //! Databases of SQLite that an application keeps in its tree: with the next release it would begin without them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,7 +9,8 @@ use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 
-use super::{Contents, FILE, plain};
+use super::added::{is_listed, list};
+use super::plain;
 
 /// How every database of SQLite begins.
 const BEGINNING: &[u8] = b"SQLite format 3\0";
@@ -27,9 +28,7 @@ const INSTALLED: [&str; 4] = ["node_modules", "site-packages", "__pycache__", ".
 /// as the directories that releases share, and what builds carry on is elsewhere.
 pub(in crate::host) fn databases(root: &Path, seal: &Path, cache: &[String]) -> Vec<PathBuf> {
     let Ok(sealed) = seal.metadata().and_then(|seal| seal.modified()) else { return vec![] };
-    let list = std::fs::read(root.join(FILE)).unwrap_or_default();
-    let list =
-        serde_json::from_slice(&list).map_or_else(|_| BTreeMap::new(), |Contents { entries, .. }| entries);
+    let list = list(root).unwrap_or_default();
     let cache: Vec<PathBuf> = cache.iter().map(|path| plain(Path::new(path))).collect();
     let mut found = Vec::new();
     let mut directories = VecDeque::from([PathBuf::new()]);
@@ -46,8 +45,7 @@ pub(in crate::host) fn databases(root: &Path, seal: &Path, cache: &[String]) -> 
             {
                 directories.push_back(path);
             } else if kind.is_file()
-                && (path.to_str().is_none_or(|path| !list.contains_key(path))
-                    || is_written(&entry.path(), sealed))
+                && (!is_listed(&list, &path) || is_written(&entry.path(), sealed))
                 && is_database(&entry.path())
             {
                 found.push(path);
