@@ -323,13 +323,15 @@ impl Journal {
     /// # Errors
     /// [`JournalError::File`] when it cannot be written.
     pub fn next_number(&mut self, name: &str) -> Result<u64, JournalError> {
-        let value: i64 = failpoint::around_journal(|| {
-            self.connection.query_row(
-                "UPDATE numbers SET value = value + 1 WHERE name = ?1 RETURNING value",
-                [name],
-                |row| row.get(0),
-            )
-        })?;
+        // By a transaction of its own: a statement that commits itself does so after its row was read, where nobody
+        // hears that it failed, and the number would be given twice.
+        let transaction = self.connection.transaction()?;
+        let value: i64 = transaction.query_row(
+            "UPDATE numbers SET value = value + 1 WHERE name = ?1 RETURNING value",
+            [name],
+            |row| row.get(0),
+        )?;
+        failpoint::around_journal(|| transaction.commit())?;
         Ok(u64::try_from(value).unwrap_or_default())
     }
 }
@@ -459,6 +461,20 @@ mod tests {
             journal.begin(run, &a_plan(), "somebody").unwrap();
         }
         (directory, journal)
+    }
+
+    #[test]
+    fn a_number_that_cannot_be_kept_is_not_given() {
+        let (_directory, mut journal) = begun(&[]);
+        assert_eq!(journal.next_number("generation").unwrap(), 1);
+        // As on a disk that fails, the row can be written, and the commit is refused.
+        let refuse = "CREATE TABLE none (id INTEGER PRIMARY KEY);
+            CREATE TABLE more (id INTEGER REFERENCES none (id) DEFERRABLE INITIALLY DEFERRED);
+            CREATE TRIGGER refuse AFTER UPDATE ON numbers BEGIN INSERT INTO more VALUES (1); END";
+        journal.connection.execute_batch(refuse).unwrap();
+        journal.next_number("generation").unwrap_err();
+        journal.connection.execute_batch("DROP TRIGGER refuse").unwrap();
+        assert_eq!(journal.next_number("generation").unwrap(), 2);
     }
 
     const INTENT: Record = Record::Intent { step: 0, direction: Direction::Forward };
