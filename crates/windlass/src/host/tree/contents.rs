@@ -9,6 +9,7 @@
 mod added;
 mod databases;
 mod known;
+mod walk;
 
 use std::collections::BTreeMap;
 use std::fs::File;

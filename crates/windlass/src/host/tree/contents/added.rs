@@ -1,25 +1,16 @@
 //! What an application has added to its tree, or written to, since that was sealed: the next release has none of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::DirEntry;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use super::databases::database_of;
+use super::walk::{INSTALLED, files, is_one_of};
 use super::{Contents, FILE, Reading, Seen, plain};
 
-/// No more entries of a tree than this are looked at, those near its top first.
-const MOST: usize = 20_000;
-
-/// Nor for longer.
-const LONGEST: Duration = Duration::from_secs(2);
-
-/// Directories whose content can be made again, or that is nobody's data.
-const PASSING: [&str; 21] = [
-    "__pycache__",
-    "site-packages",
-    "node_modules",
+/// Directories whose content can be made again, or that is nobody's data, beside what was installed.
+const PASSING: [&str; 17] = [
     "cache",
     ".cache",
     ".pytest_cache",
@@ -29,7 +20,6 @@ const PASSING: [&str; 21] = [
     ".turbo",
     ".next",
     ".nuxt",
-    ".git",
     "log",
     "logs",
     "tmp",
@@ -82,39 +72,22 @@ pub(in crate::host) fn added<'a>(root: &Path, kept: impl Iterator<Item = &'a Str
             && !shipped.contains(above)
             && !kept.iter().any(|kept| kept.starts_with(above))
     };
-    let deadline = Instant::now() + LONGEST;
-    let mut directories = VecDeque::from([PathBuf::new()]);
-    let mut left = MOST;
-    while let Some(directory) = directories.pop_front() {
-        for entry in std::fs::read_dir(root.join(&directory)).into_iter().flatten().flatten() {
-            if left == 0 || Instant::now() > deadline {
-                added.more = true;
-                return added;
-            }
-            left -= 1;
-            let Ok(kind) = entry.file_type() else { continue };
-            let path = directory.join(entry.file_name());
-            if kind.is_dir() {
-                if !kept.contains(&path) && !PASSING.iter().any(|name| entry.file_name() == *name) {
-                    directories.push_back(path);
-                }
-            } else if kind.is_file()
-                && !is_passing(&path)
-                && !is_listed(&list, &path)
-                && database_of(&entry.path()).is_none()
-            {
-                let own = path.ancestors().skip(1).filter(|above| is_own(above)).last();
-                let (above, beside) = match own {
-                    Some(own) => (own, false),
-                    None => (directory.as_path(), true),
-                };
-                if !above.as_os_str().is_empty() {
-                    let few = added.directories.entry(above.to_owned()).or_default();
-                    *few = Few { files: few.files + 1, beside };
-                }
-            }
+    let enters = |path: &Path| {
+        let (name, kept) = (path.file_name(), kept.iter().any(|kept| kept == path));
+        !kept && !is_one_of(&INSTALLED, name) && !is_one_of(&PASSING, name)
+    };
+    let all = files(root, enters, |path| {
+        if is_passing(&path) || is_listed(&list, &path) || database_of(&root.join(&path)).is_some() {
+            return;
         }
-    }
+        let own = path.ancestors().skip(1).filter(|above| is_own(above)).last();
+        let above = own.or_else(|| path.parent()).filter(|above| !above.as_os_str().is_empty());
+        if let Some(above) = above {
+            let few = added.directories.entry(above.to_owned()).or_default();
+            *few = Few { files: few.files + 1, beside: own.is_none() };
+        }
+    });
+    added.more = !all;
     added
 }
 

@@ -1,6 +1,5 @@
 //! Databases of SQLite that an application keeps in its tree: with the next release it would begin without them.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -11,18 +10,13 @@ use rustix::fs::OFlags;
 
 use super::added::{is_listed, list};
 use super::plain;
+use super::walk::{INSTALLED, files, is_one_of};
 
 /// How every database of SQLite begins.
 const BEGINNING: &[u8] = b"SQLite format 3\0";
 
 /// What the names end in of the files that SQLite puts beside one.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
-
-/// No more entries of a tree than this are looked at, those near its top first.
-const MOST: usize = 20_000;
-
-/// Where nothing is but what was installed.
-const INSTALLED: [&str; 4] = ["node_modules", "site-packages", "__pycache__", ".git"];
 
 /// The databases that were made in a sealed tree, or written to, since it was: paths in it. What lies behind links, such
 /// as the directories that releases share, and what builds carry on is elsewhere.
@@ -31,27 +25,14 @@ pub(in crate::host) fn databases(root: &Path, seal: &Path, cache: &[String]) -> 
     let list = list(root).unwrap_or_default();
     let cache: Vec<PathBuf> = cache.iter().map(|path| plain(Path::new(path))).collect();
     let mut found = Vec::new();
-    let mut directories = VecDeque::from([PathBuf::new()]);
-    let mut left = MOST;
-    while let Some(directory) = directories.pop_front() {
-        for entry in std::fs::read_dir(root.join(&directory)).into_iter().flatten().flatten() {
-            let Some(fewer) = left.checked_sub(1) else { return found };
-            left = fewer;
-            let Ok(kind) = entry.file_type() else { continue };
-            let path = directory.join(entry.file_name());
-            if kind.is_dir()
-                && !cache.contains(&path)
-                && !INSTALLED.iter().any(|name| entry.file_name() == *name)
-            {
-                directories.push_back(path);
-            } else if kind.is_file()
-                && (!is_listed(&list, &path) || is_written(&entry.path(), sealed))
-                && is_database(&entry.path())
-            {
-                found.push(path);
-            }
+    let enters =
+        |path: &Path| !is_one_of(&INSTALLED, path.file_name()) && !cache.iter().any(|cache| cache == path);
+    let _as_far_as_was_looked = files(root, enters, |path| {
+        let file = root.join(&path);
+        if (!is_listed(&list, &path) || is_written(&file, sealed)) && is_database(&file) {
+            found.push(path);
         }
-    }
+    });
     found.sort();
     found
 }
