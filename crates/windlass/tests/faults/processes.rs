@@ -54,15 +54,38 @@ fn keepers_are_killed() {
     });
     watch.end_without_loss();
     assert!(web.iter().all(|pid| lives(*pid)), "the application was ended");
+    // Those of a release that comes into force: where it is waited for, and where it is watched.
     let watch = line.watch(&sandbox);
+    sandbox.manifest(&Manifest {
+        worker: Some("settle = \"1s\"".into()),
+        deploy: "bake = \"3s\"".into(),
+        ..Manifest::default()
+    });
     sandbox.change();
-    sandbox.succeed(&["deploy"]);
+    let deploy = sandbox.start(&["deploy"]);
+    let keeper = |copy: &str| {
+        let is_its = |keeper: &Process| keeper.argv.iter().any(|word| word.ends_with(copy));
+        until("a keeper", || sandbox.keepers().into_iter().find(is_its)).pid
+    };
+    let copies = ["worker.r2.1", "web.r2.1"];
+    until("the new worker", || (sandbox.running("worker").len() == 2).then_some(()));
+    let mut killed = vec![keeper(copies[0])];
+    kill(killed[0], Signal::KILL);
+    until("the new release to answer", || (sandbox.answering() == "r2").then_some(()));
+    killed.push(keeper(copies[1]));
+    kill(killed[1], Signal::KILL);
+    let output = deploy.finish();
+    assert_eq!(output.code, 0, "{output:#?}");
     watch.end_without_loss();
+    for (copy, killed) in copies.iter().zip(killed) {
+        until("another keeper", || (keeper(copy) != killed).then_some(()));
+    }
     line.is_sound(&sandbox, "keepers killed");
     assert!(web.iter().all(|pid| !lives(*pid)));
     sandbox.down();
     line.held(
-        "all at once: 0 failed requests, each process has a keeper again, the next deploy stops the old",
+        "all at once, and those of a new release before it is ready and in its bake: 0 failed requests, each process has a \
+         keeper again, the deploy comes to its end and stops the old",
     );
 }
 

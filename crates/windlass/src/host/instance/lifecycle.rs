@@ -55,6 +55,9 @@ impl From<Fault> for Unready {
     }
 }
 
+/// How long it takes until it is looked again whether a process has a keeper.
+const WITHOUT_KEEPER: Duration = Duration::from_millis(50);
+
 impl Host {
     /// Describes an instance of the plan's specification for the first time; later starts use what
     /// was written then.
@@ -272,16 +275,8 @@ impl Host {
             .map_err(|error| Fault::new(format!("{id} was never started: {error}"), ""))?;
         let target = self.target(&identity).await?;
         let began = Instant::now();
-        let mut watch = process::watch(&directory).await.map_err(|error| {
-            Fault::new(format!("{id} cannot be watched: {error}"), error.hint().unwrap_or_default())
-        })?;
         let ended = async {
-            while let Some(status) = watch.recv().await {
-                if status.restarts > 0 || !matches!(status.state, ProcessState::Running { .. }) {
-                    return status.last_exit.map_or_else(|| "it ended".to_owned(), |exit| exit.to_string());
-                }
-            }
-            "its keeper ended".to_owned()
+            end_of(&directory).await.unwrap_or_else(|error| format!("it cannot be watched: {error}"))
         };
         let failed = |what: String, hint: &str, by: Option<Holder>| {
             let with_tail = |fault: Fault| fault.with_tail(self.tail(&identity), "its log");
@@ -414,6 +409,23 @@ impl Host {
 pub(in crate::host) fn lives(directory: &Path) -> bool {
     let lives_unkept = |seen: process::Observation| seen.process_alive || seen.has_left_some(directory);
     process::is_kept(directory) || process::observe(directory).is_some_and(lives_unkept)
+}
+
+/// Waits until what runs has ended, or was started again, and answers how. That its keeper is killed is neither: it
+/// runs on, and gets another.
+async fn end_of(directory: &Path) -> Result<String, process::RuntimeError> {
+    loop {
+        let mut watch = process::watch(directory).await?;
+        while let Some(status) = watch.recv().await {
+            if status.restarts > 0 || !matches!(status.state, ProcessState::Running { .. }) {
+                return Ok(status.last_exit.map_or_else(|| "it ended".to_owned(), |exit| exit.to_string()));
+            }
+        }
+        if !process::observe(directory).is_some_and(|seen| seen.is_under_way()) {
+            return Ok("it was gone, and its keeper with it".to_owned());
+        }
+        tokio::time::sleep(WITHOUT_KEEPER).await;
+    }
 }
 
 /// Asks until the service's checks say yes or no. Each has a start period of its own: one that waits for

@@ -99,7 +99,7 @@ impl Host {
             self.proxy_tried.send_replace(true);
             report
         };
-        let (report, ()) = tokio::join!(proxy, self.keep_copies(&active));
+        let (report, (), ()) = tokio::join!(proxy, self.keep_copies(&active), self.keep_keepers_of_begun());
         if let Some(report) = report.filter(|_| self.between_runs().is_some()) {
             self.look_for_unready(&active, &report);
             self.tell_of_certificates(&active, &report.certificates);
@@ -142,11 +142,7 @@ impl Host {
         match seen {
             _ if quieted::is_noted(&directory) && self.lives(id) => self.start_anew(id),
             _ if is_tried => self.bring_back(id, "it had been given up, and was tried again").await,
-            Some(seen) if seen.process_alive && !seen.keeper_alive => {
-                if let Err(why) = self.keep_again(id).await {
-                    note(&why);
-                }
-            }
+            Some(seen) if seen.has_lost_its_keeper() => self.keep_again(id, || self.keeps(id)).await,
             Some(seen) if seen.keeper_alive || seen.gave_up() => {
                 if seen.gave_up() {
                     ended.insert(id.to_string());
@@ -168,10 +164,20 @@ impl Host {
         }
     }
 
+    /// The same for what a run has started: all else about it is the run's.
+    async fn keep_keepers_of_begun(&self) {
+        for id in self.begun() {
+            let seen = process::observe(&self.layout.instance(&id));
+            if seen.is_some_and(|seen| seen.has_lost_its_keeper()) {
+                self.keep_again(&id, || self.begun().contains(&id)).await;
+            }
+        }
+    }
+
     async fn keep_keepers_of_parts(&self) {
         for directory in [self.layout.proxy().join("keeper"), self.layout.host().join("keeper")] {
             let seen = process::observe(&directory);
-            if seen.is_some_and(|seen| seen.process_alive && !seen.keeper_alive)
+            if seen.is_some_and(|seen| seen.has_lost_its_keeper())
                 && let Err(error) = process::readopt(&directory).await
             {
                 note(&error.to_string());
@@ -181,15 +187,17 @@ impl Host {
 
     /// Gives a copy that has lost its keeper another one, with the environment that it is to be started
     /// with again. What the process itself has of that cannot be relied on: many write their title over
-    /// it. Where it cannot be made, that is better than nothing.
-    async fn keep_again(&self, id: &InstanceId) -> Result<(), String> {
+    /// it. Where it cannot be made, that is better than nothing. Unless it is not `wanted` any more by then.
+    async fn keep_again(&self, id: &InstanceId, wanted: impl Fn() -> bool) {
         let directory = self.layout.instance(id);
         if let Ok(identity) = Identity::read(&directory)
-            && self.start_instance_if(&identity, || self.keeps(id)).await.is_ok()
+            && self.start_instance_if(&identity, || wanted()).await.is_ok()
         {
-            return Ok(());
+            return;
         }
-        process::readopt(&directory).await.map_err(|error| format!("{id} has no keeper: {error}"))
+        if let Err(error) = process::readopt(&directory).await {
+            note(&format!("{id} has no keeper: {error}"));
+        }
     }
 
     async fn bring_back(&self, id: &InstanceId, reason: &str) {

@@ -61,6 +61,16 @@ impl Host {
         judged
     }
 
+    /// The copies that a run has started, while it goes forward: whoever waits for one or watches it goes by its keeper.
+    pub(in crate::host) fn begun(&self) -> Vec<InstanceId> {
+        let Some((run, standing)) = self.under_the_lock() else { return Vec::new() };
+        let plan = &run.row.plan;
+        let is_begun = |id: &&InstanceId| {
+            matches!(Stage::of(plan, &standing, id), Some(Stage::Starting | Stage::Started | Stage::Baking))
+        };
+        plan.instances.values().flatten().filter(is_begun).cloned().collect()
+    }
+
     /// Whether a run that is under way starts, stops or changes this resource.
     pub(in crate::host) fn has_in_hand(&self, resource: &Name) -> bool {
         let is_its = |action: &Action| match action {

@@ -169,11 +169,9 @@ impl Acting {
         let mut new = plan.instances.values().flatten().filter(|id| id.release == plan.release);
         new.find(|id| {
             let seen = process::observe(&self.host.layout.instance(id));
-            // What may end, and has ended well, has done what it was for.
-            seen.is_none_or(|seen| {
-                let is_gone = !seen.keeper_alive || seen.has_ended();
-                (is_gone && !seen.ended_well()) || seen.restarts() > 0
-            })
+            // What may end, and has ended well, has done what it was for. One that has lost its keeper goes on, and gets
+            // another.
+            seen.is_none_or(|seen| (!seen.is_under_way() && !seen.ended_well()) || seen.restarts() > 0)
         })
         .cloned()
     }

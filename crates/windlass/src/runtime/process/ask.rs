@@ -117,7 +117,7 @@ pub async fn outlast(dir: &Path) -> Result<Ended, RuntimeError> {
         let Some(seen) = observe(dir) else {
             return Err(RuntimeError::NoKeeper { directory: dir.to_owned() });
         };
-        if seen.process_alive && !seen.keeper_alive {
+        if seen.has_lost_its_keeper() {
             // It is not over, whyever it gets no keeper now: a machine may have no room for a moment.
             if readopt(dir).await.is_err() {
                 tokio::time::sleep(LONGER).await;
@@ -147,7 +147,7 @@ pub async fn stop(dir: &Path, signal: &str, grace: Span) -> Result<Option<Ended>
             other => return other,
         }
         match observe(dir) {
-            Some(seen) if seen.process_alive && !seen.keeper_alive => readopt(dir).await?,
+            Some(seen) if seen.has_lost_its_keeper() => readopt(dir).await?,
             // Its keeper is just starting or ending.
             Some(seen) if seen.keeper_alive => tokio::time::sleep(PAUSE).await,
             _ if bury(dir).await? => {}

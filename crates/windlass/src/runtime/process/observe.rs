@@ -32,6 +32,12 @@ impl Observation {
         (self.keeper_alive || self.process_alive) && !self.has_ended()
     }
 
+    /// Whether its keeper was killed, and it runs on.
+    #[must_use]
+    pub fn has_lost_its_keeper(&self) -> bool {
+        self.process_alive && !self.keeper_alive
+    }
+
     /// Whether it ended for good.
     #[must_use]
     pub fn has_ended(&self) -> bool {
