@@ -15,8 +15,14 @@ name = "clinic"
 [services.web]
 command = ["python3", "-m", "http.server", "--bind", "127.0.0.1", "{port}"]
 port = "auto"
-readiness = "/"
+readiness = { http = "/", interval = "100ms", timeout = "300ms" }
 needs = ["cache"]
+replicas = 2
+
+[services.tick]
+command = ["sleep", "100000"]
+singleton = true
+settle = "1s"
 
 [resources.cache]
 engine = "redis"
@@ -72,8 +78,10 @@ fn it_says_what_is_ill_and_that_it_is_well_again() {
     let page = answer.json();
     assert_eq!((page["status"].as_str(), page["release"].as_str()), (Some("ok"), Some("r1")));
     assert!(page["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{page}");
-    let well = serde_json::json!({ "status": "ok", "ready": 1, "wanted": 1 });
-    assert_eq!([&page["checks"]["web"], &page["checks"]["cache"]], [&well; 2], "{page}");
+    let well = |copies: u32| serde_json::json!({ "status": "ok", "ready": copies, "wanted": copies });
+    let expected =
+        serde_json::json!({ "web": well(2), "tick": well(1), "cache": well(1), "windlass.storage": well(1) });
+    assert_eq!(page["checks"], expected, "{page}");
 
     let html = ask(place.port, "GET", "/health", &[("accept", "text/html")], "").unwrap();
     assert_eq!((html.status, html.header("content-type")), (200, Some("text/html; charset=utf-8")));
@@ -90,7 +98,7 @@ fn it_says_what_is_ill_and_that_it_is_well_again() {
     signal(&place, "cache", Signal::STOP);
     let answer = wait_for_status(&place, 503);
     let page = answer.json();
-    assert_eq!((page["status"].as_str(), &page["checks"]["web"]), (Some("unhealthy"), &well));
+    assert_eq!((page["status"].as_str(), &page["checks"]["web"]), (Some("unhealthy"), &well(2)));
     let ill =
         serde_json::json!({ "status": "unhealthy", "ready": 0, "wanted": 1, "reason": "does not answer" });
     assert_eq!(page["checks"]["cache"], ill);
@@ -109,6 +117,31 @@ fn it_says_what_is_ill_and_that_it_is_well_again() {
         !now.is_empty() && now != before
     });
     wait_for_status(&place, 200);
+
+    // Where somebody answers yet nobody is to be sent elsewhere: one of two copies hangs, a singleton is handed over.
+    signal(&place, "web", Signal::STOP);
+    let fewer =
+        serde_json::json!({ "status": "warning", "ready": 1, "wanted": 2, "reason": "not all are ready" });
+    wait_for("one copy is not ready", Duration::from_secs(15), || {
+        let answer = get(place.port, "/health");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()["checks"]["web"] == fewer
+    });
+    signal(&place, "web", Signal::CONT);
+    place.write("index.html", "hello again");
+    let seen = std::thread::scope(|scope| {
+        let deploy = scope.spawn(|| place.windlass(&["deploy"]).exits(0));
+        let mut seen = std::collections::BTreeSet::new();
+        while !deploy.is_finished() {
+            let answer = get(place.port, "/health");
+            assert_eq!(answer.status, 200, "{answer:?}");
+            seen.insert(answer.json()["checks"]["tick"].to_string());
+        }
+        seen
+    });
+    let handed_over =
+        serde_json::json!({ "status": "warning", "ready": 0, "wanted": 1, "reason": "a run exchanges it" });
+    assert_eq!(seen, [well(1), handed_over].map(|entry| entry.to_string()).into());
     place.down();
 }
 

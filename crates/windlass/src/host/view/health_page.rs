@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use indexmap::IndexMap;
 use serde::Serialize;
 use windlass_core::name::Name;
+use windlass_core::plan::{Action, Step};
 use windlass_core::protocol::{EnvironmentStatus, ServiceStatus};
 
 use crate::host::Host;
@@ -59,7 +60,7 @@ impl Host {
 
 async fn answer(host: Rc<Host>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let asked = host.answers().await;
-    let page = page(&host.status().await, &asked, &host.scaled_to_none());
+    let page = page(&host.status().await, &asked, &host.scaled_to_none(), &host.handed_over());
     let code = if page.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let (kind, body) = if accept.contains("text/html") {
@@ -81,18 +82,38 @@ impl Host {
         let services = active.iter().flat_map(|active| &active.release.spec.services);
         services.filter(|(_, service)| service.replicas == 0).map(|(name, _)| name.clone()).collect()
     }
+
+    /// The services without requests of which a run that is under way exchanges the copies: one that must not overlap has
+    /// none for a while.
+    fn handed_over(&self) -> Vec<Name> {
+        let Some(run) = self.holder() else { return Vec::new() };
+        let plan = &run.row.plan;
+        let starts = |name: &Name| {
+            let is_its = |step: &Step| matches!(&step.action, Action::StartInstance { instance, .. } if instance.service == *name);
+            plan.steps.iter().any(is_its)
+        };
+        let services =
+            plan.spec.services.iter().filter(|(name, service)| service.port.is_none() && starts(name));
+        services.map(|(name, _)| name.clone()).collect()
+    }
 }
 
-/// `idle` are the services that are meant to have no copy.
-fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>, idle: &[Name]) -> Page {
+/// `idle` are the services that are meant to have no copy, `handed_over` those that may have none for now.
+fn page(
+    status: &EnvironmentStatus,
+    asked: &IndexMap<Name, bool>,
+    idle: &[Name],
+    handed_over: &[Name],
+) -> Page {
     let services = status.services.iter().map(|service| {
         let meant = !status.stopped && service.instances.is_empty() && idle.contains(&service.name);
         let none = Entry { status: "ok", ready: 0, wanted: 0, reason: None };
-        (service.name.to_string(), if meant { none } else { entry(service) })
+        let entry = || entry(service, handed_over.contains(&service.name));
+        (service.name.to_string(), if meant { none } else { entry() })
     });
     let private = |name: &Name| status.resources.iter().find(|resource| resource.name == *name);
     let resources = asked.iter().map(|(name, answers)| {
-        let well = *answers && private(name).is_none_or(|resource| entry(resource).status == "ok");
+        let well = *answers && private(name).is_none_or(|resource| entry(resource, false).status == "ok");
         let status = if well { "ok" } else { "unhealthy" };
         let reason = (!well).then_some("does not answer".into());
         (name.to_string(), Entry { status, ready: usize::from(well), wanted: 1, reason })
@@ -119,19 +140,23 @@ fn page(status: &EnvironmentStatus, asked: &IndexMap<Name, bool>, idle: &[Name])
     }
 }
 
-/// Says how many copies are ready, not why others are not: the page may be public.
-fn entry(service: &ServiceStatus) -> Entry {
+/// Says how many copies are ready, not why others are not: the page may be public. As long as one is, whoever sends
+/// requests by this page is not to send them elsewhere.
+fn entry(service: &ServiceStatus, handed_over: bool) -> Entry {
     let ready = service.instances.iter().filter(|instance| instance.ready).count();
-    let well = ready >= service.wanted as usize && service.wanted > 0;
-    let reason = match (well, service.wanted) {
-        (true, _) => None,
-        (false, 0) => Some("stopped".into()),
-        (false, _) => Some(match service.instances.iter().filter_map(|instance| instance.again_in).min() {
-            Some(left) => format!("not ready; tried again in {left}").into(),
-            None => "not ready".into(),
-        }),
+    let again = service.instances.iter().filter_map(|instance| instance.again_in).min();
+    let not_ready = |what: &str| match again {
+        Some(left) => format!("{what}; tried again in {left}"),
+        None => what.to_owned(),
     };
-    Entry { status: if well { "ok" } else { "unhealthy" }, ready, wanted: service.wanted, reason }
+    let (status, reason): (_, Option<Cow<'static, str>>) = match (ready, service.wanted) {
+        (_, 0) => ("unhealthy", Some("stopped".into())),
+        (ready, wanted) if ready >= wanted as usize => ("ok", None),
+        (0, _) if handed_over => ("warning", Some("a run exchanges it".into())),
+        (0, _) => ("unhealthy", Some(not_ready("not ready").into())),
+        _ => ("warning", Some(not_ready("not all are ready").into())),
+    };
+    Entry { status, ready, wanted: service.wanted, reason }
 }
 
 fn storage(ok: bool) -> Entry {
