@@ -87,6 +87,7 @@ impl Host {
     /// Brings back what should run and has neither process nor keeper, and gives keepers to
     /// processes that lost theirs.
     async fn keep_running(self: &Rc<Self>) {
+        self.keep_keepers_of_begun().await;
         let Some(active) = self.in_force() else {
             self.proxy_tried.send_replace(true);
             return;
@@ -99,7 +100,7 @@ impl Host {
             self.proxy_tried.send_replace(true);
             report
         };
-        let (report, (), ()) = tokio::join!(proxy, self.keep_copies(&active), self.keep_keepers_of_begun());
+        let (report, ()) = tokio::join!(proxy, self.keep_copies(&active));
         if let Some(report) = report.filter(|_| self.between_runs().is_some()) {
             self.look_for_unready(&active, &report);
             self.tell_of_certificates(&active, &report.certificates);
@@ -191,7 +192,7 @@ impl Host {
     async fn keep_again(&self, id: &InstanceId, wanted: impl Fn() -> bool) {
         let directory = self.layout.instance(id);
         if let Ok(identity) = Identity::read(&directory)
-            && self.start_instance_if(&identity, || wanted()).await.is_ok()
+            && self.start_instance_if(&identity, wanted).await.is_ok()
         {
             return;
         }
