@@ -235,6 +235,14 @@ impl Edge {
         }
     }
 
+    /// Whether another endpoint beside it may have its requests.
+    pub(super) fn has_another(&self, backend: &Backend) -> bool {
+        let live = self.live();
+        let is_its = |pool: &&LivePool| pool.endpoints.iter().any(|endpoint| endpoint.id == backend.id);
+        let mut pools = live.pools.iter().filter(is_its);
+        pools.any(|pool| pool.endpoints.iter().any(|other| other.id != backend.id && other.is_ready()))
+    }
+
     /// The next turn, from 1, among the streams of all threads that have to end in this drain.
     pub(super) fn next_turn(&self) -> u32 {
         self.turns.fetch_add(1, Ordering::Relaxed).wrapping_add(1)

@@ -1,8 +1,11 @@
 //! Endpoints that are well, and those that are not.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use windlass_core::edge::{Answer, Ask, EndpointCheck};
 use windlass_core::units::Span;
@@ -59,6 +62,69 @@ fn unhealthy_server(address: std::net::SocketAddr) -> tokio::runtime::Runtime {
         }
     });
     runtime
+}
+
+/// Answers what asks for its health, as long as `is_well` says so, and nothing else. Answers how often it was asked for it.
+fn hanging_server(is_well: bool) -> (std::net::SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, checks) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+    let counted = checks.clone();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut line = String::new();
+            let _gone = BufReader::new(&stream).read_line(&mut line);
+            if line.contains("/alive") {
+                counted.fetch_add(1, Ordering::SeqCst);
+                if is_well {
+                    let _gone = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+                }
+            }
+            open.push(stream);
+        }
+    });
+    (address, checks)
+}
+
+/// Asks until one request gets no answer in a time that a person would wait.
+fn until_one_is_given_up(proxy: &Proxy) {
+    for _ in 0..4 {
+        let mut stream = std::net::TcpStream::connect(proxy.address()).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(1200))).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n").unwrap();
+        if stream.read(&mut [0; 1024]).is_err() {
+            return;
+        }
+    }
+    panic!("nobody hangs");
+}
+
+#[test]
+fn one_that_leaves_a_request_without_an_answer_is_asked_how_it_is_and_left_alone_where_it_hangs() {
+    for is_well in [false, true] {
+        let well = Backend::start("well");
+        let (hanging, checks) = hanging_server(is_well);
+        let mut table = table(1, "r1", &[("web.r1.1", well.address), ("web.r1.2", hanging)]);
+        // By itself it would come too late.
+        table.pools["web"].check = Some(EndpointCheck {
+            interval: Span::from_secs(600),
+            timeout: Span::from_millis(200),
+            unhealthy_after: 1000,
+            ..check("/alive")
+        });
+        let proxy = Proxy::with(&table);
+        until_one_is_given_up(&proxy);
+        wait_for("the check", || checks.load(Ordering::SeqCst) > 0);
+        if is_well {
+            assert!(proxy.report().endpoints["web.r1.2"].healthy);
+            continue;
+        }
+        wait_for("the verdict", || !proxy.report().endpoints["web.r1.2"].healthy);
+        for _ in 0..20 {
+            assert_eq!(get(proxy.address(), "/").text(), "well");
+        }
+    }
 }
 
 #[test]

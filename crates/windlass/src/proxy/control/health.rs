@@ -3,7 +3,9 @@
 //! Passive: an endpoint that refuses a connection gets no more requests at once. (Answers of its
 //! own, 5xx among them, never count against it here: one bad page must not take a whole instance
 //! out; that is for the bake to judge.) Active: pools with a check are asked by it, all the time. An
-//! endpoint that could not be reached is looked at ten times a second until it can.
+//! endpoint that could not be reached is looked at ten times a second until it can. Both: one that
+//! left a request without an answer is asked by the check at once, and where that fails too, and
+//! another one is well, it gets no more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -99,7 +101,10 @@ async fn watch_one(edge: Arc<Edge>, backend: Arc<Backend>, check: Option<Endpoin
     let Some(check) = check else { return };
     let (mut successes, mut failures) = (0, 0);
     loop {
-        sleep(check.interval.as_duration().max(Duration::from_millis(10))).await;
+        let doubted = tokio::select! {
+            () = sleep(check.interval.as_duration().max(Duration::from_millis(10))) => false,
+            () = doubted(&backend) => true,
+        };
         let result = timeout(check.timeout.as_duration(), ask(&backend, &check)).await;
         let result =
             result.unwrap_or_else(|_| Err(format!("the health check had no answer in {}", check.timeout)));
@@ -112,12 +117,18 @@ async fn watch_one(edge: Arc<Edge>, backend: Arc<Backend>, check: Option<Endpoin
             }
             Err(why) => {
                 (successes, failures) = (0, failures + 1);
-                if failures >= check.unhealthy_after {
+                if failures >= check.unhealthy_after || (doubted && edge.has_another(&backend)) {
                     backend.fail(why);
                 }
             }
         }
     }
+}
+
+/// Waits until a request got no answer; that many get none is no reason to ask more often than it is tried otherwise.
+async fn doubted(backend: &Backend) {
+    sleep(RETRY).await;
+    backend.doubted.notified().await;
 }
 
 async fn connects(backend: &Backend) -> Result<TcpStream, String> {

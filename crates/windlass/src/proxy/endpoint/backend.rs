@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use tokio::sync::Notify;
 use windlass_core::edge::{Endpoint, EndpointReport};
 
 /// An endpoint. It lives on from table to table as long as it stands in them, and then until its
@@ -27,6 +28,8 @@ pub(in crate::proxy) struct Backend {
     /// Whether the host side says that it is not ready.
     unready: AtomicBool,
     reason: Mutex<Option<String>>,
+    /// Told that a request got no answer.
+    pub(in crate::proxy) doubted: Notify,
 }
 
 impl Backend {
@@ -43,6 +46,7 @@ impl Backend {
             unreachable: AtomicBool::new(false),
             unready: AtomicBool::new(false),
             reason: Mutex::new(None),
+            doubted: Notify::new(),
         }
     }
 

@@ -7,6 +7,7 @@
 //! | every endpoint has ended for good, as far as the host side knows | 503 at once |
 //! | a kept connection was dead before anything was sent | a new connection |
 //! | it broke before an answer | a request that may be repeated is asked again: of another endpoint, once |
+//! | its client gave up, it took too long, or it broke | the endpoint's check is asked at once |
 //! | its endpoint left, and the drain time is over | a request that may be repeated is asked of those that came instead; 503 |
 //! | still no answer, or a 5xx | an idempotent request without a body is asked of the fallback, once |
 //! | the client broke off its body, or it is malformed | 499, 400: no failure of the application |
@@ -16,6 +17,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue, UPGRADE};
 use http::request::Parts;
@@ -23,6 +25,7 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+use crate::proxy::endpoint::backend::Backend;
 use crate::proxy::endpoint::claim::Claim;
 use crate::proxy::endpoint::hold::{Held, Hold};
 use crate::proxy::endpoint::tunnel::Tunnel;
@@ -69,6 +72,31 @@ impl Refusal {
 
     fn meant(response: Response<Body>) -> Self {
         Self { response: Box::new(response), failed: false }
+    }
+}
+
+/// How long a client waits at the least whose leaving says something about the endpoint.
+const PATIENT: Duration = Duration::from_secs(1);
+
+/// A request that waits for its answer. Where there is none, because its client or the proxy gave it up, the endpoint's
+/// check is asked: it may hang.
+struct Doubt<'claim> {
+    backend: &'claim Backend,
+    since: Instant,
+    is_cleared: bool,
+}
+
+impl Doubt<'_> {
+    fn is_cleared_by(mut self, result: &Result<Response<Incoming>, Failure>) {
+        self.is_cleared = !matches!(result, Err(Failure::TimedOut | Failure::Broken));
+    }
+}
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if !self.is_cleared && self.since.elapsed() >= PATIENT {
+            self.backend.doubted.notify_one();
+        }
     }
 }
 
@@ -306,7 +334,9 @@ impl<'request> Outgoing<'request> {
                 }
                 Err(NoLink::Exhausted) => return Err(Refusal::meant(own_answer::exhausted())),
             };
+            let doubt = Doubt { backend: &claim.backend, since: now, is_cleared: false };
             let result = link.exchange(request, &self.patience(&claim, now)).await;
+            doubt.is_cleared_by(&result);
             self.distrusts_kept |= kept && result.is_err();
             match result {
                 Ok(response) => return Ok(Reply { response, link, claim }),
