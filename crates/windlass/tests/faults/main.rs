@@ -36,6 +36,7 @@ mod requests;
 mod rotated_setting;
 mod rotation;
 mod secrets;
+mod services;
 mod shapes;
 mod source;
 mod strace;

@@ -1,17 +1,28 @@
 //! The parts that answer nobody.
 
 use std::fs::File;
-use std::io;
-use std::process::ExitCode;
+use std::io::{self, Write as _};
+use std::process::{Command, ExitCode};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::{Behaviour, append, crash_after, release, shared};
 
-/// `crash:MS` ends it badly.
+/// `crash:MS` ends it badly, `forks` leaves daemons in sessions of their own, `floods:MIB` has it print as fast as it can;
+/// then it writes its release to `flooded`.
 pub(super) fn work(behaviour: &Behaviour) -> io::Result<()> {
     behaviour.time("crash").into_iter().for_each(crash_after);
+    if behaviour.has("forks") {
+        for daemon in ["exec sleep 100000", "setsid -f sleep 100000"] {
+            Command::new("setsid").args(["-f", "sh", "-c", daemon]).status()?;
+        }
+    }
+    if let Some(mib) = behaviour.number("floods") {
+        let line = "no end of it\n".repeat(5042);
+        (0..mib * 16).try_for_each(|_| io::stdout().write_all(line.as_bytes()))?;
+        append("flooded", &release())?;
+    }
     loop {
         std::thread::sleep(Duration::from_secs(1));
     }

@@ -151,8 +151,9 @@ whether what must hold does. The application is asked all the while, by clients 
 twice; none ends before it has asked 50 times. `cargo test -p windlass --test faults` runs them all.
 The host side is killed at each place of each kind of run, in one of four ways to go on; the command line and the proxy
 at each boundary of a deploy. What has too many places for every run is sampled, and the result says how many of
-them were tried: power cuts at a spread of the durable writes, every sixth injection at fsync and rename, rotations of
-credentials, texts of the manifest by the program itself. `WINDLASS_TEST_EXHAUSTIVE=1` tries each place in every way.
+them were tried: power cuts at a spread of the durable writes, calls of fsync and rename, places where a file of state is
+cut off (its readers are given it cut at every byte), rotations of credentials, texts of the manifest by the program
+itself. `WINDLASS_TEST_EXHAUSTIVE=1` tries each place in every way.
 The last column is the day of that result (none: before days were kept); whoever runs some of the tests and writes the
 table again changes theirs.
 The rows' numbers are those of the fault matrix in the design; T1 to T18 are rows of its list of

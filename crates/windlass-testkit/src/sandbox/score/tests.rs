@@ -303,7 +303,18 @@ pub const TESTS: &[Line] = &[
         "I1 I2 I4 I6 I10",
         "kill -9 of the proxy when a step has begun or is done, and between deploys",
     ),
-    line("24", "keepers_are_killed", "I1 I2 I3 I4 I6 I10", "kill -9 of every keeper at once, then a deploy"),
+    line(
+        "24",
+        "keepers_are_killed",
+        "I1 I2 I3 I4 I6 I10",
+        "kill -9 of every keeper at once, then of new copies' in a deploy: before they are ready, and in the bake",
+    ),
+    line(
+        "7",
+        "a_service_forks_what_outlives_it_and_floods_its_log",
+        "I1 I2 I3 I4 I6 I10",
+        "daemons that a service leaves in sessions of their own, and hundreds of megabytes in its log, in two deploys",
+    ),
     line(
         "24, 25",
         "the_proxys_table_is_damaged",
