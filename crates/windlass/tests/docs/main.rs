@@ -11,6 +11,7 @@ mod links;
 mod reference;
 mod requirements;
 mod sandbox;
+mod shells;
 
 use std::path::{Path, PathBuf};
 

@@ -37,7 +37,7 @@ fn injure(path: &Path, how: usize) {
         0 => bytes.clear(),
         1 => bytes.truncate(length / 2),
         2 => bytes.truncate(length - 1),
-        _ if how % 2 == 0 => bytes.truncate(length * how / ways()),
+        _ if how.is_multiple_of(2) => bytes.truncate(length * how / ways()),
         _ => bytes[(how - 3) * 7919 % length] ^= 1 << (how % 8),
     }
     std::fs::write(path, bytes).unwrap();

@@ -87,7 +87,7 @@ struct Doubt<'claim> {
 }
 
 impl Doubt<'_> {
-    fn is_cleared_by(mut self, result: &Result<Response<Incoming>, Failure>) {
+    fn settle(mut self, result: &Result<Response<Incoming>, Failure>) {
         self.is_cleared = !matches!(result, Err(Failure::TimedOut | Failure::Broken));
     }
 }
@@ -336,7 +336,7 @@ impl<'request> Outgoing<'request> {
             };
             let doubt = Doubt { backend: &claim.backend, since: now, is_cleared: false };
             let result = link.exchange(request, &self.patience(&claim, now)).await;
-            doubt.is_cleared_by(&result);
+            doubt.settle(&result);
             self.distrusts_kept |= kept && result.is_err();
             match result {
                 Ok(response) => return Ok(Reply { response, link, claim }),
