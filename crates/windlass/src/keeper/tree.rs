@@ -4,6 +4,7 @@
 //! that walking down from the keeper finds all of it, whoever forked, however often.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -80,6 +81,26 @@ pub(crate) fn started_in(directory: &Path, number: Option<u32>) -> Vec<i32> {
 /// The processes that come from a start in this directory, and which start that was.
 pub(super) fn marked_in(directory: &Path) -> Vec<(i32, u32)> {
     all().into_iter().filter_map(|pid| Some((pid, start_number(pid, directory)?))).collect()
+}
+
+/// The processes that print to a log and that no keeper has below it: a daemon of one that was killed, which has taken
+/// neither its environment nor its session along. What has the mark of a keeper is found by that.
+pub(crate) fn printing_to(log: &Path) -> Vec<i32> {
+    let Some(log) = fs::metadata(log).ok().filter(fs::Metadata::is_file) else { return Vec::new() };
+    let is_it = |output: &str, pid: i32| {
+        fs::metadata(format!("/proc/{pid}/fd/{output}"))
+            .is_ok_and(|open| (open.dev(), open.ino()) == (log.dev(), log.ino()))
+    };
+    let prints = all().into_iter().filter(|pid| ["1", "2"].iter().any(|output| is_it(output, *pid)));
+    prints.filter(|pid| !is_of_any(*pid) && !is_kept(*pid)).collect()
+}
+
+/// Whether a process is a keeper, or lives below one.
+fn is_kept(pid: i32) -> bool {
+    let parents = std::iter::successors(Some(pid), |pid| Some(stat(*pid)?.parent));
+    parents
+        .take_while(|pid| *pid > 1)
+        .any(|pid| processes::arguments(pid).get(1).is_some_and(|verb| verb == "keeper"))
 }
 
 /// Sends a signal to each that still lives.

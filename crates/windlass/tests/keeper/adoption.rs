@@ -167,6 +167,28 @@ async fn stopping_finishes_without_the_first_keeper() {
 }
 
 #[tokio::test]
+async fn a_daemon_with_nothing_of_its_keepers_but_their_log_is_gone_in_the_end() {
+    for also_dies in [false, true] {
+        let kept = Kept::new();
+        let pid = kept.path("pid").display().to_string();
+        let daemon =
+            format!("env -i setsid -f sh -c 'echo $$ > {pid}.new; mv {pid}.new {pid}; exec sleep 100'");
+        kept.start(&kept.sh(&format!("{daemon}; exec sleep 100"))).await.unwrap();
+        let daemon: i32 = kept.file("pid").await.trim().parse().unwrap();
+        let process = kept.pid();
+        kill_keeper(&kept).await;
+        if also_dies {
+            kill(process, "KILL");
+            until(|| (!lives(process)).then_some(())).await;
+        }
+        assert!(lives(daemon));
+        let _ended = within(process::stop(&kept.dir, "TERM", Span::from_millis(300))).await.unwrap();
+        assert!(!lives(daemon), "its process died too: {also_dies}");
+        assert!(!lives(process));
+    }
+}
+
+#[tokio::test]
 async fn a_keeper_killed_while_it_stops_its_process_is_replaced() {
     let kept = Kept::new();
     kept.start(&kept.hostile(&["stubborn", kept.path("pid").to_str().unwrap()])).await.unwrap();

@@ -1,5 +1,6 @@
 //! What a process leaves behind, and its end.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, WaitOptions};
@@ -94,6 +95,7 @@ impl Keeper {
         // A former keeper's process was not our child, nor is what it left behind.
         if self.is_second() {
             found.extend(tree::started_in(&self.directory, None));
+            found.extend(tree::printing_to(Path::new(&self.launch.log.path)));
             if let Some(process) = &self.process {
                 found.extend(tree::session(process.pid.as_raw_nonzero().get()));
             }

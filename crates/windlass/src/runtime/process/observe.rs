@@ -87,7 +87,10 @@ impl Observation {
         };
         !self.keeper_alive
             && self.status.as_ref().is_some_and(|status| !is_cleared(status))
-            && dir.canonicalize().is_ok_and(|dir| !tree::started_in(&dir, None).is_empty())
+            && dir.canonicalize().is_ok_and(|dir| {
+                !tree::started_in(&dir, None).is_empty()
+                    || !tree::printing_to(Path::new(&self.launch.log.path)).is_empty()
+            })
     }
 
     /// Whether the process was stopped by a signal and has not gone on since: it does
