@@ -20,6 +20,7 @@ mod frontend;
 mod hosts;
 mod node;
 mod packages;
+mod port;
 mod procfile;
 mod production;
 mod pydantic;

@@ -13,6 +13,7 @@ use windlass_core::manifest::words;
 
 use super::env_files;
 use super::files::{Files, health_path};
+use super::port;
 use super::sketch::Sketch;
 use scripts::For;
 use site::Site;
@@ -82,6 +83,11 @@ impl<'package> Package<'package> {
     fn script(&self, name: &str) -> Option<&'package str> {
         self.json["scripts"][name].as_str()
     }
+}
+
+/// Whether `source` reads this variable.
+pub(super) fn reads(source: &str, name: &str) -> bool {
+    variables::reads(source).iter().any(|read| read.name == name)
 }
 
 /// The command of the script that is called so, as TOML, and what there is to say of it.
@@ -199,31 +205,21 @@ fn server(files: &Files, package: &Package<'_>, (name, start): (&str, &str)) -> 
     }
     let (command, note) = command(package, start, name);
     note.into_iter().for_each(|note| sketch.note_of_services(note));
-    // What is started may have no ending: `node ./bin/www`.
+    // What is started says more than other files, and may have no ending: `node ./bin/www`.
     let started = words::split(start).unwrap_or_default().into_iter().filter_map(|word| {
         let path = word.trim_start_matches("./");
-        let ours = files.has(path) && ![".js", ".ts"].iter().any(|ending| path.ends_with(ending));
-        files.read(path).filter(|_| ours)
+        files.has(path).then(|| files.read(path)).flatten()
     });
     let named = files.sources(".js").chain(files.sources(".ts")).take(40).map(|(_, source)| source);
     let source: String = started.chain(named).collect();
     let service = sketch.service("web");
     service.set("command", command);
-    match fixed_port(&source).filter(|_| !source.contains("env.PORT")) {
-        Some(port) => {
-            service.set("port", port.to_string()).because("\"auto\" once it listens on process.env.PORT");
-            service.set("strategy", "\"recreate\"").because("old and new cannot share the port");
-        }
-        None => {
-            service.set("port", "\"auto\"").because("told by $PORT");
-        }
-    }
+    let listens = port::of_script(&source);
+    listens.write(service, "process.env.PORT");
     super::python::readiness(service, health_path(&source).map_or("", |_| source.as_str()));
     service.set("env", PRODUCTION);
     sites(files, package, &source, &mut sketch);
-    if !source.contains("env.PORT") {
-        sketch.note_of_services("the sources do not read process.env.PORT: let the server listen on it, so that old and new can run side by side");
-    }
+    listens.note(&mut sketch, "process.env.PORT");
     beside::add(files, package, &mut sketch);
     sketch
 }
@@ -267,10 +263,4 @@ fn sites(files: &Files, package: &Package<'_>, source: &str, sketch: &mut Sketch
     if let Some(page) = &built.fallback {
         pages.set("fallback", draft::text(page));
     }
-}
-
-/// The port in `listen(3000`.
-fn fixed_port(source: &str) -> Option<u16> {
-    let digits: String = source.split_once("listen(")?.1.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok().filter(|port| *port > 0 && *port != 8080)
 }

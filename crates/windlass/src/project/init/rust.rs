@@ -3,7 +3,11 @@
 use windlass_core::manifest::draft;
 
 use super::files::{Files, health_path};
+use super::port::{self, Listens};
 use super::sketch::Sketch;
+
+/// How it would be told its port.
+const VARIABLE: &str = "$PORT";
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     let document: toml_edit::DocumentMut = files.read("Cargo.toml")?.parse().ok()?;
@@ -21,9 +25,10 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     sketch.cache("target");
     let source: String = files.sources(".rs").take(200).map(|(_, source)| source).collect();
     let reads_port = source.contains("\"PORT\"");
-    let takes_port = source.contains("--port");
+    let is_rocket = !reads_port && is_rocket(&source);
+    let listens = if is_rocket { Listens::Told } else { port::of_rust(&source) };
     let mut command = vec![format!("target/release/{binary}")];
-    if takes_port && !reads_port {
+    if source.contains("--port") && !reads_port && !is_rocket {
         command.extend(["--port".to_owned(), "{port}".to_owned()]);
     }
     if let Some(word) = serving_word(&source) {
@@ -34,16 +39,14 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     }
     let service = sketch.service("web");
     service.set("command", draft::command(&command));
-    match fixed_port(&source).filter(|_| !reads_port && !takes_port) {
-        Some(port) => {
-            service.set("port", port.to_string()).because("\"auto\" once it listens on $PORT");
-            service.set("strategy", "\"recreate\"").because("old and new cannot share the port");
-        }
-        None => {
-            service.set("port", "\"auto\"").because("told by $PORT");
-        }
+    match is_rocket {
+        true => drop(service.set("port", "\"auto\"").because("told by $ROCKET_PORT")),
+        false => listens.write(service, VARIABLE),
     }
     super::python::readiness(service, health_path(&source).map_or("", |_| source.as_str()));
+    if is_rocket {
+        service.set("env", "{ ROCKET_PORT = \"{port}\", ROCKET_ADDRESS = \"127.0.0.1\" }");
+    }
     if has_word(&source, "migrate") {
         let job = sketch.job("migrate");
         job.comment("Before any new copy starts.");
@@ -52,9 +55,7 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
         job.set("undo", "\"compatible\"")
             .because("the old release must work with the new schema while both run");
     }
-    if !reads_port && !takes_port {
-        sketch.note_of_services("the sources do not read the variable PORT: let the program listen on it, so that old and new can run side by side");
-    }
+    listens.note(&mut sketch, VARIABLE);
     Some(sketch)
 }
 
@@ -83,12 +84,7 @@ fn binary(files: &Files, document: &toml_edit::DocumentMut) -> Option<String> {
     binary(files, &document).filter(|_| document.get("package").is_some())
 }
 
-/// The port in `"0.0.0.0:3000"` or `([127, 0, 0, 1], 3000)`.
-fn fixed_port(source: &str) -> Option<u16> {
-    let after = ["0.0.0.0:", "127.0.0.1:", "0, 0, 0, 0], ", "127, 0, 0, 1], "]
-        .into_iter()
-        .find_map(|address| source.split_once(address))?
-        .1;
-    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
-    digits.parse().ok().filter(|port| *port > 0 && *port != 8080)
+/// Whether the program is one of Rocket, which reads its port itself.
+fn is_rocket(source: &str) -> bool {
+    ["rocket::build(", "#[launch]", "#[rocket::main]"].iter().any(|begin| source.contains(begin))
 }

@@ -6,6 +6,7 @@ use windlass_core::name::Name;
 
 use super::Proposal;
 use super::files::Files;
+use super::port::{BESIDE, PROXY};
 
 /// What a detector found out.
 pub(in crate::project) struct Sketch {
@@ -248,6 +249,14 @@ impl Sketch {
         let name =
             Name::new(files.name()).map_or_else(|refused| refused.suggestion, |name| Some(name.to_string()));
         out.section("[app]").set("name", draft::text(&name.unwrap_or_else(|| "app".to_owned())));
+        let at_proxys = |section: &Section| section.value("port") == Some(PROXY.to_string().as_str());
+        if self.body.sections().any(at_proxys) {
+            let section = out.section("[listen]");
+            let address = draft::text(&format!("127.0.0.1:{BESIDE}"));
+            section
+                .set("http", address)
+                .because(format!("the program insists on {PROXY}, where the proxy would listen"));
+        }
         if !(self.steps.is_empty() && self.shared.is_empty() && self.exclude.is_empty()) {
             let section = out.section("[build]");
             section.comment("How a release is made: the files that git does not ignore, then these steps.");

@@ -17,7 +17,7 @@ use super::python::{ANSWERS, LISTENS};
 use super::sketch::Sketch;
 use file::{BuildStage, Dockerfile};
 use paths::Paths;
-use port::{PROXY, Port};
+use port::Port;
 
 /// Ports of web servers and of those that frameworks start.
 const HTTP_PORTS: [u16; 10] = [80, 3000, 4000, 5000, 8000, 8001, 8080, 8081, 8888, 9292];
@@ -110,11 +110,6 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     }
     if stage.has_health {
         notes.push("the HEALTHCHECK was not carried over: say it as `readiness`".to_owned());
-    }
-    if port.is_taken() {
-        notes.push(format!(
-            "the image listens on {PROXY}, as the proxy does here: let the program listen on $PORT, or give both ports"
-        ));
     }
     match runs {
         0 => {}

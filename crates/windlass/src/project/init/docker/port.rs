@@ -5,9 +5,6 @@ use windlass_core::spec::Template;
 
 use super::file::BuildStage;
 
-/// Where the proxy listens when nothing else is said.
-pub(super) const PROXY: u16 = 8080;
-
 /// The port that the program listens on, and how it gets to know it.
 pub(super) struct Port {
     number: Option<u16>,
@@ -68,13 +65,8 @@ impl Port {
         self.number.is_some() && !self.told && !self.put_in
     }
 
-    /// Whether the program insists on the port of the proxy.
-    pub(super) fn is_taken(&self) -> bool {
-        self.is_fixed() && self.number == Some(PROXY)
-    }
-
     pub(super) fn write(&self, service: &mut draft::Section) {
-        match self.number.filter(|_| self.is_fixed() && !self.is_taken()) {
+        match self.number.filter(|_| self.is_fixed()) {
             Some(port) => {
                 service.set("port", port.to_string()).because("\"auto\" once it listens on $PORT");
                 service.set("strategy", "\"recreate\"").because("old and new cannot share the port");
