@@ -12,7 +12,7 @@ use rustix::net::{AddressFamily, SocketType, bind, socket};
 
 use crate::random;
 
-pub(crate) use holder::{Holder, answering, holder, is_open_to_others, occupants};
+pub(crate) use holder::{Holder, answering, answers_here, holder, is_open_to_others, listened_at, occupants};
 
 /// The first that is given out.
 const FIRST: u16 = 20_000;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::account;
 use crate::observe::printable;
@@ -68,6 +68,28 @@ fn answering_sockets(tables: &[String], port: u16) -> Sockets<'_> {
 /// All who have a port in any way, at any address: a connection from there is in the way of whoever would listen.
 pub(crate) fn occupants(port: u16, first: &[i32]) -> Vec<Holder> {
     of_sockets(|line| line.port == port, first)
+}
+
+/// Where these processes listen, by TCP, in the order of their ports.
+pub(crate) fn listened_at(pids: &[i32]) -> Vec<SocketAddr> {
+    let tables = tables();
+    let listening = || tables.iter().flat_map(|table| lines(table)).filter(|line| line.listens);
+    let all = sockets(&tables, |line| line.listens);
+    let mut others = all.clone();
+    pids.iter().for_each(|pid| take_those_of(*pid, &mut others));
+    let is_theirs = |line: &Line<'_>| all.contains_key(line.inode) && !others.contains_key(line.inode);
+    let mut found: Vec<_> = listening()
+        .filter(is_theirs)
+        .map(|line| SocketAddr::new(line.at.to_canonical(), line.port))
+        .collect();
+    found.sort_by_key(|at| (at.port(), at.ip()));
+    found.dedup();
+    found
+}
+
+/// Whether who listens at `there` answers whoever asks at this machine's own IPv4 address.
+pub(crate) fn answers_here(there: IpAddr) -> bool {
+    is_in_the_way(there, Ipv4Addr::LOCALHOST.into())
 }
 
 /// Whether somebody listens on a port at an address by which other machines may come.

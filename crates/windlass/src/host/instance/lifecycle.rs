@@ -1,5 +1,6 @@
 //! Starting, awaiting and stopping instances.
 
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +38,9 @@ const TAIL: usize = 20;
 
 /// How often a copy is started again at another port because somebody has taken the one before.
 const MOVES: u32 = 3;
+
+/// When a copy that is not ready yet is looked at: whether it listens elsewhere.
+const NOTICED: Duration = Duration::from_secs(5);
 
 /// Why a copy is not ready.
 enum Unready {
@@ -256,7 +260,7 @@ impl Host {
     ) -> Result<String, Fault> {
         let mut moves = 0;
         loop {
-            let taken = match self.await_ready_where_it_is(id).await {
+            let taken = match self.await_ready_where_it_is(id, say).await {
                 Ok(ready) => return Ok(ready),
                 Err(Unready::Failed(fault)) => return Err(fault),
                 Err(Unready::Displaced { fault, .. }) if moves == MOVES => return Err(fault),
@@ -269,7 +273,11 @@ impl Host {
         }
     }
 
-    async fn await_ready_where_it_is(&self, id: &InstanceId) -> Result<String, Unready> {
+    async fn await_ready_where_it_is(
+        &self,
+        id: &InstanceId,
+        say: &dyn Fn(String),
+    ) -> Result<String, Unready> {
         let directory = self.layout.instance(id);
         let identity = Identity::read(&directory)
             .map_err(|error| Fault::new(format!("{id} was never started: {error}"), ""))?;
@@ -290,7 +298,16 @@ impl Host {
                 _ => Unready::Failed(fault),
             }
         };
+        // It may open its port yet; but who waits may know better.
+        let told = async {
+            tokio::time::sleep(NOTICED).await;
+            if let Some(astray) = self.astray(&identity) {
+                say(format!("{id} {astray}, so far"));
+            }
+            std::future::pending::<Infallible>().await
+        };
         tokio::select! {
+            never = told => match never {},
             how = ended => Err(failed(
                 format!("ended before it was ready: {how}"),
                 &format!("`windlass logs {} --release {}` shows more", id.service, id.release),
@@ -314,11 +331,18 @@ impl Host {
                         Listener::Own | Listener::Nobody => Ok(ready),
                     }
                 }
-                Err(why) => Err(failed(
-                    format!("was not ready in time: {why}"),
-                    "give it longer with start_period if it only needs more time",
-                    self.rival(&identity),
-                )),
+                Err(why) => match (self.rival(&identity), self.astray(&identity)) {
+                    (None, Some(astray)) => Err(failed(
+                        format!("was not ready in time: {why}. It {astray}"),
+                        &astray.hint(&id.service, identity.service.port),
+                        None,
+                    )),
+                    (rival, _) => Err(failed(
+                        format!("was not ready in time: {why}"),
+                        "give it longer with start_period if it only needs more time",
+                        rival,
+                    )),
+                },
             },
         }
     }

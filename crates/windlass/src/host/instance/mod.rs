@@ -1,5 +1,6 @@
 //! Copies of services: described, started, awaited, stopped.
 
+mod astray;
 pub(super) mod hurry;
 pub(super) mod identity;
 pub(super) mod lifecycle;

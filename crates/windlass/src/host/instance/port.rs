@@ -1,6 +1,7 @@
 //! The port of a copy: chosen, and its own only if what listens there is the copy's.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -11,6 +12,7 @@ use windlass_core::spec::Port;
 
 use crate::account::{self, Account};
 use crate::host::Host;
+use crate::host::instance::astray::Astray;
 use crate::host::instance::identity::Identity;
 use crate::host::instance::lifecycle::lives;
 use crate::host::preflight::machine::port_of_another;
@@ -87,6 +89,12 @@ impl<'d> Kin<'d> {
         std::iter::successors(Some(pid), parent).any(|pid| is_known(pid) || tree::is_of(pid, self.directory))
     }
 
+    /// Where any process of its listens.
+    fn listens(&self) -> Vec<SocketAddr> {
+        let its: Vec<i32> = processes::all().into_iter().filter(|pid| self.is_its(*pid)).collect();
+        ports::listened_at(&its)
+    }
+
     fn is_no_older(&self, pid: i32) -> bool {
         let start = processes::stat(pid).map(|stat| stat.start_ticks);
         self.process.is_some_and(|(_, own)| start.is_some_and(|start| start >= own))
@@ -139,6 +147,13 @@ impl Host {
         let kin = Kin::of(&directory, identity.service.user.as_deref());
         let occupants = ports::occupants(identity.port?, &kin.own());
         occupants.into_iter().find_map(|by| another(kin.judge(by)))
+    }
+
+    /// Where a copy that is not ready listens instead of at its port, as far as can be told.
+    pub(super) fn astray(&self, identity: &Identity) -> Option<Astray> {
+        let directory = self.layout.instance(&identity.id);
+        let at = Kin::of(&directory, identity.service.user.as_deref()).listens();
+        Astray::of(identity.port?, at)
     }
 
     pub(super) fn choose_port(&self, port: Port) -> Result<u16, Fault> {
@@ -233,6 +248,18 @@ mod tests {
             let judged = kin.judge(Holder::Of(by.to_owned()));
             assert_eq!(matches!(judged, Listener::Another(_)), is_another, "{by} for {user:?}: {judged:?}");
         }
+    }
+
+    #[test]
+    fn where_a_copy_listens_instead_of_at_its_port_is_seen() {
+        let place = tempfile::tempdir().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let at = listener.local_addr().unwrap();
+        let me = std::process::id().cast_signed();
+        let of = |process| Kin { process, ..Kin::of(place.path(), None) }.listens();
+        let start = processes::stat(me).unwrap().start_ticks;
+        assert!(of(Some((me, start))).contains(&at));
+        assert!(!of(None).contains(&at), "nobody's");
     }
 
     #[test]

@@ -1,0 +1,105 @@
+//! A copy that listens elsewhere than where it is asked.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use windlass_core::name::Name;
+use windlass_core::spec::Port;
+
+use crate::ports;
+
+/// How many places are told.
+const FEW: usize = 3;
+
+/// Where a copy listens, none of which is where it is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Astray {
+    port: u16,
+    at: Vec<SocketAddr>,
+}
+
+impl Astray {
+    /// Of a copy that is asked at `port` and listens `at` these; `None` where one of them is that, or there is none.
+    pub(super) fn of(port: u16, mut at: Vec<SocketAddr>) -> Option<Self> {
+        if at.iter().any(|at| at.port() == port && ports::answers_here(at.ip())) {
+            return None;
+        }
+        // Its own port at another address says most.
+        at.sort_by_key(|at| at.port() != port);
+        (!at.is_empty()).then_some(Self { port, at })
+    }
+
+    /// What to do.
+    pub(super) fn hint(&self, service: &Name, port: Option<Port>) -> String {
+        if self.at.iter().any(|at| at.port() == self.port) {
+            return "have it listen on 127.0.0.1".to_owned();
+        }
+        let found = self.at[0].port();
+        match port {
+            Some(Port::Fixed(_)) => {
+                format!("write port = {found} in [services.{service}], or have it listen on {}", self.port)
+            }
+            _ => format!(
+                "have it listen on $PORT, or write port = {found} in [services.{service}], and strategy = \"recreate\""
+            ),
+        }
+    }
+}
+
+/// As the end of a sentence about the copy: `listens at 127.0.0.1:3000, and not at its port, 31281`.
+impl fmt::Display for Astray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at: Vec<String> = self.at.iter().take(FEW).map(SocketAddr::to_string).collect();
+        let more = if self.at.len() > FEW { " and elsewhere" } else { "" };
+        write!(f, "listens at {}{more}, and not at 127.0.0.1:{}, where it is asked", at.join(", "), self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use windlass_testkit::sample::name;
+
+    use super::*;
+
+    fn of(port: u16, at: &[&str]) -> Option<Astray> {
+        Astray::of(port, at.iter().map(|at| at.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn a_copy_is_astray_where_it_listens_and_nowhere_that_it_is_asked() {
+        for (at, is_astray) in [
+            (&[][..], false),
+            (&["127.0.0.1:3000"], true),
+            (&["127.0.0.1:3000", "127.0.0.1:31281"], false),
+            (&["0.0.0.0:31281"], false),
+            (&["[::]:31281"], false),
+            (&["[::1]:31281"], true),
+            (&["127.0.0.2:31281"], true),
+        ] {
+            assert_eq!(of(31281, at).is_some(), is_astray, "{at:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_told_where_it_listens_and_what_to_write() {
+        let astray = of(31281, &["127.0.0.1:3000"]).unwrap();
+        assert_eq!(
+            astray.to_string(),
+            "listens at 127.0.0.1:3000, and not at 127.0.0.1:31281, where it is asked"
+        );
+        assert_eq!(
+            astray.hint(&name("web"), Some(Port::Automatic)),
+            "have it listen on $PORT, or write port = 3000 in [services.web], and strategy = \"recreate\""
+        );
+        assert_eq!(
+            astray.hint(&name("web"), Some(Port::Fixed(31281))),
+            "write port = 3000 in [services.web], or have it listen on 31281"
+        );
+        let many = of(31281, &["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "[::1]:31281"]).unwrap();
+        assert_eq!(many.hint(&name("web"), Some(Port::Automatic)), "have it listen on 127.0.0.1");
+        assert_eq!(
+            many.to_string(),
+            "listens at [::1]:31281, 127.0.0.1:1, 127.0.0.1:2 and elsewhere, and not at 127.0.0.1:31281, where it is asked"
+        );
+    }
+}
