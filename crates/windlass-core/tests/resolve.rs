@@ -352,3 +352,37 @@ fn a_literal_that_can_be_guessed_is_refused_where_others_depend_on_it() {
         ]
     );
 }
+
+#[test]
+fn an_environment_says_in_another_way_what_the_rest_says() {
+    let text = "[app]\nname = \"shop\"\n\n[services.web]\ncommand = \"serve\"\nport = \"auto\"\n\
+                readiness = { http = \"/ready\", status = 204, interval = \"3s\" }\nliveness = \"/alive\"\n\
+                startup = { command = \"up\" }\n\n[resources.db]\nengine = \"postgres\"\nversion = 15\n\n\
+                [resources.cache]\nengine = \"redis\"\nurl = \"redis://cache/0\"\n\n[environments.other]\n\
+                services.web.readiness = { tcp = true }\nservices.web.liveness = { interval = \"7s\" }\n\
+                services.web.startup = { http = \"/up\" }\nresources.db.url = \"postgres://db/shop\"\n\
+                resources.cache.memory = \"64MiB\"\n";
+    let spec = spec(text, "other", &[]);
+    let web = &spec.services["web"].checks;
+    let asked = |check: &Option<windlass_core::spec::Check>| {
+        let check = check.as_ref().unwrap();
+        let way = match &check.probe {
+            Probe::Http { path, .. } => path.clone(),
+            Probe::Tcp => "tcp".to_owned(),
+            Probe::Command(_) => "command".to_owned(),
+        };
+        (way, check.interval.to_string())
+    };
+    assert_eq!(asked(&web.readiness), ("tcp".to_owned(), "3s".to_owned()));
+    assert_eq!(asked(&web.liveness), ("/alive".to_owned(), "7s".to_owned()));
+    assert_eq!(asked(&web.startup).0, "/up");
+    let is_external = |name: &str| matches!(spec.resources[name].source, Source::External { .. });
+    assert!(is_external("db") && !is_external("cache"), "{:?}", spec.resources);
+    // Two ways in one place are as wrong as ever.
+    let both = text.replace("readiness = { tcp = true }", "readiness = { tcp = true, http = \"/\" }");
+    let (_, diags) = manifest::load(&both);
+    assert!(
+        diag::render_all(&diags, &both, "windlass.toml").contains("a check asks in one way"),
+        "{diags:?}"
+    );
+}

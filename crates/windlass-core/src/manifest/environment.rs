@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 
 use super::node::{Node, Value};
-use super::{LOCAL, settings};
+use super::{LOCAL, alternatives, settings};
 use crate::diag::Diag;
 use crate::settings::Declared;
 
@@ -51,10 +51,6 @@ pub(super) fn all(mut below: Node, text: &str) -> IndexMap<String, Environment> 
 
 fn laid_over(below: &Node, over: &Node) -> Node {
     let mut below = below.clone();
-    if let (Value::Table(below), Some(over)) = (&mut below.value, over.get("settings"))
-        && let Some(below) = below.get_mut("settings")
-    {
-        settings::replace_sources(below, over);
-    }
+    alternatives::replace(&mut below, over);
     below.overlaid(over)
 }

@@ -9,6 +9,7 @@
 //! Nothing stops at the first fault: a value that is refused is reported, marked, and left out of
 //! what follows, so that one run shows all faults.
 
+mod alternatives;
 pub mod compose;
 pub mod draft;
 mod environment;
@@ -43,6 +44,7 @@ use crate::name::Name;
 use crate::settings::{Address, Declared};
 use crate::store::Store;
 
+pub(crate) use alternatives::PRIVATE;
 pub(crate) use environment::Environment;
 pub(crate) use format::own_variable;
 pub(crate) use shape::{meant_for, narrow, require};

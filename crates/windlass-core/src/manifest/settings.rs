@@ -46,18 +46,6 @@ fn spell_out(settings: &mut Node) {
 /// The ways in which the manifest can give a setting a value.
 pub(crate) const SOURCES: [&str; 4] = ["default", "value", "url", "from"];
 
-/// In an environment's settings `over`, one way to give a value replaces another one `below`.
-pub(super) fn replace_sources(below: &mut Node, over: &Node) {
-    let (Value::Table(below), Value::Table(over)) = (&mut below.value, &over.value) else { return };
-    for (key, over) in over {
-        if let Some(Value::Table(below)) = below.get_mut(key).map(|node| &mut node.value)
-            && SOURCES.iter().any(|source| over.get(source).is_some())
-        {
-            below.retain(|key, _| !SOURCES.contains(&key.as_str()));
-        }
-    }
-}
-
 /// The settings that the checked tree `root` of a manifest declares.
 pub(crate) fn declared(root: &Node, common: &Common) -> IndexMap<String, Declared> {
     let declared = root.get("settings").and_then(Node::table);

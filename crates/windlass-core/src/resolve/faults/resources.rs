@@ -2,12 +2,9 @@
 
 use super::Scene;
 use crate::diag::Diag;
-use crate::manifest::{Node, Value};
+use crate::manifest::{Node, PRIVATE, Value};
 use crate::resolve::resource::engine;
 use crate::spec::{Engine, Template, examine_url, schemes};
-
-/// The keys that mean something for a private resource only.
-const PRIVATE: [&str; 5] = ["version", "database", "port", "options", "memory"];
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     let resources = scene.root.get("resources").and_then(Node::table);
