@@ -65,6 +65,7 @@ impl Import {
                 self.note(restart.line, format!("services.{key}.depends_on.{other}.restart"), message);
             }
         }
+        self.tell_optional(key, service);
         for (line, other) in entries(service) {
             let place = format!("services.{key}.depends_on");
             let Some(name) = self.name(other).cloned() else {
@@ -90,9 +91,23 @@ impl Import {
         }
     }
 
+    /// What a service starts without, where it has to.
+    fn tell_optional(&mut self, key: &str, service: &Yaml) {
+        for (other, said) in service.get("depends_on").map(Yaml::map).unwrap_or_default() {
+            let is_there = self.name(other).is_some() && !self.left_out.contains(other);
+            if let Some(required) = said.get("required").filter(|required| is_there && !required.is_true()) {
+                let message = format!(
+                    "{key} does not start without {other}: a deploy in which that does not get ready goes back"
+                );
+                self.note(required.line, format!("services.{key}.depends_on.{other}.required"), message);
+            }
+        }
+    }
+
     /// What a job waits for. Other jobs stand before it, and resources are ready before all jobs; for
     /// nothing else it can wait.
     pub(super) fn job_needs(&mut self, key: &str, service: &Yaml, services: &[(String, Yaml)]) {
+        self.tell_optional(key, service);
         for (line, other) in entries(service) {
             let message = if self.name(other).is_none() {
                 format!("there is no service {other:?}")

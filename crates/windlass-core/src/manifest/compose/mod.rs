@@ -3,7 +3,7 @@
 //! A container becomes a process: its image is not used, so what the image brought must be made by
 //! build steps or be installed. Images of postgres, redis and rabbitmq become resources, and values
 //! that lead to them become references. A service that others wait for to be *completed* becomes a
-//! job. `${VARIABLE}` becomes a setting. A web server in front is left out, for Windlass has its own, and so is one that
+//! job, and so does one whose command is known to end. `${VARIABLE}` becomes a setting. A web server in front is left out, for Windlass has its own, and so is one that
 //! runs others by the clock: what it runs becomes cron jobs.
 
 mod built;
@@ -18,6 +18,7 @@ mod health;
 mod image;
 mod interpolate;
 mod ofelia;
+mod oneshot;
 mod ports;
 mod quantity;
 mod request;
@@ -75,8 +76,10 @@ struct Import {
     resources: Resources,
     /// The names of all services of the compose file, and theirs in the manifest.
     names: Vec<(String, Name)>,
-    /// The services that others wait for to be completed.
+    /// The services that others wait for to be completed, and those that are known to end.
     jobs: Vec<String>,
+    /// Of these, those that nobody said it of.
+    guessed_jobs: Vec<String>,
     /// The services that run only with a profile, the servers in front, and databases that Windlass does not run.
     left_out: Vec<String>,
     /// The servers in front, which the proxy replaces.
@@ -212,6 +215,10 @@ impl Import {
                 }
             }
         }
+        let guessed =
+            services.iter().filter(|(key, service)| oneshot::is_one(service) && !jobs.contains(key));
+        let guessed_jobs: Vec<String> = guessed.map(|(key, _)| key.clone()).collect();
+        jobs.extend(guessed_jobs.iter().cloned());
         let mut left_out: Vec<String> = services
             .iter()
             .filter(|(_, service)| service.get("profiles").is_some_and(|node| !node.items().is_empty()))
@@ -237,6 +244,7 @@ impl Import {
             resources: Resources::find(services, &names, &left_out),
             names,
             jobs,
+            guessed_jobs,
             left_out,
             front: None,
             shared: vec![],

@@ -77,9 +77,11 @@ impl Import {
         }
         if job {
             section.set("when", draft::text("before-start")).set("undo", draft::text("compatible"));
+            self.tell_job(&place, key, service);
             self.job_needs(key, service, services);
         } else {
             self.copies(&place, service, section);
+            self.tell_perhaps_a_job(&place, key, service, services);
             self.needs(key, service, section);
             let moved = section.value("port") == Some("\"auto\"");
             match service.get("healthcheck").and_then(|node| self.health(&place, node, port, moved)) {
