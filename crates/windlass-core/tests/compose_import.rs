@@ -8,7 +8,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use windlass_core::diag;
-use windlass_core::manifest::compose::{Build, Project};
+use windlass_core::manifest::compose::{Build, Image, Project, Recipe};
 use windlass_core::manifest::{self, import_compose};
 
 /// What nobody may see.
@@ -28,6 +28,27 @@ fn env(name: &str) -> Option<String> {
 fn crontab(_: &str) -> Option<String> {
     let hostile = "A={port}\nAPI_TOKEN=x\n* * * * * cd /x/../.. && echo {settings.A} 'b\n@daily ${X} \\\n0 0 30 2 * ./x\n[job-exec \"\"]\n";
     Some(hostile.to_owned())
+}
+
+/// What its Dockerfile says of how an image is run.
+fn image(recipe: &Recipe) -> Option<Image> {
+    let words = |line: &str| Some(line.split(' ').map(str::to_owned).collect());
+    let env = [("MODE", "fast"), ("PRICE", "$5"), ("API_TOKEN", "planted"), ("LEVEL", "info")];
+    let image = Image {
+        command: words("gunicorn shop:app --bind 0.0.0.0:8000"),
+        env: env.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        ports: vec![8000],
+        user: Some("shop".to_owned()),
+        stop_signal: Some("SIGINT".to_owned()),
+        ..Image::default()
+    };
+    match (recipe.context.as_str(), recipe.dockerfile.as_str(), recipe.target.as_deref()) {
+        ("./shop", "Dockerfile", None) => Some(Image { directory: Some("shop".to_owned()), ..image }),
+        ("./shop", "prod.Dockerfile", Some("run")) => {
+            Some(Image { entrypoint: words("./enter --port 8000"), command: words("serve"), ..image })
+        }
+        _ => None,
+    }
 }
 
 fn errors(text: &str) -> String {
@@ -61,7 +82,12 @@ fn compose_files_become_manifests_and_notes() {
             is_python: true,
             notes: vec!["it needs python3".to_owned()],
         });
-        let printed = match import_compose(&text, "My Folder", &env, Project { files: &files, build }) {
+        let printed = match import_compose(
+            &text,
+            "My Folder",
+            &env,
+            Project { files: &files, build, images: &image },
+        ) {
             Ok(imported) => {
                 assert_eq!(errors(&imported.text), "", "{}", imported.text);
                 let notes: String = imported.notes.iter().map(|note| format!("{note}\n")).collect();
@@ -187,13 +213,13 @@ proptest! {
                 text.push_str(&format!("    {key}: {value}\n"));
             }
         }
-        if let Ok(imported) = import_compose(&text, "app", &env, Project { files: &crontab, build: None }) {
+        if let Ok(imported) = import_compose(&text, "app", &env, Project { files: &crontab, build: None, images: &|_| None }) {
             prop_assert_eq!(errors(&imported.text), "", "{}\n{}", text, imported.text);
         }
     }
 
     #[test]
     fn any_text_is_imported_or_refused(text in any::<String>()) {
-        let _ = import_compose(&text, "app", &env, Project { files: &crontab, build: None });
+        let _ = import_compose(&text, "app", &env, Project { files: &crontab, build: None, images: &|_| None });
     }
 }

@@ -216,6 +216,18 @@ fn a_file_that_cannot_be_imported_is_named() {
 }
 
 #[test]
+fn a_compose_file_with_a_fault_is_told_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    write("compose.yaml", "services:\n  web:\n\tcommand: ./serve\n");
+    let notes = || propose(directory.path(), |_| false, false).unwrap().notes;
+    let is_told = |note: &String| note.starts_with("compose.yaml was not used: line 3: ");
+    assert!(matches!(notes().as_slice(), [note] if is_told(note)), "{:?}", notes());
+    write("Dockerfile", "FROM x\nCMD [\"./web\"]\n");
+    assert!(notes().iter().any(is_told), "{:?}", notes());
+}
+
+#[test]
 fn hostile_files_make_no_hostile_manifest() {
     let directory = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
@@ -247,6 +259,12 @@ fn hostile_dockerfiles_make_no_hostile_manifest() {
         let proposal = propose(directory.path(), |_| false, false).unwrap();
         let (_, diags) = windlass_core::manifest::load(&proposal.text);
         assert!(!windlass_core::diag::any_error(&diags), "{text}\n{}\n{diags:#?}", proposal.text);
+        let compose = directory.path().join("compose.yaml");
+        std::fs::write(&compose, "services: {web: {build: .}, up: {build: ..}}\n").unwrap();
+        let proposal = propose(directory.path(), |_| false, false).unwrap();
+        let (_, diags) = windlass_core::manifest::load(&proposal.text);
+        assert!(!windlass_core::diag::any_error(&diags), "{text}\n{}\n{diags:#?}", proposal.text);
+        std::fs::remove_file(&compose).unwrap();
     }
 }
 

@@ -4,14 +4,14 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use windlass_core::manifest::compose::{Imported, Note, Project};
+use windlass_core::manifest::compose::{Imported, Note, Project, Recipe};
 use windlass_core::manifest::import_compose;
 use windlass_core::settings::dotenv;
 
 use crate::account;
 use crate::layout;
 use crate::programs;
-use crate::project::init::{self, COMPOSE, Proposal, propose};
+use crate::project::init::{self, COMPOSE, Proposal, docker, propose};
 use crate::project::load::FILE;
 
 /// What was written.
@@ -114,7 +114,8 @@ pub fn convert(from: &Path) -> Result<(PathBuf, Imported), NotImported> {
     let files = |path: &str| beside(&directory, path);
     // A project that cannot be looked through is one of which nothing is known.
     let build = init::build(&directory, programs::is_on_path).ok().flatten();
-    let project = Project { files: &files, build };
+    let image = |recipe: &Recipe| docker::image(&directory, recipe, programs::is_on_path);
+    let project = Project { files: &files, build, images: &image };
     let mut imported =
         import_compose(&text, &app, &values(&directory), project).map_err(NotImported::Fault)?;
     let is_default = from.file_name().is_some_and(|name| COMPOSE.iter().any(|known| name == *known));

@@ -11,6 +11,7 @@ mod command;
 mod crond;
 mod crontab;
 mod depends;
+mod dockerfile;
 mod env;
 mod env_file;
 mod front;
@@ -37,6 +38,7 @@ use crate::settings::dotenv::Lookup;
 
 use super::draft::{self, Draft};
 pub use built::Build;
+pub use dockerfile::{Image, Images, Recipe};
 use env_file::EnvFiles;
 use interpolate::by_default;
 use resource::Resources;
@@ -94,6 +96,8 @@ struct Import {
     kept_out: IndexMap<String, String>,
     /// What the files that `env_file` names brought along.
     env_files: EnvFiles,
+    /// Where services run, as Dockerfiles say it.
+    directories: IndexMap<String, String>,
     /// The names of all variables, met or not yet.
     meant: IndexSet<String>,
     shared: Vec<String>,
@@ -128,6 +132,8 @@ pub struct Project<'f> {
     pub files: Files<'f>,
     /// How it is built, where that is known.
     pub build: Option<Build>,
+    /// What its Dockerfiles say of how it is run.
+    pub images: Images<'f>,
 }
 
 impl Imported {
@@ -159,6 +165,7 @@ pub fn import_compose(
     let mut document = Yaml::parse(yaml).map_err(fault)?;
     let settled = settle::settle(&mut document, values);
     let env_files = EnvFiles::bring(&mut document, project.files, values);
+    let directories = dockerfile::bring(&mut document, project.images);
     let services = document.get("services").map(Yaml::map).unwrap_or_default();
     if services.is_empty() {
         return Err(fault((1, "there are no services in it".to_owned())));
@@ -166,6 +173,7 @@ pub fn import_compose(
     let mut import = Import::new(services, project);
     import.notes = settled;
     import.env_files = env_files;
+    import.directories = directories;
     import.meant = env::meant(yaml, services);
     let name = document.get("name").and_then(Yaml::text).map(|name| by_default(name, ""));
     let mut draft = Draft::default();
@@ -196,7 +204,7 @@ fn name_of(text: &str) -> Name {
 }
 
 impl Import {
-    fn new(services: &[(String, Yaml)], Project { files, build }: Project<'_>) -> Self {
+    fn new(services: &[(String, Yaml)], Project { files, build, .. }: Project<'_>) -> Self {
         let mut names: Vec<(String, Name)> = Vec::new();
         for (key, _) in services {
             let mut name = name_of(key);
@@ -239,6 +247,7 @@ impl Import {
             filed: vec![],
             kept_out: IndexMap::new(),
             env_files: EnvFiles::default(),
+            directories: IndexMap::new(),
             meant: IndexSet::new(),
             variables: Variables::default(),
             resources: Resources::find(services, &names, &left_out),

@@ -69,6 +69,9 @@ impl Import {
             false => port.or_else(|| self.told_elsewhere(&place, key, service, services)),
         };
         self.run(&place, service, port, section);
+        if let Some(directory) = self.directories.get(key) {
+            section.set("directory", draft::text(directory));
+        }
         self.role(&place, &name, service, job, section);
         if is_behind && port.is_none() {
             section

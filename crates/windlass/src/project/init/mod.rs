@@ -11,7 +11,7 @@ mod application;
 mod celery;
 mod data;
 mod django;
-mod docker;
+pub(in crate::project) mod docker;
 mod env_files;
 mod environ;
 mod example;
@@ -99,11 +99,21 @@ pub fn propose(directory: &Path, is_installed: fn(&str) -> bool, as_root: bool) 
         note_containers(&files, &mut sketch);
         return Ok(finish(sketch, &files));
     }
-    let containers = of_compose(&files).or_else(|| Some(finish(docker::sketch(&files)?, &files)));
-    if let Some(proposal) = containers {
+    let (of_compose, fault) = match of_compose(&files) {
+        Some(Ok(proposal)) => (Some(proposal), None),
+        Some(Err(fault)) => (None, Some(fault)),
+        None => (None, None),
+    };
+    let containers = of_compose.or_else(|| Some(finish(docker::sketch(&files)?, &files)));
+    if let Some(mut proposal) = containers {
+        proposal.notes.extend(fault);
         return Ok(proposal);
     }
     let mut proposal = finish(empty(&files), &files);
+    if let Some(fault) = fault {
+        proposal.notes = vec![fault];
+        return Ok(proposal);
+    }
     // Another kind of project may well have one for its tools; here nothing else was recognised.
     proposal.notes.extend(other_language(&files).or_else(|| node::why_not(&files)));
     Ok(proposal)
@@ -122,12 +132,15 @@ fn note_containers(files: &Files, sketch: &mut Sketch) {
     }
 }
 
-/// As `windlass import compose` makes it.
-fn of_compose(files: &Files) -> Option<Proposal> {
+/// As `windlass import compose` makes it; or what is wrong with the file.
+fn of_compose(files: &Files) -> Option<Result<Proposal, String>> {
     let name = COMPOSE.iter().find(|name| files.has(name))?;
-    let (_, imported) = convert(&files.path(name)).ok()?;
-    let notes = imported.notes.iter().map(|note| format!("{name}, {note}")).collect();
-    Some(Proposal { kind: "compose file".to_owned(), text: imported.annotated(), notes })
+    let imported = convert(&files.path(name))
+        .map_err(|fault| format!("{name} was not used: {fault}. Mend it, and run `windlass init --force`"));
+    Some(imported.map(|(_, imported)| {
+        let notes = imported.notes.iter().map(|note| format!("{name}, {note}")).collect();
+        Proposal { kind: "compose file".to_owned(), text: imported.annotated(), notes }
+    }))
 }
 
 /// That the project is written in a language that is not known here.

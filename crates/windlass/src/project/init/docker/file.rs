@@ -34,7 +34,8 @@ pub(super) struct Dockerfile {
 }
 
 impl Dockerfile {
-    pub(super) fn read(text: &str) -> Self {
+    /// `target` names the stage that is run, where that is not the last.
+    pub(super) fn read(text: &str, target: Option<&str>) -> Self {
         // Before the first stage: arguments, which stages can ask for.
         let mut head = BuildStage::default();
         let mut stages: Vec<BuildStage> = Vec::new();
@@ -50,7 +51,9 @@ impl Dockerfile {
                 (_, None) => head.take(&instruction, rest, &[]),
             }
         }
-        Self { stage: stages.pop().unwrap_or(head), runs }
+        let is_target = |stage: &BuildStage| target.is_some_and(|name| stage.name.eq_ignore_ascii_case(name));
+        let at = stages.iter().rposition(is_target).or_else(|| stages.len().checked_sub(1));
+        Self { stage: at.map_or(head, |at| stages.swap_remove(at)), runs }
     }
 }
 
@@ -233,7 +236,7 @@ mod tests {
     use super::*;
 
     fn env(text: &str) -> Vec<(String, Option<String>)> {
-        Dockerfile::read(text).stage.env
+        Dockerfile::read(text, None).stage.env
     }
 
     fn pair(key: &str, value: &str) -> (String, Option<String>) {
@@ -261,7 +264,7 @@ mod tests {
     #[test]
     fn a_program_of_its_own_does_not_take_the_words_of_the_stage_before() {
         let base = "FROM x AS base\nCMD [\"npm\", \"start\"]\nFROM base\n";
-        let stage = |rest: &str| Dockerfile::read(&format!("{base}{rest}")).stage;
+        let stage = |rest: &str| Dockerfile::read(&format!("{base}{rest}"), None).stage;
         assert_eq!(stage("").command.as_deref(), Some("[\"npm\", \"start\"]"));
         assert_eq!(stage("ENTRYPOINT [\"node\"]\n").command, None);
         assert_eq!(stage("CMD [\"a\"]\nENTRYPOINT [\"node\"]\n").command.as_deref(), Some("[\"a\"]"));
@@ -271,18 +274,21 @@ mod tests {
     fn the_last_stage_counts_and_what_it_is_made_of() {
         let text = "ARG V=1\nARG W\nFROM x AS base\nARG V\nENV A=$V\nWORKDIR /app\nEXPOSE 80\n\
                     FROM base AS build\nENV B=1\nRUN a\nFROM base\nENV C=${V:-none}\nWORKDIR sub\n";
-        let read = Dockerfile::read(text);
+        let read = Dockerfile::read(text, None);
         assert_eq!(read.stage.env, [pair("A", "1"), pair("C", "none")]);
         assert_eq!(
             (read.stage.directory(), read.stage.ports.as_slice(), read.runs),
             (Some("/app/sub"), [80].as_slice(), 1)
         );
+        let named = Dockerfile::read(text, Some("Build")).stage;
+        assert_eq!(named.env, [pair("A", "1"), pair("B", "1")]);
     }
 
     #[test]
     fn documents_are_no_instructions() {
         let read = Dockerfile::read(
             "FROM x\nRUN <<EOF\nENV A=1\nEOF\nCOPY <<-\"END\" /x\n\tUSER y\n\tEND\nUSER z\n",
+            None,
         );
         assert_eq!((read.stage.env.len(), read.stage.user.as_deref()), (0, Some("z")));
     }
@@ -290,7 +296,7 @@ mod tests {
     #[test]
     fn paths_are_from_the_root() {
         let text = "FROM x\nWORKDIR /srv\nWORKDIR ./app/\nCOPY --chown=a --link . .\nCOPY --from=b /x /y\nCOPY [\"a b\", \"c/\"]\nVOLUME data /var/../x\n";
-        let stage = Dockerfile::read(text).stage;
+        let stage = Dockerfile::read(text, None).stage;
         let copies: Vec<_> = stage.copies.iter().map(|(from, to)| (from.as_str(), to.as_str())).collect();
         assert_eq!(copies, [(".", "/srv/app/"), ("a b", "/srv/app/c/")]);
         assert_eq!(stage.volumes, ["/srv/app/data", "/x"]);

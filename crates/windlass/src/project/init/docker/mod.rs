@@ -4,6 +4,7 @@
 //! keys of the service; what has no counterpart, or only a person can decide, a comment or a note.
 
 mod file;
+mod image;
 mod paths;
 mod port;
 mod words;
@@ -16,6 +17,7 @@ use super::files::Files;
 use super::python::{ANSWERS, LISTENS};
 use super::sketch::Sketch;
 use file::{BuildStage, Dockerfile};
+pub(in crate::project) use image::image;
 use paths::Paths;
 use port::Port;
 
@@ -53,7 +55,7 @@ const HTTP_WORDS: [&str; 23] = [
 const WIDEST: usize = 100;
 
 pub(super) fn sketch(files: &Files) -> Option<Sketch> {
-    let Dockerfile { stage, runs } = Dockerfile::read(&files.read("Dockerfile")?);
+    let Dockerfile { stage, runs } = Dockerfile::read(&files.read("Dockerfile")?, None);
     let paths = Paths::of(&stage, files);
     let mut port = Port::of(&stage);
     let mut notes = Vec::new();
@@ -260,12 +262,15 @@ fn in_words(words: &[String], paths: &Paths, port: &mut Port) -> Option<Vec<Stri
     Some(templates)
 }
 
+/// Whether the words of a line are only words; what a shell makes of the rest is not ours to guess.
+fn is_plain(line: &str) -> bool {
+    !line.contains(['"', '\'', '\\', '`', '#'])
+}
+
 /// The shell form, as a line.
 fn in_shell(line: &str, paths: &Paths, port: &mut Port) -> String {
     let line: String = line.chars().filter(|c| !c.is_control()).collect();
-    // Where words are only words; what a shell makes of the rest is not ours to guess.
-    let is_plain = !line.contains(['"', '\'', '\\', '`', '#']);
-    let line = match is_plain {
+    let line = match is_plain(&line) {
         true => line.split(' ').map(|word| in_line(word, paths)).collect::<Vec<_>>().join(" "),
         false => line,
     };
