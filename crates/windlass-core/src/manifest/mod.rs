@@ -19,6 +19,7 @@ pub mod hosts;
 pub mod kind;
 mod literals;
 mod node;
+mod other_tools;
 pub mod reference;
 pub mod roles;
 pub mod schema;

@@ -123,10 +123,7 @@ impl Node {
     /// The text, where this is text.
     #[must_use]
     pub fn text(&self) -> Option<&str> {
-        match &self.value {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
+        self.value.text()
     }
 
     /// Whether any text in this tree, with the key that it stands under, is what `is` says.
@@ -193,6 +190,15 @@ impl Value {
                 })
                 .collect(),
         )
+    }
+
+    /// The text, where it is text.
+    #[must_use]
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// What it is, for messages: `text`, `a number`.

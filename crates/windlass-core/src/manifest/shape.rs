@@ -7,6 +7,7 @@ use super::fields::ROOT;
 use super::format::{Format, Misfit};
 use super::kind::{Kind, Table};
 use super::node::{Node, Value};
+use super::other_tools;
 use super::suggest::nearest;
 use super::words::{self, NotWords};
 use crate::diag::Diag;
@@ -48,6 +49,12 @@ impl Shape<'_> {
             Diag::error("unknown-key", node.key_span.clone(), format!("unknown key `{key}` in {place}"));
         if let Some(meant) = nearest(key, table.keys()) {
             diag = diag.label(format!("did you mean `{meant}`?"));
+        } else if let Some(word) = other_tools::find(table.name, key) {
+            if let Some(meant) = word.key {
+                diag = diag.label(format!("that is `{meant}` here"));
+            }
+            self.diags.push(diag.help(format!("write {}", word.instead)));
+            return;
         } else if let Some((owner, field)) = elsewhere(table, key) {
             diag = diag.label(format!("`{}` is a key of {}", field, owner.header));
         }
@@ -256,9 +263,10 @@ impl Shape<'_> {
         let as_list = matches!((kind, &node.value), (Kind::List(Kind::Table(_)), Value::Table(_)));
         let better =
             if as_list { path.last().map(|key| format!("[[{key}]]")) } else { retyped(kind, &node.value) };
-        let diag = match better {
-            Some(better) => diag.label(format!("write {better}")),
-            None => diag,
+        let diag = match (better, example(kind)) {
+            (Some(better), _) => diag.label(format!("write {better}")),
+            (None, Some(example)) => diag.help(format!("such as {example}")),
+            (None, None) => diag,
         };
         self.refuse(node, diag);
     }
@@ -347,7 +355,34 @@ fn retyped(kind: &Kind, value: &Value) -> Option<String> {
             Value::Table(_) => Some("it in [ ]".to_owned()),
             _ => None,
         },
+        Kind::Table(table) => value.text().and_then(|text| as_table(table, text)),
         Kind::AnyOf(kinds) => kinds.iter().find_map(|kind| retyped(kind, value)),
+        _ => None,
+    }
+}
+
+/// A word as the table of which one key takes it; a rate such as `10/s` as that of a number and a time.
+fn as_table(table: &Table, text: &str) -> Option<String> {
+    let takes = |kind: &Kind| matches!(kind, Kind::Choice(choices) if choices.iter().any(|choice| choice.word == text));
+    if let Some(field) = table.fields.iter().find(|field| takes(&field.kind)) {
+        return Some(format!("{{ {} = {text:?} }}", field.key));
+    }
+    let (number, unit) = text.split_once('/').filter(|_| table.field("requests").is_some())?;
+    let requests: u32 = number.trim_end_matches(|c: char| c.is_alphabetic()).parse().ok()?;
+    let per = match unit.trim().chars().next()? {
+        's' => "1s",
+        'm' => "1m",
+        'h' => "1h",
+        _ => return None,
+    };
+    Some(format!("{{ requests = {requests}, per = {per:?} }}"))
+}
+
+/// How such a value is written, where that is a table that fits a line.
+fn example(kind: &Kind) -> Option<&'static str> {
+    match kind {
+        Kind::Table(table) => Some(table.example).filter(|text| !text.is_empty() && !text.contains('\n')),
+        Kind::AnyOf(kinds) => kinds.iter().find_map(example),
         _ => None,
     }
 }
@@ -438,7 +473,11 @@ fn misspelt(table: &Table, node: &Node, key: &str) -> bool {
 pub(crate) fn meant_for<'n>(table: &Table, node: &'n Node, key: &str) -> impl Iterator<Item = &'n Node> {
     let entries = node.table().into_iter().flatten();
     let unknown = entries.filter(|(typed, _)| table.field(typed).is_none());
-    unknown.filter(move |(typed, _)| nearest(typed, table.keys()) == Some(key)).map(|(_, node)| node)
+    let is_meant = move |typed: &str| match nearest(typed, table.keys()) {
+        Some(meant) => meant == key,
+        None => other_tools::find(table.name, typed).is_some_and(|word| word.key == Some(key)),
+    };
+    unknown.filter(move |(typed, _)| is_meant(typed)).map(|(_, node)| node)
 }
 
 fn require_kind(

@@ -19,7 +19,7 @@ use std::ops::Range;
 use indexmap::IndexMap;
 
 use crate::diag::Diag;
-use crate::manifest::fields::ROOT;
+use crate::manifest::fields::{ROOT, SERVICE};
 use crate::manifest::{Format, Node, meant_for, nearest};
 use crate::name::Name;
 use crate::settings::Declared;
@@ -93,6 +93,12 @@ impl<'a> Scene<'a> {
             (None, []) => diag.help(format!("the manifest has no {what}")),
             (None, known) => diag.help(format!("there is {}", known.join(", "))),
         }
+    }
+
+    /// Whether a service has `key`, or one that was likely meant to be it; that is reported.
+    fn may_say(&self, name: &str, key: &str) -> bool {
+        let Some(service) = self.root.at(&["services", name]) else { return false };
+        service.get(key).is_some() || meant_for(&SERVICE, service, key).next().is_some()
     }
 
     /// Whether `name` is likely meant for what stands in one of these tables under a name that is none, or in

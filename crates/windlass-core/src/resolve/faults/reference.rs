@@ -149,7 +149,7 @@ impl Visit<'_, '_> {
         let owner = Owner::of(path);
         match reference {
             Reference::Port => match owner {
-                Owner::Service(name) if self.scene.typed(&["services", name, "port"]) => None,
+                Owner::Service(name) if self.scene.may_say(name, "port") => None,
                 Owner::Service(name) => Some(
                     Diag::error(
                         "no-port",

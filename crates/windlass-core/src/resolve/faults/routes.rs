@@ -145,7 +145,7 @@ fn service(scene: &Scene<'_>, at: Option<&Node>, what: &str, diags: &mut Vec<Dia
             &scene.names("services"),
         ));
     } else if scene.root.at(&["services", name]).is_some_and(|node| node.table().is_some())
-        && !scene.typed(&["services", name, "port"])
+        && !scene.may_say(name, "port")
     {
         diags.push(
             Diag::error(
@@ -182,7 +182,7 @@ fn routed(scene: &Scene<'_>, items: &[Node], diags: &mut Vec<Diag>) {
         if !scene.spec.routes.iter().any(|route| route.to == to) {
             continue;
         }
-        if scene.typed(&["services", name, "port"]) && !scene.typed(&["services", name, "readiness"]) {
+        if scene.typed(&["services", name, "port"]) && !scene.may_say(name, "readiness") {
             let message =
                 format!("services.{name} gets requests, but nothing asks whether it is ready for them");
             diags.push(

@@ -81,7 +81,7 @@ fn strategy(scene: &Scene<'_>, name: &str, service: &Service, diags: &mut Vec<Di
 
 fn check(scene: &Scene<'_>, name: &str, key: &str, diags: &mut Vec<Diag>) {
     let Some(node) = scene.root.at(&["services", name, key]) else { return };
-    let listens = scene.typed(&["services", name, "port"]);
+    let listens = scene.may_say(name, "port");
     let no_port = |what: &str, span| {
         Diag::error(
             "check-without-port",
