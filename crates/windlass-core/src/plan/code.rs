@@ -18,7 +18,7 @@ pub fn same_but_for_scale_and_rotation(one: &Spec, other: &Spec) -> bool {
         }
         for (name, setting) in &mut spec.settings {
             // Which value is masked is judged anew by each version of Windlass, and no code.
-            setting.secret = false;
+            (setting.secret, setting.separator) = (false, None);
             // What a setting is put together from is compared for itself.
             if rotated(name) || setting.composed.is_some() {
                 setting.fingerprint.clear();

@@ -211,7 +211,7 @@ impl Spec {
                 return Some(Cow::Borrowed(known));
             }
             let fingerprint = if exchanged { String::new() } else { known.fingerprint.clone() };
-            Some(Cow::Owned(Setting { secret: false, fingerprint, ..known.clone() }))
+            Some(Cow::Owned(Setting { secret: false, separator: None, fingerprint, ..known.clone() }))
         };
         let seen = Seen {
             kind,

@@ -221,7 +221,8 @@ fn known_settings(
             (None, None, None) => (String::new(), None),
         };
         let (file, secret) = (setting.file, setting.secret || given.is_some_and(|given| given.secret));
-        known.insert(key.clone(), Setting { secret, fingerprint, composed, file });
+        let separator = setting.separator().filter(|_| secret).map(str::to_owned);
+        known.insert(key.clone(), Setting { secret, fingerprint, composed, file, separator });
     }
     for (key, setting) in found.into_iter().flatten() {
         if !declared.contains_key(key) {

@@ -68,6 +68,12 @@ pub struct Bounds {
 }
 
 impl Declared {
+    /// What stands between its items, where it is a list.
+    #[must_use]
+    pub fn separator(&self) -> Option<&str> {
+        (self.kind == Kind::List).then_some(self.bounds.separator.as_str())
+    }
+
     /// What the manifest says it is, where that is put together from nothing that is known later.
     pub(crate) fn constant(&self) -> Option<String> {
         let template = self.composed.as_ref().filter(|template| template.references().next().is_none())?;

@@ -107,6 +107,9 @@ pub struct Setting {
     /// Whether processes find it in a file.
     #[serde(default, skip_serializing_if = "is_false")]
     pub file: bool,
+    /// What stands between the items of a list that is a secret: each of them is masked too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<String>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]

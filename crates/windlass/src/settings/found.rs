@@ -142,6 +142,8 @@ impl Found {
                 fingerprint: String::new(),
                 composed: None,
                 file: declared.is_some_and(|declared| declared.file),
+                // The manifest says it, and is read again.
+                separator: None,
             };
             (name.clone(), setting)
         });
@@ -156,6 +158,7 @@ impl Found {
                 fingerprint: String::new(),
                 composed: None,
                 file: declared.is_some_and(|declared| declared.file),
+                separator: None,
             });
         }
         known

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use windlass_core::settings::members;
 use zeroize::Zeroizing;
 
 use super::{decodings, encodings};
@@ -15,8 +16,9 @@ pub const SHORTEST_MASKED: usize = 6;
 const MASK: &str = "***";
 
 /// Masks values wherever they turn up: as they are, escaped as in JSON, URLs, HTML and shells, in hex, and in base64. Of
-/// a value with several lines each line is masked too, because output is shown by lines; and of a URL its
-/// password, which programs name by itself. What it is made of is wiped; the states of its search are not.
+/// a value with several lines each line is masked too, because output is shown by lines; and what programs name by
+/// itself: of a URL its password, of a JSON document the texts that are secrets. White space around any of it does not
+/// matter. What it is made of is wiped; the states of its search are not.
 #[derive(Default)]
 pub struct Redactor {
     forms: Option<AhoCorasick>,
@@ -33,11 +35,17 @@ impl Redactor {
     /// A redactor of `values`. Those shorter than 6 bytes are left alone.
     #[must_use]
     pub fn new<'v>(values: impl IntoIterator<Item = &'v str>) -> Self {
-        let parts = values.into_iter().flat_map(|value| {
-            let parts =
-                std::iter::once(value).chain(value.lines()).map(|part| Zeroizing::new(part.to_owned()));
-            parts.chain(passwords_in(value))
-        });
+        Self::of_parts(values.into_iter().flat_map(parts))
+    }
+
+    /// One that knows a value as a whole, and the password in it: other parts of it, such as the first line of a key, may
+    /// be parts of another value too.
+    #[must_use]
+    pub fn of_whole(value: &str) -> Self {
+        Self::of_parts(std::iter::once(Zeroizing::new(value.to_owned())).chain(passwords_in(value)))
+    }
+
+    fn of_parts(parts: impl Iterator<Item = Zeroizing<String>>) -> Self {
         let values = once_each(parts.filter(|value| value.len() >= SHORTEST_MASKED));
         let base64: Vec<_> = values.iter().flat_map(|value| encodings::base64(value)).collect();
         let forms = values.iter().flat_map(|value| encodings::forms(value));
@@ -127,6 +135,23 @@ impl fmt::Debug for Redactor {
     }
 }
 
+/// A value, and what of it is masked by itself.
+fn parts(value: &str) -> Vec<Zeroizing<String>> {
+    let mut parts = Vec::new();
+    add_text(value, &mut parts);
+    for member in members(value, None).iter().filter(|member| member.is_mask()) {
+        add_text(&member.text, &mut parts);
+    }
+    parts
+}
+
+/// A text, its lines and passwords.
+fn add_text(text: &str, parts: &mut Vec<Zeroizing<String>>) {
+    let forms = [text, text.trim()].into_iter().chain(text.lines()).chain(text.lines().map(str::trim));
+    parts.extend(forms.map(|form| Zeroizing::new(form.to_owned())));
+    parts.extend(passwords_in(text));
+}
+
 /// What may be a password in a value, as it stands there and as it is meant. One that is the user's name is none:
 /// it would mask that in every log.
 pub(crate) fn passwords_in(value: &str) -> impl Iterator<Item = Zeroizing<String>> {
@@ -166,6 +191,29 @@ mod tests {
         let encoded = Redactor::new(["redis://:p%40ss-word@h/0", "postgres://postgres:postgres@h/d"]);
         let text = "p@ss-word is p%40ss-word to postgres";
         assert_eq!(encoded.redact(text), "*** is *** to postgres");
+    }
+
+    #[test]
+    fn what_a_program_names_of_a_value_by_itself_is_masked() {
+        let account = r#" {"type": "service_account", "project_id": "shop-prod-417203", "client_email": "ada@shop.example",
+            "private_key": "-----BEGIN KEY-----\nMIIEvQIBADANBg\n-----END KEY-----\n", "db_password": "Zk31 \"blau\"",
+            "kind": "rsa", "hooks": ["x7Qp2wVb91Lc"]}"#;
+        let redactor = Redactor::new([account, "  spaced-31 \n"]);
+        for (text, masked) in [
+            ("key MIIEvQIBADANBg of ada@shop.example", "key *** of ada@shop.example"),
+            ("Zk31 \"blau\" at x7Qp2wVb91Lc", "*** at ***"),
+            (r#"{"db_password":"Zk31 \"blau\""}"#, r#"{"db_password":"***"}"#),
+            (
+                "true, rsa: service_account of shop-prod-417203",
+                "true, rsa: service_account of shop-prod-417203",
+            ),
+            ("[spaced-31]", "[***]"),
+        ] {
+            assert_eq!(redactor.redact(text), masked);
+        }
+        let whole = Redactor::of_whole(account);
+        assert_eq!(whole.redact("MIIEvQIBADANBg"), "MIIEvQIBADANBg");
+        assert_eq!(whole.redact(account), "***");
     }
 
     #[test]

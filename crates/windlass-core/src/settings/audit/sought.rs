@@ -2,11 +2,10 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
 use super::{Audited, Provenance, is_secret, weak};
-use crate::settings::{Declared, Kind, account_password, passwords_in, sounds_secret};
+use crate::settings::{Declared, Kind, Member, account_password, members, passwords_in};
 use crate::spec::decoded;
 
 /// A text that is a secret, wherever it stands.
@@ -62,30 +61,13 @@ impl Audited<'_> {
 
 /// The parts of a value that are secrets by themselves.
 fn add_parts(declared: Option<&Declared>, text: &str, parts: &mut Vec<Zeroizing<String>>) {
-    match declared.map(|declared| declared.kind) {
-        // An item of it may be elsewhere alone.
-        Some(Kind::List) => {
-            let items = declared.into_iter().flat_map(|list| list.bounds.items(text));
-            items.for_each(|item| add_text(item, parts));
-        }
-        Some(Kind::Boolean | Kind::Enum) => {}
-        _ => match serde_json::from_str::<Json>(text) {
-            Ok(json @ (Json::Object(_) | Json::Array(_))) => add_within("", &json, parts),
-            _ => add_text(text, parts),
-        },
+    if declared.is_some_and(|declared| matches!(declared.kind, Kind::Boolean | Kind::Enum)) {
+        return;
     }
-}
-
-/// Of a document those whose names say so.
-fn add_within(name: &str, json: &Json, parts: &mut Vec<Zeroizing<String>>) {
-    match json {
-        Json::String(text) if sounds_secret(name) || account_password(text).is_some() => {
-            add_text(text, parts);
-        }
-        Json::Array(items) => items.iter().for_each(|item| add_within(name, item, parts)),
-        Json::Object(fields) => fields.iter().for_each(|(name, value)| add_within(name, value, parts)),
-        _ => {}
-    }
+    // Of a document what nothing says so of may stand in git.
+    let separator = declared.and_then(Declared::separator);
+    let members = members(text, separator).into_iter().filter(Member::is_sure);
+    members.for_each(|member| add_text(&member.text, parts));
 }
 
 fn add_text(text: &str, parts: &mut Vec<Zeroizing<String>>) {

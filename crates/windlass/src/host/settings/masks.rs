@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use indexmap::IndexMap;
 use windlass_core::name::{Name, ReleaseId};
-use windlass_core::settings::Secret;
+use windlass_core::settings::{Member, Secret, members};
 use windlass_core::spec::Setting;
 
 use crate::host::Host;
@@ -92,9 +92,7 @@ impl Host {
         let settings = row.map_or_else(|| self.settings(release), |row| row.spec.settings);
         self.miss(release, &settings, |name| values.0.contains_key(name))?;
         let mut secrets = passed::secrets(&passed::take(&mut values));
-        // What nobody declared to be harmless is masked.
-        values.0.retain(|name, _| settings.get(name).is_none_or(|setting| setting.secret));
-        secrets.extend(std::mem::take(&mut values.0).into_values().map(Secret::new));
+        secrets.extend(masked_of(std::mem::take(&mut values.0), &settings));
         Ok(secrets)
     }
 
@@ -157,9 +155,8 @@ impl Host {
     pub(in crate::host) fn forget_values(&self, release: ReleaseId, settings: &IndexMap<String, Setting>) {
         let Ok(mut values) = values::read(&self.layout, release) else { return };
         let passed = passed::secrets(&passed::take(&mut values));
-        let is_secret = |name: &str| settings.get(name).is_none_or(|setting| setting.secret);
-        let secrets = values.0.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.as_str());
-        let secrets = secrets.chain(passed.iter().map(Secret::expose));
+        let secrets = masked_of(std::mem::take(&mut values.0), settings);
+        let secrets = secrets.iter().chain(&passed).map(Secret::expose);
         // Where they cannot be kept so, they stay until they can.
         if masked::keep(&self.layout, secrets).is_ok() {
             values::forget(&self.layout, release);
@@ -172,6 +169,24 @@ impl Host {
         self.prepared.borrow_mut().retain(|(name, _), _| name != resource);
         *self.masks.borrow_mut() = Masks::default();
     }
+}
+
+/// The values that are masked, and of lists the items: what nobody declared to be harmless.
+fn masked_of(values: IndexMap<String, String>, settings: &IndexMap<String, Setting>) -> Vec<Secret> {
+    let mut secrets = Vec::with_capacity(values.len());
+    for (name, value) in values {
+        let setting = settings.get(&name);
+        let value = Secret::new(value);
+        if setting.is_some_and(|setting| !setting.secret) {
+            continue;
+        }
+        if let Some(separator) = setting.and_then(|setting| setting.separator.as_deref()) {
+            let items = members(value.expose(), Some(separator)).into_iter().filter(Member::is_mask);
+            secrets.extend(items.map(|item| Secret::new(item.text.as_str())));
+        }
+        secrets.push(value);
+    }
+    secrets
 }
 
 fn refusing(why: &str) -> Redactor {

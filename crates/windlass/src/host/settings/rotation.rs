@@ -166,7 +166,7 @@ impl Host {
             self.settings(release).get(setting).is_some_and(|setting| setting.fingerprint == fingerprint)
         };
         // A short one turns up by chance; a longer one in the forms that it has inside of others.
-        let mask = Redactor::new([value]);
+        let mask = Redactor::of_whole(value);
         let holds = |part: &[u8]| {
             part == value.as_bytes() || matches!(mask.redact(&String::from_utf8_lossy(part)), Cow::Owned(_))
         };
