@@ -180,8 +180,11 @@ impl Client {
 
     /// The same for who only looks: what rests is not woken.
     pub(super) async fn to_look(context: &Context) -> Result<Self, Failure> {
-        let project = deployed(context)?;
-        let layout = &project.layout;
+        Self::to_look_at(context, &deployed(context)?.layout).await
+    }
+
+    /// The same, of what lies there.
+    pub(super) async fn to_look_at(context: &Context, layout: &Layout) -> Result<Self, Failure> {
         if host::is_at_rest(layout) {
             let unreadable =
                 |error: std::io::Error| Failure::failed(format!("the state cannot be read: {error}"), "");

@@ -59,11 +59,36 @@ fn directory(layout: &Layout) -> PathBuf {
     layout.state().join("rotating")
 }
 
+/// A setting of which two values are waiting.
+pub(in crate::cli) struct Open {
+    pub(in crate::cli) setting: String,
+    /// The file that has the old value still; empty where that is not known.
+    pub(in crate::cli) file: String,
+}
+
+impl Open {
+    /// What of it is open, and what to do, for people.
+    pub(in crate::cli) fn told(&self) -> (String, &'static str) {
+        let file = if self.file.is_empty() { "the file" } else { &self.file };
+        let what = format!(
+            "a rotation of {} was interrupted, or is under way: {file} may have its old value still",
+            self.setting
+        );
+        (what, "the next `windlass deploy` settles which of its two values holds, and puts that there")
+    }
+}
+
 /// The settings of which two values are waiting.
-pub(in crate::cli) fn unsettled(project: &Project) -> Vec<String> {
-    let mut names = pending(project);
-    names.extend(Note::names(&project.layout));
-    names
+pub(in crate::cli) fn unsettled(project: &Project) -> Vec<Open> {
+    let file = Place::new(&project.directory, project.environment.as_str()).file();
+    let pending = pending(project).into_iter().map(|setting| Open { setting, file: file.clone() });
+    let noted = Note::names(&project.layout).into_iter().map(|setting| {
+        // One that cannot be read is told of by whoever settles it.
+        let note = Note::read(&project.layout, &setting).ok().flatten();
+        let name = note.as_ref().and_then(|note| note.file.file_name());
+        Open { file: name.map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(), setting }
+    });
+    pending.chain(noted).collect()
 }
 
 /// Those whose new value waits in the encrypted file. What is wrong with that is told by its readers.
@@ -79,12 +104,10 @@ fn pending(project: &Project) -> Vec<String> {
 }
 
 /// Says that it is not yet known which of two values of a setting holds.
-pub(in crate::cli) fn tell_unsettled(context: &Context, names: &[String]) {
-    for name in names {
-        context.say(&format!(
-            "note: a rotation of {name} was interrupted, or is under way: the next windlass deploy settles which of \
-             its two values holds"
-        ));
+pub(in crate::cli) fn tell_unsettled(context: &Context, open: &[Open]) {
+    for open in open {
+        let (what, help) = open.told();
+        context.say(&format!("note: {what}; {help}"));
     }
 }
 

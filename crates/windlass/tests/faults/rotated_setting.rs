@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use windlass_core::settings::dotenv;
 use windlass_testkit::ports::free_port;
 use windlass_testkit::sandbox::score::{Invariant, Running};
@@ -227,6 +228,41 @@ impl Place {
         self.sandbox.running(service).iter().map(|process| process.pid).collect()
     }
 
+    /// A rotation of which nobody hears the end: whoever asks is told, until a deploy settles it. Answers what was said.
+    fn told_while_it_is_open(&self) -> Vec<Output> {
+        let sandbox = &self.sandbox;
+        let rotation = sandbox.start(&ROTATE);
+        until("the run", || (!sandbox.status()["run"].is_null()).then_some(()));
+        rotation.signal(Signal::KILL);
+        let mut said = vec![rotation.finish()];
+        until("its end", || sandbox.status()["run"].is_null().then_some(()));
+        let file = match self.kept {
+            Kept::DotEnv => ".env",
+            Kept::Sealed => "secrets.local.enc",
+        };
+        let told =
+            format!("REDIS_PASSWORD was interrupted, or is under way: {file} may have its old value still");
+        for args in [
+            &["config", "explain", "REDIS_PASSWORD"][..],
+            &["config", "check"],
+            &["config", "check", "--json"],
+            &["config"],
+            &["status"],
+            &["status", "--json"],
+        ] {
+            let output = sandbox.succeed(args);
+            assert!(output.all().contains(&told), "{args:?}: {output:?}");
+            assert!(output.all().contains("windlass deploy"), "{args:?}: {output:?}");
+            said.push(output);
+        }
+        let explained = sandbox.succeed(&["config", "explain", "REDIS_PASSWORD", "--json"]).json();
+        assert_eq!(explained["rotating"], true, "{explained}");
+        said.push(sandbox.succeed(&["deploy"]));
+        let output = sandbox.succeed(&["status"]);
+        assert!(!output.all().contains("a rotation of"), "{output:?}");
+        said
+    }
+
     /// Whether a value stands anywhere but where it belongs.
     fn leaks(&self, line: &Running, values: &[String], said: &[Output]) {
         let wanted: Vec<_> = values.iter().map(|value| ("of the setting", value.as_str())).collect();
@@ -308,6 +344,8 @@ fn a_setting_is_exchanged_at_its_source_without_losing_a_request() {
         let fourth = place.one_holds("given");
         assert_eq!(fourth, "A-value/that?a=console&made");
         said.push(sandbox.succeed(&["config"]));
+        said.extend(place.told_while_it_is_open());
+        place.one_holds("settled");
         place.leaks(&line, &[FIRST.to_owned(), second, third, fourth], &said);
         place.sandbox.down();
     }

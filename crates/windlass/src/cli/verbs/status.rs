@@ -9,24 +9,34 @@ use windlass_core::name::Name;
 use windlass_core::protocol::{Answer, Ask, EnvironmentStatus, InstanceStatus, ServiceStatus};
 use windlass_core::units::Span;
 
-use crate::cli::client::{Client, not_deployed, unexpected};
+use crate::cli::client::{Client, deployed, not_deployed, unexpected};
 use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::elsewhere;
 use crate::cli::failure::{Failure, NEEDS_A_PERSON};
+use crate::cli::rotation;
 use crate::clock;
 
 pub(in crate::cli) async fn run(context: &Context) -> Result<u8, Failure> {
     if context.is_outside() && elsewhere::status(context)? {
         return Ok(0);
     }
-    let mut client = Client::to_look(context).await?;
+    let project = deployed(context)?;
+    let mut client = Client::to_look_at(context, &project.layout).await?;
     let mut status = match client.ask(&Ask::Status).await? {
         Answer::Status(status) => status,
         _ => return Err(unexpected()),
     };
     if is_of_nothing(&status) {
         return Err(not_deployed());
+    }
+    // A run that is not over has its own line.
+    if status.run.is_none() {
+        let told = rotation::unsettled(&project).into_iter().map(|open| {
+            let (what, help) = open.told();
+            format!("{what}; {help}")
+        });
+        status.problems.extend(told);
     }
     status.problems.iter_mut().for_each(commands::complete_in_place);
     context.answer(&status, || text(&status, clock::wall_millis()))?;

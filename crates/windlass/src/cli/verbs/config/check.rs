@@ -11,7 +11,7 @@ use crate::cli::failure::{Failure, USAGE};
 use crate::cli::judged::of_users;
 use crate::cli::print::{printed, put_line};
 use crate::cli::project::Project;
-use crate::cli::rotation;
+use crate::cli::rotation::{self, Open};
 use crate::project::committed::{Hit, Search, Searched};
 use crate::project::diag as project_diag;
 use crate::project::keys::{self as project_keys, Kept, KeyFile};
@@ -30,7 +30,6 @@ const NAMED: usize = 3;
 pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     let project = context.project_with_settings()?;
     project.must_know(project.environment.as_str())?;
-    rotation::tell_unsettled(context, &rotation::unsettled(&project));
     let environment = project.environment.as_str();
     // What cannot be read hides nothing of what is wrong with the rest.
     let found = context.read_settings(&project, environment);
@@ -75,6 +74,7 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     }
     let warnings = found.assembled.warnings.iter().cloned();
     findings.extend(warnings.map(|fault| plain("doubtful", Severity::Warning, fault)));
+    findings.extend(rotation::unsettled(project).into_iter().map(open_rotation));
     findings.extend(kept(project).into_iter().map(|fault| plain(KEPT, Severity::Warning, fault)));
     findings.extend(keys(project));
     findings
@@ -109,6 +109,13 @@ fn unmasked(found: &Found, audited: &Audited<'_>) -> Vec<Finding> {
             audited.finding("unmasked-secret", Severity::Warning, name, resolved, &why, help)
         })
         .collect()
+}
+
+/// A rotation after whose interruption nobody has looked yet which value holds.
+fn open_rotation(open: Open) -> Finding {
+    let (message, help) = open.told();
+    let fault = Fault { file: open.file, line: 0, column: 0, message, help: help.to_owned() };
+    Finding { code: "open-rotation", severity: Severity::Warning, setting: open.setting, fault }
 }
 
 /// Private keys that others than their owner can get at.

@@ -6,9 +6,11 @@ use windlass_core::manifest::{Given, nearest};
 use windlass_core::settings::{Declared, Misfit, is_secret};
 
 use super::shown::{Seen, Shown, Viewer};
+use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::project::Project;
+use crate::cli::rotation::{self, Open};
 
 /// The layers in their order, as people call them.
 const LAYERS: [&str; 5] =
@@ -31,6 +33,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         };
         return Err(Failure::usage(format!("there is no setting {name:?} in {environment}"), hint));
     }
+    let open = rotation::unsettled(&project).into_iter().find(|open| open.setting == name);
     let explained = Explained {
         name,
         environment,
@@ -41,6 +44,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         },
         defaulted: found.unstored.defaulted.get(name).map(String::as_str),
         holds,
+        open,
         given,
         overruled: resolved
             .iter()
@@ -77,6 +81,8 @@ struct Explained<'s> {
     /// Why it has its default and not what a store has.
     defaulted: Option<&'s str>,
     holds: Option<Seen>,
+    /// A rotation of it whose end nobody has seen.
+    open: Option<Open>,
     /// What `env` tables of the manifest say, which holds for whom they are.
     given: Vec<(String, Given)>,
     overruled: Vec<Shown>,
@@ -99,6 +105,7 @@ impl Explained<'_> {
             "from": declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
             "default_because": self.defaulted,
             "holds": self.holds,
+            "rotating": self.open.is_some(),
             "given": self.given.iter().map(|(source, given)| {
                 serde_json::json!({ "table": given.table, "value": given.text, "source": source })
             }).collect::<Vec<_>>(),
@@ -138,6 +145,10 @@ impl Explained<'_> {
                 let asked = LAYERS.map(|layer| layer.replace("ENVIRONMENT", self.environment));
                 let _ = writeln!(text, "no value  looked in {}", asked.join(", "));
             }
+        }
+        if let Some(open) = &self.open {
+            let (what, help) = open.told();
+            let _ = writeln!(text, "open      {what}; {}", commands::complete(help));
         }
         for shown in &self.overruled {
             let _ = writeln!(text, "over      {}  {}", shown.source, shown.text());

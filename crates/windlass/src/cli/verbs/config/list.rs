@@ -21,6 +21,8 @@ struct Row {
     category: Option<String>,
     /// Where in which store its value is.
     from: Option<String>,
+    /// Whether a rotation of it is open: which of its two values holds is settled by the next deploy.
+    rotating: bool,
     #[serde(flatten)]
     seen: Option<Seen>,
 }
@@ -28,7 +30,8 @@ struct Row {
 pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let project = context.project()?;
     project.must_know(project.environment.as_str())?;
-    rotation::tell_unsettled(context, &rotation::unsettled(&project));
+    let open = rotation::unsettled(&project);
+    rotation::tell_unsettled(context, &open);
     let found = context.read_settings(&project, project.environment.as_str());
     let viewer = Viewer::of(&project, &project.layout);
     let rows: Vec<Row> = found
@@ -46,6 +49,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
                 declared: declared.is_some(),
                 category: declared.and_then(|declared| declared.category.clone()),
                 from: declared.and_then(|declared| Some(declared.from.as_ref()?.to_string())),
+                rotating: open.iter().any(|open| open.setting == name),
                 seen: viewer.see(&found, name),
             }
         })

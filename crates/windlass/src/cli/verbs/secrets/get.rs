@@ -8,7 +8,7 @@ use super::{opened, place, told};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::print::{printed, put_line};
-use crate::cli::rotation;
+use crate::cli::rotation::{self, Open};
 
 pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
     let place = place(context)?;
@@ -24,7 +24,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
         context.say(&format!("warning: {}", damaged.fault));
     }
     if opened.values.contains_key(&Label::pending(name)) {
-        rotation::tell_unsettled(context, &[name.to_owned()]);
+        rotation::tell_unsettled(context, &[Open { setting: name.to_owned(), file: place.file() }]);
     }
     if context.options.json {
         let document = serde_json::json!({ "name": name, "value": value.secret.expose() });

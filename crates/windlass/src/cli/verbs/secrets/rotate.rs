@@ -126,7 +126,7 @@ async fn setting(
     let is_open = matches!(&ended, Ok(code) if *code == INTERRUPTED)
         || matches!(&ended, Err(failure) if failure.code == INTERRUPTED);
     if is_open {
-        rotation::tell_unsettled(context, &[name.to_owned()]);
+        rotation::tell_unsettled(context, &rotation::unsettled(project));
         return ended;
     }
     // Looked up like after a crash: what the run said is not all that may have happened.
