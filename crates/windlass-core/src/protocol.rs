@@ -164,9 +164,6 @@ pub enum Ask {
         what: RunWhat,
         /// Whether the controller runs it itself, on its own terminal.
         attached: bool,
-        /// Whether it has to: what is on its standard input is for the command.
-        #[serde(default)]
-        raw: bool,
         /// Who asks.
         by: String,
     },

@@ -87,7 +87,7 @@ fn asks() -> Vec<Ask> {
             follow: true,
             notes: true,
         },
-        Ask::Run { what: RunWhat::Job(sample::name("migrate")), attached: false, raw: false, by: by() },
+        Ask::Run { what: RunWhat::Job(sample::name("migrate")), attached: false, by: by() },
     ]
 }
 

@@ -145,7 +145,7 @@ pub(super) enum Verb {
     Logs(Logs),
     /// Run a job of the manifest, or any command with the application's environment
     #[command(
-        after_help = "Examples:\n  windlass run seed\n  windlass run migrate --undo\n  windlass run -- .venv/bin/python manage.py shell\n  windlass run --service worker -- env"
+        after_help = "Examples:\n  windlass run seed\n  windlass run migrate --undo\n  windlass run --raw createsuperuser\n  windlass run -- .venv/bin/python manage.py shell\n  windlass run --service worker -- env"
     )]
     Run(Run),
     /// The settings: values and sources, a template, differences, and what is wrong with them
@@ -312,7 +312,7 @@ pub(super) struct Logs {
     override_usage = "windlass run [OPTIONS] <JOB>\n       windlass run [OPTIONS] <JOB> --undo [--release <RELEASE>]\n       windlass run [OPTIONS] [--service <NAME>] -- <COMMAND>..."
 )]
 pub(super) struct Run {
-    /// The job, or the cron job
+    /// The job, or the cron job: it gets no input, and its lines are shown with secrets masked, also at a terminal
     #[arg(conflicts_with = "command", required_unless_present = "command")]
     pub(super) job: Option<String>,
     /// Connect it with this command's own input and output, byte for byte; secrets are not masked then
@@ -327,7 +327,7 @@ pub(super) struct Run {
     /// Run the command with the environment, the directory and the account of this service [default: the first one]
     #[arg(long, value_name = "NAME", conflicts_with = "job")]
     pub(super) service: Option<String>,
-    /// Any command
+    /// Any command. At a terminal it gets the terminal itself, and secrets are not masked; elsewhere it is run as a job is
     #[arg(last = true)]
     pub(super) command: Vec<String>,
 }

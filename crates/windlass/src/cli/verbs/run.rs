@@ -40,8 +40,9 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
             "leave out one of the two",
         ));
     }
-    // What undoes a job in a deploy that goes back has no terminal either.
-    let attached = args.raw || (is_at_terminal() && !context.options.json && !args.undo);
+    // A job is what a deploy or the clock runs, without a terminal: only what somebody types may talk to them.
+    let is_typed = matches!(what, RunWhat::Command { .. });
+    let attached = args.raw || (is_typed && is_at_terminal() && !context.options.json);
     if !attached && is_given_a_file() {
         return Err(Failure::usage(
             "the command would not get what is on the standard input",
@@ -50,7 +51,7 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
     }
     let (_, mut client) = Client::of_deployed(context).await?;
     client.must_be_of_this_build()?;
-    client.send(&Ask::Run { what, attached, raw: args.raw, by: context.who() }).await?;
+    client.send(&Ask::Run { what, attached, by: context.who() }).await?;
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         let answer = tokio::select! {
@@ -90,8 +91,8 @@ pub(in crate::cli) async fn run(context: &Context, args: args::Run) -> Result<u8
     }
 }
 
-/// A person at a terminal gets the terminal: a shell or a prompt for a password must work there.
-/// Everybody else gets lines, with secrets masked, from a command that Windlass keeps.
+/// A command that a person types at a terminal gets the terminal: a shell or a prompt for a password must work there.
+/// All else gives lines, with secrets masked, from a command that Windlass keeps.
 fn is_at_terminal() -> bool {
     std::io::stdin().is_terminal() && std::io::stdout().is_terminal()
 }

@@ -159,12 +159,6 @@ impl Host {
         Ok(Command { name: self.new_label(name, cron, true), plan, what, reserved })
     }
 
-    /// Whether this runs a cron job, which has no terminal.
-    pub(in crate::host) fn is_cron(&self, what: &RunWhat) -> bool {
-        let active = self.journal.borrow().active().ok().flatten();
-        active.is_some_and(|active| cron_meant(&active, what).is_some())
-    }
-
     /// A job that deploys run (a migration) must not run beside itself or what undoes it, whoever started
     /// it.
     fn reserve(&self, name: &Name) -> Result<Reserved, No> {

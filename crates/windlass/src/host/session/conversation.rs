@@ -137,10 +137,8 @@ impl Session {
             Ask::Logs { of, release, lines, since, follow, notes } => {
                 self.logs(host, &Wanted { of, release, lines, since, notes }, follow).await
             }
-            Ask::Run { what, attached, raw, by } if !attached || (!raw && host.is_cron(&what)) => {
-                self.run(host, what, &by).await
-            }
-            Ask::Run { what, by, .. } => match host.attach(what, &by).await {
+            Ask::Run { what, attached: false, by } => self.run(host, what, &by).await,
+            Ask::Run { what, attached: true, by } => match host.attach(what, &by).await {
                 Ok(answer) => self.say(answer).await,
                 Err(no) => self.refuse(no).await,
             },
