@@ -90,7 +90,12 @@ impl Wanted {
 
     /// What the first secret is called that stands in `bytes` in any form.
     pub(super) fn found(&self, bytes: &[u8]) -> Option<&str> {
-        let found = self.search.find(bytes)?;
-        Some(&self.names[found.pattern().as_usize()])
+        self.found_but(bytes, "")
+    }
+
+    /// The same, of all but those that are called `known`.
+    pub(super) fn found_but(&self, bytes: &[u8], known: &str) -> Option<&str> {
+        let names = self.search.find_iter(bytes).map(|found| self.names[found.pattern().as_usize()].as_str());
+        names.into_iter().find(|name| *name != known)
     }
 }

@@ -25,6 +25,15 @@ const IN_A_FILE: &str = "canary-file 6b\"9e$3c'&+/=52\\z";
 const ROTATED: &str = "canary-rot 7d\"1a$8f'&+/=23\\t";
 /// What another line of `.env` is made of, which is declared as no secret.
 const WITHIN_A_LINE: &str = "canary-part 3f\"8c$2b'&+/=47\\u";
+/// What programs name of a value by itself: a text of a document, an item of a list, what stands between blanks.
+const IN_A_DOCUMENT: &str = "canary-doc 5e\"9b$3f&+/=14\\k";
+const IN_A_LIST: &str = "canary-item 8a\"2d$6c'&+/=59\\j";
+const BETWEEN_BLANKS: &str = "canary-blank-7c4e\"1f$9a&+/=38";
+/// A setting of its own: the others are in paths by their other forms.
+const OF_THE_PATH: &str = "canary-path-9d3b5f7a21";
+/// What Windlass itself signs in with.
+const OF_THE_PROXY: &str = "canary-proxy-6e1d8b3f52";
+const VAULT_TOKEN: &str = "canary-vault-4b7f1c9e63";
 /// Nobody listens there.
 const WEBHOOK: &str = "http://127.0.0.1:9/canary-hook-3e9b0c7d/41a6";
 /// In a compose file, once as a value and once in a URL.
@@ -66,6 +75,8 @@ const CALLS: &[(&str, &[&str])] = &[
     ("config check", &["config", "check", "--env", "production"]),
     ("config explain", &["config", "explain", "MISTYPED", "--env", "production"]),
     ("config list", &["config", "list", "--env", "production", "--json"]),
+    // Its store is asked with a token, and does not answer.
+    ("config list", &["config", "list", "--env", "closed"]),
     ("rollback", &["rollback", "--yes"]),
     ("rollback", &["rollback", "r99"]),
     ("restart", &["restart", "web"]),
@@ -81,6 +92,7 @@ const CALLS: &[(&str, &[&str])] = &[
     ("runs", &["runs", "--json"]),
     ("logs", &["logs", "-n", "1000"]),
     ("logs", &["logs", "--json", "talker"]),
+    ("logs", &["logs", "-n", "1000", "access"]),
     ("run", &["run", "tell"]),
     ("run", &["run", "fail"]),
     ("run", &["run", "--", "sh", "-c", "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$PGPASSWORD\" >&2; exit 3"]),
@@ -153,6 +165,8 @@ fn manifest() -> Manifest {
     // It prints what it knows, as applications do.
     let print = "printf '%s\\n' \"$TOKEN\" \"$DOT\" \"$SEALED\" \"$STORED\" \"$PGPASSWORD\" \"$DSN_LINE\"; printf %s \"$DOT\" | base64; \
                  python3 -c 'import json,os; d=os.environ[\"DOT\"]; j=json.dumps(d); \
+                 print(json.loads(os.environ[\"ACCOUNT\"])[\"private_key\"]); print(os.environ[\"KEYS\"].split(\",\")[1].strip()); \
+                 print(os.environ[\"SPACED\"].strip()); \
                  print(j, j.replace(\"/\",\"\\\\/\"), j.replace(\"&\",\"\\\\u0026\"), d.encode().hex(), repr(d))'";
     let quoted = |line: &str| serde_json::to_string(line).unwrap();
     let talk = quoted(&format!("cat \"$KEPT_FILE\"; while :; do {print}; sleep 1; done"));
@@ -160,7 +174,8 @@ fn manifest() -> Manifest {
     let print = quoted(print);
     let settings = "[settings]\nTOKEN = { secret = true }\nDOT = { secret = true }\n\
                     SEALED = { secret = true }\nSTORED = { secret = true, from = \"shelf:stored\" }\nKEPT = { secret = true, file = true }\n\
-                    ROTATED = { secret = true, rotate = \"generate\", services = [\"talker\"] }\nPW = { secret = true, services = [] }\nDSN_LINE = {}\nHOOK = { secret = true, services = [] }\n\
+                    ROTATED = { secret = true, rotate = \"generate\", services = [\"talker\"] }\nPW = { secret = true, services = [] }\nDSN_LINE = {}\n\
+                    ACCOUNT = { type = \"json\", secret = true }\nKEYS = { type = \"list\", secret = true }\nSPACED = { secret = true }\nHOOK_KEY = { secret = true }\nHOOK = { secret = true, services = [] }\n\
                     MISTYPED = { type = \"port\", secret = true, required = false }\nWEAK = { secret = true, required = false }\n\
                     ADDRESS = { secret = true, value = \"x://u:{settings.DOT|url}@h/{resources.db.password}\" }\n";
     let seen = "[env]\nTOKEN = \"{settings.TOKEN}\"\nDOT = \"{settings.DOT}\"\nSEALED = \"{settings.SEALED}\"\nSTORED = \"{settings.STORED}\"\nADDRESS = \"{settings.ADDRESS}\"\n\
@@ -177,7 +192,8 @@ fn manifest() -> Manifest {
          [jobs.fail]\ncommand = [\"sh\", \"-c\", {fail}]\nwhen = \"manual\"\n\
          [notify.hook]\nurl = \"{{settings.HOOK}}\"\non = [\"deployed\", \"failed\", \"rolled-back\"]\n\
          [stores.shelf]\nkind = \"command\"\ncommand = [\"cat\", \"../person/{{path}}\"]\n\
-         [resources.db]\nengine = \"postgres\"\n[resources.cache]\nengine = \"redis\"\n[environments.production]\n"
+         [resources.db]\nengine = \"postgres\"\n[resources.cache]\nengine = \"redis\"\n[stores.safe]\nkind = \"vault\"\naddress = \"http://127.0.0.1:9\"\n\
+         [environments.production]\n[environments.closed]\nsettings.STORED = {{ secret = true, from = \"safe:shop/db#password\" }}\n"
     );
     Manifest {
         top: format!("{settings}{seen}"),
@@ -188,6 +204,10 @@ fn manifest() -> Manifest {
         ..Manifest::default()
     }
 }
+
+/// The password of the proxy that leads out of here. The host side is told of it in its environment, and keeps it for the
+/// machine's next start (`host/environment.json`): it sends messages through it.
+const PROXYS: &str = "of the machine's proxy";
 
 /// Looks at every process while the verbs run: no secret may be an argument of any, nor stand in the
 /// environment of Windlass's own, but for a keeper's, which hands over what its process is given.
@@ -209,6 +229,12 @@ impl Watch {
             ("that is rotated", ROTATED),
             ("within a line of .env", WITHIN_A_LINE),
             ("of a webhook", WEBHOOK),
+            ("of a document", IN_A_DOCUMENT),
+            ("of a list", IN_A_LIST),
+            ("of a path", OF_THE_PATH),
+            ("between blanks", BETWEEN_BLANKS),
+            (PROXYS, OF_THE_PROXY),
+            ("of the vault", VAULT_TOKEN),
             ("that is a passphrase", PASSPHRASE),
             ("that is another passphrase", NEW_PASSPHRASE),
             ("of a compose file", COMPOSED),
@@ -241,7 +267,8 @@ impl Watch {
                     // What the host side starts has its arguments until it becomes another program, with an environment
                     // of its own: this one was its only if it has the same arguments still.
                     if own
-                        && let Some(name) = known.found(&read("environ"))
+                        && let Some(name) = known
+                            .found_but(&read("environ"), if words.contains(" host /") { PROXYS } else { "" })
                         && read("cmdline") == line
                     {
                         seen.insert(format!("the secret {name} is in the environment of: {words}"));
@@ -339,6 +366,8 @@ fn may_hold(environment: &Path, path: &Path) -> bool {
         && ["talker", "migrate", "build", "tell", "fail", "run"]
             .iter()
             .any(|program| below.contains(program));
+    // Who asked for what, as it came: the proxy that writes it knows no secrets, so that whoever breaks into it finds none.
+    let log = log || below == "logs/access.log" || below == "host/environment.json";
     // What was forgotten, for masking.
     let values = below.starts_with("state/settings/") || below == "state/masked.json";
     values || resource || log
@@ -369,16 +398,21 @@ fn no_verb_leaks_a_secret_of_any_source() {
     sandbox.set("TOKEN", FROM_ENVIRONMENT);
     sandbox.set("WINDLASS_PASSPHRASE", PASSPHRASE);
     sandbox.set("WINDLASS_NEW_PASSPHRASE", NEW_PASSPHRASE);
+    sandbox.set("VAULT_TOKEN", VAULT_TOKEN);
+    sandbox.set("HTTPS_PROXY", &format!("http://shop:{OF_THE_PROXY}@127.0.0.1:9"));
     let quoted = |text: &str| text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
     sandbox.write(
         ".env",
         &format!(
             "DOT=\"{}\"\nKEPT=\"{}\"\nROTATED=\"{}\"\nHOOK={WEBHOOK}\nPW=\"{}\"\n\
-             DSN_LINE=\"host=db password=${{PW}}\"\n",
+             DSN_LINE=\"host=db password=${{PW}}\"\nACCOUNT='{{\"type\": \"account\", \"private_key\": {}}}'\nKEYS=\"true, {}\"\nSPACED=\" {} \"\nHOOK_KEY={OF_THE_PATH}\n",
             quoted(FROM_DOTENV),
             quoted(IN_A_FILE),
             quoted(ROTATED),
-            quoted(WITHIN_A_LINE)
+            quoted(WITHIN_A_LINE),
+            serde_json::to_string(IN_A_DOCUMENT).unwrap(),
+            quoted(IN_A_LIST),
+            quoted(BETWEEN_BLANKS)
         ),
     );
     sandbox
@@ -440,6 +474,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
     let key = key.lines().rfind(|line| !line.starts_with('#')).unwrap().to_owned();
     assert!(key.len() > 40);
     watch.wanted.lock().unwrap().add("that is the key", &key);
+    sandbox.set("WINDLASS_KEY", &key);
 
     let called: BTreeSet<&str> = CALLS.iter().map(|(verb, _)| *verb).collect();
     let missing: Vec<String> =
@@ -466,6 +501,8 @@ fn no_verb_leaks_a_secret_of_any_source() {
     assert_eq!(sandbox.get("/env?SEALED").body, SEALED);
     assert_eq!(sandbox.get("/env?STORED").body, IN_A_STORE);
     assert_eq!(sandbox.get("/env?DSN_LINE").body, format!("host=db password={WITHIN_A_LINE}"));
+    // What whoever calls writes into a path is in the log of requests.
+    sandbox.get(&format!("/hook/{OF_THE_PATH}"));
     let kept = PathBuf::from(sandbox.get("/env?KEPT_FILE").body);
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), IN_A_FILE);
     let mut made: BTreeSet<String> = passwords(&sandbox).into_iter().collect();
@@ -507,6 +544,18 @@ fn no_verb_leaks_a_secret_of_any_source() {
         called.difference(&succeeded).filter(|verb| !FAILING.contains(*verb)).filter(skipped).collect();
     assert!(failing.is_empty(), "no call of these went well: {failing:?}\n{said:#?}");
     assert!(rotated.len() >= 2, "what is rotated got other values");
+    // A job has no terminal, also where whoever runs it has one; what is typed has it, and is asked for no secret here.
+    for (call, says) in
+        [("run tell", "***"), ("run -- sh -c 'test -t 0 && test -t 1 && echo has one'", "has one")]
+    {
+        let call = format!("{WINDLASS} {call}");
+        let mut terminal = sandbox
+            .command_of(Path::new("script"), &["--quiet", "--return", "--command", &call, "/dev/null"]);
+        let output = terminal.output().unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && shown.contains(says), "{call}: {shown}");
+        said.push((format!("{call} at a terminal"), shown));
+    }
     // Failures, before and after anything has changed; and a host side that dies in the middle.
     for how in ["web.crash:20", "web.wrong"] {
         sandbox.behave(how);
@@ -561,6 +610,9 @@ fn no_verb_leaks_a_secret_of_any_source() {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode & 0o077, 0, "{} is {mode:o}", path.display());
         kept_in.insert(path);
+    }
+    for place in ["logs/access.log", "host/environment.json"] {
+        assert!(kept_in.contains(&environment.join(place)), "{place} may hold what it does not");
     }
     assert!(looked > 40 && kept_in.len() > 4, "{looked} files, secrets in {kept_in:?}");
     let is_ours = |process: &&Process| process.argv.first().is_some_and(|word| word.ends_with("/windlass"));
