@@ -502,7 +502,7 @@ fn no_verb_leaks_a_secret_of_any_source() {
     assert_eq!(sandbox.get("/env?STORED").body, IN_A_STORE);
     assert_eq!(sandbox.get("/env?DSN_LINE").body, format!("host=db password={WITHIN_A_LINE}"));
     // What whoever calls writes into a path is in the log of requests.
-    sandbox.get(&format!("/hook/{OF_THE_PATH}"));
+    assert!(sandbox.get(&format!("/hook/{OF_THE_PATH}")).status < 500);
     let kept = PathBuf::from(sandbox.get("/env?KEPT_FILE").body);
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), IN_A_FILE);
     let mut made: BTreeSet<String> = passwords(&sandbox).into_iter().collect();
