@@ -75,6 +75,23 @@ fn what_is_half_done_is_no_more_when_a_deploy_completes_it() {
     sandbox.down();
 }
 
+/// The oldest release that is kept is the one whose job failed.
+#[test]
+fn what_the_first_release_left_half_done_can_be_undone_as_it_says() {
+    let mut manifest = manifest("exit 7");
+    manifest.more = manifest.more.replace("before-start", "after-switch");
+    let sandbox = Sandbox::with(WINDLASS, &manifest);
+    sandbox.write("version", "one");
+    let output = sandbox.fail(&["deploy"], 5);
+    said(&output, "`windlass run alter --undo` runs its undo in r1");
+    let problems = sandbox.status()["problems"].to_string();
+    assert!(problems.contains("the job alter ended half-way in r1 and was not undone"), "{problems}");
+    sandbox.succeed(&["run", "alter", "--undo"]);
+    assert_eq!(sandbox.shared("undone"), "one own none r1\n");
+    assert_eq!(sandbox.status()["problems"].as_array().unwrap().len(), 0);
+    sandbox.down();
+}
+
 /// Nothing undoes it, so that its files are not kept; that it is there must not be forgotten with them.
 #[test]
 fn a_half_that_nothing_undoes_is_told_until_a_deploy_completes_it() {

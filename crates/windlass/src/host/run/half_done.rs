@@ -117,7 +117,7 @@ impl Host {
         let Some(oldest) = available.map(|(release, _)| *release).min() else { return };
         for which in Which::ALL {
             self.change_half_done(which, |jobs| {
-                jobs.retain(|job, of| *of > oldest || self.by_hand.borrow().contains(job));
+                jobs.retain(|job, of| *of >= oldest || self.by_hand.borrow().contains(job));
             });
         }
     }
