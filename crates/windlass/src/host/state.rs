@@ -86,6 +86,10 @@ pub struct Host {
     /// Whether the host side is about to end.
     pub(super) ending: Cell<bool>,
     pub(super) ended: Notify,
+    /// A run is over, and what it wrote may be more than there is room for.
+    pub(super) run_over: Notify,
+    /// Held while logs are put away, and by whoever deletes them: one that is looked at is made where it is not.
+    pub(super) putting_away: tokio::sync::Mutex<()>,
 }
 
 /// Why no host side can serve this environment, however often it is started; `None` where one can, or
@@ -163,6 +167,8 @@ impl Host {
             proxy_tried: watch::Sender::new(true),
             ending: Cell::new(false),
             ended: Notify::new(),
+            run_over: Notify::new(),
+            putting_away: tokio::sync::Mutex::default(),
         }))
     }
 
@@ -217,6 +223,7 @@ impl Host {
         self.proxy().stop().await.map_err(|fault| No::new(Refusal::Failed, fault.message, fault.hint))?;
         crate::host::settings::files::forget_all(&self.layout);
         if delete_data {
+            let _no_log_is_made_again = self.putting_away.lock().await;
             let resources = std::fs::read_dir(self.layout.root().join("resources")).into_iter().flatten();
             resources.flatten().for_each(|entry| resource::forget_memory(&entry.path()));
             for part in ["resources", "releases", "shared", "instances", "jobs", "proxy", "logs", "current"] {

@@ -2,9 +2,9 @@
 
 use std::io::{BufRead as _, BufReader};
 
-use windlass_testkit::sandbox::{Manifest, until};
+use windlass_testkit::sandbox::{Manifest, Sandbox, until};
 
-use super::deployed;
+use super::{WINDLASS, deployed};
 
 #[test]
 fn jobs_and_builds_have_logs_by_their_own_names() {
@@ -26,6 +26,51 @@ fn jobs_and_builds_have_logs_by_their_own_names() {
     let unknown = sandbox.fail(&["logs", "helo"], 2);
     assert!(unknown.stderr.contains("did you mean hello?"), "{unknown:?}");
     sandbox.fail(&["logs", "../state/journal.db"], 2);
+    sandbox.down();
+}
+
+/// Also of a first deploy, of which nothing else is left.
+#[test]
+fn what_a_build_or_a_job_said_is_there_when_its_release_has_gone_back() {
+    let failing =
+        "i=0; while [ $i -lt 200 ]; do i=$((i+1)); echo line $i of $(cat version); done; test -e well";
+    let manifest = Manifest {
+        more: format!(
+            "[build]\nsteps = [{{ shell = \"{failing} -o -e job\" }}]\n\
+             [jobs.prepare]\ncommand = {{ shell = \"{failing}\" }}\nwhen = \"before-start\"\n"
+        ),
+        ..Manifest::small()
+    };
+    let sandbox = Sandbox::with(WINDLASS, &manifest);
+    let whole =
+        |version: &str| (1..=200).map(|line| format!("line {line} of {version}\n")).collect::<String>();
+    sandbox.write("version", "one");
+    sandbox.write("job", "");
+    let failed = sandbox.fail(&["deploy"], 3);
+    assert!(
+        failed.all().contains("`windlass logs prepare --release r1` shows all of it; the job"),
+        "{failed:?}"
+    );
+    let shown = sandbox.succeed(&["logs", "prepare", "-n", "500"]);
+    assert_eq!(shown.stdout, whole("one"));
+    assert!(shown.stderr.contains("prepare ran last in r1; no release is active"), "{shown:?}");
+    sandbox.write("well", "");
+    sandbox.write("version", "two");
+    sandbox.succeed(&["deploy"]);
+    std::fs::remove_file(sandbox.source().join("well")).unwrap();
+    std::fs::remove_file(sandbox.source().join("job")).unwrap();
+    sandbox.write("version", "three");
+    let failed = sandbox.run(&["deploy"]);
+    assert_ne!(failed.code, 0, "{failed:?}");
+    assert!(failed.all().contains("`windlass logs build --release r3` shows all of it"), "{failed:?}");
+    let shown = sandbox.succeed(&["logs", "build", "-n", "500"]);
+    assert_eq!(shown.stdout, whole("three"));
+    assert!(shown.stderr.contains("build ran last in r3; the active release is r2"), "{shown:?}");
+    let shown = sandbox.succeed(&["logs", "build", "--release", "r2"]);
+    assert_eq!((shown.stdout, shown.stderr), (whole("two"), String::new()));
+    let unknown = sandbox.fail(&["logs", "prepare", "--release", "r3"], 2);
+    assert!(unknown.stderr.contains("there is no log of prepare of r3"), "{unknown:?}");
+    assert!(unknown.stderr.contains("the newest is of r2: windlass logs prepare"), "{unknown:?}");
     sandbox.down();
 }
 

@@ -142,7 +142,7 @@ pub(super) fn names(labels: &[String]) -> Vec<String> {
 }
 
 /// The release and the rest of a label such as `r3.migrate`.
-fn of_job(label: &str) -> Option<(ReleaseId, &str)> {
+pub(super) fn of_job(label: &str) -> Option<(ReleaseId, &str)> {
     let (release, what) = label.split_once('.')?;
     Some((release.parse().ok()?, what))
 }

@@ -4,11 +4,12 @@
 //! logs/web.r3.1.log       what a copy of a service wrote: whoever reads it must not get the lines of another
 //!                         release that runs beside it, and learns which copy it was. (Copies of before that
 //!                         shared web.r3.log, and go on writing there.)
-//! logs/r3.migrate.log     a job, a build step (r3.build.1): one log for each release
+//! logs/r3.migrate.log     a job, a build step (r3.build.1): one log for each release, also where it went back
 //! logs/NAME.log           a cron job, a resource, the proxy, its requests (access), the host side
 //! ```
 //!
-//! A service's logs are shown as one. Those of earlier releases are put away by [`retire`].
+//! A service's logs are shown as one. Those of earlier releases, and of jobs and builds of releases that nobody can go
+//! back to, are put away by [`retire`].
 
 mod find;
 mod follow;
@@ -21,7 +22,6 @@ mod zone;
 pub(super) use find::release_of;
 pub(super) use follow::Follow;
 pub(super) use open::{Line, Wanted};
-pub(super) use retire::put_away;
 pub(super) use tail::tail;
 
 use std::borrow::Cow;

@@ -151,6 +151,11 @@ impl Host {
         let mut past = Vec::new();
         for source in self.sources(&labels, wanted)? {
             let lines = self.past_of(&source, &labels, window);
+            if wanted.notes && wanted.release.is_none() {
+                // The steps of a build say it once.
+                let note = self.of_another_release(&source, wanted);
+                logs.notes.extend(note.filter(|note| !logs.notes.contains(note)));
+            }
             if wanted.since.is_some() && wanted.notes {
                 logs.notes.extend(without_times(&source, &lines));
             }
@@ -203,6 +208,23 @@ impl Host {
             }
         }
         Ok(sources)
+    }
+
+    /// That what is shown of a job or a build is not of the active release, and of which it is: the newest may have
+    /// gone back. Not where that was asked for by its whole name.
+    fn of_another_release(&self, source: &Source, wanted: &Wanted) -> Option<String> {
+        let label =
+            source.labels.first().filter(|_| !source.is_service && !wanted.of.contains(&source.name))?;
+        let (release, what) = find::of_job(label)?;
+        let name = what.split('.').next().unwrap_or(what);
+        match self.journal.borrow().active().ok()?.map(|active| active.release) {
+            // A restart makes another release of what was built.
+            Some(active) if [active.id, active.tree].contains(&release) => None,
+            Some(active) => {
+                Some(format!("{name} ran last in {release}; the active release is {}", active.id))
+            }
+            None => Some(format!("{name} ran last in {release}; no release is active")),
+        }
     }
 
     /// Whether a cron job or a resource goes by this name, whose log begins with its first run.
@@ -303,6 +325,16 @@ pub(super) fn labels(layout: &Layout) -> Vec<String> {
 
 fn no_log(labels: &[String], name: &str, release: Option<ReleaseId>) -> No {
     let names = find::names(labels);
+    if let Some(release) = release
+        && let Some(newest) =
+            find::meant(labels, name, None).iter().filter_map(|label| find::of_job(label)).next_back()
+    {
+        return No::new(
+            Refusal::NotFound,
+            format!("there is no log of {name} of {release}: it did not run there, or that is gone"),
+            format!("the newest is of {}: windlass logs {name}", newest.0),
+        );
+    }
     if let Some(release) = release
         && names.iter().any(|known| known == name)
     {

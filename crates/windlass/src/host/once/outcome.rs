@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::OwnedRwLockReadGuard;
 use windlass_core::journal::Fault;
 use windlass_core::launch::{End, Exit, Launch};
+use windlass_core::name::ReleaseId;
 use windlass_core::units::Span;
 
 use crate::host::Host;
@@ -135,12 +136,18 @@ impl Host {
     }
 }
 
-/// What a command's end means to whoever needed it to succeed.
+/// Where all is that a step of a release said: its log stays when the release goes back.
+pub(in crate::host) fn whole_log(name: &str, release: ReleaseId) -> String {
+    format!("`windlass logs {name} --release {release}` shows all of it")
+}
+
+/// What a command's end means to whoever needed it to succeed. `tail` is the end of what it said, and `whole` says
+/// where the rest is, where that is kept.
 pub(in crate::host) fn must_succeed(
     what: &str,
     ended: &Ended,
     timeout: Span,
-    tail: Vec<String>,
+    (tail, whole): (Vec<String>, &str),
 ) -> Result<(), Fault> {
     let message = match (ended.end, &ended.exit) {
         (End::Finished, Some(Exit::Code(0))) => return Ok(()),
@@ -158,6 +165,9 @@ pub(in crate::host) fn must_succeed(
         (_, Some(Exit::Unknown) | None) => "look at what it left, and run it again",
         _ => "",
     };
+    let hints =
+        [whole, hint].into_iter().filter(|hint| !hint.is_empty() && (*hint != whole || !tail.is_empty()));
+    let hint = hints.collect::<Vec<_>>().join("; ");
     let mut fault = Fault::new(message, hint).with_tail(tail, "its output");
     fault.unbegun = matches!(ended.exit, Some(Exit::NotStarted(_)));
     Err(fault)

@@ -310,6 +310,7 @@ impl Host {
         }
         self.sweep();
         self.prune();
+        self.run_over.notify_one();
         handle.say(Event {
             at: clock::wall_millis(),
             what: What::RunEnded { verdict: verdict.clone(), record: Box::new(record) },

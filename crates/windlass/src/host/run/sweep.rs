@@ -74,7 +74,7 @@ impl Host {
             .extend(copies.iter().filter_map(|name| name.parse::<InstanceId>().ok()).map(|id| id.release));
         // What of a log is secret, the settings of its release say.
         let logs = names(self.layout.logs())?;
-        releases.extend(logs.iter().filter(|name| !is_of_release(name)).filter_map(|name| of_log(name)));
+        releases.extend(logs.iter().filter_map(|name| of_log(name)));
         releases
             .extend(crate::host::settings::rotation::unrevoked(&self.layout).into_iter().map(|(_, of)| of));
         for run in self.runs.borrow().values() {
@@ -86,11 +86,9 @@ impl Host {
         Some(Needed { trees, releases })
     }
 
-    /// The releases of which there are values, or logs of their own.
+    /// The releases of which there are values, or files with some.
     fn left(&self) -> Option<BTreeSet<ReleaseId>> {
-        let mut releases: BTreeSet<ReleaseId> =
-            names(self.layout.logs())?.iter().filter_map(|name| of_log(name)).collect();
-        releases.extend(values::releases(&self.layout).ok()?);
+        let mut releases: BTreeSet<ReleaseId> = values::releases(&self.layout).ok()?.into_iter().collect();
         releases.extend(files::releases(&self.layout));
         Some(releases)
     }
@@ -101,8 +99,9 @@ impl Host {
         copies.into_iter().map(|copy| copy.id).filter(|id| self.lives(id)).map(|id| id.release).collect()
     }
 
-    /// Removes what is left of releases that nobody can go back to: the records and logs of their
-    /// jobs and builds, and the values of their settings.
+    /// Removes what is left of releases that nobody can go back to: the records of their jobs and builds, and the
+    /// values of their settings. Their logs stay as those of services do ([`crate::host::logs`]): of a run that failed
+    /// they are what says why.
     pub(super) fn forget_old_releases(&self) {
         // Whoever cannot read which there are must not take them for gone.
         let Ok(releases) = self.journal.borrow().trees() else { return };
@@ -118,17 +117,17 @@ impl Host {
     }
 
     fn forget_what_is_left_of(&self, gone: impl Fn(ReleaseId) -> bool) {
-        for directory in [self.layout.jobs(), self.layout.logs()] {
+        for (directory, is_log) in [(self.layout.jobs(), false), (self.layout.logs(), true)] {
             for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let release = name.split_once('.').and_then(|(first, _)| first.parse::<ReleaseId>().ok());
                 // What `windlass run` ran leaves nothing, unless the host side died meanwhile.
                 let command = name.split_once(".log").map_or(name.as_str(), |(label, _)| label);
                 let left = is_label(command) && !self.runs_command(command);
-                if !left && (!name.starts_with('r') || !release.is_some_and(&gone)) {
+                let path = entry.path();
+                if !left && (is_log || !release.is_some_and(&gone)) {
                     continue;
                 }
-                let path = entry.path();
                 let _ =
                     if path.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
             }
@@ -156,11 +155,6 @@ fn names(directory: PathBuf) -> Option<Vec<String>> {
 /// The release whose processes wrote a file in the directory of logs.
 fn of_log(file: &str) -> Option<ReleaseId> {
     release_of(file.split_once(".log")?.0)
-}
-
-/// Whether a file in the directory of logs goes with its release, as those of its jobs and builds do.
-fn is_of_release(file: &str) -> bool {
-    file.split_once('.').is_some_and(|(first, _)| first.parse::<ReleaseId>().is_ok())
 }
 
 #[cfg(test)]
@@ -218,12 +212,15 @@ mod tests {
                 Values([("NAME".to_owned(), "value".to_owned())].into_iter().collect::<IndexMap<_, _>>());
             values::write(&host.layout, ReleaseId(release), &values).unwrap();
         }
-        std::fs::write(host.layout.log("r5.migrate"), "").unwrap();
         std::fs::write(host.layout.log("web.r6"), "").unwrap();
+        std::fs::write(host.layout.log("r7.migrate"), "").unwrap();
         host.prune();
         let is_known = |release| host.journal.borrow().release(ReleaseId(release)).unwrap().is_some();
-        assert!(!is_known(5) && is_known(6), "the log of r6 is masked by what is known of it");
+        assert!(
+            !is_known(5) && is_known(6) && is_known(7),
+            "a log is masked by what is known of its release"
+        );
         assert_eq!(values::releases(&host.layout).unwrap(), [ReleaseId(6)]);
-        assert!(!host.layout.log("r5.migrate").exists());
+        assert!(host.layout.log("r7.migrate").exists());
     }
 }

@@ -16,7 +16,6 @@ use crate::host::Host;
 use crate::host::instance::identity::Identity;
 use crate::host::instance::quieted;
 use crate::host::instance::restarts::Restarts;
-use crate::host::logs;
 use crate::host::world::Sent;
 use crate::runtime::process;
 
@@ -51,7 +50,7 @@ impl Host {
         tokio::task::spawn_local(self.clone().tell_of_readiness());
         let host = self.clone();
         tokio::task::spawn_local(async move { host.watch_storage().await });
-        tokio::task::spawn_local(logs::put_away(self.layout.clone()));
+        tokio::task::spawn_local(self.clone().put_logs_away());
         let host = self.clone();
         tokio::task::spawn_local(async move { host.serve_health().await });
     }

@@ -144,7 +144,8 @@ impl Host {
         let what = format!("the build step `{}`", step.command);
         let mask = self.redactor(plan.release);
         let tail = crate::host::logs::tail(Path::new(&launch.log.path), 40, &mask);
-        outcome::must_succeed(&what, &ended, step.timeout, tail)?;
+        let whole = outcome::whole_log("build", plan.release);
+        outcome::must_succeed(&what, &ended, step.timeout, (tail, &whole))?;
         keep(self.layout.tree(tree)).await?;
         Ok(String::new())
     }

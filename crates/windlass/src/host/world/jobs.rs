@@ -62,7 +62,8 @@ impl Acting {
         let ended = ended?;
         let tail = logs::tail(&host.layout.log(&label), 40, &host.redactor(plan.release));
         let what = if undo { format!("undoing the job {name}") } else { format!("the job {name}") };
-        outcome::must_succeed(&what, &ended, job.timeout, tail)?;
+        let whole = outcome::whole_log(name.as_str(), plan.release);
+        outcome::must_succeed(&what, &ended, job.timeout, (tail, &whole))?;
         handed_over?;
         self.note_job(plan, name, undo)?;
         Ok(said)

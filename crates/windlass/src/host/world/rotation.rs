@@ -205,7 +205,7 @@ impl Acting {
         let log = host.layout.log(&label);
         mask_log(&log, &masked).map_err(|error| Fault::new(format!("{label}: {error}"), ""))?;
         let what = format!("{} of {setting}", run.what);
-        outcome::must_succeed(&what, &ended?, run.rotation.timeout, logs::tail(&log, 40, &both))?;
+        outcome::must_succeed(&what, &ended?, run.rotation.timeout, (logs::tail(&log, 40, &both), ""))?;
         Ok(String::new())
     }
 }

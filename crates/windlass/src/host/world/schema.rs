@@ -168,7 +168,7 @@ impl Host {
         // As it was said: it is compared, and handed to the command that undoes.
         let said = logs::tail(&self.layout.log(label), 1, &Redactor::new([])).pop().unwrap_or_default();
         let tail = logs::tail(&self.layout.log(label), 40, &self.redactor(plan.release));
-        outcome::must_succeed("the command that reads the schema", &ended, job.timeout, tail)?;
+        outcome::must_succeed("the command that reads the schema", &ended, job.timeout, (tail, ""))?;
         Ok(said)
     }
 
