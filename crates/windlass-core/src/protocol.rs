@@ -80,7 +80,8 @@ pub enum Ask {
         /// The settings that its specification refers to; for going back to an earlier release
         /// the host side uses what it kept.
         values: Values,
-        /// What the steps of the build get of the environment of whoever asks: see [`PASSED`](crate::spec::PASSED).
+        /// What the steps of the build get of the environment of whoever asks, and where the programs of the release
+        /// are: see [`PASSED`](crate::spec::PASSED) and [`PLACES`](crate::spec::PLACES).
         #[serde(default)]
         passed: Values,
         /// The key that the plan's fingerprints were made with; kept from the first deploy on.

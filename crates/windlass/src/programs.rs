@@ -15,7 +15,12 @@ pub(crate) fn path() -> Vec<PathBuf> {
 
 /// Whether `program`, named without a directory, is in one of `PATH`.
 pub(crate) fn is_on_path(program: &str) -> bool {
-    path().iter().any(|directory| is_program(&directory.join(program)))
+    is_in(&path(), program)
+}
+
+/// Whether it is in one of these directories.
+pub(crate) fn is_in(path: &[PathBuf], program: &str) -> bool {
+    path.iter().any(|directory| is_program(&directory.join(program)))
 }
 
 /// Whether it is a file that somebody may run.

@@ -26,7 +26,7 @@ pub use job::{Cron, Job, Missed, Overlap, Undo, When};
 pub use notify::{MessageFormat, Notify, Occasion};
 pub(crate) use overlap::takes_all;
 pub use overlap::{covers, overlaps};
-pub use passed::PASSED;
+pub use passed::{PASSED, PLACES};
 pub use resource::{Credential, Engine, Resource, Source};
 pub use rotation::{Rotation, Server};
 pub use route::{Access, ClientPatience, Destination, Header, Listen, RateLimit, Route, Tls};

@@ -1,7 +1,8 @@
-//! What the steps of a build get of the environment of whoever deploys.
+//! What a release gets of the environment of whoever deploys.
 
 /// Variables by which programs that fetch what a build needs find their way out of this machine: a proxy, whom to
-/// trust, and where packages come from. Nothing else of whoever deploys reaches a build, and nothing of it a process.
+/// trust, and where packages come from. Nothing else of whoever deploys reaches a build but [`PLACES`], and nothing of it
+/// a process.
 /// In `docs/reference/manifest.md` they stand under `[build]`.
 pub const PASSED: [&str; 45] = [
     "HTTP_PROXY",
@@ -50,6 +51,11 @@ pub const PASSED: [&str; 45] = [
     "GOSUMDB",
     "RUSTUP_DIST_SERVER",
 ];
+
+/// Variables that say where the programs of this machine are. Those of whoever deploys are what all of a release runs
+/// with: its build, its jobs and its copies, also when it is restarted or gone back to. They make no release differ from
+/// another: who deploys from another shell restarts nothing by that.
+pub const PLACES: [&str; 3] = ["PATH", "CARGO_HOME", "RUSTUP_HOME"];
 
 #[cfg(test)]
 mod tests {

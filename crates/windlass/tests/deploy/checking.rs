@@ -1,6 +1,8 @@
 //! What `windlass check` finds: in one run, by what a deploy goes by.
 
+use std::fs::Permissions;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use windlass_testkit::sandbox::{Manifest, Output, Sandbox, until};
@@ -83,29 +85,36 @@ fn what_a_deploy_misses_on_this_machine_is_told_by_check_in_the_same_words() {
     sandbox.down();
 }
 
-/// The host side has the rights and the environment of whoever started it, and it is what a deploy asks.
+/// As with what nvm or rustup installs, which begins with a line of the shell.
 #[test]
-fn what_only_the_caller_lacks_is_a_doubt_while_the_host_side_runs() {
-    let mut sandbox = Sandbox::with(
-        WINDLASS,
-        &Manifest {
-            more: "[jobs.seed]\ncommand = [\"own-tool\"]\nwhen = \"manual\"\n".to_owned(),
-            ..Manifest::small()
-        },
-    );
-    let lack = "jobs.seed: there is no program \"own-tool\" in PATH";
-    says(&sandbox.fail(&["check"], 1), lack);
+fn programs_are_looked_for_where_whoever_deploys_has_them() {
+    let mut sandbox = deployed(&Manifest::small());
+    let before = sandbox.running("web")[0].pid;
     let tools = sandbox.root().join("tools");
     std::fs::create_dir(&tools).unwrap();
-    std::os::unix::fs::symlink("/bin/true", tools.join("own-tool")).unwrap();
-    let path = std::env::var("PATH").unwrap();
-    sandbox.set("PATH", &format!("{}:{path}", tools.display()));
+    let tool = tools.join("late-tool");
+    std::fs::write(&tool, "#!/bin/sh\necho it is here\n").unwrap();
+    std::fs::set_permissions(&tool, Permissions::from_mode(0o755)).unwrap();
+    let own = std::env::var("PATH").unwrap();
+    let with_tools = format!("{}:{own}", tools.display());
+    let more = "[jobs.seed]\ncommand = [\"late-tool\"]\nwhen = \"manual\"\n";
+    sandbox.manifest(&Manifest { more: more.to_owned(), ..Manifest::small() });
+    for verb in ["check", "deploy"] {
+        let output = sandbox.run(&[verb]);
+        assert_ne!(output.code, 0, "{verb}: {output:?}");
+        says(&output, "jobs.seed: there is no program \"late-tool\" in PATH");
+    }
+    sandbox.set("PATH", &with_tools);
+    sandbox.succeed(&["check"]);
     sandbox.succeed(&["deploy"]);
-    sandbox.set("PATH", &path);
-    sandbox.change();
-    let checked = sandbox.succeed(&["check"]);
-    says(&checked, &format!("warning: seen from here, and not by the host side, which runs: {lack}"));
-    sandbox.succeed(&["deploy"]);
+    assert_eq!(sandbox.running("web")[0].pid, before, "nothing that runs is started anew for its sake");
+    // Whoever restarts it, or runs a job of it, need not have them.
+    sandbox.set("PATH", &own);
+    assert_eq!(sandbox.succeed(&["run", "seed"]).stdout, "it is here\n");
+    sandbox.succeed(&["restart", "web"]);
+    let env = sandbox.running("web")[0].env.clone();
+    assert!(env.contains(&format!("PATH={with_tools}")), "{env:?}");
+    says(&sandbox.succeed(&["deploy"]), "Nothing to do");
     sandbox.down();
 }
 

@@ -25,6 +25,7 @@ use crate::keeper::limits::{self, By, Capabilities};
 use crate::layout::Layout;
 use crate::ports::{Holder, holder};
 use crate::processes;
+use crate::programs::path;
 use crate::runtime::process;
 
 /// With fewer open files the proxy cannot even be kept, and with a few more it serves nobody.
@@ -62,7 +63,7 @@ pub struct Looked {
     pub lacks: Vec<Lack>,
     /// What would stop one that came now, and passes when somebody else ends.
     pub passing: Vec<Lack>,
-    /// What this process lacks, and the host side that runs may have: a control group of its own, open files, programs.
+    /// What this process lacks, and the host side that runs may have: a control group of its own, open files.
     pub own: Vec<Lack>,
     /// What stops nothing, each with the name of its kind.
     pub notes: Vec<(&'static str, String)>,
@@ -73,13 +74,14 @@ pub struct Looked {
 pub fn look(spec: &Spec, layout: &Layout, build_is_known: bool) -> Looked {
     let mut own: Vec<Lack> = open_files().into_iter().collect();
     own.extend(held(spec, &limits::capabilities()));
-    if build_is_known {
-        own.extend(programs::commands(spec, !spec.build.steps.is_empty()));
-    }
     let mut looked = Looked { lacks: no_place(layout).into_iter().collect(), ..Looked::default() };
     match process::is_kept(&layout.host().join("keeper")) {
         true => looked.own = own,
         false => looked.lacks.extend(own),
+    }
+    if build_is_known {
+        // Of whoever deploys, as we would.
+        looked.lacks.extend(programs::commands(spec, !spec.build.steps.is_empty(), &path()));
     }
     looked.lacks.extend(memory(spec));
     looked.lacks.extend(accounts(spec));

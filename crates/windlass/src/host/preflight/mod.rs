@@ -8,6 +8,7 @@ pub(in crate::host) mod programs;
 mod shared;
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
@@ -24,6 +25,7 @@ use crate::host::preflight::machine::{
 use crate::host::proxy::table::early;
 use crate::host::resource::lifecycle::{blocking, facts};
 use crate::host::settings::lookup::Settings;
+use crate::host::settings::{passed, values};
 use crate::host::tree::contents::{self, Damage, Look};
 use crate::host::tree::handover;
 use crate::host::world::by_hand;
@@ -75,7 +77,7 @@ impl Host {
         wrong.extend(blocking(move || programs::servers(&private, &layout, &layout.state())).await?);
         if plan.request == Request::Deploy {
             let is_built = plan.steps.iter().any(|step| matches!(step.action, Action::Build { .. }));
-            wrong.extend(programs::commands(spec, is_built));
+            wrong.extend(programs::commands(spec, is_built, &self.path_of(plan.release)));
         }
         self.look_at_what_is_left_behind(plan, &mut notes).await?;
         self.look_at_jobs(plan, &mut wrong);
@@ -95,6 +97,13 @@ impl Host {
                 Err(Fault { tail: lines, ..Fault::new(message, "mend them, and deploy again") })
             }
         }
+    }
+
+    /// Where the programs of a release are looked for.
+    fn path_of(&self, release: ReleaseId) -> Vec<PathBuf> {
+        let values = values::read(&self.layout, release).unwrap_or_default();
+        let path = passed::places(&values).and_then(|mut places| places.find(|(name, _)| *name == "PATH"));
+        path.map_or_else(crate::programs::path, |(_, path)| std::env::split_paths(path).collect())
     }
 
     /// Who is to run and to write what is not root's has to be able to.

@@ -10,8 +10,9 @@ use crate::host::preflight::machine::Lack;
 use crate::layout::Layout;
 use crate::{executable, programs, reach, resource};
 
-/// The programs of commands, where one is named that neither the release nor its build brings along.
-pub(super) fn commands(spec: &Spec, is_built: bool) -> Vec<Lack> {
+/// The programs of commands, where one is named that neither the release nor its build brings along. `path` is that of
+/// whoever deploys.
+pub(super) fn commands(spec: &Spec, is_built: bool, path: &[PathBuf]) -> Vec<Lack> {
     let Spec { build, services, jobs, crons, .. } = spec;
     let first = build.steps.first().filter(|_| is_built);
     let mut commands: Vec<_> = first
@@ -29,13 +30,12 @@ pub(super) fn commands(spec: &Spec, is_built: bool) -> Vec<Lack> {
             (whose, at, command, env)
         }));
     }
-    let path = programs::path();
     // What is looked for from where it runs is there when its release is.
     if path.iter().any(|directory| directory.is_relative()) {
         return Vec::new();
     }
     let mut lacks = Vec::new();
-    let shown = std::env::join_paths(&path).unwrap_or_default().to_string_lossy().into_owned();
+    let shown = std::env::join_paths(path).unwrap_or_default().to_string_lossy().into_owned();
     for (whose, at, command, env) in commands {
         let Some(program) = looked_for(command) else { continue };
         if program.starts_with('/') {
@@ -44,7 +44,7 @@ pub(super) fn commands(spec: &Spec, is_built: bool) -> Vec<Lack> {
                 lacks.push(Lack::new("no-program", &at, what, "install it, or correct the command"));
             }
         // One that says itself where to look knows better than we do.
-        } else if !env.contains_key("PATH") && !programs::is_on_path(program) {
+        } else if !env.contains_key("PATH") && !programs::is_in(path, program) {
             let what = format!("{whose}: there is no program {program:?} in PATH");
             let hint = format!("install it, or correct the command; PATH is {shown}");
             lacks.push(Lack::new("no-program", &at, what, hint));

@@ -30,7 +30,7 @@ impl Host {
     pub(in crate::host) fn begin(
         self: &Rc<Self>,
         plan: Plan,
-        (given, passed): (Values, Values),
+        (given, mut passed): (Values, Values),
         key: &FingerprintKey,
         by: &str,
     ) -> Result<Rc<RunHandle>, No> {
@@ -89,7 +89,10 @@ impl Host {
         let kept = values::of_plan(&self.layout, &plan, given, &key)
             .map_err(|why| No::new(Refusal::Invalid, why, "deploy again"))?;
         if let Some(mut kept) = kept {
-            passed::keep(&mut kept, passed, builds(&plan));
+            if plan.request == Request::Deploy {
+                passed::keep_places(&mut kept, &mut passed);
+            }
+            passed::keep(&mut kept, &mut passed, builds(&plan));
             values::write(&self.layout, plan.release, &kept).map_err(|error| failed(&error))?;
         }
         let id = Uuid::now_v7().to_string();

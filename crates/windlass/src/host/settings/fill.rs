@@ -5,7 +5,7 @@ use std::path::Path;
 use indexmap::IndexMap;
 use windlass_core::journal::Fault;
 use windlass_core::name::{Name, ReleaseId};
-use windlass_core::spec::{Command, Env, Reference, Resource, Template};
+use windlass_core::spec::{Command, Env, PLACES, Reference, Resource, Template};
 use zeroize::Zeroizing;
 
 use crate::account::Account;
@@ -13,6 +13,7 @@ use crate::host::Host;
 use crate::host::resource::lifecycle::{self, Facts};
 use crate::host::settings::files;
 use crate::host::settings::lookup::Settings;
+use crate::host::settings::passed;
 use crate::host::settings::values;
 use crate::layout::Layout;
 use crate::variables::Variables;
@@ -82,14 +83,18 @@ impl Fill<'_> {
         }
     }
 
-    /// The whole environment of a process: a few variables of the system, its port, what the manifest
-    /// says, which goes before both, and what it is told of itself.
+    /// The whole environment of a process: a few variables of the system, where programs are as of whoever deployed its
+    /// release, its port, what the manifest says, which goes before both, and what it is told of itself.
     pub(in crate::host) fn environment(&self, declared: &Env) -> Result<Variables, Fault> {
         let mut variables = Variables::default();
         for kept in ["PATH", "LANG", "TZ", "HOME", "TMPDIR", "CARGO_HOME", "RUSTUP_HOME"] {
             if let Ok(value) = std::env::var(kept) {
                 variables.set(kept, value);
             }
+        }
+        if let Some(places) = passed::places(self.settings.values) {
+            PLACES.iter().for_each(|name| variables.remove(name));
+            places.for_each(|(name, value)| variables.set(name, value));
         }
         if let Some(user) = self.subject.user {
             let name = match Account::to_become(user) {

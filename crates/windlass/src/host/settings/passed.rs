@@ -1,22 +1,25 @@
-//! What the steps of a build get of the environment of whoever deploys. It lies with the values of the release that is
-//! built, under names that no setting can have: another host side may go on with the build, and what is secret in it
-//! is masked as long as the build's log can be read.
+//! What a release gets of the environment of whoever deploys: what the steps of its build need to find their way out,
+//! and where the programs are that it runs. It lies with the values of the release, under names that no setting can
+//! have: another host side may go on with it, and what is secret in it is masked as long as the build's log can be read.
 
 use windlass_core::protocol::Values;
 use windlass_core::settings::Secret;
-use windlass_core::spec::{PASSED, Spec};
+use windlass_core::spec::{PASSED, PLACES, Spec};
 use zeroize::Zeroizing;
 
 use crate::resource::decoded;
 use crate::settings::passwords_in;
 
-/// What their names begin with. No variable has a dot in its name.
+/// What the names begin with of what is for the build alone. No variable has a dot in its name.
 const MARK: &str = "build.";
+
+/// The same of what says where programs are.
+const PLACE: &str = "place.";
 
 /// Lays what was passed to the values of a release that is built, in the place of what was passed to an earlier one
 /// whose values these are. What has no such name is not for a build.
-pub(in crate::host) fn keep(values: &mut Values, mut passed: Values, is_built: bool) {
-    take(values);
+pub(in crate::host) fn keep(values: &mut Values, passed: &mut Values, is_built: bool) {
+    take_marked(values, MARK);
     if !is_built {
         return;
     }
@@ -27,12 +30,36 @@ pub(in crate::host) fn keep(values: &mut Values, mut passed: Values, is_built: b
     }
 }
 
-/// Takes what was passed out of the values, by its own names.
+/// Lays to the values of a release that is deployed where the programs of whoever deploys are. Whatever comes of it
+/// later, such as a restart, has its values and so these.
+pub(in crate::host) fn keep_places(values: &mut Values, passed: &mut Values) {
+    take_marked(values, PLACE);
+    for name in PLACES {
+        if let Some(value) = passed.0.shift_remove(name) {
+            values.0.insert(format!("{PLACE}{name}"), value);
+        }
+    }
+}
+
+/// Where the programs of a release are, each variable with its value; `None` where that was not said, as by a Windlass
+/// of before: then they are where the host side has them.
+pub(in crate::host) fn places(values: &Values) -> Option<impl Iterator<Item = (&'static str, &str)>> {
+    let found =
+        PLACES.into_iter().filter_map(|name| Some((name, values.0.get(&format!("{PLACE}{name}"))?.as_str())));
+    values.0.contains_key(&format!("{PLACE}PATH")).then_some(found)
+}
+
+/// Takes what was passed out of the values; that for the build is the answer, by its own names.
 pub(in crate::host) fn take(values: &mut Values) -> Values {
-    let names: Vec<String> = values.0.keys().filter(|name| name.starts_with(MARK)).cloned().collect();
+    take_marked(values, PLACE);
+    take_marked(values, MARK)
+}
+
+fn take_marked(values: &mut Values, mark: &str) -> Values {
+    let names: Vec<String> = values.0.keys().filter(|name| name.starts_with(mark)).cloned().collect();
     let taken = names.iter().filter_map(|name| {
         let value = values.0.shift_remove(name)?;
-        Some((name.trim_start_matches(MARK).to_owned(), value))
+        Some((name.trim_start_matches(mark).to_owned(), value))
     });
     Values(taken.collect())
 }
@@ -104,7 +131,7 @@ mod tests {
         let index = "https://ci:hunter2@packages.example/simple";
         let mut kept = values(&[("NO_PROXY", "of the setting")]);
         let passed = [("PIP_INDEX_URL", index), ("NO_PROXY", "localhost"), ("SECRET_KEY", "of ours")];
-        keep(&mut kept, values(&passed), true);
+        keep(&mut kept, &mut values(&passed), true);
         assert_eq!(
             kept,
             values(&[
@@ -153,7 +180,8 @@ mod tests {
         let ours = windlass_core::spec::Template::literal("http://ours");
         spec.build.env.insert("HTTPS_PROXY".to_owned(), ours);
         let mut kept = Values::default();
-        keep(&mut kept, values(&[("https_proxy", "http://theirs"), ("http_proxy", "http://theirs")]), true);
+        let mut theirs = values(&[("https_proxy", "http://theirs"), ("http_proxy", "http://theirs")]);
+        keep(&mut kept, &mut theirs, true);
         let given = [&[("http_proxy", "http://theirs")], &QUIET[..]].concat();
         assert_eq!(for_build(&mut kept, &spec), values(&given));
     }
@@ -162,9 +190,31 @@ mod tests {
     fn what_was_passed_to_one_build_goes_no_further() {
         let mut copied = values(&[("LEVEL", "info"), ("build.PIP_INDEX_URL", "https://ci:hunter2@h/")]);
         let mut built = copied.clone();
-        keep(&mut built, values(&[("http_proxy", "http://p")]), true);
+        keep(&mut built, &mut values(&[("http_proxy", "http://p")]), true);
         assert_eq!(built, values(&[("LEVEL", "info"), ("build.http_proxy", "http://p")]));
-        keep(&mut copied, values(&[("http_proxy", "http://p")]), false);
+        keep(&mut copied, &mut values(&[("http_proxy", "http://p")]), false);
         assert_eq!(copied, values(&[("LEVEL", "info")]));
+    }
+
+    #[test]
+    fn where_programs_are_stays_with_a_release_and_is_no_secret() {
+        let mut kept =
+            values(&[("LEVEL", "info"), ("place.PATH", "/old"), ("place.CARGO_HOME", "/old/cargo")]);
+        let copied = kept.clone();
+        assert_eq!(
+            places(&copied).unwrap().collect::<Vec<_>>(),
+            [("PATH", "/old"), ("CARGO_HOME", "/old/cargo")]
+        );
+        let mut passed = values(&[("PATH", "/new"), ("http_proxy", "http://p")]);
+        keep_places(&mut kept, &mut passed);
+        keep(&mut kept, &mut passed, true);
+        assert_eq!(
+            places(&kept).unwrap().collect::<Vec<_>>(),
+            [("PATH", "/new")],
+            "as whoever deploys has it"
+        );
+        assert_eq!(take(&mut kept), values(&[("http_proxy", "http://p")]));
+        assert_eq!(kept, values(&[("LEVEL", "info")]), "what is left is what settings have");
+        assert!(places(&kept).is_none());
     }
 }
