@@ -1,10 +1,11 @@
 //! For people at a terminal: phases with their time, the steps under way, the end of their output.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use console::style;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use windlass_core::event::{Event, What};
 use windlass_core::journal::{Direction, Fault};
 use windlass_core::plan::Phase;
@@ -85,9 +86,14 @@ impl Terminal {
         self.finish_phase(true);
         self.phase = Some((phase, direction, Instant::now()));
         let spinner = self.bars.add(ProgressBar::new_spinner());
-        if let Ok(style) = ProgressStyle::with_template("  {spinner:.cyan} {msg}") {
-            spinner.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
+        if let Ok(style) = ProgressStyle::with_template("  {spinner:.cyan} {prefix:16} {took:>7}  {msg}") {
+            // Told anew with each tick: a step may say nothing for a long time.
+            let took = |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let _nobody_to_tell = out.write_str(&seconds(state.elapsed()));
+            };
+            spinner.set_style(style.with_key("took", took).tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "));
         }
+        spinner.set_prefix(phase.title());
         spinner.enable_steady_tick(Duration::from_millis(100));
         self.spinner = Some(spinner);
     }
@@ -115,7 +121,7 @@ impl Terminal {
         }
         let Some((phase, direction, began)) = self.phase.take() else { return };
         if well {
-            let took = format!("{:.1}s", began.elapsed().as_secs_f64());
+            let took = seconds(began.elapsed());
             let title = match direction {
                 Direction::Forward => phase.title().to_owned(),
                 Direction::Back => format!("{} undone", phase.title()),
@@ -134,14 +140,12 @@ impl Terminal {
     }
 
     fn draw(&self) {
-        let (Some(spinner), Some((phase, _, began))) = (&self.spinner, self.phase) else { return };
-        let took = format!("{:.1}s", began.elapsed().as_secs_f64());
-        let doing = match self.open.as_slice() {
+        let Some(spinner) = &self.spinner else { return };
+        let mut text = match self.open.as_slice() {
             [] => String::new(),
             [(_, line)] => line.clone(),
             [(_, line), rest @ ..] => format!("{line}, and {} more", rest.len()),
         };
-        let mut text = format!("{:16} {took:>7}  {doing}", phase.title());
         for line in &self.tail {
             text.push_str(&format!("\n      {} {line}", style("|").dim()));
         }
@@ -151,4 +155,9 @@ impl Terminal {
     fn line(&self, text: &str) {
         let _ = self.bars.println(text);
     }
+}
+
+/// A time as it stands beside a phase.
+fn seconds(took: Duration) -> String {
+    format!("{:.1}s", took.as_secs_f64())
 }
