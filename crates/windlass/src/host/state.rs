@@ -66,6 +66,8 @@ pub struct Host {
     pub(super) masks: RefCell<Masks>,
     /// How many runs of a cron job were begun since the host side was.
     pub(super) cron_starts: RefCell<HashMap<Name, u64>>,
+    /// The number of the newest of these whose end is noted.
+    pub(super) cron_ends: RefCell<HashMap<Name, u64>>,
     /// Jobs of deploys that somebody runs by hand, or is about to.
     pub(super) by_hand: Rc<RefCell<BTreeSet<Name>>>,
     /// Workers that were told to take no more work, and are being started anew.
@@ -156,6 +158,7 @@ impl Host {
             crash_loops: RefCell::default(),
             masks: RefCell::default(),
             cron_starts: RefCell::default(),
+            cron_ends: RefCell::default(),
             by_hand: Rc::default(),
             starting_anew: RefCell::default(),
             starting: Arc::default(),

@@ -50,8 +50,11 @@ impl Host {
         if is_told {
             self.tell_of_cron(active, name, outcome.clone());
         }
-        // What is shown is how the newest run ended, also where an older one beside it took longer.
-        if self.cron_starts.borrow().get(name) == Some(&run.number) {
+        // What is shown is how the newest run ended that has, also where an older one beside it took longer. Where each
+        // begins before the last has ended, the newest of all never has.
+        let noted = self.cron_ends.borrow().get(name).copied();
+        if noted.is_none_or(|noted| noted < run.number) {
+            self.cron_ends.borrow_mut().insert(name.clone(), run.number);
             let recorded = self.journal.borrow().cron(name);
             // Where its beginning could not be noted, its end is what is known of when it ran.
             if let Ok(recorded) = recorded {
@@ -161,6 +164,22 @@ mod tests {
         );
         let (last, _) = host.journal.borrow().cron(&name).unwrap().unwrap();
         assert!(last >= before, "{last}");
+    }
+
+    #[test]
+    fn of_runs_beside_each_other_the_newest_that_has_ended_is_shown() {
+        let (place, host) = testing::host();
+        let name = Name::new("nightly").unwrap();
+        let active = Active { release: testing::row(1), stopped: false };
+        let runs = [0, 1, 2].map(|_| host.count_cron_run(&name, place.path().join("none")));
+        let outcome_after = |run: &CronRun, code: i32| {
+            let ended = Ended { end: End::Finished, exit: Some(Exit::Code(code)), restarts: 0 };
+            host.cron_ended(&active, run, Ok(ended));
+            host.journal.borrow().cron(&name).unwrap().unwrap().1.unwrap()
+        };
+        assert_eq!(outcome_after(&runs[1], 7), "failed: exit code 7", "the third goes on");
+        assert_eq!(outcome_after(&runs[0], 0), "failed: exit code 7", "an older one took longer");
+        assert_eq!(outcome_after(&runs[2], 0), "ended well");
     }
 
     #[test]
