@@ -155,7 +155,7 @@ pub static RESTART: Table = Table {
         Field::new(
             "limit",
             Kind::Integer { min: 1, max: 1000 },
-            "How many restarts within `window` make a crash loop: it is given up, and fails a deploy that waits for it.",
+            "How many restarts within `window` make a crash loop: it is given up. What a deploy starts is not restarted before it is ready: its first end fails the deploy.",
         )
         .default("5"),
         Field::new(
