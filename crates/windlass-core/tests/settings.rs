@@ -182,7 +182,7 @@ fn a_database_is_settable_by_its_parts_and_as_a_url() {
             "settings.DB_HOST" => "fe80::1".to_owned(),
             "settings.DB_PORT" => "5433".to_owned(),
             "settings.DB_NAME" => "täglich".to_owned(),
-            "settings.DB_SCHEMA" => "a,b".to_owned(),
+            "settings.DB_SCHEMA" => "Shop, b".to_owned(),
             other => panic!("{other}"),
         })
     };
@@ -190,7 +190,7 @@ fn a_database_is_settable_by_its_parts_and_as_a_url() {
     assert_eq!(
         url,
         "postgresql+asyncpg://sh%20op:p%40ss%2Fw%3Ard%25%3F@[fe80::1]:5433/t%C3%A4glich\
-         ?options=-csearch_path%3Da%2Cb&sslmode=require"
+         ?options=-csearch_path%3D%22Shop%22%2C%22b%22&sslmode=require"
     );
     let declared = Declared { kind: Kind::Url, ..Declared::default() };
     assert_eq!(declared.check(&Secret::new(url)), Ok(()));
@@ -210,7 +210,7 @@ fn parts_of_a_url_may_be_missing() {
         (r#"scheme = "postgresql", host = "/run/db", name = "x""#, "postgresql://%2Frun%2Fdb/x"),
         (
             r#"scheme = "postgres", host = "h", schema = "a,b c""#,
-            "postgres://h?options=-csearch_path%3Da%2Cb%20c",
+            "postgres://h?options=-csearch_path%3Da%2C%22b%5C%20c%22",
         ),
         (r#"scheme = "amqp", user = "u", host = "h", name = "/""#, "amqp://u@h/%2F"),
         (r#"scheme = "http", host = "h", query = { "a b" = "c&d" }"#, "http://h?a%20b=c%26d"),

@@ -227,7 +227,7 @@ fn templates(text: &str) -> impl Iterator<Item = Misfit> {
             message: format!("{{{}}} stands for nothing", unknown.reference),
             help: Some(match meant {
                 _ if unknown.reference.contains('|') => {
-                    "|url, |json and |host may stand behind a reference".to_owned()
+                    "|url, |json, |host and |schema may stand behind a reference".to_owned()
                 }
                 Some(meant) => format!("did you mean {{{meant}}}? {{{{{}}}}} is the text itself", unknown.reference),
                 None => format!(

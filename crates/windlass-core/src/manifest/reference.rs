@@ -71,7 +71,8 @@ In commands that are no shell lines and in `env`, these stand for values:
 | `{resources.NAME.FACT}` | a fact about a resource; `url` and `password` in `env` only |
 
 `|url` behind a reference percent-encodes what is put in, `|json` writes it as the inside of a JSON string, `|host` puts an IPv6
-address in brackets: `{settings.KEY|url}`.
+address in brackets: `{settings.KEY|url}`. `|schema` is for names of PostgreSQL's schemas in the options of a URL, between quotes:
+`?options=-csearch_path%3D%22{settings.KEY|schema}%22`, which `schema` of a setting's `url` writes by itself.
 
 `{{port}}` is the text `{port}`. Braces that hold no such word, as JSON's, are themselves.
 

@@ -14,12 +14,14 @@ pub enum Encoding {
     Json,
     /// `|host`: an IPv6 address in brackets, the path of a unix socket percent-encoded, all else as it is.
     Host,
+    /// `|schema`: names of PostgreSQL's schemas between quotes, in the options of a URL.
+    Schema,
 }
 
 impl Encoding {
     /// The encodings with a word, which stands behind a reference after `|`.
-    pub const WORDS: [(&'static str, Self); 3] =
-        [("url", Self::Url), ("json", Self::Json), ("host", Self::Host)];
+    pub const WORDS: [(&'static str, Self); 4] =
+        [("url", Self::Url), ("json", Self::Json), ("host", Self::Host), ("schema", Self::Schema)];
 
     /// Its word; empty for [`Plain`](Self::Plain).
     #[must_use]
@@ -43,6 +45,7 @@ impl Encoding {
             Self::Host if value.parse::<std::net::Ipv6Addr>().is_ok() => format!("[{value}]"),
             Self::Host if value.starts_with('/') => percent(value),
             Self::Host => value.to_owned(),
+            Self::Schema => super::search_path::between_quotes(value),
         }
     }
 }

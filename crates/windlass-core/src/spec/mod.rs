@@ -14,6 +14,7 @@ mod passed;
 mod resource;
 mod rotation;
 mod route;
+mod search_path;
 mod service;
 mod statuses;
 mod template;
@@ -30,6 +31,7 @@ pub use passed::{PASSED, PLACES};
 pub use resource::{Credential, Engine, Resource, Source};
 pub use rotation::{Rotation, Server};
 pub use route::{Access, ClientPatience, Destination, Header, Listen, RateLimit, Route, Tls};
+pub(crate) use search_path::search_path;
 pub use service::{
     Command, Limits, Port, Quiet, Restart, RestartWhen, Service, Stop, Strategy, is_unseen, turns_writing,
 };

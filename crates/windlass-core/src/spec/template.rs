@@ -327,7 +327,7 @@ impl fmt::Display for UnknownReference {
         write!(
             f,
             "{{{0}}} stands for nothing: use {{port}}, {{replica}}, {{release}}, {{app}}, {{environment}}, \
-             {{shared}}, {{settings.KEY}} or {{resources.NAME.FIELD}}, with |url, |json or |host behind it where it \
+             {{shared}}, {{settings.KEY}} or {{resources.NAME.FIELD}}, with |url, |json, |host or |schema behind it where it \
              is to be encoded, or write {{{{{0}}}}} for the text itself",
             self.reference
         )

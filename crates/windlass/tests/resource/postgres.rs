@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use indexmap::IndexMap;
 use windlass::account::Account;
 use windlass::resource::{self, after_start, check, facts_of_url, prepare};
 use windlass_core::spec::{Engine, Source};
@@ -122,6 +123,52 @@ fn hostile_names_of_databases_are_only_names() {
     after_start(&server.prepared).unwrap();
     assert_eq!(sql(&server.prepared.facts, "SELECT current_database() = current_user"), Ok("t".into()));
     assert_eq!(sql(&server.prepared.facts, "SELECT current_user"), Ok(name.into()));
+    assert_schemas_are_found(&server.prepared.facts);
+}
+
+/// A server takes the names of schemas that stand in a URL for those that were meant.
+fn assert_schemas_are_found(facts: &IndexMap<String, String>) {
+    let mut facts = facts.clone();
+    for (given, schemas) in [
+        ("shop", &["shop"][..]),
+        ("Shop", &["Shop"]),
+        ("my shop, public", &["my shop", "public"]),
+        (" \"a,b\" , \"c\"\"d\"", &["a,b", "c\"d"]),
+        ("e\\f\tg'$h%20{}, täglich", &["e\\f\tg'$h%20{}", "täglich"]),
+    ] {
+        for schema in schemas {
+            let quoted = schema.replace('"', "\"\"");
+            sql(&facts, &format!("CREATE SCHEMA IF NOT EXISTS \"{quoted}\"")).unwrap();
+        }
+        let plain = facts["url"].clone();
+        // As it stands in the manifest, and as the value of a setting.
+        for (written, value) in [(given, ""), ("{settings.S}", given), ("{settings.S},public", given)] {
+            let url = composed(&plain, written, value);
+            facts.insert("url".into(), url);
+            let expected = match (written, schemas.contains(&"public")) {
+                ("{settings.S},public", false) => [schemas, &["public"]].concat(),
+                _ => schemas.to_vec(),
+            };
+            let names = "SELECT array_to_string(current_schemas(false), E'\\n')";
+            assert_eq!(sql(&facts, names), Ok(expected.join("\n")), "{written} {value}");
+        }
+        facts.insert("url".into(), plain);
+    }
+}
+
+/// The URL with `schema` in it, as a setting is put together.
+fn composed(url: &str, schema: &str, value: &str) -> String {
+    let schema = schema.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t");
+    let text = format!(
+        "[app]\nname = \"shop\"\n[services.web]\ncommand = \"true\"\n[settings]\nS = \"\"\n\
+         URL = {{ url = {{ scheme = \"postgresql\", host = \"h\", schema = \"{schema}\" }} }}\n"
+    );
+    let (manifest, diags) = windlass_core::manifest::load(&text);
+    assert!(diags.is_empty(), "{}", windlass_core::diag::render_all(&diags, &text, "windlass.toml"));
+    let settings = manifest.unwrap().settings("local");
+    let template = settings["URL"].composed.as_ref().unwrap();
+    let made = template.fill(|_| Ok::<_, ()>(value.to_owned())).unwrap();
+    format!("{url}{}", made.strip_prefix("postgresql://h").unwrap())
 }
 
 #[test]

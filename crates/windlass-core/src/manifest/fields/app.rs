@@ -24,7 +24,7 @@ const ENV_FIELD: Field = Field::new("env", ENV, "Environment of all services, jo
 const SETTINGS_FIELD: Field = Field::new(
     "settings",
     Kind::Map { key: Format::EnvName, of: &A_SETTING },
-    "Values that differ between environments, and secrets. They are looked up in the environment, `.env.ENVIRONMENT` and `.env`, checked, and passed on as environment variables.",
+    "Values that differ between environments, and secrets. They are looked up in the environment, `.env.ENVIRONMENT`, `.env`, `secrets.ENVIRONMENT.enc` and the `[stores]`, checked, and passed on as environment variables.",
 )
 .absent("none");
 const STORES_FIELD: Field = Field::new(

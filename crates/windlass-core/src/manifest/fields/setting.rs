@@ -34,7 +34,7 @@ pub(super) static A_SETTING: Kind =
 pub static SETTING: Table = Table {
     name: "setting",
     header: "[settings]",
-    help: "Each key declares a setting. Its value comes from the environment variable of that name, then `.env.ENVIRONMENT`, then `.env`, then the store that it names, then what the manifest says: `value`, `url` or `default`. A setting that must have a value and has none, and a value that is not what was declared, are errors, told before anything changes. Every setting, declared or only found in those files, is passed as an environment variable to all services, jobs, crons and build steps, unless `services` restricts it. `{settings.KEY}` stands for its value, in `env` only where it is secret.\n\nText, a number, `true` or `false` instead of the table is the default: `LOG_LEVEL = \"info\"`. In an environment it replaces the default, and what else is declared still holds.",
+    help: "Each key declares a setting. Its value comes from the environment variable of that name, then `.env.ENVIRONMENT`, then `.env`, then the encrypted file `secrets.ENVIRONMENT.enc`, then the store that it names, then what the manifest says: `value`, `url` or `default`. A setting that must have a value and has none, and a value that is not what was declared, are errors, told before anything changes. Every setting, declared or only found in those files, is passed as an environment variable to all services, jobs, crons and build steps, unless `services` restricts it. `{settings.KEY}` stands for its value, in `env` only where it is secret.\n\nText, a number, `true` or `false` instead of the table is the default: `LOG_LEVEL = \"info\"`. In an environment it replaces the default, and what else is declared still holds.",
     example: "[settings]\nLOG_LEVEL = \"info\"\nSECRET_KEY = { secret = true, min_length = 32, help = \"Signs the sessions.\" }\nWORKERS = { type = \"integer\", default = 4, min = 1, max = 64, services = [\"web\"] }\nDB_PASSWORD = { secret = true }\nDATABASE_URL = { url = { scheme = \"postgresql\", user = \"shop\", password = \"{settings.DB_PASSWORD}\", host = \"db.internal\", port = 5432, name = \"shop\" } }\n\n[environments.production]\nsettings.LOG_LEVEL = \"warning\"",
     fields: &[
         Field::new("type", Kind::Choice(&TYPES), "What its value must be.")
@@ -45,7 +45,7 @@ pub static SETTING: Table = Table {
         Field::new("default", PLAIN, "The value where none is found. Not for secrets.")
             .absent("it must be found")
             .example("8000"),
-        Field::new("value", TEMPLATE, "What it is put together from, where none is found. `{settings.KEY}` and `{resources.NAME.FACT}` stand for values; `|url`, `|json` and `|host` behind a reference encode what is put in: `{settings.KEY|url}`. What is put together from a secret is a secret.")
+        Field::new("value", TEMPLATE, "What it is put together from, where none is found. `{settings.KEY}` and `{resources.NAME.FACT}` stand for values; `|url`, `|json`, `|host` and `|schema` behind a reference encode what is put in: `{settings.KEY|url}`. What is put together from a secret is a secret.")
             .absent("it is not put together")
             .example(r#""{settings.DB_HOST}:{settings.DB_PORT}""#),
         Field::new("url", Kind::Table(&URL), "A URL that it is put together from, where none is found; everything in it is encoded as it must be.")
@@ -168,7 +168,7 @@ pub static URL: Table = Table {
         )
         .absent("none")
         .example(r#""shop""#),
-        Field::new("schema", TEMPLATE, "The schema of PostgreSQL in which the program works, or several with commas between them: written as `options=-csearch_path%3D...`. Only with a `scheme` that begins with `postgresql` or `postgres`.")
+        Field::new("schema", TEMPLATE, "The schema of PostgreSQL in which the program works, or several with commas between them, each as it is called (`Shop` is not `shop`): written as `options=-csearch_path%3D...`, quoted where it must be. Only with a `scheme` that begins with `postgresql` or `postgres`.")
         .absent("what the server or the role says")
         .example(r#""shop""#),
         Field::new("query", Kind::Map { key: Format::Any, of: &OF_QUERY }, "What stands after `?`.")

@@ -2,7 +2,7 @@
 
 use super::plain;
 use crate::manifest::node::{Node, Value};
-use crate::spec::{Encoding, Part, Template};
+use crate::spec::{Encoding, Part, Template, search_path};
 
 /// The template of the checked table `url`; `None` where a part of it was refused.
 pub(super) fn template(url: &Node) -> Option<Template> {
@@ -42,7 +42,7 @@ pub(super) fn template(url: &Node) -> Option<Template> {
     // One that means nothing is told of elsewhere.
     if let (Some(node), Some(parameter)) = (url.get("schema"), parameter(&scheme)) {
         parts.push(Part::Text(format!("?{parameter}")));
-        parts.extend(encoded(node.text()?, Encoding::Url)?);
+        parts.extend(search_path(Template::parse(node.text()?).ok()?.parts()));
         before = "&";
     }
     for (key, node) in query {
