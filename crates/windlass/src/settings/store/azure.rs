@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::encode;
 use super::payload::{Payload, Text};
-use super::session::{self, METADATA};
+use super::session::{self, METADATA, Reading, Session};
 use super::surroundings::Surroundings;
 use crate::http_client::{Answer, Client, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
@@ -44,7 +44,7 @@ impl Azure {
         Ok(Self { client, address, authorization })
     }
 
-    pub(super) async fn read(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
+    async fn get(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
         let version = match edition {
             Some(Edition::Version(version)) => format!("/{version}"),
             Some(Edition::Stage(_)) | None => String::new(),
@@ -77,6 +77,12 @@ impl Azure {
                 "is `address` that of the vault?",
             )),
         }
+    }
+}
+
+impl Session for Azure {
+    fn read<'s>(&'s self, path: &'s str, edition: Option<&'s Edition>) -> Reading<'s> {
+        Box::pin(self.get(path, edition))
     }
 }
 

@@ -12,9 +12,11 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, timeout_at};
 use windlass_core::settings::Secret;
+use windlass_core::store::Edition;
 use zeroize::Zeroizing;
 
 use super::payload::Payload;
+use super::session::{Reading, Session};
 use super::surroundings::Surroundings;
 use crate::observe::printable;
 use crate::settings::Redactor;
@@ -60,7 +62,7 @@ impl Program {
         }
     }
 
-    pub(super) async fn read(&self, path: &str) -> Result<Payload, Trouble> {
+    async fn get(&self, path: &str) -> Result<Payload, Trouble> {
         let program = self.words.first().map_or("", String::as_str);
         let mut running = self.start(path).map_err(|error| {
             let what = match error.kind() {
@@ -135,6 +137,12 @@ impl Program {
         let line = masked.split_whitespace().collect::<Vec<_>>().join(" ");
         let line: String = printable(&line).chars().take(SHOWN).collect();
         if line.is_empty() { line } else { format!(", and said: {line}") }
+    }
+}
+
+impl Session for Program {
+    fn read<'s>(&'s self, path: &'s str, _: Option<&'s Edition>) -> Reading<'s> {
+        Box::pin(self.get(path))
     }
 }
 

@@ -10,7 +10,7 @@ use windlass_core::settings::Secret;
 use windlass_core::store::{Edition, Place, Store};
 
 use super::fault::StoreFault;
-use super::session::Session;
+use super::session;
 use super::surroundings::Surroundings;
 use crate::observe::debug;
 use crate::trouble::{Trouble, Whose};
@@ -82,7 +82,7 @@ fn by_store<'a>(
 
 async fn one(name: &str, store: &Store, places: Vec<Place>, around: &Surroundings) -> Fetched {
     debug::say("stores", || format!("{name}: open"));
-    let session = match Session::open(store, around).await {
+    let session = match session::open(store, around).await {
         Ok(session) => session,
         Err(trouble) => {
             return Fetched {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures_util::future::{LocalBoxFuture, ready};
 use windlass_core::store::{Address, Edition, Kind, Store};
 
 use super::aws::Aws;
@@ -19,47 +20,30 @@ use crate::trouble::{Trouble, Whose};
 pub(super) const METADATA: Patience =
     Patience { attempts: 2, connect: Duration::from_secs(1), answer: Duration::from_secs(3) };
 
-/// A store that answers.
-pub(super) enum Session {
-    Vault(Vault),
-    Aws(Aws),
-    Gcp(Gcp),
-    Azure(Azure),
-    Command(Program),
+/// What is being read.
+pub(super) type Reading<'s> = LocalBoxFuture<'s, Result<Payload, Trouble>>;
+
+/// A store that answers: all that is to be known of one, once it was logged in to.
+pub(super) trait Session {
+    /// What is at a path.
+    fn read<'s>(&'s self, path: &'s str, edition: Option<&'s Edition>) -> Reading<'s>;
+
+    /// Ends it, where it was begun for these questions alone.
+    fn close(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(ready(()))
+    }
 }
 
-impl Session {
-    /// Finds the credentials, and logs in where the store wants that.
-    pub(super) async fn open(store: &Store, around: &Surroundings) -> Result<Self, Trouble> {
-        let client = client(store, around);
-        match &store.kind {
-            Kind::Vault { .. } => Vault::open(store, client, around).await.map(Self::Vault),
-            Kind::Aws { .. } => Aws::open(store, client, around).await.map(Self::Aws),
-            Kind::Gcp { .. } => Gcp::open(store, client, around).await.map(Self::Gcp),
-            Kind::Azure => Azure::open(store, client, around).await.map(Self::Azure),
-            Kind::Command { words } => {
-                Ok(Self::Command(Program::new(words, store.timeout.as_duration(), around)))
-            }
-        }
-    }
-
-    /// Ends it where it was begun for these questions alone.
-    pub(super) async fn close(&self) {
-        if let Self::Vault(vault) = self {
-            vault.close().await;
-        }
-    }
-
-    /// What is at a path.
-    pub(super) async fn read(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
-        match self {
-            Self::Vault(vault) => vault.read(path, edition).await,
-            Self::Aws(aws) => aws.read(path, edition).await,
-            Self::Gcp(gcp) => gcp.read(path, edition).await,
-            Self::Azure(azure) => azure.read(path, edition).await,
-            Self::Command(program) => program.read(path).await,
-        }
-    }
+/// Finds the credentials, and logs in where the store wants that.
+pub(super) async fn open(store: &Store, around: &Surroundings) -> Result<Box<dyn Session>, Trouble> {
+    let client = client(store, around);
+    Ok(match &store.kind {
+        Kind::Vault { .. } => Box::new(Vault::open(store, client, around).await?),
+        Kind::Aws { .. } => Box::new(Aws::open(store, client, around).await?),
+        Kind::Gcp { .. } => Box::new(Gcp::open(store, client, around).await?),
+        Kind::Azure => Box::new(Azure::open(store, client, around).await?),
+        Kind::Command { words } => Box::new(Program::new(words, store.timeout.as_duration(), around)),
+    })
 }
 
 fn client(store: &Store, around: &Surroundings) -> Client {

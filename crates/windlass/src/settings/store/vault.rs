@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 use windlass_core::settings::Secret;
@@ -10,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::encode;
 use super::payload::{Fields, Payload, Text};
-use super::session;
+use super::session::{self, Reading, Session};
 use super::surroundings::Surroundings;
 use crate::http_client::{Answer, Client, Patience, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
@@ -54,7 +55,7 @@ impl Vault {
     }
 
     /// Gives back a token that was made for this session. One that cannot be ends by its own time.
-    pub(super) async fn close(&self) {
+    async fn give_back(&self) {
         if !self.is_own {
             return;
         }
@@ -64,7 +65,7 @@ impl Vault {
         let _ = self.client.ask(&request.patience(FAREWELL), |_| false).await;
     }
 
-    pub(super) async fn read(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
+    async fn get(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
         let data = if self.version == 2 { "data/" } else { "" };
         let mut url = format!("/v1/{}/{data}{}", self.mount, encode::path(path));
         if let Some(Edition::Version(version)) = edition {
@@ -110,6 +111,16 @@ impl Vault {
                 format!("is `address` that of Vault, and `version` ({}) that of the engine?", self.version);
             Trouble::new(Whose::Server, what, hint)
         })
+    }
+}
+
+impl Session for Vault {
+    fn read<'s>(&'s self, path: &'s str, edition: Option<&'s Edition>) -> Reading<'s> {
+        Box::pin(self.get(path, edition))
+    }
+
+    fn close(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(self.give_back())
     }
 }
 

@@ -14,7 +14,7 @@ use windlass_core::store::{Address, Edition, Kind, Store};
 use zeroize::Zeroizing;
 
 use super::payload::{Payload, Text};
-use super::session;
+use super::session::{self, Reading, Session};
 use super::surroundings::Surroundings;
 use crate::http_client::{Answer, Client, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
@@ -49,7 +49,7 @@ impl Aws {
         Ok(Self { client, address, region, found })
     }
 
-    pub(super) async fn read(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
+    async fn get(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
         let region = self.region_of(path)?;
         let address = match &self.address {
             Some(address) => address.clone(),
@@ -163,6 +163,12 @@ impl Aws {
                 "is its address right, and may the credentials ask it?",
             ),
         }
+    }
+}
+
+impl Session for Aws {
+    fn read<'s>(&'s self, path: &'s str, edition: Option<&'s Edition>) -> Reading<'s> {
+        Box::pin(self.get(path, edition))
     }
 }
 

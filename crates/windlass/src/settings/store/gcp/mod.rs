@@ -12,7 +12,7 @@ use windlass_core::store::{Address, Edition, Kind, Store};
 use zeroize::Zeroizing;
 
 use super::payload::{Payload, Text};
-use super::session;
+use super::session::{self, Reading, Session};
 use super::surroundings::Surroundings;
 use crate::http_client::{Answer, Client, Request, credential, is_passing};
 use crate::trouble::{Trouble, Whose};
@@ -42,7 +42,7 @@ impl Gcp {
         Ok(Self { client, address, project, authorization })
     }
 
-    pub(super) async fn read(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
+    async fn get(&self, path: &str, edition: Option<&Edition>) -> Result<Payload, Trouble> {
         let name = match (&self.project, path.starts_with("projects/")) {
             (_, true) => path.to_owned(),
             (Some(project), false) => format!("projects/{project}/secrets/{path}"),
@@ -84,6 +84,12 @@ impl Gcp {
                 "is its address right?",
             )),
         }
+    }
+}
+
+impl Session for Gcp {
+    fn read<'s>(&'s self, path: &'s str, edition: Option<&'s Edition>) -> Reading<'s> {
+        Box::pin(self.get(path, edition))
     }
 }
 
