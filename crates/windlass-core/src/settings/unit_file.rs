@@ -1,7 +1,7 @@
 //! Settings as a file that systemd reads into a service's environment: `EnvironmentFile=` (systemd.exec(5)).
 //!
-//! `windlass secrets export --format systemd` writes one. It is also what units of a host will be given, as
-//! `LoadCredential=` will be given the bytes of a value as they are, which need no writing.
+//! `windlass secrets export --format systemd` writes one. It is also what units of a host will be given. `LoadCredential=` is
+//! given the bytes of a value as they are (`--format credentials`), which need no writing.
 
 use zeroize::Zeroizing;
 

@@ -56,7 +56,7 @@ pub(in crate::cli) enum Verb {
     Recipients(Recipients),
     /// Take values over from another file
     Import(Import),
-    /// Print all values: as a .env file, for a shell, for systemd, or as JSON
+    /// Print all values, or write them to a file: as a .env file, for a shell, for systemd, or as JSON
     Export(Export),
     /// Remove what is damaged, and seal the rest
     #[command(after_help = "Examples:\n  windlass secrets list\n  windlass secrets repair --yes")]
@@ -185,14 +185,19 @@ pub(in crate::cli) struct Import {
 Readers of .env files differ. Whom a value does not reach as it is, is warned of; no form makes a shell run one.
 
 Examples:
-  windlass secrets export > .env
+  windlass secrets export --out .env                         for your account alone (mode 600)
   eval \"$(windlass secrets export --format sh)\"             into the environment of this shell
-  windlass secrets export --format systemd > shop.env        for EnvironmentFile=
+  windlass secrets export --format systemd --out shop.env    for EnvironmentFile=
+  windlass secrets export --format credentials --out creds   for LoadCredential=
   windlass secrets export --json | jq .")]
 pub(in crate::cli) struct Export {
     /// How they are written [default: dotenv, with --json json]
-    #[arg(long, value_parser = ["dotenv", "sh", "json", "systemd"])]
+    #[arg(long, value_parser = ["dotenv", "sh", "json", "systemd", "credentials"])]
     pub(in crate::cli) format: Option<String>,
+    /// Write them to this file (mode 600), or with --format credentials into this directory (mode 700), which are
+    /// neither links nor somebody else's [default: standard output]
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
