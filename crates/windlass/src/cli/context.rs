@@ -203,9 +203,10 @@ impl Context {
             Audited { app, environment, declared: &declared, assembled: &assembled, manifest }.covered();
         let covered = covered.into_iter().filter(|finding| finding.severity == Severity::Warning);
         assembled.warnings.extend(covered.map(|finding| finding.fault));
-        let (mut unstored, sealed) = (unstored.into_inner(), sealed.version);
+        let (mut unstored, fingerprint_key, sealed) =
+            (unstored.into_inner(), sealed.fingerprint_key, sealed.version);
         unstored.left_out.extend(unasked);
-        Found { unstored, assembled, addresses, declared, faults, lost, unnamed, sealed }
+        Found { unstored, assembled, addresses, declared, faults, lost, unnamed, sealed, fingerprint_key }
     }
 
     /// Prints the document that was asked for, and below it why it is not whole. The exit code says whether it is.

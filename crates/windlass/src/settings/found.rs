@@ -2,6 +2,7 @@
 
 use indexmap::{IndexMap, IndexSet};
 use windlass_core::diag::Severity;
+use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::audit::Audited;
 use windlass_core::settings::{
     Address, Assembled, Declared, Fault, Lost, Secret, check, is_secret, misaddressed,
@@ -25,6 +26,8 @@ pub struct Found {
     pub unnamed: IndexMap<String, usize>,
     /// The encrypted file that was read, and as of which write.
     pub sealed: Option<SealedVersion>,
+    /// The key of fingerprints that everybody has who can open that file.
+    pub fingerprint_key: Option<FingerprintKey>,
     /// What external stores should have and did not give.
     pub unstored: Unstored,
 }

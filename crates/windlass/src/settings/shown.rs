@@ -60,6 +60,7 @@ fn found() -> Found {
         lost: windlass_core::settings::Lost::default(),
         unnamed: IndexMap::new(),
         sealed: None,
+        fingerprint_key: Some(FingerprintKey(*CANARY)),
         unstored: Unstored::default(),
     }
 }

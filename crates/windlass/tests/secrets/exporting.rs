@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::kit::Project;
+use crate::kit::{Project, mode};
 
 const TRAP: &str = "it's `touch ran` & $(touch ran)\\";
 const KEY: &str = "-----BEGIN-----\nab=\n-----END-----\n";
@@ -54,10 +54,6 @@ fn an_export_is_taken_by_a_shell_and_taken_back() {
         said.out.is_empty() && said.err.contains("MARK holds a character that systemd takes"),
         "{said:?}"
     );
-}
-
-fn mode(path: &Path) -> u32 {
-    fs::symlink_metadata(path).unwrap().mode() & 0o777
 }
 
 fn chmod(path: &Path, mode: u32) {

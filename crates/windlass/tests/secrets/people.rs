@@ -1,6 +1,6 @@
 //! Who can read the file.
 
-use crate::kit::Project;
+use crate::kit::{Person, Project};
 
 #[test]
 fn somebody_is_let_in_and_put_out_again() {
@@ -31,6 +31,41 @@ fn somebody_is_let_in_and_put_out_again() {
     let said = ada.secrets(&["recipients", "remove", "ada"]).exits(2);
     assert!(said.err.contains("the only recipient"), "{}", said.err);
     ada.secrets(&["recipients", "remove", "eve"]).exits(2);
+}
+
+// proves: APE-3
+#[test]
+fn two_people_can_compare_secrets_without_seeing_them() {
+    let (project, ada) = Project::begun(&[("A", "one"), ("B", "two")]);
+    ada.declare("A = { secret = true }\nB = { secret = true }\nLOCAL = { secret = true }\n");
+    let bob = project.person("bob");
+    ada.secrets(&["recipients", "add", "bob", &bob.public()]).exits(0);
+    // Neither has deployed anything.
+    let seen = |person: &Person, environment: &str, name: &str| -> String {
+        let list = person.program_says(&["config", "--json", "--env", environment]).json();
+        let rows = list["settings"].as_array().unwrap();
+        let fingerprint = &rows.iter().find(|row| row["name"] == name).unwrap()["fingerprint"];
+        assert!(!list.to_string().contains("weak-one"), "{list}");
+        fingerprint.as_str().unwrap_or_default().to_owned()
+    };
+    let mine = |person: &Person, value: &str| {
+        std::fs::write(person.project.join(".env"), format!("LOCAL={value}\n")).unwrap();
+        seen(person, "production", "LOCAL")
+    };
+    let a = seen(&ada, "production", "A");
+    assert_eq!((a.len(), &seen(&bob, "production", "A")), (8, &a));
+    assert_ne!(a, seen(&ada, "production", "B"));
+    let local = mine(&ada, "weak-one");
+    assert_eq!((local.len(), mine(&bob, "weak-one") == local), (8, true));
+    assert_ne!(mine(&bob, "weak-one-too"), local);
+    mine(&ada, "weak-one");
+    // Without a key that is somebody's there is none: not for another environment, nor for who cannot open the file.
+    assert_eq!(seen(&ada, "local", "LOCAL"), "");
+    let eve = project.person("eve");
+    assert_eq!(seen(&eve, "production", "LOCAL"), "");
+    // Whoever was removed cannot tell what guess is right by what is shown from then on.
+    ada.secrets(&["recipients", "remove", "bob"]).exits(0);
+    assert_ne!(seen(&ada, "production", "A"), a);
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(super) enum Purpose<'a> {
     Seal,
     /// Wrapping the file key for a recipient.
     Wrap,
+    /// Fingerprints of values, which stand nowhere in the file.
+    Fingerprints,
 }
 
 /// What keys are derived from: the first half of HKDF-SHA256, which is the same for all keys of a file.
@@ -35,6 +37,7 @@ impl Root {
             Purpose::Recipients => ("recipients", ""),
             Purpose::Seal => ("seal", ""),
             Purpose::Wrap => ("wrap", ""),
+            Purpose::Fingerprints => ("fingerprints", ""),
         };
         let info = [HEADER, "\n", word, "\n", environment, "\n", name, "\n"].map(str::as_bytes);
         let mut key = Zeroizing::new([0; 32]);

@@ -166,6 +166,14 @@ impl Opened {
         self.document.version()
     }
 
+    /// The key by which whoever can read the file shows fingerprints of values: the same for all of them, and of no use
+    /// to anybody else. It is another one after a rekey.
+    #[must_use]
+    pub fn fingerprint_key(&self) -> zeroize::Zeroizing<[u8; 32]> {
+        let document = &self.document;
+        derive::key(self.key.bytes(), document.id.as_bytes(), &document.environment, &Purpose::Fingerprints)
+    }
+
     /// The public key of whoever opened it.
     pub(super) fn own_key(&self) -> Option<PublicKey> {
         let own = self.document.recipients.iter().find(|recipient| recipient.name == self.by);

@@ -19,6 +19,7 @@ pub use prompt::{is_possible as can_prompt, secret as prompt_secret};
 
 use std::path::Path;
 
+use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::sealed::{Opened, Parsed, Version};
 use windlass_core::settings::{Fault, Lost, Sealed};
 
@@ -29,6 +30,8 @@ pub struct Layer {
     pub sealed: Option<Sealed>,
     /// Which version of the file, where all of it is as it was written.
     pub version: Option<Version>,
+    /// The key of fingerprints that everybody has who can open it; `None` where nothing was opened.
+    pub fingerprint_key: Option<FingerprintKey>,
     /// Why a deploy refuses it: with what is left of it an application would come into production
     /// without what it needs, or with what somebody else put in.
     pub faults: Vec<Fault>,
@@ -79,8 +82,10 @@ fn opened_layer(place: &Place, opened: Opened, mut lost: Lost) -> Layer {
     let entries =
         opened.in_force().map(|(name, value)| (name.to_owned(), (value.secret.clone(), value.line)));
     let sealed = Sealed { file: place.file(), entries: entries.collect(), warnings: vec![] };
+    let fingerprint_key = Some(FingerprintKey(*opened.fingerprint_key()));
     if opened.is_sound() {
-        return Layer { sealed: Some(sealed), version: Some(opened.version()), ..Layer::default() };
+        let version = Some(opened.version());
+        return Layer { sealed: Some(sealed), version, fingerprint_key, ..Layer::default() };
     }
     for entry in &opened.document().entries {
         if !opened.values.contains_key(&entry.label) {
@@ -88,5 +93,5 @@ fn opened_layer(place: &Place, opened: Opened, mut lost: Lost) -> Layer {
         }
     }
     let faults = opened.damaged.into_iter().map(|damaged| damaged.fault).collect();
-    Layer { sealed: Some(sealed), version: None, faults, lost }
+    Layer { sealed: Some(sealed), version: None, fingerprint_key, faults, lost }
 }

@@ -26,8 +26,8 @@ pub(super) fn run(context: &Context, left: &str, right: &str) -> Result<u8, Fail
     let (of_left, of_right) = (settings(left), settings(right));
     // Each under its own environment's key, as `config` shows it: only what differs is listed, so that nobody
     // has to compare the two.
-    let viewer = |environment: &str| Ok(Viewer::of(&project, &project.layout_of(environment)?));
-    let (viewer_of_left, viewer_of_right) = (viewer(left)?, viewer(right)?);
+    let viewer = |environment: &str, found| Ok(Viewer::of(&project, &project.layout_of(environment)?, found));
+    let (viewer_of_left, viewer_of_right) = (viewer(left, &of_left)?, viewer(right, &of_right)?);
     let names: IndexSet<&str> = of_left.names().chain(of_right.names()).collect();
     let mut differences = vec![];
     for name in names {

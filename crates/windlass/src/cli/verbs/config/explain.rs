@@ -23,7 +23,7 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
     let found = context.read_settings(&project, environment);
     let declared = found.declared.get(name);
     let resolved = found.assembled.settings.get(name);
-    let viewer = Viewer::of(&project, &project.layout);
+    let viewer = Viewer::of(&project, &project.layout, &found);
     let holds = viewer.see(&found, name);
     let given = given(&project, name);
     if declared.is_none() && holds.is_none() && given.is_empty() {

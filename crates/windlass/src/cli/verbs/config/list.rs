@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context) -> Result<u8, Failure> {
     let open = rotation::unsettled(&project);
     rotation::tell_unsettled(context, &open);
     let found = context.read_settings(&project, project.environment.as_str());
-    let viewer = Viewer::of(&project, &project.layout);
+    let viewer = Viewer::of(&project, &project.layout, &found);
     let rows: Vec<Row> = found
         .names()
         .map(|name| {

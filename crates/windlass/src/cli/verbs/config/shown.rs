@@ -19,7 +19,7 @@ pub(super) struct Shown {
     pub(super) value: Option<String>,
     /// What it is put together from, where that is so.
     pub(super) composed: Option<String>,
-    /// By what a secret can be told from another one, where the environment has a key already.
+    /// By what a secret can be told from another one, where there is a key for that.
     pub(super) fingerprint: Option<String>,
     /// The layer.
     pub(super) layer: &'static str,
@@ -42,16 +42,18 @@ pub(super) enum Seen {
 
 /// Shows the settings of a project.
 pub(super) struct Viewer {
-    /// The key of fingerprints, once something was deployed.
+    /// The key of fingerprints: that of whoever can open the encrypted file, or the host's, once something was deployed.
+    /// Never one that everybody has, because a weak secret could be guessed by it.
     key: Option<FingerprintKey>,
     manifest: String,
 }
 
 impl Viewer {
-    /// As the environment in `layout` shows them.
-    pub(super) fn of(project: &Project, layout: &Layout) -> Self {
+    /// As the environment in `layout` shows what was found.
+    pub(super) fn of(project: &Project, layout: &Layout, found: &Found) -> Self {
         // A damaged one is told of by whoever needs it to act.
-        Self { key: host::fingerprint_key(layout).ok().flatten(), manifest: project.file.clone() }
+        let of_host = || host::fingerprint_key(layout).ok().flatten();
+        Self { key: found.fingerprint_key.clone().or_else(of_host), manifest: project.file.clone() }
     }
 
     /// What there is to see of the setting `name`; `None` where it has no value.
