@@ -117,10 +117,18 @@ fn setting(node: &Node, common: &Common) -> Declared {
         services: given("services").and_then(texts),
         file: truth("file").unwrap_or_default(),
         rotate: given("rotate").map(|rotate| made_up(rotate, min_length, max_length)),
+        account: given("rotate").and_then(account),
         help: owned("help"),
         category: owned("category"),
         line: common.lines.at(source.map_or(node.key_span.start, |node| node.span.start)),
     }
+}
+
+/// The setting with the name of the account, where one has one password: another account takes over then.
+fn account(rotate: &Node) -> Option<String> {
+    let engine = rotate.get("at").and_then(Node::text).and_then(Engine::of)?;
+    let user = rotate.get("user").and_then(Node::text)?;
+    (engine != Engine::Redis).then(|| user.to_owned())
 }
 
 /// How long a made-up value is: as long as `rotate` says, or as 32 characters as the bounds allow.

@@ -25,7 +25,7 @@ pub(super) fn carry(spec: &mut Spec, request: &Request, observed: &Observed) -> 
                 setting.fingerprint.clone_from(&in_force.fingerprint);
             }
             _ => {
-                let rotation = spec.rotations.get(name);
+                let rotation = spec.rotation_of(name);
                 let at = rotation.and_then(|rotation| rotation.at.as_ref()).map(|server| server.engine);
                 return Err(PlanError::RevokedValue { name: name.clone(), at });
             }
@@ -34,8 +34,14 @@ pub(super) fn carry(spec: &mut Spec, request: &Request, observed: &Observed) -> 
     Ok(())
 }
 
-/// Notes that the value of a setting is replaced by the one that `spec` has the fingerprint of.
+/// Notes that the value of a setting, and the name of the account that goes with it, is replaced by the one that `spec`
+/// has the fingerprint of.
 pub(super) fn renew(spec: &mut Spec, name: &str, observed: &Observed) -> Result<(), PlanError> {
+    let names: Vec<String> = spec.exchanged(name).map(str::to_owned).collect();
+    names.iter().try_for_each(|name| renew_one(spec, name, observed))
+}
+
+fn renew_one(spec: &mut Spec, name: &str, observed: &Observed) -> Result<(), PlanError> {
     let active = observed.active.as_ref().ok_or(PlanError::NothingDeployed)?;
     if active.stopped {
         return Err(PlanError::Stopped);
@@ -43,7 +49,7 @@ pub(super) fn renew(spec: &mut Spec, name: &str, observed: &Observed) -> Result<
     let (Some(old), Some(new), true) = (
         active.spec.settings.get(name).filter(|setting| setting.composed.is_none()),
         spec.settings.get(name),
-        spec.rotations.contains_key(name),
+        spec.rotation_of(name).is_some(),
     ) else {
         return Err(PlanError::NotRotated(name.to_owned()));
     };

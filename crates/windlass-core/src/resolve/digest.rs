@@ -205,7 +205,7 @@ impl Spec {
         let lasts = matches!(kind, "job" | "build");
         let setting = |key: &str| {
             let known = self.settings.get(key)?;
-            let exchanged = lasts && self.rotations.contains_key(key);
+            let exchanged = lasts && self.rotation_of(key).is_some();
             // Whether a value is shown to people changes nothing for whoever gets it.
             if !known.secret && !exchanged {
                 return Some(Cow::Borrowed(known));

@@ -324,9 +324,9 @@ fn complete(
 fn keep_used(spec: &mut Spec) {
     let mut used: IndexSet<String> =
         spec.routes.iter().filter_map(|route| route.access.basic_auth.clone()).collect();
-    // What administers a server is needed by whoever rotates, and by nobody else.
+    // What administers a server is needed by whoever rotates, and by nobody else; so may be the URL of an account.
     let servers = spec.rotations.values().filter_map(|rotation| rotation.at.as_ref());
-    let admins = servers.filter_map(|server| server.admin.clone());
+    let admins = servers.flat_map(|server| [&server.admin, &server.url]).flatten().cloned();
     let admins: Vec<Template> = admins.map(|admin| Template::of(Reference::Setting(admin))).collect();
     used.extend(
         composed::references(digest::templates(spec).chain(&admins), &spec.settings)

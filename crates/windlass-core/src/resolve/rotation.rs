@@ -34,5 +34,6 @@ fn server(read: Reader<'_>) -> Option<Server> {
         engine: Engine::of(read.text("at")?)?,
         admin: read.owned("admin"),
         user: read.owned("user").unwrap_or_default(),
+        url: read.owned("url"),
     })
 }

@@ -29,6 +29,8 @@ pub struct Declared {
     pub file: bool,
     /// What a value is like that is made up, where `secrets rotate` exchanges it.
     pub rotate: Option<MadeUp>,
+    /// The setting with the name of the account whose password it is, which is exchanged together with it.
+    pub account: Option<String>,
     /// What it is for.
     pub help: Option<String>,
     /// The heading under which it is listed.
@@ -111,6 +113,7 @@ impl Default for Declared {
             services: None,
             file: false,
             rotate: None,
+            account: None,
             help: None,
             category: None,
             line: 0,

@@ -60,7 +60,7 @@ pub use rewrite::{NotRewritten, rewrite};
 pub(crate) use secrecy::speaks_of_secret;
 pub use secrecy::{is_secret, sounds_secret};
 pub use secret::Secret;
-pub use successor::{NoSuccessor, successor};
+pub use successor::{NoSuccessor, next_account, successor};
 pub use template::template;
 pub use unit_file::write_environment_file;
 pub use write::{NotWritable, write, write_shell};

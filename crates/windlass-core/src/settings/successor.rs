@@ -66,14 +66,17 @@ pub fn successor(engine: Engine, old: &str, password: &str, mark: &str) -> Resul
     }
     let user = match engine {
         Engine::Redis => user.to_owned(),
-        Engine::Postgres | Engine::Rabbitmq => another(user, mark)?,
+        Engine::Postgres | Engine::Rabbitmq => next_account(user, mark)?,
     };
     // Of one piece: a text that grows would leave copies.
     Ok([scheme, "://", &user, ":", &password, "@", host, behind].concat())
 }
 
-/// The name of the account that takes over from `user`.
-fn another(user: &str, mark: &str) -> Result<String, NoSuccessor> {
+/// The name of the account that takes over from `user`, by itself or percent-encoded.
+///
+/// # Errors
+/// A [`NoSuccessor`], when there is none, or no room for the mark.
+pub fn next_account(user: &str, mark: &str) -> Result<String, NoSuccessor> {
     let is_mark = |text: &str| {
         let digits = text.strip_prefix("_r").unwrap_or_default();
         digits.len() == MARK - 2 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

@@ -94,6 +94,21 @@ pub struct Spec {
     pub sealed: Option<SealedVersion>,
 }
 
+impl Spec {
+    /// The rotation that exchanges the value of a setting: its own, or that of the password of the account that it names.
+    #[must_use]
+    pub fn rotation_of(&self, key: &str) -> Option<&Rotation> {
+        let of_account = || self.rotations.values().find(|rotation| rotation.account() == Some(key));
+        self.rotations.get(key).or_else(of_account)
+    }
+
+    /// The settings whose values the rotation of `name` exchanges.
+    pub fn exchanged<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
+        let account = self.rotations.get(name).and_then(Rotation::account);
+        std::iter::once(name).chain(account)
+    }
+}
+
 /// What the specification knows of a setting: never its value.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -34,8 +34,12 @@ pub struct Server {
     /// The setting with the URL of its administrator; `None` where the account may change itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<String>,
-    /// The account, where the value is its password alone.
+    /// The account, where the value is its password alone: its name, or, where an account has one password, the setting
+    /// with its name.
     pub user: String,
+    /// The setting that is the URL put together from both, where the value is a password alone and an account has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
 }
 
 impl Rotation {
@@ -55,6 +59,12 @@ impl Rotation {
     #[must_use]
     pub const fn revokes(&self) -> bool {
         self.revoke.is_some() || self.at.is_some()
+    }
+
+    /// The setting with the account's name, which is exchanged together with the value.
+    #[must_use]
+    pub fn account(&self) -> Option<&str> {
+        self.at.as_ref().filter(|server| server.url.is_some()).map(|server| server.user.as_str())
     }
 
     /// All its commands.

@@ -249,6 +249,7 @@ retire
 fn a_server_is_told_of_a_rotated_setting_in_the_same_steps() {
     let (mut spec, _, _) = with_a_token();
     let server = windlass_core::spec::Server {
+        url: None,
         engine: Engine::Postgres,
         admin: Some("ADMIN".into()),
         user: String::new(),

@@ -12,7 +12,7 @@
 mod note;
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use windlass_core::plan::Observed;
@@ -146,13 +146,19 @@ pub(in crate::cli) async fn settle_held(
     }
     let (observed, key) = client.observe().await?;
     let Some(key) = key else { return Ok(()) };
-    for name in pending(project) {
-        settle_pending(context, project, &name, (&observed, &key))?;
+    let names = pending(project);
+    if !names.is_empty() {
+        settle_pending(context, project, &names, (&observed, &key))?;
     }
-    for name in Note::names(&project.layout) {
-        if let Some(note) = Note::read(&project.layout, &name)? {
-            settle_note(context, project, &note, (&observed, &key))?;
-        }
+    let notes = Note::names(&project.layout).into_iter().map(|name| Note::read(&project.layout, &name));
+    let notes: Vec<Note> = notes.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    // What stands in one file, such as a password and the name of its account, is written at once.
+    let mut files: Vec<&Path> = notes.iter().map(|note| note.file.as_path()).collect();
+    files.sort_unstable();
+    files.dedup();
+    for file in files {
+        let notes: Vec<&Note> = notes.iter().filter(|note| note.file == file).collect();
+        settle_notes(context, project, &notes, (&observed, &key))?;
     }
     Ok(())
 }
@@ -166,28 +172,50 @@ fn in_force<'o>(observed: &'o Observed, name: &str) -> Option<&'o str> {
 fn settle_pending(
     context: &Context,
     project: &Project,
-    name: &str,
+    names: &[String],
     (observed, key): (&Observed, &FingerprintKey),
 ) -> Result<(), Failure> {
     let place = Place::new(&project.directory, project.environment.as_str());
     let keyring = context.keyring().map_err(|fault| context.refuse(project, &[fault], &[]))?;
-    let running = in_force(observed, name);
-    let changed =
-        place.change(keyring, |editing, random| editing.settle(name, running, &key.0, today(), random));
+    let changed = place.change(keyring, |editing, random| {
+        let settled =
+            names.iter().map(|name| editing.settle(name, in_force(observed, name), &key.0, today(), random));
+        settled.collect::<Result<Vec<Settled>, _>>()
+    });
     let settled = changed.map_err(|why| trouble(context, &place, why))?.answer;
-    tell(context, name, &place.file(), settled);
+    for (name, settled) in names.iter().zip(settled) {
+        tell(context, name, &place.file(), settled);
+    }
     Ok(())
 }
 
-fn settle_note(
+/// Settles the notes of one file.
+fn settle_notes(
     context: &Context,
+    project: &Project,
+    notes: &[&Note],
+    seen: (&Observed, &FingerprintKey),
+) -> Result<(), Failure> {
+    let settled =
+        notes.iter().map(|note| settle_note(project, note, seen)).collect::<Result<Vec<_>, Failure>>()?;
+    let new: Vec<(&Note, &Secret)> =
+        notes.iter().zip(&settled).filter_map(|(note, (_, value))| Some((*note, value.as_ref()?))).collect();
+    Note::rewrite(&new, seen.1)?;
+    for (note, (settled, _)) in notes.iter().zip(settled) {
+        note.remove(&project.layout)?;
+        tell(context, &note.setting, &note.file_name(), settled);
+    }
+    Ok(())
+}
+
+/// Which of its two values holds; the new one, where it is that.
+fn settle_note(
     project: &Project,
     note: &Note,
     (observed, key): (&Observed, &FingerprintKey),
-) -> Result<(), Failure> {
-    let name = note.setting.as_str();
-    let file = note.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let settled = match in_force(observed, name) {
+) -> Result<(Settled, Option<Secret>), Failure> {
+    let (name, file) = (note.setting.as_str(), note.file_name());
+    Ok(match in_force(observed, name) {
         Some(active) if active == note.new => {
             let release = observed.active.as_ref().map(|active| active.release);
             let kept = release.and_then(|release| crate::host::kept_values(&project.layout, release).ok());
@@ -202,15 +230,11 @@ fn settle_note(
                     ),
                 ));
             };
-            note.rewrite(key, &value)?;
-            Settled::New
+            (Settled::New, Some(value))
         }
-        Some(active) if active == note.old => Settled::Old,
-        _ => Settled::Neither,
-    };
-    note.remove(&project.layout)?;
-    tell(context, name, &file, settled);
-    Ok(())
+        Some(active) if active == note.old => (Settled::Old, None),
+        _ => (Settled::Neither, None),
+    })
 }
 
 fn tell(context: &Context, name: &str, file: &str, settled: Settled) {

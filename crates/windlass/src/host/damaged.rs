@@ -104,7 +104,7 @@ pub(crate) fn samples() -> Vec<Sample> {
             page: "state/unrevoked/",
             path: "state/unrevoked/PASSWORD.r12".into(),
             make: |layout| {
-                let pair = Pair { old: "Zk31".to_owned(), new: "Fx77".to_owned() };
+                let pair = Pair { old: "Zk31".to_owned(), new: "Fx77".to_owned(), urls: None };
                 Owed::new(layout, "PASSWORD", RELEASE).keep(&pair).unwrap();
             },
             read: |layout| match Owed::new(layout, "PASSWORD", RELEASE).read() {

@@ -16,7 +16,7 @@ use super::dying::{Case, PER_SANDBOX, crash, in_ways, of_steps};
 use super::forms::Wanted;
 use super::{WINDLASS, exhaustive, line};
 
-const ROTATE: [&str; 3] = ["secrets", "rotate", "SERVER_URL"];
+const ROTATE: [&str; 3] = ["secrets", "rotate", "SERVER_LOGIN"];
 
 /// A server, and what the application knows of it.
 enum Server {
@@ -84,17 +84,49 @@ impl Server {
     }
 }
 
+/// What is exchanged.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The URL.
+    Whole,
+    /// A password and the name of its account, of which the URL is put together; in one file.
+    Parts,
+    /// The same in two files, which cannot be written at once.
+    Apart,
+}
+
+/// A URL's user, its password, and what stands around them.
+fn parts(url: &str) -> [&str; 4] {
+    let (scheme, rest) = url.split_once("://").unwrap();
+    let (account, behind) = rest.split_once('@').unwrap();
+    let (user, password) = account.split_once(':').unwrap();
+    [scheme, user, password, behind]
+}
+
 /// An application that signs in for every request; its worker sees nothing of it.
-fn manifest(server: &Server, worker: Option<String>) -> Manifest {
+fn manifest(server: &Server, form: Form, worker: Option<String>) -> Manifest {
     let word = server.word();
+    let [scheme, _, _, behind] = parts(&server.first()).map(str::to_owned);
+    let (kind, more, others, url) = match form {
+        Form::Whole => ("type = \"url\"\n", "", String::new(), "SERVER_LOGIN"),
+        Form::Parts | Form::Apart => (
+            "",
+            ", user = \"SERVER_USER\", url = \"SERVER_ADDRESS\"",
+            format!(
+                "SERVER_USER = {{ services = [] }}\nSERVER_ADDRESS = {{ type = \"url\", services = [], value = \
+                 \"{scheme}://{{settings.SERVER_USER|url}}:{{settings.SERVER_LOGIN|url}}@{behind}\" }}\n"
+            ),
+            "SERVER_ADDRESS",
+        ),
+    };
     Manifest {
         top: format!(
-            "[settings]\nADMIN_URL = {{}}\n[settings.SERVER_URL]\ntype = \"url\"\nsecret = true\nservices = []\n\
-             rotate = {{ at = \"{word}\", admin = \"ADMIN_URL\", timeout = \"20s\" }}\n"
+            "[settings]\nADMIN_URL = {{}}\n{others}[settings.SERVER_LOGIN]\n{kind}secret = true\nservices = []\n\
+             rotate = {{ at = \"{word}\", admin = \"ADMIN_URL\", timeout = \"20s\"{more} }}\n"
         ),
         web: format!("env = {{ {}, SIGN_IN = \"1\" }}", server.env()),
         deploy: "bake = \"50ms\"\nsmoke = [{ service = \"web\", path = \"/version\" }]".into(),
-        more: format!("[resources.it]\nengine = \"{word}\"\nurl = \"{{settings.SERVER_URL}}\"\n"),
+        more: format!("[resources.it]\nengine = \"{word}\"\nurl = \"{{settings.{url}}}\"\n"),
         worker,
         scheduler: None,
         migrate: None,
@@ -104,28 +136,51 @@ fn manifest(server: &Server, worker: Option<String>) -> Manifest {
 
 struct Place {
     server: Server,
+    form: Form,
     sandbox: Sandbox,
 }
 
 impl Place {
-    fn new(server: Server, worker: Option<String>) -> Self {
-        let sandbox = Sandbox::with(WINDLASS, &manifest(&server, worker));
-        let place = Self { server, sandbox };
+    fn new(server: Server, form: Form, worker: Option<String>) -> Self {
+        let sandbox = Sandbox::with(WINDLASS, &manifest(&server, form, worker));
+        let place = Self { server, form, sandbox };
         place.write(&place.server.first(), &place.server.admin());
         place.sandbox.succeed(&["deploy"]);
         place
     }
 
     fn write(&self, url: &str, admin: &str) {
-        self.sandbox.write(".env", &format!("SERVER_URL={url}\nADMIN_URL={admin}\n"));
-        let mode = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(self.sandbox.source().join(".env"), mode).unwrap();
+        let [_, user, password, _] = parts(url);
+        let (mut first, mut second) = (format!("ADMIN_URL={admin}\n"), String::new());
+        match self.form {
+            Form::Whole => first.push_str(&format!("SERVER_LOGIN={url}\n")),
+            Form::Parts => first.push_str(&format!("SERVER_USER={user}\nSERVER_LOGIN={password}\n")),
+            Form::Apart => {
+                first.push_str(&format!("SERVER_LOGIN={password}\n"));
+                second.push_str(&format!("SERVER_USER={user}\n"));
+            }
+        }
+        for (file, text) in [(".env", first), (".env.local", second)] {
+            self.sandbox.write(file, &text);
+            let mode = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(self.sandbox.source().join(file), mode).unwrap();
+        }
     }
 
-    /// The value in the file.
+    /// The URL in the files.
     fn value(&self) -> String {
-        let text = std::fs::read_to_string(self.sandbox.source().join(".env")).unwrap();
-        text.lines().find_map(|line| line.strip_prefix("SERVER_URL=")).unwrap().to_owned()
+        let read = |file| std::fs::read_to_string(self.sandbox.source().join(file)).unwrap();
+        let text = read(".env") + &read(".env.local");
+        let of = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        let login = of("SERVER_LOGIN").unwrap();
+        match self.form {
+            Form::Whole => login.to_owned(),
+            Form::Parts | Form::Apart => {
+                let first = self.server.first();
+                let [scheme, _, _, behind] = parts(&first);
+                format!("{scheme}://{}:{login}@{behind}", of("SERVER_USER").unwrap())
+            }
+        }
     }
 
     /// One credential holds: in the file, at the server, which knows no other, and in what runs.
@@ -183,8 +238,8 @@ impl Place {
     }
 }
 
-fn exchanged_without_loss(line: &Running, server: Server) -> Place {
-    let place = Place::new(server, Some(String::new()));
+fn exchanged_without_loss(line: &Running, server: Server, form: Form) -> Place {
+    let place = Place::new(server, form, Some(String::new()));
     let sandbox = &place.sandbox;
     let (first, worker) = (place.value(), place.pids("worker"));
     let watch = line.watch_at_pace(sandbox, Duration::from_millis(150));
@@ -223,7 +278,7 @@ fn a_role_of_an_outside_postgres_is_exchanged_without_losing_a_request() {
         let trap = "RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''run as %'', current_user; END'";
         server.ask_as(&url, &format!("CREATE FUNCTION shop.{function} {trap}")).unwrap();
     }
-    let place = exchanged_without_loss(&line, Server::Postgres(server));
+    let place = exchanged_without_loss(&line, Server::Postgres(server), Form::Whole);
     let (now, Server::Postgres(server)) = (place.value(), &place.server) else { unreachable!() };
     server.ask_as(&now, "ALTER TABLE kept ADD more text; CREATE TABLE made (n int)").unwrap();
     assert_eq!(server.ask_as(&now, "SHOW search_path").unwrap(), "shop, pg_catalog");
@@ -298,7 +353,7 @@ fn a_rotation_at_an_outside_postgres_that_fails_leaves_the_old_role() {
         ("postgresql://boss:nothing@127.0.0.1:1/".to_owned(), "Connection refused"),
         ("mysql://boss:nothing@127.0.0.1:1/".to_owned(), "the URL in ADMIN_URL has a scheme of another kind"),
     ];
-    let place = Place::new(Server::Postgres(server), Some(String::new()));
+    let place = Place::new(Server::Postgres(server), Form::Apart, Some(String::new()));
     old_stays_when_it_fails(&line, &place, &refusals);
     let Server::Postgres(server) = &place.server else { unreachable!() };
     // What cannot be revoked is revoked by the next run, and told of.
@@ -311,10 +366,10 @@ fn a_rotation_at_an_outside_postgres_that_fails_leaves_the_old_role() {
     let again = format!("ALTER ROLE boss PASSWORD '{}'", ADMIN.1);
     server.ask_as(&server.url((ADMIN.0, "another-password"), "postgres"), &again).unwrap();
     let next = place.sandbox.succeed(&["deploy"]);
-    assert!(next.all().contains("revoke the value of SERVER_URL that r"), "{next:?}");
+    assert!(next.all().contains("revoke the value of SERVER_LOGIN that r"), "{next:?}");
     assert_ne!(place.one_holds("revoked at last"), first);
     server.keep_out_others();
-    goes_back(&place, "the new value of SERVER_URL does not sign in to PostgreSQL");
+    goes_back(&place, "the new value of SERVER_LOGIN does not sign in to PostgreSQL");
     place.sandbox.down();
     line.held("8 ways to fail: the old role alone, the old processes, 0 failed requests; what is not revoked is, next time");
 }
@@ -323,7 +378,7 @@ fn a_rotation_at_an_outside_postgres_that_fails_leaves_the_old_role() {
 #[test]
 fn a_password_of_an_outside_redis_is_exchanged_and_kept() {
     let line = line("a_password_of_an_outside_redis_is_exchanged_and_kept");
-    let mut place = exchanged_without_loss(&line, Server::Redis(Redis::new()));
+    let mut place = exchanged_without_loss(&line, Server::Redis(Redis::new()), Form::Whole);
     let value = place.value();
     // It is written down for the server's next start.
     let Server::Redis(server) = &mut place.server else { unreachable!() };
@@ -344,12 +399,12 @@ fn a_rotation_at_an_outside_redis_that_fails_leaves_the_old_password() {
         (server.url(("plain", "nothing-at-all")), "NOPERM"),
         ("redis://boss:nothing@127.0.0.1:1/".to_owned(), "Connection refused"),
     ];
-    let place = Place::new(Server::Redis(server), Some(String::new()));
+    let place = Place::new(Server::Redis(server), Form::Whole, Some(String::new()));
     old_stays_when_it_fails(&line, &place, &refusals);
     // Another server than the application's is told.
     place.write(&place.value(), &other.url(ADMIN));
     place.sandbox.succeed(&["deploy"]);
-    goes_back(&place, "the new value of SERVER_URL does not sign in to Redis");
+    goes_back(&place, "the new value of SERVER_LOGIN does not sign in to Redis");
     assert_eq!(other.passwords(), 1);
     let _ok = other.ask(&["ACL", "SETUSER", "default", "resetpass", ">something-else"]);
     let output = place.sandbox.fail(&ROTATE, 1);
@@ -365,7 +420,8 @@ fn a_rotation_at_an_outside_redis_that_fails_leaves_the_old_password() {
 #[test]
 fn a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights() {
     let line = line("a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights");
-    let place = exchanged_without_loss(&line, Server::Rabbitmq(Rabbitmq::encrypted(&certificate())));
+    let place =
+        exchanged_without_loss(&line, Server::Rabbitmq(Rabbitmq::encrypted(&certificate())), Form::Parts);
     let Server::Rabbitmq(server) = &place.server else { unreachable!() };
     let by_https = server.management_url(ADMIN);
     let user = server.users().remove(0);
@@ -408,8 +464,8 @@ fn certificate() -> Certificate {
 /// Before, in and behind each step of a rotation's plan that tells the server. The other steps are those of any
 /// setting, and tried with one (`rotated_setting`); in exhaustive runs here too.
 fn cases(make: fn() -> Server) -> Vec<Case> {
-    let place = Place::new(make(), None);
-    let places = of_steps(&place.sandbox, &ROTATE, |line| exhaustive() || line.contains("SERVER_URL"));
+    let place = Place::new(make(), Form::Whole, None);
+    let places = of_steps(&place.sandbox, &ROTATE, |line| exhaustive() || line.contains("SERVER_LOGIN"));
     place.sandbox.down();
     assert!(places.len() >= 9, "{places:?}");
     in_ways(places)
@@ -420,13 +476,17 @@ fn one_holds_whatever_dies(line: &Running, make: fn() -> Server) -> usize {
     let all = cases(make);
     let crashes = all.len();
     let chunks: Vec<Vec<Case>> = all.chunks(PER_SANDBOX).map(<[Case]>::to_vec).collect();
-    let chunks = Mutex::new(chunks.into_iter());
+    // An account with one password is exchanged in each of the forms; the steps are the same.
+    let forms = [Form::Apart, Form::Whole, Form::Parts].into_iter().cycle();
+    let chunks = Mutex::new(chunks.into_iter().zip(forms));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
-                    let Some(chunk) = chunks.lock().unwrap().next() else { return };
-                    let place = Place::new(make(), None);
+                    let Some((chunk, form)) = chunks.lock().unwrap().next() else { return };
+                    let server = make();
+                    let form = if matches!(server, Server::Redis(_)) { Form::Whole } else { form };
+                    let place = Place::new(server, form, None);
                     let watch = line.watch_at_pace(&place.sandbox, Duration::from_millis(150));
                     for (at, verb) in chunk {
                         let context = format!("{at}, then {verb:?}");

@@ -106,7 +106,7 @@ pub static SETTING: Table = Table {
 pub static ROTATE: Table = Table {
     name: "rotate",
     header: "[settings.KEY.rotate]",
-    help: "How `windlass secrets rotate KEY` exchanges the value of a secret. Its commands run on the host, in the release's directory, without a shell, with what `[env]` says and the settings that are not restricted by `services`, or that name `rotate` there. They find both values in their environment, as `OLD_VALUE` and `NEW_VALUE`, never in their arguments. Each may be run again after a crash, so that doing it twice must be doing it once.\n\nWhat is known to a PostgreSQL, a Redis or a RabbitMQ needs no commands: `rotate = { at = \"postgres\", admin = \"DB_ADMIN_URL\" }`.",
+    help: "How `windlass secrets rotate KEY` exchanges the value of a secret. Its commands run on the host, in the release's directory, without a shell, with what `[env]` says and the settings that are not restricted by `services`, or that name `rotate` there. They find both values in their environment, as `OLD_VALUE` and `NEW_VALUE`, never in their arguments. Each may be run again after a crash, so that doing it twice must be doing it once.\n\nWhat is known to a PostgreSQL, a Redis or a RabbitMQ needs no commands: `rotate = { at = \"postgres\", admin = \"DB_ADMIN_URL\" }` of a URL, and of a password `rotate = { at = \"postgres\", admin = \"DB_ADMIN_URL\", user = \"DB_USER\", url = \"DATABASE_URL\" }`.",
     example: "[settings.DB_PASSWORD]\nsecret = true\n\n[settings.DB_PASSWORD.rotate]\nlength = 40\ncreate = [\"python\", \"rotate.py\", \"create\"]\nverify = [\"python\", \"rotate.py\", \"verify\"]\nrevoke = [\"python\", \"rotate.py\", \"revoke\"]",
     fields: &[
         Field::new("length", Kind::Integer { min: 8, max: 4096 }, "How many letters and digits a value has that is made up.")
@@ -130,16 +130,19 @@ pub static ROTATE: Table = Table {
                 choice("redis", "a user of Redis"),
                 choice("rabbitmq", "a user of RabbitMQ"),
             ]),
-            "The server that knows the value, and is not Windlass's own. Windlass tells it itself, instead of commands. The value is the URL that the application signs in by; with `redis` it may be the password alone.",
+            "The server that knows the value, and is not Windlass's own. Windlass tells it itself, instead of commands. The value is the URL that the application signs in by; or, with `user`, the password alone.",
         )
         .absent("the commands tell the source")
         .example(r#""postgres""#),
         Field::new("admin", Kind::Text(Format::Any), "The setting with the URL of whoever may make and remove accounts there. Of RabbitMQ that is the URL of its management: `https://admin:...@mq.internal:15671`. It is a secret, and no service gets it unless its `services` says so.")
             .absent("a user of Redis whose URL the value is changes its own passwords; all others need it")
             .example(r#""DB_ADMIN_URL""#),
-        Field::new("user", Kind::Text(Format::Any), "The user of Redis whose password the value is, where it is no URL.")
-            .absent("`default`")
-            .example(r#""shop""#),
+        Field::new("user", Kind::Text(Format::Any), "Whose password the value is, where it is no URL: with `redis` a user's name; with the others, where another account takes over, the setting with its name, which is exchanged together with the value.")
+            .absent("of Redis `default`; the value is the URL")
+            .example(r#""DB_USER""#),
+        Field::new("url", Kind::Text(Format::Any), "The setting with the URL that is put together from the value and `user`: by that the server is found, and signed in to.")
+            .absent("the value is the URL; of Redis, its server is the administrator's")
+            .example(r#""DATABASE_URL""#),
     ],
 };
 

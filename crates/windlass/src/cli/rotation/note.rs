@@ -77,23 +77,34 @@ impl Note {
         }
     }
 
-    /// Puts the new value into the file, unless it has it, or somebody has put another one there.
-    pub(in crate::cli) fn rewrite(&self, key: &FingerprintKey, value: &Secret) -> Result<(), Failure> {
-        let text = read(&self.file)?;
-        let stands = value_in(&self.file, &text, &self.setting).map(|value| value.fingerprint(&key.0));
-        if stands.as_deref() != Some(&self.old) {
+    /// What the file is called.
+    pub(in crate::cli) fn file_name(&self) -> String {
+        self.file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Puts new values into their file, all at once, but for those that it has, or where somebody has put another one.
+    pub(in crate::cli) fn rewrite(notes: &[(&Self, &Secret)], key: &FingerprintKey) -> Result<(), Failure> {
+        let Some((first, _)) = notes.first() else { return Ok(()) };
+        let before = read(&first.file)?;
+        let mut text = before.clone();
+        for (note, value) in notes {
+            let stands = value_in(&note.file, &text, &note.setting).map(|value| value.fingerprint(&key.0));
+            if stands.as_deref() == Some(&note.old) {
+                text = rewritten(&note.file, &text, &note.setting, value)?;
+            }
+        }
+        if *text == *before {
             return Ok(());
         }
-        let text = rewritten(&self.file, &text, &self.setting, value)?;
         let cannot = |error: io::Error| {
             Failure::new(
                 NEEDS_A_PERSON,
-                format!("{} cannot be written: {error}", self.file.display()),
+                format!("{} cannot be written: {error}", first.file.display()),
                 "make it writable; the next windlass deploy puts the new value there",
             )
         };
         // A link stays one, and what it leads to is replaced.
-        let file = fs::canonicalize(&self.file).map_err(cannot)?;
+        let file = fs::canonicalize(&first.file).map_err(cannot)?;
         layout::rewrite_file(&file, text.as_bytes()).map_err(cannot)
     }
 }

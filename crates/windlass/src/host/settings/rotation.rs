@@ -26,12 +26,33 @@ use crate::settings::Redactor;
 pub(in crate::host) struct Pair {
     pub(in crate::host) old: String,
     pub(in crate::host) new: String,
+    /// The URLs that the application signs in by with each, where the setting is the password alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::host) urls: Option<Urls>,
+}
+
+/// Two URLs of an application. Never shown.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::host) struct Urls {
+    pub(in crate::host) old: String,
+    pub(in crate::host) new: String,
+}
+
+impl Drop for Urls {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.old);
+        zeroize::Zeroize::zeroize(&mut self.new);
+    }
 }
 
 impl Pair {
     /// The same for going back.
     pub(in crate::host) fn exchanged(mut self) -> Self {
         std::mem::swap(&mut self.old, &mut self.new);
+        if let Some(urls) = &mut self.urls {
+            std::mem::swap(&mut urls.old, &mut urls.new);
+        }
         self
     }
 }
@@ -114,7 +135,7 @@ impl Host {
                 Fault::new(format!("{release} has no value of {setting}"), "see the directory state/settings")
             })
         };
-        Ok(Pair { old: of(plan.previous)?, new: of(Some(plan.release))? })
+        Ok(Pair { old: of(plan.previous)?, new: of(Some(plan.release))?, urls: None })
     }
 
     /// The pair with the value that a release runs with as the new one.

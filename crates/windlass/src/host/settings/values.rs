@@ -72,12 +72,15 @@ pub(in crate::host) fn of_plan(
         Request::Restart { .. } | Request::Scale { .. } => previous(),
         Request::Rotate { what: Rotated::Resource(_) } => previous(),
         Request::Rotate { what: Rotated::Setting(name) } => {
-            let value = given.0.get(name).filter(|value| is(plan, name, value, key));
-            let (Some(mut values), Some(value)) = (previous()?, value) else {
-                return Err(format!("the new value of {name} did not arrive"));
-            };
-            values.0.insert(name.clone(), value.clone());
-            Ok(Some(values))
+            let mut values = previous()?;
+            for name in plan.spec.exchanged(name) {
+                let value = given.0.get(name).filter(|value| is(plan, name, value, key));
+                let (Some(values), Some(value)) = (&mut values, value) else {
+                    return Err(format!("the new value of {name} did not arrive"));
+                };
+                values.0.insert(name.to_owned(), value.clone());
+            }
+            Ok(values)
         }
         Request::Rollback { to, .. } => {
             let mut values = kept(*to)?;

@@ -8,6 +8,7 @@ use windlass_core::plan::{Action, Plan, Request, Rotated};
 use windlass_core::settings::Secret;
 use windlass_core::spec::{Command, Limits, Reference, Rotation, Server, Template};
 use windlass_core::units::Span;
+use zeroize::Zeroizing;
 
 use super::Acting;
 use crate::host::Host;
@@ -16,7 +17,7 @@ use crate::host::once::errand::Errand;
 use crate::host::once::outcome;
 use crate::host::resource::lifecycle::fault;
 use crate::host::settings::fill::Subject;
-use crate::host::settings::rotation::{Owed, Pair};
+use crate::host::settings::rotation::{Owed, Pair, Urls};
 use crate::layout;
 use crate::resource::{Deed, Exchange};
 use crate::settings::Redactor;
@@ -64,7 +65,7 @@ impl Acting {
         let Some((rotation, told)) = found(plan, setting, Deed::Create) else {
             return Ok(String::new());
         };
-        let pair = self.host.pair(plan, setting)?;
+        let pair = self.host.pair_at(plan, setting).await?;
         let action = Action::AddValue { setting: setting.to_owned() };
         let of = plan.previous.unwrap_or(plan.release);
         let run = Run { action, what: "making the new value good", told, rotation, of, pair };
@@ -80,7 +81,7 @@ impl Acting {
         let Some((rotation, told)) = found(plan, setting, Deed::Verify) else {
             return Ok(String::new());
         };
-        let pair = self.host.pair(plan, setting)?;
+        let pair = self.host.pair_at(plan, setting).await?;
         let action = Action::VerifyValue { setting: setting.to_owned() };
         let of = plan.release;
         let run = Run { action, what: "verifying the new value", told, rotation, of, pair };
@@ -103,11 +104,21 @@ impl Acting {
         let owed = Owed::new(&host.layout, setting, of);
         let own = undo || of == plan.release;
         let (pair, lives) = match (undo, own) {
-            (true, _) => (host.pair(plan, setting)?.exchanged(), plan.previous.unwrap_or(plan.release)),
-            (false, true) => (host.pair(plan, setting)?, plan.release),
+            (true, _) => {
+                (host.pair_at(plan, setting).await?.exchanged(), plan.previous.unwrap_or(plan.release))
+            }
+            (false, true) => (host.pair_at(plan, setting).await?, plan.release),
             (false, false) => match owed.read()? {
                 // What came after it may have been replaced as well.
-                Some(pair) => (host.with_new_of(pair, plan.release, setting)?, plan.release),
+                Some(pair) => {
+                    let mut pair = host.with_new_of(pair, plan.release, setting)?;
+                    if let (Some(urls), Some(url)) = (&mut pair.urls, url_of(plan, setting)) {
+                        zeroize::Zeroize::zeroize(&mut urls.new);
+                        let now = host.value_in(plan, plan.release, url).await?;
+                        urls.new.clone_from(&now);
+                    }
+                    (pair, plan.release)
+                }
                 None => return Ok(String::new()),
             },
         };
@@ -216,14 +227,35 @@ impl Host {
         let Request::Rotate { what: Rotated::Setting(setting) } = &plan.request else { return Ok(()) };
         let Some(rotation) = plan.spec.rotations.get(setting) else { return Ok(()) };
         let Some(server) = &rotation.at else { return Ok(()) };
-        let pair = self.pair(plan, setting)?;
+        let pair = self.pair_at(plan, setting).await?;
         self.tell_server(plan, setting, (server, Deed::Rehearse), &pair, rotation.timeout).await.map(drop)
     }
 
-    /// The value of a setting that no process is given.
-    async fn value_of(&self, plan: &Plan, setting: &str) -> Result<Secret, Fault> {
+    /// The two values, with the URLs in which they stand, where a server is told of those.
+    async fn pair_at(&self, plan: &Plan, setting: &str) -> Result<Pair, Fault> {
+        let mut pair = self.pair(plan, setting)?;
+        let Some(url) = url_of(plan, setting) else { return Ok(pair) };
+        let old = self.value_in(plan, plan.previous.unwrap_or(plan.release), url).await?;
+        let new = self.value_in(plan, plan.release, url).await?;
+        if *old == *new {
+            return Err(Fault::new(
+                format!("{url} is not put together from {setting}: it is the same with another one"),
+                format!("take the value of {url} away wherever it has one of its own, and deploy"),
+            ));
+        }
+        pair.urls = Some(Urls { old: old.to_string(), new: new.to_string() });
+        Ok(pair)
+    }
+
+    /// The value of a setting in a release, put together where it is that.
+    async fn value_in(
+        &self,
+        plan: &Plan,
+        release: ReleaseId,
+        setting: &str,
+    ) -> Result<Zeroizing<String>, Fault> {
         let subject = Subject {
-            release: plan.release,
+            release,
             resources: &plan.spec.resources,
             port: None,
             replica: 1,
@@ -231,7 +263,7 @@ impl Host {
             label: "rotate",
         };
         let template = Template::of(Reference::Setting(setting.to_owned()));
-        self.fill(subject, |fill| fill.text(&template)).await.map(Secret::new)
+        self.fill(subject, |fill| fill.text(&template)).await.map(Zeroizing::new)
     }
 
     async fn tell_server(
@@ -243,7 +275,9 @@ impl Host {
         timeout: Span,
     ) -> Result<String, Fault> {
         let admin = match &server.admin {
-            Some(key) => Some((key.clone(), self.value_of(plan, key).await?)),
+            Some(key) => {
+                Some((key.clone(), Secret::new(self.value_in(plan, plan.release, key).await?.as_str())))
+            }
             None => None,
         };
         let exchange = Exchange {
@@ -251,8 +285,8 @@ impl Host {
             setting: setting.to_owned(),
             admin,
             user: server.user.clone(),
-            old: Secret::new(pair.old.as_str()),
-            new: Secret::new(pair.new.as_str()),
+            old: Secret::new(pair.urls.as_ref().map_or(&pair.old, |urls| &urls.old).as_str()),
+            new: Secret::new(pair.urls.as_ref().map_or(&pair.new, |urls| &urls.new).as_str()),
             timeout: timeout.as_duration(),
         };
         let secrets = exchange.secrets();
@@ -278,6 +312,11 @@ fn mask_log(log: &Path, masked: &dyn Fn(&str) -> String) -> Result<(), String> {
     }
     layout::replace_file(log, hidden.as_bytes(), 0o600)
         .map_err(|error| format!("its log cannot be masked: {error}"))
+}
+
+/// The setting with the URL in which the value stands, where the server is told of that.
+fn url_of<'a>(plan: &'a Plan, setting: &str) -> Option<&'a str> {
+    plan.spec.rotations.get(setting)?.at.as_ref()?.url.as_deref()
 }
 
 /// How a rotation does this, if it does.

@@ -4,8 +4,9 @@
 use super::Of;
 use crate::diag::Diag;
 use crate::manifest::{Node, nearest};
+use crate::resolve::setting_of;
 use crate::settings::Kind;
-use crate::spec::Engine;
+use crate::spec::{Engine, Template};
 
 pub(super) fn find(of: &Of<'_>, diags: &mut Vec<Diag>) {
     if of.setting.rotate.is_none() {
@@ -76,8 +77,9 @@ fn bad(of: &Of<'_>, key: &str, message: String) -> Diag {
 /// What only Windlass itself needs to know.
 fn without_server(of: &Of<'_>) -> Option<Diag> {
     // One that was refused is reported already.
-    let key =
-        ["admin", "user"].into_iter().find(|key| typed(of, key).is_some() && typed(of, "at").is_none())?;
+    let key = ["admin", "user", "url"]
+        .into_iter()
+        .find(|key| typed(of, key).is_some() && typed(of, "at").is_none())?;
     let message = format!("`{key}` of {} is for a server, and no `at` says which", of.key);
     Some(
         bad(of, key, message)
@@ -95,19 +97,71 @@ fn at_server(of: &Of<'_>, engine: Engine, diags: &mut Vec<Diag>) {
     }
     diags.extend(admin(of, engine));
     let is_url = of.setting.kind == Kind::Url;
+    let has_user = typed(of, "user").is_some();
     if !is_url && engine != Engine::Redis {
-        let message = format!("{key} is no URL, and {name} knows one password for an account");
-        diags.push(bad(of, "at", message).help(format!(
-            "so that old and new copies can sign in at the same time another account takes over, which the value \
-             must name: make {key} the whole URL, with type = \"url\"; where the application wants user and \
-             password apart, name it as the `url` of a resource, and put them together from \
-             {{resources.NAME.user}} and {{resources.NAME.password}}"
-        )));
+        if has_user && typed(of, "url").is_some() {
+            diags.extend(account(of, name).or_else(|| address(of, name)));
+        } else {
+            let message = format!("{key} is no URL, and {name} knows one password for an account");
+            diags.push(bad(of, "at", message).help(format!(
+                "so that old and new copies can sign in at the same time another account takes over, whose name is \
+                 exchanged with {key}: say which setting has the name, user = \"NAME\", and which is the URL put \
+                 together from both, url = \"NAME\"; or make {key} the whole URL, with type = \"url\""
+            )));
+        }
+    } else if typed(of, "url").is_some() {
+        let message = format!("{key} needs no other setting for its URL");
+        diags.push(bad(of, "url", message).help("take `url` away"));
     }
-    if typed(of, "user").is_some() && (is_url || engine != Engine::Redis) {
+    if has_user && is_url {
         let message = format!("the URL of {key} names its user already");
         diags.push(bad(of, "user", message).help("take `user` away"));
     }
+}
+
+/// The setting with the account's name: it is exchanged as well, and by this rotation alone.
+fn account(of: &Of<'_>, server: &str) -> Option<Diag> {
+    let name = typed(of, "user")?.text()?;
+    let Some(setting) = of.scene.declared.get(name) else { return unknown(of, "user", name) };
+    let others = of.scene.declared.iter().filter(|(key, _)| key.as_str() != of.key);
+    let other = others.into_iter().find(|(_, other)| other.account.as_deref() == Some(name));
+    let why = match other {
+        _ if name == of.key => "is the password itself".to_owned(),
+        _ if setting.composed.is_some() => "is put together from others".to_owned(),
+        _ if setting.from.is_some() => "is kept in a store".to_owned(),
+        _ if setting.rotate.is_some() => "is rotated by itself".to_owned(),
+        Some((other, _)) => format!("is exchanged with {other}"),
+        None => return None,
+    };
+    Some(bad(of, "user", format!("{name} {why}, and cannot be exchanged with {}", of.key)).help(format!(
+        "name the setting whose value in .env or the encrypted file is the name of the account in {server}"
+    )))
+}
+
+/// The setting that an application signs in by, of which both are parts.
+fn address(of: &Of<'_>, server: &str) -> Option<Diag> {
+    let (name, user) = (typed(of, "url")?.text()?, typed(of, "user")?.text()?);
+    let Some(setting) = of.scene.declared.get(name) else { return unknown(of, "url", name) };
+    let references = setting.composed.iter().flat_map(Template::references);
+    let parts: Vec<&str> = references.filter_map(setting_of).collect();
+    let lacks = [user, of.key].into_iter().find(|part| !parts.contains(part))?;
+    Some(bad(of, "url", format!("{name} is not put together from {lacks}")).help(format!(
+        "name the setting that is the URL of {server}, with user = \"{{settings.{user}}}\" and password = \
+         \"{{settings.{}}}\" in its `url`; one that nobody else needs may have services = []",
+        of.key
+    )))
+}
+
+fn unknown(of: &Of<'_>, key: &str, name: &str) -> Option<Diag> {
+    if of.scene.is_misnamed(&["settings"], name) {
+        return None;
+    }
+    let diag = bad(of, key, format!("there is no setting {name}"));
+    let others = of.scene.declared.keys().map(String::as_str).filter(|other| *other != of.key);
+    Some(match nearest(name, others) {
+        Some(meant) if meant != name => diag.label(format!("did you mean {meant}?")),
+        _ => diag.help(format!("declare it: {name} = {{}}")),
+    })
 }
 
 fn admin(of: &Of<'_>, engine: Engine) -> Option<Diag> {

@@ -84,7 +84,9 @@ fn settings(found: &Found, status: Option<&EnvironmentStatus>) -> Vec<Rotatable>
                 Some(Provenance::File { .. } | Provenance::Sealed { .. }) => {
                     let at = declared.rotate.and_then(|made_up| made_up.at);
                     let at = at.map_or_else(String::new, |engine| format!(", at {}", engine.name()));
-                    format!("in {}{at}", provenance.map(ToString::to_string).unwrap_or_default())
+                    let with =
+                        declared.account.as_ref().map_or_else(String::new, |name| format!(", with {name}"));
+                    format!("in {}{at}{with}", provenance.map(ToString::to_string).unwrap_or_default())
                 }
                 Some(other) => format!("not from here: it comes from {other}"),
                 None => "not yet: it has no value".to_owned(),

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use windlass_core::name::Name;
 use windlass_core::plan::{Observed, Request, Rotated, Wanted};
 use windlass_core::protocol::{FingerprintKey, Values};
-use windlass_core::settings::{Declared, MadeUp, Provenance, Secret, Text, successor};
+use windlass_core::settings::{
+    Declared, MadeUp, NoSuccessor, Provenance, Secret, Text, next_account, successor,
+};
 use windlass_core::spec::SealedVersion;
 
 use super::{keyring, rotatable, set, trouble};
@@ -74,45 +76,27 @@ async fn setting(
     let held = rotation::Held::take(&project.layout)?;
     rotation::settle_held(context, project, &held).await?;
     let mut found = context.settings(project).map_err(|faults| context.refuse(project, &faults, &[]))?;
-    let kept = Kept::of(project, &found, name)?;
-    let old = found.assembled.get(name).cloned().unwrap_or_default();
-    let is_given = given.is_some();
-    let new = match given {
-        Some(value) => value,
-        None => {
-            let mut random = fresh_random().map_err(|why| trouble(context, &place(project), why))?;
-            let text = random.text(usize::from(made_up.length));
-            match made_up.at {
-                Some(engine) => {
-                    let mark = format!("{:08x}", random.number());
-                    let made = successor(engine, old.expose(), text.expose(), &mark);
-                    Secret::new(made.map_err(|why| {
-                        Failure::usage(
-                            format!("the value of {name} {why}"),
-                            format!("write it as the application signs in to {}", engine.name()),
-                        )
-                    })?)
-                }
-                None => text,
-            }
-        }
-    };
-    check(project, &mut found, name, &new, if is_given { None } else { Some(made_up) })?;
-    kept.check(name, &new)?;
+    let account = found.declared.get(name).and_then(|declared| declared.account.clone());
+    let made = if given.is_some() { None } else { Some(made_up) };
+    let exchanged = exchanged(context, project, &found, (name, account.as_deref()), (made_up, given))?;
+    for one in &exchanged {
+        check(project, &mut found, &one.name, &one.new, made)?;
+        one.kept.check(&one.name, &one.new)?;
+    }
     let noted: OnceCell<Option<SealedVersion>> = OnceCell::new();
     let planned = async |observed: &Observed, key: &FingerprintKey| {
-        let mut wanted = wanted(observed, name, &old, key)?;
-        let fingerprint = new.fingerprint(&key.0);
-        if let Some(setting) = wanted.spec.settings.get_mut(name) {
-            setting.fingerprint.clone_from(&fingerprint);
+        let mut wanted = wanted(observed, name, (&exchanged, account.as_deref()), key)?;
+        for one in &exchanged {
+            if let Some(setting) = wanted.spec.settings.get_mut(&one.name) {
+                setting.fingerprint = one.new.fingerprint(&key.0);
+            }
         }
         windlass_core::plan::plan(&wanted, observed)
             .map_err(|error| Failure::usage(error.to_string(), ""))?;
         let version = match noted.get() {
             Some(version) => version.clone(),
             None => {
-                let fingerprints = (old.fingerprint(&key.0), fingerprint);
-                let version = kept.note(context, project, name, &new, fingerprints)?;
+                let version = note(context, project, &exchanged, key)?;
                 noted.get_or_init(|| version).clone()
             }
         };
@@ -120,7 +104,8 @@ async fn setting(
         wanted.spec.sealed = version.or(wanted.spec.sealed);
         Ok(wanted)
     };
-    let values = || Values([(name.to_owned(), new.expose().to_owned())].into());
+    let values =
+        || Values(exchanged.iter().map(|one| (one.name.clone(), one.new.expose().to_owned())).collect());
     let how = How { values: &values, ..How::default() };
     let ended = request::carry_out_as(context, project, planned, how).await;
     let is_open = matches!(&ended, Ok(code) if *code == INTERRUPTED)
@@ -137,12 +122,91 @@ async fn setting(
             ended
         }
         (Ok(()), _) => {
-            if let (Kept::Sealed, Ok(0)) = (&kept, &ended) {
+            if exchanged.iter().any(|one| one.kept == Kept::Sealed) && matches!(ended, Ok(0)) {
                 context.say(&format!("Commit {}.", place(project).file()));
             }
             ended
         }
     }
+}
+
+/// A setting, the value that goes, and the one that comes.
+struct Exchanged {
+    name: String,
+    kept: Kept,
+    old: Secret,
+    new: Secret,
+}
+
+/// What is exchanged: the value of `name`, and where that is the password of an account, the account's name.
+fn exchanged(
+    context: &Context,
+    project: &Project,
+    found: &Found,
+    (name, account): (&str, Option<&str>),
+    (made_up, given): (MadeUp, Option<Secret>),
+) -> Result<Vec<Exchanged>, Failure> {
+    let value = |name: &str| found.assembled.get(name).cloned().unwrap_or_default();
+    let one = |name: &str, new: Secret| {
+        Ok::<_, Failure>(Exchanged {
+            name: name.to_owned(),
+            kept: Kept::of(project, found, name)?,
+            old: value(name),
+            new,
+        })
+    };
+    if let Some(new) = given {
+        return Ok(vec![one(name, new)?]);
+    }
+    let mut random = fresh_random().map_err(|why| trouble(context, &place(project), why))?;
+    let text = random.text(usize::from(made_up.length));
+    let Some(engine) = made_up.at else { return Ok(vec![one(name, text)?]) };
+    let mark = format!("{:08x}", random.number());
+    let nothing_follows = |name: &str, why: NoSuccessor| {
+        Failure::usage(
+            format!("the value of {name} {why}"),
+            format!("write it as the application signs in to {}", engine.name()),
+        )
+    };
+    match account {
+        Some(account) => {
+            let next = next_account(value(account).expose(), &mark);
+            let next = Secret::new(next.map_err(|why| nothing_follows(account, why))?);
+            Ok(vec![one(name, text)?, one(account, next)?])
+        }
+        None => {
+            let old = value(name);
+            let made = successor(engine, old.expose(), text.expose(), &mark);
+            Ok(vec![one(name, Secret::new(made.map_err(|why| nothing_follows(name, why))?))?])
+        }
+    }
+}
+
+/// Notes that all of these are being exchanged: in the encrypted file by one write.
+fn note(
+    context: &Context,
+    project: &Project,
+    exchanged: &[Exchanged],
+    key: &FingerprintKey,
+) -> Result<Option<SealedVersion>, Failure> {
+    for one in exchanged {
+        if let Kept::File(file) = &one.kept {
+            let (old, new) = (one.old.fingerprint(&key.0), one.new.fingerprint(&key.0));
+            let (setting, file) = (one.name.clone(), file.clone());
+            Note { version: Note::VERSION, setting, file, old, new }.write(&project.layout)?;
+        }
+    }
+    let sealed: Vec<&Exchanged> = exchanged.iter().filter(|one| one.kept == Kept::Sealed).collect();
+    if sealed.is_empty() {
+        return Ok(None);
+    }
+    let place = place(project);
+    let changed = place.change(keyring(context)?, |editing, random| {
+        sealed.iter().try_for_each(|one| editing.set_pending(&one.name, &one.new, today(), random).map(drop))
+    });
+    let written = changed.map_err(|why| trouble(context, &place, why))?.written;
+    // The release runs with the values of the write that will promote them.
+    Ok(written.map(SealedVersion::next))
 }
 
 /// The new value is in force, and the file does not say so.
@@ -165,13 +229,31 @@ fn place(project: &Project) -> Place {
 }
 
 /// What the active release is to run: itself.
-fn wanted(observed: &Observed, name: &str, old: &Secret, key: &FingerprintKey) -> Result<Wanted, Failure> {
+fn wanted(
+    observed: &Observed,
+    name: &str,
+    (exchanged, account): (&[Exchanged], Option<&str>),
+    key: &FingerprintKey,
+) -> Result<Wanted, Failure> {
     let active = observed.active.as_ref().ok_or_else(not_deployed)?;
-    let in_force = active.spec.settings.get(name).map(|setting| setting.fingerprint.as_str());
-    if in_force.is_some_and(|in_force| in_force != old.fingerprint(&key.0)) {
+    for Exchanged { name, old, .. } in exchanged {
+        let in_force = active.spec.settings.get(name).map(|setting| setting.fingerprint.as_str());
+        if in_force.is_some_and(|in_force| in_force != old.fingerprint(&key.0)) {
+            return Err(Failure::usage(
+                format!("{name} has another value here than {} runs with", active.release),
+                "run windlass deploy first, or put the value back: a rotation begins with the one that is in force",
+            ));
+        }
+    }
+    let rotation = active.spec.rotations.get(name);
+    if let Some(rotation) = rotation.filter(|rotation| rotation.account() != account) {
+        let together = rotation.account().map_or("by itself".to_owned(), |other| format!("with {other}"));
         return Err(Failure::usage(
-            format!("{name} has another value here than {} runs with", active.release),
-            "run windlass deploy first, or put the value back: a rotation begins with the one that is in force",
+            format!(
+                "{} exchanges {name} {together}, which the manifest does not say any more",
+                active.release
+            ),
+            "run windlass deploy first",
         ));
     }
     let request = Request::Rotate { what: Rotated::Setting(name.to_owned()) };
@@ -179,6 +261,7 @@ fn wanted(observed: &Observed, name: &str, old: &Secret, key: &FingerprintKey) -
 }
 
 /// Where the value is kept, and is exchanged.
+#[derive(PartialEq, Eq)]
 enum Kept {
     Sealed,
     File(PathBuf),
@@ -216,34 +299,6 @@ impl Kept {
                 rotation::check_owner(file)?;
                 let text = rotation::read(file)?;
                 rotation::rewritten(file, &text, name, new).map(drop)
-            }
-        }
-    }
-
-    /// Notes that the value is being exchanged.
-    fn note(
-        &self,
-        context: &Context,
-        project: &Project,
-        name: &str,
-        new: &Secret,
-        (old_fingerprint, new_fingerprint): (String, String),
-    ) -> Result<Option<SealedVersion>, Failure> {
-        match self {
-            Self::Sealed => {
-                let place = place(project);
-                let changed = place.change(keyring(context)?, |editing, random| {
-                    editing.set_pending(name, new, today(), random)
-                });
-                let written = changed.map_err(|why| trouble(context, &place, why))?.written;
-                // The release runs with the value of the write that will promote it.
-                Ok(written.map(SealedVersion::next))
-            }
-            Self::File(file) => {
-                let (setting, file) = (name.to_owned(), file.clone());
-                let (old, new) = (old_fingerprint, new_fingerprint);
-                Note { version: Note::VERSION, setting, file, old, new }.write(&project.layout)?;
-                Ok(None)
             }
         }
     }
