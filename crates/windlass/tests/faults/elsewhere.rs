@@ -1,7 +1,9 @@
 //! Windlass itself exchanges what an application signs in by to servers that are somebody else's; and
 //! whatever dies meanwhile, one credential holds in the end: at the server, in the file, in what runs.
 
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -93,6 +95,8 @@ enum Form {
     Parts,
     /// The same in two files, which cannot be written at once.
     Apart,
+    /// The same in the encrypted file.
+    Sealed,
 }
 
 /// A URL's user, its password, and what stands around them.
@@ -109,7 +113,7 @@ fn manifest(server: &Server, form: Form, worker: Option<String>) -> Manifest {
     let [scheme, _, _, behind] = parts(&server.first()).map(str::to_owned);
     let (kind, more, others, url) = match form {
         Form::Whole => ("type = \"url\"\n", "", String::new(), "SERVER_LOGIN"),
-        Form::Parts | Form::Apart => (
+        Form::Parts | Form::Apart | Form::Sealed => (
             "",
             ", user = \"SERVER_USER\", url = \"SERVER_ADDRESS\"",
             format!(
@@ -142,7 +146,13 @@ struct Place {
 
 impl Place {
     fn new(server: Server, form: Form, worker: Option<String>) -> Self {
-        let sandbox = Sandbox::with(WINDLASS, &manifest(&server, form, worker));
+        let mut sandbox = Sandbox::with(WINDLASS, &manifest(&server, form, worker));
+        if form == Form::Sealed {
+            let home = sandbox.root().join("person");
+            std::fs::create_dir(&home).unwrap();
+            sandbox.set("HOME", home.to_str().unwrap());
+            sandbox.succeed(&["secrets", "init"]);
+        }
         let place = Self { server, form, sandbox };
         place.write(&place.server.first(), &place.server.admin());
         place.sandbox.succeed(&["deploy"]);
@@ -159,6 +169,10 @@ impl Place {
                 first.push_str(&format!("SERVER_LOGIN={password}\n"));
                 second.push_str(&format!("SERVER_USER={user}\n"));
             }
+            Form::Sealed => {
+                self.give("SERVER_USER", user);
+                self.give("SERVER_LOGIN", password);
+            }
         }
         for (file, text) in [(".env", first), (".env.local", second)] {
             self.sandbox.write(file, &text);
@@ -167,15 +181,33 @@ impl Place {
         }
     }
 
+    /// Puts a value into the encrypted file.
+    fn give(&self, name: &str, value: &str) {
+        let mut command = self.sandbox.command(&["secrets", "set", name]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(value.as_bytes()).unwrap();
+        assert!(child.wait().unwrap().success(), "{}", self.sandbox.logs());
+    }
+
     /// The URL in the files.
     fn value(&self) -> String {
+        if self.form == Form::Sealed {
+            let listed = self.sandbox.succeed(&["secrets", "list", "--json"]).json();
+            let values = listed["values"].as_array().unwrap();
+            assert!(values.len() == 2 && values.iter().all(|value| value["pending"].is_null()), "{listed}");
+            let [user, login] = ["SERVER_USER", "SERVER_LOGIN"]
+                .map(|name| self.sandbox.succeed(&["secrets", "get", name]).stdout);
+            let first = self.server.first();
+            let [scheme, _, _, behind] = parts(&first);
+            return format!("{scheme}://{user}:{login}@{behind}");
+        }
         let read = |file| std::fs::read_to_string(self.sandbox.source().join(file)).unwrap();
         let text = read(".env") + &read(".env.local");
         let of = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         let login = of("SERVER_LOGIN").unwrap();
         match self.form {
             Form::Whole => login.to_owned(),
-            Form::Parts | Form::Apart => {
+            Form::Parts | Form::Apart | Form::Sealed => {
                 let first = self.server.first();
                 let [scheme, _, _, behind] = parts(&first);
                 format!("{scheme}://{}:{login}@{behind}", of("SERVER_USER").unwrap())
@@ -353,7 +385,7 @@ fn a_rotation_at_an_outside_postgres_that_fails_leaves_the_old_role() {
         ("postgresql://boss:nothing@127.0.0.1:1/".to_owned(), "Connection refused"),
         ("mysql://boss:nothing@127.0.0.1:1/".to_owned(), "the URL in ADMIN_URL has a scheme of another kind"),
     ];
-    let place = Place::new(Server::Postgres(server), Form::Apart, Some(String::new()));
+    let place = Place::new(Server::Postgres(server), Form::Parts, Some(String::new()));
     old_stays_when_it_fails(&line, &place, &refusals);
     let Server::Postgres(server) = &place.server else { unreachable!() };
     // What cannot be revoked is revoked by the next run, and told of.
@@ -421,7 +453,7 @@ fn a_rotation_at_an_outside_redis_that_fails_leaves_the_old_password() {
 fn a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights() {
     let line = line("a_user_of_an_outside_rabbitmq_is_exchanged_with_its_rights");
     let place =
-        exchanged_without_loss(&line, Server::Rabbitmq(Rabbitmq::encrypted(&certificate())), Form::Parts);
+        exchanged_without_loss(&line, Server::Rabbitmq(Rabbitmq::encrypted(&certificate())), Form::Sealed);
     let Server::Rabbitmq(server) = &place.server else { unreachable!() };
     let by_https = server.management_url(ADMIN);
     let user = server.users().remove(0);
