@@ -87,6 +87,9 @@ pub fn check(
         };
         let Some(value) = assembled.whole(name) else { continue };
         let is_secret = || setting.hides(value.expose()) || of_secrets.contains(name.as_str());
+        if setting.may_be_composed_empty(value.expose()) {
+            continue;
+        }
         add(name, (manifest.to_owned(), setting.line), setting.misfits_shown(value.expose(), is_secret));
     }
     faults
@@ -111,10 +114,18 @@ impl Declared {
     /// The same of what a layer has; nothing where that is not known yet.
     #[must_use]
     pub fn misfits_of(&self, value: &Value) -> Vec<Misfit> {
-        let known = value.text.known();
+        let is_excused = |known: &&Secret| {
+            value.provenance == Provenance::Composed && self.may_be_composed_empty(known.expose())
+        };
+        let known = value.text.known().filter(|known| !is_excused(known));
         known.map_or_else(Vec::new, |known| {
             self.misfits_shown(known.expose(), || is_secret("", Some(self), value))
         })
+    }
+
+    /// What is put together from others may be as empty as they are, where it is a text. That excuses no other layer's value.
+    pub(crate) fn may_be_composed_empty(&self, composed: &str) -> bool {
+        composed.is_empty() && self.kind == Kind::String
     }
 
     /// What is wrong. Whether it may be shown takes longer to find out, and is asked only where something is.
@@ -126,9 +137,7 @@ impl Declared {
     fn misfits_told(&self, value: &str, secret: bool) -> Vec<Misfit> {
         if value.is_empty() {
             // An empty text is a value of the types that are text, where nothing is said against it.
-            // What is put together from others is empty where they are.
-            let may_be = !self.required || (self.composed.is_some() && self.kind == Kind::String);
-            let may_be_empty = may_be && (self.default.is_none() || self.kind == Kind::String);
+            let may_be_empty = !self.required && (self.default.is_none() || self.kind == Kind::String);
             return if may_be_empty { self.of_empty() } else { vec![self.empty()] };
         }
         let shown = Shown { value, secret, item: None };

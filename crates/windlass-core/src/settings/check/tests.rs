@@ -181,10 +181,33 @@ fn what_is_empty_counts_as_missing_where_it_must_be_there() {
     assert_eq!(said(&with_default, ""), "it is empty; give it a value, or remove the line: it has a default");
     let text = Declared { default: Some("x".into()), required: false, ..Declared::default() };
     assert_eq!(said(&text, ""), "good");
-    // What is put together from others is as empty as they are.
-    let composed = Declared { composed: Some(Template::literal("")), ..Declared::default() };
-    assert_eq!(said(&composed, ""), "good");
-    assert!(said(&Declared { kind: Kind::Port, ..composed }, "").starts_with("it is empty"));
+}
+
+#[test]
+fn only_what_is_put_together_may_be_as_empty_as_its_parts() {
+    let declared = |kind| {
+        let part = Declared { required: false, ..Declared::default() };
+        let composed = crate::spec::Template::parse("{settings.PART}").unwrap();
+        indexmap::IndexMap::from([
+            ("PART".to_owned(), part),
+            ("WHOLE".to_owned(), Declared { composed: Some(composed), line: 7, ..of(kind) }),
+            ("LITERAL".to_owned(), Declared { composed: Some(Template::literal("")), ..Declared::default() }),
+        ])
+    };
+    let told = |kind, text: &str, environment: Option<&str>| -> Vec<String> {
+        let entries = crate::settings::dotenv::parse(".env", text, &|_| None, &|_| None).entries;
+        let files = vec![File { name: ".env".into(), entries }];
+        let ask = |name: &str| environment.filter(|_| name == "WHOLE").map(str::to_owned);
+        let declared = declared(kind);
+        let assembled = assemble(&declared, Layers { environment: Some(&ask), files, ..Layers::default() });
+        check(&declared, &assembled, "windlass.toml").iter().map(ToString::to_string).collect()
+    };
+    let help = "it is empty; give it a value, or declare it with required = false";
+    assert_eq!(told(Kind::String, "PART=\n", None), [] as [String; 0]);
+    assert_eq!(told(Kind::Port, "PART=\n", None), [format!("windlass.toml:7: WHOLE: {help}")]);
+    // What another layer has is a value of its own.
+    assert_eq!(told(Kind::String, "PART=\nWHOLE=\n", None), [format!(".env:2: WHOLE: {help}")]);
+    assert_eq!(told(Kind::String, "PART=\n", Some("")), [format!("environment: WHOLE: {help}")]);
 }
 
 // proves: APE-3, HS-18

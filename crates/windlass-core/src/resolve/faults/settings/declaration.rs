@@ -121,7 +121,7 @@ fn default(of: &Of<'_>, diags: &mut Vec<Diag>) {
     if let Some(default) = &of.setting.default {
         check(default.clone(), "default", "the default");
     }
-    if let Some(constant) = constant {
+    if let Some(constant) = constant.filter(|constant| !of.setting.may_be_composed_empty(constant)) {
         let (source, what) = if of.typed("value") { ("value", "`value`") } else { ("url", "`url`") };
         check(constant, source, what);
     }
