@@ -32,6 +32,7 @@ mod password;
 mod pattern;
 mod reader;
 mod rewrite;
+mod room;
 pub mod sealed;
 mod secrecy;
 mod secret;
@@ -57,6 +58,7 @@ pub use password::{account_password, literal_password, may_hold_literal, passwor
 pub use pattern::Pattern;
 pub use reader::Reader;
 pub use rewrite::{NotRewritten, rewrite};
+pub use room::{Room, too_large};
 pub(crate) use secrecy::speaks_of_secret;
 pub use secrecy::{is_secret, sounds_secret};
 pub use secret::Secret;

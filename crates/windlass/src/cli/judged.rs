@@ -46,9 +46,11 @@ impl Judged {
         };
         let spec = spec.or_else(|| sketch(&project.manifest, environment, &known));
         let mut is_wrong = !diags.is_empty() || !found.unstored.are_all(&faults);
-        let users = spec.iter().flat_map(|spec| of_users(spec, &found)).collect::<Vec<_>>();
-        is_wrong |= !users.is_empty();
-        faults.extend(users);
+        if let Some(spec) = &spec {
+            let of_spec = [of_users(spec, &found), found.oversized(spec, &project.file)].concat();
+            is_wrong |= !of_spec.is_empty();
+            faults.extend(of_spec);
+        }
         Self { found, spec, faults, diags, is_wrong }
     }
 

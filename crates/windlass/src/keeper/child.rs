@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use rustix::process::{Gid, Pid, Resource, Rlimit, setrlimit, setsid};
 use windlass_core::launch::Launch;
 
-use super::limits::Applied;
+use super::limits::{Applied, TOO_MUCH};
 use super::log;
 use super::store::Handover;
 use super::tree::MARK;
@@ -201,6 +201,9 @@ fn explain(launch: &Launch, stage: Option<Stage>, error: &io::Error) -> String {
         (Some(Stage::Exec), _) if error.raw_os_error() == Some(libc::ENOEXEC) => format!(
             "{program} is no program for this machine: a script must begin with #! and its interpreter, a binary be built for this processor"
         ),
+        (Some(Stage::Exec), io::ErrorKind::ArgumentListTooLong) => {
+            format!("cannot run {program}: {error}: {TOO_MUCH}")
+        }
         (Some(Stage::Exec), _) => format!("cannot run {program}: {error}"),
         (Some(Stage::Directory), _) => {
             format!("cannot enter the working directory {}: {error}", launch.directory)

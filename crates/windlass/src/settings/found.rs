@@ -5,9 +5,11 @@ use windlass_core::diag::Severity;
 use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::audit::Audited;
 use windlass_core::settings::{
-    Address, Assembled, Declared, Fault, Lost, Secret, check, is_secret, misaddressed,
+    Address, Assembled, Declared, Fault, Lost, Secret, check, is_secret, misaddressed, too_large,
 };
-use windlass_core::spec::{SealedVersion, Setting};
+use windlass_core::spec::{SealedVersion, Setting, Spec};
+
+use super::room::room;
 
 /// What is declared, and what was found.
 #[derive(Debug)]
@@ -115,6 +117,12 @@ impl Found {
     #[must_use]
     pub fn mistyped(&self, manifest: &str) -> Vec<Fault> {
         check(&self.declared, &self.assembled, manifest)
+    }
+
+    /// Values that nobody of `spec` can be given when it starts. `manifest` is what its file is called.
+    #[must_use]
+    pub fn oversized(&self, spec: &Spec, manifest: &str) -> Vec<Fault> {
+        too_large(spec, &self.declared, &self.assembled, manifest, room())
     }
 
     /// Addresses of resources that are none.

@@ -10,6 +10,7 @@ pub(crate) mod encodings;
 mod found;
 mod load;
 mod redact;
+mod room;
 pub mod scratch;
 pub mod sealed;
 #[cfg(test)]

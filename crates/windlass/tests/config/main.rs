@@ -615,6 +615,24 @@ fn a_check_finds_what_should_not_go_into_production() {
     assert!(!said.err.contains("changemechangeme") && !said.err.contains("postgres"), "{}", said.err);
 }
 
+#[test]
+fn what_no_process_can_be_given_is_refused_before_anything_begins() {
+    let project = Project::new();
+    project.write(".env.local", &format!("LARGE={}\n", "ab".repeat(70_000)));
+    let help = "declare it: [settings.LARGE] with file = true, and let the program read the file that LARGE_FILE names";
+    let told = format!(
+        ".env.local:1: LARGE: with its name it has 140007 bytes, more than the 131072 that a process can be given in one variable; {help}"
+    );
+    for verb in [&["config", "check"][..], &["check"], &["plan"], &["deploy"]] {
+        let said = project.run(&[], verb);
+        assert_eq!(said.code, 2, "{verb:?}: {}", said.err);
+        assert!(said.err.contains(&told), "{verb:?}: {}", said.err);
+    }
+    let declared = format!("{MANIFEST}\n[environments.local.settings]\nLARGE = {{ file = true }}\n");
+    project.write("windlass.toml", &declared);
+    assert_eq!(project.run(&[], &["check"]).code, 0);
+}
+
 // proves: HS-18
 #[test]
 fn a_check_finds_private_keys_that_others_can_get_at() {

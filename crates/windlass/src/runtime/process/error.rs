@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::keeper::BEING_REPLACED;
+use crate::keeper::limits::TOO_MUCH;
 use crate::keeper::watchers::NO_COMMAND;
 
 /// Whose fault a failure is.
@@ -74,9 +75,12 @@ pub enum RuntimeError {
 impl RuntimeError {
     /// Whose fault it is.
     #[must_use]
-    pub const fn fault(&self) -> Fault {
+    pub fn fault(&self) -> Fault {
         match self {
             Self::NotStarted { .. } => Fault::Application,
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ArgumentListTooLong => {
+                Fault::Application
+            }
             Self::KeeperDied { .. } | Self::Io { .. } | Self::Unusable { .. } => Fault::Machine,
             Self::Taken { .. }
             | Self::NoKeeper { .. }
@@ -114,6 +118,9 @@ impl RuntimeError {
             Self::NoKeeper { .. } | Self::NoEnvironment { .. } => Some("start it".to_owned()),
             Self::KeeperDied { directory } => {
                 Some(format!("see what killed the keeper of {}", directory.display()))
+            }
+            Self::Io { source, .. } if source.kind() == io::ErrorKind::ArgumentListTooLong => {
+                Some(TOO_MUCH.to_owned())
             }
             Self::Io { directory, .. } | Self::Unusable { directory, .. } => Some(format!(
                 "see that {} is on a disk that has room, and belongs to this account",
@@ -156,6 +163,19 @@ impl std::error::Error for RuntimeError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_than_a_process_can_be_given_is_not_blamed_on_the_disk() {
+        let io = |kind: io::ErrorKind| RuntimeError::Io {
+            tried: "start the keeper of",
+            directory: "/run/web".into(),
+            source: kind.into(),
+        };
+        let (much, full) = (io(io::ErrorKind::ArgumentListTooLong), io(io::ErrorKind::StorageFull));
+        assert_eq!((much.fault(), full.fault()), (Fault::Application, Fault::Machine));
+        let hints = [much, full].map(|error| error.hint().unwrap());
+        assert!(hints[0].contains("file = true") && hints[1].contains("a disk that has room"), "{hints:?}");
+    }
 
     #[test]
     fn a_replacement_under_way_is_known_from_keepers_of_earlier_builds_too() {

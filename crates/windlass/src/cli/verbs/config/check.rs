@@ -70,6 +70,8 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     if let Some(spec) = spec {
         findings
             .extend(of_users(spec, found).into_iter().map(|fault| plain("users", Severity::Error, fault)));
+        let oversized = found.oversized(spec, &project.file);
+        findings.extend(oversized.into_iter().map(|fault| plain("too-large", Severity::Error, fault)));
         findings.extend(audited.unused(|name| spec.settings.contains_key(name)));
     }
     let warnings = found.assembled.warnings.iter().cloned();

@@ -1,0 +1,17 @@
+//! How much a process can be given on this machine.
+
+use rustix::process::{Resource, getrlimit};
+use windlass_core::settings::Room;
+
+/// The most that one variable or argument may have: 32 pages of 4 KiB.
+const EACH: usize = 128 << 10;
+
+/// However large the stack may become, no more is given to a process.
+const MOST: usize = 6 << 20;
+
+/// What Linux lets a process be given: a quarter of its stack, but as much as one variable may have in any case. What the host
+/// side starts has the limits of whoever started that, which are most often ours.
+pub(super) fn room() -> Room {
+    let stack = getrlimit(Resource::Stack).current.and_then(|bytes| usize::try_from(bytes).ok());
+    Room { each: EACH, all: stack.map_or(MOST, |stack| (stack / 4).clamp(EACH, MOST)) }
+}
