@@ -51,31 +51,95 @@ pub(super) fn url(shown: Shown<'_>, schemes: &[String]) -> Result<(), Misfit> {
     };
     let authority = after.split(['/', '?', '#']).next().unwrap_or_default();
     let at = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    if at.is_empty() {
-        // sqlite:///file, file:///path, unix sockets.
-        return if after.len() > authority.len() { Ok(()) } else { Err(misfit()) };
+    if at.is_empty() && after.len() == authority.len() {
+        return Err(misfit());
     }
-    let of_host = match at.strip_prefix('[') {
+    // Several hosts, as PostgreSQL, MongoDB and AMQP take them, each with a port.
+    at.split(',').try_for_each(|one| place(shown, &scheme.to_ascii_lowercase(), one, &help))
+}
+
+/// A host and perhaps a port, as they stand in a URL of this scheme.
+fn place(shown: Shown<'_>, scheme: &str, text: &str, help: &str) -> Result<(), Misfit> {
+    let no_port = || Misfit {
+        message: format!("the port in {shown} is none"),
+        help: "write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :".to_owned(),
+    };
+    let (host, of_port) = match text.strip_prefix('[') {
         Some(inside) => {
-            let (address, rest) = inside.split_once(']').ok_or_else(misfit)?;
-            address.parse::<Ipv6Addr>().map_err(|_| misfit())?;
-            rest.strip_prefix(':').or_else(|| rest.is_empty().then_some("0")).ok_or_else(misfit)?
+            let (address, rest) = inside.split_once(']').ok_or_else(|| wrong(shown, Kind::Url, help))?;
+            // Behind a % stands by which of this machine's networks it is reached.
+            let bare = address.split('%').next().unwrap_or_default();
+            bare.parse::<Ipv6Addr>().map_err(|_| wrong(shown, Kind::Url, help))?;
+            let rest = Some(rest).filter(|rest| !rest.is_empty());
+            (None, rest.map(|rest| rest.strip_prefix(':').unwrap_or_default()))
         }
-        // Several hosts, as PostgreSQL, MongoDB and AMQP take them, each with a port.
         None => {
-            let mut ports = at.split(',').map(|host| host.split_once(':').map_or("0", |(_, port)| port));
-            ports.find(|text| port(text).is_none()).unwrap_or("0")
+            let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+            (Some(host), port)
         }
     };
-    if port(of_host).is_none() {
-        return Err(Misfit {
-            message: format!("the port in {shown} is none"),
-            help:
-                "write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :"
-                    .to_owned(),
-        });
+    if of_port.is_some_and(|text| port(text).is_none_or(|port| port == 0)) {
+        return Err(no_port());
     }
-    Ok(())
+    match host {
+        Some("") if needs_host(scheme) => {
+            Err(Misfit { message: format!("{shown} has no host"), help: help.to_owned() })
+        }
+        Some(host) if !host.is_empty() && !is_host_of_url(scheme, host) => Err(Misfit {
+            message: format!("the host in {shown} is none"),
+            help: "write a name such as db.example.org, or an address; in user names and passwords %40 for @ and %2F for /"
+                .to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// Schemes without a host mean this machine: a file, a socket, the usual port. Not so of these.
+fn needs_host(scheme: &str) -> bool {
+    matches!(
+        scheme,
+        "http"
+            | "https"
+            | "ws"
+            | "wss"
+            | "ftp"
+            | "ftps"
+            | "sftp"
+            | "ssh"
+            | "git"
+            | "smtp"
+            | "smtps"
+            | "imap"
+            | "imaps"
+            | "pop3"
+            | "pop3s"
+            | "ldaps"
+            | "mongodb"
+            | "mongodb+srv"
+            | "rediss"
+            | "amqps"
+            | "mqtt"
+            | "mqtts"
+            | "nats"
+    )
+}
+
+/// Whether a URL of this scheme may name this host. Of schemes that nobody knows here it may be anything that can stand
+/// in a URL: a bucket, an account, a file.
+fn is_host_of_url(scheme: &str, host: &str) -> bool {
+    let base = scheme.split('+').next().unwrap_or_default();
+    let has_host = needs_host(scheme)
+        || matches!(
+            base,
+            "http" | "https" | "postgres" | "postgresql" | "mysql" | "mariadb" | "redis" | "valkey" | "amqp" | "ldap"
+        );
+    if !has_host {
+        return !host.contains(['<', '>', '"', '\\', '^', '`']);
+    }
+    // The path of a socket, or a letter that needed none of it.
+    let is_encoded =
+        || host.contains('%') && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '%' | '-' | '_' | '.' | '~'));
+    is_host_name(host) || host.parse::<IpAddr>().is_ok() || is_encoded()
 }
 
 /// The number of a port. A sign would go into the URLs that are put together from it.

@@ -43,6 +43,27 @@ fn every_type_takes_what_it_should_and_nothing_else() {
                 "mongodb://a:1,b:2/db",
                 "mailto:ada@example.org",
                 "amqp://h//",
+                "amqp://h/%2f",
+                "amqp:///",
+                "postgresql://h1:1,h2:2/db",
+                "postgresql:///db",
+                "postgresql://u:p@/db",
+                "postgresql://:5433/db",
+                "postgres://%2Frun%2Fpostgresql:5432/db",
+                "mongodb://a,b",
+                "mongodb://[::1]:1,[fe80::1%25eth0]:2/db",
+                "mongodb://%2Ftmp%2Fmongodb-27017.sock/db",
+                "mongodb+srv://cluster0.mongo.internal/db",
+                "redis+unix:///run/redis.sock",
+                "redis://:pw@cache_1/0",
+                "redis:///0",
+                "http+unix://%2Frun%2Fx.sock/y",
+                "file:///srv/x",
+                "s3://My_Bucket.2024/x",
+                "oracle://u:p@(DESCRIPTION=(HOST=h))",
+                "tcp://*:5555",
+                "HTTPS://bücher.example./",
+                "http://10.0.0.1:8080",
             ],
             &[
                 "example.org",
@@ -50,6 +71,20 @@ fn every_type_takes_what_it_should_and_nothing_else() {
                 "//example.org",
                 "https://",
                 "https://host:port/",
+                "https:///shop",
+                "https://u:p@/shop",
+                "https://?x",
+                "http://:8080",
+                "https://h:0/",
+                "mongodb://a,,b/db",
+                "mongodb://a:1,b:0/db",
+                "https://-bad-/x",
+                "https://a..b/",
+                "https://exa<mple/",
+                "s3://exa<mple/",
+                "http://10.0.0.256/",
+                "https://[::1]8080/",
+                "rediss:///0",
                 "https://host:+80/",
                 "http://[::1]:+80/",
                 "https://a b/",
@@ -130,6 +165,13 @@ fn bounds_are_held_and_said() {
 
     let level = bounded(Kind::Enum, |bounds| bounds.values = vec!["debug".into(), "info".into()]);
     assert_eq!(said(&level, "Info"), r#""Info" is not one of its values; write debug or info"#);
+    for (value, expected) in [
+        ("https:///shop", r#""https:///shop" has no host; write it like https://host/path"#),
+        ("https://h:0/", r#"the port in "https://h:0/" is none; write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :"#),
+        ("https://a..b/", r#"the host in "https://a..b/" is none; write a name such as db.example.org, or an address; in user names and passwords %40 for @ and %2F for /"#),
+    ] {
+        assert_eq!(said(&of(Kind::Url), value), expected);
+    }
     let url = bounded(Kind::Url, |bounds| bounds.schemes = vec!["redis".into(), "rediss".into()]);
     assert_eq!(said(&url, "REDIS://h"), "good");
     assert_eq!(
