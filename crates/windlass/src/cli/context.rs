@@ -6,7 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use windlass_core::diag::{Diag, Severity};
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::FingerprintKey;
-use windlass_core::settings::audit::Audited;
+use windlass_core::settings::audit::{Audited, is_for_others};
 use windlass_core::settings::{Fault, Lost};
 use windlass_core::store::Place;
 
@@ -25,7 +25,7 @@ use crate::account::Account;
 use crate::layout::Layout;
 use crate::observe::{printable, printable_json};
 use crate::project::diag as project_diag;
-use crate::project::version::Version;
+use crate::project::version::{Keeping, Version};
 use crate::settings::sealed::{self, Keyring};
 use crate::settings::{self, Below, Found, Loaded, Unstored};
 
@@ -144,12 +144,22 @@ impl Context {
     /// The specification and the values of all its settings, as a run needs them. All that is wrong
     /// with either is told at once, and the source's faults with it.
     pub(super) fn specification(&self, project: &Project) -> Result<Specified, Failure> {
+        let environment = project.environment.as_str();
+        let files = [".env".to_owned(), format!(".env.{environment}")];
+        let keeping = is_for_others(environment).then(|| Keeping::of(&project.directory, &files));
         let mut judged = Judged::of(self, project);
         // Otherwise they are told when it is listed, which looks at each file anyway.
         if judged.is_refused() {
             judged.examine_source(project);
         }
         let specified = judged.settle(self, project)?;
+        // Values of secrets are looked for by `config check` alone, which reads all that git keeps.
+        for name in keeping.into_iter().flat_map(Keeping::kept).filter(|name| specified.found().has_secret_in(name)) {
+            self.say(&format!(
+                "warning: {name}: git keeps it, so everybody who has the source has its secrets; run: git rm --cached {name}, add it \
+                 to .gitignore, change its secrets, and see `windlass config check --env {environment}`"
+            ));
+        }
         if specified.left_out().is_empty() {
             return Ok(specified);
         }

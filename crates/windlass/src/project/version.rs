@@ -96,6 +96,26 @@ pub fn kept_settings(directory: &Path) -> Vec<String> {
     named(directory, &["ls-files", "-z"])
 }
 
+/// Of which files git was asked whether it keeps them: it takes milliseconds, in which there are other things to do.
+#[derive(Debug)]
+pub struct Keeping(git::Asked);
+
+impl Keeping {
+    /// Has git begin to look for files of `directory`.
+    #[must_use]
+    pub fn of(directory: &Path, names: &[String]) -> Self {
+        let names = names.iter().map(String::as_str).collect::<Vec<_>>();
+        let begin = ["--literal-pathspecs", "ls-files", "-z", "--"];
+        Self(git::begin(directory, &[&begin[..], &names].concat()))
+    }
+
+    /// Those that it keeps.
+    #[must_use]
+    pub fn kept(self) -> Vec<String> {
+        self.0.answer().split('\0').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    }
+}
+
 /// The files of settings that git has kept at any time, on any branch: their secrets stay in the
 /// history.
 #[must_use]

@@ -5,7 +5,7 @@ use windlass_core::diag::Severity;
 use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::audit::Audited;
 use windlass_core::settings::{
-    Address, Assembled, Declared, Fault, Lost, Secret, check, is_secret, misaddressed, too_large,
+    Address, Assembled, Declared, Fault, Lost, Provenance, Secret, Value, check, is_secret, misaddressed, too_large,
 };
 use windlass_core::spec::{SealedVersion, Setting, Spec};
 
@@ -123,6 +123,17 @@ impl Found {
     #[must_use]
     pub fn oversized(&self, spec: &Spec, manifest: &str) -> Vec<Fault> {
         too_large(spec, &self.declared, &self.assembled, manifest, room())
+    }
+
+    /// Whether the settings file `name` has a secret, be it one that another layer overrules.
+    #[must_use]
+    pub fn has_secret_in(&self, name: &str) -> bool {
+        let is_of_file = |value: &&Value| matches!(&value.provenance, Provenance::File { name: file, .. } if file == name);
+        self.assembled.settings.iter().any(|(setting, resolved)| {
+            let declared = self.declared.get(setting);
+            let mut values = std::iter::once(&resolved.value).chain(&resolved.overruled).filter(is_of_file);
+            values.any(|value| is_secret(setting, declared, value))
+        })
     }
 
     /// Addresses of resources that are none.

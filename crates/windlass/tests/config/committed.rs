@@ -3,6 +3,25 @@
 use super::{MANIFEST, Project, SECRET, git};
 
 #[test]
+fn a_deploy_for_others_warns_of_secrets_in_files_that_git_keeps() {
+    let project = Project::new();
+    let directory = project.0.path();
+    git(directory, &["init", "-q"]);
+    project.write(".env.production", "SITE=https://shop.example.de\n");
+    git(directory, &["add", "--force", ".env.production"]);
+    let warned = |environment: &str| -> Vec<String> {
+        let said = project.run(&[], &["plan", "--env", environment]);
+        assert_eq!(said.code, 0, "{}", said.err);
+        let of_git = said.err.lines().filter(|line| line.contains("git keeps it"));
+        of_git.filter_map(|line| line.strip_prefix("warning: ")?.split(':').next().map(str::to_owned)).collect()
+    };
+    assert_eq!(warned("production"), [""; 0], "nothing in it is a secret");
+    git(directory, &["add", "--force", ".env"]);
+    assert_eq!(warned("production"), [".env"]);
+    assert_eq!(warned("local"), [""; 0]);
+}
+
+#[test]
 fn check_finds_values_that_git_keeps_and_never_shows_them() {
     let project = Project::new();
     let directory = project.0.path();

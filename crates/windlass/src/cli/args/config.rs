@@ -14,6 +14,19 @@ Exit codes:
   0 done   2 usage or manifest error; of check: something stands in the way of a deploy, and with
   --strict also a warning";
 
+const CHECKED: &str = "\
+Examples:
+  windlass config check --env production
+  windlass config check --strict --json
+
+What also stops a deploy:
+  unreadable, bad-value, bad-address, store, users, too-large, and whatever is wrong with the manifest;
+  where others depend on the environment (any but local, dev, development, test, ci) weak-secret and
+  covered-value
+What only this looks for:
+  value-in-git, development-value, unknown-setting, unused-setting, unmasked-secret, private keys, and files
+  of settings that git kept once or does not ignore; a deploy for others warns of a .env with secrets that git keeps";
+
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Config {
@@ -39,7 +52,7 @@ pub(in crate::cli) enum What {
     Diff(Diff),
     /// Find what is missing, mistyped, unknown, unused, weak, for development, or kept by git
     #[command(
-        after_help = "Examples:\n  windlass config check --env production\n  windlass config check --strict --json"
+        after_help = CHECKED
     )]
     Check(Check),
 }
