@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use windlass_core::diag;
 use windlass_core::manifest::{self, Manifest};
 use windlass_core::name::Name;
-use windlass_core::resolve::resolve;
+use windlass_core::resolve::{resolve, unused};
 use windlass_core::settings::{
     Bounds, Declared, File, Kind, Layers, Pattern, Secret, assemble, check, dotenv, template,
 };
@@ -409,4 +409,32 @@ fn what_administers_a_server_is_given_to_nobody() {
     assert!(known.settings.contains_key("ADMIN"));
     let other = spec(&text, &values("9"));
     assert_eq!(digest(&other, "web"), digest(&known, "web"));
+}
+
+#[test]
+fn what_nobody_gets_is_known_without_values_and_beside_what_is_wrong() {
+    let text = r#"
+[app]
+name = "shop"
+
+[services.web]
+command = ["serve", "{settings.IN_COMMAND}"]
+
+[settings]
+GIVEN = {}
+OPTIONAL = { required = false }
+NAMED = { services = ["web"] }
+IN_COMMAND = { services = [] }
+PART = { services = [] }
+WHOLE = { value = "<{settings.PART}>" }
+ALONE = { services = [] }
+OF_ALONE = { required = false, services = [] }
+UNUSED = { value = "<{settings.OF_ALONE}>", services = [] }
+"#;
+    assert_eq!(unused(&load(text), "local"), ["ALONE", "OF_ALONE", "UNUSED"]);
+    // The service may be who gets some of them.
+    let wrong = text.replace("command", "comand");
+    let (manifest, diags) = manifest::load(&wrong);
+    assert!(diag::any_error(&diags));
+    assert_eq!(unused(&manifest.unwrap(), "local"), ["ALONE", "UNUSED"]);
 }

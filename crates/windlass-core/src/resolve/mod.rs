@@ -79,6 +79,26 @@ pub fn sketch(manifest: &Manifest, environment: &str, settings: &IndexMap<String
     specification(manifest, environment, manifest.environment(environment)?, Some(settings))
 }
 
+/// The settings of `environment` that nobody is given and nothing refers to, whether they have a value or not. Where
+/// something is wrong with the manifest, only those of which that cannot be why.
+#[must_use]
+pub fn unused(manifest: &Manifest, environment: &str) -> Vec<String> {
+    let Some(of) = manifest.environment(environment) else { return vec![] };
+    let receives = receiving(of);
+    let Some(mut spec) = complete(manifest, environment, of, known_settings(&of.declared, None), receives) else {
+        return vec![];
+    };
+    keep_used(&mut spec);
+    let is_right = !manifest.faults().iter().chain(&of.faults).any(Diag::is_error);
+    let is_for_nobody = |key: &str, declared: &Declared| {
+        declared.services.as_ref().is_some_and(Vec::is_empty) && !manifest.refers_to_setting(environment, key)
+    };
+    let unused = of.declared.iter().filter(|(key, declared)| {
+        !spec.settings.contains_key(*key) && (is_right || is_for_nobody(key, declared))
+    });
+    unused.map(|(key, _)| key.clone()).collect()
+}
+
 /// Adds what only the values of settings show of `environment` to the faults that were found when the
 /// manifest was read: for one that has such, and cannot be resolved.
 pub fn examine_values(
@@ -162,12 +182,15 @@ fn specification(
     of: &Environment,
     settings: Option<&IndexMap<String, Setting>>,
 ) -> Option<Spec> {
-    let found = known_settings(&of.declared, settings);
-    let receives = |key: &String, receiver: &str| {
+    complete(manifest, name, of, known_settings(&of.declared, settings), receiving(of))
+}
+
+/// Says which setting is given to whom.
+fn receiving(of: &Environment) -> impl Fn(&String, &str) -> bool {
+    |key, receiver| {
         let only = of.declared.get(key).and_then(|setting| setting.services.as_ref());
         only.is_none_or(|names| names.iter().any(|name| name == receiver))
-    };
-    complete(manifest, name, of, found, receives)
+    }
 }
 
 /// The same before the values of settings are known: all that are declared are there, and nobody is given any yet. That

@@ -125,10 +125,10 @@ impl Audited<'_> {
         findings
     }
 
-    /// Declarations that nothing gets. `used` says whether something does.
+    /// Declarations that nothing gets, with or without a value.
     #[must_use]
-    pub fn unused(&self, used: impl Fn(&str) -> bool) -> Vec<Finding> {
-        let unused = self.declared.iter().filter(|(name, _)| !used(name) && self.assembled.has(name));
+    pub fn unused(&self, names: &[String]) -> Vec<Finding> {
+        let unused = self.declared.iter().filter(|(name, _)| names.contains(name));
         unused
             .map(|(name, declared)| Finding {
                 code: "unused-setting",

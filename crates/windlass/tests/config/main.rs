@@ -188,7 +188,12 @@ fn the_check_tells_of_all_that_is_wrong_with_the_manifest() {
     project.write("windlass.toml", &MANIFEST.replace("command =", "comand ="));
     project.write(".env", "SITE=nowhere\n");
     let check = project.config(&["check"]);
-    let told = ["unknown-key", "SITE: \"nowhere\" is not a URL", "the setting KEY has no value"];
+    let told = [
+        "unknown-key",
+        "SITE: \"nowhere\" is not a URL",
+        "the setting KEY has no value",
+        "windlass.toml:14: NOBODY: no service",
+    ];
     assert!(check.code == 2 && told.iter().all(|told| check.err.contains(told)), "{}", check.err);
 }
 

@@ -1,7 +1,7 @@
 //! `windlass config check`
 
 use windlass_core::diag::{Diag, Severity, tally};
-use windlass_core::resolve::resolve;
+use windlass_core::resolve::{resolve, sketch, unused};
 use windlass_core::settings::audit::{Audited, Finding, is_for_others};
 use windlass_core::settings::{Fault, Resolved, is_secret};
 use windlass_core::spec::Spec;
@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
     context.tell_left_out(&found.unstored.left_out);
     let (spec, diags) = match resolve(&project.manifest, environment, &found.known()) {
         Ok(spec) => (Some(spec), vec![]),
-        Err(diags) => (None, diags),
+        Err(diags) => (sketch(&project.manifest, environment, &found.known()), diags),
     };
     let mut findings = findings(&project, &found, spec.as_ref());
     let searched = committed(&project, &found, &mut findings);
@@ -66,14 +66,13 @@ fn findings(project: &Project, found: &Found, spec: Option<&Spec>) -> Vec<Findin
     findings.extend(audited.covered().into_iter().filter(|finding| finding.severity == Severity::Error));
     findings.extend(audited.development());
     findings.extend(audited.unknown(|name| project.manifest.refers_to_setting(environment, name)));
-    // What is used is known only of a specification, and a fault may be why there is none.
     if let Some(spec) = spec {
         findings
             .extend(of_users(spec, found).into_iter().map(|fault| plain("users", Severity::Error, fault)));
         let oversized = found.oversized(spec, &project.file);
         findings.extend(oversized.into_iter().map(|fault| plain("too-large", Severity::Error, fault)));
-        findings.extend(audited.unused(|name| spec.settings.contains_key(name)));
     }
+    findings.extend(audited.unused(&unused(&project.manifest, environment)));
     let warnings = found.assembled.warnings.iter().cloned();
     findings.extend(warnings.map(|fault| plain("doubtful", Severity::Warning, fault)));
     findings.extend(rotation::unsettled(project).into_iter().map(open_rotation));
