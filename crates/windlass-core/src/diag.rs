@@ -121,10 +121,13 @@ impl Diag {
 /// All of `diags` as plain text, with a last line that counts them.
 #[must_use]
 pub fn render_all(diags: &[Diag], text: &str, file: &str) -> String {
-    let mut out: String = diags.iter().map(|diag| diag.render(text, file) + "\n").collect();
-    out.push_str(&summary(diags));
-    out.push('\n');
-    out
+    render_each(diags, text, file) + &summary(diags) + "\n"
+}
+
+/// All of `diags` as plain text, where another line counts them, and others with them.
+#[must_use]
+pub fn render_each(diags: &[Diag], text: &str, file: &str) -> String {
+    diags.iter().map(|diag| diag.render(text, file) + "\n").collect()
 }
 
 /// `2 errors, 1 warning`.

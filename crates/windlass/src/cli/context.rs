@@ -3,7 +3,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::io::{self, IsTerminal, Write};
 
-use windlass_core::diag::{Diag, Severity};
+use windlass_core::diag::{Diag, Severity, summary, tally};
 use windlass_core::plan::{Request, Source, Wanted};
 use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::audit::{Audited, is_for_others};
@@ -128,11 +128,12 @@ impl Context {
             print_line(&serde_json::json!({ "exit_code": USAGE, "faults": faults }).to_string());
         } else {
             self.draw(diags, text, file);
+            complain(&summary(diags));
         }
         Failure::told(USAGE)
     }
 
-    /// Draws faults and warnings, each at its line.
+    /// Draws faults and warnings, each at its line. Who tells them counts them, with whatever else there is.
     pub(super) fn draw(&self, diags: &[Diag], text: &str, file: &str) {
         let terminal = console::Term::stderr();
         let color = terminal.is_term() && console::colors_enabled_stderr();
@@ -274,6 +275,8 @@ impl Context {
             }
             if !diags.is_empty() {
                 self.draw(diags, text, file);
+                let errors = diags.iter().filter(|diag| diag.is_error()).count();
+                complain(&tally(errors + faults.len(), diags.len() - errors));
             }
         }
         Failure::told(code)

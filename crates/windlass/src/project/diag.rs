@@ -17,11 +17,11 @@ pub struct Style {
     pub width: usize,
 }
 
-/// All of `diags`, each at its line of `text`, with a last line that counts them.
+/// All of `diags`, each at its line of `text`.
 #[must_use]
 pub fn render(diags: &[Diag], text: &str, file: &str, style: Style) -> String {
     if !style.color {
-        return diag::render_all(diags, text, file);
+        return diag::render_each(diags, text, file);
     }
     // What would move the cursor is shown as a dot of the same length, so that spans stay right.
     let visible: String = diag::masked(text).chars().map(harmless).collect();
@@ -35,8 +35,6 @@ pub fn render(diags: &[Diag], text: &str, file: &str, style: Style) -> String {
         let _ = handler.render_report(&mut out, &Drawn { diag, source: &source, length: text.len() });
         out.push('\n');
     }
-    out.push_str(&diag::summary(diags));
-    out.push('\n');
     out
 }
 

@@ -195,6 +195,15 @@ fn the_check_tells_of_all_that_is_wrong_with_the_manifest() {
         "windlass.toml:14: NOBODY: no service",
     ];
     assert!(check.code == 2 && told.iter().all(|told| check.err.contains(told)), "{}", check.err);
+    // The last line counts what was told in any form.
+    let errors = check.err.lines().filter(|line| line.starts_with("error")).count();
+    assert!(check.out.contains(&format!("{errors} errors, ")), "{}{}", check.out, check.err);
+    assert!(!check.err.lines().any(|line| line.starts_with(char::is_numeric)), "one count: {}", check.err);
+    for verb in ["check", "deploy"] {
+        let said = project.run(&[], &[verb]);
+        let errors = said.err.lines().filter(|line| line.starts_with("error")).count();
+        assert!(errors > 2 && said.err.ends_with(&format!("\n{errors} errors\n")), "{verb}: {}", said.err);
+    }
 }
 
 #[test]

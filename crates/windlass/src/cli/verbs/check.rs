@@ -1,11 +1,12 @@
 //! `windlass check`
 
+use windlass_core::diag::summary;
 use windlass_core::plan::left_behind;
 use windlass_core::spec::Spec;
 
 use crate::account;
 use crate::cli::args;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, complain};
 use crate::cli::failure::Failure;
 use crate::cli::judged::Judged;
 use crate::cli::project::Project;
@@ -25,6 +26,7 @@ pub(in crate::cli) fn run(context: &Context, args: &args::Check) -> Result<u8, F
     let diags = &project.warnings;
     if !context.options.json && !diags.is_empty() {
         context.draw(diags, project.manifest.text(), &project.file);
+        complain(&summary(diags));
     }
     let held = limits::held(spec, &limits::capabilities());
     let mut doubts = doubts(&project, spec, &held);
