@@ -280,6 +280,15 @@ fn an_explanation_shows_each_layer_and_which_one_holds() {
         "{}",
         said.out
     );
+    // What the check finds of it stands there too.
+    project.write(".env.production", "DB_PASSWORD=changeme\nSITE=https://localhost\n");
+    for (name, told) in [
+        ("DB_PASSWORD", "\nwrong     it is one of the passwords that are tried first; make another one: openssl rand -base64 32\n"),
+        ("SITE", "\ndoubtful  it points at localhost, this machine itself; set SITE for production\n"),
+    ] {
+        let said = project.config(&["explain", name, "--env", "production"]);
+        assert!(said.out.ends_with(told), "{}", said.out);
+    }
     let said = project.config(&["explain", "LEVLE"]);
     assert_eq!((said.code, said.err.contains("did you mean LEVEL?")), (2, true), "{}", said.err);
     let manifest = MANIFEST.replace(

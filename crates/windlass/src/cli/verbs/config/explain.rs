@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use windlass_core::diag::Severity;
 use windlass_core::manifest::{Given, nearest};
+use windlass_core::settings::audit::{Audited, Finding};
 use windlass_core::settings::{Declared, Misfit, is_secret};
 
 use super::shown::{Seen, Shown, Viewer};
@@ -11,6 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::project::Project;
 use crate::cli::rotation::{self, Open};
+use crate::settings::{Found, fault_to_json};
 
 /// The layers in their order, as people call them.
 const LAYERS: [&str; 5] =
@@ -51,11 +54,25 @@ pub(super) fn run(context: &Context, name: &str) -> Result<u8, Failure> {
             .flat_map(|resolved| &resolved.overruled)
             .map(|value| viewer.show(name, declared, value))
             .collect(),
+        findings: findings(&project, &found, name),
         misfit: declared
             .zip(resolved)
             .and_then(|(declared, resolved)| declared.misfits_of(&resolved.value).into_iter().next()),
     };
     context.answer_as_known(&[&found], explained.document(), || explained.text())
+}
+
+/// What `config check` says of its value.
+fn findings(project: &Project, found: &Found, name: &str) -> Vec<Finding> {
+    let audited = Audited {
+        app: project.app.as_str(),
+        environment: project.environment.as_str(),
+        declared: &found.declared,
+        assembled: &found.assembled,
+        manifest: &project.file,
+    };
+    let all = [audited.covered(), audited.weak(), audited.development()].concat();
+    all.into_iter().filter(|finding| finding.setting == name).collect()
 }
 
 /// The variables of this name in `env` tables, each with its place.
@@ -86,6 +103,7 @@ struct Explained<'s> {
     /// What `env` tables of the manifest say, which holds for whom they are.
     given: Vec<(String, Given)>,
     overruled: Vec<Shown>,
+    findings: Vec<Finding>,
     misfit: Option<Misfit>,
 }
 
@@ -111,6 +129,12 @@ impl Explained<'_> {
             }).collect::<Vec<_>>(),
             "overruled": self.overruled,
             "services": self.receivers(),
+            "findings": self.findings.iter().map(|finding| {
+                let mut json = fault_to_json(&finding.fault);
+                json["code"] = finding.code.into();
+                json["severity"] = serde_json::json!(finding.severity);
+                json
+            }).collect::<Vec<_>>(),
             "fault": self.misfit.as_ref().map(|misfit| format!("{}; {}", misfit.message, misfit.help)),
         })
     }
@@ -162,6 +186,12 @@ impl Explained<'_> {
         }
         if let Some(misfit) = &self.misfit {
             let _ = writeln!(text, "wrong     {}; {}", misfit.message, misfit.help);
+        }
+        let start = format!("{name}: ");
+        for Finding { severity, fault, .. } in &self.findings {
+            let word = if *severity == Severity::Error { "wrong" } else { "doubtful" };
+            let message = fault.message.strip_prefix(&start).unwrap_or(&fault.message);
+            let _ = writeln!(text, "{word:<9} {message}; {}", fault.help);
         }
         text
     }
