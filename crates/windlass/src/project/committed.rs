@@ -1,7 +1,11 @@
 //! Looking for secrets in the files that git keeps: in the last commit, and in what the next one takes.
 //!
-//! Each file is read once, however many secrets are sought. What git keeps elsewhere is not looked at: older commits,
-//! other branches, submodules, what Git LFS has.
+//! Each file is read once, however many secrets are sought. Older commits and other branches are another search
+//! ([`history`]). What git keeps elsewhere is not looked at: submodules, what Git LFS has.
+
+mod history;
+
+pub use history::{History, Limits, PastHit};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -136,7 +140,7 @@ impl<'a> Search<'a> {
             Ok(None) => return searched,
             Err(why) => return Searched { unanswered: Some(why), ..searched },
         };
-        let sizes = repository.sizes(files.keys());
+        let sizes = repository.sizes(files.keys().map(String::as_str));
         let mut wanted = Vec::new();
         let mut read = 0;
         for (object, kept) in &files {
@@ -152,11 +156,12 @@ impl<'a> Search<'a> {
             }
         }
         let mut unread: HashSet<&str> = wanted.iter().copied().collect();
-        git::contents(&repository.top, &wanted, |object, text| {
-            let Some(kept) = files.get(object) else { return };
+        git::contents_while(&repository.top, &wanted, |object, text| {
+            let Some(kept) = files.get(object) else { return true };
             unread.remove(object);
-            if text[..text.len().min(LOOKED_AT)].contains(&0) {
-                return searched.binary.extend(kept.iter().map(|kept| kept.path.clone()));
+            if is_binary(text) {
+                searched.binary.extend(kept.iter().map(|kept| kept.path.clone()));
+                return true;
             }
             searched.files += kept.len();
             for (setting, line, more) in self.in_text(text) {
@@ -169,6 +174,7 @@ impl<'a> Search<'a> {
                 };
                 searched.hits.extend(kept.iter().map(hit));
             }
+            true
         });
         let unread = unread.into_iter().filter_map(|object| files.get(object)).flatten();
         searched.missing.extend(unread.map(|kept| kept.path.clone()));
@@ -186,6 +192,11 @@ impl<'a> Search<'a> {
         }
         searched
     }
+}
+
+/// Whether it is no text.
+fn is_binary(content: &[u8]) -> bool {
+    content[..content.len().min(LOOKED_AT)].contains(&0)
 }
 
 /// Whether what stands at a place is no part of a longer word.
@@ -244,8 +255,7 @@ impl Repository {
                 let is_file = words[0].starts_with("100");
                 let Some(object) = words.get(at).filter(|_| is_file) else { continue };
                 let path = self.seen_from_project(path);
-                let is_sealed = path.ends_with(".enc") && path.rsplit('/').next().is_some_and(is_sealed);
-                if is_sealed {
+                if is_sealed_path(&path) {
                     continue;
                 }
                 let kept = files.entry((*object).to_owned()).or_default();
@@ -257,13 +267,13 @@ impl Repository {
         Ok(files)
     }
 
-    /// The sizes of objects, in bytes, as far as they are here.
-    fn sizes<'o>(&self, objects: impl Iterator<Item = &'o String>) -> HashMap<String, u64> {
-        let objects: Vec<&str> = objects.map(String::as_str).collect();
+    /// The sizes of those objects that are files, in bytes, as far as they are here.
+    fn sizes<'o>(&self, objects: impl Iterator<Item = &'o str>) -> HashMap<String, u64> {
+        let objects: Vec<&str> = objects.collect();
         let answer = git::sizes(&self.top, &objects);
         let size = |line: &str| {
-            let (object, size) = line.split_once(' ')?;
-            Some((object.to_owned(), size.parse().ok()?))
+            let (object, rest) = line.split_once(' ')?;
+            Some((object.to_owned(), rest.strip_prefix("blob ")?.parse().ok()?))
         };
         answer.lines().filter_map(size).collect()
     }
@@ -276,9 +286,10 @@ impl Repository {
     }
 }
 
-/// Whether a file of this name holds values that are encrypted.
-fn is_sealed(name: &str) -> bool {
-    name.starts_with("secrets.")
+/// Whether a file of this path holds values that are encrypted.
+fn is_sealed_path(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.starts_with("secrets.") && name.ends_with(".enc")
 }
 
 #[cfg(test)]

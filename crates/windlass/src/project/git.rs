@@ -76,10 +76,24 @@ pub(super) fn ask(directory: &Path, arguments: &[&str]) -> Zeroizing<String> {
     begin(directory, arguments).answer()
 }
 
-/// The objects that are here, each with its size in bytes, by lines.
+/// Calls `each` with the lines of an answer of git's that may have no end to speak of, until that says no.
+pub(super) fn lines_while(directory: &Path, arguments: &[&str], mut each: impl FnMut(&str) -> bool) {
+    let mut git = begin(directory, arguments);
+    let Some(from) = git.0.as_mut().and_then(|child| child.stdout.take()) else { return };
+    let mut from = BufReader::new(from);
+    let mut line = Vec::new();
+    while from.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        if !each(String::from_utf8_lossy(&line).trim_end_matches('\n')) {
+            return;
+        }
+        line.clear();
+    }
+}
+
+/// The objects that are here, each with its kind and its size in bytes, by lines.
 pub(super) fn sizes(directory: &Path, objects: &[&str]) -> String {
     let mut answer = String::new();
-    let format = "--batch-check=%(objectname) %(objectsize)";
+    let format = "--batch-check=%(objectname) %(objecttype) %(objectsize)";
     // Where git fails, what it has said so far counts.
     let _ = told(directory, &["cat-file", "--buffer", format], objects, |from| {
         from.read_to_string(&mut answer).map(drop)
@@ -87,8 +101,12 @@ pub(super) fn sizes(directory: &Path, objects: &[&str]) -> String {
     answer
 }
 
-/// Calls `each` with the content of each object, which may be secret.
-pub(super) fn contents(directory: &Path, objects: &[&str], mut each: impl FnMut(&str, &[u8])) {
+/// Calls `each` with the content of each object, which may be secret, until that says no.
+pub(super) fn contents_while(
+    directory: &Path,
+    objects: &[&str],
+    mut each: impl FnMut(&str, &[u8]) -> bool,
+) {
     let _ = told(directory, &["cat-file", "--buffer", "--batch"], objects, |from| {
         let mut head = String::new();
         loop {
@@ -104,7 +122,9 @@ pub(super) fn contents(directory: &Path, objects: &[&str], mut each: impl FnMut(
             let size: usize = size.parse().map_err(io::Error::other)?;
             let mut content = Zeroizing::new(vec![0; size + 1]);
             from.read_exact(&mut content)?;
-            each(object, &content[..size]);
+            if !each(object, &content[..size]) {
+                return Ok(());
+            }
         }
     });
 }

@@ -45,6 +45,20 @@ fn check_finds_values_that_git_keeps_and_never_shows_them() {
     git(directory, &["add", "windlass.toml"]);
     git(directory, &["commit", "-q", "-m", "all"]);
     assert_eq!(found(&project), ["KEY compose.yaml:4", "DB_PASSWORD windlass.toml:6"]);
+    // What was taken out stands in the history.
+    let history = |project: &Project| -> Vec<String> {
+        let said = project.config(&["check"]).err;
+        said.lines().filter(|line| line.contains("-in-history]")).map(str::to_owned).collect()
+    };
+    assert_eq!(history(&project), [""; 0], "it is told of once");
+    project.write("gone.txt", SECRET);
+    git(directory, &["add", "gone.txt"]);
+    git(directory, &["commit", "-q", "-m", "with"]);
+    git(directory, &["rm", "-q", "gone.txt"]);
+    git(directory, &["commit", "-q", "-m", "without"]);
+    let told = history(&project);
+    let start = "warning[value-in-history]: gone.txt: KEY: its value stands in git's history: commit ";
+    assert!(told.len() == 1 && told[0].starts_with(start) && told[0].contains("; exchange it: "), "{told:?}");
     // As with weak ones, a deploy for others is another matter.
     let said = project.config(&["check"]);
     assert_eq!(said.code, 0, "{}", said.err);

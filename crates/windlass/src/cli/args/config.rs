@@ -24,7 +24,7 @@ What also stops a deploy:
   where others depend on the environment (any but local, dev, development, test, ci) weak-secret and
   covered-value
 What only this looks for:
-  value-in-git, development-value, unknown-setting, unused-setting, unmasked-secret, private keys, and files
+  value-in-git, value-in-history, development-value, unknown-setting, unused-setting, unmasked-secret, private keys, and files
   of settings that git kept once or does not ignore; a deploy for others warns of a .env with secrets that git keeps";
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use super::*;
 
@@ -88,6 +89,59 @@ fn what_is_too_large_or_no_text_is_said() {
     let elsewhere = tempfile::tempdir().unwrap();
     let searched = Search::of(&sought).unwrap().in_repository(elsewhere.path());
     assert!(searched.hits.is_empty() && searched.unanswered.is_none());
+}
+
+fn past(history: &History) -> Vec<String> {
+    let told = |hit: &PastHit| format!("{}:{} {} {} +{}", hit.file, hit.line, hit.setting, hit.commit, hit.more);
+    history.hits.iter().map(told).collect()
+}
+
+// proves: HS-18
+#[test]
+fn a_secret_that_was_taken_out_is_found_in_the_history_of_all_branches() {
+    let repo = Repo::new();
+    let commit = |message: &str| {
+        repo.git(&["add", "."]);
+        repo.git(&["commit", "--quiet", "--message", message]);
+        git::ask(repo.0.path(), &["rev-parse", "HEAD"])[..10].to_owned()
+    };
+    let sought = sought(&[("KEY", "Zk31-blau"), ("TOKEN", "n4Vw0qkTz8Lr2XyBf6HsJd1P")]);
+    repo.write("shop/compose.yaml", "a: b\nkey: Zk31-blau\n");
+    repo.write("shop/still", "Zk31-blau");
+    repo.write("shop/secrets.local.enc", "Zk31-blau");
+    commit("One");
+    repo.write("shop/compose.yaml", "key: Zk31-blau\n");
+    let second = commit("Two");
+    repo.git(&["checkout", "--quiet", "-b", "aside"]);
+    repo.write("deep/job.py", "\nn4Vw0qkTz8Lr2XyBf6HsJd1P\n");
+    let aside = commit("Aside");
+    repo.git(&["checkout", "--quiet", "-"]);
+    repo.write("shop/compose.yaml", "key: elsewhere\n");
+    repo.write("shop/picture", b"\0Zk31-blau");
+    commit("Three");
+    repo.git(&["rm", "--quiet", "shop/picture"]);
+    commit("Four");
+    let search = Search::of(&sought).unwrap();
+    let history = search.in_history(&repo.path("shop"), Limits::default());
+    let expected = [format!("../deep/job.py:2 TOKEN {aside} +0"), format!("compose.yaml:1 KEY {second} +1")];
+    assert_eq!(past(&history), expected);
+    assert_eq!((history.versions, history.passed_over, history.cut), (3, 1, None));
+    // What does not fit into the time or the number is said, not passed over.
+    let none = Limits { time: Duration::ZERO, ..Limits::default() };
+    let history = search.in_history(&repo.path("shop"), none);
+    assert!(history.hits.is_empty() && history.cut.is_some(), "{history:?}");
+    let few = Limits { versions: 1, ..Limits::default() };
+    assert_eq!(search.in_history(&repo.path("shop"), few).cut, Some("it has too many versions of files"));
+    let shallow = tempfile::tempdir().unwrap();
+    let (from, to) = (format!("file://{}", repo.0.path().display()), shallow.path().to_str().unwrap());
+    repo.git(&["clone", "--quiet", "--depth", "1", &from, to]);
+    let history = search.in_history(shallow.path(), Limits::default());
+    assert_eq!(history.cut, Some("this clone has only the newest commits"));
+    assert_eq!(past(&history), [""; 0]);
+    // Where there is no repository there is no history.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let history = search.in_history(elsewhere.path(), Limits::default());
+    assert!(history.hits.is_empty() && history.cut.is_none());
 }
 
 /// As where it belongs to another account, or objects are left out of a clone.

@@ -1,5 +1,7 @@
 //! `windlass config check`
 
+use std::collections::HashSet;
+
 use windlass_core::diag::{Diag, Severity, tally};
 use windlass_core::resolve::{resolve, sketch, unused};
 use windlass_core::settings::audit::{Audited, Finding, is_for_others};
@@ -12,7 +14,7 @@ use crate::cli::judged::of_users;
 use crate::cli::print::{printed, put_line};
 use crate::cli::project::Project;
 use crate::cli::rotation::{self, Open};
-use crate::project::committed::{Hit, Search, Searched};
+use crate::project::committed::{History, Hit, Limits, PastHit, Search, Searched};
 use crate::project::diag as project_diag;
 use crate::project::keys::{self as project_keys, Kept, KeyFile};
 use crate::project::version;
@@ -39,11 +41,11 @@ pub(super) fn run(context: &Context, strict: bool) -> Result<u8, Failure> {
         Err(diags) => (sketch(&project.manifest, environment, &found.known()), diags),
     };
     let mut findings = findings(&project, &found, spec.as_ref());
-    let searched = committed(&project, &found, &mut findings);
+    let (searched, history) = committed(&project, &found, &mut findings);
     let errors = diags.len() + findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     let diags = [diags, project.warnings.clone()].concat();
     let warnings = findings.len() + diags.len() - errors;
-    tell(context, &project, &diags, &findings, &searched, (errors, warnings))?;
+    tell(context, &project, &diags, &findings, (&searched, &history), (errors, warnings))?;
     Ok(if errors > 0 || (strict && warnings > 0) { USAGE } else { 0 })
 }
 
@@ -194,10 +196,10 @@ fn kept(project: &Project) -> Vec<Fault> {
 
 /// Values of secrets that stand in the manifest, or in files that git keeps: errors where the environment is for
 /// others, as weak ones are, and none is shown.
-fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> Searched {
+fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> (Searched, History) {
     let audited = audited(project, found);
     let sought = audited.sought();
-    let Some(search) = Search::of(&sought) else { return Searched::default() };
+    let Some(search) = Search::of(&sought) else { return Default::default() };
     let mut searched = search.in_repository(&project.directory);
     let severity = match is_for_others(project.environment.as_str()) {
         true => Severity::Error,
@@ -211,11 +213,13 @@ fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> S
         findings.push(Finding { code: "not-searched", severity: Severity::Warning, setting, fault });
     }
     // A file that keeps settings by its name is told of as a whole.
+    let mut whole: HashSet<String> = HashSet::new();
     searched.hits.retain(|hit| {
         let is_of_file = |one: &&mut Finding| one.code == KEPT && one.fault.file == hit.file;
         let as_a_whole = findings.iter_mut().filter(|_| !hit.is_past).find(is_of_file);
         if let Some(finding) = as_a_whole {
             finding.severity = severity;
+            whole.insert(hit.file.clone());
             return false;
         }
         true
@@ -251,7 +255,47 @@ fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> S
         let message = format!("git keeps values of secrets in {} more places", beyond.len());
         add(setting, file, 0, message);
     }
-    searched
+    let mut history = search.in_history(&project.directory, Limits::default());
+    // What is there now is told of where it is.
+    history.hits.retain(|past| {
+        !searched.hits.iter().any(|now| now.setting == past.setting && now.file == past.file)
+            && !whole.contains(&past.file)
+    });
+    let help = "exchange it: whoever has a copy of the repository has it, also where the history is written anew";
+    for PastHit { setting, file, commit, more: others, .. } in history.hits.iter().take(MOST_TOLD) {
+        let more = match others {
+            0 => String::new(),
+            1 => " and 1 older version".to_owned(),
+            more => format!(" and {more} older versions"),
+        };
+        let message = format!("{setting}: its value stands in git's history: commit {commit} has it{more}");
+        let fault = Fault { file: file.clone(), line: 0, column: 0, message, help: help.to_owned() };
+        let setting = setting.clone();
+        findings.push(Finding { code: "value-in-history", severity: Severity::Warning, setting, fault });
+    }
+    if let Some(PastHit { setting, file, .. }) = history.hits.get(MOST_TOLD) {
+        let beyond = history.hits.len() - MOST_TOLD;
+        let message = format!("git's history has values of secrets in {beyond} more places");
+        let fault = Fault { file: file.clone(), line: 0, column: 0, message, help: help.to_owned() };
+        let setting = setting.clone();
+        findings.push(Finding { code: "value-in-history", severity: Severity::Warning, setting, fault });
+    }
+    (searched, history)
+}
+
+/// In what of the history values were not looked for.
+fn not_of_history(history: &History) -> Option<String> {
+    let passed_over = match history.passed_over {
+        0 => None,
+        1 => Some("not in 1 that is no text or larger than 1 MiB".to_owned()),
+        many => Some(format!("not in {many} that are no text or larger than 1 MiB")),
+    };
+    let cut = history.cut.map(|why| format!("not in all of it: {why}"));
+    let left = [passed_over, cut].into_iter().flatten().collect::<Vec<_>>();
+    (!left.is_empty()).then(|| {
+        let (versions, left) = (history.versions, left.join(", and "));
+        format!("note: in git's history values of secrets were looked for in {versions} versions of files, and {left}")
+    })
 }
 
 /// In what values were not looked for.
@@ -282,7 +326,7 @@ fn tell(
     project: &Project,
     diags: &[Diag],
     findings: &[Finding],
-    searched: &Searched,
+    (searched, history): (&Searched, &History),
     (errors, warnings): (usize, usize),
 ) -> Result<(), Failure> {
     if context.options.json {
@@ -312,6 +356,11 @@ fn tell(
                 "beyond": searched.beyond,
                 "missing": searched.missing,
                 "unanswered": searched.unanswered,
+                "history": {
+                    "versions": history.versions,
+                    "passed_over": history.passed_over,
+                    "cut": history.cut,
+                },
             },
         });
         return printed(put_line(&document.to_string()));
@@ -323,7 +372,7 @@ fn tell(
     if !diags.is_empty() {
         context.draw(diags, project.manifest.text(), &project.file);
     }
-    if let Some(note) = not_searched(searched) {
+    for note in not_searched(searched).into_iter().chain(not_of_history(history)) {
         context.say(&note);
     }
     let environment = &project.environment;
