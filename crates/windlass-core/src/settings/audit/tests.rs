@@ -178,6 +178,21 @@ fn values_of_development_are_told_where_others_depend_on_them() {
         ("MAIL_FROM", "shop@notexample.com", false),
         ("SITE", "https://shop.localhost.run/", false),
         ("STRIPE_KEY", "sk_test_abc", true),
+        ("DEBUG_MODE", "true", true),
+        ("APP_DEBUG_MODE", "on", true),
+        ("DEBUG_MODE", "off", false),
+        ("NODEBUG", "1", false),
+        ("DATABASE_URL", "sqlite:///dev.sqlite3", true),
+        ("DATABASE_URL", "sqlite+aiosqlite:////srv/shop/shop_test.db", true),
+        ("DATABASE_URL", "sqlite://:memory:", true),
+        ("DATABASE_URL", "sqlite:////srv/test/shop.sqlite3", false),
+        ("DATABASE_URL", "sqlite:///devices.sqlite3", false),
+        ("HOST", "127.0.1.1", true),
+        ("HOST", "shop.localhost", true),
+        // In a house these are right.
+        ("HOST", "192.168.1.10", false),
+        ("HOST", "nas.local", false),
+        ("VERSION", "1.127.0.1", false),
     ] {
         assert_eq!(development::why(name, value).is_some(), is_one, "{name}={value}");
     }

@@ -1,7 +1,8 @@
 //! What is tried first, and whether a text is made of nothing else.
 
-/// What is tried first, and what stands in examples; sorted.
-pub(super) const KNOWN: [&str; 69] = [
+/// What is tried first, and what stands in examples; with them seasons and months, which passwords that have to be changed
+/// are made of. Sorted.
+pub(super) const KNOWN: [&str; 88] = [
     "123456",
     "1234567",
     "12345678",
@@ -12,12 +13,16 @@ pub(super) const KNOWN: [&str; 69] = [
     "admin123",
     "adminadmin",
     "administrator",
+    "april",
+    "august",
+    "autumn",
     "baseball",
     "batman",
     "change",
     "changeit",
     "changeme",
     "changethis",
+    "december",
     "default",
     "demo",
     "dev",
@@ -25,19 +30,27 @@ pub(super) const KNOWN: [&str; 69] = [
     "dragon",
     "dummy",
     "example",
+    "fall",
+    "february",
     "fillmein",
     "foobar",
     "football",
     "guest",
     "hello",
+    "herbst",
     "hunter2",
     "iloveu",
     "iloveyou",
     "insecure",
+    "january",
+    "july",
+    "june",
     "letmein",
     "login",
+    "march",
     "mariadb",
     "master",
+    "may",
     "minioadmin",
     "mongodb",
     "monkey",
@@ -45,6 +58,8 @@ pub(super) const KNOWN: [&str; 69] = [
     "mysecretpassword",
     "mysql",
     "none",
+    "november",
+    "october",
     "passw0rd",
     "password",
     "password1",
@@ -57,7 +72,11 @@ pub(super) const KNOWN: [&str; 69] = [
     "root",
     "secret",
     "secretkey",
+    "september",
     "shadow",
+    "sommer",
+    "spring",
+    "summer",
     "sunshine",
     "superman",
     "supersecret",
@@ -68,6 +87,7 @@ pub(super) const KNOWN: [&str; 69] = [
     "unsafe",
     "welcome",
     "whatever",
+    "winter",
     "yourpassword",
     "yourpasswordhere",
     "yoursecretkey",
@@ -269,12 +289,12 @@ mod tests {
         let weak = "123456789 password123 P@ssw0rd P@ssw0rd123! qwerty123 qwertyuiop iloveyou 1q2w3e4r 1qaz2wsx admin1234 \
                     letmein1 sunshine mysecretpassword minioadmin rabbitmq change-this changethis your_password_here \
                     fill-me-in 12341234 shop-password Shop2024 4dm1n S3cr3t! root/root zyxwvu 0987654321 asdf1234 \
-                    admin.password postgres_prod trustno1";
+                    admin.password postgres_prod trustno1 Summer2024! winter-23 May2025";
         for text in weak.split_whitespace() {
             assert!(is_made_of_words(text, "shop"), "{text}");
         }
         let good =
-            "correct-horse Zk31-blau-Fenster fx81jq0Lp password-of-Ada-Zk31 8301 n4Vw0qkTz8Lr2Xy ü123456";
+            "correct-horse Zk31-blau-Fenster fx81jq0Lp password-of-Ada-Zk31 8301 n4Vw0qkTz8Lr2Xy ü123456 Summer-Zk31 marching-2024-blau";
         for text in good.split_whitespace() {
             assert!(!is_made_of_words(text, "shop"), "{text}");
         }
