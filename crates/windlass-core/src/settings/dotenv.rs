@@ -97,8 +97,10 @@ struct Parser<'a> {
 /// What a value refers to.
 #[derive(Default)]
 struct Named {
-    unset: Vec<String>,
+    unset: Vec<(String, usize)>,
     used: Vec<String>,
+    /// The byte of the last reference that was looked at: of the one that is wrong, where one is.
+    last: usize,
 }
 
 /// A value as it stands in the file.
@@ -248,19 +250,35 @@ impl<'a> Parser<'a> {
     }
 
     fn entry(&mut self, name: &'a str, raw: Raw<'_>, line: u32, column: u32) {
-        let (filled, Named { unset, used }) = match raw {
+        let written = match raw {
+            Raw::Plain(text) | Raw::Double(text) => text,
+            Raw::Single(_) => "",
+        };
+        let (filled, Named { unset, used, last }) = match raw {
             Raw::Single(text) => (Ok(text), Named::default()),
             Raw::Plain(text) => self.interpolate(text, false),
             Raw::Double(text) => self.interpolate(text, true),
         };
-        let fault =
-            |message: String, help: String| Fault { file: self.file.to_owned(), line, column, message, help };
+        // Of a value over several lines each has its own.
+        let place = |at: usize| match written[..at].rsplit_once('\n') {
+            None => (line, column),
+            Some((before, own)) => {
+                let passed = before.matches('\n').count() + 1;
+                let passed = u32::try_from(passed).unwrap_or(u32::MAX);
+                (line.saturating_add(passed), u32::try_from(own.chars().count() + 1).unwrap_or(u32::MAX))
+            }
+        };
+        let fault = |at: usize, message: String, help: String| {
+            let (line, column) = place(at);
+            Fault { file: self.file.to_owned(), line, column, message, help }
+        };
         // What it is made of is wrong, and told.
-        if unset.iter().any(|unset| self.parsed.lost.has(unset)) {
+        if unset.iter().any(|(unset, _)| self.parsed.lost.has(unset)) {
             return self.parsed.lost.name(name);
         }
-        for unset in unset {
+        for (unset, at) in unset {
             self.parsed.warnings.push(fault(
+                at,
                 format!("{name} refers to {unset}, which is not set, and gets nothing in its place"),
                 format!("set {unset} above, write ${{{unset}:-default}}, or $$ for a dollar sign"),
             ));
@@ -268,12 +286,12 @@ impl<'a> Parser<'a> {
         let value = match filled {
             Ok(value) if value.as_str().contains('\0') => {
                 let message = format!("the value of {name} holds a NUL byte");
-                self.parsed.faults.push(fault(message, "remove it: no environment can carry it".into()));
+                self.parsed.faults.push(fault(0, message, "remove it: no environment can carry it".into()));
                 return self.parsed.lost.name(name);
             }
             Ok(value) => (value.into_secret(), used),
             Err((message, help)) => {
-                self.parsed.faults.push(fault(message, help));
+                self.parsed.faults.push(fault(last, message, help));
                 return self.parsed.lost.name(name);
             }
         };
@@ -304,9 +322,11 @@ impl<'a> Parser<'a> {
                 .or_else(|| above().map(|entry| entry.value.expose().to_owned()))
                 .or_else(|| (self.base)(name))
         };
-        let mut interpolation = Interpolation { lookup: &lookup, escapes, unset: vec![], used: vec![] };
+        let mut interpolation =
+            Interpolation { lookup: &lookup, escapes, unset: vec![], at: 0, used: vec![] };
         let filled = interpolation.run(text).map_err(|wrong| (wrong.message, wrong.help));
-        (filled, Named { unset: interpolation.unset, used: interpolation.used })
+        let Interpolation { unset, used, at: last, .. } = interpolation;
+        (filled, Named { unset, used, last })
     }
 
     fn rest_of_line(&self) -> &'a str {

@@ -23,8 +23,10 @@ pub(super) struct Interpolation<'a> {
     pub(super) lookup: &'a dyn Fn(&str) -> Option<String>,
     /// Whether backslashes escape: within double quotes.
     pub(super) escapes: bool,
-    /// Names that stood for nothing and had no default.
-    pub(super) unset: Vec<String>,
+    /// Names that stood for nothing and had no default, each with the byte of the text at which its reference begins.
+    pub(super) unset: Vec<(String, usize)>,
+    /// The byte of the text at which the last reference begins, in which others may be nested.
+    pub(super) at: usize,
     /// Names whose values were put in.
     pub(super) used: Vec<String>,
 }
@@ -45,6 +47,9 @@ impl Interpolation<'_> {
         let mut rest = text;
         while let Some(at) = rest.find(['$', '\\']) {
             filled.push_str(&rest[..at]);
+            if depth == 0 {
+                self.at = text.len() - rest.len() + at;
+            }
             let tail = &rest[at + 1..];
             rest = if rest.as_bytes()[at] == b'\\' {
                 self.escape(tail, &mut filled)
@@ -160,7 +165,7 @@ impl Interpolation<'_> {
         if let Some(value) = self.looked_up(name) {
             return self.put(name, value);
         }
-        self.unset.push(name.to_owned());
+        self.unset.push((name.to_owned(), self.at));
         Growing::default()
     }
 

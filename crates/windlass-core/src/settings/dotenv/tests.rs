@@ -203,3 +203,21 @@ fn values_that_double_are_refused_and_the_others_kept() {
     assert_eq!(parsed.faults.len(), 60 - 14);
     assert_eq!(parsed.entries.last().unwrap().value.expose(), "whole");
 }
+
+#[test]
+fn what_is_wrong_within_a_value_of_several_lines_is_told_at_its_own() {
+    let text = "A=1\nL=\"multi\n  ü${BAD\nend\"\nM=\"${GONE}\n${A}\n\n é $LOST\"\nN=\"${GONE:?why}\n\"\n";
+    let parsed = parse(".env", text, &|_| None, &|_| None);
+    let places = |faults: &[Fault]| -> Vec<String> {
+        let place = |fault: &Fault| format!("{}:{} {}", fault.line, fault.column, fault.message);
+        faults.iter().map(place).collect()
+    };
+    assert_eq!(places(&parsed.faults), ["3:4 ${ is not closed", "9:3 GONE is required: why"]);
+    assert_eq!(
+        places(&parsed.warnings),
+        [
+            "5:3 M refers to GONE, which is not set, and gets nothing in its place",
+            "8:4 M refers to LOST, which is not set, and gets nothing in its place",
+        ]
+    );
+}
