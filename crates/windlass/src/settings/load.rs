@@ -142,6 +142,7 @@ struct Files {
 
 fn files(project: &Path, environment: &str, env: &dyn Fn(&str) -> Option<String>) -> Files {
     let Files { mut files, mut lost, mut warnings, mut faults } = Files::default();
+    warnings.extend(open_directory(project));
     for name in [".env".to_owned(), format!(".env.{environment}")] {
         let text = match read(&project.join(&name), &name, &mut warnings) {
             Ok(Some(text)) => text,
@@ -166,6 +167,22 @@ fn files(project: &Path, environment: &str, env: &dyn Fn(&str) -> Option<String>
         lost.insert(0, own.lost);
     }
     Files { files, lost, warnings, faults }
+}
+
+/// That other accounts may put another file in the place of each in a directory, whatever the modes of those are. Where it
+/// is sticky, as /tmp is, they may not.
+fn open_directory(project: &Path) -> Option<Fault> {
+    let mode = fs::metadata(project).ok()?.permissions().mode() & 0o7777;
+    (mode & 0o1002 == 0o002).then(|| Fault {
+        file: ".".to_owned(),
+        line: 0,
+        column: 0,
+        message: format!(
+            "other accounts may write to this directory (mode {mode:04o}), and put others in the place of windlass.toml, `.env` \
+             and encrypted files"
+        ),
+        help: "run: chmod o-w .".to_owned(),
+    })
 }
 
 /// Files that are read by nobody, because no environment is called so, and that were meant for this one.
@@ -376,6 +393,22 @@ mod tests {
             settings.warnings[0].to_string(),
             ".env: other accounts may read it (mode 0644); run: chmod 600 .env"
         );
+    }
+
+    #[test]
+    fn a_directory_in_which_others_may_replace_files_is_warned_of() {
+        let dir = project(&[(".env", "A=1\n")]);
+        let told = |mode| -> Vec<String> {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+            loaded(&dir, &IndexMap::new()).assembled.warnings.iter().map(ToString::to_string).collect()
+        };
+        let open = ".: other accounts may write to this directory (mode 0777), and put others in the place of windlass.toml, `.env` \
+                    and encrypted files; run: chmod o-w .";
+        assert_eq!(told(0o777), [open]);
+        // A group is most often that of the account alone; and in a sticky one everybody has their own files.
+        for mode in [0o755, 0o775, 0o1777] {
+            assert_eq!(told(mode), [""; 0], "{mode:o}");
+        }
     }
 
     // proves: HS-18
