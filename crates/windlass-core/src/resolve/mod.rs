@@ -85,13 +85,23 @@ pub fn sketch(manifest: &Manifest, environment: &str, settings: &IndexMap<String
 pub fn unused(manifest: &Manifest, environment: &str) -> Vec<String> {
     let Some(of) = manifest.environment(environment) else { return vec![] };
     let receives = receiving(of);
-    let Some(mut spec) = complete(manifest, environment, of, known_settings(&of.declared, None), receives) else {
+    let Some(mut spec) = complete(manifest, environment, of, known_settings(&of.declared, None), receives)
+    else {
         return vec![];
     };
     keep_used(&mut spec);
     let is_right = !manifest.faults().iter().chain(&of.faults).any(Diag::is_error);
+    // Also by what was refused.
+    let refers = |key: &str| {
+        let mut written = manifest
+            .text()
+            .match_indices("{settings.")
+            .map(|(at, start)| &manifest.text()[at + start.len()..]);
+        let is_it = |rest: &str| rest.strip_prefix(key).is_some_and(|rest| rest.starts_with(['}', '|', '.']));
+        written.any(is_it) || manifest.refers_to_setting(environment, key)
+    };
     let is_for_nobody = |key: &str, declared: &Declared| {
-        declared.services.as_ref().is_some_and(Vec::is_empty) && !manifest.refers_to_setting(environment, key)
+        declared.services.as_ref().is_some_and(Vec::is_empty) && !refers(key)
     };
     let unused = of.declared.iter().filter(|(key, declared)| {
         !spec.settings.contains_key(*key) && (is_right || is_for_nobody(key, declared))

@@ -31,6 +31,9 @@ const NAMED: usize = 3;
 
 const AS_FILE: &str = "and let the program read the file";
 
+/// The largest of what a process is given, each with its bytes.
+type Largest = Vec<(String, usize)>;
+
 /// Values that are too large for whoever gets them, as far as they are known. What is given as a file may have any size.
 /// `manifest` is what its file is called.
 #[must_use]
@@ -44,7 +47,7 @@ pub fn too_large(
     let mut known = Known { declared, assembled, manifest, room, lengths: HashMap::new() };
     let (mut faults, mut told) = (vec![], HashSet::new());
     // By the largest of what they are given, which nearly always is the same for all.
-    let mut sums: IndexMap<Vec<(String, usize)>, (usize, Vec<String>)> = IndexMap::new();
+    let mut sums: IndexMap<Largest, (usize, Vec<String>)> = IndexMap::new();
     for Process { name, env, commands } in processes(spec) {
         let mut given = vec![];
         for (variable, template) in env.iter() {
@@ -152,11 +155,16 @@ impl<'a> Known<'a> {
             let help = "let the program read it from a file".to_owned();
             return Fault { file: self.manifest.to_owned(), line: 0, column: 0, message, help };
         };
-        let message =
-            format!("{setting}: with its name it has {bytes} bytes, more than the {most} that a process can be given in one variable");
+        let message = format!(
+            "{setting}: with its name it has {bytes} bytes, more than the {most} that a process can be given in one variable"
+        );
         let help = match self.declared.contains_key(setting) {
-            true => format!("give it as a file: file = true in [settings.{setting}], {AS_FILE} that {setting}_FILE names"),
-            false => format!("declare it: [settings.{setting}] with file = true, {AS_FILE} that {setting}_FILE names; or take it out"),
+            true => format!(
+                "give it as a file: file = true in [settings.{setting}], {AS_FILE} that {setting}_FILE names"
+            ),
+            false => format!(
+                "declare it: [settings.{setting}] with file = true, {AS_FILE} that {setting}_FILE names; or take it out"
+            ),
         };
         let (file, line) = self.place(setting);
         Fault { file, line, column: 0, message, help }
@@ -175,8 +183,11 @@ impl<'a> Known<'a> {
              (a quarter of the limit of its stack, `ulimit -s`, and never more than 6 MiB); the largest: {}",
             named.join(", ")
         );
-        let help = format!("give the largest as files (file = true in [settings]), {AS_FILE}s, or name in `services` who needs them");
-        let (file, line) = largest.first().map_or_else(|| (self.manifest.to_owned(), 0), |(name, _)| self.place(name));
+        let help = format!(
+            "give the largest as files (file = true in [settings]), {AS_FILE}s, or name in `services` who needs them"
+        );
+        let (file, line) =
+            largest.first().map_or_else(|| (self.manifest.to_owned(), 0), |(name, _)| self.place(name));
         Fault { file, line, column: 0, message, help }
     }
 
@@ -247,12 +258,18 @@ WHOLE = { value = "<{settings.CERT}>", services = ["worker"] }
         assert_eq!(
             told(MANIFEST, &format!("LEVEL=x\nCERT={fits}x\nMORE={fits}x\n")),
             [
-                format!(".env:2: CERT: with its name it has 1001 bytes, more than the 1000 that a process can be given in one variable; \
-                         give it as a file: file = true in [settings.CERT], {help} CERT_FILE names"),
-                format!(".env:3: MORE: with its name it has 1001 bytes, more than the 1000 that a process can be given in one variable; \
-                         declare it: [settings.MORE] with file = true, {help} MORE_FILE names; or take it out"),
-                format!("windlass.toml:14: WHOLE: with its name it has 1004 bytes, more than the 1000 that a process can be given in one variable; \
-                         give it as a file: file = true in [settings.WHOLE], {help} WHOLE_FILE names"),
+                format!(
+                    ".env:2: CERT: with its name it has 1001 bytes, more than the 1000 that a process can be given in one variable; \
+                         give it as a file: file = true in [settings.CERT], {help} CERT_FILE names"
+                ),
+                format!(
+                    ".env:3: MORE: with its name it has 1001 bytes, more than the 1000 that a process can be given in one variable; \
+                         declare it: [settings.MORE] with file = true, {help} MORE_FILE names; or take it out"
+                ),
+                format!(
+                    "windlass.toml:14: WHOLE: with its name it has 1004 bytes, more than the 1000 that a process can be given in one variable; \
+                         give it as a file: file = true in [settings.WHOLE], {help} WHOLE_FILE names"
+                ),
             ]
         );
     }
@@ -260,7 +277,8 @@ WHOLE = { value = "<{settings.CERT}>", services = ["worker"] }
     #[test]
     fn what_is_given_as_a_file_may_have_any_size() {
         let manifest = MANIFEST.replace("CERT = { default = \"\" }", "CERT = { file = true }");
-        let manifest = manifest.replace("WHOLE = { value = \"<{settings.CERT}>\", services = [\"worker\"] }", "");
+        let manifest =
+            manifest.replace("WHOLE = { value = \"<{settings.CERT}>\", services = [\"worker\"] }", "");
         assert_eq!(told(&manifest, &format!("CERT={}\n", "x".repeat(20_000))), [] as [String; 0]);
     }
 

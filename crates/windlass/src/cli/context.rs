@@ -155,7 +155,9 @@ impl Context {
         }
         let specified = judged.settle(self, project)?;
         // Values of secrets are looked for by `config check` alone, which reads all that git keeps.
-        for name in keeping.into_iter().flat_map(Keeping::kept).filter(|name| specified.found().has_secret_in(name)) {
+        for name in
+            keeping.into_iter().flat_map(Keeping::kept).filter(|name| specified.found().has_secret_in(name))
+        {
             self.say(&format!(
                 "warning: {name}: git keeps it, so everybody who has the source has its secrets; run: git rm --cached {name}, add it \
                  to .gitignore, change its secrets, and see `windlass config check --env {environment}`"

@@ -102,11 +102,7 @@ pub(super) fn sizes(directory: &Path, objects: &[&str]) -> String {
 }
 
 /// Calls `each` with the content of each object, which may be secret, until that says no.
-pub(super) fn contents_while(
-    directory: &Path,
-    objects: &[&str],
-    mut each: impl FnMut(&str, &[u8]) -> bool,
-) {
+pub(super) fn contents_while(directory: &Path, objects: &[&str], mut each: impl FnMut(&str, &[u8]) -> bool) {
     let _ = told(directory, &["cat-file", "--buffer", "--batch"], objects, |from| {
         let mut head = String::new();
         loop {

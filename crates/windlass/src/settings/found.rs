@@ -5,7 +5,8 @@ use windlass_core::diag::Severity;
 use windlass_core::protocol::FingerprintKey;
 use windlass_core::settings::audit::Audited;
 use windlass_core::settings::{
-    Address, Assembled, Declared, Fault, Lost, Provenance, Secret, Value, check, is_secret, misaddressed, too_large,
+    Address, Assembled, Declared, Fault, Lost, Provenance, Secret, Value, check, is_secret, misaddressed,
+    too_large,
 };
 use windlass_core::spec::{SealedVersion, Setting, Spec};
 
@@ -128,7 +129,8 @@ impl Found {
     /// Whether the settings file `name` has a secret, be it one that another layer overrules.
     #[must_use]
     pub fn has_secret_in(&self, name: &str) -> bool {
-        let is_of_file = |value: &&Value| matches!(&value.provenance, Provenance::File { name: file, .. } if file == name);
+        let is_of_file =
+            |value: &&Value| matches!(&value.provenance, Provenance::File { name: file, .. } if file == name);
         self.assembled.settings.iter().any(|(setting, resolved)| {
             let declared = self.declared.get(setting);
             let mut values = std::iter::once(&resolved.value).chain(&resolved.overruled).filter(is_of_file);

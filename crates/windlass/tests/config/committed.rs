@@ -13,7 +13,9 @@ fn a_deploy_for_others_warns_of_secrets_in_files_that_git_keeps() {
         let said = project.run(&[], &["plan", "--env", environment]);
         assert_eq!(said.code, 0, "{}", said.err);
         let of_git = said.err.lines().filter(|line| line.contains("git keeps it"));
-        of_git.filter_map(|line| line.strip_prefix("warning: ")?.split(':').next().map(str::to_owned)).collect()
+        of_git
+            .filter_map(|line| line.strip_prefix("warning: ")?.split(':').next().map(str::to_owned))
+            .collect()
     };
     assert_eq!(warned("production"), [""; 0], "nothing in it is a secret");
     git(directory, &["add", "--force", ".env"]);

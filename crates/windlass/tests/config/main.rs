@@ -188,22 +188,30 @@ fn the_check_tells_of_all_that_is_wrong_with_the_manifest() {
     project.write("windlass.toml", &MANIFEST.replace("command =", "comand ="));
     project.write(".env", "SITE=nowhere\n");
     let check = project.config(&["check"]);
-    let told = [
-        "unknown-key",
-        "SITE: \"nowhere\" is not a URL",
-        "the setting KEY has no value",
-        "windlass.toml:14: NOBODY: no service",
-    ];
+    let told = ["unknown-key", "SITE: \"nowhere\" is not a URL", "the setting KEY has no value"];
     assert!(check.code == 2 && told.iter().all(|told| check.err.contains(told)), "{}", check.err);
+    let counted = |err: &str| err.lines().filter(|line| line.starts_with("error")).count();
     // The last line counts what was told in any form.
-    let errors = check.err.lines().filter(|line| line.starts_with("error")).count();
-    assert!(check.out.contains(&format!("{errors} errors, ")), "{}{}", check.out, check.err);
-    assert!(!check.err.lines().any(|line| line.starts_with(char::is_numeric)), "one count: {}", check.err);
-    for verb in ["check", "deploy"] {
-        let said = project.run(&[], &[verb]);
-        let errors = said.err.lines().filter(|line| line.starts_with("error")).count();
-        assert!(errors > 2 && said.err.ends_with(&format!("\n{errors} errors\n")), "{verb}: {}", said.err);
+    for verb in [&["config", "check"][..], &["check"], &["deploy"]] {
+        let said = project.run(&[], verb);
+        assert!(said.err.ends_with("\n4 errors\n") && counted(&said.err) == 4, "{verb:?}: {}", said.err);
     }
+    // So it is where only values are missing; and what nobody gets is told beside them.
+    project
+        .write("windlass.toml", &MANIFEST.replace("NOBODY = { default = 1,", "NOBODY = { required = false,"));
+    let check = project.config(&["check"]);
+    assert!(
+        check.err.contains("warning[unused-setting]: windlass.toml:14: NOBODY: no service"),
+        "{}",
+        check.err
+    );
+    assert!(
+        check.out.starts_with("3 errors, 1 warning in") && counted(&check.err) == 3,
+        "{}{}",
+        check.out,
+        check.err
+    );
+    assert!(!check.err.lines().any(|line| line.ends_with(" errors")), "one count: {}", check.err);
 }
 
 #[test]
@@ -283,7 +291,10 @@ fn an_explanation_shows_each_layer_and_which_one_holds() {
     // What the check finds of it stands there too.
     project.write(".env.production", "DB_PASSWORD=changeme\nSITE=https://localhost\n");
     for (name, told) in [
-        ("DB_PASSWORD", "\nwrong     it is one of the passwords that are tried first; make another one: openssl rand -base64 32\n"),
+        (
+            "DB_PASSWORD",
+            "\nwrong     it is one of the passwords that are tried first; make another one: openssl rand -base64 32\n",
+        ),
         ("SITE", "\ndoubtful  it points at localhost, this machine itself; set SITE for production\n"),
     ] {
         let said = project.config(&["explain", name, "--env", "production"]);
@@ -627,9 +638,11 @@ fn a_check_finds_what_should_not_go_into_production() {
             "warning kept-by-git .env:0 ",
             "warning unknown-setting .env.production:4 LVEEL",
             "warning unused-setting windlass.toml:14 NOBODY",
+            "warning value-in-history .env:0 DB_PASSWORD",
+            "warning value-in-history .env:0 KEY",
         ]
     );
-    assert_eq!((&json["errors"], &json["warnings"]), (&3.into(), &6.into()));
+    assert_eq!((&json["errors"], &json["warnings"]), (&3.into(), &8.into()));
     let said = project.config(&["check", "--env", "production"]);
     assert_eq!(said.code, 2);
     for expected in ["did you mean LEVEL?", "git keeps it, so everybody", "git kept it once", "mode 0640"] {

@@ -281,7 +281,11 @@ fn what_stands_in_env_does_not_take_the_place_of_a_secret_in_silence() {
     let said = ada.program_says(&["config", "check", "--env", "production"]).exits(2);
     assert!(said.err.contains("error[covered-value]: .env:1: TOKEN: "), "{}", said.err);
     let said = ada.program_says(&["config", "explain", "TOKEN", "--env", "production"]).exits(0);
-    assert!(said.out.contains("\nwrong     in production too this value holds, over another value in"), "{}", said.out);
+    assert!(
+        said.out.contains("\nwrong     in production too this value holds, over another value in"),
+        "{}",
+        said.out
+    );
     // Whoever hands it over by the environment means it.
     let of_ci = ada.with("TOKEN", "Ahx7Zk2qLw-ci-7");
     let told = "secrets.production.enc: the environment has another TOKEN, which holds; unset TOKEN if the encrypted value is \

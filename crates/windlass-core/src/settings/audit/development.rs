@@ -5,7 +5,8 @@ pub(super) fn why(name: &str, value: &str) -> Option<String> {
     let upper = name.to_ascii_uppercase();
     let lower = value.to_ascii_lowercase();
     let truthy = matches!(lower.as_str(), "1" | "true" | "yes" | "on");
-    let is_debug = |end: &str| upper.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'));
+    let is_debug =
+        |end: &str| upper.strip_suffix(end).is_some_and(|rest| rest.is_empty() || rest.ends_with('_'));
     if truthy && ["DEBUG", "DEBUG_MODE", "DEBUG_ENABLED"].into_iter().any(is_debug) {
         return Some("debugging is switched on, which shows visitors what is inside".to_owned());
     }
@@ -48,9 +49,9 @@ fn database_of_development(url: &str) -> Option<String> {
         return Some("the database is kept in memory, and gone when the process ends".to_owned());
     }
     let file = path.rsplit('/').next().unwrap_or_default();
-    let word = file.split(['.', '_', '-']).find(|word| {
-        matches!(*word, "dev" | "development" | "debug" | "test" | "testing")
-    })?;
+    let word = file
+        .split(['.', '_', '-'])
+        .find(|word| matches!(*word, "dev" | "development" | "debug" | "test" | "testing"))?;
     Some(format!("it names a file of {scheme} for {word}"))
 }
 

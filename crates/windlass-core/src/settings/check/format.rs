@@ -62,7 +62,8 @@ pub(super) fn url(shown: Shown<'_>, schemes: &[String]) -> Result<(), Misfit> {
 fn place(shown: Shown<'_>, scheme: &str, text: &str, help: &str) -> Result<(), Misfit> {
     let no_port = || Misfit {
         message: format!("the port in {shown} is none"),
-        help: "write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :".to_owned(),
+        help: "write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :"
+            .to_owned(),
     };
     let (host, of_port) = match text.strip_prefix('[') {
         Some(inside) => {
@@ -131,14 +132,25 @@ fn is_host_of_url(scheme: &str, host: &str) -> bool {
     let has_host = needs_host(scheme)
         || matches!(
             base,
-            "http" | "https" | "postgres" | "postgresql" | "mysql" | "mariadb" | "redis" | "valkey" | "amqp" | "ldap"
+            "http"
+                | "https"
+                | "postgres"
+                | "postgresql"
+                | "mysql"
+                | "mariadb"
+                | "redis"
+                | "valkey"
+                | "amqp"
+                | "ldap"
         );
     if !has_host {
         return !host.contains(['<', '>', '"', '\\', '^', '`']);
     }
     // The path of a socket, or a letter that needed none of it.
-    let is_encoded =
-        || host.contains('%') && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '%' | '-' | '_' | '.' | '~'));
+    let is_encoded = || {
+        host.contains('%')
+            && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '%' | '-' | '_' | '.' | '~'))
+    };
     is_host_name(host) || host.parse::<IpAddr>().is_ok() || is_encoded()
 }
 

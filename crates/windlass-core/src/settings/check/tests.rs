@@ -167,8 +167,14 @@ fn bounds_are_held_and_said() {
     assert_eq!(said(&level, "Info"), r#""Info" is not one of its values; write debug or info"#);
     for (value, expected) in [
         ("https:///shop", r#""https:///shop" has no host; write it like https://host/path"#),
-        ("https://h:0/", r#"the port in "https://h:0/" is none; write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :"#),
-        ("https://a..b/", r#"the host in "https://a..b/" is none; write a name such as db.example.org, or an address; in user names and passwords %40 for @ and %2F for /"#),
+        (
+            "https://h:0/",
+            r#"the port in "https://h:0/" is none; write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :"#,
+        ),
+        (
+            "https://a..b/",
+            r#"the host in "https://a..b/" is none; write a name such as db.example.org, or an address; in user names and passwords %40 for @ and %2F for /"#,
+        ),
     ] {
         assert_eq!(said(&of(Kind::Url), value), expected);
     }

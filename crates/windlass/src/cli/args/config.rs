@@ -19,13 +19,14 @@ Examples:
   windlass config check --env production
   windlass config check --strict --json
 
-What also stops a deploy:
-  unreadable, bad-value, bad-address, store, users, too-large, and whatever is wrong with the manifest;
-  where others depend on the environment (any but local, dev, development, test, ci) weak-secret and
-  covered-value
+What stops a deploy as well:
+  always         unreadable, bad-value, bad-address, store, users, too-large, faults of the manifest
+  for others     weak-secret, covered-value (environments but local, dev, development, test, ci)
+
 What only this looks for:
-  value-in-git, value-in-history, development-value, unknown-setting, unused-setting, unmasked-secret, private keys, and files
-  of settings that git kept once or does not ignore; a deploy for others warns of a .env with secrets that git keeps";
+  value-in-git, value-in-history, development-value, unknown-setting, unused-setting,
+  unmasked-secret, private keys, files of settings that git keeps, kept once or does not ignore;
+  a deploy for others warns of a .env with secrets that git keeps";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -92,7 +92,8 @@ fn what_is_too_large_or_no_text_is_said() {
 }
 
 fn past(history: &History) -> Vec<String> {
-    let told = |hit: &PastHit| format!("{}:{} {} {} +{}", hit.file, hit.line, hit.setting, hit.commit, hit.more);
+    let told =
+        |hit: &PastHit| format!("{}:{} {} {} +{}", hit.file, hit.line, hit.setting, hit.commit, hit.more);
     history.hits.iter().map(told).collect()
 }
 
@@ -114,6 +115,7 @@ fn a_secret_that_was_taken_out_is_found_in_the_history_of_all_branches() {
     let second = commit("Two");
     repo.git(&["checkout", "--quiet", "-b", "aside"]);
     repo.write("deep/job.py", "\nn4Vw0qkTz8Lr2XyBf6HsJd1P\n");
+    repo.git(&["rm", "--quiet", "shop/compose.yaml"]);
     let aside = commit("Aside");
     repo.git(&["checkout", "--quiet", "-"]);
     repo.write("shop/compose.yaml", "key: elsewhere\n");

@@ -293,8 +293,7 @@ mod tests {
         for text in weak.split_whitespace() {
             assert!(is_made_of_words(text, "shop"), "{text}");
         }
-        let good =
-            "correct-horse Zk31-blau-Fenster fx81jq0Lp password-of-Ada-Zk31 8301 n4Vw0qkTz8Lr2Xy ü123456 Summer-Zk31 marching-2024-blau";
+        let good = "correct-horse Zk31-blau-Fenster fx81jq0Lp password-of-Ada-Zk31 8301 n4Vw0qkTz8Lr2Xy ü123456 Summer-Zk31 marching-2024-blau";
         for text in good.split_whitespace() {
             assert!(!is_made_of_words(text, "shop"), "{text}");
         }

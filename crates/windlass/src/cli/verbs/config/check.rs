@@ -261,7 +261,8 @@ fn committed(project: &Project, found: &Found, findings: &mut Vec<Finding>) -> (
         !searched.hits.iter().any(|now| now.setting == past.setting && now.file == past.file)
             && !whole.contains(&past.file)
     });
-    let help = "exchange it: whoever has a copy of the repository has it, also where the history is written anew";
+    let help =
+        "exchange it: whoever has a copy of the repository has it, also where the history is written anew";
     for PastHit { setting, file, commit, more: others, .. } in history.hits.iter().take(MOST_TOLD) {
         let more = match others {
             0 => String::new(),
