@@ -39,7 +39,7 @@ impl Host {
     }
 
     /// The copies of the active release, unless it was stopped or everything ends.
-    pub(super) fn active_copies(&self) -> Vec<InstanceId> {
+    pub(in crate::host) fn active_copies(&self) -> Vec<InstanceId> {
         if self.ending.get() {
             return Vec::new();
         }

@@ -12,8 +12,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use indexmap::IndexMap;
 use serde::Serialize;
-use windlass_core::name::Name;
-use windlass_core::plan::{Action, Step};
+use windlass_core::name::{InstanceId, Name};
 use windlass_core::protocol::{EnvironmentStatus, ServiceStatus};
 
 use crate::host::Host;
@@ -60,7 +59,10 @@ impl Host {
 
 async fn answer(host: Rc<Host>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let asked = host.answers().await;
-    let page = page(&host.status().await, &asked, &host.scaled_to_none(), &host.handed_over());
+    let status = host.status().await;
+    let is_exchanging = status.run.as_ref().is_some_and(|run| run.locked && run.under_way);
+    let handed_over = if is_exchanging { host.handed_over() } else { Vec::new() };
+    let page = page(&status, &asked, &host.scaled_to_none(), &handed_over);
     let code = if page.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("");
     let (kind, body) = if accept.contains("text/html") {
@@ -83,18 +85,18 @@ impl Host {
         services.filter(|(_, service)| service.replicas == 0).map(|(name, _)| name.clone()).collect()
     }
 
-    /// The services without requests of which a run that is under way exchanges the copies: one that must not overlap has
-    /// none for a while.
+    /// The services without requests whose copies a run has in hand just now: one that must not overlap has none for a
+    /// while.
     fn handed_over(&self) -> Vec<Name> {
-        let Some(run) = self.holder() else { return Vec::new() };
-        let plan = &run.row.plan;
-        let starts = |name: &Name| {
-            let is_its = |step: &Step| matches!(&step.action, Action::StartInstance { instance, .. } if instance.service == *name);
-            plan.steps.iter().any(is_its)
-        };
-        let services =
-            plan.spec.services.iter().filter(|(name, service)| service.port.is_none() && starts(name));
-        services.map(|(name, _)| name.clone()).collect()
+        let kept = self.kept();
+        let in_hand: Vec<InstanceId> =
+            self.active_copies().into_iter().filter(|id| !kept.contains(id)).collect();
+        let active = self.in_force();
+        let services = active.iter().flat_map(|active| &active.release.spec.services);
+        services
+            .filter(|(name, service)| service.port.is_none() && in_hand.iter().any(|id| id.service == **name))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 }
 
