@@ -235,12 +235,16 @@ impl Edge {
         }
     }
 
-    /// Whether another endpoint beside it may have its requests.
-    pub(super) fn has_another(&self, backend: &Backend) -> bool {
+    /// Whether in each pool that it is in at least half of the endpoints may have requests without it.
+    pub(super) fn can_spare(&self, backend: &Backend) -> bool {
         let live = self.live();
         let is_its = |pool: &&LivePool| pool.endpoints.iter().any(|endpoint| endpoint.id == backend.id);
-        let mut pools = live.pools.iter().filter(is_its);
-        pools.any(|pool| pool.endpoints.iter().any(|other| other.id != backend.id && other.is_ready()))
+        let others_do = |pool: &LivePool| {
+            let ready =
+                pool.endpoints.iter().filter(|other| other.id != backend.id && other.is_ready()).count();
+            ready > 0 && ready * 2 >= pool.endpoints.len()
+        };
+        live.pools.iter().filter(is_its).all(others_do)
     }
 
     /// The next turn, from 1, among the streams of all threads that have to end in this drain.

@@ -4,8 +4,8 @@
 //! own, 5xx among them, never count against it here: one bad page must not take a whole instance
 //! out; that is for the bake to judge.) Active: pools with a check are asked by it, all the time. An
 //! endpoint that could not be reached is looked at ten times a second until it can. Both: one that
-//! left a request without an answer is asked by the check at once, and where that fails too, and
-//! another one is well, it gets no more.
+//! left a request without an answer is asked by the check at once, and where that fails twice and
+//! half of its pool is well without it, it gets no more: where all are slow, all go on.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,6 +27,8 @@ use crate::proxy::endpoint::backend::Backend;
 
 /// How often an endpoint that could not be reached is tried.
 const RETRY: Duration = Duration::from_millis(100);
+/// So many checks in a row fail of one that hangs.
+const HANGS: u32 = 2;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// The most that is read of a check's answer.
 const MAX_BODY: usize = 64 * 1024;
@@ -100,35 +102,41 @@ async fn reach(edge: Arc<Edge>, backend: Arc<Backend>, check: Option<EndpointChe
 async fn watch_one(edge: Arc<Edge>, backend: Arc<Backend>, check: Option<EndpointCheck>) {
     let Some(check) = check else { return };
     let (mut successes, mut failures) = (0, 0);
+    let mut is_doubted = false;
     loop {
-        let doubted = tokio::select! {
-            () = sleep(check.interval.as_duration().max(Duration::from_millis(10))) => false,
-            () = doubted(&backend) => true,
-        };
+        tokio::select! {
+            () = sleep(check.interval.as_duration().max(Duration::from_millis(10))) => {}
+            () = doubted(&backend, is_doubted) => is_doubted = true,
+        }
         let result = timeout(check.timeout.as_duration(), ask(&backend, &check)).await;
         let result =
             result.unwrap_or_else(|_| Err(format!("the health check had no answer in {}", check.timeout)));
         match result {
             Ok(()) => {
-                (successes, failures) = (successes + 1, 0);
+                (successes, failures, is_doubted) = (successes + 1, 0, false);
                 if successes >= check.healthy_after {
                     edge.recovered(&backend);
                 }
             }
             Err(why) => {
                 (successes, failures) = (0, failures + 1);
-                if failures >= check.unhealthy_after || (doubted && edge.has_another(&backend)) {
+                let is_hanging = is_doubted && failures >= HANGS && edge.can_spare(&backend);
+                if failures >= check.unhealthy_after || is_hanging {
                     backend.fail(why);
+                    is_doubted = false;
                 }
             }
         }
     }
 }
 
-/// Waits until a request got no answer; that many get none is no reason to ask more often than it is tried otherwise.
-async fn doubted(backend: &Backend) {
+/// Waits until a request got no answer, or, where one got none and the check failed too, until it is to be asked again. That
+/// many get none is no reason to ask more often than it is tried otherwise.
+async fn doubted(backend: &Backend, again: bool) {
     sleep(RETRY).await;
-    backend.doubted.notified().await;
+    if !again {
+        backend.doubted.notified().await;
+    }
 }
 
 async fn connects(backend: &Backend) -> Result<TcpStream, String> {

@@ -7,7 +7,7 @@
 //! | every endpoint has ended for good, as far as the host side knows | 503 at once |
 //! | a kept connection was dead before anything was sent | a new connection |
 //! | it broke before an answer | a request that may be repeated is asked again: of another endpoint, once |
-//! | its client gave up, it took too long, or it broke | the endpoint's check is asked at once |
+//! | after a second or more its client gave up, it took too long, or it broke | the endpoint's check is asked at once |
 //! | its endpoint left, and the drain time is over | a request that may be repeated is asked of those that came instead; 503 |
 //! | still no answer, or a 5xx | an idempotent request without a body is asked of the fallback, once |
 //! | the client broke off its body, or it is malformed | 499, 400: no failure of the application |
