@@ -7,7 +7,7 @@ use windlass_core::spec::{Limits, Spec};
 use super::cgroup::{Controller, Group, Place, Version};
 
 /// What to do where a process was to be given more than the system lets one be given.
-pub(crate) const TOO_MUCH: &str = "one of its variables or arguments is larger than 128 KiB, or all of them together larger than a quarter of the limit \
+pub(crate) const TOO_MUCH: &str = "one of its variables or arguments is larger than 32 pages of memory (128 KiB on most machines), or all of them together larger than a quarter of the limit \
      of the stack (`ulimit -s`): give large settings as files (file = true in [settings])";
 
 /// By what a limit is honoured.

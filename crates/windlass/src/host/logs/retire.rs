@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use windlass_core::name::InstanceId;
 
@@ -33,14 +33,19 @@ impl Host {
     /// Puts logs away as long as the host side lives, and whenever a run is over: builds that fail one after another
     /// leave what they printed.
     pub(in crate::host) async fn put_logs_away(self: Rc<Self>) {
-        let mut is_hourly = true;
+        let mut aged: Option<Instant> = None;
         loop {
-            self.put_away_once(is_hourly).await;
-            is_hourly = tokio::time::timeout(PACE, self.run_over.notified()).await.is_err();
+            // However often runs are over in between.
+            let is_due = aged.is_none_or(|aged| aged.elapsed() >= PACE);
+            self.put_away_once(is_due).await;
+            if is_due {
+                aged = Some(Instant::now());
+            }
+            let _run_or_pace = tokio::time::timeout(PACE, self.run_over.notified()).await;
         }
     }
 
-    async fn put_away_once(&self, is_hourly: bool) {
+    async fn put_away_once(&self, ages: bool) {
         let _not_while_they_are_deleted = self.putting_away.lock().await;
         if self.ending.get() {
             return;
@@ -48,7 +53,7 @@ impl Host {
         let there = self.layout.clone();
         let done = tokio::task::spawn_blocking(move || {
             let now = SystemTime::now();
-            (retire(&there, now, ROOM), if is_hourly { masked::age(&there, now) } else { Ok(()) })
+            (retire(&there, now, ROOM), if ages { masked::age(&there, now) } else { Ok(()) })
         });
         if let Ok((logs, values)) = done.await {
             for (what, error) in [("logs", logs.err()), ("values", values.err())] {
