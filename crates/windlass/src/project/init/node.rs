@@ -211,10 +211,11 @@ fn server(files: &Files, package: &Package<'_>, (name, start): (&str, &str)) -> 
         files.has(path).then(|| files.read(path)).flatten()
     });
     let named = files.sources(".js").chain(files.sources(".ts")).take(40).map(|(_, source)| source);
-    let source: String = started.chain(named).collect();
+    let (started, named): (Vec<String>, Vec<String>) = (started.collect(), named.collect());
+    let listens = port::of_script(&started, &named);
+    let source = started.concat() + &named.concat();
     let service = sketch.service("web");
     service.set("command", command);
-    let listens = port::of_script(&source);
     listens.write(service, "process.env.PORT");
     super::python::readiness(service, health_path(&source).map_or("", |_| source.as_str()));
     service.set("env", PRODUCTION);

@@ -1,20 +1,17 @@
 //! At which port a program listens, by its sources.
 
+mod code;
+
 use windlass_core::manifest::draft::Section;
 
 use super::sketch::Sketch;
+use code::{Code, expression};
 
 /// Where the proxy listens when nothing else is said.
 pub(super) const PROXY: u16 = 8080;
 
 /// Where it listens beside a program that insists on that.
 pub(super) const BESIDE: u16 = 8081;
-
-/// Names lead to names; few do so more often.
-const DEEPEST: usize = 4;
-
-/// What makes a number of a text.
-const MAKERS: [&str; 5] = ["Number", "parseInt", "normalizePort", "as", "number"];
 
 /// How a program comes by its port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,33 +56,90 @@ impl Listens {
     }
 }
 
-/// How a program of JavaScript or TypeScript comes by its port: `server.listen(port)`, `serve({ port: 3000 })`.
-pub(super) fn of_script(source: &str) -> Listens {
-    if super::node::reads(source, "PORT")
-        || ["env.PORT", "env?.PORT"].iter().any(|read| words(source, read).next().is_some())
-        || ["\"PORT\"", "'PORT'"].iter().any(|name| source.contains(name))
-    {
+/// How a program of JavaScript or TypeScript comes by its port: `server.listen(port)`, `serve({ port: 3000 })`. What is
+/// `started` says more than the `others`.
+pub(super) fn of_script(started: &[String], others: &[String]) -> Listens {
+    let reads_it = |source: &String| {
+        let code = Code::of_script(source);
+        super::node::reads(source, "PORT")
+            || ["env.PORT", "env?.PORT"].iter().any(|read| code.has(read))
+            || ["\"PORT\"", "'PORT'"].iter().any(|name| source.contains(name))
+    };
+    if started.iter().chain(others).any(reads_it) {
         return Listens::Told;
     }
-    let calls = words(source, "listen").chain(words(source, "serve"));
-    let port = calls.filter_map(|behind| {
-        let argument = expression(behind.strip_prefix('(')?);
-        match argument.strip_prefix('{') {
-            Some(object) => defined("port", object, source, 0).or_else(|| {
-                let is_short = words(object, "port").next().is_some();
-                if is_short { defined("port", source, source, 0) } else { None }
-            }),
-            None => number(argument, source, 0),
+    let found = |sources: &[String]| agreed(sources.iter().flat_map(|source| in_script(source)));
+    found(started).or_else(|| found(others)).unwrap_or(Listens::Unknown)
+}
+
+/// Where a file of scripts listens; `None` for each place that is not known.
+fn in_script(source: &str) -> Vec<Option<u16>> {
+    let mut code = Code::of_script(source);
+    let mut found = Vec::new();
+    for (_, argument) in code.calls("listen") {
+        // Of a function, a socket's path, or of nothing at all.
+        if argument.is_empty() || argument.starts_with(['(', '"', '\'', '`']) || argument.contains("=>") {
+            continue;
         }
-    });
-    first(port)
+        found.push(match argument.strip_prefix('{') {
+            Some(object) => code.property(object, "port"),
+            None => of_options(&mut code, &argument),
+        });
+    }
+    for (_, argument) in code.calls("serve") {
+        if let Some(object) = argument.strip_prefix('{') {
+            found.push(code.property(object, "port"));
+        }
+    }
+    found
+}
+
+/// A port, or the name of an object that has it.
+fn of_options(code: &mut Code, argument: &str) -> Option<u16> {
+    let is_name = argument.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$');
+    if !is_name || argument.starts_with(|c: char| c.is_ascii_digit()) {
+        return code.number(argument);
+    }
+    let value = code.declared(argument)?;
+    match value.strip_prefix('{') {
+        Some(object) => code.property(object, "port"),
+        None => code.number(&value),
+    }
 }
 
 /// How a program of Rust comes by its port: `bind("0.0.0.0:3000")`, `bind(("127.0.0.1", port))`.
-pub(super) fn of_rust(source: &str) -> Listens {
-    if source.contains("\"PORT\"") || source.contains("--port") {
+pub(super) fn of_rust(sources: &[String]) -> Listens {
+    if sources.iter().any(|source| source.contains("\"PORT\"") || source.contains("--port")) {
         return Listens::Told;
     }
+    agreed(sources.iter().flat_map(|source| in_rust(source))).unwrap_or(Listens::Unknown)
+}
+
+/// Where a file of Rust listens; `None` for each place that is not known.
+fn in_rust(source: &str) -> Vec<Option<u16>> {
+    let mut code = Code::of_rust(source);
+    let mut found = Vec::new();
+    for call in ["bind", "try_bind", "run", "listen"] {
+        for (before, argument) in code.calls(call) {
+            if before.contains("Udp") || before.contains("Unix") {
+                continue;
+            }
+            let name = argument.trim_start_matches('&');
+            let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            let address = if is_name { code.declared(name) } else { Some(argument) };
+            match address.as_deref().and_then(behind_host) {
+                Some(port) => found.push(code.number(port)),
+                // Values of queries are bound as well.
+                None if before.ends_with("TcpListener::") => found.push(None),
+                None => {}
+            }
+        }
+    }
+    found
+}
+
+/// What an address has for its port: `"0.0.0.0:3000"`, `("127.0.0.1", port)`, `([0, 0, 0, 0], PORT)`.
+fn behind_host(address: &str) -> Option<&str> {
     const HOSTS: [&str; 12] = [
         "\"0.0.0.0",
         "\"127.0.0.1",
@@ -100,97 +154,20 @@ pub(super) fn of_rust(source: &str) -> Listens {
         "LOCALHOST",
         "UNSPECIFIED",
     ];
-    let mut places: Vec<usize> =
-        HOSTS.iter().flat_map(|host| source.match_indices(host).map(|(at, host)| at + host.len())).collect();
-    // A line that listens says more than one that may be of somebody else's address.
-    let listens = |at: usize| {
-        let line = source[..at].rsplit('\n').next().unwrap_or_default();
-        ["bind", "run(", "listen", "serve", "SocketAddr"].iter().any(|word| line.contains(word))
-    };
-    places.sort_by_key(|at| (!listens(*at), *at));
-    let ports = places.into_iter().filter(|at| !is_remark(source, *at)).filter_map(|at| {
-        let behind = source[at..].trim_start_matches(['"', ' ', '\n', ')']);
-        let behind = behind.strip_prefix(".into()").unwrap_or(behind);
-        let port = behind.strip_prefix([':', ','])?.trim_start().trim_start_matches('{');
-        let named = !port.starts_with('}');
-        number(expression(port), source, 0).filter(|_| named)
-    });
-    first(ports)
+    let at = HOSTS.iter().find_map(|host| Some(address.find(host)? + host.len()))?;
+    let behind = address[at..].trim_start_matches(['"', ' ', '\n', ')']);
+    let behind = behind.strip_prefix(".into()").unwrap_or(behind);
+    let port = behind.strip_prefix([':', ','])?.trim_start();
+    let port = port.strip_prefix('{').unwrap_or(port);
+    Some(expression(port).split('"').next().unwrap_or_default())
 }
 
-fn first(mut ports: impl Iterator<Item = u16>) -> Listens {
-    ports.next().map_or(Listens::Unknown, Listens::At)
-}
-
-/// What stands behind each `word` of the code.
-fn words<'s>(source: &'s str, word: &str) -> impl Iterator<Item = &'s str> {
-    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    source.match_indices(word).filter_map(move |(at, word)| {
-        let behind = &source[at + word.len()..];
-        let is_word = !source[..at].ends_with(is_part) && !behind.starts_with(is_part);
-        (is_word && !is_remark(source, at)).then_some(behind)
-    })
-}
-
-/// Whether what stands here is no code.
-fn is_remark(source: &str, at: usize) -> bool {
-    let line = source[..at].rsplit('\n').next().unwrap_or_default().trim_start();
-    line.starts_with("//") || line.starts_with('*') || line.starts_with("/*")
-}
-
-/// The text up to the end of the expression that it begins with.
-fn expression(text: &str) -> &str {
-    let text = text.trim_start();
-    let mut depth = 0_usize;
-    for (at, c) in text.char_indices() {
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' if depth == 0 => return &text[..at],
-            ')' | ']' | '}' => depth -= 1,
-            ',' | ';' | '\n' if depth == 0 && at > 0 => return &text[..at],
-            _ => {}
-        }
-    }
-    text
-}
-
-/// The number that a name was given in `part`, which may be by way of another name of `source`.
-fn defined(name: &str, part: &str, source: &str, depth: usize) -> Option<u16> {
-    words(part, name).find_map(|behind| {
-        let behind = behind.trim_start();
-        let value = match behind.strip_prefix(':') {
-            // A type, and then the value; or else the value itself.
-            Some(rest) => match expression(rest).split_once('=') {
-                Some((_, value)) => value,
-                None => rest,
-            },
-            None => behind.strip_prefix('=')?,
-        };
-        if value.starts_with(['=', '>']) {
-            return None;
-        }
-        number(expression(value), source, depth + 1)
-    })
-}
-
-/// The port that an expression stands for: a number, one that stands in for a variable that is not set, or a name's.
-fn number(expression: &str, source: &str, depth: usize) -> Option<u16> {
-    // One of two, and who knows which.
-    if depth > DEEPEST || expression.contains(" ? ") {
-        return None;
-    }
-    // That is the base of a number.
-    let expression = expression.replace(", 10)", ")");
-    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-');
-    let parts = expression.split(|c: char| !is_part(c)).filter(|part| !part.is_empty());
-    let of_part = |part: &str| part.trim_end_matches("_u16").trim_end_matches("u16").parse::<u16>().ok();
-    if let Some(port) = parts.clone().find_map(of_part) {
-        return Some(port).filter(|port| *port > 0);
-    }
-    let mut parts = parts.filter(|part| !MAKERS.contains(part));
-    let (Some(name), None) = (parts.next(), parts.next()) else { return None };
-    let name = name.rsplit('.').next().unwrap_or(name);
-    if name.is_empty() { None } else { defined(name, source, source, depth) }
+/// What is known of where a program listens: `None` where it does nowhere. Port 0 is any, such as tests take.
+fn agreed(mut places: impl Iterator<Item = Option<u16>>) -> Option<Listens> {
+    let mut places = places.by_ref().filter(|port| *port != Some(0));
+    let first = places.next()?;
+    let agree = places.all(|port| port == first);
+    Some(first.filter(|_| agree).map_or(Listens::Unknown, Listens::At))
 }
 
 #[cfg(test)]
@@ -220,13 +197,30 @@ mod tests {
             ("import { PORT } from './config';\nexport const PORT = 3000;\napp.listen(PORT)", At(3000)),
             ("const port = process.env.APP_PORT || \"3000\";\napp.listen(Number(port))", At(3000)),
             ("const p = '3000'; app.listen(parseInt(p, 10))", At(3000)),
+            ("let port = 3000;\nport = settings.port;\napp.listen(port)", Unknown),
+            ("let port = 3000;\nport++;\napp.listen(port)", Unknown),
+            (
+                "new Pool({ port: 5432 }); const { port } = require('./settings.json'); app.listen(port)",
+                Unknown,
+            ),
+            ("const redis = { host: 'r', port: 6379 };\napp.listen(settings.port)", Unknown),
+            ("const opts = { backlog: 511, port: cfg.port };\napp.listen(opts)", Unknown),
+            ("const opts = { backlog: 511, port: 3000 };\napp.listen(opts)", At(3000)),
+            ("const opts = { port: 3000, ...more };\napp.listen(opts)", Unknown),
+            ("app.listen({ backlog: 511, port: cfg.port })", Unknown),
+            ("app.listen(cfg.port || 3000)", Unknown),
+            ("app.listen(isDev?3000:4000)", Unknown),
+            ("/*\n app.listen(9)\n*/", Unknown),
+            ("const url = 'http://a'; app.listen(3000)", At(3000)),
+            ("app.listen(3000); metrics.listen(9090)", Unknown),
+            ("app.use(serve('public')); app.listen(3000)", At(3000)),
             ("const port = process.env.PORTAL ? 1 : 2;\napp.listen(port)", Unknown),
             ("app.listen('/run/app.sock')", Unknown),
             ("const a = b;\nconst b = a;\napp.listen(a)", Unknown),
             ("element.addEventListener('x', 3000); listener(3000)", Unknown),
             ("app.listen(", Unknown),
         ] {
-            assert_eq!(of_script(source), expected, "{source}");
+            assert_eq!(of_script(&[], &[source.to_owned()]), expected, "{source}");
         }
     }
 
@@ -238,14 +232,48 @@ mod tests {
             ("warp::serve(routes).run(([127, 0, 0, 1], 3030)).await", At(3030)),
             ("const PORT: u16 = 4000;\nserver.bind((\"0.0.0.0\", PORT))", At(4000)),
             ("let port = 3000;\nTcpListener::bind(format!(\"127.0.0.1:{port}\"))", At(3000)),
-            ("let a = SocketAddr::from((Ipv4Addr::LOCALHOST, 5000_u16));", At(5000)),
+            ("let a = SocketAddr::from((Ipv4Addr::LOCALHOST, 5000_u16));\nServer::bind(&a)", At(5000)),
+            ("let a: SocketAddr = \"0.0.0.0:3000\".parse()?;\nTcpListener::bind(a).await?", At(3000)),
+            ("Client::connect(\"127.0.0.1:6379\");\nTcpListener::bind(settings.address)", Unknown),
+            ("UdpSocket::bind(\"0.0.0.0:5353\")", Unknown),
+            ("query(\"select 1\").bind(id);\nTcpListener::bind(\"0.0.0.0:3000\")", At(3000)),
+            ("// bind(\"0.0.0.0:1\")\n/* bind(\"0.0.0.0:2\") */", Unknown),
             ("Client::open(\"127.0.0.1:6379\");\nx.bind(\"[::]:9000\")", At(9000)),
             ("bind((\"127.0.0.1\", env::var(\"PORT\")))", Told),
             ("bind(format!(\"127.0.0.1:{}\", port))", Unknown),
             ("fn main() {}", Unknown),
             ("bind(\"0.0.0.0:0\")", Unknown),
         ] {
-            assert_eq!(of_rust(source), expected, "{source}");
+            assert_eq!(of_rust(&[source.to_owned()]), expected, "{source}");
         }
+    }
+
+    #[test]
+    fn a_name_is_looked_for_in_its_own_file_and_what_is_started_says_more() {
+        let own = |source: &str| vec![source.to_owned()];
+        let classes = "class C { constructor(options) { this.port = options.port; } }\n".repeat(30);
+        for (started, others, expected) in [
+            ("app.listen(options.port)", classes.as_str(), Unknown),
+            ("app.listen(port)", "const port = 5432;", Unknown),
+            ("app.listen(3000)", "mock.listen(4000)", At(3000)),
+            ("require('./app')", "app.listen(3000)", At(3000)),
+            ("require('./app')", "app.listen(env.PORT)", Told),
+        ] {
+            assert_eq!(of_script(&own(started), &own(others)), expected, "{started} {others}");
+        }
+    }
+
+    #[test]
+    fn no_name_is_looked_for_twice() {
+        let mut code = Code::of_script("const a = 1;");
+        assert_eq!(code.declared("a").as_deref(), Some("1"));
+        assert_eq!(code.declared("a"), None);
+        // Nor are many: a generated file has thousands.
+        for name in 0..100 {
+            code.declared(&format!("n{name}"));
+        }
+        let mut many: String = (0..100).map(|name| format!("const n{name} = n{};\n", name + 1)).collect();
+        many.push_str("const n100 = 3000;\napp.listen(n0)");
+        assert_eq!(of_script(&[], &[many]), Unknown);
     }
 }

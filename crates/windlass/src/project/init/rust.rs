@@ -23,10 +23,11 @@ pub(super) fn sketch(files: &Files) -> Option<Sketch> {
     }
     sketch.step(&build);
     sketch.cache("target");
-    let source: String = files.sources(".rs").take(200).map(|(_, source)| source).collect();
+    let sources: Vec<String> = files.sources(".rs").take(200).map(|(_, source)| source).collect();
+    let source = sources.concat();
     let reads_port = source.contains("\"PORT\"");
     let is_rocket = !reads_port && is_rocket(&source);
-    let listens = if is_rocket { Listens::Told } else { port::of_rust(&source) };
+    let listens = if is_rocket { Listens::Told } else { port::of_rust(&sources) };
     let mut command = vec![format!("target/release/{binary}")];
     if source.contains("--port") && !reads_port && !is_rocket {
         command.extend(["--port".to_owned(), "{port}".to_owned()]);
