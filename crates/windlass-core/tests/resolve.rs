@@ -354,6 +354,25 @@ fn a_literal_that_can_be_guessed_is_refused_where_others_depend_on_it() {
 }
 
 #[test]
+fn no_line_of_an_environment_makes_an_outside_database_a_private_one() {
+    for line in
+        ["options = { max_connections = \"200\" }", "memory = \"1GiB\"", "port = 5433", "version = 16"]
+    {
+        let text = format!(
+            "[app]\nname = \"shop\"\n\n[services.web]\ncommand = \"serve\"\n\n[resources.db]\nengine = \"postgres\"\n\
+             url = \"postgres://db/shop\"\n\n[environments.production]\nresources.db.{line}\n"
+        );
+        let (_, faults) = windlass_core::manifest::load(&text);
+        let said: Vec<&str> = faults.iter().map(|diag| diag.message.as_str()).collect();
+        let key = line.split(' ').next().unwrap();
+        let expected = format!(
+            "resources.db has a `url`, so it is somebody else's, and `{key}` is for private ones (in the environment production)"
+        );
+        assert_eq!(said, [expected]);
+    }
+}
+
+#[test]
 fn an_environment_says_in_another_way_what_the_rest_says() {
     let text = "[app]\nname = \"shop\"\n\n[services.web]\ncommand = \"serve\"\nport = \"auto\"\n\
                 readiness = { http = \"/ready\", status = 204, interval = \"3s\" }\nliveness = \"/alive\"\n\
@@ -361,7 +380,7 @@ fn an_environment_says_in_another_way_what_the_rest_says() {
                 [resources.cache]\nengine = \"redis\"\nurl = \"redis://cache/0\"\n\n[environments.other]\n\
                 services.web.readiness = { tcp = true }\nservices.web.liveness = { interval = \"7s\" }\n\
                 services.web.startup = { http = \"/up\" }\nresources.db.url = \"postgres://db/shop\"\n\
-                resources.cache.memory = \"64MiB\"\n";
+                resources.cache.url = \"redis://other/1\"\n";
     let spec = spec(text, "other", &[]);
     let web = &spec.services["web"].checks;
     let asked = |check: &Option<windlass_core::spec::Check>| {
@@ -377,7 +396,7 @@ fn an_environment_says_in_another_way_what_the_rest_says() {
     assert_eq!(asked(&web.liveness), ("/alive".to_owned(), "7s".to_owned()));
     assert_eq!(asked(&web.startup).0, "/up");
     let is_external = |name: &str| matches!(spec.resources[name].source, Source::External { .. });
-    assert!(is_external("db") && !is_external("cache"), "{:?}", spec.resources);
+    assert!(is_external("db") && is_external("cache"), "{:?}", spec.resources);
     // Two ways in one place are as wrong as ever.
     let both = text.replace("readiness = { tcp = true }", "readiness = { tcp = true, http = \"/\" }");
     let (_, diags) = manifest::load(&both);

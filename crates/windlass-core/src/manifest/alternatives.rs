@@ -9,9 +9,6 @@ type Way = &'static [&'static str];
 /// The ways of a health check. The others of its keys go with each.
 const CHECK: [Way; 3] = [&["http", "status", "host"], &["tcp"], &["command"]];
 
-/// A resource is somebody else's, or private.
-const RESOURCE: [Way; 2] = [&["url"], &PRIVATE];
-
 /// The keys that mean something for a private resource only.
 pub(crate) const PRIVATE: [&str; 5] = ["version", "database", "port", "options", "memory"];
 
@@ -19,7 +16,13 @@ pub(crate) const PRIVATE: [&str; 5] = ["version", "database", "port", "options",
 pub(super) fn replace(below: &mut Node, over: &Node) {
     let sources = SOURCES.each_ref().map(std::slice::from_ref);
     within(below, over, "settings", &mut |below, over| replace_ways(below, over, &sources));
-    within(below, over, "resources", &mut |below, over| replace_ways(below, over, &RESOURCE));
+    // Somebody else's takes the place of a private one. The other way round no line about memory or options may lead
+    // the application from its data to an empty database: it is a fault that the address is there still.
+    within(below, over, "resources", &mut |below, over| {
+        if over.contains_key("url") {
+            below.retain(|key, _| !PRIVATE.contains(&key.as_str()));
+        }
+    });
     within(below, over, "services", &mut |below, over| {
         for check in ["startup", "readiness", "liveness"] {
             let (Some(below), Some(over)) = (below.get_mut(check), over.get(check)) else { continue };

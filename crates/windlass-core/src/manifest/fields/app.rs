@@ -90,7 +90,7 @@ pub static ROOT: Table = Table {
 pub static OVERLAY: Table = Table {
     name: "overlay",
     header: "[environments.NAME]",
-    help: "Any of the manifest's tables but `app`, laid upon it: tables are merged key by key, everything else (lists too) is replaced. Where a table has one key or another, the one that stands here replaces the other: `http`, `tcp` and `command` of a check, `default`, `value`, `url` and `from` of a setting, `url` of a resource and what a private one has.",
+    help: "Any of the manifest's tables but `app`, laid upon it: tables are merged key by key, everything else (lists too) is replaced. Where a table has one key or another, the one that stands here replaces the other: `http`, `tcp` and `command` of a check, `default`, `value`, `url` and `from` of a setting, and the `url` of a resource what a private one has, not the other way round.",
     example: "[environments.production]\nservices.web.replicas = 4\nlisten.http = \"0.0.0.0:80\"",
     fields: &[
         ENV_FIELD,

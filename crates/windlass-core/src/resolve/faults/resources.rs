@@ -8,7 +8,14 @@ use crate::spec::{Engine, Template, examine_url, schemes};
 
 pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     let resources = scene.root.get("resources").and_then(Node::table);
-    for node in resources.into_iter().flat_map(|resources| resources.values()) {
+    for (name, node) in resources.into_iter().flatten() {
+        // An environment may replace a private one by somebody else's, but not the other way round by the way. What was
+        // typed together is reported already.
+        for diag in contradictions(name, node) {
+            if !diags.contains(&diag) {
+                diags.push(diag);
+            }
+        }
         // Not there where it is refused, which is reported already.
         let engine = engine(node);
         if let Some(url) = node.get("url") {
@@ -25,23 +32,27 @@ pub(super) fn find(scene: &Scene<'_>, diags: &mut Vec<Diag>) {
     }
 }
 
-/// A table with the keys of both kinds. One environment may well have a private resource and
-/// another somebody else's, so this looks at each table as typed, not at what they become together.
+/// A table with the keys of both kinds, as typed: of environments that are not looked at, too.
 pub(in crate::resolve) fn both_kinds(root: &Node, diags: &mut Vec<Diag>) {
     let environments =
         root.get("environments").and_then(Node::table).into_iter().flat_map(|table| table.values());
     for section in std::iter::once(root).chain(environments).filter_map(|node| node.get("resources")) {
-        for (name, node) in
-            section.table().into_iter().flatten().filter(|(_, node)| node.get("url").is_some())
-        {
-            for at in PRIVATE.iter().filter_map(|key| Some((key, node.get(key)?))) {
-                diags.push(
-                    Diag::error("conflict", at.1.key_span.clone(), format!("resources.{name} has a `url`, so it is somebody else's, and `{}` is for private ones", at.0))
-                        .help("keep one of the two; an environment may differ, as [environments.NAME.resources.NAME]"),
-                );
-            }
-        }
+        let resources = section.table().into_iter().flatten();
+        diags.extend(resources.flat_map(|(name, node)| contradictions(name, node)));
     }
+}
+
+fn contradictions(name: &str, node: &Node) -> Vec<Diag> {
+    let private = PRIVATE.iter().filter(|_| node.get("url").is_some());
+    let of_key = |key: &&str| {
+        let message = format!(
+            "resources.{name} has a `url`, so it is somebody else's, and `{key}` is for private ones"
+        );
+        let help =
+            "keep one of the two; an environment may say its own `url` where the rest has a private one";
+        Some(Diag::error("conflict", node.get(key)?.key_span.clone(), message).help(help))
+    };
+    private.filter_map(of_key).collect()
 }
 
 fn address(engine: Option<Engine>, node: &Node, diags: &mut Vec<Diag>) {
