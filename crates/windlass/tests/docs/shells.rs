@@ -6,7 +6,7 @@ use super::{files, repository};
 
 /// Where a declared line becomes the arguments of a shell.
 const DECLARED: [&str; 3] =
-    ["src/health/command.rs", "src/host/settings/fill.rs", "src/project/init/docker/mod.rs"];
+    ["src/health/command.rs", "src/host/settings/fill.rs", "src/project/init/docker/shell.rs"];
 
 /// What would run a text that was put together.
 const SIGNS: [&str; 6] = [

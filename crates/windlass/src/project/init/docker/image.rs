@@ -7,7 +7,7 @@ use windlass_core::manifest::compose::{Image, Recipe};
 
 use super::file::Dockerfile;
 use super::paths::Paths;
-use super::{in_line, is_plain, moved};
+use super::{in_line, is_plain, moved, shell};
 use crate::project::init::files::Files;
 
 /// The image of a recipe, where its Dockerfile lies below `directory`, that of the compose file.
@@ -23,7 +23,7 @@ pub(in crate::project) fn image(
     let paths = Paths::of(&stage, &files);
     let words = |line: &String| match serde_json::from_str::<Vec<String>>(line) {
         Ok(words) => called(words.iter().map(|word| moved(word, &paths)).collect(), &words),
-        Err(_) => vec!["/bin/sh".to_owned(), "-c".to_owned(), in_shell(line, &paths)],
+        Err(_) => shell::words(in_shell(line, &paths)).into(),
     };
     let is_line = |line: &&String| !line.starts_with('[');
     // The shell form of an ENTRYPOINT takes no CMD.

@@ -7,6 +7,7 @@ mod file;
 mod image;
 mod paths;
 mod port;
+mod shell;
 mod words;
 
 use windlass_core::manifest::{Format, draft};
@@ -237,7 +238,7 @@ fn started(stage: &BuildStage, paths: &Paths, port: &mut Port) -> Option<String>
             // What a program does with its words is its own: this line is three of them, as for Docker.
             let mut templates = in_words(&entry, paths, port)?;
             let line = Template::literal(in_shell(command?, paths, port)).to_string();
-            templates.extend(["/bin/sh".to_owned(), "-c".to_owned(), line]);
+            templates.extend(shell::words(line));
             Some(draft::command(&templates))
         }
         (_, Some(None)) => Some(draft::shell(&in_shell(command?, paths, port))),
