@@ -11,6 +11,9 @@ use crate::ports;
 /// How many places are told.
 const FEW: usize = 3;
 
+/// For a copy that was not ready in time.
+pub(super) const LONGER: &str = "give it longer with start_period if it only needs more time";
+
 /// Where a copy listens, none of which is where it is asked.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Astray {
@@ -34,13 +37,25 @@ impl Astray {
         if self.at.iter().any(|at| at.port() == self.port) {
             return "have it listen on 127.0.0.1".to_owned();
         }
-        let found = self.at[0].port();
+        let mut found: Vec<u16> = self.at.iter().map(SocketAddr::port).collect();
+        found.sort_unstable();
+        found.dedup();
+        // Of several, one may be for metrics or a debugger: which is for requests only people know.
+        let found = match found.as_slice() {
+            [port] => format!("port = {port}"),
+            several => {
+                let several: Vec<String> = several.iter().take(FEW).map(u16::to_string).collect();
+                format!("which of its ports is for requests ({}), as port", several.join(", "))
+            }
+        };
+        // One that is for something else may be open long before.
+        let longer = format!("or {LONGER}");
         match port {
             Some(Port::Fixed(_)) => {
-                format!("write port = {found} in [services.{service}], or have it listen on {}", self.port)
+                format!("write {found} in [services.{service}], or have it listen on {}, {longer}", self.port)
             }
             _ => format!(
-                "have it listen on $PORT, or write port = {found} in [services.{service}], and strategy = \"recreate\""
+                "have it listen on $PORT, or write {found} in [services.{service}], and strategy = \"recreate\"; {longer}"
             ),
         }
     }
@@ -89,11 +104,19 @@ mod tests {
         );
         assert_eq!(
             astray.hint(&name("web"), Some(Port::Automatic)),
-            "have it listen on $PORT, or write port = 3000 in [services.web], and strategy = \"recreate\""
+            "have it listen on $PORT, or write port = 3000 in [services.web], and strategy = \"recreate\"; \
+             or give it longer with start_period if it only needs more time"
         );
         assert_eq!(
             astray.hint(&name("web"), Some(Port::Fixed(31281))),
-            "write port = 3000 in [services.web], or have it listen on 31281"
+            "write port = 3000 in [services.web], or have it listen on 31281, \
+             or give it longer with start_period if it only needs more time"
+        );
+        let several = of(31281, &["127.0.0.1:9229", "127.0.0.1:9090", "[::1]:9090"]).unwrap();
+        assert_eq!(
+            several.hint(&name("web"), Some(Port::Automatic)),
+            "have it listen on $PORT, or write which of its ports is for requests (9090, 9229), as port in [services.web], and \
+             strategy = \"recreate\"; or give it longer with start_period if it only needs more time"
         );
         let many = of(31281, &["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "[::1]:31281"]).unwrap();
         assert_eq!(many.hint(&name("web"), Some(Port::Automatic)), "have it listen on 127.0.0.1");

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::health::{self, Target};
 use crate::host::Host;
+use crate::host::instance::astray::LONGER;
 use crate::host::instance::hurry::{Hurry, SOON};
 use crate::host::instance::identity::Identity;
 use crate::host::instance::port::{Listener, taken_by};
@@ -339,7 +340,7 @@ impl Host {
                     )),
                     (rival, _) => Err(failed(
                         format!("was not ready in time: {why}"),
-                        "give it longer with start_period if it only needs more time",
+                        LONGER,
                         rival,
                     )),
                 },
