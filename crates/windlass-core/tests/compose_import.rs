@@ -47,6 +47,15 @@ fn image(recipe: &Recipe) -> Option<Image> {
         ("./shop", "prod.Dockerfile", Some("run")) => {
             Some(Image { entrypoint: words("./enter --port 8000"), command: words("serve"), ..image })
         }
+        // Without a context.
+        (".", "migrates.Dockerfile", None) => Some(Image {
+            command: words("python manage.py migrate"),
+            ports: vec![],
+            env: vec![],
+            user: None,
+            stop_signal: None,
+            ..image
+        }),
         _ => None,
     }
 }

@@ -98,49 +98,6 @@ pub fn listens_early<T: AsRef<str>>(words: &[T]) -> Option<&'static str> {
     (!is_loaded).then_some(server)
 }
 
-/// Programs of which a word says that they do something once: the program, and its words.
-const ENDING: [(&str, &[&str]); 20] = [
-    ("manage.py", &["migrate", "collectstatic", "loaddata", "createcachetable", "compilemessages"]),
-    ("django-admin", &["migrate", "collectstatic", "loaddata", "createcachetable", "compilemessages"]),
-    ("alembic", &["upgrade"]),
-    ("flask", &["upgrade"]),
-    ("rails", &["db:migrate", "db:prepare", "db:setup", "db:seed", "db:schema:load", "assets:precompile"]),
-    ("rake", &["db:migrate", "db:prepare", "db:setup", "db:seed", "db:schema:load", "assets:precompile"]),
-    ("artisan", &["migrate", "db:seed"]),
-    ("prisma", &["migrate", "db"]),
-    ("knex", &["migrate:latest", "seed:run"]),
-    ("sequelize", &["db:migrate", "db:seed:all"]),
-    ("sequelize-cli", &["db:migrate", "db:seed:all"]),
-    ("typeorm", &["migration:run"]),
-    ("drizzle-kit", &["migrate", "push"]),
-    ("node-pg-migrate", &["up"]),
-    ("diesel", &["migration"]),
-    ("sqlx", &["migrate"]),
-    ("goose", &["up"]),
-    ("dbmate", &["up", "migrate"]),
-    ("flyway", &["migrate"]),
-    ("mix", &["ecto.migrate", "ecto.setup"]),
-];
-
-/// Names of scripts that do something once, as far as `migrate` is not a part of them.
-const ENDING_SCRIPTS: [&str; 3] = ["migration:run", "migrations:run", "db:seed"];
-
-/// Whether what these words start is known to do something once, and to end: migrations, seed data.
-pub fn ends_by_itself<T: AsRef<str>>(words: &[T]) -> bool {
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    words.iter().enumerate().any(|(at, word)| {
-        let program = word.rsplit('/').next().unwrap_or_default();
-        let rest = &words[at + 1..];
-        if matches!(program, "npm" | "pnpm" | "yarn" | "bun") {
-            let script = rest.iter().find(|word| !word.starts_with('-') && **word != "run");
-            return script.is_some_and(|script| {
-                script.split(':').any(|part| part == "migrate") || ENDING_SCRIPTS.contains(script)
-            });
-        }
-        ENDING.iter().any(|(name, verbs)| program == *name && rest.iter().any(|word| verbs.contains(word)))
-    })
-}
-
 /// Programs that answer requests by HTTP.
 const HTTP: [&str; 17] = [
     "gunicorn",
@@ -335,29 +292,6 @@ mod tests {
             "beat celery",
         ] {
             assert!(!is_clock("x", &words(line)), "{line}");
-        }
-    }
-
-    #[test]
-    fn what_migrates_ends_by_itself() {
-        for (line, ends) in [
-            ("python manage.py migrate --noinput", true),
-            ("/app/.venv/bin/alembic upgrade head", true),
-            ("bin/rails db:prepare", true),
-            ("npx prisma migrate deploy", true),
-            ("npm run migrate", true),
-            ("yarn db:migrate", true),
-            ("pnpm run -s migration:run", true),
-            ("php artisan migrate --force", true),
-            ("npm start", false),
-            ("npm run migrator", false),
-            ("python manage.py runserver", false),
-            ("rails server", false),
-            ("alembic", false),
-            ("./migrate-and-serve", false),
-        ] {
-            let words: Vec<&str> = line.split(' ').collect();
-            assert_eq!(ends_by_itself(&words), ends, "{line}");
         }
     }
 }

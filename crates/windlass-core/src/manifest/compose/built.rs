@@ -24,9 +24,13 @@ pub struct Build {
 
 /// Whether the image of the service is built of the directory of the compose file.
 pub(super) fn is_here(service: &Yaml) -> bool {
-    let context =
-        service.get("build").and_then(|build| build.text().or_else(|| build.get("context")?.text()));
-    context.is_some_and(|context| matches!(context, "." | "./"))
+    service.get("build").and_then(context).is_some_and(|context| matches!(context, "." | "./"))
+}
+
+/// The directory that an image is built of: that of the compose file where only a Dockerfile is named.
+pub(super) fn context(build: &Yaml) -> Option<&str> {
+    let own = (!build.map().is_empty() && build.get("context").is_none()).then_some(".");
+    own.or_else(|| build.text()).or_else(|| build.get("context")?.text())
 }
 
 impl Import {

@@ -42,11 +42,13 @@ impl Recipe {
     fn of(service: &Yaml) -> Option<Self> {
         let build = service.get("build")?;
         let text = |key: &str| build.get(key).and_then(Yaml::text).map(str::to_owned);
+        let own = || (!build.map().is_empty()).then(|| ".".to_owned());
         if build.get("dockerfile_inline").is_some() {
             return None;
         }
         Some(Self {
-            context: build.text().map(str::to_owned).or_else(|| text("context"))?,
+            // Compose takes its own directory.
+            context: build.text().map(str::to_owned).or_else(|| text("context")).or_else(own)?,
             dockerfile: text("dockerfile").unwrap_or_else(|| "Dockerfile".to_owned()),
             target: text("target"),
         })

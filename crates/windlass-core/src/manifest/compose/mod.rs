@@ -12,6 +12,7 @@ mod crond;
 mod crontab;
 mod depends;
 mod dockerfile;
+mod ending;
 mod env;
 mod env_file;
 mod front;
@@ -165,12 +166,14 @@ pub fn import_compose(
     let mut document = Yaml::parse(yaml).map_err(fault)?;
     let settled = settle::settle(&mut document, values);
     let env_files = EnvFiles::bring(&mut document, project.files, values);
+    let own = document.get("services").map(Yaml::map).unwrap_or_default();
+    let candidates = oneshot::candidates(own);
     let directories = dockerfile::bring(&mut document, project.images);
     let services = document.get("services").map(Yaml::map).unwrap_or_default();
     if services.is_empty() {
         return Err(fault((1, "there are no services in it".to_owned())));
     }
-    let mut import = Import::new(services, project);
+    let mut import = Import::new(services, &candidates, project);
     import.notes = settled;
     import.env_files = env_files;
     import.directories = directories;
@@ -204,7 +207,11 @@ fn name_of(text: &str) -> Name {
 }
 
 impl Import {
-    fn new(services: &[(String, Yaml)], Project { files, build, .. }: Project<'_>) -> Self {
+    fn new(
+        services: &[(String, Yaml)],
+        candidates: &[String],
+        Project { files, build, .. }: Project<'_>,
+    ) -> Self {
         let mut names: Vec<(String, Name)> = Vec::new();
         for (key, _) in services {
             let mut name = name_of(key);
@@ -223,8 +230,10 @@ impl Import {
                 }
             }
         }
-        let guessed =
-            services.iter().filter(|(key, service)| oneshot::is_one(service) && !jobs.contains(key));
+        let is_guessed = |key: &String, service: &Yaml| {
+            candidates.contains(key) && !jobs.contains(key) && oneshot::may_end(key, service, services)
+        };
+        let guessed = services.iter().filter(|(key, service)| is_guessed(key, service));
         let guessed_jobs: Vec<String> = guessed.map(|(key, _)| key.clone()).collect();
         jobs.extend(guessed_jobs.iter().cloned());
         let mut left_out: Vec<String> = services

@@ -2,24 +2,50 @@
 
 use super::Import;
 use super::depends::depended;
+use super::ending::ends_by_itself;
+use super::env::entries;
 use super::yaml::Yaml;
-use crate::manifest::roles;
+use crate::manifest::{hosts, words};
 use crate::name::Name;
 
-/// Whether what a service runs is known to end, and nothing has it run on.
-pub(super) fn is_one(service: &Yaml) -> bool {
+/// The services of which the compose file itself says that they run something that ends. What a Dockerfile says is for
+/// every service of its image.
+pub(super) fn candidates(services: &[(String, Yaml)]) -> Vec<String> {
+    let ends = |service: &Yaml| {
+        let nodes = ["entrypoint", "command"].into_iter().filter_map(|key| service.get(key));
+        let words: Option<Vec<Vec<String>>> = nodes.map(told).collect();
+        words.is_some_and(|words| ends_by_itself(&words.concat()))
+    };
+    services.iter().filter(|(_, service)| ends(service)).map(|(key, _)| key.clone()).collect()
+}
+
+/// The words of a command. Those of a line are taken apart, those of a list are not.
+fn told(node: &Yaml) -> Option<Vec<String>> {
+    match node.text() {
+        Some(line) => words::split_verbatim(line).ok(),
+        None => node.items().iter().map(|item| item.text().map(str::to_owned)).collect(),
+    }
+}
+
+/// Whether nothing has a service run on, or says that it is asked for something.
+pub(super) fn may_end(key: &str, service: &Yaml, services: &[(String, Yaml)]) -> bool {
     let restart = service.get("restart").and_then(Yaml::text).unwrap_or("no");
     let goes_on = !matches!(restart.split(':').next(), Some("no" | "false" | "on-failure"));
-    let is_asked = ["ports", "healthcheck"].iter().any(|key| service.get(key).is_some());
-    if goes_on || is_asked {
-        return false;
-    }
-    let nodes = ["entrypoint", "command"].into_iter().filter_map(|key| service.get(key));
-    let words = nodes.flat_map(Yaml::items).filter_map(Yaml::text).flat_map(str::split_whitespace);
-    let words: Vec<&str> = words.map(|word| word.trim_matches(['"', '\'', ';'])).collect();
-    // Of a line for the shell the last command goes on, or does not.
-    let last = words.rsplit(|word| matches!(*word, "&&" | "||" | ";" | "&" | "|")).next();
-    last.is_some_and(roles::ends_by_itself)
+    let is_asked = ["ports", "expose", "healthcheck"].iter().any(|key| service.get(key).is_some());
+    let is_routed = |key: &str, begins: &[&str]| {
+        let said = service.get(key).map(entries).unwrap_or_default();
+        said.iter().any(|(_, key, _)| begins.iter().any(|begin| key.starts_with(begin)))
+    };
+    let calls_it = |other: &Yaml| {
+        let condition = other.get("depends_on").and_then(|needed| needed.get(key)?.get("condition")?.text());
+        let env = other.get("environment").map(entries).unwrap_or_default();
+        let leads = |name: &str, value: &str| hosts::leads_to(name, value) == Some(key);
+        condition == Some("service_healthy")
+            || env.iter().any(|(_, name, value)| value.as_deref().is_some_and(|value| leads(name, value)))
+    };
+    let is_called = services.iter().any(|(other, service)| other != key && calls_it(service));
+    let is_routed = is_routed("labels", &["traefik.", "caddy"]) || is_routed("environment", &["VIRTUAL_"]);
+    !(goes_on || is_asked || is_routed || is_called)
 }
 
 impl Import {
