@@ -2,8 +2,11 @@
 
 use indexmap::IndexMap;
 
-use super::env::lookup;
+use super::Note;
+use super::built::context;
+use super::env::{entries, lookup};
 use super::yaml::{Value, Yaml};
+use crate::settings::{password_in, sounds_secret};
 
 /// An image that is built, as `build` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,34 +45,79 @@ impl Recipe {
     fn of(service: &Yaml) -> Option<Self> {
         let build = service.get("build")?;
         let text = |key: &str| build.get(key).and_then(Yaml::text).map(str::to_owned);
-        let own = || (!build.map().is_empty()).then(|| ".".to_owned());
         if build.get("dockerfile_inline").is_some() {
             return None;
         }
         Some(Self {
-            // Compose takes its own directory.
-            context: build.text().map(str::to_owned).or_else(|| text("context")).or_else(own)?,
+            context: context(build)?.to_owned(),
             dockerfile: text("dockerfile").unwrap_or_else(|| "Dockerfile".to_owned()),
             target: text("target"),
         })
     }
 }
 
-/// Puts what Dockerfiles say where the compose file says nothing. Answers the directories that services run in.
-pub(super) fn bring(document: &mut Yaml, images: Images<'_>) -> IndexMap<String, String> {
-    let mut directories = IndexMap::new();
-    for (key, service) in document.get_mut("services").map(Yaml::map_mut).into_iter().flatten() {
-        let Some(image) = Recipe::of(service).and_then(|recipe| images(&recipe)) else { continue };
-        let line = service.get("build").map_or(service.line, |build| build.line);
-        if let Some(directory) = image.directory.clone().filter(|_| service.get("working_dir").is_none()) {
-            directories.insert(key.clone(), directory);
-        }
-        add(service, line, image);
-    }
-    directories
+/// What Dockerfiles brought to the services of a compose file.
+#[derive(Debug, Default)]
+pub(super) struct Brought {
+    /// The directories that services run in.
+    pub(super) directories: IndexMap<String, String>,
+    /// The places of what is theirs, with the instruction that says it.
+    places: IndexMap<String, String>,
+    /// What stays there.
+    pub(super) notes: Vec<Note>,
 }
 
-fn add(service: &mut Yaml, line: u64, image: Image) {
+impl Brought {
+    /// Says of notes on what the compose file does not have where that stands.
+    pub(super) fn correct(&self, notes: &mut [Note]) {
+        for note in notes {
+            let Some((place, instruction)) = self.places.iter().find(|(place, _)| note.place == **place)
+            else {
+                continue;
+            };
+            let service = place.split('.').take(2).collect::<Vec<_>>().join(".");
+            note.message = format!("{instruction} of its Dockerfile: {}", note.message);
+            note.place = format!("{service}.build");
+        }
+    }
+}
+
+/// Puts what Dockerfiles say where the compose file says nothing.
+pub(super) fn bring(document: &mut Yaml, images: Images<'_>) -> Brought {
+    let mut brought = Brought::default();
+    for (key, service) in document.get_mut("services").map(Yaml::map_mut).into_iter().flatten() {
+        let Some(mut image) = Recipe::of(service).and_then(|recipe| images(&recipe)) else { continue };
+        let line = service.get("build").map_or(service.line, |build| build.line);
+        if let Some(directory) = image.directory.clone().filter(|_| service.get("working_dir").is_none()) {
+            brought.directories.insert(key.clone(), directory);
+        }
+        let is_secret = |(key, value): &(String, String)| {
+            (sounds_secret(key) && !value.is_empty()) || password_in(value).is_some()
+        };
+        let (secrets, env) = std::mem::take(&mut image.env).into_iter().partition(is_secret);
+        image.env = env;
+        let is_said = |key: &str| {
+            service
+                .get("environment")
+                .is_some_and(|env| entries(env).iter().any(|(_, other, _)| other == key))
+        };
+        let secrets: Vec<(String, String)> = secrets;
+        for (secret, _) in secrets.iter().filter(|(secret, _)| !is_said(secret)) {
+            let message = format!(
+                "ENV {secret} of its Dockerfile was not carried over: it looks like a secret; where the service needs it, declare \
+                 it under [settings] with secret = true"
+            );
+            brought.notes.push(Note { line, place: format!("services.{key}.build"), message });
+        }
+        for (place, instruction) in add(service, line, image) {
+            brought.places.insert(format!("services.{key}.{place}"), instruction);
+        }
+    }
+    brought
+}
+
+/// Answers what was added: the key, and the instruction that says it.
+fn add(service: &mut Yaml, line: u64, image: Image) -> Vec<(String, String)> {
     let said = |key: &str| service.get(key).is_some_and(|node| !matches!(node.value, Value::Null));
     let node = |value: Value| Yaml { line, value };
     // Compose would look for variables in it.
@@ -97,13 +145,23 @@ fn add(service: &mut Yaml, line: u64, image: Image) {
     }
     let is_new = |key: &str| service.get("environment").is_none_or(|env| lookup(env, key).is_none());
     let env: Vec<_> = image.env.into_iter().filter(|(key, _)| is_new(key)).collect();
-    let Value::Map(entries) = &mut service.value else { return };
+    let instruction = |key: &str| match key {
+        "command" => "CMD",
+        "entrypoint" => "ENTRYPOINT",
+        "expose" => "EXPOSE",
+        "stop_signal" => "STOPSIGNAL",
+        _ => "USER",
+    };
+    let of_env = env.iter().map(|(key, _)| (format!("environment.{key}"), format!("ENV {key}")));
+    let told = added.iter().map(|(key, _)| ((*key).to_owned(), instruction(key).to_owned()));
+    let told: Vec<(String, String)> = told.chain(of_env).collect();
+    let Value::Map(entries) = &mut service.value else { return vec![] };
     for (key, value) in added {
         entries.retain(|(other, _)| other != key);
         entries.push((key.to_owned(), value));
     }
     if env.is_empty() {
-        return;
+        return told;
     }
     let pairs = || env.iter().map(|(key, value)| (key.clone(), plain(value)));
     match entries.iter_mut().find(|(key, _)| key == "environment").map(|(_, node)| &mut node.value) {
@@ -114,4 +172,5 @@ fn add(service: &mut Yaml, line: u64, image: Image) {
         Some(other) => *other = Value::Map(pairs().collect()),
         None => entries.push(("environment".to_owned(), node(Value::Map(pairs().collect())))),
     }
+    told
 }

@@ -168,15 +168,16 @@ pub fn import_compose(
     let env_files = EnvFiles::bring(&mut document, project.files, values);
     let own = document.get("services").map(Yaml::map).unwrap_or_default();
     let candidates = oneshot::candidates(own);
-    let directories = dockerfile::bring(&mut document, project.images);
+    let mut brought = dockerfile::bring(&mut document, project.images);
     let services = document.get("services").map(Yaml::map).unwrap_or_default();
     if services.is_empty() {
         return Err(fault((1, "there are no services in it".to_owned())));
     }
     let mut import = Import::new(services, &candidates, project);
     import.notes = settled;
+    import.notes.append(&mut brought.notes);
     import.env_files = env_files;
-    import.directories = directories;
+    import.directories = std::mem::take(&mut brought.directories);
     import.meant = env::meant(yaml, services);
     let name = document.get("name").and_then(Yaml::text).map(|name| by_default(name, ""));
     let mut draft = Draft::default();
@@ -194,6 +195,7 @@ pub fn import_compose(
     import.resources.write(&mut draft);
     draft.append(body);
     import.routes(&mut draft);
+    brought.correct(&mut import.notes);
     import.notes.sort_by(|a, b| (a.line, &a.place).cmp(&(b.line, &b.place)));
     Ok(Imported { text: draft.render(), notes: import.notes })
 }
