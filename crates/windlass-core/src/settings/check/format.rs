@@ -54,104 +54,148 @@ pub(super) fn url(shown: Shown<'_>, schemes: &[String]) -> Result<(), Misfit> {
     if at.is_empty() && after.len() == authority.len() {
         return Err(misfit());
     }
+    // A password with a / in it ends what looks like the host, and the @ comes behind.
+    let place =
+        Place { shown, scheme: &scheme.to_ascii_lowercase(), help: &help, has_user: after.contains('@') };
     // Several hosts, as PostgreSQL, MongoDB and AMQP take them, each with a port.
-    at.split(',').try_for_each(|one| place(shown, &scheme.to_ascii_lowercase(), one, &help))
+    at.split(',').try_for_each(|one| place.check(one))
 }
 
-/// A host and perhaps a port, as they stand in a URL of this scheme.
-fn place(shown: Shown<'_>, scheme: &str, text: &str, help: &str) -> Result<(), Misfit> {
-    let no_port = || Misfit {
-        message: format!("the port in {shown} is none"),
-        help: "write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :"
-            .to_owned(),
-    };
-    let (host, of_port) = match text.strip_prefix('[') {
-        Some(inside) => {
-            let (address, rest) = inside.split_once(']').ok_or_else(|| wrong(shown, Kind::Url, help))?;
-            // Behind a % stands by which of this machine's networks it is reached.
-            let bare = address.split('%').next().unwrap_or_default();
-            bare.parse::<Ipv6Addr>().map_err(|_| wrong(shown, Kind::Url, help))?;
-            let rest = Some(rest).filter(|rest| !rest.is_empty());
-            (None, rest.map(|rest| rest.strip_prefix(':').unwrap_or_default()))
+/// Where a host and perhaps a port stand in a URL.
+struct Place<'a> {
+    shown: Shown<'a>,
+    /// In small letters.
+    scheme: &'a str,
+    /// How such a URL is written.
+    help: &'a str,
+    /// Whether there may be a user name or a password.
+    has_user: bool,
+}
+
+impl Place<'_> {
+    fn check(&self, text: &str) -> Result<(), Misfit> {
+        let misfit = || wrong(self.shown, Kind::Url, self.help);
+        let (host, of_port) = match text.strip_prefix('[') {
+            Some(inside) => {
+                let (address, rest) = inside.split_once(']').ok_or_else(misfit)?;
+                // Behind a % stands by which of this machine's networks it is reached.
+                let bare = address.split('%').next().unwrap_or_default();
+                bare.parse::<Ipv6Addr>().map_err(|_| misfit())?;
+                let rest = Some(rest).filter(|rest| !rest.is_empty());
+                (None, rest.map(|rest| rest.strip_prefix(':').unwrap_or_default()))
+            }
+            None => {
+                let (host, port) =
+                    text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+                (Some(host), port)
+            }
+        };
+        let is_pattern = |text: &str| text == "*" || (text.starts_with('{') && filled_in(text) == "x");
+        let is_port = |text: &str| port(text).is_some_and(|port| port != 0) || is_pattern(text);
+        if of_port.is_some_and(|text| !is_port(text)) {
+            return Err(self.none(
+                "port",
+                "write 1 to 65535 after the host's colon",
+                "%40 for @ and %3A for :",
+            ));
         }
-        None => {
-            let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
-            (Some(host), port)
+        match host {
+            Some("") if needs_host(self.scheme) => {
+                Err(Misfit { message: format!("{} has no host", self.shown), help: self.help.to_owned() })
+            }
+            Some(host) if !host.is_empty() && is_of_web(self.scheme) && !is_host_of_web(host) => {
+                let help = "write a name such as db.example.org, an address, or a pattern of names such as \
+                            *.example.org or {word}.example.org";
+                Err(self.none("host", help, "%40 for @ and %2F for /"))
+            }
+            _ => Ok(()),
         }
-    };
-    if of_port.is_some_and(|text| port(text).is_none_or(|port| port == 0)) {
-        return Err(no_port());
     }
-    match host {
-        Some("") if needs_host(scheme) => {
-            Err(Misfit { message: format!("{shown} has no host"), help: help.to_owned() })
-        }
-        Some(host) if !host.is_empty() && !is_host_of_url(scheme, host) => Err(Misfit {
-            message: format!("the host in {shown} is none"),
-            help: "write a name such as db.example.org, or an address; in user names and passwords %40 for @ and %2F for /"
-                .to_owned(),
-        }),
-        _ => Ok(()),
+
+    /// That a part of the URL is none. How user names are written helps only where there may be one.
+    fn none(&self, part: &str, help: &str, of_users: &str) -> Misfit {
+        let of_users = match self.has_user {
+            true => format!("; in user names and passwords {of_users}"),
+            false => String::new(),
+        };
+        Misfit { message: format!("the {part} in {} is none", self.shown), help: format!("{help}{of_users}") }
     }
 }
 
 /// Schemes without a host mean this machine: a file, a socket, the usual port. Not so of these.
 fn needs_host(scheme: &str) -> bool {
-    matches!(
-        scheme,
-        "http"
-            | "https"
-            | "ws"
-            | "wss"
-            | "ftp"
-            | "ftps"
-            | "sftp"
-            | "ssh"
-            | "git"
-            | "smtp"
-            | "smtps"
-            | "imap"
-            | "imaps"
-            | "pop3"
-            | "pop3s"
-            | "ldaps"
-            | "mongodb"
-            | "mongodb+srv"
-            | "rediss"
-            | "amqps"
-            | "mqtt"
-            | "mqtts"
-            | "nats"
-    )
+    let other = [
+        "sftp",
+        "ssh",
+        "git",
+        "smtp",
+        "smtps",
+        "imap",
+        "imaps",
+        "pop3",
+        "pop3s",
+        "ldaps",
+        "mongodb",
+        "mongodb+srv",
+        "rediss",
+        "amqps",
+        "mqtt",
+        "mqtts",
+        "nats",
+    ];
+    is_of_web(scheme) || other.contains(&scheme)
 }
 
-/// Whether a URL of this scheme may name this host. Of schemes that nobody knows here it may be anything that can stand
-/// in a URL: a bucket, an account, a file.
-fn is_host_of_url(scheme: &str, host: &str) -> bool {
-    let base = scheme.split('+').next().unwrap_or_default();
-    let has_host = needs_host(scheme)
-        || matches!(
-            base,
-            "http"
-                | "https"
-                | "postgres"
-                | "postgresql"
-                | "mysql"
-                | "mariadb"
-                | "redis"
-                | "valkey"
-                | "amqp"
-                | "ldap"
-        );
-    if !has_host {
-        return !host.contains(['<', '>', '"', '\\', '^', '`']);
-    }
+/// Whether what stands where the host does is one, by what the scheme says. Elsewhere it may be anything that its
+/// programs know: a bucket, an account, an instance of a server (`server\SQLEXPRESS`).
+fn is_of_web(scheme: &str) -> bool {
+    matches!(scheme, "http" | "https" | "ws" | "wss" | "ftp" | "ftps")
+}
+
+/// A name, an address, an encoded path, or a pattern of names: of origins that are trusted, or to be filled in.
+fn is_host_of_web(host: &str) -> bool {
     // The path of a socket, or a letter that needed none of it.
     let is_encoded = || {
         host.contains('%')
             && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '%' | '-' | '_' | '.' | '~'))
     };
-    is_host_name(host) || host.parse::<IpAddr>().is_ok() || is_encoded()
+    // A server that listens at all addresses writes one of these.
+    let is_any = || matches!(host, "*" | "+");
+    let is_pattern = || is_host_name(&filled_in(host.strip_prefix("*.").unwrap_or(host)));
+    host.parse::<IpAddr>().is_ok() || is_pattern() || is_encoded() || is_any() || is_number(host)
+}
+
+/// A text with `x` for each `{word}` in it.
+fn filled_in(text: &str) -> String {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some((before, (word, after))) =
+        rest.split_once('{').and_then(|(before, inside)| Some((before, inside.split_once('}')?)))
+    {
+        if word.is_empty() || !word.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')) {
+            break;
+        }
+        filled.push_str(before);
+        filled.push('x');
+        rest = after;
+    }
+    filled + rest
+}
+
+/// Whether it is an IPv4 address as older programs write it: up to four numbers, also hexadecimal and octal, of which
+/// the last one stands for all bytes that are left (`0x7f.1`).
+fn is_number(host: &str) -> bool {
+    let number = |text: &str| match (text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")), text) {
+        (Some(digits), _) => u32::from_str_radix(digits, 16).ok(),
+        (None, "0") => Some(0),
+        (None, text) if text.starts_with('0') => u32::from_str_radix(text, 8).ok(),
+        (None, text) => text.parse().ok(),
+    };
+    let has_sign = host.contains(['+', '-']);
+    let numbers: Option<Vec<u32>> = host.split('.').map(number).collect();
+    let Some([first @ .., last]) = numbers.as_deref() else { return false };
+    let left = [u32::MAX, 0xff_ffff, 0xffff, 0xff].get(first.len());
+    !has_sign && first.iter().all(|number| *number <= 0xff) && left.is_some_and(|left| last <= left)
 }
 
 /// The number of a port. A sign would go into the URLs that are put together from it.

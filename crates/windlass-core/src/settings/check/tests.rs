@@ -64,6 +64,19 @@ fn every_type_takes_what_it_should_and_nothing_else() {
                 "tcp://*:5555",
                 "HTTPS://bücher.example./",
                 "http://10.0.0.1:8080",
+                "https://*.example.com",
+                "https://*.example.com:8443/",
+                "https://{tenant}.example.com/",
+                "https://api-{region}.{zone_2}.example.com:{port}/x",
+                "wss://{host}",
+                "http://*:8080",
+                "http://+:8080",
+                "http://localhost:*",
+                "http://0x7f.1/",
+                "http://0177.0.0.1/",
+                "mssql://sa:pw@server\\SQLEXPRESS/db",
+                "postgresql://-shop-/db",
+                "s3://exa<mple/",
             ],
             &[
                 "example.org",
@@ -81,7 +94,17 @@ fn every_type_takes_what_it_should_and_nothing_else() {
                 "https://-bad-/x",
                 "https://a..b/",
                 "https://exa<mple/",
-                "s3://exa<mple/",
+                "https://a.*.example.com/",
+                "https://*example.com/",
+                "https://*..com/",
+                "https://{}.example.com/",
+                "https://{a b}.example.com/",
+                "https://{tenant.example.com/",
+                "https://-{tenant}/",
+                "https://h:{}/",
+                "http://0x7f.-1/",
+                "http://127.16777216/",
+                "http://1.2.3.4.5/",
                 "http://10.0.0.256/",
                 "https://[::1]8080/",
                 "rediss:///0",
@@ -167,13 +190,14 @@ fn bounds_are_held_and_said() {
     assert_eq!(said(&level, "Info"), r#""Info" is not one of its values; write debug or info"#);
     for (value, expected) in [
         ("https:///shop", r#""https:///shop" has no host; write it like https://host/path"#),
-        (
-            "https://h:0/",
-            r#"the port in "https://h:0/" is none; write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :"#,
-        ),
+        ("https://h:0/", r#"the port in "https://h:0/" is none; write 1 to 65535 after the host's colon"#),
         (
             "https://a..b/",
-            r#"the host in "https://a..b/" is none; write a name such as db.example.org, or an address; in user names and passwords %40 for @ and %2F for /"#,
+            r#"the host in "https://a..b/" is none; write a name such as db.example.org, an address, or a pattern of names such as *.example.org or {word}.example.org"#,
+        ),
+        (
+            "db://ada@h:0/",
+            r#"the port in "db://ada@h:0/" is none; write 1 to 65535 after the host's colon; in user names and passwords %40 for @ and %3A for :"#,
         ),
     ] {
         assert_eq!(said(&of(Kind::Url), value), expected);
