@@ -270,12 +270,12 @@ impl Repository {
     /// The sizes of those objects that are files, in bytes, as far as they are here.
     fn sizes<'o>(&self, objects: impl Iterator<Item = &'o str>) -> HashMap<String, u64> {
         let objects: Vec<&str> = objects.collect();
-        let answer = git::sizes(&self.top, &objects);
-        let size = |line: &str| {
-            let (object, rest) = line.split_once(' ')?;
-            Some((object.to_owned(), rest.strip_prefix("blob ")?.parse().ok()?))
-        };
-        answer.lines().filter_map(size).collect()
+        let mut sizes = HashMap::new();
+        git::sizes_while(&self.top, &objects, |line| {
+            sizes.extend(size(line).map(|(object, size)| (object.to_owned(), size)));
+            true
+        });
+        sizes
     }
 
     fn seen_from_project(&self, path: &str) -> String {
@@ -284,6 +284,12 @@ impl Repository {
         }
         format!("{}{path}", "../".repeat(self.prefix.matches('/').count()))
     }
+}
+
+/// An object that is a file, and its size in bytes, as git says them.
+fn size(line: &str) -> Option<(&str, u64)> {
+    let (object, rest) = line.split_once(' ')?;
+    Some((object, rest.strip_prefix("blob ")?.parse().ok()?))
 }
 
 /// Whether a file of this path holds values that are encrypted.

@@ -90,15 +90,18 @@ pub(super) fn lines_while(directory: &Path, arguments: &[&str], mut each: impl F
     }
 }
 
-/// The objects that are here, each with its kind and its size in bytes, by lines.
-pub(super) fn sizes(directory: &Path, objects: &[&str]) -> String {
-    let mut answer = String::new();
+/// Calls `each` with a line for each object, which says its kind and its size in bytes where it is here, until that says
+/// no.
+pub(super) fn sizes_while(directory: &Path, objects: &[&str], mut each: impl FnMut(&str) -> bool) {
     let format = "--batch-check=%(objectname) %(objecttype) %(objectsize)";
     // Where git fails, what it has said so far counts.
     let _ = told(directory, &["cat-file", "--buffer", format], objects, |from| {
-        from.read_to_string(&mut answer).map(drop)
+        let mut line = String::new();
+        while from.read_line(&mut line)? > 0 && each(line.trim_end()) {
+            line.clear();
+        }
+        Ok(())
     });
-    answer
 }
 
 /// Calls `each` with the content of each object, which may be secret, until that says no.

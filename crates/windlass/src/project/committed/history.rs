@@ -1,13 +1,14 @@
 //! Looking for secrets in what git kept at any time: in all versions of all files, on all branches and tags.
 //!
 //! Whoever has a copy of the repository has those, so what is found has to be exchanged. A history may be as large as it
-//! likes, so a search of it ends in time, and says where it did.
+//! likes, so a search of it ends in time, and says where it did. Git lists it, the newest first, and waits while what it
+//! has listed is read: however long a history is, its newest part is looked at.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Kept, LARGEST, Repository, Search, is_binary, is_sealed_path};
+use super::{Kept, LARGEST, Repository, Search, is_binary, is_sealed_path, size};
 use crate::project::git;
 
 /// How much of a history is looked at.
@@ -56,113 +57,190 @@ pub struct History {
 /// As many characters of a commit's name are enough to find it.
 const SHORT: usize = 10;
 
+/// As many versions are read together, and fewer where listing them takes this part of the time.
+const AT_ONCE: usize = 4096;
+const PART: u32 = 10;
+
+const TOO_LONG: &str = "it takes too long";
+const TOO_MANY: &str = "it has too many versions of files";
+const SHALLOW: &str = "this clone has only the newest commits";
+
 /// A version of a file.
 struct Version {
+    object: String,
     path: String,
     /// The newest commit that has it.
     commit: String,
-    /// Its place among all, the newest first.
-    rank: usize,
 }
 
 impl Search<'_> {
     /// Looks through all versions of files but those that the last commit and the next one have.
     #[must_use]
     pub fn in_history(&self, project: &Path, limits: Limits) -> History {
-        let mut history = History::default();
+        let begin = Instant::now();
+        self.in_history_by(project, limits, &|| begin.elapsed())
+    }
+
+    /// The same by a clock, which says how long it has taken.
+    pub(super) fn in_history_by(
+        &self,
+        project: &Path,
+        limits: Limits,
+        clock: &dyn Fn() -> Duration,
+    ) -> History {
         // What git does not say is told of by the search in what it keeps now.
-        let Ok(Some(repository)) = Repository::of(project) else { return history };
-        let Ok(files) = repository.files() else { return history };
-        let end = Instant::now() + limits.time;
+        let Ok(Some(repository)) = Repository::of(project) else { return History::default() };
+        let Ok(files) = repository.files() else { return History::default() };
+        let mut reading = Reading {
+            search: self,
+            repository: &repository,
+            files,
+            limits,
+            clock,
+            commit: String::new(),
+            known: HashSet::new(),
+            listed: vec![],
+            since: clock(),
+            hits: vec![],
+            history: History::default(),
+        };
         if git::ask(project, &["rev-parse", "--is-shallow-repository"]).trim() == "true" {
-            history.cut = Some("this clone has only the newest commits");
+            reading.cut(SHALLOW);
         }
-        let found = repository.versions(&files, limits.versions, end);
-        if !found.is_whole {
-            history.cut = Some("it has too many versions of files");
-        }
-        let versions = found.versions;
-        let names: Vec<&str> = found.order.iter().map(String::as_str).collect();
-        let sizes = repository.sizes(names.iter().copied());
-        let is_small = |object: &&str| sizes.get(*object).is_some_and(|size| *size <= LARGEST);
-        // Directories are among them, and have no size.
-        let wanted: Vec<&str> = names.into_iter().filter(is_small).collect();
-        history.passed_over = sizes.len() - wanted.len();
-        let mut hits: Vec<(usize, PastHit)> = Vec::new();
-        let mut is_late = false;
-        git::contents_while(&repository.top, &wanted, |object, text| {
-            is_late = Instant::now() >= end;
-            if is_late {
-                return false;
-            }
-            let Some(version) = versions.get(object) else { return true };
-            if is_binary(text) {
-                history.passed_over += 1;
-                return true;
-            }
-            history.versions += 1;
-            for (setting, line, _) in self.in_text(text) {
-                let (file, commit) = (version.path.clone(), version.commit.clone());
-                hits.push((version.rank, PastHit { setting, file, line, commit, more: 0 }));
-            }
-            true
-        });
-        if is_late {
-            history.cut = Some("it takes too long");
-        }
-        history.hits = newest_of_each(hits);
-        history
+        reading.all();
+        History { hits: newest_of_each(reading.hits), ..reading.history }
     }
 }
 
-/// Of the versions of a file that have a secret the newest, with the number of the others.
-fn newest_of_each(mut hits: Vec<(usize, PastHit)>) -> Vec<PastHit> {
-    hits.sort_by_key(|(rank, _)| *rank);
+/// A history that is being read.
+struct Reading<'a> {
+    search: &'a Search<'a>,
+    repository: &'a Repository,
+    /// Those that are looked at elsewhere.
+    files: BTreeMap<String, Vec<Kept>>,
+    limits: Limits,
+    clock: &'a dyn Fn() -> Duration,
+    /// The one that is being listed, by the beginning of its name.
+    commit: String,
+    /// All objects that were listed.
+    known: HashSet<String>,
+    /// Those that were not read yet.
+    listed: Vec<Version>,
+    /// When the last ones had been read.
+    since: Duration,
+    /// The newest first.
+    hits: Vec<PastHit>,
+    history: History,
+}
+
+impl Reading<'_> {
+    fn all(&mut self) {
+        // What is stashed away here nobody else has.
+        let list = ["rev-list", "--objects", "--in-commit-order", "--exclude=refs/stash", "--all"];
+        let repository = self.repository;
+        git::lines_while(&repository.top, &list, |line| self.goes_on(line));
+        self.read();
+    }
+
+    /// Notes why not all is looked at. What came of it is no reason of its own.
+    fn cut(&mut self, why: &'static str) {
+        self.history.cut.get_or_insert(why);
+    }
+
+    fn is_late(&mut self) -> bool {
+        let is_late = (self.clock)() >= self.limits.time;
+        if is_late {
+            self.cut(TOO_LONG);
+        }
+        is_late
+    }
+
+    /// Takes a line of what git lists; says whether there is time for more.
+    fn goes_on(&mut self, line: &str) -> bool {
+        if self.is_late() {
+            return false;
+        }
+        match line.split_once(' ') {
+            None => self.commit = line.chars().take(SHORT).collect(),
+            // The directory of all has no name.
+            Some((_, "")) => {}
+            Some((object, path)) if !self.files.contains_key(object) && !is_sealed_path(path) => {
+                if self.known.len() >= self.limits.versions && !self.known.contains(object) {
+                    self.cut(TOO_MANY);
+                    return false;
+                }
+                if self.known.insert(object.to_owned()) {
+                    let path = self.repository.seen_from_project(path);
+                    self.listed.push(Version {
+                        object: object.to_owned(),
+                        path,
+                        commit: self.commit.clone(),
+                    });
+                }
+            }
+            Some(_) => {}
+        }
+        let is_enough = self.listed.len() >= AT_ONCE
+            || (self.clock)().saturating_sub(self.since) >= self.limits.time / PART;
+        if is_enough && !self.listed.is_empty() {
+            self.read();
+        }
+        true
+    }
+
+    /// Looks for secrets in what was listed.
+    fn read(&mut self) {
+        let listed = std::mem::take(&mut self.listed);
+        let sizes = self.sizes(&listed);
+        let is_small = |version: &&Version| sizes.get(&*version.object).is_some_and(|size| *size <= LARGEST);
+        // Directories are among them, and have no size.
+        let wanted: HashMap<&str, &Version> =
+            listed.iter().filter(is_small).map(|version| (&*version.object, version)).collect();
+        let in_order: Vec<&str> = listed.iter().filter(is_small).map(|version| &*version.object).collect();
+        self.history.passed_over += sizes.len() - wanted.len();
+        let repository = self.repository;
+        git::contents_while(&repository.top, &in_order, |object, text| {
+            if self.is_late() {
+                return false;
+            }
+            let Some(version) = wanted.get(object) else { return true };
+            if is_binary(text) {
+                self.history.passed_over += 1;
+                return true;
+            }
+            self.history.versions += 1;
+            for (setting, line, _) in self.search.in_text(text) {
+                let (file, commit) = (version.path.clone(), version.commit.clone());
+                self.hits.push(PastHit { setting, file, line, commit, more: 0 });
+            }
+            true
+        });
+        self.since = (self.clock)();
+    }
+
+    fn sizes<'v>(&mut self, listed: &'v [Version]) -> HashMap<&'v str, u64> {
+        let objects: Vec<&str> = listed.iter().map(|version| &*version.object).collect();
+        let (mut sizes, mut at) = (HashMap::new(), 0);
+        let repository = self.repository;
+        // Git answers in the order in which it is asked.
+        git::sizes_while(&repository.top, &objects, |line| {
+            if self.is_late() {
+                return false;
+            }
+            sizes.extend(objects.get(at).copied().zip(size(line).map(|(_, size)| size)));
+            at += 1;
+            true
+        });
+        sizes
+    }
+}
+
+/// Of the versions of a file that have a secret the newest, with the number of the others. The newest comes first.
+fn newest_of_each(hits: Vec<PastHit>) -> Vec<PastHit> {
     let mut of_each: BTreeMap<(String, String), PastHit> = BTreeMap::new();
-    for (_, hit) in hits {
+    for hit in hits {
         let key = (hit.file.clone(), hit.setting.clone());
         of_each.entry(key).and_modify(|newest| newest.more += 1).or_insert(hit);
     }
     of_each.into_values().collect()
-}
-
-/// The versions of files in a history.
-#[derive(Default)]
-struct Versions {
-    versions: HashMap<String, Version>,
-    /// The newest first.
-    order: Vec<String>,
-    is_whole: bool,
-}
-
-impl Repository {
-    /// All versions of files, and directories, but those of `files`.
-    fn versions(&self, files: &BTreeMap<String, Vec<Kept>>, most: usize, end: Instant) -> Versions {
-        let mut found = Versions { is_whole: true, ..Versions::default() };
-        let (mut commit, mut known) = (String::new(), HashSet::new());
-        // What is stashed away here nobody else has.
-        let list = ["rev-list", "--objects", "--in-commit-order", "--exclude=refs/stash", "--all"];
-        git::lines_while(&self.top, &list, |line| {
-            if found.order.len() >= most || Instant::now() >= end {
-                found.is_whole = false;
-                return false;
-            }
-            match line.split_once(' ') {
-                None => commit = line.chars().take(SHORT).collect(),
-                // The directory of all has no name.
-                Some((_, "")) => {}
-                Some((object, path)) => {
-                    let is_new = !files.contains_key(object) && !is_sealed_path(path);
-                    if is_new && known.insert(object.to_owned()) {
-                        let rank = found.order.len();
-                        let (path, commit) = (self.seen_from_project(path), commit.clone());
-                        found.versions.insert(object.to_owned(), Version { path, commit, rank });
-                        found.order.push(object.to_owned());
-                    }
-                }
-            }
-            true
-        });
-        found
-    }
 }

@@ -140,10 +140,49 @@ fn a_secret_that_was_taken_out_is_found_in_the_history_of_all_branches() {
     let history = search.in_history(shallow.path(), Limits::default());
     assert_eq!(history.cut, Some("this clone has only the newest commits"));
     assert_eq!(past(&history), [""; 0]);
+    // What cut it first is told.
+    assert_eq!(search.in_history(shallow.path(), none).cut, history.cut);
     // Where there is no repository there is no history.
     let elsewhere = tempfile::tempdir().unwrap();
     let history = search.in_history(elsewhere.path(), Limits::default());
     assert!(history.hits.is_empty() && history.cut.is_none());
+}
+
+/// By a clock that goes on with each look at it: listing all of them takes longer than there is time.
+#[test]
+fn the_newest_of_a_long_history_is_read_though_all_of_it_takes_too_long() {
+    let repo = Repo::new();
+    let mut commits = String::new();
+    for number in 0..300 {
+        let text = format!("{number}: Zk31-blau");
+        commits += &format!(
+            "commit refs/heads/long\ncommitter Ada <ada@shop.internal> {number} +0000\ndata 0\n\
+             M 100644 inline compose.yaml\ndata {}\n{text}\n",
+            text.len()
+        );
+    }
+    repo.write("commits", commits);
+    let from = std::fs::File::open(repo.path("commits")).unwrap();
+    let done = Command::new("git")
+        .args(["fast-import", "--quiet"])
+        .current_dir(repo.0.path())
+        .stdin(from)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let newest = git::ask(repo.0.path(), &["rev-parse", "long"])[..10].to_owned();
+    let sought = sought(&[("KEY", "Zk31-blau")]);
+    let ticks = std::cell::Cell::new(0);
+    let clock = || {
+        ticks.set(ticks.get() + 1);
+        Duration::from_secs(ticks.get())
+    };
+    let limits = Limits { time: Duration::from_secs(300), ..Limits::default() };
+    let history = Search::of(&sought).unwrap().in_history_by(repo.0.path(), limits, &clock);
+    assert_eq!(history.cut, Some("it takes too long"));
+    let hit = history.hits.first().unwrap();
+    assert_eq!((&*hit.file, &hit.commit), ("compose.yaml", &newest));
+    assert_eq!(history.versions, hit.more as usize + 1);
 }
 
 /// As where it belongs to another account, or objects are left out of a clone.
