@@ -76,18 +76,22 @@ pub(super) fn ask(directory: &Path, arguments: &[&str]) -> Zeroizing<String> {
     begin(directory, arguments).answer()
 }
 
-/// Calls `each` with the lines of an answer of git's that may have no end to speak of, until that says no.
-pub(super) fn lines_while(directory: &Path, arguments: &[&str], mut each: impl FnMut(&str) -> bool) {
+/// Calls `each` with the lines of an answer of git's that may have no end to speak of, until that says no. Says whether
+/// git did not fail before.
+pub(super) fn lines_while(directory: &Path, arguments: &[&str], mut each: impl FnMut(&str) -> bool) -> bool {
     let mut git = begin(directory, arguments);
-    let Some(from) = git.0.as_mut().and_then(|child| child.stdout.take()) else { return };
+    let Some(from) = git.0.as_mut().and_then(|child| child.stdout.take()) else { return false };
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     while from.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
         if !each(String::from_utf8_lossy(&line).trim_end_matches('\n')) {
-            return;
+            return true;
         }
         line.clear();
     }
+    // It does not wait for a reader who has gone.
+    drop(from);
+    git.0.take().and_then(|mut child| child.wait().ok()).is_some_and(|status| status.success())
 }
 
 /// Calls `each` with a line for each object, which says its kind and its size in bytes where it is here, until that says

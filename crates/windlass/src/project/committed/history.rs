@@ -64,6 +64,8 @@ const PART: u32 = 10;
 const TOO_LONG: &str = "it takes too long";
 const TOO_MANY: &str = "it has too many versions of files";
 const SHALLOW: &str = "this clone has only the newest commits";
+const PARTIAL: &str = "this clone does not have all versions of files";
+const UNLISTED: &str = "git failed before it had listed all of it (run: git fsck)";
 
 /// A version of a file.
 struct Version {
@@ -136,9 +138,13 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn all(&mut self) {
         // What is stashed away here nobody else has.
-        let list = ["rev-list", "--objects", "--in-commit-order", "--exclude=refs/stash", "--all"];
+        let all = ["--exclude=refs/stash", "--all"];
+        // It fails at the first object that a partial clone lacks where it is not to print it.
+        let list = ["rev-list", "--objects", "--missing=print", "--in-commit-order", all[0], all[1]];
         let repository = self.repository;
-        git::lines_while(&repository.top, &list, |line| self.goes_on(line));
+        if !git::lines_while(&repository.top, &list, |line| self.goes_on(line)) {
+            self.cut(UNLISTED);
+        }
         self.read();
     }
 
@@ -159,6 +165,12 @@ impl Reading<'_> {
     fn goes_on(&mut self, line: &str) -> bool {
         if self.is_late() {
             return false;
+        }
+        if let Some(missing) = line.strip_prefix('?') {
+            if !self.files.contains_key(missing) {
+                self.cut(PARTIAL);
+            }
+            return true;
         }
         match line.split_once(' ') {
             None => self.commit = line.chars().take(SHORT).collect(),
@@ -199,10 +211,12 @@ impl Reading<'_> {
         let in_order: Vec<&str> = listed.iter().filter(is_small).map(|version| &*version.object).collect();
         self.history.passed_over += sizes.len() - wanted.len();
         let repository = self.repository;
+        let mut unread = in_order.len();
         git::contents_while(&repository.top, &in_order, |object, text| {
             if self.is_late() {
                 return false;
             }
+            unread -= 1;
             let Some(version) = wanted.get(object) else { return true };
             if is_binary(text) {
                 self.history.passed_over += 1;
@@ -215,6 +229,9 @@ impl Reading<'_> {
             }
             true
         });
+        if unread > 0 {
+            self.cut(PARTIAL);
+        }
         self.since = (self.clock)();
     }
 
@@ -226,6 +243,9 @@ impl Reading<'_> {
         git::sizes_while(&repository.top, &objects, |line| {
             if self.is_late() {
                 return false;
+            }
+            if line.ends_with(" missing") {
+                self.cut(PARTIAL);
             }
             sizes.extend(objects.get(at).copied().zip(size(line).map(|(_, size)| size)));
             at += 1;

@@ -185,6 +185,43 @@ fn the_newest_of_a_long_history_is_read_though_all_of_it_takes_too_long() {
     assert_eq!(history.versions, hit.more as usize + 1);
 }
 
+#[test]
+fn a_history_that_is_not_all_here_is_told_of() {
+    let repo = Repo::new();
+    repo.git(&["config", "uploadpack.allowFilter", "true"]);
+    for text in ["Zk31-blau", "gone: Zk31-blau", "elsewhere"] {
+        repo.write("key", text);
+        repo.git(&["add", "."]);
+        repo.git(&["commit", "--quiet", "--message", text]);
+    }
+    let sought = sought(&[("KEY", "Zk31-blau")]);
+    let search = Search::of(&sought).unwrap();
+    let cut = |of: &Path| {
+        let history = search.in_history(of, Limits::default());
+        (history.versions, history.cut)
+    };
+    assert_eq!(cut(repo.0.path()), (2, None));
+    let partial = tempfile::tempdir().unwrap();
+    let (from, to) = (format!("file://{}", repo.0.path().display()), partial.path().to_str().unwrap());
+    repo.git(&["clone", "--quiet", "--filter=blob:none", &from, to]);
+    let lacks = Some("this clone does not have all versions of files");
+    assert_eq!(cut(partial.path()), (0, lacks));
+    let object = |name: &str| {
+        let object = git::ask(repo.0.path(), &["rev-parse", name]);
+        let (kind, name) = object.trim().split_at(2);
+        repo.path(".git/objects").join(kind).join(name)
+    };
+    // What is there is looked at.
+    std::fs::remove_file(object("HEAD~1:key")).unwrap();
+    assert_eq!(cut(repo.0.path()), (1, lacks));
+    // Git fails half-way at what is damaged.
+    let damaged = object("HEAD~2");
+    std::fs::remove_file(&damaged).unwrap();
+    std::fs::write(&damaged, "nonsense").unwrap();
+    let failed = Some("git failed before it had listed all of it (run: git fsck)");
+    assert_eq!(cut(repo.0.path()), (0, failed));
+}
+
 /// As where it belongs to another account, or objects are left out of a clone.
 #[test]
 fn what_git_does_not_say_is_said() {
