@@ -12,6 +12,7 @@ use std::path::Path;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use windlass_core::settings::audit::Sought;
+use windlass_core::settings::sealed::HEADER;
 use windlass_core::spec::Encoding;
 use zeroize::Zeroizing;
 
@@ -163,6 +164,9 @@ impl<'a> Search<'a> {
                 searched.binary.extend(kept.iter().map(|kept| kept.path.clone()));
                 return true;
             }
+            if is_sealed(text) {
+                return true;
+            }
             searched.files += kept.len();
             for (setting, line, more) in self.in_text(text) {
                 let hit = |kept: &Kept| Hit {
@@ -255,9 +259,6 @@ impl Repository {
                 let is_file = words[0].starts_with("100");
                 let Some(object) = words.get(at).filter(|_| is_file) else { continue };
                 let path = self.seen_from_project(path);
-                if is_sealed_path(&path) {
-                    continue;
-                }
                 let kept = files.entry((*object).to_owned()).or_default();
                 if kept.iter().all(|known| known.path != path) {
                     kept.push(Kept { path, is_next });
@@ -292,10 +293,10 @@ fn size(line: &str) -> Option<(&str, u64)> {
     Some((object, rest.strip_prefix("blob ")?.parse().ok()?))
 }
 
-/// Whether a file of this path holds values that are encrypted.
-fn is_sealed_path(path: &str) -> bool {
-    let name = path.rsplit('/').next().unwrap_or_default();
-    name.starts_with("secrets.") && name.ends_with(".enc")
+/// Whether a file has values that are encrypted. It says so itself: of what is in it a name says nothing.
+fn is_sealed(content: &[u8]) -> bool {
+    let of_all_versions = HEADER.trim_end_matches(|c: char| c.is_ascii_digit());
+    content.starts_with(of_all_versions.as_bytes())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::{Kept, LARGEST, Repository, Search, is_binary, is_sealed_path, size};
+use super::{Kept, LARGEST, Repository, Search, is_binary, is_sealed, size};
 use crate::project::git;
 
 /// How much of a history is looked at.
@@ -176,7 +176,7 @@ impl Reading<'_> {
             None => self.commit = line.chars().take(SHORT).collect(),
             // The directory of all has no name.
             Some((_, "")) => {}
-            Some((object, path)) if !self.files.contains_key(object) && !is_sealed_path(path) => {
+            Some((object, path)) if !self.files.contains_key(object) => {
                 if self.known.len() >= self.limits.versions && !self.known.contains(object) {
                     self.cut(TOO_MANY);
                     return false;
@@ -220,6 +220,9 @@ impl Reading<'_> {
             let Some(version) = wanted.get(object) else { return true };
             if is_binary(text) {
                 self.history.passed_over += 1;
+                return true;
+            }
+            if is_sealed(text) {
                 return true;
             }
             self.history.versions += 1;

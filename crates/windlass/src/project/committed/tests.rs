@@ -53,7 +53,9 @@ fn a_secret_is_found_in_the_last_commit_and_in_the_next() {
     repo.write("shop/compose.yaml", "a: b\nkey: Zk31-blau\nagain: \"Zk31-blau\"\n");
     repo.write("gone.txt", "Zk31-blau");
     repo.write("shop/fine.txt", "nothing\n");
-    repo.write("shop/secrets.production.enc", "Zk31-blau");
+    repo.write("shop/secrets.production.enc", "windlass-secrets 2\nZk31-blau\n");
+    // Plain, whatever it is called.
+    repo.write("shop/secrets.staging.enc", "\nKEY=Zk31-blau");
     repo.write("shop/.env", "KEY=Zk31-blau\n");
     repo.git(&["add", "."]);
     repo.git(&["commit", "--quiet", "--message", "All"]);
@@ -65,11 +67,16 @@ fn a_secret_is_found_in_the_last_commit_and_in_the_next() {
     repo.git(&["add", "shop/compose.yaml", "shop/deep"]);
     let search = Search::of(&sought).unwrap();
     let searched = search.in_repository(&repo.path("shop"));
-    let expected =
-        ["../gone.txt:1 KEY +0 past", ".env:1 KEY +0", "compose.yaml:1 KEY +0", "deep/job.py:3 TOKEN +0"];
+    let expected = [
+        "../gone.txt:1 KEY +0 past",
+        ".env:1 KEY +0",
+        "compose.yaml:1 KEY +0",
+        "deep/job.py:3 TOKEN +0",
+        "secrets.staging.enc:2 KEY +0",
+    ];
     assert_eq!(told(&searched.hits), expected);
     assert!(searched.large.is_empty() && searched.binary.is_empty() && searched.beyond.is_empty());
-    assert_eq!(searched.files, 6);
+    assert_eq!(searched.files, 7);
 }
 
 #[test]
@@ -109,8 +116,10 @@ fn a_secret_that_was_taken_out_is_found_in_the_history_of_all_branches() {
     let sought = sought(&[("KEY", "Zk31-blau"), ("TOKEN", "n4Vw0qkTz8Lr2XyBf6HsJd1P")]);
     repo.write("shop/compose.yaml", "a: b\nkey: Zk31-blau\n");
     repo.write("shop/still", "Zk31-blau");
-    repo.write("shop/secrets.local.enc", "Zk31-blau");
-    commit("One");
+    repo.write("shop/secrets.local.enc", "windlass-secrets 2\nZk31-blau\n");
+    repo.write("shop/secrets.staging.enc", "KEY=Zk31-blau\n");
+    let first = commit("One");
+    repo.git(&["rm", "--quiet", "shop/secrets.local.enc", "shop/secrets.staging.enc"]);
     repo.write("shop/compose.yaml", "key: Zk31-blau\n");
     let second = commit("Two");
     repo.git(&["checkout", "--quiet", "-b", "aside"]);
@@ -125,9 +134,13 @@ fn a_secret_that_was_taken_out_is_found_in_the_history_of_all_branches() {
     commit("Four");
     let search = Search::of(&sought).unwrap();
     let history = search.in_history(&repo.path("shop"), Limits::default());
-    let expected = [format!("../deep/job.py:2 TOKEN {aside} +0"), format!("compose.yaml:1 KEY {second} +1")];
+    let expected = [
+        format!("../deep/job.py:2 TOKEN {aside} +0"),
+        format!("compose.yaml:1 KEY {second} +1"),
+        format!("secrets.staging.enc:1 KEY {first} +0"),
+    ];
     assert_eq!(past(&history), expected);
-    assert_eq!((history.versions, history.passed_over, history.cut), (3, 1, None));
+    assert_eq!((history.versions, history.passed_over, history.cut), (4, 1, None));
     // What does not fit into the time or the number is said, not passed over.
     let none = Limits { time: Duration::ZERO, ..Limits::default() };
     let history = search.in_history(&repo.path("shop"), none);
