@@ -291,7 +291,9 @@ fn hostile_text_is_deployed_and_comes_through_whole() {
     assert_eq!(std::fs::read_to_string(env("FILED_FILE")).unwrap(), text());
     assert_eq!(env("STORED"), "1");
     let encoded = env("ADDRESS");
-    assert_eq!(encoded.matches("%24%28touch%20canary%29").count(), 7, "{encoded}");
+    assert_eq!(encoded.matches("%24%28touch%20canary%29").count(), 6, "{encoded}");
+    // In the server's options the schema has its blanks escaped first.
+    assert_eq!(encoded.matches("%24%28touch%5C%20canary%29").count(), 1, "{encoded}");
     assert!(sandbox.get("/args").body.ends_with(&words.join("\n")));
 
     let reply = sandbox.get("/version");
