@@ -92,11 +92,15 @@ impl Journal {
     /// Opens an existing file to read, changing nothing.
     ///
     /// # Errors
-    /// [`JournalError`] when there is none, or it cannot be read.
+    /// [`JournalError`] when there is none, or it cannot be read: [`JournalError::Missing`] also where it has no tables, as
+    /// while somebody is just making it.
     pub fn open_to_read(path: &Path) -> Result<Self, JournalError> {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        if schema::version(&connection)? == 0 {
+            return Err(JournalError::Missing);
+        }
         schema::prepare(&connection)?;
         Ok(Self { connection })
     }
@@ -475,6 +479,16 @@ mod tests {
         journal.next_number("generation").unwrap_err();
         journal.connection.execute_batch("DROP TRIGGER refuse").unwrap();
         assert_eq!(journal.next_number("generation").unwrap(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_just_being_made_is_none_yet() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal.db");
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(Journal::open_to_read(&path).map(drop), Err(JournalError::Missing)));
+        drop(Journal::open(&path).unwrap());
+        Journal::open_to_read(&path).unwrap();
     }
 
     const INTENT: Record = Record::Intent { step: 0, direction: Direction::Forward };

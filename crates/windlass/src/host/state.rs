@@ -99,7 +99,10 @@ pub struct Host {
 #[must_use]
 pub fn refusal(layout: &Layout) -> Option<JournalError> {
     let looked = Journal::open_to_read(&layout.journal()).and_then(|journal| is_usable(layout, &journal));
-    looked.err().filter(JournalError::is_lasting)
+    // Of what was never deployed somebody may be making it just now.
+    let is_new =
+        |error: &JournalError| matches!(error, JournalError::Missing) && !layout.current().is_symlink();
+    looked.err().filter(|error| error.is_lasting() && !is_new(error))
 }
 
 fn is_usable(layout: &Layout, journal: &Journal) -> Result<(), JournalError> {

@@ -21,14 +21,17 @@ use crate::runtime::process;
 /// # Errors
 /// When its state cannot be read.
 pub fn observe_from_disk(layout: &Layout) -> Result<Observed, JournalError> {
-    if !layout.journal().exists() {
-        if layout.current().is_symlink() {
-            return Err(JournalError::Missing);
+    let journal = match layout.journal().exists() {
+        true => Journal::open_to_read(&layout.journal()),
+        false => Err(JournalError::Missing),
+    };
+    match journal {
+        Ok(journal) => observe(layout, &journal),
+        Err(JournalError::Missing) if !layout.current().is_symlink() => {
+            Ok(Observed { next_release: 1, ..Observed::default() })
         }
-        return Ok(Observed { next_release: 1, ..Observed::default() });
+        Err(error) => Err(error),
     }
-    let journal = Journal::open_to_read(&layout.journal())?;
-    observe(layout, &journal)
 }
 
 /// Looks at an environment.
